@@ -28,7 +28,8 @@ from rag_index.lazy import lazy_names
 if TYPE_CHECKING:
     from listing.errors import IplError
     from listing.home import ipl_home
-    from listing.pipeline import Pipeline, adraft, build_pipeline, draft
+    from listing.pipeline import Pipeline, build_pipeline
+    from listing.python_api import adraft, draft
     from listing.request import DraftRequest
     from listing.schema import Draft, Listing
 
@@ -39,7 +40,8 @@ __getattr__ = lazy_names(
     {
         "errors": "IplError",
         "home": "ipl_home",
-        "pipeline": "Pipeline adraft build_pipeline draft",
+        "pipeline": "Pipeline build_pipeline",
+        "python_api": "adraft draft",
         "request": "DraftRequest",
         "schema": "Draft Listing",
     },

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from listing.backends.base import Backend
-from listing.decide.pool import CALIBRATION
+from listing.calibration import FILE
 
 
 def is_server(model: str) -> bool:
@@ -44,7 +44,7 @@ def calibration_file(model: str | Path, home: Path, backend: Backend | None = No
         BackendError: see ``identity``.
     """
     if Path(model).is_dir():
-        return Path(model) / CALIBRATION
+        return Path(model) / FILE
     return home / "calibrations" / f"{file_stem(identity(str(model), backend))}.json"
 
 

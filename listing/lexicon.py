@@ -15,7 +15,7 @@ from listing.taxonomy import Taxonomy, load_taxonomy
 
 _HERE = Path(__file__).parent
 _FILE = _HERE / "lexicon.yaml"
-BRAND_FILE = _HERE / "evidence" / "printed" / "brands.txt"
+BRAND_FILE = _HERE / "observe" / "printed" / "brands.txt"
 
 Meanings = Mapping[str, frozenset[str]]
 

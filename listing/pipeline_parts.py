@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
-from listing.observe.networks.colour_network import ColourNetwork
-from listing.observe.networks.evidence_tower import Eyes
+from listing.calibration import Calibration
+from listing.calibration_files import calibration_file, command, is_server
+from listing.decide.decision import Rules
+from listing.hints import EVERYTHING
 from listing.observe.neighbours import NeighbourSearch
 from listing.observe.past_listings import PastListings
 from listing.observe.printed.ocr import Reader
-from listing.calibration_files import calibration_file, command, is_server
-from listing.decide.category_router import Router
-from listing.decide.pool import Calibration
-from listing.hints import EVERYTHING
+from listing.observe.source import Source
+from listing.observe.sources import Installed, build_sources
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 EMBEDDED = "ipl-mini"
@@ -26,25 +27,37 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pipeline is made of; ``similar`` None works without past listings, ``eyes`` None without the tower.
+    """What the pipeline is made of.
 
-    ``colours`` None leaves colours to the pixels alone.
-    ``writes``: whether the texts are the model's own; those of the embedded one are rendered from its facts.
+    sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
+    without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
     """
 
     backend: Backend
-    taxonomy: Taxonomy
-    router: Router
-    reader: Reader
-    calibration: Calibration
-    similar: NeighbourSearch | None = None
-    eyes: Eyes | None = None
-    colours: ColourNetwork | None = None
+    sources: Sequence[Source]
+    rules: Rules
+    reader: Reader = field(default_factory=Reader)
+    search: NeighbourSearch | None = None
     writes: bool = True
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The tree of categories and the attributes."""
+        return self.rules.taxonomy
+
+    @property
+    def calibration(self) -> Calibration:
+        """How far each source is heard."""
+        return self.rules.calibration
 
 
 def build_parts(
-    model: str | None, rag: bool, home: Path, past: PastListings | None = None, concurrency: int | None = None
+    model: str | None,
+    rag: bool,
+    home: Path,
+    past: PastListings | None = None,
+    concurrency: int | None = None,
+    without: Sequence[str] = (),
 ) -> Parts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
@@ -69,17 +82,12 @@ def build_parts(
             backend.name,
             command(model),
         )
-    return Parts(
-        backend=backend,
-        taxonomy=taxonomy,
-        router=Router(folder if local else None, taxonomy),
-        reader=Reader(),
-        calibration=calibration,
-        similar=(past or PastListings.open(home)) if rag and local else None,
-        eyes=Eyes.load(folder) if local else None,
-        colours=ColourNetwork.load(folder) if local else None,
-        writes=backend.name.partition("@")[0] != EMBEDDED,
-    )
+    search = (past or PastListings.open(home)) if rag and local else None
+    available = Installed(backend, folder if local else None, search)
+    sources = build_sources(available, without)
+    rules = Rules(taxonomy, calibration, available.types)
+    writes = backend.name.partition("@")[0] != EMBEDDED
+    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes)
 
 
 def at_once(model: str | None, concurrency: int | None = None) -> int:

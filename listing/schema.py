@@ -65,6 +65,27 @@ class AttributeValue(Model):
         return self
 
 
+IMPOSSIBLE_COLOUR = "impossible colour"  # question: colours that the pixels rule out
+CLOTHES = "clothes"  # the one value of the question "garment"
+
+
+class Observation(Model):
+    """What one source says about one question, on one photo or on all of them (``photo`` None).
+
+    question: ``category``, ``garment``, ``role`` (of a photo), ``detail``, or an attribute's name. probabilities: of
+    values; what is missing from 1 is "cannot tell". Details and signs of wear are independent of each other. text: the
+    words that were read or stated; listing_ids: the past listings that say so.
+    """
+
+    source: str
+    question: str
+    probabilities: dict[str, float]
+    photo: int | None = None
+    box: Box | None = None
+    text: str | None = None
+    listing_ids: list[str] = Field(default_factory=list)
+
+
 class Detail(Model):
     """Something that the photos show beyond the attributes: a phrase of ``evidence/details.yaml`` ("chest pocket")."""
 
@@ -168,7 +189,8 @@ class Quality(Model):
 class Draft(Model):
     """What the pipeline makes of one item's photos.
 
-    ``details`` and ``offers``: best first; ``spans``: every claim of its texts.
+    ``details`` and ``offers``: best first; ``spans``: every claim of its texts. ``observations``: what facts and texts
+    were decided from, so that a later word of the seller is decided with them; a draft without them is observed again.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -188,6 +210,7 @@ class Draft(Model):
     quality: Quality
     model: str
     timing_ms: dict[str, float] = Field(default_factory=dict)
+    observations: list[Observation] = Field(default_factory=list)
 
     def attribute(self, name: str) -> AttributeValue | None:
         """The attribute of that name, or None."""

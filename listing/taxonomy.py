@@ -137,15 +137,32 @@ class Taxonomy(_Frozen):
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
     clothing: tuple[int, ...] = ()
+    other: CategoryNode
+
+    def node(self, category: str | None) -> CategoryNode:
+        """The leaf of that name; for words that name no leaf, a node of an item that is called so.
+
+        None gives the node of an item that nobody has named yet: it has the attributes that every item has.
+        """
+        if category in self.categories:
+            return self.categories[category]
+        words = " ".join((category or "").split())
+        several = words.endswith("s") and not words.endswith("ss")
+        called = {"name": words, "phrase": words, "plural": several, "path": (*self.other.path, words)}
+        return self.other.model_copy(update=called)
+
+    def schema_of(self, node: CategoryNode) -> tuple[Attribute, ...]:
+        """Attributes of a node in their order, with the values that occur there."""
+        narrowed = dict(node.restricted)
+        attributes = (self.attributes[name] for name in node.attributes)
+        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
         """Attributes of a category in their order, with the values that occur there; TaxonomyError: no such one."""
         node = self.categories.get(category)
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
-        narrowed = dict(node.restricted)
-        attributes = (self.attributes[name] for name in node.attributes)
-        return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
+        return self.schema_of(node)
 
     def in_text(self) -> tuple[Attribute, ...]:
         """Attributes that a text may mention, in the order in which the prompts name them."""
@@ -238,6 +255,7 @@ class _File(_Frozen):
     attributes: dict[str, dict[str, Any]] = Field(min_length=1)
     schemas: dict[str, _Schema] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
+    other: str | None = None
     tree: dict[str, Any] = Field(min_length=1)
 
 
@@ -339,7 +357,19 @@ def _build(raw: Any) -> Taxonomy:
             **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
         )
     _check_imagenet(nodes, file.clothing_imagenet)
-    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet)
+    other = _other(file, attributes)
+    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, other=other)
+
+
+def _other(file: _File, attributes: Mapping[str, Attribute]) -> CategoryNode:
+    """The node of items without a leaf: with the schema that ``other`` names, else what every item has."""
+    if file.other is not None and file.other not in file.schemas:
+        raise TaxonomyError(f"other: unknown schema {file.other!r}.")
+    schema = file.schemas[file.other] if file.other else None
+    common = (*(name for names in COMMON for name in names[:1]), "text", "condition_grade", "defects")
+    names = schema.attributes if schema else tuple(name for name in common if name in attributes)
+    values = tuple(schema.values.items()) if schema else ()
+    return CategoryNode(name="", path=("Other",), tuned=False, attributes=names, restricted=values, phrase="")
 
 
 @lru_cache(maxsize=8)

@@ -64,8 +64,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _calibrate(material: Any, args: argparse.Namespace) -> None:
     """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
+    from listing.calibration import FILE as CALIBRATION
     from listing.calibration_files import calibration_file
-    from listing.decide.pool import CALIBRATION
 
     asked = _model(args)
     file = finetune.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())

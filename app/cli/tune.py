@@ -107,8 +107,8 @@ def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _merge(args: argparse.Namespace) -> None:
+    from listing.calibration import Calibration
     from listing.calibration_files import command
-    from listing.decide.pool import Calibration
 
     for option in ("base", "adapter", "out"):
         if getattr(args, option) is None:

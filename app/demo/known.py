@@ -1,23 +1,45 @@
-"""Drafts of things of which everything is known: the text is rendered from their facts, as that of any listing."""
+"""Drafts of the demo's own photos: one more source says what they show, and the usual pipeline writes the listing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
+from typing import cast
 
 from app.demo.things import Thing
-from listing.events import CategoryEvent, DraftEvent, Event
-from listing.observe.neighbours import Neighbours
-from listing.decide import verify
-from listing.decide.pool import Calibration
-from listing.request import DraftPipeline, DraftRequest
-from listing.schema import Candidate, Category, Detail, Draft
+from listing.backends.base import Backend
+from listing.calibration import Calibration
+from listing.decide.decision import Rules
+from listing.events import Event
+from listing.observe.source import Context, Stage
+from listing.pipeline import Pipeline
+from listing.pipeline_parts import Parts
+from listing.request import DraftPipeline, DraftRequest, Photo
+from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
-from listing.text import seller_questions
-from listing.text.compose import compose
 
-MODEL = "demo"
+
+class DemoItems:
+    """What the demo's own photos show, as the word of their sellers; a source, and a model that is never asked."""
+
+    name, local, concurrency = "demo", True, 1
+    stage: Stage = "category"
+
+    def __init__(self) -> None:
+        self.items: dict[str, Thing] = {}
+
+    def of(self, photos: Sequence[Photo]) -> Thing | None:
+        """The item of these photos, where it is one of the demo's."""
+        return next((self.items[p.ref.id] for p in photos if p.ref.id in self.items), None)
+
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
+        """Category, facts and details, all of them sure."""
+        if (item := self.of(photos)) is None:
+            return
+        for question, value in {"category": item.kind.category, **item.facts}.items():
+            yield Observation(source="seller", question=question, probabilities={value: 1.0}, text=value)
+        details = dict.fromkeys(item.details, 1.0)
+        yield Observation(source="mllm", question="detail", photo=0, probabilities=details)
 
 
 class KnownThings:
@@ -32,56 +54,19 @@ class KnownThings:
     def __init__(self, model: Callable[[], DraftPipeline]) -> None:
         self._load, self._lock = model, Lock()
         self._model: DraftPipeline | None = None
-        self._things: dict[str, Thing] = {}
-        self._taxonomy = load_taxonomy()
+        self._demo = DemoItems()
+        rules = Rules(load_taxonomy(), Calibration())
+        self._pipeline = Pipeline(Parts(cast(Backend, self._demo), (self._demo,), rules, writes=False))
 
     def tell(self, photo_id: str, thing: Thing) -> None:
-        """A photo that will come shows this thing."""
-        self._things[photo_id] = thing
+        """A photo that will come shows this item."""
+        self._demo.items[photo_id] = thing
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """See ``DraftPipeline``."""
-        thing = next((self._things[p.ref.id] for p in request.photos if p.ref.id in self._things), None)
-        if thing is not None:
-            yield from self._written(request, thing)
+        if self._demo.of(request.photos) is not None:
+            yield from self._pipeline.run(request)
             return
         with self._lock:
             self._model = self._model or self._load()
         yield from self._model.run(request)
-
-    def _written(self, request: DraftRequest, thing: Thing) -> Iterator[Event]:
-        name, taxonomy = thing.kind.category, self._taxonomy
-        category = Category(value=name, confidence=1.0, candidates=[Candidate(value=name, confidence=1.0)])
-        yield CategoryEvent(category=category)
-        has = {a.name: a for a in taxonomy.schema(name)}
-        facts = [verify.seller_fact(has[key], value) for key, value in thing.facts.items() if key in has]
-        facts += [verify.not_known(a) for key, a in has.items() if key not in thing.facts]
-        details = [Detail(phrase=phrase, confidence=1.0, photo=0) for phrase in thing.details]
-        told = replace(request, category=name)
-        text = yield from compose(
-            told,
-            category,
-            facts,
-            details,
-            Neighbours(),
-            key=request.photos[0].ref.id,
-            writer=None,
-            taxonomy=taxonomy,
-            calibration=Calibration(),
-        )
-        yield DraftEvent(
-            draft=Draft(
-                id=request.photos[0].ref.id,
-                photos=[photo.ref for photo in request.photos],
-                category=category,
-                attributes=facts,
-                details=details,
-                title=text.title,
-                description=text.description,
-                spans=text.spans,
-                questions=seller_questions.questions(category, facts, taxonomy),
-                flags=list(text.flags),
-                quality=seller_questions.quality(told, category, facts, text, taxonomy),
-                model=MODEL,
-            )
-        )

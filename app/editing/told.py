@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.editing import claims, edits
+from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.observe.note import read_note
-from listing.lexicon import load_lexicon, plain
 from listing.schema import Draft, Offer
 from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
 from listing.text import spans

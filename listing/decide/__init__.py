@@ -1,1 +1,1 @@
-"""From evidence to facts: questions to the model, the ensemble, what is stated and what only suggested."""
+"""From observations to a decision: pure functions, which open no photo, model or file."""

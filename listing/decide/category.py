@@ -1,114 +1,148 @@
-"""Which category the photos show: the sources' opinions fused into three candidates, or 'outside what I know'.
+"""Which category the photos show: the sources' votes as three candidates, or 'outside what I know'.
 
-Two ranges are kept apart. Garments are judged by what was tuned on them (the multimodal model, the tower's classifier,
-the neighbours); everything else by the untuned ImageNet head. ``garment_probability`` says which of the two it is.
+Two ranges are kept apart where the towers speak. Garments are judged by what was tuned on them (towers, model, past
+listings); everything else by the untuned ImageNet head, model and past listings. Where no tower speaks, one pool over
+the whole tree decides. The seller's choice stands above all.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from listing.observe.networks.imagenet import category_scores, coverage, garment_share
-from listing.schema import Candidate, Category
+from listing.calibration import Calibration, CategoryRange, log_ratio
+from listing.decide.pool import Distribution, best, combine, damped, mean, ranked
+from listing.decide.views import Views
+from listing.prompts import NO_CATEGORY
+from listing.schema import Candidate, Category, Flag
 from listing.taxonomy import Taxonomy
 
-if TYPE_CHECKING:
-    import numpy as np
-
-DEFAULT_FILE = Path(__file__).with_name("category.json")
 CANDIDATES = 3
-# Keeps one source's zero from vetoing what all others say.
-FLOOR = 0.01
-# Keeps the ratio of two shares finite.
-SHARE_FLOOR = 1e-3
-
-Opinion = Mapping[str, float]
-
-
-class CategoryRule(BaseModel):
-    """The constants of the decision, from ``category.json``.
-
-    ``garment_threshold`` is the log ratio of garment share to coverage at which a photo counts as a garment: the
-    ``garment_quantile`` of the training garments lie below it (``python -m benchmarks.drafts.routing --write``). The
-    towers' likeliest garment adds ``tower_weight`` times its probability, less ``tower_neutral``, to that ratio. Where
-    the less likely range has at least ``unsure`` of the probability, its best is named too. ``weights`` of the sources
-    in the two ranges are relative: sources that are silent drop out. ``sharpness`` is what the garments' weights add up
-    to. Both were chosen on the validation senders: mllm .2 to .3 of the garments' weight is a plateau.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    garment_threshold: float
-    garment_quantile: float = Field(gt=0, lt=1)
-    garment_slope: float = Field(gt=0)
-    tower_weight: float = Field(0.0, ge=0)
-    tower_neutral: float = 0.0
-    unsure: float = Field(gt=0, le=0.5)
-    min_confidence: float = Field(ge=0, le=1)
-    sharpness: float = Field(1.0, gt=0)
-    weights: dict[str, float]
-    other_weights: dict[str, float]
+_FLOOR = 0.01  # keeps one source's zero from vetoing what all others say
+_LEAST_NAMED = 0.1  # probability from which on a candidate is shown where no category is decided
+# Two photos show two items where each has a category of this probability and the two distributions overlap so little
+# (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
+_LEAST_KIND, _ALIKE = 0.4, 0.35
 
 
-@lru_cache(maxsize=4)
-def load_rule(path: str | Path | None = None) -> CategoryRule:
-    """The rule of ``path``, else the one that comes with the package."""
-    return CategoryRule.model_validate(json.loads(Path(path or DEFAULT_FILE).read_text(encoding="utf-8")))
+def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
+    """The category by all sources; with the seller's choice first, where there is one."""
+    category = _by_sources(views, taxonomy, calibration)
+    choice = views.first("category", "seller")
+    if choice is None:
+        return category
+    others = [c for c in category.candidates if c.value != choice][: CANDIDATES - 1]
+    candidates = [Candidate(value=choice, confidence=1.0), *others]
+    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources, in_range=True)
 
 
-def log_ratio(probabilities: np.ndarray[Any, Any], taxonomy: Taxonomy) -> float:
-    """How much more the ImageNet head sees clothes than other things of the taxonomy; ``probabilities`` [1000]."""
-    clothes = garment_share(probabilities, taxonomy)
-    others = coverage(category_scores(probabilities, taxonomy), taxonomy)
-    return math.log(clothes + SHARE_FLOOR) - math.log(others + SHARE_FLOOR)
+def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
+    pooled, tuned = views.pooled("category"), frozenset(taxonomy.tuned())
+    imagenet = {i: v for i, v in views.per_photo("category", "imagenet").items() if i in views.items}
+    whole_tree = not tuned or bool(set(pooled.get("mllm", {})) - tuned)
+    if whole_tree and "mllm" in pooled:
+        return _one_pool(pooled, views, taxonomy, calibration)
+    if not (pooled or imagenet):
+        return Category(value=None, confidence=0.0, in_range=False)
+    votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
+    garment = _garment_probability(views, votes, tuned, calibration.range)
+    weights = calibration.of("category").weights or calibration.range.weights
+    category = _two_ranges(votes, garment, weights, taxonomy, calibration.range)
+    return category if "item" in views.roles else _unrecognised(category)
 
 
-def garment_probability(
-    probabilities: np.ndarray[Any, Any], taxonomy: Taxonomy, rule: CategoryRule | None = None
+def _one_pool(
+    pooled: Mapping[str, Distribution], views: Views, taxonomy: Taxonomy, calibration: Calibration
+) -> Category:
+    """The category by a model that answers over the whole tree and, as far as they were measured, by past listings."""
+    model = {**pooled["mllm"], NO_CATEGORY: max(0.0, 1.0 - sum(pooled["mllm"].values()))}
+    votes = damped(pooled.get("neighbours", {}), model, _count(views))
+    pool = combine({"mllm": model, "neighbours": votes}, calibration.of("category").weights) or model
+    top, p = best(pool)
+    leaf = top in taxonomy.categories
+    candidates = [(name, q) for name, q in ranked(pool) if name in taxonomy.categories and q >= 0.02][:CANDIDATES]
+    return Category(
+        value=top if leaf else None,
+        confidence=min(1.0, p) if leaf else 0.0,
+        candidates=[Candidate(value=name, confidence=min(1.0, q)) for name, q in candidates],
+        sources=_best_by_source({s: d for s, d in pooled.items() if s in ("mllm", "neighbours")}, taxonomy),
+        in_range=leaf,
+    )
+
+
+def _count(views: Views) -> int:
+    return max((len(o.listing_ids) for o in views.by("category", "neighbours")), default=0)
+
+
+def _garment_probability(
+    views: Views, votes: Mapping[str, Distribution], tuned: frozenset[str], limits: CategoryRange
 ) -> float:
-    """Probability, 0..1, that the photo shows a garment, from the ImageNet probabilities [1000]."""
-    rule = rule or load_rule()
-    return 1.0 / (1.0 + math.exp(-rule.garment_slope * (log_ratio(probabilities, taxonomy) - rule.garment_threshold)))
+    """Probability, 0..1, that the photos show a garment; 1 without the ImageNet head.
+
+    ImageNet's ratio of clothes to other leaves decides; towers that are sure of a garment speak for one.
+    """
+    shares = [v for i, v in views.per_photo("garment", "imagenet").items() if i in views.items]
+    if not shares:
+        return 1.0
+    others = sum(p for name, p in votes["imagenet"].items() if name not in tuned)
+    odds = log_ratio(sum(mean(shares).values()), others) - limits.garment_threshold
+    if label := _within(votes.get("classifier", {}), tuned):
+        odds += limits.tower_weight * max(label.values()) - limits.tower_neutral
+    return 1.0 / (1.0 + math.exp(-limits.garment_slope * odds))
 
 
-def _heard_by_towers(garment: float, label: Opinion, rule: CategoryRule) -> float:
-    """The probability of a garment beside the towers' answer: one that is sure of a garment speaks for one."""
-    if not label or garment in (0.0, 1.0):
-        return garment
-    odds = math.log(garment / (1 - garment))
-    odds += rule.garment_slope * (rule.tower_weight * max(label.values()) - rule.tower_neutral)
-    return 1.0 / (1.0 + math.exp(-odds))
+def _two_ranges(
+    votes: Mapping[str, Distribution], garment: float, weights: Distribution, taxonomy: Taxonomy, limits: CategoryRange
+) -> Category:
+    """``garment`` picks the range of the candidates; where it is unsure, the last is the best of the other range."""
+    tuned = frozenset(taxonomy.tuned())
+    other = frozenset(taxonomy.categories) - tuned
+    garments = {n: garment * p for n, p in _garment_pool(votes, tuned, weights, limits.sharpness).items()}
+    others = {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights).items()}
+    near, far = (garments, others) if garment >= 0.5 else (others, garments)
+    # The two pools are not compared with each other: the garments' always sums to 1, however strange the photo.
+    order = ranked(near)[:CANDIDATES]
+    if min(garment, 1.0 - garment) >= limits.unsure:
+        order = [*order[: CANDIDATES - 1], *ranked(far)[:1]] if near else []
+    candidates = [Candidate(value=name, confidence=min(1.0, p)) for name, p in order]
+    shown = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
+    if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
+        shown["classifier"] = beyond
+    confidence = candidates[0].confidence if candidates else 0.0
+    in_range = confidence >= limits.min_confidence
+    return Category(
+        value=candidates[0].value if in_range else None,
+        confidence=confidence,
+        candidates=candidates if in_range else [],
+        sources=_best_by_source(shown, taxonomy),
+        in_range=in_range,
+    )
 
 
-def _within(opinion: Opinion, names: frozenset[str]) -> dict[str, float]:
-    return {name: p for name, p in opinion.items() if name in names and p > 0}
+def _unrecognised(category: Category) -> Category:
+    """No photo shows an item that a source knows: what is likely is a candidate, and nothing is decided."""
+    named = [c for c in category.candidates if c.confidence >= _LEAST_NAMED]
+    return Category(value=None, confidence=0.0, candidates=named, sources=category.sources, in_range=False)
+
+
+def _within(votes: Distribution, names: frozenset[str]) -> dict[str, float]:
+    return {name: p for name, p in votes.items() if name in names and p > 0}
 
 
 def _garment_pool(
-    opinions: Mapping[str, Opinion], names: frozenset[str], weights: Opinion, sharpness: float = 1.0
+    votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution, sharpness: float
 ) -> dict[str, float]:
-    """Weighted geometric mean of the sources over the tuned leaves, sums to 1; {} when all are silent.
-
-    The weights are normalised to ``sharpness``, whatever speaks: sources that look through the same tower add little
-    certainty by agreeing. Their mean is a little too modest, which a sharpness above 1 mends.
-    """
-    given = {source: _within(opinions.get(source, {}), names) for source in weights}
-    given = {source: opinion for source, opinion in given.items() if opinion and weights[source] > 0}
-    if not given:
+    """Weighted geometric mean of the sources over the tuned leaves, sums to 1; {} when all are silent."""
+    heard = {source: _within(votes.get(source, {}), names) for source in weights}
+    heard = {source: opinion for source, opinion in heard.items() if opinion and weights[source] > 0}
+    if not heard:
         return {}
-    total = sum(weights[source] for source in given)
+    total = sum(weights[source] for source in heard)
     logs = dict.fromkeys(sorted(names), 0.0)
-    for source, opinion in given.items():
+    for source, opinion in heard.items():
         mass = sum(opinion.values())
         for name in logs:
-            share = (opinion.get(name, 0.0) / mass + FLOOR) / (1 + FLOOR * len(names))
+            share = (opinion.get(name, 0.0) / mass + _FLOOR) / (1 + _FLOOR * len(names))
             logs[name] += sharpness * weights[source] / total * math.log(share)
     peak = max(logs.values())
     raised = {name: math.exp(value - peak) for name, value in logs.items()}
@@ -116,66 +150,64 @@ def _garment_pool(
     return {name: value / norm for name, value in raised.items()}
 
 
-def _other_pool(opinions: Mapping[str, Opinion], names: frozenset[str], weights: Opinion) -> dict[str, float]:
+def _other_pool(votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution) -> dict[str, float]:
     """Weighted mean over the leaves beyond garments; sums to less than 1 when the sources see something else."""
-    given = {source: _within(opinions.get(source, {}), names) for source in weights}
-    total = sum(weights[source] for source, opinion in given.items() if opinion)
+    heard = {source: _within(votes.get(source, {}), names) for source in weights}
+    total = sum(weights[source] for source, opinion in heard.items() if opinion)
     pool: dict[str, float] = {}
-    for source, opinion in given.items():
+    for source, opinion in heard.items():
         for name, p in opinion.items():
             pool[name] = pool.get(name, 0.0) + weights[source] / total * p
     return pool
 
 
-def _ranked(opinion: Opinion) -> list[tuple[str, float]]:
-    # Ties go to the name, so that the order of a dict decides nothing.
-    return sorted(opinion.items(), key=lambda pair: (-pair[1], pair[0]))
+def _best_by_source(votes: Mapping[str, Distribution], taxonomy: Taxonomy) -> dict[str, Candidate]:
+    leaves = {s: {n: p for n, p in opinion.items() if n in taxonomy.categories} for s, opinion in votes.items()}
+    tops = {source: best(opinion) for source, opinion in leaves.items() if any(opinion.values())}
+    return {source: Candidate(value=name, confidence=min(1.0, p)) for source, (name, p) in tops.items()}
 
 
-def _best(opinion: Opinion) -> Candidate:
-    name, p = _ranked(opinion)[0]
-    return Candidate(value=name, confidence=min(1.0, p))
+def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list[Flag]:
+    """What the seller should know of category and photos; nothing of a category that they chose."""
+    chosen = views.first("category", "seller") is not None
+    photos = _no_item(views.roles) if "item" in views.roles or not chosen else []
+    if chosen:
+        return photos
+    if category.value is None:
+        unknown = "I do not know this kind of item: write what it is, or choose a category."
+        return photos or [Flag(code="outside-known", message=unknown, field="category")]
+    flags = [*_different_items(list(views.classifier("category").values()), taxonomy), *photos]
+    if taxonomy.tuned() and not taxonomy.categories[category.value].tuned and views.classifier("category"):
+        message = "I was trained on clothes; for other things I state little. Please check the category."
+        flags.insert(0, Flag(code="outside-tuned", message=message, field="category"))
+    return flags
 
 
-def decide(
-    opinions: Mapping[str, Opinion], taxonomy: Taxonomy, *, garment: float = 1.0, rule: CategoryRule | None = None
-) -> Category:
-    """Fuse what the sources say into three candidates.
+def _no_item(roles: Sequence[str]) -> list[Flag]:
+    """A remark on photos that show no item: to be asked about, because a guess would help nobody."""
+    empty = [i + 1 for i, role in enumerate(roles) if role == "nothing"]
+    where = "photo" if len(roles) == 1 else "photos"
+    if "item" in roles:
+        if not empty:
+            return []
+        numbers = " and ".join(map(str, empty))
+        message = f"I recognise nothing in photo {numbers}: replace it, or leave it if buyers should see it."
+    elif "label" in roles:
+        message = f"I see only a label in the {where}: add a photo of the whole item, or write what it is."
+    else:
+        message = f"I do not recognise what is in the {where}: write what it is, or add another photo."
+    return [Flag(code="no-item", message=message, field="photos")]
 
-    ``opinions`` maps a source to its probabilities by leaf: ``mllm`` (likelihoods of the multimodal model),
-    ``classifier`` (the tower's head), ``neighbours`` (their vote), ``imagenet`` (``imagenet.category_scores``). A
-    source may be missing, and names without a leaf are ignored. ``garment`` is ``garment_probability``; 1 where there
-    is no ImageNet head. It picks the range of the candidates; when it is unsure, the last of them is the best of the
-    other range, so that it is one click away. In ``sources`` of the result, *classifier* is the tower for garments and
-    ImageNet for the rest.
-    Below ``min_confidence`` the value is null and ``in_range`` false; the nearest candidates are still named.
-    """
-    rule = rule or load_rule()
-    tuned = frozenset(taxonomy.tuned())
-    other = frozenset(taxonomy.categories) - tuned
-    garment = _heard_by_towers(garment, _within(opinions.get("classifier", {}), tuned), rule)
-    garments = {n: garment * p for n, p in _garment_pool(opinions, tuned, rule.weights, rule.sharpness).items()}
-    others = {n: (1.0 - garment) * p for n, p in _other_pool(opinions, other, rule.other_weights).items()}
-    near, far = (garments, others) if garment >= 0.5 else (others, garments)
-    # The two pools are not compared with each other: the garments' always sums to 1, however strange the photo.
-    ranked = _ranked(near)[:CANDIDATES]
-    if min(garment, 1.0 - garment) >= rule.unsure:
-        ranked = [*ranked[: CANDIDATES - 1], *_ranked(far)[:1]] if near else []
-    candidates = [Candidate(value=name, confidence=min(1.0, p)) for name, p in ranked]
 
-    shown = dict(opinions)
-    imagenet = _within(shown.pop("imagenet", {}), other)
-    if imagenet and garment < 0.5:
-        shown["classifier"] = imagenet
-    known_leaves = {s: {n: p for n, p in opinion.items() if n in taxonomy.categories} for s, opinion in shown.items()}
-    sources = {source: _best(opinion) for source, opinion in known_leaves.items() if any(opinion.values())}
-
-    confidence = candidates[0].confidence if candidates else 0.0
-    known = bool(candidates) and confidence >= rule.min_confidence
-    return Category(
-        value=candidates[0].value if known else None,
-        confidence=confidence,
-        candidates=candidates,
-        sources=sources,
-        in_range=known,
-    )
+def _different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list[Flag]:
+    """A remark when two photos seem to show two kinds of items; ``labels``: what each shows, by the towers."""
+    for i, first in enumerate(labels):
+        for second in labels[i + 1 :]:
+            (one, p), (other, q) = best(first), best(second)
+            alike = sum(math.sqrt(share * second.get(name, 0.0)) for name, share in first.items())
+            leaves = one in taxonomy.categories and other in taxonomy.categories
+            if min(p, q) >= _LEAST_KIND and alike < _ALIKE and one != other and leaves:
+                kinds = " and ".join(taxonomy.categories[name].phrase for name in (one, other))
+                message = f"The photos seem to show two different things ({kinds}): make a listing for each."
+                return [Flag(code="several-items", message=message, field="photos")]
+    return []

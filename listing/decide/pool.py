@@ -1,70 +1,13 @@
-"""Several sources, one probability: a weighted sum of log-probabilities, normalised again.
-
-The weights and the thresholds are fitted on validation senders and stand in ``calibration.json`` of the model folder
-(``./ipl evaluate --calibrate``). Of a model without that file nothing is stated: it only suggests.
-"""
+"""Several distributions as one: weighted sums of log-probabilities, normalised again. Pure functions."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 Distribution = Mapping[str, float]
-CALIBRATION = "calibration.json"
 _FLOOR = 1e-4  # no source may veto a value
 MAX_ODDS, _FEW = 20.0, 4
-
-
-class AttributeCalibration(BaseModel):
-    """``weights``: exponent of each source. ``threshold``: the least probability at which a value is stated.
-
-    ``told``: the least at which a text says it, which nobody checks value by value; without it, ``threshold``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weights: dict[str, float]
-    threshold: float
-    told: float | None = None
-
-    @property
-    def text_threshold(self) -> float:
-        """See ``told``; never below ``threshold``."""
-        return max(self.threshold, self.told or 0.0)
-
-
-class Calibration(BaseModel):
-    """By question (``category`` and attribute names); ``default`` serves what is not listed.
-
-    ``UNCALIBRATED`` stands for a model that has none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    default: AttributeCalibration = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8)
-    questions: dict[str, AttributeCalibration] = {}
-
-    def of(self, question: str) -> AttributeCalibration:
-        """The calibration of one question."""
-        return self.questions.get(question, self.default)
-
-    @property
-    def fitted(self) -> bool:
-        """Whether there is one: otherwise no probability is enough to state a value."""
-        return math.isfinite(self.default.threshold)
-
-    @classmethod
-    def load(cls, place: str | Path) -> Calibration:
-        """From a file or a model folder; ``UNCALIBRATED`` where there is none."""
-        file = Path(place) / CALIBRATION if Path(place).is_dir() else Path(place)
-        return cls.model_validate(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else UNCALIBRATED
-
-
-UNCALIBRATED = Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=math.inf))
 
 
 def combine(opinions: Mapping[str, Distribution], weights: Mapping[str, float]) -> dict[str, float]:
@@ -99,24 +42,21 @@ def damped(votes: Distribution, answers: Iterable[str], count: int) -> dict[str,
     return {answer: max(votes.get(answer, 0.0), least) for answer in dict.fromkeys([*answers, *votes])}
 
 
-def over_photos(views: Sequence[Distribution], trust: Sequence[float]) -> dict[str, float]:
-    """Opinions on several photos of one item as one; ``trust`` (0..1) says how well each photo shows the item.
+def over_photos(views: Mapping[int, Distribution], trust: Sequence[float]) -> dict[str, float]:
+    """One distribution for several photos of one item, by photo number; their order makes no difference.
 
-    The order of the photos makes no difference.
+    trust: by photo number (0..1), how well it shows the item.
     """
-    total = sum(trust)
-    if not views or total <= 0:
+    total = sum(trust[i] for i in views)
+    if total <= 0:
         return {}
-    return combine({str(i): view for i, view in enumerate(views)}, {str(i): t / total for i, t in enumerate(trust)})
+    return combine({str(i): view for i, view in views.items()}, {str(i): trust[i] / total for i in views})
 
 
-def mean_of(first: Mapping[str, Distribution], second: Mapping[str, Distribution]) -> dict[str, Distribution]:
-    """The mean of two sources' answers, question by question; a question that only one answers keeps its answer."""
-    out = {**second, **first}
-    for name in first.keys() & second.keys():
-        answers = dict.fromkeys([*first[name], *second[name]])
-        out[name] = {a: (first[name].get(a, 0.0) + second[name].get(a, 0.0)) / 2 for a in answers}
-    return out
+def mean(views: Sequence[Distribution]) -> dict[str, float]:
+    """The arithmetic mean of distributions over the same question."""
+    answers = dict.fromkeys(answer for view in views for answer in view)
+    return {answer: sum(view.get(answer, 0.0) for view in views) / len(views) for answer in answers}
 
 
 def certainty(distribution: Distribution) -> float:
@@ -127,6 +67,17 @@ def certainty(distribution: Distribution) -> float:
     return max(0.0, 1.0 - entropy / math.log(len(distribution)))
 
 
+def ranked(distribution: Distribution) -> list[tuple[str, float]]:
+    """Values and probabilities, the likeliest first; ties go to the value that comes first in the alphabet."""
+    return sorted(distribution.items(), key=lambda item: (-item[1], item[0]))
+
+
 def best(distribution: Distribution) -> tuple[str, float]:
-    """The likeliest value and its probability; ties go to the value that comes first in the alphabet."""
-    return min(distribution.items(), key=lambda item: (-item[1], item[0]))
+    """The likeliest value and its probability."""
+    return ranked(distribution)[0]
+
+
+def normalised(shares: Distribution) -> dict[str, float]:
+    """The shares divided by their sum; empty where that is nothing."""
+    total = sum(shares.values())
+    return {value: p / total for value, p in shares.items()} if total > 0 else {}

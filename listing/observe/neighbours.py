@@ -1,13 +1,14 @@
-"""Past listings that look alike, as the pipeline uses them: candidates to confirm or reject, never values to copy."""
+"""Past listings that look alike: their votes are observations, their texts a matter of tone, never of facts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from listing.observe.source import Context, shares
 from listing.request import Photo
-from listing.schema import NeighbourRef, PriceRange
+from listing.schema import NeighbourRef, Observation, PriceRange
 
 Votes = Mapping[str, Mapping[str, float]]
 
@@ -29,18 +30,9 @@ class Neighbours:
     price: PriceRange | None = None
     texts: Sequence[str] = ()
 
-    def hints(self, least: float = 0.25, most: int = 2) -> dict[str, list[str]]:
-        """The values worth asking about, the most supported first."""
-        out = {}
-        for name, shares in self.votes.items():
-            kept = [v for v, share in sorted(shares.items(), key=lambda s: (-s[1], s[0])) if share >= least]
-            if kept:
-                out[name] = kept[:most]
-        return out
-
     def values(self) -> set[str]:
         """Every value that some neighbour states."""
-        return {value for shares in self.votes.values() for value in shares}
+        return {value for votes in self.votes.values() for value in votes}
 
 
 class NeighbourSearch(Protocol):
@@ -51,3 +43,32 @@ class NeighbourSearch(Protocol):
     ) -> Neighbours:
         """Neighbours of the photos: never the seller's own, never a near-duplicate."""
         ...
+
+
+class PastListingVotes:
+    """The votes of the nearest past listings on the category and on every attribute that they state."""
+
+    name, stage, local = "neighbours", "category", True
+
+    def __init__(self, search: NeighbourSearch) -> None:
+        self.search = search
+
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
+        """By all photos that show the item; asked before anything is called no item."""
+        items = [photo for i, photo in enumerate(photos) if context.role(i) == "item"] or list(photos)
+        near = self.search.find(items, category=None, seller_id=context.request.seller_id)
+        yield from vote_observations(near)
+
+
+def vote_observations(near: Neighbours) -> Iterator[Observation]:
+    """The votes as observations; of an attribute, the listings that state its likeliest value stand beside it."""
+    listings = [ref.listing_id for ref in near.neighbours]
+    votes = {"category": (near.categories, listings)}
+    for name, values in near.votes.items():
+        top = min(values, key=lambda value: (-values[value], value))
+        votes[name] = (values, list(near.ids.get(name, {}).get(top, ())))
+    for question, (distribution, ids) in votes.items():
+        if distribution:
+            yield Observation(
+                source="neighbours", question=question, probabilities=shares(distribution), listing_ids=ids
+            )

@@ -1,52 +1,52 @@
 """What a photo is for: it shows the item, or a label, or nothing that could be sold.
 
-A photo that the tower knows shows the item, whatever else is on it. Of the others, one with the words of a label is a
-label; one on which the mask finds nothing, or ImageNet neither a garment nor another known thing, shows no item.
+A photo that the towers know shows the item, whatever else is on it. Of the others, one with the words of a label is a
+label; one on which the mask finds nothing, or ImageNet neither a garment nor another known item, shows no item.
 The limits were chosen on training senders (``python -m benchmarks.drafts.photo_roles`` measures them).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from listing.calibration import log_ratio
 from listing.observe.printed.labels import label_words
-from listing.observe.printed.ocr import OcrSpan
+from listing.observe.source import Context
+from listing.request import Photo
+from listing.schema import CLOTHES, Observation
 
 Role = Literal["item", "label", "nothing"]
 SURE = 0.65  # of the likeliest category: such a photo shows an item, and its text is not read for this
-_LOST = 0.35  # below it the tower knows no category
-_STRANGE = -1.3  # log ratio of clothes to other things, below which ImageNet sees no garment
-_OTHER = 0.35  # probability of another known thing, which is an item too
+LABEL_LINES = 2  # of a label's words, where no tower says what a photo shows
+_LOST = 0.35  # below it the towers know no category
+_STRANGE = -1.3  # log ratio of clothes to other items, below which ImageNet sees no garment
+_OTHER = 0.35  # probability of another known item
 
 
-@dataclass(frozen=True)
-class Range:
-    """What the ImageNet head says: log ratio of clothes to other things, probability of the likeliest other thing."""
+class PhotoRoles:
+    """The role of each photo, by what the towers, ImageNet, the mask and print say of it."""
 
-    garment: float
-    other: float
+    name, stage, local = "roles", "category", True
 
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
+        """One role a photo."""
+        for i in range(len(photos)):
+            yield Observation(source=self.name, question="role", photo=i, probabilities={self._role(i, context): 1.0})
 
-def photo_role(
-    label: Mapping[str, float], found: bool, lines: Callable[[], Sequence[OcrSpan]], ranged: Callable[[], Range | None]
-) -> Role:
-    """The role of one photo.
-
-    Args:
-        label: the towers' probability of each category; empty without a tower, and then every photo shows the item.
-        found: whether the mask holds an item.
-        lines, ranged: the photo's text and what ImageNet says; asked for only where they are needed.
-    """
-    top = max(label.values(), default=1.0)
-    if top >= SURE:
-        return "item"
-    if label_words(lines()):
-        return "label"
-    if top >= _LOST:
-        return "item"
-    seen = ranged()
-    if seen is not None and seen.other >= _OTHER:
-        return "item"
-    return "nothing" if not found or (seen is not None and seen.garment < _STRANGE) else "item"
+    def _role(self, photo: int, context: Context) -> Role:
+        views = [view for name in ("tower", "evidence_tower") if (view := context.of(name, "category", photo))]
+        if not views:
+            return "label" if label_words(context.lines(photo)) >= LABEL_LINES else "item"
+        top = max(sum(view.get(value, 0.0) for view in views) / len(views) for value in views[0])
+        if top >= SURE:
+            return "item"
+        if label_words(context.lines(photo)):
+            return "label"
+        leaves = context.of("imagenet", "category", photo)
+        others = {name: p for name, p in leaves.items() if name not in context.taxonomy.tuned()}
+        if top >= _LOST or max(others.values(), default=0.0) >= _OTHER:
+            return "item"
+        clothes = context.of("imagenet", "garment", photo).get(CLOTHES, 0.0)
+        strange = bool(leaves) and log_ratio(clothes, sum(others.values())) < _STRANGE
+        return "nothing" if strange or context.masks.get(photo, photo) is None else "item"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from listing.decide.pool import Calibration
+from listing.calibration import Calibration
 from listing.lexicon import english, load_lexicon
 from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Category, Detail, SpanStatus
@@ -24,7 +24,6 @@ MAX_VALUE_LENGTH = 60  # characters
 NAME = "item_type"
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
-_CALIBRATED = frozenset({"mllm", "classifier"})
 SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
 
 
@@ -56,18 +55,17 @@ def claims_of(
     *,
     category_chosen: bool = False,
 ) -> list[Claim]:
-    """Everything that may be said of an item; nothing where not even a category is likely."""
-    name = category.value or next((c.value for c in category.candidates), None)
-    if name is None:
-        return []
-    sure = category.value is not None and category.confidence >= calibration.of("category").text_threshold
-    others = tuple(c.value for c in category.candidates if c.value != name)
-    status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
-    claims = [Claim("category", name, status, category.confidence, others)]
+    """Everything that may be said of an item; no claim names a category where none is decided."""
+    claims: list[Claim] = []
+    if category.value is not None:
+        sure = category.confidence >= calibration.of("category").threshold
+        others = tuple(c.value for c in category.candidates if c.value != category.value)
+        status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
+        claims.append(Claim("category", category.value, status, category.confidence, others))
     spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLERS_OWN}
     for fact in facts:
         if fact.name in spoken:
-            claims += _of_fact(fact, taxonomy, calibration)
+            claims += _of_fact(fact, taxonomy)
     for detail in details:
         if detail.confidence >= LIKELY:
             known = detail.phrase in detail_forms()  # a model's own words were measured by nobody
@@ -88,7 +86,7 @@ def is_words(printed: str) -> bool:
     return bool(lexicon.brands.fullmatch(printed.strip())) or all(known)
 
 
-def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration) -> list[Claim]:
+def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
     value = fact.value or fact.suggestion
     attribute = taxonomy.attributes[fact.name]
     if value is None or value in attribute.unspoken:
@@ -103,11 +101,8 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, calibration: Calibration)
     likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
     if not (own or read or likely):
         return []
-    sure = fact.value is not None and value not in attribute.unsettled
-    if sure and fact.confidence is not None and sources & _CALIBRATED:
-        sure = fact.confidence >= calibration.of(fact.name).text_threshold
     legible = read and fact.value is not None and (fact.name != "text" or is_words(value))
-    seen: SpanStatus = "certain" if legible or (sure and not read) else "check"
+    seen: SpanStatus = "certain" if legible or (fact.value is not None and not read) else "check"
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
     own_values = {*values} if fact.locked or (own and not attribute.many) else stated
     return [

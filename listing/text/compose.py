@@ -6,19 +6,19 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from listing.backends.base import Backend
+from listing.decide.decision import Decision
 from listing.events import StageEvent, TextEvent
-from listing.observe.neighbours import Neighbours
-from listing.decide.pool import Calibration
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
+from listing.observe.neighbours import Neighbours
+from listing.pipeline_parts import Parts
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
-from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
+from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim, claims_of
 from listing.text.marks import word_count
-from listing.text.render import FIRM, MIN_WORDS, render, sentences_of
+from listing.text.render import FIRM, MIN_WORDS, render, render_unnamed, sentences_of
 from listing.text.settle import settle
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
@@ -37,32 +37,30 @@ class Text:
 
 
 def compose(
-    request: DraftRequest,
-    category: Category,
-    facts: Sequence[AttributeValue],
-    details: Sequence[Detail],
-    neighbours: Neighbours,
-    *,
-    key: str,
-    writer: Backend | None,
-    taxonomy: Taxonomy,
-    calibration: Calibration,
+    request: DraftRequest, decision: Decision, neighbours: Neighbours, *, key: str, parts: Parts
 ) -> Generator[StageEvent | TextEvent, None, Text]:
-    """Both texts; what the seller wrote is kept. ``key``: the draft's id; ``writer`` None: the text is rendered."""
+    """Both texts; what the seller wrote is kept. ``key``: the draft's id.
+
+    Written by the model where the parts say so, else rendered.
+    """
+    taxonomy, writer = parts.taxonomy, parts.backend if parts.writes else None
     note = scrub(request.note)
     flags = _note_flags(request.note, note)
     own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     chosen = request.category is not None
     if writer is None and request.language != ENGLISH:
         flags.append(Flag(code="language", message=ENGLISH_ONLY.format(LANGUAGES[request.language])))
-    claims = claims_of(category, facts, details, taxonomy, calibration, category_chosen=chosen)
+    claims = claims_of(
+        decision.category, decision.facts, decision.details, taxonomy, parts.calibration, category_chosen=chosen
+    )
     claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
     if not claims:
         return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
-    rendered = render(claims, taxonomy, key=key, tone=request.tone)
+    named = any(c.attribute == "category" for c in claims)
+    rendered = render(claims, taxonomy, key=key, tone=request.tone) if named else render_unnamed(claims)
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
     spans = rendered.spans
-    if writer is not None and None in own.values():
+    if writer is not None and named and None in own.values():
         told = [c for c in claims if not _doubtful_department(c)]
         raw = yield from write(writer, request, told, note, neighbours.texts, taxonomy)
         for name in get_args(TextField):

@@ -142,8 +142,8 @@ def guard(
     flags: list[Flag] = []
     current = scrub(text)
     own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
-    if category in taxonomy.categories:
-        own.append(taxonomy.categories[category].phrase)
+    if category:
+        own.append(taxonomy.node(category).phrase)
     own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
     for _ in range(_ROUNDS):
         judged = ground.verify(

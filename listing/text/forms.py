@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from listing.taxonomy import CategoryNode
 
-DETAIL_FILE = Path(__file__).parent.parent / "evidence" / "details.yaml"
+DETAIL_FILE = Path(__file__).parent.parent / "observe" / "networks" / "details.yaml"
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 Form = str | dict[str, str]
 

@@ -27,7 +27,7 @@ def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
     No fibre: no photo shows one. Of an attribute the likeliest values alone, and behind details of twice their
     probability: a fact has a place of its own to be set, a detail has to be typed.
     """
-    node, labels, values = taxonomy.categories[category], set[str](), Counter[str]()
+    node, labels, values = taxonomy.node(category), set[str](), Counter[str]()
     ranked = sorted(likely.items(), key=lambda entry: (-_worth(entry), entry[0]))
     offers = []
     for (attribute, value), p in ranked:
@@ -56,12 +56,12 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     category = draft.category.value
     if not draft.spans or category is None:
         return []
-    node = taxonomy.categories[category]
+    node = taxonomy.node(category)
     said: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
     said |= {(a.name, a.value) for a in draft.attributes if a.locked}
     return [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
-        for a in taxonomy.schema(category)
+        for a in taxonomy.schema_of(node)
         if a.in_text is not None
         for value in a.values
         if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))

@@ -99,6 +99,23 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     return Text(title, description, [*spans, *more])
 
 
+def render_unnamed(claims: Sequence[Claim]) -> Text:
+    """Both texts of an item that nobody has named yet: what can be read and which colour it is."""
+    marker, facts = Marker(), {c.attribute: c for c in reversed(claims)}
+    words = {name: marker.mark(c, c.value.replace("-", " ")) for name, c in facts.items()}
+    printed = marker.mark(facts["text"], f'"{facts["text"].value}"') if "text" in facts else ""
+    name = facts.get("text") or facts.get("brand")
+    colours = [words[n] for n in ("colour", "colour2") if n in words]
+    title = marker.mark(name, name.value) if name else f"Something {' and '.join(colours)}" if colours else ""
+    sentences = [f"It says {printed} on it."] if printed else []
+    sentences += [f"It is {' and '.join(colours)}."] if colours else []
+    sentences += [f"The brand is {words['brand']}."] if "brand" in words and name is not facts["brand"] else []
+    sentences += [f"The size is {words['size']}."] if "size" in words else []
+    shown, spans = marker.unmark(title, "title")
+    description, more = marker.unmark(" ".join(sentences), "description")
+    return Text(shown, description, [*spans, *more])
+
+
 def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
     """More claims of a thing as sentences of their own, and their spans; "" where texts have no words for them.
 

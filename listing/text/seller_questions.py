@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from listing.decide.pool import Calibration
+from listing.calibration import Calibration
 from listing.schema import AttributeValue, Category, Flag, Quality, Question
 from listing.taxonomy import Taxonomy
 
@@ -18,16 +18,22 @@ MAX_QUESTIONS = 5
 
 def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
     """What only the seller can answer, the most useful first; nothing that is already known."""
-    if category.value is None:
-        return []
+    node = taxonomy.node(category.value)
+    first = [] if category.value else [Question(attribute="category", text="What is it?", choices=_choices(category))]
     known = {fact.name for fact in facts if fact.value is not None}
     open_ones = {
         attribute.name: attribute
-        for attribute in taxonomy.schema(category.value)
+        for attribute in taxonomy.schema_of(node)
         if attribute.name not in known and attribute.can_be("seller-only")
     }
-    first = [open_ones[name] for name in taxonomy.seller_order(open_ones)]
-    return [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in first[:MAX_QUESTIONS]]
+    order = [open_ones[name] for name in taxonomy.seller_order(open_ones)]
+    asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in order]
+    return [*first, *asked][:MAX_QUESTIONS]
+
+
+def _choices(category: Category) -> list[str]:
+    """What it may be; the seller can write anything else."""
+    return [candidate.value for candidate in category.candidates]
 
 
 def model_flags(calibration: Calibration) -> list[Flag]:
@@ -44,7 +50,7 @@ def quality(
     """See ``listing.intake.quality.assess``."""
     from listing.intake.quality import assess, photo_quality
 
-    expected = taxonomy.seller_order(a.name for a in taxonomy.schema(category.value)) if category.value else []
+    expected = taxonomy.seller_order(a.name for a in taxonomy.schema_of(taxonomy.node(category.value)))
     return assess(
         attributes=facts,
         title=text.title,

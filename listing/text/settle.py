@@ -46,7 +46,7 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     category = next((c for c in claims if c.attribute == "category"), None)
     if category is None:
         raise KeyError("a text needs a category")
-    node = taxonomy.categories[category.value]
+    node = taxonomy.node(category.value)
     facts = {c.attribute: c for c in claims if c.attribute not in ("category", "detail", "condition", NAME)}
     name = _name(claims, category, node, facts)
     silent = implied(node, name.value if name.attribute == NAME else None)

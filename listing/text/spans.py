@@ -50,7 +50,7 @@ def find_spans(fields: Fields, claims: Sequence[Claim], taxonomy: Taxonomy) -> l
 
 def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[str]:
     """The words that any text may say a claim in."""
-    node = taxonomy.categories[next(c.value for c in claims if c.attribute == "category")]
+    node = taxonomy.node(next(c.value for c in claims if c.attribute == "category"))
     if claim.attribute == "category":
         return {node.phrase, *node.synonyms}
     if claim.attribute == "detail":
@@ -139,7 +139,7 @@ def _words_for(span: Span, words: str, value: str) -> str:
     """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
     taxonomy = load_taxonomy()
     if span.attribute == "category":
-        return taxonomy.categories[value].phrase if value in taxonomy.categories else value
+        return taxonomy.node(value).phrase
     attribute = taxonomy.attributes.get(span.attribute or "")
     if attribute is None:
         return value
@@ -230,7 +230,7 @@ def said(draft: Draft) -> list[Claim]:
     blend = blend_of(draft.attribute("material"))
     noted = read_note(draft.description.partition("\n\n")[2]).facts
     claims = [_claim(span, noted, blend if span.attribute == "material" else "") for span in draft.spans]
-    category = draft.category.value or next((c.value for c in draft.category.candidates), None)
+    category = draft.category.value
     if category and not any(c.attribute == "category" for c in claims):
         claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
     return list(_first_of_each(claims))

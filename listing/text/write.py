@@ -96,7 +96,7 @@ def checked(
     text = _trimmed(text, field)
     if language != ENGLISH:
         return _unchecked(text, field)
-    node = taxonomy.categories[next(c.value for c in claims if c.attribute == "category")]
+    node = taxonomy.node(next(c.value for c in claims if c.attribute == "category"))
     facts: dict[str, str | list[str]] = {c.attribute: c.value for c in claims if c.attribute != "detail"}
     facts["condition"] = [c.value for c in claims if c.attribute == "condition"]
     facts["item"] = facts.pop("item_type", node.phrase)
@@ -159,6 +159,6 @@ def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:
 
 
 def _words(claim: Claim, taxonomy: Taxonomy, category: str) -> list[str]:
-    form, node = detail_forms().get(claim.value), taxonomy.categories[category]
+    form, node = detail_forms().get(claim.value), taxonomy.node(category)
     forms = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
     return [claim.value, *(words for words in forms if words)]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.observe.networks import colour_pixels as colour, imagenet
+from listing.observe.networks import colour_pixels as colour
+from listing.observe.networks import imagenet
 from listing.observe.networks.foreground import crop_box
 
 FILE = "colour.safetensors"

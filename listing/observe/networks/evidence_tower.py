@@ -25,7 +25,7 @@ Distribution = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Sight:
+class TowerView:
     """What one photo shows.
 
     mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. marks: phrase ->
@@ -38,7 +38,7 @@ class Sight:
     condition: Distribution = field(default_factory=dict)
 
 
-class Eyes:
+class EvidenceTower:
     """The tower of a model folder, and the network that finds the item.
 
     Args:
@@ -70,11 +70,11 @@ class Eyes:
         self._curves = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
     @classmethod
-    def load(cls, folder: Path) -> Eyes | None:
+    def load(cls, folder: Path) -> EvidenceTower | None:
         """The tower of a model folder, or None where it has none."""
         return cls(folder) if all((folder / n).is_file() for n in (WEIGHTS, FACTS, MASK_WEIGHTS)) else None
 
-    def look(self, photo: Image.Image) -> Sight:
+    def look(self, photo: Image.Image) -> TowerView:
         """What the photo shows."""
         import torch
 
@@ -95,7 +95,7 @@ class Eyes:
             shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
         shares["item_type"] = by_family(shares["item_type"])
         marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
-        return Sight(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
+        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
 
     def _square(self, photo: Image.Image) -> np.ndarray:
         edge, side = max(photo.size), self.side + _EDGE

@@ -1,0 +1,90 @@
+"""How far each source is heard on each question, and from which probability on a value is stated.
+
+One file of one form (``calibration.json`` of a model folder, ``./ipl evaluate --calibrate``) for every model, taxonomy
+and question. Of a model without that file nothing is stated: it only suggests.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FILE = "calibration.json"
+_SHARE_FLOOR = 1e-3  # keeps the ratio of two shares finite
+
+
+def log_ratio(clothes: float, others: float) -> float:
+    """How much more ImageNet sees clothes than other leaves of the taxonomy, from its shares (0..1) of both."""
+    return math.log(clothes + _SHARE_FLOOR) - math.log(others + _SHARE_FLOOR)
+
+
+class QuestionCalibration(BaseModel):
+    """``weights``: exponent of each source. ``threshold``: the least probability at which a value is stated.
+
+    ``told`` of older files is read and not used: facts and texts have one threshold.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: dict[str, float]
+    threshold: float
+    told: float | None = Field(default=None, exclude=True)
+
+
+class CategoryRange(BaseModel):
+    """Which of two ranges a photo is in: garments, which the towers were trained on, or everything else.
+
+    ``garment_threshold`` is the log ratio of ImageNet's clothes to its other leaves at which a photo counts as a
+    garment: one in a hundred training garments lies below it (``python -m benchmarks.drafts.routing``). The towers'
+    likeliest garment adds ``tower_weight`` times its probability, less ``tower_neutral``, to that ratio. Where the less
+    likely range has at least ``unsure`` of the probability, its best is a candidate too. ``weights`` of the sources
+    among garments hold where the calibration of the category names none; ``other_weights`` beyond garments.
+    ``sharpness`` is what the garments' weights add up to, whatever speaks: sources that look through the same tower add
+    little certainty by agreeing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    garment_threshold: float = -1.949
+    garment_slope: float = Field(2.0, gt=0)
+    tower_weight: float = Field(2.0, ge=0)
+    tower_neutral: float = 0.949
+    unsure: float = Field(0.2, gt=0, le=0.5)
+    min_confidence: float = Field(0.1, ge=0, le=1)
+    sharpness: float = Field(1.6, gt=0)
+    weights: dict[str, float] = {"mllm": 0.25, "classifier": 0.75, "neighbours": 0.2}
+    other_weights: dict[str, float] = {"imagenet": 1.0, "mllm": 0.5, "neighbours": 0.5}
+
+
+class Calibration(BaseModel):
+    """By question (``category`` and attribute names); ``default`` serves what is not listed.
+
+    ``UNCALIBRATED`` stands for a model that has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    default: QuestionCalibration = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8)
+    questions: dict[str, QuestionCalibration] = {}
+    range: CategoryRange = CategoryRange()
+
+    def of(self, question: str) -> QuestionCalibration:
+        """The calibration of one question."""
+        return self.questions.get(question, self.default)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is one: otherwise no probability is enough to state a value."""
+        return math.isfinite(self.default.threshold)
+
+    @classmethod
+    def load(cls, place: str | Path) -> Calibration:
+        """From a file or a model folder; ``UNCALIBRATED`` where there is none."""
+        file = Path(place) / FILE if Path(place).is_dir() else Path(place)
+        return cls.model_validate(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else UNCALIBRATED
+
+
+UNCALIBRATED = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=math.inf))

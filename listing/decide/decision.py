@@ -1,0 +1,114 @@
+"""All that is decided of one item, from observations alone: category, facts, details, and what may be there besides.
+
+Pure: no photo, no model, no file. Every question is decided whether or not the category is clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from listing.calibration import Calibration
+from listing.decide.attributes import ITEM_TYPE, Facts
+from listing.decide.category import category_flags, decide_category
+from listing.decide.pool import best
+from listing.decide.views import Views
+from listing.prompts import UNKNOWN
+from listing.schema import AttributeValue, Category, Detail, Flag, Observation
+from listing.taxonomy import CategoryNode, Taxonomy
+
+MIN_DETAIL = 0.55  # calibrated probability from which on a detail is stated
+_WORTH_A_LOOK = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something can be offered
+_WORTH_A_LOOK_FACT = 0.02
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides: the tree with its attributes, the calibration, and the specific types of each category."""
+
+    taxonomy: Taxonomy
+    calibration: Calibration
+    types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class Decision:
+    """What follows from the observations of one item of ``count`` photos, worked out where it is asked for."""
+
+    def __init__(self, observations: Sequence[Observation], count: int, rules: Rules) -> None:
+        self.rules, self.views = rules, Views(observations, count)
+
+    @cached_property
+    def category(self) -> Category:
+        """Category and candidates."""
+        return decide_category(self.views, self.rules.taxonomy, self.rules.calibration)
+
+    @property
+    def node(self) -> CategoryNode:
+        """The node of the category; of no category, the one with the attributes that every item has."""
+        return self.rules.taxonomy.node(self.category.value)
+
+    @property
+    def trust(self) -> Sequence[float]:
+        """How well each photo shows the item (0..1)."""
+        return self.views.trust
+
+    @property
+    def sure(self) -> float:
+        """The probability of the towers' likeliest category."""
+        views = self.views.pooled("category").get("classifier")
+        return best(views)[1] if views else 0.0
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return Facts(self.views, self.node, self.rules.taxonomy, self.rules.calibration, self.rules.types)
+
+    @cached_property
+    def facts(self) -> list[AttributeValue]:
+        """One fact per attribute of the category."""
+        return self._facts.all()
+
+    @cached_property
+    def details(self) -> list[Detail]:
+        """What the photos show beyond the attributes, the likeliest first; one clear photo is enough.
+
+        By a model that was taught to name details, else by the evidence tower, which knows garments alone.
+        """
+        details: dict[str, Detail] = {}
+        for phrase, p, photo in self._details():
+            if phrase not in details or p > details[phrase].confidence:
+                details[phrase] = Detail(phrase=phrase, confidence=min(1.0, p), photo=photo)
+        return sorted(details.values(), key=lambda d: (-d.confidence, d.phrase))
+
+    def _details(self, least: float = MIN_DETAIL) -> Iterator[tuple[str, float, int | None]]:
+        if named := self.views.by("detail", "mllm"):
+            yield from ((phrase, p, o.photo) for o in named for phrase, p in o.probabilities.items())
+        elif self.node.tuned:
+            for o in self.views.by("detail", "evidence_tower"):
+                if o.photo in self.views.clear:
+                    yield from ((phrase, p, o.photo) for phrase, p in o.probabilities.items() if p >= least)
+
+    @cached_property
+    def flags(self) -> list[Flag]:
+        """Remarks on category and photos."""
+        return category_flags(self.category, self.views, self.rules.taxonomy)
+
+    @cached_property
+    def possible(self) -> dict[tuple[str, str], float]:
+        """(attribute or ``detail``, value) -> probability of all that may be so, stated or not: what can be offered."""
+        possible: dict[tuple[str, str], float] = {}
+        for name, value, p in self._possible():
+            if p >= _WORTH_A_LOOK.get(name, _WORTH_A_LOOK_FACT):
+                possible[name, value] = max(p, possible.get((name, value), 0.0))
+        return possible
+
+    def _possible(self) -> Iterator[tuple[str, str, float]]:
+        for reading in self._facts.readings.values():
+            for value, p in reading.probabilities.items():
+                if value not in (UNKNOWN, reading.attribute.absent):
+                    yield reading.attribute.name, value, p
+        yield from (("detail", phrase, p) for phrase, p, _ in self._details(least=0.0))
+        if self.node.tuned:
+            for photo, view in self.views.classifier("condition").items():
+                if photo in self.views.clear:
+                    yield from (("condition", cue, p) for cue, p in view.items())

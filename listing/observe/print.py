@@ -1,0 +1,119 @@
+"""What is read rather than seen: brand, size, material, and print, each with its photo and place."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from listing.observe.networks.foreground import THRESHOLD
+from listing.observe.printed.brands import find_brand
+from listing.observe.printed.folding import fold
+from listing.observe.printed.labels import find_material, find_size
+from listing.observe.printed.ocr import OcrSpan, merge, reading_order
+from listing.observe.source import Context
+from listing.request import Photo
+from listing.safety.contacts import scrub
+from listing.schema import Box, Observation
+
+_SURE_LINE = 0.8  # a line below this score is not quoted
+_MAX_LENGTH = 60
+_MIN_LETTERS = 3
+_LIKE_HEIGHT = 2.5  # of two lines of one print
+_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")  # whose letters the reader knows; others are pattern, not print
+_ON_ITEM = 0.4  # share of a print's surroundings that the mask of the item holds
+
+
+class Print:
+    """Brand, size and material by what labels and print state, and the print itself (question ``text``)."""
+
+    name, stage, local = "ocr", "reading", True
+
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
+        """Of each photo but those that show no item beside one that does; a label's lines are no print of the item."""
+        roles = [context.role(i) for i in range(len(photos))]
+        for i, role in enumerate(roles):
+            if role == "nothing" and set(roles) != {"nothing"}:
+                continue
+            lines = context.lines(i)
+            if brand := find_brand(lines):
+                yield self._observation("brand", i, brand.name, brand.span, brand.score)
+            for question, fact in (
+                ("size", find_size(lines, label=role == "label")),
+                ("material", find_material(lines)),
+            ):
+                if fact is not None:
+                    yield self._observation(question, i, fact.value, fact.span, fact.span.score, fact.words)
+            for block in print_blocks(lines) if role != "label" else ():
+                if on_item(block.box, context.masks.get(i)):
+                    yield self._observation("text", i, block.text, block, block.score)
+
+    def _observation(
+        self, question: str, photo: int, value: str, span: OcrSpan | None, score: float, words: str | None = None
+    ) -> Observation:
+        text = scrub(words if words is not None or span is None else span.text)
+        return Observation(
+            source=self.name,
+            question=question,
+            photo=photo,
+            probabilities={value: min(1.0, score)},
+            box=span.box if span else None,
+            text=text or value,
+        )
+
+
+def on_item(box: Box, mask: np.ndarray | None) -> bool:
+    """Whether print stands on the item: its box, half as large again, lies on the mask; True without a mask."""
+    if mask is None:
+        return True
+    height, width = mask.shape
+    dx, dy = (box[2] - box[0]) / 4, (box[3] - box[1]) / 4
+    left, right = max(0, int((box[0] - dx) * width)), int(np.ceil((box[2] + dx) * width))
+    top, bottom = max(0, int((box[1] - dy) * height)), int(np.ceil((box[3] + dy) * height))
+    inside = mask[top:bottom, left:right] >= THRESHOLD
+    return inside.size == 0 or float(inside.mean()) >= _ON_ITEM
+
+
+def print_blocks(lines: Sequence[OcrSpan]) -> Iterator[OcrSpan]:
+    """Lines that stand together, as one text each; no contact data, no label lines (size, fibres)."""
+    blocks: list[list[OcrSpan]] = []
+    corrected = [
+        replace(s, text=s.spotted.name) if s.spotted and fold(s.text) != fold(s.spotted.name) else s for s in lines
+    ]
+    for row in reading_order([span for span in corrected if _quotable(span)]):
+        line = merge(row)
+        if blocks and _goes_on(blocks[-1][-1], line) and len(merge([*blocks[-1], line]).text) <= _MAX_LENGTH:
+            blocks[-1].append(line)
+        else:
+            blocks.append([line])
+    for block in blocks:
+        joined = merge(block)
+        if sum(c.isalpha() for c in joined.text) >= _MIN_LETTERS and scrub(joined.text) == joined.text:
+            yield joined
+
+
+def _quotable(span: OcrSpan) -> bool:
+    """Whether a line is sure, is words, and is neither contact data nor what a label says."""
+    text = " ".join(span.text.split())
+    letters = [c for c in text if c.isalpha()]
+    wordy = bool(letters) and len(text) <= _MAX_LENGTH and all(_in_script(c) for c in letters)
+    sure = span.score >= _SURE_LINE
+    return sure and wordy and scrub(text) == text and find_size([span]) is None and find_material([span]) is None
+
+
+def _in_script(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(_SCRIPTS)
+
+
+def _goes_on(line: OcrSpan, below: OcrSpan) -> bool:
+    """Whether ``below`` stands right under ``line``, in print of a like height."""
+    (ax0, _, ax1, ay1), (bx0, by0, bx1, _) = line.box, below.box
+    heights = sorted((_height(line), _height(below)))
+    near = by0 - ay1 < heights[1] and min(ax1, bx1) > max(ax0, bx0)
+    return near and heights[1] <= _LIKE_HEIGHT * heights[0]
+
+
+def _height(span: OcrSpan) -> float:
+    return span.box[3] - span.box[1]

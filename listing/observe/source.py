@@ -1,0 +1,95 @@
+"""What every source is, and what it may look at while it observes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from listing.calibration import Calibration
+from listing.observe.printed.ocr import OcrSpan, Reader
+from listing.request import DraftRequest, Photo
+from listing.schema import Observation
+from listing.taxonomy import CategoryNode, Taxonomy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Stage = Literal["category", "facts", "reading"]
+_SMALLEST = 1e-4  # probabilities below it count as this much, so that they need not be kept
+
+
+class Likely(Protocol):
+    """What is likely by the observations so far."""
+
+    @property
+    def node(self) -> CategoryNode:
+        """The category, or the node of an item that has none."""
+        ...
+
+    @property
+    def sure(self) -> float:
+        """The probability of the towers' likeliest category."""
+        ...
+
+    @property
+    def trust(self) -> Sequence[float]:
+        """How well each photo shows the item (0..1)."""
+        ...
+
+
+@dataclass
+class Context:
+    """What sources share: the request, the observations so far, and what one source computes for the next.
+
+    masks: where the item is on a photo (uint8, square), as far as a source has looked for it (None: nowhere).
+    so_far: what is likely by ``observations``.
+    """
+
+    request: DraftRequest
+    taxonomy: Taxonomy
+    calibration: Calibration
+    so_far: Callable[[], Likely]
+    reader: Reader = field(default_factory=Reader)
+    observations: list[Observation] = field(default_factory=list)
+    masks: dict[int, np.ndarray | None] = field(default_factory=dict)
+    _lines: dict[int, list[OcrSpan]] = field(default_factory=dict)
+
+    def lines(self, photo: int) -> list[OcrSpan]:
+        """The lines that can be read on a photo."""
+        if photo not in self._lines:
+            self._lines[photo] = self.reader.read(self.request.photos[photo].image)
+        return self._lines[photo]
+
+    def of(self, source: str, question: str, photo: int | None = None) -> Mapping[str, float]:
+        """What a source has observed; empty where it has not."""
+        return next(
+            (
+                o.probabilities
+                for o in self.observations
+                if (o.source, o.question, o.photo) == (source, question, photo)
+            ),
+            {},
+        )
+
+    def role(self, photo: int) -> str:
+        """What a photo shows: ``item``, ``label`` or ``nothing``."""
+        return next(iter(self.of("roles", "role", photo)), "item")
+
+
+class Source(Protocol):
+    """One source of observations. ``local`` ones compute in this process, for one draft at a time."""
+
+    name: str
+    stage: Stage
+    local: bool
+
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterable[Observation]:
+        """What the source says of one item's photos."""
+        ...
+
+
+def shares(distribution: Mapping[str, float], without: Iterable[str] = ()) -> dict[str, float]:
+    """Probabilities as an observation holds them: rounded, without tiny ones and answers that tell nothing."""
+    left_out = set(without)
+    return {value: round(p, 4) for value, p in distribution.items() if p >= _SMALLEST and value not in left_out}

@@ -1,0 +1,55 @@
+"""Drafts for a script: one call, model and index stay loaded for the next."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from listing.home import ipl_home
+from listing.observe.past_listings import PastListings
+from listing.pipeline import Pipeline, build_pipeline
+from listing.schema import Draft
+
+
+def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
+    """The draft of one item's photos: the short way for a script; ``Pipeline.run`` gives the events on the way.
+
+    Model and index stay loaded for the next call.
+
+    Args:
+        photos: files, the first one is the cover. note: the seller's words. model, rag: see ``build_pipeline``.
+
+    Raises:
+        PhotoError, BackendError: one sentence that says what to do.
+    """
+    return _loaded(model, rag).draft(photos, note=note)
+
+
+async def adraft(photos: Sequence[str | Path], *, note: str = "", model: str | None = None, rag: bool = True) -> Draft:
+    """``draft`` without blocking the event loop: a server's model works on eight at once, others write one at a time.
+
+    More or fewer at once: ``build_pipeline(..., concurrency=N)`` and its ``adraft``. See ``draft``.
+    """
+    pipeline = await asyncio.to_thread(_loaded, model, rag)
+    return await pipeline.adraft(photos, note=note)
+
+
+_loading = threading.Lock()
+
+
+def _loaded(model: str | None, rag: bool) -> Pipeline:
+    with _loading:
+        return _pipeline(model, rag, ipl_home())
+
+
+@lru_cache(maxsize=4)
+def _pipeline(model: str | None, rag: bool, home: Path) -> Pipeline:
+    return build_pipeline(model, rag, home, _past(home) if rag else None)
+
+
+@lru_cache(maxsize=1)
+def _past(home: Path) -> PastListings:
+    return PastListings.open(home)  # one for all models: an embedded index has one owner
