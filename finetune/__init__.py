@@ -21,47 +21,38 @@ if TYPE_CHECKING:
     from finetune.data.tasks import TaskPlan
     from finetune.data.writing import from_texts, writer_rows
     from finetune.embedded.assemble import WEIGHTS
-    from finetune.embedded.untuned import untuned_model
     from finetune.errors import DataError, TuneError
-    from finetune.evaluate.arms.table import ARMS
-    from finetune.evaluate.cached_model import weights_stamp
-    from finetune.evaluate.evaluation import (
-        QUICK_ARMS,
-        EvaluationPlan,
-        gather_material,
-        run_evaluation,
-        write_calibration,
-    )
-    from finetune.evaluate.hallucination import label_report, read_labels, write_sheet
+    from finetune.evaluate.arms import ARMS, SYSTEM
+    from finetune.evaluate.evaluation import Evaluation, EvaluationPlan, observe, run_evaluation, write_calibration
+    from finetune.evaluate.observing import Observer, evaluation_parts, weights_stamp
     from finetune.train.merge import merge
     from finetune.tune import run_stages
 
 __all__ = [
     "ARMS",
-    "QUICK_ARMS",
     "SHOWN_SAMPLES",
+    "SYSTEM",
     "WEIGHTS",
     "DataError",
+    "Evaluation",
     "EvaluationPlan",
+    "Observer",
     "TaskPlan",
     "TuneError",
     "data_root",
+    "evaluation_parts",
     "from_annotations",
     "from_listings",
     "from_texts",
-    "gather_material",
-    "label_report",
     "listing_rows",
     "merge",
+    "observe",
     "read_annotations",
-    "read_labels",
     "run_evaluation",
     "run_stages",
-    "untuned_model",
     "weights_stamp",
     "write_calibration",
     "write_data",
-    "write_sheet",
     "writer_rows",
 ]
 
@@ -74,12 +65,10 @@ __getattr__ = lazy_names(
         "data.tasks": "TaskPlan",
         "data.writing": "from_texts writer_rows",
         "embedded.assemble": "WEIGHTS",
-        "embedded.untuned": "untuned_model",
         "errors": "DataError TuneError",
-        "evaluate.arms.table": "ARMS",
-        "evaluate.cached_model": "weights_stamp",
-        "evaluate.evaluation": "QUICK_ARMS EvaluationPlan gather_material run_evaluation write_calibration",
-        "evaluate.hallucination": "label_report read_labels write_sheet",
+        "evaluate.arms": "ARMS SYSTEM",
+        "evaluate.evaluation": "Evaluation EvaluationPlan observe run_evaluation write_calibration",
+        "evaluate.observing": "Observer evaluation_parts weights_stamp",
         "train.merge": "merge",
         "tune": "run_stages",
     },

@@ -130,7 +130,7 @@ HOW_SURE = 'Put each value as {"value": ..., "sure": ...}, with the probability 
 
 def form(taxonomy: Taxonomy, category: str | None = None) -> str:
     """Ask for everything about one item in one JSON object; ``category``: the seller's choice, which is then given."""
-    nodes = [taxonomy.categories[category]] if category else taxonomy.leaves()
+    nodes = [taxonomy.node(category)] if category else taxonomy.leaves()
     lines = [
         "The photos show one used thing that is for sale. Reply with one JSON object and nothing else; its keys are:",
         *([] if category else [f"category: one of these. {_tree(taxonomy)}; {NO_CATEGORY}"]),
@@ -139,7 +139,7 @@ def form(taxonomy: Taxonomy, category: str | None = None) -> str:
         f'Where the photos do not show it, or it has none: "{UNKNOWN}"; of what is read: null. Guess no words.',
     ]
     if category:
-        lines.insert(1, f"Its category is {taxonomy.categories[category].phrase}.")
+        lines.insert(1, f"Its category is {taxonomy.node(category).phrase}.")
     return "\n".join(lines)
 
 
@@ -168,7 +168,7 @@ def form_attributes(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[A
     """What a form asks of things of these categories: all that a photo can show or that can be read."""
     names = dict.fromkeys(name for node in nodes for name in node.attributes)
     if len(nodes) == 1:
-        attributes: Sequence[Attribute] = taxonomy.schema(nodes[0].name)
+        attributes: Sequence[Attribute] = taxonomy.schema_of(nodes[0])
     else:
         attributes = [taxonomy.attributes[name] for name in names]
     return [a for a in attributes if a.can_be("seen") or a.can_be("read")]

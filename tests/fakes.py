@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.store.search_index import Hit, SearchIndex
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
-from listing.decide.pool import AttributeCalibration, Calibration
+from listing.calibration import Calibration, QuestionCalibration
 from listing.request import DraftRequest
 from listing.schema import (
     AttributeValue,
@@ -35,7 +35,7 @@ from listing.text.offers import offers_of
 from listing.text.render import render
 
 CATEGORY = "Hoodie"
-_RULE = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.9, told=0.9)
+_RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9, told=0.9)
 TEXTS = {
     "plain": ("Navy hoodie with zip", "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn."),
     "shorter": ("Navy zip hoodie", "Navy hoodie with a zip."),

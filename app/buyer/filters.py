@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -59,7 +60,7 @@ def read(given: Mapping[str, Any]) -> Filters:
 
     wish = Wish(
         text=typed["q"],
-        category=tried("category", category_name, ""),
+        category=tried("category", partial(category_name, listed=True), ""),
         least=tried("from", parse_price, None),
         most=tried("to", parse_price, None),
         size=typed["size"],

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import finetune
 from app.cli import CommandError
@@ -18,59 +17,39 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
     parser.add_argument("--arms", metavar="NAME,...", help="which arms (default: all; --arms help lists them)")
-    parser.add_argument("--rag", default="on,off", metavar="on,off", help="with past listings, without, or both")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N photos")
-    parser.add_argument("--texts", type=int, default=100, metavar="N", help="photos whose texts are judged (0: none)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--model", metavar="ID|URL", help="folder, hub id or URL (default: the embedded model)")
-    parser.add_argument("--base", type=Path, metavar="DIR", help="the untuned model (default: it is assembled)")
-    parser.add_argument("--catalogue", type=Path, metavar="DIR", help="catalogue texts, the voice that is not ours")
-    parser.add_argument("--cache", type=Path, metavar="FILE", help="where the model's answers are kept between runs")
-    parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the quick arms")
-    further = parser.add_argument_group("hallucination by hand")
-    further.add_argument(
-        "--drafts", type=Path, metavar="FILE", help="write the arms' drafts to be labelled (default: base and tuned)"
-    )
-    further.add_argument("--labels", type=Path, metavar="FILE", help="score a labelled file of drafts; nothing else")
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="where observations are kept between runs")
+    parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the system's arm")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask, measure, print one line an arm."""
-    task: Callable[[argparse.Namespace], None] = _evaluate
+    """Observe, decide, measure; print one line an arm."""
     if args.arms == "help":
-        task = _list_arms
-    elif args.labels:
-        task = _score_labels
-    task(args)
+        print("\n".join(finetune.ARMS))
+        return 0
+    home, plan, model = ipl_home(), _plan(args), _model(args)
+    data = args.data or finetune.data_root() / "clothing_cc0"
+    stamp = finetune.weights_stamp(model)
+    store = args.cache or home / "evaluation" / f"{stamp}.observed.jsonl"
+    asked = None if model == _embedded() else str(model)
+    observer = finetune.Observer(partial(finetune.evaluation_parts, asked, home, store.parent), store)
+    evaluation = finetune.observe(data, observer, stamp, plan)
+    finetune.run_evaluation(evaluation, plan, args.out)
+    if args.calibrate:
+        _calibrate(evaluation, model)
     return 0
 
 
-def _evaluate(args: argparse.Namespace) -> None:
-    home = ipl_home()
-    model, cache = _model(args), _cache(args)
-    plan = _plan(args)
-    data = args.data or finetune.data_root() / "clothing_cc0"
-    material = finetune.gather_material(
-        data, model, lambda: args.base or finetune.untuned_model(home), cache, home, plan
-    )
-    if args.drafts:
-        finetune.write_sheet(material, args.drafts, args.texts, plan.arms)
-        print(f"drafts to be labelled: {args.drafts}")
-        return
-    finetune.run_evaluation(material, plan, args.out)
-    if args.calibrate:
-        _calibrate(material, args)
-
-
-def _calibrate(material: Any, args: argparse.Namespace) -> None:
+def _calibrate(evaluation: finetune.Evaluation, model: Path | str) -> None:
     """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
-    from listing.calibration import FILE as CALIBRATION
+    from listing.calibration import FILE
     from listing.calibration_files import calibration_file
 
-    asked = _model(args)
-    file = finetune.WEIGHTS / CALIBRATION if asked == _embedded() else calibration_file(asked, ipl_home())
+    file = finetune.WEIGHTS / FILE if model == _embedded() else calibration_file(model, ipl_home())
     try:
-        finetune.write_calibration(material, file)
+        finetune.write_calibration(evaluation, file)
     except OSError as error:
         reason = error.strerror or error
         raise CommandError(f"the calibration cannot be written to {file} ({reason}); make room or rights.") from error
@@ -80,30 +59,13 @@ def _calibrate(material: Any, args: argparse.Namespace) -> None:
 def _plan(args: argparse.Namespace) -> finetune.EvaluationPlan:
     names = [name.strip() for name in args.arms.split(",")] if args.arms else list(finetune.ARMS)
     if args.calibrate and not args.arms:
-        names, args.rag, args.texts = list(finetune.QUICK_ARMS), "off", 0
-    if args.drafts and not args.arms:
-        names = ["base", "tuned"]
+        names = [finetune.SYSTEM]
     for name in names:
         if name not in finetune.ARMS:
             raise CommandError(f"there is no arm {name!r}; ./ipl evaluate --arms help lists them.", 2)
-    ways = [way.strip() for way in args.rag.split(",")]
-    if not ways or any(way not in ("on", "off") for way in ways):
-        raise CommandError("--rag takes on, off or on,off.", 2)
-    if args.limit < 0 or args.texts < 0:
-        raise CommandError("--limit and --texts take numbers from 0 on.", 2)
-    rag = tuple(way for way in (False, True) if ("on" if way else "off") in ways)
-    catalogue = args.catalogue or finetune.data_root() / "fashion_catalog"
-    return finetune.EvaluationPlan(arms=tuple(names), rag=rag, limit=args.limit, texts=args.texts, catalogue=catalogue)
-
-
-def _list_arms(args: argparse.Namespace) -> None:
-    for name, arm in finetune.ARMS.items():
-        print(f"{name:26} {arm.about}{' (with and without past listings)' if arm.rag else ''}")
-
-
-def _score_labels(args: argparse.Namespace) -> None:
-    for line in finetune.label_report(finetune.read_labels(args.labels), args.out):
-        print(line)
+    if args.limit < 0:
+        raise CommandError("--limit takes a number from 0 on.", 2)
+    return finetune.EvaluationPlan(arms=tuple(names), limit=args.limit)
 
 
 def _embedded() -> Path:
@@ -116,7 +78,3 @@ def _model(args: argparse.Namespace) -> Path | str:
     if not folder.is_dir():
         return _embedded() if folder == _embedded() else str(args.model)
     return _embedded() if folder.resolve() == _embedded().resolve() else folder
-
-
-def _cache(args: argparse.Namespace) -> Path:
-    return Path(args.cache or ipl_home() / "evaluation" / f"{finetune.weights_stamp(_model(args))}.jsonl")

@@ -34,9 +34,10 @@ def is_detail(name: str, draft: Draft | None) -> bool:
 
 def fits(draft: Draft | None, name: str) -> bool:
     """Whether a thing of the draft's category can have a detail, and a text can say so."""
-    node = load_taxonomy().categories.get(draft.category.value or "") if draft is not None else None
     form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
-    return node is None or form is None or form.fits(node)
+    if draft is None or draft.category.value is None or form is None:
+        return True
+    return form.fits(load_taxonomy().node(draft.category.value))
 
 
 def to_check(draft: Draft | None) -> dict[str, str]:
@@ -115,6 +116,8 @@ def unsaid(draft: Draft, said: Mapping[str, str | None]) -> Iterator[Claim]:
             continue
         if is_detail(name, draft):
             yield Claim("detail", value, "seller")
+        elif name == "category" and draft.category.value is None:  # the item gets its name
+            yield Claim("category", value, "seller")
         elif name in spoken and sayable(name, value):
             many = taxonomy.attributes[name].many
             yield from (Claim(name, each, "seller") for each in (value.split(", ") if many else [value]))

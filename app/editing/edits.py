@@ -12,6 +12,8 @@ from app.editing import claims
 from app.editing.word_removal import cut
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.intake.quality import WEIGHTS, assess
+from listing.safety.contacts import scrub
+from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Quality, Question, Span
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import NAME
@@ -22,7 +24,7 @@ Kind = Literal["set", "drop", "undo", "confirm"]
 Version = str | int | None
 FIELDS = (*TEXT_FIELDS, "price", "category")
 # Most characters of what a seller writes.
-TITLE_LENGTH, DESCRIPTION_LENGTH, FACT_LENGTH, NOTE_LENGTH = 120, 4000, 80, 2000
+TITLE_LENGTH, DESCRIPTION_LENGTH, FACT_LENGTH, NOTE_LENGTH, CATEGORY_LENGTH = 120, 4000, 80, 2000, 40
 _MAX_PRICE = 10_000_000.0
 _CURRENCY = re.compile(r"[€$£]|(?<![a-z])(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|francs?)\b", re.I)
 _FREE = frozenset({"free", "for free", "gratis", "nothing"})
@@ -135,7 +137,7 @@ def apply(draft: Draft, edited: Changes) -> Draft:
 def _quality(seen: Draft) -> Quality:
     """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
     known, category = load_taxonomy(), seen.category.value
-    expected = known.seller_order(a.name for a in known.schema(category)) if category in known.categories else []
+    expected = known.seller_order(a.name for a in known.schema_of(known.node(category)))
     fresh = assess(
         attributes=seen.attributes,
         title=seen.title,
@@ -315,12 +317,21 @@ def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
     return text
 
 
-def category_name(value: str) -> str:
-    """The category of that name. Raises AppError (422) when there is none."""
+def category_name(value: str, *, listed: bool = False) -> str:
+    """The category of that name, phrase or synonym; else the words by which the seller calls the item.
+
+    Raises:
+        AppError: 422 where ``listed`` asks for one of the tree, or the words name nothing.
+    """
     node = load_taxonomy().find(value)
-    if node is None:
+    if node is not None:
+        return node.name
+    if listed:
         raise AppError("bad_category", f"There is no category {value[:60]!r}; choose one of the list.", 422)
-    return node.name
+    words = clean_text(value, CATEGORY_LENGTH, "What it is")
+    if not any(c.isalpha() for c in words) or scrub(words) != words or instruction_like(words):
+        raise AppError("bad_category", 'Write in a few words what it is, as in "chopping board".', 422)
+    return words
 
 
 def parse_price(value: str | float | None) -> float | None:

@@ -114,8 +114,7 @@ def _noted(text: str) -> dict[str, str]:
 
 
 def _schema(draft: Draft, taxonomy: Taxonomy) -> dict[str, Attribute]:
-    category = draft.category.value
-    return {a.name: a for a in (taxonomy.schema(category) if category in taxonomy.categories else ())}
+    return {a.name: a for a in taxonomy.schema_of(taxonomy.node(draft.category.value))}
 
 
 def _present(draft: Draft, name: str, between: str) -> list[str]:

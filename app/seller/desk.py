@@ -324,7 +324,7 @@ def _facts(listing: Listing) -> list[dict[str, Any]]:
     """What may be said of a thing of this category, as fields of a form."""
     taxonomy = load_taxonomy()
     known = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
-    here = taxonomy.schema(listing.category) if listing.category in taxonomy.categories else ()
+    here = taxonomy.schema_of(taxonomy.node(listing.category))
     choices = {attribute.name: attribute.seller_choices for attribute in here}
     return [
         {

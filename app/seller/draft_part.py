@@ -224,7 +224,7 @@ def _said(view: DraftView, spans: Sequence[Span]) -> str:
 def _attribute(name: str, view: DraftView) -> Any:
     taxonomy = load_taxonomy()
     category = view.category.value if view.category else None
-    here = taxonomy.schema(category) if category in taxonomy.categories else ()
+    here = taxonomy.schema_of(taxonomy.node(category))
     return next((a for a in here if a.name == name), taxonomy.attributes.get(name))
 
 

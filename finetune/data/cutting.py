@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from listing.observe.networks.details import load_details
 from listing.lexicon import load_lexicon, plain, words
+from listing.observe.networks.details import load_details
 from listing.taxonomy import CategoryNode
 from listing.text.claims import NAME
 from listing.text.forms import is_plural

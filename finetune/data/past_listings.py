@@ -13,9 +13,9 @@ from PIL import Image
 from finetune.data.tasks import Task, form_task
 from finetune.data.voice import listing_task
 from listing import prompts
+from listing.intake.photos import intake
 from listing.observe.printed.labels import label_words
 from listing.observe.printed.ocr import Reader
-from listing.intake.photos import intake
 from listing.safety.contacts import find_contacts
 from listing.taxonomy import Taxonomy
 from rag_index.imports.catalogue import Catalogue, PlainRow

@@ -14,8 +14,8 @@ from typing import Any
 
 from finetune.data.cutting import FRAME, SENTENCES, WORD, Known, foreign_words, pieces
 from finetune.data.tasks import LISTING, Task
-from listing.observe.networks.details import load_details
 from listing.lexicon import load_lexicon, plain
+from listing.observe.networks.details import load_details
 from listing.request import DraftRequest
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import FIBRES, NAME, Claim

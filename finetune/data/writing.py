@@ -17,9 +17,9 @@ from finetune.data.cutting import NEGATED, SENTENCES, WORD, Known, cut, foreign,
 from finetune.data.splits import is_validation_sender, split_rows
 from finetune.data.tasks import Task
 from listing import prompts
+from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.observe.networks.item_types import type_of
-from listing.lexicon import load_lexicon, plain
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import NAME, Claim
 from listing.text.forms import detail_forms, form_for

@@ -23,8 +23,8 @@ from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.eyes import annotate
 from finetune.evaluate.calibrate import halves
 from finetune.evaluate.row_cache import RowCache
-from listing.observe.networks.evidence_tower import CALIBRATION, Eyes
 from listing.home import ipl_home
+from listing.observe.networks.evidence_tower import CALIBRATION, Eyes
 
 LABELS = Path(__file__).parents[1] / "annotations" / "details_read.jsonl"
 SHOWN = 0.2  # the least probability by the descriptions at which the reader was shown a detail

@@ -2,8 +2,8 @@
 
     python -m finetune.embedded.colour --data PHOTOS [--masks FILE] [--features FILE] [--write]
 
-The linear model (``listing.observe.networks.colour_pixels``) says which colours are impossible and serves where there is no network;
-the network (``listing.observe.networks.colour_network``) names main and second colour. Five minutes of one core once masks and
+The linear model (``listing.observe.networks.colour_pixels``) says which colours are impossible and serves where there
+is no network; the network (``colour_network``) names main and second colour. Five minutes of one core once masks and
 features are kept. Printed: agreement on senders that were not seen, by folds of training senders and on validation.
 """
 
@@ -22,9 +22,9 @@ from finetune.data.splits import is_validation_sender
 from finetune.embedded import colour_network as network
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.masks import masks_of
+from listing.home import ipl_home
 from listing.observe.networks import colour_pixels as colour
 from listing.observe.networks.colour_network import FILE
-from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy
 
 K = 64
@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, help="file that keeps the masks")
     parser.add_argument("--features", type=Path, help="file that keeps what the backbone and the pixels say")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", action="store_true", help="write listing/observe/networks/colour.json and the weights")
+    parser.add_argument(
+        "--write", action="store_true", help="write colour.json of the networks and the weights"
+    )
     args = parser.parse_args()
     rows = read_annotations(args.data)
     masks = masks_of(rows, args.masks)

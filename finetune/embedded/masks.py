@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from finetune.data.photosets import open_photo
-from listing.observe.networks.foreground import SIDE, WEIGHTS, Foreground
 from listing.home import ipl_home
+from listing.observe.networks.foreground import SIDE, WEIGHTS, Foreground
 
 KEPT = 160  # pixels a side in the file
 

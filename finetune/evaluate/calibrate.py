@@ -1,16 +1,16 @@
-"""Fit how the sources are combined, and from which probability on a value is stated, on validation senders.
+"""Fit how far each source is heard, and from which probability on a value is stated, on validation senders.
 
-Writes a model's ``calibration.json``. Weights minimise the log loss; the threshold of an attribute is the
+Weights minimise the log loss; a source that saves too little of it is not heard. The threshold of an attribute is the
 lowest at which the values that it would state are right as often as asked. Figures for the docs are cross-fitted: each
 half of the senders is judged with the constants of the other half.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,164 +18,178 @@ import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
 from finetune.evaluate.measures import NOT_STATED, judge
+from finetune.evaluate.observing import ObservedPhoto
+from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
+from listing.decide.attributes import ITEM_TYPE, MIN_SUGGESTION, Facts
+from listing.decide.decision import Decision, Rules
+from listing.decide.pool import Distribution, best, combine
+from listing.decide.views import Views
 from listing.observe.networks.item_types import family, type_of
-from listing.observe.neighbours import Neighbours
-from listing.decide.pool import AttributeCalibration, Calibration, best, combine, damped
-from listing.decide.questions import within
-from listing.decide.verify import MIN_SUGGESTION
-from listing.prompts import UNKNOWN
 from listing.taxonomy import Attribute, Taxonomy
 
 Row = Mapping[str, Any]
-GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.2, 1.4, 1.7)
 PRECISION = 0.93
-TEXT_PRECISION = 0.97  # of what a text says: four facts at .93 leave one text in four with a wrong one
 TYPE_PRECISION = 0.88  # neighbouring types ("trainers", "lace-up shoes") are both right now and then
-MODEL_EARNS = 0.05  # nats of log loss: what the model's answer must save to be worth the time of its question
+EARNS = {"mllm": 0.05}  # nats of log loss that a source must save: the model's answer costs most of a draft's time
+EARNS_OTHERS = 0.005
+MIN_CASES = 20
+MAX_WEIGHT = 2.0
 MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 
-def sources(predictions: Row, attribute: Attribute) -> dict[str, dict[str, float]]:
-    """The sources' distributions over the attribute's answers."""
-    out = {}
-    for source in ("mllm", "classifier", "pixels"):
-        if attribute.name in predictions[source]:
-            out[source] = within(predictions[source][attribute.name], attribute)
-    return out
+@dataclass(frozen=True)
+class Case:
+    """One photo's answer to one question: each source's distribution, and the values that are right."""
+
+    row: Row
+    sources: Mapping[str, Distribution]
+    truths: frozenset[str]
 
 
-def attribute_of(row: Row, name: str, taxonomy: Taxonomy) -> Attribute | None:
-    """The attribute as the annotated category has it, or None."""
-    return next((a for a in taxonomy.schema(row["label"]) if a.name == name), None)
+def fit(
+    rows: Sequence[Row], photos: Sequence[ObservedPhoto], rules: Rules, precision: float = PRECISION
+) -> Calibration:
+    """The calibration of every attribute that is scored, of the specific type, and of the category."""
+    views = [Views(photo.observations, 1) for photo in photos]
+    names = (*ATTRIBUTES, "colour2")
+    questions = {name: fit_attribute(cases_of(rows, views, name, rules.taxonomy), name, rules.taxonomy, precision)
+                 for name in names}  # fmt: skip
+    if any(view.by("condition", "evidence_tower") for view in views):  # the model's answer to it would not be heard
+        questions["condition"] = QuestionCalibration(weights={"classifier": 1.0}, threshold=0.85)
+    forms = any(view.by("category", "mllm") and not view.classifier("category") for view in views)
+    weights = rules.calibration.range.weights if not forms else fit_form_weights(rows, views)
+    questions["category"] = QuestionCalibration(weights=weights, threshold=MAX_THRESHOLD)
+    decided = Rules(rules.taxonomy, rules.calibration.model_copy(update={"questions": questions}), rules.types)
+    decisions = [Decision(photo.observations, 1, decided) for photo in photos]
+    stated = [
+        (d.category.confidence, int(d.category.value == row["label"]))
+        for d, row in zip(decisions, rows, strict=True)
+        if d.category.value is not None and row.get("label_ok", True)
+    ]
+    questions["category"] = QuestionCalibration(weights=weights, threshold=threshold(stated, precision))
+    if types := _type_cases(rows, views, decided):
+        questions[ITEM_TYPE] = QuestionCalibration(
+            weights={"classifier": 1.0}, threshold=threshold(types, TYPE_PRECISION)
+        )
+    return Calibration(questions=questions, range=rules.calibration.range)
+
+
+def cases_of(rows: Sequence[Row], views: Sequence[Views], name: str, taxonomy: Taxonomy) -> list[Case]:
+    """The photos whose annotation answers a question, with every source that speaks of it."""
+    cases = []
+    for row, view in zip(rows, views, strict=True):
+        node = taxonomy.node(row["label"])
+        attribute = next((a for a in taxonomy.schema_of(node) if a.name == name), None)
+        if attribute is None or name in row["guess"]:
+            continue
+        value = attribute.absent if row[name] is None else row[name]  # no second colour is an answer
+        truths = {value if value in attribute.answers else attribute.answers[-1]}
+        if name == "colour" and row["colour2"] in attribute.answers:  # as ``judge`` has it
+            truths.add(row["colour2"])
+        facts = Facts(view, node, taxonomy, _OPEN, {})
+        if sources := facts.sources(attribute):
+            cases.append(Case(row, sources, frozenset(truths)))
+    return cases
+
+
+_OPEN = UNCALIBRATED
 
 
 def fit_attribute(
-    rows: Sequence[Row], predictions: Sequence[Row], name: str, taxonomy: Taxonomy, precision: float = PRECISION
-) -> AttributeCalibration:
-    """Weights of the sources and the threshold for one attribute."""
-    cases = []
-    for row, prediction in zip(rows, predictions, strict=True):
-        attribute = attribute_of(row, name, taxonomy)
-        if attribute is not None and name not in row["guess"]:
-            words = attribute.absent if row[name] is None else row[name]  # no second colour is an answer
-            truths = {words if words in attribute.answers else UNKNOWN}
-            if name == "colour" and row["colour2"] in attribute.answers:  # as ``judge`` has it
-                truths.add(row["colour2"])
-            if said := sources(prediction, attribute):
-                cases.append((row, said, truths))
-    if len(cases) < 20:
-        return AttributeCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
-
-    def loss(weights: Mapping[str, float]) -> float:
-        combined = [(combine(s, weights), truths) for _, s, truths in cases]
-        return float(-np.mean([np.log(max(sum(c.get(t, 0.0) for t in truths), 1e-4)) for c, truths in combined]))
-
-    names = list(dict.fromkeys(source for _, said, _ in cases for source in said))
-    grids = [dict(zip(names, g, strict=True)) for g in itertools.product(GRID, repeat=len(names)) if sum(g) > 0]
-    weights = min(grids, key=loss)
-    silent = min((g for g in grids if not g.get("mllm")), key=loss, default=None)
-    if silent is not None and loss(silent) - loss(weights) < MODEL_EARNS:
-        weights = silent
-    if not any(_worth_saying(best(combine(s, weights)), taxonomy.attributes[name]) for _, s, _ in cases):
-        return AttributeCalibration(weights=dict.fromkeys(names, 0.0), threshold=MAX_THRESHOLD, told=MAX_THRESHOLD)
+    cases: Sequence[Case], name: str, taxonomy: Taxonomy, precision: float = PRECISION
+) -> QuestionCalibration:
+    """Weights of the sources and the threshold of one attribute."""
+    if len(cases) < MIN_CASES:
+        return QuestionCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
+    weights = fit_weights(cases)
+    attribute = taxonomy.attributes[name]
+    answers = [(case, *best(combine(case.sources, weights))) for case in cases]
+    if not any(_worth_saying(value, p, attribute) for _, value, p in answers):
+        return QuestionCalibration(weights=dict.fromkeys(weights, 0.0), threshold=MAX_THRESHOLD)
     stated = []
-    for row, s, _ in cases:
-        value, p = best(combine(s, weights))
-        counts = judge(row, name, value)
-        if value not in NOT_STATED and counts is not None:
-            stated.append((value, p, counts.right))
-    settled = [(p, right) for value, p, right in stated if value not in taxonomy.attributes[name].unsettled]
-    return AttributeCalibration(
-        weights=weights,
-        threshold=threshold([(p, right) for _, p, right in stated], precision),
-        told=threshold(settled, max(precision, TEXT_PRECISION)),
-    )
+    for case, value, p in answers:
+        counts = judge(case.row, name, value)
+        if value not in (*NOT_STATED, *attribute.unsettled) and counts is not None:
+            stated.append((p, counts.right))
+    return QuestionCalibration(weights=weights, threshold=threshold(stated, precision))
 
 
-def _worth_saying(answer: tuple[str, float], attribute: Attribute) -> bool:
+def fit_weights(cases: Sequence[Case]) -> dict[str, float]:
+    """Weights that minimise the log loss, without the sources that save too little of it."""
+    names = sorted({source for case in cases for source in case.sources})
+    weights, loss = _minimised(cases, names)
+    for name in sorted(names, key=lambda n: (n != "mllm", weights.get(n, 0.0))):
+        others = [other for other in weights if other != name]
+        if not others:
+            break
+        fewer, without = _minimised(cases, others)
+        if without - loss < EARNS.get(name, EARNS_OTHERS):
+            weights, loss = fewer, without
+    return {name: round(weight, 3) for name, weight in weights.items()}
+
+
+def _minimised(cases: Sequence[Case], names: Sequence[str]) -> tuple[dict[str, float], float]:
+    """(weights, mean log loss in nats) of a log-linear pool of these sources."""
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    values = sorted({value for case in cases for d in case.sources.values() for value in d})
+    logs = np.zeros((len(cases), len(names), len(values)))
+    right = np.full((len(cases), len(values)), -np.inf)
+    for i, case in enumerate(cases):
+        for s, name in enumerate(names):
+            if d := case.sources.get(name):
+                logs[i, s] = np.log(np.maximum([d.get(value, 0.0) for value in values], 1e-4))
+        right[i, [k for k, value in enumerate(values) if value in case.truths]] = 0.0
+    right[np.isinf(right).all(1), 0] = 0.0
+
+    def loss(weights: np.ndarray) -> float:
+        pool = np.einsum("s,isv->iv", weights, logs)
+        return float(np.mean(logsumexp(pool, axis=1) - logsumexp(pool + right, axis=1)))
+
+    start = np.full(len(names), 1.0 / len(names))
+    found = minimize(loss, start, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
+    return dict(zip(names, found.x.tolist(), strict=True)), float(found.fun)
+
+
+def fit_form_weights(rows: Sequence[Row], views: Sequence[Views]) -> dict[str, float]:
+    """Weights of the category of a model that answers over the whole tree, and of past listings' votes."""
+    cases = [
+        Case(row, view.pooled("category"), frozenset({row["label"]}))
+        for row, view in zip(rows, views, strict=True)
+        if "mllm" in view.pooled("category") and row.get("label_ok", True)
+    ]
+    return fit_weights(cases) if len(cases) >= MIN_CASES else {"mllm": 1.0}
+
+
+def _type_cases(rows: Sequence[Row], views: Sequence[Views], rules: Rules) -> list[tuple[float, int]]:
+    cases = []
+    for row, view in zip(rows, views, strict=True):
+        reading = Facts(
+            view, rules.taxonomy.node(row["label"]), rules.taxonomy, rules.calibration, rules.types
+        ).readings
+        truth = type_of(row["item"])
+        if truth is not None and ITEM_TYPE in reading:
+            value, p = best(reading[ITEM_TYPE].probabilities)
+            cases.append((p, int(value == family(truth))))
+    return cases
+
+
+def _worth_saying(value: str, p: float, attribute: Attribute) -> bool:
     """Whether an answer would be stated or at least suggested."""
-    return answer[0] not in (*NOT_STATED, attribute.absent) and answer[1] >= MIN_SUGGESTION
+    return value not in (*NOT_STATED, attribute.absent) and p >= MIN_SUGGESTION
 
 
 def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
     """The lowest probability from which on the stated values reach the precision (and keep it above)."""
     ordered = sorted(stated, reverse=True)
-    right, found = 0, MAX_THRESHOLD
+    right, lowest = 0, MAX_THRESHOLD
     for count, (p, ok) in enumerate(ordered, 1):
         right += ok
         last = count == len(ordered) or ordered[count][0] < p  # equal probabilities pass or fall together
         if last and count >= 8 and right / count >= precision:
-            found = p
-    return round(float(min(MAX_THRESHOLD, max(MIN_THRESHOLD, found))), 4)
-
-
-def fit(
-    rows: Sequence[Row],
-    predictions: Sequence[Row],
-    taxonomy: Taxonomy,
-    precision: float = PRECISION,
-    near: Sequence[Neighbours] = (),
-) -> Calibration:
-    """The calibration of every attribute that is scored, and of the category of a model that fills in forms."""
-    names = (*ATTRIBUTES, "colour2")
-    questions = {n: fit_attribute(rows, predictions, n, taxonomy, precision) for n in names}
-    if any(prediction.get("form") for prediction in predictions):
-        questions["category"] = fit_form_category(rows, predictions, near)
-    return Calibration(questions=questions)
-
-
-def fit_form_category(
-    rows: Sequence[Row], predictions: Sequence[Row], near: Sequence[Neighbours]
-) -> AttributeCalibration:
-    """Weights of a form's category and of past listings' votes, and the thresholds; ``near``: by row, or none.
-
-    Past listings get no more weight than the model: they tell of other items.
-    """
-    cases = []
-    for row, prediction, found in zip(rows, predictions, near or [Neighbours()] * len(rows), strict=True):
-        if (said := prediction["mllm"].get("category")) and row.get("label_ok", True):
-            votes = damped(found.categories, said, len(found.neighbours))
-            cases.append(({"mllm": said, "neighbours": votes}, row["label"]))
-    if len(cases) < 20:
-        return AttributeCalibration(weights={"mllm": 1.0}, threshold=0.95)
-
-    def loss(weights: Mapping[str, float]) -> float:
-        return float(-np.mean([np.log(max(combine(said, weights).get(truth, 0.0), 1e-4)) for said, truth in cases]))
-
-    grids = [{"mllm": w, "neighbours": v} for w in GRID if w for v in (GRID if near else (0.0,)) if v <= w]
-    weights = min(grids, key=loss)
-    stated = [(p, int(name == truth)) for said, truth in cases for name, p in [best(combine(said, weights))]]
-    return AttributeCalibration(
-        weights=weights, threshold=threshold(stated, PRECISION), told=threshold(stated, TEXT_PRECISION)
-    )
-
-
-def fit_type(
-    rows: Sequence[Row], predictions: Sequence[Row], types: Mapping[str, Sequence[str]]
-) -> AttributeCalibration:
-    """The threshold of the specific type, among those of the annotated category."""
-    stated = []
-    for row, prediction in zip(rows, predictions, strict=True):
-        known = {t: prediction["classifier"]["item_type"].get(t, 0.0) for t in types.get(row["label"], ())}
-        truth = type_of(row["item"])
-        if truth is not None and sum(known.values()) > 0:
-            value, p = best(known)
-            stated.append((p / sum(known.values()), int(value == family(truth))))
-    return AttributeCalibration(weights={"classifier": 1.0}, threshold=threshold(stated, TYPE_PRECISION))
-
-
-def fit_category(confidences: Sequence[float], right: Sequence[bool]) -> AttributeCalibration:
-    """From which confidence on a category is right often enough; ``category.json`` says how the sources are weighed."""
-    stated = [(p, int(ok)) for p, ok in zip(confidences, right, strict=True)]
-    return AttributeCalibration(
-        weights={}, threshold=threshold(stated, PRECISION), told=threshold(stated, TEXT_PRECISION)
-    )
-
-
-def fit_sharpness(confidences: np.ndarray, right: np.ndarray) -> int:
-    """Number of the sharpness with the least log loss of being right; both [sharpnesses, photos]."""
-    p = np.clip(np.where(right, confidences, 1 - confidences), 1e-3, 1.0)
-    return int((-np.log(p)).mean(1).argmin())
+            lowest = p
+    return round(float(min(MAX_THRESHOLD, max(MIN_THRESHOLD, lowest))), 4)
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
@@ -187,19 +201,12 @@ def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
     return one, sorted(set(range(len(rows))) - set(one))
 
 
-def cross_fitted(
-    rows: Sequence[Row],
-    predictions: Sequence[Row],
-    taxonomy: Taxonomy,
-    precision: float = PRECISION,
-    near: Sequence[Neighbours] = (),
-) -> list[Calibration]:
+def cross_fitted(rows: Sequence[Row], photos: Sequence[ObservedPhoto], rules: Rules) -> list[Calibration]:
     """One calibration per row, fitted on the senders of the other half."""
-    out: list[Calibration] = [Calibration()] * len(rows)
+    out: list[Calibration] = [UNCALIBRATED] * len(rows)
     one, two = halves(rows)
     for train, test in ((one, two), (two, one)):
-        half = [near[i] for i in train] if near else ()
-        fitted = fit([rows[i] for i in train], [predictions[i] for i in train], taxonomy, precision, half)
+        fitted = fit([rows[i] for i in train], [photos[i] for i in train], rules)
         for i in test:
             out[i] = fitted
     return out

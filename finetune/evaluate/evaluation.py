@@ -1,8 +1,4 @@
-"""``./ipl evaluate``: what drafts would state of photos with known answers, arm by arm, with intervals over senders.
-
-Closed choices are judged on all validation photos, free text on a fixed hundred of them. Everything that a model says
-is kept, so that an interrupted run goes on where it was.
-"""
+"""``./ipl evaluate``: what drafts would state of photos with known answers, arm by arm, with intervals over senders."""
 
 from __future__ import annotations
 
@@ -11,158 +7,176 @@ import math
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
 from finetune.errors import DataError
-from finetune.evaluate.arms.material import Material, Row
-from finetune.evaluate.arms.statement import Statement
-from finetune.evaluate.arms.system import category_of
-from finetune.evaluate.arms.table import ARMS
-from finetune.evaluate.cached_model import CachedModel
-from finetune.evaluate.calibrate import fit, fit_category, fit_type, write
-from finetune.evaluate.drafting import TEXTS, WRITERS, Draft, chosen
-from finetune.evaluate.scoring import DRAWS, closed, free
-from listing.observe.networks.colour_network import FILE as COLOUR_FILE
-from listing.decide.pool import CALIBRATION, Calibration
-from listing.taxonomy import load_taxonomy
+from finetune.evaluate.arms import ARMS, SYSTEM, Statement
+from finetune.evaluate.calibrate import fit, write
+from finetune.evaluate.measures import (
+    calibration_error,
+    count,
+    distinct_2,
+    interval,
+    judge,
+    mean_words,
+    scores_of,
+    share,
+)
+from finetune.evaluate.observing import ObservedPhoto, Observer, Row
+from listing.calibration import FILE
+from listing.decide.decision import Rules
+from listing.text.claims import claims_of
+from listing.text.render import render
 
-QUICK_ARMS = ("tuned", "classifier", "system")
+DRAWS = 1000
+MEASURES = ("category", "among three", "F1", "precision", "recall")
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What is evaluated.
-
-    arms: names of ``ARMS``. rag: versions of the arms that have one, of False (without past listings) and True.
-    limit: photos, 0 for all. texts: photos whose texts are judged, 0 for none. draws: of the bootstrap.
-    catalogue: folder of the other voice's texts.
-    """
+    """What is evaluated: names of ``ARMS``, the number of photos (0: all), and the draws of the bootstrap."""
 
     arms: tuple[str, ...] = tuple(ARMS)
-    rag: tuple[bool, ...] = (False, True)
     limit: int = 0
-    texts: int = TEXTS
     draws: int = DRAWS
-    catalogue: Path | None = None
 
 
-def gather_material(
-    data: Path, model: Path | str, base: Callable[[], Path], cache: Path, home: Path, plan: EvaluationPlan
-) -> Material:
-    """Photos and models of an evaluation; ``base`` is called only when an arm asks that model.
+@dataclass
+class Evaluation:
+    """Validation photos with what was observed on them."""
 
-    model: a folder, a hub id or a server's address.
-    cache: the file of the tuned model's opinions; everything else is kept beside it.
+    rows: list[Row]
+    photos: list[ObservedPhoto]
+    rules: Rules
+    stamp: str
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+def observe(data: Path, observer: Observer, stamp: str, plan: EvaluationPlan) -> Evaluation:
+    """The validation photos of a folder, observed.
 
     Raises:
         DataError: no photo is of a validation sender.
     """
-    taxonomy = load_taxonomy()
-    train, rows = split_rows(read_annotations(data))
-    if plan.limit:
-        rows = [rows[i] for i in chosen(rows, plan.limit)]
+    _, rows = split_rows(read_annotations(data))
+    rows = rows[: plan.limit] if plan.limit else rows
     if not rows:
         raise DataError(f"{data} has no photo of a validation sender: photos of more senders are needed.")
-    embedded = home / "models" / "ipl-mini"
-    evidence = Path(model) if (Path(model) / COLOUR_FILE).is_file() else embedded  # as drafts have it
-    models = {"tuned": CachedModel(model, cache.parent, taxonomy, cache, evidence)}
-    if any("base" in ARMS[name].models for name in plan.arms):
-        models["base"] = CachedModel(base(), cache.parent, taxonomy)
-    # Where there is no folder, the photos are sorted as drafts do it: by the embedded model's ImageNet head.
-    folder = Path(model) if Path(model).is_dir() else embedded
-    return Material(rows, train, taxonomy, models, folder, home, cache.parent)
-
-
-def versions(plan: EvaluationPlan) -> list[tuple[str, str, bool]]:
-    """(name in the results, arm, with past listings)."""
-    both = [(arm, rag) for arm in plan.arms for rag in (plan.rag if ARMS[arm].rag else (False,))]
-    return [(arm + "+rag" * rag, arm, rag) for arm, rag in both]
+    return Evaluation(rows, observer.observe(rows), observer.parts.rules, stamp)
 
 
 def run_evaluation(
-    material: Material, plan: EvaluationPlan, out: Path | None, report: Callable[[str], None] = print
+    evaluation: Evaluation, plan: EvaluationPlan, out: Path | None, report: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Statements and texts of every arm, measured; ``out`` is written again after each arm."""
+    """Statements of every arm, measured; ``out`` is written again after each."""
+    rows, photos = evaluation.rows, evaluation.photos
     results: dict[str, Any] = {
-        "model": material.models["tuned"].stamp,
-        "photos": len(material.rows),
-        "senders": len({row["sender_id"] for row in material.rows}),
+        "model": evaluation.stamp,
+        "photos": len(rows),
+        "senders": len({row["sender_id"] for row in rows}),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "cpu_seconds": costs(photos),
         "arms": {},
     }
-    judge_texts = _text_judge(material, plan, results) if plan.texts else None
-    for name, arm, rag in versions(plan):
-        statements = ARMS[arm].statements(material, rag)
-        scores = results["arms"][name] = {"about": ARMS[arm].about, **closed(material.rows, statements, plan.draws)}
-        report(line(name, scores))
-        if judge_texts is not None and arm in WRITERS:
-            scores["text"] = judge_texts(arm, statements)
-            for when, measured in scores["text"].items():
-                report(text_line(when, measured))
+    report(f"{results['photos']} photos of {results['senders']} senders")
+    report(f"{'':24} {'category':20} {'3':5} {'F1':20} {'precision':20} {'recall':20}  CPU s")
+    for name in plan.arms:
+        statements = ARMS[name](rows, photos, evaluation.rules)
+        scores = results["arms"][name] = closed(rows, statements, plan.draws)
+        if name == SYSTEM:
+            results["texts"] = texts(rows, statements)
+        report(line(name, scores, results["cpu_seconds"]))
         if out is not None:
             out.write_text(json.dumps(plain(results), indent=1) + "\n", encoding="utf-8")
+    if "texts" in results:
+        report(", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in results["texts"].items()))
     return results
 
 
-def drafts_of(material: Material, arm: str, count: int, rag: bool = False) -> tuple[list[Row], list[Draft]]:
-    """(photos, drafts) of one arm, for the texts that are judged."""
-    numbers = chosen(material.rows, count)
-    statements = ARMS[arm].statements(material, rag)
-    return [material.rows[i] for i in numbers], WRITERS[arm](material, statements, numbers)
+def costs(photos: Sequence[ObservedPhoto]) -> dict[str, float]:
+    """Mean CPU seconds of a source on a photo; the language model's are those of every question at once."""
+    names = dict.fromkeys(name for photo in photos for name in photo.seconds)
+    return {name: float(np.mean([photo.seconds.get(name, 0.0) for photo in photos])) for name in names}
 
 
-def _text_judge(
-    material: Material, plan: EvaluationPlan, results: dict[str, Any]
-) -> Callable[[str, Sequence[Statement]], dict[str, Any]]:
-    """Fits the style classifier where the catalogue is there; gives the function that judges an arm's texts."""
-    from finetune.evaluate.target_texts import style_classifier
+def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DRAWS) -> dict[str, Any]:
+    """Category and attributes of one arm; ``intervals`` are 95 %, by bootstrap over senders.
 
-    numbers = chosen(material.rows, plan.texts)
-    rows = [material.rows[i] for i in numbers]
-    style = None
-    if plan.catalogue is not None and (plan.catalogue / "text_44k.parquet").is_file():
-        style = style_classifier(material.train, material.rows, plan.catalogue, material.taxonomy)
-        results["style_classifier_held_out_accuracy"] = style.held_accuracy
-    results["texts"] = len(rows)
+    F1 is that of the best guesses, stated or not; precision and recall are those of what is stated.
+    """
+    right = np.array([float(s.category == row["label"]) for s, row in zip(statements, rows, strict=True)])
+    three = np.array([float(row["label"] in s.candidates[:3]) for s, row in zip(statements, rows, strict=True)])
+    stated = count(rows, [dict(s.facts) for s in statements])
+    guessed = count(rows, [{name: value for name, (value, _) in s.guesses.items()} for s in statements])
+    judged = [(p, judge(row, name, value)) for s, row in zip(statements, rows, strict=True)
+              for name, (value, p) in s.guesses.items() if name in scored(row)]  # fmt: skip
+    measures: dict[str, Callable[[Sequence[int]], float]] = {
+        "category": lambda index: float(right[list(index)].mean()),
+        "among three": lambda index: float(three[list(index)].mean()),
+        "F1": lambda index: float(scores_of(guessed[list(index)].sum(0))["micro_f1"]),
+        "precision": lambda index: float(scores_of(stated[list(index)].sum(0))["precision"]),
+        "recall": lambda index: float(scores_of(stated[list(index)].sum(0))["recall"]),
+    }
+    everything = range(len(rows))
+    known = [(s.sure, bool(ok)) for s, ok in zip(statements, right, strict=True) if s.sure is not None]
+    return {
+        **{name: measure(everything) for name, measure in measures.items()},
+        "intervals": {name: interval(rows, measure, draws) for name, measure in measures.items()},
+        "by_attribute": scores_of(stated.sum(0))["by_attribute"],
+        "category_calibration_error": calibration_error([p for p, _ in known], [ok for _, ok in known]),
+        "attribute_calibration_error": calibration_error(
+            [p for p, counts in judged if counts is not None], [bool(c.right) for _, c in judged if c is not None]
+        ),
+    }
 
-    def judged(arm: str, statements: Sequence[Statement]) -> dict[str, Any]:
-        drafts = WRITERS[arm](material, statements, numbers)
-        texts = {"before": [d.before for d in drafts], "after": [d.after for d in drafts]}
-        return {when: free(rows, part, style, material.taxonomy, plan.draws) for when, part in texts.items()}
 
-    return judged
+def scored(row: Row) -> set[str]:
+    """The attributes of an annotation that are answers, not guesses."""
+    from finetune.data.photosets import ATTRIBUTES
+
+    return {name for name in ATTRIBUTES if name not in row["guess"]}
 
 
-def line(name: str, scores: Mapping[str, Any]) -> str:
-    """One arm's closed choices in one line."""
+def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, float]:
+    """What the rendered texts say of the annotated facts, how many words they mark, and how they vary."""
+    descriptions, said, known, marks = [], 0, 0, 0
+    for number, (row, statement) in enumerate(zip(rows, statements, strict=True)):
+        decision = statement.decision
+        assert decision is not None
+        rules = decision.rules
+        claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
+        text = render(claims, rules.taxonomy, key=str(number))
+        descriptions.append(text.description)
+        spans = {(span.attribute, span.value) for span in text.spans}
+        facts = {name: row[name] for name in scored(row) if row[name] not in (None, "unknown", "n/a")}
+        said += sum((name, value) in spans for name, value in facts.items())
+        known += len(facts)
+        marks += len({(s.attribute, s.value) for s in text.spans if s.status == "check"})
+    return {
+        "facts_in_text": share(said, known),
+        "marked_words_a_draft": marks / len(rows),
+        "words": mean_words(descriptions),
+        "distinct_2": distinct_2(descriptions),
+    }
+
+
+def line(name: str, scores: Mapping[str, Any], seconds: Mapping[str, float]) -> str:
+    """One arm in one line: what it states, and what its source costs."""
 
     def shown(key: str) -> str:
         low, high = scores["intervals"][key]
         return f"{scores[key]:.3f} [{low:.3f}, {high:.3f}]"
 
-    return (
-        f"{name:26} category {shown('category_accuracy')} macro {scores['category_macro_f1']:.3f}  "
-        f"attributes micro {shown('micro_f1')} macro {scores['macro_f1']:.3f}  "
-        f"precision {scores['precision']:.3f} recall {scores['recall']:.3f}  "
-        f"ECE {scores['category_ece']:.3f} / {scores['attribute_ece']:.3f}  "
-        f"colour right of stated {scores['by_attribute']['colour']['precision']:.3f}"
-    )
-
-
-def text_line(when: str, scores: Mapping[str, Any]) -> str:
-    """One arm's texts in one line."""
-    voice = f"platform's voice {scores['platform_voice']:.2f}  " if "platform_voice" in scores else ""
-    return (
-        f"  texts {when:7} ROUGE-L title {scores['rouge_l_title']:.3f} "
-        f"description {scores['rouge_l_description']:.3f}  "
-        f"{voice}distinct-2 {scores['distinct_2']:.2f}  words {scores['words']:.1f}  "
-        f"by rule: H_ins {scores['automatic_h_ins']:.3f} H_doc {scores['automatic_h_doc']:.3f} "
-        f"coverage {scores['automatic_coverage']:.3f}"
-    )
+    source = name.removeprefix("without ").removesuffix(" alone")
+    cost = f"{seconds[source]:6.3f}" if source in seconds else ""
+    parts = [shown("category"), f"{scores['among three']:.3f}", shown("F1"), shown("precision"), shown("recall")]
+    return f"{name:24} {' '.join(parts)} {cost}"
 
 
 def plain(value: Any) -> Any:
@@ -176,17 +190,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def write_calibration(material: Material, place: Path) -> Path:
+def write_calibration(evaluation: Evaluation, place: Path) -> Path:
     """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
-    file = place / CALIBRATION if place.is_dir() else place
-    predictions, eyes = material.predictions("tuned"), material.models["tuned"].eyes
-    questions = dict(fit(material.rows, predictions, material.taxonomy, near=material.near).questions)
-    if "category" not in questions:
-        pairs = zip(predictions, material.image_views, strict=True)
-        categories = [category_of(said, seen, material.taxonomy) for said, seen in pairs]
-        right = [found.value == row["label"] for found, row in zip(categories, material.rows, strict=True)]
-        questions["category"] = fit_category([found.confidence for found in categories], right)
-    if eyes is not None:
-        questions["item_type"] = fit_type(material.rows, predictions, eyes.types)
-    write(Calibration(questions=questions), file)
+    file = place / FILE if place.is_dir() else place
+    write(fit(evaluation.rows, evaluation.photos, evaluation.rules), file)
     return file

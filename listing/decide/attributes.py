@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from listing.calibration import Calibration
 from listing.decide.pool import Distribution, best, combine, damped, normalised, over_photos, ranked
@@ -54,7 +55,12 @@ class Facts:
         self.views, self.node, self.taxonomy, self.calibration, self.types = views, node, taxonomy, calibration, types
         form = any(o.source == "mllm" and o.photo is None for o in views.observations)
         self.in_range = node.tuned or form or not taxonomy.tuned()
-        self.readings = {a.name: r for a in taxonomy.schema_of(node) if (r := self._reading(a)) is not None}
+
+    @cached_property
+    def readings(self) -> dict[str, Reading]:
+        """What the sources say of each attribute that can be seen."""
+        attributes = self.taxonomy.schema_of(self.node)
+        return {a.name: r for a in attributes if (r := self._reading(a)) is not None}
 
     def all(self) -> list[AttributeValue]:
         """One fact per attribute of the category, in its order."""
@@ -135,12 +141,7 @@ class Facts:
             return self._type(attribute)
         if not attribute.values or not attribute.can_be("seen"):
             return None
-        pooled = self.views.pooled(name)
-        votes = pooled.get("neighbours")
-        if votes and not attribute.instance:
-            count = len(next(iter(self.views.by("category", "neighbours"))).listing_ids)
-            pooled["neighbours"] = damped(_within(votes, attribute), attribute.answers, count)
-        sources = {s: d if s == "neighbours" else _within(d, attribute) for s, d in pooled.items()}
+        sources = self.sources(attribute)
         question = self.calibration.of(name)
         if self.in_range and any(question.weights.values()):
             heard = {s: d for s, d in sources.items() if question.weights.get(s)}
@@ -152,6 +153,16 @@ class Facts:
             pixels = {"pixels": sources["pixels"]}
             return Reading(attribute, sources["pixels"], pixels, SURE_SHARE)
         return None
+
+    def sources(self, attribute: Attribute) -> dict[str, Distribution]:
+        """What each source says of a closed attribute, over the answers that it has here."""
+        pooled = self.views.pooled(attribute.name)
+        votes = pooled.pop("neighbours", None)
+        sources: dict[str, Distribution] = {s: _within(d, attribute) for s, d in pooled.items()}
+        if votes and not attribute.instance:
+            count = max((len(o.listing_ids) for o in self.views.by("category", "neighbours")), default=1)
+            sources["neighbours"] = damped(_within(votes, attribute), attribute.answers, count)
+        return sources
 
     def _type(self, attribute: Attribute) -> Reading | None:
         """The specific type ("jeans"), among those that items of the category have and that name no other category."""

@@ -25,8 +25,9 @@ class LanguageModel:
 
     name, stage = "mllm", "category"
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, *, everything: bool = False) -> None:
+        """``everything``: ask every question, also those whose answer would change nothing (for a calibration)."""
+        self.backend, self.everything = backend, everything
         self.local = not isinstance(backend, FormBackend)
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
@@ -39,7 +40,7 @@ class LanguageModel:
             yield from form_observations(filled, context)
             return
         likely = context.so_far()
-        questions = open_questions(context, likely)
+        questions = all_questions(context.taxonomy) if self.everything else open_questions(context, likely)
         names = {words: name for name, words in prompts.category_answers(context.taxonomy).items()}
         for i, photo in enumerate(photos):
             for question, answers in self.backend.score(photo.image, questions).items() if likely.trust[i] else ():
@@ -59,13 +60,21 @@ def open_questions(context: Context, likely: Likely) -> list[ChoiceQuestion]:
     if not likely.node.tuned and taxonomy.tuned():
         return questions
     by_towers = {o.question for o in context.observations if o.source in ("tower", "evidence_tower")}
-    for attribute in taxonomy.schema(likely.node.name):
+    for attribute in taxonomy.schema_of(likely.node):
         weights = context.calibration.of(attribute.name).weights
         asked = any(weights.values()) and (weights.get("mllm") or attribute.name not in by_towers)
         if attribute.values and attribute.can_be("seen") and asked and attribute.name not in request.facts:
             question = prompts.attribute_question(attribute)
             questions.append(ChoiceQuestion(attribute.name, question, attribute.answers))
     return questions
+
+
+def all_questions(taxonomy: Taxonomy) -> list[ChoiceQuestion]:
+    """The category, and every closed attribute that a photo can show, with all its values."""
+    words = tuple(prompts.category_answers(taxonomy).values())
+    category = ChoiceQuestion(CATEGORY, prompts.CATEGORY, words)
+    asked = [ChoiceQuestion(a.name, prompts.attribute_question(a), a.answers) for a in taxonomy.asked()]
+    return [category, *asked]
 
 
 def item_form(taxonomy: Taxonomy, category: str | None = None) -> Form:

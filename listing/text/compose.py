@@ -18,7 +18,7 @@ from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim, claims_of
 from listing.text.marks import word_count
-from listing.text.render import FIRM, MIN_WORDS, render, render_unnamed, sentences_of
+from listing.text.render import FIRM, MIN_WORDS, render, sentences_of
 from listing.text.settle import settle
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
@@ -57,7 +57,7 @@ def compose(
     if not claims:
         return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
     named = any(c.attribute == "category" for c in claims)
-    rendered = render(claims, taxonomy, key=key, tone=request.tone) if named else render_unnamed(claims)
+    rendered = render(claims, taxonomy, key=key, tone=request.tone)
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
     spans = rendered.spans
     if writer is not None and named and None in own.values():

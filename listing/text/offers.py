@@ -76,7 +76,7 @@ def _worth(entry: tuple[tuple[str, str], float]) -> float:
 def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     """Those offers of a draft that its texts do not say, that fit the thing and contradict nothing that is sure."""
     claims = said(draft)
-    if not draft.spans or not claims:
+    if not draft.spans or draft.category.value is None:
         return []
     before = settle(claims, taxonomy)
     own = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"

@@ -82,9 +82,10 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
         claims: what may be said (``claims_of``).
         key: the draft's id; it chooses the sentence plan.
 
-    Raises:
-        KeyError: no claim names a category.
+    Without a claim that names a category: what can be read, and which colour it is.
     """
+    if not any(c.attribute == "category" for c in claims):
+        return _unnamed(claims)
     item = settle(claims, taxonomy)
     marker = Marker()
     title, spans = marker.unmark(_title(item, Phrases(item, taxonomy, marker)), "title")
@@ -99,7 +100,7 @@ def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone 
     return Text(title, description, [*spans, *more])
 
 
-def render_unnamed(claims: Sequence[Claim]) -> Text:
+def _unnamed(claims: Sequence[Claim]) -> Text:
     """Both texts of an item that nobody has named yet: what can be read and which colour it is."""
     marker, facts = Marker(), {c.attribute: c for c in reversed(claims)}
     words = {name: marker.mark(c, c.value.replace("-", " ")) for name, c in facts.items()}

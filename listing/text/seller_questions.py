@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from listing.text.compose import Text
 
 MAX_QUESTIONS = 5
+_ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it is
 
 
 def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
@@ -24,7 +25,9 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
     open_ones = {
         attribute.name: attribute
         for attribute in taxonomy.schema_of(node)
-        if attribute.name not in known and attribute.can_be("seller-only")
+        if attribute.name not in known
+        and attribute.can_be("seller-only")
+        and (category.value or attribute.name in _ANY)
     }
     order = [open_ones[name] for name in taxonomy.seller_order(open_ones)]
     asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in order]

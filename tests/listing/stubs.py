@@ -9,14 +9,17 @@ from typing import Any
 from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
-from listing.observe.neighbours import Neighbours
+from listing.decide.decision import Rules
+from listing.observe.neighbours import Neighbours, NeighbourSearch
 from listing.observe.printed.ocr import OcrSpan
-from listing.decide.pool import AttributeCalibration, Calibration
+from listing.calibration import Calibration, QuestionCalibration
+from listing.observe.source import Source
+from listing.observe.sources import Installed, build_sources
 from listing.pipeline_parts import Parts
-from listing.schema import Candidate, Category
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97
+DEFAULT = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8))
 
 
 @dataclass
@@ -54,33 +57,6 @@ class StubBackend:
 
 
 @dataclass
-class StubRouter:
-    """Takes the MLLM's best category, or says that it does not know."""
-
-    known: bool = True
-
-    def decide(
-        self,
-        photos: Sequence[Image.Image],
-        opinions: Mapping[str, Mapping[str, float]],
-        weights: Mapping[str, float] | None = None,
-    ) -> Category:
-        if not opinions["mllm"]:
-            return Category(value=None, confidence=0.0, in_range=False)
-        value, p = max(opinions["mllm"].items(), key=lambda item: item[1])
-        return Category(
-            value=value if self.known else None,
-            confidence=p,
-            candidates=[Candidate(value=value, confidence=p)],
-            sources={"mllm": Candidate(value=value, confidence=p)},
-            in_range=self.known,
-        )
-
-    def range_of(self, photo: Image.Image) -> None:
-        return None
-
-
-@dataclass
 class StubReader:
     """Reads the same lines in every photo, or by the photo's size."""
 
@@ -103,14 +79,17 @@ class StubSimilar:
         return self.found
 
 
-def parts(backend: StubBackend | None = None, **changes: Any) -> Parts:
-    """Parts around a stub backend; a threshold of 0.8 for every attribute."""
-    made: dict[str, Any] = {
-        "backend": backend or StubBackend(),
-        "taxonomy": load_taxonomy(),
-        "router": StubRouter(),
-        "reader": StubReader(),
-        "calibration": Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8)),
-        **changes,
-    }
-    return Parts(**made)
+def parts(
+    backend: StubBackend | None = None,
+    *,
+    similar: NeighbourSearch | None = None,
+    reader: Any = None,
+    calibration: Calibration | None = None,
+    sources: Sequence[Source] = (),
+    writes: bool = True,
+) -> Parts:
+    """Parts around a stub backend; a threshold of 0.8 for every attribute. ``sources``: further ones, asked first."""
+    backend = backend or StubBackend()
+    rules = Rules(load_taxonomy(), calibration or DEFAULT)
+    built = build_sources(Installed(backend, search=similar))
+    return Parts(backend, (*sources, *built), rules, reader or StubReader(), similar, writes)

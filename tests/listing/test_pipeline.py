@@ -13,7 +13,7 @@ from listing.observe.neighbours import Neighbours
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.printed.spotting import Spotted
 from listing.decide.category_router import Router
-from listing.decide.pool import AttributeCalibration, Calibration
+from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
@@ -97,11 +97,11 @@ def test_the_model_is_asked_only_what_it_can_change(request_, tmp_path, towers, 
             return {"label": {"Hoodie": towers, "Longsleeve": 1 - towers}, "colour": {"navy": 0.9, "blue": 0.1}}
 
     weighed = {
-        "colour": AttributeCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),
-        "closure": AttributeCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),  # no tower sees it
-        "colour2": AttributeCalibration(weights={"mllm": 0.0}, threshold=0.98),
+        "colour": QuestionCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),
+        "closure": QuestionCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),  # no tower sees it
+        "colour2": QuestionCalibration(weights={"mllm": 0.0}, threshold=0.98),
     }
-    calibration = Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8), questions=weighed)
+    calibration = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), questions=weighed)
     backend = Seeing(HOODIE)
     router = Router(tmp_path, load_taxonomy())
     made = draft(request_, backend=backend, router=router, calibration=calibration)
@@ -135,8 +135,8 @@ class TwoColours:
 
 
 def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out(request_):
-    mllm, pixels = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
-    heard = AttributeCalibration(weights=pixels, threshold=0.8)
+    mllm, pixels = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
+    heard = QuestionCalibration(weights=pixels, threshold=0.8)
     rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})
     found = draft(request_, colours=TwoColours("blue"), calibration=rule)
     assert found.attribute("colour").value == "blue"

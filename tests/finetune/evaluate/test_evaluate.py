@@ -23,7 +23,7 @@ from finetune.evaluate.evaluation import (
 from finetune.evaluate.row_cache import RowCache
 from finetune.evaluate.scoring import automatic, closed
 from listing.errors import IplError
-from listing.decide.pool import Calibration
+from listing.calibration import Calibration
 from listing.taxonomy import load_taxonomy
 from tests.finetune.evaluate.evaluation import ANSWERS, ToldBackend, material, photos, told_model
 from tests.finetune.rows import annotated

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.finetune import brand_recall, leakage, risk_coverage
 from finetune.errors import DataError
-from listing.decide.pool import AttributeCalibration, Calibration
+from listing.calibration import Calibration, QuestionCalibration
 from rag_index import IndexRecord
 from tests.finetune.rows import annotated
 
@@ -25,7 +25,7 @@ def opinion(colour, p):
 def test_precision_and_coverage_at_the_other_halfs_threshold():
     rows = [annotated(sender_id=i, guess=["material"]) for i in range(40)]
     said = [opinion("navy", 0.9 - i / 1000) if i % 4 < 2 else opinion("red", 0.6 - i / 1000) for i in range(40)]
-    rules = [Calibration(default=AttributeCalibration(weights={"mllm": 1.0}, threshold=0.8))] * 40
+    rules = [Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8))] * 40
     taxonomy = risk_coverage.load_taxonomy()
     pairs = risk_coverage.at_target(rows, said, 1.0, rules, taxonomy)
     found = risk_coverage.precision_and_coverage(rows, pairs)

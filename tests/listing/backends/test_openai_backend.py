@@ -19,7 +19,7 @@ from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
 from listing.backends.words import Options
-from listing.decide.pool import Calibration
+from listing.calibration import Calibration
 from listing.decide.questions import Reading
 from listing.decide.verify import visible_fact
 from listing.taxonomy import load_taxonomy

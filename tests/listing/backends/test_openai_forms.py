@@ -21,7 +21,7 @@ from listing.backends.words import STAND_IN, Token
 from listing.observe.networks.evidence_tower import Sight
 from listing.observe.neighbours import Neighbours
 from listing.observe.printed.ocr import OcrSpan
-from listing.decide.pool import UNCALIBRATED, AttributeCalibration, Calibration
+from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import build_parts
@@ -369,7 +369,7 @@ def test_a_sure_model_keeps_its_word_whatever_past_listings_say(count: int, weig
         categories={"Skirt": 1.0},
         votes={"colour": {"red": 1.0}},
     )
-    rule = AttributeCalibration(weights={"mllm": 1.0, "neighbours": weight}, threshold=0.8)
+    rule = QuestionCalibration(weights={"mllm": 1.0, "neighbours": weight}, threshold=0.8)
     sure = {"category": {"value": "hoodie", "sure": 0.99}, "colour": {"value": "navy", "sure": 0.99}}
     script = server(lambda _: reply(json.dumps(sure)))
     draft, _ = drafted(script, similar=StubSimilar(found), calibration=Calibration(default=rule))

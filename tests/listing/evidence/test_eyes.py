@@ -19,7 +19,7 @@ from listing.observe.networks.foreground import Foreground, covered, crop_box, u
 from listing.observe.networks.item_types import type_of
 from listing.decide import visual_facts
 from listing.decide.category_router import Router
-from listing.decide.pool import UNCALIBRATED, AttributeCalibration, Calibration, mean_of
+from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration, mean_of
 from listing.decide.printed_facts import Pages
 from listing.decide.visual_facts import Look
 from listing.intake import intake
@@ -129,7 +129,7 @@ class TestSeveralPhotos:
         seen = self.look(Sight(opinions={"item_type": {"beanie": 0.9, "clogs": 0.1}}))
         kind = visual_facts.item_type(seen, "Shoes", Eyes(folder), UNCALIBRATED)
         assert (kind.value, kind.suggestion, kind.status) == (None, "clogs", "unsupported")
-        rule = Calibration(questions={"item_type": AttributeCalibration(weights={"classifier": 1}, threshold=0.5)})
+        rule = Calibration(questions={"item_type": QuestionCalibration(weights={"classifier": 1}, threshold=0.5)})
         assert visual_facts.item_type(seen, "Shoes", Eyes(folder), rule).value == "clogs"
         assert visual_facts.item_type(seen, "Dress", Eyes(folder), rule).status == "unknown"
 
@@ -233,7 +233,7 @@ def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> Non
 
 def test_a_model_whose_calibration_weighs_no_category_is_heard_all_the_same() -> None:
     request = DraftRequest(photos=intake([jpeg()]))
-    fitted = Calibration(questions={"category": AttributeCalibration(weights={}, threshold=0.9)})
+    fitted = Calibration(questions={"category": QuestionCalibration(weights={}, threshold=0.9)})
     seen = visual_facts.look(
         request,
         backend=stubs.StubBackend({"category": "hoodie"}),

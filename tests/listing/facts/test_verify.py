@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from listing.observe.networks.colour_pixels import PixelView
-from listing.decide.pool import AttributeCalibration, Calibration
+from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.questions import Reading
 from listing.decide.verify import noted_fact, visible_fact, without_note
 from listing.schema import AttributeValue, Evidence
@@ -41,6 +41,6 @@ def test_without_its_note_a_fact_is_what_was_seen_or_read(
 def test_a_second_colour_rests_on_the_pixels_that_show_it() -> None:
     shares = {"white": 0.99, "none": 0.01}
     view = PixelView(0, {"black": 0.9, "white": 0.1}, second=shares)
-    rule = Calibration(default=AttributeCalibration(weights={"pixels": 1.0}, threshold=0.8))
+    rule = Calibration(default=QuestionCalibration(weights={"pixels": 1.0}, threshold=0.8))
     fact = visible_fact(Reading(ATTRIBUTES["colour2"], shares, {"pixels": shares}), rule, [view])
     assert (fact.value, [(e.source, e.score) for e in fact.evidence]) == ("white", [("pixels", 0.99)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from listing.decide.pool import AttributeCalibration, Calibration
+from listing.calibration import Calibration, QuestionCalibration
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Source
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import Claim, claims_of
 from listing.text.render import Text, render
 
 TAXONOMY = load_taxonomy()
-RULE = AttributeCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9)
+RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9)
 CALIBRATION = Calibration(default=RULE)
 
 
