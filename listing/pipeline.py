@@ -74,7 +74,8 @@ class Pipeline:
             with clock.stage(stage):
                 for source in sources:
                     with self._here if source.local else nullcontext():
-                        seen.extend(source.observe(request.photos, context))
+                        for observation in source.observe(request.photos, context):
+                            seen.append(observation)  # one by one: a source may ask what is likely by its own word
             decision = Decision(seen, count, rules)
             yield from _events(decision, facts)
             facts = decision.facts

@@ -108,9 +108,7 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, help="file that keeps the masks")
     parser.add_argument("--features", type=Path, help="file that keeps what the backbone and the pixels say")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--write", action="store_true", help="write colour.json of the networks and the weights"
-    )
+    parser.add_argument("--write", action="store_true", help="write colour.json of the networks and the weights")
     args = parser.parse_args()
     rows = read_annotations(args.data)
     masks = masks_of(rows, args.masks)

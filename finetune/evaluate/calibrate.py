@@ -57,7 +57,7 @@ def fit(
     if any(view.by("condition", "evidence_tower") for view in views):  # the model's answer to it would not be heard
         questions["condition"] = QuestionCalibration(weights={"classifier": 1.0}, threshold=0.85)
     forms = any(view.by("category", "mllm") and not view.classifier("category") for view in views)
-    weights = rules.calibration.range.weights if not forms else fit_form_weights(rows, views)
+    weights = fit_form_weights(rows, views) if forms else {}  # none: those of the garments' range hold
     questions["category"] = QuestionCalibration(weights=weights, threshold=MAX_THRESHOLD)
     decided = Rules(rules.taxonomy, rules.calibration.model_copy(update={"questions": questions}), rules.types)
     decisions = [Decision(photo.observations, 1, decided) for photo in photos]

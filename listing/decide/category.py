@@ -39,15 +39,14 @@ def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
     pooled, tuned = views.pooled("category"), frozenset(taxonomy.tuned())
     imagenet = {i: v for i, v in views.per_photo("category", "imagenet").items() if i in views.items}
-    whole_tree = not tuned or bool(set(pooled.get("mllm", {})) - tuned)
+    whole_tree = not tuned or any(o.photo is None for o in views.by("category", "mllm"))
     if whole_tree and "mllm" in pooled:
         return _one_pool(pooled, views, taxonomy, calibration)
     if not (pooled or imagenet):
         return Category(value=None, confidence=0.0, in_range=False)
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, tuned, calibration.range)
-    weights = calibration.of("category").weights or calibration.range.weights
-    category = _two_ranges(votes, garment, weights, taxonomy, calibration.range)
+    category = _two_ranges(votes, garment, calibration, taxonomy)
     return category if "item" in views.roles else _unrecognised(category)
 
 
@@ -92,12 +91,13 @@ def _garment_probability(
 
 
 def _two_ranges(
-    votes: Mapping[str, Distribution], garment: float, weights: Distribution, taxonomy: Taxonomy, limits: CategoryRange
+    votes: Mapping[str, Distribution], garment: float, calibration: Calibration, taxonomy: Taxonomy
 ) -> Category:
     """``garment`` picks the range of the candidates; where it is unsure, the last is the best of the other range."""
-    tuned = frozenset(taxonomy.tuned())
+    tuned, limits = frozenset(taxonomy.tuned()), calibration.range
     other = frozenset(taxonomy.categories) - tuned
-    garments = {n: garment * p for n, p in _garment_pool(votes, tuned, weights, limits.sharpness).items()}
+    weights = calibration.of("category").weights or _shared(votes, limits, tuned)
+    garments = {n: garment * p for n, p in _garment_pool(votes, tuned, weights).items()}
     others = {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights).items()}
     near, far = (garments, others) if garment >= 0.5 else (others, garments)
     # The two pools are not compared with each other: the garments' always sums to 1, however strange the photo.
@@ -129,21 +129,25 @@ def _within(votes: Distribution, names: frozenset[str]) -> dict[str, float]:
     return {name: p for name, p in votes.items() if name in names and p > 0}
 
 
-def _garment_pool(
-    votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution, sharpness: float
-) -> dict[str, float]:
-    """Weighted geometric mean of the sources over the tuned leaves, sums to 1; {} when all are silent."""
+def _shared(votes: Mapping[str, Distribution], limits: CategoryRange, tuned: frozenset[str]) -> dict[str, float]:
+    """The range's weights of the sources that speak of garments, which sum to its sharpness."""
+    heard = {source: w for source, w in limits.weights.items() if _within(votes.get(source, {}), tuned)}
+    total = sum(heard.values())
+    return {source: limits.sharpness * w / total for source, w in heard.items()}
+
+
+def _garment_pool(votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution) -> dict[str, float]:
+    """Log-linear pool of the sources over the tuned leaves, sums to 1; {} when all are silent."""
     heard = {source: _within(votes.get(source, {}), names) for source in weights}
     heard = {source: opinion for source, opinion in heard.items() if opinion and weights[source] > 0}
     if not heard:
         return {}
-    total = sum(weights[source] for source in heard)
     logs = dict.fromkeys(sorted(names), 0.0)
     for source, opinion in heard.items():
         mass = sum(opinion.values())
         for name in logs:
             share = (opinion.get(name, 0.0) / mass + _FLOOR) / (1 + _FLOOR * len(names))
-            logs[name] += sharpness * weights[source] / total * math.log(share)
+            logs[name] += weights[source] * math.log(share)
     peak = max(logs.values())
     raised = {name: math.exp(value - peak) for name, value in logs.items()}
     norm = sum(raised.values())

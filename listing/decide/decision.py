@@ -55,7 +55,10 @@ class Decision:
 
     @property
     def sure(self) -> float:
-        """The probability of the towers' likeliest category."""
+        """The probability of the towers' likeliest category; 0 where they are not heard on it."""
+        calibration = self.rules.calibration
+        if not (calibration.of("category").weights or calibration.range.weights).get("classifier"):
+            return 0.0
         views = self.views.pooled("category").get("classifier")
         return best(views)[1] if views else 0.0
 

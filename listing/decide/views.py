@@ -24,7 +24,7 @@ _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 _CLEAR = 0.5  # of the best photo's trust: what one such photo shows is enough
 
 
-_WITHOUT_UNKNOWN = ("category", "garment", "detail", "condition", "item_type")
+_WITHOUT_UNKNOWN = ("category", "garment", "detail", "item_type")
 
 
 class Views:
@@ -71,7 +71,8 @@ class Views:
     def per_photo(self, question: str, source: str) -> dict[int, Distribution]:
         """A source's distribution by photo; of an attribute, what is missing from 1 is ``unknown``."""
         views = {o.photo: o.probabilities for o in self.by(question, source) if o.photo is not None}
-        return views if question in _WITHOUT_UNKNOWN else {i: _completed(view) for i, view in views.items()}
+        marks = question == "condition" and source == "evidence_tower"  # independent of each other
+        return views if marks or question in _WITHOUT_UNKNOWN else {i: _completed(view) for i, view in views.items()}
 
     def classifier(self, question: str) -> dict[int, Distribution]:
         """The mean of the towers by photo."""
@@ -82,7 +83,9 @@ class Views:
     def pooled(self, question: str) -> dict[str, Distribution]:
         """What each source says of a question over all photos that show the item, by its name in the calibration."""
         pools = {
-            "classifier": over_photos(self._items(self.classifier(question)), self.trust),
+            "classifier": over_photos(self._items(self.classifier(question)), self.trust)
+            if question != "condition"
+            else {},
             "pixels": over_photos(self._clear(self.per_photo(question, "pixels")), [1.0] * self.count),
             "neighbours": next((o.probabilities for o in self.by(question, "neighbours")), {}),
             "mllm": over_photos(self._items(self.per_photo(question, "mllm")), self.trust)

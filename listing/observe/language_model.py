@@ -18,6 +18,7 @@ from listing.taxonomy import Attribute, Taxonomy
 CATEGORY, DETAILS = "category", "details"
 SURE_TOWERS = 0.85  # probability of the towers' category from which on the model's vote no longer changes it
 MAX_WORDS, MAX_LENGTH = 6, 60
+TOWERS = ("tower", "evidence_tower")
 
 
 class LanguageModel:
@@ -39,31 +40,50 @@ class LanguageModel:
         if filled is not None:
             yield from form_observations(filled, context)
             return
-        likely = context.so_far()
-        questions = all_questions(context.taxonomy) if self.everything else open_questions(context, likely)
         names = {words: name for name, words in prompts.category_answers(context.taxonomy).items()}
-        for i, photo in enumerate(photos):
-            for question, answers in self.backend.score(photo.image, questions).items() if likely.trust[i] else ():
-                named = {names[words]: p for words, p in answers.items()} if question == CATEGORY else answers
-                yield Observation(
-                    source=self.name, question=question, photo=i, probabilities=shares(named, (prompts.UNKNOWN,))
-                )
+        for questions in self._rounds(context):
+            trust = context.so_far().trust
+            for i, photo in enumerate(photos):
+                for question, answers in self.backend.score(photo.image, questions).items() if trust[i] else ():
+                    named = {names[words]: p for words, p in answers.items()} if question == CATEGORY else answers
+                    yield Observation(
+                        source=self.name, question=question, photo=i, probabilities=shares(named, (prompts.UNKNOWN,))
+                    )
+
+    def _rounds(self, context: Context) -> Iterator[list[ChoiceQuestion]]:
+        """Questions that are asked in one pass; where no category is likely yet, it is asked before the others."""
+        if self.everything:
+            yield all_questions(context.taxonomy)
+            return
+        likely = context.so_far()
+        category = category_questions(context, likely)
+        if category and not likely.node.name:
+            yield category
+            category = []
+        questions = [*category, *attribute_questions(context, context.so_far())]
+        if questions:
+            yield questions
 
 
-def open_questions(context: Context, likely: Likely) -> list[ChoiceQuestion]:
-    """The category where the towers are not sure of it, and the attributes that the model's answer can change."""
-    taxonomy, request = context.taxonomy, context.request
-    questions = []
-    if request.category is None and likely.sure < SURE_TOWERS:
-        words = tuple(prompts.category_answers(taxonomy).values())
-        questions.append(ChoiceQuestion(CATEGORY, prompts.CATEGORY, words))
+def category_questions(context: Context, likely: Likely) -> list[ChoiceQuestion]:
+    """The question about the category, unless the seller or the towers answer it."""
+    if context.request.category is not None or likely.sure >= SURE_TOWERS:
+        return []
+    words = tuple(prompts.category_answers(context.taxonomy).values())
+    return [ChoiceQuestion(CATEGORY, prompts.CATEGORY, words)]
+
+
+def attribute_questions(context: Context, likely: Likely) -> list[ChoiceQuestion]:
+    """Attributes of the likely category that the model's answer can change."""
+    taxonomy = context.taxonomy
     if not likely.node.tuned and taxonomy.tuned():
-        return questions
-    by_towers = {o.question for o in context.observations if o.source in ("tower", "evidence_tower")}
+        return []
+    by_towers = {o.question for o in context.observations if o.source in TOWERS}
+    questions = []
     for attribute in taxonomy.schema_of(likely.node):
         weights = context.calibration.of(attribute.name).weights
         asked = any(weights.values()) and (weights.get("mllm") or attribute.name not in by_towers)
-        if attribute.values and attribute.can_be("seen") and asked and attribute.name not in request.facts:
+        if attribute.values and attribute.can_be("seen") and asked and attribute.name not in context.request.facts:
             question = prompts.attribute_question(attribute)
             questions.append(ChoiceQuestion(attribute.name, question, attribute.answers))
     return questions

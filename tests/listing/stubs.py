@@ -9,10 +9,10 @@ from typing import Any
 from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
+from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Rules
 from listing.observe.neighbours import Neighbours, NeighbourSearch
 from listing.observe.printed.ocr import OcrSpan
-from listing.calibration import Calibration, QuestionCalibration
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
 from listing.pipeline_parts import Parts
@@ -86,10 +86,14 @@ def parts(
     reader: Any = None,
     calibration: Calibration | None = None,
     sources: Sequence[Source] = (),
+    without: Sequence[str] = (),
     writes: bool = True,
 ) -> Parts:
-    """Parts around a stub backend; a threshold of 0.8 for every attribute. ``sources``: further ones, asked first."""
+    """Parts around a stub backend; a threshold of 0.8 for every attribute.
+
+    ``sources``: further ones, asked first; ``without``: those of the table to leave out.
+    """
     backend = backend or StubBackend()
     rules = Rules(load_taxonomy(), calibration or DEFAULT)
-    built = build_sources(Installed(backend, search=similar))
+    built = build_sources(Installed(backend, search=similar), without)
     return Parts(backend, (*sources, *built), rules, reader or StubReader(), similar, writes)

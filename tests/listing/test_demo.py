@@ -11,10 +11,10 @@ from PIL import Image
 
 from demo import canvas
 from demo.render import PICTURES, main
+from listing.intake.photos import intake
 from listing.observe.printed.brands import find_brand
 from listing.observe.printed.folding import fold
 from listing.observe.printed.ocr import Reader
-from listing.intake.photos import intake
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo"
 TEXTS = {"hoodie.jpg": "harbour", "hoodie_label.jpg": "wrangler", "mug.jpg": "morning"}

@@ -1,25 +1,25 @@
 """The pipeline around stub parts: what is streamed, what may become a value, what stays the seller's."""
 
+import dataclasses
 import io
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from listing.observe.networks.colour_network import Colours
-from listing.observe.networks.evidence_tower import Sight
-from listing.observe.neighbours import Neighbours
-from listing.observe.printed.ocr import OcrSpan
-from listing.observe.printed.spotting import Spotted
-from listing.decide.category_router import Router
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
+from listing.observe.colours import Colours
+from listing.observe.neighbours import Neighbours
+from listing.observe.networks import colour_network
+from listing.observe.networks.evidence_tower import TowerView
+from listing.observe.printed.ocr import OcrSpan
+from listing.observe.printed.spotting import Spotted
+from listing.observe.towers import EvidenceTowerHeads
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
-from listing.schema import Draft, NeighbourRef
-from listing.taxonomy import load_taxonomy
-from tests.listing.stubs import StubBackend, StubReader, StubRouter, StubSimilar, parts
+from listing.schema import Draft, NeighbourRef, Observation
+from tests.listing.stubs import StubBackend, StubReader, StubSimilar, parts
 
 HOODIE = {
     "category": "hoodie",
@@ -91,7 +91,7 @@ def test_unsure_answers_are_suggestions_and_unknown_is_an_answer(request_):
 
 
 @pytest.mark.parametrize(("towers", "asked"), [(0.95, False), (0.7, True)])
-def test_the_model_is_asked_only_what_it_can_change(request_, tmp_path, towers, asked):
+def test_the_model_is_asked_only_what_it_can_change(request_, towers, asked):
     class Seeing(StubBackend):
         def opinions(self, image):
             return {"label": {"Hoodie": towers, "Longsleeve": 1 - towers}, "colour": {"navy": 0.9, "blue": 0.1}}
@@ -100,11 +100,11 @@ def test_the_model_is_asked_only_what_it_can_change(request_, tmp_path, towers, 
         "colour": QuestionCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),
         "closure": QuestionCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),  # no tower sees it
         "colour2": QuestionCalibration(weights={"mllm": 0.0}, threshold=0.98),
+        "category": QuestionCalibration(weights={}, threshold=0.6),
     }
     calibration = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), questions=weighed)
     backend = Seeing(HOODIE)
-    router = Router(tmp_path, load_taxonomy())
-    made = draft(request_, backend=backend, router=router, calibration=calibration)
+    made = draft(request_, backend=backend, calibration=calibration)
     names = {question.name for question in backend.asked}
     assert ("category" in names) == asked
     assert {"closure", "material"} <= names
@@ -124,25 +124,35 @@ def test_a_second_colour_that_repeats_the_first_is_left_out(request_):
     assert other.attribute("colour2").value == "white"
 
 
+class Named:
+    """A source that is sure of a hoodie; asked first, so that others can build on it."""
+
+    name, stage, local = "mllm", "category", True
+
+    def observe(self, photos, context):
+        yield Observation(source="mllm", question="category", photo=0, probabilities={"Hoodie": 1.0})
+
+
 class TwoColours:
     """A colour network that sees a second colour, and a main one that may be impossible."""
 
     def __init__(self, main: str) -> None:
         self.main = main
 
-    def look(self, image, mask) -> Colours:
-        return Colours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
+    def look(self, image, mask) -> colour_network.Colours:
+        return colour_network.Colours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
 
 
 def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out(request_):
     mllm, pixels = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
     heard = QuestionCalibration(weights=pixels, threshold=0.8)
     rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})
-    found = draft(request_, colours=TwoColours("blue"), calibration=rule)
+    found = draft(request_, sources=(Named(), Colours(TwoColours("blue"))), without=["pixels"], calibration=rule)
     assert found.attribute("colour").value == "blue"
     assert found.attribute("colour2").value == "white"
     assert {e.source: e.score for e in found.attribute("colour").evidence}["pixels"] == 0.95
-    impossible = draft(request_, colours=TwoColours("yellow"), calibration=rule).attribute("colour")
+    yellow = (Named(), Colours(TwoColours("yellow")))
+    impossible = draft(request_, sources=yellow, without=["pixels"], calibration=rule).attribute("colour")
     assert (impossible.value, impossible.status) == (None, "contradicted")
 
 
@@ -191,12 +201,17 @@ def test_writing_again_keeps_facts_and_edited_text(request_):
 
 
 def test_a_doubtful_category_is_marked_until_the_seller_confirms_it(request_):
-    first = draft(request_)
-    doubtful = first.category.model_copy(update={"confidence": 0.4})
-    known = first.model_copy(update={"category": doubtful})
-    for category, status in ((None, "check"), (doubtful.value, "seller")):
+    class Doubtful(StubBackend):
+        def score(self, image, questions):
+            found = super().score(image, questions)
+            if "category" in found:
+                found["category"] = dict.fromkeys(found["category"], 0.02) | {"hoodie": 0.4, "jacket": 0.3}
+            return found
+
+    first = draft(request_, backend=Doubtful(HOODIE))
+    for category, status in ((None, "check"), (first.category.value, "seller")):
         backend = StubBackend(HOODIE)
-        made = draft(DraftRequest(photos=request_.photos, known=known, category=category), backend=backend)
+        made = draft(DraftRequest(photos=request_.photos, known=first, category=category), backend=backend)
         assert backend.asked == [], "nothing is asked of the photos again"
         assert {s.status for s in made.spans if s.attribute == "category"} == {status}
 
@@ -208,13 +223,47 @@ def test_the_sellers_category_stands_first_and_brings_its_own_schema():
     assert made.attribute("sleeve") is None
 
 
-def test_outside_what_it_knows_nothing_is_stated(request_):
-    made = draft(request_, router=StubRouter(known=False))
+class Nothing(StubBackend):
+    """A model that answers no question."""
+
+    def score(self, image, questions):
+        return {}
+
+
+def test_an_item_that_nobody_knows_has_a_colour_and_its_print_and_asks_what_it_is(request_):
+    line = OcrSpan("TWININGS", (0.2, 0.4, 0.8, 0.5), 0.98)
+    made = draft(request_, backend=Nothing(), reader=StubReader([line]), writes=False)
     assert made.category.value is None
-    assert made.attributes == []
-    assert made.title == "Hoodie"
-    assert {s.status for s in made.spans} == {"check"}
+    assert (made.title, made.attribute("text").value) == ("TWININGS", "TWININGS")
+    assert "navy" in made.description or "blue" in made.description
+    assert made.questions[0].attribute == "category"
+    assert "size" not in {q.attribute for q in made.questions}
     assert "outside-known" in {flag.code for flag in made.flags}
+    backend = StubBackend()
+    named = draft(DraftRequest(photos=request_.photos, known=made, category="tea caddy"), backend=backend, writes=False)
+    assert backend.asked == [], "nothing is asked of the photos again"
+    assert "tea caddy" in named.title
+    assert "TWININGS" in named.description
+    assert "category" not in {q.attribute for q in named.questions}
+
+
+def test_a_source_is_one_class_and_one_row(request_):
+    class FileName:
+        """What the name of a photo's file says: a source as somebody would add one."""
+
+        name, stage, local = "mllm", "category", True
+
+        def observe(self, photos, context):
+            for number, photo in enumerate(photos):
+                if "jeans" in photo.name:
+                    yield Observation(
+                        source=self.name, question="category", photo=number, probabilities={"Pants": 0.99}, text="jeans"
+                    )
+
+    (shot,) = request_.photos
+    named = DraftRequest(photos=(dataclasses.replace(shot, name="my jeans.jpg"),))
+    assert draft(request_, backend=Nothing(), sources=[FileName()]).category.value is None
+    assert draft(named, backend=Nothing(), sources=[FileName()], writes=False).category.value == "Pants"
 
 
 def test_the_order_of_photos_does_not_change_the_facts():
@@ -230,26 +279,17 @@ def test_the_order_of_photos_does_not_change_the_facts():
     assert first.id == second.id
 
 
-def test_neighbours_hint_but_never_at_instance_level():
+def test_past_listings_are_asked_for_others_and_decide_only_as_far_as_they_are_heard():
     found = Neighbours(
         neighbours=[NeighbourRef(listing_id="n1", score=0.9)],
         votes={"colour": {"red": 1.0}, "condition": {"stain": 1.0}},
         ids={"colour": {"red": ["n1", "n2"]}},
     )
     similar = StubSimilar(found)
-
-    class Tuned(StubBackend):
-        def opinions(self, image):
-            return {"pattern": {"solid": 1.0}}
-
-    other, backend = StubBackend(HOODIE), Tuned(HOODIE)
-    draft(DraftRequest(photos=intake([photo()])), backend=other, similar=StubSimilar(found))
-    assert "red" not in {q.name: q.prompt for q in other.asked}["colour"], "it was not taught to doubt a hint"
-    made = draft(DraftRequest(photos=intake([photo()]), seller_id="anna"), backend=backend, similar=similar)
-    asked = {q.name: q.prompt for q in backend.asked}
-    assert "red" in asked["colour"]
-    assert "stain" not in asked["condition"]
+    request = DraftRequest(photos=intake([photo()]), seller_id="anna")
+    made = draft(request, similar=similar)
     assert made.attribute("colour").value == "navy", "the photo decides, not the neighbours"
+    assert "neighbours" not in {e.source for e in made.attribute("colour").evidence}
     assert set(similar.sellers) == {"anna"}
     assert [n.listing_id for n in made.neighbours] == ["n1"]
 
@@ -296,18 +336,18 @@ def test_what_is_asked_is_what_only_the_seller_knows(request_):
 class Looking:
     """A tower that is sure of wide photos, unsure of labels (200 px) and sees nothing in others."""
 
-    types: ClassVar[dict[str, list[str]]] = {}
-
-    def look(self, image: Image.Image) -> Sight:
+    def look(self, image: Image.Image) -> TowerView:
         label = {300: {"Shirt": 0.95}, 200: {"Shirt": 0.2, "Hat": 0.3}}.get(image.width, {"Shirt": 0.1, "Hat": 0.1})
         mask = np.full((320, 320), 255, np.uint8) if image.width >= 200 else None
-        return Sight(mask, {"label": label, "item_type": {}}, condition={"creased": 0.9 if image.width < 300 else 0.1})
+        return TowerView(
+            mask, {"label": label, "item_type": {}}, condition={"creased": 0.9 if image.width < 300 else 0.1}
+        )
 
 
 class Detailed(Looking):
-    def look(self, image: Image.Image) -> Sight:
+    def look(self, image: Image.Image) -> TowerView:
         details = {"ribbed cuffs": 0.9, "drawstring hood": 0.4, "round toe": 0.3, "piping": 0.001}
-        return Sight(None, {"label": {"Hoodie": 0.95}}, details, {"creased": 0.3})
+        return TowerView(None, {"label": {"Hoodie": 0.95}}, details, {"creased": 0.3})
 
 
 def test_what_is_not_likely_enough_to_be_said_is_offered(request_):
@@ -318,12 +358,16 @@ def test_what_is_not_likely_enough_to_be_said_is_offered(request_):
                 found["audience"] = dict.fromkeys(found["audience"], 0.01) | {"unknown": 0.7, "kids": 0.2}
             return found
 
-    made = draft(request_, backend=Unsure(HOODIE), eyes=Detailed(), writes=False)
+    made = draft(request_, backend=Unsure(HOODIE), sources=[EvidenceTowerHeads(Detailed())], writes=False)
     assert [(o.attribute, o.value) for o in made.offers] == [
         ("detail", "drawstring hood"), ("condition", "creased"), ("audience", "kids"),
     ]  # fmt: skip
     assert "ribbed cuffs" in made.description
-    again = draft(DraftRequest(photos=request_.photos, known=made, tone="warmer"), eyes=Detailed(), writes=False)
+    again = draft(
+        DraftRequest(photos=request_.photos, known=made, tone="warmer"),
+        sources=[EvidenceTowerHeads(Detailed())],
+        writes=False,
+    )
     assert again.offers == made.offers
     assert Draft.model_validate(made.model_dump(mode="json", exclude={"offers"})).offers == []
 
@@ -341,7 +385,9 @@ def test_a_label_photo_gives_size_and_composition_and_no_category():
         backend = StubBackend({**HOODIE, "category": "shirt"})
         request = DraftRequest(photos=intake([photo(width) for width in widths]))
         reader = StubReader(by_width={200: LABEL})
-        made.append(draft(request, backend=backend, reader=reader, eyes=Looking(), writes=False))
+        made.append(
+            draft(request, backend=backend, reader=reader, sources=[EvidenceTowerHeads(Looking())], writes=False)
+        )
         assert sum(question.name == "category" for question in backend.asked) == 1  # of the label nothing is asked
     alone, labelled = made
     assert labelled.category == alone.category
@@ -357,21 +403,27 @@ def test_a_label_photo_gives_size_and_composition_and_no_category():
 @pytest.mark.parametrize(
     ("widths", "said"),
     [
-        ((120,), "I do not recognise what is in the photo: choose what it is, or add another photo."),
-        ((200,), "I see only a label in the photo: add a photo of the whole item, or choose what it is."),
+        ((120,), "I do not recognise what is in the photo: write what it is, or add another photo."),
+        ((200,), "I see only a label in the photo: add a photo of the whole item, or write what it is."),
     ],
 )
 def test_photos_without_an_item_are_asked_about(widths, said):
     request = DraftRequest(photos=intake([photo(width) for width in widths]))
-    made = draft(request, reader=StubReader(by_width={200: LABEL}), eyes=Looking())
-    assert (made.category.value, made.category.candidates, made.title) == (None, [], "")
+    made = draft(request, reader=StubReader(by_width={200: LABEL}), sources=[EvidenceTowerHeads(Looking())])
+    assert made.category.value is None
+    assert made.questions[0].attribute == "category"
     assert [flag.message for flag in made.flags] == [said]
 
 
 def test_one_photo_without_an_item_is_said_and_left_out():
     request = DraftRequest(photos=intake([photo(300), photo(120)]))
     receipt = StubReader(by_width={120: [OcrSpan("CORNER SHOP", (0.1, 0.1, 0.9, 0.3), 0.99)]})
-    made = draft(request, backend=StubBackend({**HOODIE, "category": "shirt"}), eyes=Looking(), reader=receipt)
+    made = draft(
+        request,
+        backend=StubBackend({**HOODIE, "category": "shirt"}),
+        sources=[EvidenceTowerHeads(Looking())],
+        reader=receipt,
+    )
     assert made.category.value == "Shirt"
     assert made.attribute("text").value is None
     assert any("nothing in photo 2" in flag.message for flag in made.flags)
@@ -379,7 +431,7 @@ def test_one_photo_without_an_item_is_said_and_left_out():
 
 def test_the_sellers_choice_goes_on_with_a_photo_of_nothing():
     request = DraftRequest(photos=intake([photo(200)]), category="Shirt")
-    made = draft(request, reader=StubReader(by_width={200: LABEL}), eyes=Looking())
+    made = draft(request, reader=StubReader(by_width={200: LABEL}), sources=[EvidenceTowerHeads(Looking())])
     assert (made.category.value, made.attribute("size").value) == ("Shirt", "M")
 
 

@@ -20,9 +20,6 @@ from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
 from listing.backends.words import Options
 from listing.calibration import Calibration
-from listing.decide.questions import Reading
-from listing.decide.verify import visible_fact
-from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     Answer,
     Request,
@@ -34,6 +31,7 @@ from tests.listing.backends.chat_stub import (
     seeing,
     serving,
 )
+from tests.listing.decide.observed import decided, on
 
 START_LIMIT = 240.0  # seconds; a loaded machine reads the weights slowly
 
@@ -94,7 +92,7 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
 @pytest.mark.server
 class TestRealServer:
     def test_scores_give_valid_distributions_that_are_never_stated(self, real_url: str) -> None:
-        taxonomy, colour_options = load_taxonomy(), Options(colour_question().answers)
+        colour_options = Options(colour_question().answers)
         asked = [colour_question(), ChoiceQuestion("category", prompts.CATEGORY, ("hoodie", "shirt", "skirt"))]
         scores = OpenAIBackend(real_url, concurrency=2).score(photo(), asked)
         for question in asked:
@@ -102,7 +100,9 @@ class TestRealServer:
                 assert_distribution(scores[question.name], question.answers)
         # This server lists no log-probabilities, so nothing that it says may become a stated fact.
         shares = scores.get("colour") or colour_options.chosen("navy")
-        fact = visible_fact(Reading(taxonomy.attributes["colour"], shares, {"mllm": shares}, 0), Calibration())
+        hoodie = on("seller", "category", "Hoodie", None)
+        decision = decided([hoodie, on("mllm", "colour", shares)], Calibration())
+        fact = next(f for f in decision.facts if f.name == "colour")
         assert fact.value is None
 
     def test_text_streams_in_pieces_and_is_the_same_twice(self, real_url: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,11 +18,12 @@ from listing.backends.base import BackendError, Form
 from listing.backends.chat_server import Patience
 from listing.backends.openai import SIDES, OpenAIBackend
 from listing.backends.words import STAND_IN, Token
-from listing.observe.networks.evidence_tower import Sight
-from listing.observe.neighbours import Neighbours
-from listing.observe.printed.ocr import OcrSpan
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.intake.photos import intake
+from listing.observe.neighbours import Neighbours
+from listing.observe.networks.evidence_tower import TowerView
+from listing.observe.printed.ocr import OcrSpan
+from listing.observe.towers import EvidenceTowerHeads
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
@@ -252,7 +253,7 @@ def test_a_model_that_never_fills_in_a_form_is_not_asked_for_ever(finish: str, a
 def test_a_model_that_answers_nothing_gives_a_draft_that_claims_nothing() -> None:
     draft, _ = drafted(seeing(lambda r: Answer(pieces=(event(finish="stop"),)) if r.body.get("stream") else reply("")))
     assert draft.category.value is None
-    assert "I do not know this kind of thing" in draft.flags[-1].message
+    assert "I do not know this kind of item" in draft.flags[-1].message
     assert (draft.title, draft.attributes) == ("", [])
 
 
@@ -391,13 +392,11 @@ def test_past_listings_that_were_not_measured_do_not_vote(words: str, count: int
     assert draft.category.value == "Hoodie"
 
 
-class ClothesEyes:
+class ClothesTower:
     """They know clothes alone, and find nothing that stands out: of a bike they see a bare wall with a pocket."""
 
-    types: ClassVar[dict[str, list[str]]] = {}
-
-    def look(self, photo: Image.Image) -> Sight:
-        return Sight(None, {"label": {"Hat": 0.2, "Shoes": 0.1}}, {"pockets": 0.9}, {"creased": 0.9})
+    def look(self, photo: Image.Image) -> TowerView:
+        return TowerView(None, {"label": {"Hat": 0.2, "Shoes": 0.1}}, {"pockets": 0.9}, {"creased": 0.9})
 
 
 @pytest.mark.parametrize("form", [True, False])
@@ -418,7 +417,9 @@ def test_a_taxonomy_of_ones_own_is_asked_and_drafted(
         return reply(words.get(prompt_of(request).split("\n")[0], "unknown"))
 
     try:
-        draft, requests = drafted(seeing(script, logprobs=False), calibration=UNCALIBRATED, eyes=ClothesEyes())
+        draft, requests = drafted(
+            seeing(script, logprobs=False), calibration=UNCALIBRATED, sources=[EvidenceTowerHeads(ClothesTower())]
+        )
     finally:
         load_taxonomy.cache_clear()
     assert draft.category.value == "Cargo bike"
@@ -445,7 +446,8 @@ def test_a_form_without_tokens_of_its_own_text_falls_back_to_its_words() -> None
 def test_a_server_needs_no_embedded_model_and_the_log_says_what_it_would_add(tmp_path, caplog):
     with serving(seeing(lambda request: reply(json.dumps(HOODIE)))) as stub:
         made = build_parts(stub.url, True, tmp_path)
-    assert (made.similar, made.eyes, made.colours) == (None, None, None)
+    assert made.search is None
+    assert [s.name for s in made.sources] == ["seller", "tower", "roles", "mllm", "pixels", "ocr"]
     assert made.writes
     assert "is not set up: past listings, the evidence towers and masks are left out" in caplog.text
     assert "./ipl index stats" in caplog.text

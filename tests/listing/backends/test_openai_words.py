@@ -18,9 +18,9 @@ from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.openai import SIDES, OpenAIBackend, data_url
 from listing.backends.words import STAND_IN, Options, Token, spoken
-from listing.decide.pool import Calibration, best, over_photos
-from listing.decide.questions import Reading
-from listing.decide.verify import MIN_SUGGESTION, visible_fact
+from listing.calibration import Calibration
+from listing.decide.attributes import MIN_SUGGESTION
+from listing.decide.pool import best, over_photos
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     COLOURS,
@@ -37,6 +37,7 @@ from tests.listing.backends.chat_stub import (
     serving,
     spelled,
 )
+from tests.listing.decide.observed import decided, on
 
 OPTIONS = Options(COLOURS)
 
@@ -124,13 +125,14 @@ def test_the_stand_in_lies_between_suggesting_and_stating() -> None:
     assert MIN_SUGGESTION < STAND_IN < Calibration().default.threshold
     views = [OPTIONS.chosen(answer) for answer in ("navy", "navy", "black")]
     for chosen in (views, views[:2], views[:1]):  # several photos that agree make it no surer
-        assert best(over_photos(chosen, [1.0] * len(chosen)))[1] <= STAND_IN + 1e-9
+        assert best(over_photos(dict(enumerate(chosen)), [1.0] * len(chosen)))[1] <= STAND_IN + 1e-9
 
 
 def test_a_choice_without_log_probabilities_becomes_a_suggestion_in_the_draft() -> None:
     colour = load_taxonomy().attributes["colour"]
     shares = scored(reply("white"), colour_question(colour.answers), logprobs=False)
-    fact = visible_fact(Reading(colour, shares, {"mllm": shares}, 0), Calibration())
+    decision = decided([on("seller", "category", "Hoodie", None), on("mllm", "colour", shares)], Calibration())
+    fact = next(f for f in decision.facts if f.name == "colour")
     assert (fact.value, fact.suggestion, fact.status) == (None, "white", "unsupported")
 
 

@@ -7,9 +7,9 @@ import io
 import pytest
 from PIL import Image
 
-from listing.observe.printed.ocr import OcrSpan
-from listing.observe.note import read_note
 from listing.intake.photos import intake
+from listing.observe.note import read_note
+from listing.observe.printed.ocr import OcrSpan
 from listing.pipeline import Pipeline
 from listing.request import TONES, DraftRequest
 from listing.schema import AttributeValue, Category, Detail, Draft

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from finetune.evaluate.target_texts import annotated_facts
+
 from listing.request import TONES
 from listing.schema import Category, Detail, Evidence
 from listing.text.claims import claims_of, is_words

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from listing.observe.neighbours import Neighbours
 from listing.intake.photos import intake
+from listing.observe.neighbours import Neighbours
 from listing.request import DraftRequest
 from listing.schema import Detail
 from listing.text.compose import compose

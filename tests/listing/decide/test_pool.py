@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from listing.decide.pool import CALIBRATION, Calibration, best, certainty, combine, over_photos
+from listing.calibration import FILE, Calibration
+from listing.decide.pool import best, certainty, combine, over_photos
 
 VALUES = ("black", "navy", "red", "unknown")
 
@@ -83,15 +84,19 @@ def test_the_result_is_a_distribution_whatever_the_weights(views: list[dict[str,
     assert all(0.0 <= p <= 1.0 for p in found.values())
 
 
+def pooled(views: list[dict[str, float]], trust: list[float]) -> dict[str, float]:
+    return over_photos(dict(enumerate(views)), trust)
+
+
 # -- over_photos ------------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.tuples(distributions, st.floats(0.05, 1.0)), min_size=2, max_size=4))
 @settings(max_examples=50, deadline=None)
 def test_the_order_of_the_photos_makes_no_difference(shots: list[tuple[dict[str, float], float]]) -> None:
-    first = over_photos([view for view, _ in shots], [trust for _, trust in shots])
+    first = pooled([view for view, _ in shots], [trust for _, trust in shots])
     for order in permutations(shots):
-        again = over_photos([view for view, _ in order], [trust for _, trust in order])
+        again = pooled([view for view, _ in order], [trust for _, trust in order])
         assert again == pytest.approx(first, abs=1e-12)
         assert best(again)[0] == best(first)[0] or math.isclose(
             best(again)[1], sorted(first.values())[-2], abs_tol=1e-9
@@ -101,18 +106,18 @@ def test_the_order_of_the_photos_makes_no_difference(shots: list[tuple[dict[str,
 def test_photos_that_agree_are_no_surer_than_one() -> None:
     """They show the same thing to the same model: a second photo is no second witness."""
     view = distribution(7, 1, 1, 1)
-    assert over_photos([view] * 5, [0.3, 1.0, 0.2, 0.9, 0.5]) == pytest.approx(view)
+    assert pooled([view] * 5, [0.3, 1.0, 0.2, 0.9, 0.5]) == pytest.approx(view)
 
 
 def test_a_photo_that_shows_the_item_better_counts_more() -> None:
     navy, red = distribution(1, 7, 1, 1), distribution(1, 1, 7, 1)
-    assert best(over_photos([navy, red], [0.9, 0.3]))[0] == "navy"
-    assert best(over_photos([navy, red], [0.3, 0.9]))[0] == "red"
+    assert best(pooled([navy, red], [0.9, 0.3]))[0] == "navy"
+    assert best(pooled([navy, red], [0.3, 0.9]))[0] == "red"
 
 
 @pytest.mark.parametrize(("views", "trust"), [([], []), ([distribution(1, 1, 1, 1)], [0.0])])
 def test_no_photo_that_counts_says_nothing(views: list[dict[str, float]], trust: list[float]) -> None:
-    assert over_photos(views, trust) == {}
+    assert pooled(views, trust) == {}
 
 
 # -- certainty and best -----------------------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def test_ties_go_to_the_alphabet_whatever_the_order() -> None:
 
 
 def write(folder: Path, content: object) -> Path:
-    (folder / CALIBRATION).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    (folder / FILE).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return folder
 
 
@@ -160,7 +165,7 @@ def test_no_probability_is_enough_for_a_model_without_the_file(tmp_path: Path) -
 
 
 def test_the_file_speaks_for_its_questions_and_the_default_for_the_rest(tmp_path: Path) -> None:
-    colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55, "told": 0.7}
+    colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55}
     found = Calibration.load(write(tmp_path, {"questions": {"colour": colour}}))
     assert found.of("colour").model_dump() == colour
     assert found.of("pattern") == Calibration().default
@@ -180,6 +185,11 @@ def test_the_file_speaks_for_its_questions_and_the_default_for_the_rest(tmp_path
 def test_unknown_or_missing_keys_are_refused(tmp_path: Path, content: object) -> None:
     with pytest.raises(ValidationError):
         Calibration.load(write(tmp_path, content))
+
+
+def test_a_file_with_two_thresholds_of_older_versions_opens(tmp_path: Path) -> None:
+    colour = {"weights": {"mllm": 0.6}, "threshold": 0.55, "told": 0.7}
+    assert Calibration.load(write(tmp_path, {"questions": {"colour": colour}})).of("colour").threshold == 0.55
 
 
 def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path: Path) -> None:

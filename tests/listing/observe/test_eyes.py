@@ -9,20 +9,20 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from listing.decide.category_router import Router
+from listing.decide.printed_facts import Pages
+from listing.decide.visual_facts import Look
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
+from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration, mean_of
+from listing.decide import visual_facts
+from listing.intake import intake
 from listing.observe.networks import eyes
 from listing.observe.networks.details import load_details
 from listing.observe.networks.evidence_tower import CALIBRATION, FACTS, WEIGHTS, Eyes, Sight
 from listing.observe.networks.foreground import Foreground, covered, crop_box, usable
 from listing.observe.networks.item_types import type_of
-from listing.decide import visual_facts
-from listing.decide.category_router import Router
-from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration, mean_of
-from listing.decide.printed_facts import Pages
-from listing.decide.visual_facts import Look
-from listing.intake import intake
 from listing.request import DraftRequest
 from listing.schema import Category
 from listing.taxonomy import load_taxonomy

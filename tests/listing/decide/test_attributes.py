@@ -1,0 +1,112 @@
+"""Facts from observations: thresholds, print, the seller's note, and what holds where nobody knows the category."""
+
+from __future__ import annotations
+
+import pytest
+
+from listing.calibration import Calibration, QuestionCalibration
+from listing.schema import AttributeValue, Observation
+from tests.listing.decide.observed import decided, on
+
+SHIRT = on("tower", "category", "Shirt")
+
+
+def fact(name: str, *observations: Observation, calibration: Calibration | None = None) -> AttributeValue:
+    decision = decided([SHIRT, *observations], *([calibration] if calibration else []))
+    return next(f for f in decision.facts if f.name == name)
+
+
+def heard(**weights: float) -> Calibration:
+    rule = QuestionCalibration(weights=weights, threshold=0.8)
+    return Calibration(default=rule, questions={"category": QuestionCalibration(weights={}, threshold=0.5)})
+
+
+def test_a_value_is_stated_from_its_threshold_on() -> None:
+    sure = fact("closure", on("tower", "closure", {"zip": 0.9, "buttons": 0.1}))
+    assert (sure.value, sure.status, sure.evidence[0].source) == ("zip", "supported", "classifier")
+    unsure = fact("closure", on("tower", "closure", {"zip": 0.6, "buttons": 0.4}))
+    assert (unsure.value, unsure.suggestion, unsure.alternatives) == (None, "zip", ["buttons"])
+    assert fact("closure", on("tower", "closure", {"zip": 0.2})).status == "unknown"  # the rest is "cannot tell"
+
+
+def test_what_no_photo_can_settle_is_never_stated_from_one() -> None:
+    cotton = fact("material", on("tower", "material", {"cotton": 0.99}))
+    assert (cotton.value, cotton.suggestion) == (None, "cotton")
+    label = on("ocr", "material", "cotton", text="100 % cotton", box=(0, 0, 1, 1))
+    assert fact("material", on("tower", "material", {"cotton": 0.99}), label).value == "cotton"
+
+
+def test_a_source_that_is_not_heard_is_no_evidence() -> None:
+    votes = on("neighbours", "closure", {"zip": 1.0}, None, listing_ids=["n1", "n2"])
+    seen = on("tower", "closure", {"zip": 0.9, "buttons": 0.1})
+    deaf = fact("closure", seen, votes, calibration=heard(classifier=1.0))
+    assert [e.source for e in deaf.evidence] == ["classifier"]
+    listening = fact("closure", seen, votes, calibration=heard(classifier=1.0, neighbours=0.5))
+    assert [e.source for e in listening.evidence] == ["classifier", "neighbours"]
+    assert listening.evidence[1].listing_ids == ["n1", "n2"]
+
+
+def test_a_second_colour_rests_on_the_pixels_that_show_it() -> None:
+    first, second = on("pixels", "colour", {"black": 0.9}), on("pixels", "colour2", {"white": 0.99, "none": 0.01})
+    result = fact("colour2", first, second, calibration=heard(pixels=1.0))
+    assert (result.value, [(e.source, e.score) for e in result.evidence]) == ("white", [("pixels", 0.99)])
+    again = fact("colour2", first, on("pixels", "colour2", {"black": 0.99}), calibration=heard(pixels=1.0))
+    assert (again.value, again.suggestion) == (None, None)
+
+
+def test_pixels_can_rule_a_colour_out() -> None:
+    yellow, never = on("pixels", "colour", {"yellow": 0.95}), on("pixels", "impossible colour", "yellow")
+    assert fact("colour", yellow, never, calibration=heard(pixels=1.0)).status == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "noted", "value"),
+    [
+        ("condition", on("evidence_tower", "condition", {"pilling": 0.95}), "stain", "stain, pilling"),
+        ("condition", on("evidence_tower", "condition", {"none-visible": 0.95}), "stain", "stain"),
+        ("size", on("ocr", "size", "M"), "M", "M"),
+        ("size", on("ocr", "size", "L"), "M", "M"),
+    ],
+)
+def test_a_note_stands_above_what_is_seen_and_read(name: str, seen: Observation, noted: str, value: str) -> None:
+    result = fact(name, seen, on("note", name, noted, None, text=noted))
+    assert (result.value, result.locked) == (value, False)
+    assert result.evidence[0].source == "seller"
+    assert fact(name, seen).value == next(iter(seen.probabilities))  # without the note
+
+
+def test_a_flaw_in_the_note_overrules_no_wear() -> None:
+    clean = on("evidence_tower", "condition", {"none-visible": 0.95})
+    assert fact("condition", clean, on("note", "defects", "a hole", None, text="a hole")).value is None
+
+
+def test_an_answer_stands_above_everything_and_is_locked() -> None:
+    answer = on("seller", "size", "S", None, text="S")
+    result = fact("size", on("ocr", "size", "L"), on("note", "size", "M", None, text="M"), answer)
+    assert (result.value, result.locked) == ("S", True)
+
+
+def test_labels_that_disagree_state_nothing() -> None:
+    decision = decided([SHIRT, on("ocr", "size", "L"), on("ocr", "size", "M", 1)], photos=2)
+    assert next(f for f in decision.facts if f.name == "size").status == "unknown"
+
+
+def test_facts_stand_where_nobody_knows_the_category() -> None:
+    observations = [
+        on("pixels", "colour", {"red": 0.9, "white": 0.1}, box=(0, 0, 1, 1)),
+        on("ocr", "text", {"TWININGS": 0.98}, box=(0, 0, 0.5, 0.5), text="TWININGS"),
+        on("tower", "sleeve", {"long": 1.0}),
+    ]
+    decision = decided(observations)
+    assert decision.category.value is None
+    assert {f.name: f.value for f in decision.facts if f.value} == {"colour": "red", "text": "TWININGS"}
+    named = decided([*observations, on("seller", "category", "tea caddy", None)])
+    assert named.node.phrase == "tea caddy"
+    assert {f.name: f.value for f in named.facts if f.value} == {"colour": "red", "text": "TWININGS"}
+
+
+def test_a_type_that_names_another_category_is_not_said() -> None:
+    types = {"Pants": ["dress", "jeans"]}
+    observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", {"dress": 0.7, "jeans": 0.2})]
+    decision = decided(observations, types=types)
+    assert next(f for f in decision.facts if f.name == "item_type").value == "jeans"

@@ -1,0 +1,129 @@
+"""The category from observations: two ranges, one pool, the seller's word, and 'outside what I know'."""
+
+from __future__ import annotations
+
+import pytest
+
+from listing.calibration import Calibration, CategoryRange, QuestionCalibration
+from listing.schema import Category, Observation
+from tests.listing.decide.observed import decided, on
+
+RANGE = CategoryRange(
+    garment_threshold=-1.0,
+    tower_weight=0.0,
+    tower_neutral=0.0,
+    sharpness=1.0,
+    weights={"mllm": 0.4, "classifier": 0.6, "neighbours": 0.2},
+)
+# The category's own weights are empty, so that those of the range hold, as in what is shipped.
+RULE = Calibration(questions={"category": QuestionCalibration(weights={}, threshold=0.6)}, range=RANGE)
+SHIRT = {"Shirt": 0.7, "Blouse": 0.2, "Polo": 0.1}
+SOFA = {"Sofa": 0.6, "Bed": 0.2, "Armchair": 0.1, "Dress": 0.05}
+CLOTHES, FURNITURE = {"clothes": 0.9}, {"clothes": 0.001}
+
+
+def category(*observations: Observation, rule: Calibration = RULE) -> Category:
+    return decided(observations, rule).category
+
+
+def says(**sources: dict[str, float]) -> list[Observation]:
+    return [on(source, "category", shares, None if source == "neighbours" else 0) for source, shares in sources.items()]
+
+
+def test_each_source_keeps_its_vote_beside_the_candidates() -> None:
+    result = category(*says(mllm=SHIRT, tower={"Blouse": 0.9, "Shirt": 0.1}))
+    assert (result.value, result.in_range) == ("Blouse", True)
+    assert [c.value for c in result.candidates][:2] == ["Blouse", "Shirt"]
+    assert len(result.candidates) == 3
+    assert result.sources["mllm"].value == "Shirt"
+    assert result.sources["mllm"].confidence == pytest.approx(0.7)
+    assert result.sources["classifier"].value == "Blouse"
+
+
+def test_two_towers_are_heard_as_their_mean() -> None:
+    both = category(*says(tower={"Blouse": 0.8, "Shirt": 0.2}, evidence_tower={"Blouse": 0.2, "Shirt": 0.8}))
+    assert both.candidates[0].confidence == pytest.approx(both.candidates[1].confidence)
+
+
+def test_agreement_does_not_sharpen_garments() -> None:
+    one = category(*says(mllm=SHIRT))
+    three = category(*says(mllm=SHIRT, tower=SHIRT, neighbours=SHIRT))
+    assert [c.value for c in three.candidates] == [c.value for c in one.candidates]
+    assert [c.confidence for c in three.candidates] == pytest.approx([c.confidence for c in one.candidates])
+
+
+def test_one_source_cannot_veto() -> None:
+    result = category(*says(mllm={"Shirt": 1.0}, tower={"Polo": 0.55, "Shirt": 0.45}))
+    assert result.value == "Shirt"
+    assert "Polo" in [c.value for c in result.candidates]
+
+
+def test_beyond_garments_imagenet_decides() -> None:
+    result = category(*says(mllm=SHIRT, tower=SHIRT, imagenet=SOFA), on("imagenet", "garment", FURNITURE))
+    assert [c.value for c in result.candidates] == ["Sofa", "Bed", "Armchair"]
+    assert result.sources["classifier"].value == "Sofa"
+    assert result.sources["mllm"].value == "Shirt"
+
+
+def test_past_listings_help_beyond_garments() -> None:
+    torn = says(imagenet={"Sofa": 0.3, "Armchair": 0.3}, neighbours={"Sofa": 1.0})
+    result = category(*torn, on("imagenet", "garment", FURNITURE))
+    assert result.value == "Sofa"
+    assert result.confidence > 0.3
+
+
+def test_an_unsure_range_names_the_best_of_the_other() -> None:
+    votes = says(tower={"Hat": 0.9, "Shirt": 0.1}, imagenet={"Bowl": 0.5, "Plate": 0.2, "Tray": 0.1})
+    garment = category(*votes, on("imagenet", "garment", {"clothes": 0.35}))
+    assert [c.value for c in garment.candidates] == ["Hat", "Shirt", "Bowl"]
+    item = category(*votes, on("imagenet", "garment", {"clothes": 0.25}))
+    assert [c.value for c in item.candidates] == ["Bowl", "Plate", "Hat"]
+
+
+def test_a_sure_tower_cannot_turn_everything_into_a_garment() -> None:
+    result = category(*says(tower={"Hat": 1.0}, imagenet={"Bowl": 0.05}), on("imagenet", "garment", {"clothes": 0.012}))
+    assert result.value is None
+
+
+def test_what_is_hardly_likely_is_not_named() -> None:
+    result = category(*says(imagenet={"Soft toy": 0.06, "Ball": 0.02}), on("imagenet", "garment", FURNITURE))
+    assert (result.value, result.in_range, result.candidates) == (None, False, [])
+
+
+@pytest.mark.parametrize("votes", [{}, {"mllm": {}}, {"imagenet": {"Sofa": 0.0}}])
+def test_silence_is_outside(votes: dict[str, dict[str, float]]) -> None:
+    result = category(*says(**votes))
+    assert (result.value, result.candidates, result.in_range) == (None, [], False)
+
+
+def test_the_order_of_values_decides_nothing() -> None:
+    tie = {"Shirt": 0.4, "Polo": 0.4, "Hat": 0.2}
+    assert category(*says(mllm=tie)) == category(*says(mllm=dict(reversed(tie.items()))))
+
+
+def test_photos_of_nothing_name_candidates_and_decide_nothing() -> None:
+    votes = says(tower={"Hat": 0.3, "Shirt": 0.3}, imagenet={"Lamp": 0.4, "Vase": 0.01})
+    result = category(*votes, on("imagenet", "garment", {"clothes": 0.3}), on("roles", "role", "nothing"))
+    assert (result.value, result.confidence) == (None, 0.0)
+    assert all(c.confidence >= 0.1 for c in result.candidates)
+
+
+def test_the_sellers_words_are_the_category_whatever_is_seen() -> None:
+    for words in ("Shoes", "chopping board"):
+        result = category(*says(tower=SHIRT), on("seller", "category", words, None))
+        assert (result.value, result.confidence, result.in_range) == (words, 1.0, True)
+        assert result.candidates[0].value == words
+    assert not decided([on("seller", "category", "chopping board", None)]).flags
+
+
+def test_a_form_over_the_whole_tree_is_one_pool() -> None:
+    rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0, "neighbours": 1.0}, threshold=0.8))
+    form = on("mllm", "category", {"Sofa": 0.5, "Shirt": 0.1}, None)
+    assert category(form, rule=rule).value == "Sofa"
+    nothing = on("mllm", "category", {"Sofa": 0.2}, None)  # "something else" is what is missing
+    assert category(nothing, rule=rule).value is None
+
+
+def test_two_kinds_of_item_in_two_photos_are_noticed() -> None:
+    one, other = on("tower", "category", {"Shoes": 0.95}, 0), on("tower", "category", {"Dress": 0.95}, 1)
+    assert [flag.code for flag in decided([one, other], RULE, photos=2).flags] == ["several-items"]
