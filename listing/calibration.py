@@ -38,12 +38,11 @@ class CategoryRange(BaseModel):
     """Which of two ranges a photo is in: garments, which the towers were trained on, or everything else.
 
     ``garment_threshold`` is the log ratio of ImageNet's clothes to its other leaves at which a photo counts as a
-    garment: one in a hundred training garments lies below it (``python -m benchmarks.drafts.routing``). The towers'
-    likeliest garment adds ``tower_weight`` times its probability, less ``tower_neutral``, to that ratio. Where the less
-    likely range has at least ``unsure`` of the probability, its best is a candidate too. ``weights`` of the sources
-    among garments hold where the calibration of the category names none; ``other_weights`` beyond garments.
-    ``sharpness`` is what the garments' weights add up to, whatever speaks: sources that look through the same tower add
-    little certainty by agreeing.
+    garment: one in a hundred training garments lies below it. The towers' likeliest garment adds ``tower_weight`` times
+    its probability, less ``tower_neutral``, to that ratio. Where the less likely range has at least ``unsure`` of the
+    probability, its best is a candidate too. ``weights`` of the sources among garments hold where the calibration of
+    the category names none, and sum to ``sharpness``: sources that look through the same tower add little certainty by
+    agreeing. ``other_weights`` hold beyond garments.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

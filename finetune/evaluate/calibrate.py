@@ -8,6 +8,7 @@ half of the senders is judged with the constants of the other half.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
         last = count == len(ordered) or ordered[count][0] < p  # equal probabilities pass or fall together
         if last and count >= 8 and right / count >= precision:
             lowest = p
-    return round(float(min(MAX_THRESHOLD, max(MIN_THRESHOLD, lowest))), 4)
+    return math.floor(1e4 * min(MAX_THRESHOLD, max(MIN_THRESHOLD, lowest))) / 1e4  # never above the probability itself
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:

@@ -2,7 +2,7 @@
 
 A photo that the towers know shows the item, whatever else is on it. Of the others, one with the words of a label is a
 label; one on which the mask finds nothing, or ImageNet neither a garment nor another known item, shows no item.
-The limits were chosen on training senders (``python -m benchmarks.drafts.photo_roles`` measures them).
+The limits were chosen on training senders.
 """
 
 from __future__ import annotations

@@ -92,4 +92,4 @@ class Source(Protocol):
 def shares(distribution: Mapping[str, float], without: Iterable[str] = ()) -> dict[str, float]:
     """Probabilities as an observation holds them: rounded, without tiny ones and answers that tell nothing."""
     left_out = set(without)
-    return {value: round(p, 4) for value, p in distribution.items() if p >= _SMALLEST and value not in left_out}
+    return {value: round(p, 6) for value, p in distribution.items() if p >= _SMALLEST and value not in left_out}

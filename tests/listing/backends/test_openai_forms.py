@@ -250,11 +250,12 @@ def test_a_model_that_never_fills_in_a_form_is_not_asked_for_ever(finish: str, a
         assert sum(is_form(request) for request in stub.chats()) == asked
 
 
-def test_a_model_that_answers_nothing_gives_a_draft_that_claims_nothing() -> None:
+def test_a_model_that_answers_nothing_gives_a_draft_of_what_the_pixels_say() -> None:
     draft, _ = drafted(seeing(lambda r: Answer(pieces=(event(finish="stop"),)) if r.body.get("stream") else reply("")))
     assert draft.category.value is None
     assert "I do not know this kind of item" in draft.flags[-1].message
-    assert (draft.title, draft.attributes) == ("", [])
+    assert draft.questions[0].attribute == "category"
+    assert {a.name for a in draft.attributes if a.value or a.suggestion} == {"colour"}
 
 
 def test_a_server_that_knows_no_schema_is_asked_for_plain_json() -> None:

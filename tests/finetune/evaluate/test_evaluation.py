@@ -1,0 +1,198 @@
+"""The evaluation: photos are observed once, then arms decide from what was observed, and a calibration is fitted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.cli.main import main
+from finetune.data.splits import is_validation_sender
+from finetune.errors import DataError
+from finetune.evaluate.arms import ARMS, SYSTEM
+from finetune.evaluate.calibrate import Case, fit, fit_weights, halves, threshold
+from finetune.evaluate.evaluation import EvaluationPlan, closed, observe, run_evaluation, write_calibration
+from finetune.evaluate.observing import ObservedPhoto, Observer
+from finetune.evaluate.row_cache import RowCache
+from listing.calibration import Calibration
+from listing.decide.decision import Rules
+from listing.schema import Observation
+from listing.taxonomy import load_taxonomy
+from tests.finetune.rows import annotated
+from tests.listing.stubs import StubBackend, parts
+
+RULES = Rules(load_taxonomy(), Calibration())
+SENDERS = [sender for sender in range(200) if is_validation_sender(sender)][:8]
+
+
+def on(source: str, question: str, **shares: float) -> Observation:
+    return Observation(source=source, question=question, photo=0, probabilities=shares)
+
+
+def seen(number: int) -> ObservedPhoto:
+    """A tower that is right of nine in ten closures and sure of it, colours by the pixels, past listings of other items."""
+    closure = {"zip": 0.9, "buttons": 0.1} if number % 10 else {"buttons": 0.6, "zip": 0.4}
+    return ObservedPhoto(
+        [
+            on("tower", "category", Hoodie=0.9, Shirt=0.1),
+            on("tower", "closure", **closure),
+            on("pixels", "colour", navy=0.8, black=0.2),
+            on("mllm", "material", fleece=0.7, wool=0.3),
+            Observation(
+                source="neighbours", question="closure", probabilities={("tie", "zip", "hook")[number % 3]: 1.0}
+            ),
+        ],
+        {"tower": 0.1, "mllm": 0.4},
+        {"category": "Shirt", "attributes": {"closure": "buttons", "colour": "navy"}},
+    )
+
+
+ROWS = [annotated(image=f"{i}.jpg", sender_id=SENDERS[i % len(SENDERS)]) for i in range(60)]
+PHOTOS = [seen(i) for i in range(60)]
+
+
+def test_a_torn_line_loses_itself_alone(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    cache = RowCache(file, lambda row: row["image"])
+    cache.put({"image": "a", "n": 1})
+    with file.open("a") as opened:
+        opened.write('{"image": "b", "n"')
+    RowCache(file, lambda row: row["image"]).put({"image": "c", "n": 3})
+    again = RowCache(file, lambda row: row["image"])
+    assert "a" in again
+    assert "b" not in again
+    assert again["c"]["n"] == 3
+
+
+# -- observing --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Folder:
+    """Annotated photos of validation senders."""
+
+    place: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for number in range(4):
+            Image.new("RGB", (64, 64), (number * 40, 30, 90)).save(self.place / f"{number}.jpg")
+            self.rows.append(annotated(image=f"{number}.jpg", sender_id=SENDERS[number]))
+        lines = (json.dumps(row) for row in self.rows)
+        (self.place / "annotations.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    place = tmp_path / "photos"
+    place.mkdir()
+    return Folder(place)
+
+
+def test_photos_are_observed_once_and_every_question_is_asked(folder: Folder, tmp_path: Path) -> None:
+    backend = StubBackend({"category": "hoodie", "closure": "zip"})
+    plan = EvaluationPlan(limit=3)
+    first = observe(folder.place, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", plan)
+    per_photo = len(backend.asked) // 3
+    assert {"category", "closure", "material"} <= {q.name for q in backend.asked}
+    again = observe(folder.place, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
+    assert len(backend.asked) == 4 * per_photo
+    assert again.photos[0].observations == first.photos[0].observations
+    assert first.photos[0].seconds.keys() >= {"mllm", "ocr"}
+
+
+def test_a_folder_without_validation_senders_is_refused_in_a_sentence(folder: Folder, tmp_path: Path) -> None:
+    row = annotated(image="0.jpg", sender_id=next(s for s in range(99) if not is_validation_sender(s)))
+    (folder.place / "annotations.jsonl").write_text(json.dumps(row))
+    with pytest.raises(DataError, match="no photo of a validation sender"):
+        observe(folder.place, Observer(parts, tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
+
+
+# -- arms and measures ------------------------------------------------------------------------------------------------
+
+
+def test_the_system_hears_what_a_source_alone_cannot_say() -> None:
+    system = ARMS[SYSTEM](ROWS, PHOTOS, RULES)
+    assert {s.category for s in system} == {"Hoodie"}
+    assert {s.facts.get("colour") for s in system} == {"navy"}
+    without = ARMS["without pixels"](ROWS, PHOTOS, RULES)
+    assert {s.facts.get("colour") for s in without} == {None}
+    alone = ARMS["tower alone"](ROWS, PHOTOS, RULES)
+    assert {s.category for s in alone} == {"Hoodie"}
+    assert {s.guesses.get("material") for s in alone} == {None}
+
+
+def test_the_nearest_listing_is_copied_with_its_mistakes() -> None:
+    copied = ARMS["nearest listing"](ROWS, PHOTOS, RULES)[0]
+    assert (copied.category, copied.facts["closure"]) == ("Shirt", "buttons")
+    scores = closed(ROWS, ARMS["nearest listing"](ROWS, PHOTOS, RULES), draws=20)
+    assert (scores["category"], scores["by_attribute"]["closure"]["precision"]) == (0.0, 0.0)
+
+
+def test_results_hold_every_arm_with_intervals_and_costs(tmp_path: Path) -> None:
+    out, lines = tmp_path / "results.json", []
+    evaluation = type("Observed", (), {"rows": ROWS, "photos": PHOTOS, "rules": RULES, "stamp": "stub"})
+    run_evaluation(evaluation, EvaluationPlan((SYSTEM, "without mllm", "nearest listing"), draws=20), out, lines.append)
+    results = json.loads(out.read_text())
+    assert set(results["arms"]) == {SYSTEM, "without mllm", "nearest listing"}
+    low, high = results["arms"][SYSTEM]["intervals"]["F1"]
+    assert low <= results["arms"][SYSTEM]["F1"] <= high
+    assert results["cpu_seconds"] == {"tower": 0.1, "mllm": 0.4}
+    assert results["texts"]["facts_in_text"] > 0
+    assert any(line.startswith("without mllm") and "0.400" in line for line in lines)
+
+
+# -- calibration ------------------------------------------------------------------------------------------------------
+
+
+def test_a_source_of_noise_is_not_heard() -> None:
+    calibration = fit(ROWS, PHOTOS, RULES)
+    assert calibration.of("closure").weights.get("classifier", 0.0) > 0
+    assert not calibration.of("closure").weights.get("neighbours")
+    assert calibration.of("category").threshold <= 0.98
+
+
+def test_the_better_source_gets_more_weight() -> None:
+    right, torn = {"zip": 0.9, "buttons": 0.1}, {"zip": 0.55, "buttons": 0.45}
+    turned = {"zip": 0.1, "buttons": 0.9}
+    cases = [
+        Case({}, {"classifier": right if i % 10 else turned, "pixels": torn if i % 2 else turned}, frozenset({"zip"}))
+        for i in range(100)
+    ]
+    weights = fit_weights(cases)
+    assert weights["classifier"] > weights.get("pixels", 0.0)
+
+
+def test_a_threshold_keeps_the_precision_that_was_asked_for() -> None:
+    stated = [(0.9 - i / 1000, 1) for i in range(40)] + [(0.5 - i / 1000, i % 2) for i in range(40)]
+    lowest = threshold(stated, 0.93)
+    kept = [right for p, right in stated if p >= lowest]
+    assert sum(kept) / len(kept) >= 0.93
+    assert threshold([(0.9, 1)] * 3, 0.93) == 0.98  # too few to tell
+
+
+def test_no_sender_stands_in_both_halves() -> None:
+    one, two = halves(ROWS)
+    assert not {ROWS[i]["sender_id"] for i in one} & {ROWS[i]["sender_id"] for i in two}
+    assert sorted([*one, *two]) == list(range(len(ROWS)))
+
+
+def test_a_calibration_is_written_where_drafts_look_for_it(tmp_path: Path) -> None:
+    evaluation = type("Observed", (), {"rows": ROWS, "photos": PHOTOS, "rules": RULES, "stamp": "stub"})
+    file = write_calibration(evaluation, tmp_path)
+    assert file == tmp_path / "calibration.json"
+    assert Calibration.load(tmp_path).fitted
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_lists_its_arms_and_refuses_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--arms", "help"]) == 0
+    assert "without mllm" in capsys.readouterr().out
+    assert main(["evaluate", "--arms", "magic"]) == 2
+    assert "there is no arm 'magic'" in capsys.readouterr().err
