@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from app.store.search_index import Hit, SearchIndex
-from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.calibration import Calibration, QuestionCalibration
+from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.request import DraftRequest
 from listing.schema import (
     AttributeValue,

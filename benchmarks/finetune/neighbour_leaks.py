@@ -20,9 +20,9 @@ from typing import Any
 
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from listing.observe.past_listings import PastListings
 from listing.home import ipl_home
 from listing.intake.photos import intake
+from listing.observe.past_listings import PastListings
 from listing.pipeline import Pipeline, build_pipeline
 from listing.request import DraftRequest
 from listing.safety.contacts import find_contacts

@@ -24,8 +24,8 @@ from app.settings import Settings
 from app.store.db import open_store
 from app.store.tables import ListingRow
 from benchmarks.serving.stock import fill
-from listing.observe.past_listings import PastListings
 from listing.home import ipl_home
+from listing.observe.past_listings import PastListings
 from rag_index import IndexRecord, build, default_encoders, default_location
 from tests.fakes import FakePipeline
 

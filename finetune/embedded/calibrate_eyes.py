@@ -24,7 +24,7 @@ from finetune.embedded.eyes import annotate
 from finetune.evaluate.calibrate import halves
 from finetune.evaluate.row_cache import RowCache
 from listing.home import ipl_home
-from listing.observe.networks.evidence_tower import CALIBRATION, Eyes
+from listing.observe.networks.evidence_tower import CALIBRATION, EvidenceTower
 
 LABELS = Path(__file__).parents[1] / "annotations" / "details_read.jsonl"
 SHOWN = 0.2  # the least probability by the descriptions at which the reader was shown a detail
@@ -69,7 +69,7 @@ def measured(p: np.ndarray, right: np.ndarray, photos: int) -> dict[str, float]:
     return out
 
 
-def seen(rows: list[dict[str, Any]], eyes: Eyes, file: Path | None) -> list[dict[str, Any]]:
+def seen(rows: list[dict[str, Any]], eyes: EvidenceTower, file: Path | None) -> list[dict[str, Any]]:
     """Details and wear of every photo as the tower gives them; ``file`` keeps them."""
     cache = RowCache(file, lambda row: str(row["image"])) if file else None
     out = []
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--sights", type=Path, help="file that keeps what the tower saw")
     parser.add_argument("--write", action="store_true", help=f"write {CALIBRATION} into finetune/weights")
     args = parser.parse_args()
-    eyes = Eyes(args.model, raw=True)
+    eyes = EvidenceTower(args.model, raw=True)
     rows = split_rows(read_annotations(args.data))[1]
     annotate(rows)
     sights = seen(rows, eyes, args.sights)

@@ -34,7 +34,7 @@ def on(source: str, question: str, **shares: float) -> Observation:
 
 
 def seen(number: int) -> ObservedPhoto:
-    """A tower that is right of nine in ten closures and sure of it, colours by the pixels, past listings of other items."""
+    """A tower that is right of nine in ten closures and sure of it, colours by pixels, past listings of others."""
     closure = {"zip": 0.9, "buttons": 0.1} if number % 10 else {"buttons": 0.6, "zip": 0.4}
     return ObservedPhoto(
         [
@@ -42,9 +42,7 @@ def seen(number: int) -> ObservedPhoto:
             on("tower", "closure", **closure),
             on("pixels", "colour", navy=0.8, black=0.2),
             on("mllm", "material", fleece=0.7, wool=0.3),
-            Observation(
-                source="neighbours", question="closure", probabilities={("tie", "zip", "hook")[number % 3]: 1.0}
-            ),
+            Observation(source="neighbours", question="closure", probabilities={"tie": 1.0}),
         ],
         {"tower": 0.1, "mllm": 0.4},
         {"category": "Shirt", "attributes": {"closure": "buttons", "colour": "navy"}},

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from listing.decide.category_router import Router
-from listing.decide.printed_facts import Pages
-from listing.decide.visual_facts import Look
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration, mean_of
-from listing.decide import visual_facts
+from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.intake import intake
-from listing.observe.networks import eyes
+from listing.observe.networks import evidence_tower
 from listing.observe.networks.details import load_details
-from listing.observe.networks.evidence_tower import CALIBRATION, FACTS, WEIGHTS, Eyes, Sight
+from listing.observe.networks.evidence_tower import CALIBRATION, FACTS, WEIGHTS, EvidenceTower, TowerView
 from listing.observe.networks.foreground import Foreground, covered, crop_box, usable
 from listing.observe.networks.item_types import type_of
+from listing.observe.towers import EvidenceTowerHeads
+from listing.pipeline import Pipeline
 from listing.request import DraftRequest
-from listing.schema import Category
-from listing.taxonomy import load_taxonomy
+from listing.schema import AttributeValue, Observation
 from tests.fakes import jpeg
 from tests.listing import stubs
+from tests.listing.decide.observed import decided, on
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 VALUES = {
@@ -61,7 +58,7 @@ class HalfMask:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import timm
 
-    monkeypatch.setattr(eyes, "Foreground", HalfMask)
+    monkeypatch.setattr(evidence_tower, "Foreground", HalfMask)
     torch.manual_seed(0)
     backbone = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=0, global_pool="")
     tensors = {f"backbone.{n}": t for n, t in backbone.state_dict().items() if not n.endswith("num_batches_tracked")}
@@ -70,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tensors[f"heads.{name}.bias"] = torch.randn(len(values))
     save_file({n: t.contiguous() for n, t in tensors.items()}, tmp_path / WEIGHTS)
     (tmp_path / FACTS).write_text(json.dumps(FACTS_JSON))
-    (tmp_path / eyes.MASK_WEIGHTS).write_bytes(b"")
+    (tmp_path / evidence_tower.MASK_WEIGHTS).write_bytes(b"")
     return tmp_path
 
 
@@ -79,7 +76,7 @@ def photo() -> Image.Image:
 
 
 def test_every_question_gets_probabilities(folder: Path) -> None:
-    sight = Eyes(folder, raw=True).look(photo())
+    sight = EvidenceTower(folder, raw=True).look(photo())
     assert {name: list(shares) for name, shares in sight.opinions.items()} == {
         n: VALUES[n] for n in ("label", "item_type")
     }
@@ -90,18 +87,18 @@ def test_every_question_gets_probabilities(folder: Path) -> None:
 
 
 def test_details_without_a_calibration_are_not_said(folder: Path) -> None:
-    assert Eyes(folder).look(photo()).details == {}
+    assert EvidenceTower(folder).look(photo()).details == {}
 
 
 def test_the_calibration_turns_what_the_tower_says_into_how_often_it_is_right(folder: Path) -> None:
     curves = {"details": {"bow": {"raw": [0, 1], "right": [0.25, 0.25]}}}
     (folder / CALIBRATION).write_text(json.dumps(curves))
-    assert Eyes(folder).look(photo()).details == {"bow": 0.25}
+    assert EvidenceTower(folder).look(photo()).details == {"bow": 0.25}
 
 
 def test_a_mirrored_photo_says_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HalfMask, "mask", lambda self, photo: np.zeros((320, 320), np.uint8))
-    tower = Eyes(folder, raw=True)
+    tower = EvidenceTower(folder, raw=True)
     sight, mirrored = tower.look(photo()), tower.look(photo().transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     assert sight.mask is None  # a mask of nothing is of no use
     assert sight.opinions["label"] == pytest.approx(mirrored.opinions["label"], abs=0.02)
@@ -110,53 +107,46 @@ def test_a_mirrored_photo_says_the_same(folder: Path, monkeypatch: pytest.Monkey
 def test_weights_of_another_architecture_are_refused(folder: Path) -> None:
     (folder / FACTS).write_text(json.dumps({**FACTS_JSON, "architecture": "tf_efficientnet_lite2"}))
     with pytest.raises((ValueError, RuntimeError)):
-        Eyes(folder)
+        EvidenceTower(folder)
 
 
 def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
-    assert Eyes.load(tmp_path) is None
+    assert EvidenceTower.load(tmp_path) is None
 
 
 class TestSeveralPhotos:
     """The type, details and wear of an item on several photos."""
 
-    category = Category(value="Shoes", confidence=0.9)
+    shoes = on("seller", "category", "Shoes", None)
 
-    def look(self, *sights: Sight, trust: tuple[float, ...] = (1.0, 1.0)) -> Look:
-        return Look(self.category, [], trust[: len(sights)], sights=sights)
+    def fact(self, name: str, *observations: Observation, rule: Calibration = UNCALIBRATED) -> AttributeValue:
+        decision = decided([self.shoes, *observations], rule, types={"Shoes": ["clogs"], "Hat": ["beanie"]})
+        return next(f for f in decision.facts if f.name == name)
 
-    def test_the_type_is_one_that_the_category_has(self, folder: Path) -> None:
-        seen = self.look(Sight(opinions={"item_type": {"beanie": 0.9, "clogs": 0.1}}))
-        kind = visual_facts.item_type(seen, "Shoes", Eyes(folder), UNCALIBRATED)
+    def test_the_type_is_one_that_the_category_has(self) -> None:
+        types = on("evidence_tower", "item_type", {"beanie": 0.9, "clogs": 0.1})
+        kind = self.fact("item_type", types)
         assert (kind.value, kind.suggestion, kind.status) == (None, "clogs", "unsupported")
         rule = Calibration(questions={"item_type": QuestionCalibration(weights={"classifier": 1}, threshold=0.5)})
-        assert visual_facts.item_type(seen, "Shoes", Eyes(folder), rule).value == "clogs"
-        assert visual_facts.item_type(seen, "Dress", Eyes(folder), rule).status == "unknown"
+        assert self.fact("item_type", types, rule=rule).value == "clogs"
 
     def test_one_photo_that_shows_a_detail_is_enough(self) -> None:
-        seen = self.look(Sight(details={"bow": 0.1, "belt": 0.6}), Sight(details={"bow": 0.9}))
-        assert [(d.phrase, d.confidence, d.photo) for d in visual_facts.details(seen)] == [
-            ("bow", 0.9, 1),
-            ("belt", 0.6, 0),
-        ]
+        details = [{"bow": 0.1, "belt": 0.6}, {"bow": 0.9}]
+        sure = [on("tower", "category", {"Shoes": 0.9}, i) for i in range(2)]
+        shown = [on("evidence_tower", "detail", shares, i) for i, shares in enumerate(details)]
+        decision = decided([self.shoes, *sure, *shown], photos=2)
+        assert [(d.phrase, d.confidence, d.photo) for d in decision.details] == [("bow", 0.9, 1), ("belt", 0.6, 0)]
 
     def test_a_photo_that_hardly_shows_the_item_adds_nothing(self) -> None:
-        seen = self.look(Sight(details={"belt": 0.6}), Sight(details={"bow": 0.9}), trust=(0.9, 0.05))
-        assert [d.phrase for d in visual_facts.details(seen)] == ["belt"]
+        views = [{"Shoes": 0.95, "Hat": 0.05}, {"Shoes": 0.5, "Hat": 0.5}]
+        towers = [on("tower", "category", view, i) for i, view in enumerate(views)]
+        details = [on("evidence_tower", "detail", {"belt": 0.6}, 0), on("evidence_tower", "detail", {"bow": 0.9}, 1)]
+        decision = decided([self.shoes, *towers, *details], photos=2)
+        assert [d.phrase for d in decision.details] == ["belt"]
 
     def test_wear_is_stated_when_sure_and_suggested_when_likely(self) -> None:
-        sure, likely = self.look(Sight(condition={"creased": 0.9})), self.look(Sight(condition={"creased": 0.7}))
-        assert visual_facts.condition(sure).value == "creased"
-        assert visual_facts.condition(likely).suggestion == "creased"
-        assert visual_facts.condition(self.look(Sight(condition={"creased": 0.3}))) is None
-
-
-def test_the_mean_keeps_what_only_one_says() -> None:
-    first = {"colour": {"red": 0.8, "blue": 0.2}, "sleeve": {"long": 1.0}}
-    second = {"colour": {"red": 0.4, "blue": 0.5, "green": 0.1}, "pattern": {"plain": 1.0}}
-    mean = mean_of(first, second)
-    assert mean["colour"] == pytest.approx({"red": 0.6, "blue": 0.35, "green": 0.05})
-    assert (mean["sleeve"], mean["pattern"]) == ({"long": 1.0}, {"plain": 1.0})
+        wear = [self.fact("condition", on("evidence_tower", "condition", {"creased": p})) for p in (0.9, 0.7, 0.3)]
+        assert [(f.value, f.suggestion) for f in wear] == [("creased", None), (None, "creased"), (None, None)]
 
 
 class TestForeground:
@@ -166,7 +156,7 @@ class TestForeground:
     def test_the_mask_covers_the_item(self, model_folder: Path) -> None:
         image = Image.new("RGB", (300, 400), (225, 220, 210))
         ImageDraw.Draw(image).rectangle((90, 120, 210, 300), fill=(30, 60, 140))
-        mask = Foreground(model_folder / eyes.MASK_WEIGHTS).mask(image)
+        mask = Foreground(model_folder / evidence_tower.MASK_WEIGHTS).mask(image)
         assert mask.shape == (320, 320)
         assert covered(mask) == pytest.approx(120 * 180 / (300 * 400), abs=0.06)
         assert crop_box(mask) == pytest.approx((0.28, 0.27, 0.72, 0.78), abs=0.05)
@@ -197,50 +187,35 @@ def test_details_are_read_off_a_description() -> None:
     assert "chest pocket" not in load_details().read("A plain tee.")
 
 
-def test_two_different_things_on_the_photos_are_said() -> None:
+def test_two_different_items_on_the_photos_are_said() -> None:
+    def flags(*views: dict[str, float]) -> list[str]:
+        towers = [on("tower", "category", view, i) for i, view in enumerate(views)]
+        found = decided(towers, photos=len(views)).flags
+        return [flag.message for flag in found if flag.code == "several-items"]
+
     shirt, shoes, unsure = {"Shirt": 0.95, "Shoes": 0.0}, {"Shoes": 0.9, "Shirt": 0.01}, {"Shirt": 0.5, "Shoes": 0.4}
-    flags = visual_facts.different_items([shirt, shoes], load_taxonomy())
-    assert [flag.code for flag in flags] == ["several-items"]
-    assert "shirt and shoes" in flags[0].message
-    assert visual_facts.different_items([shirt, shirt], load_taxonomy()) == []
-    assert visual_facts.different_items([unsure, shoes], load_taxonomy()) == []  # it may be the same shoes
+    assert "shirt and shoes" in flags(shirt, shoes)[0]
+    assert flags(shirt, shirt) == []
+    assert flags(unsure, shoes) == []  # it may be the same shoes
     likely = {"Dress": 0.5, "Skirt": 0.3, "Shoes": 0.01}
-    assert visual_facts.different_items([likely, shoes], load_taxonomy())
-    assert visual_facts.different_items([{name: p / 2 for name, p in likely.items()}, shoes], load_taxonomy()) == []
+    assert flags(likely, shoes)
+    assert flags({name: p / 2 for name, p in likely.items()}, shoes) == []
 
 
 def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> None:
     class Seeing:
-        types: ClassVar[dict[str, list[str]]] = {}
+        def look(self, image: Image.Image) -> TowerView:
+            return TowerView(opinions={"label": {"Shoes": 1.0}}, details={"bow": 0.9})
 
-        def look(self, image: Image.Image) -> Sight:
-            return Sight(opinions={"label": {"Shoes": 1.0}}, details={"bow": 0.9})
-
-    request = DraftRequest(photos=intake([jpeg()]))
-    seen = visual_facts.look(
-        request,
-        backend=stubs.StubBackend(),
-        router=stubs.StubRouter(),
-        similar=None,
-        taxonomy=load_taxonomy(),
-        calibration=UNCALIBRATED,
-        pages=Pages(request.photos, stubs.StubReader()),
-        eyes=Seeing(),
-    )
-    assert list(seen.classifier) == [{}]
-    assert [d.phrase for d in visual_facts.details(seen)] == ["bow"]
+    backend = stubs.StubBackend({"category": "hoodie"})
+    parts = stubs.parts(backend, sources=[EvidenceTowerHeads(Seeing())], calibration=UNCALIBRATED)
+    draft = list(Pipeline(parts).run(DraftRequest(photos=intake([jpeg()]))))[-1].draft
+    assert draft.category.value == "Hoodie"
+    assert [d.phrase for d in draft.details] == ["bow"]
 
 
 def test_a_model_whose_calibration_weighs_no_category_is_heard_all_the_same() -> None:
-    request = DraftRequest(photos=intake([jpeg()]))
     fitted = Calibration(questions={"category": QuestionCalibration(weights={}, threshold=0.9)})
-    seen = visual_facts.look(
-        request,
-        backend=stubs.StubBackend({"category": "hoodie"}),
-        router=Router(Path("nowhere"), load_taxonomy()),
-        similar=None,
-        taxonomy=load_taxonomy(),
-        calibration=fitted,
-        pages=Pages(request.photos, stubs.StubReader()),
-    )
-    assert seen.category.value == "Hoodie"
+    parts = stubs.parts(stubs.StubBackend({"category": "hoodie"}), calibration=fitted)
+    draft = list(Pipeline(parts).run(DraftRequest(photos=intake([jpeg()]))))[-1].draft
+    assert draft.category.value == "Hoodie"
