@@ -35,7 +35,7 @@ from listing.text.offers import offers_of
 from listing.text.render import render
 
 CATEGORY = "Hoodie"
-_RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9, told=0.9)
+_RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)
 TEXTS = {
     "plain": ("Navy hoodie with zip", "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn."),
     "shorter": ("Navy zip hoodie", "Navy hoodie with a zip."),

@@ -104,7 +104,7 @@ def fit_attribute(
         return QuestionCalibration(weights={"mllm": 0.5, "classifier": 0.5}, threshold=0.95)
     weights = fit_weights(cases)
     attribute = taxonomy.attributes[name]
-    answers = [(case, *best(combine(case.sources, weights))) for case in cases]
+    answers = [(case, *best(pool)) for case in cases if (pool := combine(case.sources, weights))]
     if not any(_worth_saying(value, p, attribute) for _, value, p in answers):
         return QuestionCalibration(weights=dict.fromkeys(weights, 0.0), threshold=MAX_THRESHOLD)
     stated = []

@@ -101,8 +101,9 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
     likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
     if not (own or read or likely):
         return []
+    sure = fact.value is not None and value not in attribute.unsettled  # drafts of older versions state these, too
     legible = read and fact.value is not None and (fact.name != "text" or is_words(value))
-    seen: SpanStatus = "certain" if legible or (fact.value is not None and not read) else "check"
+    seen: SpanStatus = "certain" if legible or (sure and not read) else "check"
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
     own_values = {*values} if fact.locked or (own and not attribute.many) else stated
     return [

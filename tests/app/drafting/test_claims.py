@@ -82,7 +82,7 @@ def test_what_is_left_out_stands_in_neither_text(draft, edit, word):
 
 def test_a_label_does_not_say_what_the_seller_says():
     read = AttributeValue(name="size", value="M", status="supported", evidence=[Evidence(source="ocr", text="M")])
-    rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9, told=0.9))
+    rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9))
     draft = marked_draft(DraftRequest(photos=()))
     text = render(claims_of(draft.category, [read], [], load_taxonomy(), rule), load_taxonomy(), key=draft.id)
     assert "The label says size M." in text.description

@@ -9,7 +9,7 @@ from listing.text.claims import Claim, claims_of
 from listing.text.render import Text, render
 
 TAXONOMY = load_taxonomy()
-RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9)
+RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)
 CALIBRATION = Calibration(default=RULE)
 
 

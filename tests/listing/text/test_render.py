@@ -62,11 +62,13 @@ def test_details_have_their_own_threshold():
     assert ("detail", "belt") not in said
 
 
-def test_of_an_open_category_the_likeliest_is_taken_and_marked():
+def test_of_an_open_category_no_candidate_is_named_and_the_rest_is_said():
     unknown = Category(value=None, confidence=0.3, candidates=category("Dress", "Skirt", p=0.3).candidates)
-    said = claims_of(unknown, [], [], TAXONOMY, CALIBRATION)
-    assert [(c.value, c.status, c.alternatives) for c in said] == [("Dress", "check", ("Skirt",))]
-    assert render(said, TAXONOMY, key="0").title == "Dress"
+    facts = [fact("colour", "red"), fact("text", "TWININGS", source="ocr")]
+    said = claims_of(unknown, facts, [], TAXONOMY, CALIBRATION)
+    made = render(said, TAXONOMY, key="0")
+    assert (made.title, made.description) == ("TWININGS", 'It says "TWININGS" on it. It is red.')
+    assert {s.attribute for s in made.spans} == {"colour", "text"}
     assert claims_of(Category(value=None, confidence=0.0), [], [], TAXONOMY, CALIBRATION) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from listing.request import DraftRequest
 from listing.schema import Detail
 from listing.text.compose import compose
 from listing.text.write import checked, listing_prompt, write
-from tests.listing.stubs import StubBackend
+from tests.listing.stubs import StubBackend, parts
 from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, fact
 
 DRESS = {"colour": "navy", "pattern": "floral", "sleeve": "short", "condition": "stain"}
@@ -107,10 +108,9 @@ def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked)
 
     def written(text: str, request: DraftRequest, p: float = 0.99) -> str:
         seen = [Detail(phrase="belt", confidence=p)]
-        stream = compose(
-            request, category("Dress"), facts, seen, Neighbours(), key="0",
-            writer=StubBackend(texts=[f"Navy dress\n{text}"]), taxonomy=TAXONOMY, calibration=CALIBRATION,
-        )  # fmt: skip
+        decision = SimpleNamespace(category=category("Dress"), facts=facts, details=seen)
+        backend = StubBackend(texts=[f"Navy dress\n{text}"])
+        stream = compose(request, decision, Neighbours(), key="0", parts=parts(backend, calibration=CALIBRATION))
         return drained(stream).description.partition("\n\n")[0]
 
     assert written(short, asked) == f"{short} It has short sleeves and a belt. {rest}"
@@ -124,10 +124,8 @@ def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked)
 def test_a_model_is_not_told_a_department_that_may_well_be_wrong(asked, p):
     backend = StubBackend(texts=["Navy dress\nNavy dress for men. Navy floral dress with short sleeves."])
     facts = [fact("audience", "men", p), *(fact(name, value) for name, value in DRESS.items())]
-    stream = compose(
-        asked, category("Dress"), facts, [], Neighbours(), key="0",
-        writer=backend, taxonomy=TAXONOMY, calibration=CALIBRATION,
-    )  # fmt: skip
+    decision = SimpleNamespace(category=category("Dress"), facts=facts, details=[])
+    stream = compose(asked, decision, Neighbours(), key="0", parts=parts(backend, calibration=CALIBRATION))
     made = drained(stream)
     assert ("audience" in backend.prompts[0]) is (p > 0.7)
     assert ("for men" in made.description) is (p > 0.7)
