@@ -133,7 +133,7 @@ def test_the_rules_of_listings_hold_for_posts(client, services):
     assert code(write(client, title=" ")) == (422, "no_text")
     assert code(write(client, text="  ")) == (422, "no_text")
     assert code(write(client, title="x" * 121)) == (422, "too_long")
-    assert code(write(client, category="Spaceship")) == (422, "bad_category")
+    assert code(write(client, category="???")) == (422, "bad_category")
     assert code(write(client, topic="politics")) == (422, "bad_topic")
     assert posted(client, title="a\u202eb\x00c")["title"] == "abc"
     no_photo = client.post("/v1/posts", files={"photo": ("a.jpg", b"no photo", "image/jpeg")},
