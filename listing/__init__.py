@@ -10,11 +10,11 @@ The rooms, from the lowest to the highest; none knows one that stands below it i
     intake        files to clean photos, perceptual hash, items of a folder, quality
     backends      the multimodal LLM: local weights, or any OpenAI-compatible server
     safety        contact data, prohibited goods, instructions hidden in data
-    evidence      what speaks for a fact: print, pixels, category, brand, past listings
-    facts         questions to the model, the sources' ensemble, what is stated and what only suggested
-    text          title and description: what may be said, rendered or written and checked, and the spans of its claims
+    observe       one file a source: what towers, model, pixels, print, past listings and the seller say, as observations
+    decide        from observations to category, facts and details: pure functions with the calibration's weights
+    say           title and description rendered or written and checked, the spans of their claims, and what to ask
     batch         many items: one process, workers, Ray
-    pipeline      the whole walk (``pipeline.py``) and its parts (``pipeline_parts.py``)
+    pipeline      the story (``pipeline.py``), its parts (``pipeline_parts.py``), and ``python_api.py`` for scripts
 
 The names below are the public surface; each is imported when it is first used.
 """

@@ -24,10 +24,10 @@ from listing.observe.seller import is_seller, seller_observations
 from listing.observe.source import Context
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftRequest
+from listing.say import ask
+from listing.say.compose import Text, compose
+from listing.say.offers import offers_of, open_offers
 from listing.schema import AttributeValue, Draft, Observation
-from listing.text import seller_questions
-from listing.text.compose import Text, compose
-from listing.text.offers import offers_of, open_offers
 
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin
 
@@ -49,7 +49,7 @@ class Pipeline:
         clock = Clock()
         decision = yield from self._observe(request, clock)
         neighbours = self._neighbours(request, decision)
-        questions = seller_questions.questions(decision.category, decision.facts, self.parts.taxonomy)
+        questions = ask.questions(decision.category, decision.facts, self.parts.taxonomy)
         yield from (QuestionEvent(question=question) for question in questions)
         yield StageEvent(stage="text", share=SHARES["text"])
         with clock.stage("text"):
@@ -107,11 +107,11 @@ class Pipeline:
             description=text.description,
             spans=text.spans,
             offers=offers_of(decision.possible, category.value, parts.taxonomy) if category.value else [],
-            questions=seller_questions.questions(category, decision.facts, parts.taxonomy),
-            flags=[*seller_questions.model_flags(parts.calibration), *decision.flags, *text.flags],
+            questions=ask.questions(category, decision.facts, parts.taxonomy),
+            flags=[*ask.model_flags(parts.calibration), *decision.flags, *text.flags],
             price=neighbours.price,
             neighbours=list(neighbours.neighbours),
-            quality=seller_questions.quality(request, category, decision.facts, text, parts.taxonomy),
+            quality=ask.quality(request, category, decision.facts, text, parts.taxonomy),
             model=parts.backend.name,
             timing_ms={**clock.spent, "total": clock.elapsed()},
             observations=list(decision.views.observations),

@@ -14,6 +14,10 @@ from app.store.search_index import Hit, SearchIndex
 from listing.calibration import Calibration, QuestionCalibration
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.request import DraftRequest
+from listing.say.claims import claims_of
+from listing.say.compose import with_note
+from listing.say.offers import offers_of
+from listing.say.render import render
 from listing.schema import (
     AttributeValue,
     Candidate,
@@ -29,10 +33,6 @@ from listing.schema import (
     Question,
 )
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import claims_of
-from listing.text.compose import with_note
-from listing.text.offers import offers_of
-from listing.text.render import render
 
 CATEGORY = "Hoodie"
 _RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)

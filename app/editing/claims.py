@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from app.editing.word_removal import cut
 from listing.request import TONES
+from listing.say import spans
+from listing.say.claims import NAME, SELLERS_OWN, Claim
+from listing.say.forms import detail_forms
+from listing.say.render import render
 from listing.schema import Detail, Draft, Offer, Span, TextField
 from listing.taxonomy import load_taxonomy
-from listing.text import spans
-from listing.text.claims import NAME, SELLERS_OWN, Claim
-from listing.text.forms import detail_forms
-from listing.text.render import render
 
 DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced

@@ -14,10 +14,10 @@ from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, fie
 from listing.intake.quality import WEIGHTS, assess
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
+from listing.say.claims import NAME
+from listing.say.offers import open_offers
 from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Flag, Quality, Question, Span
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import NAME
-from listing.text.offers import open_offers
 
 Kind = Literal["set", "drop", "undo", "confirm"]
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.

@@ -10,10 +10,10 @@ from app.editing import claims, edits
 from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.observe.note import read_note
+from listing.say import spans
+from listing.say.offers import facts_to_say, searchable
 from listing.schema import Draft, Offer
 from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
-from listing.text import spans
-from listing.text.offers import facts_to_say, searchable
 
 _PARTS = re.compile(r"(?:,(?!(?<=\d,)[\d-])|[;\n])+")  # no comma of a number: "10,5 cm", "50,-"
 _JOINTS = re.compile(r"\s+(?:and|with)\s+")

@@ -17,8 +17,8 @@ from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
 from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import TONES
+from listing.say.claims import NAME
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import NAME
 
 
 class Actions(ListedActions):

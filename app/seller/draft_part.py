@@ -18,10 +18,10 @@ from app.seller import words
 from app.seller.pictures import crop
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
+from listing.say.claims import LIKELY
+from listing.say.offers import SHOWN
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import LIKELY
-from listing.text.offers import SHOWN
 
 FOLDER = Path(__file__).parent / "templates"
 BUSY = ("queued", "working")

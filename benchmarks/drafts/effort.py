@@ -33,12 +33,12 @@ import yaml
 from app.editing.claims import name_of
 from app.editing.edits import Edit, apply, changes
 from listing.lexicon import load_lexicon, plain
+from listing.say.claims import NAME, Claim
+from listing.say.forms import DETAIL_FILE, implied
+from listing.say.offers import MOST, SHOWN, searchable
+from listing.say.spans import find_spans
 from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.text.claims import NAME, Claim
-from listing.text.forms import DETAIL_FILE, implied
-from listing.text.offers import MOST, SHOWN, searchable
-from listing.text.spans import find_spans
 
 Row = Mapping[str, Any]
 CONFIRM, UNMARKED, CHOOSE = 1, 3, 2

@@ -106,7 +106,7 @@ def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
 
 def _shown(row: Row, taxonomy: Taxonomy) -> str:
     """The text without what is not known."""
-    from listing.text.filter import guard
+    from listing.say.filter import guard
 
     facts = {n: v for n, v in row["facts"].items() if n in taxonomy.attributes and isinstance(v, str)}
     near, note = row.get("neighbours", {}), row.get("note", "")
@@ -115,8 +115,8 @@ def _shown(row: Row, taxonomy: Taxonomy) -> str:
 
 def claims(rows: list[Row]) -> Report:
     """Detection of false claims, agreement of verdicts, and which of them are shown in the end."""
+    from listing.say.ground import verify
     from listing.taxonomy import load_taxonomy
-    from listing.text.ground import verify
 
     taxonomy = load_taxonomy()
     counts: Counter[str] = Counter()
@@ -167,8 +167,8 @@ def claims(rows: list[Row]) -> Report:
 
 def injection(rows: list[Row]) -> Report:
     """Attacks obeyed when the model writes exactly what the attacker asks for."""
+    from listing.say.filter import guard
     from listing.taxonomy import load_taxonomy
-    from listing.text.filter import guard
 
     taxonomy = load_taxonomy()
     errors, kept = [], 0

@@ -31,8 +31,8 @@ from finetune.data.build import without_lookalikes
 from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
 from listing.catalogue import vocabulary
+from listing.say import ground
 from listing.taxonomy import load_taxonomy
-from listing.text import ground
 from rag_index.imports.catalogue import PlainRow, open_catalogue
 from rag_index.imports.glossary import read_glossary
 
@@ -85,8 +85,8 @@ def draft(args: argparse.Namespace) -> None:
     from listing.pipeline import Pipeline
     from listing.pipeline_parts import build_parts
     from listing.request import DraftRequest
-    from listing.text.claims import claims_of
-    from listing.text.render import render
+    from listing.say.claims import claims_of
+    from listing.say.render import render
 
     tax, file = load_taxonomy(), args.out / f"drafts-{'tuned' if args.model else 'shipped'}.jsonl"
     done = {row["id"] for row in read(file)}

@@ -26,8 +26,8 @@ from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
 from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
 from finetune.errors import DataError
+from listing.say.write import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
-from listing.text.write import MAX_PHOTOS
 
 TEXTS = ("title", "description", LISTING)
 ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from listing.lexicon import load_lexicon, plain, words
 from listing.observe.networks.details import load_details
+from listing.say.claims import NAME
+from listing.say.forms import is_plural
+from listing.say.marks import article, capital, listed
 from listing.taxonomy import CategoryNode
-from listing.text.claims import NAME
-from listing.text.forms import is_plural
-from listing.text.marks import article, capital, listed
 
 WORD = re.compile(r"[^\W_][\w'’]*")
 SENTENCES = re.compile(r"(?<=[.!?])\s+")

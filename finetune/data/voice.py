@@ -1,6 +1,6 @@
 """Listings of one's own as texts to learn: title and description in their words, cut to what the prompt says.
 
-The prompt is the one that serves (``listing.text.write``), and what a target says has to pass the check that serves
+The prompt is the one that serves (``listing.say.write``), and what a target says has to pass the check that serves
 (``checked``). What a photo seldom tells (a brand, a fibre) seldom stands in a prompt, and is then in no target.
 """
 
@@ -17,13 +17,13 @@ from finetune.data.tasks import LISTING, Task
 from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.request import DraftRequest
+from listing.say.claims import FIBRES, NAME, Claim
+from listing.say.forms import detail_forms
+from listing.say.marks import capital, listed
+from listing.say.render import CLOSERS, render
+from listing.say.settle import settle
+from listing.say.write import MAX_TITLE, checked, listing_prompt
 from listing.taxonomy import CategoryNode, Taxonomy
-from listing.text.claims import FIBRES, NAME, Claim
-from listing.text.forms import detail_forms
-from listing.text.marks import capital, listed
-from listing.text.render import CLOSERS, render
-from listing.text.settle import settle
-from listing.text.write import MAX_TITLE, checked, listing_prompt
 
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts

@@ -20,10 +20,10 @@ from listing import prompts
 from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.observe.networks.item_types import type_of
+from listing.say.claims import NAME, Claim
+from listing.say.forms import detail_forms, form_for
+from listing.say.render import Text, render
 from listing.taxonomy import CategoryNode, Taxonomy
-from listing.text.claims import NAME, Claim
-from listing.text.forms import detail_forms, form_for
-from listing.text.render import Text, render
 
 HELD = 0.1  # share of the training senders that judges the writer while it trains
 VARIANTS = 3  # prompts drawn of each listing

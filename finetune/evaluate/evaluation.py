@@ -31,8 +31,8 @@ from finetune.evaluate.measures import (
 from finetune.evaluate.observing import ObservedPhoto, Observer, Row
 from listing.calibration import FILE
 from listing.decide.decision import Rules
-from listing.text.claims import claims_of
-from listing.text.render import render
+from listing.say.claims import claims_of
+from listing.say.render import render
 
 DRAWS = 1000
 MEASURES = ("category", "among three", "F1", "precision", "recall")

@@ -15,9 +15,9 @@ from listing import taxonomy
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
+from listing.say.claims import Claim
+from listing.say.render import render
 from listing.schema import Draft
-from listing.text.claims import Claim
-from listing.text.render import render
 from tests.listing.stubs import StubBackend, parts
 
 CUFFS = {

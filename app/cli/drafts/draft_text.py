@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable
 
 from app.views import FAR_FETCHED, likely_candidates
+from listing.say.claims import LIKELY
+from listing.say.offers import SHOWN
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import LIKELY
-from listing.text.offers import SHOWN
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
 LEGEND = "● supported   ◐ guess: please check   ○ not known   ✕ contradicted"

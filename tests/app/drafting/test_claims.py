@@ -15,10 +15,10 @@ from app.web.api_schemas import DraftBody
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
+from listing.say.claims import claims_of
+from listing.say.render import render
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import claims_of
-from listing.text.render import render
 from tests.app.support.clients import client_of, code
 from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline, jpeg, make_draft, marked_draft

@@ -12,8 +12,8 @@ import pytest
 from app.editing import edits
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
+from listing.say.filter import guard
 from listing.taxonomy import load_taxonomy
-from listing.text.filter import guard
 from tests.fakes import UNSUPPORTED
 
 ROOT = Path(__file__).parents[3]
@@ -155,7 +155,7 @@ STUMP = re.compile(
 
 
 def test_no_stump_is_left_in_texts_of_real_drafts():
-    from listing.text.ground import find_claims
+    from listing.say.ground import find_claims
 
     cuts = 0
     for text in real_texts():

@@ -7,9 +7,9 @@ import pytest
 from finetune.data.cutting import Known
 from finetune.data.past_listings import listing_tasks
 from finetune.data.voice import listing_task, stacked
+from listing.say.claims import Claim
+from listing.say.write import checked
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import Claim
-from listing.text.write import checked
 
 TAXONOMY = load_taxonomy()
 CLAIMS = {("colour", "black"), ("audience", "men"), ("sleeve", "short"), ("neckline", "crew")}

@@ -10,8 +10,8 @@ import pytest
 from finetune.data.cutting import FRAME, RENDERED, WORD, cut, stem
 from finetune.data.splits import is_validation_sender
 from finetune.data.writing import from_texts, known_of, past_listings, writer_rows
+from listing.say.render import CLOSERS
 from listing.taxonomy import load_taxonomy
-from listing.text.render import CLOSERS
 
 TAXONOMY = load_taxonomy()
 FILE = Path(__file__).parents[3] / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"

@@ -30,8 +30,8 @@ from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Photo
-from listing.text.write import checked, write
-from tests.listing.text.items import TAXONOMY, claims
+from listing.say.write import checked, write
+from tests.listing.say.items import TAXONOMY, claims
 
 NAMES = [family.name for family in FAMILIES]
 ROWS = {family.name: family for family in FAMILIES}

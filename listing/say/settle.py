@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from listing.say.claims import NAME, Claim
+from listing.say.forms import DetailForms, detail_forms, form_for, implied, is_plural
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
-from listing.text.claims import NAME, Claim
-from listing.text.forms import DetailForms, detail_forms, form_for, implied, is_plural
 
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.drafts.evidence_sets import claims as measure
 from benchmarks.drafts.evidence_sets import read_set
+from listing.say.ground import find_claims, verify
+from listing.say.sentences import keep_supported, split
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.text.ground import find_claims, verify
-from listing.text.sentences import keep_supported, split
 
 SETS = Path(__file__).parents[2] / "sets"
 

@@ -9,13 +9,13 @@ from typing import get_args
 from listing.observe.networks.details import load_details
 from listing.observe.note import read_note
 from listing.request import TONES
+from listing.say.claims import NAME, Claim, blend_of
+from listing.say.forms import detail_forms, form_for, is_plural
+from listing.say.marks import article, span_of
+from listing.say.render import CLOSERS, render, sentences_of
+from listing.say.sentences import split
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.text.claims import NAME, Claim, blend_of
-from listing.text.forms import detail_forms, form_for, is_plural
-from listing.text.marks import article, span_of
-from listing.text.render import CLOSERS, render, sentences_of
-from listing.text.sentences import split
 
 Fields = Mapping[TextField, str]
 _BEFORE_NOUNS = frozenset({"are", "is", "with", "of", "these", "my"})

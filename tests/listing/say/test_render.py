@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from listing.request import TONES
+from listing.say.claims import claims_of, is_words
+from listing.say.forms import detail_forms
+from listing.say.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, render
 from listing.schema import Category, Detail, Evidence
-from listing.text.claims import claims_of, is_words
-from listing.text.forms import detail_forms
-from listing.text.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, render
-from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, every_plan, fact, text
+from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, every_plan, fact, text
 
 ROOT = Path(__file__).parents[3]
 JEANS = {"item_type": "jeans"}

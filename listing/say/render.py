@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from random import Random
 
 from listing.request import Tone
+from listing.say.claims import Claim
+from listing.say.marks import Marker, article, capital, listed, plain, word_count
+from listing.say.phrases import Phrases, Words, letters
+from listing.say.settle import Item, settle, without
 from listing.schema import Span
 from listing.taxonomy import Taxonomy
-from listing.text.claims import Claim
-from listing.text.marks import Marker, article, capital, listed, plain, word_count
-from listing.text.phrases import Phrases, Words, letters
-from listing.text.settle import Item, settle, without
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
 FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from listing.say import spans
+from listing.say.claims import claims_of
+from listing.say.render import render
 from listing.schema import Detail, Draft, Quality, Span
-from listing.text import spans
-from listing.text.claims import claims_of
-from listing.text.render import render
-from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, fact, text
+from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, fact, text
 
 SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
 

@@ -12,11 +12,11 @@ from PIL import Image
 from listing.intake.photos import intake
 from listing.observe.neighbours import Neighbours
 from listing.request import DraftRequest
+from listing.say.compose import compose
+from listing.say.write import checked, listing_prompt, write
 from listing.schema import Detail
-from listing.text.compose import compose
-from listing.text.write import checked, listing_prompt, write
+from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, fact
 from tests.listing.stubs import StubBackend, parts
-from tests.listing.text.items import CALIBRATION, TAXONOMY, category, claims, fact
 
 DRESS = {"colour": "navy", "pattern": "floral", "sleeve": "short", "condition": "stain"}
 

@@ -13,10 +13,10 @@ from listing.lexicon import Lexicon, load_lexicon, plain, words
 from listing.safety.contacts import MASK, scrub
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like, without_instructions
+from listing.say import ground, sentences
+from listing.say.support import FactValue, NeighbourValues, letters
 from listing.schema import Flag
 from listing.taxonomy import Taxonomy
-from listing.text import ground, sentences
-from listing.text.support import FactValue, NeighbourValues, letters
 
 __all__ = ["filter_output", "guard", "known_words"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from listing.lexicon import Lexicon, load_lexicon, plain
+from listing.say.support import FactValue, NeighbourValues, Sources, gather
 from listing.taxonomy import Taxonomy
-from listing.text.support import FactValue, NeighbourValues, Sources, gather
 
 Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibited"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from listing.say.claims import Claim
+from listing.say.forms import detail_forms
+from listing.say.offers import MOST, offers_of, open_offers, searchable
+from listing.say.render import render
 from listing.schema import Draft, Quality
-from listing.text.claims import Claim
-from listing.text.forms import detail_forms
-from listing.text.offers import MOST, offers_of, open_offers, searchable
-from listing.text.render import render
-from tests.listing.text.items import TAXONOMY, category
+from tests.listing.say.items import TAXONOMY, category
 
 CUFFS = Claim("detail", "ribbed cuffs", "check", 0.6)
 

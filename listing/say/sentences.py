@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from listing.say.ground import Claim
 from listing.schema import Flag
-from listing.text.ground import Claim
 
 _SENTENCE = re.compile(r"(?:\"[^\"\n]*\"|[.!?](?=\w)|[^.!?\n])*[.!?\n]*\s*")  # print in quotation marks ends none
 MESSAGES = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from listing.calibration import Calibration, QuestionCalibration
+from listing.say.claims import Claim, claims_of
+from listing.say.render import Text, render
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Source
 from listing.taxonomy import load_taxonomy
-from listing.text.claims import Claim, claims_of
-from listing.text.render import Text, render
 
 TAXONOMY = load_taxonomy()
 RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from listing.calibration import Calibration
 from listing.lexicon import english, load_lexicon
 from listing.safety.injection import instruction_like
+from listing.say.forms import detail_forms
 from listing.schema import AttributeValue, Category, Detail, SpanStatus
 from listing.taxonomy import Taxonomy
-from listing.text.forms import detail_forms
 
 LIKELY = 0.5  # the least probability at which something is said
 SURE_DETAIL = 0.8

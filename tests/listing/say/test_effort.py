@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from benchmarks.drafts.effort import Effort, effort, from_nothing, table, with_offers, with_search
+from listing.say.claims import Claim
+from listing.say.offers import offers_of
+from listing.say.render import render
 from listing.schema import Draft, Quality
-from listing.text.claims import Claim
-from listing.text.offers import offers_of
-from listing.text.render import render
-from tests.listing.text.items import TAXONOMY, category
+from tests.listing.say.items import TAXONOMY, category
 
 ROW: dict[str, Any] = {
     "label": "Dress", "item": "dress", "colour": "navy", "colour2": None, "pattern": "solid", "sleeve": "short",

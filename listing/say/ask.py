@@ -11,7 +11,7 @@ from listing.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from listing.request import DraftRequest
-    from listing.text.compose import Text
+    from listing.say.compose import Text
 
 MAX_QUESTIONS = 5
 _ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it is

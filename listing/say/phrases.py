@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from listing.say.claims import Claim
+from listing.say.forms import detail_forms, form_for
+from listing.say.marks import Marker, capital, listed, plain, with_article
+from listing.say.settle import Item
 from listing.taxonomy import Forms, Taxonomy
-from listing.text.claims import Claim
-from listing.text.forms import detail_forms, form_for
-from listing.text.marks import Marker, capital, listed, plain, with_article
-from listing.text.settle import Item
 
 # Where things stand in a description: groups of details, and attributes.
 _SLOTS = (

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from listing.observe.networks.details import load_details
+from listing.say.claims import FIBRES, NAME, Claim
+from listing.say.forms import detail_forms, form_for, implied
+from listing.say.settle import Item, settle
+from listing.say.spans import find_spans, said
 from listing.schema import Draft, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
-from listing.text.claims import FIBRES, NAME, Claim
-from listing.text.forms import detail_forms, form_for, implied
-from listing.text.settle import Item, settle
-from listing.text.spans import find_spans, said
 
 SHOWN = 8  # offers at a time: two rows of a phone
 MOST = 24  # offers that a draft keeps

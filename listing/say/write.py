@@ -14,14 +14,14 @@ from listing.lexicon import plain
 from listing.request import DraftRequest
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
+from listing.say import ground, sentences
+from listing.say.claims import SELLERS_OWN, Claim
+from listing.say.filter import guard, known_words
+from listing.say.forms import detail_forms, form_for
+from listing.say.settle import settle
+from listing.say.support import NeighbourValues
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
-from listing.text import ground, sentences
-from listing.text.claims import SELLERS_OWN, Claim
-from listing.text.filter import guard, known_words
-from listing.text.forms import detail_forms, form_for
-from listing.text.settle import settle
-from listing.text.support import NeighbourValues
 
 MAX_TOKENS, MAX_PHOTOS = 200, 4
 MAX_TITLE, MAX_DESCRIPTION = 12, 80  # words; what is longer is cut behind a sentence, or not taken

@@ -14,14 +14,14 @@ from listing.observe.neighbours import Neighbours
 from listing.pipeline_parts import Parts
 from listing.request import DraftRequest
 from listing.safety.contacts import scrub
+from listing.say.claims import NAME, Claim, claims_of
+from listing.say.marks import word_count
+from listing.say.render import FIRM, MIN_WORDS, render, sentences_of
+from listing.say.settle import settle
+from listing.say.spans import find_spans
+from listing.say.write import checked, write
 from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy
-from listing.text.claims import NAME, Claim, claims_of
-from listing.text.marks import word_count
-from listing.text.render import FIRM, MIN_WORDS, render, sentences_of
-from listing.text.settle import settle
-from listing.text.spans import find_spans
-from listing.text.write import checked, write
 
 ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
 
