@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from listing.facts.note import read_note
 from listing.facts.printed_facts import Pages
 from listing.home import ipl_home
 from listing.intake.photos import intake
-from listing.pipeline_parts import Parts, build_parts
+from listing.pipeline_parts import Parts, build_parts, towers_here
 from listing.request import DraftRequest
 from listing.schema import AttributeValue, Category, Detail, Draft, Flag, Offer
 from listing.taxonomy import CategoryNode, Taxonomy
@@ -323,7 +324,8 @@ def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = N
     Model and index stay loaded for the next call.
 
     Args:
-        photos: files, the first one is the cover. note: the seller's words. model, rag: see ``build_pipeline``.
+        photos: files, the first one is the cover. note: the seller's words. model: None takes what ``IPL_MODEL`` names,
+            else the embedded one. model, rag: see ``build_pipeline``.
 
     Raises:
         PhotoError, BackendError: one sentence that says what to do.
@@ -345,12 +347,12 @@ _loading = threading.Lock()
 
 def _loaded(model: str | None, rag: bool) -> Pipeline:
     with _loading:
-        return _pipeline(model, rag, ipl_home())
+        return _pipeline(model or os.environ.get("IPL_MODEL") or None, rag, ipl_home())
 
 
 @lru_cache(maxsize=4)
 def _pipeline(model: str | None, rag: bool, home: Path) -> Pipeline:
-    return build_pipeline(model, rag, home, _past(home) if rag else None)
+    return build_pipeline(model, rag, home, _past(home) if rag and towers_here(model, home) else None)
 
 
 @lru_cache(maxsize=1)

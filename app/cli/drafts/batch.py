@@ -136,12 +136,13 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     """What makes the pipelines of a run. One process opens the index itself; several cannot open one folder."""
     from listing.home import ipl_home
     from listing.pipeline import build_pipeline
+    from listing.pipeline_parts import towers_here
 
     home = ipl_home()
     if args.workers == 1 and args.engine == "local":
         with one_thread():
             yield functools.partial(build_pipeline, args.model, args.rag, home, concurrency=args.concurrency)
-    elif not args.rag:
+    elif not (args.rag and towers_here(args.model, home)):
         yield functools.partial(build, args.model, home, None)
     else:
         from rag_index import default_location, still_copy
