@@ -50,8 +50,8 @@ def _known(word: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
     return (
         word in own
         or word in lexicon.common
-        or word in lexicon.nouns
-        or word.removesuffix("s") in lexicon.nouns
+        or word in lexicon.things
+        or word.removesuffix("s") in lexicon.things
         or bool(lexicon.meaning(word))
     )
 
@@ -143,7 +143,7 @@ def guard(
     current = scrub(text)
     own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
     if category in taxonomy.categories:
-        own.append(taxonomy.categories[category].phrase)
+        own += [taxonomy.categories[category].phrase, *taxonomy.categories[category].synonyms]
     own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
     for _ in range(_ROUNDS):
         judged = ground.verify(
