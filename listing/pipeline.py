@@ -70,6 +70,7 @@ class _Findings:
     flags: Sequence[Flag] = ()
     details: Sequence[Detail] = ()
     offers: Sequence[Offer] = ()
+    answered: bool = True  # whether any reply of the model could be read
 
 
 class Pipeline:
@@ -88,7 +89,7 @@ class Pipeline:
         """The draft of one item's photos; see the function ``draft``."""
         request = DraftRequest(photos=intake(photos), note=note)
         (last,) = (event.draft for event in self.run(request) if isinstance(event, DraftEvent))
-        return last
+        return seller_questions.readable(last)
 
     async def adraft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
         """``draft`` in a thread, as many at the same time as the model allows; others wait for their turn.
@@ -144,7 +145,11 @@ class Pipeline:
             spans=text.spans,
             offers=list(findings.offers),
             questions=questions,
-            flags=[*seller_questions.model_flags(parts.calibration), *findings.flags, *text.flags],
+            flags=[
+                *seller_questions.model_flags(parts.backend.name, parts.calibration, answered=findings.answered),
+                *findings.flags,
+                *text.flags,
+            ],
             price=known.price if known is not None else findings.neighbours.price,
             neighbours=list(known.neighbours if known is not None else findings.neighbours.neighbours),
             quality=seller_questions.quality(request, category, facts, text, parts.taxonomy),
@@ -197,7 +202,7 @@ class Pipeline:
         yield CategoryEvent(category=seen.category)
         clock.spent["first_fact"] = clock.elapsed()
         if seen.category.value is None:
-            return _Findings(seen.category, [], Neighbours(), seen.flags)
+            return _Findings(seen.category, [], Neighbours(), seen.flags, answered=seen.answered)
         node = parts.taxonomy.categories[seen.category.value]
         neighbours = Neighbours()
         if parts.similar is not None and (node.tuned or said is not None):
@@ -223,7 +228,8 @@ class Pipeline:
             facts[fact.name] = fact
             yield AttributeEvent(attribute=fact)
         ordered = [facts.get(a.name) or verify.not_known(a) for a in parts.taxonomy.schema(node.name)]
-        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen), offers)
+        answered = seen.answered or any(e.source == "mllm" for fact in facts.values() for e in fact.evidence)
+        return _Findings(seen.category, ordered, neighbours, seen.flags, visual_facts.details(seen), offers, answered)
 
     def _filled(self, request: DraftRequest, pages: Pages) -> Said | None:
         """The form as the model fills it in; what is printed is read here in the meantime."""

@@ -43,7 +43,7 @@ class Look:
     """The category, and per photo: what the towers say, how well it shows the item, what the eyes saw, and its role.
 
     trust: 0..1; 0 for a label or a photo without an item, unless there is no other. said: the form that the model
-    filled in.
+    filled in. answered: whether anything says what it is, be it "something else".
     """
 
     category: Category
@@ -53,6 +53,7 @@ class Look:
     sights: Sequence[Sight] = ()
     said: Said | None = None
     roles: Sequence[Role] = ()
+    answered: bool = True
 
     def shown(self, photos: Sequence[Photo]) -> list[Photo]:
         """The photos that show the item."""
@@ -105,6 +106,7 @@ def look(
     photos = [request.photos[i] for i in counted]
     labels = [heads[i]["label"] for i in counted if "label" in heads[i]]
     shares, opinions = _sources(photos, labels, backend, taxonomy)
+    answered = any(opinions.values())
     near = _near(request, photos, similar)
     weights = None
     if "classifier" in opinions:
@@ -124,7 +126,8 @@ def look(
     trust = [0.0] * len(heads)
     for i, share in zip(counted, shares, strict=True):
         trust[i] = share
-    return Look(category, heads, trust, [*flags, *(no_item(roles) if "item" in roles else [])], sights, roles=roles)
+    flags += no_item(roles) if "item" in roles else []
+    return Look(category, heads, trust, flags, sights, roles=roles, answered=answered)
 
 
 def _sight(photo: Photo, eyes: Eyes | None, taxonomy: Taxonomy) -> Sight:

@@ -9,6 +9,7 @@ import itertools
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -164,9 +165,11 @@ def run(args: argparse.Namespace) -> int:
         embedded_here = args.model is None and args.engine == "local"
         args.workers = fitting_workers(args.input) if embedded_here else 1
     started = time.monotonic()
+    reasons: Counter[str] = Counter()
 
     def progress(done: int, row: Mapping[str, Any]) -> None:
         error = row.get("error")
+        reasons.update([error["message"]] if error else [])
         text = f"{error['code']}: {error['message']}" if error else row["draft"]["title"]
         print(f"{done:6d}  {time.monotonic() - started:7.1f} s  {row['id']}  {text}", file=sys.stderr, flush=True)
 
@@ -186,7 +189,9 @@ def run(args: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if summary.error_rate > args.max_error_rate:
+        often = "".join(f" {count} times: {reason}" for reason, count in reasons.most_common(1) if count > 1)
         raise CommandError(
             f"{summary.error_rate:.0%} of the items failed, more than --max-error-rate {args.max_error_rate:g} allows."
+            f"{often}"
         )
     return 0

@@ -79,6 +79,7 @@ def follow(events: Iterable[Event]) -> Draft:
     """Show the events as they come; returns the finished draft."""
     from app.cli import CommandError
     from app.cli.drafts.draft_text import category_line, fact_lines
+    from listing.text.seller_questions import readable
 
     started = time.monotonic()
 
@@ -93,5 +94,5 @@ def follow(events: Iterable[Event]) -> Draft:
         elif event.kind == "attribute":
             tell(fact_lines([event.attribute])[0].strip())
         elif event.kind == "draft":
-            return event.draft
+            return readable(event.draft)
     raise CommandError("the draft was not finished; run ./ipl doctor.")
