@@ -21,7 +21,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", metavar="CONFIG|data|merge", help="a YAML of finetune/configs, or 'data', or 'merge' (see below)"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="photos and annotations.jsonl (default: in IPL_DATA)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (CONFIG: finetune/weights)")
     tuning = parser.add_argument_group("CONFIG: run the stages of a YAML")
     tuning.add_argument(
