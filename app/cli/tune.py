@@ -104,7 +104,7 @@ def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
     import rag_index
     from rag_index.imports.fetch import Fetcher
 
-    opened = catalogue.open_table(args, args.listings, rag_index.default_encoders(ipl_home()))
+    opened, _ = catalogue.open_table(args, args.listings, rag_index.default_encoders(ipl_home()))
     with private_files():
         rows, report = finetune.listing_rows(opened, args.out, Fetcher(catalogue.imports_home() / "photos"))
     catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")

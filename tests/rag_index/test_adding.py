@@ -151,6 +151,6 @@ def test_the_person_sees_how_far_it_is(
     monkeypatch.setattr(catalogue, "PROGRESS_SECONDS", 0)
     run(shop.parent, "add", str(shop))
     told = capsys.readouterr().err
-    assert "reading shop.csv" in told
+    assert "making 6 rows of shop.csv ready" in told
     assert re.search(r"6 of 6 rows made ready, \d+ s", told)
     assert "storing 6 listings" in told
