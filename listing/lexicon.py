@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -22,12 +22,17 @@ Meanings = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True)
 class Lexicon:
-    """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value."""
+    """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value.
+
+    nouns: name of a thing -> the categories that it is right for; things: these, and what the taxonomy calls its own.
+    """
 
     meanings: Mapping[str, Meanings]
     phrases: re.Pattern[str]
     nouns: Mapping[str, frozenset[str]]
     noun_words: re.Pattern[str]
+    things: Mapping[str, frozenset[str]]
+    thing_words: re.Pattern[str]
     claims: Mapping[str, re.Pattern[str]]
     always: frozenset[str]
     prohibited: frozenset[str]
@@ -67,6 +72,10 @@ def _whole(alternatives: Iterator[str] | list[str], end: str = r"(?![\w])") -> s
     return r"(?<![\w'’])(?:" + "|".join(sorted(alternatives, key=len, reverse=True)) + ")" + end
 
 
+def _plurals(names: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(_whole([_loose(name) for name in names], r"(?:e?s)?(?![\w'’])"))
+
+
 def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
     """Brand names as they are written; names that are ordinary words (marked '!') need their capital."""
     names: list[str] = []
@@ -85,12 +94,17 @@ def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
 
 def load_lexicon(taxonomy: Taxonomy | None = None) -> Lexicon:
     """The lexicon of a taxonomy's phrases (by default the one that comes with the package), compiled once."""
-    spoken = [a for a in (taxonomy or load_taxonomy()).in_text() if a.phrases and a.values_of is None]
-    return _compiled(tuple((a.name, tuple(a.phrases.items())) for a in spoken))
+    taxonomy = taxonomy or load_taxonomy()
+    spoken = [a for a in taxonomy.in_text() if a.phrases and a.values_of is None]
+    names = tuple((node.name, (node.phrase, *node.synonyms)) for node in taxonomy.leaves())
+    return _compiled(tuple((a.name, tuple(a.phrases.items())) for a in spoken), names)
 
 
 @lru_cache(maxsize=4)
-def _compiled(phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]) -> Lexicon:
+def _compiled(
+    phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...],
+    names: tuple[tuple[str, tuple[str, ...]], ...],
+) -> Lexicon:
     raw = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     meanings: dict[str, dict[str, set[str]]] = {}
     for name, values in phrases_of:
@@ -106,11 +120,19 @@ def _compiled(phrases_of: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ..
     if colours:
         spoken.insert(0, colour)
     nouns = {plain(str(noun)): frozenset(labels) for noun, labels in raw["nouns"].items()}
+    own: dict[str, set[str]] = {}
+    for category, called in names:
+        for name in map(plain, called):
+            if name not in meanings:  # "tie": a closing, sooner than the thing
+                own.setdefault(name, set()).add(category)
+    things = {name: frozenset(categories) for name, categories in own.items()} | nouns
     return Lexicon(
         meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},
         phrases=re.compile(_whole(spoken) if spoken else r"(?!)"),
         nouns=nouns,
-        noun_words=re.compile(_whole([_loose(n) for n in nouns], r"(?:e?s)?(?![\w'’])")),
+        noun_words=_plurals(nouns),
+        things=things,
+        thing_words=_plurals(things),
         claims={
             kind: re.compile("|".join(rf"(?<![\w])(?:{p})(?![\w])" for p in patterns).replace("\n", ""))
             for kind, patterns in raw["claims"].items()

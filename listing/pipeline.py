@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from listing.assemble import assemble, draft_id
 from listing.backends.stopping import stop_when
 from listing.clock import Clock
 from listing.decide.decision import Decision
@@ -25,8 +25,7 @@ from listing.observe.source import Context
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftRequest
 from listing.say import ask
-from listing.say.compose import Text, compose
-from listing.say.offers import offers_of, open_offers
+from listing.say.compose import compose
 from listing.schema import AttributeValue, Draft, Observation
 
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin
@@ -54,7 +53,9 @@ class Pipeline:
         yield StageEvent(stage="text", share=SHARES["text"])
         with clock.stage("text"):
             text = yield from compose(request, decision, neighbours, key=draft_id(request), parts=self.parts)
-        yield DraftEvent(draft=self._draft(request, decision, text, neighbours, clock))
+        draft = assemble(request, decision, text, questions, neighbours, self.parts)
+        timing = {**clock.spent, "total": clock.elapsed()}
+        yield DraftEvent(draft=draft.model_copy(update={"timing_ms": timing}))
 
     def _observe(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, Decision]:
         """Ask the sources, stage by stage, and decide after each; of an earlier draft only the seller's word is new."""
@@ -93,36 +94,11 @@ class Pipeline:
         with self._here:
             return search.find(items, category=category, seller_id=request.seller_id)
 
-    def _draft(
-        self, request: DraftRequest, decision: Decision, text: Text, neighbours: Neighbours, clock: Clock
-    ) -> Draft:
-        parts, category = self.parts, decision.category
-        draft = Draft(
-            id=draft_id(request),
-            photos=[photo.ref for photo in request.photos],
-            category=category,
-            attributes=decision.facts,
-            details=decision.details,
-            title=text.title,
-            description=text.description,
-            spans=text.spans,
-            offers=offers_of(decision.possible, category.value, parts.taxonomy) if category.value else [],
-            questions=ask.questions(category, decision.facts, parts.taxonomy),
-            flags=[*ask.model_flags(parts.calibration), *decision.flags, *text.flags],
-            price=neighbours.price,
-            neighbours=list(neighbours.neighbours),
-            quality=ask.quality(request, category, decision.facts, text, parts.taxonomy),
-            model=parts.backend.name,
-            timing_ms={**clock.spent, "total": clock.elapsed()},
-            observations=list(decision.views.observations),
-        )
-        return draft.model_copy(update={"offers": open_offers(draft, parts.taxonomy)})
-
     def draft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
         """The draft of one item's photos; see ``listing.draft``."""
         request = DraftRequest(photos=intake(photos), note=note)
         (last,) = (event.draft for event in self.run(request) if isinstance(event, DraftEvent))
-        return last
+        return ask.readable(last)
 
     async def adraft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
         """``draft`` in a thread, as many at the same time as the model allows; cancelling it ends its requests."""
@@ -144,12 +120,6 @@ def _events(decision: Decision, before: Sequence[AttributeValue]) -> Iterator[Ev
     if not before:
         yield CategoryEvent(category=decision.category)
     yield from (AttributeEvent(attribute=fact) for fact in decision.facts if fact not in before)
-
-
-def draft_id(request: DraftRequest) -> str:
-    """The same photos give the same id, whatever their order."""
-    hashes = sorted(hashlib.sha256(photo.jpeg).hexdigest() for photo in request.photos)
-    return hashlib.sha256("|".join([request.seller_id or "", *hashes]).encode()).hexdigest()[:24]
 
 
 def build_pipeline(

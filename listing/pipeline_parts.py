@@ -63,9 +63,9 @@ def build_parts(
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
-    installed = find_spec("torch") is not None
-    local = installed and (not is_server(model or "") or (folder / "config.json").is_file())
+    local = towers_here(model, home)
     if not local:
+        installed = find_spec("torch") is not None
         log.warning(
             "%s: past listings, the evidence towers and masks are left out; for them, %s.",
             "The embedded model is not set up" if installed else "Installed for models behind a server alone",
@@ -88,6 +88,12 @@ def build_parts(
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED
     return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes)
+
+
+def towers_here(model: str | None, home: Path) -> bool:
+    """Whether towers, masks and past listings take part in the drafts of a model: beside a server's only if set up."""
+    ready = not is_server(model or "") or (home / "models" / EMBEDDED / "config.json").is_file()
+    return ready and find_spec("torch") is not None
 
 
 def at_once(model: str | None, concurrency: int | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,6 +12,7 @@ from pathlib import Path
 from listing.home import ipl_home
 from listing.observe.past_listings import PastListings
 from listing.pipeline import Pipeline, build_pipeline
+from listing.pipeline_parts import towers_here
 from listing.schema import Draft
 
 
@@ -20,7 +22,8 @@ def draft(photos: Sequence[str | Path], *, note: str = "", model: str | None = N
     Model and index stay loaded for the next call.
 
     Args:
-        photos: files, the first one is the cover. note: the seller's words. model, rag: see ``build_pipeline``.
+        photos: files, the first one is the cover. note: the seller's words. model: None takes what ``IPL_MODEL`` names,
+            else the embedded one. model, rag: see ``build_pipeline``.
 
     Raises:
         PhotoError, BackendError: one sentence that says what to do.
@@ -42,12 +45,12 @@ _loading = threading.Lock()
 
 def _loaded(model: str | None, rag: bool) -> Pipeline:
     with _loading:
-        return _pipeline(model, rag, ipl_home())
+        return _pipeline(model or os.environ.get("IPL_MODEL") or None, rag, ipl_home())
 
 
 @lru_cache(maxsize=4)
 def _pipeline(model: str | None, rag: bool, home: Path) -> Pipeline:
-    return build_pipeline(model, rag, home, _past(home) if rag else None)
+    return build_pipeline(model, rag, home, _past(home) if rag and towers_here(model, home) else None)
 
 
 @lru_cache(maxsize=1)

@@ -102,7 +102,7 @@ def _folder(source: str) -> Path:
     if Path(source).is_dir():
         return Path(source)
     if source.startswith((".", "/", "~")):
-        raise EncoderMissing(f"There is no model in {source}: run ./ipl once, it assembles the models.")
+        raise EncoderMissing(f"There is no model in {source}: run ./ipl index stats, which assembles the models.")
     from huggingface_hub import snapshot_download
 
     try:
@@ -129,7 +129,9 @@ def _digest(folder: Path) -> str:
     tower = folder / TOWER_FILE
     files = [tower] if tower.is_file() else sorted(folder.rglob("*.safetensors"))
     if not files:
-        raise EncoderMissing(f"{folder} holds no weights as .safetensors: run ./ipl once, it assembles the models.")
+        raise EncoderMissing(
+            f"{folder} holds no weights as .safetensors: run ./ipl index stats, which assembles the models."
+        )
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as opened:

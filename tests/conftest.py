@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from app.setup.external_tools import find_chromium, find_postgres
+from finetune.data.photosets import data_root
 from listing.home import ipl_home
 from listing.request import DraftPipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_HOME = ipl_home()
-DATA = Path(os.environ.get("IPL_DATA") or ROOT.parent / "shared" / "data").resolve()
+DATA = data_root().resolve()
 KEPT = frozenset({"IPL_DATA"})
 SETTINGS = {
     "ANONYMIZED_TELEMETRY": "False",
@@ -55,7 +56,7 @@ NEEDS = {
     "postgres": Need(lambda: find_postgres() is not None, "PostgreSQL's server programs are not installed"),
     "ray": Need(lambda: find_spec("ray") is not None, "the package ray is not installed (requirements-ray.txt)"),
     "model": Need(model_is_assembled, f"the embedded model is not assembled in {REAL_HOME}"),
-    "data": Need(DATA.is_dir, f"the photo folders are not at {DATA} (IPL_DATA names them)", optional=True),
+    "data": Need(DATA.is_dir, f"what it reads is not in {DATA} (IPL_DATA names the folder)", optional=True),
     "torchrec": Need(lambda: find_spec("torchrec") is not None, "TorchRec is not installed", optional=True),
     "gpu": Need(has_gpu, "there is no CUDA device", optional=True),
 }
@@ -159,7 +160,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The folder of photo sets (``IPL_DATA``); only for tests with the marker ``data``."""
+    """The folder of the project's data (``IPL_DATA``); only for tests with the marker ``data``."""
     return DATA
 
 

@@ -177,6 +177,12 @@ def test_what_changed_is_done_again_and_nothing_else(ready: Copy) -> None:
     assert copy.done() == ["index", "run draft"]
 
 
+def test_an_index_of_another_place_gets_its_samples_once(ready: Copy) -> None:
+    for place, done in (("/elsewhere", ["index", "run draft"]), ("", ["run draft"]), ("/elsewhere", ["run draft"])):
+        ready.run("draft", IPL_INDEX=place)
+        assert ready.done() == done
+
+
 def test_a_copy_that_was_moved_installs_itself_anew(ready: Copy) -> None:
     ready.root = ready.root.rename(ready.root.with_name("elsewhere"))
     ready.run("draft")

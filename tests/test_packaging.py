@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -122,21 +124,22 @@ sys.exit(main({arguments!r}))
 """
 
 
+def navy_hoodie(request: Request) -> Answer:
+    """What a model replies that sees a navy hoodie: its form, then its text."""
+    if request.body.get("stream"):
+        return Answer(pieces=(event("Navy hoodie\nA navy hoodie."), event(finish="stop")))
+    return reply(json.dumps({"category": "hoodie", "colour": "navy"}))
+
+
 @pytest.mark.parametrize("command", ["draft", "batch", "serve"])
 def test_a_servers_model_needs_no_more_than_the_packages_without_an_extra(command: str, tmp_path: Path) -> None:
     core = closure(declared(CORE))
     modules = importlib.metadata.packages_distributions()
     absent = {name for name, brought in modules.items() if not {normal(p) for p in brought} & {*core, "ipl"}}
     photo, out = ROOT / "demo" / "hoodie.jpg", tmp_path / "out.jsonl"
-    form = json.dumps({"category": "hoodie", "colour": "navy"})
-    text = "Navy hoodie\nA navy hoodie."
-
-    def script(request: Request) -> Answer:
-        return Answer(pieces=(event(text), event(finish="stop"))) if request.body.get("stream") else reply(form)
-
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "hoodie.jpg").write_bytes(photo.read_bytes())
-    with serving(seeing(script, logprobs=False)) as stub:
+    with serving(seeing(navy_hoodie, logprobs=False)) as stub:
         arguments = {
             "draft": ["draft", str(photo), "--model", stub.url],
             "batch": ["batch", str(tmp_path / "photos"), "-o", str(out), "--model", stub.url],
@@ -155,6 +158,79 @@ def test_a_servers_model_needs_no_more_than_the_packages_without_an_extra(comman
         assert done.returncode == 1
         assert "pip install '.[serve,tune,feed]'" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` of an environment that holds the wheel and the packages that it requires, and nothing else."""
+    pytest.importorskip("setuptools", "80")
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (
+        *ROOT.glob("requirements*.txt"),
+        *(ROOT / f for f in ("pyproject.toml", "README.md", "LICENSE", "NOTICE")),
+    ):
+        shutil.copy(file, source)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    run = functools.partial(subprocess.run, check=True, capture_output=True, text=True, timeout=120)
+    run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", str(source), "-w", str(folder)])
+    run([sys.executable, "-m", "venv", "--without-pip", str(folder / "env")])
+    python = folder / "env" / "bin" / "python"
+    (wheel,) = folder.glob("*.whl")
+    run([*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)])
+    (site,) = (folder / "env" / "lib").glob("python*/site-packages")
+    for name in closure(declared(CORE)):
+        here = importlib.metadata.distribution(name)
+        for top in {file.parts[0] for file in here.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(here.locate_file(top))))
+    return python.parent
+
+
+def alone(command: list[str | Path], home: Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command in the environment of the wheel, which hears of nothing that this run has set."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("IPL_", "PYTHON"))}
+    return subprocess.run(
+        command, cwd=cwd, env={**given, "IPL_HOME": str(home), **more}, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+
+
+FROM_PYTHON = """
+import asyncio, app
+from listing import adraft, draft
+print(app.__doc__, draft(["hoodie.jpg"], {model}).title, asyncio.run(adraft(["hoodie.jpg"], {model})).title)
+"""
+
+
+@pytest.mark.parametrize("named", ["model", "IPL_MODEL"])
+def test_the_wheel_drafts_from_python_beside_an_app_of_ones_own(installed: Path, tmp_path: Path, named: str) -> None:
+    (tmp_path / "app.py").write_text('"""Mine:"""', encoding="utf-8")
+    shutil.copy(ROOT / "demo" / "hoodie.jpg", tmp_path)
+    with serving(seeing(navy_hoodie, logprobs=False)) as stub:
+        by_argument = named == "model"
+        (tmp_path / "mine.py").write_text(
+            FROM_PYTHON.format(model=f"model={stub.url!r}" if by_argument else ""), encoding="utf-8"
+        )
+        more = {} if by_argument else {"IPL_MODEL": stub.url}
+        done = alone([installed / "python", "mine.py"], tmp_path / "home", tmp_path, **more)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "Mine: Navy hoodie Navy hoodie"
+    assert "past listings, the evidence towers and masks are left out" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--workers", "2"], ["--concurrency", "2"]])
+def test_the_wheel_drafts_a_batch(installed: Path, tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("one.jpg", "two.jpg"):
+        shutil.copy(ROOT / "demo" / "hoodie.jpg", tmp_path / "photos" / name)
+    with serving(seeing(navy_hoodie, logprobs=False)) as stub:
+        command = [installed / "ipl", "batch", "photos", "-o", "out.jsonl", "--model", stub.url, *options]
+        done = alone(command, tmp_path / "home", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["draft"]["title"] for line in (tmp_path / "out.jsonl").open()] == ["Navy hoodie"] * 2
 
 
 def data_files() -> Iterator[Path]:

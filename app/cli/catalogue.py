@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rag_index.imports.catalogue import Catalogue
     from rag_index.imports.report import Report
 
+PROGRESS_SECONDS = 5.0  # between two lines about how far it is
 KINDS = "CSV, TSV, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
 
 
@@ -34,8 +37,26 @@ def add_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--allow-partial", action="store_true", help="go on though fewer than half of the rows fit")
 
 
-def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encoders) -> Catalogue:
-    """The table in our words; where some are open, a file to decide them in is written beside it.
+def say(text: str) -> None:
+    """A line about how far it is, on stderr."""
+    print(f"ipl: {text}", file=sys.stderr, flush=True)
+
+
+def progress(total: int, what: str) -> Callable[[int], None]:
+    """Takes how many of ``total`` are done and says so every few seconds."""
+    began = last = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= PROGRESS_SECONDS:
+            last = now
+            say(f"{done} of {total} {what}, {now - began:.0f} s")
+
+    return tell
+
+
+def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encoders) -> tuple[Catalogue, int]:
+    """The table in our words, and its number of rows; open words go to a file beside it, to be decided.
 
     Raises:
         CommandError: fewer than half of the rows fit, and nobody has said that this is all right.
@@ -57,8 +78,8 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     advice = "" if args.mapping or not catalogue.glossary.undecided() else _propose(catalogue)
     go_on(args, report, advice or "check the table and --map", quiet=True)
     if advice:
-        print(f"{advice[0].upper()}{advice[1:]}.")
-    return catalogue
+        print(f"{advice[0].upper()}{advice[1:]}.", flush=True)
+    return catalogue, report.read
 
 
 def _propose(catalogue: Catalogue) -> str:

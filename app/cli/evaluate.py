@@ -15,7 +15,12 @@ EMBEDDED = "ipl-mini"
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="photos and annotations.jsonl (default: in IPL_DATA)",
+    )
     parser.add_argument("--arms", metavar="NAME,...", help="which arms (default: all; --arms help lists them)")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N photos")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the results as JSON")

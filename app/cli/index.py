@@ -1,4 +1,4 @@
-"""``ipl index build|add|search|stats``: past listings into the index, and a look at what is there."""
+"""``ipl index build|add|remove|search|stats``: past listings into the index and out of it, and what is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     more = commands.add_parser("add", parents=[common, table], help="add your own past listings")
     more.add_argument("table", type=Path, metavar="TABLE", help=catalogue.KINDS)
 
+    less = commands.add_parser("remove", parents=[common], help="take listings out again")
+    less.add_argument("ids", nargs="*", metavar="ID", help="ids of listings ('search' shows them)")
+    less.add_argument("--from", dest="table", type=Path, metavar="TABLE", help="all listings of this table")
+    less.add_argument("--map", default="", metavar="FIELD=COLUMN,...", help="as it was added: which column has the ids")
+
     search_ = commands.add_parser("search", parents=[common], help="find past listings by words or by photos")
     search_.add_argument("words", nargs="*", help="what to look for")
     search_.add_argument("--photo", action="append", type=Path, default=[], metavar="FILE", help="may be given again")
@@ -55,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
     home = ipl_home()
     args.index = args.index or rag_index.default_location(home)
-    actions = {"build": build, "add": add, "search": search, "stats": stats}
+    actions = {"build": build, "add": add, "remove": remove, "search": search, "stats": stats}
     with private_files():
         return actions[args.action](args, rag_index.default_encoders(home))
 
@@ -69,7 +74,7 @@ def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     if args.empty:
         records: Iterable[rag_index.IndexRecord] = ()
     else:
-        records = made.records() if made else rag_index.sample_records(encoders.info)
+        records = made.records() if made else _samples(encoders)
     count = rag_index.build(records, args.index, encoders.info, contact_check=_contact_check)
     if made:
         made.done()
@@ -85,10 +90,44 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
         before = index.count()
         stored = index.add(made.records())
         new = index.count() - before
+        gone = index.remove(made.dropped)
     made.done()
     replaced = f"; {stored - new} were there already and are replaced" if stored > new else ""
-    print(f"{new} listings added to {args.index}{replaced}")
+    left = f"; {gone} left it, which the mapping leaves out now" if gone else ""
+    print(f"{new} listings added to {args.index}{replaced}{left}")
     return 0
+
+
+def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
+    """Take listings out of the index, with what was kept to encode them no second time."""
+    from rag_index.imports.vectors import forget
+
+    if not args.ids and not args.table:
+        raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)
+    ids = [*args.ids, *(_ids_of(args) if args.table else ())]
+    with rag_index.ListingIndex.open(args.index) as index:
+        removed = index.remove(ids)
+    forget(catalogue.imports_home(), ids)
+    if not removed:
+        raise CommandError(f"none of these listings is in {args.index}.")
+    print(f"{removed} listings removed from {args.index}")
+    return 0
+
+
+def _ids_of(args: argparse.Namespace) -> list[str]:
+    from listing.catalogue import vocabulary
+    from rag_index.imports.catalogue import listing_ids
+    from rag_index.imports.columns import parse_mapping
+
+    return listing_ids(args.table, vocabulary(), {n: column or None for n, column in parse_mapping(args.map).items()})
+
+
+def _samples(encoders: rag_index.Encoders) -> Iterator[rag_index.IndexRecord]:
+    """The sample listings of which the taxonomy has the category: one of bikes has none."""
+    from listing.taxonomy import load_taxonomy
+
+    categories = load_taxonomy().categories
+    return (record for record in rag_index.sample_records(encoders.info) if record.category in categories)
 
 
 def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
@@ -96,14 +135,12 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     from listing.catalogue import tools
     from rag_index.imports.importer import Import
 
-    opened = catalogue.open_table(args, args.table, encoders)
+    opened, rows = catalogue.open_table(args, args.table, encoders)
+    catalogue.say(f"making {rows} rows of {args.table.name} ready")
     made = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
-    report = made.prepare()
-    try:
-        catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
-    except CommandError:
-        made.done()
-        raise
+    report = made.prepare(catalogue.progress(rows, "rows made ready"))
+    catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
+    catalogue.say(f"storing {report.kept} listings")
     return made
 
 

@@ -65,7 +65,7 @@ COMMANDS = (
     Command("demo", "demo", "open a marketplace that fills itself, to look around in"),
     Command("draft", "drafts.draft", "write the draft listing of one item from its photos", True, True),
     Command("batch", "drafts.batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", True, True),
-    Command("index", "index", "build, extend and search the index of past listings", needs_model=True),
+    Command("index", "index", "build, extend, search and thin out the index of past listings", needs_model=True),
     Command("tune", "tune", "tune the model on listings of your own", needs_model=True),
     Command("evaluate", "evaluate", "measure the drafts against known answers", needs_model=True),
     Command("recommend", "recommend", "train and compare the feed's models"),

@@ -23,7 +23,13 @@ def register(
 ) -> None:
     """Add the tasks' options; ``training`` ends with the device and the precision."""
     bring = task("import")
-    bring("files", nargs="*", type=Path, metavar="LOG", help="CSV or Parquet (default: the map's, in IPL_DATA)")
+    bring(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="LOG",
+        help="CSV or Parquet (default: the map's, in IPL_DATA)",
+    )
     bring("--map", required=True, metavar="MAP", help="what the columns mean: a YAML file, or a name such as taobao")
     bring("--like", type=Path, metavar="DIR", help="an earlier import, whose codes of texts stay (to score new rows)")
     bring("-o", "--out", type=Path, required=True, metavar="DIR", help="gets the tables, features.yaml, report.json")

@@ -21,7 +21,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", metavar="CONFIG|data|merge", help="a YAML of finetune/configs, or 'data', or 'merge' (see below)"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="photos and annotations.jsonl (default: $IPL_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="photos and annotations.jsonl (default: in IPL_DATA)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (CONFIG: finetune/weights)")
     tuning = parser.add_argument_group("CONFIG: run the stages of a YAML")
     tuning.add_argument(
@@ -99,7 +104,7 @@ def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
     import rag_index
     from rag_index.imports.fetch import Fetcher
 
-    opened = catalogue.open_table(args, args.listings, rag_index.default_encoders(ipl_home()))
+    opened, _ = catalogue.open_table(args, args.listings, rag_index.default_encoders(ipl_home()))
     with private_files():
         rows, report = finetune.listing_rows(opened, args.out, Fetcher(catalogue.imports_home() / "photos"))
     catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")

@@ -77,9 +77,14 @@ def _index_key() -> str:
 
 def _has_index(home: Path) -> bool:
     """Whether the sample was offered to the index already; what became of the index since is its owner's business."""
-    stamp = home / "index.stamp"
     there = bool(os.environ.get("IPL_INDEX")) or (home / "index").is_dir()
-    return there and stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == _index_key()
+    return there and _index_key() in _offered(home)
+
+
+def _offered(home: Path) -> list[str]:
+    """The key of each index that the sample was offered to, of all places that ``IPL_INDEX`` has named."""
+    stamp = home / "index.stamp"
+    return stamp.read_text(encoding="utf-8").split() if stamp.is_file() else []
 
 
 def _build_index(home: Path, logs: Path) -> None:
@@ -91,7 +96,7 @@ def _build_index(home: Path, logs: Path) -> None:
         say(f"drafts are written without past listings: {error}")
         return
     scratch = home / "index.stamp.tmp"
-    scratch.write_text(f"{_index_key()}\n", encoding="utf-8")
+    scratch.write_text("".join(f"{key}\n" for key in [*_offered(home), _index_key()]), encoding="utf-8")
     scratch.replace(home / "index.stamp")
 
 

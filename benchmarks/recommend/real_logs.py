@@ -5,20 +5,17 @@ Read from ``IPL_DATA`` (default ``../shared/data``).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import read_map
+from recommend.data.imports.maps import data_root, log_files, read_map
 from recommend.data.schema import POLICIES
 from recommend.world.config import DAY_MS, HOUR_MS
 
 Figures = dict[str, float]
-DATA = Path(os.environ.get("IPL_DATA", "../shared/data"))
 
 
 def quantiles(name: str, values: np.ndarray, at: tuple[int, ...]) -> Figures:
@@ -26,14 +23,9 @@ def quantiles(name: str, values: np.ndarray, at: tuple[int, ...]) -> Figures:
     return {f"{name}, {q} %": float(np.percentile(values, q)) for q in at}
 
 
-def events(name: str) -> dict[str, np.ndarray]:
-    """The events of a log."""
-    return read_events(name, DATA / read_map(name)[0].file)
-
-
 def taobao() -> Figures:
     """Delays, carts, new items, activity, hours of the Taobao UserBehavior sample (UTC+8 days)."""
-    log = pd.DataFrame(events("taobao"))
+    log = pd.DataFrame(read_events("taobao"))
     day = log.day - (log.day.max() - 8)  # the sample's whole days are 0..8
     view, cart, buy = "click", "cart", "order"
     clicks, buys = log[log.behaviour == view], log[log.behaviour == buy]
@@ -69,13 +61,13 @@ def taobao() -> Figures:
 
 def retail() -> Figures:
     """Cancellations and reduced prices of Online Retail."""
-    log = pd.DataFrame(events("online_retail"))
+    log = pd.DataFrame(read_events("online_retail"))
     orders, back = log[log.behaviour == "order"], log[log.behaviour == "refund"].sort_values("time_ms")
     joined = pd.merge_asof(
         back, orders.assign(of=orders.time_ms).sort_values("time_ms"), on="time_ms", by=["user_id", "item_id"]
     )
     days = ((joined.time_ms - joined["of"]).dropna() / DAY_MS).to_numpy()
-    lines = pd.read_parquet(DATA / read_map("online_retail")[0].file)  # those without a customer as well
+    lines = pd.read_parquet(log_files(read_map("online_retail")[0])[0])  # those without a customer as well
     lines = lines[~lines.is_cancel & (lines.UnitPrice > 0)]
     share = (lines.UnitPrice / lines.groupby("StockCode").UnitPrice.transform("median")).to_numpy()
     return {
@@ -88,7 +80,7 @@ def retail() -> Figures:
 
 def ebay() -> Figures:
     """Spread of bidders and prices in single-lot auctions."""
-    log = pd.read_parquet(DATA / "ebay_auction_bids/bids.parquet")
+    log = pd.read_parquet(data_root() / "ebay_auction_bids/bids.parquet")
     best = np.log(log.groupby(["auction_id", "bidder"]).bid.max())
     lots = log.groupby("auction_id").agg(price=("price", "first"), item=("item", "first"), n=("bidder", "nunique"))
     return {
@@ -100,7 +92,7 @@ def ebay() -> Figures:
 
 def bandit() -> Figures:
     """Click rates of Open Bandit, by policy."""
-    n = events("open_bandit")
+    n = read_events("open_bandit")
     uniform, selected = (n["click"][n["policy"] == POLICIES.index(p)].mean() for p in ("uniform", "organic"))
     return {
         "click rate": float(n["click"].mean()),

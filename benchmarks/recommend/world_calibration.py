@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.recommend.real_logs import LOGS
+from recommend.config import ConfigError
 from recommend.data.parquet import DataError
 from recommend.phenomena.log import Log
 from recommend.world import write_world
@@ -86,7 +87,7 @@ def main() -> None:
     for name, read in LOGS.items():
         try:
             real |= {figure: (name, value) for figure, value in read().items()}
-        except (DataError, OSError) as error:
+        except (ConfigError, DataError, OSError) as error:
             print(f"<!-- {name}: {error} -->")
     with tempfile.TemporaryDirectory() as folder:
         write_world(Path(folder) / "w", seed=args.seed, knobs={"impressions": args.impressions})

@@ -18,6 +18,12 @@ class BackendError(IplError, RuntimeError):
     http_status = 503
 
 
+class RepliesUnreadable(BackendError):
+    """Nothing that the model replied about an item can be read."""
+
+    code = "unreadable"
+
+
 @dataclass(frozen=True)
 class ChoiceQuestion:
     """A closed question: ``answers`` are the texts that are scored as the assistant's reply."""

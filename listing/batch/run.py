@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from listing.backends.base import BackendError
+from listing.backends.base import BackendError, RepliesUnreadable
 from listing.batch.output import Output
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
@@ -27,6 +27,7 @@ from listing.events import DraftEvent
 from listing.intake.items import find_items
 from listing.intake.photos import intake
 from listing.request import DraftPipeline, DraftRequest
+from listing.say.ask import readable
 
 
 class BatchInputError(IplError, ValueError):
@@ -129,8 +130,10 @@ def draft_row(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
         photos = intake([row.base / name for name in row.photos], new_id=lambda: _derived(row.id, next(numbers)))
         request = DraftRequest(photos=photos, note=row.note, seller_id=row.seller_id, category=row.category)
         drafts = [event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent)]
-        draft = drafts[-1].model_copy(update={"id": _derived(row.id, "draft"), "timing_ms": {}})
+        draft = readable(drafts[-1]).model_copy(update={"id": _derived(row.id, "draft"), "timing_ms": {}})
         return {"id": row.id, "photos": list(row.photos), "draft": draft.model_dump(mode="json")}
+    except RepliesUnreadable as error:
+        return failed(row, error.code, str(error))
     except (BackendError, MemoryError):
         raise
     except Exception as error:

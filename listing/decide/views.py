@@ -37,6 +37,10 @@ class Views:
         """The observations of one source on one question."""
         return [o for o in self.observations if o.question == question and o.source == source]
 
+    def speaks(self, source: str) -> bool:
+        """Whether a source has observed anything."""
+        return any(o.source == source for o in self.observations)
+
     def first(self, question: str, source: str) -> str | None:
         """The value that a source states, or None."""
         return next((value for o in self.by(question, source) for value in o.probabilities), None)

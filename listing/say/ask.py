@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from listing.backends.base import RepliesUnreadable
 from listing.calibration import Calibration
-from listing.schema import AttributeValue, Category, Flag, Quality, Question
+from listing.schema import AttributeValue, Category, Draft, Flag, Quality, Question
 from listing.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -39,12 +40,26 @@ def _choices(category: Category) -> list[str]:
     return [candidate.value for candidate in category.candidates]
 
 
-def model_flags(calibration: Calibration) -> list[Flag]:
-    """What is to be said of the model that saw the photos."""
+def model_flags(model: str, calibration: Calibration, *, answered: bool) -> list[Flag]:
+    """What is to be said of the model that saw the photos; ``answered``: whether any reply of it could be read."""
+    if not answered:
+        message = (
+            f"The replies of the model {model!r} cannot be read: it fills in no form and answers no question in the "
+            "words that it is given. Serve one that follows instructions, with thinking switched off."
+        )
+        return [Flag(code=RepliesUnreadable.code, message=message)]
     if calibration.fitted:
         return []
     message = "This model is not calibrated: what it saw, the category too, is a guess for you to check."
     return [Flag(code="uncalibrated", message=message)]
+
+
+def readable(draft: Draft) -> Draft:
+    """The draft as it is. RepliesUnreadable: it rests on no reply of the model."""
+    for flag in draft.flags:
+        if flag.code == RepliesUnreadable.code:
+            raise RepliesUnreadable(flag.message)
+    return draft
 
 
 def quality(

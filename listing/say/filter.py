@@ -143,7 +143,7 @@ def guard(
     current = scrub(text)
     own = [str(v) for value in facts.values() for v in ([value] if isinstance(value, str) else value or ())]
     if category:
-        own.append(taxonomy.node(category).phrase)
+        own += [taxonomy.node(category).phrase, *taxonomy.node(category).synonyms]
     own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
     for _ in range(_ROUNDS):
         judged = ground.verify(

@@ -62,6 +62,9 @@ _WHERE = re.compile(
     r"one |both |each |front |back |upper |lower |side )*$",
     re.I,
 )
+# Where the words that say what a thing is end; and what stands before words that name something else than it.
+_PHRASE_END = re.compile(r"[^\w\s'’-]|\b(?:with|for|in|on|of|from|and|to|at|by|is|are|has)\b")
+_BEHIND = re.compile(r"\b(?:with|for|in|on|of|from|to|at|by|like|over|under|into|as)\b")
 _NARROWER = {"blue": frozenset(("navy", "light-blue")), "green": frozenset(("olive",))}
 _MARK_OF = {
     "swoosh": "nike",
@@ -158,7 +161,7 @@ def _everyday(word: str, lexicon: Lexicon) -> bool:
 
 def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     lowered = text.lower()
-    matches = list(lexicon.noun_words.finditer(lowered))
+    matches = list(lexicon.thing_words.finditer(lowered))
     for here, following in zip(matches, [*matches[1:], None], strict=False):
         # In 'shirt dress' only the last word says what it is; in 'goes with jeans' none does.
         if following is not None and re.fullmatch(r"[\s-]", lowered[here.end() : following.start()]):
@@ -166,8 +169,19 @@ def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
         before = re.split(r"[.!?]", text[: here.start()])[-1]
         if here[0] in _PART_NOUNS and (here is not matches[0] or re.search(r"\b(?:the|at|on|from) $", before)):
             continue
+        if _labels(here[0], lexicon.nouns) is None and not _is_head(lowered, here, matches):
+            continue
         if not _STYLING.search(before):
             yield _Candidate(here.start(), here.end(), "category", 3)
+
+
+def _is_head(text: str, here: re.Match[str], matches: Sequence[re.Match[str]]) -> bool:
+    """Whether one of the many names that are ordinary words as well ("box logo tee", "an iron") says what it is."""
+    phrase = _PHRASE_END.split(text[here.end() :])[0]
+    followed = any(here.end() <= m.start() < here.end() + len(phrase) for m in matches)
+    free = text[here.end() : here.end() + 1] != "-" and not PRINT_WORDS & set(phrase.split()[:1])
+    alone = here is matches[0] or " " in here[0]
+    return alone and free and not followed and not _BEHIND.search(re.split(r"[.!?]", text[: here.start()])[-1])
 
 
 def find_claims(text: str, lexicon: Lexicon | None = None) -> list[Claim]:
@@ -282,18 +296,19 @@ def _judge_noun(
     claim: Claim, sources: Sources, category: str | None, taxonomy: Taxonomy, lexicon: Lexicon
 ) -> tuple[str | None, Verdict]:
     noun = plain(claim.text)
-    labels = (
-        lexicon.nouns.get(noun)
-        or lexicon.nouns.get(noun.removesuffix("s"))
-        or lexicon.nouns.get(noun.removesuffix("es"))
-        or frozenset()
-    )
+    labels = _labels(noun, lexicon.things) or frozenset()
     if category is None or category in labels or sources.in_facts(noun) or sources.in_note(noun):
         return category, "supported"
     node = taxonomy.categories.get(category)
     if node is not None and any(noun.rstrip("s") in name.lower() for name in (node.phrase, *node.synonyms)):
         return category, "supported"
     return node.phrase if node is not None else None, "contradicted"
+
+
+def _labels(noun: str, names: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
+    """The categories that a name is right for, in the plural as well."""
+    noun = plain(noun)
+    return next((names[n] for n in (noun, noun.removesuffix("s"), noun.removesuffix("es")) if n in names), None)
 
 
 def _judge_condition(claim: Claim, sources: Sources, lexicon: Lexicon) -> tuple[str | None, Verdict]:

@@ -117,7 +117,7 @@ def checked(
     kept = _said_once(kept, ground.verify(kept, facts, node.name, taxonomy, note=note, ocr=printed))
     own = [v for value in facts.values() for v in ([value] if isinstance(value, str) else value)]
     if field == "title":
-        return (kept if kept == text == known_words(text, [*own, note, node.phrase]) else ""), flags
+        return (kept if kept == text == known_words(text, [*own, note, node.phrase, *node.synonyms]) else ""), flags
     opening = sentences.first(text)
     return (kept if opening and plain(kept).startswith(plain(opening)) else ""), flags
 

@@ -30,6 +30,10 @@ _TRUE = frozenset({"1", "true", "yes", "y", "sold"})
 Given = Mapping[str, str | list[str] | None]
 
 
+class _Dropped(ValueError):
+    """A person leaves the row out."""
+
+
 @dataclass(frozen=True)
 class PlainRow:
     """One listing in our words, not yet scrubbed.
@@ -79,6 +83,9 @@ class Catalogue:
                 continue
             try:
                 plain = self._plain(row)
+            except _Dropped as error:
+                yield RowProblem(row.place, str(error), dropped=_listing_id(row, self.columns, self.path))
+                continue
             except ValueError as error:
                 yield RowProblem(row.place, str(error))
                 continue
@@ -108,7 +115,7 @@ class Catalogue:
         return PlainRow(
             number=row.number,
             place=row.place,
-            listing_id=cells.text("listing_id") or f"{self.path.stem}-{row.number}",
+            listing_id=_listing_id(row, self.columns, self.path),
             seller_id=cells.text("seller_id"),
             category=category,
             known=known,
@@ -125,7 +132,7 @@ class Catalogue:
         entry = self.glossary.categories.get(theirs)
         ours = entry.ours if entry is not None and entry.sure else OWN
         if ours == DROP:
-            raise ValueError(f"its category {theirs[:40]!r} is to be left out")
+            raise _Dropped(f"its category {theirs[:40]!r} is to be left out")
         if ours == BY_TITLE:
             ours = self.vocabulary.of_title(title) or OWN
         return (theirs or NO_CATEGORY, False) if ours == OWN else (str(ours), True)
@@ -199,18 +206,31 @@ def open_catalogue(
     """
     said = glossary or Glossary()
     said.check(vocabulary)
-    header = dict.fromkeys(
-        column for row in one_row_each(read_rows(path)) if isinstance(row, RawRow) for column in row.cells
-    )
-    if not header:
-        raise ImportProblem(f"{path.name} has no row that can be read; check that it is the right file.")
-    columns = find_columns(list(header), {**said.columns, **(given or {})}, vocabulary.values.keys(), path.name)
+    header = _header(path)
+    columns = find_columns(header, {**said.columns, **(given or {})}, vocabulary.values.keys(), path.name)
 
     def readers() -> Iterator[_Reader]:
         return (_Reader(row.cells, columns) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
 
     made = _glossary(readers, columns, vocabulary, encode, said)
     return Catalogue(path, columns, made, vocabulary, photos or path.parent, tuple(header))
+
+
+def listing_ids(path: Path, vocabulary: Vocabulary, given: Given) -> list[str]:
+    """The ids of a table's listings, whatever becomes of them; ImportProblem: see ``open_catalogue``."""
+    columns = find_columns(_header(path), given, vocabulary.values.keys(), path.name)
+    return [_listing_id(row, columns, path) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow)]
+
+
+def _header(path: Path) -> list[str]:
+    rows = (row for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
+    if not (header := list(dict.fromkeys(column for row in rows for column in row.cells))):
+        raise ImportProblem(f"{path.name} has no row that can be read; check that it is the right file.")
+    return header
+
+
+def _listing_id(row: RawRow, columns: Columns, path: Path) -> str:
+    return _Reader(row.cells, columns).text("listing_id") or f"{path.stem}-{row.number}"
 
 
 def _glossary(

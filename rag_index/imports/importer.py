@@ -1,20 +1,17 @@
 """A catalogue's rows to records of the index.
 
-Scrubbing and reading photos are the caller's, as passed functions. All rows are made ready before any is stored, group
-by group on disk, so that an import that was stopped goes on where it was, and one that fails stores nothing.
+Scrubbing and reading photos are the caller's, as passed functions. All rows are made ready before any is stored; their
+vectors are on the disk group by group (``vectors.py``), so that an import that was stopped goes on where it was, and
+one that fails stores nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
@@ -22,12 +19,12 @@ from rag_index.imports.catalogue import Catalogue, PlainRow
 from rag_index.imports.fetch import Fetcher, FetchProblem, is_address
 from rag_index.imports.record_checks import MAX_TEXT, ContactCheck, check
 from rag_index.imports.report import Report
-from rag_index.imports.tables import RowProblem
+from rag_index.imports.tables import ImportProblem, RowProblem
+from rag_index.imports.vectors import Encoded, VectorStore, vector_store
 from rag_index.records import IndexRecord
 from rag_index.storage.rows import chunks
 
 BATCH = 64
-FORMAT = 1  # of the groups on disk
 Photo = TypeVar("Photo")
 
 
@@ -48,8 +45,29 @@ class Tools:
 
 
 @dataclass(frozen=True)
+class _Photo:
+    """A photo of a row: its vector where it was encoded before, else what is to be encoded."""
+
+    digest: str
+    known: Encoded | None
+    read: ReadPhoto | None
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A record without its vectors, and the digests under which these are stored."""
+
+    record: IndexRecord
+    photos: Sequence[str]
+    text: str
+
+
+@dataclass(frozen=True)
 class Import:
-    """One import. ``home``: where groups that are ready and fetched photos lie until it is done."""
+    """One import. ``home``: where vectors and fetched photos lie, for a stop and for the next import of this table.
+
+    dropped: ids of the rows that the glossary leaves out, which may be in the index from before.
+    """
 
     catalogue: Catalogue
     tools: Tools
@@ -57,39 +75,57 @@ class Import:
     home: Path
     contact_check: ContactCheck | None = None
     fetcher: Fetcher | None = None
+    dropped: set[str] = field(default_factory=set, init=False)
+    _ready: list[_Ready] = field(default_factory=list, init=False, repr=False)
 
-    def prepare(self) -> Report:
-        """Make all rows ready; nothing is stored yet. A group that is on disk already is not made again."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        report = Report()
-        for number, group in enumerate(chunks(self.catalogue.rows(), BATCH)):
-            file = self._folder / f"{number:06}.npz"
-            if not file.is_file():
-                _save(file, *self._made(group))
-            problems, records = _load(file)
-            report.add(problems, [record.category in self.catalogue.vocabulary.kinds for record in records])
+    def prepare(self, progress: Callable[[int], None] = lambda rows: None) -> Report:
+        """Make all rows ready; nothing is stored yet. What was encoded before is not encoded again.
+
+        progress: is called with the number of rows that are ready.
+        """
+        report, rows = Report(), 0
+        self._ready.clear()
+        with vector_store(self.home, self.catalogue.path) as store:
+            for group in chunks(self.catalogue.rows(), BATCH):
+                problems, ready = self._made(group, store)
+                store.commit()
+                self._ready.extend(ready)
+                report.add(problems, [r.record.category in self.catalogue.vocabulary.kinds for r in ready])
+                self.dropped.update(p.dropped for p in problems if p.dropped)
+                rows += len(group)
+                progress(rows)
+        self.dropped.difference_update(r.record.listing_id for r in self._ready)
         return report
 
     def records(self) -> Iterator[IndexRecord]:
         """What ``prepare`` made ready, in order."""
-        for file in sorted(self._folder.glob("*.npz")):
-            yield from _load(file)[1]
+        with vector_store(self.home, self.catalogue.path) as store:
+            for ready in self._ready:
+                photos = [_stored(store, self._image_model, digest) for digest in ready.photos]
+                text = _stored(store, self._text_model, ready.text)
+                yield _with_vectors(ready.record, photos, text)
 
     def done(self) -> None:
-        """Take away what is only needed to go on after a stop; fetched photos stay."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Delete the vectors of rows that are no longer used; the others spare the next import their encoding."""
+        used = {(self._text_model, ready.text) for ready in self._ready}
+        used |= {(self._image_model, digest) for ready in self._ready for digest in ready.photos}
+        with vector_store(self.home, self.catalogue.path) as store:
+            store.keep(used)
+        self._ready.clear()
 
     @property
-    def _folder(self) -> Path:
-        said = (FORMAT, asdict(self.catalogue.glossary), str(self.catalogue.photos), self.encoders.info.model_dump())
-        digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
-        with self.catalogue.path.open("rb") as table:
-            digest.update(hashlib.file_digest(table, "sha256").digest())
-        return self.home / digest.hexdigest()[:16]
+    def _image_model(self) -> str:
+        return f"image {self.encoders.info.image.revision}"
 
-    def _made(self, group: Sequence[PlainRow | RowProblem]) -> tuple[list[RowProblem], list[IndexRecord]]:
+    @property
+    def _text_model(self) -> str:
+        return f"text {self.encoders.info.text.revision}"
+
+    def _made(
+        self, group: Sequence[PlainRow | RowProblem], store: VectorStore
+    ) -> tuple[list[RowProblem], list[_Ready]]:
         problems: list[RowProblem] = []
-        ready: list[tuple[PlainRow, Sequence[ReadPhoto]]] = []
+        usable: list[tuple[PlainRow, Sequence[_Photo]]] = []
         rows = [row for row in group if isinstance(row, PlainRow)]
         files = find_photos(rows, self.catalogue, self.fetcher or Fetcher(self.home / "photos"))
         for row in group:
@@ -97,41 +133,86 @@ class Import:
                 problems.append(row)
                 continue
             try:
-                ready.append((row, read_some(files[row.place], self.tools.read_photos)))
+                usable.append((row, read_some(files[row.place], lambda paths: [self._photo(p, store) for p in paths])))
             except ValueError as error:
                 problems.append(RowProblem(row.place, "none of its photos can be used", str(error)))
-        kept = []
-        for row, record in self._records(ready):
+        ready = []
+        for row, one, record in self._records(usable, store):
             try:
                 check(record, self.encoders.info, self.contact_check)
-                kept.append(record)
+                ready.append(one)
             except BadRecord as error:
                 problems.append(RowProblem(row.place, "the index cannot hold it", str(error)))
-        return problems, kept
+        return problems, ready
 
-    def _records(self, ready: Sequence[tuple[PlainRow, Sequence[ReadPhoto]]]) -> Iterator[tuple[PlainRow, IndexRecord]]:
+    def _photo(self, file: Path, store: VectorStore) -> _Photo:
+        digest = ""
+        if file.is_file():
+            with file.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            if known := store.find(self._image_model, digest):
+                return _Photo(digest, known, None)
+        (read,) = self.tools.read_photos([file])
+        return _Photo(digest, None, read)
+
+    def _records(
+        self, usable: Sequence[tuple[PlainRow, Sequence[_Photo]]], store: VectorStore
+    ) -> Iterator[tuple[PlainRow, _Ready, IndexRecord]]:
+        """Each row with its record, without and with its vectors."""
+        texts = [self.tools.scrub(f"{row.title}\n{row.description}".strip())[:MAX_TEXT] for row, _ in usable]
+        text_vectors = self._texts([row.listing_id for row, _ in usable], texts, store)
+        photo_vectors = self._photos([(row.listing_id, photo) for row, photos in usable for photo in photos], store)
+        for (row, photos), text, vector in zip(usable, texts, text_vectors, strict=True):
+            mine = [next(photo_vectors) for _ in photos]
+            plain = self._plain(row, text, [made.phash for made in mine])
+            yield row, _Ready(plain, [made.digest for made in mine], vector.digest), _with_vectors(plain, mine, vector)
+
+    def _texts(self, listings: Sequence[str], texts: Sequence[str], store: VectorStore) -> list[Encoded]:
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        found = {digest: made for digest in digests if (made := store.find(self._text_model, digest))}
+        new = [i for i, digest in enumerate(digests) if digest not in found]
+        if new:
+            for i, numbers in zip(new, self.encoders.text_vectors([texts[i] for i in new]), strict=True):
+                found[digests[i]] = Encoded(digests[i], numbers)
+                store.put(self._text_model, listings[i], found[digests[i]])
+        return [found[digest] for digest in digests]
+
+    def _photos(self, photos: Sequence[tuple[str, _Photo]], store: VectorStore) -> Iterator[Encoded]:
+        new = [photo.read for _, photo in photos if photo.read]
+        vectors = iter(self.encoders.image_vectors([read.image for read in new]) if new else ())
+        for listing, photo in photos:
+            if photo.read:
+                made = Encoded(photo.digest, next(vectors), photo.read.phash)
+                store.put(self._image_model, listing, made)
+                yield made
+            elif photo.known:
+                yield photo.known
+
+    def _plain(self, row: PlainRow, text: str, phashes: list[str]) -> IndexRecord:
         scrub = self.tools.scrub
-        texts = [scrub(f"{row.title}\n{row.description}".strip())[:MAX_TEXT] for row, _ in ready]
-        text_vectors = self.encoders.text_vectors(texts)
-        image_vectors = iter(self.encoders.image_vectors([p.image for _, photos in ready for p in photos]))
-        for (row, photos), text, vector in zip(ready, texts, text_vectors, strict=True):
-            yield (
-                row,
-                IndexRecord(
-                    listing_id=row.listing_id,
-                    # No seller is named: the listing counts for itself, else a whole shop would be one voice.
-                    seller_id=row.seller_id or row.listing_id,
-                    category=row.category if row.known else scrub(row.category),
-                    phashes=[p.phash for p in photos],
-                    image_vectors=[[float(x) for x in next(image_vectors)] for _ in photos],
-                    text=text,
-                    text_vector=[float(x) for x in vector],
-                    attributes={name: scrub(value) for name, value in row.attributes.items()},
-                    price=row.price,
-                    currency=row.currency,
-                    sold=row.sold,
-                ),
-            )
+        return IndexRecord(
+            listing_id=row.listing_id,
+            # No seller is named: the listing counts for itself, else a whole shop would be one voice.
+            seller_id=row.seller_id or row.listing_id,
+            category=row.category if row.known else scrub(row.category),
+            phashes=phashes,
+            text=text,
+            attributes={name: scrub(value) for name, value in row.attributes.items()},
+            price=row.price,
+            currency=row.currency,
+            sold=row.sold,
+        )
+
+
+def _with_vectors(record: IndexRecord, photos: Sequence[Encoded], text: Encoded) -> IndexRecord:
+    images = [made.numbers.tolist() for made in photos]
+    return record.model_copy(update={"image_vectors": images, "text_vector": text.numbers.tolist()})
+
+
+def _stored(store: VectorStore, model: str, digest: str) -> Encoded:
+    if (made := store.find(model, digest)) is None:
+        raise ImportProblem("Vectors that were just made are gone: was IPL_HOME/imports deleted? Run it again.")
+    return made
 
 
 def find_photos(
@@ -156,28 +237,3 @@ def read_some(files: Sequence[Path | FetchProblem], read: Callable[[Sequence[Pat
     if troubles and not photos:
         raise ValueError(troubles[0])
     return photos
-
-
-def _save(file: Path, problems: Sequence[RowProblem], records: Sequence[IndexRecord]) -> None:
-    plain = [record.model_dump(exclude={"image_vectors", "text_vector"}) for record in records]
-    told = {"problems": [asdict(problem) for problem in problems], "records": plain}
-    partial = file.with_suffix(".part")
-    with partial.open("wb") as opened:
-        np.savez(
-            opened,
-            told=np.frombuffer(json.dumps(told).encode(), np.uint8),
-            images=np.array([v for record in records for v in record.image_vectors], np.float32),
-            texts=np.array([record.text_vector for record in records], np.float32),
-        )
-    partial.replace(file)
-
-
-def _load(file: Path) -> tuple[list[RowProblem], list[IndexRecord]]:
-    with np.load(file, allow_pickle=False) as saved:
-        told = json.loads(saved["told"].tobytes())
-        images, texts = iter(saved["images"].tolist()), saved["texts"].tolist()
-    records = [
-        IndexRecord(**plain, image_vectors=[next(images) for _ in plain["phashes"]], text_vector=text)
-        for plain, text in zip(told["records"], texts, strict=True)
-    ]
-    return [RowProblem(**problem) for problem in told["problems"]], records

@@ -33,11 +33,15 @@ class RawRow:
 
 @dataclass(frozen=True)
 class RowProblem:
-    """A record that was left out, and why; ``reason`` is the same words for all records of the same trouble."""
+    """A record that was left out, and why; ``reason`` is the same words for all records of the same trouble.
+
+    dropped: the id of the listing where a person decided so.
+    """
 
     place: str
     reason: str
     detail: str = ""
+    dropped: str = ""
 
 
 def read_rows(path: Path) -> Iterator[RawRow | RowProblem]:

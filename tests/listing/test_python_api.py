@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from listing import adraft, pipeline
+from listing import adraft, draft, pipeline
 from listing.backends.stopping import current_wish
 from listing.pipeline import Pipeline
 from tests.fakes import jpeg
+from tests.listing.backends.chat_stub import Answer, Request, event, reply, seeing, serving
 from tests.listing.stubs import StubBackend, parts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +58,20 @@ def test_several_first_drafts_load_one_model(loads: list[Any]) -> None:
 
     assert asyncio.run(several()) == ["Navy hoodie"] * 4
     assert len(loads) == 1
+
+
+def test_a_server_s_model_needs_neither_the_embedded_one_nor_an_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPL_HOME", str(tmp_path / "empty"))
+
+    def script(request: Request) -> Answer:
+        if request.body.get("stream"):
+            return Answer(pieces=(event("Navy hoodie\nA navy hoodie."), event(finish="stop")))
+        return reply('{"category": "hoodie", "colour": "navy"}')
+
+    with serving(seeing(script, logprobs=False)) as stub:
+        assert draft([jpeg()], model=stub.url).title == "Navy hoodie"
 
 
 @dataclass

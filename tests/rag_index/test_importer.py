@@ -60,7 +60,7 @@ TOOLS = Tools(lambda text: text.replace("SECRET", "[removed]"), read_photos)
 
 def table(folder: Path, rows: Sequence[dict[str, Any]] = ROWS) -> Path:
     for name in ("a.jpg", "b.jpg"):
-        (folder / name).touch()
+        (folder / name).write_text(name)  # photos that differ
     path = folder / "mine.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return path
@@ -135,5 +135,7 @@ def test_an_import_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert [r.text for r in made.records()] == [f"Hat {n}" for n in range(3 * BATCH)]
     made.done()
     assert not list(made.records())
+    assert importing(path, encoders=fresh("", "")).prepare().kept == 3 * BATCH
+    assert fresh.asked == 1, "what was encoded stays for the next mapping"
     path.write_text(path.read_text() + '{"title": "New", "category": "hat"}\n')
     assert importing(path).prepare().kept == 3 * BATCH + 1

@@ -9,6 +9,7 @@ import itertools
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -136,12 +137,13 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     """What makes the pipelines of a run. One process opens the index itself; several cannot open one folder."""
     from listing.home import ipl_home
     from listing.pipeline import build_pipeline
+    from listing.pipeline_parts import towers_here
 
     home = ipl_home()
     if args.workers == 1 and args.engine == "local":
         with one_thread():
             yield functools.partial(build_pipeline, args.model, args.rag, home, concurrency=args.concurrency)
-    elif not args.rag:
+    elif not (args.rag and towers_here(args.model, home)):
         yield functools.partial(build, args.model, home, None)
     else:
         from rag_index import default_location, still_copy
@@ -163,9 +165,11 @@ def run(args: argparse.Namespace) -> int:
         embedded_here = args.model is None and args.engine == "local"
         args.workers = fitting_workers(args.input) if embedded_here else 1
     started = time.monotonic()
+    reasons: Counter[str] = Counter()
 
     def progress(done: int, row: Mapping[str, Any]) -> None:
         error = row.get("error")
+        reasons.update([error["message"]] if error else [])
         text = f"{error['code']}: {error['message']}" if error else row["draft"]["title"]
         print(f"{done:6d}  {time.monotonic() - started:7.1f} s  {row['id']}  {text}", file=sys.stderr, flush=True)
 
@@ -185,7 +189,9 @@ def run(args: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if summary.error_rate > args.max_error_rate:
+        often = "".join(f" {count} times: {reason}" for reason, count in reasons.most_common(1) if count > 1)
         raise CommandError(
             f"{summary.error_rate:.0%} of the items failed, more than --max-error-rate {args.max_error_rate:g} allows."
+            f"{often}"
         )
     return 0

@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
 def follow(events: Iterable[Event]) -> Draft:
     """Show the events as they come; returns the finished draft."""
+    from listing.say.ask import readable
+
     from app.cli import CommandError
     from app.cli.drafts.draft_text import category_line, fact_lines
 
@@ -93,5 +95,5 @@ def follow(events: Iterable[Event]) -> Draft:
         elif event.kind == "attribute":
             tell(fact_lines([event.attribute])[0].strip())
         elif event.kind == "draft":
-            return event.draft
+            return readable(event.draft)
     raise CommandError("the draft was not finished; run ./ipl doctor.")

@@ -17,7 +17,7 @@ def read_events(name: str, *files: Path) -> dict[str, np.ndarray]:
 
     Args:
         name: of a map, or a YAML file.
-        files: the log; none: the map's own, in ``IPL_DATA``.
+        files: the log; none: the map's own, see ``log_files``.
 
     Returns:
         ``user_id``, ``item_id``, ``time_ms`` since the first day's midnight (a place in the order, without a clock),

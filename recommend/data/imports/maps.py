@@ -207,16 +207,23 @@ def read_map(name: str) -> tuple[LogMap, Path]:
     return LogMap.read(path), path
 
 
+def data_root() -> Path:
+    """The folder of the project's logs: ``IPL_DATA``, else ``../shared/data`` beside the repository, as for photos."""
+    return Path(os.environ.get("IPL_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
+
+
 def log_files(log_map: LogMap, given: Sequence[Path] = ()) -> list[Path]:
-    """The log's files: those that are named, else the map's own in the folder of logs (``IPL_DATA``).
+    """The log's files: those that are named, else the map's own in ``data_root()``.
 
     Raises:
-        ConfigError: nothing is named, by nobody.
+        ConfigError: nothing is named, by nobody, or the map's own are not there.
     """
     if given:
         return list(given)
-    root = os.environ.get("IPL_DATA")
-    if not log_map.file or not root:
-        raise ConfigError("name the log's files; or name the folder of the project's logs in IPL_DATA.")
-    found = sorted(Path(root).glob(log_map.file))
-    return found or [Path(root) / log_map.file]
+    if not log_map.file:
+        raise ConfigError("name the log's files: this map is of no log of the project's.")
+    root = data_root()
+    if not (found := sorted(root.glob(log_map.file))):
+        advice = "name the log's files, or the folder of the project's logs in IPL_DATA"
+        raise ConfigError(f"{log_map.file} is not in {root}: {advice}.")
+    return found

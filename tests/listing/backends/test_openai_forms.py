@@ -69,12 +69,14 @@ def is_form(request: Request) -> bool:
     return "one JSON object" in prompt_of(request)
 
 
-def server(form: Callable[[Request], Answer], question: str = "", *, logprobs: bool = False) -> Script:
-    """Fills in forms by ``form``, answers questions by the words of ``question``, and writes ``TEXT``."""
+def server(
+    form: Callable[[Request], Answer], question: str = "", *, logprobs: bool = False, text: str = TEXT
+) -> Script:
+    """Fills in forms by ``form``, answers questions by the words of ``question``, and writes ``text``."""
 
     def script(request: Request) -> Answer:
         if request.body.get("stream"):
-            return Answer(pieces=(event(TEXT), event(finish="stop")))
+            return Answer(pieces=(event(text), event(finish="stop")))
         return form(request) if is_form(request) else reply(question)
 
     return seeing(script, logprobs=logprobs)
@@ -156,6 +158,15 @@ def test_details_in_a_models_own_words_reach_its_text_and_are_marked_there() -> 
     marked = next(span for span in draft.spans if span.attribute == "detail")
     assert (marked.value, marked.status) == ("thumb loops at the cuffs", "check")
     assert draft.description[marked.start : marked.end] == "thumb loops"
+
+
+@pytest.mark.parametrize("noun", ["shoulder bag", "bag", "tote", "backpack", "table lamp", "lamp", "guitar"])
+def test_a_text_that_names_another_thing_than_the_form_is_not_taken(noun: str) -> None:
+    form = {"category": "t-shirt", "colour": "navy"}
+    draft, _ = drafted(server(lambda _: reply(json.dumps(form)), text=f"Navy {noun}\nA navy {noun}."))
+    assert "t-shirt" in draft.title.lower()
+    assert noun not in f"{draft.title} {draft.description}"
+    assert {f.field for f in draft.flags if f.code.startswith("claim-")} == {"title", "description"}
 
 
 def test_a_detail_is_no_less_likely_because_others_might_have_been_named_first() -> None:

@@ -79,6 +79,32 @@ def test_a_title_is_kept_or_not(text, kept):
     assert bool(flags) is not kept
 
 
+@pytest.mark.parametrize(
+    ("kind", "title", "kept"),
+    [
+        ("T-Shirt", "Shoulder bag", False),
+        ("T-Shirt", "Navy shoulder bag with straps", False),
+        ("T-Shirt", "Blue table lamp", False),
+        ("Handbag", "Navy shoulder bag", True),
+        ("Handbag", "Navy bag", True),
+        ("Backpack", "Navy handbag", False),
+        ("Backpack", "Navy bag", True),
+        ("Table lamp", "Navy desk lamp", True),
+        ("Table lamp", "Navy guitar", False),
+        ("Cabinet", "Navy display cabinet", True),
+        ("Filing cabinet", "Navy cabinet", True),
+        ("Mug", "Navy cup", True),
+        ("T-Shirt", "Navy box logo t-shirt", True),
+        ("Dress", "Navy ball gown", True),
+    ],
+)
+def test_a_title_names_no_other_thing(kind, title, kept):
+    facts = {"colour": "navy", "pattern": "print"} if kind in ("T-Shirt", "Dress") else {"colour": "navy"}
+    assert checked(title, "title", claims(kind, facts), TAXONOMY, note="strap, straps, blue, logo")[0] == (
+        title if kept else ""
+    )
+
+
 def test_an_item_type_is_no_other_category():
     said = claims("Outwear", {"item_type": "quilted vest"})
     assert checked("A quilted vest.", "description", said, TAXONOMY)[0] == "A quilted vest."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
 
+from app.cli.main import main
 from benchmarks.papers.user_logs import feature_map, samples
+from finetune.data.photosets import data_root
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import log_files, read_map
+from recommend.data.imports.maps import FOLDER, log_files, read_map
 from recommend.data.memory import MemoryStream
 from recommend.data.schema import POLICIES
 from recommend.features.encoders import Encoders
@@ -29,6 +33,17 @@ def needs(name: str) -> None:
         there = False
     if not there:
         pytest.skip(NEEDS["data"].reason)  # no package brings the logs, so that a strict run lets it pass
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_logs_lie_where_the_photos_do(named, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IPL_DATA", str(tmp_path) if named else "")
+    assert main(["recommend", "import", "--map", "merrec", "-o", str(tmp_path / "out")]) != 0
+    sentence = capsys.readouterr().err
+    assert f"is not in {data_root()}: name the log's files, or the folder of the project's logs in IPL_DATA" in sentence
+    for name in (p.stem for p in FOLDER.glob("*.yaml")):
+        with suppress(ConfigError):
+            assert all(file.is_relative_to(data_root()) for file in log_files(read_map(name)[0]))
 
 
 def test_events_of_a_text_file_without_a_header(tmp_path):
