@@ -10,7 +10,7 @@ The rooms, from the lowest to the highest; none knows one that stands below it i
     intake        files to clean photos, perceptual hash, items of a folder, quality
     backends      the multimodal LLM: local weights, or any OpenAI-compatible server
     safety        contact data, prohibited goods, instructions hidden in data
-    observe       one file a source: towers, model, pixels, print, past listings, the seller; what they say: observations
+    observe       one file a source: towers, model, pixels, print, past listings and the seller say, and judge nothing
     decide        from observations to category, facts and details: pure functions with the calibration's weights
     say           title and description rendered or written and checked, the spans of their claims, and what to ask
     batch         many items: one process, workers, Ray

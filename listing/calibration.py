@@ -48,12 +48,12 @@ class CategoryRange(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     garment_threshold: float = -1.949
-    garment_slope: float = Field(2.0, gt=0)
-    tower_weight: float = Field(2.0, ge=0)
+    garment_slope: float = Field(default=2.0, gt=0)
+    tower_weight: float = Field(default=2.0, ge=0)
     tower_neutral: float = 0.949
-    unsure: float = Field(0.2, gt=0, le=0.5)
-    min_confidence: float = Field(0.1, ge=0, le=1)
-    sharpness: float = Field(1.6, gt=0)
+    unsure: float = Field(default=0.2, gt=0, le=0.5)
+    min_confidence: float = Field(default=0.1, ge=0, le=1)
+    sharpness: float = Field(default=1.6, gt=0)
     weights: dict[str, float] = {"mllm": 0.25, "classifier": 0.75, "neighbours": 0.2}
     other_weights: dict[str, float] = {"imagenet": 1.0, "mllm": 0.5, "neighbours": 0.5}
 

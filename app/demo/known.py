@@ -11,7 +11,7 @@ from listing.backends.base import Backend
 from listing.calibration import Calibration
 from listing.decide.decision import Rules
 from listing.events import Event
-from listing.observe.source import Context, Stage
+from listing.observe.source import Context, Source
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import Parts
 from listing.request import DraftPipeline, DraftRequest, Photo
@@ -19,11 +19,10 @@ from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
 
 
-class DemoItems:
+class DemoItems(Source):
     """What the demo's own photos show, as the word of their sellers; a source, and a model that is never asked."""
 
-    name, local, concurrency = "demo", True, 1
-    stage: Stage = "category"
+    name, concurrency = "demo", 1
 
     def __init__(self) -> None:
         self.items: dict[str, Thing] = {}

@@ -60,13 +60,14 @@ class Observer:
     """
 
     def __init__(self, parts: Callable[[], Parts], file: Path) -> None:
-        self._load, self._parts = parts, None
+        self._load = parts
+        self._parts: Parts | None = None
         self._cache = RowCache(file, lambda row: str(row["image"]))
 
     @property
     def parts(self) -> Parts:
         """The sources and rules, loaded."""
-        self._parts: Parts | None = self._parts or self._load()
+        self._parts = self._parts or self._load()
         return self._parts
 
     def observe(self, rows: Sequence[Row], report: Callable[[str], None] = print) -> list[ObservedPhoto]:

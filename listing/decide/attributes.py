@@ -111,7 +111,7 @@ class Facts:
         evidence = _evidence(words[0], _value(words[0]))
         return _suggested(name, _value(words[0]), _score(words[0]), [evidence])
 
-    def _noted(self, attribute: Attribute, note: Observation, fact: AttributeValue | None) -> AttributeValue | None:
+    def _noted(self, attribute: Attribute, note: Observation, fact: AttributeValue | None) -> AttributeValue:
         """What the note states; wear that was surely seen is told as well."""
         name, value = attribute.name, _value(note)
         if attribute.many:
@@ -238,7 +238,7 @@ class Facts:
                 photo = self._clearest(name, source, value)
                 score = reading.sources[source].get(value, 0.0)
                 text = value if name == ITEM_TYPE else None
-                evidence.append(Evidence(source=source, photo=photo, score=score, text=text))  # type: ignore[arg-type]
+                evidence.append(Evidence(source=source, photo=photo, score=score, text=text))
         if "pixels" in reading.sources:
             clear = [o for o in self.views.by(name, "pixels") if o.photo in self.views.clear]
             evidence += [_evidence(o, value) for o in clear if o.probabilities.get(value, 0.0) > 0]

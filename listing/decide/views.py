@@ -74,7 +74,9 @@ class Views:
 
     def per_photo(self, question: str, source: str) -> dict[int, Distribution]:
         """A source's distribution by photo; of an attribute, what is missing from 1 is ``unknown``."""
-        views = {o.photo: o.probabilities for o in self.by(question, source) if o.photo is not None}
+        views: dict[int, Distribution] = {
+            o.photo: o.probabilities for o in self.by(question, source) if o.photo is not None
+        }
         marks = question == "condition" and source == "evidence_tower"  # independent of each other
         return views if marks or question in _WITHOUT_UNKNOWN else {i: _completed(view) for i, view in views.items()}
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from listing.observe.networks.colour_network import ColourNetwork
 from listing.observe.networks.colour_pixels import pixel_view
-from listing.observe.source import Context, shares
+from listing.observe.source import Context, Source, Stage, shares
 from listing.request import Photo
 from listing.schema import IMPOSSIBLE_COLOUR, Observation
 
 _LEAST_TRUST = 0.5  # of the best photo's, for a photo's colours to count
 
 
-class Colours:
+class Colours(Source):
     """``colour``, ``colour2``, and what the pixels rule out, of each photo that shows the item well."""
 
-    name, stage, local = "pixels", "facts", True
+    name = "pixels"
+    stage: Stage = "facts"
 
     def __init__(self, network: ColourNetwork | None = None) -> None:
         self.network = network

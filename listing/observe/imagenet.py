@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from listing.observe.networks.imagenet import FILE, ImageNetClassifier, category_scores, garment_share
-from listing.observe.source import Context, shares
+from listing.observe.source import Context, Source, shares
 from listing.request import Photo
 from listing.schema import CLOTHES, Observation
 
 
-class ImageNetHead:
+class ImageNetHead(Source):
     """Category by leaf, and the question ``garment``: the share of clothes, whether they have a leaf or not."""
 
-    name, stage, local = "imagenet", "category", True
+    name = "imagenet"
 
     def __init__(self, classifier: ImageNetClassifier) -> None:
         self.classifier = classifier

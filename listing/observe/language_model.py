@@ -8,7 +8,7 @@ from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, Words
 from listing.observe.networks.details import load_details
 from listing.observe.printed.folding import fold
-from listing.observe.source import Context, Likely, shares
+from listing.observe.source import Context, Likely, Source, shares
 from listing.request import Photo
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
@@ -21,10 +21,10 @@ MAX_WORDS, MAX_LENGTH = 6, 60
 TOWERS = ("tower", "evidence_tower")
 
 
-class LanguageModel:
+class LanguageModel(Source):
     """Category and attributes by likelihood; of a model that fills in forms, its words and details too."""
 
-    name, stage = "mllm", "category"
+    name = "mllm"
 
     def __init__(self, backend: Backend, *, everything: bool = False) -> None:
         """``everything``: ask every question, also those whose answer would change nothing (for a calibration)."""

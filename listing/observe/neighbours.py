@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from listing.observe.source import Context, shares
+from listing.observe.source import Context, Source, shares
 from listing.request import Photo
 from listing.schema import NeighbourRef, Observation, PriceRange
 
@@ -45,10 +45,10 @@ class NeighbourSearch(Protocol):
         ...
 
 
-class PastListingVotes:
+class PastListingVotes(Source):
     """The votes of the nearest past listings on the category and on every attribute that they state."""
 
-    name, stage, local = "neighbours", "category", True
+    name = "neighbours"
 
     def __init__(self, search: NeighbourSearch) -> None:
         self.search = search

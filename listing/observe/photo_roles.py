@@ -12,7 +12,7 @@ from typing import Literal
 
 from listing.calibration import log_ratio
 from listing.observe.printed.labels import label_words
-from listing.observe.source import Context
+from listing.observe.source import Context, Source
 from listing.request import Photo
 from listing.schema import CLOTHES, Observation
 
@@ -24,10 +24,10 @@ _STRANGE = -1.3  # log ratio of clothes to other items, below which ImageNet see
 _OTHER = 0.35  # probability of another known item
 
 
-class PhotoRoles:
+class PhotoRoles(Source):
     """The role of each photo, by what the towers, ImageNet, the mask and print say of it."""
 
-    name, stage, local = "roles", "category", True
+    name = "roles"
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """One role a photo."""

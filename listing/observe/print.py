@@ -13,7 +13,7 @@ from listing.observe.printed.brands import find_brand
 from listing.observe.printed.folding import fold
 from listing.observe.printed.labels import find_material, find_size
 from listing.observe.printed.ocr import OcrSpan, merge, reading_order
-from listing.observe.source import Context
+from listing.observe.source import Context, Source, Stage
 from listing.request import Photo
 from listing.safety.contacts import scrub
 from listing.schema import Box, Observation
@@ -26,10 +26,11 @@ _SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")  # whose letters the reader knows; oth
 _ON_ITEM = 0.4  # share of a print's surroundings that the mask of the item holds
 
 
-class Print:
+class Print(Source):
     """Brand, size and material by what labels and print state, and the print itself (question ``text``)."""
 
-    name, stage, local = "ocr", "reading", True
+    name = "ocr"
+    stage: Stage = "reading"
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """Of each photo but those that show no item beside one that does; a label's lines are no print of the item."""
@@ -53,7 +54,7 @@ class Print:
     def _observation(
         self, question: str, photo: int, value: str, span: OcrSpan | None, score: float, words: str | None = None
     ) -> Observation:
-        text = scrub(words if words is not None or span is None else span.text)
+        text = scrub(words or (span.text if span else value))
         return Observation(
             source=self.name,
             question=question,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from listing.observe.note import read_note
-from listing.observe.source import Context
+from listing.observe.source import Context, Source
 from listing.request import DraftRequest, Photo
 from listing.schema import Observation
 
 ANSWER, NOTE = "seller", "note"
 
 
-class Seller:
+class Seller(Source):
     """Answers (source ``seller``) and what the note states (source ``note``)."""
 
-    name, stage, local = ANSWER, "category", True
+    name = ANSWER
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """All that the request holds of the seller's word."""

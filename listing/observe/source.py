@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -77,16 +78,16 @@ class Context:
         return next(iter(self.of("roles", "role", photo)), "item")
 
 
-class Source(Protocol):
+class Source(ABC):
     """One source of observations. ``local`` ones compute in this process, for one draft at a time."""
 
     name: str
-    stage: Stage
-    local: bool
+    stage: Stage = "category"
+    local: bool = True
 
+    @abstractmethod
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterable[Observation]:
         """What the source says of one item's photos."""
-        ...
 
 
 def shares(distribution: Mapping[str, float], without: Iterable[str] = ()) -> dict[str, float]:

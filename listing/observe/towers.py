@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from listing.backends.base import Backend
 from listing.observe.networks.evidence_tower import EvidenceTower
-from listing.observe.source import Context, shares
+from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
 from listing.schema import Observation
@@ -14,10 +14,10 @@ from listing.schema import Observation
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
 
 
-class TowerHeads:
+class TowerHeads(Source):
     """The heads of the MLLM's vision tower, where its model has any."""
 
-    name, stage, local = "tower", "category", True
+    name = "tower"
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -28,10 +28,10 @@ class TowerHeads:
             yield from tower_observations(self.name, i, self.backend.opinions(photo.image))
 
 
-class EvidenceTowerHeads:
+class EvidenceTowerHeads(Source):
     """Category, attributes, type, details and signs of wear by the evidence tower."""
 
-    name, stage, local = "evidence_tower", "category", True
+    name = "evidence_tower"
 
     def __init__(self, tower: EvidenceTower) -> None:
         self.tower = tower

@@ -77,10 +77,9 @@ def run(args: argparse.Namespace) -> int:
 
 def follow(events: Iterable[Event]) -> Draft:
     """Show the events as they come; returns the finished draft."""
-    from listing.say.ask import readable
-
     from app.cli import CommandError
     from app.cli.drafts.draft_text import category_line, fact_lines
+    from listing.say.ask import readable
 
     started = time.monotonic()
 
