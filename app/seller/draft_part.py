@@ -293,6 +293,8 @@ def _bottom(view: DraftView) -> str:
         said.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
     if said:
         return " ".join(said)
+    if view.category is None or view.category.value is None:
+        return "Write what it is, so that buyers find it."
     if doubts:
         return f"{doubts} guess{'es' if doubts > 1 else ''} left out until you confirm."
     return "Everything in it was seen in your photos, read on a label, or told by you."

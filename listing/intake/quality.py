@@ -96,7 +96,7 @@ def assess(
         "evidence": f"Please check the guesses: {_listed(guesses)}." if guesses else "",
         "length": _length_tip(title, description),
         "violations": f"Look at what was flagged: {flags[0].message}" if flags else "",
-        "readability": "Write shorter sentences, and not in capitals.",
+        "readability": _readability_tip(description),
     }
     gain = {name: WEIGHTS[name] * (1 - share) for name, share in parts.items()}
     order = sorted((name for name in parts if gain[name] >= _WORTH_A_TIP and tips[name]), key=lambda n: -gain[n])
@@ -105,6 +105,19 @@ def assess(
         parts={name: round(share, 3) for name, share in parts.items()},
         tips=[tips[name] for name in order[:MAX_TIPS]],
     )
+
+
+def _readability_tip(text: str) -> str:
+    """What makes a text hard to read; nothing where there is no text."""
+    if not text:
+        return ""
+    return "Write it in small letters, not in capitals." if _shouted(text) > _BAD else "Write shorter sentences."
+
+
+def _shouted(text: str) -> float:
+    """Share of the words in capitals; print that is quoted does not count."""
+    words = re.findall(r"\w+", re.sub(r'"[^"]*"', "", text))
+    return sum(w.isupper() and len(w) > 3 for w in words) / len(words) if words else 0.0
 
 
 def _photo_share(photos: Sequence[Mapping[str, float]]) -> float:
@@ -124,7 +137,7 @@ def readability(text: str) -> float:
         return 0.0
     sentences = [s for s in re.split(r"[.!?\n]+", text) if s.strip()]
     longest = max(len(re.findall(r"\w+", sentence)) for sentence in sentences)
-    shouted = sum(w.isupper() and len(w) > 3 for w in words) / len(words)
+    shouted = _shouted(text)
     repeated = sum(a.lower() == b.lower() for a, b in itertools.pairwise(words)) / len(words)
     return min(1.0, _LONG_SENTENCE / longest) * max(0.0, 1 - shouted) * max(0.0, 1 - 4 * repeated)
 

@@ -117,3 +117,10 @@ def test_readability() -> None:
     assert readability("A blue hoodie. It is warm.") == 1
     assert readability("") == 0
     assert readability("very very very very warm") < 0.5
+
+
+def test_print_in_capitals_is_not_shouting_and_no_text_gets_no_advice_on_its_style() -> None:
+    quoted = readability('Red tin. It says "TWININGS EVERYDAY TEA" on it.')
+    assert quoted == pytest.approx(readability('Red tin. It says "twinings everyday tea" on it.'))
+    empty = assess(attributes=[], title="", description="", photos=[], flags=[], expected=[])
+    assert not any("sentences" in tip or "capitals" in tip for tip in empty.tips)
