@@ -8,10 +8,12 @@ from pathlib import Path
 
 from listing.intake.photos import intake
 from listing.lexicon import load_lexicon
-from listing.safety.contacts import scrub_for_index
+from listing.safety.contacts import contacts_version, scrub_for_index
 from listing.taxonomy import load_taxonomy
 from rag_index import ReadPhoto, Tools
 from rag_index.imports.words import Vocabulary
+
+PHOTOS = 1  # raise when intake makes other pixels or hashes of the same file
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +38,7 @@ def _in_order(labels: frozenset[str]) -> tuple[str, ...]:
 
 def tools() -> Tools:
     """Scrubbing and safe intake of photos."""
-    return Tools(scrub_for_index, read_photos)
+    return Tools(scrub_for_index, read_photos, f"{PHOTOS} {contacts_version()}")
 
 
 def read_photos(paths: Sequence[Path]) -> list[ReadPhoto]:

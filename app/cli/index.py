@@ -75,7 +75,7 @@ def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
         records: Iterable[rag_index.IndexRecord] = ()
     else:
         records = made.records() if made else _samples(encoders)
-    count = rag_index.build(records, args.index, encoders.info, contact_check=_contact_check)
+    count = rag_index.build(records, args.index, encoders.info, contact_check=made.check if made else _contact_check)
     if made:
         made.done()
     print(f"{count} listings in {args.index}")
@@ -86,7 +86,7 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Import a table into the index that is there."""
     rag_index.ListingIndex.open(args.index, encoders.info).close()  # better to hear of it before the work
     made = _import(args, encoders)
-    with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=_contact_check) as index:
+    with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=made.check) as index:
         before = index.count()
         stored = index.add(made.records())
         new = index.count() - before
@@ -100,7 +100,7 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Take listings out of the index, with what was kept to encode them no second time."""
-    from rag_index.imports.vectors import forget
+    from rag_index.imports.known import forget
 
     if not args.ids and not args.table:
         raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)

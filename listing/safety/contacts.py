@@ -7,10 +7,12 @@ spelled-out numbers, handles, disguised addresses, streets with a house number. 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from linkify_it import LinkifyIt
 from listing.safety.fold import MARKUP, Folded, fold
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
-__all__ = ["MASK", "ContactSpan", "find_contacts", "scrub", "scrub_for_index", "sure_contact"]
+__all__ = ["MASK", "ContactSpan", "contacts_version", "find_contacts", "scrub", "scrub_for_index", "sure_contact"]
 
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
@@ -32,6 +34,17 @@ _CHUNK = re.compile(r"[^\s<>]{4,300}")  # linkify's time grows with the square o
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
 _NUMBER_OR_AT = re.compile(r"\d{5}|@")
 _PHONE_DIGITS = re.compile(r"[+]\s?\d")
+
+
+@cache
+def contacts_version() -> str:
+    """A digest that changes with everything that decides what is found: code, weights, libraries."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in WEIGHTS.parent.iterdir() if p.suffix == ".py" or p == WEIGHTS):
+        digest.update(file.read_bytes())
+    for library in ("phonenumbers", "linkify-it-py"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """A catalogue's rows to records of the index.
 
-Scrubbing and reading photos are the caller's, as passed functions. All rows are made ready before any is stored; their
-vectors are on the disk group by group (``vectors.py``), so that an import that was stopped goes on where it was, and
-one that fails stores nothing.
+Scrubbing and reading photos are the caller's, as passed functions. All rows are made ready before any is stored; what
+was worked out is on the disk group by group (``known.py``), so that an import that was stopped goes on where it was,
+and one that fails stores nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +18,10 @@ from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
 from rag_index.imports.catalogue import Catalogue, PlainRow
 from rag_index.imports.fetch import Fetcher, FetchProblem, is_address
+from rag_index.imports.known import Encoded, Known, Used, digest_of, known_of
 from rag_index.imports.record_checks import MAX_TEXT, ContactCheck, check
 from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RowProblem
-from rag_index.imports.vectors import Encoded, VectorStore, vector_store
 from rag_index.records import IndexRecord
 from rag_index.storage.rows import chunks
 
@@ -42,6 +43,7 @@ class Tools:
 
     scrub: Callable[[str], str]  # text -> text without contact data
     read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]  # paths of one item -> clean photos
+    version: str = ""  # changes whenever any of this, or the check for contact data, works otherwise
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class _Ready:
 
 @dataclass(frozen=True)
 class Import:
-    """One import. ``home``: where vectors and fetched photos lie, for a stop and for the next import of this table.
+    """One import. ``home``: where fetched photos lie, and what is known of the table, for a stop and for the next time.
 
     dropped: ids of the rows that the glossary leaves out, which may be in the index from before.
     """
@@ -77,18 +79,20 @@ class Import:
     fetcher: Fetcher | None = None
     dropped: set[str] = field(default_factory=set, init=False)
     _ready: list[_Ready] = field(default_factory=list, init=False, repr=False)
+    _used: Used = field(default_factory=set, init=False, repr=False)
+    _passed: set[str] = field(default_factory=set, init=False, repr=False)
 
     def prepare(self, progress: Callable[[int], None] = lambda rows: None) -> Report:
-        """Make all rows ready; nothing is stored yet. What was encoded before is not encoded again.
+        """Make all rows ready; nothing is stored yet. What was worked out before is not worked out again.
 
         progress: is called with the number of rows that are ready.
         """
         report, rows = Report(), 0
         self._ready.clear()
-        with vector_store(self.home, self.catalogue.path) as store:
+        with self._known() as known:
             for group in chunks(self.catalogue.rows(), BATCH):
-                problems, ready = self._made(group, store)
-                store.commit()
+                problems, ready = self._made(group, known)
+                known.commit()
                 self._ready.extend(ready)
                 report.add(problems, [r.record.category in self.catalogue.vocabulary.kinds for r in ready])
                 self.dropped.update(p.dropped for p in problems if p.dropped)
@@ -99,31 +103,34 @@ class Import:
 
     def records(self) -> Iterator[IndexRecord]:
         """What ``prepare`` made ready, in order."""
-        with vector_store(self.home, self.catalogue.path) as store:
+        with self._known() as known:
             for ready in self._ready:
-                photos = [_stored(store, self._image_model, digest) for digest in ready.photos]
-                text = _stored(store, self._text_model, ready.text)
+                photos = [_vector(known, self._image_model, digest) for digest in ready.photos]
+                text = _vector(known, self._text_model, ready.text)
                 yield _with_vectors(ready.record, photos, text)
 
+    def check(self, text: str) -> str | None:
+        """``contact_check``, which does not look again at what has passed it in ``prepare``."""
+        return None if self.contact_check is None or digest_of(text) in self._passed else self.contact_check(text)
+
     def done(self) -> None:
-        """Delete the vectors of rows that are no longer used; the others spare the next import their encoding."""
-        used = {(self._text_model, ready.text) for ready in self._ready}
-        used |= {(self._image_model, digest) for ready in self._ready for digest in ready.photos}
-        with vector_store(self.home, self.catalogue.path) as store:
-            store.keep(used)
+        """Delete what is known of rows that are no longer used; the rest spares the next import its work."""
+        with self._known() as known:
+            known.tidy()
         self._ready.clear()
+
+    def _known(self) -> AbstractContextManager[Known]:
+        return known_of(self.home, self.catalogue.path, self._used)
 
     @property
     def _image_model(self) -> str:
-        return f"image {self.encoders.info.image.revision}"
+        return f"image {self.tools.version} {self.encoders.info.image.revision}"
 
     @property
     def _text_model(self) -> str:
         return f"text {self.encoders.info.text.revision}"
 
-    def _made(
-        self, group: Sequence[PlainRow | RowProblem], store: VectorStore
-    ) -> tuple[list[RowProblem], list[_Ready]]:
+    def _made(self, group: Sequence[PlainRow | RowProblem], known: Known) -> tuple[list[RowProblem], list[_Ready]]:
         problems: list[RowProblem] = []
         usable: list[tuple[PlainRow, Sequence[_Photo]]] = []
         rows = [row for row in group if isinstance(row, PlainRow)]
@@ -133,71 +140,85 @@ class Import:
                 problems.append(row)
                 continue
             try:
-                usable.append((row, read_some(files[row.place], lambda paths: [self._photo(p, store) for p in paths])))
+                usable.append((row, read_some(files[row.place], lambda paths: [self._photo(p, known) for p in paths])))
             except ValueError as error:
                 problems.append(RowProblem(row.place, "none of its photos can be used", str(error)))
         ready = []
-        for row, one, record in self._records(usable, store):
+        for row, one, record in self._records(usable, known):
             try:
-                check(record, self.encoders.info, self.contact_check)
+                check(record, self.encoders.info, self._checking(row.listing_id, known))
                 ready.append(one)
             except BadRecord as error:
                 problems.append(RowProblem(row.place, "the index cannot hold it", str(error)))
         return problems, ready
 
-    def _photo(self, file: Path, store: VectorStore) -> _Photo:
+    def _photo(self, file: Path, known: Known) -> _Photo:
         digest = ""
         if file.is_file():
             with file.open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            if known := store.find(self._image_model, digest):
-                return _Photo(digest, known, None)
+            if made := known.vector(self._image_model, digest):
+                return _Photo(digest, made, None)
         (read,) = self.tools.read_photos([file])
         return _Photo(digest, None, read)
 
     def _records(
-        self, usable: Sequence[tuple[PlainRow, Sequence[_Photo]]], store: VectorStore
+        self, usable: Sequence[tuple[PlainRow, Sequence[_Photo]]], known: Known
     ) -> Iterator[tuple[PlainRow, _Ready, IndexRecord]]:
         """Each row with its record, without and with its vectors."""
-        texts = [self.tools.scrub(f"{row.title}\n{row.description}".strip())[:MAX_TEXT] for row, _ in usable]
-        text_vectors = self._texts([row.listing_id for row, _ in usable], texts, store)
-        photo_vectors = self._photos([(row.listing_id, photo) for row, photos in usable for photo in photos], store)
+        texts = [self._scrubbed(row, f"{row.title}\n{row.description}".strip(), known)[:MAX_TEXT] for row, _ in usable]
+        text_vectors = self._texts([row.listing_id for row, _ in usable], texts, known)
+        photo_vectors = self._photos([(row.listing_id, photo) for row, photos in usable for photo in photos], known)
         for (row, photos), text, vector in zip(usable, texts, text_vectors, strict=True):
             mine = [next(photo_vectors) for _ in photos]
-            plain = self._plain(row, text, [made.phash for made in mine])
+            plain = self._plain(row, text, [made.phash for made in mine], known)
             yield row, _Ready(plain, [made.digest for made in mine], vector.digest), _with_vectors(plain, mine, vector)
 
-    def _texts(self, listings: Sequence[str], texts: Sequence[str], store: VectorStore) -> list[Encoded]:
-        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        found = {digest: made for digest in digests if (made := store.find(self._text_model, digest))}
+    def _texts(self, listings: Sequence[str], texts: Sequence[str], known: Known) -> list[Encoded]:
+        digests = [digest_of(text) for text in texts]
+        found = {digest: made for digest in digests if (made := known.vector(self._text_model, digest))}
         new = [i for i, digest in enumerate(digests) if digest not in found]
         if new:
             for i, numbers in zip(new, self.encoders.text_vectors([texts[i] for i in new]), strict=True):
                 found[digests[i]] = Encoded(digests[i], numbers)
-                store.put(self._text_model, listings[i], found[digests[i]])
+                known.put(self._text_model, listings[i], found[digests[i]])
         return [found[digest] for digest in digests]
 
-    def _photos(self, photos: Sequence[tuple[str, _Photo]], store: VectorStore) -> Iterator[Encoded]:
+    def _photos(self, photos: Sequence[tuple[str, _Photo]], known: Known) -> Iterator[Encoded]:
         new = [photo.read for _, photo in photos if photo.read]
         vectors = iter(self.encoders.image_vectors([read.image for read in new]) if new else ())
         for listing, photo in photos:
             if photo.read:
                 made = Encoded(photo.digest, next(vectors), photo.read.phash)
-                store.put(self._image_model, listing, made)
+                known.put(self._image_model, listing, made)
                 yield made
             elif photo.known:
                 yield photo.known
 
-    def _plain(self, row: PlainRow, text: str, phashes: list[str]) -> IndexRecord:
-        scrub = self.tools.scrub
+    def _scrubbed(self, row: PlainRow, text: str, known: Known) -> str:
+        return known.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
+
+    def _checking(self, listing: str, known: Known) -> ContactCheck | None:
+        if (look := self.contact_check) is None:
+            return None
+
+        def checked(text: str) -> str | None:
+            kind = known.once(f"check {self.tools.version}", listing, text, lambda words: look(words) or "")
+            if not kind:
+                self._passed.add(digest_of(text))
+            return kind or None
+
+        return checked
+
+    def _plain(self, row: PlainRow, text: str, phashes: list[str], known: Known) -> IndexRecord:
         return IndexRecord(
             listing_id=row.listing_id,
             # No seller is named: the listing counts for itself, else a whole shop would be one voice.
             seller_id=row.seller_id or row.listing_id,
-            category=row.category if row.known else scrub(row.category),
+            category=row.category if row.known else self._scrubbed(row, row.category, known),
             phashes=phashes,
             text=text,
-            attributes={name: scrub(value) for name, value in row.attributes.items()},
+            attributes={name: self._scrubbed(row, value, known) for name, value in row.attributes.items()},
             price=row.price,
             currency=row.currency,
             sold=row.sold,
@@ -209,8 +230,8 @@ def _with_vectors(record: IndexRecord, photos: Sequence[Encoded], text: Encoded)
     return record.model_copy(update={"image_vectors": images, "text_vector": text.numbers.tolist()})
 
 
-def _stored(store: VectorStore, model: str, digest: str) -> Encoded:
-    if (made := store.find(model, digest)) is None:
+def _vector(known: Known, model: str, digest: str) -> Encoded:
+    if (made := known.vector(model, digest)) is None:
         raise ImportProblem("Vectors that were just made are gone: was IPL_HOME/imports deleted? Run it again.")
     return made
 

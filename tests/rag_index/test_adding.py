@@ -14,6 +14,7 @@ from PIL import Image
 
 import rag_index
 from app.cli import CommandError, catalogue, index
+from listing.safety.contacts import SHORT
 from rag_index import Encoders, EncodersInfo, ListingIndex, sample_encoders
 
 ROWS = 6
@@ -55,7 +56,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def write(table: Path, numbers: Sequence[int] | range) -> None:
-    rows = [f"s{n},{'Thing' * n} no. {n},{'Hats' if n % 2 else 'Kurtas'},{n}.png\n" for n in numbers]
+    rows = [f"s{n},{'A long title ' * 4}{'x' * n} no. {n},{'Hats' if n % 2 else 'Kurtas'},{n}.png\n" for n in numbers]
     table.write_text("listing_id,title,category,photos\n" + "".join(rows))
 
 
@@ -78,14 +79,19 @@ def decided(shop: Path, ours: str) -> list[str]:
     return ["--mapping", str(mapping)]
 
 
-def test_another_mapping_encodes_no_photo_again(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_mapping_encodes_no_photo_again(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(shop.parent, "add", str(shop)) == 0
     assert inside(shop)["s2"] == "Kurtas"
     assert (Counting.photos, len(inside(shop))) == (ROWS, ROWS)
     with ListingIndex.open(shop.parent / "index") as opened:
         before = opened.get("s3")
     Counting.texts = 0
+    looked = []
+    monkeypatch.setattr("listing.safety.contacts._found", lambda text, threshold: looked.append(text) or [])
     assert run(shop.parent, "add", str(shop), *decided(shop, "Top")) == 0
+    assert not [text for text in looked if len(text) > SHORT], "no text is searched for contact data again"
     assert inside(shop) == {f"s{n}": "Hat" if n % 2 else "Top" for n in range(ROWS)}
     assert Counting.photos == ROWS
     assert Counting.texts == 0
