@@ -38,8 +38,8 @@ def run_backup(args: argparse.Namespace) -> int:
     print("Not in it: index, embedded model, session key, password file; docs/operations.md says why.")
     if done.lost:
         print(
-            f"ipl: {len(done.lost)} photos have no file any more and are not in it, {done.lost[0]} is one of them: look "
-            "whether their folder is mounted (IPL_MEDIA).",
+            f"ipl: {len(done.lost)} photos have no file any more and are not in it, {done.lost[0]} is one of them: "
+            "look whether their folder is mounted (IPL_MEDIA).",
             file=sys.stderr,
         )
     return 1 if done.lost else 0

@@ -77,8 +77,9 @@ class Media:
     def sweep(self, known: Collection[str], older_than: float) -> int:
         """Move photos that the store does not know to the trash if they are older than that many seconds.
 
-        First what it does know comes back from there. Returns how many files went. Such files stay behind when a process dies between writing a photo and its row, or
-        a row and its photo. When most of the photos are unknown they are left: then the store is the likelier culprit.
+        First what it does know comes back from there. Returns how many files went. Such files stay behind when a
+        process dies between writing a photo and its row, or a row and its photo. When most of the photos are unknown
+        they are left: then the store is the likelier culprit.
         """
         self._bring_back(known)
         oldest = time.time() - older_than

@@ -137,8 +137,8 @@ def _copy_sqlite(url: URL, target: Path) -> list[str]:
         damage = damage_of(target)
         if damage:
             raise BackupError(
-                f"The store at {source} is damaged ({damage}) and is not saved: stop the server and bring the last good "
-                "archive back (./ipl restore FILE --force)."
+                f"The store at {source} is damaged ({damage}) and is not saved: stop the server and bring the last "
+                "good archive back (./ipl restore FILE --force)."
             )
         with closing(sqlite3.connect(target)) as copy:
             return [row[0] for row in copy.execute("SELECT id FROM photos ORDER BY id")]
