@@ -43,7 +43,7 @@ def test_a_damaged_file_is_said_and_the_index_can_be_built_again(
     location = tmp_path / "index"
     shutil.copytree(whole, location)
     damage(next(location.glob(f"g-*/{name}")))
-    with pytest.raises(IndexDamaged, match="damaged.*build it again"):
+    with pytest.raises(IndexDamaged, match=r"damaged.*build it again"):
         ListingIndex.open(location, INFO)
     assert build([make(1)], location, INFO) == 1
     with ListingIndex.open(location, INFO) as index:
