@@ -76,13 +76,21 @@ class Housekeeping:
         return len(old)
 
     def sweep(self) -> int:
-        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
+        """Move photos without a row to the trash and empty it of old ones; returns how many were moved.
+
+        On a disk that cannot be written now they stay where they are.
+        """
         with self.store.read() as session:
             known = set(session.scalars(select(PhotoRow.id)))
             known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
-        swept = self.media.sweep(known, STRAY_SECONDS)
-        if clock_holds(self.store):
-            self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        holds = clock_holds(self.store)
+        try:
+            swept = self.media.sweep(known, STRAY_SECONDS)
+            if holds:
+                self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        except OSError as error:
+            log.warning("photos cannot be swept now: %s", error)
+            return 0
         return swept
 
     def forget(self) -> int:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from app.store.db import disk_full
+from app.store.db import disk_full, read_only
 from app.store.private_file import replace_privately
 from app.views import AppError
 
@@ -35,7 +35,7 @@ class Media:
         return self.folder / photo_id[:2] / f"{photo_id}.jpg"
 
     def save(self, photo_id: str, jpeg: bytes) -> Path:
-        """Write a photo so that after a crash it is whole or not there. Raises AppError (507): the disk is full."""
+        """Write a photo so that after a crash it is whole or not there. Raises AppError (507): it cannot."""
         path = self.path(photo_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,8 @@ class Media:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise disk_full() from error
+            if error.errno == errno.EROFS:
+                raise read_only() from error
             raise
         return path
 
