@@ -68,7 +68,7 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
 
     Raises:
         TargetExists: ``out`` is there already. BackupError: there is no store, it is damaged, its program is missing,
-        or photos are, where ``out`` is a good archive.
+            or photos are, where ``out`` is a good archive.
         StoreError: a restore runs, or the photos are those of another store.
     """
     if out.exists() and not force:
