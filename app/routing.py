@@ -44,7 +44,7 @@ _MEANINGS = {
     422: "What was given cannot be used; the message says why.",
     429: "Too many drafts or requests are waiting; see Retry-After.",
     503: "The store is busy or does not answer (see Retry-After), or the model failed.",
-    507: "The disk is full; nothing was saved.",
+    507: "The disk is full or read-only; nothing was saved.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {s: {"model": ErrorBody, "description": t} for s, t in _MEANINGS.items()}
 

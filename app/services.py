@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from app.accounts.passwords import read_passwords
@@ -41,6 +42,9 @@ from listing.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:
     from listing.observe.past_listings import PastListings
+    from rag_index import EncodersInfo
+
+log = logging.getLogger(__name__)
 
 
 class Services:
@@ -125,11 +129,20 @@ def _late(settings: Settings, past: PastListings | None) -> LatePipeline:
 def _open_past(settings: Settings) -> PastListings:
     """The index of past listings, one for the pipeline and for publishing: an embedded index has a single owner.
 
-    An empty one is made where there is none, so that the first published listing has a place to go.
+    An empty one is made where there is none, so that the first published listing has a place to go, and one of the
+    sample listings where its files are damaged; the store's own listings follow.
     """
     from listing.observe.past_listings import PastListings
     from listing.safety.contacts import sure_contact
-    from rag_index import IndexFailure, IndexMissing, ListingIndex, build, default_encoders, default_location
+    from rag_index import (
+        IndexDamaged,
+        IndexFailure,
+        IndexMissing,
+        ListingIndex,
+        build,
+        default_encoders,
+        default_location,
+    )
 
     location, encoders = settings.index or default_location(settings.home), default_encoders(settings.home)
     try:
@@ -138,6 +151,20 @@ def _open_past(settings: Settings) -> PastListings:
         except IndexMissing:
             build([], location, encoders.info)
             index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
+        except IndexDamaged as error:
+            log.warning("%s It is made again now: what ./ipl index add brought has to be added once more.", error)
+            _make_again(location, encoders.info)
+            index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     except IndexFailure as error:
         raise StoreError(str(error)) from error
     return PastListings(index, encoders, load_taxonomy())
+
+
+def _make_again(location: str, info: EncodersInfo) -> None:
+    """Build the index of the sample listings, or an empty one where they are of other models."""
+    from rag_index import IndexMismatch, build, sample_records
+
+    try:
+        build(sample_records(info), location, info)
+    except IndexMismatch:
+        build([], location, info)

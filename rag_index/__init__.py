@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rag_index.errors import (
     BadRecord,
     IndexBusy,
+    IndexDamaged,
     IndexFailure,
     IndexMismatch,
     IndexMissing,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAMPLE_FOLDER", "BadRecord", "EncoderInfo", "Encoders", "EncodersInfo", "Filter", "IndexBusy",
-    "IndexFailure", "IndexMismatch", "IndexMissing", "IndexRecord", "IndexUnreachable", "IplError",
+    "IndexDamaged", "IndexFailure", "IndexMismatch", "IndexMissing", "IndexRecord", "IndexUnreachable", "IplError",
     "ListingIndex", "Neighbour", "PriceBasis", "Query", "ReadPhoto", "Rules", "ServerPlace", "Tools", "build",
     "default_encoders", "default_location", "own_copy", "price_range", "retrieve", "sample_encoders",
     "sample_facts", "sample_records", "still_copy", "vote",

@@ -39,6 +39,10 @@ class IndexMismatch(IndexFailure):
     """The index was built by another model or another version of its format."""
 
 
+class IndexDamaged(IndexFailure):
+    """Files of the index in a folder are damaged or missing; only building it again helps."""
+
+
 class IndexUnreachable(IndexFailure):
     """The server does not answer."""
 

@@ -5,17 +5,18 @@ Vectors are always given, never made here (``embedding_function=None``); the spa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from rag_index.errors import BadRecord, IndexMissing
+from rag_index.errors import BadRecord, IndexFailure, IndexMissing
 from rag_index.imports.record_checks import ContactCheck, check
 from rag_index.records import IndexRecord
 from rag_index.search import Filter, Hit, nearest
-from rag_index.storage.location import Place, find_place, new_generation, plain_errors
+from rag_index.storage.location import FolderPlace, Place, find_place, new_generation, plain_errors
 from rag_index.storage.manifest import SPACE, EncodersInfo, Manifest
 from rag_index.storage.rows import TEXT_PART, RowKey, chunks, slices, to_record, to_rows
 
@@ -52,7 +53,7 @@ class ListingIndex:
             contact_check: names the kind of contact data in a text, or None; records in which it finds any are refused.
 
         Raises:
-            IndexMissing, IndexBusy, IndexMismatch, IndexUnreachable: see ``errors.py``.
+            IndexMissing, IndexBusy, IndexMismatch, IndexDamaged, IndexUnreachable: see ``errors.py``.
         """
         if not str(location).startswith("http") and not (Path(location) / "manifest.json").is_file():
             raise IndexMissing(f"There is no index in {location}; make one with: ipl index build.")
@@ -61,7 +62,18 @@ class ListingIndex:
             manifest = place.current()
             if encoders is not None:
                 manifest.check(encoders, place.name)
-            return cls(place, manifest, contact_check)
+            if not isinstance(place, FolderPlace):
+                return cls(place, manifest, contact_check)
+            place.check(manifest.generation)
+            try:
+                index = cls(place, manifest, contact_check)
+                for part in PARTS:  # reads its files, so that damage shows here
+                    index._call(part, "get", limit=1, include=[])
+            except IndexFailure as error:
+                if re.search(r"\(code: \d+\)", str(error)):  # of SQLite, whose database is whole: a full disk
+                    raise
+                raise place.damaged(str(error)) from error
+            return index
         except BaseException:
             place.close()
             raise

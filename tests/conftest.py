@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,18 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def can_mount() -> bool:
+    """Whether this process may mount a file system."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False)
+            return done.returncode == 0
+        except FileNotFoundError:
+            return False
+        finally:
+            subprocess.run(["umount", folder], capture_output=True, check=False)
+
+
 @dataclass(frozen=True)
 class Need:
     """What the tests of a marker need; ``optional`` needs cannot be installed, so that ``--strict`` lets them pass."""
@@ -58,6 +71,7 @@ NEEDS = {
     "model": Need(model_is_assembled, f"the embedded model is not assembled in {REAL_HOME}"),
     "data": Need(DATA.is_dir, f"what it reads is not in {DATA} (IPL_DATA names the folder)", optional=True),
     "torchrec": Need(lambda: find_spec("torchrec") is not None, "TorchRec is not installed", optional=True),
+    "mount": Need(can_mount, "file systems cannot be mounted here", optional=True),
     "gpu": Need(has_gpu, "there is no CUDA device", optional=True),
 }
 

@@ -63,11 +63,12 @@ class Sessions:
         self._secret.put(lambda: revoke_cookies(self._path, name))
 
     def _is_ours(self, value: str | None, name: str, purpose: str, seconds: float) -> bool:
+        signer = self._signer(name, purpose)
         try:
-            self._signer(name, purpose).unsign(value or "", max_age=int(seconds))
+            _, made_at = signer.unsign(value or "", return_timestamp=True)
         except (BadSignature, UnicodeError):
             return False
-        return True
+        return abs(signer.get_timestamp() - made_at.timestamp()) <= seconds  # the clock may have gone back since
 
     def _signer(self, name: str, purpose: str) -> TimestampSigner:
         key, marks = self._secret.get()

@@ -37,8 +37,12 @@ def run_backup(args: argparse.Namespace) -> int:
     print(f"{args.file}: {done.files} files ({done.photos} photos), {done.bytes / 1e6:.1f} MB, each with its SHA-256")
     print("Not in it: index, embedded model, session key, password file; docs/operations.md says why.")
     if done.lost:
-        print(f"ipl: {len(done.lost)} photos have no file any more, {done.lost[0]} is one of them.", file=sys.stderr)
-    return 0
+        print(
+            f"ipl: {len(done.lost)} photos have no file any more and are not in it, {done.lost[0]} is one of them: "
+            "look whether their folder is mounted (IPL_MEDIA).",
+            file=sys.stderr,
+        )
+    return 1 if done.lost else 0
 
 
 def register_restore(parser: argparse.ArgumentParser) -> None:

@@ -187,14 +187,14 @@ def stats(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 
 def _fits(location: str, encoders: rag_index.Encoders) -> bool:
-    """Whether there is an index of these models.
+    """Whether there is an index of these models that can be read.
 
     Raises:
         IndexMismatch: it is another model's and holds more than the sample, which only its owner may give up.
     """
     try:
         rag_index.ListingIndex.open(location, encoders.info).close()
-    except rag_index.IndexMissing:
+    except (rag_index.IndexMissing, rag_index.IndexDamaged):
         return False
     except rag_index.IndexMismatch:
         with rag_index.ListingIndex.open(location) as index:

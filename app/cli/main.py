@@ -157,7 +157,10 @@ def report(command: str, error: Exception) -> int:
         return say(str(error), error.exit_status)
     if isinstance(error, ModuleNotFoundError):
         return say(f"'{command}' needs the package {error.name}, which is not installed: {EVERYTHING}.", 1)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        where, reason = error.filename or ipl_home(), (error.strerror or "").lower()
+        return say(f"{where} cannot be used ({reason}): mend that, or name another folder with IPL_HOME.", 1)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return say(f"the disk is full ({error.filename or ipl_home()}): free some space and run the command again.", 1)
     if os.environ.get("IPL_DEBUG"):
         traceback.print_exception(error)

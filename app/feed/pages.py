@@ -22,7 +22,7 @@ from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow, now
-from app.views import Busy
+from app.views import AppError, Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.feed import Feed
@@ -32,6 +32,7 @@ from recommend.cascade.visitors import Visitor
 
 MAX_BUCKETS = 10_000  # visitors; beyond them those who have not come for ``FORGET_S`` are forgotten
 FORGET_S = 60.0
+NOBODY = -1  # number of a visitor of whom nothing is known
 KEPT_TIMES = 20_000  # pages of which is known how long they took
 SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "propensity", "pre_rank", "rank")
 
@@ -108,7 +109,7 @@ class PageMaker:
     ) -> None:
         self.store, self.feed, self.listings, self.posts = store, feed, listings, posts
         self._moment, self._candidates_share = moment, settings.feed_candidates
-        self._seconds = metrics.feed_seconds
+        self._seconds, self._errors = metrics.feed_seconds, metrics.errors
         self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
         self.took: deque[tuple[float, float]] = deque(maxlen=KEPT_TIMES)  # when a page was made, and how long it took
@@ -137,7 +138,7 @@ class PageMaker:
     def considered(self, visitor: str, size: int) -> PageState:
         """What a visitor would see now, with all that each stage thought; nothing is written down or counted."""
         known = self._known_visitor(visitor)
-        return self.feed.considered(known if known is not None else -1, self._moment(), size)
+        return self.feed.considered(known if known is not None else NOBODY, self._moment(), size)
 
     def again(self, visitor: str, page_id: str) -> list[Place]:
         """The listings of a page that was made for this visitor, in its order, as far as they can still be bought."""
@@ -163,8 +164,12 @@ class PageMaker:
         known = self._known_visitor(name)
         if known is not None:
             return known
-        with self.store.write() as session:
-            return number(session, "visitor", name)
+        try:
+            with self.store.write() as session:
+                return number(session, "visitor", name)
+        except AppError as error:
+            self._check_readable(error)
+            return NOBODY
 
     def _known_visitor(self, name: str) -> int | None:
         with self.store.read() as session:
@@ -174,17 +179,27 @@ class PageMaker:
         listings = self.listings.listings(s.item_id for s in slate.page)
         page_id = new_id()
         known = request_facts(self.feed.visitors.get(visitor_id), slate.moment)
-        with self.store.write() as session:
-            session.add(FeedPageRow(id=page_id, visitor=visitor_id, known=known, models=slate.models))
-            session.flush()
-            for shown in slate.page:
-                if shown.item_id in listings:
-                    session.add(feed_row(page_id, shown, listings[shown.item_id].id, self.feed.catalog))
-            posts = self.posts.note(session, page_id, slate)
-            # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked it.
-            if self._rng.random() < self._candidates_share and "ranking" not in slate.degraded:
-                session.add(FeedCandidatesRow(page_id=page_id, columns=candidates(slate)))
+        try:
+            with self.store.write() as session:
+                session.add(FeedPageRow(id=page_id, visitor=visitor_id, known=known, models=slate.models))
+                session.flush()
+                for shown in slate.page:
+                    if shown.item_id in listings:
+                        session.add(feed_row(page_id, shown, listings[shown.item_id].id, self.feed.catalog))
+                posts = self.posts.note(session, page_id, slate)
+                # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked.
+                if self._rng.random() < self._candidates_share and "ranking" not in slate.degraded:
+                    session.add(FeedCandidatesRow(page_id=page_id, columns=candidates(slate)))
+        except AppError as error:
+            self._check_readable(error)
+            posts = [None] * len(slate.posts)
         return Page(page_id, slate, listings, posts)
+
+    def _check_readable(self, error: AppError) -> None:
+        """A page that cannot be written down is shown all the same; raises the error where it cannot be read either."""
+        if error.code not in ("disk_full", "read_only"):
+            raise error
+        self._errors.labels(error.code).inc()
 
 
 def candidates(slate: Slate) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from app.store.spare import give_way, hold_back
 from app.store.tables import Base, IdentityRow
 from app.views import AppError
 from listing.errors import IplError
@@ -26,6 +28,8 @@ IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the 
 FOLLOWING = 0x49504E  # of the server that brings the index up to date
 JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/store/backup/journal.py
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
+# SQLite's first codes, of which others are kinds.
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _LOCKED = ("database is locked", "database table is locked")
 # PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
 _TRY_AGAIN = ("55P03", "40P01", "40001")
@@ -89,6 +93,7 @@ def _ready_file(file: Path) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         file.touch(mode=0o600)
+    give_way(file)
 
 
 def share(engine: Engine) -> Engine:
@@ -140,7 +145,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that only reads."""
-        with _sentences(), self._read() as session:
+        with sentences(), self._read() as session:
             yield session
 
     @contextmanager
@@ -148,10 +153,11 @@ class Store:
         """A transaction: committed at the end, rolled back whole on any error.
 
         Raises:
-            AppError: the disk is full (507), the database stays locked or does not answer (503). When it went away in
-                the middle of a commit, the transaction may have happened all the same.
+            AppError: the disk is full or read-only (507), the database stays locked or does not answer (503), or is
+                damaged (500). When it went away in the middle of a commit, the transaction may have happened all the
+                same.
         """
-        with _sentences(), self._write.begin() as session:
+        with sentences(), self._write.begin() as session:
             yield session
 
     @contextmanager
@@ -207,10 +213,27 @@ class Store:
             return False
         return self.empty_log()
 
+    def hold_back(self) -> None:
+        """Hold space back that a full disk needs for deletions; for a clock. Other databases see to it themselves."""
+        file = self._file()
+        if file is not None:
+            hold_back(file)
+
     def _file(self) -> Path | None:
-        url = self.engine.url
-        on_disk = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
-        return Path(url.database) if on_disk and url.database else None
+        return _file_of(self.engine)
+
+
+def _file_of(engine: Engine) -> Path | None:
+    url = engine.url
+    on_disk = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
+    return Path(url.database) if on_disk and url.database else None
+
+
+def make_room(session: Session) -> None:
+    """Before a deletion: on a nearly full disk the space that was held back for it is given free."""
+    file = _file_of(session.get_bind().engine)
+    if file is not None:
+        give_way(file)
 
 
 def count_of(session: Session, statement: Executable) -> int:
@@ -228,23 +251,38 @@ def alone_in(session: Session, table: type[DeclarativeBase]) -> None:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
+    """The database's errors in the block become sentences. Raises AppError."""
     try:
         yield
     except DataError as error:  # such as PostgreSQL's to a NUL in a text
         message = "The text has a character that cannot be stored; remove it."
         raise AppError("invalid", message, 422) from error
     except DBAPIError as error:
-        reason = f"{type(error.orig).__name__} {error.orig}".lower()
-        if any(words in reason for words in _DISK_FULL):
-            raise disk_full() from error
-        if any(words in reason for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
-            raise _busy() from error
-        if _is_away(error):
-            raise store_away() from error
-        raise
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        raise sentence from error
     except PoolTimeout as error:
         raise _busy() from error
+
+
+def _sentence(error: DBAPIError) -> AppError | None:
+    """What a failure of the database means to people; None for one that nobody foresaw."""
+    reason = f"{type(error.orig).__name__} {error.orig}".lower()
+    kind = getattr(error.orig, "sqlite_errorcode", 0)
+    if any(words in reason for words in _DISK_FULL) or kind == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return disk_full()
+    if any(words in reason for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
+        return _busy()
+    if kind & 0xFF in _DAMAGED:
+        remedy = "its operator has to bring the last good backup back (./ipl restore FILE --force)"
+        return AppError("damaged", f"The store is damaged: {remedy}.", 500)
+    if kind & 0xFF == sqlite3.SQLITE_READONLY:
+        return read_only()
+    if kind & 0xFF == sqlite3.SQLITE_IOERR:
+        return AppError("disk", "The store's disk cannot be read or written; its operator has to look at it.", 503)
+    return store_away() if _is_away(error) else None
 
 
 def _is_away(error: DBAPIError) -> bool:
@@ -269,18 +307,29 @@ def disk_full() -> AppError:
     return AppError("disk_full", "The disk is full, nothing was saved; free some space and try again.", 507)
 
 
+def read_only() -> AppError:
+    """The answer where nothing can be written."""
+    return AppError("read_only", "The disk is read-only, nothing was saved; make it writable and try again.", 507)
+
+
 def open_store(url: str) -> Store:
     """The store at ``url``, its schema brought up to date.
 
     Raises:
         StoreError: it cannot be reached, is no store, was written by a newer version, or is half restored.
-        AppError: it is being restored (503).
+        AppError: it is being restored (503), damaged, or on a disk that is full or read-only.
     """
     engine = share(open_engine(url))
     try:
         migrate(engine)
     except DBAPIError as error:
         engine.dispose()
+        sentence = _sentence(error)
+        if sentence is not None and sentence.code not in ("store", "busy"):
+            raise sentence from error
+        file = _file_of(engine)
+        if file is not None and os.statvfs(file.parent).f_flag & os.ST_RDONLY:
+            raise read_only() from error
         where = make_url(url).render_as_string(hide_password=True)
         detail = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         raise StoreError(f"The store {where} cannot be opened ({detail}); check IPL_STORE.") from error

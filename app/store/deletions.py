@@ -90,6 +90,7 @@ class Deletions:
         if self._log_due:
             self._log_due = False  # before: a deletion that comes meanwhile makes it due again
             self._log_due = not self.store.empty_log() or self._log_due
+        self.store.hold_back()
 
     def compact(self, largest: int | None = MAX_COMPACTED_BYTES) -> bool:
         """Write the store's file anew if something was deleted since the last time (see ``Store.compact``)."""

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.editing import edits, evidence_places
+from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
 from listing.request import Tone
@@ -224,6 +225,7 @@ def set_state(session: Session, draft_id: str, state: State, problem: Problem | 
 
 def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
     """Delete photos' rows and note that their files have to go, which ``Deletions.after`` does after commit."""
+    make_room(session)
     session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
     for photo_id in photo_ids:
         session.merge(PhotoDeletionRow(photo_id=photo_id))

@@ -19,6 +19,7 @@ from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.media import Media
 from app.store.outbox import Outbox
+from app.store.retention import clock_holds, forget_behaviour
 from app.store.search_index import SearchIndex
 from app.store.tables import DraftRow, PhotoDeletionRow, PhotoRow, now
 
@@ -56,10 +57,18 @@ class Housekeeping:
 
     def retire(self) -> int:
         """Delete drafts that nobody touched for ``retention_days``; returns how many."""
+        holds = clock_holds(self.store)
         with self.store.write() as session:
             before = now() - timedelta(days=self.settings.retention_days)
             query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < before)
             old = list(session.scalars(query.with_for_update(skip_locked=True)))  # not one in somebody's hands
+            if old and not holds:
+                log.warning(
+                    "the clock is more than a day ahead of when this store was last in use: what is too old by it, %s, "
+                    "is deleted once it still says so a day later",
+                    f"{len(old)} draft{'s' if len(old) > 1 else ''} among it",
+                )
+                return 0
             for row in old:
                 draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
             draft_repo.delete_drafts(session, [row.id for row in old])
@@ -67,13 +76,26 @@ class Housekeeping:
         return len(old)
 
     def sweep(self) -> int:
-        """Move photos without a row to the trash and empty it of old ones; returns how many were moved."""
+        """Move photos without a row to the trash and empty it of old ones; returns how many were moved.
+
+        On a disk that cannot be written now they stay where they are.
+        """
         with self.store.read() as session:
             known = set(session.scalars(select(PhotoRow.id)))
             known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
-        swept = self.media.sweep(known, STRAY_SECONDS)
-        self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        holds = clock_holds(self.store)
+        try:
+            swept = self.media.sweep(known, STRAY_SECONDS)
+            if holds:
+                self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+        except OSError as error:
+            log.warning("photos cannot be swept now: %s", error)
+            return 0
         return swept
+
+    def forget(self) -> int:
+        """Delete behaviour that is older than ``log_days``; returns how many pages of the feed went."""
+        return forget_behaviour(self.store, self.settings.log_days) if clock_holds(self.store) else 0
 
     def stop_orphans(self, alive: Collection[str]) -> int:
         """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app.settings import Settings
-from app.store.db import Store, StoreError, engine_of, open_store
+from app.store.db import Store, StoreError, engine_of, open_store, sentences
 from app.store.media import Media
 from app.store.tables import IdentityRow
 
@@ -47,12 +47,14 @@ def check_photos(settings: Settings, media: Media, engine: Engine) -> None:
         raise _foreign(settings)
 
 
+@sentences()
 def photo_ids(engine: Engine) -> set[str]:
     """The photos that a store of any version knows."""
     with engine.connect() as connection:
         return set(connection.scalars(text("SELECT id FROM photos")))
 
 
+@sentences()
 def store_id(engine: Engine) -> str | None:
     """The id of the store; None when its schema is of a version that had none."""
     if not inspect(engine).has_table(IdentityRow.__tablename__):

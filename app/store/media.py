@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from app.store.db import disk_full
+from app.store.db import disk_full, read_only
 from app.store.private_file import replace_privately
 from app.views import AppError
 
@@ -35,7 +35,7 @@ class Media:
         return self.folder / photo_id[:2] / f"{photo_id}.jpg"
 
     def save(self, photo_id: str, jpeg: bytes) -> Path:
-        """Write a photo so that after a crash it is whole or not there. Raises AppError (507): the disk is full."""
+        """Write a photo so that after a crash it is whole or not there. Raises AppError (507): it cannot."""
         path = self.path(photo_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,13 +43,17 @@ class Media:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise disk_full() from error
+            if error.errno == errno.EROFS:
+                raise read_only() from error
             raise
         return path
 
     def delete(self, photo_ids: Collection[str]) -> None:
-        """Delete the photos of these ids; those that are gone already are passed over."""
+        """Delete the photos of these ids, in the trash as well; those that are gone already are passed over."""
         for photo_id in photo_ids:
-            self.path(photo_id).unlink(missing_ok=True)
+            path = self.path(photo_id)
+            self._in_trash(path).unlink(missing_ok=True)  # first: what a sweep brings back meanwhile goes next
+            path.unlink(missing_ok=True)
 
     def ids(self) -> Iterator[str]:
         """Ids of all photos in the folder."""
@@ -75,9 +79,11 @@ class Media:
     def sweep(self, known: Collection[str], older_than: float) -> int:
         """Move photos that the store does not know to the trash if they are older than that many seconds.
 
-        Returns how many files went. Such files stay behind when a process dies between writing a photo and its row, or
-        a row and its photo. When most of the photos are unknown they are left: then the store is the likelier culprit.
+        First what it does know comes back from there. Returns how many files went. Such files stay behind when a
+        process dies between writing a photo and its row, or a row and its photo. When most of the photos are unknown
+        they are left: then the store is the likelier culprit.
         """
+        self._bring_back(known)
         oldest = time.time() - older_than
         photos = list(self.folder.glob("??/*.jpg"))
         strays = [p for p in photos if p.stem not in known and _is_older(p, oldest)]
@@ -100,12 +106,24 @@ class Media:
             path.unlink(missing_ok=True)
         return len(strays) + len(halves)
 
+    def _in_trash(self, path: Path) -> Path:
+        return self.folder / TRASH / path.name
+
     def _to_trash(self, path: Path) -> None:
-        trash = self.folder / TRASH
-        trash.mkdir(mode=0o700, exist_ok=True)
+        trashed = self._in_trash(path)
+        trashed.parent.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # somebody else deleted it
             os.utime(path)  # its time in the trash begins; first, so that it is never emptied too early
-            path.rename(trash / path.name)
+            path.rename(trashed)
+
+    def _bring_back(self, known: Collection[str]) -> None:
+        """Move photos that the store knows out of the trash, where an older copy of it may have put them."""
+        for trashed in (self.folder / TRASH).glob("*.jpg"):
+            if trashed.stem in known:
+                path = self.path(trashed.stem)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # somebody else deleted it
+                    trashed.rename(path)
 
     def empty_trash(self, older_than: float) -> int:
         """Delete what has lain in the trash for longer than that many seconds; returns how many photos."""

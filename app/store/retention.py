@@ -1,7 +1,7 @@
 """How long behaviour is kept: what was shown, clicked and asked, and who used the assistant, goes after ``log_days``.
 
 Listings, orders and what the feed's models know of listings (numbers only) stay. Small transactions: writers come in
-between.
+between. A clock that jumps makes everything old at once: what is deleted for its age asks ``clock_holds`` first.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from app.store.tables import (
     FeedPageRow,
     FeedPostRow,
     FeedRow,
+    IdentityRow,
     KeyRow,
     MessageRow,
     OrderRow,
@@ -28,6 +29,29 @@ from app.store.tables import (
 
 BATCH = 200  # pages, events or keys of one transaction
 STANDING = (OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def clock_holds(store: Store) -> bool:
+    """Whether the clock may say what is too old; notes every hour that the store is in use.
+
+    More than a day after the last time that was noted either nobody used the store or the clock has jumped: it holds
+    once it still says so a day later. Raises AppError.
+    """
+    at = now()
+    with store.read() as session:
+        row = session.scalars(select(IdentityRow)).one()
+    if row.ahead_since is None and row.noted_at is not None and abs(at - row.noted_at) < HOUR:
+        return True  # nearly always: no writer has to wait for this
+    with store.write() as session:
+        row = session.scalars(select(IdentityRow).with_for_update()).one()
+        if row.noted_at is not None and at - row.noted_at > DAY:
+            row.ahead_since = row.ahead_since or at
+            if at - row.ahead_since < DAY:
+                return False
+        row.noted_at, row.ahead_since = at, None
+    return True
 
 
 def forget_behaviour(store: Store, days: float) -> int:

@@ -49,10 +49,16 @@ class Base(DeclarativeBase):
 
 
 class IdentityRow(Base):
-    """Which store this is: one random id, made with the schema, that the media folder and backups name."""
+    """Which store this is: one random id, made with the schema, that the media folder and backups name.
+
+    ``noted_at``: the latest time at which it was in use; ``ahead_since``: since when the clock has been far ahead of
+    that (see ``app/store/retention.py``).
+    """
 
     __tablename__ = "store_identity"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    noted_at: Mapped[datetime | None] = mapped_column(default=now)
+    ahead_since: Mapped[datetime | None]
 
 
 class SellerRow(Base):

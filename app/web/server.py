@@ -32,7 +32,6 @@ from app.settings import Settings
 from app.store.backup.journal import settle_alone
 from app.store.deletions import empty_uploads
 from app.store.home_lock import only_user
-from app.store.retention import forget_behaviour
 from app.views import AppError
 from app.web import api, feed_api, sign_in
 from app.web.errors import install_errors
@@ -155,12 +154,12 @@ class Keeper:
 
 def keepers(services: Services) -> list[Keeper]:
     """What keeps feed, index and disk in step with the store, whatever died or was away in between."""
-    house, days = services.housekeeping, services.settings.log_days
+    house = services.housekeeping
     hourly = {
         "retiring old drafts": house.retire,
         "sweeping photos": house.sweep,
         "forgetting changes": services.feed.forget_changes,
-        "forgetting behaviour": lambda: forget_behaviour(services.store, days),
+        "forgetting behaviour": house.forget,
         "compacting the store": services.deletions.compact,
         "measuring what the models feed on": lambda: measure_daily(services.store, services.settings),
     }

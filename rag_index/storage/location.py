@@ -11,18 +11,20 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag_index.errors import IndexBusy, IndexFailure, IndexMismatch, IndexMissing, IndexUnreachable
+from rag_index.errors import IndexBusy, IndexDamaged, IndexFailure, IndexMismatch, IndexMissing, IndexUnreachable
 from rag_index.storage.manifest import Manifest
-from rag_index.storage.wipe import Gate, Wiper
+from rag_index.storage.wipe import DATABASE, Gate, Wiper
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # chromadb's own type of a client lacks `close`.
 Client = Any
 
@@ -103,6 +105,24 @@ class FolderPlace:
         if not file.is_file():
             raise IndexMissing(f"There is no index in {self.folder}; make one with: ipl index build.")
         return Manifest.read(file.read_text(encoding="utf-8"), self.name)
+
+    def check(self, generation: str) -> None:
+        """Raises IndexDamaged: the database of that generation is. IndexFailure: it cannot be read just now."""
+        file = self.folder / generation / DATABASE
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as connection:
+                verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            if file.is_file() and error.sqlite_errorcode not in _DAMAGED:
+                raise IndexFailure(f"The index in {self.folder} cannot be read now ({error}).") from error
+            verdict = str(error)
+        if verdict != "ok":
+            raise self.damaged(verdict)
+
+    def damaged(self, reason: str) -> IndexDamaged:
+        """What to raise where the files are damaged."""
+        detail = " ".join(reason.split())[:200]
+        return IndexDamaged(f"The index in {self.folder} is damaged ({detail}): build it again (ipl index build).")
 
     def client(self, generation: str) -> Client:
         """A Chroma client for that generation."""

@@ -142,7 +142,10 @@ class Wiper:
             if not alone:
                 return False
             for header in headers:
-                zero_unused(header)
+                try:
+                    zero_unused(header)
+                except (OSError, struct.error) as error:
+                    log.warning("the files of vectors beside %s are damaged and left as they are: %s", header, error)
                 self._zeroed[header] = header.stat().st_mtime_ns
             return True
 

@@ -67,7 +67,8 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
     """Write the archive ``out``, whole or not at all, readable by its owner alone.
 
     Raises:
-        TargetExists: ``out`` is there already. BackupError: there is no store, or its program is missing.
+        TargetExists: ``out`` is there already. BackupError: there is no store, it is damaged, its program is missing,
+            or photos are, where ``out`` is a good archive.
         StoreError: a restore runs, or the photos are those of another store.
     """
     if out.exists() and not force:
@@ -85,6 +86,12 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
                 kind, photos, lost = _hold(settings, stage)
                 with engine_of(settings.store_url) as engine:
                     check_photos(settings, Media(settings.media_folder), engine)
+                if lost and out.exists():
+                    raise BackupError(
+                        f"{len(lost)} photos have no file in {settings.media_folder}, {lost[0]} is one of them; {out} "
+                        "is left as it is: look whether that folder is mounted (IPL_MEDIA), or name another file, into "
+                        "which the rest is saved."
+                    )
                 _stage_feed(settings.home / "feed", stage / "feed")
                 files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
                 manifest = _manifest(kind, files, lost)
@@ -127,9 +134,26 @@ def _copy_sqlite(url: URL, target: Path) -> list[str]:
         with closing(sqlite3.connect(source, timeout=15)) as here, closing(sqlite3.connect(target)) as there:
             here.backup(there)
             there.execute("PRAGMA journal_mode=DELETE")
-            return [row[0] for row in there.execute("SELECT id FROM photos ORDER BY id")]
+        damage = damage_of(target)
+        if damage:
+            raise BackupError(
+                f"The store at {source} is damaged ({damage}) and is not saved: stop the server and bring the last "
+                "good archive back (./ipl restore FILE --force)."
+            )
+        with closing(sqlite3.connect(target)) as copy:
+            return [row[0] for row in copy.execute("SELECT id FROM photos ORDER BY id")]
     except sqlite3.DatabaseError as error:
         raise BackupError(f"The store at {source} cannot be copied ({error}); is it a store of IPL?") from error
+
+
+def damage_of(file: Path) -> str:
+    """What SQLite finds damaged in a database, in a few words; empty when it is whole."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    return "" if verdict == "ok" else " ".join(verdict.split())[:200]
 
 
 def _dump_postgres(url: URL, target: Path) -> list[str]:

@@ -11,10 +11,9 @@ import hashlib
 import os
 import re
 import secrets
-import sqlite3
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -30,6 +29,7 @@ from app.store.backup.archive import (
     POSTGRES,
     SQLITE,
     TargetExists,
+    damage_of,
     postgres_program,
     run_postgres,
     run_program,
@@ -259,7 +259,9 @@ def _check_target(kind: str, settings: Settings, force: bool) -> None:
 def _ready_sqlite(places: _Places) -> int:
     """Check the unpacked store and bring it up to date; returns the number of its listings."""
     file = places.stage / SQLITE
-    _check_sqlite(file)
+    damage = damage_of(file)
+    if damage:
+        raise ArchiveError(f"The store in the archive is damaged ({damage}).")
     store = open_store(f"sqlite:///{file}")  # one of a newer version is refused here
     try:
         listings = index_again(store)
@@ -360,13 +362,3 @@ def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, entry: _Entry, ta
         os.fsync(file.fileno())
     if digest.hexdigest() != entry.sha256:
         raise ArchiveError(f"{member.name} in the archive is damaged or was changed: its checksum differs.")
-
-
-def _check_sqlite(file: Path) -> None:
-    try:
-        with closing(sqlite3.connect(file)) as connection:
-            verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        verdict = str(error)
-    if verdict != "ok":
-        raise ArchiveError(f"The store in the archive is damaged ({str(verdict)[:200]}).")

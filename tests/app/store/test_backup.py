@@ -326,3 +326,50 @@ def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):
     assert rows_of(again.store) == before
     assert {p.stem: p.read_bytes() for p in settings.media_folder.glob("??/*.jpg")} == files
     assert os.environ.get("PGPASSWORD") is None
+
+
+def damage(file, page=None):
+    """Overwrite a page of a closed SQLite file (by default the root of the listings' table) with nonsense."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'listings'").fetchone()[0]
+    with file.open("r+b") as opened:
+        opened.seek(((page or root) - 1) * size)
+        opened.write(b"\xa5" * size)
+
+
+def test_a_damaged_store_is_not_saved_and_the_good_archive_stays(used, archive, monkeypatch, capsys):
+    before = archive.read_bytes()
+    used.close()
+    damage(used.settings.home / "store.sqlite")
+    monkeypatch.setenv("IPL_HOME", str(used.settings.home))
+    assert main(["backup", str(archive), "--force"]) == 1
+    said = capsys.readouterr().err
+    assert "damaged" in said
+    assert "./ipl restore" in said
+    assert archive.read_bytes() == before
+    assert main(["backup", str(archive.with_name("new.tar"))]) == 1
+    assert not archive.with_name("new.tar").exists()
+    assert main(["restore", str(archive), "--force"]) == 0  # which is what the sentence says
+
+
+def test_without_its_photos_nothing_replaces_the_good_archive(used, archive, monkeypatch, capsys):
+    before = archive.read_bytes()
+    used.close()
+    used.settings.media_folder.rename(used.settings.home / "elsewhere")
+    used.settings.media_folder.mkdir()  # as a mount point is without its disk
+    monkeypatch.setenv("IPL_HOME", str(used.settings.home))
+    assert main(["backup", str(archive), "--force"]) == 1
+    said = capsys.readouterr().err
+    assert "4 photos" in said
+    assert "IPL_MEDIA" in said
+    assert said.count("\n") == 1
+    assert archive.read_bytes() == before
+    other = archive.with_name("other.tar")
+    assert main(["backup", str(other)]) == 1  # the rest is saved where nothing is replaced
+    assert "4 photos" in capsys.readouterr().err
+    assert restore(other, Settings(home=archive.parent / "new")).listings == 4
+    assert [p for p in archive.parent.iterdir() if p.name.endswith(".part")] == []

@@ -248,3 +248,43 @@ def test_an_older_folder_with_one_photo_and_more_strays_is_adopted(tmp_path):
     assert all(path.is_file() for path in strays)
     assert all(services.media.path(p.id).is_file() for p in draft.photos)
     assert (settings.media_folder / ".store").is_file()
+
+
+def test_what_an_older_copy_of_the_store_put_into_the_trash_comes_back(tmp_path):
+    services = start(Settings(home=tmp_path))
+    publish_some(services)
+    services.close()
+    settings = services.settings
+    older, newer = tmp_path / "older.sqlite", tmp_path / "newer.sqlite"
+    shutil.copy(tmp_path / "store.sqlite", older)
+    services = start(settings)
+    me = services.sellers.only().id
+    draft = list(services.draft_writer.start(me, intake([jpeg((3, 3, 200))])))[-1]
+    listing = services.publisher.publish(me, draft.draft_id, key="newer")
+    age(services)
+    services.close()
+    shutil.move(tmp_path / "store.sqlite", newer)
+    shutil.copy(older, tmp_path / "store.sqlite")
+    start(settings).close()  # the wrong one: what it does not name goes into the trash
+    shutil.copy(newer, tmp_path / "store.sqlite")
+    again = start(settings)
+    files = [again.listings.photo_file(me, p.id) for p in listing.photos]
+    assert all(path.read_bytes().startswith(b"\xff\xd8") for path in files)
+    for trashed in (settings.media_folder / ".trash").glob("*.jpg"):
+        os.utime(trashed, (time.time() - 8 * DAY,) * 2)
+    again.housekeeping.sweep()
+    assert all(path.is_file() for path in files)
+    again.close()
+
+
+def test_a_photo_in_the_trash_that_is_deleted_leaves_the_trash_as_well(used):
+    services = start(used)
+    me = services.sellers.only().id
+    listing = services.listings.own(me)[0]
+    for photo in listing.photos:
+        path = services.media.path(photo.id)
+        (used.media_folder / ".trash").mkdir(exist_ok=True)
+        path.rename(used.media_folder / ".trash" / path.name)
+    services.publisher.delete(me, listing.id)
+    assert not {p.id for p in listing.photos} & {name[:32] for name in contents(used.media_folder)}
+    services.close()

@@ -1,0 +1,218 @@
+"""A full disk, a read-only home, a damaged page: people read and delete what they can, and nobody meets a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import httpx
+import pytest
+
+from app.cli.main import main
+from app.store.backup.archive import back_up
+from app.store.spare import SPARE_BYTES
+from tests.app.feed.test_feed import buy
+from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.restores import server
+from tests.fakes import jpeg
+
+MEGABYTE = 1 << 20
+PAGE = {"accept": "text/html"}
+
+
+@contextlib.contextmanager
+def mounted(folder, *options):
+    """A file system at the folder for the block."""
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", *options, str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk of its own."""
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=48m", "tmpfs") as folder:
+        yield folder
+
+
+def fill(disk):
+    """Take the last byte of the disk."""
+    descriptor = os.open(disk / "others", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for size in (MEGABYTE, 4096, 1):
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(descriptor, bytes(size))
+    os.close(descriptor)
+    assert shutil.disk_usage(disk).free == 0
+
+
+def wait_for(true):
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def check_reading(client, listing):
+    """Everything that only reads."""
+    for path in ("/v1/listings", f"/v1/listings/{listing['id']}", "/v1/orders", "/v1/posts", "/readyz"):
+        assert client.get(path).status_code == 200, path
+    photo = client.get(f"/v1/photos/{listing['photos'][0]['id']}")
+    assert photo.content.startswith(b"\xff\xd8")
+    assert client.post("/v1/listings/search", json={"text": "hoodie"}).json()
+    for path in ("/feed", f"/l/{listing['id']}"):
+        page = client.get(path, headers=PAGE)
+        assert page.status_code == 200, path
+        assert listing["title"] in page.text
+    for visitor in ("vera", "new"):
+        assert client.get(f"/v1/feed/{visitor}").json()["places"]
+
+
+@pytest.mark.mount
+def test_on_a_full_disk_people_read_and_delete(disk, repository):
+    home = disk / "home"
+
+    def gone(photos):
+        return not [p for p in home.rglob("*.jpg") if p.stem in {photo["id"] for photo in photos}]
+
+    with server(home, repository) as (url, process), httpx.Client(base_url=url, timeout=60) as client:
+        listings = [published(client) for _ in range(5)]
+        left = draft(client).json()
+        client.get("/v1/feed/vera")
+        wait_for((home / "store.sqlite-spare").exists)
+        fill(disk)
+        check_reading(client, listings[-1])
+        assert code(draft(client)) == (507, "disk_full")
+        for listing in listings[:2]:  # one after the other, though the disk is filled again in between
+            assert client.delete(f"/v1/listings/{listing['id']}").status_code == 204
+            assert gone(listing["photos"])
+            time.sleep(3)
+            fill(disk)
+        assert client.delete(f"/v1/drafts/{left['id']}").status_code == 204
+        assert gone(left["photos"])
+        check_reading(client, listings[-1])
+        time.sleep(3)
+        fill(disk)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    fill(disk)
+    with server(home, repository) as (url, process), httpx.Client(base_url=url, timeout=60) as client:
+        check_reading(client, listings[-1])
+        assert client.delete(f"/v1/listings/{listings[2]['id']}").status_code == 204
+        assert gone(listings[2]["photos"])
+        (disk / "others").unlink()
+        spare = home / "store.sqlite-spare"
+        wait_for(lambda: spare.exists() and spare.stat().st_size == SPARE_BYTES)
+        assert published(client)["id"]
+
+
+@pytest.fixture
+def used(build):
+    """A home with two listings, of which one is sold, whose server has stopped."""
+    services = build()
+    with client_of(services) as client:
+        assert buy(client, published(client)).status_code == 201
+        published(client)
+    services.close()
+    return services.settings
+
+
+def command(settings, repository, *arguments, stdin=None):
+    """(exit status, what the command says on stderr)."""
+    environment = {**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, "IPL_SETUP": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=repository,
+        env={**environment, "IPL_HOME": str(settings.home), "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.mount
+def test_a_read_only_home_is_one_sentence(used, repository, tmp_path):
+    out = str(tmp_path.parent / f"{tmp_path.name}.tar")
+    with mounted(used.home, "--bind", str(used.home)):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(used.home)], check=True)
+        for arguments in (
+            ["serve", "--port", "0", "--no-rag"],
+            ["backup", out],
+            ["restore", out],
+            ["erase", "me", "--yes"],
+            ["accounts", "token", "me"],
+        ):
+            status, said = command(used, repository, *arguments)
+            assert status == 1, (arguments, said)
+            assert "ead-only" in said or "readonly" in said, (arguments, said)
+            assert "unforeseen" not in said, arguments
+            assert said.count("\n") == 1, (arguments, said)
+
+
+@pytest.mark.mount
+def test_read_only_photos_can_be_looked_at(used, repository):
+    stray = used.media_folder / "ab" / f"{'ab' * 16}.jpg"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"stray")
+    os.utime(stray, (0, 0))
+    with mounted(used.media_folder, "--bind", str(used.media_folder)):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(used.media_folder)], check=True)
+        with server(used.home, repository) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+            listing = client.get("/v1/listings").json()["listings"][0]
+            check_reading(client, listing)
+            answer = client.post("/v1/drafts", files={"photos": ("a.jpg", jpeg(), "image/jpeg")})
+            assert code(answer) == (507, "read_only")
+            assert client.delete(f"/v1/listings/{listing['id']}").status_code == 204
+
+
+def damage(settings, table):
+    """Overwrite the root page of a table of a store that nobody has open."""
+    file = settings.home / "store.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+    with file.open("r+b") as opened:
+        opened.seek((root - 1) * size)
+        opened.write(b"\xa5" * size)
+
+
+@pytest.mark.parametrize("table", ["store_identity", "alembic_version", "listings", "drafts", "photos"])
+def test_a_damaged_page_at_the_start_is_one_sentence(used, tmp_path, monkeypatch, capsys, table):
+    back_up(used, tmp_path / "good.tar")
+    damage(used, table)
+    monkeypatch.setenv("IPL_HOME", str(used.home))
+    monkeypatch.setenv("IPL_MODEL", "http://127.0.0.1:9/v1")  # a server's, which is asked for the first draft
+    for arguments in (["serve", "--port", "0", "--no-rag"], ["erase", "me", "--settle", "--yes"]):
+        status = main(arguments)
+        said = capsys.readouterr().err
+        assert "unforeseen" not in said, (arguments, said)
+        if arguments[0] == "serve" or status:
+            assert status == 1, arguments
+            assert "damaged" in said, (arguments, said)
+            assert "./ipl restore" in said, (arguments, said)
+            assert said.count("\n") == 1, (arguments, said)
+    assert main(["restore", str(tmp_path / "good.tar"), "--force"]) == 0
+
+
+def test_a_damaged_page_under_a_server_is_one_sentence_and_the_rest_goes_on(used, build):
+    damage(used, "orders")
+    services = build()
+    with client_of(services, raise_server_exceptions=False) as client:
+        listing = client.get("/v1/listings").json()["listings"][0]
+        answer = client.get("/v1/orders")
+        assert code(answer) == (500, "damaged")
+        assert "./ipl restore" in answer.json()["error"]["message"]
+        assert client.get(f"/v1/photos/{listing['photos'][0]['id']}").status_code == 200
+        assert client.get("/feed", headers=PAGE).status_code == 200
