@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders, State
@@ -15,7 +15,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
 from app.web.errors import error_response
-from app.web.request_body import Body, BodyRefused, Places, keep_body
+from app.web.request_body import RECEIVING, Body, BodyRefused, Places, keep_body
 from listing.intake.photos import PhotoLimits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -129,7 +129,8 @@ class Guard:
         body = Body(receive, length, self._limit_of(method, path), held, caller.key, decoding.close)
         places.callback(body.release)
         if not caller.known:
-            await body.receive_all()  # whoever is slow does not take a place meanwhile
+            with scope.get(RECEIVING, nullcontext)():
+                await body.receive_all()  # whoever is slow takes no place for answers meanwhile
             if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
                 self._take(self.visits if VISITORS.fullmatch(path) else self.open_calls, caller, places)
         elif drafting:  # once its photos are decoded, a draft waits in a line of its own, for as long as that says
