@@ -309,3 +309,11 @@ def test_bodies_of_strangers_under_way_are_bounded(server):
     with connections(server, 200, HALF, "127.0.0.2") as crowd:
         time.sleep(0.5)
         assert sum(not answer(each, 0.002)[1] for each in crowd) <= 64
+
+
+def test_photos_of_strangers_under_way_keep_nobody_from_signing_in(server):
+    photo = request("/feed", 26_000_000, kind="multipart/form-data; boundary=x")
+    with connections(server, 1, photo), connections(server, 1, photo, "127.0.0.2"):
+        time.sleep(0.5)
+        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=5)
+        assert entered.status_code == 303
