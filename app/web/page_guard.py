@@ -131,7 +131,7 @@ class PageGate:
 
     def _session(self, person: str, name: str) -> str:
         """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""
-        session = hashlib.sha256(f"{person}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        session = hashlib.sha256(f"{person}\n{name}".encode()).hexdigest()[:32]
         used = self._sessions.setdefault(person, OrderedDict())
         used[session] = None
         used.move_to_end(session)
