@@ -113,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed = 0
         self._stop_timer()
         self.ledger.idle(self, False)
-        self.scope[RECEIVING] = partial(self.ledger.receiving, self)  # type: ignore[typeddict-unknown-key]
+        self.scope[RECEIVING] = partial(self.ledger.receiving, self)  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
