@@ -132,6 +132,7 @@ NUMBERS = [
     ("security.md", "less than {} kB/s", request_body.MIN_BYTES_PER_SECOND / 1000),
     ("security.md", "Headers have {} s", connections.HEADER_SECONDS),
     ("security.md", "and {} kB", connections.MAX_HEADER_BYTES / 1000),
+    ("security.md", "Of strangers {} bodies are received", connections.STRANGERS_BODIES),
     ("security.md", "photos of {} MB", (PhotoLimits().bytes + request_guard.MAX_FORM_BYTES) / 1e6),
     ("security.md", "{} pages a second", feed_page.LOGGED_PER_SECOND),
     ("security.md", "SQLite's file (up to {} MB)", deletions.MAX_COMPACTED_BYTES >> 20),

@@ -10,7 +10,7 @@ from app.editing.told import read_told
 from app.seller import words
 from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
-from app.seller.fields import Press
+from app.seller.fields import Press, Pressed, number
 from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
@@ -77,7 +77,7 @@ class Actions(ListedActions):
         action = getattr(self, f"do_{name}", None)
         if action is not None:
             with self._noticed(f"the press {name!r}", at=self._about(data)):
-                action(data)
+                action(Pressed(data))
 
     def _about(self, data: Press) -> str:
         """The fact or question that is shown on the page and was pressed; empty for anything else."""
@@ -184,7 +184,7 @@ class Actions(ListedActions):
         self.desk.refused = []
 
     def do_photo_move(self, data: Press) -> None:
-        photo, to = str(data.get("photo")), int(data.get("to", 0))
+        photo, to = str(data.get("photo")), number(data, "to")
         if self.desk.view is not None:
             self._show(self.services.draft_photos.move(self.seller, self._draft(), photo, to))
             return
@@ -224,7 +224,7 @@ class Actions(ListedActions):
 
     def do_fact_drop(self, data: Press) -> None:
         """A fact or detail is left out; until the next press that can be taken back."""
-        self._can_undo({**data, "value": ""})
+        self._can_undo(Pressed(data, value=""))
 
     def do_add(self, data: Press) -> None:
         """What was offered or typed is in the text; until the next press it can be taken back."""

@@ -16,6 +16,21 @@ Press = Mapping[str, Any]
 TYPED = (*TEXT_FIELDS, "price")
 
 
+class Pressed(dict[str, Any]):
+    """A press of which something is missing, or no number, is refused in one sentence."""
+
+    def __missing__(self, key: str) -> Any:
+        raise AppError("bad_press", f"The page did not say which {key}; load the page again.", 422)
+
+
+def number(data: Press, key: str) -> int:
+    """The number of that name in a press; 0 where there is none."""
+    text = str(data.get(key) or 0)
+    if len(text) > 6 or not text.lstrip("-").isdecimal():
+        raise AppError("bad_press", "The page sent no number; load the page again.", 422)
+    return int(text)
+
+
 @dataclass(frozen=True)
 class Flagged:
     """The flagged words that were pressed, in the text as it stands now."""
@@ -84,7 +99,7 @@ class TypedFields:
     def flagged(self, data: Press) -> Flagged | None:
         """The flag that was pressed, after what is being typed was saved; None when that could not be saved."""
         assert self.desk.view is not None
-        field, flagged_words, start = str(data["field"]), str(data["words"]), int(data.get("start") or 0)
+        field, flagged_words, start = str(data["field"]), str(data["words"]), number(data, "start")
         shown = str(data.get("version") or self.desk.view.field_version(field))
         if not self.keep_typed(data):
             return None

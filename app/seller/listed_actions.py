@@ -10,7 +10,7 @@ from pathlib import Path
 from app.market.own_words import taken_out
 from app.seller import words
 from app.seller.desk import Desk, Notice
-from app.seller.fields import TYPED, Press, TypedFields
+from app.seller.fields import TYPED, Press, TypedFields, number
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.store import listing_repo
@@ -118,7 +118,7 @@ class ListedActions:
             return
         wanted = [other for other in present if other != photo]
         if to is not None:
-            wanted.insert(min(max(int(to), 0), len(wanted)), photo)
+            wanted.insert(min(max(number(data, "to"), 0), len(wanted)), photo)
         with self._noticed("photos of a listing", at=f"{listing}-photos"):
             self.services.listing_photos.arrange(self.seller, listing, wanted)
 

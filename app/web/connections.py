@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.web.request_body import RECEIVING
+
 HEADER_SECONDS = 10.0
 MAX_HEADER_BYTES = 64_000
+STRANGERS_BODIES = 64  # that are received at a time
 _ANSWERS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
 class Ledger:
     """Who is connected: at most ``total``, and ``each`` of one address.
 
-    When there is no room, whoever has waited longest without a request has to go.
+    When there is no room, a stranger in the middle of a body has to go: the first of the address that has most of
+    them. If there is none, whoever has waited longest without a request.
     """
 
     def __init__(self, total: int, each: int) -> None:
         self.total, self.each = total, each
         self._of: Counter[str] = Counter()
         self._idle: dict[BoundedProtocol, None] = {}  # in the order in which they became idle
+        self._bodies: dict[BoundedProtocol, None] = {}  # strangers, in the order in which their bodies began
 
     def enter(self, connection: BoundedProtocol) -> bool:
         """Whether there is room for a new one."""
         self._of[connection.address] += 1
         self._idle[connection] = None
         if self._of[connection.address] > self.each:
-            self._drop_oldest(connection.address)
+            self._drop_one(connection.address)
         if self._of.total() > self.total:
-            self._drop_oldest(None)
+            self._drop_one(None)
         return connection in self._idle
 
     def leave(self, connection: BoundedProtocol) -> None:
         """It is closed; saying so again changes nothing."""
+        self._idle.pop(connection, None)
+        self._bodies.pop(connection, None)
         if not connection.counted:
             return
         connection.counted = False
-        self._idle.pop(connection, None)
         self._of[connection.address] -= 1
         if self._of[connection.address] <= 0:
             del self._of[connection.address]
@@ -50,8 +59,21 @@ class Ledger:
         if waiting and connection.counted:
             self._idle[connection] = None
 
-    def _drop_oldest(self, address: str | None) -> None:
-        oldest = next(c for c in self._idle if address in (None, c.address))  # at least the new one is idle
+    @contextmanager
+    def receiving(self, connection: BoundedProtocol) -> Iterator[None]:
+        """Meanwhile it sends a stranger's body, for which there is a bounded number of places."""
+        self._bodies[connection] = None
+        if len(self._bodies) > STRANGERS_BODIES:
+            self._drop_one(None)
+        try:
+            yield
+        finally:
+            self._bodies.pop(connection, None)
+
+    def _drop_one(self, address: str | None) -> None:
+        of = Counter(c.address for c in self._bodies if address in (None, c.address))
+        most = max(of, key=lambda a: of[a], default=address)
+        oldest = next(c for c in (self._bodies if of else self._idle) if most in (None, c.address))
         self.leave(oldest)
         oldest.drop()
 
@@ -91,6 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed = 0
         self._stop_timer()
         self.ledger.idle(self, False)
+        self.scope[RECEIVING] = partial(self.ledger.receiving, self)  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

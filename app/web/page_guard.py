@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
@@ -20,25 +22,63 @@ from app.accounts.authentication import page_user
 from app.views import AppError
 from app.web.uploads import Uploads
 
-_FILES = re.compile(r"(?:|/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(?:assets|static|svelte)/.*)", re.DOTALL)
+_FILES = re.compile(r"(?:|/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(?:assets|static|svelte)/[!-~]{1,200})")
 _HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)")
 _MESSAGES = "/gradio_api/queue/data"
 _CALLS = ("/gradio_api/run/predict", "/gradio_api/queue/join")
 _UPLOAD = "/gradio_api/upload"
 _FILE_META = {"_type": "gradio.FileData"}
+_HOSTS = (b"x-forwarded-host", b"x-gradio-server")  # Gradio believes them; ours is what Host says
 MAX_SESSIONS = 32  # open pages of one person
 
 
-class PageGate:
-    """Pure ASGI around a mounted page (``app``: Gradio's). ``uploads`` None: the page takes no files.
+class _Event(BaseModel):
+    """Which event a call is for."""
 
-    Sessions: the name that a browser chose for its session is mixed with who is signed in, so that the same name is
-    another session for another person. Files: a path in a call has to be one that the same person uploaded; Gradio
-    itself would fetch addresses.
+    model_config = ConfigDict(strict=True)
+    fn_index: int
+
+
+class _File(BaseModel):
+    """A file that was uploaded: where it lies. Whatever else the page says of it is looked up."""
+
+    path: str
+
+
+@cache
+def _call_of(values: tuple[Any, ...], pressed: bool) -> type[BaseModel]:
+    """What a page sends for an event: a value for each input, and of a press its words. All else is left out."""
+    data: Any = tuple.__class_getitem__(values)
+    words: dict[str, Any] = {"event_data": (dict[str, str | dict[str, str]], ...)} if pressed else {}
+    return create_model("Call", __base__=_Event, session_hash=(str, ...), data=(data, ...), **words)
+
+
+def _call(event: Any) -> type[BaseModel]:
+    """The model of the calls of one of Gradio's events."""
+    from gradio import EventData
+
+    return _call_of(tuple(map(_value, event.inputs)), EventData in get_type_hints(event.fn).values())
+
+
+def _value(component: Any) -> Any:
+    """The type of what a page sends of a component; nothing of one whose value stays with the server."""
+    if component.stateful:
+        return None
+    file = {"single": _File, "multiple": list[_File]}.get(getattr(component, "file_count", ""))
+    return (file or str) | None
+
+
+class PageGate:
+    """Pure ASGI around a mounted page (``app``: Gradio's).
+
+    Calls: what no page would send is refused here; inside it would be an error of the server. Sessions: the name that a
+    browser chose for its session is mixed with who is signed in, so that the same name is another session for another
+    person. Files: a path in a call has to be one that the same person uploaded; Gradio itself would fetch addresses.
     """
 
-    def __init__(self, app: Any, state: State, uploads: Uploads | None) -> None:
+    def __init__(self, app: Any, state: State, uploads: Uploads) -> None:
         self.app, self._state, self._uploads = app, state, uploads
+        self._calls = {number: _call(event) for number, event in app.get_blocks().fns.items()}
         self._sessions: dict[str, OrderedDict[str, None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,11 +87,14 @@ class PageGate:
         person = page_user(request, self._state)
         if person is None:
             raise AppError("sign_in", "Please sign in first.", 401)
+        scope = {**scope, "headers": [(k, v) for k, v in scope["headers"] if k not in _HOSTS]}
         path, reading = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"] in ("GET", "HEAD")
         if reading and _FILES.fullmatch(path):
             await self.app(scope, receive, send)
         elif reading and path == _MESSAGES:
             session = self._session(person, request.query_params.get("session_hash", ""))
+            if session not in self.app.get_blocks()._queue.pending_messages_per_session:
+                raise AppError("no_session", "This page waits for nothing; load it again.", 404)
             await self.app({**scope, "query_string": urlencode({"session_hash": session}).encode()}, receive, send)
         elif reading and (named := _HEARTBEAT.fullmatch(path)):
             own = scope["path"][: -len(named[1])] + self._session(person, named[1])
@@ -59,7 +102,7 @@ class PageGate:
         elif scope["method"] == "POST" and path in _CALLS:
             body = await self._checked(request, person)
             await self.app(_with_length(scope, len(body)), _once(body, receive), send)
-        elif scope["method"] == "POST" and path == _UPLOAD and self._uploads is not None:
+        elif scope["method"] == "POST" and path == _UPLOAD:
             await JSONResponse(await self._uploads.store(request, person))(scope, receive, send)
         else:
             # Answered like every address that is not there, or not for this method.
@@ -67,31 +110,29 @@ class PageGate:
 
     async def _checked(self, request: Request, person: str) -> bytes:
         """The call with a session of the person's own and with files that they uploaded."""
+        unread = AppError("bad_call", "The page's request cannot be read; load the page again.", 400)
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            raise unread
+        body = await request.body()
         try:
-            call = json.loads(await request.body())
-            call = self._with_own_files(call, person)
-            session = call.get("session_hash")
-            if session is not None:
-                call["session_hash"] = self._session(person, session)
-            return json.dumps(call).encode()
-        except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise AppError("bad_call", "The page's request cannot be read; load the page again.", 400) from error
+            call: Any = self._calls[_Event.model_validate_json(body).fn_index].model_validate_json(body)
+        except (KeyError, ValidationError) as error:
+            raise unread from error
+        data = [self._own(value, person) for value in call.data]
+        session = self._session(person, call.session_hash)
+        return json.dumps({**call.model_dump(), "data": data, "session_hash": session}).encode()
 
-    def _with_own_files(self, value: Any, person: str) -> Any:
+    def _own(self, value: Any, person: str) -> Any:
         if isinstance(value, list):
-            return [self._with_own_files(each, person) for each in value]
-        if not isinstance(value, dict):
+            return [self._own(each, person) for each in value]
+        if not isinstance(value, _File):
             return value
-        if "path" not in value:
-            return {name: self._with_own_files(each, person) for name, each in value.items()}
-        if self._uploads is None:
-            raise AppError("not_uploaded", "This page takes no files.", 400)
-        path, size = self._uploads.own(person, value["path"])
+        path, size = self._uploads.own(person, value.path)
         return {"path": str(path), "orig_name": path.name, "size": size, "meta": _FILE_META}
 
     def _session(self, person: str, name: str) -> str:
         """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""
-        session = hashlib.sha256(f"{person}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        session = hashlib.sha256(f"{person}\n{name}".encode()).hexdigest()[:32]
         used = self._sessions.setdefault(person, OrderedDict())
         used[session] = None
         used.move_to_end(session)
@@ -103,7 +144,7 @@ class PageGate:
         return session
 
 
-def add_page_gate(app: FastAPI, uploads: Uploads | None) -> None:
+def add_page_gate(app: FastAPI, uploads: Uploads) -> None:
     """Puts a gate in front of the page that was mounted last."""
     mount = app.routes[-1]
     assert isinstance(mount, Mount)

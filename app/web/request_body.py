@@ -15,6 +15,7 @@ from app.views import AppError, Busy
 SILENCE_SECONDS = 10.0  # longest wait for the next bytes, and the time that any body has
 MIN_BYTES_PER_SECOND = 50_000
 _SCOPE_KEY = "ipl_body"
+RECEIVING = "ipl_receiving"  # in the scope: what a stranger's body is received within
 
 
 class Places:
@@ -93,8 +94,6 @@ class Body:
         while not self.complete:
             message = await self._next()
             parts.append(message.get("body", b""))
-            if message["type"] != "http.request":
-                return
         self._ahead = {"type": "http.request", "body": b"".join(parts), "more_body": False}
 
     def release(self) -> None:
@@ -113,6 +112,8 @@ class Body:
                 message = await self._receive()
         except TimeoutError:
             raise AppError("slow_body", "The request did not arrive in time; send it again.", 408) from None
+        if message["type"] != "http.request":
+            raise AppError("gone", "The connection was closed before the request had arrived.", 400)
         self._waited += time.monotonic() - began
         self._size += len(message.get("body", b""))
         if self._size > self._limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders, State
@@ -15,7 +15,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
 from app.web.errors import error_response
-from app.web.request_body import Body, BodyRefused, Places, keep_body
+from app.web.request_body import RECEIVING, Body, BodyRefused, Places, keep_body
 from listing.intake.photos import PhotoLimits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -72,7 +72,8 @@ class Guard:
         self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)
         self.bytes = Places(2 * self.limit, 2 * self.limit if alone else self.limit)
         photo = PhotoLimits().bytes + MAX_FORM_BYTES
-        self.strangers_bytes = Places(2 * photo, photo)
+        self.visits_bytes = Places(2 * photo, photo)
+        self.open_bytes = Places(None, photo)  # small bodies, of which few are received at a time
         self.headers = {**HEADERS, **(HTTPS_ONLY if settings.secure_cookies else {})}
         further = tuple(h.strip() for h in settings.hosts.split(",") if h.strip())
         self.hosts = (*LOOPBACK, *further) if settings.on_loopback or further else ()
@@ -125,13 +126,15 @@ class Guard:
         drafting = method == "POST" and DRAFTING.fullmatch(path) is not None
         decoding = places.enter_context(ExitStack())
         length = int(headers.get("content-length", "0"))
-        held = self.bytes if caller.known else self.strangers_bytes
+        visits = VISITORS.fullmatch(path) is not None
+        held = self.bytes if caller.known else self.visits_bytes if visits else self.open_bytes
         body = Body(receive, length, self._limit_of(method, path), held, caller.key, decoding.close)
         places.callback(body.release)
         if not caller.known:
-            await body.receive_all()  # whoever is slow does not take a place meanwhile
+            with scope.get(RECEIVING, nullcontext)():
+                await body.receive_all()  # whoever is slow takes no place for answers meanwhile
             if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
-                self._take(self.visits if VISITORS.fullmatch(path) else self.open_calls, caller, places)
+                self._take(self.visits if visits else self.open_calls, caller, places)
         elif drafting:  # once its photos are decoded, a draft waits in a line of its own, for as long as that says
             self._take(self.draft_bodies, caller, decoding)
         else:

@@ -54,9 +54,9 @@ class Uploads:
         """The folder of a person."""
         return self.folder / hashlib.sha256(person.encode()).hexdigest()[:16]
 
-    def own(self, person: str, path: object) -> tuple[Path, int]:
+    def own(self, person: str, path: str) -> tuple[Path, int]:
         """The file that a person uploaded and names, and its bytes."""
-        if isinstance(path, str) and "\0" not in path:
+        if "\0" not in path:
             with contextlib.suppress(OSError):  # a name that is too long, or a file that was swept just now
                 file = Path(os.path.realpath(path))
                 if file.is_relative_to(self.of(person)) and stat.S_ISREG((about := file.stat()).st_mode):

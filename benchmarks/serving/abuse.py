@@ -2,13 +2,15 @@
 
     python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40]
 
-On this machine alone and on a home of its own: idle and half-open connections, large bodies without a token, bursts of
-sign-ins, GETs from another site, addresses in the place of files; then a signed-in person's photos that unpack to
-hundreds of megabytes. Each lasts ``--seconds``; meanwhile another person reads the feed and their listings ten times a
-second. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds, and what was not answered),
-the strangers' answers by status, the server's resident memory and how much more lies on the disk (home and temporary
-files). Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered, memory over ``--most-mb``, more
-than ``--most-disk-mb`` on the disk, an address that was fetched, or a GET of another site that was answered.
+On this machine alone and on a home of its own: idle and half-open connections, large bodies without a token, bodies
+that come byte by byte (from three addresses, and from the one that the signed-in person has), bursts of sign-ins, GETs
+from another site, addresses in the place of files; then a signed-in person's photos that unpack to hundreds of
+megabytes. Each lasts ``--seconds``; meanwhile another person reads the feed and their listings ten times a second, on a
+connection that stays and on new ones. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds,
+and what was not answered), the strangers' answers by status, the server's resident memory and how much more lies on
+the disk (home and temporary files). Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered,
+somebody who could not sign in, memory over ``--most-mb``, more than ``--most-disk-mb`` on the disk, an address that was
+fetched, or a GET of another site that was answered.
 """
 
 from __future__ import annotations
@@ -17,145 +19,29 @@ import argparse
 import asyncio
 import io
 import json
-import os
 import secrets
 import socket
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
-import psutil
 from PIL import Image
 
-from benchmarks.serving.real_server import environment, served
+from benchmarks.serving.abuse_target import Probe, Target, server, sign_in
 
-PASSWORDS = {"ann": "a right good password", "mallory": "another good password"}
-PROBE_SECONDS = 0.1
 BODY_MB = 200
+# Of this machine: signed-in people come from 127.0.0.1.
+ELSEWHERE, HERE = ("127.0.0.2", "127.0.0.3", "127.0.0.4"), ("127.0.0.1",)
+SLOW_HEAD = (
+    b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 1000\r\n\r\nname=ann&password="
+)
 FOREIGN = {"Origin": "http://evil.example", "Referer": "http://evil.example/", "Sec-Fetch-Site": "cross-site"}
-
-
-@dataclass
-class Target:
-    """A running server and what belongs to it."""
-
-    url: str
-    pid: int
-    home: Path
-    temporary: Path
-    tokens: dict[str, str]
-    cookies: dict[str, httpx.Cookies] = field(default_factory=dict)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        parts = urlsplit(self.url)
-        return str(parts.hostname), int(parts.port or 80)
-
-    def disk_mb(self) -> float:
-        """Megabytes below the home and the folder of temporary files, unnamed ones of the server included."""
-        total = 0.0
-        for folder in (self.home, self.temporary):
-            for path in folder.rglob("*"):
-                with suppress(OSError):
-                    total += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
-        for link in Path(f"/proc/{self.pid}/fd").glob("*"):
-            with suppress(OSError):
-                total += os.stat(link).st_size if " (deleted)" in os.readlink(link) else 0
-        return total / 1e6
-
-    def memory_mb(self) -> float:
-        """Resident megabytes of the server and its children."""
-        process = psutil.Process(self.pid)
-        total = 0
-        for one in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                total += one.memory_info().rss
-        return total / 1e6
-
-
-@contextmanager
-def server() -> Iterator[Target]:
-    """A real server with two people, on a home of its own with the models of the usual one."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        home, temporary, passwords = folder / "home", folder / "tmp", folder / "passwords"
-        temporary.mkdir()
-        given = environment(home, IPL_PASSWORDS=str(passwords), TMPDIR=str(temporary))
-
-        def ipl(*arguments: str, text: str = "") -> str:
-            command = [sys.executable, "-P", "-m", "app.cli", *arguments]
-            done = subprocess.run(command, env=given, input=text, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-500:]}")
-            return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
-
-        for person, password in PASSWORDS.items():
-            ipl("accounts", "password", person, str(passwords), text=password + "\n")
-        tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
-        with served(given, folder / "log") as (url, pid):
-            target = Target(url, pid, home, temporary, tokens)
-            target.cookies.update({person: sign_in(target, person).cookies for person in PASSWORDS})
-            warm(target)
-            yield target
-
-
-@dataclass
-class Probe:
-    """A signed-in person who goes on reading, and what the server takes meanwhile. Use it with ``with``."""
-
-    target: Target
-    ms: list[float] = field(default_factory=list)
-    failed: Counter[str] = field(default_factory=Counter)
-    memory_mb: float = 0.0
-    disk_mb: float = 0.0
-
-    def __enter__(self) -> Probe:
-        self._end = threading.Event()
-        self._before = self.target.disk_mb()
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._read, self._measure)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _read(self) -> None:
-        headers = {"Authorization": f"Bearer {self.target.tokens['ann']}"}
-        with httpx.Client(base_url=self.target.url, headers=headers, timeout=20) as client:
-            for number in range(10**9):
-                if self._end.wait(PROBE_SECONDS):
-                    return
-                path = ("/v1/listings", "/v1/feed/me")[number % 2]
-                began = time.monotonic()
-                try:
-                    status = client.get(path).status_code
-                    if status != 200:
-                        self.failed[str(status)] += 1
-                except httpx.HTTPError as error:
-                    self.failed[type(error).__name__] += 1
-                self.ms.append(1000 * (time.monotonic() - began))
-
-    def _measure(self) -> None:
-        while True:
-            self.memory_mb = max(self.memory_mb, self.target.memory_mb())
-            self.disk_mb = max(self.disk_mb, self.target.disk_mb() - self._before)
-            if self._end.wait(0.2):
-                return
 
 
 Answers = Counter[str]
@@ -227,6 +113,51 @@ async def bodies(target: Target, args: argparse.Namespace, answers: Answers) -> 
     await many(args, answers, one)
 
 
+async def slow_bodies(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Sign-ins whose bodies come byte by byte, from three addresses, as many of each as the server lets in."""
+    await _slow_bodies(target, args, answers, ELSEWHERE)
+
+
+async def slow_bodies_beside(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """The same from the one address that the signed-in person shares with the strangers."""
+    await _slow_bodies(target, args, answers, HERE)
+
+
+async def _slow_bodies(target: Target, args: argparse.Namespace, answers: Answers, sources: Sequence[str]) -> None:
+    until = time.monotonic() + args.seconds
+
+    async def stranger(source: str) -> None:
+        while time.monotonic() < until:
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection(*target.address, local_addr=(source, 0))
+                writer.write(SLOW_HEAD)
+                answers[await _trickle(reader, writer, until)] += 1
+                writer.close()
+            await asyncio.sleep(args.pause)
+
+    async def owner() -> None:
+        await asyncio.sleep(args.seconds / 2)
+        try:
+            status = (await asyncio.to_thread(sign_in, target, "ann")).status_code
+        except httpx.HTTPError:
+            status = 0
+        answers["OWNER LOCKED OUT"] += status != 303
+
+    await asyncio.gather(owner(), *(stranger(source) for source in sources for _ in range(args.slow)))
+
+
+async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, until: float) -> str:
+    """The status that came while a body was sent byte by byte; or that the connection was closed, or lasted."""
+    try:
+        while time.monotonic() < until:
+            writer.write(b"a")
+            with suppress(TimeoutError):
+                return (await asyncio.wait_for(reader.read(16), 1))[9:12].decode("latin-1") or "closed"
+    except OSError:
+        return "closed"
+    return "waiting"
+
+
 async def sign_ins(target: Target, args: argparse.Namespace, answers: Answers) -> None:
     """Guesses at a name that is there, and names that are not."""
 
@@ -238,22 +169,6 @@ async def sign_ins(target: Target, args: argparse.Namespace, answers: Answers) -
     await many(args, answers, one)
     again = await asyncio.to_thread(sign_in, target, "ann")
     answers["OWNER LOCKED OUT"] += again.status_code != 303
-
-
-def warm(target: Target) -> None:
-    """A first search by a photo: the server loads what it needs for it."""
-    file = io.BytesIO()
-    Image.new("RGB", (400, 400), (40, 60, 90)).save(file, "JPEG")
-    headers = {"Authorization": f"Bearer {target.tokens['ann']}"}
-    with httpx.Client(base_url=target.url, timeout=120, headers=headers) as client:
-        client.post("/v1/listings/search", files={"photo": ("a.jpg", file.getvalue())}).raise_for_status()
-
-
-def sign_in(target: Target, person: str) -> httpx.Response:
-    """The answer to somebody who signs in with the browser that they have."""
-    data = {"name": person, "password": PASSWORDS[person]}
-    with httpx.Client(base_url=target.url, timeout=20, cookies=target.cookies.get(person)) as client:
-        return client.post("/sign-in", data=data)
 
 
 async def cross_site(target: Target, args: argparse.Namespace, answers: Answers) -> None:
@@ -329,7 +244,17 @@ async def unpacking(target: Target, args: argparse.Namespace, answers: Answers) 
     await many(args, answers, one)
 
 
-PHASES: tuple[Attack, ...] = (quiet, idle, bodies, sign_ins, cross_site, addresses, unpacking)
+PHASES: tuple[Attack, ...] = (
+    quiet,
+    idle,
+    bodies,
+    slow_bodies,
+    slow_bodies_beside,
+    sign_ins,
+    cross_site,
+    addresses,
+    unpacking,
+)
 
 
 def run(target: Target, args: argparse.Namespace) -> list[str]:
@@ -377,6 +302,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30, help="of each phase")
     parser.add_argument("--sockets", type=int, default=300, help="idle connections")
     parser.add_argument("--at-once", type=int, default=40, help="strangers who ask at the same time")
+    parser.add_argument("--slow", type=int, default=256, help="slow bodies of each address at the same time")
+    parser.add_argument("--pause", type=float, default=0.2, help="seconds before who was cut off connects again")
     parser.add_argument("--most-ms", type=float, default=1000)
     parser.add_argument("--most-mb", type=float, default=2500)
     parser.add_argument("--most-disk-mb", type=float, default=100)

@@ -14,7 +14,8 @@ from tests.conftest import REAL_HOME
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--seconds", "2", "--sockets", "60", "--at-once", "12", "--most-ms", "5000"]  # beside other tests
-PHASES = ["quiet", "idle", "bodies", "sign_ins", "cross_site", "addresses", "unpacking"]
+SLOW = ["slow_bodies", "slow_bodies_beside"]
+PHASES = ["quiet", "idle", "bodies", *SLOW, "sign_ins", "cross_site", "addresses", "unpacking"]
 
 
 @pytest.mark.model
@@ -28,6 +29,9 @@ def test_strangers_change_nothing_for_who_is_signed_in() -> None:
     assert list(phases) == PHASES
     assert all(row["calls"] > 5 and not row["not_answered"] for row in phases.values())
     assert phases["bodies"]["strangers"].keys() & {"401", "413", "RemoteProtocolError", "WriteError", "ReadError"}
+    for phase in SLOW:
+        assert phases[phase]["strangers"]["closed"] > 100  # they took all that they could, and gave way
+        assert not phases[phase]["strangers"]["OWNER LOCKED OUT"]
     # How many guesses get through is tested in test_guessing.py: a busy machine makes too few of them here.
     assert set(phases["sign_ins"]["strangers"]) <= {"401", "429", "OWNER LOCKED OUT"}
     assert set(phases["cross_site"]["strangers"]) <= {"401", "403"}

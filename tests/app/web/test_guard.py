@@ -271,3 +271,49 @@ def test_photos_of_strangers_under_way_are_one_of_an_address_and_two_in_total(se
         with connections(server, 1, photo, "127.0.0.3") as (four,):
             assert status(answer(four, 2)[0]) == 429
         assert timed_get(server, "ann")[0] == 200
+
+
+FORM = "application/x-www-form-urlencoded"
+ELSEWHERE = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+HALF = request("/sign-in", 200, kind=FORM) + b"name=ann&"
+
+
+@pytest.mark.parametrize("sources", [("127.0.0.1",), ELSEWHERE], ids=["the same address", "three addresses"])
+def test_bodies_that_strangers_send_slowly_keep_nobody_out(server, sources):
+    with contextlib.ExitStack() as stack, socket.create_connection(server.address, 5) as early:
+        call = request("/v1/listings", token=server.tokens["ann"])
+        early.sendall(call)
+        assert status(answer(early, 1)[0]) == 200
+        for source in sources:
+            stack.enter_context(connections(server, 300, HALF, source))
+        time.sleep(0.5)
+        early.sendall(call)  # whoever was here before, stays
+        assert status(answer(early, 1)[0]) == 200
+        for _ in range(20):
+            code, seconds = timed_get(server, "ann")
+            assert (code, seconds < 1) == (200, True)
+        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=5)
+        assert entered.status_code == 303
+
+
+def test_a_stranger_with_a_slow_line_does_not_give_way_to_the_crowd_of_another_address(server):
+    form = b"name=ann&password=long+enough"
+    head = request("/sign-in", len(form), kind=FORM)
+    with connections(server, 1, head + form[:9], "127.0.0.5") as (slow,), connections(server, 200, HALF, "127.0.0.2"):
+        time.sleep(0.5)
+        slow.sendall(form[9:])
+        assert status(answer(slow, 3)[0]) == 303
+
+
+def test_bodies_of_strangers_under_way_are_bounded(server):
+    with connections(server, 200, HALF, "127.0.0.2") as crowd:
+        time.sleep(0.5)
+        assert sum(not answer(each, 0.002)[1] for each in crowd) <= 64
+
+
+def test_photos_of_strangers_under_way_keep_nobody_from_signing_in(server):
+    photo = request("/feed", 26_000_000, kind="multipart/form-data; boundary=x")
+    with connections(server, 1, photo), connections(server, 1, photo, "127.0.0.2"):
+        time.sleep(0.5)
+        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=5)
+        assert entered.status_code == 303
