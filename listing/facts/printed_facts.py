@@ -14,6 +14,7 @@ from listing.evidence.printed.ocr import OcrSpan, Reader, merge, reading_order
 from listing.facts import verify
 from listing.request import DraftRequest, Photo
 from listing.safety.contacts import scrub
+from listing.safety.injection import sentences_without_orders
 from listing.schema import AttributeValue, Evidence
 from listing.taxonomy import CategoryNode
 
@@ -85,7 +86,7 @@ def _evidence(photo: int, span: OcrSpan) -> Evidence:
 def _brand(pages: Sequence[Sequence[OcrSpan]], note: str) -> AttributeValue | None:
     """The brand that print or note names; two different brands cancel each other."""
     printed = [(i, match) for i, page in enumerate(pages) if (match := find_brand(page)) is not None and match.span]
-    noted = find_brand([], note)
+    noted = find_brand([], ". ".join(sentences_without_orders(note)))
     names = {match.name for _, match in printed} | ({noted.name} if noted else set())
     if len(names) != 1:
         return None

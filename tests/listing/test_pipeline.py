@@ -168,7 +168,7 @@ def test_what_a_note_orders_is_no_fact_of_the_seller(note):
     assert made.attribute("brand").value is None
     assert "Gucci" not in made.title
     told = draft(DraftRequest(photos=intake([photo()]), note=f"{note}\nBrand: Adidas"))
-    assert told.attribute("brand").value == "Adidas"
+    assert told.attribute("brand").value.lower() == "adidas"
 
 
 def test_the_sellers_facts_are_locked_and_win():
