@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from argon2 import PasswordHasher, extract_parameters
@@ -25,6 +24,7 @@ NAME = re.compile(r"[\w.@+-]{1,64}")
 BAD_NAME = "A name has up to 64 letters, digits or . _ @ + -; choose another."
 OPERATOR = ":operator"
 MIN_CHARACTERS, MAX_CHARACTERS = 8, 1024
+LEAST_GUESSES = 10**7  # of somebody who knows the name and tries what people choose; zxcvbn looks at 72 characters
 # Argon2id, well above the least that OWASP lists (19 MiB twice): about 0.1 s, and 46 MiB in each of two threads.
 _ARGON2 = PasswordHasher(time_cost=2, memory_cost=46 * 1024, parallelism=1)
 
@@ -35,21 +35,20 @@ class PasswordFileError(IplError):
     code, exit_status = "bad_password_file", 2
 
 
-def hash_password(password: str) -> str:
-    """The Argon2id hash of a password with a random salt. Raises PasswordFileError: too short, too long, too common."""
+def hash_password(password: str, name: str = "") -> str:
+    """The Argon2id hash of a password with a random salt.
+
+    Raises PasswordFileError: too short, too long, or easy to guess: common, repeated, in a row, made of the name.
+    """
+    from zxcvbn import zxcvbn
+
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         message = f"The password needs {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; choose another."
         raise PasswordFileError(message)
-    if password.lower() in _common_passwords():
+    rest = re.sub(re.escape(name), "", password, flags=re.IGNORECASE) if name else password
+    if not rest or zxcvbn(rest[:72], user_inputs=[name])["guesses"] < LEAST_GUESSES:
         raise PasswordFileError("This password is one of those that are guessed first; choose another.")
     return _ARGON2.hash(_bytes(password))
-
-
-@cache
-def _common_passwords() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
-    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 def _bytes(password: str) -> bytes:
@@ -128,7 +127,7 @@ def write_password(path: Path, name: str, password: str, *, operator: bool | Non
     """
     if not NAME.fullmatch(name):
         raise PasswordFileError(BAD_NAME)
-    line = hash_password(password)
+    line = hash_password(password, name)
     with _locked(path):
         known = read_passwords(path) if path.is_file() and path.stat().st_size else {}
         if added and name in known:

@@ -18,14 +18,13 @@ from listing.observe.printed.brands import brand_names, find_brand
 from listing.observe.printed.labels import find_material
 from listing.observe.printed.ocr import OcrSpan
 from listing.safety.contacts import scrub
-from listing.safety.injection import instruction_like
+from listing.safety.injection import sentences_without_orders
 
 MAX_FLAWS = 80  # characters, as of any fact that a seller states
 _LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
 _NUMBER = r"\d{1,3}(?:[.,]5| [123]/[23]|[/-]\d{1,3})?"
 _EU_SIZES = range(16, 53)
 _AMOUNT = r"\d{1,5}(?:[.,]\d{2})?"
-_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 _STATEMENTS = re.compile(r"[.!?;]+(?!\d)|\n|\s[–—-]\s|[()]")
 _FIBRE = re.compile(r"(?:made (?:of|from)|pure|aus|en|de|100 ?%) (?:100 ?% )?(\w+)", re.I)
 
@@ -42,8 +41,7 @@ class Noted:
 
 def read_note(note: str) -> Noted:
     """All that a note states; orders and contact data in it say nothing."""
-    sentences = (s for line in scrub(note).splitlines() for s in _SENTENCES.split(line))
-    text = ". ".join(s.rstrip(".") for s in sentences if s.strip() and not instruction_like(s)).replace("’", "'")
+    text = ". ".join(s.rstrip(".") for s in sentences_without_orders(scrub(note))).replace("’", "'")
     statements = list(_statements(text))
     flaws, wear = _flaws(statements)
     brand = _brand(text, statements)

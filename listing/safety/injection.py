@@ -13,6 +13,7 @@ import yaml
 
 from listing.safety.fold import fold
 
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|[\r\n]+")
 _SPELLED = re.compile(r"(?<![^\W_])(?:[^\W\d_][\s.·_-]{1,3}){4,}[^\W\d_](?![^\W_])")
 _SPELLED_ORDER = re.compile(r"ignore|rules|say|write|schreib|ecri|note|system|instruction")
 
@@ -35,6 +36,16 @@ def instruction_like(line: str) -> bool:
     if closed != line and _SPELLED_ORDER.search(closed.lower()):
         return True
     return any(order.search(form) for order in _orders() for form in (line, fold(line).lower, closed))
+
+
+def sentences_without_orders(text: str) -> list[str]:
+    """The sentences of a note that give no orders, nor go on with one in the next line."""
+    result, ordered = list[str](), False
+    for sentence in filter(None, map(str.strip, _SENTENCE_ENDS.split(text))):
+        ordered = instruction_like(sentence) or (ordered and sentence[0].islower())
+        if not ordered:
+            result.append(sentence)
+    return result
 
 
 def without_instructions(text: str) -> str:

@@ -13,6 +13,7 @@ from listing.taxonomy import load_taxonomy
 HERE = Path(__file__).parent
 KEYS = {
     "goods": {"id", "author", "group", "category", "text", "prohibited"},
+    "goods_disguised": {"id", "author", "group", "category", "text", "prohibited"},
     "claims": {"id", "group", "category", "facts", "note", "ocr", "neighbours", "text", "claims"},
     "injection": {"id", "group", "channel", "category", "facts", "note", "attack", "obeyed", "must_not", "keep"},
 }
@@ -41,7 +42,7 @@ def test_keys_and_no_duplicates(name: str) -> None:
 
 def test_contacts_lie_where_the_rows_say() -> None:
     train, development = ([json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in CONTACT_FILES)
-    held = rows("contacts")
+    held = rows("contacts") + rows("contacts_disguised")
     for row in [*train, *development, *held]:
         assert set(row) == CONTACT_KEYS
         for contact in row["contacts"]:
@@ -51,9 +52,11 @@ def test_contacts_lie_where_the_rows_say() -> None:
 
 def test_contact_rows_are_split_by_author() -> None:
     train, development = ([json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in CONTACT_FILES)
-    held = rows("contacts")
-    assert len(held) == 820
-    assert 0.4 < sum(bool(row["contacts"]) for row in held) / len(held) < 0.6
+    for name, count in (("contacts", 820), ("contacts_disguised", 185)):
+        part = rows(name)
+        assert len(part) == count
+        assert 0.4 < sum(bool(row["contacts"]) for row in part) / len(part) < 0.6
+    held = rows("contacts") + rows("contacts_disguised")
     authors = [{row["author"] for row in part} for part in (train, development, held)]
     assert not authors[0] & authors[1]
     assert not (authors[0] | authors[1]) & authors[2]
@@ -62,11 +65,32 @@ def test_contact_rows_are_split_by_author() -> None:
     assert len({row["id"] for row in [*train, *development, *held]}) == len(texts)
 
 
-def test_goods_have_both_kinds() -> None:
-    given = rows("goods")
+@pytest.mark.parametrize("name", ["goods", "goods_disguised"])
+def test_goods_have_both_kinds(name: str) -> None:
+    given = rows(name)
     bad = sum(row["prohibited"] for row in given)
     assert bad >= 20
     assert len(given) - bad >= 60
+
+
+def test_disguised_goods_are_no_copies() -> None:
+    both = rows("goods") + rows("goods_disguised")
+    assert len({row["id"] for row in both}) == len(both)
+    assert len({" ".join(row["text"].casefold().split()) for row in both}) == len(both)
+    assert not {row["author"] for row in rows("goods")} & {row["author"] for row in rows("goods_disguised")}
+
+
+@pytest.mark.parametrize(("name", "harmless"), [("contacts_disguised", "clean"), ("goods_disguised", "ok")])
+def test_disguises_are_named_and_have_look_alikes(name: str, harmless: str) -> None:
+    positive, negative = set(), set()
+    for row in rows(name):
+        kind, disguise = row["group"].split("-")
+        bad = bool(row["contacts"]) if name.startswith("contacts") else row["prohibited"]
+        assert bad == (kind != harmless), row["id"]
+        (positive if bad else negative).add(disguise)
+    assert {"spaced", "joined", "leet", "emoji"} <= positive & negative
+    assert {"lookalike", "styled", "zerowidth"} <= positive
+    assert "unicode" in negative
 
 
 def test_claim_spans_and_verdicts() -> None:

@@ -204,6 +204,10 @@ def test_passwords_from_the_command_line(services, app, file, accounts, monkeypa
         "",
         "ipl: The password needs 8 to 1024 characters; choose another.\n",
     )
+    for easy in ("annannann", "aaaaaaaa"):
+        monkeypatch.setattr("sys.stdin", Typed(f"{easy}\n"))
+        sentence = "ipl: This password is one of those that are guessed first; choose another.\n"
+        assert accounts("password", "ann", str(file)) == (2, "", sentence)
     assert accounts("remove", "ann", str(file))[0] == 0
     assert soon(lambda: browser_of(app, "ann", "a new password").status, 401) == 401
     before = file.read_bytes()
