@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-
 from finetune.data.cutting import FRAME, RENDERED, WORD, stem
+
 from finetune.evaluate.writer import Candidate, Writer, choose, hints_of, missing
 from finetune.train.loading import load_base, with_lora
 from listing.taxonomy import load_taxonomy

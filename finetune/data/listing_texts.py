@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from finetune.data.cutting import FRAME, SENTENCES, WORD, Known, foreign_words, pieces
 from finetune.data.tasks import LISTING, Task
 from listing.evidence.details import load_details
-from listing.lexicon import load_lexicon, plain
+from listing.lexicon import load_lexicon, plain, words
 from listing.request import DraftRequest
 from listing.taxonomy import CategoryNode, Taxonomy
 from listing.text.claims import FIBRES, NAME, Claim
@@ -32,6 +31,13 @@ LEFT_OUT = 0.15  # of the claims that no text says stay in the prompt: who is to
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
 EXAMPLES = 0.3  # share of prompts with texts of other listings
 MIN_TITLE, MIN_WORDS, MAX_WORDS = 2, 4, 40  # words
+WORD = re.compile(r"[^\W_][\w'’]*")
+SENTENCES = re.compile(r"(?<=[.!?])\s+")
+# Words that claim nothing: the frame of a sentence.
+FRAME = words("function") | {
+    *("a", "an", "as", "at", "both", "by", "have", "in", "is", "it", "its", "of", "on", "or", "pair", "selling"),
+    *("side", "sides", "some", "them", "to", "up", "i"),
+}
 _JOINTS = re.compile(r"(,? (?:with|has|have|featuring|features|made (?:of|from)) |,? and |, )")
 _IT = re.compile(r"(?:It|They)$|(?:It|They) (?:has|have)\b")
 _VERBS = {"it": "has", "they": "have"}
@@ -39,6 +45,24 @@ _PARTICIPLE = re.compile(r"(?:ed|en)$")
 _DOUBLE = re.compile(r"\b([\w-]+)(?: \1\b)+", re.I)
 _PRIVATE = re.compile(r"^(?:I am selling (?:this|these)|This is an?|These are) ")
 _SPEAKS = re.compile(r":|\b(?:this|these|that|it|its|you|your|we|our|is|are|was|will|can)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Words of a text that say a claim: characters ``start`` to ``end``."""
+
+    start: int
+    end: int
+    claim: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What may be said of an item: its name and (attribute, value) claims."""
+
+    name: str
+    node: CategoryNode
+    claims: frozenset[tuple[str, str]]
 
 
 def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]) -> Task | None:
@@ -189,3 +213,43 @@ def _without(words: str, known: Known) -> str:
 def _meant(token: str) -> bool:
     word = WORD.search(token.lower())
     return word is not None and word[0] not in FRAME
+
+
+def pieces(text: str, known: Known) -> list[Piece]:
+    """Where the text says a claim of ``known`` or names the item, without overlaps, the longest first."""
+    lexicon, low = load_lexicon(), text.lower()
+    matches: list[tuple[re.Match[str], tuple[str, str]]] = []
+    for match in lexicon.phrases.finditer(low):
+        for attribute, values in lexicon.meaning(match[0]).items():
+            names = ("colour", "colour2") if attribute == "colour" else (attribute,)
+            matches += [(match, (n, v)) for n in names for v in values if (n, v) in known.claims]
+    for attribute, value in known.claims:
+        if attribute == "detail":
+            matches += [(m, (attribute, value)) for m in load_details().patterns[value].finditer(low)]
+        elif attribute in ("text", "brand"):
+            matches += [(m, (attribute, value)) for m in re.finditer(rf"\W?{re.escape(value.lower())}\W?", low)]
+    name = re.escape(plain(known.name)).replace(r"\ ", r"[\s-]")
+    matches += [(m, (NAME, known.name)) for m in re.finditer(rf"\b{name}\b", low)]
+    every = [Piece(_edge(text, m.start(), -1), _edge(text, m.end(), 1), claim) for m, claim in matches]
+    chosen: list[Piece] = []
+    for piece in sorted(every, key=lambda p: (-(p.end - p.start), p.start, p.claim)):
+        if all(piece.end <= other.start or other.end <= piece.start for other in chosen):
+            chosen.append(piece)
+    return sorted(chosen, key=lambda p: p.start)
+
+
+def _edge(text: str, at: int, step: int) -> int:
+    """The next boundary of a word from ``at`` on, so that no claim is half a word."""
+    while 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum():
+        at += step
+    return at
+
+
+def foreign_words(text: str, known: Known) -> list[re.Match[str]]:
+    """The words of meaning in a text that no claim of ``known`` covers."""
+    said = pieces(text, known)
+    return [
+        m
+        for m in WORD.finditer(text)
+        if m[0].lower() not in FRAME and not any(p.start < m.end() and m.start() < p.end for p in said)
+    ]

@@ -4,9 +4,8 @@ from random import Random
 
 import pytest
 
-from finetune.data.cutting import Known
+from finetune.data.listing_texts import Known, listing_task, stacked
 from finetune.data.past_listings import listing_tasks
-from finetune.data.voice import listing_task, stacked
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import Claim
 from listing.text.write import checked
