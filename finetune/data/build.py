@@ -10,7 +10,6 @@ Validation is whole senders; a training photo that looks like one of theirs is l
 from __future__ import annotations
 
 import functools
-import html
 import json
 import os
 from collections import Counter, defaultdict
@@ -21,6 +20,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment
 
 from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
@@ -32,6 +32,17 @@ from listing.text.write import MAX_PHOTOS
 ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
+_PAGE = Environment(autoescape=True, trim_blocks=True).from_string("""\
+<!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>
+body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}
+article{display:flex;gap:1rem;padding:1rem 0;border-top:1px solid #ccc}
+img{width:14rem;height:14rem;object-fit:contain;background:#eee}p{margin:.2rem 0;white-space:pre-line}
+.assistant{font-weight:600;margin-bottom:.6rem}
+</style><h1>{{ samples | length }} random samples</h1>
+{% for sample in samples %}<article>
+{% for path in sample.images %}<img src="{{ path }}" alt="photo of the sample">{% endfor %}<div>
+{% for m in sample.messages %}<p class={{ m.role }}>{{ m.content.removeprefix("<image>") }}</p>{% endfor %}
+</div></article>{% endfor %}</html>""")
 Row = Mapping[str, Any]
 TaskMaker = Callable[[Row, Random], list[Task]]
 Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any]]]]
@@ -172,20 +183,4 @@ def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
 
 def page(samples: Iterable[Mapping[str, Any]]) -> str:
     """An HTML page of samples; photos are referenced by relative path."""
-    blocks = []
-    for sample in samples:
-        photos = "".join(f'<img src="{html.escape(path)}" alt="photo of the sample">' for path in sample["images"])
-        turns = "".join(
-            f"<p class={m['role']}>{html.escape(m['content'].removeprefix('<image>'))}</p>" for m in sample["messages"]
-        )
-        blocks.append(f"<article>{photos}<div>{turns}</div></article>")
-    style = (
-        "body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-        "article{display:flex;gap:1rem;padding:1rem 0;border-top:1px solid #ccc}"
-        "img{width:14rem;height:14rem;object-fit:contain;background:#eee}p{margin:.2rem 0;white-space:pre-line}"
-        ".assistant{font-weight:600;margin-bottom:.6rem}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>{style}</style>'
-        f"<h1>{len(blocks)} random samples</h1>{''.join(blocks)}</html>\n"
-    )
+    return _PAGE.render(samples=list(samples)) + "\n"

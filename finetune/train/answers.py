@@ -38,11 +38,9 @@ def answer_scores(samples: Sequence[Encoded], predicted: Any, labels: Any, token
     """
     cases = []  # (task, wanted tokens, said tokens)
     for sample, said, wanted in zip(samples, predicted, labels, strict=True):
-        places = list(spans(wanted))
+        places = [s for s in spans(wanted) if s.start]
         tasks = sample.tasks if len(sample.tasks) == len(places) else ("",) * len(places)
-        cases += [
-            (task, wanted[s], said[s.start - 1 : s.stop - 1]) for task, s in zip(tasks, places, strict=True) if s.start
-        ]
+        cases += [(t, wanted[s], said[s.start - 1 : s.stop - 1]) for t, s in zip(tasks, places, strict=True)]
     if not cases:
         return {}
     right = np.array([bool((wanted == said).all()) for _, wanted, said in cases])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.tensorboard import SummaryWriter
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import TensorBoardCallback, get_available_reporting_integrations
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -42,7 +43,6 @@ def training_arguments(cfg: ChatConfig, bf16: bool, use_cpu: bool) -> TrainingAr
         weight_decay=cfg.weight_decay,
         warmup_steps=cfg.warmup,
         lr_scheduler_type="cosine",
-        max_grad_norm=1.0,
         activation_checkpointing=cfg.checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         bf16=bf16,
@@ -92,7 +92,9 @@ def train_chat(cfg: ChatConfig) -> None:
     """
     set_seed(cfg.seed)
     out, files = Path(cfg.out), [Path(cfg.data) / name for name in ("train.jsonl", "validation.jsonl")]
-    last = _last_checkpoint(out) if cfg.resume else None
+    last = get_last_checkpoint(str(out / "checkpoints")) if cfg.resume and (out / "checkpoints").is_dir() else None
+    if cfg.resume and last is None:
+        raise TuneError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
     check_settings(cfg)
     check_trackers(cfg.report_to)
     bf16 = dtype_of(cfg.quantize, cfg.precision) == torch.bfloat16
@@ -116,8 +118,9 @@ def train_chat(cfg: ChatConfig) -> None:
     trainer.grouped = cfg.group_by_length
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
-        out.mkdir(parents=True, exist_ok=True)
-        _report(trainer, out, [] if sharded() else spread(validation, cfg.fixed_samples), processor)
+        board = TensorBoardCallback(SummaryWriter(str(out / "tensorboard")))  # type: ignore[no-untyped-call]
+        trainer.add_callback(board)
+        trainer.add_callback(Reporter(out, [] if sharded() else spread(validation, cfg.fixed_samples), processor))
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dropped}
         about |= {"samples": len(train), "processes": arguments.world_size}
         (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -132,21 +135,6 @@ def train_chat(cfg: ChatConfig) -> None:
         processor.save_pretrained(folder)
         if not cfg.rank:
             copy_beside(Path(cfg.model), folder)
-
-
-def _last_checkpoint(out: Path) -> str:
-    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
-    if last is None:
-        raise TuneError(f"{out} holds no checkpoint to resume from; leave --resume out to begin.")
-    return last
-
-
-def _report(trainer: Trainer, out: Path, fixed: Sequence[Encoded], processor: Any) -> None:
-    """Have the trainer report to ``out``: log, TensorBoard, answers to ``fixed``."""
-    trainer.add_callback(Reporter(out, fixed, processor))
-    board = TensorBoardCallback()
-    board.logging_dir = str(out / "tensorboard")
-    trainer.add_callback(board)
 
 
 def often(samples: int, seen: int) -> str:
@@ -165,9 +153,8 @@ def _samples(
         dropped["no photo"] = sum(not sample.images for sample in train)
         train, validation = ([sample for sample in part if sample.images] for part in (train, validation))
     if not train or not validation:
-        raise TuneError(
-            f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
-        )
+        say = f"{cfg.data} has no usable sample (dropped: {dict(dropped)}); raise max_tokens or lower the pixels."
+        raise TuneError(say)
     return [replace(sample, vary=cfg.vary_photos) for sample in train], validation, dict(dropped)
 
 

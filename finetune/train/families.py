@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finetune.errors import TuneError
-from listing.backends.full_prompts import TREE_USABLE
 
 PROJECTOR = "projector"  # in a config's ``trains``
 LINEAR = r"self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj"
@@ -48,11 +47,6 @@ class Family:
     def skipped(self) -> tuple[str, ...]:
         """What stays 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
         return (*self.vision, *(p for p in self.projector if not p.startswith(self.vision)), "lm_head")
-
-    @property
-    def tree(self) -> bool:
-        """Whether all questions about a photo can be laid out as one tree."""
-        return set(self.model_types) <= TREE_USABLE
 
 
 def _side(least: int, most: int) -> dict[str, Any]:
@@ -96,10 +90,7 @@ FAMILIES = (
     Family("gemma3", ("gemma3",)),
     # At most 280 tokens a photo. Layers that share keys have none of their own; experts are not tuned.
     Family(
-        "gemma4",
-        ("gemma4",),
-        projector=("model.embed_vision",),
-        linear=rf"{LINEAR}|per_layer_(input_gate|projection)",
+        "gemma4", ("gemma4",), projector=("model.embed_vision",), linear=rf"{LINEAR}|per_layer_(input_gate|projection)"
     ),
     # 256 tokens a tile; the processor cuts a photo into up to 12 unless it is told otherwise.
     Family("internvl", ("internvl",), pixels={"max_patches": 1}),

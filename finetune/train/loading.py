@@ -57,9 +57,9 @@ def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
         raise TuneError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
     if str(precision) not in ("auto", "32"):
         raise TuneError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+    if quantize == "nf4" and str(precision) == "32":
+        raise TuneError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
     if quantize == "nf4":
-        if str(precision) == "32":
-            raise TuneError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
         return torch.bfloat16
     return torch.float32 if str(precision) == "32" else pick_device()[1]
 
@@ -82,10 +82,10 @@ def load_base(
     precision: str = "auto",
     attention: str = "",
 ) -> tuple[Any, Any, Family]:
-    """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
+    """(frozen model, processor, family); the settings are those of ``ChatConfig``.
 
-    attention: as in ``ChatConfig``. TuneError: the model is not there or not in the table, the settings contradict each
-    other, or the model or this machine has no such attention.
+    TuneError: the model is not there or not in the table, the settings contradict each other, or the model or this
+    machine has no such attention.
     """
     dtype = dtype_of(quantize, precision)
     try:
@@ -94,8 +94,15 @@ def load_base(
         raise TuneError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
     family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
-    extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
-    extra |= {"attn_implementation": attention} if attention else {}
+    extra: dict[str, Any] = {"attn_implementation": attention} if attention else {}
+    if quantize == "nf4":
+        extra["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype="bfloat16",
+            llm_int8_skip_modules=list(family.skipped),
+        )
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
             source, dtype=dtype, trust_remote_code=False, use_safetensors=True, **extra
@@ -104,25 +111,13 @@ def load_base(
         if not attention:
             raise
         why = str(error).strip().splitlines()[0]
-        raise TuneError(
-            f"attention: {attention!r} cannot be used here ({why}); leave it out, or use 'sdpa'."
-        ) from error
+        say = f"attention: {attention!r} cannot be used here ({why}); leave it out, or use 'sdpa'."
+        raise TuneError(say) from error
     forbid_repacking(model)
     for name in family.repeated:  # where the processor's budget stands in the model's config too
         setattr(model.config, name, getattr(processor.image_processor, name))
     _freeze(model)
     return model, processor, family
-
-
-def nf4_config(skipped: Sequence[str]) -> BitsAndBytesConfig:
-    """NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype="bfloat16",
-        llm_int8_skip_modules=list(skipped),
-    )
 
 
 def forbid_repacking(model: Any) -> int:
@@ -184,19 +179,16 @@ def with_lora(model: Any, family: Family, cfg: ChatConfig, trains: Sequence[str]
     _check_modules(model, family, trains)
     tower = tower_layers(model, family, trains) if cfg.lora_tower else ()
     layers = "|".join([family.lora, *map(re.escape, tower)])
-    if cfg.init_from:
-        tuned: Any = PeftModel.from_pretrained(model, cfg.init_from, is_trainable=True)
-    else:
-        lora = LoraConfig(
-            r=cfg.rank,
-            lora_alpha=cfg.alpha,
-            lora_dropout=cfg.dropout,
-            target_modules=layers,
-            modules_to_save=list(trains) or None,
-            bias="none",
-            task_type="CAUSAL_LM",
-        )
-        tuned = get_peft_model(model, lora)
+    lora = LoraConfig(
+        r=cfg.rank,
+        lora_alpha=cfg.alpha,
+        lora_dropout=cfg.dropout,
+        target_modules=layers,
+        modules_to_save=list(trains) or None,
+        task_type="CAUSAL_LM",
+    )
+    before = cfg.init_from
+    tuned: Any = PeftModel.from_pretrained(model, before, is_trainable=True) if before else get_peft_model(model, lora)
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

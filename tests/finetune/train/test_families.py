@@ -127,10 +127,6 @@ def drain(stream):
             return end.value
 
 
-def test_only_the_embedded_family_is_laid_out_as_a_tree():
-    assert [name for name in NAMES if ROWS[name].tree] == ["ipl-mini"]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_lora_reaches_every_layer_of_the_language_model_and_nothing_of_the_tower(name, models):
     base, _, family = load_base(models(name), pixels={})
