@@ -51,7 +51,7 @@ def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = N
     from finetune.data.tasks import TaskPlan
     from finetune.train.chat import train_chat
     from finetune.train.configs import ChatConfig
-    from finetune.train.loading import BASE, located, processes
+    from finetune.train.loading import BASE, EMBEDDED, located, processes
 
     name = model or given.get("model")
     if not name:
@@ -62,15 +62,14 @@ def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = N
     plan = strict(TaskPlan, given.get("plan") or {}, "stages.chat.plan")
     given = {**given, "plan": plan, "model": name, "data": str(data), "out": str(out / "run" if anew else out)}
     cfg: ChatConfig = replace(strict(ChatConfig, given, "stages.chat"), **resumable)
-    group = processes()
-    with group.main_process_first():  # the others find the model assembled and the samples written
-        cfg = replace(cfg, model=located(name, out))
-        if not (data / "train.jsonl").is_file() and (data / "annotations.jsonl").is_file():
-            cfg = replace(cfg, data=str(Path(cfg.out) / "data"))
-            if group.is_main_process:
-                draw_samples(data, cfg, group.num_processes)
+    annotated = not (data / "train.jsonl").is_file() and (data / "annotations.jsonl").is_file()
+    if annotated or name in (BASE, EMBEDDED):
+        with processes().main_process_first():  # the others find the model assembled and the samples written
+            cfg = replace(cfg, model=located(name, out), data=f"{cfg.out}/data" if annotated else cfg.data)
+            if annotated and processes().is_main_process:
+                draw_samples(data, cfg, processes().num_processes)
     train_chat(cfg)
-    if anew and group.is_main_process:
+    if anew and processes().is_main_process:
         result = "adapter" if cfg.rank else "model"
         shutil.rmtree(out / result, ignore_errors=True)
         (Path(cfg.out) / result).replace(out / result)

@@ -180,7 +180,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         return loss, None if outputs is None else likeliest(outputs), labels
 
     def evaluate(self, *given: Any, **more: Any) -> dict[str, float]:
-        with torch.random.fork_rng():  # an evaluation changes nothing of the training
+        gpus = [self.args.device] if self.args.device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):  # an evaluation changes nothing of the training
             return super().evaluate(*given, **more)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:

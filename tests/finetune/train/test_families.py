@@ -20,7 +20,7 @@ from finetune.errors import TuneError
 from finetune.train import loading
 from finetune.train.chat import optimizer_of, train_chat
 from finetune.train.configs import ChatConfig
-from finetune.train.families import FAMILIES
+from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import check_trained, load_base, tower_layers, trained, with_lora
 from finetune.train.merge import merge
 from finetune.tune import STAGES, strict
@@ -178,6 +178,8 @@ def test_the_documented_table_is_that_of_the_rows():
 
 
 def test_something_unlisted_that_would_train_is_refused(models):
+    with pytest.raises(TuneError, match="add a row"):
+        family_of("mystery_vl")
     base, _, family = load_base(models("smolvlm"), pixels={})
     model = with_lora(base, family, ChatConfig("", "", "", rank=2), ())
     assert all("lora_" in n for n in trained(model))
