@@ -89,7 +89,7 @@ def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:
     def split(rows: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         train, validation = ([row for row in part if row["label_ok"]] for part in split_rows(rows))
         count, rng = cfg.steps * cfg.batch_size * cfg.accumulate * processes, np.random.default_rng(cfg.seed)
-        drawn = rng.choice(len(train), count, p=sampling_weights(train, 0.5, 0.25)) if train else []
+        drawn: Any = rng.choice(len(train), count, p=sampling_weights(train, 0.5, 0.25)) if train else []
         return [train[number] for number in drawn], validation
 
     teach = from_annotations(load_taxonomy(), cfg.plan)

@@ -118,7 +118,7 @@ def train_chat(cfg: ChatConfig) -> None:
     trainer.grouped = cfg.group_by_length
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
-        board = TensorBoardCallback(SummaryWriter(str(out / "tensorboard")))  # type: ignore[no-untyped-call]
+        board = TensorBoardCallback(SummaryWriter(str(out / "tensorboard")))
         trainer.add_callback(board)
         trainer.add_callback(Reporter(out, [] if sharded() else spread(validation, cfg.fixed_samples), processor))
         about = {**manifest(asdict(cfg), files, cfg.seed), "family": family.name, "dropped": dropped}
@@ -158,7 +158,7 @@ def _samples(
     return [replace(sample, vary=cfg.vary_photos) for sample in train], validation, dict(dropped)
 
 
-class ByLength(LengthGroupedSampler):  # type: ignore[misc]
+class ByLength(LengthGroupedSampler):
     """The order of an epoch follows from the seed and its number, so that a resumed run meets it again."""
 
     seed = 0
@@ -167,7 +167,7 @@ class ByLength(LengthGroupedSampler):  # type: ignore[misc]
         self.generator = torch.Generator().manual_seed(self.seed + epoch)
 
 
-class AnswerTrainer(Trainer):  # type: ignore[misc]
+class AnswerTrainer(Trainer):
     """Of an evaluation's outputs it keeps the likeliest tokens alone; the rest differs from family to family.
 
     grouped: samples of one batch are about as long as each other.

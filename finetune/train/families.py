@@ -14,7 +14,7 @@ from finetune.errors import TuneError
 
 PROJECTOR = "projector"  # in a config's ``trains``
 LINEAR = r"self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj"
-QWEN = {"vision": ("model.visual",), "projector": ("model.visual.merger",)}
+QWEN: dict[str, Any] = {"vision": ("model.visual",), "projector": ("model.visual.merger",)}
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
     return [rows[i * len(rows) // count] for i in range(count)]
 
 
-class Reporter(TrainerCallback):  # type: ignore[misc]
+class Reporter(TrainerCallback):
     """Writes ``log.jsonl`` (each line with the seconds that are left), and prints it; at each evaluation it writes what
     the model says to the ``fixed`` samples, which is read beside the loss.
     """
