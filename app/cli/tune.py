@@ -13,7 +13,7 @@ from app.setup.repository import ROOT, repository
 from listing.home import ipl_home, private_files
 
 CONFIGS = ROOT / "finetune" / "configs"
-STAGES = ("tower", "projector", "mllm", "chat")
+STAGES = ("tower", "projector", "chat")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,8 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--stage", action="append", choices=STAGES, help="run this stage alone (may be repeated; default: all)"
     )
     tuning.add_argument("--model", metavar="ID|DIR", help="what a chat stage tunes, instead of its config's model")
-    tuning.add_argument("--resume", action="store_true", help="go on where an interrupted mllm or chat stage ended")
-    tuning.add_argument("--init-from", default="", metavar="DIR", help="start that stage from this adapter")
+    tuning.add_argument("--resume", action="store_true", help="go on where an interrupted chat stage ended")
+    tuning.add_argument("--init-from", default="", metavar="DIR", help="start a chat stage from this adapter")
     data = parser.add_argument_group(
         "data: write train.jsonl, validation.jsonl, a report and a page of samples to --out"
     )
@@ -42,7 +42,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--listings", type=Path, metavar="TABLE", help=f"instead of --data, past listings: {catalogue.KINDS}"
     )
     catalogue.add_options(data)
-    data.add_argument("--texts", action="store_true", help="the photos' titles and descriptions, to learn writing from")
+    data.add_argument("--texts", action="store_true", help=argparse.SUPPRESS)
     data.add_argument("--seed", type=int, default=0, help="which questions and texts are drawn (default: 0)")
     merging = parser.add_argument_group("merge: put an adapter into its 16-bit base, as a model folder in --out")
     merging.add_argument("--base", metavar="MODEL", help="folder or hub id that was tuned, not quantised")
@@ -59,15 +59,8 @@ def run(args: argparse.Namespace) -> int:
 def _tune(args: argparse.Namespace) -> None:
     if args.out is None and repository() is None:
         raise CommandError("name the folder for the weights with --out DIR; an installed package keeps its own.", 2)
-    finetune.run_stages(
-        _config(args.what),
-        args.stage,
-        args.data,
-        args.out or finetune.WEIGHTS,
-        args.model,
-        resume=args.resume,
-        init_from=args.init_from,
-    )
+    chat = {"model": args.model, "resume": args.resume, "init_from": args.init_from}
+    finetune.run_stages(_config(args.what), args.stage, args.data, args.out or finetune.WEIGHTS, **chat)
 
 
 def _config(name: str) -> Path:
@@ -81,17 +74,17 @@ def _config(name: str) -> Path:
 def _data(args: argparse.Namespace) -> None:
     from listing.taxonomy import load_taxonomy
 
+    if args.texts:
+        raise CommandError("--texts is gone: to teach a model how you write, name your listings with --listings.", 2)
     if args.out is None:
         raise CommandError("name the folder for the samples with --out DIR.", 2)
-    taxonomy, holdout = load_taxonomy(), None
+    taxonomy = load_taxonomy()
     if args.listings:
         rows, make_tasks = _listed(args), finetune.from_listings(taxonomy)
     else:
         rows = finetune.read_annotations(args.data or finetune.data_root() / "clothing_cc0")
-        make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan(text_share=1.0))
-        if args.texts:
-            make_tasks, holdout = finetune.from_texts(rows, taxonomy), finetune.writer_rows
-    made = finetune.write_data(rows, make_tasks, args.out, args.seed, split=holdout)
+        make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan())
+    made = finetune.write_data(rows, make_tasks, args.out, args.seed)
     for split, samples in made.samples.items():
         tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")

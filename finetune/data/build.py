@@ -10,37 +10,47 @@ Validation is whole senders; a training photo that looks like one of theirs is l
 from __future__ import annotations
 
 import functools
-import html
 import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment
 
 from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
-from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks, text_tasks
+from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks
 from finetune.errors import DataError
 from listing.say.write import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
 
-TEXTS = ("title", "description", LISTING)
-ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve
+ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
 SHOWN_SAMPLES = 40
+_PAGE = Environment(autoescape=True, trim_blocks=True).from_string("""\
+<!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>
+body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}
+article{display:flex;gap:1rem;padding:1rem 0;border-top:1px solid #ccc}
+img{width:14rem;height:14rem;object-fit:contain;background:#eee}p{margin:.2rem 0;white-space:pre-line}
+.assistant{font-weight:600;margin-bottom:.6rem}
+</style><h1>{{ samples | length }} random samples</h1>
+{% for sample in samples %}<article>
+{% for path in sample.images %}<img src="{{ path }}" alt="photo of the sample">{% endfor %}<div>
+{% for m in sample.messages %}<p class={{ m.role }}>{{ m.content.removeprefix("<image>") }}</p>{% endfor %}
+</div></article>{% endfor %}</html>""")
 Row = Mapping[str, Any]
-TaskMaker = Callable[[Row, Random], tuple[list[Task], list[Task]]]
+TaskMaker = Callable[[Row, Random], list[Task]]
 Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was made: samples by split, and answers by task and value (texts: how many).
+    """What was written: samples by split, and answers by task and value (texts: how many).
 
     split: what is kept for validation, "senders" or "items". alike: training photos left out as lookalikes.
     """
@@ -54,9 +64,8 @@ class DataReport:
 def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
     """Tasks of a row of ``annotations.jsonl``."""
 
-    def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
-        texts = text_tasks(row, taxonomy, plan, rng) if rng.random() < plan.text_share else []
-        return [*photo_tasks(row, taxonomy, plan, rng), *annotated_form(row, taxonomy)], texts
+    def teach(row: Row, rng: Random) -> list[Task]:
+        return [*photo_tasks(row, taxonomy, plan, rng), *(annotated_form(row, taxonomy) if plan.form else [])]
 
     return teach
 
@@ -65,10 +74,10 @@ def from_listings(taxonomy: Taxonomy) -> TaskMaker:
     """Tasks of a row of ``listing_rows``."""
     others: list[str] = []
 
-    def teach(row: Row, rng: Random) -> tuple[list[Task], list[Task]]:
+    def teach(row: Row, rng: Random) -> list[Task]:
         if row.get("role", "cover") == "cover":
-            return listing_tasks(row["listing"], taxonomy, rng, others), []
-        return (unanswered(row["listing"], taxonomy, rng) if row["role"] == "label" else []), []
+            return listing_tasks(row["listing"], taxonomy, rng, others)
+        return unanswered(row["listing"], taxonomy, rng) if row["role"] == "label" else []
 
     return teach
 
@@ -80,36 +89,34 @@ def conversation(tasks: Sequence[Task], images: Sequence[str]) -> dict[str, Any]
         marker = "<image>\n" * len(images) if number == 0 else ""
         messages.append({"role": "user", "content": marker + task.prompt})
         messages.append({"role": "assistant", "content": task.answer})
-    names = [task.name for task in tasks]
-    return {"messages": messages, "images": [*images], "tasks": names}
+    return {"messages": messages, "images": [*images], "tasks": [task.name for task in tasks]}
 
 
 def without_lookalikes(train: Sequence[Row], validation: Sequence[Row]) -> list[Row]:
     """The training rows whose photo looks like no photo of validation, by perceptual hash."""
-    kept = np.array([_bits(row["image"]) for row in validation], dtype=np.uint64)
-    if not len(kept):
+    judging = np.array([_bits(row["image"]) for row in validation], dtype=np.uint64)
+    if not len(judging):
         return list(train)
-    return [r for r in train if np.bitwise_count(kept ^ np.uint64(_bits(r["image"]))).min() > MAX_HASH_DISTANCE]
+    return [r for r in train if np.bitwise_count(judging ^ np.uint64(_bits(r["image"]))).min() > MAX_HASH_DISTANCE]
 
 
 def item_groups(rows: Sequence[Row]) -> list[str]:
     """For each row the name of its group: photos of one listing, of one title, or that look alike."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     first: dict[str, int] = {}
-    root = list(range(len(rows)))
-
-    def find(number: int) -> int:
-        while root[number] != number:
-            root[number] = number = root[root[number]]
-        return number
-
+    pairs: list[tuple[int, int]] = []
     bits = np.array([_bits(row["image"]) for row in rows], dtype=np.uint64)
+    items = [str(row.get("item", row["image"])) for row in rows]
     for number, row in enumerate(rows):
-        same = [row.get("item", row["image"]), " ".join(row.get("listing", {}).get("title", "").lower().split())]
-        joined = [first.setdefault(name, number) for name in same if name]
-        joined += np.flatnonzero(np.bitwise_count(bits[:number] ^ bits[number]) <= MAX_HASH_DISTANCE).tolist()
-        for other in joined:
-            root[find(number)] = find(other)
-    return [str(rows[find(number)].get("item", rows[find(number)]["image"])) for number in range(len(rows))]
+        title = " ".join(row.get("listing", {}).get("title", "").lower().split())
+        same = [first.setdefault(name, number) for name in (items[number], title) if name]
+        alike = np.flatnonzero(np.bitwise_count(bits[:number] ^ bits[number]) <= MAX_HASH_DISTANCE)
+        pairs += [(number, other) for other in (*same, *alike.tolist())]
+    edges = coo_array((np.ones(len(pairs)), np.array(pairs, dtype=int).reshape(-1, 2).T), shape=(len(rows),) * 2)
+    groups = connected_components(edges, directed=False)[1].tolist()
+    return [items[groups.index(group)] for group in groups]
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -129,10 +136,10 @@ def write_data(
     out.mkdir(parents=True, exist_ok=True)
     rows = list(rows)
     train, validation = (split or split_rows)(rows)
-    kept = "senders"
+    whole = "senders"
     if split is None and not (train and validation):
         train, validation = split_items(rows, item_groups(rows))
-        kept = "items"
+        whole = "items"
     apart = without_lookalikes(train, validation)
     taught = {row["image"] for row in apart}
     apart = [{**row, "more": [photo for photo in row.get("more", ()) if photo in taught]} for row in apart]
@@ -144,53 +151,36 @@ def write_data(
             raise DataError(f"No sample for {name}: photos of at least two senders or two different things are needed.")
         text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
         (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    made = DataReport(
-        kept,
+    report = DataReport(
+        whole,
         {name: len(part) for name, part in samples.items()},
         {name: count(part) for name, part in samples.items()},
         len(train) - len(apart),
     )
-    (out / "report.json").write_text(json.dumps(made.__dict__, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shown = Random(seed).sample(samples["train"], min(SHOWN_SAMPLES, len(samples["train"])))
     (out / "samples.html").write_text(page(shown), encoding="utf-8")
-    return made
+    return report
 
 
 def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[str, Any]]:
-    asked, texts = teach(row, rng)
+    tasks = teach(row, rng)
     images = [os.path.relpath(path, out) for path in (row["image"], *row.get("more", ()))]
-    questions = [task for task in asked if task.name not in ALONE]
-    alone = [([task], images[: MAX_PHOTOS if task.name == FORM else 1]) for task in asked if task.name in ALONE]
-    parts = [(questions, images[:1]), *alone, (texts, [])]
-    return [conversation(part, photos) for part, photos in parts if part]
+    questions = [task for task in tasks if task.name not in ALONE]
+    alone = [([task], images[: MAX_PHOTOS if task.name == FORM else 1]) for task in tasks if task.name in ALONE]
+    return [conversation(part, photos) for part, photos in [(questions, images[:1]), *alone] if part]
 
 
 def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """How often each value is the answer, by task; texts and forms are counted, not listed."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
         answers = [m["content"] for m in sample["messages"] if m["role"] == "assistant"]
         for task, answer in zip(sample["tasks"], answers, strict=True):
-            found[task][f"({task}s)" if task in (*TEXTS, FORM) else answer] += 1
-    return {task: dict(values.most_common()) for task, values in sorted(found.items())}
+            counts[task][f"({task}s)" if task in ALONE else answer] += 1
+    return {task: dict(values.most_common()) for task, values in sorted(counts.items())}
 
 
 def page(samples: Iterable[Mapping[str, Any]]) -> str:
     """An HTML page of samples; photos are referenced by relative path."""
-    blocks = []
-    for sample in samples:
-        photos = "".join(f'<img src="{html.escape(path)}" alt="photo of the sample">' for path in sample["images"])
-        turns = "".join(
-            f"<p class={m['role']}>{html.escape(m['content'].removeprefix('<image>'))}</p>" for m in sample["messages"]
-        )
-        blocks.append(f"<article>{photos}<div>{turns}</div></article>")
-    style = (
-        "body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-        "article{display:flex;gap:1rem;padding:1rem 0;border-top:1px solid #ccc}"
-        "img{width:14rem;height:14rem;object-fit:contain;background:#eee}p{margin:.2rem 0;white-space:pre-line}"
-        ".assistant{font-weight:600;margin-bottom:.6rem}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>{style}</style>'
-        f"<h1>{len(blocks)} random samples</h1>{''.join(blocks)}</html>\n"
-    )
+    return _PAGE.render(samples=list(samples)) + "\n"

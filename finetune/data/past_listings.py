@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.data.listing_texts import listing_task
 from finetune.data.tasks import Task, form_task
-from finetune.data.voice import listing_task
 from listing import prompts
 from listing.intake.photos import intake
 from listing.observe.printed.labels import label_words
@@ -95,7 +95,7 @@ def _photo_rows(
 def listing_tasks(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]) -> list[Task]:
     """Questions about the photo, the form, and the texts; what the listing does not state is not asked.
 
-    others: see ``voice.listing_task``.
+    others: see ``listing_texts.listing_task``.
     """
     node = taxonomy.categories.get(listing["category"])
     if node is None:

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.build import TEXTS
-from finetune.data.tasks import FORM
-from finetune.evaluate.measures import f1
+from finetune.data.tasks import FORM, LISTING
 from finetune.train.collator import IGNORED, Encoded
 from listing.prompts import UNKNOWN
 
-OTHER = frozenset({"category", "claim", FORM, *TEXTS})  # all other tasks are attributes
+OTHER = frozenset({"category", "claim", "title", "description", FORM, LISTING})  # all other tasks are attributes
 
 
 def likeliest(outputs: Any) -> Any:
@@ -40,25 +38,21 @@ def answer_scores(samples: Sequence[Encoded], predicted: Any, labels: Any, token
     """
     cases = []  # (task, wanted tokens, said tokens)
     for sample, said, wanted in zip(samples, predicted, labels, strict=True):
-        found = list(spans(wanted))
-        tasks = sample.tasks if len(sample.tasks) == len(found) else ("",) * len(found)
-        cases += [
-            (task, wanted[s], said[s.start - 1 : s.stop - 1]) for task, s in zip(tasks, found, strict=True) if s.start
-        ]
+        places = [s for s in spans(wanted) if s.start]
+        tasks = sample.tasks if len(sample.tasks) == len(places) else ("",) * len(places)
+        cases += [(t, wanted[s], said[s.start - 1 : s.stop - 1]) for t, s in zip(tasks, places, strict=True)]
     if not cases:
         return {}
-    right = [bool((wanted == said).all()) for _, wanted, said in cases]
-    out = {"answers_right": sum(right) / len(right)}
-    category = [r for r, (task, *_) in zip(right, cases, strict=True) if task == "category"]
-    if category:
-        out["category_accuracy"] = sum(category) / len(category)
-    unsaid = [tokenizer.decode(wanted, skip_special_tokens=True).strip() == UNKNOWN for _, wanted, _ in cases]
-    opening = {int(wanted[0]) for (_, wanted, _), u in zip(cases, unsaid, strict=True) if u}
-    counts = np.zeros(3)  # right, wrong, missed
-    for (task, _, said), is_right, is_unsaid in zip(cases, right, unsaid, strict=True):
-        if task and task not in OTHER:
-            silent = int(said[0]) in opening
-            counts += (is_right and not is_unsaid, not is_right and not silent, not is_right and not is_unsaid)
-    if counts.any():
-        out["attribute_f1"] = float(f1(*counts))
+    right = np.array([bool((wanted == said).all()) for _, wanted, said in cases])
+    out = {"answers_right": float(right.mean())}
+    is_category = np.array([task == "category" for task, *_ in cases])
+    if is_category.any():
+        out["category_accuracy"] = float(right[is_category].mean())
+    unsaid = np.array([tokenizer.decode(w, skip_special_tokens=True).strip() == UNKNOWN for _, w, _ in cases])
+    opening = {int(wanted[0]) for (_, wanted, _), is_unsaid in zip(cases, unsaid, strict=True) if is_unsaid}
+    silent = np.array([int(said[0]) in opening for *_, said in cases])
+    attribute = np.array([bool(task) and task not in OTHER for task, *_ in cases])
+    hits, wrong, missed = (int((attribute & v).sum()) for v in (right & ~unsaid, ~right & ~silent, ~right & ~unsaid))
+    if hits + wrong + missed:
+        out["attribute_f1"] = 2 * hits / (2 * hits + wrong + missed)
     return out

@@ -7,15 +7,18 @@ is too long is dropped and counted, never truncated: a cut would remove image to
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
+from torchvision.transforms import v2
 
-from finetune.data.photosets import open_photo
+from finetune.data.photosets import GREY, open_photo
 from finetune.errors import TuneError
 from listing.backends.turns import Turns, find_turns, part
 
@@ -27,7 +30,7 @@ IGNORED = -100
 class Encoded:
     """A sample that fits. ``images``: files; ``tokens``: its length with every photo at full size.
 
-    tasks: what each answer is about, where the file says it.
+    tasks: what each answer is about, where the file says it. vary: see ``ChatConfig.vary_photos``.
     """
 
     turns: Turns
@@ -35,6 +38,7 @@ class Encoded:
     tokens: int
     messages: tuple[dict[str, Any], ...]
     tasks: tuple[str, ...] = ()
+    vary: bool = False
 
 
 def read_samples(file: Path) -> list[dict[str, Any]]:
@@ -110,6 +114,24 @@ def _run(processor: Any, texts: list[str], photos: list[list[Image.Image]]) -> A
     )
 
 
+VARIED = v2.Compose(  # hue is left alone: colour is one of the answers
+    [
+        v2.RandomHorizontalFlip(),
+        v2.RandomAffine(18, translate=(0.06, 0.06), scale=(0.95, 1.15), fill=GREY[0]),
+        v2.ColorJitter(brightness=0.14),
+    ]
+)
+
+
+def photos_of(sample: Encoded) -> list[Image.Image]:
+    """A sample's photos; where they vary, its words decide how, so that a resumed run sees the same."""
+    if not sample.vary:
+        return [open_photo(path) for path in sample.images]
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(zlib.crc32(sample.turns.text.encode()))
+        return [VARIED(open_photo(path)) for path in sample.images]
+
+
 class Collator:
     """Samples -> the processor's tensors and ``labels`` [b, n], IGNORED wherever no answer stands."""
 
@@ -117,9 +139,7 @@ class Collator:
         self.processor = processor
 
     def __call__(self, samples: Sequence[Encoded]) -> dict[str, Any]:
-        import torch
-
-        photos = [[open_photo(path) for path in s.images] for s in samples]
+        photos = [photos_of(sample) for sample in samples]
         batch = dict(_run(self.processor, [s.turns.text for s in samples], photos))
         ids = batch["input_ids"]
         lengths = batch["attention_mask"].sum(-1).tolist()

@@ -1,4 +1,4 @@
-"""Settings of the two stages that train a language model: the embedded model's own, and any family's."""
+"""Settings of the stage that trains a language model: the embedded model's, and any family's."""
 
 from __future__ import annotations
 
@@ -10,54 +10,17 @@ from finetune.data.tasks import TaskPlan
 
 
 @dataclass(frozen=True)
-class TuneConfig:
-    """The embedded model's language stage. ``quantize``: nf4 | none. ``rank``: 0 tunes the whole
-    language model in 32-bit (then ``quantize: none``).
-
-    ``trains``: what else trains beside the language model's layers. ``accumulate``: batches a step and process.
-    ``eval_every``: steps between evaluations, 0 for none. Lengths in tokens, times in steps.
-    """
-
-    data: str
-    model: str
-    out: str = "finetune/weights"
-    quantize: str = "nf4"
-    rank: int = 32
-    alpha: int = 64
-    dropout: float = 0.0  # costs a sixth of the time; a pass over the photos is short
-    trains: tuple[str, ...] = ("model.multi_modal_projector",)
-    steps: int = 300
-    batch_size: int = 8
-    lr: float = 4e-4
-    projector_lr: float = 3e-4
-    weight_decay: float = 0.01
-    warmup: int = 15
-    max_tokens: int = 640
-    blend_share: float = 0.5
-    save_every: int = 40
-    init_from: str = ""
-    resume: bool = False
-    seed: int = 0
-    threads: int = 0
-    plan: TaskPlan = field(default_factory=TaskPlan)
-    accumulate: int = 1
-    checkpointing: bool = False
-    log_every: int = 10
-    eval_every: int = 0
-    eval_photos: int = 64
-    fixed_samples: int = 10
-
-
-@dataclass(frozen=True)
 class ChatConfig:
-    """Any family's stage. ``data``: folder with ``train.jsonl`` and ``validation.jsonl``. ``trains``: modules that
-    train beside LoRA; ``projector`` is the family's own.
+    """``data``: folder with ``train.jsonl`` and ``validation.jsonl``. ``trains``: modules that train beside LoRA;
+    ``projector`` is the family's own.
 
     rank: 0 tunes the whole language model. precision: auto | 32. pixels: settings of the image processor; None takes
     the family's budget. group_by_length: samples of one batch are about as long as each other, so that little is
     padded. lora_tower: LoRA on the vision tower as well. attention: transformers' name of an implementation; empty
     takes its own choice. optimizer: transformers' name of one; auto: paged on a GPU that holds the whole model.
-    report_to: trackers beside the log and TensorBoard, such as wandb. Lengths in tokens, times in steps.
+    report_to: trackers beside the log and TensorBoard, such as wandb. vary_photos: training photos are mirrored,
+    turned, moved and lit otherwise, each sample in a way of its own. plan: what is asked where ``data`` holds annotated
+    photos instead of samples. Lengths in tokens, times in steps.
     """
 
     model: str
@@ -74,6 +37,8 @@ class ChatConfig:
     optimizer: str = "auto"
     report_to: tuple[str, ...] = ()
     pixels: Mapping[str, Any] | None = None
+    vary_photos: bool = False
+    plan: TaskPlan = field(default_factory=TaskPlan)
     steps: int = 500
     batch_size: int = 4
     accumulate: int = 4

@@ -11,28 +11,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finetune.errors import TuneError
-from listing.backends.full_prompts import TREE_USABLE
 
 PROJECTOR = "projector"  # in a config's ``trains``
 LINEAR = r"self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj"
+QWEN: dict[str, Any] = {"vision": ("model.visual",), "projector": ("model.visual.merger",)}
 
 
 @dataclass(frozen=True)
 class Family:
     """``vision``, ``projector``, ``language``: full module prefixes. ``linear``: pattern of the linear layers in one
     layer of the language model. ``pixels``: settings of the image processor that cap what a photo costs;
-    ``repeated``: those of them that the model's own config must repeat. ``note``: template and processor quirks.
+    ``repeated``: those of them that the model's own config must repeat.
     """
 
     name: str
     model_types: tuple[str, ...]
-    vision: tuple[str, ...]
-    projector: tuple[str, ...]
+    vision: tuple[str, ...] = ("model.vision_tower",)
+    projector: tuple[str, ...] = ("model.multi_modal_projector",)
     language: str = "model.language_model"
     linear: str = LINEAR
     pixels: Mapping[str, Any] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
-    note: str = ""
 
     @property
     def lora(self) -> str:
@@ -49,20 +48,16 @@ class Family:
         """What stays 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
         return (*self.vision, *(p for p in self.projector if not p.startswith(self.vision)), "lm_head")
 
-    @property
-    def tree(self) -> bool:
-        """Whether all questions about a photo can be laid out as one tree."""
-        return set(self.model_types) <= TREE_USABLE
+
+def _side(least: int, most: int) -> dict[str, Any]:
+    """Qwen's budget: the area of squares with these sides."""
+    return {"size": {"shortest_edge": least * least, "longest_edge": most * most}}
 
 
 FAMILIES = (
-    Family(
-        "ipl-mini",
-        ("fast_vlm",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
-        note="49 image tokens a photo; the template puts the photo before the question.",
-    ),
+    # 49 image tokens a photo; the template puts the photo before the question.
+    Family("ipl-mini", ("fast_vlm",)),
+    # Answers begin with a space; a turn ends with <end_of_utterance>; a photo is 64 tokens when not split.
     Family(
         "smolvlm",
         ("smolvlm", "idefics3"),
@@ -70,97 +65,45 @@ FAMILIES = (
         projector=("model.connector",),
         language="model.text_model",
         pixels={"do_image_splitting": False},
-        note="Answers begin with a space; a turn ends with <end_of_utterance>; a photo is 64 tokens when not split.",
     ),
-    Family(
-        "qwen2.5-vl",
-        ("qwen2_5_vl",),
-        vision=("model.visual",),
-        projector=("model.visual.merger",),
-        pixels={"size": {"shortest_edge": 56 * 56, "longest_edge": 448 * 448}},
-        note="The template adds a system turn; the model wants mm_token_type_ids; positions have three axes.",
-    ),
-    Family(
-        "qwen3-vl",
-        ("qwen3_vl",),
-        vision=("model.visual",),
-        projector=("model.visual.merger",),
-        pixels={"size": {"shortest_edge": 64 * 64, "longest_edge": 512 * 512}},
-        note="Features enter deeper layers too (deepstack); the model wants mm_token_type_ids.",
-    ),
+    # The template adds a system turn; the model wants mm_token_type_ids; positions have three axes.
+    Family("qwen2.5-vl", ("qwen2_5_vl",), **QWEN, pixels=_side(56, 448)),
+    # Features enter deeper layers too (deepstack); the model wants mm_token_type_ids.
+    Family("qwen3-vl", ("qwen3_vl",), **QWEN, pixels=_side(64, 512)),
+    # The grid of crops stands in the processor and in the model's config, which must agree.
     Family(
         "llava-onevision",
         ("llava_onevision",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
         pixels={"image_grid_pinpoints": [[384, 384], [384, 768], [768, 384]]},
         repeated=("image_grid_pinpoints",),
-        note="The grid of crops stands in the processor and in the model's config, which must agree.",
     ),
-    Family(
-        "qwen2-vl",
-        ("qwen2_vl",),
-        vision=("model.visual",),
-        projector=("model.visual.merger",),
-        pixels={"size": {"shortest_edge": 56 * 56, "longest_edge": 448 * 448}},
-        note="As Qwen2.5-VL.",
-    ),
+    Family("qwen2-vl", ("qwen2_vl",), **QWEN, pixels=_side(56, 448)),
+    # Three layers in four have linear attention. Tuned and asked without thoughts, by a corrected template.
     Family(
         "qwen3.5",
         ("qwen3_5",),
-        vision=("model.visual",),
-        projector=("model.visual.merger",),
+        **QWEN,
         linear=rf"{LINEAR}|linear_attn\.(in_proj_(qkv|z|a|b)|out_proj)",
-        pixels={"size": {"shortest_edge": 64 * 64, "longest_edge": 512 * 512}},
-        note="Three layers in four have linear attention. Tuned and asked without thoughts, by a corrected template.",
+        pixels=_side(64, 512),
     ),
+    # 256 tokens a photo; a photo's tokens see each other both ways (token_type_ids).
+    Family("gemma3", ("gemma3",)),
+    # At most 280 tokens a photo. Layers that share keys have none of their own; experts are not tuned.
     Family(
-        "gemma3",
-        ("gemma3",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
-        note="256 tokens a photo; a photo's tokens see each other both ways (token_type_ids).",
+        "gemma4", ("gemma4",), projector=("model.embed_vision",), linear=rf"{LINEAR}|per_layer_(input_gate|projection)"
     ),
-    Family(
-        "gemma4",
-        ("gemma4",),
-        vision=("model.vision_tower",),
-        projector=("model.embed_vision",),
-        linear=rf"{LINEAR}|per_layer_(input_gate|projection)",
-        note="At most 280 tokens a photo. Layers that share keys have none of their own; experts are not tuned.",
-    ),
-    Family(
-        "internvl",
-        ("internvl",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
-        pixels={"max_patches": 1},
-        note="256 tokens a tile; the processor cuts a photo into up to 12 unless it is told otherwise.",
-    ),
-    Family(
-        "aya-vision",
-        ("aya_vision",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
-        pixels={"max_patches": 1},
-        note="169 tokens a tile; tiles as InternVL's.",
-    ),
-    Family(
-        "mistral3",
-        ("mistral3",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
-        pixels={"size": {"longest_edge": 448}},
-        note="A photo keeps its shape, with a token at the end of each row; an answer needs no opening.",
-    ),
+    # 256 tokens a tile; the processor cuts a photo into up to 12 unless it is told otherwise.
+    Family("internvl", ("internvl",), pixels={"max_patches": 1}),
+    # 169 tokens a tile.
+    Family("aya-vision", ("aya_vision",), pixels={"max_patches": 1}),
+    # A photo keeps its shape, with a token at the end of each row; an answer needs no opening.
+    Family("mistral3", ("mistral3",), pixels={"size": {"longest_edge": 448}}),
+    # Most layers are short convolutions; 64 to 256 tokens a photo when not split.
     Family(
         "lfm2-vl",
         ("lfm2_vl",),
-        vision=("model.vision_tower",),
-        projector=("model.multi_modal_projector",),
         linear=r"self_attn\.(q|k|v|out)_proj|feed_forward\.w[123]|conv\.(in|out)_proj",
         pixels={"do_image_splitting": False},
-        note="Most layers are short convolutions; 64 to 256 tokens a photo when not split.",
     ),
 )
 

@@ -1,40 +1,49 @@
-"""A model, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable.
-
-For any family, and (``load_embedded``) for the embedded model, whose language stage runs its parts by itself.
-"""
+"""A model of any family, ready to be tuned: 4-bit or not, LoRA or whole, exactly the listed parameters trainable."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+from accelerate import PartialState
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch.nn.modules.batchnorm import _BatchNorm
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+
+from finetune.embedded.assemble import WEIGHTS, assemble
 from finetune.errors import TuneError
-from finetune.train.configs import TuneConfig
+from finetune.train.configs import ChatConfig
 from finetune.train.families import Family, family_of
-from listing.backends.local import LocalBackend, pick_device
+from listing.backends.local import pick_device
 from listing.backends.templates import correct_template
 
-if TYPE_CHECKING:
-    import torch
-
-EMBEDDED = "ipl-mini"
+EMBEDDED, BASE = "ipl-mini", "ipl-mini-base"  # as it serves; without its adapter, as its language stage begins
 
 
-def located(source: str) -> str:
-    """``source``; of the embedded model's name its folder, assembled first if need be (AssemblyError)."""
-    if source != EMBEDDED:
-        return source
-    from finetune.embedded.assemble import assemble
+def processes() -> Any:
+    """accelerate's ``PartialState``: this process's number and GPU; gloo joins processes where there is no GPU."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
-    return str(assemble())
+
+def sharded() -> bool:
+    """Whether ``accelerate launch`` was told to cut the model over the processes (FSDP or DeepSpeed)."""
+    names = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    return any(os.environ.get(name, "false").lower() == "true" for name in names)
+
+
+def located(source: str, weights: Path = WEIGHTS) -> str:
+    """``source``; of the embedded model's names its folder, assembled first if need be (AssemblyError)."""
+    if source == BASE:
+        return str(assemble(weights=weights, adapter=False, name=BASE))
+    return str(assemble()) if source == EMBEDDED else source
 
 
 def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any] | None = None) -> Any:
     """The family's own processor under its pixel budget (``pixels`` instead, when given), template corrected."""
-    from transformers import AutoImageProcessor, AutoProcessor
-
     processor: Any = AutoProcessor.from_pretrained(source, trust_remote_code=False)
     budget = family.pixels if pixels is None else pixels
     if budget:
@@ -44,27 +53,25 @@ def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any]
 
 def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
     """What a base is loaded and computes in; TuneError where the settings are unknown or contradict each other."""
-    import torch
-
     if quantize not in ("none", "nf4"):
         raise TuneError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
     if str(precision) not in ("auto", "32"):
         raise TuneError(f"precision: {precision!r} is unknown; use 'auto' or '32'.")
+    if quantize == "nf4" and str(precision) == "32":
+        raise TuneError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
     if quantize == "nf4":
-        if str(precision) == "32":
-            raise TuneError("precision: 4-bit weights compute in 16-bit; use 'auto', or set quantize to none.")
         return torch.bfloat16
     return torch.float32 if str(precision) == "32" else pick_device()[1]
 
 
-def check_settings(quantize: str, rank: int, init_from: str, precision: str = "auto", tower: bool = False) -> None:
+def check_settings(cfg: ChatConfig) -> None:
     """Refuse (TuneError) settings of a stage that are unknown or contradict each other."""
-    dtype_of(quantize, precision)
-    if not rank and quantize != "none":
+    dtype_of(cfg.quantize, cfg.precision)
+    if not cfg.rank and cfg.quantize != "none":
         raise TuneError("rank 0 tunes the whole language model, which 4-bit weights cannot: set quantize to none.")
-    if not rank and init_from:
+    if not cfg.rank and cfg.init_from:
         raise TuneError("rank 0 starts from the model itself: leave --init-from out.")
-    if not rank and tower:
+    if not cfg.rank and cfg.lora_tower:
         raise TuneError("lora_tower is LoRA, which rank 0 has none of: give a rank, or name the tower in `trains`.")
 
 
@@ -75,13 +82,11 @@ def load_base(
     precision: str = "auto",
     attention: str = "",
 ) -> tuple[Any, Any, Family]:
-    """(frozen model, processor, family). ``precision``: ``auto`` (16-bit where the hardware computes in it) or ``32``.
+    """(frozen model, processor, family); the settings are those of ``ChatConfig``.
 
-    attention: as in ``ChatConfig``. TuneError: the model is not there or not in the table, the settings contradict each
-    other, or the model or this machine has no such attention.
+    TuneError: the model is not there or not in the table, the settings contradict each other, or the model or this
+    machine has no such attention.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
     dtype = dtype_of(quantize, precision)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -89,8 +94,15 @@ def load_base(
         raise TuneError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
     family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
-    extra = {"quantization_config": nf4_config(family.skipped)} if quantize == "nf4" else {}
-    extra |= {"attn_implementation": attention} if attention else {}
+    extra: dict[str, Any] = {"attn_implementation": attention} if attention else {}
+    if quantize == "nf4":
+        extra["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype="bfloat16",
+            llm_int8_skip_modules=list(family.skipped),
+        )
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
             source, dtype=dtype, trust_remote_code=False, use_safetensors=True, **extra
@@ -99,27 +111,13 @@ def load_base(
         if not attention:
             raise
         why = str(error).strip().splitlines()[0]
-        raise TuneError(
-            f"attention: {attention!r} cannot be used here ({why}); leave it out, or use 'sdpa'."
-        ) from error
+        say = f"attention: {attention!r} cannot be used here ({why}); leave it out, or use 'sdpa'."
+        raise TuneError(say) from error
     forbid_repacking(model)
     for name in family.repeated:  # where the processor's budget stands in the model's config too
         setattr(model.config, name, getattr(processor.image_processor, name))
     _freeze(model)
     return model, processor, family
-
-
-def nf4_config(skipped: Sequence[str]) -> Any:
-    """``BitsAndBytesConfig``: NF4, double quantisation, bf16 arithmetic; ``skipped`` modules stay 16-bit."""
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype="bfloat16",
-        llm_int8_skip_modules=list(skipped),
-    )
 
 
 def forbid_repacking(model: Any) -> int:
@@ -141,8 +139,6 @@ def _freeze(model: Any) -> None:
 
     Otherwise the tower sees other features when it is tuned on than when it serves, and every batch shifts it.
     """
-    from torch.nn.modules.batchnorm import _BatchNorm
-
     model.requires_grad_(False)
     for module in model.modules():
         if isinstance(module, _BatchNorm):
@@ -153,48 +149,8 @@ def _use_statistics(module: Any, inputs: Any) -> None:
     module.eval()
 
 
-def base_of(model: Any) -> Any:
-    """The transformers model inside a PEFT model; a plain model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def load_embedded(cfg: TuneConfig) -> tuple[LocalBackend, Any]:
-    """(backend for layouts, model). What trains is 32-bit: LoRA layers or the whole language model, and ``cfg.trains``.
-
-    TuneError: the settings contradict each other, or ``trains`` names what is not there or cannot train here.
-    """
-    check_settings(cfg.quantize, cfg.rank, cfg.init_from)
-    if any(name.startswith("model.vision_tower") for name in cfg.trains):
-        raise TuneError("trains: the vision tower is frozen in this stage; its own stage is called tower.")
-    backend = LocalBackend(cfg.model)
-    if cfg.quantize == "nf4":
-        backend.model, *_ = load_base(cfg.model, "nf4")
-    else:
-        _freeze(backend.model)
-    base = backend.model
-    family = family_of(base.config.model_type)
-    _check_modules(base, family, cfg.trains)
-    if cfg.checkpointing:
-        base.model.language_model.activation_checkpointing_enable({"use_reentrant": False})
-    model = with_lora(base, family, cfg.rank, cfg.alpha, cfg.dropout, (), cfg.init_from) if cfg.rank else base
-    for name in cfg.trains if cfg.rank else (*cfg.trains, family.language):
-        base.get_submodule(name).float().requires_grad_(True)
-    return backend, model
-
-
-def parameter_groups(model: Any, trains: Sequence[str]) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-    """(parameters of the language model, those of the modules in ``trains``): the two groups of the optimizer."""
-    language: list[torch.nn.Parameter] = []
-    beside: list[torch.nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            listed = any(name.removeprefix("base_model.model.").startswith(f"{module}.") for module in trains)
-            (beside if listed else language).append(parameter)
-    return language, beside
-
-
 def _check_modules(model: Any, family: Family, trains: Sequence[str]) -> None:
-    names = dict(model.named_modules())
+    names = {name for name, _ in model.named_modules()}
     for name in trains:
         if name not in names:
             raise TuneError(f"trains: this model has no module {name!r}; its projector is {family.projector[0]}.")
@@ -211,44 +167,28 @@ def whole(model: Any, family: Family, trains: Sequence[str]) -> Any:
 
 def tower_layers(model: Any, family: Family, trains: Sequence[str]) -> list[str]:
     """Names of the vision tower's linear layers, but for those of the projector and of what trains whole."""
-    import torch
-
-    kept = tuple(f"{name}." for name in (*family.projector, *trains))
+    apart = tuple(f"{name}." for name in (*family.projector, *trains))
     linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    return [name for name in linear if name.startswith(family.vision) and not name.startswith(kept)]
+    return [name for name in linear if name.startswith(family.vision) and not name.startswith(apart)]
 
 
-def with_lora(
-    model: Any,
-    family: Family,
-    rank: int,
-    alpha: int,
-    dropout: float,
-    trains: Sequence[str],
-    init_from: str = "",
-    tower: bool = False,
-) -> Any:
-    """LoRA on the language model's linear layers, and full copies of the modules in ``trains``; all of it in 32-bit.
-
-    tower: LoRA on the vision tower's linear layers as well.
+def with_lora(model: Any, family: Family, cfg: ChatConfig, trains: Sequence[str]) -> Any:
+    """LoRA on the language model's linear layers (with ``lora_tower`` on the vision tower's too), and full copies of
+    the modules in ``trains``; all of it in 32-bit.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
-
     _check_modules(model, family, trains)
-    layers = "|".join([family.lora, *map(re.escape, tower_layers(model, family, trains) if tower else ())])
-    if init_from:
-        tuned = PeftModel.from_pretrained(model, init_from, is_trainable=True)
-    else:
-        lora = LoraConfig(
-            r=rank,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=layers,
-            modules_to_save=list(trains) or None,
-            bias="none",
-            task_type="CAUSAL_LM",
-        )
-        tuned = get_peft_model(model, lora)
+    tower = tower_layers(model, family, trains) if cfg.lora_tower else ()
+    layers = "|".join([family.lora, *map(re.escape, tower)])
+    lora = LoraConfig(
+        r=cfg.rank,
+        lora_alpha=cfg.alpha,
+        lora_dropout=cfg.dropout,
+        target_modules=layers,
+        modules_to_save=list(trains) or None,
+        task_type="CAUSAL_LM",
+    )
+    before = cfg.init_from
+    tuned: Any = PeftModel.from_pretrained(model, before, is_trainable=True) if before else get_peft_model(model, lora)
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+from peft import PeftModel
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+from finetune.embedded.assemble import EXTRAS
 from finetune.errors import TuneError
-from finetune.train.checkpoint import write_model
 from finetune.train.families import family_of
 from finetune.train.loading import load_processor, located
+
+# What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
+BESIDE = (*EXTRAS, "imagenet.safetensors")
 
 
 def merge(base: str, adapter: Path, out: Path) -> Path:
@@ -21,10 +29,6 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
         TuneError: the base is quantised, no adapter lies in ``adapter``, or ``out`` is not empty.
         TuneError: the base's type is not in the table.
     """
-    import torch
-    from peft import PeftModel
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
     base = located(base)
     if not (adapter / "adapter_config.json").is_file():
         raise TuneError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
@@ -47,5 +51,18 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
     processor = load_processor(adapter if (adapter / "processor_config.json").is_file() else base, family, {})
     for name in family.repeated:
         setattr(merged.config, name, getattr(processor.image_processor, name))
-    write_model(merged.to(config.dtype or torch.bfloat16), processor, Path(base), out)
+    scratch = out.with_name(out.name + ".tmp")  # the folder appears in one rename
+    shutil.rmtree(scratch, ignore_errors=True)
+    merged.to(config.dtype or torch.bfloat16).save_pretrained(scratch)
+    processor.save_pretrained(scratch)
+    copy_beside(Path(base), scratch)
+    shutil.rmtree(out, ignore_errors=True)
+    scratch.replace(out)
     return out
+
+
+def copy_beside(source: Path, folder: Path) -> None:
+    """Copy what stands beside the weights of the model in ``source``, where there is any."""
+    for name in BESIDE:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)

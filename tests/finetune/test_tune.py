@@ -11,6 +11,8 @@ from app.cli.main import main
         ("a: [", "is no YAML"),
         ("family: x", "has no `stages`"),
         ("stages: {tune: {}}", "has no stage"),
+        ("stages: {mllm: {}}", "the stages are: tower, projector, chat"),
+        ("stages: {chat: {}, tower: {}}", "name one with --model"),
         ("stages: {chat: {model: a, ranks: 3}}", "did you mean 'rank'?"),
         ("stages: {chat: {model: /nowhere}}", "cannot be loaded"),
         ("stages: {chat: {model: /nowhere, quantize: int3}}", "'nf4' or 'none'"),

@@ -10,7 +10,7 @@ from app.cli.main import main
 from finetune.data.build import from_annotations, from_listings, item_groups, write_data
 from finetune.data.past_listings import LabelFinder, listing_rows, listing_tasks
 from finetune.data.splits import is_validation_sender
-from finetune.data.tasks import TaskPlan
+from finetune.data.tasks import Task, TaskPlan
 from finetune.errors import DataError
 from finetune.train.collator import read_samples
 from listing.catalogue import vocabulary
@@ -37,33 +37,24 @@ def rows(tmp_path):
 
 
 def test_samples_can_be_read_back_and_every_answer_is_counted(rows, tmp_path):
+    """All questions about a photo share one conversation; the same seed writes the same bytes."""
     out = tmp_path / "made"
-    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=1.0)), out)
+    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), out)
     train, unseen = read_samples(out / "train.jsonl"), read_samples(out / "validation.jsonl")
-    assert made.samples == {"train": len(train), "validation": len(unseen)} == {"train": 9, "validation": 3}
+    assert made.samples == {"train": len(train), "validation": len(unseen)} == {"train": 6, "validation": 2}
     answers = sum(m["role"] == "assistant" for s in train for m in s["messages"])
     assert sum(n for values in made.counts["train"].values() for n in values.values()) == answers
     assert made.counts["train"]["category"] == {"hoodie": 3}
     assert json.loads((out / "report.json").read_text())["counts"] == made.counts
     assert "/" not in json.loads((out / "train.jsonl").read_text().splitlines()[0])["images"][0].removeprefix("../")
-
-
-def test_all_questions_about_a_photo_share_one_conversation(rows, tmp_path):
-    write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=0)), tmp_path / "made")
-    samples = read_samples(tmp_path / "made" / "train.jsonl")
-    assert len(samples) == 6
-    questions = [s for s in samples if s["tasks"] != ["form"]]
+    questions = [s for s in train if s["tasks"] != ["form"]]
     assert len(questions) == 3
-    assert all("".join(m["content"] for m in s["messages"]).count("<image>") == 1 for s in samples)
+    assert all("".join(m["content"] for m in s["messages"]).count("<image>") == 1 for s in train)
     assert all(len(s["messages"]) >= 14 for s in questions)
-
-
-def test_the_same_seed_writes_the_same_bytes(rows, tmp_path):
-    teach = from_annotations(TAXONOMY, TaskPlan())
-    texts = []
-    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
-        write_data(rows, teach, tmp_path / folder, seed)
-        texts.append((tmp_path / folder / "train.jsonl").read_text())
+    texts = [(out / "train.jsonl").read_text()]
+    for seed in (0, 2):
+        write_data(rows, from_annotations(TAXONOMY, TaskPlan()), tmp_path / str(seed), seed)
+        texts.append((tmp_path / str(seed) / "train.jsonl").read_text())
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -71,14 +62,13 @@ def test_a_training_photo_that_looks_like_one_of_validation_is_left_out(rows, tm
     same = tmp_path / "same.png"
     Image.open(rows[3]["image"]).resize((80, 80)).save(same)
     more = [*rows, annotated(image=str(same), sender_id=TRAIN)]
-    made = write_data(more, from_annotations(TAXONOMY, TaskPlan(text_share=0)), tmp_path / "made")
+    made = write_data(more, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
     assert made.alike == 1
     assert made.samples["train"] == 6
 
 
 def test_the_page_shows_the_photos_by_relative_path_and_escapes_texts(rows, tmp_path):
-    rows[0]["text"] = "<b>x</b>"
-    write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=1.0, drop_fact=0)), tmp_path / "made")
+    write_data(rows, lambda row, rng: [Task("colour", "<b>x</b>?", "navy")], tmp_path / "made")
     page = (tmp_path / "made" / "samples.html").read_text()
     assert set(re.findall(r'src="([^"]+)"', page)) == {"../0.png", "../1.png", "../2.png"}
     assert "<b>x" not in page
@@ -149,7 +139,7 @@ def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
         for k in range(2):
             image = photo(tmp_path / f"{item}-{k}.png", 10 * item + k)
             rows.append(annotated(image=image, sender_id="me", item=f"i{item}"))
-    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan(text_share=0)), tmp_path / "made")
+    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
     assert made.split == "items"
     items = {
         name: {
@@ -206,6 +196,7 @@ def test_one_shop_with_words_of_its_own_makes_samples_in_ours(tmp_path, capsys):
     ("arguments", "says"),
     [
         (["data"], "--out"),
+        (["data", "--texts", "--out", "x"], "name your listings with --listings"),
         (["data", "--out", "x", "--listings", "y.csv"], "There is no file y.csv"),
         (["merge", "--base", "x"], "--adapter"),
         (["finetune/configs/none.yaml"], "There is no config"),

@@ -1,19 +1,24 @@
-"""Runs on a tiny SmolVLM: what is logged, resuming to the bit."""
+"""Runs on tiny models: what is logged and written, that resuming and evaluating change nothing."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
 
+from app.cli.main import main
 from finetune.embedded.assemble import sha256
 from finetune.errors import TuneError
-from finetune.train import chat
+from finetune.train import loading
 from finetune.train.chat import often, train_chat
 from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
 from finetune.train.merge import merge
+from finetune.train.report import Reporter
 
 STEPS = 4
 
@@ -31,60 +36,53 @@ def config_of(models, conversations, out):
     )  # fmt: skip
 
 
+def lines(out):
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
 def losses(out):
-    lines = map(json.loads, (out / "log.jsonl").read_text().splitlines())
-    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+    return {line["step"]: line["loss"] for line in lines(out) if "loss" in line}
 
 
 def weights(out):
     return load_file(out / "adapter" / "adapter_model.safetensors")
 
 
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
 @pytest.mark.parametrize("grouped", [False, True])
 def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch, grouped):
-    config = replace(config, group_by_length=grouped)
+    config = replace(config, group_by_length=grouped, vary_photos=grouped)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_chat(config)
     half = replace(config, out=str(cut))
 
-    from transformers import TrainerCallback
-
-    class Stop(TrainerCallback):
+    def stop(self, args, state, control, **more):
         """The machine goes away in step 3, after the checkpoint of step 2."""
-
-        def on_step_end(self, args, state, control, **more):
-            if state.global_step == 3:
-                raise KeyboardInterrupt
-
-    report = chat._reporter
-
-    def reporter(*given):
-        made = report(*given)
-        made.on_step_end = Stop().on_step_end
-        return made
+        if state.global_step == 3:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(chat, "_reporter", reporter)
+        patch.setattr(Reporter, "on_step_end", stop)
         with pytest.raises(KeyboardInterrupt):
             train_chat(half)
     assert not (cut / "adapter").exists()
     torch.manual_seed(99)
     train_chat(replace(half, resume=True))
-    first, second = weights(whole), weights(cut)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert equal(weights(whole), weights(cut))
     assert losses(whole) == losses(cut), "and its log has every step once"
 
 
 def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversations):
     train_chat(replace(config, steps=2))
     out = tmp_path / "whole"
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines if "loss" in line] == [1, 2]
-    (seen,) = [line for line in lines if "eval_loss" in line]
+    assert list(losses(out)) == [1, 2]
+    (seen,) = [line for line in lines(out) if "eval_loss" in line]
     assert seen["step"] == 2
     assert 0 <= seen["eval_answers_right"] <= 1
-    assert all("left_s" in line for line in lines)
+    assert all("left_s" in line for line in lines(out))
     said = [json.loads(line) for line in (out / "samples" / "000002.jsonl").read_text().splitlines()]
     assert [(row["prompt"], row["wanted"]) for row in said] == [("What is it?", "It?")] * 2
     assert next((out / "tensorboard").glob("events.*")).stat().st_size > 0
@@ -95,21 +93,20 @@ def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversat
     assert run["seed"] == 0
 
 
-def test_nothing_to_resume_from_is_a_sentence(config):
-    with pytest.raises(TuneError, match="no checkpoint"):
-        train_chat(replace(config, resume=True))
-
-
-def test_4_bit_training_with_evaluations_writes_an_adapter_that_fits_the_16_bit_base(config, tmp_path, models):
-    train_chat(replace(config, quantize="nf4", steps=2, evaluate_every=1))
-    out = tmp_path / "whole"
-    assert any(t.abs().sum() > 0 for n, t in weights(out).items() if "lora_B" in n)
-    assert merge(config.model, out / "adapter", tmp_path / "merged").is_dir()
+def test_evaluating_at_every_step_changes_nothing_of_4_bit_training_and_the_adapter_fits_the_16_bit_base(
+    config, tmp_path
+):
+    quiet = replace(config, quantize="nf4", steps=2, evaluate_every=9, out=str(tmp_path / "quiet"))
+    train_chat(quiet)
+    train_chat(replace(quiet, evaluate_every=1, out=str(tmp_path / "watched")))
+    assert equal(weights(tmp_path / "quiet"), weights(tmp_path / "watched"))
+    assert losses(tmp_path / "quiet") == losses(tmp_path / "watched")
+    assert [line["step"] for line in lines(tmp_path / "watched") if "eval_loss" in line] == [1, 2]
+    assert any(t.abs().sum() > 0 for n, t in weights(tmp_path / "quiet").items() if "lora_B" in n)
+    assert merge(config.model, tmp_path / "quiet" / "adapter", tmp_path / "merged").is_dir()
 
 
 def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_path, models):
-    from transformers import AutoModelForImageTextToText
-
     train_chat(replace(config, rank=0, steps=2, evaluate_every=2))
     out = tmp_path / "whole"
     assert not (out / "adapter").exists()
@@ -121,9 +118,36 @@ def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_p
     assert {n.split(".")[1] for n in changed} == {"text_model", "connector", "weight"}, "with the head, not the tower"
 
 
+def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, tmp_path, monkeypatch, capsys):
+    base, out = tmp_path / "base", tmp_path / "weights"
+    shutil.copytree(models("ipl-mini"), base)
+    (base / "tower.json").write_text('{"values": {}}')
+    monkeypatch.setattr(loading, "assemble", lambda **given: base)
+    stage = {
+        "model": "ipl-mini-base", "quantize": "none", "rank": 2, "trains": ["projector"], "steps": 3, "batch_size": 2,
+        "accumulate": 1, "vary_photos": True, "evaluate_every": 3, "save_every": 1, "workers": 0, "max_tokens": 5000,
+        "plan": {"attributes": 1, "form": False},
+    }  # fmt: skip
+    config = tmp_path / "own.yaml"
+    config.write_text(yaml.safe_dump({"stages": {"chat": stage}}))
+    given = ["tune", str(config), "--data", str(garments), "--out", str(out)]
+    assert main(given) == 0
+    samples = (out / "run" / "data" / "train.jsonl").read_text().splitlines()
+    assert len(samples) == 3 * 2, "as many as the steps see"
+    assert {"run", "adapter"} == {path.name for path in out.iterdir()}
+    first = weights(out)
+    shutil.rmtree(out / "run" / "checkpoints" / "checkpoint-3")
+    assert main([*given, "--resume"]) == 0
+    assert equal(first, weights(out))
+    config.write_text(yaml.safe_dump({"stages": {"chat": {**stage, "rank": 0}}}))
+    assert main(given) == 0
+    assert (out / "model" / "tower.json").is_file(), "what stands beside the weights is there"
+    assert "stage chat" in capsys.readouterr().out
+
+
 def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
     base, _, family = load_base(models("ipl-mini"), precision="32")
-    model = with_lora(base, family, 2, 4, 0.0, ())
+    model = with_lora(base, family, ChatConfig("", "", "", rank=2), ())
     model.train()
     tower = base.model.vision_tower
     before = {n: b.clone() for n, b in tower.named_buffers()}
@@ -135,6 +159,27 @@ def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
     assert before
     assert torch.equal(training, serving)
     assert training.std() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"resume": True}, "no checkpoint"),
+        ({"rank": 0, "quantize": "nf4"}, "set quantize to none"),
+        ({"rank": 0, "init_from": "x"}, "leave --init-from out"),
+        ({"rank": 0, "lora_tower": True}, "lora_tower is LoRA"),
+        ({"quantize": "int3"}, "'nf4' or 'none'"),
+        ({"precision": "8"}, "'auto' or '32'"),
+        ({"quantize": "nf4", "precision": "32"}, "compute in 16-bit"),
+        ({"trains": ("model.projector",)}, "no module 'model.projector'"),
+        ({"attention": "no_such_kernel"}, r"attention: 'no_such_kernel' cannot be used here"),
+        ({"report_to": ("wandb",)}, r"report_to: wandb is not installed \(pip install wandb\)"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_before_training(config, changes, says):
+    with pytest.raises(TuneError, match=says) as refused:
+        train_chat(replace(config, **changes))
+    assert "\n" not in str(refused.value)
 
 
 def test_few_samples_are_said_to_be_few() -> None:

@@ -4,7 +4,6 @@ import io
 import json
 import re
 import shutil
-from dataclasses import replace
 
 import pytest
 import torch
@@ -16,12 +15,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from app.cli.main import main
 from finetune.data.tasks import TaskPlan
-from finetune.embedded import assemble
 from finetune.embedded.assemble import ROOT
 from finetune.errors import TuneError
+from finetune.train import loading
 from finetune.train.chat import optimizer_of, train_chat
-from finetune.train.configs import ChatConfig, TuneConfig
-from finetune.train.families import FAMILIES
+from finetune.train.configs import ChatConfig
+from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import check_trained, load_base, tower_layers, trained, with_lora
 from finetune.train.merge import merge
 from finetune.tune import STAGES, strict
@@ -128,10 +127,6 @@ def drain(stream):
             return end.value
 
 
-def test_only_the_embedded_family_is_laid_out_as_a_tree():
-    assert [name for name in NAMES if ROWS[name].tree] == ["ipl-mini"]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_lora_reaches_every_layer_of_the_language_model_and_nothing_of_the_tower(name, models):
     base, _, family = load_base(models(name), pixels={})
@@ -147,7 +142,7 @@ def test_lora_reaches_every_layer_of_the_language_model_and_nothing_of_the_tower
 def test_the_tower_is_reached_where_the_config_says_so(name, models):
     base, _, family = load_base(models(name), pixels={})
     inside = tower_layers(base, family, ())
-    model = with_lora(base, family, 2, 4, 0.0, family.projector, tower=True)
+    model = with_lora(base, family, ChatConfig("", "", "", rank=2, lora_tower=True), family.projector)
     reached = {n.split(".lora_")[0] for n in trained(model) if n.startswith(family.vision) and ".lora_" in n}
     assert reached == set(inside)
     assert reached or name == "ipl-mini", "its tower is made of convolutions"
@@ -167,23 +162,6 @@ def test_a_tuned_tower_is_merged(models, conversations, tmp_path):
     assert any("blocks.0.attn.qkv" in n for n in changed)
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"attention": "no_such_kernel"}, r"attention: 'no_such_kernel' cannot be used here"),
-        ({"report_to": ("wandb",)}, r"report_to: wandb is not installed \(pip install wandb\)"),
-        ({"rank": 0, "lora_tower": True}, "lora_tower is LoRA"),
-    ],
-)
-def test_what_cannot_be_used_is_one_sentence_before_training(given, said, models, conversations, tmp_path):
-    cfg = ChatConfig(
-        model=str(models("smolvlm")), data=str(conversations), out=str(tmp_path), quantize="none", pixels={}
-    )
-    with pytest.raises(TuneError, match=said) as refused:
-        train_chat(replace(cfg, **given))
-    assert "\n" not in str(refused.value)
-
-
 def test_the_optimizer_is_paged_on_a_gpu_that_holds_the_whole_model(monkeypatch):
     assert optimizer_of("auto", use_cpu=False) == "paged_adamw_32bit"
     assert optimizer_of("auto", use_cpu=True) == "adamw_torch_fused"
@@ -200,14 +178,14 @@ def test_the_documented_table_is_that_of_the_rows():
 
 
 def test_something_unlisted_that_would_train_is_refused(models):
+    with pytest.raises(TuneError, match="add a row"):
+        family_of("mystery_vl")
     base, _, family = load_base(models("smolvlm"), pixels={})
-    model = with_lora(base, family, 2, 4, 0.0, ())
+    model = with_lora(base, family, ChatConfig("", "", "", rank=2), ())
     assert all("lora_" in n for n in trained(model))
     next(iter(base.model.connector.parameters())).requires_grad_(True)
     with pytest.raises(TuneError, match="too much"):
         check_trained(model, family.lora, ())
-    with pytest.raises(TuneError, match=r"no module 'model\.projector'"):
-        with_lora(base, family, 2, 4, 0.0, ("model.projector",))
 
 
 def test_what_cannot_be_merged_is_one_sentence_before_anything_is_loaded(models, tmp_path, capsys):
@@ -236,8 +214,8 @@ def test_a_merge_with_the_embedded_model_by_its_name_keeps_what_stands_beside_it
     shutil.copytree(models("ipl-mini"), base)
     (base / "tower.json").write_text("{}")
     loaded, _, family = load_base(base, pixels={})
-    with_lora(loaded, family, 2, 4, 0.0, ()).save_pretrained(tmp_path / "adapter")
-    monkeypatch.setattr(assemble, "assemble", lambda: base)
+    with_lora(loaded, family, ChatConfig("", "", "", rank=2), ()).save_pretrained(tmp_path / "adapter")
+    monkeypatch.setattr(loading, "assemble", lambda: base)
     assert (merge("ipl-mini", tmp_path / "adapter", tmp_path / "merged") / "tower.json").is_file()
 
 
@@ -247,11 +225,9 @@ def test_every_shipped_config_is_valid(file):
     families = [content["family"]] if "family" in content else NAMES
     assert set(families) <= set(NAMES)
     assert set(content["stages"]) <= set(STAGES)
-    if "mllm" in content["stages"]:
-        stage = content["stages"]["mllm"]
-        plan = strict(TaskPlan, stage.get("plan") or {}, "plan")
-        strict(TuneConfig, {**stage, "plan": plan, "data": "d", "model": "m", "out": "o"}, "stages.mllm")
     if "chat" in content["stages"]:
-        cfg = strict(ChatConfig, {"model": "m", **content["stages"]["chat"], "data": "d", "out": "o"}, "stages.chat")
+        stage = {"model": "m", **content["stages"]["chat"], "data": "d", "out": "o"}
+        stage["plan"] = strict(TaskPlan, stage.get("plan") or {}, "plan")
+        cfg = strict(ChatConfig, stage, "stages.chat")
         for name in families:
             assert set(ROWS[name].modules(cfg.trains)) <= set(ROWS[name].projector)

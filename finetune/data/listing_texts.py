@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
-from finetune.data.cutting import FRAME, SENTENCES, WORD, Known, foreign_words, pieces
 from finetune.data.tasks import LISTING, Task
-from listing.lexicon import load_lexicon, plain
+from listing.lexicon import load_lexicon, plain, words
 from listing.observe.networks.details import load_details
 from listing.request import DraftRequest
 from listing.say.claims import FIBRES, NAME, Claim
@@ -23,15 +22,24 @@ from listing.say.marks import capital, listed
 from listing.say.render import CLOSERS, render
 from listing.say.settle import settle
 from listing.say.write import MAX_TITLE, checked, listing_prompt
+from listing.schema import TextField
 from listing.taxonomy import CategoryNode, Taxonomy
 
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
 LIKELY = 0.5  # of the claims are told as likely
 LEFT_OUT = 0.15  # of the claims that no text says stay in the prompt: who is told something says it
+KIND = ("category", NAME)
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
 EXAMPLES = 0.3  # share of prompts with texts of other listings
 MIN_TITLE, MIN_WORDS, MAX_WORDS = 2, 4, 40  # words
+WORD = re.compile(r"[^\W_][\w'’]*")
+SENTENCES = re.compile(r"(?<=[.!?])\s+")
+# Words that claim nothing: the frame of a sentence.
+FRAME = words("function") | {
+    *("a", "an", "as", "at", "both", "by", "have", "in", "is", "it", "its", "of", "on", "or", "pair", "selling"),
+    *("side", "sides", "some", "them", "to", "up", "i"),
+}
 _JOINTS = re.compile(r"(,? (?:with|has|have|featuring|features|made (?:of|from)) |,? and |, )")
 _IT = re.compile(r"(?:It|They)$|(?:It|They) (?:has|have)\b")
 _VERBS = {"it": "has", "they": "have"}
@@ -39,6 +47,23 @@ _PARTICIPLE = re.compile(r"(?:ed|en)$")
 _DOUBLE = re.compile(r"\b([\w-]+)(?: \1\b)+", re.I)
 _PRIVATE = re.compile(r"^(?:I am selling (?:this|these)|This is an?|These are) ")
 _SPEAKS = re.compile(r":|\b(?:this|these|that|it|its|you|your|we|our|is|are|was|will|can)\b", re.I)
+
+
+class Piece(NamedTuple):
+    """Words of a text that say a claim: characters ``start`` to ``end``."""
+
+    start: int
+    end: int
+    claim: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What may be said of an item: its name and (attribute, value) claims."""
+
+    name: str
+    node: CategoryNode
+    claims: frozenset[tuple[str, str]]
 
 
 def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, others: list[str]) -> Task | None:
@@ -55,18 +80,17 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     title, description = stacked(listing["title"], known), _description(sentences, known)
     rendered = render(claims, taxonomy, key=str(rng.random()))
     if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
-        description = _bare(rendered.description)
-    if len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"
+        said = " ".join(s for s in SENTENCES.split(rendered.description) if s not in CLOSERS)
+        description = capital(_PRIVATE.sub("", said))
+    fits = MIN_TITLE <= len(title.split()) <= MAX_TITLE and plain(description.rstrip(".")) != plain(title)
+    if not fits or len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"
         return None
-    if not MIN_TITLE <= len(title.split()) <= MAX_TITLE or plain(description.rstrip(".")) == plain(title):
-        return None
-    if checked(title, "title", claims, taxonomy)[0] != title:
-        return None
-    if checked(description, "description", claims, taxonomy)[0] != description:
+    texts: dict[TextField, str] = {"title": title, "description": description}
+    if any(checked(text, name, claims, taxonomy)[0] != text for name, text in texts.items()):
         return None
     shown = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
     told = {p.claim for text in (title, description) for p in pieces(text, known)}
-    claims = [c for c in claims if _of_kind(c) or (c.attribute, c.value) in told or rng.random() < LEFT_OUT]
+    claims = [c for c in claims if c.attribute in KIND or (c.attribute, c.value) in told or rng.random() < LEFT_OUT]
     own = f"{listing['title']}. {listing['description']}"
     shown = [text for text in shown if text != own]  # it would hold the answer
     others += [own, f"{rendered.title}. {rendered.description}"]
@@ -76,10 +100,12 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
 
 def _about(text: str, node: CategoryNode) -> list[str]:
     """The sentences that begin with the thing; the others are advice and praise."""
-    found = [s for line in text.splitlines() for s in SENTENCES.split(" ".join(line.split()))]
-    heads = [_JOINTS.split(s)[0] for s in found]
-    begins = [bool(_IT.match(head)) or (_nouns(head, node) and not _SPEAKS.search(head)) for head in heads]
-    return [s for s, ours in zip(found, begins, strict=True) if ours]
+
+    def begins(sentence: str) -> bool:
+        head = _JOINTS.split(sentence)[0]
+        return bool(_IT.match(head) or (_nouns(head, node) and not _SPEAKS.search(head)))
+
+    return [s for line in text.splitlines() for s in SENTENCES.split(" ".join(line.split())) if begins(s)]
 
 
 def _description(sentences: Sequence[str], known: Known) -> str:
@@ -93,12 +119,6 @@ def _description(sentences: Sequence[str], known: Known) -> str:
         if said - told and (out or not _IT.match(sentence)) and len(f"{out} {sentence}".split()) <= MAX_WORDS:
             out, told = f"{out} {sentence}.".strip(), told | said
     return out
-
-
-def _bare(rendered: str) -> str:
-    """The renderer's sentences that claim something, without the words of a private seller."""
-    text = " ".join(s for s in SENTENCES.split(rendered) if s not in CLOSERS)
-    return capital(_PRIVATE.sub("", text))
 
 
 def _claims(
@@ -115,10 +135,6 @@ def _claims(
     return [Claim("category", node.name), *kind, *facts, *(Claim("detail", d) for d in details)]
 
 
-def _of_kind(claim: Claim) -> bool:
-    return claim.attribute in ("category", NAME)
-
-
 def _nouns(text: str, node: CategoryNode) -> list[str]:
     """The words of a text that name a thing of this kind."""
     nouns = load_lexicon().nouns
@@ -128,14 +144,13 @@ def _nouns(text: str, node: CategoryNode) -> list[str]:
 
 def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
     """As sparse and as sure as the claims of a photo are."""
-    named = [c for c in claims if _of_kind(c)]
+    named = [c for c in claims if c.attribute in KIND]
     rest = [c for c in claims if c not in named and (c.attribute not in READ_ONLY or rng.random() < READ)]
     colour = [c for c in rest if c.attribute == "colour" and rng.random() > DROP / 2]
     rest = [c for c in rest if c.attribute != "colour" and rng.random() > DROP]
     if rng.random() < SPARSE:
         rest = rng.sample(rest, min(FEW, len(rest)))
-    told = [Claim(c.attribute, c.value, "check" if rng.random() < LIKELY else "certain") for c in [*colour, *rest]]
-    return [*named, *told]
+    return [*named, *(replace(c, status="check" if rng.random() < LIKELY else "certain") for c in [*colour, *rest])]
 
 
 def stacked(text: str, known: Known) -> str:
@@ -181,11 +196,42 @@ def _without(words: str, known: Known) -> str:
     out: list[str] = []
     for token, follows in zip(tokens, [*tokens[1:], None], strict=False):
         joins = follows is not None and words[token.end() : follows.start()].isspace() and (out or not token.start())
-        if _meant(token[0]) or joins:
+        if joins or ((word := WORD.search(token[0].lower())) and word[0] not in FRAME):
             out.append(token[0])
     return " ".join(out).strip(" ,&-")
 
 
-def _meant(token: str) -> bool:
-    word = WORD.search(token.lower())
-    return word is not None and word[0] not in FRAME
+def pieces(text: str, known: Known) -> list[Piece]:
+    """Where the text says a claim of ``known`` or names the item, without overlaps, the longest first."""
+    lexicon, low = load_lexicon(), text.lower()
+    matches: list[tuple[re.Match[str], tuple[str, str]]] = []
+    for match in lexicon.phrases.finditer(low):
+        for attribute, values in lexicon.meaning(match[0]).items():
+            names = ("colour", "colour2") if attribute == "colour" else (attribute,)
+            matches += [(match, (n, v)) for n in names for v in values if (n, v) in known.claims]
+    for attribute, value in known.claims:
+        if attribute == "detail":
+            matches += [(m, (attribute, value)) for m in load_details().patterns[value].finditer(low)]
+        elif attribute in ("text", "brand"):
+            matches += [(m, (attribute, value)) for m in re.finditer(rf"\W?{re.escape(value.lower())}\W?", low)]
+    name = re.escape(plain(known.name)).replace(r"\ ", r"[\s-]")
+    matches += [(m, (NAME, known.name)) for m in re.finditer(rf"\b{name}\b", low)]
+    every = [Piece(_edge(text, m.start(), -1), _edge(text, m.end(), 1), claim) for m, claim in matches]
+    chosen: list[Piece] = []
+    for piece in sorted(every, key=lambda p: (p.start - p.end, *p)):
+        if all(piece.end <= other.start or other.end <= piece.start for other in chosen):
+            chosen.append(piece)
+    return sorted(chosen)
+
+
+def _edge(text: str, at: int, step: int) -> int:
+    """The next boundary of a word from ``at`` on, so that no claim is half a word."""
+    while 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum():
+        at += step
+    return at
+
+
+def foreign_words(text: str, known: Known) -> list[re.Match[str]]:
+    """The words of meaning in a text that no claim of ``known`` covers."""
+    said, meant = pieces(text, known), [m for m in WORD.finditer(text) if m[0].lower() not in FRAME]
+    return [m for m in meant if not any(p.start < m.end() and m.start() < p.end for p in said)]

@@ -4,9 +4,8 @@ from random import Random
 
 import pytest
 
-from finetune.data.cutting import Known
+from finetune.data.listing_texts import Known, listing_task, stacked
 from finetune.data.past_listings import listing_tasks
-from finetune.data.voice import listing_task, stacked
 from listing.say.claims import Claim
 from listing.say.write import checked
 from listing.taxonomy import load_taxonomy
