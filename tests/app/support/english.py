@@ -9,13 +9,13 @@ from functools import cache
 from listing.taxonomy import load_taxonomy
 from listing.text.forms import detail_forms, is_plural
 
-_OPEN = "a|an|and|at|but|by|from|has|have|in|its|my|no|of|on|or|the|their|these|this|to|with|women's|men's|kids'"
+_OPEN = "a|an|at|by|from|has|have|in|its|my|no|of|on|the|their|these|this|to|with|women's|men's|kids'"
 _HUES = "|".join(value.replace("-", " ") for value in load_taxonomy().attributes["colour"].values)
 _RULES = {
     "article": r"\ba (?=[aeiou](?!ne\b|ne-|ni[^mn]|u|s[ei]))|\ban (?![aeiou\"]|hour|honest)",
     "doubled": rf"(?<![\w-])([\w'-]+) \1(?![\w'-])|\b({_HUES}) and \2\b|[.,;:!?]\s*[.,;:!?]|\s[.,;:!?]|  ",
     "open end": rf"(?<![\w'-])(?:(?:{_OPEN})(?:\s*[.,;:!?)]|$|\s+(?:and|with|for|by|of|or|in)\b)"
-    r"|(?:for|is|are|(?<!the )size)(?:\s*[.,;:!?]|$))|\bfor (?:women's|men's|kids')",
+    r"|(?:and|but|or|for|is|are|(?<!the )size)(?:\s*[.,;:!?]|$))|\bfor (?:women's|men's|kids')",
     "number": r"\b(?:(?:it|this) (?:are|have|look|close|need|say|work|do)|(?:they|these) (?:is|was|has|looks|closes|"
     r"needs|says|works|does)|there are an?|there is (?:\w+ )?\w+[^s']s|(?:sole|surface|fabric) (?:are|look)|"
     r"soles (?:is|looks)|these are an?)\b",
