@@ -13,7 +13,7 @@ from listing.facts.ensemble import Calibration
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.request import DraftRequest
-from listing.safety.contacts import scrub
+from listing.safety.clauses import scrub_listing
 from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextField
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim, claims_of
@@ -49,7 +49,7 @@ def compose(
     calibration: Calibration,
 ) -> Generator[StageEvent | TextEvent, None, Text]:
     """Both texts; what the seller wrote is kept. ``key``: the draft's id; ``writer`` None: the text is rendered."""
-    note = scrub(request.note)
+    note = scrub_listing(request.note)
     flags = _note_flags(request.note, note)
     own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     chosen = request.category is not None
