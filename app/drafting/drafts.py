@@ -152,7 +152,9 @@ class Drafts:
         if edit.kind == "set" and claims.is_detail(edit.field, seen.draft) and not claims.fits(seen.draft, edit.field):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
-        for each in [edit, *edits.follow(seen, edit)]:
+        written = draft_repo.generated(row)
+        along = edits.follow(written, draft_repo.edit_rows(session, row.id), edit) if written is not None else []
+        for each in [edit, *along]:
             draft_repo.add_edit(session, row, each)
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:

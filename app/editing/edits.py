@@ -129,10 +129,10 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     if not edited.locked:
         return seen
     left = [o for o in open_offers(seen, load_taxonomy()) if claims.name_of(o) not in edited.locked]
-    return seen.model_copy(update={"quality": _quality(seen), "offers": left})
+    return seen.model_copy(update={"quality": _quality(seen, followed), "offers": left})
 
 
-def _quality(seen: Draft) -> Quality:
+def _quality(seen: Draft, own: Draft) -> Quality:
     """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
     known, category = load_taxonomy(), seen.category.value
     expected = known.seller_order(a.name for a in known.schema(category)) if category in known.categories else []
@@ -143,6 +143,7 @@ def _quality(seen: Draft) -> Quality:
         photos=[],
         flags=seen.flags,
         expected=expected,
+        own=(own.title, own.description),
     )
     parts = {**fresh.parts, "photos": seen.quality.parts.get("photos", 0.0)}
     about_photos = [tip for tip in seen.quality.tips if "hoto" in tip]
@@ -150,14 +151,23 @@ def _quality(seen: Draft) -> Quality:
     return Quality(score=score, parts=parts, tips=[*fresh.tips, *about_photos])
 
 
-def follow(seen: DraftView, edit: Edit) -> list[Edit]:
-    """What an edit does to the texts that the seller typed; the model's own follow by themselves (``apply``)."""
-    if seen.draft is None or edit.kind not in ("set", "drop") or edit.field in (*TEXT_FIELDS, "price"):
+def follow(written: Draft, made: Sequence[Edit], edit: Edit) -> list[Edit]:
+    """What an edit after those that were ``made`` does to the texts that the seller typed.
+
+    The program's own texts follow by themselves (``apply``).
+    """
+    if edit.kind not in ("set", "drop") or edit.field in (*TEXT_FIELDS, "price"):
         return []
-    texts = claims.typed_along(seen.draft, edit.field, edit.value)
-    typed = [Edit("set", f, text) for f, text in texts.items() if f in seen.locked and text != seen.value(f)]
-    renamed = edit.field == "category" and edit.value is not None and claims.renamed(seen.draft, edit.value)
-    return [*typed, *([Edit("drop", NAME)] if renamed and NAME not in seen.locked else [])]
+    present = changes(made)
+    seen = apply(written, present)
+    renamed = edit.field == "category" and edit.value is not None and claims.renamed(seen, edit.value)
+    along = [Edit("drop", NAME)] if renamed and NAME not in present.locked else []
+    if not any(field in present.values for field in TEXT_FIELDS):
+        return along
+    before, after = (claims.followed(written, each.said) for each in (present, changes([*made, edit, *along])))
+    texts = claims.typed_along(before, after, seen, edit.field, edit.value)
+    typed = [(f, texts[f]) for f in texts if f in present.values and texts[f] != getattr(seen, f)]
+    return [*along, *(Edit("set", field, text) for field, text in typed)]
 
 
 def open_questions(questions: Sequence[Question], edited: Changes) -> list[Question]:

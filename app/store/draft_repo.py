@@ -131,8 +131,13 @@ def photo_ref(row: PhotoRow) -> PhotoRef:
 
 def edits_of(session: Session, draft_id: str) -> edits.Changes:
     """The outcome of all edits of a draft."""
+    return edits.changes(edit_rows(session, draft_id))
+
+
+def edit_rows(session: Session, draft_id: str) -> list[edits.Edit]:
+    """All edits of a draft in their order."""
     rows = session.scalars(select(EditRow).where(EditRow.draft_id == draft_id).order_by(EditRow.id))
-    return edits.changes(edits.Edit(row.kind, row.field, row.value) for row in rows)
+    return [edits.Edit(row.kind, row.field, row.value) for row in rows]
 
 
 def add_edit(session: Session, row: DraftRow, edit: edits.Edit) -> None:

@@ -18,7 +18,7 @@ from listing.schema import AttributeValue, Category, Detail, Flag, Span, TextFie
 from listing.taxonomy import Taxonomy
 from listing.text.claims import NAME, Claim, claims_of
 from listing.text.marks import word_count
-from listing.text.render import FIRM, MIN_WORDS, render, sentences_of
+from listing.text.render import FIRM, MIN_WORDS, SHORTER, render, sentences_of
 from listing.text.settle import settle
 from listing.text.spans import find_spans
 from listing.text.write import checked, write
@@ -59,7 +59,8 @@ def compose(
     claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
     if not claims:
         return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
-    rendered = render(claims, taxonomy, key=key, tone=request.tone)
+    most = _most_words(request)
+    rendered = render(claims, taxonomy, key=key, tone=request.tone, most=most)
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
     spans = rendered.spans
     if writer is not None and None in own.values():
@@ -78,10 +79,11 @@ def compose(
                     language=request.language,
                 )
                 flags += remarks
+                if name == "description" and kept and request.language == ENGLISH:
+                    kept = _completed(kept, texts["title"], told, taxonomy, short=request.tone == "shorter")
                 repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
-                if kept and not repeats:
-                    if name == "description" and request.language == ENGLISH:
-                        kept = _completed(kept, texts["title"], told, taxonomy, short=request.tone == "shorter")
+                long = name == "description" and most is not None and word_count(kept) > most
+                if kept and not repeats and not long:
                     spans = [s for s in spans if s.field != name]
                     texts[name] = kept
                     spans += [s for s in find_spans(texts, told, taxonomy) if s.field == name]
@@ -94,6 +96,13 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     return Text(texts["title"], texts["description"], spans, flags)
+
+
+def _most_words(request: DraftRequest) -> int | None:
+    """How many words a shorter description has: a fifth less than the one that it takes the place of."""
+    if request.tone != "shorter" or request.known is None or not request.known.description:
+        return None
+    return int(word_count(request.known.description.partition("\n\n")[0]) * SHORTER)
 
 
 def _doubtful_department(claim: Claim) -> bool:

@@ -21,6 +21,7 @@ from tests.app.support.clients import client_of
 from tests.app.support.english import faults
 from tests.app.support.tabs import Tab
 from tests.app.support.taps import Press, Replay, pressed, presses, stored_drafts, view_of
+from tests.fakes import jpeg
 
 STORED = stored_drafts()
 MANY = 100  # drafts of the real model
@@ -86,13 +87,13 @@ def test_each_press_leaves_english_in_what_the_seller_typed(number):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_presses_in_a_row_leave_english_by_the_api(build, me, photos, seed):
+def test_presses_in_a_row_leave_english_by_the_api(build, me, seed):
     services = build(pipeline=Replay(iter(STORED)))
     rng, bad = random.Random(seed), []
     with client_of(services) as client:
         for written in STORED:
             note = written.description.partition("\n\n")[2]
-            view = list(services.draft_writer.start(me, photos, note))[-1]
+            view = list(services.draft_writer.start(me, intake([jpeg()]), note))[-1]
             for _ in range(8):
                 left = [p for p in presses(view) if p[0] not in view.locked]
                 name, value = rng.choice(left)
@@ -120,10 +121,10 @@ def test_each_press_on_drafts_of_real_photos_leaves_english(real_pipeline, data_
 # -- shorter --
 
 
-def sell(services, me, photos, written):
+def sell(services, me, written):
     tab = Tab(services)
     note = written.description.partition("\n\n")[2]
-    tab.desk.show(list(services.draft_writer.start(me, photos, note))[-1], services.media)
+    tab.desk.show(list(services.draft_writer.start(me, intake([jpeg()]), note))[-1], services.media)
     return tab
 
 
@@ -137,11 +138,11 @@ def own_words(view):
     return len(view.description.partition("\n\n")[0].split())
 
 
-def test_shorter_is_a_fifth_shorter_or_greyed_out(build, me, photos):
+def test_shorter_is_a_fifth_shorter_or_greyed_out(build, me):
     services = build(pipeline=Replay(iter(STORED)))
     grey = 0
     for written in STORED:
-        tab = sell(services, me, photos, written)
+        tab = sell(services, me, written)
         for press in count():
             if shorter_is_grey(services, me, tab):
                 grey += not press
@@ -154,10 +155,10 @@ def test_shorter_is_a_fifth_shorter_or_greyed_out(build, me, photos):
     assert grey < len(STORED) // 5, "most texts can be shorter"
 
 
-def test_what_the_seller_said_stays_in_a_shorter_text(build, me, photos):
+def test_what_the_seller_said_stays_in_a_shorter_text(build, me):
     services = build(pipeline=Replay(iter(STORED)))
     for written in STORED:
-        tab = sell(services, me, photos, written)
+        tab = sell(services, me, written)
         tab.press("fact", name="defects", value="a tear at the hem")
         tab.press("fact", name="condition_grade", value="fair")
         tab.run("tone", tone="shorter")
@@ -165,9 +166,9 @@ def test_what_the_seller_said_stays_in_a_shorter_text(build, me, photos):
         assert "fair condition" in tab.draft.description
 
 
-def test_shorter_is_greyed_out_over_words_that_the_seller_typed(build, me, photos):
+def test_shorter_is_greyed_out_over_words_that_the_seller_typed(build, me):
     services = build(pipeline=Replay(iter(STORED)))
-    tab = sell(services, me, photos, STORED[0])
+    tab = sell(services, me, STORED[0])
     assert not shorter_is_grey(services, me, tab)
     tab.press("text", field="description", value="Warm, and worn on cold days only.")
     assert shorter_is_grey(services, me, tab)

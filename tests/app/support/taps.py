@@ -63,7 +63,7 @@ def pressed(written: Draft, made: Sequence[Edit], press: Press) -> list[Edit]:
     """The edits, and those that one more press makes."""
     name, value = press
     edit = Edit("drop", name) if value is None else Edit("set", name, value)
-    return [*made, edit, *edits.follow(view_of(written, made), edit)]
+    return [*made, edit, *edits.follow(written, made, edit)]
 
 
 def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
