@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
-from app.editing import claims, edits
+from app.editing import claims, edits, prices
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -126,7 +126,7 @@ class Drafts:
             clean = edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The description", lines=True)
             return edits.Edit("set", field, clean)
         if field == "price":
-            price = edits.parse_price(value)
+            price = prices.parse_price(value)
             return edits.Edit("set", field, None if price is None else f"{price:.2f}")
         if field == "category":
             return edits.Edit("set", field, edits.category_name(text))

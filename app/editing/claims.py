@@ -81,7 +81,7 @@ def _rendered(draft: Draft, said: dict[str, str | None]) -> Draft | None:
     """
     known = spans.said(draft)
     present = {name_of(claim) for claim in known}
-    kept = [claim for each in known for claim in _claims_now(each, said)]
+    kept = [claim for each in known if not _disproved(draft, each, said) for claim in _claims_now(each, said)]
     pairs = {(c.attribute, c.value) for c in kept}
     kept += [c for n, v in said.items() if n in present for c in _claims(n, v) if (c.attribute, c.value) not in pairs]
     new = [claim for name in reversed(said) for claim in unsaid(draft, {name: said[name]})]
@@ -93,6 +93,17 @@ def _rendered(draft: Draft, said: dict[str, str | None]) -> Draft | None:
         return None
     marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
     return text.model_copy(update={"title": named.title, "spans": marks})
+
+
+def _disproved(draft: Draft, claim: Claim, said: Mapping[str, str | None]) -> bool:
+    """Whether a detail says of a fact what the seller corrected or left out: no "full zip" where it has no zip."""
+    form = detail_forms().get(claim.value) if claim.attribute == "detail" and name_of(claim) not in said else None
+    for name, values in form.says.items() if form is not None and claim.status != "seller" else ():
+        fact = draft.attribute(name)
+        before = (fact.value or fact.suggestion) if fact is not None else None
+        if name in said and before in values and said[name] not in values and before != "tie":
+            return True
+    return False
 
 
 def _claims_now(claim: Claim, said: Mapping[str, str | None]) -> Iterator[Claim]:

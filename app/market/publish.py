@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.drafting.drafts import Drafts
-from app.editing import edits
+from app.editing import edits, prices, text_facts
 from app.market import orders, own_words, reviews
 from app.metrics import Metrics
 from app.store import draft_repo, listing_repo
@@ -128,8 +128,8 @@ class Publisher:
             if draft is None or written is None:
                 return None
             made, version = draft_repo.edits_of(session, draft_id), draft.version
-        price = edits.parse_price(made.values.get("price"))
-        seen = own_words.without_contacts(edits.apply(written, made))
+        price = prices.parse_price(made.values.get("price"))
+        seen = own_words.without_contacts(text_facts.proven(edits.apply(written, made)))
         facts = {a.name: a.value for a in seen.attributes}
         verdict = own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
         return Ready(version, seen, price, verdict)
@@ -252,7 +252,7 @@ def _value(field: str, value: Any) -> Any:
             edits.clean_text(str(value or ""), edits.DESCRIPTION_LENGTH, "The description", lines=True)
         )
     if field == "price":
-        return edits.parse_price(value)
+        return prices.parse_price(value)
     if field == "condition":
         return own_words.clean_fact(edits.clean_text(str(value or ""), edits.FACT_LENGTH, "The condition"))
     if field == "status":

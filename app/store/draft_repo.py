@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.editing import edits, evidence_places
+from app.editing import edits, evidence_places, prices
 from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
 from listing.request import Tone
@@ -166,7 +166,7 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         tone=row.tone,
         currency=currency,
         locked=changes.locked,
-        asked=edits.parse_price(changes.values.get("price")),
+        asked=prices.parse_price(changes.values.get("price")),
         problem=problem,
         listing_id=listing_id,
         version=row.version,

@@ -132,7 +132,7 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
                 continue
             if fact.value in values:
                 facts.pop(attribute)
-            elif fact.value not in values and _contradicts(attribute, fact, claim):
+            elif fact.value not in values and contradicts(attribute, fact, claim):
                 if _beats(fact, claim):
                     details.remove(claim)
                     break
@@ -157,7 +157,7 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
         facts.pop("closure")
 
 
-def _contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
+def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
     """Whether a thing cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
     form = detail_forms()[detail.value]
     closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
