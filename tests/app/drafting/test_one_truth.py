@@ -104,6 +104,25 @@ def test_what_is_denied_in_say_more_is_a_fact_no_longer(sell, words):
     assert "closure" not in published(tab)
 
 
+@pytest.mark.parametrize(
+    ("words", "closure", "title"),
+    [
+        ("closes with buttons", "buttons", "Navy baby hoodie with pockets"),
+        ("buttons, not a zip", "buttons", "Navy baby hoodie with pockets"),
+        ("not a zip, a hook", "hook", "Navy baby hoodie with hook"),
+        ("it has no pockets and no zip", None, "Navy baby hoodie"),
+        ("zip pockets", "zip", HOODIE.title),
+        ("a tear at the zip", "zip", HOODIE.title),
+    ],
+)
+def test_say_more_corrects_fact_and_texts(sell, words, closure, title):
+    tab = sell(HOODIE)
+    tab.press("add", more=words)
+    assert (fact(tab, "closure"), tab.draft.title) == (closure, title)
+    assert ("with a zip" in tab.draft.description) == (closure == "zip")
+    assert published(tab).get("closure") == closure
+
+
 def test_a_sleeve_that_is_told_corrects_the_fact(sell):
     tab = sell(drafted("Dress", {"colour": ("navy", 0.97), "sleeve": ("long", 0.95)}, "belt"))
     tab.press("fact", name="detail:cap sleeves", value="cap sleeves")
