@@ -130,6 +130,9 @@ def _written(draft: Draft, said: Mapping[str, str | None]) -> Draft:
     """The draft with single words and sentences changed, taken out and added."""
     for claim in unsaid(draft, said):
         draft = spans.add(draft, claim) if is_offered(draft, claim) else draft
+    kind = load_taxonomy().categories.get(said.get("category") or "")
+    if kind is not None and NAME in said:  # in the place of the type stands what it is now
+        said = {**said, NAME: said[NAME] or kind.phrase}
     for name, value in said.items():
         while (at := _first_other(draft.spans, name, value)) is not None:
             texts: dict[TextField, str] = {"title": draft.title, "description": draft.description}
@@ -138,7 +141,8 @@ def _written(draft: Draft, said: Mapping[str, str | None]) -> Draft:
             )
             if changed is None:
                 draft = spans.remove(draft, at)
-                for claim in _claims(name, value):
+                present = {(s.attribute, s.value) for s in draft.spans}
+                for claim in (c for c in _claims(name, value) if (c.attribute, c.value) not in present):
                     draft = spans.add(draft, claim)
             else:
                 update = {"title": changed[0]["title"], "description": changed[0]["description"], "spans": changed[1]}

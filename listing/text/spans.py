@@ -158,8 +158,9 @@ def _words_for(span: Span, before: str, words: str, value: str) -> str | None:
     if span.attribute in SENTENCES:
         return None
     old, new = attribute.forms.get(span.value), attribute.forms.get(value)
-    if span.attribute == "audience" and before.lower().endswith("for "):
-        return f"a {value}" if value == "baby" else value
+    lead = "for " if words.lower().startswith("for ") else ""
+    if span.attribute == "audience" and (lead or before.lower().endswith("for ")):
+        return f"{lead}a {value}" if value == "baby" else f"{lead}{value}"
     if new is not None and (new.before or new.behind):
         stays_before = old is None or words.lower() in old.before or not old.behind
         forms = new.before if stays_before else new.behind

@@ -17,6 +17,7 @@ from listing.request import DraftRequest
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 from listing.text.forms import detail_forms
+from listing.text.spans import find_spans, said
 from tests.app.support.clients import client_of
 from tests.app.support.english import faults
 from tests.app.support.tabs import Tab
@@ -82,6 +83,23 @@ def test_each_press_leaves_english(number):
 def test_each_press_leaves_english_in_what_the_seller_typed(number):
     written = STORED[number]
     tried, bad = broken(written, typed(written), all_words=False)
+    assert tried > 50
+    assert bad == []
+
+
+def by_a_model(written: Draft) -> Draft:
+    """The draft with a description as a model that writes would put it."""
+    own, blank, note = written.description.partition("\n\n")
+    for ours, theirs in (("This is a", "I sell a"), ("It has", "You get"), ("They have", "You get")):
+        own = own.replace(ours, theirs)
+    fields = {"title": written.title, "description": f"{own} A nice piece for every day."}
+    marks = find_spans(fields, said(written), load_taxonomy())
+    return written.model_copy(update={"description": fields["description"] + blank + note, "spans": marks})
+
+
+@pytest.mark.parametrize("number", range(0, len(STORED), 3))
+def test_each_press_leaves_english_in_what_a_model_wrote(number):
+    tried, bad = broken(by_a_model(STORED[number]), [], all_words=False)
     assert tried > 50
     assert bad == []
 
