@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from app.editing.edits import category_name, clean_text, parse_price
+from app.editing.edits import category_name, clean_text
+from app.editing.prices import parse_price
 from app.market.shop import Wish
 from app.views import AppError
 

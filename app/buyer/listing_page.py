@@ -18,7 +18,7 @@ from app.buyer.feed_page import version
 from app.buyer.filters import read
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, remember, visitor_of
-from app.editing.edits import parse_price
+from app.editing.prices import parse_price
 from app.feed.pages import Rates
 from app.market.messages import LENGTH, Message
 from app.routing import Deps, place_order, services_of

@@ -76,6 +76,7 @@ class DraftWriter:
             view = draft_repo.view(session, row, self.currency)
             written = draft_repo.generated(row)
             changes = draft_repo.edits_of(session, draft_id)
+            changes = changes if written is None else edits.settled(written, changes)
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
         tone, category = tone or view.tone, edits.category_name(category) if category else None

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
-from app.editing import claims, edits
+from app.editing import claims, edits, prices
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -126,7 +126,7 @@ class Drafts:
             clean = edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The description", lines=True)
             return edits.Edit("set", field, clean)
         if field == "price":
-            price = edits.parse_price(value)
+            price = prices.parse_price(value)
             return edits.Edit("set", field, None if price is None else f"{price:.2f}")
         if field == "category":
             return edits.Edit("set", field, edits.category_name(text))
@@ -152,7 +152,9 @@ class Drafts:
         if edit.kind == "set" and claims.is_detail(edit.field, seen.draft) and not claims.fits(seen.draft, edit.field):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
-        for each in [edit, *edits.follow(seen, edit)]:
+        written = draft_repo.generated(row)
+        along = edits.follow(written, draft_repo.edit_rows(session, row.id), edit) if written is not None else []
+        for each in [edit, *along]:
             draft_repo.add_edit(session, row, each)
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:

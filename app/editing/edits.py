@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.editing import claims
+from app.editing import claims, text_facts
 from app.editing.word_removal import cut
 from app.views import TEXT_FIELDS, AppError, Changed, DraftView, field_text, field_version
 from listing.intake.quality import WEIGHTS, assess
@@ -25,12 +24,6 @@ Version = str | int | None
 FIELDS = (*TEXT_FIELDS, "price", "category")
 # Most characters of what a seller writes.
 TITLE_LENGTH, DESCRIPTION_LENGTH, FACT_LENGTH, NOTE_LENGTH, CATEGORY_LENGTH = 120, 4000, 80, 2000, 40
-_MAX_PRICE = 10_000_000.0
-_CURRENCY = re.compile(r"[€$£]|(?<![a-z])(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|francs?)\b", re.I)
-_FREE = frozenset({"free", "for free", "gratis", "nothing"})
-# "1 000", "1'000", and a dash for no cents ("12,-").
-_BESIDE = re.compile(r"(?<=[0-9])[ '\u00a0\u202f](?=[0-9]{3}(?![0-9]))|(?<=[0-9])[,.][-–]$")
-_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})+(?:,[0-9]{1,2})?|(?:,[0-9]{3})+(?:\.[0-9]{1,2})?)")
 # Control characters but tab and newline, halves of surrogate pairs, and marks that reverse the reading direction.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
@@ -46,11 +39,15 @@ class Edit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What the edits amount to: values set by field, fields left out, words that the seller confirmed."""
+    """What the edits amount to: values set by field, fields left out, words that the seller confirmed.
+
+    ``by_words``: what texts and details make of the facts, see ``settled``.
+    """
 
     values: Mapping[str, str | None]
     dropped: frozenset[str]
     confirmed: frozenset[tuple[str, str]]
+    by_words: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def locked(self) -> frozenset[str]:
@@ -60,14 +57,15 @@ class Changes:
     @property
     def facts(self) -> dict[str, str]:
         """Attribute values that the seller stated."""
-        own = ((name, value) for name, value in self.values.items() if not name.startswith(claims.DETAIL))
+        stated = {**self.values, **self.by_words}
+        own = ((name, value) for name, value in stated.items() if not name.startswith(claims.DETAIL))
         return {name: value for name, value in own if name not in FIELDS and value is not None}
 
     @property
     def said(self) -> dict[str, str | None]:
         """What the seller said of the texts' claims, by the claim's name; None: left out."""
         said = {name: value for name, value in self.values.items() if name not in (*TEXT_FIELDS, "price")}
-        return {**said, **dict.fromkeys(sorted(self.dropped))}
+        return {**said, **dict.fromkeys(sorted(self.dropped)), **self.by_words}
 
 
 def changes(edits: Iterable[Edit]) -> Changes:
@@ -109,16 +107,39 @@ def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
     return False
 
 
+def settled(draft: Draft, edited: Changes) -> Changes:
+    """The changes, and what the texts that the seller typed and the details that they told of make of the facts."""
+    edited, typed = replace(edited, by_words={}), _typed(edited)
+    said: dict[str, str | None] = {}
+    if typed and draft.spans:
+        order = [*edited.values]
+        last = max(map(order.index, typed))
+        later = {*order[last:], *edited.dropped}
+        followed = claims.followed(draft, edited.said)
+        present = draft.model_copy(update={"attributes": [_fact(a, edited) for a in draft.attributes]})
+        said = text_facts.by_words(present, {f: getattr(followed, f) for f in TEXT_FIELDS}, typed, later)
+    said |= text_facts.by_details(draft, {**edited.said, **said}, draft.attributes)
+    return replace(edited, by_words=said)
+
+
+def _typed(edited: Changes) -> dict[str, str]:
+    """The texts that the seller typed, by field."""
+    return {f: edited.values[f] or "" for f in TEXT_FIELDS if f in edited.values}
+
+
 def apply(draft: Draft, edited: Changes) -> Draft:
     """The draft as its seller sees it."""
+    edited = settled(draft, edited)
     attributes = [_fact(a, edited) for a in draft.attributes]
     present = {a.name for a in draft.attributes}
     attributes += [stated(name, value) for name, value in edited.facts.items() if name not in present]
     followed = claims.followed(draft, edited.said)
-    texts = {f: (edited.values[f] or "") if f in edited.values else getattr(followed, f) for f in TEXT_FIELDS}
+    typed = _typed(edited)
+    texts = {f: typed.get(f, getattr(followed, f)) for f in TEXT_FIELDS}
+    placed = _placed(followed, texts)
     update: dict[str, Any] = {
         **texts,
-        "spans": _placed(followed, texts),
+        "spans": [*placed, *text_facts.spans_of(followed, edited.by_words, typed, placed)],
         "details": followed.details,
         "attributes": attributes,
         "questions": open_questions(draft.questions, edited),
@@ -131,10 +152,10 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     if not edited.locked:
         return seen
     left = [o for o in open_offers(seen, load_taxonomy()) if claims.name_of(o) not in edited.locked]
-    return seen.model_copy(update={"quality": _quality(seen), "offers": left})
+    return seen.model_copy(update={"quality": _quality(seen, followed), "offers": left})
 
 
-def _quality(seen: Draft) -> Quality:
+def _quality(seen: Draft, own: Draft) -> Quality:
     """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
     known, category = load_taxonomy(), seen.category.value
     expected = known.seller_order(a.name for a in known.schema_of(known.node(category)))
@@ -145,6 +166,7 @@ def _quality(seen: Draft) -> Quality:
         photos=[],
         flags=seen.flags,
         expected=expected,
+        own=(own.title, own.description),
     )
     parts = {**fresh.parts, "photos": seen.quality.parts.get("photos", 0.0)}
     about_photos = [tip for tip in seen.quality.tips if "hoto" in tip]
@@ -152,14 +174,25 @@ def _quality(seen: Draft) -> Quality:
     return Quality(score=score, parts=parts, tips=[*fresh.tips, *about_photos])
 
 
-def follow(seen: DraftView, edit: Edit) -> list[Edit]:
-    """What an edit does to the texts that the seller typed; the model's own follow by themselves (``apply``)."""
-    if seen.draft is None or edit.kind not in ("set", "drop") or edit.field in (*TEXT_FIELDS, "price"):
+def follow(written: Draft, made: Sequence[Edit], edit: Edit) -> list[Edit]:
+    """What an edit after those that were ``made`` does to the texts that the seller typed.
+
+    The program's own texts follow by themselves (``apply``).
+    """
+    if edit.kind not in ("set", "drop") or edit.field in (*TEXT_FIELDS, "price"):
         return []
-    texts = claims.typed_along(seen.draft, edit.field, edit.value)
-    typed = [Edit("set", f, text) for f, text in texts.items() if f in seen.locked and text != seen.value(f)]
-    renamed = edit.field == "category" and edit.value is not None and claims.renamed(seen.draft, edit.value)
-    return [*typed, *([Edit("drop", NAME)] if renamed and NAME not in seen.locked else [])]
+    present = settled(written, changes(made))
+    seen = apply(written, present)
+    renamed = edit.field == "category" and edit.value is not None and claims.renamed(seen, edit.value)
+    along = [Edit("drop", NAME)] if renamed and NAME not in present.locked else []
+    if not any(field in present.values for field in TEXT_FIELDS):
+        return along
+    before, after = (
+        claims.followed(written, each.said) for each in (present, settled(written, changes([*made, edit, *along])))
+    )
+    texts = claims.typed_along(before, after, seen, edit.field, edit.value)
+    typed = [(f, texts[f]) for f in texts if f in present.values and texts[f] != getattr(seen, f)]
+    return [*along, *(Edit("set", field, text) for field, text in typed)]
 
 
 def open_questions(questions: Sequence[Question], edited: Changes) -> list[Question]:
@@ -174,10 +207,13 @@ def stated(name: str, value: str) -> AttributeValue:
 
 
 def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
-    if attribute.name in edited.dropped:
-        return AttributeValue(name=attribute.name, status="unknown", locked=True)
-    value = edited.facts.get(attribute.name)
-    return attribute if value is None else stated(attribute.name, value)
+    name, told = attribute.name, edited.by_words
+    if name in told and told[name] is None:
+        return AttributeValue(name=name, status="unknown", evidence=[Evidence(source="seller")])
+    if name in edited.dropped:
+        return AttributeValue(name=name, status="unknown", locked=True)
+    value = edited.facts.get(name)
+    return attribute if value is None else stated(name, value).model_copy(update={"locked": name not in told})
 
 
 def _chosen(category: Category, value: str) -> Category:
@@ -278,10 +314,12 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
     """
     if old is None or not edited.locked:
         return new
+    own_words = settled(old, edited)
     update: dict[str, Any] = {f: getattr(old, f) for f in TEXT_FIELDS if f in edited.values}
     own = {a.name: a for a in old.attributes}
     update["attributes"] = [
-        own.get(a.name, AttributeValue(name=a.name)) if a.name in edited.locked else a for a in new.attributes
+        own.get(a.name, AttributeValue(name=a.name)) if a.name in edited.locked | own_words.by_words.keys() else a
+        for a in new.attributes
     ]
     update["questions"] = new.questions + [
         q for q in old.questions if q.attribute in edited.locked and q not in new.questions
@@ -332,34 +370,3 @@ def category_name(value: str, *, listed: bool = False) -> str:
     if not any(c.isalpha() for c in words) or scrub(words) != words or instruction_like(words):
         raise AppError("bad_category", 'Write in a few words what it is, as in "chopping board".', 422)
     return words
-
-
-def parse_price(value: str | float | None) -> float | None:
-    """A price in units of the currency, rounded to cents, as people write it; None for no price, 0 for "free".
-
-    A comma may stand for the point; groups of three digits are thousands ("1.000", "1,250.50", "1 000").
-    """
-    if isinstance(value, float | int):
-        number: float | None = float(value)
-    else:
-        text = _CURRENCY.sub("", value or "").strip().lower()
-        if not text:
-            return None
-        number = 0.0 if text in _FREE else _number(text)
-    if number is None or not isfinite(number):
-        raise AppError("bad_price", "The price is not a number; write it like 12 or 12.50.", 422)
-    if number < 0:
-        raise AppError("bad_price", "A price cannot lie below 0; write it like 12 or 12.50, or 0 to give it away.", 422)
-    if number > _MAX_PRICE:
-        raise AppError("bad_price", f"The price has to lie between 0 and {_MAX_PRICE:,.0f}.", 422)
-    return round(number, 2)
-
-
-def _number(text: str) -> float | None:
-    """The number that a person wrote; None when it is none."""
-    text = _BESIDE.sub("", text)
-    if _THOUSANDS.fullmatch(text):
-        cents = re.search(r"[.,]([0-9]{1,2})$", text)
-        whole = re.sub(r"[.,]", "", text[: cents.start()] if cents else text)
-        text = f"{whole}.{cents[1]}" if cents else whole
-    return float(text.replace(",", ".")) if re.fullmatch(r"-?[0-9]{1,15}(?:[.,][0-9]{0,9})?", text) else None

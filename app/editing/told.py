@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.editing import claims, edits
+from app.editing.text_facts import words_of
 from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.observe.note import read_note
@@ -19,17 +20,20 @@ _PARTS = re.compile(r"(?:,(?!(?<=\d,)[\d-])|[;\n])+")  # no comma of a number: "
 _JOINTS = re.compile(r"\s+(?:and|with)\s+")
 _OPENING = re.compile(r"^(?:(?:and|with|it has|they have|it is|they are|has|an?|the)\s+)+")
 _SMALL = frozenset(("a", "an", "and", "are", "at", "has", "have", "is", "it", "the", "they", "with"))
+_MAKE = ("closure", "sleeve", "neckline")
 Pair = tuple[str, str]  # the name of a claim and its value
 
 
 @dataclass
 class Told:
-    """``facts``: value by the name of the claim; ``stated``: the parts that say them; ``words``: what is left.
+    """``facts``: value by the name of the claim, None where it is denied; ``stated``: the parts that say them.
+
+    ``words``: what is left.
 
     ``partly``: those parts that say more than the facts.
     """
 
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str | None] = field(default_factory=dict)
     stated: dict[str, list[Pair]] = field(default_factory=dict)
     partly: set[str] = field(default_factory=set)
     words: list[str] = field(default_factory=list)
@@ -72,9 +76,10 @@ def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
         pairs, whole = [pair for pair in known if pair], all(known)
         if not whole:
             pairs = [(name, value) for name, value in _noted(part).items() if name in schema]
-        pairs = _two_colours(told.facts, pairs, schema)
+        pairs = _two_colours(told.facts, pairs or _how(part, schema), schema)
         facts = _along(told.facts, pairs, draft, schema)
         if not pairs or facts is None:
+            told.facts = {**_denied(part, draft), **told.facts}
             told.words.append(part)
             continue
         told.facts, told.stated[part] = facts, pairs
@@ -83,7 +88,23 @@ def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
     return told
 
 
-def _two_colours(facts: Mapping[str, str], pairs: Sequence[Pair], schema: Mapping[str, Attribute]) -> list[Pair]:
+def _how(part: str, schema: Mapping[str, Attribute]) -> list[Pair]:
+    """What a part says in a sentence of its own of how the thing is made: "it closes with buttons"."""
+    said = words_of([part])
+    found = {name: said.values[name] & set(schema[name].values) for name in _MAKE if name in schema}
+    return [
+        (name, *values) for name, values in found.items() if len(values) == 1 and not load_details().read(part.lower())
+    ]
+
+
+def _denied(part: str, draft: Draft) -> dict[str, None]:
+    """The claims of the draft that a part denies: "no elastic waist"."""
+    said = words_of([part])
+    names = [claims.name_of(s) for s in draft.spans if s.value in (said.denied[s.attribute or ""] | said.without)]
+    return dict.fromkeys(name for name in names if name != "category")
+
+
+def _two_colours(facts: Mapping[str, str | None], pairs: Sequence[Pair], schema: Mapping[str, Attribute]) -> list[Pair]:
     """The pairs; a further colour is the second one."""
     first = next((value for name, value in (*facts.items(), *pairs) if name == "colour"), "")
     second = "colour2" if "colour2" in schema else "colour"
@@ -91,18 +112,20 @@ def _two_colours(facts: Mapping[str, str], pairs: Sequence[Pair], schema: Mappin
 
 
 def _along(
-    facts: Mapping[str, str], pairs: Sequence[Pair], draft: Draft, schema: Mapping[str, Attribute]
-) -> dict[str, str] | None:
+    facts: Mapping[str, str | None], pairs: Sequence[Pair], draft: Draft, schema: Mapping[str, Attribute]
+) -> dict[str, str | None] | None:
     """The facts and these beside them; None when one would get lost, so that only words can say it."""
     both = dict(facts)
     for name, value in pairs:
         between = "; " if name == "defects" else ", " if name in schema and schema[name].many else ""
         if between:
-            before = both[name].split(between) if name in both else _present(draft, name, between)
+            before = told.split(between) if (told := both.get(name)) else _present(draft, name, between)
             both[name] = between.join(dict.fromkeys([*before, value]))
-        elif both.setdefault(name, value) != value:
+        elif both.get(name) not in (None, value):
             return None
-        if len(both[name]) > edits.FACT_LENGTH:
+        else:
+            both[name] = value
+        if len(both[name] or "") > edits.FACT_LENGTH:
             return None
     return both
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from app.views import AppError
-from listing.safety.contacts import MASK, find_contacts, scrub
+from listing.safety.clauses import scrub_listing
+from listing.safety.contacts import MASK, find_contacts
 from listing.safety.prohibited_goods import GoodsVerdict, check_goods
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
@@ -19,17 +20,22 @@ from listing.taxonomy import load_taxonomy
 def without_contacts(draft: Draft) -> Draft:
     """The draft with title, description and facts as they may be published; what is clean stays as it is."""
     facts = [
-        a if a.value is None or _is_listed(a.name, a.value) else a.model_copy(update={"value": scrub(a.value)})
+        a if a.value is None or _is_listed(a.name, a.value) else a.model_copy(update={"value": clean_fact(a.value)})
         for a in draft.attributes
     ]
-    texts = {"title": clean_title(draft.title), "description": scrub(draft.description)}
+    texts = {"title": clean_title(draft.title), "description": scrub_listing(draft.description)}
     return draft.model_copy(update={**texts, "attributes": facts})
 
 
 def clean_title(title: str) -> str:
     """The title without contact data; empty when it was nothing else."""
-    cleaned = scrub(title)
-    return cleaned if cleaned == title or re.search(r"\w", cleaned.replace(MASK, "")) else ""
+    cleaned = scrub_listing(title)
+    return cleaned if cleaned == title or re.search(r"\w", cleaned) else ""
+
+
+def clean_fact(value: str) -> str | None:
+    """A fact without contact data; None when it was nothing else."""
+    return clean_title(value) or None
 
 
 def check_listed(

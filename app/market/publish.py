@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.drafting.drafts import Drafts
-from app.editing import edits
+from app.editing import edits, prices, text_facts
 from app.market import orders, own_words, reviews
 from app.metrics import Metrics
 from app.store import draft_repo, listing_repo
@@ -24,7 +24,7 @@ from app.store.deletions import Deletions
 from app.store.outbox import Outbox
 from app.store.tables import DraftRow, KeyRow, ListingRow
 from app.views import AppError, Busy, Changed
-from listing.safety.contacts import scrub
+from listing.safety.clauses import scrub_listing
 from listing.safety.prohibited_goods import GoodsVerdict
 from listing.schema import Draft, Listing
 
@@ -128,8 +128,8 @@ class Publisher:
             if draft is None or written is None:
                 return None
             made, version = draft_repo.edits_of(session, draft_id), draft.version
-        price = edits.parse_price(made.values.get("price"))
-        seen = own_words.without_contacts(edits.apply(written, made))
+        price = prices.parse_price(made.values.get("price"))
+        seen = own_words.without_contacts(text_facts.proven(edits.apply(written, made)))
         facts = {a.name: a.value for a in seen.attributes}
         verdict = own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
         return Ready(version, seen, price, verdict)
@@ -248,11 +248,13 @@ def _value(field: str, value: Any) -> Any:
             raise AppError("no_title", "A listing needs a title.", 422)
         return title
     if field == "description":
-        return scrub(edits.clean_text(str(value or ""), edits.DESCRIPTION_LENGTH, "The description", lines=True))
+        return scrub_listing(
+            edits.clean_text(str(value or ""), edits.DESCRIPTION_LENGTH, "The description", lines=True)
+        )
     if field == "price":
-        return edits.parse_price(value)
+        return prices.parse_price(value)
     if field == "condition":
-        return scrub(edits.clean_text(str(value or ""), edits.FACT_LENGTH, "The condition")) or None
+        return own_words.clean_fact(edits.clean_text(str(value or ""), edits.FACT_LENGTH, "The condition"))
     if field == "status":
         if value not in STATUSES:
             raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
@@ -268,7 +270,7 @@ def _facts(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or len(value) > _MAX_FACTS:
         raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MAX_FACTS}.", 422)
     clean = {
-        scrub(edits.clean_text(str(name), 64, "The name of a fact")): scrub(
+        own_words.clean_fact(edits.clean_text(str(name), 64, "The name of a fact")): own_words.clean_fact(
             edits.clean_text(str(text), edits.FACT_LENGTH, "A fact")
         )
         for name, text in value.items()

@@ -20,6 +20,8 @@ from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
 from listing.say.claims import LIKELY
 from listing.say.offers import SHOWN
+from listing.say.render import can_be_shorter
+from listing.say.spans import said
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
@@ -96,7 +98,15 @@ def draft_html(
         details=_details(view),
         worth=words.label_tip(view),
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
-        tones=[{"value": tone, "label": words.TONES[tone], "on": tone == view.tone} for tone in TONES],
+        tones=[
+            {
+                "value": tone,
+                "label": words.TONES[tone],
+                "on": tone == view.tone,
+                "off": tone == "shorter" and not _long(view),
+            }
+            for tone in TONES
+        ],
         price=_price(view, comparables, retrieval),
         quality=view.quality or Quality(score=0),
         bottom=_bottom(view),
@@ -259,6 +269,13 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
             for flag, (start, end) in zip(flags, spans, strict=True)
         ],
     }
+
+
+def _long(view: DraftView) -> bool:
+    """Whether the text can be shorter: not a second time, and not in the seller's words."""
+    if view.draft is None or view.tone == "shorter" or "description" in view.locked:
+        return False
+    return can_be_shorter(view.description, said(view.draft), load_taxonomy())
 
 
 def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.editing import edits, evidence_places
+from app.editing import edits, evidence_places, prices
 from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
@@ -132,8 +132,13 @@ def photo_ref(row: PhotoRow) -> PhotoRef:
 
 def edits_of(session: Session, draft_id: str) -> edits.Changes:
     """The outcome of all edits of a draft."""
+    return edits.changes(edit_rows(session, draft_id))
+
+
+def edit_rows(session: Session, draft_id: str) -> list[edits.Edit]:
+    """All edits of a draft in their order."""
     rows = session.scalars(select(EditRow).where(EditRow.draft_id == draft_id).order_by(EditRow.id))
-    return edits.changes(edits.Edit(row.kind, row.field, row.value) for row in rows)
+    return [edits.Edit(row.kind, row.field, row.value) for row in rows]
 
 
 def add_edit(session: Session, row: DraftRow, edit: edits.Edit) -> None:
@@ -162,7 +167,7 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         tone=row.tone,
         currency=currency,
         locked=changes.locked,
-        asked=edits.parse_price(changes.values.get("price")),
+        asked=prices.parse_price(changes.values.get("price")),
         problem=problem,
         listing_id=listing_id,
         version=row.version,

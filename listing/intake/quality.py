@@ -74,21 +74,23 @@ def assess(
     photos: Sequence[Mapping[str, float]],
     flags: Sequence[Flag],
     expected: Sequence[str],
+    own: tuple[str, str] = ("", ""),
 ) -> Quality:
     """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
     expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
+    own: title and description as the program writes them; no text counts less for being like these.
     """
-    known = {fact.name for fact in attributes if fact.value is not None}
+    known = {f.name for f in attributes if f.value is not None or f.locked or _told(f)}  # left out is an answer, too
     missing = [name for name in expected if name not in known]
     guesses = [fact.name for fact in attributes if fact.value is None and fact.suggestion is not None]
     parts = {
         "completeness": 1 - len(missing) / len(expected) if expected else 0.0,
         "photos": _photo_share(photos),
         "evidence": len(known) / (len(known) + len(guesses)) if known or guesses else 0.0,
-        "length": (_within(len(title), *_TITLE_LENGTH) + _within(len(description), *_DESCRIPTION_LENGTH)) / 2,
+        "length": _beside(_length(title, description, own[0]), _length(*own, own[0])),
         "violations": max(0.0, 1 - len(flags) / 3),
-        "readability": readability(f"{title}. {description}" if title or description else ""),
+        "readability": _beside(_readable(title, description), _readable(*own)),
     }
     tips = {
         "completeness": f"Add what is missing: {_listed(missing[:4])}." if missing else "",
@@ -123,6 +125,26 @@ def _shouted(text: str) -> float:
 def _photo_share(photos: Sequence[Mapping[str, float]]) -> float:
     good = [(1 - p["blur"]) * (1 - p["darkness"]) * (0.5 + 0.5 * p["resolution"]) for p in photos]
     return _COUNT_SHARE.get(len(photos), 1.0) * float(np.mean(good)) if good else 0.0
+
+
+def _told(fact: AttributeValue) -> bool:
+    return any(evidence.source == "seller" for evidence in fact.evidence)
+
+
+def _beside(share: float, own: float) -> float:
+    """The share of the texts, where that of the program's own counts as full."""
+    return min(1.0, share / (own or 1.0))
+
+
+def _length(title: str, description: str, own: str) -> float:
+    """``own``: the program's title, beside which there is room for a word or two of the seller's."""
+    least, most = _TITLE_LENGTH
+    most = max(most, len(own) + least) if own else most
+    return (_within(len(title), least, most) + _within(len(description), *_DESCRIPTION_LENGTH)) / 2
+
+
+def _readable(title: str, description: str) -> float:
+    return readability(f"{title}. {description}" if title or description else "")
 
 
 def _within(length: int, least: int, most: int) -> float:

@@ -76,4 +76,5 @@ def quality(
         photos=[photo_quality(photo.image) for photo in request.photos],
         flags=text.flags,
         expected=expected,
+        own=(text.title, text.description) if request.title is None and request.description is None else ("", ""),
     )

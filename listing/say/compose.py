@@ -13,10 +13,10 @@ from listing.lexicon import plain
 from listing.observe.neighbours import Neighbours
 from listing.pipeline_parts import Parts
 from listing.request import DraftRequest
-from listing.safety.contacts import scrub
+from listing.safety.clauses import scrub_listing
 from listing.say.claims import NAME, Claim, claims_of
 from listing.say.marks import word_count
-from listing.say.render import FIRM, MIN_WORDS, render, sentences_of
+from listing.say.render import FIRM, MIN_WORDS, SHORTER, render, sentences_of
 from listing.say.settle import settle
 from listing.say.spans import find_spans
 from listing.say.write import checked, write
@@ -44,7 +44,7 @@ def compose(
     Written by the model where the parts say so, else rendered.
     """
     taxonomy, writer = parts.taxonomy, parts.backend if parts.writes else None
-    note = scrub(request.note)
+    note = scrub_listing(request.note)
     flags = _note_flags(request.note, note)
     own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     chosen = request.category is not None
@@ -57,7 +57,8 @@ def compose(
     if not claims:
         return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
     named = any(c.attribute == "category" for c in claims)
-    rendered = render(claims, taxonomy, key=key, tone=request.tone)
+    most = _most_words(request)
+    rendered = render(claims, taxonomy, key=key, tone=request.tone, most=most)
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
     spans = rendered.spans
     if writer is not None and named and None in own.values():
@@ -76,10 +77,11 @@ def compose(
                     language=request.language,
                 )
                 flags += remarks
+                if name == "description" and kept and request.language == ENGLISH:
+                    kept = _completed(kept, texts["title"], told, taxonomy, short=request.tone == "shorter")
                 repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
-                if kept and not repeats:
-                    if name == "description" and request.language == ENGLISH:
-                        kept = _completed(kept, texts["title"], told, taxonomy, short=request.tone == "shorter")
+                long = name == "description" and most is not None and word_count(kept) > most
+                if kept and not repeats and not long:
                     spans = [s for s in spans if s.field != name]
                     texts[name] = kept
                     spans += [s for s in find_spans(texts, told, taxonomy) if s.field == name]
@@ -92,6 +94,13 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     return Text(texts["title"], texts["description"], spans, flags)
+
+
+def _most_words(request: DraftRequest) -> int | None:
+    """How many words a shorter description has: a fifth less than the one that it takes the place of."""
+    if request.tone != "shorter" or request.known is None or not request.known.description:
+        return None
+    return int(word_count(request.known.description.partition("\n\n")[0]) * SHORTER)
 
 
 def _doubtful_department(claim: Claim) -> bool:

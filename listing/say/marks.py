@@ -33,6 +33,10 @@ class Marker:
         """Whether nothing in the text is for the seller to check."""
         return all(self.claims[int(match[1])].status != "check" for match in _MARK.finditer(text))
 
+    def told(self, text: str) -> bool:
+        """Whether something in the text is the seller's word."""
+        return any(self.claims[int(match[1])].status == "seller" for match in _MARK.finditer(text))
+
     def likelihood(self, text: str) -> float:
         """That of the least likely claim in the text which is for the seller to check; 1 where there is none."""
         claims = (self.claims[int(match[1])] for match in _MARK.finditer(text))

@@ -13,12 +13,13 @@ from listing.request import Tone
 from listing.say.claims import Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
 from listing.say.phrases import Phrases, Words, letters
-from listing.say.settle import Item, settle, without
+from listing.say.settle import Item, settle, spare, without
 from listing.schema import Span
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
 FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
+SHORTER = 0.8  # share of the words that a shorter text has at most
 MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
 FRIENDLY = (  # (of one thing, of several): lines that claim nothing
     ("Ready for its next owner.", "Ready for their next owner."),
@@ -75,28 +76,32 @@ class Text:
     spans: list[Span]
 
 
-def render(claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone = "plain") -> Text:
+def render(
+    claims: Sequence[Claim], taxonomy: Taxonomy, *, key: str, tone: Tone = "plain", most: int | None = None
+) -> Text:
     """Both texts of an item.
 
     Args:
         claims: what may be said (``claims_of``).
         key: the draft's id; it chooses the sentence plan.
+        most: words of a shorter description, as far as it can do without what the seller did not say.
 
     Without a claim that names a category: what can be read, and which colour it is.
     """
     if not any(c.attribute == "category" for c in claims):
         return _unnamed(claims)
     item = settle(claims, taxonomy)
-    marker = Marker()
-    title, spans = marker.unmark(_title(item, Phrases(item, taxonomy, marker)), "title")
-    text = _Description(item, Phrases(item, taxonomy, marker), key, title).text(tone)
-    dropped = 0
     told = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
-    while word_count(text) > MAX_WORDS and dropped < len(item.details) and not told:
-        dropped += 1
-        less = without(item, dropped)
-        text = _Description(less, Phrases(less, taxonomy, marker), key, title).text(tone)
-    description, more = marker.unmark(text, "description")
+    least = spare(item) if most is not None else [c for c in spare(item) if c.attribute == "detail" and not told]
+    marker, count = Marker(), 0
+    text = _rendered(item, taxonomy, marker, key, tone)
+    while word_count(text[1]) > (most or MAX_WORDS) and count < len(least):
+        count += 1
+        text = _rendered(
+            without(item, least[:count]), taxonomy, marker, key, tone, whole=item if most is None else None
+        )
+    title, spans = marker.unmark(text[0], "title")
+    description, more = marker.unmark(text[1], "description")
     return Text(title, description, [*spans, *more])
 
 
@@ -115,6 +120,23 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     shown, spans = marker.unmark(title, "title")
     description, more = marker.unmark(" ".join(sentences), "description")
     return Text(shown, description, [*spans, *more])
+
+
+def _rendered(
+    item: Item, taxonomy: Taxonomy, marker: Marker, key: str, tone: Tone, whole: Item | None = None
+) -> tuple[str, str]:
+    """Title and description with marks; the title of the ``whole`` item, where there is one."""
+    named = whole or item
+    title = _title(named, Phrases(named, taxonomy, marker))
+    return title, _Description(item, Phrases(item, taxonomy, marker), key, plain(title)).text(tone)
+
+
+def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
+    """Whether the shorter tone says these claims in a fifth less words than the description, its note left aside."""
+    if not any(claim.attribute == "category" for claim in claims):
+        return False
+    most = int(word_count(description.partition("\n\n")[0]) * SHORTER)
+    return word_count(render(claims, taxonomy, key="", tone="shorter", most=most).description) <= most
 
 
 def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
@@ -212,7 +234,8 @@ class _Description:
         stamp, says = self.phrases.stamp(rng)
         wear, said = self.phrases.wear(), [says] if says else []
         if tone == "shorter":
-            now = min(3, len(words.things))
+            words.things.sort(key=lambda thing: not self.phrases.marker.told(thing[1]))
+            now = max(3, sum(self.phrases.marker.told(text) for _, text in words.things))
             beside, has = [*said, *wear], []
         else:
             beside = [*said, *self.phrases.closing(), *self._is(words.shape[MAX_SHAPE:]), *self._looks(words), *wear]
@@ -221,12 +244,12 @@ class _Description:
         things = [text for _, text in words.things[:now]]
         if stamp:
             things.insert(0 if rng.random() < 0.5 else len(things), stamp)
-        opening = self._opening(words, things)
+        opening = self._opening(words, things, tone)
         if has and wear and beside == wear and rng.random() < 0.5:
             beside, has[-1] = wear[1:], f"{has[-1][:-1]}, and {wear[0][0].lower()}{wear[0][1:]}"
         sentences = [says, *has, *beside[1:]] if says and rng.random() < 0.4 else [*has, *beside]
-        if tone != "shorter":
-            sentences += [*self.phrases.others(), *self.phrases.sellers_own()]
+        sentences += self.phrases.others() if tone != "shorter" else []
+        sentences += self.phrases.sellers_own()
         sentences += [*self.phrases.made_of(), *self.phrases.size()]
         return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
 
@@ -259,7 +282,7 @@ class _Description:
             return len(things)
         return min(self.rng.choice((1, 2, 2, 3)), len(things) if more else len(things) - 1)
 
-    def _opening(self, words: Words, things: Sequence[str]) -> str:
+    def _opening(self, words: Words, things: Sequence[str], tone: Tone) -> str:
         rng, facts = self.rng, self.item.facts
         inner = [*words.tint, *words.pattern, *([words.sleeve] if words.sleeve else []), *words.kind]
         shape = words.shape[:MAX_SHAPE]
@@ -277,10 +300,12 @@ class _Description:
             phrase += f" by {self.phrases.brand()}"
         if things:
             phrase += f" with {listed(things)}"
-        start = rng.choice(("", "", "", "" if self.item.plural else "article", "this"))
-        if not start and plain(phrase).startswith("plain "):  # not the first thing that a buyer should read
+        start = rng.choice(("", "", "", "" if self.item.plural else "article", "this")) if tone != "shorter" else ""
+        if (
+            not start and tone != "shorter" and plain(phrase).startswith("plain ")
+        ):  # not the first thing that a buyer should read
             start = "this" if self.item.plural or rng.random() < 0.5 else "article"
-        if not start and plain(phrase).lower() == self.title.lower():
+        if not start and tone != "shorter" and plain(phrase).lower() == self.title.lower():
             return f"I am selling {'these' if self.item.plural else 'this'} {phrase}."
         if start == "this":
             phrase = f"These are {phrase}" if self.item.plural else f"This is {article(phrase)} {phrase}"

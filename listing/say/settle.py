@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from listing.say.claims import NAME, Claim
-from listing.say.forms import DetailForms, detail_forms, form_for, implied, is_plural
+from listing.say.forms import detail_forms, form_for, implied, is_plural
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})
+_KEPT = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
@@ -129,9 +130,9 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
             fact = facts.get(attribute)
             if fact is None:
                 continue
-            if fact.value in values and fact.status != "seller":
+            if fact.value in values:
                 facts.pop(attribute)
-            elif fact.value not in values and _contradicts(attribute, fact, forms[claim.value]):
+            elif fact.value not in values and contradicts(attribute, fact, claim):
                 if _beats(fact, claim):
                     details.remove(claim)
                     break
@@ -156,8 +157,15 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
         facts.pop("closure")
 
 
-def _contradicts(attribute: str, fact: Claim, form: DetailForms) -> bool:
-    return attribute == "sleeve" or (attribute == "pattern" and fact.value == "solid" and form.group in _PRINTED)
+def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
+    """Whether a thing cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
+    form = detail_forms()[detail.value]
+    closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
+    return (
+        attribute == "sleeve"
+        or (attribute == "pattern" and fact.value == "solid" and form.group in _PRINTED)
+        or (attribute == "closure" and closed)
+    )
 
 
 def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
@@ -172,7 +180,15 @@ def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
     )
 
 
-def without(item: Item, count: int) -> Item:
-    """The item without its ``count`` least likely details."""
-    dropped = sorted(item.details, key=lambda c: c.likelihood)[:count]
-    return replace(item, details=[c for c in item.details if c not in dropped])
+def spare(item: Item) -> list[Claim]:
+    """What a text can do without, the least likely first: details, then facts; nothing that the seller says."""
+    facts = [c for name, c in item.facts.items() if name not in _KEPT]
+    return [
+        c for part in (item.details, facts) for c in sorted(part, key=lambda c: c.likelihood) if c.status != "seller"
+    ]
+
+
+def without(item: Item, dropped: Sequence[Claim]) -> Item:
+    """The item without these claims."""
+    facts = {name: c for name, c in item.facts.items() if c not in dropped}
+    return replace(item, details=[c for c in item.details if c not in dropped], facts=facts)

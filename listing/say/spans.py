@@ -9,7 +9,7 @@ from typing import get_args
 from listing.observe.networks.details import load_details
 from listing.observe.note import read_note
 from listing.request import TONES
-from listing.say.claims import NAME, Claim, blend_of
+from listing.say.claims import NAME, SELLERS_OWN, Claim, blend_of
 from listing.say.forms import detail_forms, form_for, is_plural
 from listing.say.marks import article, span_of
 from listing.say.render import CLOSERS, render, sentences_of
@@ -30,6 +30,7 @@ _AGREEMENT = (  # (of one thing, of several)
         ("slip it on", "slip them on"),
     ),
 )
+SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
 _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 
@@ -62,14 +63,21 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases
 
 
-def replace(fields: Fields, spans: Sequence[Span], index: int, value: str) -> tuple[dict[TextField, str], list[Span]]:
-    """Another value in the place of a span's words, in both texts; the article follows, the other spans move along."""
+def replace(
+    fields: Fields, spans: Sequence[Span], index: int, value: str
+) -> tuple[dict[TextField, str], list[Span]] | None:
+    """Another value in the place of a span's words, in both texts; the article follows, the other spans move along.
+
+    None where the value has no words that can stand there.
+    """
     old = spans[index]
     texts, out = dict(fields), list(spans)
     for i in [i for i, s in enumerate(out) if (s.attribute, s.value) == (old.attribute, old.value)]:
         span = out[i]
         text = texts[span.field]
-        words = _words_for(span, text[span.start : span.end], value)
+        words = _words_for(span, text[: span.start], text[span.start : span.end], value)
+        if words is None:
+            return None
         start, lead = span.start, ""
         before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words)
         if before and (several or not before[2]):
@@ -135,7 +143,7 @@ def _agreeing(text: str, spans: Sequence[Span], *, plural: bool) -> tuple[str, l
     ]
 
 
-def _words_for(span: Span, words: str, value: str) -> str:
+def _words_for(span: Span, before: str, words: str, value: str) -> str | None:
     """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
     taxonomy = load_taxonomy()
     if span.attribute == "category":
@@ -145,13 +153,19 @@ def _words_for(span: Span, words: str, value: str) -> str:
         return value
     if span.attribute == "size":
         return f"size {value}"
-    old, new = attribute.forms.get(span.value), attribute.forms.get(value)
-    stays_before = old is None or words.lower() in old.before or not old.behind
-    if new is not None and (forms := new.before if stays_before else new.behind):
-        return re.sub(r"^an? ", "", forms[0])
     if span.attribute == "text":
         return f'"{value}"' if words.startswith('"') else value
-    return value.replace("-", " ") if span.attribute in ("colour", "colour2") else value
+    if span.attribute in SENTENCES:
+        return None
+    old, new = attribute.forms.get(span.value), attribute.forms.get(value)
+    lead = "for " if words.lower().startswith("for ") else ""
+    if span.attribute == "audience" and (lead or before.lower().endswith("for ")):
+        return f"{lead}a {value}" if value == "baby" else f"{lead}{value}"
+    if new is not None and (new.before or new.behind):
+        stays_before = old is None or words.lower() in old.before or not old.behind
+        forms = new.before if stays_before else new.behind
+        return re.sub(r"^an? ", "", forms[0]) if forms else None
+    return None if new is not None and new.sentence else value.replace("-", " ")
 
 
 def _needs_none(span: Span, words: str) -> bool:
@@ -175,32 +189,41 @@ def confirm(spans: Sequence[Span], index: int | None = None) -> list[Span]:
     ]
 
 
-def remove(draft: Draft, index: int, *, instead: str | None = None) -> Draft:
+def again(draft: Draft, claims: Sequence[Claim]) -> Draft | None:
+    """The draft rendered from other claims, in its tone and above its note; None where its text was not rendered."""
+    taxonomy, known = load_taxonomy(), said(draft)
+    own, blank, note = draft.description.partition("\n\n")
+    tone = next((t for t in TONES if own == render(known, taxonomy, key=draft.id, tone=t).description), None)
+    if tone is None:
+        return None
+    text = render(claims, taxonomy, key=draft.id, tone=tone)
+    update = {"title": text.title, "description": text.description + blank + note, "spans": text.spans}
+    return draft.model_copy(update=update)
+
+
+def remove(draft: Draft, index: int) -> Draft:
     """The draft without what a span claims: rendered again, or without the sentence where a model wrote it.
 
-    The seller's note, the paragraph behind the description, stays as it is. ``instead``: what the seller says of the
-    same attribute; a text that is rendered again says it.
+    The seller's note, the paragraph behind the description, stays as it is.
     """
     gone = (draft.spans[index].attribute, draft.spans[index].value)
-    own, blank, note = draft.description.partition("\n\n")
-    claims = said(draft)
-    kept = [c for c in claims if (c.attribute, c.value) != gone]
-    kept += [Claim(gone[0] or "", instead, "seller")] if instead is not None else []
+    kept = [c for c in said(draft) if (c.attribute, c.value) != gone]
+    left = again(draft, kept) or _without(draft, gone, kept)
+    return left.model_copy(update={"details": [d for d in draft.details if ("detail", d.phrase) != gone]})
+
+
+def _without(draft: Draft, gone: tuple[str | None, str], kept: Sequence[Claim]) -> Draft:
+    """The draft without the sentences that say what is gone, in place of an empty text a rendered one."""
     taxonomy = load_taxonomy()
-    tone = next((t for t in TONES if own == render(claims, taxonomy, key=draft.id, tone=t).description), None)
-    text = render(kept, taxonomy, key=draft.id, tone=tone or "plain")
-    if tone is not None:
-        title, description, spans = text.title, text.description, text.spans
-    else:
-        at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
-        left = [own[a:b] for a, b in split(own) if not any(a <= start < b for start in at)]
-        description = "".join(left).strip() or text.description
-        in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
-        title = text.title if in_title else draft.title
-        spans = find_spans({"title": title, "description": description}, kept, taxonomy)
-    details = [d for d in draft.details if ("detail", d.phrase) != gone]
-    update = {"title": title, "description": description + blank + note, "spans": spans, "details": details}
-    return draft.model_copy(update=update)
+    own, blank, note = draft.description.partition("\n\n")
+    text = render(kept, taxonomy, key=draft.id)
+    at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
+    left = [own[a:b] for a, b in split(own) if not any(a <= start < b for start in at)]
+    description = "".join(left).strip() or text.description
+    in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
+    title = text.title if in_title else draft.title
+    marks = find_spans({"title": title, "description": description}, kept, taxonomy)
+    return draft.model_copy(update={"title": title, "description": description + blank + note, "spans": marks})
 
 
 def add(draft: Draft, claim: Claim) -> Draft:

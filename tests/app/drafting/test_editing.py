@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.editing import edits
+from app.editing import edits, prices
 from app.editing.edits import Edit
 from app.views import AppError
 from listing.intake.photos import intake
@@ -76,7 +76,7 @@ def test_what_the_seller_locked_is_never_counted_as_generated(draft):
     ],
 )
 def test_prices(given, price):
-    assert edits.parse_price(given) == price
+    assert prices.parse_price(given) == price
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_prices(given, price):
 )
 def test_what_is_no_price(given):
     with pytest.raises(AppError, match="price"):
-        edits.parse_price(given)
+        prices.parse_price(given)
 
 
 def test_text_is_cleaned_but_markup_stays_text():

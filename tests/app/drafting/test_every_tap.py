@@ -1,0 +1,192 @@
+"""Whatever is pressed, the texts stay English, say what was pressed, and the score does not fall."""
+
+from __future__ import annotations
+
+import random
+from itertools import count
+
+import pytest
+
+from app.editing import claims
+from app.editing.edits import Edit
+from app.seller.desk import Painter
+from app.views import DraftView
+from finetune.data.photosets import read_annotations
+from listing.intake.photos import intake
+from listing.request import DraftRequest
+from listing.say.forms import detail_forms
+from listing.say.spans import find_spans, said
+from listing.schema import Draft
+from listing.taxonomy import load_taxonomy
+from tests.app.support.clients import client_of
+from tests.app.support.english import faults
+from tests.app.support.tabs import Tab
+from tests.app.support.taps import Press, Replay, pressed, presses, stored_drafts, view_of
+from tests.fakes import jpeg
+
+STORED = stored_drafts()
+MANY = 100  # drafts of the real model
+
+
+def wrong(before: DraftView, after: DraftView, press: Press) -> list[str]:
+    """What a seller would stumble over after a press."""
+    name, value = press
+    out = faults(after.title, after.description)
+    attribute = load_taxonomy().attributes.get(name)
+    wanted = [] if value is None else value.split(", ") if attribute is not None and attribute.many else [value]
+    assert after.draft is not None
+    out += [f"still says {s.value}" for s in after.draft.spans if claims.name_of(s) == name and s.value not in wanted]
+    kinds = [detail_forms()[s.value].kind for s in _described(after.draft) if s.value in detail_forms()]
+    out += [f"two values of {kind}" for kind in set(kinds) - {None} if kinds.count(kind) > 1]
+    if after.quality.score < before.quality.score:
+        out.append(f"the score fell from {before.quality.score} to {after.quality.score}")
+    return out
+
+
+def _described(draft: Draft):
+    unique = {s.value: s for s in draft.spans if s.field == "description" and s.attribute == "detail"}
+    return unique.values()
+
+
+def broken(written: Draft, made: list[Edit], *, all_words: bool = True) -> tuple[int, list[str]]:
+    """How many presses there are, and those after which something is wrong."""
+    before, bad = view_of(written, made), []
+    taps = presses(before, all_words=all_words)
+    for press in taps:
+        after = view_of(written, pressed(written, made, press))
+        if found := wrong(before, after, press):
+            bad.append(f"{press}: {after.title} | {after.description}: {found}")
+    return len(taps), bad
+
+
+def typed(written: Draft) -> list[Edit]:
+    """A word of the seller's own in the title, and a sentence in the description."""
+    own, blank, note = written.description.partition("\n\n")
+    title = f"Lovely {written.title[:1].lower()}{written.title[1:]}"
+    return [Edit("set", "title", title), Edit("set", "description", f"{own} My sister loved it.{blank}{note}")]
+
+
+def test_the_stored_drafts_are_drafts_of_today_and_read_well():
+    assert len(STORED) == 25
+    assert {d.schema_version for d in STORED} == {2}
+    assert [f for d in STORED for f in faults(d.title, d.description)] == []
+
+
+@pytest.mark.parametrize("number", range(len(STORED)))
+def test_each_press_leaves_english(number):
+    tried, bad = broken(STORED[number], [])
+    assert tried > 100
+    assert bad == []
+
+
+@pytest.mark.parametrize("number", range(len(STORED)))
+def test_each_press_leaves_english_in_what_the_seller_typed(number):
+    written = STORED[number]
+    tried, bad = broken(written, typed(written), all_words=False)
+    assert tried > 50
+    assert bad == []
+
+
+def by_a_model(written: Draft) -> Draft:
+    """The draft with a description as a model that writes would put it."""
+    own, blank, note = written.description.partition("\n\n")
+    for ours, theirs in (("This is a", "I sell a"), ("It has", "You get"), ("They have", "You get")):
+        own = own.replace(ours, theirs)
+    fields = {"title": written.title, "description": f"{own} A nice piece for every day."}
+    marks = find_spans(fields, said(written), load_taxonomy())
+    return written.model_copy(update={"description": fields["description"] + blank + note, "spans": marks})
+
+
+@pytest.mark.parametrize("number", range(0, len(STORED), 3))
+def test_each_press_leaves_english_in_what_a_model_wrote(number):
+    tried, bad = broken(by_a_model(STORED[number]), [], all_words=False)
+    assert tried > 50
+    assert bad == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_presses_in_a_row_leave_english_by_the_api(build, me, seed):
+    services = build(pipeline=Replay(iter(STORED)))
+    rng, bad = random.Random(seed), []
+    with client_of(services) as client:
+        for written in STORED:
+            note = written.description.partition("\n\n")[2]
+            view = list(services.draft_writer.start(me, intake([jpeg()]), note))[-1]
+            for _ in range(8):
+                left = [p for p in presses(view) if p[0] not in view.locked]
+                name, value = rng.choice(left)
+                answer = client.post(f"/v1/drafts/{view.draft_id}/claims", json={"facts": {name: value}})
+                assert answer.status_code == 200
+                before, view = view, services.drafts.get(me, view.draft_id)
+                if found := wrong(before, view, (name, value)):
+                    bad.append(f"{name}={value}: {before.description} -> {view.title} | {view.description}: {found}")
+    assert bad == []
+
+
+@pytest.mark.data
+@pytest.mark.model
+def test_each_press_on_drafts_of_real_photos_leaves_english(real_pipeline, data_folder):
+    rows = read_annotations(data_folder / "clothing_cc0")
+    tried, bad = 0, []
+    for row in rows[:: len(rows) // MANY][:MANY]:
+        (*_, last) = real_pipeline.run(DraftRequest(photos=intake([row["image"]])))
+        more, found = broken(last.draft, [], all_words=False)
+        tried, bad = tried + more, bad + found
+    assert tried > 50 * MANY
+    assert bad == []
+
+
+# -- shorter --
+
+
+def sell(services, me, written):
+    tab = Tab(services)
+    note = written.description.partition("\n\n")[2]
+    tab.desk.show(list(services.draft_writer.start(me, intake([jpeg()]), note))[-1], services.media)
+    return tab
+
+
+def shorter_is_grey(services, me, tab):
+    page = Painter(services).draft(tab.desk, me)
+    button = page[page.index('data-tone="shorter"') :]
+    return " disabled" in button[: button.index(">")]
+
+
+def own_words(view):
+    return len(view.description.partition("\n\n")[0].split())
+
+
+def test_shorter_is_a_fifth_shorter_or_greyed_out(build, me):
+    services = build(pipeline=Replay(iter(STORED)))
+    grey = 0
+    for written in STORED:
+        tab = sell(services, me, written)
+        for press in count():
+            if shorter_is_grey(services, me, tab):
+                grey += not press
+                break
+            before = own_words(tab.draft)
+            tab.run("tone", tone="shorter")
+            assert own_words(tab.draft) <= 0.8 * before, (before, tab.draft.description)
+            assert faults(tab.draft.title, tab.draft.description) == []
+            assert press < 5
+    assert grey < len(STORED) // 5, "most texts can be shorter"
+
+
+def test_what_the_seller_said_stays_in_a_shorter_text(build, me):
+    services = build(pipeline=Replay(iter(STORED)))
+    for written in STORED:
+        tab = sell(services, me, written)
+        tab.press("fact", name="defects", value="a tear at the hem")
+        tab.press("fact", name="condition_grade", value="fair")
+        tab.run("tone", tone="shorter")
+        assert "a tear at the hem" in tab.draft.description
+        assert "fair condition" in tab.draft.description
+
+
+def test_shorter_is_greyed_out_over_words_that_the_seller_typed(build, me):
+    services = build(pipeline=Replay(iter(STORED)))
+    tab = sell(services, me, STORED[0])
+    assert not shorter_is_grey(services, me, tab)
+    tab.press("text", field="description", value="Warm, and worn on cold days only.")
+    assert shorter_is_grey(services, me, tab)

@@ -1,0 +1,251 @@
+"""What the seller does to a text holds for the list of facts and for what is published, and the other way round."""
+
+from __future__ import annotations
+
+import pytest
+
+from listing.calibration import Calibration, QuestionCalibration
+from listing.intake.photos import intake
+from listing.say.claims import claims_of
+from listing.say.render import render
+from listing.schema import AttributeValue, Candidate, Category, Detail, Draft, Evidence, Quality
+from listing.taxonomy import load_taxonomy
+from tests.app.support.clients import client_of
+from tests.app.support.tabs import Tab
+from tests.app.support.taps import Replay
+from tests.fakes import jpeg
+
+RULE = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9))
+
+
+def drafted(kind: str, facts: dict[str, tuple[str, float]], *details: str) -> Draft:
+    """A draft that renders these facts (value, probability) and details, all of them seen in the photo."""
+    stated = [
+        AttributeValue(name=n, value=v, status="supported", confidence=p, evidence=[Evidence(source="mllm", photo=0)])
+        for n, (v, p) in facts.items()
+    ]
+    seen = [Detail(phrase=phrase, confidence=0.95) for phrase in details]
+    category = Category(value=kind, confidence=0.99, candidates=[Candidate(value=kind, confidence=0.99)])
+    text = render(claims_of(category, stated, seen, load_taxonomy(), RULE), load_taxonomy(), key="one")
+    return Draft(
+        id="one", photos=[], category=category, attributes=stated, details=seen, title=text.title,
+        description=text.description, spans=text.spans, quality=Quality(score=50), model="ipl-mini",
+    )  # fmt: skip
+
+
+TROUSERS = drafted("Pants", {"colour": ("navy", 0.97), "closure": ("pull-on", 0.95)}, "elastic waist", "pockets")
+HOODIE = drafted(
+    "Hoodie", {"colour": ("navy", 0.97), "closure": ("zip", 0.95), "audience": ("baby", 0.95)}, "pockets", "soft"
+)
+
+
+@pytest.fixture
+def sell(build):
+    def _sell(draft: Draft) -> Tab:
+        services = build(pipeline=Replay(iter([draft])))
+        tab = Tab(services)
+        me = services.sellers.named("me").id
+        tab.desk.show(list(services.draft_writer.start(me, intake([jpeg()])))[-1], services.media)
+        return tab
+
+    return _sell
+
+
+def fact(tab: Tab, name: str) -> str | None:
+    found = tab.draft.draft.attribute(name)
+    return None if found is None else found.value or found.suggestion
+
+
+def published(tab: Tab) -> dict[str, str]:
+    tab.press("publish")
+    return tab.desk.published.attributes
+
+
+def typed(tab: Tab, field: str, text: str) -> None:
+    tab.press("text", field=field, value=text, version=tab.draft.field_version(field))
+
+
+# -- by a tap and by "Say more" --
+
+
+def test_a_detail_that_is_left_out_takes_along_the_fact_that_it_said(sell):
+    tab = sell(TROUSERS)
+    assert fact(tab, "closure") == "pull-on"
+    tab.press("fact_drop", name="detail:elastic waist", said="elastic waist")
+    assert fact(tab, "closure") is None
+    assert "closure" not in published(tab)
+
+
+def test_undo_brings_the_fact_back(sell):
+    tab = sell(TROUSERS)
+    tab.press("fact_drop", name="detail:elastic waist", said="elastic waist")
+    tab.press("undo")
+    assert (fact(tab, "closure"), tab.draft.description) == ("pull-on", TROUSERS.description)
+
+
+@pytest.mark.parametrize("value", ["buttons", None])
+def test_a_fact_that_is_corrected_takes_along_the_detail_that_said_it(sell, value):
+    tab = sell(drafted("Hoodie", {"colour": ("navy", 0.97), "closure": ("zip", 0.95)}, "full zip", "pockets"))
+    assert "full zip" in tab.draft.title
+    tab.press("fact", name="closure", value=value or "")
+    assert "zip" not in tab.draft.title + tab.draft.description
+    assert fact(tab, "closure") == value
+
+
+@pytest.mark.parametrize(
+    "words", ["no elastic waist", "without an elastic waist", "size M, not elastic at the waist: no elastic waist"]
+)
+def test_what_is_denied_in_say_more_is_a_fact_no_longer(sell, words):
+    tab = sell(TROUSERS)
+    tab.press("add", more=words)
+    assert fact(tab, "closure") is None
+    assert "elastic waist" not in tab.draft.title
+    assert "elastic waist" not in {s.value for s in tab.draft.draft.spans}
+    assert "closure" not in published(tab)
+
+
+@pytest.mark.parametrize(
+    ("words", "closure", "title"),
+    [
+        ("closes with buttons", "buttons", "Navy baby hoodie with pockets"),
+        ("buttons, not a zip", "buttons", "Navy baby hoodie with pockets"),
+        ("not a zip, a hook", "hook", "Navy baby hoodie with hook"),
+        ("it has no pockets and no zip", None, "Navy baby hoodie"),
+        ("zip pockets", "zip", HOODIE.title),
+        ("a tear at the zip", "zip", HOODIE.title),
+    ],
+)
+def test_say_more_corrects_fact_and_texts(sell, words, closure, title):
+    tab = sell(HOODIE)
+    tab.press("add", more=words)
+    assert (fact(tab, "closure"), tab.draft.title) == (closure, title)
+    assert ("with a zip" in tab.draft.description) == (closure == "zip")
+    assert published(tab).get("closure") == closure
+
+
+def test_a_sleeve_that_is_told_corrects_the_fact(sell):
+    tab = sell(drafted("Dress", {"colour": ("navy", 0.97), "sleeve": ("long", 0.95)}, "belt"))
+    tab.press("fact", name="detail:cap sleeves", value="cap sleeves")
+    assert "long" not in tab.draft.title + tab.draft.description
+    assert fact(tab, "sleeve") == "short"
+
+
+# -- by typing --
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "closure", "title"),
+    [
+        ("a zip", "buttons", "buttons", "Navy baby hoodie with pockets"),
+        ("a zip", "a zipper", "zip", HOODIE.title),
+        ("a zip and pockets", "pockets and no zip", None, "Navy baby hoodie with pockets"),
+        (
+            "a zip and pockets.",
+            "pockets. It never had a zip, it closes with a hook.",
+            "hook",
+            "Navy baby hoodie with hook",
+        ),
+    ],
+)
+def test_what_is_typed_in_the_description_corrects_fact_and_title(sell, old, new, closure, title):
+    tab = sell(HOODIE)
+    assert old in tab.draft.description
+    typed(tab, "description", tab.draft.description.replace(old, new))
+    assert (fact(tab, "closure"), tab.draft.title) == (closure, title)
+    assert published(tab).get("closure") == closure
+
+
+def test_both_texts_in_another_colour_are_another_colour(sell):
+    tab = sell(HOODIE)
+    typed(tab, "title", tab.draft.title.replace("Navy", "Black"))
+    typed(tab, "description", tab.draft.description.replace("navy", "black").replace("Navy", "Black"))
+    assert fact(tab, "colour") == "black"
+    assert published(tab)["colour"] == "black"
+
+
+def test_what_neither_text_says_any_more_is_not_stated_until_it_is_back(sell):
+    tab = sell(HOODIE)
+    typed(tab, "title", "Navy baby hoodie")
+    typed(tab, "description", "Navy baby hoodie, very warm.")
+    assert fact(tab, "closure") is None
+    typed(tab, "description", "Navy baby hoodie with zip, very warm.")
+    assert fact(tab, "closure") == "zip"
+    typed(tab, "description", "Navy baby hoodie, very warm.")
+    tab.press("fact_unlock", name="description")
+    assert fact(tab, "closure") == "zip"
+
+
+def test_a_part_of_the_thing_is_not_the_thing(sell):
+    tab = sell(HOODIE)
+    typed(
+        tab,
+        "description",
+        f"{tab.draft.description} It has zip pockets and black buttons at the cuffs. Great with red jeans.",
+    )
+    assert (fact(tab, "closure"), fact(tab, "colour")) == ("zip", "navy")
+
+
+def test_a_fact_that_is_set_later_stands_and_the_typed_words_follow(sell):
+    tab = sell(HOODIE)
+    typed(tab, "description", "Navy baby hoodie that closes with buttons.")
+    assert fact(tab, "closure") == "buttons"
+    tab.press("fact", name="closure", value="zip")
+    assert fact(tab, "closure") == "zip"
+    assert "buttons" not in tab.draft.description
+    assert tab.draft.title == HOODIE.title
+
+
+def test_a_title_that_is_written_again_says_what_was_typed(sell):
+    tab = sell(HOODIE)
+    typed(tab, "description", tab.draft.description.replace("a zip", "buttons"))
+    tab.run("tone", tone="warmer")
+    assert "zip" not in tab.draft.title
+    assert fact(tab, "closure") == "buttons"
+    tab.press("fact_unlock", name="description")
+    assert fact(tab, "closure") == "zip"
+    assert "zip" in tab.draft.description
+
+
+def test_a_corrected_size_is_the_size(sell):
+    read = AttributeValue(
+        name="size", value="M", status="supported", confidence=0.99, evidence=[Evidence(source="ocr", text="M")]
+    )
+    seen = HOODIE.model_copy(update={"attributes": [*HOODIE.attributes, read]})
+    text = render(
+        claims_of(seen.category, seen.attributes, seen.details, load_taxonomy(), RULE), load_taxonomy(), key="one"
+    )
+    tab = sell(seen.model_copy(update={"title": text.title, "description": text.description, "spans": text.spans}))
+    typed(
+        tab,
+        "description",
+        tab.draft.description.replace("The label says size M.", "The label is wrong, it is a size L."),
+    )
+    assert fact(tab, "size") == "L"
+    assert tab.draft.title.endswith("size L")
+    assert published(tab)["size"] == "L"
+
+
+# -- guesses --
+
+
+def test_a_guess_that_nobody_confirmed_is_not_published(sell):
+    facts = {"colour": ("navy", 0.97), "closure": ("zip", 0.8), "material": ("denim", 0.99), "audience": ("men", 0.95)}
+    tab = sell(drafted("Outwear", facts, "pockets"))
+    assert {s.attribute for s in tab.draft.draft.spans if s.status == "check"} == {"closure", "material", "audience"}
+    assert published(tab) == {"colour": "navy"}
+
+
+def test_what_was_confirmed_is_published(sell):
+    tab = sell(drafted("Outwear", {"colour": ("navy", 0.97), "closure": ("zip", 0.8), "material": ("denim", 0.99)}))
+    tab.press("fact", name="closure", value="zip")
+    tab.press("fact", name="material", value="denim")
+    assert published(tab) == {"colour": "navy", "closure": "zip", "material": "denim"}
+
+
+def test_the_api_publishes_no_guess(build, me):
+    facts = {"colour": ("navy", 0.97), "closure": ("zip", 0.8)}
+    services = build(pipeline=Replay(iter([drafted("Outwear", facts, "pockets")])))
+    made = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
+    with client_of(services) as client:
+        listing = client.post("/v1/listings", json={"draft_id": made.draft_id, "price": 5}).json()
+    assert listing["attributes"] == {"colour": "navy"}

@@ -1,0 +1,93 @@
+"""Every press that a seller's page offers on a draft; drafts that the embedded model wrote, replayed without it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from app.editing import claims, edits
+from app.editing.edits import Edit
+from app.editing.told import can_be_told
+from app.seller.draft_part import draft_html
+from app.views import DraftView
+from listing.events import DraftEvent, Event
+from listing.pipeline import Pipeline
+from listing.request import DraftRequest
+from listing.schema import Draft
+from listing.taxonomy import load_taxonomy
+from tests.listing.stubs import StubBackend, parts
+
+DRAFTS = Path(__file__).parents[1] / "drafting" / "real_drafts.jsonl"
+SAMPLES: Mapping[str, str] = {  # what is typed where a field has no list
+    "brand": "Nike", "size": "M", "text": "LOVE", "defects": "a small stain at the cuff", "item_type": "costume",
+    "dimensions": "40 x 30 cm", "reason": "It is too small for me",
+}  # fmt: skip
+_BUTTON = re.compile(r'<button type="button"[^>]*? data-do="(?:fact|fact_drop|add|answer|category)"[^>]*>')
+_FIELD = r'<form class="setrow" data-do="(?:fact|answer)"><input type="hidden" name="name" value="([^"]+)">(.*?)</form>'
+Press = tuple[str, str | None]
+
+
+@dataclass
+class Replay:
+    """Gives stored drafts in turn; writes their texts again as the real pipeline does, which needs no model for it."""
+
+    drafts: Iterator[Draft]
+    concurrency: int = 1
+    again: Pipeline = field(default_factory=lambda: Pipeline(parts(StubBackend(name="ipl-mini"), writes=False)))
+
+    def run(self, request: DraftRequest) -> Iterator[Event]:
+        if request.known is not None:
+            yield from self.again.run(request)
+        else:
+            yield DraftEvent(draft=next(self.drafts).model_copy(update={"photos": [p.ref for p in request.photos]}))
+
+
+def stored_drafts() -> list[Draft]:
+    """25 drafts of photos under CC0."""
+    return [Draft.model_validate_json(line) for line in DRAFTS.read_text(encoding="utf-8").splitlines()]
+
+
+def view_of(written: Draft, made: Sequence[Edit] = ()) -> DraftView:
+    """The draft as its seller sees it after these edits."""
+    changed = edits.changes(made)
+    seen = edits.apply(written, changed)
+    same = {name: getattr(seen, name) for name in ("category", "title", "description", "quality")}
+    lists = {name: tuple(getattr(seen, name)) for name in ("attributes", "questions", "flags")}
+    return replace(DraftView(seen.id, "ready", draft=seen, locked=changed.locked), **same, **lists)
+
+
+def pressed(written: Draft, made: Sequence[Edit], press: Press) -> list[Edit]:
+    """The edits, and those that one more press makes."""
+    name, value = press
+    edit = Edit("drop", name) if value is None else Edit("set", name, value)
+    return [*made, edit, *edits.follow(written, made, edit)]
+
+
+def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
+    """Each chip of the page, each value of its lists, words in its free fields, and (``all_words``) all that can be
+    told: a claim's name and its value. Without the categories for which the photos are looked at again.
+    """
+    page = draft_html(view, [], False)
+    taps: list[Press] = []
+    for button in _BUTTON.findall(page):
+        data = {name: html.unescape(value) for name, value in re.findall(r'data-(\w+)="([^"]*)"', button)}
+        name = "category" if data["do"] == "category" else data["name"]
+        taps.append((name, None if data["do"] == "fact_drop" else data["value"]))
+    for name, form in re.findall(_FIELD, page, re.S):
+        options = [html.unescape(value) for value in re.findall(r'<option value="([^"]+)">', form)]
+        taps += [(name, value) for value in options or [SAMPLES.get(name, "")] if value]
+    if all_words and view.draft is not None:
+        taps += [(claims.name_of(o), o.value) for o in can_be_told(view.draft, load_taxonomy())]
+    return [tap for tap in dict.fromkeys(taps) if _at_once(view, tap)]
+
+
+def _at_once(view: DraftView, press: Press) -> bool:
+    nodes = load_taxonomy().categories
+    name, value = press
+    if name != "category":
+        return value is None or not name.startswith(claims.DETAIL) or claims.fits(view.draft, name)
+    here = nodes.get(view.value("category") or "")
+    return here is not None and nodes[value or ""].attributes == here.attributes
