@@ -1,4 +1,4 @@
-"""Each draft and the list have an address: reloaded, bookmarked, reached by back and forward. News stand in the head."""
+"""Each draft and the list have an address: reload, bookmark, back and forward lead there. News stand in the head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused or fails ends in one sentence at its place: no JSON, no box of Gradio's, and what could be done is."""
+"""What is refused or fails ends in one sentence at its place: no JSON, no box of Gradio's; what can be done is done."""
 
 from __future__ import annotations
 
