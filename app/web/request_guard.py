@@ -14,7 +14,7 @@ from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Caller, Gate
 from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
-from app.web.errors import error_response
+from app.web.errors import refusal
 from app.web.request_body import Body, BodyRefused, Places, keep_body
 from listing.intake.photos import PhotoLimits
 
@@ -150,7 +150,7 @@ class Guard:
         if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
             return RedirectResponse("/feed" if scope["path"] == "/" and self.visitors else "/sign-in", 303)
         self.metrics.errors.labels(error.code).inc()
-        return error_response(error, {"Connection": "close"})
+        return refusal(error, scope, {"Connection": "close"})
 
     async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
         answered = False
