@@ -90,10 +90,10 @@ def test_nothing_jumps_when_the_page_opens(size: str, slower: int, serve: Any, v
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.add_init_script(OPENING)
 
-    def check_opening(shown: str, address: str = "") -> None:
+    def check_opening(place: str, address: str = "") -> None:
         page.goto("about:blank")
         page.goto(address or url)
-        expect(page.locator(shown)).to_be_visible()
+        expect(page.locator(place)).to_be_visible()
         expect(page.locator("#ipl-top header")).to_be_visible()
         page.wait_for_timeout(500)
         shifts = page.evaluate("window.shifts")
