@@ -283,6 +283,7 @@ class Painter:
         by = "with this photo" if photo is not None else f"with “{text}”"
         cards = self._with_orders(listings, seller)
         waiting = [] if searched else [card for card in cards if card["waiting"]]
+        waiting.sort(key=lambda card: not card["orders"])  # what was sold comes first
         return render(
             "mine",
             waiting=waiting,

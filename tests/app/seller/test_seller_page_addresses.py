@@ -87,7 +87,7 @@ def test_a_draft_is_reloaded_bookmarked_and_gone_back_from(serve: Any, visit: An
     expect(page.locator("[data-listing]")).to_have_count(1)
     expect(page).to_have_url(LISTINGS)
     page.goto(f"{url}?draft=nothing")
-    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert").filter(has_text="There is no such draft")).to_be_visible()
     expect(page).to_have_url(url)
 
 
