@@ -73,6 +73,7 @@ class Actions(ListedActions):
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
         self.desk.notices.clear()
+        self.desk.refused = []
         if self.desk.busy:
             return
         before = self.desk.view

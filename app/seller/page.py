@@ -183,8 +183,8 @@ class SellerPage:
             token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
             if token and time.monotonic() - last < PAINT_SECONDS:
                 continue
-            last = time.monotonic()
-            yield self._locked_paint(desk, seller)
+            first, last = not last, time.monotonic()
+            yield self._locked_paint(desk, seller, whole=first)
         yield self._locked_paint(desk, seller, whole=True)
 
     def _locked_paint(self, desk: Desk, seller: Seller, whole: bool = False) -> list[Any]:

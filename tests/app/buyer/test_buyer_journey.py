@@ -197,4 +197,4 @@ def test_a_photo_that_is_too_large_is_refused_at_its_field(serve: Any, phone: An
     large.write_bytes(picture(0))
     field.set_input_files([])  # as whoever chooses again: the same name alone is no change
     field.set_input_files(large)
-    expect(page.get_by_text("like your photo")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("like your photo")

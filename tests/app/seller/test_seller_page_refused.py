@@ -67,6 +67,7 @@ def test_of_ten_photos_as_many_are_taken_as_there_is_room_for(
     if before:
         add(page, paths[:before])
         write(page)
+        expect(page.locator(".plain .btn")).to_be_visible()
     choose(page, paths[before:])
     expect(page.locator(".shot")).to_have_count(8)
     check_sentence(page, f"The first {8 - before} photos were taken: a listing has room for 8.")
@@ -74,6 +75,8 @@ def test_of_ten_photos_as_many_are_taken_as_there_is_room_for(
     choose(page, paths[-1:])
     check_sentence(page, "A listing has room for 8 photos; remove one first.")
     expect(page.locator(".shot")).to_have_count(8)
+    page.locator("#ipl-write").click()
+    expect(page.locator("#ipl-photos .notice")).to_have_count(0)
 
 
 def test_a_refused_upload_is_a_sentence_at_the_button(serve: Any, visit: Any, tmp_path: Path) -> None:
