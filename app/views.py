@@ -8,6 +8,7 @@ from typing import Literal
 
 from listing.errors import IplError
 from listing.events import Event
+from listing.intake.photos import PhotoLimits
 from listing.request import Tone
 from listing.schema import (
     AttributeValue,
@@ -26,6 +27,7 @@ from listing.taxonomy import load_taxonomy
 State = Literal["queued", "working", "ready", "failed", "stopped", "published"]
 TEXT_FIELDS = ("title", "description")
 FAR_FETCHED = 0.15  # below: a probability at which something that is no garment is not worth showing
+TOO_LARGE = f"A photo may have {PhotoLimits().bytes // 10**6} MB; choose a smaller one."
 _SHORT = 80  # characters of a value that is quoted in a message
 
 

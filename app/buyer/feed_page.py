@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from app.buyer.cards import SMALL, card, post_card
 from app.buyer.filters import Filters, read
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, address_of, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, news_for, remember, visitor_of
 from app.feed.pages import Place, Rates
 from app.market.posts import NOT_THERE
 from app.routing import Body, Deps, Id, services_of
@@ -28,8 +28,8 @@ from app.services import Services
 from app.store.tables import PostRow
 from app.templates import render
 from app.theme import script, stylesheet
-from app.views import AppError, Busy
-from listing.intake.photos import Photo, PhotoError, intake
+from app.views import TOO_LARGE, AppError, Busy
+from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake
 
 PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others follow by date
 LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
@@ -217,12 +217,15 @@ def _page(
         typed=filters.typed,
         problems=filters.problems,
         photo_problem=problem,
+        most_bytes=PhotoLimits().bytes,
+        too_large=TOO_LARGE,
         by_photo=by_photo,
         categories=sorted(categories.items(), key=lambda pair: pair[1]),
         sizes=choices.sizes,
         colours=[(c, words.value_label(c)) for c in choices.colours],
         currency=services.settings.currency,
         visitor=visitor,
+        news=news_for(request, visitor),
         then="/feed",
         version=version(),
     )

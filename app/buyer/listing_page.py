@@ -17,7 +17,7 @@ from app.buyer.cards import LARGE, SMALL, card, product, question, whole
 from app.buyer.feed_page import version
 from app.buyer.filters import read
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, address_of, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, news_for, remember, visitor_of
 from app.editing.prices import parse_price
 from app.feed.pages import Rates
 from app.market.messages import LENGTH, Message
@@ -156,7 +156,10 @@ def _page(
     except AppError as missing:
         if missing.http_status not in (404, 422):
             raise
-        html = render(PAGE, listing=None, missing=NOT_THERE, visitor=visitor, then="/feed", version=version())
+        news = news_for(request, visitor)
+        html = render(
+            PAGE, listing=None, missing=NOT_THERE, visitor=visitor, news=news, then="/feed", version=version()
+        )
         return HTMLResponse(html, 404, HEADERS)
     own, base = listing.seller_id == visitor.seller, _base(request)
     order = services.orders.placed(visitor.id, listing.id) if visitor.known else None
@@ -176,6 +179,7 @@ def _page(
         product=product(listing, base),
         base=base,
         visitor=visitor,
+        news=news_for(request, visitor),
         then=f"/l/{listing.id}",
         version=version(),
     )

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.buyer.cards import SMALL, photo
 from app.buyer.feed_page import version
-from app.buyer.visitor import remember, visitor_of
+from app.buyer.visitor import news_for, remember, visitor_of
 from app.market.orders import Order
 from app.routing import Deps
 from app.seller import words
@@ -38,6 +38,7 @@ def purchases(request: Request, services: Deps) -> Response:
         orders=[_shown(order, public.get(order.listing_id)) for order in orders],
         most=MOST,
         visitor=visitor,
+        news=news_for(request, visitor),
         then=HERE,
         version=version(),
     )

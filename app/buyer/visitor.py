@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from app.accounts.authentication import from_elsewhere, request_seller
 from app.accounts.login_attempts import network
+from app.market.news import count_news
 from app.routing import services_of
 from app.views import AppError
 
@@ -66,6 +67,11 @@ def visitor_of(request: Request) -> Visitor:
     known = _TOKEN.fullmatch(sent) is not None
     token = sent if known else secrets.token_hex(16)
     return Visitor(PREFIX + token, seller, known, here, single, token)
+
+
+def news_for(request: Request, visitor: Visitor) -> int:
+    """How many orders and questions wait for whoever looks, in the head of each page."""
+    return count_news(services_of(request).store, visitor.seller) if visitor.seller else 0
 
 
 def address_of(request: Request) -> str:

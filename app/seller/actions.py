@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.intake.photos import Photo, PhotoLimits, intake
+from listing.intake.photos import intake
 from listing.request import TONES
 from listing.say.claims import NAME
 from listing.taxonomy import load_taxonomy
@@ -40,7 +40,7 @@ class Actions(ListedActions):
                 if self.desk.busy:
                     message = "The listing is being written right now; add photos once it is done."
                     raise AppError("running", message, 409)
-                fresh = self._judged(paths)
+                fresh, self.desk.refused = read_photos(paths, [shot.ref for shot in self.desk.shots])
                 if self.desk.view is None:
                     self.desk.shots += [Shot.of(photo) for photo in fresh]
                 elif fresh:
@@ -48,23 +48,6 @@ class Actions(ListedActions):
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
-
-    def _judged(self, paths: Sequence[Path]) -> list[Photo]:
-        """Those photos that can be added; the others stand on the desk with their reasons."""
-        room = PhotoLimits().count - len(self.desk.shots)
-        photos, refused = read_photos(paths[:room])
-        known = {shot.ref.phash for shot in self.desk.shots}
-        self.desk.refused = refused + [
-            (p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]
-        ]
-        fresh = []
-        for photo in photos:
-            if photo.ref.phash in known:
-                self.desk.refused.append((photo.name, "This photo is there already."))
-                continue
-            known.add(photo.ref.phash)
-            fresh.append(photo)
-        return fresh
 
     def press(self, data: Press) -> None:
         """Do what was pressed; what cannot be done becomes a notice of one sentence."""
@@ -90,6 +73,7 @@ class Actions(ListedActions):
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
         self.desk.notices.clear()
+        self.desk.refused = []
         if self.desk.busy:
             return
         before = self.desk.view
@@ -174,6 +158,30 @@ class Actions(ListedActions):
 
     def do_go(self, data: Press) -> None:
         self.desk.page = "mine" if data.get("to") == "mine" else "sell"
+
+    def enter(self, query: Mapping[str, str]) -> None:
+        """A page is opened at an address with this query; it is sent all that it shows."""
+        self.desk.sent.clear()
+        self.press({"do": "visit", "draft": query.get("draft"), "show": query.get("show")})
+
+    def do_visit(self, data: Press) -> None:
+        """An address is opened, or reached by back and forward: the listings, a draft or an empty page."""
+        draft, view = str(data.get("draft") or ""), self.desk.view
+        self.desk.page = "mine" if data.get("show") == "listings" else "sell"
+        self.desk.visits += 1
+        if self.desk.page == "mine" or draft == (view.draft_id if view is not None else ""):
+            return
+        self._not_busy()
+        if self.desk.published is None and not self.fields.keep_typed(data):
+            raise AppError("typed", "What you typed could not be saved; look at it before you leave.", 409)
+        if view is not None:
+            self.desk.start_over()
+        try:
+            if draft:
+                self.do_open({"id": draft})
+        except AppError as error:
+            self.desk.page = "mine" if error.code == "published" else "sell"
+            raise
 
     def do_photo_remove(self, data: Press) -> None:
         photo = str(data.get("photo"))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from app.editing.evidence_places import moved_facts
 from app.market import exports
+from app.market.news import count_news
 from app.seller import words
 from app.seller.draft_part import BUSY, draft_html, render
 from app.seller.pictures import Shot, file_url
@@ -87,11 +88,12 @@ class Desk:
         self._others: dict[str, Desk] = {}
         self.page: Page = "sell"
         self.shots: list[Shot] = []
-        self.refused: list[tuple[str, str]] = []
+        self.refused: list[tuple[str, str]] = []  # titles and reasons of photos that were not added
         self.view: DraftView | None = None
         self.published: Listing | None = None
         self.notices: list[Notice] = []
         self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
+        self.visits = 0  # how often an address was opened: the browser's is then set to what the page shows
         self.told = 0  # how often what was typed beside the texts came to be in them
         self.undo: Undo | None = None
         self.cover: Shot | None = None  # a plain picture that is being looked at
@@ -130,6 +132,13 @@ class Desk:
         return self.page == "mine" or (self.published is None and self.shows_draft)
 
     @property
+    def address(self) -> str:
+        """The address of what the page shows, for a bookmark and a reload."""
+        if self.page == "mine":
+            return "/?show=listings"
+        return f"/?draft={self.view.draft_id}" if self.view is not None else "/"
+
+    @property
     def unseen(self) -> int:
         """How many photos the draft was not written from."""
         if self.view is None or self.view.state != "ready" or self.published is not None:
@@ -163,9 +172,14 @@ class Painter:
     sign_out: str | None = None
 
     def top(self, desk: Desk, seller: str, name: str) -> str:
-        number = len(self.services.listings.own(seller))
         return render(
-            "top", page=desk.page, count=number, who=name, sign_out=self.sign_out, offer=self._offer(desk, seller)
+            "top",
+            page=desk.page,
+            count=len(self.services.listings.own(seller)),
+            news=count_news(self.services.store, seller),
+            who=name,
+            sign_out=self.sign_out,
+            offer=self._offer(desk, seller),
         )
 
     def _offer(self, desk: Desk, seller: str) -> dict[str, Any] | None:
@@ -189,19 +203,21 @@ class Painter:
         again = desk.view is not None and desk.shows_draft
         looks = [look for look, on in (("done", desk.published is not None), ("drafted", again)) if on]
         ready, label = bool(desk.shots) and not desk.busy, words.WRITE_AGAIN if again else words.WRITE
-        return render("frame", page=desk.page, looks=" ".join(looks), again=again, ready=ready, label=label)
+        return render("frame", desk=desk, looks=" ".join(looks), again=again, ready=ready, label=label)
 
     def photos(self, desk: Desk) -> str:
         shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]
-        room = desk.view is not None and not desk.busy and 0 < len(shots) < PhotoLimits().count
+        first = shots[0]["id"] if shots else ""
+        room = len(shots) < PhotoLimits().count and first not in desk.covers
         return render(
             "photos",
             photos=shots,
             refused=desk.refused,
             most=PhotoLimits().count,
             cover=desk.cover.url if desk.cover is not None else "",
-            plain=shots[0]["id"] if room and shots[0]["id"] not in desk.covers else "",
-            kept=shots[0]["id"] if shots and shots[0]["id"] in desk.covers else "",
+            plain=first if room else "",
+            ready=desk.view is not None and not desk.busy,
+            kept=first if first in desk.covers else "",
             problem=next((notice for notice in desk.notices if notice.at == "cover"), None),
         )
 
@@ -265,9 +281,13 @@ class Painter:
         searched = bool(text) or photo is not None
         count = f"{len(listings)} listing{'' if len(listings) == 1 else 's'}"
         by = "with this photo" if photo is not None else f"with “{text}”"
+        cards = self._with_orders(listings, seller)
+        waiting = [] if searched else [card for card in cards if card["waiting"]]
+        waiting.sort(key=lambda card: not card["orders"])  # what was sold comes first
         return render(
             "mine",
-            items=self._with_orders(listings, seller),
+            waiting=waiting,
+            items=[card for card in cards if card not in waiting],
             drafts=[] if searched else [self._draft_card(view) for view in self.services.drafts.unfinished(seller)],
             summary=f"{count} found {by}" if searched else count if listings else "",
             searched=searched,
@@ -293,8 +313,9 @@ class Painter:
             again = listing.status not in ("active", "review", "refused") and listing.id not in bought
             more = len(orders) > MAX_ORDERS
             asked = questions.get(listing.id, [])[:MAX_QUESTIONS]
-            orders = orders[:MAX_ORDERS]
-            cards.append({**self._card(listing), "orders": orders, "more": more, "again": again, "questions": asked})
+            waits = bool(orders) or any(question.answer is None for question in asked)
+            card = {**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again}
+            cards.append({**card, "questions": asked, "waiting": waits})
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:

@@ -100,12 +100,12 @@ class ListedActions:
         paths, listing = [Path(file) for file in files], self.desk.adding_to
         try:
             with self._noticed("adding photos to a listing", at=f"{listing}-photos"):
-                self.services.listing_photos.check_room(self.seller, listing, len(paths))
-                photos, refused = read_photos(paths)
+                present = self.services.listings.get(self.seller, listing).photos
+                photos, problems = read_photos(paths, present)
                 if photos:
                     self.services.listing_photos.add(self.seller, listing, photos)
-                for name, reason in refused:
-                    self.desk.notify("bad", f"{name} was not added", reason, f"{listing}-photos")
+                for title, reason in problems:
+                    self.desk.notify("bad", title, reason, f"{listing}-photos")
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -161,7 +161,7 @@ class ListedActions:
         self.desk.notices.clear()
         if not file:
             return
-        photos, refused = read_photos([Path(file)])
+        photos, problems = read_photos([Path(file)])
         self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
-        self.desk.notices += [Notice("bad", f"{name} cannot be searched by", reason) for name, reason in refused]
+        self.desk.notices += [Notice("bad", "This photo cannot be searched by", reason) for _, reason in problems]
         Path(file).unlink(missing_ok=True)

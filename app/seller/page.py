@@ -15,12 +15,12 @@ from app.editing.edits import NOTE_LENGTH
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.seller.draft_part import render
+from app.seller.listed_actions import FAILED
 from app.services import Services
 from app.theme import script
 from app.views import AppError
 from listing.events import TextEvent
 
-FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"]
 PAINT_SECONDS = 0.08
 MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
@@ -28,7 +28,7 @@ NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as
 
 @contextmanager
 def _said() -> Iterator[None]:
-    """What cannot be done now, such as anything while the store is away, is said on the page in its own sentence."""
+    """What cannot be done now, such as anything while the store is away, is said where it was pressed (requests.js)."""
     try:
         yield
     except AppError as error:
@@ -56,9 +56,7 @@ class SellerPage:
                 with gr.Column(elem_id="ipl-left"):
                     title = "<div class='ipl'><h1>What are you selling?</h1></div>"
                     gr.HTML(title, elem_id="ipl-title", apply_default_css=False)
-                    self.add = gr.UploadButton(
-                        "Add photos", file_count="multiple", file_types=FILE_TYPES, elem_id="ipl-add", type="filepath"
-                    )
+                    self.add = gr.UploadButton("Add photos", file_count="multiple", elem_id="ipl-add", type="filepath")
                     self.photos = block("photos")
                 with gr.Column(elem_id="ipl-right"):
                     self.status = block("status")
@@ -78,12 +76,12 @@ class SellerPage:
                 with gr.Row(elem_id="ipl-search"):
                     self.find = block("find")
                     self.find_photo = gr.UploadButton(
-                        "Find by photo", file_types=FILE_TYPES, elem_id="ipl-find-photo", type="filepath", scale=1
+                        "Find by photo", elem_id="ipl-find-photo", type="filepath", scale=1
                     )
                 self.told = block("told")
                 self.mine = block("mine")
             self.more_photos = gr.UploadButton(
-                "More photos", file_count="multiple", file_types=FILE_TYPES, elem_id="ipl-more-photos", type="filepath"
+                "More photos", file_count="multiple", elem_id="ipl-more-photos", type="filepath"
             )
             self._wire()
 
@@ -147,8 +145,8 @@ class SellerPage:
             return self._paint(desk, seller, note=note if now != before else None)
 
     def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
-        """A page was opened."""
-        return self._do(desk, request, lambda actions: actions.desk.sent.clear())
+        """A page was opened, at some address."""
+        return self._do(desk, request, lambda actions: actions.enter(getattr(request, "query_params", {})))
 
     def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
@@ -170,7 +168,13 @@ class SellerPage:
 
     def run(self, desk: Desk, note: str, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         """Write my listing, or write it again: another tone or category."""
-        yield from self._write(desk, {**event._data, "note": note}, request)
+        try:
+            yield from self._write(desk, {**event._data, "note": note}, request)
+        except gr.Error as error:  # the press was answered: what goes wrong later stands where the progress stood
+            desk.notify("bad", FAILED, str(error.message))
+            desk.painted, desk.sent["status"] = desk.painted + 1, ""
+            status = f"<!--{desk.painted}-->{self.painter.status(desk)}"
+            yield [gr.skip(), gr.skip(), status, *[gr.skip()] * 6]
 
     def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
         seller, last = self._seller(request), 0.0
@@ -179,8 +183,8 @@ class SellerPage:
             token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
             if token and time.monotonic() - last < PAINT_SECONDS:
                 continue
-            last = time.monotonic()
-            yield self._locked_paint(desk, seller)
+            first, last = not last, time.monotonic()
+            yield self._locked_paint(desk, seller, whole=first)
         yield self._locked_paint(desk, seller, whole=True)
 
     def _locked_paint(self, desk: Desk, seller: Seller, whole: bool = False) -> list[Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from listing.intake.photos import Photo, PhotoError, intake, random_id
+from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake, random_id
 from listing.schema import Box, PhotoRef
 
 PREVIEW = 820
@@ -48,16 +48,35 @@ class Shot:
             return Photo(ref=self.ref, image=opened.convert("RGB"), jpeg=self.jpeg, name="photo")
 
 
-def read_photos(files: Sequence[Path]) -> tuple[list[Photo], list[tuple[str, str]]]:
-    """Clean photos, each file judged alone: those that passed in their order; of the others names and reasons."""
+def read_photos(files: Sequence[Path], present: Sequence[PhotoRef] = ()) -> tuple[list[Photo], list[tuple[str, str]]]:
+    """Clean photos, each file judged alone, for which a listing with those present has room; titles and reasons of all
+    others. Of a person who chooses more than one listing takes, the page sends one more than that.
+    """
     photos: list[Photo] = []
-    refused: list[tuple[str, str]] = []
-    for file in files:
+    problems: list[tuple[str, str]] = []
+    most, present_hashes = PhotoLimits().count, {ref.phash for ref in present}
+    for number, file in enumerate(files):
+        if len(present) + len(photos) == most or number == most:
+            problems.append(("There is no room for more", _room(len(photos), most)))
+            break
         try:
-            photos += intake([file])
+            (photo,) = intake([file])
         except PhotoError as error:
-            refused.append((file.name, str(error)))
-    return photos, refused
+            problems.append((f"{file.name} was not added", str(error)))
+            continue
+        if photo.ref.phash in present_hashes:
+            problems.append((f"{file.name} was not added", "This photo is there already."))
+            continue
+        present_hashes.add(photo.ref.phash)
+        photos.append(photo)
+    return photos, problems
+
+
+def _room(added: int, most: int) -> str:
+    if not added:
+        return f"A listing has room for {most} photos; remove one first."
+    first = "The first photo was" if added == 1 else f"The first {added} photos were"
+    return f"{first} taken: a listing has room for {most}."
 
 
 def scaled(jpeg: bytes, side: int) -> bytes:

@@ -24,5 +24,13 @@ if (grid) {
   addEventListener("pagehide", send);
 }
 
-document.querySelector("input[type=file]")?.addEventListener("change", ({ target }) => target.files.length && target.form.requestSubmit());
+document.querySelector("input[type=file]")?.addEventListener("change", ({ target }) => {
+  const large = target.files[0]?.size > target.dataset.most, problem = document.getElementById("problem-photo");
+  problem.textContent = large ? target.dataset.large : "";
+  problem.hidden = !large;
+  target.setAttribute("aria-invalid", large);
+  target.setAttribute("aria-describedby", problem.id);
+  target.setCustomValidity(problem.textContent); // so that no button sends it
+  if (target.files.length && !large) target.form.requestSubmit();
+});
 document.getElementById("said")?.scrollIntoView({ block: "center" });

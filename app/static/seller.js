@@ -3,6 +3,7 @@
 // opened or is typing while the block is drawn again around it.
 const kept = (window.iplKept ??= { open: new Set(), shown: new Set() });
 
+const PHOTOS = ".jpg, .jpeg, .png, .webp, .heic, .heif";
 const PARTS = /,(?![\d-])|;/; // no comma of a number, as in "10,5 cm"
 
 // What a form holds. Of the fields with a version those that were changed here, with the version that was shown.
@@ -90,6 +91,17 @@ function asksPrice() {
   return true;
 }
 
+// The address says what stands there: a step back and forth in the browser opens it, and each new one is a step.
+function arrive({ address, visits }) {
+  const here = location.pathname + location.search;
+  if (kept.visits === undefined) window.addEventListener("popstate", () => {
+    const query = new URLSearchParams(location.search), form = document.getElementById("ipl-draft-form");
+    trigger("act", { ...values(form), do: "visit", draft: query.get("draft"), show: query.get("show") });
+  });
+  if (here !== address) history[kept.visits === visits ? "pushState" : "replaceState"](null, "", address);
+  kept.visits = visits;
+}
+
 function settle() {
   // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it. Then
   // it also keeps the version that its owner was shown.
@@ -118,6 +130,10 @@ function settle() {
   if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
   const adds = element.querySelectorAll(".adds button");
   if (kept.adding >= 0 && adds.length) { adds[Math.min(kept.adding, adds.length - 1)].focus({ preventScroll: true }); kept.adding = -1; }
+  const frame = element.querySelector("[data-address]");
+  if (frame) arrive(frame.dataset);
+  // What is no photo is named by the server.
+  document.querySelectorAll("input[type=file]:not([accept])").forEach((field) => { field.accept = PHOTOS; });
   const say = element.querySelector("[data-focus]");
   if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
 }
@@ -268,21 +284,23 @@ if (!window.iplAway) {
 // Photos dropped or pasted anywhere go through the same upload control as chosen ones.
 if (!window.iplDrop) {
   window.iplDrop = true;
-  const hand = (files, event) => {
+  const hand = (files) => {
     const input = document.querySelector("#ipl-add input[type=file], #ipl-add-box input[type=file]") ?? document.querySelector("input[type=file]");
-    const images = [...files].filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
-    if (!images.length || !input) return;
-    event.preventDefault();
+    if (!files.length || !input) return;
     const box = new DataTransfer();
-    images.forEach((file) => box.items.add(file));
+    files.forEach((file) => box.items.add(file));
     input.files = box.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   };
   const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-  document.addEventListener("paste", (event) => hand(event.clipboardData?.files ?? [], event));
+  document.addEventListener("paste", (event) => {
+    const images = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+    if (images.length) event.preventDefault();
+    hand(images);
+  });
   document.addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); document.body.classList.add("dropping"); } });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
-  document.addEventListener("drop", (event) => { document.body.classList.remove("dropping"); if (carries(event)) { event.preventDefault(); hand(event.dataTransfer.files, event); } });
+  document.addEventListener("drop", (event) => { document.body.classList.remove("dropping"); if (carries(event)) { event.preventDefault(); hand([...event.dataTransfer.files]); } });
 }
 
 // Answers can overtake one another: a painting that is older than what stands here is put back.

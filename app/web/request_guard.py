@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
+from urllib.parse import urlencode
 
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders, State
@@ -14,8 +15,9 @@ from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Caller, Gate
 from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
-from app.web.errors import error_response
+from app.web.errors import refusal
 from app.web.request_body import RECEIVING, Body, BodyRefused, Places, keep_body
+from app.web.sign_in import THEN
 from listing.intake.photos import PhotoLimits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -151,9 +153,12 @@ class Guard:
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
         if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
-            return RedirectResponse("/feed" if scope["path"] == "/" and self.visitors else "/sign-in", 303)
+            address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+            if THEN.fullmatch(address):
+                return RedirectResponse(f"{SIGN_IN}?{urlencode({'then': address})}", 303)
+            return RedirectResponse("/feed" if scope["path"] == "/" and self.visitors else SIGN_IN, 303)
         self.metrics.errors.labels(error.code).inc()
-        return error_response(error, {"Connection": "close"})
+        return refusal(error, scope, {"Connection": "close"})
 
     async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
         answered = False

@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 FIRST_LOOK_SECONDS = 5.0
 MODEL_SECONDS = 5.0
-MAX_FILE = "25mb"
 ROUTERS = (
     feed_api.v1_feed,
     ops_api.v1,
@@ -124,7 +123,7 @@ def mount_page(app: FastAPI, services: Services) -> None:
 
     page = SellerPage(services, None if services.sellers.single else "/sign-out").blocks
     options = page_options("seller")
-    gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, max_file_size=MAX_FILE, **options)
+    gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, **options)
     each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
     add_page_gate(app, Uploads(uploads, each, total))
 

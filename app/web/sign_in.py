@@ -19,7 +19,7 @@ from app.templates import render
 from app.views import AppError
 
 DEVICE_COOKIE = "ipl_device"
-THEN = re.compile(r"/feed(?:/purchases)?|/l/[\w-]{1,64}", re.ASCII)
+THEN = re.compile(r"/feed(?:/purchases)?|/l/[\w-]{1,64}|/\?(?:draft=[\w-]{1,64}|show=listings)", re.ASCII)
 PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
 
@@ -32,7 +32,7 @@ def form(
 
 
 def _own(address: str) -> str:
-    """The address if it is one of the pages for buyers, else the start."""
+    """The address if it is one of our pages, else the start."""
     return address if THEN.fullmatch(address) else "/"
 
 

@@ -21,10 +21,10 @@ from starlette.datastructures import UploadFile as FormFile
 from starlette.exceptions import HTTPException
 
 from app.store.db import disk_full
-from app.views import AppError
+from app.views import TOO_LARGE, AppError
 from listing.intake.photos import PhotoLimits
 
-MAX_FILES = PhotoLimits().count + 1
+MAX_FILES = PhotoLimits().count + 1  # what is one too many shows that there are more
 _HEAD_BYTES = 16
 _MIN_COUNTED = 64_000  # a file counts at least so many bytes, so that many small ones are bounded as well
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"heif", b"avif")
@@ -106,7 +106,7 @@ class Uploads:
 
 async def _is_photo(file: UploadFile) -> bool:
     if (file.size or 0) > PhotoLimits().bytes:
-        raise AppError("too_large", f"A photo may have {PhotoLimits().bytes // 10**6} MB; choose a smaller one.", 413)
+        raise AppError("too_large", TOO_LARGE, 413)
     head = await file.read(_HEAD_BYTES)
     await file.seek(0)
     return looks_like_photo(head)

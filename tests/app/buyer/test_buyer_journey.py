@@ -180,3 +180,21 @@ def test_without_a_script_all_of_it_can_be_read(serve: Any, browser: Any) -> Non
     page.locator("#ask button").click()
     assert page.locator(".question").count() == 1
     context.close()
+
+
+def test_a_photo_that_is_too_large_is_refused_at_its_field(serve: Any, phone: Any, tmp_path: Path) -> None:
+    url = serve(FakePipeline())
+    page = phone(url)
+    page.get_by_text("Search by photo", exact=True).click()
+    field, large = page.get_by_label("A photo of what you look for"), tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.write(picture(0))
+        file.truncate(30_000_000)
+    field.set_input_files(large)
+    expect(page.get_by_role("alert")).to_have_text("A photo may have 25 MB; choose a smaller one.")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert page.url == f"{url}feed"
+    large.write_bytes(picture(0))
+    field.set_input_files([])  # as whoever chooses again: the same name alone is no change
+    field.set_input_files(large)
+    expect(page.get_by_role("status")).to_contain_text("like your photo")

@@ -33,6 +33,10 @@ SHIFTS = """async () => {
     if (!hadRecentInput) window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML?.slice(0, 80)) });
   }).observe({ type: 'layout-shift' });
 }"""
+OPENING = """window.shifts = [];
+new PerformanceObserver((list) => { for (const { value, sources } of list.getEntries())
+  window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML?.slice(0, 80)) });
+}).observe({ type: 'layout-shift', buffered: true });"""
 PASTE = """async () => {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = 300;
@@ -74,8 +78,37 @@ def test_nothing_jumps_while_the_draft_streams(size: str, serve: Any, visit: Any
         expect(page.locator(shown)).to_be_visible()
     page.evaluate(SHIFTS)
     expect(publish(page)).to_be_visible()
+    page.wait_for_timeout(500)  # the browser tells of what moved last a moment later
     shifts = page.evaluate("window.shifts")
     assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
+
+
+@pytest.mark.parametrize("slower", [1, 4])
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_jumps_when_the_page_opens(size: str, slower: int, serve: Any, visit: Any, files: list[str]) -> None:
+    url = serve(FakePipeline(marked=True))
+    page = visit(url, size)
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    page.add_init_script(OPENING)
+
+    def check_opening(place: str, address: str = "") -> None:
+        page.goto("about:blank")
+        page.goto(address or url)
+        expect(page.locator(place)).to_be_visible()
+        expect(page.locator("#ipl-top header")).to_be_visible()
+        page.wait_for_timeout(500)
+        shifts = page.evaluate("window.shifts")
+        assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
+
+    check_opening("#ipl-title")
+    add(page, files)
+    write(page)
+    draft = page.url
+    check_opening(".offer")
+    check_opening("#t-title", draft)
+    page.get_by_role("button", name="My listings").click()
+    expect(page.locator("[data-draft]")).to_be_visible()
+    check_opening("[data-draft]", page.url)
 
 
 def test_an_answer_that_comes_late_brings_nothing_old_back(serve: Any, visit: Any, files: list[str]) -> None:

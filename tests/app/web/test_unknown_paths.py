@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fastapi.testclient import TestClient
 
+from app.store.db import store_away
 from app.web.server import create_app
 from tests.app.support.clients import code
 
@@ -66,3 +69,32 @@ def test_nobody_who_is_not_signed_in_learns_more(people):
     with people("ann").client() as client:
         assert code(client.get("/fed")) == (401, "sign_in")
         assert code(client.get("/v1/listings")) == (401, "sign_in")
+
+
+def test_what_a_browser_is_refused_is_a_page_with_the_sentence(services, monkeypatch):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    with TestClient(create_app(services), base_url="http://localhost", headers=browser) as client:
+        here = {"Referer": "http://localhost/l/x?from=feed"}
+        large = {"text": "x" * 300_000}
+        answers = [
+            client.post("/l/x/ask", data=large, headers=here),
+            client.post("/l/x/report", data=large, headers={"Referer": "http://elsewhere.example/l/x"}),
+            client.post("/feed", files={"photo": ("a.jpg", b"\xff\xd8\xff" + b"\0" * 27_000_000)}),
+            client.post("/sign-in", data=large),
+            client.get("/l/x/photos/first"),
+            client.post("/feed", headers={"Origin": "http://elsewhere.example"}),
+        ]
+
+        def away():
+            raise store_away()
+
+        monkeypatch.setattr(services.store, "read", away)
+        answers += [client.get("/feed"), client.get("/l/x"), client.get("/feed/purchases")]
+        assert [answer.status_code for answer in answers] == [413, 413, 413, 413, 422, 403, 503, 503, 503]
+        for answer in answers:
+            assert answer.headers["content-type"].startswith("text/html"), answer.text[:200]
+            assert '"error"' not in answer.text
+            assert answer.text.count('role="alert"') == 1
+        assert [re.findall('<a href="([^"]+)"', answer.text) for answer in answers[:2]] == [["/l/x?from=feed"], ["/"]]
+        assert code(client.get("/v1/listings")) == (503, "store")
+        assert code(client.post("/feed/seen", json={}, headers={"Accept": "*/*"})) == (422, "invalid")
