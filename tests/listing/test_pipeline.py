@@ -469,3 +469,29 @@ def test_of_two_prints_the_larger_counts_unless_it_is_read_less_surely():
     assert draft(request, reader=StubReader([small, large])).attribute("text").value == "SUMMER"
     unsure = OcrSpan("SUMNFR", large.box, 0.85)
     assert draft(request, reader=StubReader([small, unsure])).attribute("text").value == "MODIS"
+
+
+class LeftHalf(Looking):
+    """A tower whose mask holds the left half of the photo."""
+
+    def look(self, image: Image.Image) -> TowerView:
+        mask = np.zeros((320, 320), np.uint8)
+        mask[:, :160] = 255
+        return TowerView(mask, {"label": {"Shirt": 0.95}, "item_type": {}})
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "printed"),
+    [("SUMMER", 0.1, "SUMMER"), ("SUMMER", 0.6, None), ("口口口口", 0.1, None), ("ПРИВЕТ", 0.1, "ПРИВЕТ")],
+)
+def test_print_is_what_stands_on_the_item_in_letters(request_, text, left, printed):
+    reader = StubReader([OcrSpan(text, (left, 0.4, left + 0.3, 0.5), 0.98)])
+    made = draft(request_, reader=reader, sources=[EvidenceTowerHeads(LeftHalf())], writes=False)
+    assert made.attribute("text").value == printed
+
+
+def test_a_guess_has_no_value_and_what_no_photo_settles_is_a_guess(request_):
+    made = draft(request_, backend=StubBackend({**HOODIE, "material": "cotton", "audience": "women"}), writes=False)
+    for name in ("material", "audience"):
+        fact = made.attribute(name)
+        assert (fact.value, fact.status) == (None, "unsupported")
