@@ -19,7 +19,7 @@ from app.market.posts import PostView
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import listing_repo
-from app.store.db import Store
+from app.store.db import UNSAVED, Store
 from app.store.draft_repo import new_id
 from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow, now
 from app.views import AppError, Busy
@@ -197,7 +197,7 @@ class PageMaker:
 
     def _check_readable(self, error: AppError) -> None:
         """A page that cannot be written down is shown all the same; raises the error where it cannot be read either."""
-        if error.code not in ("disk_full", "read_only"):
+        if error.code not in UNSAVED:
             raise error
         self._errors.labels(error.code).inc()
 

@@ -30,6 +30,7 @@ JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/st
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 # SQLite's first codes, of which others are kinds.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+UNSAVED = ("disk_full", "read_only")  # codes of errors after which reading goes on
 _LOCKED = ("database is locked", "database table is locked")
 # PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
 _TRY_AGAIN = ("55P03", "40P01", "40001")
@@ -324,15 +325,17 @@ def open_store(url: str) -> Store:
         migrate(engine)
     except DBAPIError as error:
         engine.dispose()
-        sentence = _sentence(error)
-        if sentence is not None and sentence.code not in ("store", "busy"):
+        sentence, file = _sentence(error), _file_of(engine)
+        code = sentence.code if sentence is not None else ""
+        if sentence is not None and code not in ("store", "busy", "damaged"):
             raise sentence from error
-        file = _file_of(engine)
         if file is not None and os.statvfs(file.parent).f_flag & os.ST_RDONLY:
             raise read_only() from error
         where = make_url(url).render_as_string(hide_password=True)
         detail = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        raise StoreError(f"The store {where} cannot be opened ({detail}); check IPL_STORE.") from error
+        damaged = ", or bring the last good backup back (./ipl restore FILE --force): it is damaged or no store"
+        remedy = f"check IPL_STORE{damaged if code == 'damaged' else ''}"
+        raise StoreError(f"The store {where} cannot be opened ({detail}); {remedy}.") from error
     return Store(engine)
 
 

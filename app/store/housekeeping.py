@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
-from app.store.db import Store
+from app.store.db import UNSAVED, Store
 from app.store.deletions import Deletions
 from app.store.media import Media
 from app.store.outbox import Outbox
 from app.store.retention import clock_holds, forget_behaviour
 from app.store.search_index import SearchIndex
 from app.store.tables import DraftRow, PhotoDeletionRow, PhotoRow, now
+from app.views import AppError
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 3600.0
@@ -57,7 +58,7 @@ class Housekeeping:
 
     def retire(self) -> int:
         """Delete drafts that nobody touched for ``retention_days``; returns how many."""
-        holds = clock_holds(self.store)
+        holds = self._clock_holds()
         with self.store.write() as session:
             before = now() - timedelta(days=self.settings.retention_days)
             query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < before)
@@ -83,7 +84,7 @@ class Housekeeping:
         with self.store.read() as session:
             known = set(session.scalars(select(PhotoRow.id)))
             known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
-        holds = clock_holds(self.store)
+        holds = self._clock_holds()
         try:
             swept = self.media.sweep(known, STRAY_SECONDS)
             if holds:
@@ -95,7 +96,16 @@ class Housekeeping:
 
     def forget(self) -> int:
         """Delete behaviour that is older than ``log_days``; returns how many pages of the feed went."""
-        return forget_behaviour(self.store, self.settings.log_days) if clock_holds(self.store) else 0
+        return forget_behaviour(self.store, self.settings.log_days) if self._clock_holds() else 0
+
+    def _clock_holds(self) -> bool:
+        """See ``clock_holds``; where that cannot be noted, nothing is deleted for its age."""
+        try:
+            return clock_holds(self.store)
+        except AppError as error:
+            if error.code not in UNSAVED:
+                raise
+            return False
 
     def stop_orphans(self, alive: Collection[str]) -> int:
         """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.

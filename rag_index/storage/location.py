@@ -113,6 +113,8 @@ class FolderPlace:
             with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as connection:
                 verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # Python's SQLite lacks a module of Chroma's
+                return
             if file.is_file() and error.sqlite_errorcode not in _DAMAGED:
                 raise IndexFailure(f"The index in {self.folder} cannot be read now ({error}).") from error
             verdict = str(error)
