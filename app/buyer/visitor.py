@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ COOKIE, COOKIE_DAYS = "ipl_visitor", 180
 PREFIX = "visitor-"  # no seller's id begins like this
 NO_COOKIE = "This needs a cookie, which your browser did not send; allow cookies for this page and try again."
 _TOKEN = re.compile("[0-9a-f]{32}")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,12 @@ def visitor_of(request: Request) -> Visitor:
 
 
 def news_for(request: Request, visitor: Visitor) -> int:
-    """How many orders and questions wait for whoever looks, in the head of each page."""
-    return count_news(services_of(request).store, visitor.seller) if visitor.seller else 0
+    """How many orders and questions wait for whoever looks, in the head of each page; 0 where none can be read."""
+    try:
+        return count_news(services_of(request).store, visitor.seller) if visitor.seller else 0
+    except AppError as error:
+        log.warning("the head of a page goes without its count: %s", error)
+        return 0
 
 
 def address_of(request: Request) -> str:

@@ -205,7 +205,8 @@ def test_a_broken_index_never_stops_a_seller(build, photos):
 def test_photos_are_judged_one_by_one(tmp_path):
     files = [tmp_path / name for name in ("a.jpg", "b.txt", "c.jpg")]
     for file in files:
-        file.write_bytes(b"not a photo" if file.suffix == ".txt" else jpeg())
+        colour = (200, 40, 40) if file.name == "c.jpg" else (31, 42, 68)
+        file.write_bytes(b"not a photo" if file.suffix == ".txt" else jpeg(colour, (300 + len(file.name), 400)))
     taken, ((name, reason),) = read_photos(files)
     assert (len(taken), name) == (2, "b.txt")
     assert "b.txt" in reason

@@ -15,15 +15,12 @@ from tests.app.support.tabs import Tab
 from tests.app.support.taps import Replay
 from tests.fakes import jpeg
 
-RULE = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.7, told=0.9))
+RULE = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9))
 
 
 def drafted(kind: str, facts: dict[str, tuple[str, float]], *details: str) -> Draft:
     """A draft that renders these facts (value, probability) and details, all of them seen in the photo."""
-    stated = [
-        AttributeValue(name=n, value=v, status="supported", confidence=p, evidence=[Evidence(source="mllm", photo=0)])
-        for n, (v, p) in facts.items()
-    ]
+    stated = [_fact(name, value, p) for name, (value, p) in facts.items()]
     seen = [Detail(phrase=phrase, confidence=0.95) for phrase in details]
     category = Category(value=kind, confidence=0.99, candidates=[Candidate(value=kind, confidence=0.99)])
     text = render(claims_of(category, stated, seen, load_taxonomy(), RULE), load_taxonomy(), key="one")
@@ -31,6 +28,14 @@ def drafted(kind: str, facts: dict[str, tuple[str, float]], *details: str) -> Dr
         id="one", photos=[], category=category, attributes=stated, details=seen, title=text.title,
         description=text.description, spans=text.spans, quality=Quality(score=50), model="ipl-mini",
     )  # fmt: skip
+
+
+def _fact(name: str, value: str, p: float) -> AttributeValue:
+    """Stated from the threshold on, suggested below it."""
+    evidence = [Evidence(source="mllm", photo=0)]
+    if p >= RULE.default.threshold:
+        return AttributeValue(name=name, value=value, status="supported", confidence=p, evidence=evidence)
+    return AttributeValue(name=name, suggestion=value, status="unsupported", confidence=p, evidence=evidence)
 
 
 TROUSERS = drafted("Pants", {"colour": ("navy", 0.97), "closure": ("pull-on", 0.95)}, "elastic waist", "pockets")

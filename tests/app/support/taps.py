@@ -16,7 +16,7 @@ from app.views import DraftView
 from listing.events import DraftEvent, Event
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
-from listing.schema import Draft
+from listing.schema import Draft, Observation
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, parts
 
@@ -42,7 +42,25 @@ class Replay:
         if request.known is not None:
             yield from self.again.run(request)
         else:
-            yield DraftEvent(draft=next(self.drafts).model_copy(update={"photos": [p.ref for p in request.photos]}))
+            draft = next(self.drafts)
+            photos = {"photos": [p.ref for p in request.photos], "observations": observations_of(draft)}
+            yield DraftEvent(draft=draft.model_copy(update=photos))
+
+
+def observations_of(draft: Draft) -> list[Observation]:
+    """What such a draft could have been decided from: facts as they were read, guesses as a model words them."""
+
+    def on(source: str, question: str, shares: Mapping[str, float], text: str | None = None) -> Observation:
+        return Observation(source=source, question=question, probabilities=dict(shares), text=text)
+
+    category = {c.value: c.confidence for c in draft.category.candidates[:1]}
+    facts = [
+        on("ocr" if a.value else "mllm", a.name, {value: a.confidence or 0.5}, None if a.value else value)
+        for a in draft.attributes
+        if (value := a.value or a.suggestion)
+    ]
+    details = on("mllm", "detail", {d.phrase: d.confidence for d in draft.details})
+    return [on("mllm", "category", category), details, *facts]
 
 
 def stored_drafts() -> list[Draft]:
