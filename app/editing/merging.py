@@ -46,8 +46,8 @@ def _small(word: str) -> str:
 
 def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], list[str]]:
     """What stands in ``other`` instead, a capital alone being no change; and ``old`` in the case of ``other``."""
-    words = ([word.strip().lower() for word in each] for each in (old, other))
-    codes = SequenceMatcher(None, *words, autojunk=False).get_opcodes()
+    one, two = ([word.strip().lower() for word in each] for each in (old, other))
+    codes = SequenceMatcher(None, one, two, autojunk=False).get_opcodes()
     cased = list(old)
     for kind, i1, i2, j1, j2 in codes:
         cased[i1:i2] = other[j1:j2] if kind == "equal" else old[i1:i2]

@@ -93,7 +93,9 @@ def _how(part: str, schema: Mapping[str, Attribute]) -> list[Pair]:
     said = words_of([part])
     found = {name: said.values[name] & set(schema[name].values) for name in _MAKE if name in schema}
     return [
-        (name, *values) for name, values in found.items() if len(values) == 1 and not load_details().read(part.lower())
+        (name, min(values))
+        for name, values in found.items()
+        if len(values) == 1 and not load_details().read(part.lower())
     ]
 
 

@@ -125,6 +125,7 @@ def test_presses_in_a_row_leave_english_by_the_api(build, me, seed):
 
 @pytest.mark.data
 @pytest.mark.model
+@pytest.mark.timeout(1800)
 def test_each_press_on_drafts_of_real_photos_leaves_english(real_pipeline, data_folder):
     rows = read_annotations(data_folder / "clothing_cc0")
     tried, bad = 0, []
