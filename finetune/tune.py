@@ -73,6 +73,15 @@ def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = N
         result = "adapter" if cfg.rank else "model"
         shutil.rmtree(out / result, ignore_errors=True)
         (Path(cfg.out) / result).replace(out / result)
+        if cfg.rank:
+            halve(out / result / "adapter_model.safetensors")
+
+
+def halve(file: Path) -> None:
+    """Rewrite 32-bit weights in 16-bit, as the shipped ones are."""
+    from safetensors.torch import load_file, save_file
+
+    save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
 
 
 def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:

@@ -136,6 +136,8 @@ def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, 
     assert len(samples) == 3 * 2, "as many as the steps see"
     assert {"run", "adapter"} == {path.name for path in out.iterdir()}
     first = weights(out)
+    assert {t.dtype for t in first.values()} == {torch.float16}
+    assert any(name.startswith("base_model.model.model.multi_modal_projector") for name in first)
     shutil.rmtree(out / "run" / "checkpoints" / "checkpoint-3")
     assert main([*given, "--resume"]) == 0
     assert equal(first, weights(out))
