@@ -91,17 +91,14 @@ class Augmenter:
         """A generated phrase with a handle, an address, a number or an e-mail address, often beside a clean text."""
         rng = self.rng
         draw = rng.random()
-        if draw < 0.45:
+        if draw < 0.5:
             before, after = phrases.messenger(rng)
             contact, kind = self.name() if rng.random() < 0.15 else self.handle(rng.choice(("", "", "@"))), "messenger"
-        elif draw < 0.55:
-            before, after = rng.choice(WORDS["link_cues"]), ""
-            contact, kind = rng.choice(WORDS["links"]).replace("{h}", self.handle()), "url"
         elif draw < 0.85:
             cue, contact = phrases.address(rng)
             before, after, kind = cue + " " * bool(cue), "", "address"
         else:
-            before = rng.choice(WORDS["number_cues"])
+            before = rng.choice(("", "call ", "tel. ", "ring ", "mail ", "Handy: ", "ask ", "tél ", "☎ ", "тел. "))
             after = ""
             contact, kind = (self.phone(), "phone") if rng.random() < 0.6 else (self.email(), "email")
         row: Row = (before + contact + after, [(len(before), len(before) + len(contact), kind)])

@@ -43,16 +43,7 @@ MAX_ALARMS = 0.04
 THRESHOLDS = (0.995, *(n / 100 for n in range(99, 39, -2)))
 WEIGHT_DECAY = 0.02
 # Times an epoch that a row of an author is shown: rows of one pattern less often than rows written one by one.
-SHARES = {
-    "rules": 0.5,
-    "second": 0.7,
-    "third": 2.0,
-    "parents": 3.0,
-    "fashion": 3.0,
-    "evading": 3.0,
-    "writer-a": 3.0,
-    "disguised": 4.0,
-}
+SHARES = {"rules": 0.5, "second": 0.7, "third": 2.0, "parents": 3.0, "fashion": 3.0, "evading": 3.0, "writer-a": 3.0}
 AVERAGE_DECAY = 0.998
 AUTHORS = ("fashion", "evading", "writer-a")  # those whose rows were written one by one, each by another hand
 _LIKE_CONTACTS = re.compile(
@@ -95,10 +86,10 @@ class Encoded:
 
 
 def _label(folded: Folded, token: Token, spans: Sequence[tuple[int, int, str]]) -> int:
-    """Class of a token, of which contact data may be a part; ``len(CLASSES)`` for those of an unknown kind."""
-    start, last = folded.origin[token.start], folded.origin[token.end - 1]
+    """Class of a token; ``len(CLASSES)`` for contact data of an unknown kind."""
+    start = folded.origin[token.start]
     for first, end, kind in spans:
-        if first <= last and start < end:
+        if first <= start < end:
             return CLASSES.index(kind) if kind in CLASSES else len(CLASSES)
     return 0
 
@@ -249,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args(argv)
-    rows = [row for name in ("train", "disguised", "development") for row in read_rows(SETS / f"{name}.jsonl")]
+    rows = [row for name in ("train", "development") for row in read_rows(SETS / f"{name}.jsonl")]
     ordinary, words = [*captions(), *goods_texts()], number_words()
     networks, unseen = list[TaggerNetwork](), list[Predictions]()
     for seed, author in enumerate(AUTHORS):

@@ -67,48 +67,6 @@ def test_what_must_never_pass_is_refused_by_its_name() -> None:
     assert (verdict.code, verdict.level, verdict.words) == ("drugs", "refuse", ("fentanyl",))
 
 
-def test_goods_in_disguise_are_flagged() -> None:
-    report = goods(read_set(TESTS / "held" / "goods_disguised.jsonl"))
-    assert report["prohibited flagged"] >= 0.88
-    assert report["near-misses flagged"] <= 0.05
-    assert report["allowed refused"] <= 0.013
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("G l o c k 17", "weapons"),
-        ("g.l.o.c.k 17", "weapons"),
-        ("m d m a pills", "drugs"),
-        ("MDMApills", "drugs"),
-        ("Xan@x bars", "medicine"),
-        ("cloned credit cards", "hacking"),
-        ("CVV dumps", "hacking"),
-        ("Кокаин", "drugs"),
-        ("k0ka1n", "drugs"),
-        ("ｃｏｃａｉｎｅ", "drugs"),
-        ("c🔥o🔥c🔥a🔥i🔥n🔥e", "drugs"),
-        ("ᴄᴏᴄᴀɪɴᴇ", "drugs"),
-        ("Hakenkreuz Fahne", "extremist"),
-    ],
-)
-def test_disguises_of_goods(text: str, code: str) -> None:
-    verdict = check_goods(None, text)
-    assert verdict is not None
-    assert verdict.code == code
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "N I K E hoodie, letters cracked", "G A P jumper, size S M L", "l33t gamer tee, size M", "ＶＩＮＴＡＧＥ jeans",
-        "Kettle, 1.7 l, 2200 W", "iPhone 13 128GB, A4 folder, W31 L32", "Кружка с котом, 350 мл", "H&M top, 3/4 sleeve",
-    ],
-)  # fmt: skip
-def test_honest_texts_that_look_like_a_disguise(text: str) -> None:
-    assert check_goods(None, text) is None
-
-
 def test_a_garment_may_be_named_after_goods() -> None:
     assert check_goods("T-Shirt", "Guns purple t-shirt") is None
     assert check_goods("Dress", "Ivory lace dress with champagne trim") is None
