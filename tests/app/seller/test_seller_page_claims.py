@@ -148,7 +148,7 @@ def test_what_is_offered_is_added_with_a_tap(serve: Any, visit: Any, files: list
     expect(more).to_have_value("")
     more.fill("side slits, it has been to Peru")
     adds.get_by_role("button", name="Add", exact=True).click()
-    expect(text).to_have_value("Warm and soft. It has a curved hem. It has side slits. It has been to Peru.")
+    expect(text).to_have_value("Warm and soft. It has a curved hem and side slits. It has been to Peru.")
     page.locator(".bottom").get_by_role("button", name="Undo").click()
     expect(text).to_have_value("Warm and soft. It has a curved hem.")
 

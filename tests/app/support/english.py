@@ -13,7 +13,7 @@ _OPEN = "a|an|at|by|from|has|have|in|its|my|no|of|on|the|their|these|this|to|wit
 _HUES = "|".join(value.replace("-", " ") for value in load_taxonomy().attributes["colour"].values)
 _RULES = {
     "article": r"\ba (?=[aeiou](?!ne\b|ne-|ni[^mn]|u|s[ei]))|\ban (?![aeiou\"]|hour|honest)",
-    "doubled": rf"(?<![\w-])([\w'-]+) \1(?![\w'-])|\b({_HUES}) and \2\b|[.,;:!?]\s*[.,;:!?]|\s[.,;:!?]|  ",
+    "doubled": rf"(?<![\w-])([\w'-]+) \1(?![\w'-])|(?<!light )\b({_HUES}) and \2\b|[.,;:!?]\s*[.,;:!?]|\s[.,;:!?]|  ",
     "open end": rf"(?<![\w'-])(?:(?:{_OPEN})(?:\s*[.,;:!?)]|$|\s+(?:and|with|for|by|of|or|in)\b)"
     r"|(?:and|but|or|for|is|are|(?<!the )size)(?:\s*[.,;:!?]|$))|\bfor (?:women's|men's|kids')",
     "number": r"\b(?:(?:it|this) (?:are|have|look|close|need|say|work|do)|(?:they|these) (?:is|was|has|looks|closes|"
