@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from listing.lexicon import load_lexicon
 
-_UNITS = (re.compile(r"[^.!?\n]+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))  # sentences; words
+# Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
+_UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
 _Change = tuple[int, int, list[str]]  # from, to, what stands there instead
 
 

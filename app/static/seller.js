@@ -96,7 +96,7 @@ function arrive({ address, visits }) {
   const here = location.pathname + location.search;
   if (kept.visits === undefined) window.addEventListener("popstate", () => {
     const query = new URLSearchParams(location.search), form = document.getElementById("ipl-draft-form");
-    trigger("act", { ...values(form), do: "visit", draft: query.get("draft"), show: query.get("show") });
+    trigger("act", { ...values(form), do: "visit", draft: query.get("draft") ?? "", show: query.get("show") ?? "" });
   });
   if (here !== address) history[kept.visits === visits ? "pushState" : "replaceState"](null, "", address);
   kept.visits = visits;
