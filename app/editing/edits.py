@@ -315,6 +315,11 @@ def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
     return text
 
 
+def clean_note(text: str) -> str:
+    """A note as it may be stored."""
+    return clean_text(text, NOTE_LENGTH, "The note", lines=True)
+
+
 def category_name(value: str) -> str:
     """The category of that name. Raises AppError (422) when there is none."""
     node = load_taxonomy().find(value)

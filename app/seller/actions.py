@@ -2,69 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
-from pathlib import Path
 
 from app.editing.told import read_told
 from app.seller import words
 from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press
-from app.seller.listed_actions import FACT, FAILED, ListedActions
-from app.seller.pictures import Shot, read_photos
+from app.seller.listed_actions import FACT, FAILED
+from app.seller.photo_actions import PhotoActions
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.intake.photos import Photo, PhotoLimits, intake
 from listing.request import TONES
 from listing.taxonomy import load_taxonomy
 from listing.text.claims import NAME
 
+LOOK_SECONDS = 0.5  # the longest that a look waits for something new
 
-class Actions(ListedActions):
+
+class Actions(PhotoActions):
     """What the presses of one seller at one desk do; what cannot be done becomes a notice of one sentence."""
 
     def __init__(self, services: Services, seller: str, desk: Desk) -> None:
         super().__init__(services, seller, desk)
         self._before: DraftView | None = None  # the draft before a fact was set
-
-    def add_photos(self, files: Sequence[str | Path]) -> None:
-        """Photos through intake, each judged alone; what is too many or unreadable is named with its reason.
-
-        Once there is a draft they are stored with it at once.
-        """
-        self.desk.notices.clear()
-        paths = [Path(file) for file in files]
-        try:
-            with self._noticed("adding photos"):
-                if self.desk.busy:
-                    message = "The listing is being written right now; add photos once it is done."
-                    raise AppError("running", message, 409)
-                fresh = self._judged(paths)
-                if self.desk.view is None:
-                    self.desk.shots += [Shot.of(photo) for photo in fresh]
-                elif fresh:
-                    self._show(self.services.draft_photos.add(self.seller, self._draft(), fresh))
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)
-
-    def _judged(self, paths: Sequence[Path]) -> list[Photo]:
-        """Those photos that can be added; the others stand on the desk with their reasons."""
-        room = PhotoLimits().count - len(self.desk.shots)
-        photos, refused = read_photos(paths[:room])
-        known = {shot.ref.phash for shot in self.desk.shots}
-        self.desk.refused = refused + [
-            (p.name, "A listing has room for 8 photos; remove one first.") for p in paths[room:]
-        ]
-        fresh = []
-        for photo in photos:
-            if photo.ref.phash in known:
-                self.desk.refused.append((photo.name, "This photo is there already."))
-                continue
-            known.add(photo.ref.phash)
-            fresh.append(photo)
-        return fresh
 
     def press(self, data: Press) -> None:
         """Do what was pressed; what cannot be done becomes a notice of one sentence."""
@@ -79,6 +44,19 @@ class Actions(ListedActions):
             with self._noticed(f"the press {name!r}", at=self._about(data)):
                 action(data)
 
+    def resume(self, place: Mapping[str, str]) -> None:
+        """Show what a page showed before it was loaded again, or before the server was started again."""
+        self.desk.page = "mine" if place.get("page") == "mine" else "sell"
+        self.desk.find_text = place.get("find", "")
+        with suppress(AppError, OSError):  # it is gone meanwhile
+            view = self.services.drafts.get(self.seller, place.get("draft", ""))
+            if view.state == "published":
+                return
+            self._show(view)
+            self.desk.note = view.note
+            if place.get("busy") and view.state == "stopped":  # a server that ended was writing it
+                self.write({"do": "write", "note": view.note})
+
     def _about(self, data: Press) -> str:
         """The fact or question that is shown on the page and was pressed; empty for anything else."""
         view, fact = self.desk.view, data.get("name")
@@ -86,6 +64,29 @@ class Actions(ListedActions):
             return ""
         shown = {a.name for a in view.attributes} | {q.attribute for q in view.questions}
         return f"{FACT}{fact}" if fact in shown else ""
+
+    def write(self, data: Press) -> None:
+        """Begin to write the listing, or to write it again; that goes on in a thread, whoever looks on."""
+        views = self.writing(data)
+        if next(views, None) is not None and self.desk.busy:
+            self.desk.written_here = True
+            threading.Thread(target=copy_context().run, args=(self._finish, views), daemon=True).start()
+
+    def _finish(self, views: Iterator[DraftView | None]) -> None:
+        for _ in views:
+            with self.desk.changed:
+                self.desk.changed.notify_all()
+        with self.desk.changed:
+            self.desk.written_here = False
+            self.desk.changed.notify_all()
+
+    def look(self) -> None:
+        """While the draft is written: wait a moment for something that was not looked at yet."""
+        desk = self.desk
+        desk.changed.wait_for(lambda: not desk.busy or desk.view is not desk.looked_at, LOOK_SECONDS)
+        if desk.busy and not desk.written_here and desk.view is not None:  # another page, or server, writes it
+            desk.view = self.services.drafts.get(self.seller, desk.view.draft_id)
+        desk.looked_at = desk.view
 
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
@@ -164,50 +165,8 @@ class Actions(ListedActions):
         named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
         return named and before is not None and now is not None and before.attributes == now.attributes
 
-    def _draft(self) -> str:
-        if self.desk.view is None or self.desk.published is not None:
-            raise AppError("not_found", "There is no draft on this page; start a new one.", 404)
-        return self.desk.view.draft_id
-
-    def _show(self, view: DraftView) -> None:
-        self.desk.show(view, self.services.media)
-
     def do_go(self, data: Press) -> None:
         self.desk.page = "mine" if data.get("to") == "mine" else "sell"
-
-    def do_photo_remove(self, data: Press) -> None:
-        photo = str(data.get("photo"))
-        if self.desk.view is None:
-            self.desk.shots = [shot for shot in self.desk.shots if shot.ref.id != photo]
-        else:
-            self._show(self.services.draft_photos.remove(self.seller, self._draft(), photo))
-        self.desk.refused = []
-
-    def do_photo_move(self, data: Press) -> None:
-        photo, to = str(data.get("photo")), int(data.get("to", 0))
-        if self.desk.view is not None:
-            self._show(self.services.draft_photos.move(self.seller, self._draft(), photo, to))
-            return
-        place = next((n for n, shot in enumerate(self.desk.shots) if shot.ref.id == photo), None)
-        if place is not None:
-            self.desk.shots.insert(min(max(to, 0), len(self.desk.shots) - 1), self.desk.shots.pop(place))
-
-    def do_cover(self, data: Press) -> None:
-        """A photo's item on a plain background, to look at."""
-        jpeg = self.services.covers.of(self.seller, self._draft(), str(data.get("photo")))
-        self.desk.cover = Shot.of(intake([jpeg])[0])
-
-    def do_cover_keep(self, data: Press) -> None:
-        """The plain picture is the first photo now; the seller's own stay behind it."""
-        shot, draft = self.desk.cover, self._draft()
-        if shot is not None:
-            self.services.draft_photos.add(self.seller, draft, [shot.photo()])
-            self.desk.covers.add(shot.ref.id)
-            self.desk.cover = None
-            self._show(self.services.draft_photos.move(self.seller, draft, shot.ref.id, 0))
-
-    def do_cover_drop(self, data: Press) -> None:
-        self.desk.cover = None
 
     def do_fact(self, data: Press) -> None:
         """A fact was set, or left out (no value)."""
@@ -298,11 +257,9 @@ class Actions(ListedActions):
             raise AppError("running", message, 409)
         if view.state == "published":
             raise AppError("published", "It is published already; you find it under My listings.", 409)
-        if self.desk.view is None and self.desk.shots:
-            message = "You have photos here that nothing was written of yet: write their listing or remove them first."
-            raise AppError("unwritten", message, 409)
         self.desk.start_over()
         self._show(view)
+        self.desk.note = view.note
 
     def do_later(self, data: Press) -> None:
         """The offered draft stays under My listings."""

@@ -103,7 +103,12 @@ class Desk:
         self.find_photo: Shot | None = None
         self.sent: dict[str, str | None] = {}  # what the browser was sent last, by block
         self.painted = 0  # the number of the last painting
+        self.note: str | None = None  # what the field of the note is to hold; None leaves what is typed there
+        self.typed_note = ""  # what was typed there before there was a draft
+        self.written_here = False  # whether a thread of ours is writing the draft
+        self.looked_at: DraftView | None = None  # what was shown of it last
         self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
         """A fresh page starts empty; the lock cannot be copied."""
@@ -118,6 +123,11 @@ class Desk:
     @property
     def busy(self) -> bool:
         return self.view is not None and self.view.state in BUSY
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether there are photos of which nobody has asked for a listing yet."""
+        return self.view is not None and self.view.state == "stopped" and self.view.problem is None
 
     @property
     def shows_draft(self) -> bool:
@@ -144,6 +154,7 @@ class Desk:
         """An empty desk, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
         self.undo = self.cover = None
+        self.note, self.typed_note = "", ""
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
@@ -189,11 +200,23 @@ class Painter:
         again = desk.view is not None and desk.shows_draft
         looks = [look for look, on in (("done", desk.published is not None), ("drafted", again)) if on]
         ready, label = bool(desk.shots) and not desk.busy, words.WRITE_AGAIN if again else words.WRITE
-        return render("frame", page=desk.page, looks=" ".join(looks), again=again, ready=ready, label=label)
+        draft = desk.view.draft_id if desk.view is not None and desk.published is None else ""
+        return render(
+            "frame",
+            page=desk.page,
+            draft=draft,
+            find=desk.find_text,
+            busy=desk.busy,
+            looks=" ".join(looks),
+            again=again,
+            ready=ready,
+            label=label,
+        )
 
     def photos(self, desk: Desk) -> str:
         shots = [{"id": s.ref.id, "url": s.url} for s in desk.shots]
-        room = desk.view is not None and not desk.busy and 0 < len(shots) < PhotoLimits().count
+        written = desk.view is not None and not desk.busy and not desk.unwritten
+        room = written and 0 < len(shots) < PhotoLimits().count
         return render(
             "photos",
             photos=shots,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -20,13 +21,22 @@ from app.accounts.authentication import page_user
 from app.views import AppError
 from app.web.uploads import Uploads
 
-_FILES = re.compile(r"(?:|/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(?:assets|static|svelte)/.*)", re.DOTALL)
-_HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)")
-_MESSAGES = "/gradio_api/queue/data"
-_CALLS = ("/gradio_api/run/predict", "/gradio_api/queue/join")
+_FILES = re.compile(
+    r"(?:|/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/gradio_api/app_id|/(?:assets|static|svelte)/.*)",
+    re.DOTALL,
+)
+_CALL = "/gradio_api/run/predict"
 _UPLOAD = "/gradio_api/upload"
 _FILE_META = {"_type": "gradio.FileData"}
 MAX_SESSIONS = 32  # open pages of one person
+MAX_PRESSES = 4096  # of everybody, of which is known whether they are done
+
+
+class _Press:
+    """A press that the browser may send again: while it is done the second one waits, then it is not done again."""
+
+    def __init__(self) -> None:
+        self.lock, self.done = asyncio.Lock(), False
 
 
 class PageGate:
@@ -34,12 +44,13 @@ class PageGate:
 
     Sessions: the name that a browser chose for its session is mixed with who is signed in, so that the same name is
     another session for another person. Files: a path in a call has to be one that the same person uploaded; Gradio
-    itself would fetch addresses.
+    itself would fetch addresses. Presses: what the browser sends again, because no answer came, is done once.
     """
 
     def __init__(self, app: Any, state: State, uploads: Uploads | None) -> None:
         self.app, self._state, self._uploads = app, state, uploads
         self._sessions: dict[str, OrderedDict[str, None]] = {}
+        self._presses: OrderedDict[str, _Press] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the page needs; whatever else is asked is answered with an error."""
@@ -50,25 +61,27 @@ class PageGate:
         path, reading = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"] in ("GET", "HEAD")
         if reading and _FILES.fullmatch(path):
             await self.app(scope, receive, send)
-        elif reading and path == _MESSAGES:
-            session = self._session(person, request.query_params.get("session_hash", ""))
-            await self.app({**scope, "query_string": urlencode({"session_hash": session}).encode()}, receive, send)
-        elif reading and (named := _HEARTBEAT.fullmatch(path)):
-            own = scope["path"][: -len(named[1])] + self._session(person, named[1])
-            await self.app({**scope, "path": own, "raw_path": own.encode()}, receive, send)
-        elif scope["method"] == "POST" and path in _CALLS:
-            body = await self._checked(request, person)
-            await self.app(_with_length(scope, len(body)), _once(body, receive), send)
+        elif scope["method"] == "POST" and path == _CALL:
+            press = self._press(person, request.headers.get("x-ipl-press", ""))
+            async with press.lock:
+                body = await self._checked(request, person, repeated=press.done)
+                await self.app(_with_length(scope, len(body)), _once(body, receive), send)
+                press.done = True
         elif scope["method"] == "POST" and path == _UPLOAD and self._uploads is not None:
             await JSONResponse(await self._uploads.store(request, person))(scope, receive, send)
         else:
             # Answered like every address that is not there, or not for this method.
             raise HTTPException(405, headers={"Allow": "GET"}) if _FILES.fullmatch(path) else HTTPException(404)
 
-    async def _checked(self, request: Request, person: str) -> bytes:
-        """The call with a session of the person's own and with files that they uploaded."""
+    async def _checked(self, request: Request, person: str, *, repeated: bool) -> bytes:
+        """The call with a session of the person's own and with files that they uploaded.
+
+        In the place of a repeated one, which is done and only its answer was lost, the page asks what it is to show.
+        """
         try:
             call = json.loads(await request.body())
+            if repeated:
+                call = {"data": [None], "fn_index": self._enter, "session_hash": call["session_hash"]}
             call = self._with_own_files(call, person)
             session = call.get("session_hash")
             if session is not None:
@@ -88,6 +101,21 @@ class PageGate:
             raise AppError("not_uploaded", "This page takes no files.", 400)
         path, size = self._uploads.own(person, value["path"])
         return {"path": str(path), "orig_name": path.name, "size": size, "meta": _FILE_META}
+
+    def _press(self, person: str, name: str) -> _Press:
+        """The person's press of that name; without a name it is a new one."""
+        if not name:
+            return _Press()
+        press = self._presses.setdefault(f"{person}\n{name[:64]}", _Press())
+        if len(self._presses) > MAX_PRESSES:
+            self._presses.popitem(last=False)
+        return press
+
+    @cached_property
+    def _enter(self) -> int:
+        """The number of the call by which a page asks for all that it shows."""
+        calls = self.app.get_blocks().fns
+        return next(n for n, call in calls.items() if any(target[1] == "load" for target in call.targets))
 
     def _session(self, person: str, name: str) -> str:
         """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""
