@@ -117,6 +117,8 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     sentences += [f"It is {' and '.join(colours)}."] if colours else []
     sentences += [f"The brand is {words['brand']}."] if "brand" in words and name is not facts["brand"] else []
     sentences += [f"The size is {words['size']}."] if "size" in words else []
+    labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}
+    sentences += [f"{label}: {words[name]}." for name, label in labels.items() if name in words]
     shown, spans = marker.unmark(title, "title")
     description, more = marker.unmark(" ".join(sentences), "description")
     return Text(shown, description, [*spans, *more])

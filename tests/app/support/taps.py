@@ -53,7 +53,7 @@ def observations_of(draft: Draft) -> list[Observation]:
     def on(source: str, question: str, shares: Mapping[str, float], text: str | None = None) -> Observation:
         return Observation(source=source, question=question, probabilities=dict(shares), text=text)
 
-    category = {c.value: c.confidence for c in draft.category.candidates[:1]}
+    category = {draft.category.value: max(0.6, draft.category.confidence)} if draft.category.value else {}
     facts = [
         on("ocr" if a.value else "mllm", a.name, {value: a.confidence or 0.5}, None if a.value else value)
         for a in draft.attributes
