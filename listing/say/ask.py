@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from listing.request import DraftRequest
     from listing.say.compose import Text
 
-MAX_QUESTIONS = 5
+MAX_QUESTIONS = 3
 _ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it is
 
 
