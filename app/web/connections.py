@@ -6,12 +6,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.web.request_body import RECEIVING
+from app.web.request_body import CONNECTION
 
 HEADER_SECONDS = 10.0
 MAX_HEADER_BYTES = 64_000
@@ -23,7 +22,7 @@ class Ledger:
     """Who is connected: at most ``total``, and ``each`` of one address.
 
     When there is no room, a stranger in the middle of a body has to go: the first of the address that has most of
-    them. If there is none, whoever has waited longest without a request.
+    them. If there is none, whoever has waited longest without a request: strangers first, then the signed-in.
     """
 
     def __init__(self, total: int, each: int) -> None:
@@ -37,9 +36,9 @@ class Ledger:
         self._of[connection.address] += 1
         self._idle[connection] = None
         if self._of[connection.address] > self.each:
-            self._drop_one(connection.address)
+            self._drop_one(connection.address, connection)
         if self._of.total() > self.total:
-            self._drop_one(None)
+            self._drop_one(None, connection)
         return connection in self._idle
 
     def leave(self, connection: BoundedProtocol) -> None:
@@ -70,12 +69,13 @@ class Ledger:
         finally:
             self._bodies.pop(connection, None)
 
-    def _drop_one(self, address: str | None) -> None:
+    def _drop_one(self, address: str | None, newcomer: BoundedProtocol | None = None) -> None:
         of = Counter(c.address for c in self._bodies if address in (None, c.address))
         most = max(of, key=lambda a: of[a], default=address)
-        oldest = next(c for c in (self._bodies if of else self._idle) if most in (None, c.address))
-        self.leave(oldest)
-        oldest.drop()
+        candidates = (c for c in (self._bodies if of else self._idle) if most in (None, c.address))
+        first = min(candidates, key=lambda c: (c is newcomer, c.signed_in))  # of equals the oldest
+        self.leave(first)
+        first.drop()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -86,6 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.address, self.counted = "", True
+        self.signed_in = False  # whether its latest request was
         self._unparsed = 0  # bytes since the last that were more than headers
         self._timer: asyncio.TimerHandle | None = None
 
@@ -113,7 +114,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed = 0
         self._stop_timer()
         self.ledger.idle(self, False)
-        self.scope[RECEIVING] = partial(self.ledger.receiving, self)  # type: ignore[literal-required]
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

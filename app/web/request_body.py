@@ -15,7 +15,7 @@ from app.views import AppError, Busy
 SILENCE_SECONDS = 10.0  # longest wait for the next bytes, and the time that any body has
 MIN_BYTES_PER_SECOND = 50_000
 _SCOPE_KEY = "ipl_body"
-RECEIVING = "ipl_receiving"  # in the scope: what a stranger's body is received within
+CONNECTION = "ipl_connection"  # in the scope: the connection, which hears who asks
 
 
 class Places:

@@ -16,7 +16,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
 from app.web.errors import refusal
-from app.web.request_body import RECEIVING, Body, BodyRefused, Places, keep_body
+from app.web.request_body import CONNECTION, Body, BodyRefused, Places, keep_body
 from app.web.sign_in import THEN
 from listing.intake.photos import PhotoLimits
 
@@ -132,8 +132,11 @@ class Guard:
         held = self.bytes if caller.known else self.visits_bytes if visits else self.open_bytes
         body = Body(receive, length, self._limit_of(method, path), held, caller.key, decoding.close)
         places.callback(body.release)
+        connection = scope.get(CONNECTION)  # None in a server without bounds
+        if connection is not None:
+            connection.signed_in = caller.known
         if not caller.known:
-            with scope.get(RECEIVING, nullcontext)():
+            with connection.ledger.receiving(connection) if connection is not None else nullcontext():
                 await body.receive_all()  # whoever is slow takes no place for answers meanwhile
             if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first
                 self._take(self.visits if visits else self.open_calls, caller, places)

@@ -296,6 +296,26 @@ def test_bodies_that_strangers_send_slowly_keep_nobody_out(server, sources):
         assert entered.status_code == 303
 
 
+def test_who_is_signed_in_stays_while_strangers_of_the_address_connect(start):
+    server = start(connections_per_address=8)
+    call = request("/v1/listings", token=server.tokens["ann"])
+    with connections(server, 1, call) as (early,):
+        assert status(answer(early, 2)[0]) == 200
+        with connections(server, 40, b"G"):
+            time.sleep(0.5)
+            early.sendall(call)
+            assert status(answer(early, 2)[0]) == 200
+
+
+def test_where_all_are_signed_in_one_that_is_idle_makes_room(start):
+    server = start(connections_per_address=4)
+    call = request("/v1/listings", token=server.tokens["ann"])
+    with connections(server, 4, call) as early:
+        assert [status(answer(each, 0.5)[0]) for each in early] == [200] * 4
+        assert timed_get(server, "bob")[0] == 200
+        assert sum(answer(each, 0.1)[1] for each in early) == 1
+
+
 def test_a_stranger_with_a_slow_line_does_not_give_way_to_the_crowd_of_another_address(server):
     form = b"name=ann&password=long+enough"
     head = request("/sign-in", len(form), kind=FORM)
