@@ -174,7 +174,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         shutil.copy(file, source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    run = functools.partial(subprocess.run, check=True, capture_output=True, text=True, timeout=120)
+    # Without PYTHONPATH: what a set-up left in the repository would count as installed.
+    given = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    run = functools.partial(subprocess.run, check=True, capture_output=True, text=True, timeout=120, env=given)
     run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", str(source), "-w", str(folder)])
     run([sys.executable, "-m", "venv", "--without-pip", str(folder / "env")])
     python = folder / "env" / "bin" / "python"

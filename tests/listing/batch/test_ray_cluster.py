@@ -6,12 +6,12 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -38,6 +38,14 @@ run_batch(source, out, functools.partial(MarkedPipeline, marks, 2.0), workers=2,
 
 def descendants(pid: int) -> set[int]:
     return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+
+
+def kill(node: subprocess.Popen[bytes]) -> None:
+    """With its workers, of which some may be ending by themselves."""
+    for pid in descendants(node.pid) if node.poll() is None else ():
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
+    node.kill()
 
 
 @pytest.fixture
@@ -72,9 +80,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subproces
         yield address, started
     finally:
         for node in started:
-            for pid in descendants(node.pid) if node.poll() is None else ():
-                psutil.Process(pid).kill()
-            node.kill()
+            kill(node)
             node.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -93,9 +99,7 @@ def test_a_node_that_is_killed_changes_nothing(
     while not (there := {int(mark.name) for mark in marks.iterdir()} & descendants(second.pid)):
         assert batch.poll() is None, "the batch ended before the second node had a worker"
         time.sleep(0.1)
-    for pid in descendants(second.pid):
-        psutil.Process(pid).send_signal(signal.SIGKILL)
-    second.kill()
+    kill(second)
     assert batch.wait(600) == 0
     assert out.read_bytes() == whole.read_bytes()
     assert there
