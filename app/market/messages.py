@@ -1,4 +1,5 @@
-"""Questions about listings and their sellers' answers; reports of listings. Contact data are taken out of all of them.
+"""Questions about listings and their sellers' answers; reports of listings. Contact data are taken out of all of them;
+questions and answers may not offer goods that are refused in listings, while a report may name them.
 
 A question is seen by who asked it and by the seller, and by everybody once it is answered; a report by operators alone.
 """
@@ -58,7 +59,8 @@ class Messages:
         """Ask the seller of a public listing something; the same words again are the same question.
 
         Raises:
-            AppError: too long, empty, an own listing (422), too many wait already (429), no such listing (404).
+            AppError: too long, empty, refused goods, an own listing (422), too many wait already (429), no such
+                listing (404).
         """
         return self._send(QUESTION, sender, listing_id, text, "The question")
 
@@ -67,7 +69,7 @@ class Messages:
         return self._send(REPORT, sender, listing_id, text, "The report")
 
     def _send(self, kind: Kind, sender: str, listing_id: str, text: str, what: str) -> Message:
-        clean, out = _clean(text, what)
+        clean, out = _clean(text, what, offers=kind == QUESTION)
         with self.store.write() as session:
             listing = session.get(ListingRow, listing_id, with_for_update=True)
             if listing is None or listing.status not in listing_repo.PUBLIC:
@@ -88,7 +90,7 @@ class Messages:
 
     def answer(self, seller: str, message_id: str, text: str) -> Message:
         """The seller's answer to a question about an own listing (else AppError 404); another one takes its place."""
-        clean, out = _clean(text, "The answer")
+        clean, out = _clean(text, "The answer", offers=True)
         with self.store.write() as session:
             row = session.get(MessageRow, message_id, with_for_update=True)
             listing = session.get(ListingRow, row.listing_id) if row is not None else None
@@ -125,11 +127,16 @@ def forget_reports(session: Session, listing_id: str) -> None:
     session.execute(delete(MessageRow).where(*which))
 
 
-def _clean(text: str, what: str) -> tuple[str, tuple[str, ...]]:
-    """The text as it is stored, and the contact data that were taken out of it."""
+def _clean(text: str, what: str, *, offers: bool) -> tuple[str, tuple[str, ...]]:
+    """The text as it is stored, and the contact data that were taken out of it.
+
+    offers: it is somebody's offer or answer, in which refused goods may not stand.
+    """
     typed = edits.clean_text(text, LENGTH, what, lines=True)
     if not typed:
         raise AppError("empty", f"{what} is empty; write it first.", 422)
+    if offers:
+        own_words.check_offered(typed)
     clean = scrub(typed)
     if not re.search(r"\w", clean.replace(MASK, "")):
         raise AppError("empty", f"{what} is contact data only, which is taken out; write what you want to say.", 422)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from app.views import AppError
 from listing.safety.clauses import scrub_listing
 from listing.safety.contacts import MASK, find_contacts
-from listing.safety.prohibited_goods import GoodsVerdict, check_goods
+from listing.safety.prohibited_goods import GoodsVerdict, check_goods, check_message
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 
@@ -52,6 +52,12 @@ def check_listed(
         if verdict.level == "refuse":
             raise AppError("prohibited", verdict.message, 422)
     return next(iter(verdicts), None)
+
+
+def check_offered(text: str) -> None:
+    """Nothing where a message offers no goods that are refused in listings, else AppError 422."""
+    if verdict := check_message(text.replace(MASK, " ")):
+        raise AppError("prohibited", verdict.message, 422)
 
 
 def _is_listed(name: str, value: str) -> bool:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterable
 
 from finetune.safety.goods import SETS, SHORT_TEXTS, Recipe, learn, read_rows
-from listing.safety.prohibited_goods import check_goods, load_model
+from listing.safety.prohibited_goods import check_goods, load_model, spellings
 from listing.taxonomy import load_taxonomy
 
 FORMS = ("{}", "{}, works", "Used {} in good condition", "Black {}. Very good condition, pick-up or shipping.")
@@ -36,7 +36,7 @@ def main() -> None:
     }  # fmt: skip
     rows = [row for row in read_rows(SETS) if row["author"] != "catalogue" or row["text"] not in unseen]
     model = learn(rows, Recipe())
-    scores = [model.judge(text)[0] for text in texts(sorted(held))]
+    scores = [max(model.judge(spelling)[0] for spelling in spellings(text)) for text in texts(sorted(held))]
     print(json.dumps({
         "all": {"texts": len(found), "flagged": sum(v is not None for v in found),
                 "refused": sum(v is not None and v.level == "refuse" for v in found)},

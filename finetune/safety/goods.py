@@ -22,7 +22,14 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from listing.observe.printed.brands import brand_names
-from listing.safety.prohibited_goods import THRESHOLDS_FILE, WEIGHTS_FILE, GoodsModel, load_groups, vector
+from listing.safety.prohibited_goods import (
+    THRESHOLDS_FILE,
+    WEIGHTS_FILE,
+    GoodsModel,
+    load_groups,
+    spellings,
+    vector,
+)
 from listing.taxonomy import load_taxonomy
 from rag_index.sample.load import SAMPLE_FOLDER
 
@@ -52,11 +59,12 @@ class Recipe:
 
 
 def read_rows(folder: Path = SETS) -> list[Row]:
-    """Rows of the training set, of what is in the catalogue already, and of the development set."""
-    train, development = (
+    """Rows of the training sets, of what is in the catalogue already, and of the development set."""
+    train, disguised, development = (
         [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("train", "development")
+        for name in ("train", "disguised", "development")
     )
+    train += disguised
     known = {row["text"].casefold() for row in train}
     for category, text in catalogue():
         if text.casefold() not in known:
@@ -105,7 +113,10 @@ def matrix(rows: Sequence[Row], idf: np.ndarray) -> csr_matrix:
 
 
 def learn(rows: Sequence[Row], recipe: Recipe) -> GoodsModel:
-    """A model of these rows, its weights rounded to whole numbers as they are kept; thresholds are still open."""
+    """A model of these rows in each of their spellings, its weights rounded to whole numbers as they are stored;
+    thresholds are still open.
+    """
+    rows = [{**row, "text": spelling} for row in rows for spelling in spellings(row["text"])]
     groups, idf = load_groups(), inverse_frequency(rows)
     inputs, codes = matrix(rows, idf), np.array([row["group"] for row in rows])
     near = np.where(codes == "ok", recipe.near, 1.0)
@@ -121,8 +132,8 @@ def learn(rows: Sequence[Row], recipe: Recipe) -> GoodsModel:
 
 
 def scores(model: GoodsModel, rows: Sequence[Row]) -> np.ndarray:
-    """The score of each row as a whole: float [rows]."""
-    return np.array([model.judge(row["text"])[0] for row in rows])
+    """The score of each row as a whole, of its worst spelling: float [rows]."""
+    return np.array([max(model.judge(spelling)[0] for spelling in spellings(row["text"])) for row in rows])
 
 
 def unseen_scores(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], np.ndarray]:

@@ -1,8 +1,9 @@
 """Contact data in texts: found and taken out, before a text is indexed and again before it is shown.
 
 Libraries find what has a standard form: ``phonenumbers`` numbers with a country code, ``linkify_it`` e-mail addresses
-and links. A learned tagger (``tagger``, weights in ``contacts.safetensors``) finds the rest: national numbers,
-spelled-out numbers, handles, disguised addresses, streets with a house number. Figures: ``docs/safety.md``.
+and links; ``cues`` what the words beside it give away. A learned tagger (``tagger``, weights in
+``contacts.safetensors``) finds the rest: national numbers, spelled-out numbers, handles, disguised addresses, streets
+with a house number. Figures: ``docs/safety.md``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 import phonenumbers
 from linkify_it import LinkifyIt
 
+from listing.safety.cues import CUES, cue_matches
 from listing.safety.fold import MARKUP, Folded, fold
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
@@ -30,6 +32,9 @@ _MAX_PASSES = 5
 MOST_JOINED = 40  # tokens by which a span grows on either side to end with a word
 SURE = 0.97  # probability of the tagger
 SHORT = 40  # characters of a text whose contacts are remembered
+_LINKED = frozenset(("messenger", "email", "url"))
+_LINK_START = re.compile(r"(?:[a-zа-яα-ω0-9_@][._@/#-]{0,2}){1,40}\Z")
+_LINK_END = re.compile(r"(?:[._@/#-]{0,2}[a-zа-яα-ω0-9_@]){1,40}")
 _CHUNK = re.compile(r"[^\s<>]{4,300}")  # linkify's time grows with the square of the length: one word at a time
 _BARE_DOMAIN = re.compile(r"\b([\w-]{2,})\.(?:com|net|org)\b", re.IGNORECASE)
 _NUMBER_OR_AT = re.compile(r"\d{5}|@")
@@ -40,7 +45,7 @@ _PHONE_DIGITS = re.compile(r"[+]\s?\d")
 def contacts_version() -> str:
     """A digest that changes with everything that decides what is found: code, weights, libraries."""
     digest = hashlib.sha256()
-    for file in sorted(p for p in WEIGHTS.parent.iterdir() if p.suffix == ".py" or p == WEIGHTS):
+    for file in sorted(p for p in WEIGHTS.parent.iterdir() if p.suffix == ".py" or p in (WEIGHTS, CUES)):
         digest.update(file.read_bytes())
     for library in ("phonenumbers", "linkify-it-py"):
         digest.update(version(library).encode())
@@ -152,7 +157,7 @@ def _found(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     libraries = library_matches(folded)
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
-    return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain")])
+    return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain"), *cue_matches(folded)])
 
 
 # Facts ("cotton", "very good") come again and again: in a draft, when it is published, in the index.
@@ -160,9 +165,11 @@ _known = lru_cache(maxsize=4096)(_found)
 
 
 def merge(folded: Folded, matches: Iterable[Mark]) -> list[ContactSpan]:
-    """Matches as spans of the source; overlapping ones become one with the kind of the longest."""
+    """Matches as spans of the source, names and links made whole; those that overlap become one with the kind of the
+    longest.
+    """
     merged = list[Mark]()
-    for kind, start, end in sorted(matches, key=lambda m: (m[1], -m[2])):
+    for kind, start, end in sorted((_whole(folded.lower, match) for match in matches), key=lambda m: (m[1], -m[2])):
         if merged and start < merged[-1][2]:
             old = merged[-1]
             longest = old[0] if old[2] - old[1] >= end - start else kind
@@ -171,6 +178,16 @@ def merge(folded: Folded, matches: Iterable[Mark]) -> list[ContactSpan]:
             merged.append((kind, start, end))
     spans = [(kind, *folded.source_span(start, end)) for kind, start, end in merged]
     return [ContactSpan(kind, start, end, folded.source[start:end]) for kind, start, end in spans]
+
+
+def _whole(text: str, match: Mark) -> Mark:
+    """The match with what hangs on either side of a name, an address or a link without a blank."""
+    kind, start, end = match
+    if kind not in _LINKED:
+        return match
+    before = _LINK_START.search(text, max(0, start - MOST_JOINED), start)
+    after = _LINK_END.match(text, end)
+    return kind, before.start() if before else start, after.end() if after else end
 
 
 def sure_contact(text: str) -> str | None:

@@ -2,14 +2,14 @@
 
 Groups and words stand in ``goods.yaml``; the model beside it gives a score for each group, and is written, with its
 thresholds, by ``python -m finetune.safety.goods``. A text is judged as a whole and, where it is longer, by its parts,
-so that harmless sentences do not hide one that is not.
+so that harmless sentences do not hide one that is not; where digits or signs may stand for letters, in each reading.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,8 +18,9 @@ from zlib import crc32
 
 import numpy as np
 import yaml
+from anyascii import anyascii
 
-from listing.safety.fold import MARKUP, fold
+from listing.safety.fold import MARKUP, fold, readings
 
 Level = Literal["refuse", "review"]
 GROUPS_FILE = Path(__file__).with_name("goods.yaml")
@@ -31,6 +32,9 @@ MAX_PARTS, MIN_PART_WORDS = 40, 3
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_ALPHABETS = re.compile(r"[^\x00-\x7f\u3040-\u30ff\u3400-\u9fff]+")  # and emoji: "💊" is written ":pill:"
+_ASKING = "is|are|was|were|does|did|has|how|what|which|where|ist|sind|war|hat|wie"
+_ASKED = re.compile(rf"[^.!?\n]*[?？]|(?:^|(?<=[.!?] ))(?:{_ASKING})\b[^.!?\n]*", re.IGNORECASE | re.MULTILINE)
 _PART = re.compile(r"[.!?;\n]+(?=\s|$)")
 
 
@@ -94,7 +98,9 @@ class GoodsModel:
         return None
 
     def judge(self, text: str) -> tuple[float, int, tuple[str, ...]]:
-        """The score of a text (higher is worse), its group's number, and the words that weighed most."""
+        """The score of a text in one of its ``spellings`` (higher is worse), its group's number, and the words that
+        weighed most.
+        """
         found = vector(text, self.idf)
         per_word = np.zeros((len(found.words) + 1, len(self.groups)))
         np.add.at(per_word, found.owners, found.values[:, None] * (self.weights[found.buckets] * self.scale))
@@ -106,12 +112,17 @@ class GoodsModel:
         return float(np.logaddexp.reduce(scores)), group, tuple(words)
 
 
+def spellings(text: str) -> tuple[str, ...]:
+    """The readings of a text in lower case, its alphabets in Latin letters: one word for "кокаин" and "Kokain"."""
+    return tuple(_ALPHABETS.sub(lambda m: anyascii(m[0]).lower(), reading) for reading in readings(fold(text)))
+
+
 @cache
 def load_groups() -> tuple[PolicyGroup, ...]:
     """The policy groups, in the order of the model's columns."""
     groups = list[PolicyGroup]()
     for code, group in yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))["groups"].items():
-        words = "|".join(re.escape(fold(word).lower) for word in group.get("words", []))
+        words = "|".join(re.escape(spellings(word)[0]) for word in group.get("words", []))
         pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
         groups.append(
             PolicyGroup(code, group["name"], group["message"], pattern, frozenset(group.get("categories", [])))
@@ -139,13 +150,13 @@ class TextVector:
 
 
 def vector(text: str, idf: np.ndarray) -> TextVector:
-    """The features of a text, hashed into ``len(idf)`` buckets.
+    """The features of a text as ``spellings`` gives it, hashed into ``len(idf)`` buckets.
 
     Words, their first two thirds, pairs of neighbours, and groups of three to five letters; of Chinese and Japanese,
     groups of one to three characters. Figures count by their length only. Values are sublinear counts times ``idf``;
     letter groups and the other features have length 1 each. What occurs at several places shares its value among them.
     """
-    words = _WORD.findall(fold(text).lower)
+    words = _WORD.findall(text)
     pairs = [(n, f"b{words[n - 1]} {words[n]}") for n in range(1, len(words))]
     features = [(n, feature) for n, word in enumerate(words) for feature in _of_word(word)] + pairs
     owners = np.array([n for n, _ in features], np.int64)
@@ -172,10 +183,30 @@ def _of_word(word: str) -> Iterator[str]:
 
 def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
     """What is wrong with offering this, or None; the names of some categories are refused whatever the text says."""
-    lowered, kind = fold(text).lower, fold(category or "").lower.strip()
+    written = spellings(text)
+    return _named(fold(category or "").lower.strip(), written) or _judged(written)
+
+
+def check_message(text: str) -> GoodsVerdict | None:
+    """What is refused of the goods that a message between people offers, or None.
+
+    What it asks offers nothing ("Is it an original or a copy?"): of questions only the words of the groups count.
+    """
+    verdict = _named("", spellings(text)) or _judged(spellings(_ASKED.sub(" ", text)))
+    return verdict if verdict is not None and verdict.level == "refuse" else None
+
+
+def _named(category: str, written: Sequence[str]) -> GoodsVerdict | None:
+    """The group that has this category or one of whose words stands in one of the spellings."""
     for group in load_groups():
-        if kind in group.categories:
-            return group.verdict("refuse", (kind,))
-        if group.words and (match := group.words.search(lowered)):
+        if category in group.categories:
+            return group.verdict("refuse", (category,))
+        if group.words and (match := next(filter(None, map(group.words.search, written)), None)):
             return group.verdict("refuse", (match[0],))
-    return load_model().verdict(MARKUP.sub(" ", text))
+    return None
+
+
+def _judged(written: Sequence[str]) -> GoodsVerdict | None:
+    """The model's worst verdict of all spellings."""
+    verdicts = filter(None, (load_model().verdict(MARKUP.sub(" ", spelling)) for spelling in written))
+    return min(verdicts, key=lambda verdict: verdict.level != "refuse", default=None)

@@ -28,7 +28,7 @@ MAX_GAP = 2  # characters other than letters and digits between two parts of one
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
 _TOKEN = re.compile(rf"\[removed\]|[{_CJK}]|[^\W\d_{_CJK}]{{1,{MAX_TOKEN}}}|\d{{1,{MAX_TOKEN}}}|[^\s]", re.IGNORECASE)
-_LOOKALIKE_DIGITS = frozenset({"o", "l", "i", "oo", "ooo", "q"})
+_LOOKALIKE_DIGITS = frozenset({"o", "l", "i", "oo", "ooo", "q", "s", "b", "z", "о", "з", "б"})
 Mark = tuple[str, int, int]  # name, start and end of a library's match in folded characters
 Bags = Sequence[tuple[int, ...]]  # hashed features of every token
 Floats = NDArray[np.float32]
@@ -95,8 +95,13 @@ def _in_words(text: str, number_words: frozenset[str]) -> bool:
 def _runs(text: str, tokens: Sequence[Token], number_words: frozenset[str] | None) -> list[tuple[int, int]]:
     """(digits, groups) of the run of digits that each token is part of; (0, 0) outside runs.
 
-    Given ``number_words`` a run also takes these, look-alike letters and up to ``MAX_GAP`` separators in a row.
+    Given ``number_words`` a run also takes these, look-alike letters and up to ``MAX_GAP`` separators in a row, also
+    single letters between digits ("0151x2345").
     """
+
+    def parts_digits(token: Token) -> bool:
+        beside = text[max(0, token.start - 1) : token.start] + text[token.end : token.end + 1]
+        return token.is_separator or (number_words is not None and len(token.text) == 1 and beside.isdigit())
 
     def digits_of(token: Token) -> int:
         if token.text.isdigit():
@@ -113,7 +118,7 @@ def _runs(text: str, tokens: Sequence[Token], number_words: frozenset[str] | Non
         if count := digits_of(token):
             runs[-1].append((i, count))
             gap = 0
-        elif token.is_separator and gap < (1 if number_words is None else MAX_GAP):
+        elif parts_digits(token) and gap < (1 if number_words is None else MAX_GAP):
             gap += 1
         else:
             runs.append([])
@@ -149,7 +154,7 @@ def token_features(
                 names += [f"{kind} {min(digits, 16)}", f"{kind} groups {min(groups, 8)}"]
         if token.text[0].isalpha() and _spelled(token.text, number_words):
             names.append("number word")
-        if any(folded.odd[token.start : token.end]):
+        if token.text.isdigit() and any(folded.odd[token.start : token.end]):
             names.append("disguised")
         while ahead < len(marks) and marks[ahead][2] <= token.start:
             ahead += 1

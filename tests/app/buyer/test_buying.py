@@ -128,6 +128,40 @@ def test_a_question_that_cannot_be_sent_stays_in_its_field(services, buyers, lis
     assert services.messages.of_listings([listing["id"]]) == {}
 
 
+OFFER = "I also have cocaine for sale, 50 a gram"
+
+
+def test_goods_that_may_not_be_listed_are_not_offered_in_questions_or_answers(services, buyers, listing):
+    address = f"/l/{listing['id']}"
+    asked = buyers[0].post(f"{address}/ask", data={"text": OFFER})
+    assert (asked.status_code, said(asked)) == (422, ["Drugs and drug equipment cannot be listed."])
+    assert f">{OFFER}</textarea>" in asked.text
+    buyers[0].post(f"{address}/ask", data={"text": "Is it warm?"})
+    question = services.messages.of_listings([listing["id"]])[listing["id"]][0]
+    tab = Tab(services)
+    tab.press("reply", id=question.id, text="k o k a i n is there too")
+    assert "Drugs and drug equipment cannot be listed." in tab.desk.notices[0].words
+    assert services.messages.of_listings([listing["id"]])[listing["id"]][0].answer is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is it an original or a copy?", "Is the gun holster included?", "Would you take 20 in cash?",
+        "Was it washed with bleach?", "Does a bottle of wine fit in?", "Is it real ivory or plastic?",
+    ],
+)  # fmt: skip
+def test_what_buyers_ask_is_asked(buyers, listing, text):
+    assert buyers[0].post(f"/l/{listing['id']}/ask", data={"text": text}).status_code == 200
+
+
+def test_a_report_may_name_goods_that_may_not_be_listed(services, buyers, listing):
+    address = f"/l/{listing['id']}/report"
+    answer = buyers[0].post(address, data={"reason": "prohibited", "text": OFFER})
+    assert answer.status_code == 200, said(answer)
+    assert OFFER in services.messages.reports()[0].text
+
+
 def test_questions_that_wait_are_bounded(buyers, listing):
     address = f"/l/{listing['id']}/ask"
     answers = [buyers[0].post(address, data={"text": f"Question {n}?"}).status_code for n in range(7)]

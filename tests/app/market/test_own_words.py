@@ -137,6 +137,34 @@ def test_goods_that_may_not_be_listed_are_neither_published_nor_changed_into(cli
     assert client.get(f"/v1/listings/{listing['id']}").json() == listing
 
 
+DISGUISED_GOODS = (
+    "G l o c k 17", "m d m a pills", "Xan@x bars", "cloned credit cards", "CVV dumps", "Кокаин", "Hakenkreuz Fahne",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("title", DISGUISED_GOODS)
+def test_goods_in_disguise_do_not_go_on_sale(client, title):
+    made = draft(client).json()["id"]
+    answer = client.post("/v1/listings", json={"draft_id": made, "price": 10, "title": title, "description": "New."})
+    assert answer.status_code == 422 or answer.json()["status"] == "review", answer.json()
+
+
+@pytest.mark.parametrize(
+    ("words", "contact"),
+    [
+        ("More at t . me / annsells", "annsells"),
+        ("find me on vinted as annsells", "annsells"),
+        ("snap👻 annsells", "annsells"),
+        ("call 0151x2345x6789", "2345"),
+        ("mail a n n s e l l s @ g m a i l . c o m", "a n n"),
+    ],
+)
+def test_contact_data_in_disguise_are_taken_out(services, client, words, contact):
+    listing = published(client, description=f"Warm.\n{words}")
+    assert MASK in listing["description"]
+    assert contact not in stored(services)
+
+
 def test_category_title_and_description_are_judged_together(client):
     """'Guns' is the name of a t-shirt; not where the description offers one beside the shirt, nor as a category."""
     shirt = {"title": "Guns", "description": "Purple t-shirt.", "category": "T-Shirt"}

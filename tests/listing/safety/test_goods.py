@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.drafts.evidence_sets import goods, read_set
 from finetune.safety.goods import read_rows
-from listing.safety.prohibited_goods import check_goods, load_groups
+from listing.safety.prohibited_goods import check_goods, check_message, load_groups
 from listing.taxonomy import load_taxonomy
 
 TESTS = Path(__file__).parents[2]
@@ -65,6 +65,76 @@ def test_what_must_never_pass_is_refused_by_its_name() -> None:
     verdict = check_goods("Hat", "Straw hat, barely worn, and some Fентаnyl left over".replace("ента", "enta"))
     assert verdict is not None
     assert (verdict.code, verdict.level, verdict.words) == ("drugs", "refuse", ("fentanyl",))
+
+
+def test_goods_in_disguise_are_flagged() -> None:
+    report = goods(read_set(TESTS / "held" / "goods_disguised.jsonl"))
+    assert report["prohibited flagged"] >= 0.88
+    assert report["near-misses flagged"] <= 0.05
+    assert report["allowed refused"] <= 0.013
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("G l o c k 17", "weapons"),
+        ("g.l.o.c.k 17", "weapons"),
+        ("m d m a pills", "drugs"),
+        ("MDMApills", "drugs"),
+        ("Xan@x bars", "medicine"),
+        ("cloned credit cards", "hacking"),
+        ("CVV dumps", "hacking"),
+        ("Кокаин", "drugs"),
+        ("k0ka1n", "drugs"),
+        ("ｃｏｃａｉｎｅ", "drugs"),
+        ("c🔥o🔥c🔥a🔥i🔥n🔥e", "drugs"),
+        ("ᴄᴏᴄᴀɪɴᴇ", "drugs"),
+        ("Hakenkreuz Fahne", "extremist"),
+    ],
+)
+def test_disguises_of_goods(text: str, code: str) -> None:
+    verdict = check_goods(None, text)
+    assert verdict is not None
+    assert verdict.code == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "N I K E hoodie, letters cracked", "G A P jumper, size S M L", "l33t gamer tee, size M", "ＶＩＮＴＡＧＥ jeans",
+        "Kettle, 1.7 l, 2200 W", "iPhone 13 128GB, A4 folder, W31 L32", "Кружка с котом, 350 мл", "H&M top, 3/4 sleeve",
+    ],
+)  # fmt: skip
+def test_honest_texts_that_look_like_a_disguise(text: str) -> None:
+    assert check_goods(None, text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is it an original or a copy?", "is it original or a copy", "Yes, it is original, I have the receipt.",
+        "Is it real ivory or plastic?", "Is the gun holster included?", "Does it smell of cigarettes? No smokers here.",
+        "Ist das ein Original oder eine Kopie?", "¿Es original o una copia?", "Это оригинал или копия?",
+        "Has the crib been recalled?", "Is the serial number still on it? Where is it?",
+    ],
+)  # fmt: skip
+def test_what_people_ask_each_other_offers_nothing(text: str) -> None:
+    assert check_message(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Would you like cocaine for sale with it?", "drugs"),
+        ("Is it warm? I also have a pistol, 9 mm, no papers.", "weapons"),
+        ("k o k a i n is there too", "drugs"),
+        ("fake Gucci belts, very good copies, ten pieces", "counterfeit"),
+    ],
+)
+def test_what_a_message_offers_is_refused(text: str, code: str) -> None:
+    verdict = check_message(text)
+    assert verdict is not None
+    assert (verdict.code, verdict.level) == (code, "refuse")
 
 
 def test_a_garment_may_be_named_after_goods() -> None:
