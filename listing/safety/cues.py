@@ -42,6 +42,7 @@ _INTRODUCED = [
     re.compile(rf"(?<!\w){_ON} {_NETWORK} {_SEARCH} (?:{_FOR} )?{_PLAIN_NAME}"),
     re.compile(rf"(?<!\w){_SEARCH} (?P<name>[^\W_][\w.'-]{{3,30}}) {_ON} {_NETWORK}"),
     re.compile(rf"{_NETWORK} {_ACCOUNT}(?: is| ist|:|=| est| es| to){{0,2}} {_PLAIN_NAME}"),
+    re.compile(rf"{_NETWORK} ?[{''.join(_CUES['pictures'])}][ :=→👉-]{{0,3}}{_PLAIN_NAME}"),
     re.compile(rf"{_NETWORK}(?: {_ACCOUNT}| shop)? (?:{_any(_CUES['called'])}) {_PLAIN_NAME}"),
 ]
 _MINE = _any([word.replace(" ", "") for word in _CUES["mine"]])

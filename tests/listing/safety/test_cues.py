@@ -21,6 +21,7 @@ def found(text: str) -> list[str]:
         ("insta is p\u200br\u200bu\u200be\u200bquilts", "p\u200br\u200bu\u200be\u200bquilts"),
         ("ａｎｎａｓｈｏｐ on insta", "ａｎｎａｓｈｏｐ"),
         ("s n a p a n n a s e l l s", "s n a p a n n a s e l l s"),
+        ("snap👻 annsells", "annsells"),
         ("look for annasells on depop", "annasells"),
         ("auf Vinted heiße ich Knopfliebe, dort billiger", "Knopfliebe"),
         ("sur leboncoin cherchez Grenier Lulu", "Grenier Lulu"),
