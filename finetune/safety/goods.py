@@ -46,7 +46,8 @@ class Recipe:
 
     strength: inverse of the regularisation. guilty, near: weights of rows of the group, and of allowed ones.
     near_misses: share of allowed rows that may be reviewed. precision: of what is refused. sentence: how far above
-        a refused text one sentence of several has to score. seed: of the solver.
+        a refused text one sentence of several has to score. caution: added to both limits, since of several
+        spellings the worst one counts. seed: of the solver.
     """
 
     strength: float = 10.0
@@ -55,6 +56,7 @@ class Recipe:
     near_misses: float = 0.0625
     precision: float = 0.97
     sentence: float = 1.5
+    caution: float = 0.1
     seed: int = 7
 
 
@@ -155,7 +157,7 @@ def thresholds(rows: Sequence[Row], given: np.ndarray, recipe: Recipe) -> tuple[
     precision = np.cumsum(guilty[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(precision >= recipe.precision)
     refuse = float(given[order][enough[-1]]) if len(enough) else float("inf")
-    return max(refuse, review), review
+    return max(refuse, review) + recipe.caution, review + recipe.caution
 
 
 def figures(rows: Sequence[Row], given: np.ndarray, refuse: float, review: float) -> dict[str, float]:
