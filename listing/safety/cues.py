@@ -28,12 +28,14 @@ def _any(words: list[str]) -> str:
 
 _NETWORK = rf"(?<!\w)(?:{_any(_CUES['networks'])})(?!\w)"
 _NAMED = re.compile(rf"{_NETWORK}|[{''.join(_CUES['pictures'])}]")
-_NEXT_WORD = re.compile(r"[^\w\n.]{1,4}([^\W_][\w.-]{2,38}\w|\w{1,3}(?!\w))")
+_NEXT_WORD = re.compile(r"[^\w\n.]{1,4}([^\W_][\w.@$#-]{2,38}\w|\w{1,3}(?!\w))")
 MOST_BETWEEN = 3  # words between a network and the name
-_NAME_MARK = re.compile(r"[^\W_]_+[^\W_]|[^\W\d_]{2}\.[^\W\d_A-Z]|^[^\W\d_]{4,}[0-9]{1,4}$")
+_NAME_MARK = re.compile(
+    r"[^\W_]_+[^\W_]|[^\W\d_][0-9@$]{1,2}[^\W\d_]|[^\W_]#[0-9]{4}$|[^\W\d_]{2}\.[^\W\d_A-Z]|^[^\W\d_]{4,}[0-9]{1,4}$"
+)
 LEAST_LETTERS = 5  # of a name with marks: "W32.L30" is a size
-_ON, _SELF, _SEARCH, _FOR, _ACCOUNT = (
-    f"(?:{_any(_CUES[key])})" for key in ("on", "self", "search", "search_for", "account")
+_ON, _SELF, _SEARCH, _FOR, _ACCOUNT, _UNDER = (
+    f"(?:{_any(_CUES[key])})" for key in ("on", "self", "search", "search_for", "account", "under")
 )
 _PLAIN_NAME = r"(?P<name>[^\W_][\w.'-]{2,30}(?: [\w.'&-]{1,20}){0,2}(?=[ ]?(?:[,.;!?()\n]|$))|[^\W_][\w.'-]{3,30}(?= ))"
 _INTRODUCED = [
@@ -42,6 +44,7 @@ _INTRODUCED = [
     re.compile(rf"(?<!\w){_ON} {_NETWORK} {_SEARCH} (?:{_FOR} )?{_PLAIN_NAME}"),
     re.compile(rf"(?<!\w){_SEARCH} (?P<name>[^\W_][\w.'-]{{3,30}}) {_ON} {_NETWORK}"),
     re.compile(rf"{_NETWORK} {_ACCOUNT}(?: is| ist|:|=| est| es| to){{0,2}} {_PLAIN_NAME}"),
+    re.compile(rf"(?<!\w){_ON} {_NETWORK} {_UNDER} {_PLAIN_NAME}"),
     re.compile(rf"{_NETWORK} ?[{''.join(_CUES['pictures'])}][ :=→👉-]{{0,3}}{_PLAIN_NAME}"),
     re.compile(rf"{_NETWORK}(?: {_ACCOUNT}| shop)? (?:{_any(_CUES['called'])}) {_PLAIN_NAME}"),
 ]
@@ -53,7 +56,7 @@ _RUN_TOGETHER = re.compile(
     rf"|\w{{3,30}}(?:{_any(_CUES['signs']['@'])})(?:{_any(_CUES['providers'])})(?:{_any(_CUES['signs']['.'])})[a-z]{{2,3}}(?!\w))"
 )
 _APP_AND_NAME = re.compile(rf"(?<!\w)(?:{_any(_CUES['networks'])}){_NAME_END}")
-_NAME_AND_APP = re.compile(rf"(?<!\w)([^\W_][\w.-]{{2,38}}\w) {_ON} {_NETWORK}")
+_NAME_AND_APP = re.compile(rf"(?<!\w)([^\W_][\w.@$-]{{2,38}}\w) {_ON} {_NETWORK}")
 _SPOKEN = {sign: _any(words) for sign, words in _CUES["signs"].items()}
 _SIGN = re.compile(
     "|".join(
