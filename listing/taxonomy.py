@@ -19,6 +19,7 @@ VARIABLE = "IPL_TAXONOMY"
 COMMON = (("colour",), ("material",), ("brand",), ("size", "dimensions"), ("condition",))
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
+GROUP = "group"  # key of the block by which a group can be stated
 
 Known = Literal["seen", "read", "seller-only"]
 
@@ -106,12 +107,12 @@ class Attribute(_Frozen):
 
 
 class CategoryNode(_Frozen):
-    """A leaf. ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
+    """A leaf, or a group that can be stated. ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
 
     ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
-    says already (a hoodie has a hood).
+    says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none.
     """
 
     name: str
@@ -124,6 +125,7 @@ class CategoryNode(_Frozen):
     phrase: str
     plural: bool = False
     implies: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
     @property
     def imagenet(self) -> tuple[int, ...]:
@@ -132,20 +134,26 @@ class CategoryNode(_Frozen):
 
 
 class Taxonomy(_Frozen):
-    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf."""
+    """The tree of categories and the attributes.
+
+    ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
+    first. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
+    """
 
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
+    groups: dict[str, CategoryNode] = {}
     clothing: tuple[int, ...] = ()
     other: CategoryNode
 
     def node(self, category: str | None) -> CategoryNode:
-        """The leaf of that name; for words that name no leaf, a node of an item that is called so.
+        """The leaf or group of that name; for other words, a node of an item that is called so.
 
         None gives the node of an item that nobody has named yet: it has the attributes that every item has.
         """
-        if category in self.categories:
-            return self.categories[category]
+        for nodes in (self.categories, self.groups):
+            if category in nodes:
+                return nodes[category]
         words = " ".join((category or "").split())
         several = words.endswith("s") and not words.endswith("ss")
         called = {"name": words, "phrase": words, "plural": several, "path": (*self.other.path, words)}
@@ -158,8 +166,8 @@ class Taxonomy(_Frozen):
         return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
-        """Attributes of a category in their order, with the values that occur there; TaxonomyError: no such one."""
-        node = self.categories.get(category)
+        """Attributes of a leaf or group in their order, with its values there; TaxonomyError: no such one."""
+        node = self.categories.get(category) or self.groups.get(category)
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         return self.schema_of(node)
@@ -201,10 +209,10 @@ class Taxonomy(_Frozen):
         return tuple(self.categories.values())
 
     def find(self, words: str) -> CategoryNode | None:
-        """The leaf with that name, phrase or synonym (any case), or None."""
-        wanted = words.strip().lower()
-        nodes = self.categories.values()
-        return next((n for n in nodes if wanted in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
+        """The leaf, else the group, with that name, phrase or synonym (any case), or None."""
+        name = words.strip().lower()
+        nodes = (*self.categories.values(), *self.groups.values())
+        return next((n for n in nodes if name in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
 
 
 class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml, nine times as fast
@@ -260,7 +268,7 @@ class _File(_Frozen):
 
 
 def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], _Leaf]]:
-    """(path, leaf) for every leaf; a leaf is a block with the key ``uses``."""
+    """(path, block) of every leaf, a block with the key ``uses``, and of every group's own block ``group``."""
     for name, block in tree.items():
         here = (*path, str(name))
         if not isinstance(block, dict) or not block:
@@ -340,25 +348,41 @@ def _build(raw: Any) -> Taxonomy:
     for name, schema in file.schemas.items():
         _check_schema(name, schema, attributes)
     nodes: dict[str, CategoryNode] = {}
+    groups: dict[str, CategoryNode] = {}
     for path, leaf in _walk(file.tree):
-        name = path[-1]
-        if name in nodes:
-            raise TaxonomyError(f"category {name!r} is given twice.")
-        if leaf.uses not in file.schemas:
-            raise TaxonomyError(f"{name}: unknown schema {leaf.uses!r}.")
-        chosen = file.schemas[leaf.uses]
-        nodes[name] = CategoryNode(
-            name=name,
-            path=path,
-            tuned=chosen.tuned,
-            attributes=chosen.attributes,
-            restricted=tuple(chosen.values.items()),
-            weights=tuple(leaf.imagenet.items()),
-            **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
-        )
+        if path[-1] == GROUP and len(path) > 1:
+            groups[path[-2]] = _node(path[:-1], leaf, file.schemas)
+        elif path[-1] in nodes:
+            raise TaxonomyError(f"category {path[-1]!r} is given twice.")
+        else:
+            nodes[path[-1]] = _node(path, leaf, file.schemas)
+    if ambiguous := sorted(set(nodes) & set(groups)):
+        raise TaxonomyError(f"{', '.join(ambiguous)}: a leaf and a group have the same name.")
     _check_imagenet(nodes, file.clothing_imagenet)
     other = _other(file, attributes)
-    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, other=other)
+    below = {
+        g: tuple(n.name for n in nodes.values() if node.path == n.path[: len(node.path)]) for g, node in groups.items()
+    }
+    inner_first = sorted(groups, key=lambda name: -len(groups[name].path))
+    stated = {name: groups[name].model_copy(update={"members": below[name]}) for name in inner_first}
+    return Taxonomy(
+        attributes=attributes, categories=nodes, groups=stated, clothing=file.clothing_imagenet, other=other
+    )
+
+
+def _node(path: tuple[str, ...], leaf: _Leaf, schemas: Mapping[str, _Schema]) -> CategoryNode:
+    if leaf.uses not in schemas:
+        raise TaxonomyError(f"{path[-1]}: unknown schema {leaf.uses!r}.")
+    schema = schemas[leaf.uses]
+    return CategoryNode(
+        name=path[-1],
+        path=path,
+        tuned=schema.tuned,
+        attributes=schema.attributes,
+        restricted=tuple(schema.values.items()),
+        weights=tuple(leaf.imagenet.items()),
+        **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
+    )
 
 
 def _other(file: _File, attributes: Mapping[str, Attribute]) -> CategoryNode:
