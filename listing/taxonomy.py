@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from listing.errors import IplError
+from listing.unique_keys import RepeatedKey, load_unique
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
@@ -107,8 +108,9 @@ class Attribute(_Frozen):
 
 
 class CategoryNode(_Frozen):
-    """A leaf, or a group that can be stated. ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
+    """A leaf, or a group that can be stated.
 
+    ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
     ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
@@ -213,19 +215,6 @@ class Taxonomy(_Frozen):
         name = words.strip().lower()
         nodes = (*self.categories.values(), *self.groups.values())
         return next((n for n in nodes if name in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
-
-
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml, nine times as fast
-    """SafeLoader that refuses a key given twice; plain YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node)  # type: ignore[no-untyped-call]
-            if key in seen:
-                raise TaxonomyError(f"{key!r} is given twice (line {key_node.start_mark.line + 1}).")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 class _Schema(_Frozen):
@@ -405,7 +394,7 @@ def load_taxonomy(path: str | Path | None = None) -> Taxonomy:
     """
     file = Path(path or os.environ.get(VARIABLE) or DEFAULT_FILE)
     try:
-        taxonomy = _build(yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys))
+        taxonomy = _build(load_unique(file.read_text(encoding="utf-8")))
         if not path:
             _check_common(taxonomy)
         return taxonomy
@@ -417,5 +406,5 @@ def load_taxonomy(path: str | Path | None = None) -> Taxonomy:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or error.title
         raise TaxonomyError(f"The taxonomy {file} is wrong at {place}: {first['msg']}.") from None
-    except TaxonomyError as error:
+    except (RepeatedKey, TaxonomyError) as error:
         raise TaxonomyError(f"The taxonomy {file} is wrong: {error}") from None

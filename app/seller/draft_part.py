@@ -132,7 +132,7 @@ def _category(view: DraftView) -> dict[str, Any] | None:
 
     return {
         "in_range": known.in_range or chosen,
-        "unnamed": known.value is not None and known.confidence < LIKELY and not chosen,
+        "unnamed": not chosen and (known.value in load_taxonomy().groups or 0 < known.confidence < LIKELY),
         "candidates": [
             {
                 "value": c.value,

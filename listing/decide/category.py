@@ -44,7 +44,8 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     if not (pooled or imagenet):
         return Category(value=None, confidence=0.0, in_range=False)
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
-    return _two_ranges(votes, _garment_probability(views, votes, tuned, calibration.range), calibration, taxonomy)
+    garment = _garment_probability(views, votes, tuned, calibration.range)
+    return _two_ranges(votes, garment, calibration, taxonomy, shown_item="item" in views.roles)
 
 
 def _one_pool(
@@ -88,18 +89,24 @@ def _garment_probability(
 
 
 def _two_ranges(
-    votes: Mapping[str, Distribution], garment: float, calibration: Calibration, taxonomy: Taxonomy
+    votes: Mapping[str, Distribution],
+    garment: float,
+    calibration: Calibration,
+    taxonomy: Taxonomy,
+    *,
+    shown_item: bool,
 ) -> Category:
     """One probability for each leaf: ``garment`` is shared by the tuned leaves, the rest by all others."""
     tuned, limits = frozenset(taxonomy.tuned()), calibration.range
     other = frozenset(taxonomy.categories) - tuned
     weights = calibration.of("category").weights or _shared(votes, limits, tuned)
     pool = {n: garment * p for n, p in _garment_pool(votes, tuned, weights).items()}
-    pool |= {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights).items()}
+    pool |= {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()}
     shown = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
     if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
         shown["classifier"] = beyond
-    value, confidence = _named(pool, taxonomy, limits)
+    least = 0.0 if shown_item else limits.min_unrecognised
+    value, confidence = _named(pool, taxonomy, limits, least)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return Category(
         value=value,
@@ -110,19 +117,19 @@ def _two_ranges(
     )
 
 
-def _named(pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange) -> tuple[str | None, float]:
+def _named(pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, least: float) -> tuple[str | None, float]:
     """The most specific name that is likely enough, and its probability: a leaf, a group of leaves, or none."""
     if not pool:
         return None, 0.0
     leaf, p = best(pool)
-    if p >= limits.min_leaf:
+    if p >= max(limits.min_leaf, least):
         return leaf, p
     sums = {name: sum(pool.get(member, 0.0) for member in node.members) for name, node in taxonomy.groups.items()}
     for name, p in sorted(sums.items(), key=lambda item: (-len(taxonomy.groups[item[0]].path), -item[1])):
-        if p >= limits.min_group:
+        if p >= max(limits.min_group, least):
             return name, p
     leaf, p = best(pool)
-    return (leaf, p) if p >= limits.min_confidence else (None, 0.0)
+    return (leaf, p) if p >= max(limits.min_confidence, least) else (None, 0.0)
 
 
 def _within(votes: Distribution, names: frozenset[str]) -> dict[str, float]:
@@ -154,15 +161,18 @@ def _garment_pool(votes: Mapping[str, Distribution], names: frozenset[str], weig
     return {name: value / norm for name, value in raised.items()}
 
 
-def _other_pool(votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution) -> dict[str, float]:
-    """Weighted mean over the leaves beyond garments; sums to less than 1 when the sources see something else."""
+def _other_pool(
+    votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution, covered: float
+) -> dict[str, float]:
+    """Weighted mean over the leaves beyond garments; sums to 1 where the sources give them ``covered`` or more."""
     heard = {source: _within(votes.get(source, {}), names) for source in weights}
     total = sum(weights[source] for source, opinion in heard.items() if opinion)
     pool: dict[str, float] = {}
     for source, opinion in heard.items():
         for name, p in opinion.items():
             pool[name] = pool.get(name, 0.0) + weights[source] / total * p
-    return pool
+    norm = max(sum(pool.values()), covered)
+    return {name: p / norm for name, p in pool.items()}
 
 
 def _best_by_source(votes: Mapping[str, Distribution], taxonomy: Taxonomy) -> dict[str, Candidate]:
@@ -181,7 +191,7 @@ def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list
         unknown = "I do not know this kind of item: write what it is, or choose a category."
         return photos or [Flag(code="outside-known", message=unknown, field="category")]
     flags = [*_different_items(list(views.classifier("category").values()), taxonomy), *photos]
-    if taxonomy.tuned() and not taxonomy.categories[category.value].tuned and views.classifier("category"):
+    if taxonomy.tuned() and not taxonomy.node(category.value).tuned and views.classifier("category"):
         message = "I was trained on clothes; for other things I state little. Please check the category."
         flags.insert(0, Flag(code="outside-tuned", message=message, field="category"))
     return flags

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from listing.backends.base import RepliesUnreadable
 from listing.calibration import Calibration
 from listing.schema import AttributeValue, Category, Draft, Flag, Quality, Question
-from listing.taxonomy import Taxonomy
+from listing.taxonomy import CategoryNode, Taxonomy
 
 if TYPE_CHECKING:
     from listing.request import DraftRequest
@@ -21,7 +21,7 @@ _ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it i
 def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
     """What only the seller can answer, the most useful first; nothing that is already known."""
     node = taxonomy.node(category.value)
-    first = [] if category.value else [Question(attribute="category", text="What is it?", choices=_choices(category))]
+    first = [] if category.value and not node.members else [_what_it_is(category, node)]
     known = {fact.name for fact in facts if fact.value is not None}
     open_ones = {
         attribute.name: attribute
@@ -35,9 +35,10 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
     return [*first, *asked][:MAX_QUESTIONS]
 
 
-def _choices(category: Category) -> list[str]:
-    """What it may be; the seller can write anything else."""
-    return [candidate.value for candidate in category.candidates]
+def _what_it_is(category: Category, node: CategoryNode) -> Question:
+    """Of an item that nobody has named yet, or by its group alone; the seller can write anything else."""
+    text = f"What kind of {node.phrase} is it?" if node.members and not node.plural else "What is it?"
+    return Question(attribute="category", text=text, choices=[c.value for c in category.candidates])
 
 
 def model_flags(model: str, calibration: Calibration, *, answered: bool) -> list[Flag]:
