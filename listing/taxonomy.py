@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from listing.errors import IplError
-from listing.unique_keys import RepeatedKey, load_unique
+from listing.taxonomy_file import Frozen, LeafBlock, SchemaBlock, TaxonomyError, TaxonomyFile, load_unique, walk
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
@@ -25,17 +24,7 @@ GROUP = "group"  # key of the block by which a group can be stated
 Known = Literal["seen", "read", "seller-only"]
 
 
-class TaxonomyError(IplError, ValueError):
-    """The taxonomy file is wrong; the message names the place and what is wrong with it."""
-
-    exit_status = 2
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Forms(_Frozen):
+class Forms(Frozen):
     """How our own texts say one value: ``before`` the noun, ``behind`` a "with", or as a sentence of its own.
 
     ``sentence`` is (singular, plural), or one sentence for both.
@@ -46,7 +35,7 @@ class Forms(_Frozen):
     sentence: tuple[str, ...] = Field(default=(), max_length=2)
 
 
-class Attribute(_Frozen):
+class Attribute(Frozen):
     """One attribute: all that the product says, asks and checks about it is declared here.
 
     ``known`` says how it can come to be known; several ways are allowed.
@@ -76,9 +65,9 @@ class Attribute(_Frozen):
     unsettled: tuple[str, ...] = ()
     in_text: int | None = None
     unspoken: tuple[str, ...] = ()
-    value_labels: dict[str, str] = {}
-    forms: dict[str, Forms] = {}
-    phrases: dict[str, tuple[str, ...]] = {}
+    value_labels: dict[str, str] = Field(default_factory=dict)
+    forms: dict[str, Forms] = Field(default_factory=dict)
+    phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @field_validator("known", mode="before")
     @classmethod
@@ -107,7 +96,7 @@ class Attribute(_Frozen):
         return way in self.known
 
 
-class CategoryNode(_Frozen):
+class CategoryNode(Frozen):
     """A leaf, or a group that can be stated.
 
     ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
@@ -135,7 +124,7 @@ class CategoryNode(_Frozen):
         return tuple(index for index, _ in self.weights)
 
 
-class Taxonomy(_Frozen):
+class Taxonomy(Frozen):
     """The tree of categories and the attributes.
 
     ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
@@ -144,7 +133,7 @@ class Taxonomy(_Frozen):
 
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
-    groups: dict[str, CategoryNode] = {}
+    groups: dict[str, CategoryNode] = Field(default_factory=dict)
     clothing: tuple[int, ...] = ()
     other: CategoryNode
 
@@ -217,57 +206,6 @@ class Taxonomy(_Frozen):
         return next((n for n in nodes if name in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
 
 
-class _Schema(_Frozen):
-    tuned: bool = False
-    attributes: tuple[str, ...] = Field(min_length=1)
-    values: dict[str, tuple[str, ...]] = {}
-
-
-class _Leaf(_Frozen):
-    # `schema` is taken by pydantic, so that the key of the file is called `uses`.
-    uses: str
-    phrase: str
-    plural: bool = False
-    synonyms: tuple[str, ...] = ()
-    implies: tuple[str, ...] = ()
-    imagenet: dict[int, float] = {}
-
-    @field_validator("imagenet", mode="before")
-    @classmethod
-    def _spell_out(cls, given: Any) -> Any:
-        """A list means a share of 1 each; the key ``0-397`` means each class of that range."""
-        if isinstance(given, list):
-            return dict.fromkeys(given, 1.0)
-        if not isinstance(given, dict):
-            return given
-        shares: dict[Any, Any] = {}
-        for key, share in given.items():
-            first, dash, last = str(key).partition("-")
-            ranged = dash and first.isdigit() and last.isdigit()
-            shares.update(dict.fromkeys(range(int(first), int(last) + 1) if ranged else [key], share))
-        return shares
-
-
-class _File(_Frozen):
-    attributes: dict[str, dict[str, Any]] = Field(min_length=1)
-    schemas: dict[str, _Schema] = Field(min_length=1)
-    clothing_imagenet: tuple[int, ...] = ()
-    other: str | None = None
-    tree: dict[str, Any] = Field(min_length=1)
-
-
-def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], _Leaf]]:
-    """(path, block) of every leaf, a block with the key ``uses``, and of every group's own block ``group``."""
-    for name, block in tree.items():
-        here = (*path, str(name))
-        if not isinstance(block, dict) or not block:
-            raise TaxonomyError(f"{' > '.join(here)}: a group needs leaves, a leaf needs `uses` and `phrase`.")
-        if "uses" in block:
-            yield here, _Leaf.model_validate(block)
-        else:
-            yield from _walk(block, here)
-
-
 def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]:
     """The attributes in the file's order; one with ``values_of`` gets what it shares from the attribute it names."""
     built: dict[str, Attribute] = {}
@@ -297,7 +235,7 @@ def _check_attribute(attribute: Attribute) -> None:
         raise TaxonomyError(f"attribute {name}: texts mention it, so that it needs `phrases` for {', '.join(bare)}.")
 
 
-def _check_schema(name: str, schema: _Schema, attributes: Mapping[str, Attribute]) -> None:
+def _check_schema(name: str, schema: SchemaBlock, attributes: Mapping[str, Attribute]) -> None:
     for attribute in schema.attributes:
         if attribute not in attributes:
             raise TaxonomyError(f"schema {name}: unknown attribute {attribute!r}.")
@@ -332,13 +270,13 @@ def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]
 
 
 def _build(raw: Any) -> Taxonomy:
-    file = _File.model_validate(raw)
+    file = TaxonomyFile.model_validate(raw)
     attributes = _attributes(file.attributes)
     for name, schema in file.schemas.items():
         _check_schema(name, schema, attributes)
     nodes: dict[str, CategoryNode] = {}
-    groups: dict[str, CategoryNode] = {}
-    for path, leaf in _walk(file.tree):
+    groups: dict[str, CategoryNode] = Field(default_factory=dict)
+    for path, leaf in walk(file.tree):
         if path[-1] == GROUP and len(path) > 1:
             groups[path[-2]] = _node(path[:-1], leaf, file.schemas)
         elif path[-1] in nodes:
@@ -359,7 +297,7 @@ def _build(raw: Any) -> Taxonomy:
     )
 
 
-def _node(path: tuple[str, ...], leaf: _Leaf, schemas: Mapping[str, _Schema]) -> CategoryNode:
+def _node(path: tuple[str, ...], leaf: LeafBlock, schemas: Mapping[str, SchemaBlock]) -> CategoryNode:
     if leaf.uses not in schemas:
         raise TaxonomyError(f"{path[-1]}: unknown schema {leaf.uses!r}.")
     schema = schemas[leaf.uses]
@@ -374,7 +312,7 @@ def _node(path: tuple[str, ...], leaf: _Leaf, schemas: Mapping[str, _Schema]) ->
     )
 
 
-def _other(file: _File, attributes: Mapping[str, Attribute]) -> CategoryNode:
+def _other(file: TaxonomyFile, attributes: Mapping[str, Attribute]) -> CategoryNode:
     """The node of items without a leaf: with the schema that ``other`` names, else what every item has."""
     if file.other is not None and file.other not in file.schemas:
         raise TaxonomyError(f"other: unknown schema {file.other!r}.")
@@ -406,5 +344,5 @@ def load_taxonomy(path: str | Path | None = None) -> Taxonomy:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or error.title
         raise TaxonomyError(f"The taxonomy {file} is wrong at {place}: {first['msg']}.") from None
-    except (RepeatedKey, TaxonomyError) as error:
+    except TaxonomyError as error:
         raise TaxonomyError(f"The taxonomy {file} is wrong: {error}") from None

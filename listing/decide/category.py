@@ -45,7 +45,7 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
         return Category(value=None, confidence=0.0, in_range=False)
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, tuned, calibration.range)
-    return _two_ranges(votes, garment, calibration, taxonomy, shown_item="item" in views.roles)
+    return _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
 
 
 def _one_pool(
@@ -94,7 +94,7 @@ def _two_ranges(
     calibration: Calibration,
     taxonomy: Taxonomy,
     *,
-    shown_item: bool,
+    roles: Sequence[str],
 ) -> Category:
     """One probability for each leaf: ``garment`` is shared by the tuned leaves, the rest by all others."""
     tuned, limits = frozenset(taxonomy.tuned()), calibration.range
@@ -105,8 +105,8 @@ def _two_ranges(
     shown = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
     if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
         shown["classifier"] = beyond
-    least = 0.0 if shown_item else limits.min_unrecognised
-    value, confidence = _named(pool, taxonomy, limits, least)
+    least = 0.0 if "item" in roles else limits.min_unrecognised
+    value, confidence = _named(_nameable(pool, roles, tuned), taxonomy, limits, least)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return Category(
         value=value,
@@ -115,6 +115,13 @@ def _two_ranges(
         sources=_best_by_source(shown, taxonomy),
         in_range=value is not None,
     )
+
+
+def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -> Distribution:
+    """What may be named: no garment that the towers do not know, and nothing by its label alone."""
+    if "item" in roles:
+        return pool
+    return {} if "label" in roles else {name: p for name, p in pool.items() if name not in tuned}
 
 
 def _named(pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, least: float) -> tuple[str | None, float]:
