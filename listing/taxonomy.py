@@ -275,7 +275,7 @@ def _build(raw: Any) -> Taxonomy:
     for name, schema in file.schemas.items():
         _check_schema(name, schema, attributes)
     nodes: dict[str, CategoryNode] = {}
-    groups: dict[str, CategoryNode] = Field(default_factory=dict)
+    groups: dict[str, CategoryNode] = {}
     for path, leaf in walk(file.tree):
         if path[-1] == GROUP and len(path) > 1:
             groups[path[-2]] = _node(path[:-1], leaf, file.schemas)
