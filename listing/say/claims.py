@@ -19,7 +19,8 @@ from listing.schema import AttributeValue, Category, Detail, SpanStatus
 from listing.taxonomy import Taxonomy
 
 LIKELY = 0.5  # the least probability at which something is said
-SURE_DETAIL = 0.8
+FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
+SURE = 0.75  # the least probability at which it is said without a mark, where no threshold is calibrated
 MAX_VALUE_LENGTH = 60  # characters
 NAME = "item_type"
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
@@ -69,7 +70,7 @@ def claims_of(
     for detail in details:
         if detail.confidence >= LIKELY:
             known = detail.phrase in detail_forms()  # a model's own words were measured by nobody
-            status = "certain" if known and detail.confidence >= SURE_DETAIL else "check"
+            status = "certain" if known and detail.confidence >= SURE else "check"
             claims.append(Claim("detail", detail.phrase, status, detail.confidence))
     return claims
 

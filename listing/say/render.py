@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from listing.request import Tone
-from listing.say.claims import Claim
+from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
 from listing.say.phrases import Phrases, Words, letters
 from listing.say.settle import Item, settle, spare, without
@@ -18,7 +18,6 @@ from listing.schema import Span
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
-FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
 SHORTER = 0.8  # share of the words that a shorter text has at most
 MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
 FRIENDLY = (  # (of one thing, of several): lines that claim nothing

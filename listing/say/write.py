@@ -11,6 +11,7 @@ from listing.backends.base import Backend
 from listing.events import TextEvent
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
+from listing.observe.neighbours import Neighbours
 from listing.request import DraftRequest
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
@@ -19,7 +20,6 @@ from listing.say.claims import SELLERS_OWN, Claim
 from listing.say.filter import guard, known_words
 from listing.say.forms import detail_forms, form_for
 from listing.say.settle import settle
-from listing.say.support import NeighbourValues
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
 
@@ -84,8 +84,7 @@ def checked(
     taxonomy: Taxonomy,
     *,
     note: str = "",
-    neighbour_values: NeighbourValues = (),
-    neighbour_texts: Sequence[str] = (),
+    neighbours: Neighbours | None = None,
     language: str = ENGLISH,
 ) -> tuple[str, list[Flag]]:
     """The text without the sentences that claim what is not known; empty where too little is left of it.
@@ -110,8 +109,8 @@ def checked(
         taxonomy,
         note=note,
         ocr=printed,
-        neighbour_texts=neighbour_texts,
-        neighbour_values=neighbour_values,
+        neighbour_texts=neighbours.texts if neighbours else (),
+        neighbour_values=neighbours.values() if neighbours else (),
         field=field,
     )
     kept = _said_once(kept, ground.verify(kept, facts, node.name, taxonomy, note=note, ocr=printed))
