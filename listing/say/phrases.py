@@ -9,6 +9,7 @@ from listing.say.claims import Claim
 from listing.say.forms import detail_forms, form_for
 from listing.say.marks import Marker, capital, listed, plain, with_article
 from listing.say.settle import Item
+from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
 
 # Where things stand in a description: groups of details, and attributes.
@@ -285,8 +286,3 @@ class Phrases:
 
     def _forms(self, claim: Claim) -> Forms:
         return self.taxonomy.attributes[claim.attribute].forms.get(claim.value, _NO_FORMS)
-
-
-def letters(text: str) -> str:
-    """Letters and digits alone, in lower case."""
-    return "".join(c for c in text.lower() if c.isalnum())

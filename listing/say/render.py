@@ -12,8 +12,9 @@ from random import Random
 from listing.request import Tone
 from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
-from listing.say.phrases import Phrases, Words, letters
+from listing.say.phrases import Phrases, Words
 from listing.say.settle import Item, settle, spare, without
+from listing.say.statements import letters
 from listing.schema import Span
 from listing.taxonomy import Taxonomy
 

@@ -13,7 +13,7 @@ from listing.say.claims import NAME, SELLERS_OWN, Claim, blend_of
 from listing.say.forms import detail_forms, form_for, is_plural
 from listing.say.marks import article, span_of
 from listing.say.render import CLOSERS, render, sentences_of
-from listing.say.sentences import split
+from listing.say.statements import split
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Taxonomy, load_taxonomy
 

@@ -12,7 +12,7 @@ import pytest
 from app.editing import edits
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
-from listing.say.filter import guard
+from listing.say.check import guard
 from listing.taxonomy import load_taxonomy
 from tests.fakes import UNSUPPORTED
 
@@ -155,11 +155,11 @@ STUMP = re.compile(
 
 
 def test_no_stump_is_left_in_texts_of_real_drafts():
-    from listing.say.ground import find_claims
+    from listing.say.statements import find_statements
 
     cuts = 0
     for text in real_texts():
-        for claim in find_claims(text):
+        for claim in find_statements(text):
             left = edits.without(text, claim.text, claim.start)
             cuts += 1
             assert len(left) < len(text), (text, claim.text)
