@@ -8,20 +8,22 @@ name are always said, because a listing without them is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from listing.calibration import Calibration
 from listing.lexicon import english, load_lexicon
+from listing.observe.networks.details import load_details
+from listing.observe.note import read_note
 from listing.safety.injection import instruction_like
-from listing.say.forms import detail_forms
-from listing.schema import AttributeValue, Category, Detail, SpanStatus
+from listing.schema import AttributeValue, Category, Detail, Draft, Span, SpanStatus
 from listing.taxonomy import Taxonomy
 
 LIKELY = 0.5  # the least probability at which something is said
 FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
 SURE = 0.75  # the least probability at which it is said without a mark, where no threshold is calibrated
 MAX_VALUE_LENGTH = 60  # characters
+MAX_FACT_LENGTH = 80  # most characters that a seller writes of a fact
 NAME = "item_type"
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
@@ -69,7 +71,7 @@ def claims_of(
             claims += _of_fact(fact, taxonomy)
     for detail in details:
         if detail.confidence >= LIKELY:
-            known = detail.phrase in detail_forms()  # a model's own words were measured by nobody
+            known = detail.phrase in load_details().patterns  # a model's own words were measured by nobody
             status = "certain" if known and detail.confidence >= SURE else "check"
             claims.append(Claim("detail", detail.phrase, status, detail.confidence))
     return claims
@@ -127,3 +129,21 @@ def blend_of(fact: AttributeValue | None) -> str:
     if fact is None or fact.name != "material" or fact.locked:
         return ""
     return next((e.text for e in fact.evidence if e.source == "ocr" and e.text and "%" in e.text), "")
+
+
+def stated_claims(draft: Draft) -> list[Claim]:
+    """The claims that a draft's spans make, and its category."""
+    blend = blend_of(draft.attribute("material"))
+    noted = read_note(draft.description.partition("\n\n")[2]).facts
+    claims = [_claim(span, noted, blend if span.attribute == "material" else "") for span in draft.spans]
+    category = draft.category.value
+    if category and not any(c.attribute == "category" for c in claims):
+        claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
+    return list({(c.attribute, c.value): c for c in claims}.values())
+
+
+def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
+    name, others = span.attribute or "", tuple(span.alternatives)
+    read = span.status == "certain" and name in ("size", "material")  # nothing else makes these certain
+    told = span.status == "seller" and noted.get(name) == span.value
+    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", told)

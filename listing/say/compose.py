@@ -15,10 +15,9 @@ from listing.pipeline_parts import Parts
 from listing.request import DraftRequest
 from listing.safety.clauses import scrub_listing
 from listing.say.claims import FIRM, NAME, Claim, claims_of
-from listing.say.marks import limited, word_count
+from listing.say.marks import find_spans, limited, word_count
 from listing.say.render import MIN_WORDS, SHORTER, render, sentences_of
 from listing.say.settle import settle
-from listing.say.spans import find_spans
 from listing.say.write import checked, write
 from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from listing.say.claims import FIRM, LIKELY, NAME, SURE, Claim
-from listing.say.forms import detail_forms
-from listing.say.settle import settle
+from listing.say.settle import detail_forms, form_for, settle
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
 
@@ -28,6 +28,7 @@ _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
 _SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
+_WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
 
 
@@ -160,3 +161,31 @@ def listed(parts: Sequence[str]) -> str:
 def word_count(text: str) -> int:
     """Words of a text with or without marks."""
     return len(plain(text).split())
+
+
+def find_spans(fields: Mapping[TextField, str], claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Span]:
+    """Where the texts say the claims, the longest words first; no two spans overlap."""
+    spans: list[Span] = []
+    phrases = [(phrase, claim) for claim in claims for phrase in _phrases(claim, claims, taxonomy)]
+    phrases.sort(key=lambda entry: -len(entry[0]))
+    for field in get_args(TextField):
+        for phrase, claim in phrases:
+            pattern = re.escape(phrase).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]")
+            for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", fields[field], re.IGNORECASE):
+                if not any(s.field == field and s.start < match.end() and match.start() < s.end for s in spans):
+                    spans.append(span_of(claim, field, *match.span()))
+    return sorted(spans, key=lambda s: (s.field == "description", s.start))
+
+
+def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[str]:
+    """The words that any text may say a claim in."""
+    node = taxonomy.node(next(c.value for c in claims if c.attribute == "category"))
+    if claim.attribute == "category":
+        return {node.phrase, *node.synonyms}
+    if claim.attribute == "detail":
+        form = detail_forms().get(claim.value)
+        words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
+        words += [] if form else [_WHERE.split(claim.value)[0]]  # "thumb loops" of "thumb loops at the cuffs"
+        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
+    phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
+    return {f"size {claim.value}"} if claim.attribute == "size" else phrases

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from listing.say.claims import Claim
-from listing.say.forms import detail_forms, form_for
 from listing.say.marks import Marker, capital, listed, plain, with_article
-from listing.say.settle import Item
+from listing.say.settle import Item, detail_forms, form_for
 from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
 

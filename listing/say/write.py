@@ -17,8 +17,7 @@ from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
 from listing.say.check import guard, known_words, verify
 from listing.say.claims import SELLERS_OWN, Claim
-from listing.say.forms import detail_forms, form_for
-from listing.say.settle import settle
+from listing.say.settle import detail_forms, form_for, settle
 from listing.say.statements import Statement, split
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy

@@ -7,15 +7,16 @@ from itertools import count
 
 import pytest
 
-from app.editing import claims
-from app.editing.edits import Edit
 from app.seller.desk import Painter
 from app.views import DraftView
 from finetune.data.photosets import read_annotations
 from listing.intake.photos import intake
 from listing.request import DraftRequest
-from listing.say.forms import detail_forms
-from listing.say.spans import find_spans, said
+from listing.say import rewrite
+from listing.say.claims import stated_claims
+from listing.say.edits import Edit
+from listing.say.marks import find_spans
+from listing.say.settle import detail_forms
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of
@@ -35,7 +36,7 @@ def wrong(before: DraftView, after: DraftView, press: Press) -> list[str]:
     attribute = load_taxonomy().attributes.get(name)
     wanted = [] if value is None else value.split(", ") if attribute is not None and attribute.many else [value]
     assert after.draft is not None
-    out += [f"still says {s.value}" for s in after.draft.spans if claims.name_of(s) == name and s.value not in wanted]
+    out += [f"still says {s.value}" for s in after.draft.spans if rewrite.name_of(s) == name and s.value not in wanted]
     kinds = [detail_forms()[s.value].kind for s in _described(after.draft) if s.value in detail_forms()]
     out += [f"two values of {kind}" for kind in set(kinds) - {None} if kinds.count(kind) > 1]
     if after.quality.score < before.quality.score:
@@ -93,7 +94,7 @@ def by_a_model(written: Draft) -> Draft:
     for ours, theirs in (("This is a", "I sell a"), ("It has", "You get"), ("They have", "You get")):
         own = own.replace(ours, theirs)
     fields = {"title": written.title, "description": f"{own} A nice piece for every day."}
-    marks = find_spans(fields, said(written), load_taxonomy())
+    marks = find_spans(fields, stated_claims(written), load_taxonomy())
     return written.model_copy(update={"description": fields["description"] + blank + note, "spans": marks})
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from listing.request import TONES
 from listing.say.claims import claims_of, is_words
-from listing.say.forms import detail_forms
 from listing.say.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, render
+from listing.say.settle import detail_forms
 from listing.schema import Category, Detail, Evidence
 from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, every_plan, fact, text
 
