@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from listing.intake.quality import WEIGHTS, assess
+from listing.lexicon import lower
 from listing.say import rewrite, seller_words
 from listing.say.ask import open_offers
 from listing.say.claims import NAME
@@ -232,7 +233,7 @@ def _placed(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
     """The spans of the draft where their words stand in what the seller typed instead; others go."""
     kept: list[Span] = []
     for span in draft.spans:
-        written, text = _lower(getattr(draft, span.field)), _lower(texts[span.field])  # "Navy" moved behind "My"
+        written, text = lower(getattr(draft, span.field)), lower(texts[span.field])  # "Navy" moved behind "My"
         words = written[span.start : span.end]
         start = moved(written, text, words, span.start) if text != written else span.start
         start = start if start >= 0 else nearest(text, words, span.start)
@@ -240,14 +241,6 @@ def _placed(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
         if start >= 0 and free:
             kept.append(span.model_copy(update={"start": start, "end": start + len(words)}))
     return kept
-
-
-def _lower(text: str) -> str:
-    """In lower case, every character still at its place."""
-    lowered = text.lower()
-    if len(lowered) == len(text):  # as nearly always
-        return lowered
-    return "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 
 def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:

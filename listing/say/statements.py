@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from listing.lexicon import Lexicon, load_lexicon, plain, words
+from listing.lexicon import Lexicon, load_lexicon, lower, plain, words
 from listing.safety.injection import instruction_like, without_instructions
 
 Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibited"]
@@ -97,7 +97,7 @@ class _Candidate:
 
 def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     """Everything that might be a claim; they may overlap. A higher rank wins at the same length."""
-    lowered = text.lower()
+    lowered = lower(text)
     yield from _patterned(text, lexicon)
     for match in lexicon.phrases.finditer(lowered):
         yield _Candidate(match.start(), match.end(), next(iter(lexicon.meaning(match[0]))), 2)
@@ -111,7 +111,7 @@ def _candidates(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
 
 def _patterned(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     """Claims without a value of the taxonomy: features, origin, condition, size and the like."""
-    lowered = text.lower()
+    lowered = lower(text)
     for kind, pattern in lexicon.claims.items():
         rank = 3 if kind in lexicon.prohibited else 2
         for match in pattern.finditer(lowered):
@@ -155,7 +155,7 @@ def everyday(word: str, lexicon: Lexicon) -> bool:
 
 
 def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
-    lowered = text.lower()
+    lowered = lower(text)
     matches = list(lexicon.thing_words.finditer(lowered))
     for here, following in zip(matches, [*matches[1:], None], strict=False):
         # In 'shirt dress' only the last word says what it is; in 'goes with jeans' none does.

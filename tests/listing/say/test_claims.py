@@ -93,3 +93,8 @@ def test_an_order_in_the_photo_supports_nothing(taxonomy: Taxonomy) -> None:
 
 def test_taste_is_no_claim() -> None:
     assert find_statements("A lovely simple piece, easy to style for everyday wear.") == []
+
+
+def test_letters_that_grow_in_lower_case_move_no_statement() -> None:
+    text = "Red t-shirt with white TÜRKİYE print"
+    assert all(text[s.start : s.end] == s.text for s in find_statements(text))
