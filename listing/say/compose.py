@@ -124,15 +124,19 @@ def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonom
     """A model's description and, behind it, wear and size that it leaves out; where it says less than was asked for,
     the rest of what is known as well. ``short``: little was asked for."""
     item = settle(claims, taxonomy)
-    found = find_spans({"title": title, "description": text}, claims, taxonomy)
-    said = {(span.attribute, span.value) for span in found}
+    spans = find_spans({"title": title, "description": text}, claims, taxonomy)
+    stated = {(span.attribute, span.value) for span in spans}
     rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
-    firm = [c for c in rest if c.attribute != "audience" and (c.status != "check" or c.likelihood >= FIRM)]
-    firm += [c for c in item.facts.values() if c.attribute == "size" and c not in firm]
-    left = [c for c in (*firm, *item.wear) if (c.attribute, c.value) not in said and not c.noted]
+    more = [c for c in rest if _is_firm(c)]
+    more += [c for c in (*item.facts.values(), *item.wear) if c.attribute in ("size", "condition") and c not in more]
+    left = [c for c in more if (c.attribute, c.value) not in stated and not c.noted]
     named = [c for c in claims if c.attribute in ("category", NAME)]
-    more = sentences_of(named, left, taxonomy)[0] if left else ""
-    return f"{text} {more}".rstrip()
+    return f"{text} {sentences_of(named, left, taxonomy)[0]}".rstrip() if left else text
+
+
+def _is_firm(claim: Claim) -> bool:
+    """Whether it is likely enough for a text that has to be longer."""
+    return claim.attribute != "audience" and (claim.status != "check" or claim.likelihood >= FIRM)
 
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:

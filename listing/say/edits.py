@@ -251,20 +251,17 @@ def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
     """
     if old is None or not edited.locked:
         return new
-    own_words = settled(old, edited)
-    update: dict[str, Any] = {f: getattr(old, f) for f in TEXTS if f in edited.values}
-    own = {a.name: a for a in old.attributes}
+    typed, locked = edited.values.keys(), edited.locked | settled(old, edited).by_words.keys()
+    earlier = {a.name: a for a in old.attributes}
+    update: dict[str, Any] = {f: getattr(old, f) for f in TEXTS if f in typed}
     update["attributes"] = [
-        own.get(a.name, AttributeValue(name=a.name)) if a.name in edited.locked | own_words.by_words.keys() else a
-        for a in new.attributes
+        earlier.get(a.name, AttributeValue(name=a.name)) if a.name in locked else a for a in new.attributes
     ]
-    update["questions"] = new.questions + [
-        q for q in old.questions if q.attribute in edited.locked and q not in new.questions
-    ]
-    update["flags"] = [f for f in new.flags if f.field not in edited.values]
-    update["spans"] = [s for d in (old, new) for s in d.spans if (s.field in edited.values) == (d is old)]
-    if "category" in edited.values:
-        update["category"] = old.category
+    asked = [q for q in old.questions if q.attribute in edited.locked and q not in new.questions]
+    update["questions"] = [*new.questions, *asked]
+    update["flags"] = [f for f in new.flags if f.field not in typed]
+    update["spans"] = [s for d in (old, new) for s in d.spans if (s.field in typed) == (d is old)]
+    update["category"] = old.category if "category" in typed else new.category
     return new.model_copy(update=update)
 
 

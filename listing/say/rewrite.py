@@ -23,7 +23,6 @@ from listing.schema import Detail, Draft, Offer, Span, TextField
 from listing.taxonomy import load_taxonomy
 
 DETAIL = "detail:"
-_BEFORE_NOUNS = frozenset({"are", "is", "with", "of", "these", "my"})
 _SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 _Texts = Mapping[TextField, str]
@@ -105,20 +104,26 @@ def _rendered(draft: Draft, said: Mapping[str, str | None], tone: Tone) -> Draft
 
     What was told last goes first: of two values that exclude each other it is the one that stands.
     """
-    before = stated_claims(draft)
-    present = {name_of(claim) for claim in before}
-    kept = [claim for each in before if not _disproved(draft, each, said) for claim in _claims_now(each, said)]
-    pairs = {(c.attribute, c.value) for c in kept}
-    kept += [c for n, v in said.items() if n in present for c in _claims(n, v) if (c.attribute, c.value) not in pairs]
+    before, after = stated_claims(draft), _claims_after(draft, said)
     new = [claim for name in reversed([*said]) for claim in unsaid(draft, {name: said[name]})]
-    if not new and {(c.attribute, c.value) for c in kept} == {(c.attribute, c.value) for c in before}:
+    if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
         return draft  # what is confirmed changes no word
-    claims = [*(c for c in new if c.attribute != "detail"), *kept], [*new, *kept]
+    claims = [*(c for c in new if c.attribute != "detail"), *after], [*new, *after]
     named, text = (render(each, load_taxonomy(), key=draft.id, tone=tone) for each in claims)
     _, blank, note = draft.description.partition("\n\n")
     marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
     update = {"title": named.title, "description": text.description + blank + note, "spans": marks}
     return draft.model_copy(update=update)
+
+
+def _claims_after(draft: Draft, said: Mapping[str, str | None]) -> list[Claim]:
+    """The draft's claims as the seller leaves them, without what they say besides."""
+    before = stated_claims(draft)
+    present = {name_of(claim) for claim in before}
+    after = [claim for each in before if not _disproved(draft, each, said) for claim in _claims_now(each, said)]
+    pairs = {(c.attribute, c.value) for c in after}
+    others = [claim for name, value in said.items() if name in present for claim in _claims(name, value)]
+    return after + [c for c in others if (c.attribute, c.value) not in pairs]
 
 
 def _disproved(draft: Draft, claim: Claim, said: Mapping[str, str | None]) -> bool:
@@ -172,8 +177,8 @@ def _changed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
 
 
 def _replaced(draft: Draft, at: int, name: str, value: str | None) -> Draft | None:
-    """The draft with a value in the place of a span's words; None where it is left out or has no such words."""
-    if value is None or not sayable(name, value):
+    """The draft with a value in the place of a span's words; None where it is left out or has no words that fit."""
+    if value is None or not sayable(name, value) or _other_number(draft, {name: value}):
         return None
     changed = replace_words({"title": draft.title, "description": draft.description}, draft.spans, at, value)
     if changed is None:
@@ -262,16 +267,7 @@ def replace_words(
         words = _words_for(span, text[: span.start], text[span.start : span.end], value)
         if words is None:
             return None
-        start, lead = span.start, ""
-        before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words)
-        if before and (several or not before[2]):
-            start = before.start()
-            lead = before[2] if several else f"{article(words)} "
-            lead = lead.capitalize() if before[1][0].isupper() else lead
-        elif (
-            not before and not several and _needs_none(span, text[span.start : span.end]) and _stands_alone(text, span)
-        ):
-            lead = f"{article(words)} "
+        start, lead = _article_place(text, span, words)
         if start == span.start and text[start].isupper():
             lead, words = (lead.capitalize(), words) if lead else ("", words[:1].upper() + words[1:])
         texts[span.field] = text[:start] + lead + words + text[span.end :]
@@ -283,42 +279,42 @@ def replace_words(
             for s in out
         ]
         rest = [v for v in (span.value, *span.alternatives) if v != value]
-        update = {"start": start + len(lead), "end": start + len(lead) + len(words)}
-        out[i] = span.model_copy(
-            update={**update, "value": value, "status": "seller", "confidence": None, "alternatives": rest}
-        )
+        update = {"start": start + len(lead), "end": start + len(lead) + len(words), "alternatives": rest}
+        out[i] = span.model_copy(update={**update, "value": value, "status": "seller", "confidence": None})
     return texts, out
 
 
-def _stands_alone(text: str, span: Span) -> bool:
-    """Whether no adjective stands before the words, so that an article can."""
-    before = text[: span.start].split()
-    return span.attribute not in (NAME, "category") or (bool(before) and before[-1].lower() in _BEFORE_NOUNS)
+def _article_place(text: str, span: Span, words: str) -> tuple[int, str]:
+    """Where other words begin in the place of a span's, and the article in front of them."""
+    before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words)
+    if before and (several or not before[2]):
+        lead = before[2] if several else f"{article(words)} "
+        return before.start(), lead.capitalize() if before[1][0].isupper() else lead
+    alone = _needs_none(span, text[span.start : span.end]) and span.attribute not in (NAME, "category")
+    return span.start, f"{article(words)} " if alone and not before and not several else ""
 
 
 def _words_for(span: Span, before: str, words: str, value: str) -> str | None:
     """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
-    taxonomy = load_taxonomy()
-    if span.attribute == "category":
+    taxonomy, name = load_taxonomy(), span.attribute or ""
+    attribute, ready = taxonomy.attributes.get(name), value.replace("-", " ")
+    if name == "category":
         return taxonomy.node(value).phrase
-    attribute = taxonomy.attributes.get(span.attribute or "")
-    if attribute is None:
-        return value
-    if span.attribute == "size":
+    if attribute is None or name in _SENTENCES:
+        return value if attribute is None else None
+    if name == "size":
         return f"size {value}"
-    if span.attribute == "text":
+    if name == "text":
         return f'"{value}"' if words.startswith('"') else value
-    if span.attribute in _SENTENCES:
-        return None
-    old, new = attribute.forms.get(span.value), attribute.forms.get(value)
     lead = "for " if words.lower().startswith("for ") else ""
-    if span.attribute == "audience" and (lead or before.lower().endswith("for ")):
+    if name == "audience" and (lead or before.lower().endswith("for ")):
         return f"{lead}a {value}" if value == "baby" else f"{lead}{value}"
-    if new is not None and (new.before or new.behind):
-        stays_before = old is None or words.lower() in old.before or not old.behind
-        forms = new.before if stays_before else new.behind
-        return re.sub(r"^an? ", "", forms[0]) if forms else None
-    return None if new is not None and new.sentence else value.replace("-", " ")
+    old, new = attribute.forms.get(span.value), attribute.forms.get(value)
+    if new is None or not (new.before or new.behind):
+        return None if new is not None and new.sentence else ready
+    stays_before = old is None or words.lower() in old.before or not old.behind
+    forms = new.before if stays_before else new.behind
+    return re.sub(r"^an? ", "", forms[0]) if forms else None
 
 
 def _needs_none(span: Span, words: str) -> bool:

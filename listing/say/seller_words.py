@@ -100,19 +100,23 @@ def _after(attribute: Attribute, value: str, before: Words, now: Words, rest: Wo
     if not attribute.values:
         return _free(name, value, before, now, rest)
     fresh = (now.values[name] - before.values[name] if name != "colour2" else set()) & set(attribute.values)
-    kept = []
-    for each in value.split(", ") if attribute.many else [value]:
-        here, there = each in now.values[name], each in rest.values[name]
-        gone = each in before.values[name] and not there
-        other = bool(fresh) and not attribute.many and not (there and name in _HUES)
-        if here or not (each in now.denied[name] or gone or other):
-            kept.append(each)
+    values = value.split(", ") if attribute.many else [value]
+    kept = [each for each in values if _stays(attribute, each, before, now, rest, other=bool(fresh))]
     if attribute.many:
-        return (
-            ", ".join(dict.fromkeys([*(k for k in kept if k not in attribute.unspoken or not fresh), *sorted(fresh)]))
-            or None
-        )
+        several = [*(k for k in kept if k not in attribute.unspoken or not fresh), *sorted(fresh)]
+        return ", ".join(dict.fromkeys(several)) or None
     return value if kept else fresh.pop() if len(fresh) == 1 else None
+
+
+def _stays(attribute: Attribute, value: str, before: Words, now: Words, rest: Words, *, other: bool) -> bool:
+    """Whether the words of now leave a value standing; ``other``: they say another one, which they did not before."""
+    name = attribute.name
+    if value in now.values[name]:
+        return True
+    there = value in rest.values[name]
+    gone = value in before.values[name] and not there
+    replaced = other and not attribute.many and not (there and name in _HUES)
+    return not (value in now.denied[name] or gone or replaced)
 
 
 def _free(name: str, value: str, before: Words, now: Words, rest: Words) -> str | None:
@@ -128,26 +132,25 @@ def by_details(draft: Draft, said: Said, facts: Sequence[AttributeValue]) -> dic
     """What the seller's word on details makes of facts that nobody stated: "no elastic waist" is not pulled on."""
     forms = detail_forms()
     named = {n.removeprefix(rewrite.DETAIL): v for n, v in said.items() if n.startswith(rewrite.DETAIL)}
-    left = {d.phrase for d in draft.details if named.get(d.phrase, d.phrase) is not None} | {
-        p for p, v in named.items() if v
-    }
+    present = {d.phrase for d in draft.details if d.phrase not in named} | {p for p, v in named.items() if v}
     after: dict[str, str | None] = {}
     for fact in facts:
         value = fact.value or fact.suggestion
         if value is None or fact.name in said or any(e.source == "seller" for e in fact.evidence):
             continue
+        still = any(value in forms[phrase].says.get(fact.name, ()) for phrase in present & forms.keys())
         for phrase, told in named.items():
             values = forms[phrase].says.get(fact.name, ()) if phrase in forms else ()
-            if (
-                told is None
-                and value in values
-                and not any(value in forms[p].says.get(fact.name, ()) for p in left & forms.keys())
-            ):
+            if told is None and value in values and not still:
                 after[fact.name] = None
-            detail = Claim("detail", phrase, "seller")
-            if told and values and value not in values and contradicts(fact.name, Claim(fact.name, value), detail):
+            elif told and values and value not in values and _excludes(phrase, fact.name, value):
                 after[fact.name] = values[0] if len(values) == 1 else None
     return after
+
+
+def _excludes(phrase: str, name: str, value: str) -> bool:
+    """Whether a detail that the seller named leaves no room for a fact."""
+    return contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
 
 
 def spans_of(draft: Draft, said: Said, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:
