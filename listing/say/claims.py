@@ -97,8 +97,7 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
         return []
     stated = {each for e in fact.evidence if e.source == "seller" for each in (e.text or value).split(", ")}
     own, read = fact.locked or bool(stated), "ocr" in sources
-    likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
-    if not (own or read or likely):
+    if not (own or read or _is_likely(fact)):
         return []
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
     own_values = {*values} if fact.locked or (own and not attribute.many) else stated
@@ -113,6 +112,10 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
     )
     theirs = replace(claim, status="seller", noted=not fact.locked)
     return [replace(theirs if each in own_values else claim, value=each) for each in values]
+
+
+def _is_likely(fact: AttributeValue) -> bool:
+    return fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
 
 
 def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:

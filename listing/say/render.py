@@ -201,11 +201,11 @@ class _Title:
         if self.short and len(self.chosen) == 1:
             self.take(4, words.kind[:1], least=0.0)
         adjectives = [text for _, text in sorted(self.chosen, key=lambda entry: entry[0])]
-        text = " ".join(w for w in (self.brand, *adjectives, self.noun) if w) + (f" with {tail}" if tail else "")
-        if audience and doubtful and not tail and self.short:
-            text += f" for {self.phrases.mark(audience, audience.value)}"
-        if self.stamp:
-            text += f", {self.stamp}" if tail else f" with {self.stamp}"
+        named = " ".join(filter(None, (self.brand, *adjectives, self.noun)))
+        owner = f"for {self.phrases.mark(audience, audience.value)}" if audience and doubtful else ""
+        behind = f"with {tail}" if tail else owner if self.short else ""
+        stamp = f"{', ' if tail else ' with '}{self.stamp}" if self.stamp else ""
+        text = f"{named} {behind}".rstrip() + stamp
         return capital(f"{text}, {self.size}" if self.size else text)
 
     def _tail(self) -> str:

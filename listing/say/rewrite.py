@@ -20,7 +20,7 @@ from listing.say.render import CLOSERS, render, sentences_of
 from listing.say.settle import detail_forms, is_plural, settle
 from listing.say.statements import split
 from listing.schema import Detail, Draft, Offer, Span, TextField
-from listing.taxonomy import load_taxonomy
+from listing.taxonomy import Forms, load_taxonomy
 
 DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
@@ -306,10 +306,13 @@ def _words_for(span: Span, before: str, words: str, value: str) -> str | None:
         return f"size {value}"
     if name == "text":
         return f'"{value}"' if words.startswith('"') else value
-    lead = "for " if words.lower().startswith("for ") else ""
-    if name == "audience" and (lead or before.lower().endswith("for ")):
-        return f"{lead}a {value}" if value == "baby" else f"{lead}{value}"
-    old, new = attribute.forms.get(span.value), attribute.forms.get(value)
+    if name == "audience" and (words.lower().startswith("for ") or before.lower().endswith("for ")):
+        return f"{'for ' if words.lower().startswith('for ') else ''}{'a ' if value == 'baby' else ''}{value}"
+    return _form_like(attribute.forms.get(span.value), attribute.forms.get(value), words, ready)
+
+
+def _form_like(old: Forms | None, new: Forms | None, words: str, ready: str) -> str | None:
+    """The form of a value that stands where the old one's ``words`` do; ``ready``: that of one without forms."""
     if new is None or not (new.before or new.behind):
         return None if new is not None and new.sentence else ready
     stays_before = old is None or words.lower() in old.before or not old.behind
