@@ -11,8 +11,8 @@ import pytest
 
 from listing.request import TONES
 from listing.say.claims import claims_of, is_words
-from listing.say.forms import detail_forms
 from listing.say.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, render
+from listing.say.settle import detail_forms
 from listing.schema import Category, Detail, Evidence
 from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, every_plan, fact, text
 
@@ -55,7 +55,7 @@ def test_what_no_photo_settles_is_marked_until_a_label_or_the_seller_says_it():
 
 
 def test_details_have_their_own_threshold():
-    details = [Detail(phrase=d, confidence=p) for d, p in (("bow", 0.8), ("piping", 0.79), ("belt", 0.49))]
+    details = [Detail(phrase=d, confidence=p) for d, p in (("bow", 0.75), ("piping", 0.74), ("belt", 0.49))]
     said = statuses(details=details)
     assert said["detail", "bow"] == "certain"
     assert said["detail", "piping"] == "check"
