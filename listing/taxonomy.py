@@ -103,7 +103,8 @@ class CategoryNode(Frozen):
     ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
-    says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none.
+    says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none. ``invites``
+    are lines to end a text with that says little, and ``invites_sized`` where it says how large the item is.
     """
 
     name: str
@@ -117,6 +118,8 @@ class CategoryNode(Frozen):
     plural: bool = False
     implies: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    invites: tuple[str, ...] = ()
+    invites_sized: tuple[str, ...] = ()
 
     @property
     def imagenet(self) -> tuple[int, ...]:
@@ -307,6 +310,8 @@ def _node(path: tuple[str, ...], leaf: LeafBlock, schemas: Mapping[str, SchemaBl
         tuned=schema.tuned,
         attributes=schema.attributes,
         restricted=tuple(schema.values.items()),
+        invites=schema.invites,
+        invites_sized=schema.invites_sized,
         weights=tuple(leaf.imagenet.items()),
         **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
     )

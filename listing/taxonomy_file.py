@@ -48,6 +48,8 @@ class SchemaBlock(Frozen):
     tuned: bool = False
     attributes: tuple[str, ...] = Field(min_length=1)
     values: dict[str, tuple[str, ...]] = {}
+    invites: tuple[str, ...] = ()
+    invites_sized: tuple[str, ...] = ()
 
 
 class LeafBlock(Frozen):

@@ -27,7 +27,15 @@ MAX_FACT_LENGTH = 80  # most characters that a seller writes of a fact
 NAME = "item_type"
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
-SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
+SELLERS_OWN = (
+    "condition_grade",
+    "defects",
+    "works",
+    "complete",
+    "dimensions",
+    "volume",
+    "language",
+)  # said where the seller states them
 
 
 @dataclass(frozen=True)

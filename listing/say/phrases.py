@@ -155,7 +155,7 @@ class Phrases:
     def sellers_own(self) -> list[str]:
         """What only the seller can know, as they answered it."""
         out = []
-        for name in ("condition_grade", "works", "complete", "dimensions", "defects"):
+        for name in ("condition_grade", "works", "complete", "dimensions", "volume", "language", "defects"):
             if (claim := self.item.facts.get(name)) is None or claim.noted:
                 continue
             value = claim.value.rstrip(".")
@@ -164,6 +164,8 @@ class Phrases:
                 "works": _WORKS.get(value, "It does not work."),
                 "complete": "It is complete." if value == "complete" else f"Completeness: {value}.",
                 "dimensions": f"Measurements: {value}.",
+                "volume": f"Contents: {value}.",
+                "language": f"Language: {value}.",
                 "defects": f"Please note: {value}.",
             }[name]
             for one, several in _PLURALS if self.item.plural and name != "defects" else ():

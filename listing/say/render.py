@@ -28,30 +28,13 @@ FRIENDLY = (  # (of one thing, of several): lines that claim nothing
     ("Happy to answer any question.",) * 2,
     ("Write to me if anything is unclear.",) * 2,
 )
-# Where there is too little to say: what a buyer would ask first.
-SIZE_OPEN = (
-    "Ask me for the size or the measurements.",
-    "Just ask for the size or for more photos.",
-    "Questions about size or fit are welcome.",
-    "I am happy to tell you the size and the measurements.",
-    "Write to me for the size, the measurements or more photos.",
-    "If you want to know the size or the measurements, just ask.",
-    "Tell me if you need the size, measurements or another photo.",
-)
-SIZE_TOLD = (
-    "Ask me for the measurements or more photos.",
-    "I can measure and send more photos on request.",
-    "I am happy to send you the measurements and more photos.",
-    "Tell me if you need the measurements or another photo.",
-)
-OTHER_OPEN = (  # of what is neither worn nor put somewhere
+INVITES = (  # where there is too little to say, of kinds whose schema has no lines of its own
     "Just ask if you would like to know more.",
     "Happy to answer any question.",
     "I can send more photos on request.",
     "Tell me if you need another photo or have a question.",
     "Write to me if anything is unclear or you need more photos.",
 )
-CLOSERS = frozenset([line for pair in FRIENDLY for line in pair] + [*SIZE_OPEN, *SIZE_TOLD, *OTHER_OPEN])
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
     *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
@@ -65,6 +48,13 @@ _COMMON = frozenset(
 ) | {"an all-over print", "all-over print", "rounded toes", "a small collar", "small collar"}
 _BARE = frozenset({"plain", "sporty", "shiny", "lightweight"})  # no title names them
 _THERE = frozenset({"pockets", "print", "fastening", "straps"})  # what "there is" goes well with
+
+
+def closers(taxonomy: Taxonomy) -> frozenset[str]:
+    """The lines that claim nothing, of every kind of item."""
+    nodes = [*taxonomy.leaves(), *taxonomy.groups.values()]
+    lines = [line for node in nodes for line in (*node.invites, *node.invites_sized)]
+    return frozenset([*lines, *INVITES, *(line for pair in FRIENDLY for line in pair)])
 
 
 @dataclass(frozen=True)
@@ -284,9 +274,8 @@ class _Description:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
         if tone == "warmer":
             return f"{text} {self.rng.choice(FRIENDLY)[self.item.plural]}"
-        sized = SIZE_TOLD if "size" in self.item.facts else SIZE_OPEN
-        node = self.item.node
-        lines = sized if node.tuned or "dimensions" in node.attributes else OTHER_OPEN
+        node, sized = self.item.node, bool({"size", "dimensions"} & self.item.facts.keys())
+        lines = (node.invites_sized if sized else node.invites) or INVITES
         missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "plain" and (missing > 0 or not several):
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"

@@ -16,7 +16,7 @@ from listing.request import TONES, Tone
 from listing.say.claims import NAME, SELLERS_OWN, Claim, stated_claims
 from listing.say.marks import article, find_spans
 from listing.say.patch import cut, merged
-from listing.say.render import CLOSERS, render, sentences_of
+from listing.say.render import closers, render, sentences_of
 from listing.say.settle import detail_forms, is_plural, settle
 from listing.say.statements import split
 from listing.schema import Detail, Draft, Offer, Span, TextField
@@ -361,7 +361,7 @@ def add(draft: Draft, claim: Claim) -> Draft:
         return draft
     at = len(own)
     for start, end in reversed(split(own)):
-        if own[start:end].strip() not in CLOSERS:
+        if own[start:end].strip() not in closers(taxonomy):
             break
         at = start
     before = own[:at].rstrip()
