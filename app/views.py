@@ -71,18 +71,19 @@ class Changed(AppError):
 
 
 def likely_candidates(category: Category) -> list[Candidate]:
-    """The candidates that people are shown: the best one, garments, and of the rest what is not far-fetched."""
-    known = load_taxonomy().categories
+    """The candidates that people are shown: the name that the text takes, garments, and what is not far-fetched."""
+    known, named = load_taxonomy().categories, {c.value for c in category.candidates} | {None}
+    group = [Candidate(value=str(category.value), confidence=category.confidence)] * (category.value not in named)
     return [
         c
-        for n, c in enumerate(category.candidates)
+        for n, c in enumerate([*group, *category.candidates])
         if n == 0 or c.confidence >= FAR_FETCHED or (c.value in known and "Clothing" in known[c.value].path)
     ]
 
 
 def as_shown(category: Category) -> Category:
     """The category with no candidate that is far-fetched."""
-    return category.model_copy(update={"candidates": likely_candidates(category)})
+    return category.model_copy(update={"candidates": likely_candidates(category)[:3]})
 
 
 def field_text(value: str | float | None) -> str | None:

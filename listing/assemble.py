@@ -12,7 +12,6 @@ from listing.pipeline_parts import Parts
 from listing.request import DraftRequest
 from listing.say import ask
 from listing.say.compose import Text
-from listing.say.offers import offers_of, open_offers
 from listing.schema import Draft, Question
 
 
@@ -37,7 +36,7 @@ def assemble(
         title=text.title,
         description=text.description,
         spans=text.spans,
-        offers=offers_of(decision.possible, category.value, parts.taxonomy) if category.value else [],
+        offers=ask.offers_of(decision.possible, category.value, parts.taxonomy) if category.value else [],
         questions=list(questions),
         flags=[*remarks, *decision.flags, *text.flags],
         price=neighbours.price,
@@ -46,7 +45,7 @@ def assemble(
         model=parts.backend.name,
         observations=list(decision.views.observations),
     )
-    return draft.model_copy(update={"offers": open_offers(draft, parts.taxonomy)})
+    return draft.model_copy(update={"offers": ask.open_offers(draft, parts.taxonomy)})
 
 
 def draft_id(request: DraftRequest) -> str:

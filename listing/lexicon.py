@@ -63,6 +63,14 @@ def plain(words: str) -> str:
     return text if text.startswith("two ") else re.sub(r" (?:colou?red|toned?|hued)$", "", text)
 
 
+def lower(text: str) -> str:
+    """In lower case, every character still at its place."""
+    lowered = text.lower()
+    if len(lowered) == len(text):  # as nearly always
+        return lowered
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text)
+
+
 def _loose(phrase: str) -> str:
     """A pattern in which a blank may be a hyphen or nothing but blanks, and an apostrophe any apostrophe."""
     return re.escape(phrase).replace(r"\ ", r"[\s-]+").replace("'", "['’]")

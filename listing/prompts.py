@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from listing.request import Tone
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -31,21 +31,6 @@ def category_answers(taxonomy: Taxonomy) -> dict[str, str]:
     if not taxonomy.tuned():
         return leaf_answers(taxonomy)
     return {name: taxonomy.categories[name].phrase for name in taxonomy.tuned()}
-
-
-def facts_line(node: CategoryNode, facts: Mapping[str, str]) -> str:
-    """Facts as the tuning tasks name them: ``hoodie; colour: navy; closure: zip``."""
-    return "; ".join([node.phrase, *(f"{name}: {value}" for name, value in facts.items())])
-
-
-def title_prompt(node: CategoryNode, facts: Mapping[str, str]) -> str:
-    """The tuning task of a title from facts alone."""
-    return f"Facts: {facts_line(node, facts)}\nWrite the title."
-
-
-def description_prompt(node: CategoryNode, facts: Mapping[str, str], tone: Tone = "plain") -> str:
-    """The tuning task of a description from facts alone, in one of the tones."""
-    return f"Facts: {facts_line(node, facts)}\nWrite a {tone} description."
 
 
 _TONES: dict[Tone, str] = {

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from listing.errors import IplError
+from listing.taxonomy_file import Frozen, LeafBlock, SchemaBlock, TaxonomyError, TaxonomyFile, load_unique, walk
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
@@ -19,21 +19,12 @@ VARIABLE = "IPL_TAXONOMY"
 COMMON = (("colour",), ("material",), ("brand",), ("size", "dimensions"), ("condition",))
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
+GROUP = "group"  # key of the block by which a group can be stated
 
 Known = Literal["seen", "read", "seller-only"]
 
 
-class TaxonomyError(IplError, ValueError):
-    """The taxonomy file is wrong; the message names the place and what is wrong with it."""
-
-    exit_status = 2
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Forms(_Frozen):
+class Forms(Frozen):
     """How our own texts say one value: ``before`` the noun, ``behind`` a "with", or as a sentence of its own.
 
     ``sentence`` is (singular, plural), or one sentence for both.
@@ -44,7 +35,7 @@ class Forms(_Frozen):
     sentence: tuple[str, ...] = Field(default=(), max_length=2)
 
 
-class Attribute(_Frozen):
+class Attribute(Frozen):
     """One attribute: all that the product says, asks and checks about it is declared here.
 
     ``known`` says how it can come to be known; several ways are allowed.
@@ -74,9 +65,9 @@ class Attribute(_Frozen):
     unsettled: tuple[str, ...] = ()
     in_text: int | None = None
     unspoken: tuple[str, ...] = ()
-    value_labels: dict[str, str] = {}
-    forms: dict[str, Forms] = {}
-    phrases: dict[str, tuple[str, ...]] = {}
+    value_labels: dict[str, str] = Field(default_factory=dict)
+    forms: dict[str, Forms] = Field(default_factory=dict)
+    phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @field_validator("known", mode="before")
     @classmethod
@@ -105,13 +96,15 @@ class Attribute(_Frozen):
         return way in self.known
 
 
-class CategoryNode(_Frozen):
-    """A leaf. ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
+class CategoryNode(Frozen):
+    """A leaf, or a group that can be stated.
 
+    ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
     ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
-    says already (a hoodie has a hood).
+    says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none. ``invites``
+    are lines to end a text with that says little, and ``invites_sized`` where it says how large the item is.
     """
 
     name: str
@@ -124,6 +117,9 @@ class CategoryNode(_Frozen):
     phrase: str
     plural: bool = False
     implies: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    invites: tuple[str, ...] = ()
+    invites_sized: tuple[str, ...] = ()
 
     @property
     def imagenet(self) -> tuple[int, ...]:
@@ -131,21 +127,27 @@ class CategoryNode(_Frozen):
         return tuple(index for index, _ in self.weights)
 
 
-class Taxonomy(_Frozen):
-    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf."""
+class Taxonomy(Frozen):
+    """The tree of categories and the attributes.
+
+    ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
+    first. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
+    """
 
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
+    groups: dict[str, CategoryNode] = Field(default_factory=dict)
     clothing: tuple[int, ...] = ()
     other: CategoryNode
 
     def node(self, category: str | None) -> CategoryNode:
-        """The leaf of that name; for words that name no leaf, a node of an item that is called so.
+        """The leaf or group of that name; for other words, a node of an item that is called so.
 
         None gives the node of an item that nobody has named yet: it has the attributes that every item has.
         """
-        if category in self.categories:
-            return self.categories[category]
+        for nodes in (self.categories, self.groups):
+            if category in nodes:
+                return nodes[category]
         words = " ".join((category or "").split())
         several = words.endswith("s") and not words.endswith("ss")
         called = {"name": words, "phrase": words, "plural": several, "path": (*self.other.path, words)}
@@ -158,8 +160,8 @@ class Taxonomy(_Frozen):
         return tuple(a.model_copy(update={"values": narrowed[a.name]}) if a.name in narrowed else a for a in attributes)
 
     def schema(self, category: str) -> tuple[Attribute, ...]:  # type: ignore[override]  # pydantic's own is deprecated
-        """Attributes of a category in their order, with the values that occur there; TaxonomyError: no such one."""
-        node = self.categories.get(category)
+        """Attributes of a leaf or group in their order, with its values there; TaxonomyError: no such one."""
+        node = self.categories.get(category) or self.groups.get(category)
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         return self.schema_of(node)
@@ -201,74 +203,10 @@ class Taxonomy(_Frozen):
         return tuple(self.categories.values())
 
     def find(self, words: str) -> CategoryNode | None:
-        """The leaf with that name, phrase or synonym (any case), or None."""
-        wanted = words.strip().lower()
-        nodes = self.categories.values()
-        return next((n for n in nodes if wanted in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
-
-
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml, nine times as fast
-    """SafeLoader that refuses a key given twice; plain YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node)  # type: ignore[no-untyped-call]
-            if key in seen:
-                raise TaxonomyError(f"{key!r} is given twice (line {key_node.start_mark.line + 1}).")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-class _Schema(_Frozen):
-    tuned: bool = False
-    attributes: tuple[str, ...] = Field(min_length=1)
-    values: dict[str, tuple[str, ...]] = {}
-
-
-class _Leaf(_Frozen):
-    # `schema` is taken by pydantic, so that the key of the file is called `uses`.
-    uses: str
-    phrase: str
-    plural: bool = False
-    synonyms: tuple[str, ...] = ()
-    implies: tuple[str, ...] = ()
-    imagenet: dict[int, float] = {}
-
-    @field_validator("imagenet", mode="before")
-    @classmethod
-    def _spell_out(cls, given: Any) -> Any:
-        """A list means a share of 1 each; the key ``0-397`` means each class of that range."""
-        if isinstance(given, list):
-            return dict.fromkeys(given, 1.0)
-        if not isinstance(given, dict):
-            return given
-        shares: dict[Any, Any] = {}
-        for key, share in given.items():
-            first, dash, last = str(key).partition("-")
-            ranged = dash and first.isdigit() and last.isdigit()
-            shares.update(dict.fromkeys(range(int(first), int(last) + 1) if ranged else [key], share))
-        return shares
-
-
-class _File(_Frozen):
-    attributes: dict[str, dict[str, Any]] = Field(min_length=1)
-    schemas: dict[str, _Schema] = Field(min_length=1)
-    clothing_imagenet: tuple[int, ...] = ()
-    other: str | None = None
-    tree: dict[str, Any] = Field(min_length=1)
-
-
-def _walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], _Leaf]]:
-    """(path, leaf) for every leaf; a leaf is a block with the key ``uses``."""
-    for name, block in tree.items():
-        here = (*path, str(name))
-        if not isinstance(block, dict) or not block:
-            raise TaxonomyError(f"{' > '.join(here)}: a group needs leaves, a leaf needs `uses` and `phrase`.")
-        if "uses" in block:
-            yield here, _Leaf.model_validate(block)
-        else:
-            yield from _walk(block, here)
+        """The leaf, else the group, with that name, phrase or synonym (any case), or None."""
+        name = words.strip().lower()
+        nodes = (*self.categories.values(), *self.groups.values())
+        return next((n for n in nodes if name in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
 
 
 def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]:
@@ -300,7 +238,7 @@ def _check_attribute(attribute: Attribute) -> None:
         raise TaxonomyError(f"attribute {name}: texts mention it, so that it needs `phrases` for {', '.join(bare)}.")
 
 
-def _check_schema(name: str, schema: _Schema, attributes: Mapping[str, Attribute]) -> None:
+def _check_schema(name: str, schema: SchemaBlock, attributes: Mapping[str, Attribute]) -> None:
     for attribute in schema.attributes:
         if attribute not in attributes:
             raise TaxonomyError(f"schema {name}: unknown attribute {attribute!r}.")
@@ -335,33 +273,51 @@ def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]
 
 
 def _build(raw: Any) -> Taxonomy:
-    file = _File.model_validate(raw)
+    file = TaxonomyFile.model_validate(raw)
     attributes = _attributes(file.attributes)
     for name, schema in file.schemas.items():
         _check_schema(name, schema, attributes)
     nodes: dict[str, CategoryNode] = {}
-    for path, leaf in _walk(file.tree):
-        name = path[-1]
-        if name in nodes:
-            raise TaxonomyError(f"category {name!r} is given twice.")
-        if leaf.uses not in file.schemas:
-            raise TaxonomyError(f"{name}: unknown schema {leaf.uses!r}.")
-        chosen = file.schemas[leaf.uses]
-        nodes[name] = CategoryNode(
-            name=name,
-            path=path,
-            tuned=chosen.tuned,
-            attributes=chosen.attributes,
-            restricted=tuple(chosen.values.items()),
-            weights=tuple(leaf.imagenet.items()),
-            **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
-        )
+    groups: dict[str, CategoryNode] = {}
+    for path, leaf in walk(file.tree):
+        if path[-1] == GROUP and len(path) > 1:
+            groups[path[-2]] = _node(path[:-1], leaf, file.schemas)
+        elif path[-1] in nodes:
+            raise TaxonomyError(f"category {path[-1]!r} is given twice.")
+        else:
+            nodes[path[-1]] = _node(path, leaf, file.schemas)
+    if ambiguous := sorted(set(nodes) & set(groups)):
+        raise TaxonomyError(f"{', '.join(ambiguous)}: a leaf and a group have the same name.")
     _check_imagenet(nodes, file.clothing_imagenet)
     other = _other(file, attributes)
-    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, other=other)
+    below = {
+        g: tuple(n.name for n in nodes.values() if node.path == n.path[: len(node.path)]) for g, node in groups.items()
+    }
+    inner_first = sorted(groups, key=lambda name: -len(groups[name].path))
+    stated = {name: groups[name].model_copy(update={"members": below[name]}) for name in inner_first}
+    return Taxonomy(
+        attributes=attributes, categories=nodes, groups=stated, clothing=file.clothing_imagenet, other=other
+    )
 
 
-def _other(file: _File, attributes: Mapping[str, Attribute]) -> CategoryNode:
+def _node(path: tuple[str, ...], leaf: LeafBlock, schemas: Mapping[str, SchemaBlock]) -> CategoryNode:
+    if leaf.uses not in schemas:
+        raise TaxonomyError(f"{path[-1]}: unknown schema {leaf.uses!r}.")
+    schema = schemas[leaf.uses]
+    return CategoryNode(
+        name=path[-1],
+        path=path,
+        tuned=schema.tuned,
+        attributes=schema.attributes,
+        restricted=tuple(schema.values.items()),
+        invites=schema.invites,
+        invites_sized=schema.invites_sized,
+        weights=tuple(leaf.imagenet.items()),
+        **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
+    )
+
+
+def _other(file: TaxonomyFile, attributes: Mapping[str, Attribute]) -> CategoryNode:
     """The node of items without a leaf: with the schema that ``other`` names, else what every item has."""
     if file.other is not None and file.other not in file.schemas:
         raise TaxonomyError(f"other: unknown schema {file.other!r}.")
@@ -381,7 +337,7 @@ def load_taxonomy(path: str | Path | None = None) -> Taxonomy:
     """
     file = Path(path or os.environ.get(VARIABLE) or DEFAULT_FILE)
     try:
-        taxonomy = _build(yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys))
+        taxonomy = _build(load_unique(file.read_text(encoding="utf-8")))
         if not path:
             _check_common(taxonomy)
         return taxonomy

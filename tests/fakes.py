@@ -14,9 +14,9 @@ from app.store.search_index import Hit, SearchIndex
 from listing.calibration import Calibration, QuestionCalibration
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
 from listing.request import DraftRequest
+from listing.say.ask import offers_of
 from listing.say.claims import claims_of
 from listing.say.compose import with_note
-from listing.say.offers import offers_of
 from listing.say.render import render
 from listing.schema import (
     AttributeValue,

@@ -14,6 +14,7 @@ from app.store.media import Media
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo
 from listing.request import DraftRequest, Tone
+from listing.say.edits import Edit, settled
 
 
 class DraftWriter:
@@ -43,7 +44,7 @@ class DraftWriter:
             with self.photos.files(photos), self.store.write() as session:
                 row = draft_repo.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
                 if category:
-                    draft_repo.add_edit(session, row, edits.Edit("set", "category", category))
+                    draft_repo.add_edit(session, row, Edit("set", "category", category))
         except BaseException:
             run.close()
             raise
@@ -76,7 +77,7 @@ class DraftWriter:
             view = draft_repo.view(session, row, self.currency)
             written = draft_repo.generated(row)
             changes = draft_repo.edits_of(session, draft_id)
-            changes = changes if written is None else edits.settled(written, changes)
+            changes = changes if written is None else settled(written, changes)
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
         tone, category = tone or view.tone, edits.category_name(category) if category else None
@@ -112,7 +113,7 @@ class DraftWriter:
                 raise AppError("changed", "The photos of this draft were changed just now; try again.", 409)
             draft_repo.start_again(session, row, note=request.note, tone=request.tone)
             if category is not None:
-                draft_repo.add_edit(session, row, edits.Edit("set", "category", category))
+                draft_repo.add_edit(session, row, Edit("set", "category", category))
 
     @staticmethod
     def _note(note: str) -> str:

@@ -11,12 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
-from app.editing import claims, edits, prices
+from app.editing import edits, prices
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.tables import DraftRow, ListingRow
 from app.views import TEXT_FIELDS, AppError, DraftView
+from listing.say import rewrite
+from listing.say.edits import FIELDS, Edit, follow
+from listing.say.patch import without
 from listing.taxonomy import load_taxonomy
 
 
@@ -59,12 +62,12 @@ class Drafts:
         confirm: bool = False,
         version: edits.Version = None,
     ) -> DraftView:
-        """Several claims of the texts at once, all or none, by their names (see ``app.editing.claims``).
+        """Several claims of the texts at once, all or none, by their names (see ``listing.say.rewrite``).
 
         ``confirm``: what is still marked afterwards is right.
         """
         for name in said:
-            if name in edits.FIELDS and name != "category":
+            if name in FIELDS and name != "category":
                 raise AppError("bad_field", f"The {name} is no claim; claims are the category, facts and details.", 422)
         with self.store.write() as session:
             row = draft_repo.own_draft(session, seller, draft_id, lock=True)
@@ -73,14 +76,14 @@ class Drafts:
             edits.check_version(seen, version)
             for edit in [self._edit_of(name, value, seen) for name, value in said.items()]:
                 self._write(session, row, edit)
-            marked = claims.to_check(self._view(session, row).draft) if confirm else {}
+            marked = rewrite.to_check(self._view(session, row).draft) if confirm else {}
             for name, value in marked.items():
-                self._write(session, row, edits.Edit("set", name, value))
+                self._write(session, row, Edit("set", name, value))
             return self._view(session, row)
 
     def unlock(self, seller: str, draft_id: str, field: str, *, version: edits.Version = None) -> DraftView:
         """Undo what the seller changed in a field: back to what the model wrote."""
-        return self._add(seller, draft_id, edits.Edit("undo", field[:64]), version)
+        return self._add(seller, draft_id, Edit("undo", field[:64]), version)
 
     def remove_claim(
         self, seller: str, draft_id: str, field: str, words: str, *, start: int = 0, version: str | None = None
@@ -90,7 +93,7 @@ class Drafts:
         ``version``: that of the text in which ``start`` was counted.
         """
         view = self._with_words(seller, draft_id, field, words, version)
-        text = edits.without(view.value(field) or "", words, start)
+        text = without(view.value(field) or "", words, start)
         return self.edit(seller, draft_id, field, text, version=view.field_version(field))
 
     def confirm_claim(
@@ -98,7 +101,7 @@ class Drafts:
     ) -> DraftView:
         """The seller says that the flagged words are true: they stay, their flag goes, until they are changed."""
         view = self._with_words(seller, draft_id, field, words, version)
-        return self._add(seller, draft_id, edits.Edit("confirm", field, words), view.field_version(field))
+        return self._add(seller, draft_id, Edit("confirm", field, words), view.field_version(field))
 
     def stop(self, seller: str, draft_id: str) -> None:
         """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none runs."""
@@ -118,26 +121,26 @@ class Drafts:
         self.deletions.after()
 
     @staticmethod
-    def _edit_of(field: str, value: str | None, seen: DraftView) -> edits.Edit:
+    def _edit_of(field: str, value: str | None, seen: DraftView) -> Edit:
         text = value or ""
         if field == "title":
-            return edits.Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
+            return Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
         if field == "description":
             clean = edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The description", lines=True)
-            return edits.Edit("set", field, clean)
+            return Edit("set", field, clean)
         if field == "price":
             price = prices.parse_price(value)
-            return edits.Edit("set", field, None if price is None else f"{price:.2f}")
+            return Edit("set", field, None if price is None else f"{price:.2f}")
         if field == "category":
-            return edits.Edit("set", field, edits.category_name(text))
+            return Edit("set", field, edits.category_name(text))
         if field in load_taxonomy().attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
-            return edits.Edit("set", field, clean) if clean else edits.Edit("drop", field)
-        if claims.is_detail(field, seen.draft):
-            return edits.Edit("set", field, field.removeprefix(claims.DETAIL)) if text else edits.Edit("drop", field)
+            return Edit("set", field, clean) if clean else Edit("drop", field)
+        if rewrite.is_detail(field, seen.draft):
+            return Edit("set", field, field.removeprefix(rewrite.DETAIL)) if text else Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
-    def _add(self, seller: str, draft_id: str, edit: edits.Edit, version: edits.Version) -> DraftView:
+    def _add(self, seller: str, draft_id: str, edit: Edit, version: edits.Version) -> DraftView:
         with self.store.write() as session:
             row = draft_repo.own_draft(session, seller, draft_id, lock=True)
             if row.state == "published":
@@ -146,14 +149,18 @@ class Drafts:
                 self._write(session, row, edit)
             return self._view(session, row)
 
-    def _write(self, session: Session, row: DraftRow, edit: edits.Edit) -> None:
+    def _write(self, session: Session, row: DraftRow, edit: Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
         seen = self._view(session, row)
-        if edit.kind == "set" and claims.is_detail(edit.field, seen.draft) and not claims.fits(seen.draft, edit.field):
+        if (
+            edit.kind == "set"
+            and rewrite.is_detail(edit.field, seen.draft)
+            and not rewrite.fits(seen.draft, edit.field)
+        ):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
         written = draft_repo.generated(row)
-        along = edits.follow(written, draft_repo.edit_rows(session, row.id), edit) if written is not None else []
+        along = follow(written, draft_repo.edit_rows(session, row.id), edit) if written is not None else []
         for each in [edit, *along]:
             draft_repo.add_edit(session, row, each)
 

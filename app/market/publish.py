@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.drafting.drafts import Drafts
-from app.editing import edits, prices, text_facts
+from app.editing import edits, prices
 from app.market import orders, own_words, reviews
 from app.metrics import Metrics
 from app.store import draft_repo, listing_repo
@@ -26,6 +26,7 @@ from app.store.tables import DraftRow, KeyRow, ListingRow
 from app.views import AppError, Busy, Changed
 from listing.safety.clauses import scrub_listing
 from listing.safety.prohibited_goods import GoodsVerdict
+from listing.say.edits import apply, proven
 from listing.schema import Draft, Listing
 
 STATUSES = ("active", "reserved", "sold", "removed")
@@ -129,7 +130,7 @@ class Publisher:
                 return None
             made, version = draft_repo.edits_of(session, draft_id), draft.version
         price = prices.parse_price(made.values.get("price"))
-        seen = own_words.without_contacts(text_facts.proven(edits.apply(written, made)))
+        seen = own_words.without_contacts(proven(apply(written, made)))
         facts = {a.name: a.value for a in seen.attributes}
         verdict = own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
         return Ready(version, seen, price, verdict)

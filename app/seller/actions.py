@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.editing.told import read_told
 from app.seller import words
 from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
@@ -18,6 +17,7 @@ from app.views import TEXT_FIELDS, AppError, DraftView
 from listing.intake.photos import intake
 from listing.request import TONES
 from listing.say.claims import NAME
+from listing.say.seller_words import read_told
 from listing.taxonomy import load_taxonomy
 
 

@@ -12,16 +12,15 @@ from typing import Any
 from markupsafe import Markup
 
 from app import templates
-from app.editing import claims
-from app.editing.told import can_be_told
 from app.seller import words
 from app.seller.pictures import crop
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
-from listing.say.claims import LIKELY
-from listing.say.offers import SHOWN
+from listing.say import rewrite
+from listing.say.ask import SHOWN
+from listing.say.claims import LIKELY, stated_claims
 from listing.say.render import can_be_shorter
-from listing.say.spans import said
+from listing.say.seller_words import can_be_told
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
@@ -132,7 +131,7 @@ def _category(view: DraftView) -> dict[str, Any] | None:
 
     return {
         "in_range": known.in_range or chosen,
-        "unnamed": known.value is not None and known.confidence < LIKELY and not chosen,
+        "unnamed": not chosen and (known.value in load_taxonomy().groups or 0 < known.confidence < LIKELY),
         "candidates": [
             {
                 "value": c.value,
@@ -157,7 +156,7 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
         "tone": mark.tone,
         "shown": shown,
         "said": words.value_label(shown),
-        "suggestion": fact.suggestion if _is_guess(fact) and fact.name not in claims.to_check(view.draft) else None,
+        "suggestion": fact.suggestion if _is_guess(fact) and fact.name not in rewrite.to_check(view.draft) else None,
         "why": words.reason(fact),
         "locked": fact.locked,
         "sure": words.how_sure(fact),
@@ -174,8 +173,8 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
     """What the texts say that is to be checked: one row for each claim, with the values that it may have instead."""
     marked = _marked_spans(view)
     rows = []
-    for name, value in claims.to_check(view.draft).items():
-        mine = [span for span in marked if claims.name_of(span) == name]
+    for name, value in rewrite.to_check(view.draft).items():
+        mine = [span for span in marked if rewrite.name_of(span) == name]
         kind = mine[0].attribute or ""
         likely = {c.value for c in likely_candidates(view.category)} if kind == "category" and view.category else None
         others = dict.fromkeys(other for span in mine for other in span.alternatives)
@@ -186,12 +185,12 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "value": value,
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
-                "said": _said(view, [span for span in mine if span.value in value.split(", ")]),
+                "said": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
                 "choices": [
                     {"value": other, "label": words.claim_value(kind, other)}
                     for other in others
                     if other not in value.split(", ")
-                    and claims.sayable(name, other)
+                    and rewrite.sayable(name, other)
                     and (not likely or other in likely)
                 ],
                 "can_go": kind != "category",
@@ -203,7 +202,7 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
 def _offers(view: DraftView) -> list[dict[str, str]]:
     """What can be added with a tap, the likeliest first."""
     offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
-    return [{"name": claims.name_of(o), "value": o.value, "label": o.label} for o in offers]
+    return [{"name": rewrite.name_of(o), "value": o.value, "label": o.label} for o in offers]
 
 
 def _details(view: DraftView) -> list[str]:
@@ -225,7 +224,7 @@ def _reads(view: DraftView, span: Span) -> str:
     return said if own else said[:1].lower() + said[1:]
 
 
-def _said(view: DraftView, spans: Sequence[Span]) -> str:
+def _stated_claims(view: DraftView, spans: Sequence[Span]) -> str:
     """What the spans say, each once, and none that is a part of another one."""
     words = list(dict.fromkeys(_reads(view, span) for span in spans))
     return ", ".join(each for each in words if not any(each in other for other in words if other != each))
@@ -252,7 +251,7 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
     flags = [f for f in view.flags if f.field == field]
     spans = [flag.span or (0, 0) for flag in flags]
     panels = {check["name"]: f"w-{field}-{check['key']}" for check in checks}
-    open_ = [(span, panels[claims.name_of(span)]) for span in _marked_spans(view) if span.field == field]
+    open_ = [(span, panels[rewrite.name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
     if busy and not text and field == "title" and view.category is not None and view.category.value:
         text = words.category_label(view.category.value)  # what is known so far, where the title will stand
@@ -275,7 +274,7 @@ def _long(view: DraftView) -> bool:
     """Whether the text can be shorter: not a second time, and not in the seller's words."""
     if view.draft is None or view.tone == "shorter" or "description" in view.locked:
         return False
-    return can_be_shorter(view.description, said(view.draft), load_taxonomy())
+    return can_be_shorter(view.description, stated_claims(view.draft), load_taxonomy())
 
 
 def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
@@ -300,7 +299,7 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
 
 
 def _bottom(view: DraftView) -> str:
-    open_ = claims.to_check(view.draft)
+    open_ = rewrite.to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
     unproven = sum(f.field in TEXT_FIELDS and f.span is not None for f in view.flags)
     said = []

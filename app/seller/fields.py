@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.drafting.drafts import Drafts
-from app.editing import edits
 from app.seller import words
 from app.seller.desk import Desk, Kept, Notice
 from app.views import TEXT_FIELDS, AppError, DraftView, field_version
+from listing.say.patch import moved
 
 Press = Mapping[str, Any]
 TYPED = (*TEXT_FIELDS, "price")
@@ -109,7 +109,7 @@ class TypedFields:
         if shown == version:
             at = start if flagged_words and text.startswith(flagged_words, start) else -1
         elif last is not None and (last.shown, last.after) == (shown, version):
-            at = edits.moved(last.text, text, flagged_words, start)  # this tab typed around the words
+            at = moved(last.text, text, flagged_words, start)  # this tab typed around the words
         else:
             at = -1
         if at < 0:

@@ -139,8 +139,7 @@ def value_label(value: str) -> str:
 
 def category_label(name: str) -> str:
     """The category's name as a person says it."""
-    known = load_taxonomy().categories.get(name)
-    return sentence(known.phrase if known else name)
+    return sentence(load_taxonomy().node(name).phrase)
 
 
 def sentence(words: str) -> str:

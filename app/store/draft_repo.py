@@ -9,11 +9,13 @@ from dataclasses import replace
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.editing import edits, evidence_places, prices
+from app.editing import evidence_places, prices
 from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
 from listing.request import Tone
+from listing.say.edits import Changes, Edit, apply, regenerated
+from listing.say.edits import changes as changes_of
 from listing.schema import Draft, PhotoRef
 
 UNFINISHED = ("queued", "working")
@@ -130,18 +132,18 @@ def photo_ref(row: PhotoRow) -> PhotoRef:
     return PhotoRef(id=row.id, width=row.width, height=row.height, phash=row.phash)
 
 
-def edits_of(session: Session, draft_id: str) -> edits.Changes:
+def edits_of(session: Session, draft_id: str) -> Changes:
     """The outcome of all edits of a draft."""
-    return edits.changes(edit_rows(session, draft_id))
+    return changes_of(edit_rows(session, draft_id))
 
 
-def edit_rows(session: Session, draft_id: str) -> list[edits.Edit]:
+def edit_rows(session: Session, draft_id: str) -> list[Edit]:
     """All edits of a draft in their order."""
     rows = session.scalars(select(EditRow).where(EditRow.draft_id == draft_id).order_by(EditRow.id))
-    return [edits.Edit(row.kind, row.field, row.value) for row in rows]
+    return [Edit(row.kind, row.field, row.value) for row in rows]
 
 
-def add_edit(session: Session, row: DraftRow, edit: edits.Edit) -> None:
+def add_edit(session: Session, row: DraftRow, edit: Edit) -> None:
     """Write an edit and its event."""
     session.add(EditRow(draft_id=row.id, kind=edit.kind, field=edit.field, value=edit.value))
     row.updated_at, row.version = now(), row.version + 1
@@ -175,7 +177,7 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
     if written is None:
         return known
     known = replace(known, written_from=frozenset(photo.id for photo in written.photos))
-    return _filled(known, evidence_places.moved(edits.apply(written, changes), known.photos))
+    return _filled(known, evidence_places.moved(apply(written, changes), known.photos))
 
 
 def _filled(known: DraftView, draft: Draft) -> DraftView:
@@ -207,7 +209,7 @@ def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
         return None
     changes, old = edits_of(session, draft_id), generated(row)
     # What stays of the earlier one was found in its photos, in their order of then.
-    kept = edits.regenerated(written, old and evidence_places.moved(old, written.photos), changes)
+    kept = regenerated(written, old and evidence_places.moved(old, written.photos), changes)
     row.generated = kept.model_dump(mode="json")
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
     row.version += 1

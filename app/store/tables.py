@@ -21,10 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.editing.edits import Kind
 from app.store import clock
 from app.views import State
 from listing.request import Tone
+from listing.say.edits import Kind
 
 now = clock.now
 

@@ -30,13 +30,13 @@ from typing import Any
 
 import yaml
 
-from app.editing.claims import name_of
-from app.editing.edits import Edit, apply, changes
 from listing.lexicon import load_lexicon, plain
+from listing.say.ask import MOST, SHOWN, searchable
 from listing.say.claims import NAME, Claim
-from listing.say.forms import DETAIL_FILE, implied
-from listing.say.offers import MOST, SHOWN, searchable
-from listing.say.spans import find_spans
+from listing.say.edits import Edit, apply, changes
+from listing.say.marks import find_spans
+from listing.say.rewrite import name_of
+from listing.say.settle import DETAIL_FILE, implied
 from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 

@@ -106,7 +106,7 @@ def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
 
 def _shown(row: Row, taxonomy: Taxonomy) -> str:
     """The text without what is not known."""
-    from listing.say.filter import guard
+    from listing.say.check import guard
 
     facts = {n: v for n, v in row["facts"].items() if n in taxonomy.attributes and isinstance(v, str)}
     near, note = row.get("neighbours", {}), row.get("note", "")
@@ -115,7 +115,7 @@ def _shown(row: Row, taxonomy: Taxonomy) -> str:
 
 def claims(rows: list[Row]) -> Report:
     """Detection of false claims, agreement of verdicts, and which of them are shown in the end."""
-    from listing.say.ground import verify
+    from listing.say.check import verify
     from listing.taxonomy import load_taxonomy
 
     taxonomy = load_taxonomy()
@@ -167,7 +167,7 @@ def claims(rows: list[Row]) -> Report:
 
 def injection(rows: list[Row]) -> Report:
     """Attacks obeyed when the model writes exactly what the attacker asks for."""
-    from listing.say.filter import guard
+    from listing.say.check import guard
     from listing.taxonomy import load_taxonomy
 
     taxonomy = load_taxonomy()

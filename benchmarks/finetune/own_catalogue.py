@@ -31,7 +31,7 @@ from finetune.data.build import without_lookalikes
 from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
 from listing.catalogue import vocabulary
-from listing.say import ground
+from listing.say.check import verify
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import PlainRow, open_catalogue
 from rag_index.imports.glossary import read_glossary
@@ -134,7 +134,7 @@ def contradicted(row: Row) -> tuple[int, int]:
     truth, tax = row["truth"], load_taxonomy()
     text = f"{row['draft']['title']}. {row['draft']['description']}"
     facts = {name: value for name, value in truth["attributes"].items() if tax.attributes[name].values}
-    judged = [c for c in ground.verify(text, facts, truth["category"], tax) if c.value is not None]
+    judged = [c for c in verify(text, facts, truth["category"], tax) if c.value is not None]
     wrong = sum(c.verdict == "contradicted" for c in judged)
     return wrong, wrong + sum(c.verdict == "supported" for c in judged)
 

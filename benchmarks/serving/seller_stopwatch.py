@@ -31,11 +31,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from app.editing.claims import name_of
-from app.editing.told import can_be_told
 from app.setup.external_tools import find_chromium
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
 from finetune.data.photosets import data_root, read_annotations
+from listing.say.rewrite import name_of
+from listing.say.seller_words import can_be_told
 from listing.schema import Draft, Span
 from listing.taxonomy import load_taxonomy
 from tests.app.support.page_server import CHROMIUM_ARGS

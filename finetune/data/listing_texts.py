@@ -17,10 +17,9 @@ from listing.lexicon import load_lexicon, plain, words
 from listing.observe.networks.details import load_details
 from listing.request import DraftRequest
 from listing.say.claims import FIBRES, NAME, Claim
-from listing.say.forms import detail_forms
 from listing.say.marks import capital, listed
 from listing.say.render import CLOSERS, render
-from listing.say.settle import settle
+from listing.say.settle import detail_forms, settle
 from listing.say.write import MAX_TITLE, checked, listing_prompt
 from listing.schema import TextField
 from listing.taxonomy import CategoryNode, Taxonomy

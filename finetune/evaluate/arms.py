@@ -76,7 +76,8 @@ def statement(decision: Decision) -> Statement:
     facts = {fact.name: fact.value for fact in decision.facts if fact.value is not None}
     category = decision.category
     candidates = [c.value for c in category.candidates]
-    return Statement(category.value or NO_CATEGORY, facts, guesses, category.confidence, candidates, decision)
+    leaf = candidates[0] if category.value and candidates else NO_CATEGORY  # where the text names a group
+    return Statement(leaf, facts, guesses, category.confidence, candidates, decision)
 
 
 def nearest(rows: Sequence[Row], photos: Sequence[ObservedPhoto], rules: Rules) -> list[Statement]:

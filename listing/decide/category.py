@@ -1,4 +1,4 @@
-"""Which category the photos show: the sources' votes as three candidates, or 'outside what I know'.
+"""Which category the photos show: a leaf of the tree, a group where no leaf is likely enough, or none.
 
 Two ranges are kept apart where the towers speak. Garments are judged by what was tuned on them (towers, model, past
 listings); everything else by the untuned ImageNet head, model and past listings. Where no tower speaks, one pool over
@@ -19,7 +19,6 @@ from listing.taxonomy import Taxonomy
 
 CANDIDATES = 3
 _FLOOR = 0.01  # keeps one source's zero from vetoing what all others say
-_LEAST_NAMED = 0.1  # probability from which on a candidate is shown where no category is decided
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
 _LEAST_KIND, _ALIKE = 0.4, 0.35
@@ -46,8 +45,7 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
         return Category(value=None, confidence=0.0, in_range=False)
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, tuned, calibration.range)
-    category = _two_ranges(votes, garment, calibration, taxonomy)
-    return category if "item" in views.roles else _unrecognised(category)
+    return _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
 
 
 def _one_pool(
@@ -91,38 +89,54 @@ def _garment_probability(
 
 
 def _two_ranges(
-    votes: Mapping[str, Distribution], garment: float, calibration: Calibration, taxonomy: Taxonomy
+    votes: Mapping[str, Distribution],
+    garment: float,
+    calibration: Calibration,
+    taxonomy: Taxonomy,
+    *,
+    roles: Sequence[str],
 ) -> Category:
-    """``garment`` picks the range of the candidates; where it is unsure, the last is the best of the other range."""
+    """One probability for each leaf: ``garment`` is shared by the tuned leaves, the rest by all others."""
     tuned, limits = frozenset(taxonomy.tuned()), calibration.range
     other = frozenset(taxonomy.categories) - tuned
     weights = calibration.of("category").weights or _shared(votes, limits, tuned)
-    garments = {n: garment * p for n, p in _garment_pool(votes, tuned, weights).items()}
-    others = {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights).items()}
-    near, far = (garments, others) if garment >= 0.5 else (others, garments)
-    # The two pools are not compared with each other: the garments' always sums to 1, however strange the photo.
-    order = ranked(near)[:CANDIDATES]
-    if min(garment, 1.0 - garment) >= limits.unsure:
-        order = [*order[: CANDIDATES - 1], *ranked(far)[:1]] if near else []
-    candidates = [Candidate(value=name, confidence=min(1.0, p)) for name, p in order]
+    pool = {n: garment * p for n, p in _garment_pool(votes, tuned, weights).items()}
+    pool |= {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()}
     shown = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
     if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
         shown["classifier"] = beyond
-    confidence = candidates[0].confidence if candidates else 0.0
-    in_range = confidence >= limits.min_confidence
+    least = 0.0 if "item" in roles else limits.min_unrecognised
+    value, confidence = _named(_nameable(pool, roles, tuned), taxonomy, limits, least)
+    candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return Category(
-        value=candidates[0].value if in_range else None,
-        confidence=confidence,
-        candidates=candidates if in_range else [],
+        value=value,
+        confidence=min(1.0, confidence),
+        candidates=[Candidate(value=name, confidence=min(1.0, p)) for name, p in candidates],
         sources=_best_by_source(shown, taxonomy),
-        in_range=in_range,
+        in_range=value is not None,
     )
 
 
-def _unrecognised(category: Category) -> Category:
-    """No photo shows an item that a source knows: what is likely is a candidate, and nothing is decided."""
-    named = [c for c in category.candidates if c.confidence >= _LEAST_NAMED]
-    return Category(value=None, confidence=0.0, candidates=named, sources=category.sources, in_range=False)
+def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -> Distribution:
+    """What may be named: no garment that the towers do not know, and nothing by its label alone."""
+    if "item" in roles:
+        return pool
+    return {} if "label" in roles else {name: p for name, p in pool.items() if name not in tuned}
+
+
+def _named(pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, least: float) -> tuple[str | None, float]:
+    """The most specific name that is likely enough, and its probability: a leaf, a group of leaves, or none."""
+    if not pool:
+        return None, 0.0
+    leaf, p = best(pool)
+    if p >= max(limits.min_leaf, least):
+        return leaf, p
+    sums = {name: sum(pool.get(member, 0.0) for member in node.members) for name, node in taxonomy.groups.items()}
+    for name, p in sorted(sums.items(), key=lambda item: (-len(taxonomy.groups[item[0]].path), -item[1])):
+        if p >= max(limits.min_group, least):
+            return name, p
+    leaf, p = best(pool)
+    return (leaf, p) if p >= max(limits.min_confidence, least) else (None, 0.0)
 
 
 def _within(votes: Distribution, names: frozenset[str]) -> dict[str, float]:
@@ -154,15 +168,18 @@ def _garment_pool(votes: Mapping[str, Distribution], names: frozenset[str], weig
     return {name: value / norm for name, value in raised.items()}
 
 
-def _other_pool(votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution) -> dict[str, float]:
-    """Weighted mean over the leaves beyond garments; sums to less than 1 when the sources see something else."""
+def _other_pool(
+    votes: Mapping[str, Distribution], names: frozenset[str], weights: Distribution, covered: float
+) -> dict[str, float]:
+    """Weighted mean over the leaves beyond garments; sums to 1 where the sources give them ``covered`` or more."""
     heard = {source: _within(votes.get(source, {}), names) for source in weights}
     total = sum(weights[source] for source, opinion in heard.items() if opinion)
     pool: dict[str, float] = {}
     for source, opinion in heard.items():
         for name, p in opinion.items():
             pool[name] = pool.get(name, 0.0) + weights[source] / total * p
-    return pool
+    norm = max(sum(pool.values()), covered)
+    return {name: p / norm for name, p in pool.items()}
 
 
 def _best_by_source(votes: Mapping[str, Distribution], taxonomy: Taxonomy) -> dict[str, Candidate]:
@@ -181,7 +198,7 @@ def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list
         unknown = "I do not know this kind of item: write what it is, or choose a category."
         return photos or [Flag(code="outside-known", message=unknown, field="category")]
     flags = [*_different_items(list(views.classifier("category").values()), taxonomy), *photos]
-    if taxonomy.tuned() and not taxonomy.categories[category.value].tuned and views.classifier("category"):
+    if taxonomy.tuned() and not taxonomy.node(category.value).tuned and views.classifier("category"):
         message = "I was trained on clothes; for other things I state little. Please check the category."
         flags.insert(0, Flag(code="outside-tuned", message=message, field="category"))
     return flags

@@ -92,6 +92,7 @@ def assess(
         "violations": max(0.0, 1 - len(flags) / 3),
         "readability": _beside(_readable(title, description), _readable(*own)),
     }
+    parts = {name: round(share, 3) for name, share in parts.items()}  # as they are stored: the score follows from them
     tips = {
         "completeness": f"Add what is missing: {_listed(missing[:4])}." if missing else "",
         "photos": _photo_tip(photos),
@@ -104,7 +105,7 @@ def assess(
     order = sorted((name for name in parts if gain[name] >= _WORTH_A_TIP and tips[name]), key=lambda n: -gain[n])
     return Quality(
         score=round(100 * sum(WEIGHTS[name] * share for name, share in parts.items())),
-        parts={name: round(share, 3) for name, share in parts.items()},
+        parts=parts,
         tips=[tips[name] for name in order[:MAX_TIPS]],
     )
 

@@ -8,23 +8,34 @@ name are always said, because a listing without them is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from listing.calibration import Calibration
 from listing.lexicon import english, load_lexicon
+from listing.observe.networks.details import load_details
+from listing.observe.note import read_note
 from listing.safety.injection import instruction_like
-from listing.say.forms import detail_forms
-from listing.schema import AttributeValue, Category, Detail, SpanStatus
-from listing.taxonomy import Taxonomy
+from listing.schema import AttributeValue, Category, Detail, Draft, Source, Span, SpanStatus
+from listing.taxonomy import Attribute, Taxonomy
 
 LIKELY = 0.5  # the least probability at which something is said
-SURE_DETAIL = 0.8
+FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
+SURE = 0.75  # the least probability at which it is said without a mark, where no threshold is calibrated
 MAX_VALUE_LENGTH = 60  # characters
+MAX_FACT_LENGTH = 80  # most characters that a seller writes of a fact
 NAME = "item_type"
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
-SELLERS_OWN = ("condition_grade", "defects", "works", "complete", "dimensions")  # said where the seller states them
+SELLERS_OWN = (
+    "condition_grade",
+    "defects",
+    "works",
+    "complete",
+    "dimensions",
+    "volume",
+    "language",
+)  # said where the seller states them
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,8 @@ def claims_of(
             claims += _of_fact(fact, taxonomy)
     for detail in details:
         if detail.confidence >= LIKELY:
-            known = detail.phrase in detail_forms()  # a model's own words were measured by nobody
-            status = "certain" if known and detail.confidence >= SURE_DETAIL else "check"
+            known = detail.phrase in load_details().patterns  # a model's own words were measured by nobody
+            status = "certain" if known and detail.confidence >= SURE else "check"
             claims.append(Claim("detail", detail.phrase, status, detail.confidence))
     return claims
 
@@ -89,36 +100,46 @@ def is_words(printed: str) -> bool:
 def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
     value = fact.value or fact.suggestion
     attribute = taxonomy.attributes[fact.name]
-    if value is None or value in attribute.unspoken:
-        return []
-    if fact.name == "text" and (instruction_like(value) or _LABEL.fullmatch(value.strip())):
-        return []
     sources = {evidence.source for evidence in fact.evidence}
-    if value in FIBRES and not sources & {"ocr", "seller"}:
+    if value is None or value in attribute.unspoken or _not_to_say(fact.name, value, sources):
         return []
     stated = {each for e in fact.evidence if e.source == "seller" for each in (e.text or value).split(", ")}
     own, read = fact.locked or bool(stated), "ocr" in sources
-    likely = fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
-    if not (own or read or likely):
+    if not (own or read or _is_likely(fact)):
         return []
-    sure = fact.value is not None and value not in attribute.unsettled  # drafts of older versions state these, too
-    legible = read and fact.value is not None and (fact.name != "text" or is_words(value))
-    seen: SpanStatus = "certain" if legible or (sure and not read) else "check"
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
     own_values = {*values} if fact.locked or (own and not attribute.many) else stated
-    return [
-        Claim(
-            fact.name,
-            each,
-            "seller" if each in own_values else seen,
-            fact.confidence,
-            tuple(fact.alternatives),
-            read and not own,
-            blend_of(fact),
-            noted=each in own_values and not fact.locked,
-        )
-        for each in values
-    ]
+    claim = Claim(
+        fact.name,
+        value,
+        "certain" if _is_certain(fact, attribute, read=read) else "check",
+        fact.confidence,
+        tuple(fact.alternatives),
+        read and not own,
+        blend_of(fact),
+    )
+    theirs = replace(claim, status="seller", noted=not fact.locked)
+    return [replace(theirs if each in own_values else claim, value=each) for each in values]
+
+
+def _is_likely(fact: AttributeValue) -> bool:
+    return fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
+
+
+def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:
+    """Whether it is no print but a label or an order, or a fibre that only a photo speaks of."""
+    if name == "text" and (instruction_like(value) or _LABEL.fullmatch(value.strip())):
+        return True
+    return value in FIBRES and not sources & {"ocr", "seller"}
+
+
+def _is_certain(fact: AttributeValue, attribute: Attribute, *, read: bool) -> bool:
+    """Whether a text says it without a mark; print where it is made of words."""
+    if fact.value is None:
+        return False
+    if read:
+        return fact.name != "text" or is_words(fact.value)
+    return fact.value not in attribute.unsettled  # drafts of older versions state these, too
 
 
 def blend_of(fact: AttributeValue | None) -> str:
@@ -126,3 +147,21 @@ def blend_of(fact: AttributeValue | None) -> str:
     if fact is None or fact.name != "material" or fact.locked:
         return ""
     return next((e.text for e in fact.evidence if e.source == "ocr" and e.text and "%" in e.text), "")
+
+
+def stated_claims(draft: Draft) -> list[Claim]:
+    """The claims that a draft's spans make, and its category."""
+    blend = blend_of(draft.attribute("material"))
+    noted = read_note(draft.description.partition("\n\n")[2]).facts
+    claims = [_claim(span, noted, blend if span.attribute == "material" else "") for span in draft.spans]
+    category = draft.category.value
+    if category and not any(c.attribute == "category" for c in claims):
+        claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
+    return list({(c.attribute, c.value): c for c in claims}.values())
+
+
+def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
+    name, others = span.attribute or "", tuple(span.alternatives)
+    read = span.status == "certain" and name in ("size", "material")  # nothing else makes these certain
+    told = span.status == "seller" and noted.get(name) == span.value
+    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", told)

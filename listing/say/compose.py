@@ -14,11 +14,10 @@ from listing.observe.neighbours import Neighbours
 from listing.pipeline_parts import Parts
 from listing.request import DraftRequest
 from listing.safety.clauses import scrub_listing
-from listing.say.claims import NAME, Claim, claims_of
-from listing.say.marks import word_count
-from listing.say.render import FIRM, MIN_WORDS, SHORTER, render, sentences_of
+from listing.say.claims import FIRM, NAME, Claim, claims_of
+from listing.say.marks import find_spans, limited, word_count
+from listing.say.render import MIN_WORDS, SHORTER, render, sentences_of
 from listing.say.settle import settle
-from listing.say.spans import find_spans
 from listing.say.write import checked, write
 from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy
@@ -43,56 +42,69 @@ def compose(
 
     Written by the model where the parts say so, else rendered.
     """
-    taxonomy, writer = parts.taxonomy, parts.backend if parts.writes else None
     note = scrub_listing(request.note)
     flags = _note_flags(request.note, note)
-    own: dict[TextField, str | None] = {"title": request.title, "description": request.description}
-    chosen = request.category is not None
-    if writer is None and request.language != ENGLISH:
+    typed: dict[TextField, str | None] = {"title": request.title, "description": request.description}
+    if not parts.writes and request.language != ENGLISH:
         flags.append(Flag(code="language", message=ENGLISH_ONLY.format(LANGUAGES[request.language])))
+    claims = _claims(request, decision, note, parts)
+    if not claims:
+        return Text(typed["title"] or "", with_note(typed["description"] or "", note), flags=flags)
+    text = _rendered(request, claims, key, parts.taxonomy)
+    if parts.writes and any(c.attribute == "category" for c in claims) and None in typed.values():
+        text = yield from _written(text, claims, request, note, neighbours, parts)
+    texts: dict[TextField, str] = {"title": text.title, "description": text.description}
+    texts |= {name: words for name, words in typed.items() if words is not None}
+    if typed["description"] is None:
+        texts["description"] = with_note(texts["description"], note)
+    for name in get_args(TextField):
+        yield TextEvent(field=name, text=texts[name], replace=True)
+    spans = [span for span in text.spans if typed[span.field] is None]
+    return Text(texts["title"], texts["description"], spans, [*flags, *text.flags])
+
+
+def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) -> list[Claim]:
+    """What may be said, with no more marks than a draft may have."""
+    chosen, taxonomy = request.category is not None, parts.taxonomy
     claims = claims_of(
         decision.category, decision.facts, decision.details, taxonomy, parts.calibration, category_chosen=chosen
     )
     claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
-    if not claims:
-        return Text(own["title"] or "", with_note(own["description"] or "", note), flags=flags)
-    named = any(c.attribute == "category" for c in claims)
-    most = _most_words(request)
-    rendered = render(claims, taxonomy, key=key, tone=request.tone, most=most)
+    # Of a model without a calibration every word is for the seller to check.
+    return limited(claims, taxonomy) if parts.calibration.fitted else claims
+
+
+def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, taxonomy: Taxonomy) -> Text:
+    text = render(claims, taxonomy, key=key, tone=request.tone, most=_most_words(request))
+    return Text(text.title, text.description, text.spans)
+
+
+def _written(
+    rendered: Text, claims: Sequence[Claim], request: DraftRequest, note: str, neighbours: Neighbours, parts: Parts
+) -> Generator[TextEvent, None, Text]:
+    """The model's texts as far as they say nothing but the claims, else the rendered ones."""
+    taxonomy, short = parts.taxonomy, request.tone == "shorter"
+    stated = [c for c in claims if not _doubtful_department(c)]
+    raw = yield from write(parts.backend, request, stated, note, neighbours.texts, taxonomy)
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
-    spans = rendered.spans
-    if writer is not None and named and None in own.values():
-        told = [c for c in claims if not _doubtful_department(c)]
-        raw = yield from write(writer, request, told, note, neighbours.texts, taxonomy)
-        for name in get_args(TextField):
-            if own[name] is None:
-                kept, remarks = checked(
-                    raw[name],
-                    name,
-                    told,
-                    taxonomy,
-                    note=note,
-                    neighbour_values=neighbours.values(),
-                    neighbour_texts=neighbours.texts,
-                    language=request.language,
-                )
-                flags += remarks
-                if name == "description" and kept and request.language == ENGLISH:
-                    kept = _completed(kept, texts["title"], told, taxonomy, short=request.tone == "shorter")
-                repeats = name == "description" and plain(kept.rstrip(".")) == plain(texts["title"])
-                long = name == "description" and most is not None and word_count(kept) > most
-                if kept and not repeats and not long:
-                    spans = [s for s in spans if s.field != name]
-                    texts[name] = kept
-                    spans += [s for s in find_spans(texts, told, taxonomy) if s.field == name]
-    for name, text in own.items():
-        if text is not None:
-            spans = [s for s in spans if s.field != name]
-            texts[name] = text
-    if own["description"] is None:
-        texts["description"] = with_note(texts["description"], note)
+    spans, flags, most = rendered.spans, list[Flag](), _most_words(request)
     for name in get_args(TextField):
-        yield TextEvent(field=name, text=texts[name], replace=True)
+        if getattr(request, name) is not None:
+            continue
+        kept, remarks = checked(
+            raw[name], name, stated, taxonomy, note=note, neighbours=neighbours, language=request.language
+        )
+        flags += remarks
+        if name == "description" and kept:
+            kept = (
+                _completed(kept, texts["title"], stated, taxonomy, short=short) if request.language == ENGLISH else kept
+            )
+            repeats = plain(kept.rstrip(".")) == plain(texts["title"])
+            kept = "" if repeats or (most is not None and word_count(kept) > most) else kept
+        if kept:
+            texts[name] = kept
+            spans = [s for s in spans if s.field != name]
+            spans += [s for s in find_spans(texts, stated, taxonomy) if s.field == name]
     return Text(texts["title"], texts["description"], spans, flags)
 
 
@@ -112,15 +124,19 @@ def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonom
     """A model's description and, behind it, wear and size that it leaves out; where it says less than was asked for,
     the rest of what is known as well. ``short``: little was asked for."""
     item = settle(claims, taxonomy)
-    found = find_spans({"title": title, "description": text}, claims, taxonomy)
-    said = {(span.attribute, span.value) for span in found}
+    spans = find_spans({"title": title, "description": text}, claims, taxonomy)
+    stated = {(span.attribute, span.value) for span in spans}
     rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
-    firm = [c for c in rest if c.attribute != "audience" and (c.status != "check" or c.likelihood >= FIRM)]
-    firm += [c for c in item.facts.values() if c.attribute == "size" and c not in firm]
-    left = [c for c in (*firm, *item.wear) if (c.attribute, c.value) not in said and not c.noted]
+    more = [c for c in rest if _is_firm(c)]
+    more += [c for c in (*item.facts.values(), *item.wear) if c.attribute in ("size", "condition") and c not in more]
+    left = [c for c in more if (c.attribute, c.value) not in stated and not c.noted]
     named = [c for c in claims if c.attribute in ("category", NAME)]
-    more = sentences_of(named, left, taxonomy)[0] if left else ""
-    return f"{text} {more}".rstrip()
+    return f"{text} {sentences_of(named, left, taxonomy)[0]}".rstrip() if left else text
+
+
+def _is_firm(claim: Claim) -> bool:
+    """Whether it is likely enough for a text that has to be longer."""
+    return claim.attribute != "audience" and (claim.status != "check" or claim.likelihood >= FIRM)
 
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:

@@ -1,18 +1,69 @@
-"""Words that know which claim they make while a text is put together; ``unmark`` turns them into spans."""
+"""Marks: which claims the seller is asked to check, and words that know which claim they make in a text.
+
+A text asks for at most three checks. A wrong word that nobody is asked about costs as much as three that are missing,
+so that a doubtful claim is said plainly from .75 on and left out below; marked are those that save the most by it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
 
-from listing.say.claims import Claim
+from listing.say.claims import FIRM, LIKELY, NAME, SURE, Claim
+from listing.say.settle import detail_forms, form_for, settle
 from listing.schema import Span, TextField
+from listing.taxonomy import Taxonomy
+
+MAX_MARKS = 3
+_WRONG = SURE / (1 - SURE)  # missing words that one wrong word costs as much as
+_NEEDED = ("category", "colour")  # a listing without them is none
+_WEIGHTS: Mapping[str, float] = {  # how much a buyer makes of it, beside a detail
+    **{"category": 4.0, NAME: 3.0, "colour": 3.0, "brand": 3.0, "size": 3.0, "text": 2.0, "audience": 2.0},
+    **{"material": 1.5, "pattern": 1.5, "colour2": 1.5, "condition": 1.5},
+}
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
 _SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
+_WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
+
+
+def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+    """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
+    chosen = list(claims)
+    while any(c.attribute == "category" for c in chosen):
+        item = settle(chosen, taxonomy)
+        doubtful = [
+            c for c in (item.name, *item.facts.values(), *item.details, *item.wear, *item.own) if c.status == "check"
+        ]
+        likelihood = {c: _likelihood(c, taxonomy) for c in doubtful}
+        rest = sorted(doubtful, key=lambda c: _saved(c, likelihood[c]))[:-MAX_MARKS]
+        if not rest:
+            break
+        plain = [c for c in rest if likelihood[c] >= SURE]
+        chosen = [replace(c, status="certain") if c in plain else c for c in chosen if c not in rest or c in plain]
+    return chosen
+
+
+def _saved(claim: Claim, p: float) -> float:
+    """The expected cost that asking saves: of a claim left out, or of a wrong one where none can be left out."""
+    wrong = _WRONG * (1 - p)
+    return _WEIGHTS.get(claim.attribute, 1.0) * (1 + wrong if claim.attribute in _NEEDED else min(p, wrong))
+
+
+def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:
+    """That of the claim; what was measured by nobody (print that is no word, a model's own words) as likely as not."""
+    attribute = taxonomy.attributes.get(claim.attribute)
+    free = claim.attribute == "detail" and claim.value not in detail_forms()
+    if claim.read or free or claim.confidence is None:
+        return LIKELY
+    if attribute is not None and claim.value in attribute.unsettled:  # no photo makes it sure
+        return min(claim.confidence, FIRM)
+    return claim.confidence
 
 
 class Marker:
@@ -110,3 +161,31 @@ def listed(parts: Sequence[str]) -> str:
 def word_count(text: str) -> int:
     """Words of a text with or without marks."""
     return len(plain(text).split())
+
+
+def find_spans(fields: Mapping[TextField, str], claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Span]:
+    """Where the texts say the claims, the longest words first; no two spans overlap."""
+    spans: list[Span] = []
+    phrases = [(phrase, claim) for claim in claims for phrase in _phrases(claim, claims, taxonomy)]
+    phrases.sort(key=lambda entry: -len(entry[0]))
+    for field in get_args(TextField):
+        for phrase, claim in phrases:
+            pattern = re.escape(phrase).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]")
+            for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", fields[field], re.IGNORECASE):
+                if not any(s.field == field and s.start < match.end() and match.start() < s.end for s in spans):
+                    spans.append(span_of(claim, field, *match.span()))
+    return sorted(spans, key=lambda s: (s.field == "description", s.start))
+
+
+def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[str]:
+    """The words that any text may say a claim in."""
+    node = taxonomy.node(next(c.value for c in claims if c.attribute == "category"))
+    if claim.attribute == "category":
+        return {node.phrase, *node.synonyms}
+    if claim.attribute == "detail":
+        form = detail_forms().get(claim.value)
+        words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
+        words += [] if form else [_WHERE.split(claim.value)[0]]  # "thumb loops" of "thumb loops at the cuffs"
+        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
+    phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
+    return {f"size {claim.value}"} if claim.attribute == "size" else phrases

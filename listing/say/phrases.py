@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from listing.say.claims import Claim
-from listing.say.forms import detail_forms, form_for
 from listing.say.marks import Marker, capital, listed, plain, with_article
-from listing.say.settle import Item
+from listing.say.settle import DetailForms, Item, detail_forms, form_for
+from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
 
 # Where things stand in a description: groups of details, and attributes.
@@ -155,7 +155,7 @@ class Phrases:
     def sellers_own(self) -> list[str]:
         """What only the seller can know, as they answered it."""
         out = []
-        for name in ("condition_grade", "works", "complete", "dimensions", "defects"):
+        for name in ("condition_grade", "works", "complete", "dimensions", "volume", "language", "defects"):
             if (claim := self.item.facts.get(name)) is None or claim.noted:
                 continue
             value = claim.value.rstrip(".")
@@ -164,6 +164,8 @@ class Phrases:
                 "works": _WORKS.get(value, "It does not work."),
                 "complete": "It is complete." if value == "complete" else f"Completeness: {value}.",
                 "dimensions": f"Measurements: {value}.",
+                "volume": f"Contents: {value}.",
+                "language": f"Language: {value}.",
                 "defects": f"Please note: {value}.",
             }[name]
             for one, several in _PLURALS if self.item.plural and name != "defects" else ():
@@ -188,25 +190,33 @@ class Phrases:
         joined: set[str] = set()
         for claim in self.item.details:
             form = forms[claim.value]
-            tuning = bool(form.tunes) and "neckline" in self.item.facts
-            printed = "text" in self.item.facts and form.place in ("chest", "printed")  # the print says it finer
-            if claim.value in joined or tuning or printed:
+            if claim.value in joined or self._is_said_finer(form):
                 continue
             other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
             behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
+            guess = claim.status == "check" and not form.place
             if other and behind:
                 joined |= {other, claim.value}  # no third one says either of them again
-                alone = form_for(forms[other].behind, node)
-                words.things = [t for t in words.things if plain(t[1]) != alone]
-                words.shape = [w for w in words.shape if plain(w) != form_for(forms[other].adjective, node)]
+                self._leave_out(words, forms[other])
                 words.things.append((form.group, self._join(form.joins[other], claim, other)))
-            elif adjective and not (behind and (len(words.shape) >= 2 or (claim.status == "check" and not form.place))):
+            elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
                 place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
                 place.append(self.mark(claim, adjective))
             elif behind:
                 words.things.append((form.group, self.mark(claim, behind)))
             elif form.looks and not title:
                 words.looks.append(self.mark(claim, form.looks))
+
+    def _is_said_finer(self, form: DetailForms) -> bool:
+        """Whether the neckline is said with it, or the print that it is of."""
+        facts = self.item.facts
+        return (bool(form.tunes) and "neckline" in facts) or ("text" in facts and form.place in ("chest", "printed"))
+
+    def _leave_out(self, words: Words, form: DetailForms) -> None:
+        """Take a detail out of the words again, which another one says along."""
+        behind, adjective = (form_for(f, self.item.node) for f in (form.behind, form.adjective))
+        words.things = [thing for thing in words.things if plain(thing[1]) != behind]
+        words.shape = [word for word in words.shape if plain(word) != adjective]
 
     def _join(self, template: str, claim: Claim, other: str) -> str:
         """``<own words>`` and ``[the other's]`` as marks."""
@@ -285,8 +295,3 @@ class Phrases:
 
     def _forms(self, claim: Claim) -> Forms:
         return self.taxonomy.attributes[claim.attribute].forms.get(claim.value, _NO_FORMS)
-
-
-def letters(text: str) -> str:
-    """Letters and digits alone, in lower case."""
-    return "".join(c for c in text.lower() if c.isalnum())

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from random import Random
 
 from listing.request import Tone
-from listing.say.claims import Claim
+from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
-from listing.say.phrases import Phrases, Words, letters
+from listing.say.phrases import Phrases, Words
 from listing.say.settle import Item, settle, spare, without
+from listing.say.statements import letters
 from listing.schema import Span
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
-FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
 SHORTER = 0.8  # share of the words that a shorter text has at most
 MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
 FRIENDLY = (  # (of one thing, of several): lines that claim nothing
@@ -28,30 +28,13 @@ FRIENDLY = (  # (of one thing, of several): lines that claim nothing
     ("Happy to answer any question.",) * 2,
     ("Write to me if anything is unclear.",) * 2,
 )
-# Where there is too little to say: what a buyer would ask first.
-SIZE_OPEN = (
-    "Ask me for the size or the measurements.",
-    "Just ask for the size or for more photos.",
-    "Questions about size or fit are welcome.",
-    "I am happy to tell you the size and the measurements.",
-    "Write to me for the size, the measurements or more photos.",
-    "If you want to know the size or the measurements, just ask.",
-    "Tell me if you need the size, measurements or another photo.",
-)
-SIZE_TOLD = (
-    "Ask me for the measurements or more photos.",
-    "I can measure and send more photos on request.",
-    "I am happy to send you the measurements and more photos.",
-    "Tell me if you need the measurements or another photo.",
-)
-OTHER_OPEN = (  # of what is neither worn nor put somewhere
+INVITES = (  # where there is too little to say, of kinds whose schema has no lines of its own
     "Just ask if you would like to know more.",
     "Happy to answer any question.",
     "I can send more photos on request.",
     "Tell me if you need another photo or have a question.",
     "Write to me if anything is unclear or you need more photos.",
 )
-CLOSERS = frozenset([line for pair in FRIENDLY for line in pair] + [*SIZE_OPEN, *SIZE_TOLD, *OTHER_OPEN])
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
     *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
@@ -65,6 +48,13 @@ _COMMON = frozenset(
 ) | {"an all-over print", "all-over print", "rounded toes", "a small collar", "small collar"}
 _BARE = frozenset({"plain", "sporty", "shiny", "lightweight"})  # no title names them
 _THERE = frozenset({"pockets", "print", "fastening", "straps"})  # what "there is" goes well with
+
+
+def closers(taxonomy: Taxonomy) -> frozenset[str]:
+    """The lines that claim nothing, of every kind of item."""
+    nodes = [*taxonomy.leaves(), *taxonomy.groups.values()]
+    lines = [line for node in nodes for line in (*node.invites, *node.invites_sized)]
+    return frozenset([*lines, *INVITES, *(line for pair in FRIENDLY for line in pair)])
 
 
 @dataclass(frozen=True)
@@ -129,7 +119,7 @@ def _rendered(
 ) -> tuple[str, str]:
     """Title and description with marks; the title of the ``whole`` item, where there is one."""
     named = whole or item
-    title = _title(named, Phrases(named, taxonomy, marker))
+    title = _Title(named, Phrases(named, taxonomy, marker)).text()
     return title, _Description(item, Phrases(item, taxonomy, marker), key, plain(title)).text(tone)
 
 
@@ -156,50 +146,64 @@ def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxono
     return text, [span for span in spans if span.attribute in added]
 
 
-def _title(item: Item, phrases: Phrases) -> str:
-    """What a buyer searches for, in at most nine words."""
-    words = phrases.words(Random(0), title=True)
-    facts, firm = item.facts, phrases.marker.likelihood
-    noun, brand = phrases.noun(), phrases.brand()
-    size = phrases.mark(facts["size"], f"size {facts['size'].value}") if "size" in facts else ""
-    left = MAX_TITLE - word_count(f"{brand} {words.colour} {noun} {size}")
-    stamp = _stamp(item, phrases)
-    strong = [thing for thing in _strong(words, phrases) if not stamp or plain(thing) not in _COMMON]
-    least = FIRM
-    chosen: list[tuple[int, str]] = []  # (place, adjective)
+class _Title:
+    """What a buyer searches for, in at most nine words: ``left`` counts the words that are free."""
 
-    def take(place: int, adjectives: Sequence[str], reserve: int) -> None:
-        nonlocal left
+    def __init__(self, item: Item, phrases: Phrases) -> None:
+        self.facts, self.phrases, self.marker = item.facts, phrases, phrases.marker
+        self.words = phrases.words(Random(0), title=True)
+        self.noun, self.brand = phrases.noun(), phrases.brand()
+        size = item.facts.get("size")
+        self.size = phrases.mark(size, f"size {size.value}") if size else ""
+        self.left = MAX_TITLE - word_count(f"{self.brand} {self.words.colour} {self.noun} {self.size}")
+        self.chosen: list[tuple[int, str]] = [(1, self.words.colour)]  # (place, adjective)
+        stamp = _stamp(item, phrases)
+        self.strong = [thing for thing in _strong(self.words, phrases) if not stamp or plain(thing) not in _COMMON]
+        self.stamp = stamp if word_count(stamp) + 1 <= self.left else ""
+        self.left -= word_count(self.stamp) + 1 if self.stamp else 0
+
+    @property
+    def short(self) -> bool:
+        """Whether it has fewer words than it should have."""
+        return MAX_TITLE - self.left < MIN_TITLE
+
+    def take(self, place: int, adjectives: Sequence[str], reserve: int = 0, least: float = FIRM) -> None:
+        """Add the adjectives that are likely enough and leave so many words free."""
         for adjective in adjectives:
-            if word_count(adjective) <= left - reserve and firm(adjective) >= least:
-                chosen.append((place, adjective))
-                left -= word_count(adjective)
+            if word_count(adjective) <= self.left - reserve and self.marker.likelihood(adjective) >= least:
+                self.chosen.append((place, adjective))
+                self.left -= word_count(adjective)
 
-    stamp = stamp if word_count(stamp) + 1 <= left else ""
-    left -= word_count(stamp) + 1 if stamp else 0
-    reserve = 3 if strong else 0
-    take(2, [*words.tint, *words.pattern], 0)
-    take(4, words.kind, reserve)
-    take(0, [w for w in words.shape if plain(w) not in _BARE and firm(w) >= least][:1], reserve)
-    audience = facts.get("audience")
-    if audience and audience.status != "check":
-        take(5, [phrases.before("audience")], reserve)
-    joint = 0 if stamp else 1  # one "with" for both
-    tail = next((s for s in strong if word_count(s) + joint <= left), "")
-    left -= word_count(tail) + joint if tail else 0
-    if words.sleeve and (not tail or left >= 3):
-        take(3, [words.sleeve], 0)
-    least = 0.0
-    short = MAX_TITLE - left < MIN_TITLE
-    take(4, words.kind[: int(short and not chosen)], 0)
-    owner = audience and audience.status == "check" and not tail and MAX_TITLE - left < MIN_TITLE
-    adjectives = [text for _, text in sorted([*chosen, (1, words.colour)], key=lambda entry: entry[0])]
-    text = " ".join(w for w in (brand, *adjectives, noun) if w) + (f" with {tail}" if tail else "")
-    if audience and owner:
-        text += f" for {phrases.mark(audience, audience.value)}"
-    if stamp:
-        text += f", {stamp}" if tail else f" with {stamp}"
-    return capital(f"{text}, {size}" if size else text)
+    def text(self) -> str:
+        """The title with marks."""
+        words, audience = self.words, self.facts.get("audience")
+        reserve = 3 if self.strong else 0
+        self.take(2, [*words.tint, *words.pattern])
+        self.take(4, words.kind, reserve)
+        shapes = [w for w in words.shape if plain(w) not in _BARE and self.marker.likelihood(w) >= FIRM]
+        self.take(0, shapes[:1], reserve)
+        doubtful = audience is not None and audience.status == "check"
+        if audience and not doubtful:
+            self.take(5, [self.phrases.before("audience")], reserve)
+        tail = self._tail()
+        if words.sleeve and (not tail or self.left >= 3):
+            self.take(3, [words.sleeve])
+        if self.short and len(self.chosen) == 1:
+            self.take(4, words.kind[:1], least=0.0)
+        adjectives = [text for _, text in sorted(self.chosen, key=lambda entry: entry[0])]
+        named = " ".join(filter(None, (self.brand, *adjectives, self.noun)))
+        owner = f"for {self.phrases.mark(audience, audience.value)}" if audience and doubtful else ""
+        behind = f"with {tail}" if tail else owner if self.short else ""
+        stamp = f"{', ' if tail else ' with '}{self.stamp}" if self.stamp else ""
+        text = f"{named} {behind}".rstrip() + stamp
+        return capital(f"{text}, {self.size}" if self.size else text)
+
+    def _tail(self) -> str:
+        """The most telling thing for which there is room; one "with" for it and the print."""
+        joint = 0 if self.stamp else 1
+        tail = next((s for s in self.strong if word_count(s) + joint <= self.left), "")
+        self.left -= word_count(tail) + joint if tail else 0
+        return tail
 
 
 def _stamp(item: Item, phrases: Phrases) -> str:
@@ -270,9 +274,8 @@ class _Description:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
         if tone == "warmer":
             return f"{text} {self.rng.choice(FRIENDLY)[self.item.plural]}"
-        sized = SIZE_TOLD if "size" in self.item.facts else SIZE_OPEN
-        node = self.item.node
-        lines = sized if node.tuned or "dimensions" in node.attributes else OTHER_OPEN
+        node, sized = self.item.node, bool({"size", "dimensions"} & self.item.facts.keys())
+        lines = (node.invites_sized if sized else node.invites) or INVITES
         missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "plain" and (missing > 0 or not several):
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"
@@ -285,35 +288,41 @@ class _Description:
         return min(self.rng.choice((1, 2, 2, 3)), len(things) if more else len(things) - 1)
 
     def _opening(self, words: Words, things: Sequence[str], tone: Tone) -> str:
-        rng, facts = self.rng, self.item.facts
-        inner = [*words.tint, *words.pattern, *([words.sleeve] if words.sleeve else []), *words.kind]
+        inner = [*words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
         shape = words.shape[:MAX_SHAPE]
         movable = bool(words.colour) and "multi" not in words.colour and not words.tint and bool(inner or shape)
-        behind = movable and rng.random() < 0.3
-        front = [*shape, *([words.colour] if words.colour and not behind else []), *inner]
-        noun, owner = self.phrases.noun(), ""
-        if audience := facts.get("audience"):
-            if audience.value == "baby" or rng.random() < 0.5:
-                noun = f"{self.phrases.before('audience')} {noun}"
-            else:
-                owner = f" for {self.phrases.mark(audience, audience.value)}"
+        behind = movable and self.rng.random() < 0.3
+        front = [*shape, *filter(None, [words.colour if not behind else ""]), *inner]
+        noun, owner = self._owned(self.phrases.noun())
         phrase = " ".join([*front, noun]) + (f" in {words.colour}" if behind else "") + owner
-        if "brand" in facts:
+        if "brand" in self.item.facts:
             phrase += f" by {self.phrases.brand()}"
         if things:
             phrase += f" with {listed(things)}"
-        start = rng.choice(("", "", "", "" if self.item.plural else "article", "this")) if tone != "shorter" else ""
-        if (
-            not start and tone != "shorter" and plain(phrase).startswith("plain ")
-        ):  # not the first thing that a buyer should read
-            start = "this" if self.item.plural or rng.random() < 0.5 else "article"
-        if not start and tone != "shorter" and plain(phrase).lower() == self.title.lower():
-            return f"I am selling {'these' if self.item.plural else 'this'} {phrase}."
+        return capital(f"{self._start(phrase, tone)}{phrase}.")
+
+    def _owned(self, noun: str) -> tuple[str, str]:
+        """The noun, and behind it for whom the item is, which may stand before the noun."""
+        audience = self.item.facts.get("audience")
+        if audience is None:
+            return noun, ""
+        if audience.value == "baby" or self.rng.random() < 0.5:
+            return f"{self.phrases.before('audience')} {noun}", ""
+        return noun, f" for {self.phrases.mark(audience, audience.value)}"
+
+    def _start(self, phrase: str, tone: Tone) -> str:
+        """What stands before the opening phrase: nothing, an article, or "this is"; no text repeats its title."""
+        plural, bare = self.item.plural, plain(phrase).lower()
+        if tone == "shorter":
+            return ""
+        start = self.rng.choice(("", "", "", "" if plural else "article", "this"))
+        if not start and bare.startswith("plain "):  # not the first thing that a buyer should read
+            start = "this" if plural or self.rng.random() < 0.5 else "article"
+        if not start and bare == self.title.lower():
+            return f"I am selling {'these' if plural else 'this'} "
         if start == "this":
-            phrase = f"These are {phrase}" if self.item.plural else f"This is {article(phrase)} {phrase}"
-        elif start == "article":
-            phrase = f"{article(phrase)} {phrase}"
-        return capital(f"{phrase}.")
+            return "These are " if plural else f"This is {article(phrase)} "
+        return f"{article(phrase)} " if start else ""
 
     def _has(self, things: Sequence[tuple[str, str]]) -> list[str]:
         """One or two sentences that list things."""

@@ -4,17 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from listing.say.claims import NAME, Claim
-from listing.say.forms import detail_forms, form_for, implied, is_plural
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 
+DETAIL_FILE = Path(__file__).parent.parent / "observe" / "networks" / "details.yaml"
+NOUN_FILE = Path(__file__).with_name("nouns.yaml")
+Form = str | dict[str, str]
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})
 _KEPT = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
+
+
+class DetailForms(BaseModel):
+    """See the head of ``details.yaml``; ``group`` is the block that the detail stands in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    group: str
+    behind: Form = Field("", alias="with")
+    adjective: Form = ""
+    looks: str = ""
+    place: str = ""
+    only: tuple[str, ...] = ()
+    kind: str | None = None
+    says: dict[str, tuple[str, ...]] = {}
+    covers: tuple[str, ...] = ()
+    joins: dict[str, str] = {}
+    tunes: dict[str, str] = {}
+
+    def fits(self, node: CategoryNode) -> bool:
+        """Whether a thing of this category can have it, and a text can say so."""
+        sayable = any(form_for(form, node) for form in (self.behind, self.adjective, self.looks))
+        return sayable and (not self.only or bool(set(self.only) & set(node.path)))
+
+
+def form_for(form: Form, node: CategoryNode) -> str:
+    """The form for a category: by its name, its groups (the narrowest first), or ``any``."""
+    if isinstance(form, str):
+        return form
+    return next((form[name] for name in (*reversed(node.path), "any") if name in form), "")
+
+
+@lru_cache(maxsize=1)
+def detail_forms() -> dict[str, DetailForms]:
+    """Detail -> its forms, in the file's order."""
+    raw = yaml.safe_load(DETAIL_FILE.read_text(encoding="utf-8"))
+    return {
+        phrase: DetailForms.model_validate({"group": group, **{k: v for k, v in entry.items() if k != "find"}})
+        for group, entries in raw.items()
+        for phrase, entry in entries.items()
+    }
+
+
+def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
+    """What the name of a thing says already: ``attribute=value``, attributes and details."""
+    raw = _nouns()
+    said = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
+    return frozenset(said) | {f"={value}" for value in node.implies}
+
+
+@lru_cache(maxsize=1)
+def _nouns() -> dict[str, dict[str, list[str]]]:
+    raw: dict[str, dict[str, list[str]]] = yaml.safe_load(NOUN_FILE.read_text(encoding="utf-8"))
+    return raw
+
+
+def is_plural(noun: str) -> bool:
+    """Whether a thing of that name is spoken of as several ("jeans", "ankle boots")."""
+    return noun.endswith("s") and not noun.endswith("ss")
 
 
 @dataclass
@@ -50,24 +116,19 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     node = taxonomy.node(category.value)
     facts = {c.attribute: c for c in claims if c.attribute not in ("category", "detail", "condition", NAME)}
     name = _name(claims, category, node, facts)
-    silent = implied(node, name.value if name.attribute == NAME else None)
-    noun = name.value if name.attribute == NAME else node.phrase
+    typed = name.attribute == NAME
+    silent, noun = implied(node, name.value if typed else None), name.value if typed else node.phrase
     facts = {n: c for n, c in facts.items() if not _silent(c, silent) and not _in_words(c.value, noun)}
-    many = {facts[n].value for n in ("colour", "colour2") if n in facts}
-    if len(many) == 1 or "multicolour" in many:
+    colours = {facts[n].value for n in ("colour", "colour2") if n in facts}
+    if len(colours) == 1 or "multicolour" in colours:
         facts.pop("colour2", None)
-    details = _details(claims, node, silent, noun)
+    details, own = _details(claims, node, silent, noun)
     _balance(facts, details)
     _pass_over(node, facts, details)
-    order = list(detail_forms())
-    details.sort(key=lambda c: order.index(c.value))
-    plural = is_plural(noun) if name.attribute == NAME else node.plural
     wear = [c for c in claims if c.attribute == "condition"]
-    if any(c.value == "faded" for c in wear):
-        details = [c for c in details if c.value != "washed"]
-    free = (c for c in claims if c.attribute == "detail" and c.value not in detail_forms())
-    own = [c for c in free if not _in_words(c.value, noun)]
-    return Item(node, name, noun, plural, facts, details, wear, own)
+    order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
+    details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
+    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, own)
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
@@ -103,49 +164,55 @@ def _in_words(value: str, noun: str) -> bool:
     return bool(parts) and all(any(w.startswith(part.rstrip("s")) for w in words) for part in parts)
 
 
-def _details(claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str) -> list[Claim]:
-    """Details that this thing can have, one of a kind, without those that a finer one or the name says."""
+def _details(
+    claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str
+) -> tuple[list[Claim], list[Claim]]:
+    """Details that this thing can have, one of a kind, without those that a finer one or the name says.
+
+    Behind them those in a model's own words.
+    """
     forms = detail_forms()
-    best = sorted((c for c in claims if c.attribute == "detail" and c.value in forms), key=lambda c: -c.likelihood)
+    details = [c for c in claims if c.attribute == "detail"]
     kinds: set[str] = set()
     kept: list[Claim] = []
-    for claim in best:
+    for claim in sorted((c for c in details if c.value in forms), key=lambda c: -c.likelihood):
         form = forms[claim.value]
-        words = (form_for(form.adjective, node), form_for(form.behind, node))
-        named = _in_words(claim.value, noun) or any(_in_words(w, noun) for w in words if w)
+        words = (claim.value, form_for(form.adjective, node), form_for(form.behind, node))
+        named = any(_in_words(w, noun) for w in words)
         if claim.value in silent or not form.fits(node) or form.kind in kinds or named:
             continue
-        if form.kind:
-            kinds.add(form.kind)
+        kinds |= {form.kind} if form.kind else set()
         kept.append(claim)
     covered = {coarse for claim in kept for coarse in forms[claim.value].covers}
-    return [claim for claim in kept if claim.value not in covered]
+    own = [c for c in details if c.value not in forms and not _in_words(c.value, noun)]
+    return [claim for claim in kept if claim.value not in covered], own
 
 
 def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
     """Between attributes and details: what is finer is said, of two that contradict each other the likelier."""
-    forms = detail_forms()
-    for claim in list(details):
-        for attribute, values in forms[claim.value].says.items():
-            fact = facts.get(attribute)
-            if fact is None:
-                continue
-            if fact.value in values:
-                facts.pop(attribute)
-            elif fact.value not in values and contradicts(attribute, fact, claim):
-                if _beats(fact, claim):
-                    details.remove(claim)
-                    break
-                facts.pop(attribute)
+    details[:] = [claim for claim in details if _outlives(claim, facts)]
     pattern, material = facts.get("pattern"), facts.get("material")
     if pattern and pattern.value in ("graphic", "logo") and "text" in facts and pattern.status != "seller":
         pattern = facts.pop("pattern")
     if material and material.value in ("satin", "leather"):
         details[:] = [c for c in details if c.value != "shiny"]
-    if pattern and pattern.value == "solid" and _not_plain(facts, details):
-        facts.pop("pattern")
     if _not_plain(facts, details):
         details[:] = [c for c in details if c.value != "plain"]
+        if pattern and pattern.value == "solid":
+            facts.pop("pattern", None)
+
+
+def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
+    """Whether no likelier fact contradicts a detail; facts that it says, too, or that it contradicts, go."""
+    for attribute, values in detail_forms()[detail.value].says.items():
+        fact = facts.get(attribute)
+        if fact is not None and fact.value in values:
+            facts.pop(attribute)
+        elif fact is not None and contradicts(attribute, fact, detail):
+            if _beats(fact, detail):
+                return False
+            facts.pop(attribute)
+    return True
 
 
 def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]) -> None:

@@ -11,15 +11,14 @@ from listing.backends.base import Backend
 from listing.events import TextEvent
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
+from listing.observe.neighbours import Neighbours
 from listing.request import DraftRequest
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
-from listing.say import ground, sentences
+from listing.say.check import guard, known_words, verify
 from listing.say.claims import SELLERS_OWN, Claim
-from listing.say.filter import guard, known_words
-from listing.say.forms import detail_forms, form_for
-from listing.say.settle import settle
-from listing.say.support import NeighbourValues
+from listing.say.settle import detail_forms, form_for, settle
+from listing.say.statements import Statement, split
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
 
@@ -84,8 +83,7 @@ def checked(
     taxonomy: Taxonomy,
     *,
     note: str = "",
-    neighbour_values: NeighbourValues = (),
-    neighbour_texts: Sequence[str] = (),
+    neighbours: Neighbours | None = None,
     language: str = ENGLISH,
 ) -> tuple[str, list[Flag]]:
     """The text without the sentences that claim what is not known; empty where too little is left of it.
@@ -110,15 +108,15 @@ def checked(
         taxonomy,
         note=note,
         ocr=printed,
-        neighbour_texts=neighbour_texts,
-        neighbour_values=neighbour_values,
+        neighbour_texts=neighbours.texts if neighbours else (),
+        neighbour_values=neighbours.values() if neighbours else (),
         field=field,
     )
-    kept = _said_once(kept, ground.verify(kept, facts, node.name, taxonomy, note=note, ocr=printed))
+    kept = _said_once(kept, verify(kept, facts, node.name, taxonomy, note=note, ocr=printed))
     own = [v for value in facts.values() for v in ([value] if isinstance(value, str) else value)]
     if field == "title":
         return (kept if kept == text == known_words(text, [*own, note, node.phrase, *node.synonyms]) else ""), flags
-    opening = sentences.first(text)
+    opening = text[slice(*next(iter(split(text)), (0, 0)))].strip()
     return (kept if opening and plain(kept).startswith(plain(opening)) else ""), flags
 
 
@@ -128,7 +126,7 @@ def _trimmed(text: str, field: TextField) -> str:
     if field == "title":
         return text.rstrip(".") if len(text.split()) <= MAX_TITLE else ""
     kept = ""
-    for start, end in sentences.split(text):
+    for start, end in split(text):
         sentence = text[start:end]
         if len((kept + sentence).split()) > MAX_DESCRIPTION:
             break
@@ -136,10 +134,10 @@ def _trimmed(text: str, field: TextField) -> str:
     return kept.strip()
 
 
-def _said_once(text: str, claims: Sequence[ground.Claim]) -> str:
+def _said_once(text: str, claims: Sequence[Statement]) -> str:
     """Without the sentences that say a thing twice ("a round neck and a round neck"); a colour may be of two parts."""
     kept = ""
-    for start, end in sentences.split(text, claims):
+    for start, end in split(text, claims):
         said = [(c.kind, c.value) for c in claims if start <= c.start < end and c.value and c.kind not in _MAY_RECUR]
         kept += text[start:end] if len(said) == len(set(said)) else ""
     return kept.strip()
@@ -152,7 +150,7 @@ def _undoubled(text: str, own: Sequence[str]) -> str:
 
 
 def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:
-    kept = "".join(text[a:b] for a, b in sentences.split(text) if not instruction_like(text[a:b])).strip()
+    kept = "".join(text[a:b] for a, b in split(text) if not instruction_like(text[a:b])).strip()
     kept = "" if MASK in (kept := scrub(kept)) else kept
     message = "This text is not in English, so that its claims could not be checked: please read every word."
     return kept, [Flag(code="not-checked", message=message, field=field)] if kept else []

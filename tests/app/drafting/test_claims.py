@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from app.cli.drafts.draft_text import category_line, draft_text
-from app.editing import claims, edits, evidence_places
-from app.editing.edits import Edit
+from app.editing import evidence_places
 from app.seller.desk import Desk, Painter
 from app.views import AppError
 from app.web.api_schemas import DraftBody
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
+from listing.say import edits, rewrite
 from listing.say.claims import claims_of
+from listing.say.edits import Edit
 from listing.say.render import render
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import load_taxonomy
@@ -66,7 +67,7 @@ def test_both_texts_follow_a_claim(draft, edit, before, after):
         draft.title.replace(before, after),
         draft.description.replace(before, after),
     )
-    assert claims.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
+    assert rewrite.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
     assert edited(draft, edit, Edit("undo", edit.field)) == draft
 
 
@@ -77,7 +78,7 @@ def test_what_is_left_out_stands_in_neither_text(draft, edit, word):
     seen = edited(draft, edit)
     assert word in draft.description
     assert word not in seen.title + seen.description
-    assert claims.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
+    assert rewrite.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
 
 
 def test_a_label_does_not_say_what_the_seller_says():
@@ -227,7 +228,7 @@ def test_an_offer_is_added_by_the_api_and_on_the_page(services, me, made):
 
 def test_confirming_changes_no_word(draft):
     seen = edited(draft, *(Edit("set", name, value) for name, value in MARKED.items()))
-    assert (seen.title, seen.description, claims.to_check(seen)) == (draft.title, draft.description, {})
+    assert (seen.title, seen.description, rewrite.to_check(seen)) == (draft.title, draft.description, {})
     assert {s.status for s in seen.spans} == {"seller", "certain"}
     assert seen.attribute("colour").locked
     assert seen.details[0].confidence == 1.0
@@ -238,7 +239,7 @@ def test_spans_stay_with_their_words_in_a_typed_text_and_go_with_them(draft):
     assert [s.value for s in seen.spans if s.field == "title"] == ["navy", "Hoodie"]
     assert [s for s in seen.spans if s.field == "description"] == [s for s in draft.spans if s.field == "description"]
     gone = edited(draft, Edit("set", "title", "Mine"), Edit("set", "description", "My own words."))
-    assert (gone.spans, claims.to_check(gone)) == ([], {})
+    assert (gone.spans, rewrite.to_check(gone)) == ([], {})
 
 
 def test_a_text_that_was_written_again_around_a_typed_title(draft):
@@ -303,9 +304,9 @@ def test_what_another_tab_changed_is_not_confirmed(services, me, made):
     other.press("fact", name="colour", value="black")
     tab.press("all_right")
     assert "changed elsewhere" in tab.said[0]
-    assert claims.to_check(tab.draft.draft) == {k: v for k, v in MARKED.items() if k != "colour"}
+    assert rewrite.to_check(tab.draft.draft) == {k: v for k, v in MARKED.items() if k != "colour"}
     tab.press("all_right")
-    assert claims.to_check(tab.draft.draft) == {}
+    assert rewrite.to_check(tab.draft.draft) == {}
     assert services.drafts.get(me, made.draft_id).value("colour") == "black"
 
 
@@ -314,7 +315,7 @@ def test_written_again_what_was_said_stays(services, me, made):
     seen = list(services.draft_writer.write_again(me, made.draft_id))[-1]  # the pipeline says navy and pockets again
     assert seen.title.startswith("Olive hoodie")
     assert "pockets" not in seen.title + seen.description
-    assert claims.to_check(seen.draft) == {"category": "Hoodie"}
+    assert rewrite.to_check(seen.draft) == {"category": "Hoodie"}
 
 
 def test_the_api_does_the_same(services, made):
@@ -340,10 +341,10 @@ def test_the_api_does_the_same(services, made):
 
 def test_a_detail_in_the_models_own_words_is_confirmed_or_left_out_like_any_other(draft):
     found = draft.model_copy(update={"details": [Detail(phrase="thumb loops", confidence=0.6)]})
-    assert claims.is_detail("detail:thumb loops", found)
-    assert not claims.is_detail("detail:thumb loops", draft)
-    assert not claims.is_detail("thumb loops", found)
-    assert claims.fits(found, "detail:thumb loops")
+    assert rewrite.is_detail("detail:thumb loops", found)
+    assert not rewrite.is_detail("detail:thumb loops", draft)
+    assert not rewrite.is_detail("thumb loops", found)
+    assert rewrite.fits(found, "detail:thumb loops")
     seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
     assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
 

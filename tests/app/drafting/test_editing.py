@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from app.editing import edits, prices
-from app.editing.edits import Edit
+from app.editing import prices
+from app.editing.edits import clean_text
 from app.views import AppError
 from listing.intake.photos import intake
 from listing.request import DraftRequest
+from listing.say import edits
+from listing.say.edits import Edit
 from tests.fakes import UNSUPPORTED, jpeg, make_draft
 
 
@@ -89,10 +91,10 @@ def test_what_is_no_price(given):
 
 
 def test_text_is_cleaned_but_markup_stays_text():
-    assert edits.clean_text("  a\x00b\ud800\u202e  <b>c</b>\nd ", 99, "It") == "ab <b>c</b> d"
-    assert edits.clean_text("a\r\nb", 99, "It", lines=True) == "a\nb"
+    assert clean_text("  a\x00b\ud800\u202e  <b>c</b>\nd ", 99, "It") == "ab <b>c</b> d"
+    assert clean_text("a\r\nb", 99, "It", lines=True) == "a\nb"
     with pytest.raises(AppError, match="10000 characters; shorten it to at most 120"):
-        edits.clean_text("x" * 10_000, 120, "The title")
+        clean_text("x" * 10_000, 120, "The title")
 
 
 def test_the_score_follows_what_the_seller_says(draft):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.editing import edits
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
-from listing.say.filter import guard
+from listing.say import patch
+from listing.say.check import guard
 from listing.taxonomy import load_taxonomy
 from tests.fakes import UNSUPPORTED
 
@@ -134,7 +134,7 @@ def test_confirmed_words_that_were_changed_are_not_confirmed_any_more(services, 
     ],
 )
 def test_no_broken_sentence_remains(text, words, left):
-    assert edits.without(text, words, max(text.find(words), 0)) == left
+    assert patch.without(text, words, max(text.find(words), 0)) == left
 
 
 def real_texts():
@@ -155,12 +155,12 @@ STUMP = re.compile(
 
 
 def test_no_stump_is_left_in_texts_of_real_drafts():
-    from listing.say.ground import find_claims
+    from listing.say.statements import find_statements
 
     cuts = 0
     for text in real_texts():
-        for claim in find_claims(text):
-            left = edits.without(text, claim.text, claim.start)
+        for claim in find_statements(text):
+            left = patch.without(text, claim.text, claim.start)
             cuts += 1
             assert len(left) < len(text), (text, claim.text)
             for sentence in re.split(r"(?<=[.!?])\s+|\n", left):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.editing import edits
 from app.seller.desk import Painter
+from listing.say import patch
 from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline
 
@@ -67,8 +67,8 @@ def test_a_further_flaw_stands_beside_those_that_were_told_before(tab):
 
 
 def test_a_word_within_another_does_not_say_it():
-    assert edits.with_sentence("A gold ring.", "old") == "A gold ring. Old."
-    assert edits.with_sentence("An Old ring.", "old") == "An Old ring."
+    assert patch.with_sentence("A gold ring.", "old") == "A gold ring. Old."
+    assert patch.with_sentence("An Old ring.", "old") == "An Old ring."
 
 
 @pytest.mark.parametrize("more", ["it has been to Peru", "size M, it has been to Peru"])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from listing.say.forms import detail_forms, is_plural
+from listing.say.settle import detail_forms, is_plural
 from listing.taxonomy import load_taxonomy
 
 _OPEN = "a|an|at|by|from|has|have|in|its|my|no|of|on|the|their|these|this|to|with|women's|men's|kids'"

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.editing import claims, edits
-from app.editing.edits import Edit
-from app.editing.told import can_be_told
 from app.seller.draft_part import draft_html
 from app.views import DraftView
 from listing.events import DraftEvent, Event
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
+from listing.say import edits, rewrite
+from listing.say.edits import Edit
+from listing.say.seller_words import can_be_told
 from listing.schema import Draft, Observation
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, parts
@@ -98,7 +98,7 @@ def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
         options = [html.unescape(value) for value in re.findall(r'<option value="([^"]+)">', form)]
         taps += [(name, value) for value in options or [SAMPLES.get(name, "")] if value]
     if all_words and view.draft is not None:
-        taps += [(claims.name_of(o), o.value) for o in can_be_told(view.draft, load_taxonomy())]
+        taps += [(rewrite.name_of(o), o.value) for o in can_be_told(view.draft, load_taxonomy())]
     return [tap for tap in dict.fromkeys(taps) if _at_once(view, tap)]
 
 
@@ -106,6 +106,6 @@ def _at_once(view: DraftView, press: Press) -> bool:
     nodes = load_taxonomy().categories
     name, value = press
     if name != "category":
-        return value is None or not name.startswith(claims.DETAIL) or claims.fits(view.draft, name)
+        return value is None or not name.startswith(rewrite.DETAIL) or rewrite.fits(view.draft, name)
     here = nodes.get(view.value("category") or "")
     return here is not None and nodes[value or ""].attributes == here.attributes

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.drafts.evidence_sets import injection, read_set
 from listing.safety.injection import instruction_like, without_instructions
-from listing.say.filter import filter_output
+from listing.say.check import filter_output
 
 SETS = Path(__file__).parents[2] / "sets"
 EVERY = read_set(SETS / "injection.jsonl")

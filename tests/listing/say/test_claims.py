@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.drafts.evidence_sets import claims as measure
 from benchmarks.drafts.evidence_sets import read_set
-from listing.say.ground import find_claims, verify
-from listing.say.sentences import keep_supported, split
+from listing.say.check import keep_supported, verify
+from listing.say.statements import find_statements, split
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 SETS = Path(__file__).parents[2] / "sets"
@@ -92,4 +92,9 @@ def test_an_order_in_the_photo_supports_nothing(taxonomy: Taxonomy) -> None:
 
 
 def test_taste_is_no_claim() -> None:
-    assert find_claims("A lovely simple piece, easy to style for everyday wear.") == []
+    assert find_statements("A lovely simple piece, easy to style for everyday wear.") == []
+
+
+def test_letters_that_grow_in_lower_case_move_no_statement() -> None:
+    text = "Red t-shirt with white TÜRKİYE print"
+    assert all(text[s.start : s.end] == s.text for s in find_statements(text))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks.drafts.effort import Effort, effort, from_nothing, table, with_offers, with_search
+from listing.say.ask import offers_of
 from listing.say.claims import Claim
-from listing.say.offers import offers_of
 from listing.say.render import render
 from listing.schema import Draft, Quality
 from tests.listing.say.items import TAXONOMY, category

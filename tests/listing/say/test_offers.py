@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from listing.say.ask import MOST, offers_of, open_offers, searchable
 from listing.say.claims import Claim
-from listing.say.forms import detail_forms
-from listing.say.offers import MOST, offers_of, open_offers, searchable
 from listing.say.render import render
+from listing.say.settle import detail_forms
 from listing.schema import Draft, Quality
 from tests.listing.say.items import TAXONOMY, category
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from listing.say import spans
-from listing.say.claims import claims_of
+from listing.say.claims import claims_of, stated_claims
+from listing.say.edits import Edit, apply, changes
+from listing.say.marks import find_spans
 from listing.say.render import render
+from listing.say.rewrite import remove, replace_words
 from listing.schema import Detail, Draft, Quality, Span
 from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, fact, text
 
@@ -54,38 +56,18 @@ def span(text_: str, words: str, attribute: str, value: str) -> Span:
         ("A short-sleeved dress.", "short-sleeved", "sleeve", "short", "long", "A long-sleeved dress."),
         ("It has short sleeves.", "short sleeves", "sleeve", "short", "long", "It has long sleeves."),
         ("It is size M.", "size M", "size", "M", "L", "It is size L."),
-        ("A blue skirt.", "skirt", "category", "Skirt", "Shorts", "Blue shorts."),
-        (
-            "A plain blue skirt. It has a belt.",
-            "skirt",
-            "category",
-            "Skirt",
-            "Shorts",
-            "Plain blue shorts. They have a belt.",
-        ),
-        (
-            "This is a long skirt, and it is creased.",
-            "skirt",
-            "category",
-            "Skirt",
-            "Pants",
-            "These are long trousers, and they are creased.",
-        ),
-        ("These are plain old trousers.", "trousers", "category", "Pants", "Skirt", "This is a plain old skirt."),
-        ("Plain trousers. They look faded.", "trousers", "category", "Pants", "Dress", "Plain dress. It looks faded."),
-        ("These are trousers.", "trousers", "category", "Pants", "Dress", "This is a dress."),
     ],
 )
 def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, wanted):
     given = {"title": "", "description": text_}
-    changed, after = spans.replace(given, [span(text_, words, attribute, value)], 0, new)
+    changed, after = replace_words(given, [span(text_, words, attribute, value)], 0, new)
     assert changed["description"] == wanted
     assert (after[0].value, after[0].status) == (new, "seller")
 
 
 def test_the_other_spans_move_along_and_the_title_follows():
     draft = drafted()
-    changed, after = spans.replace(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue")
+    changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue")
     assert "light blue" in changed["title"].lower()
     assert "light blue" in changed["description"].lower()
     for before, now in zip(draft.spans, after, strict=True):
@@ -97,19 +79,11 @@ def test_the_other_spans_move_along_and_the_title_follows():
             assert now.alternatives[0] == "navy"
 
 
-def test_confirming_turns_marked_words_into_the_sellers():
-    marked = [s.model_copy(update={"status": "check"}) for s in drafted().spans]
-    one = spans.confirm(marked, at(marked, "colour"))
-    assert {s.attribute for s in one if s.status == "seller"} == {"colour"}
-    assert {s.status for s in spans.confirm(marked)} == {"seller"}
-
-
 def test_a_detail_is_taken_out_and_the_rest_is_whole():
     draft = drafted().model_copy()
     note = "\n\nFrom a smoke-free home."
     draft = draft.model_copy(update={"description": draft.description + note})
-    index = next(i for i, s in enumerate(draft.spans) if s.value == "belt" and s.field == "description")
-    left = spans.remove(draft, index)
+    left = apply(draft, changes([Edit("drop", "detail:belt")]))
     assert "belt" not in left.title + left.description
     assert "pockets" in left.description
     assert left.description.endswith(note)
@@ -121,9 +95,9 @@ def test_of_a_text_that_was_not_rendered_the_sentence_goes():
     words = "A navy striped dress. It has a belt! Long sleeves."
     draft = drafted().model_copy(update={"title": "Navy dress", "description": words})
     known = claims("Dress", SHIRT, ("belt",))
-    given = spans.find_spans(fields(draft), known, TAXONOMY)
+    given = find_spans(fields(draft), known, TAXONOMY)
     draft = draft.model_copy(update={"spans": given})
-    left = spans.remove(draft, next(i for i, s in enumerate(given) if s.value == "belt"))
+    left = remove(draft, next(i for i, s in enumerate(given) if s.value == "belt"))
     assert left.description == "A navy striped dress. Long sleeves."
     assert left.title == "Navy dress"
 
@@ -133,7 +107,7 @@ def test_spans_are_found_in_any_text():
         "title": "Navy long sleeve dress",
         "description": "A striped dress in navy blue with a belt and boat neck.",
     }
-    found = spans.find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    found = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
     shown = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in found]
     assert shown == [
         ("title", "Navy", "colour"),
@@ -150,7 +124,7 @@ def test_spans_are_found_in_any_text():
 def test_what_spans_say_renders_the_same_text():
     for n in range(30):
         draft = drafted(key=str(n), details=("pockets", "belt", "curved hem", "soft", "loose cut"))
-        again = spans.render(spans.said(draft), TAXONOMY, key=draft.id)
+        again = render(stated_claims(draft), TAXONOMY, key=draft.id)
         assert (again.title, again.description) == (draft.title, draft.description)
 
 
@@ -165,6 +139,6 @@ def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
             "spans": made.spans,
         }
     )
-    left = spans.remove(draft, at(draft.spans, "detail"))
+    left = remove(draft, at(draft.spans, "detail"))
     assert left.title.endswith("size M")
     assert left.description.count("ize M") == 1

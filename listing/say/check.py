@@ -1,0 +1,336 @@
+"""The check of a generated text: its statements against facts, note and print, and against orders hidden in these.
+
+A sentence with a statement that nothing supports goes as a whole, and so does one that gives orders, leaves the subject
+or repeats what an order in the data asked for. Nothing that happened before the model is trusted: the check is measured
+with a model that obeys everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from listing.lexicon import Lexicon, Meanings, load_lexicon, plain, words
+from listing.safety.contacts import MASK, scrub
+from listing.safety.fold import fold
+from listing.safety.injection import closed_up, instruction_like, without_instructions
+from listing.say.statements import (
+    PERCENT,
+    PRINT_WORDS,
+    FactValue,
+    NeighbourValues,
+    Statement,
+    Support,
+    Verdict,
+    categories_of,
+    everyday,
+    find_statements,
+    gather,
+    letters,
+    listed_values,
+    split,
+)  # fmt: skip
+from listing.schema import Flag, TextField
+from listing.taxonomy import Taxonomy
+
+Judgement = tuple[str | None, Verdict]  # the taxonomy's word for a statement
+
+MESSAGES = {
+    "unsupported": "Nothing in the photos or your words supports “{}”; it was taken out.",
+    "contradicted": "“{}” does not agree with what was verified; it was taken out.",
+    "copied": "“{}” stands only in similar listings; it was taken out.",
+    "prohibited": "“{}” cannot be stated in a listing that was written for you; it was taken out.",
+}
+_OFF_TOPIC = "“{}” does not describe the item; it was taken out."
+_FUNCTION = words("function")
+_NARROWER = {"blue": frozenset(("navy", "light-blue")), "green": frozenset(("olive",))}
+_OWNERS = {  # of marks
+    **{"swoosh": "nike", "stripes": "adidas", "jumpman": "jordan", "crocodile": "lacoste", "alligator": "lacoste"},
+    **{"medusa": "versace", "player": "ralph lauren"},
+}
+_DENIED = re.compile(
+    r"(?:there (?:is|are) |has |have |with |shows? )?(?:no|without|free|not|zero|absolutely no|doesn't|does not)\b|"
+    r".*free"
+)
+_NO_SIGNS = frozenset(("none-visible", "tag-attached", "creased"))
+_SIZE = re.compile(r"\d+(?:[.,/]\d+)*|\b(?:xxs|xs|s|m|l|xl|xxl|xxxl|\dxl|small|medium|large|one size|petite|newborn)\b")
+_SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
+# A text for buyers describes; it gives no orders and does not speak about itself.
+_ORDERS = re.compile(
+    r"(?:^|[,;:!]\s*|\b(?:please|and|or|to|now|then)\s+)(?:visit|click|contact|call|text|e?-?mail|follow|"
+    r"subscribe|vote|send|pay|transfer|message|dm)\b|"
+    r"\b(?:add me|buy now|order now|act now|hurry|check out|go to|look at my|see my|as an ai|"
+    r"language model|system prompt|instructions?|assistant|i (?:cannot|can't|am unable)|my other (?:shop|"
+    r"store|listings?)|seller on|best seller|secret|password|"
+    r"hacked|pwned|lorem ipsum|this listing|admin(?:istrator)?|verified seller|limited time|last chance|"
+    r"gift card|crypto|bitcoin)\b|[#{}<>\\]|\bhttps?\b",
+    re.I,
+)
+_QUOTED = re.compile(r"[\"“”'‘’«»]([^\"“”'‘’«»]{2,80})[\"“”'‘’«»]")
+_SHARED = 3  # so many words in a row with an order in the data are no chance
+_KNOWN_SHARE = 0.6
+_ROUNDS = 3
+
+
+def verify(
+    text: str,
+    facts: Mapping[str, FactValue],
+    category: str | None,
+    taxonomy: Taxonomy,
+    note: str = "",
+    ocr: Sequence[str] = (),
+    neighbour_values: NeighbourValues = (),
+) -> list[Statement]:
+    """Every statement of a generated text with its verdict.
+
+    facts: attribute -> verified value (several: a sequence, or one string with commas).
+    note, ocr: the seller's words and the print in the photos; they support what they say.
+    neighbour_values: attribute -> values of similar listings (or just the values); what only they say is ``copied``.
+    """
+    lexicon = load_lexicon(taxonomy)
+    judge = _Judge(gather(lexicon, facts, note, ocr, neighbour_values), category, taxonomy, lexicon)
+    judged = ((s, judge.judge(s)) for s in find_statements(text, lexicon))
+    return [replace(s, value=value, verdict=verdict) for s, (value, verdict) in judged]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Verdicts on the statements of one text."""
+
+    support: Support
+    category: str | None
+    taxonomy: Taxonomy
+    lexicon: Lexicon
+
+    def judge(self, statement: Statement) -> Judgement:
+        """The taxonomy's word for what it states, and the verdict."""
+        kind, text = statement.kind, statement.text
+        if kind in self.lexicon.prohibited | self.lexicon.always:
+            allowed = kind not in self.lexicon.always and self.support.in_note(text)
+            return None, "supported" if allowed else "prohibited"
+        by_kind: Mapping[str, Callable[[str], Judgement]] = {
+            **{"category": self._noun, "condition": self._condition, "size": self._size},
+            **dict.fromkeys(("brand", "text", "name"), lambda words: self._words(kind, words)),
+        }
+        if kind in by_kind:
+            return by_kind[kind](text)
+        meaning = self.lexicon.meaning(text)
+        if PERCENT.fullmatch(text):
+            return None, self._shares(text, meaning)
+        return self._value(text, meaning) if meaning else (None, self._other(text))
+
+    def _other(self, text: str) -> Verdict:
+        """What the taxonomy has no values of: features, origin."""
+        node = self.taxonomy.categories.get(self.category or "")
+        named = node is not None and text.lower() in node.phrase
+        support = self.support
+        if named or support.in_note(text) or support.in_facts(text) or support.in_print(text):
+            return "supported"
+        return "copied" if support.near_words(text) else "unsupported"
+
+    def _shares(self, text: str, meaning: Meanings) -> Verdict:
+        """Shares of a fibre, which a label or the seller has to state."""
+        if self.support.in_print(text) or self.support.in_note(text):
+            return "supported"
+        materials = self.support.values("material")
+        return "contradicted" if materials and not materials & meaning.get("material", frozenset()) else "unsupported"
+
+    def _value(self, text: str, meaning: Meanings) -> Judgement:
+        """An attribute value; words with several meanings (lace: pattern, material) need only one of them."""
+        support, words = self.support, plain(text)
+        for name, values in meaning.items():
+            hit = values & (support.values(name) | support.mentioned.get(name, set()))
+            narrower = _NARROWER.get(words, frozenset()) if name == "colour" else frozenset()
+            if hit or narrower & support.values(name):
+                return next(iter(hit), None), "supported"
+        printed = support.values("pattern") - {"solid", "melange"} or support.values("text")
+        if ("pattern" in meaning and words in PRINT_WORDS and printed) or support.in_facts(text):
+            return None, "supported"
+        if "colour" not in meaning and support.in_note(text):
+            return None, "supported"
+        for name, values in meaning.items():
+            if support.values(name):
+                return min(values), "contradicted"
+        copied = (min(v) for name, v in meaning.items() if support.at_neighbours(name, [*v, text]))
+        if value := next(copied, None):
+            return value, "copied"
+        return min(next(iter(meaning.values()))), "unsupported"
+
+    def _noun(self, text: str) -> Judgement:
+        """The name of a thing."""
+        noun, category = plain(text), self.category
+        labels = categories_of(noun, self.lexicon.things) or frozenset()
+        if category is None or category in labels or self.support.in_facts(noun) or self.support.in_note(noun):
+            return category, "supported"
+        node = self.taxonomy.categories.get(category)
+        if node is not None and any(noun.rstrip("s") in name.lower() for name in (node.phrase, *node.synonyms)):
+            return category, "supported"
+        return node.phrase if node is not None else None, "contradicted"
+
+    def _condition(self, text: str) -> Judgement:
+        """Signs of wear, or that there are none."""
+        words, visible = text.lower(), self.support.values("condition")
+        if self.support.in_note(text):
+            return None, "supported"
+        matches = self.lexicon.phrases.finditer(re.sub(r"^(?:no|without|free of)\s+", "", words))
+        cues = {cue for m in matches for cue in self.lexicon.meaning(m[0]).get("condition", ())}
+        if _DENIED.match(words):
+            if "none-visible" in visible and "visible" in words:
+                return "none-visible", "supported"
+            return None, "contradicted" if cues & visible else "unsupported"
+        if cues & visible or (visible - _NO_SIGNS and re.search(r"\bwear\b|signs of", words)):
+            return next(iter(cues & visible), None), "supported"
+        if "tag-attached" in visible and re.fullmatch(r"new with (?:original )?tags?|bnwt|nwt", words):
+            return "tag-attached", "supported"
+        if cues and "none-visible" in visible:
+            return min(cues), "contradicted"
+        return None, "copied" if self.support.at_neighbours("condition", cues) else "unsupported"
+
+    def _words(self, kind: str, text: str) -> Judgement:
+        """Names and print: they must stand on the item, in the facts or in the note."""
+        support, words = self.support, text.strip("\"“”„«»'‘’ ")
+        printed = (value.lower() for name in ("text", "brand", "size") for value in support.values(name))
+        owners = [owner for mark, owner in _OWNERS.items() if mark in words.lower()][:1]
+        if support.in_print(words) or support.in_note(words):
+            return text, "supported"
+        # "creased" in quotation marks is no print
+        if any(words.lower() in value for value in printed) if kind == "text" else support.in_facts(words):
+            return text, "supported"
+        if any(owner in brand.lower() for owner in owners for brand in support.values("brand")):
+            return text, "supported"
+        if kind == "brand" and support.values("brand"):
+            return text, "contradicted"
+        copied = support.at_neighbours("text", [words])
+        if kind == "text" and support.values("text") and not copied:
+            return text, "contradicted"
+        copied = copied or support.at_neighbours("brand", [words]) or support.near_words(words)
+        return text, "copied" if copied else "unsupported"
+
+    def _size(self, text: str) -> Judgement:
+        support, key = self.support, _sizes([text])
+        stated, noted = _sizes(support.values("size")), _sizes([support.note])
+        in_note = support.in_note(text) or (key and key <= noted and "size" in support.note.lower())
+        if (key and key <= stated) or in_note or support.in_print(text) or support.in_facts(text):
+            return text, "supported"
+        if stated:
+            return text, "contradicted"
+        near = support.neighbours.get("size", frozenset())
+        return text, "copied" if key and any(key <= _sizes([value]) for value in near) else "unsupported"
+
+
+def _sizes(values: Iterable[str]) -> frozenset[str]:
+    """The sizes in words ("medium" is "m")."""
+    return frozenset(_SIZE_NAMES.get(w, w) for value in values for w in _SIZE.findall(value.lower()))
+
+
+def guard(
+    text: str,
+    facts: Mapping[str, FactValue],
+    category: str | None,
+    taxonomy: Taxonomy,
+    note: str = "",
+    ocr: Sequence[str] = (),
+    neighbour_texts: Sequence[str] = (),
+    neighbour_values: NeighbourValues = (),
+    field: TextField | None = None,
+) -> tuple[str, list[Flag]]:
+    """A generated text as it may be shown, with flags: no contacts, no false claims, no sentence off the subject."""
+    flags: list[Flag] = []
+    current = scrub(text)
+    own = [value for given in facts.values() for value in listed_values(given)]
+    if category:
+        own += [taxonomy.node(category).phrase, *taxonomy.node(category).synonyms]
+    own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
+    for _ in range(_ROUNDS):
+        before = current
+        current, wrong = keep_supported(
+            before, verify(before, facts, category, taxonomy, note, ocr, neighbour_values), field
+        )
+        current, foreign = filter_output(current, [note, *ocr, *neighbour_texts], own)
+        # What they name is gone from the text that is given back: there is no place in it to point at.
+        flags += [flag.model_copy(update={"field": field, "span": None}) for flag in [*wrong, *foreign]]
+        if current == before:
+            break
+    return current, flags
+
+
+def keep_supported(
+    text: str, statements: Sequence[Statement], field: TextField | None = None
+) -> tuple[str, list[Flag]]:
+    """The sentences without an unproven statement, and one flag for each such statement, at its place in ``text``."""
+    wrong = [s for s in statements if s.verdict != "supported"]
+    flags = [
+        Flag(code=f"claim-{s.verdict}", message=MESSAGES[s.verdict].format(s.text), field=field, span=(s.start, s.end))
+        for s in wrong
+    ]
+    kept = [text[a:b] for a, b in split(text, statements) if not any(a <= s.start < b for s in wrong)]
+    return "".join(kept).strip(), flags
+
+
+def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] = ()) -> tuple[str, list[Flag]]:
+    """The sentences that give no orders, stay on the subject and repeat nothing that an order in the data asked for.
+
+    untrusted: texts from photos, notes and neighbours; own_words: words of verified facts, which may be repeated.
+    """
+    lexicon, own = load_lexicon(), _own_words(own_words)
+    orders = [line for source in untrusted for line in source.split("\n") if instruction_like(line)]
+    demanded = {run for line in orders for run in _runs(_words(line))}
+    ordered = {w for line in orders for w in _words(closed_up(line)) if len(w) > 1 or "\u4e00" <= w <= "\u9fff"}
+    # Where the data hold an order, one word of it that no fact has is enough.
+    echoed = ordered - own - _FUNCTION - (_proven_words(lexicon, own) if ordered else set())
+    quoted = [q for line in orders for q in _QUOTED.findall(line) if letters(q) and not set(_words(q)) <= own]
+    kept, flags = "", []
+    for start, end in split(text):
+        sentence = text[start:end]
+        spoken = _words(sentence)
+        repeats = not demanded.isdisjoint(_runs(spoken)) and sum(w not in own for w in spoken) >= 2
+        asked = any(letters(q) in letters(sentence) for q in quoted)
+        order = MASK in sentence or _ORDERS.search(sentence)
+        if repeats or asked or order or not echoed.isdisjoint(spoken) or _off_topic(sentence, lexicon, own):
+            message = _OFF_TOPIC.format(sentence.strip()[:80])
+            flags.append(Flag(code="not-about-the-item", message=message, span=(start, end)))
+        else:
+            kept += sentence
+    return kept.strip(), flags
+
+
+def known_words(title: str, own_words: Iterable[str]) -> str:
+    """The title without words that neither the lexicon nor the item's own words know ("Touse", "Garnet-printed").
+
+    A small model makes up words from print. A long text loses such a sentence to the other checks, a title has one.
+    """
+    lexicon, own = load_lexicon(), _own_words(own_words)
+    kept = [w for w in title.split() if all(p in own or everyday(p, lexicon) for p in _meaningful(w))]
+    return title if len(kept) == len(title.split()) else " ".join(kept)
+
+
+def _off_topic(sentence: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
+    """Whether most words that carry meaning are foreign to descriptions of things."""
+    meaningful = _meaningful(sentence)
+    if not meaningful:
+        return not re.search(r"\d", sentence) or bool(re.search(r"[^\w\s.,%/×x-]", sentence))
+    return sum(w in own or everyday(w, lexicon) for w in meaningful) / len(meaningful) < _KNOWN_SHARE
+
+
+def _proven_words(lexicon: Lexicon, own: frozenset[str]) -> set[str]:
+    """Words of the phrases that say a fact ("sleeves" of "short sleeves"), and what things are called at all."""
+    phrases = (phrase for phrase, names in lexicon.meanings.items() if any(own & values for values in names.values()))
+    nouns = {form for noun in lexicon.nouns for word in noun.split() for form in (word, f"{word}s", f"{word}es")}
+    return {word for phrase in phrases for word in phrase.split()} | nouns
+
+
+def _own_words(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(w for value in values for w in re.findall(r"[^\W\d_]{2,}", plain(value)))
+
+
+def _meaningful(text: str) -> list[str]:
+    return [w for w in re.findall(r"[^\W\d_]{3,}", plain(text)) if w not in _FUNCTION]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z]*\d[a-z\d]*|[a-z][a-z'’]+|[\u4e00-\u9fff]", fold(text).lower)
+
+
+def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
+    return {tuple(words[i : i + _SHARED]) for i in range(len(words) - _SHARED + 1)}

@@ -1,0 +1,306 @@
+"""What a seller's words say of facts: in the texts that they typed, of details, and of the item in their own words.
+
+One truth for the title, the description, the list of facts and what is published: a fact follows the words, corrected
+where they say something else, not stated any more where they deny it or say it no longer. Pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import get_args
+
+from listing.lexicon import load_lexicon, plain
+from listing.observe.networks.details import load_details
+from listing.observe.note import read_note
+from listing.say import patch, rewrite
+from listing.say.ask import facts_to_say, searchable
+from listing.say.claims import MAX_FACT_LENGTH, Claim
+from listing.say.marks import find_spans
+from listing.say.settle import contradicts, detail_forms
+from listing.schema import AttributeValue, Draft, Offer, Span, TextField
+from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
+
+Said = Mapping[str, str | None]  # value by the name of a claim; None: left out
+_PARTS = re.compile(r"[.!?,;\n]|\b(?:and|with|but)\b", re.I)
+_DENIED = re.compile(r"\b(?:no|not|never|without|nor|cannot|is no|has no)\b|n['’]t\b", re.I)
+_NOTED = ("size", "brand", "condition_grade")  # free words, which the grammar of notes reads
+_HUES = ("colour", "colour2")
+_LISTED = re.compile(r"(?:,(?!(?<=\d,)[\d-])|[;\n])+")  # no comma of a number: "10,5 cm", "50,-"
+_JOINTS = re.compile(r"\s+(?:and|with)\s+")
+_OPENING = re.compile(r"^(?:(?:and|with|it has|they have|it is|they are|has|an?|the)\s+)+")
+_SMALL = frozenset(("a", "an", "and", "are", "at", "has", "have", "is", "it", "the", "they", "with"))
+_MAKE = ("closure", "sleeve", "neckline")
+Pair = tuple[str, str]  # the name of a claim and its value
+
+
+@dataclass
+class Words:
+    """What a text says: values by attribute, those that it denies, and the details that it denies."""
+
+    values: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    denied: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    without: set[str] = field(default_factory=set)
+    text: str = ""
+
+
+def words_of(texts: Iterable[str]) -> Words:
+    """What these texts say of closed facts and details, part by part between commas."""
+    words = Words(text="\n".join(texts))
+    for part in _PARTS.split(words.text.lower()):
+        denial = bool(_DENIED.search(part))
+        details, pairs = _part(part)
+        words.without |= details if denial else set()
+        for name, value in pairs:
+            (words.denied if denial else words.values)[name].add(value)
+    words.values["colour2"] = words.values["colour"]
+    return words
+
+
+@lru_cache(maxsize=4096)  # most parts of a text stay when something is changed in it
+def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """Details in a part of a text, and pairs (attribute, value); "zip pockets" say nothing of how the thing closes."""
+    details, lexicon = load_details().read(part), load_lexicon()
+    says = ((n, v) for detail in details for n, values in detail_forms()[detail].says.items() for v in values)
+    phrases = () if details else lexicon.phrases.finditer(part)
+    meant = ((n, v) for match in phrases for n, values in lexicon.meaning(match[0]).items() for v in values)
+    return frozenset(details), frozenset((*says, *meant))
+
+
+def by_words(
+    draft: Draft, own: Mapping[str, str], typed: Mapping[str, str], settled: Iterable[str]
+) -> dict[str, str | None]:
+    """What the texts that the seller typed make of the draft's facts and details.
+
+    Args:
+        own: the program's texts in their place, by field.
+        typed: by field; the other texts are the program's.
+        settled: names of what the seller set after they had typed.
+    """
+    before, now = words_of(own[f] for f in typed), words_of(typed.values())
+    rest = words_of(text for f, text in own.items() if f not in typed)
+    said: dict[str, str | None] = {f"{rewrite.DETAIL}{d}": None for d in now.without}
+    for name, attribute in _schema(draft).items():
+        fact = draft.attribute(name)
+        value = (fact.value or fact.suggestion) if fact is not None else None
+        if value is None or name in settled:
+            continue
+        after = _after(attribute, value, before, now, rest)
+        if after != value:
+            said[name] = after
+    return said
+
+
+def _after(attribute: Attribute, value: str, before: Words, now: Words, rest: Words) -> str | None:
+    """The fact's value by the words of now; None where they leave it out."""
+    name = attribute.name
+    if not attribute.values:
+        return _free(name, value, before, now, rest)
+    fresh = (now.values[name] - before.values[name] if name != "colour2" else set()) & set(attribute.values)
+    values = value.split(", ") if attribute.many else [value]
+    kept = [each for each in values if _stays(attribute, each, before, now, rest, other=bool(fresh))]
+    if attribute.many:
+        several = [*(k for k in kept if k not in attribute.unspoken or not fresh), *sorted(fresh)]
+        return ", ".join(dict.fromkeys(several)) or None
+    return value if kept else fresh.pop() if len(fresh) == 1 else None
+
+
+def _stays(attribute: Attribute, value: str, before: Words, now: Words, rest: Words, *, other: bool) -> bool:
+    """Whether the words of now leave a value standing; ``other``: they say another one, which they did not before."""
+    name = attribute.name
+    if value in now.values[name]:
+        return True
+    there = value in rest.values[name]
+    gone = value in before.values[name] and not there
+    replaced = other and not attribute.many and not (there and name in _HUES)
+    return not (value in now.denied[name] or gone or replaced)
+
+
+def _free(name: str, value: str, before: Words, now: Words, rest: Words) -> str | None:
+    noted = read_note(now.text).facts.get(name) if name in _NOTED else None
+    if noted is not None and noted.lower() != value.lower() and noted != read_note(before.text).facts.get(name):
+        return noted
+    pattern = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)", re.I)
+    gone = pattern.search(before.text) and not pattern.search(f"{now.text}\n{rest.text}")
+    return None if gone else value
+
+
+def by_details(draft: Draft, said: Said, facts: Sequence[AttributeValue]) -> dict[str, str | None]:
+    """What the seller's word on details makes of facts that nobody stated: "no elastic waist" is not pulled on."""
+    forms = detail_forms()
+    named = {n.removeprefix(rewrite.DETAIL): v for n, v in said.items() if n.startswith(rewrite.DETAIL)}
+    present = {d.phrase for d in draft.details if d.phrase not in named} | {p for p, v in named.items() if v}
+    after: dict[str, str | None] = {}
+    for fact in facts:
+        value = fact.value or fact.suggestion
+        if value is None or fact.name in said or any(e.source == "seller" for e in fact.evidence):
+            continue
+        still = any(value in forms[phrase].says.get(fact.name, ()) for phrase in present & forms.keys())
+        for phrase, told in named.items():
+            values = forms[phrase].says.get(fact.name, ()) if phrase in forms else ()
+            if told is None and value in values and not still:
+                after[fact.name] = None
+            elif told and values and value not in values and _excludes(phrase, fact.name, value):
+                after[fact.name] = values[0] if len(values) == 1 else None
+    return after
+
+
+def _excludes(phrase: str, name: str, value: str) -> bool:
+    """Whether a detail that the seller named leaves no room for a fact."""
+    return contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
+
+
+def spans_of(draft: Draft, said: Said, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:
+    """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
+    facts = [Claim(n, v, "seller") for n, v in said.items() if v is not None and not n.startswith(rewrite.DETAIL)]
+    named = Claim("category", draft.category.value or "")
+    if not facts or named.value not in load_taxonomy().categories:
+        return []
+    fields: dict[TextField, str] = {name: typed.get(name, "") for name in get_args(TextField)}
+    found = [s for s in find_spans(fields, [named, *facts], load_taxonomy()) if s.attribute != "category"]
+    return [s for s in found if not any(o.field == s.field and o.start < s.end and s.start < o.end for o in others)]
+
+
+def _schema(draft: Draft) -> dict[str, Attribute]:
+    taxonomy = load_taxonomy()
+    category = draft.category.value or ""
+    return {a.name: a for a in taxonomy.schema(category)} if category in taxonomy.categories else {}
+
+
+@dataclass
+class Told:
+    """``facts``: value by the name of the claim, None where it is denied; ``stated``: the parts that say them.
+
+    ``words``: what is left.
+
+    ``partly``: those parts that say more than the facts.
+    """
+
+    facts: dict[str, str | None] = field(default_factory=dict)
+    stated: dict[str, list[Pair]] = field(default_factory=dict)
+    partly: set[str] = field(default_factory=set)
+    words: list[str] = field(default_factory=list)
+
+    def description(self, draft: Draft) -> str:
+        """The draft's description with what its texts do not say yet, in our words where there are some for a fact."""
+        texts = f"{draft.title}\n{draft.description}"
+        for part, pairs in self.stated.items():
+            if patch.says(texts, part):
+                continue
+            for claim in rewrite.unsaid(draft, {name: self.facts[name] for name, _ in sorted(pairs)}):
+                draft = rewrite.add(draft, claim)
+            if not self._said(draft, part):
+                draft = draft.model_copy(update={"description": patch.with_sentence(draft.description, part)})
+        text = draft.description
+        for part in self.words:
+            text = patch.with_sentence(text, part)
+        return text
+
+    def _said(self, draft: Draft, part: str) -> bool:
+        """Whether the texts say the part's facts or have its words, and what it says beyond the facts."""
+        pairs = self.stated[part]
+        if part not in self.partly and {(rewrite.name_of(s), s.value) for s in draft.spans} >= set(pairs):
+            return True
+        wanted = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
+        return wanted <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
+
+
+def can_be_told(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+    """Every detail and fact that can be told of such a thing and does not stand in its texts, the likeliest first."""
+    return [*searchable(draft, taxonomy), *facts_to_say(draft, taxonomy)]
+
+
+def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
+    """Each part between commas is a detail or a fact as a whole, states some ("size M", "a small stain"), or words."""
+    told, offers, schema = Told(), can_be_told(draft, taxonomy), _schema(draft)
+    for part in filter(None, (p.strip(" .\t") for p in _LISTED.split(typed))):
+        listed = [_known(each, offers, schema) for each in (part, *_JOINTS.split(part))]
+        known = listed[:1] if listed[0] else listed[1:]
+        pairs, whole = [pair for pair in known if pair], all(known)
+        if not whole:
+            pairs = [(name, value) for name, value in _noted(part).items() if name in schema]
+        pairs = _two_colours(told.facts, pairs or _how(part, schema), schema)
+        facts = _along(told.facts, pairs, draft, schema)
+        if not pairs or facts is None:
+            told.facts = {**_denied(part, draft), **told.facts}
+            told.words.append(part)
+            continue
+        told.facts, told.stated[part] = facts, pairs
+        if not whole:
+            told.partly.add(part)
+    return told
+
+
+def _how(part: str, schema: Mapping[str, Attribute]) -> list[Pair]:
+    """What a part says in a sentence of its own of how the thing is made: "it closes with buttons"."""
+    said = words_of([part])
+    found = {name: said.values[name] & set(schema[name].values) for name in _MAKE if name in schema}
+    return [
+        (name, min(values))
+        for name, values in found.items()
+        if len(values) == 1 and not load_details().read(part.lower())
+    ]
+
+
+def _denied(part: str, draft: Draft) -> dict[str, None]:
+    """The claims of the draft that a part denies: "no elastic waist"."""
+    said = words_of([part])
+    names = [rewrite.name_of(s) for s in draft.spans if s.value in (said.denied[s.attribute or ""] | said.without)]
+    return dict.fromkeys(name for name in names if name != "category")
+
+
+def _two_colours(facts: Mapping[str, str | None], pairs: Sequence[Pair], schema: Mapping[str, Attribute]) -> list[Pair]:
+    """The pairs; a further colour is the second one."""
+    first = next((value for name, value in (*facts.items(), *pairs) if name == "colour"), "")
+    second = "colour2" if "colour2" in schema else "colour"
+    return [(second if name == "colour" and value != first else name, value) for name, value in pairs]
+
+
+def _along(
+    facts: Mapping[str, str | None], pairs: Sequence[Pair], draft: Draft, schema: Mapping[str, Attribute]
+) -> dict[str, str | None] | None:
+    """The facts and these beside them; None when one would get lost, so that only words can say it."""
+    both = dict(facts)
+    for name, value in pairs:
+        between = "; " if name == "defects" else ", " if name in schema and schema[name].many else ""
+        if between:
+            before = told.split(between) if (told := both.get(name)) else _present(draft, name, between)
+            both[name] = between.join(dict.fromkeys([*before, value]))
+        elif both.get(name) not in (None, value):
+            return None
+        else:
+            both[name] = value
+        if len(both[name] or "") > MAX_FACT_LENGTH:
+            return None
+    return both
+
+
+def _noted(text: str) -> dict[str, str]:
+    """What a note states; a flaw in the seller's words says its kind of wear as well."""
+    facts = read_note(text).facts
+    return {name: value for name, value in facts.items() if name != "condition" or "defects" not in facts}
+
+
+def _present(draft: Draft, name: str, between: str) -> list[str]:
+    """The values of a fact that has several: those that it has, or that the texts say."""
+    known = draft.attribute(name)
+    said = [span.value for span in draft.spans if span.attribute == name]
+    values = [v for v in ((known.value or "").split(between) if known is not None else []) if v] or said
+    return [v for v in values if rewrite.sayable(name, v)]
+
+
+def _known(part: str, offers: list[Offer], schema: Mapping[str, Attribute]) -> tuple[str, str] | None:
+    """The name and the value of the one detail or closed fact that the words stand for as a whole."""
+    words = _OPENING.sub("", part.lower())
+    meant = {p for p, pattern in load_details().patterns.items() if pattern.fullmatch(words)}
+    exact = [o for o in offers if o.label == words or (o.attribute == "detail" and o.value in meant)]
+    if exact:
+        return rewrite.name_of(exact[0]), exact[0].value
+    named = load_lexicon(load_taxonomy()).meanings.get(plain(words), {})
+    closed = [(n, v) for n, values in named.items() if n in schema for v in values if v in schema[n].values]
+    if any(n == "condition" and plain(v) != plain(words) for n, v in closed) and "defects" in _noted(words):
+        return None  # "a small stain" is more than a stain
+    return closed[0] if len(closed) == 1 else None

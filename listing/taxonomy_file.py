@@ -1,0 +1,101 @@
+"""``taxonomy.yaml`` as it is written: blocks whose form is checked, before they become a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from listing.errors import IplError
+
+
+class TaxonomyError(IplError, ValueError):
+    """The taxonomy file is wrong; the message names the place and what is wrong with it."""
+
+    exit_status = 2
+
+
+class Frozen(BaseModel):
+    """A block that cannot change and has no keys beyond its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml, nine times as fast
+    """SafeLoader that refuses a key given twice; plain YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node)
+            if key in keys:
+                raise TaxonomyError(f"{key!r} is given twice (line {key_node.start_mark.line + 1}).")
+            keys.add(key)
+        result: dict[Any, Any] = super().construct_mapping(node, deep)
+        return result
+
+
+def load_unique(text: str) -> Any:
+    """The document as Python objects. TaxonomyError: a key is given twice; yaml.YAMLError: no valid YAML."""
+    return yaml.load(text, _UniqueKeys)
+
+
+class SchemaBlock(Frozen):
+    """The attributes of a kind of thing, and the values that occur there."""
+
+    tuned: bool = False
+    attributes: tuple[str, ...] = Field(min_length=1)
+    values: dict[str, tuple[str, ...]] = {}
+    invites: tuple[str, ...] = ()
+    invites_sized: tuple[str, ...] = ()
+
+
+class LeafBlock(Frozen):
+    """One leaf, or what a group is called where it is stated."""
+
+    # `schema` is taken by pydantic, so that the key of the file is called `uses`.
+    uses: str
+    phrase: str
+    plural: bool = False
+    synonyms: tuple[str, ...] = ()
+    implies: tuple[str, ...] = ()
+    imagenet: dict[int, float] = {}
+
+    @field_validator("imagenet", mode="before")
+    @classmethod
+    def _spell_out(cls, given: Any) -> Any:
+        """A list means a share of 1 each; the key ``0-397`` means each class of that range."""
+        if isinstance(given, list):
+            return dict.fromkeys(given, 1.0)
+        if not isinstance(given, dict):
+            return given
+        shares: dict[Any, Any] = {}
+        for key, share in given.items():
+            first, dash, last = str(key).partition("-")
+            ranged = dash and first.isdigit() and last.isdigit()
+            shares.update(dict.fromkeys(range(int(first), int(last) + 1) if ranged else [key], share))
+        return shares
+
+
+class TaxonomyFile(Frozen):
+    """The whole file."""
+
+    attributes: dict[str, dict[str, Any]] = Field(min_length=1)
+    schemas: dict[str, SchemaBlock] = Field(min_length=1)
+    clothing_imagenet: tuple[int, ...] = ()
+    other: str | None = None
+    tree: dict[str, Any] = Field(min_length=1)
+
+
+def walk(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], LeafBlock]]:
+    """(path, block) of every leaf, a block with the key ``uses``, and of every group's own block ``group``."""
+    for name, block in tree.items():
+        here = (*path, str(name))
+        if not isinstance(block, dict) or not block:
+            raise TaxonomyError(f"{' > '.join(here)}: a group needs leaves, a leaf needs `uses` and `phrase`.")
+        if "uses" in block:
+            yield here, LeafBlock.model_validate(block)
+        else:
+            yield from walk(block, here)
