@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import get_args
 
 from listing.say.claims import FIRM, LIKELY, NAME, SURE, Claim
-from listing.say.settle import detail_forms, form_for, settle
+from listing.say.settle import detail_forms, settle
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
 
@@ -184,8 +184,8 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
         return {node.phrase, *node.synonyms}
     if claim.attribute == "detail":
         form = detail_forms().get(claim.value)
-        words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
-        words += [] if form else [_WHERE.split(claim.value)[0]]  # "thumb loops" of "thumb loops at the cuffs"
-        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
+        # "thumb loops" of "thumb loops at the cuffs"
+        words = form.words(node) if form else [_WHERE.split(claim.value)[0]]
+        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words)}
     phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases
