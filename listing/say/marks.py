@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from listing.say.claims import FIRM, LIKELY, NAME, SURE, Claim
+from listing.say.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
 from listing.say.settle import detail_forms, settle
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
@@ -35,18 +35,22 @@ _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
 def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
     chosen = list(claims)
-    while any(c.attribute == "category" for c in chosen):
-        item = settle(chosen, taxonomy)
-        doubtful = [
-            c for c in (item.name, *item.facts.values(), *item.details, *item.wear, *item.own) if c.status == "check"
-        ]
+    while True:
+        doubtful = [c for c in _said(chosen, taxonomy) if c.status == "check"]
         likelihood = {c: _likelihood(c, taxonomy) for c in doubtful}
         rest = sorted(doubtful, key=lambda c: _saved(c, likelihood[c]))[:-MAX_MARKS]
         if not rest:
-            break
+            return chosen
         plain = [c for c in rest if likelihood[c] >= SURE]
         chosen = [replace(c, status="certain") if c in plain else c for c in chosen if c not in rest or c in plain]
-    return chosen
+
+
+def _said(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+    """Those of the claims that a text of them makes."""
+    if not any(c.attribute == "category" for c in claims):
+        return [c for c in claims if c.attribute in UNNAMED]
+    item = settle(claims, taxonomy)
+    return [item.name, *item.facts.values(), *item.details, *item.wear, *item.own]
 
 
 def _saved(claim: Claim, p: float) -> float:
