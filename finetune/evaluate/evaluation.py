@@ -19,6 +19,7 @@ from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM, Statement
 from finetune.evaluate.calibrate import fit, write
 from finetune.evaluate.measures import (
+    Counts,
     calibration_error,
     count,
     distinct_2,
@@ -145,8 +146,12 @@ def scored(row: Row) -> set[str]:
 
 
 def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, float]:
-    """What the rendered texts say of the annotated facts, how many words they mark, and how they vary."""
+    """What the rendered texts say of the annotated facts, how many words they mark, and how they vary.
+
+    ``unmarked_right``, ``marked_right``: of the category and the annotated attributes that they say, details left out.
+    """
     descriptions, said, known, marks = [], 0, 0, 0
+    right: dict[bool, list[bool]] = {True: [], False: []}  # by whether it is marked
     for number, (row, statement) in enumerate(zip(rows, statements, strict=True)):
         decision = statement.decision
         assert decision is not None
@@ -159,9 +164,16 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
         said += sum((name, value) in spans for name, value in facts.items())
         known += len(facts)
         marks += len({(s.attribute, s.value) for s in text.spans if s.status == "check"})
+        for name, value, marked in {(s.attribute, s.value, s.status == "check") for s in text.spans}:
+            if name == "category":
+                right[marked].append(value == row["label"])
+            elif name in scored(row):
+                right[marked].append(judge(row, name, value) == Counts(right=1))
     return {
         "facts_in_text": share(said, known),
         "marked_words_a_draft": marks / len(rows),
+        "unmarked_right": share(sum(right[False]), len(right[False])),
+        "marked_right": share(sum(right[True]), len(right[True])),
         "words": mean_words(descriptions),
         "distinct_2": distinct_2(descriptions),
     }

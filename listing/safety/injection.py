@@ -1,6 +1,6 @@
 """Lines of notes, of print in photos and of past listings that give orders: they are data and support no claim.
 
-What a model wrote all the same is filtered in ``listing/say/filter.py``.
+What a model wrote all the same is filtered in ``listing/say/check.py``.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ SURE = 0.75  # the least probability at which it is said without a mark, where n
 MAX_VALUE_LENGTH = 60  # characters
 MAX_FACT_LENGTH = 80  # most characters that a seller writes of a fact
 NAME = "item_type"
+UNNAMED = ("text", "brand", "colour", "colour2", "size")  # what is said of an item that nobody has named, seen or read
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
 SELLERS_OWN = (

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from listing.say.claims import FIRM, LIKELY, NAME, SURE, Claim
-from listing.say.settle import detail_forms, form_for, settle
+from listing.say.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
+from listing.say.settle import detail_forms, settle
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
 
@@ -35,18 +35,22 @@ _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
 def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
     chosen = list(claims)
-    while any(c.attribute == "category" for c in chosen):
-        item = settle(chosen, taxonomy)
-        doubtful = [
-            c for c in (item.name, *item.facts.values(), *item.details, *item.wear, *item.own) if c.status == "check"
-        ]
+    while True:
+        doubtful = [c for c in _said(chosen, taxonomy) if c.status == "check"]
         likelihood = {c: _likelihood(c, taxonomy) for c in doubtful}
         rest = sorted(doubtful, key=lambda c: _saved(c, likelihood[c]))[:-MAX_MARKS]
         if not rest:
-            break
+            return chosen
         plain = [c for c in rest if likelihood[c] >= SURE]
         chosen = [replace(c, status="certain") if c in plain else c for c in chosen if c not in rest or c in plain]
-    return chosen
+
+
+def _said(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+    """Those of the claims that a text of them makes."""
+    if not any(c.attribute == "category" for c in claims):
+        return [c for c in claims if c.attribute in UNNAMED]
+    item = settle(claims, taxonomy)
+    return [item.name, *item.facts.values(), *item.details, *item.wear, *item.own]
 
 
 def _saved(claim: Claim, p: float) -> float:
@@ -184,8 +188,8 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
         return {node.phrase, *node.synonyms}
     if claim.attribute == "detail":
         form = detail_forms().get(claim.value)
-        words = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
-        words += [] if form else [_WHERE.split(claim.value)[0]]  # "thumb loops" of "thumb loops at the cuffs"
-        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words if w)}
+        # "thumb loops" of "thumb loops at the cuffs"
+        words = form.words(node) if form else [_WHERE.split(claim.value)[0]]
+        return {claim.value, *(re.sub(r"^an? ", "", w) for w in words)}
     phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases

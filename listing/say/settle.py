@@ -43,8 +43,11 @@ class DetailForms(BaseModel):
 
     def fits(self, node: CategoryNode) -> bool:
         """Whether a thing of this category can have it, and a text can say so."""
-        sayable = any(form_for(form, node) for form in (self.behind, self.adjective, self.looks))
-        return sayable and (not self.only or bool(set(self.only) & set(node.path)))
+        return bool(self.words(node)) and (not self.only or bool(set(self.only) & set(node.path)))
+
+    def words(self, node: CategoryNode) -> list[str]:
+        """Every form that such a thing has."""
+        return [words for form in (self.behind, self.adjective, self.looks) if (words := form_for(form, node))]
 
 
 def form_for(form: Form, node: CategoryNode) -> str:
@@ -134,7 +137,7 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
     """The item type, or the category where something likelier contradicts the type; what is less likely goes."""
     name = next((c for c in claims if c.attribute == NAME), None)
-    if name is None:
+    if name is None or (name.status == "check" and name.value == node.phrase):  # the category is called so, too
         return category
     for words in implied(node, name.value):
         attribute, _, value = words.partition("=")

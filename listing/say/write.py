@@ -17,7 +17,7 @@ from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
 from listing.say.check import guard, known_words, verify
 from listing.say.claims import SELLERS_OWN, Claim
-from listing.say.settle import detail_forms, form_for, settle
+from listing.say.settle import detail_forms, settle
 from listing.say.statements import Statement, split
 from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
@@ -157,6 +157,5 @@ def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:
 
 
 def _words(claim: Claim, taxonomy: Taxonomy, category: str) -> list[str]:
-    form, node = detail_forms().get(claim.value), taxonomy.node(category)
-    forms = [form_for(f, node) for f in (form.behind, form.adjective, form.looks)] if form else []
-    return [claim.value, *(words for words in forms if words)]
+    form = detail_forms().get(claim.value)
+    return [claim.value, *(form.words(taxonomy.node(category)) if form else [])]

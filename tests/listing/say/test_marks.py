@@ -73,3 +73,10 @@ def test_choosing_marks_a_second_time_changes_nothing():
     assert limited(once, TAXONOMY) == once
     marked = {(s.attribute, s.value) for s in render(once, TAXONOMY, key="0").spans if s.status == "check"}
     assert len(marked) == MAX_MARKS
+
+
+def test_an_item_that_nobody_named_has_three_marks_as_well():
+    pairs = (("text", "TWININGS", 0.7), ("brand", "Twinings", 0.7), ("colour", "navy", 0.6), ("colour2", "red", 0.6))
+    chosen = limited(guesses(*pairs)[1:], TAXONOMY)
+    assert "colour" in {c.attribute for c in chosen}
+    assert sum(s.status == "check" for s in render(chosen, TAXONOMY, key="0").spans if s.field == "description") <= 3
