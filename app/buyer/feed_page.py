@@ -149,6 +149,9 @@ def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[st
     return {
         "cards": [card(x) for x in found.listings],
         "count": found.count,
+        "summary": found.summary if filters.typed["q"].lower() not in found.summary else (),
+        "exactly": filters.address(1, exact="1"),
+        "whole": found.whole,
         "page_id": "",
         "next": filters.address(filters.page + 1) if onward else "",
         "previous": filters.address(filters.page - 1) if photo is None and filters.page > 1 else "",
@@ -169,6 +172,9 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
     return {
         "cards": cards,
         "count": None,
+        "summary": (),
+        "exactly": "",
+        "whole": True,
         "page_id": page_id,
         "next": filters.address(filters.page + 1, **on) if more else "",
         "previous": filters.address(filters.page - 1, **on) if filters.page > 1 else "",

@@ -13,7 +13,7 @@ from app.editing.prices import parse_price
 from app.market.shop import Wish
 from app.views import AppError
 
-FIELDS = ("q", "category", "from", "to", "size", "colour", "sort")
+FIELDS = ("q", "category", "from", "to", "size", "colour", "sort", "exact")
 NEWEST = "new"
 BETWEEN = "The lowest price lies above the highest; change one of them."
 MAX_PAGE = 1_000
@@ -38,7 +38,7 @@ class Filters:
     @property
     def count(self) -> int:
         """How many filters are set."""
-        return sum(bool(self.typed[name]) for name in FIELDS if name not in ("q", "sort"))
+        return sum(bool(self.typed[name]) for name in FIELDS if name not in ("q", "sort", "exact"))
 
     def address(self, page: int, **more: str) -> str:
         """Of another page of the same."""
@@ -50,6 +50,7 @@ def read(given: Mapping[str, Any]) -> Filters:
     """The filters of a query or a form; what is no text, or not a field, is passed over."""
     typed = {name: _text(given.get(name)) for name in FIELDS}
     typed["sort"] = NEWEST if typed["sort"] == NEWEST else ""
+    typed["exact"] = "1" if typed["exact"] and typed["q"] else ""
     problems: dict[str, str] = {}
 
     def tried(name: str, parse: Callable[[str], T], instead: T) -> T:
@@ -66,6 +67,7 @@ def read(given: Mapping[str, Any]) -> Filters:
         most=tried("to", parse_price, None),
         size=typed["size"],
         colour=typed["colour"],
+        exact=bool(typed["exact"]),
     )
     if wish.least is not None and wish.most is not None and wish.least > wish.most:
         problems["to"] = BETWEEN

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 
+from app.market.fit import Words, fit
 from app.market.listings import Listings, has_words, near, query_text
+from app.market.query import Query, understand
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, PhotoRow
@@ -19,6 +21,7 @@ from listing.schema import Listing
 MOST = 1_000  # matches that are put in order
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 5.0  # for so long what there is to filter by is remembered
+_JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
 ON_SALE = (ListingRow.status == "active", ListingRow.stock > 0)
 
 
@@ -32,14 +35,20 @@ class Wish:
     most: float | None = None
     size: str = ""
     colour: str = ""
+    exact: bool = False  # the words as they are typed, whatever they mean
 
 
 @dataclass(frozen=True)
 class Matches:
-    """A part of what was found, the best first, and how many there are; ``MOST`` says how many are put in order."""
+    """A part of the matches, the best first, and how many there are; ``MOST`` says how many are put in order.
+
+    summary: what the words were understood to mean. whole: whether any listing fits all of it.
+    """
 
     listings: Sequence[Listing]
     count: int
+    summary: Sequence[str] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,28 +70,34 @@ class Shop:
     def find(self, wish: Wish, photo: Photo | None = None, *, first: int = 0, count: int = 24) -> Matches:
         """What fits the wish, ``count`` from the place ``first`` on.
 
-        With a photo: almost the same photo first, then what the index finds; with words: whatever has them all, the
-        newest first, then what the index finds; else the newest first.
+        With a photo: almost the same photo first, then what the index finds. With words: what fits all that they mean
+        first, then what fits most of it. Else the newest first.
         """
         text = query_text(wish.text)
-        index = self._listings.from_index(text, photo) if text or photo is not None else []
+        query = understand(text) if text and not wish.exact else Query(words=tuple(text.split()))
+        index = self._listings.from_index(query.spelt or text, photo) if text or photo is not None else []
         with self.store.read() as session:
-            query = _query(wish)
+            rows = _query(wish, query.most)
             if not text and photo is None:
-                total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-                page = session.scalars(query.offset(first).limit(count))
+                total = session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+                page = session.scalars(rows.offset(first).limit(count))
                 return Matches(listing_repo.to_listings(session, list(page)), total)
-            alike = near(session, photo, PhotoRow.listing_id.in_(_ids(query))) if photo is not None else {}
-            ways = [ListingRow.id.in_({*index, *alike}), *([has_words(text)] if text else [])]
-            ids = list(session.scalars(_ids(query.where(or_(*ways))).limit(MOST)))
-            worded = set(session.scalars(_ids(query.where(has_words(text))).limit(MOST))) if text else set()
+            alike = near(session, photo, PhotoRow.listing_id.in_(_ids(rows))) if photo is not None else {}
             place = {listing_id: n for n, listing_id in enumerate(index)}
-
-            def rank(listing_id: str) -> tuple[int, bool, int]:
-                return alike.get(listing_id, 99), listing_id not in worded, place.get(listing_id, len(place))
-
-            wanted = sorted(ids, key=rank)[first : first + count]
-            return Matches(listing_repo.to_listings(session, listing_repo.by_ids(session, wanted)), len(ids))
+            candidates = session.execute(
+                rows.with_only_columns(*_JUDGED).where(or_(*_ways(query, text, {*place, *alike}))).limit(MOST)
+            ).all()
+            scores = {i: fit(query, Words(*row), place.get(i)) for i, *row in candidates}
+            whole = [listing_id for listing_id, score in scores.items() if score.whole] if text else []
+            ranked = sorted(scores, key=lambda i: (alike.get(i, 99), -scores[i].total))
+            shown = [i for i in ranked if i in alike or scores[i].total > 0 or photo is not None]
+            best = listing_repo.by_ids(session, shown[first : first + count])
+            return Matches(
+                listing_repo.to_listings(session, best),
+                len(whole) or len(shown),
+                summary=query.summary,
+                whole=bool(whole) or not text,
+            )
 
     def newest(self, category: str, without: str, count: int) -> list[Listing]:
         """The newest of a category but one."""
@@ -115,9 +130,22 @@ def _fact(name: str) -> ColumnElement[str]:
     return fact
 
 
-def _query(wish: Wish) -> Select[ListingRow]:
+def _ways(query: Query, text: str, ids: set[str]) -> list[ColumnElement[bool]]:
+    """How a listing can be a candidate: of the kind, by its words, or by the index."""
+    ways: list[ColumnElement[bool]] = [ListingRow.id.in_(ids)]
+    if text:
+        ways.append(has_words(text))
+    if query.kinds:
+        ways.append(ListingRow.category.in_(query.kinds))
+    words = [*query.words, *query.stated.values()] if not query.kinds else []
+    return [*ways, *map(has_words, words)] + ([has_words(query.name)] if query.name else [])
+
+
+def _query(wish: Wish, most: float | None = None) -> Select[ListingRow]:
     """Listings on sale that pass the filters, the newest first."""
     which: list[ColumnElement[bool]] = [*ON_SALE]
+    if most is not None:
+        which.append(ListingRow.price <= most)
     if wish.category:
         which.append(ListingRow.category == wish.category)
     if wish.least is not None:

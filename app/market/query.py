@@ -1,0 +1,156 @@
+"""What a buyer means by the words of a search: the kind of item, facts, size and price, and the words left over.
+
+Words are read through the listing's own lexicon; a word that nobody knows is read as the nearest one of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from symspellpy import SymSpell, Verbosity
+
+from listing.lexicon import english, load_lexicon, plain
+from listing.taxonomy import load_taxonomy
+
+_FILE = Path(__file__).with_name("search_words.yaml")
+_LESS = r"(?:\b(?:under|below|max(?:imum)?|up to|less than|at most|bis|unter)\b|<)"
+_MOST = re.compile(_LESS + r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?", re.I)
+_SIZE = re.compile(r"\bsize\s+([\w/.,-]*\w)|(?<![\w'’-])(xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)(?![\w'’-])", re.I)
+_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
+_SMALL = frozenset(("a", "an", "and", "any", "for", "from", "in", "is", "it", "my", "of", "on", "or"))
+_SMALL |= frozenset(("some", "something", "that", "the", "to", "with", "down", "sit"))
+_LONGEST = 3  # words of a name
+_DISTANCE = 2
+_FACTS = ("colour", "pattern", "material", "audience")
+
+
+@dataclass(frozen=True)
+class Query:
+    """kinds: category -> how well its name fits (0..1). name: the item's name. facts: attribute -> values it may have.
+
+    ``words`` are left over, to be looked for as they are. ``spelt`` is the text as it was read.
+    """
+
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
+    facts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    stated: Mapping[str, str] = field(default_factory=dict)
+    size: str = ""
+    most: float | None = None
+    words: tuple[str, ...] = ()
+    spelt: str = ""
+
+    @property
+    def summary(self) -> list[str]:
+        """What was understood, for people."""
+        limits = [f"size {self.size}"] * bool(self.size) + ([f"up to {self.most:g}"] if self.most is not None else [])
+        return [part for part in (self.name, *dict.fromkeys(self.stated.values()), *limits) if part]
+
+
+def understand(text: str) -> Query:
+    """The meaning of a search."""
+    most = _MOST.search(text)
+    text = _MOST.sub(" ", text)
+    size = _SIZE.search(text)
+    text = _SIZE.sub(" ", text)
+    tokens = [token for word in _WORD.findall(text.lower()) for token in _spelt(word)]
+    name, kinds, others = _named(tokens)
+    facts, stated, words = _facts(others)
+    return Query(
+        kinds=kinds,
+        name=name,
+        facts=facts,
+        stated=stated,
+        size=(size[1] or size[2]).upper() if size else "",
+        most=float(most[1].replace(",", ".")) if most else None,
+        words=tuple(word for word in words if word not in _SMALL),
+        spelt=" ".join(tokens),
+    )
+
+
+@lru_cache(maxsize=1)
+def _lists() -> tuple[dict[str, str], dict[str, str]]:
+    raw = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return raw["synonyms"], raw["languages"]
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> tuple[frozenset[str], SymSpell]:
+    """Single words that name items and facts, and what finds the nearest of them."""
+    lexicon, (synonyms, languages) = load_lexicon(), _lists()
+    phrases = [*lexicon.things, *lexicon.meanings, *synonyms, *languages]
+    words = frozenset(word for phrase in phrases for word in phrase.split() if len(word) > 1)
+    speller = SymSpell(max_dictionary_edit_distance=_DISTANCE)
+    for word in sorted(words):
+        speller.create_dictionary_entry(word, 2 if word in lexicon.things else 1)
+    return words, speller
+
+
+def _spelt(word: str) -> list[str]:
+    """The word as the lexicon writes it: of another language, or the nearest to one that nobody knows."""
+    words, speller = _vocabulary()
+    languages = _lists()[1]
+    if word in languages and word not in load_lexicon().things:
+        return languages[word].split()
+    bare = word.strip("'’")
+    parts = plain(bare).split()
+    known = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
+    if known or len(parts) > 1 or len(bare) < 4 or load_lexicon().brands.fullmatch(bare.title()):
+        return parts
+    most = 1 if len(bare) < 6 else _DISTANCE
+    nearest = speller.lookup(bare, Verbosity.TOP, max_edit_distance=most)
+    return languages.get(nearest[0].term, nearest[0].term).split() if nearest else [bare]
+
+
+def _named(tokens: list[str]) -> tuple[str, dict[str, float], list[str]]:
+    """The item's name, the categories it is right for, and the other words; the last name before a "with" counts."""
+    end = next((i for i, token in enumerate(tokens) if token in ("with", "for")), len(tokens)) or len(tokens)
+    synonyms = _lists()[0]
+    for stop in range(end, 0, -1):
+        for length in range(min(_LONGEST, stop), 0, -1):
+            phrase = " ".join(tokens[stop - length : stop])
+            name = synonyms.get(phrase, phrase)
+            if kinds := _kinds(name):
+                says = [phrase] if name != phrase and load_lexicon().meaning(phrase) else []
+                return name, kinds, [*tokens[: stop - length], *tokens[stop:], *says]
+    return "", {}, tokens
+
+
+def _kinds(name: str) -> dict[str, float]:
+    """Categories by how well they are called so: by their own name 1, else a half."""
+    taxonomy, things = load_taxonomy(), load_lexicon().things
+    singular = [name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s"]
+    spellings = [each for n in singular for each in (n, n.replace(" ", "-"))]
+    node = next((n for n in map(taxonomy.find, spellings) if n is not None), None)
+    right = dict.fromkeys(node.members or [node.name], 1.0) if node is not None else {}
+    lenient = next((things[plain(n)] for n in singular if plain(n) in things), frozenset())
+    return {**dict.fromkeys(sorted(lenient), 0.5), **right}
+
+
+def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
+    """Attribute -> values, attribute -> as it was typed, and the words that say none."""
+    lexicon, facts, stated = load_lexicon(), {}, {}
+    left: list[str] = []
+    for phrase in _phrases(tokens):
+        meaning = {n: v for n, v in lexicon.meaning(phrase).items() if n in _FACTS}
+        name = next((n for n in _FACTS if n in meaning and n not in facts), None)
+        if name is None:
+            left += phrase.split()
+        else:
+            facts[name], stated[name] = meaning[name], phrase
+    return facts, stated, left
+
+
+def _phrases(tokens: list[str]) -> Iterator[str]:
+    """The words in groups that the lexicon has a meaning for, the longest first, and single ones."""
+    meanings, at = load_lexicon().meanings, 0
+    while at < len(tokens):
+        longest = range(min(_LONGEST, len(tokens) - at), 1, -1)
+        length = next((n for n in longest if plain(" ".join(tokens[at : at + n])) in meanings), 1)
+        yield " ".join(tokens[at : at + length])
+        at += length

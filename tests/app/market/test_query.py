@@ -1,0 +1,108 @@
+"""What the words of a search mean, and what fits it, on listings of real photos."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from app.market.fit import Words, fit
+from app.market.query import understand
+
+QUERIES = [json.loads(line) for line in Path("tests/sets/search_queries.jsonl").read_text("utf-8").splitlines()]
+SPELT = {
+    "jumper": ("jumper", "sweater", "pullover"),
+    "trainers": ("sneaker", "trainer"),
+    "jacket": ("jacket", "anorak"),
+}
+SPELT |= {"t-shirt": ("t-shirt", "tee"), "dress": ("dress", "gown"), "flip-flops": ("flip", "slides", "sandals")}
+SHADES = {"navy": {"navy", "blue"}, "turquoise": {"green", "blue", "light-blue"}, "light-blue": {"light-blue", "blue"}}
+FACTS = ("colour", "colour2", "pattern", "material", "audience", "brand")
+
+
+@pytest.fixture(scope="module")
+def listings() -> list[tuple[str, Words, dict[str, str]]]:
+    """(kind, what the listing says, its annotation) of every photo that was annotated."""
+    out = []
+    with gzip.open("finetune/annotations/clothing_cc0.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    for row in rows:
+        facts = {n: row[n] for n in FACTS if row.get(n) not in (None, "unknown", "none")}
+        out.append((row["item"], Words(row["label"], row["title"], row["description"], facts), row))
+    return out
+
+
+def right(query: dict, kind: str, row: dict) -> bool:
+    """Of the kind that is meant, and nothing to the contrary."""
+    kinds = query.get("kind", kind)
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    names = [name for k in kinds for name in SPELT.get(k, (k,))]
+    text = f"{kind} {row['title']}".lower()
+    colours = SHADES.get(query.get("colour", ""), {query.get("colour")})
+    return (
+        re.search(rf"\b(?:{'|'.join(names)})s?\b", text) is not None
+        and ("colour" not in query or bool(colours & {row["colour"], row["colour2"]}))
+        and ("audience" not in query or row["audience"] in (query["audience"], "unknown", "baby"))
+    )
+
+
+def test_what_people_type_puts_what_they_mean_first(listings):
+    there, first, nothing = 0, 0, []
+    for query in QUERIES:
+        if not any(right(query, kind, row) for kind, _, row in listings):
+            continue  # nobody sells one here
+        there += 1
+        meant = understand(query["q"])
+        scores = [(fit(meant, words, None).total, right(query, kind, row)) for kind, words, row in listings]
+        best = sorted((s for s in scores if s[0] > 0), key=lambda s: -s[0])[:10]
+        first += any(hit for _, hit in best)
+        nothing += [query["q"]] if not best else []
+    assert there >= 35
+    assert first / there >= 0.9
+    assert len(nothing) < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind", "facts"),
+    [
+        ("rucksack", "rucksack", "Backpack", {}),
+        ("backpak", "backpack", "Backpack", {}),
+        ("tshirt", "tshirt", "T-Shirt", {}),
+        ("schwarze Jeans", "jeans", "Pants", {"colour": {"black"}}),
+        ("mens shirt white", "shirt", "Shirt", {"audience": {"men"}, "colour": {"white"}}),
+    ],
+)
+def test_words_are_understood(text, name, kind, facts):
+    query = understand(text)
+    assert (query.name, {n: set(v) & facts[n] for n, v in query.facts.items()}) == (name, facts)
+    assert query.kinds[kind] == 1.0 or name == "tshirt"
+
+
+LIMITS = {"hoodie under 10 euro": (10, ""), "max 30 backpack": (30, ""), "jacket < 7,50 €": (7.5, "")}
+LIMITS |= {"XL jumper": (None, "XL"), "t-shirt size 152": (None, "152"), "men's shirt": (None, "")}
+
+
+@pytest.mark.parametrize("text", LIMITS)
+def test_prices_and_sizes_are_limits(text):
+    query = understand(text)
+    assert (query.most, query.size) == LIMITS[text]
+    assert query.kinds
+
+
+@pytest.mark.parametrize("text", ["nike", "Zara", "Playmobil", "x", "'", "%_"])
+def test_names_are_not_corrected(text):
+    query = understand(text)
+    assert query.kinds == {}
+    assert [w.lower() for w in query.words] == [text.lower()] * text.isalpha()
+
+
+def test_what_a_listing_says_to_the_contrary_counts_against_it():
+    red = understand("red jacket")
+    colours = {"Red jacket": "red", "Jacket": "red", "Jacket with red zip": "blue", "Anorak": "blue"}
+    jackets = [Words("Outwear", title, "", {"colour": colour}) for title, colour in colours.items()]
+    scores = [fit(red, jacket, None) for jacket in jackets]
+    assert [s.total for s in scores] == sorted((s.total for s in scores), reverse=True)
+    assert [s.whole for s in scores] == [True, True, False, False]
