@@ -55,7 +55,7 @@ def serve() -> int:
     """Serve on the port and the stores of the environment."""
     settings = load_settings()
     index = open_index(settings.index)
-    pipeline = Looking()
+    pipeline = Looking(marked=bool(os.environ.get("PAGES")))
     pipeline.past = index.past
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=index)
     if not os.environ.get("PAGES"):

@@ -1,7 +1,8 @@
-"""A connection that is lost, a server that is killed under open pages, ten tabs: nothing is lost, nothing done twice."""
+"""A lost connection, a server that is killed under open pages, ten tabs: nothing is lost, nothing is done twice."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.app.kills.life_server import OneServer, Starter
-from tests.app.seller.conftest import add, expect, publish, put_online, write
+from tests.app.seller.conftest import add, expect, publish, put_online, sign_in, write
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
 AWAY = "No connection"
+PERU = re.compile("^(?!.*Peru.*Peru).*It has been to Peru", re.DOTALL)  # once
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,11 @@ def note(page: Any) -> Any:
 
 def text(page: Any) -> Any:
     return page.get_by_label("Description", exact=True)
+
+
+def size(page: Any) -> Any:
+    """The question for the size."""
+    return page.get_by_role("group", name="Which size is on the label?")
 
 
 def drafts(page: Any) -> Any:
@@ -77,9 +84,7 @@ def test_chosen_photos_and_a_typed_note_outlive_a_killed_server(
     expect(publish(page)).to_be_visible()
     expect(page.get_by_text(AWAY)).to_have_count(0)
     expect(note(page)).to_have_value("Worn twice.")
-    expect(text(page)).to_have_value(
-        "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn.\n\nWorn twice."
-    )
+    expect(text(page)).to_have_value(re.compile("Worn twice."))
     expect(page.locator(".shot")).to_have_count(2)
     expect(drafts(page)).to_have_count(1)
 
@@ -95,12 +100,12 @@ def test_an_open_draft_and_what_is_typed_in_it_outlive_a_killed_server(
     server.end()
     title.press_sequentially(", typed while it was away")
     say_more(page, "it has been to Peru")
-    page.get_by_role("group", name="Which size is on the label?").get_by_role("button", name="M", exact=True).click()
+    size(page).get_by_role("button", name="M", exact=True).click()
     expect(page.get_by_text(AWAY)).to_be_visible()
     server.start()
-    expect(page.get_by_role("group", name="Which size is on the label?")).to_have_count(0)
+    expect(size(page)).to_have_count(0)
     expect(title).to_have_value("Typed before, typed while it was away")
-    assert text(page).input_value().lower().count("it has been to peru") == 1
+    expect(text(page)).to_have_value(PERU)
     put_online(page)
     expect(page.locator(".done-page h2")).to_have_text("Typed before, typed while it was away")
     expect(drafts(page)).to_have_count(0)
@@ -118,9 +123,7 @@ def test_a_killed_server_goes_on_with_the_draft_that_it_was_writing(
     server.end()
     server.start()
     expect(publish(page)).to_be_visible()
-    expect(text(page)).to_have_value(
-        "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn.\n\nWrite it slowly."
-    )
+    expect(text(page)).to_have_value(re.compile("Write it slowly."))
     expect(drafts(page)).to_have_count(1)
 
 
@@ -137,17 +140,18 @@ def test_a_page_that_is_loaded_again_shows_what_was_chosen_and_typed(
     expect(note(page)).to_have_value("Typed before any photo.")
     write(page)
     assert "Typed before any photo." in text(page).input_value()
-    price = page.get_by_label("Price in EUR")
-    price.press_sequentially("12,50")
+    page.get_by_label("Price in EUR").press_sequentially("12,50")
+    page.get_by_label("Say more").press_sequentially("it has been to")
     page.reload()
-    expect(price).to_have_value("12,50")
+    expect(page.get_by_label("Price in EUR")).to_have_value(re.compile("12[,.]50"))
+    expect(page.get_by_label("Say more")).to_have_value("it has been to")
     expect(page.locator(".shot")).to_have_count(2)
     put_online(page)
     expect(page.locator(".done-page")).to_contain_text("12.50 EUR")
 
 
 def test_presses_without_a_network_are_done_in_their_order(serve: Any, visit: Any, files: list[str]) -> None:
-    page = visit(serve(FakePipeline()), "desktop")
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
     add(page, files[:1])
     page.context.set_offline(True)
     page.locator("#ipl-sell input[type=file]").set_input_files(files[1:])
@@ -158,18 +162,17 @@ def test_presses_without_a_network_are_done_in_their_order(serve: Any, visit: An
     expect(publish(page)).to_be_visible()
     expect(page.locator(".shot")).to_have_count(2)
     assert "Typed without a network." in text(page).input_value()
-    size = page.get_by_role("group", name="Which size is on the label?")
     page.context.set_offline(True)
-    size.get_by_role("button", name="S", exact=True).click()
-    size.get_by_role("button", name="L", exact=True).click()
+    size(page).get_by_role("button", name="S", exact=True).click()
+    size(page).get_by_role("button", name="L", exact=True).click()
     page.context.set_offline(False)
-    expect(size).to_have_count(0)
+    expect(size(page)).to_have_count(0)
     expect(page.locator("#f-size .val")).to_have_text("L")
     expect(drafts(page)).to_have_count(1)
 
 
 def test_what_is_pressed_without_a_network_outlives_a_reload(serve: Any, visit: Any, files: list[str]) -> None:
-    page = visit(serve(FakePipeline()), "desktop")
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
     add(page, files)
     write(page)
     page.route("**/gradio_api/**", lambda route: route.abort("internetdisconnected"))
@@ -177,22 +180,18 @@ def test_what_is_pressed_without_a_network_outlives_a_reload(serve: Any, visit: 
     expect(page.get_by_text(AWAY)).to_be_visible()
     page.unroute("**/gradio_api/**")
     page.reload()
-    expect(text(page)).to_have_value(
-        "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn. It has been to Peru."
-    )
+    expect(text(page)).to_have_value(PERU)
 
 
 def test_a_press_whose_answer_is_lost_is_done_once(serve: Any, visit: Any, files: list[str]) -> None:
-    page = visit(serve(FakePipeline()), "desktop")
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
     lost = [lose_answer(page)]
     add(page, files)
     lost.append(lose_answer(page))
     write(page)
     lost.append(lose_answer(page))
     say_more(page, "it has been to Peru")
-    expect(text(page)).to_have_value(
-        "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn. It has been to Peru."
-    )
+    expect(text(page)).to_have_value(PERU)
     lost.append(lose_answer(page))
     put_online(page)
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
@@ -201,8 +200,19 @@ def test_a_press_whose_answer_is_lost_is_done_once(serve: Any, visit: Any, files
     expect(page.locator(".item")).to_have_count(1)
 
 
+def test_what_one_person_typed_is_not_filled_in_for_the_next(serve: Any, visit: Any) -> None:
+    page = visit(serve(FakePipeline(), sellers=("anna", "ben")), "desktop", seller="anna")
+    note(page).fill("Anna's words.")
+    page.reload()
+    expect(note(page)).to_have_value("Anna's words.")
+    page.get_by_role("link", name="Sign out").click()
+    sign_in(page, "ben")
+    expect(page.locator("#ipl-top .who")).to_contain_text("ben")
+    expect(note(page)).to_have_value("")
+
+
 def test_ten_tabs_of_one_browser_answer(serve: Any, visit: Any, files: list[str]) -> None:
-    url = serve(FakePipeline())
+    url = serve(FakePipeline(marked=True))
     first = visit(url)
     tabs = [first, *(first.context.new_page() for _ in range(9))]
     for tab in tabs[1:]:
