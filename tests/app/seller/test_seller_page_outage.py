@@ -49,7 +49,7 @@ def size(page: Any) -> Any:
 
 def drafts(page: Any) -> Any:
     """The unfinished drafts on the list that is open."""
-    page.get_by_role("button", name="My listings").click()
+    page.locator("#ipl-top").get_by_role("button", name="My listings").click()
     return page.locator(".drafts .item")
 
 
@@ -119,8 +119,9 @@ def test_a_killed_server_goes_on_with_the_draft_that_it_was_writing(
     add(page, files)
     note(page).fill("Write it slowly.")
     page.get_by_role("button", name="Write my listing").click()
-    expect(page.locator("#t-title-live")).to_have_text("Hoodie")
+    expect(page.locator("#t-title-live")).to_be_visible()
     server.end()
+    expect(page.locator(".work")).to_be_visible()
     server.start()
     expect(publish(page)).to_be_visible()
     expect(text(page)).to_have_value(re.compile("Write it slowly."))

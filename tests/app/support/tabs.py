@@ -58,4 +58,6 @@ class Tab:
     def writing(self, do: str = "write", note: str = "", **data: Any) -> Iterator[object]:
         """What the page is sent while a listing is written."""
         event: Any = SimpleNamespace(_data={"do": do, **data})
-        yield from self.page.run(self.desk, note, event, self.request)
+        yield self.page.run(self.desk, note, event, self.request)
+        while self.desk.busy or self.desk.written_here:
+            yield self.page.watch(self.desk, self.request)
