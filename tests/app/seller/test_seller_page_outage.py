@@ -28,7 +28,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
 @pytest.fixture
 def server(starter: Starter, tmp_path: Path) -> Iterator[OneServer]:
     """A server with pages in a process of its own, to be killed and started again on the same port and home."""
-    one = OneServer(starter, tmp_path / "home", {"PAGES": "1"})
+    one = OneServer(starter, tmp_path / "home", {"IPL_INDEX": str(tmp_path / "index"), "PAGES": "1"})
     one.start()
     yield one
     one.end()
