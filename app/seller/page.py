@@ -120,13 +120,14 @@ class SellerPage:
             return self.services.sellers.for_page(getattr(request, "username", None))
 
     def _paint(self, desk: Desk, seller: Seller, whole: bool) -> list[Any]:
-        """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes.
+        """Values for all outputs; what the page shows already is not sent again.
 
         Answers reach the browser in any order, so that each value begins with the number of its painting: the browser
-        keeps the highest.
+        keeps the highest. Not whole: what writing changes, until its end.
         """
+        busy = desk.busy  # asked first: the thread that writes may end meanwhile, and then a tick has to show the end
         with _said():
-            fresh = self._fresh(desk, seller, whole)
+            fresh = self._fresh(desk, seller, whole or not busy)
         desk.painted = max(desk.painted + 1, time.time_ns() // 1000)  # also higher than before a restart
         values = []
         for name, value in fresh.items():
@@ -134,8 +135,8 @@ class SellerPage:
             desk.sent[name] = value
             values.append(gr.skip() if same else f"<!--{desk.painted}-->{value}")
         note, desk.note = desk.note, None
-        ticks = "on" if desk.busy else "off"
-        clock = gr.skip() if desk.sent.get("clock") == ticks else gr.Timer(active=desk.busy)
+        ticks = "on" if busy else "off"
+        clock = gr.skip() if desk.sent.get("clock") == ticks else gr.Timer(active=busy)
         desk.sent["clock"] = ticks
         return [*values, gr.skip() if note is None else note, clock]
 
@@ -162,7 +163,7 @@ class SellerPage:
                 actions.enter(getattr(request, "query_params", {}))
                 desk.note = desk.note if act is _show_all else None  # else it stands where it was typed
             act(actions)
-            return self._paint(desk, seller, whole=fresh or act is not Actions.look or not desk.busy)
+            return self._paint(desk, seller, whole=fresh or act is not Actions.look)
 
     def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
         """A page was opened, or asks for all that it shows."""

@@ -21,9 +21,10 @@
   };
   const clear = () => { box?.remove(); box = null; };
   const say = (sentence, signedOut = false) => {
+    if (box?.iplSentence === sentence && box.iplPlace === place) return;
     clear();
     const { left, top, bottom } = place ?? (document.querySelector("#ipl-add") ?? document.body).getBoundingClientRect();
-    box = Object.assign(document.createElement("div"), { id: "ipl-refused", className: "ipl notice bad" });
+    box = Object.assign(document.createElement("div"), { id: "ipl-refused", className: "ipl notice bad", iplSentence: sentence, iplPlace: place });
     box.setAttribute("role", "alert");
     add("span", "!", { className: "mark", ariaHidden: "true" });
     add("b", "That did not work");
