@@ -159,7 +159,7 @@ class SellerPage:
         desk = desk.of(seller.id)
         with desk.lock:
             actions, fresh = Actions(self.services, seller.id, desk), not desk.sent
-            if fresh:  # the page was opened at some address, or the server was started again below it
+            if fresh and desk.view is None:  # opened at an address, or the server was started again below the page
                 actions.enter(getattr(request, "query_params", {}))
                 desk.note = desk.note if act is _show_all else None  # else it stands where it was typed
             act(actions)
