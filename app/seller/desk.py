@@ -239,7 +239,7 @@ class Painter:
         view = desk.view
         notices = [n for n in desk.notices if not n.at or not desk.shows_field(n.at)]
         if view is not None and view.problem is not None:
-            kind = "warn" if view.problem.code == "stopped" else "bad"
+            kind = "warn" if view.state == "stopped" else "bad"
             title = words.PROBLEM_TITLES.get(view.problem.code, "The listing could not be written")
             notices.append(Notice(kind, title, view.problem.message))
         work = self._work(view, desk.runs) if view is not None and view.state in BUSY else None

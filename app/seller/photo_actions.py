@@ -48,7 +48,8 @@ class PhotoActions(ListedActions):
 
     def _draft(self) -> str:
         if self.desk.view is None or self.desk.published is not None:
-            raise AppError("not_found", "There is no draft on this page; start a new one.", 404)
+            message = "There is no draft on this page any more; look under My listings, or start a new one."
+            raise AppError("not_found", message, 404)
         return self.desk.view.draft_id
 
     def _show(self, view: DraftView) -> None:

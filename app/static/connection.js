@@ -21,7 +21,7 @@
   function say(away) {
     const box = document.getElementById("ipl-away") ?? document.body.appendChild(Object.assign(document.createElement("div"), { id: "ipl-away" }));
     box.setAttribute("role", "status");
-    box.textContent = away ? "No connection. What you choose, type and press is kept, and goes on by itself." : "";
+    box.textContent = away ? "No connection. What you do here is kept, and done when it is back." : "";
   }
 
   async function attempt({ url, init, name }) {
