@@ -206,7 +206,7 @@ class Painter:
     def _draft_card(self, view: DraftView) -> dict[str, Any]:
         return {
             "id": view.draft_id,
-            "title": view.title or view.note[:60] or "Not written yet",
+            "title": view.title or view.note[:60] or "No title yet",
             "state": words.DRAFT_STATES[view.state],
             "url": self._picture(view.photos),
         }

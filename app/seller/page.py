@@ -19,7 +19,7 @@ from app.services import Services
 from app.theme import script
 from app.views import AppError
 
-LOOK_SECONDS = 0.2  # between two looks at a draft that is being written
+LOOK_SECONDS, LINE_SECONDS = 0.2, 1.0  # between two looks at a draft: while it is written, while it waits in line
 MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
@@ -135,10 +135,11 @@ class SellerPage:
             desk.sent[name] = value
             values.append(gr.skip() if same else f"<!--{desk.painted}-->{value}")
         note, desk.note = desk.note, None
-        ticks = "on" if busy else "off"
-        clock = gr.skip() if desk.sent.get("clock") == ticks else gr.Timer(active=busy)
-        desk.sent["clock"] = ticks
-        return [*values, gr.skip() if note is None else note, clock]
+        pace = LINE_SECONDS if desk.view is not None and desk.view.state == "queued" else LOOK_SECONDS
+        clock = f"{busy} {pace}"
+        same = desk.sent.get("clock") == clock
+        desk.sent["clock"] = clock
+        return [*values, gr.skip() if note is None else note, gr.skip() if same else gr.Timer(pace, active=busy)]
 
     def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, str | None]:
         painter = self.painter
