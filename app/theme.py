@@ -59,7 +59,7 @@ def page_options(name: str) -> dict[str, Any]:
     return {
         "theme": make_theme(),
         "css": stylesheet(name),
-        "head": f"{HEAD}<script>{script('requests')}</script>",
+        "head": f"{HEAD}<script>{script('connection')}{script('requests')}</script>",
         "footer_links": [],
         "allowed_paths": [],
         "show_error": False,

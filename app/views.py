@@ -24,6 +24,7 @@ from listing.schema import (
 )
 from listing.taxonomy import load_taxonomy
 
+INTERRUPTED = "interrupted"  # code of the problem of a draft whose server ended while it was being written
 State = Literal["queued", "working", "ready", "failed", "stopped", "published"]
 TEXT_FIELDS = ("title", "description")
 FAR_FETCHED = 0.15  # below: a probability at which something that is no garment is not worth showing

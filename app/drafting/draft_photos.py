@@ -29,6 +29,14 @@ class DraftPhotos:
     def __init__(self, store: Store, media: Media, deletions: Deletions, currency: str) -> None:
         self.store, self.media, self.deletions, self.currency = store, media, deletions, currency
 
+    def begin(self, seller: str, photos: Sequence[Photo]) -> DraftView:
+        """A new draft of these photos, of which nothing is written yet."""
+        refs, draft = [p.ref for p in photos], draft_repo.new_id()
+        check_new([], refs)
+        with self.files(photos), self.store.write() as session:
+            row = draft_repo.add_draft(session, draft, seller, refs, note="", tone="plain", state="stopped")
+            return draft_repo.view(session, row, self.currency)
+
     def add(self, seller: str, draft_id: str, photos: Sequence[Photo]) -> DraftView:
         """Add photos at the end: all of them or none."""
         with self.files(photos), self.store.write() as session:

@@ -33,7 +33,7 @@ class DraftWriter:
         """
         if not 1 <= len(photos) <= MAX_PHOTOS:
             raise AppError("photo_count", f"A draft needs 1 to {MAX_PHOTOS} photos; there are {len(photos)}.", 422)
-        note, category = self._note(note), edits.category_name(category) if category else None
+        note, category = edits.clean_note(note), edits.category_name(category) if category else None
         request = DraftRequest(photos=tuple(photos), note=note, seller_id=seller, category=category, tone=tone)
         draft_id = draft_repo.new_id()
         refs = tuple(photo.ref for photo in photos)
@@ -81,7 +81,7 @@ class DraftWriter:
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
         tone, category = tone or view.tone, edits.category_name(category) if category else None
-        note = view.note if note is None else self._note(note)
+        note = view.note if note is None else edits.clean_note(note)
         self.runner.queue.check(seller)  # decoding photos for nothing would slow those down who have a place
         other = category is not None and (view.category is None or category != view.category.value)
         same_photos = written is not None and {p.id for p in written.photos} == {p.id for p in view.photos}
@@ -114,10 +114,6 @@ class DraftWriter:
             draft_repo.start_again(session, row, note=request.note, tone=request.tone)
             if category is not None:
                 draft_repo.add_edit(session, row, Edit("set", "category", category))
-
-    @staticmethod
-    def _note(note: str) -> str:
-        return edits.clean_text(note, edits.NOTE_LENGTH, "The note", lines=True)
 
     def _stored(self, view: DraftView) -> Iterator[Photo]:
         """The draft's photos from the media folder; they went through intake when they came."""

@@ -15,7 +15,7 @@ from app.editing import edits, prices
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
-from app.store.tables import DraftRow, ListingRow
+from app.store.tables import DraftRow, ListingRow, now
 from app.views import TEXT_FIELDS, AppError, DraftView
 from listing.say import rewrite
 from listing.say.edits import FIELDS, Edit, follow
@@ -52,6 +52,19 @@ class Drafts:
         AppError (422) says why a value cannot be used.
         """
         return self._add(seller, draft_id, self._edit_of(field, value, self.get(seller, draft_id)), version)
+
+    def note(self, seller: str, draft_id: str, typed: str) -> str:
+        """Save the note from which the draft is written the next time, and return it as it is saved.
+
+        The draft keeps its version: what it says stays as it is.
+        """
+        clean = edits.clean_note(typed)
+        with self.store.write() as session:
+            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            draft_repo.check_at_rest(row)
+            if clean != row.note:
+                row.note, row.updated_at = clean, now()
+        return clean
 
     def settle(
         self,

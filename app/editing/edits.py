@@ -48,6 +48,11 @@ def clean_text(text: str, most: int, what: str, *, lines: bool = False) -> str:
     return text
 
 
+def clean_note(text: str) -> str:
+    """A note as it may be stored."""
+    return clean_text(text, NOTE_LENGTH, "The note", lines=True)
+
+
 def category_name(value: str, *, listed: bool = False) -> str:
     """The category of that name, phrase or synonym; else the words by which the seller calls the item.
 

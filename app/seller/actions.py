@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextvars import copy_context
 from dataclasses import replace
-from pathlib import Path
 
 from app.seller import words
 from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
-from app.seller.fields import Press, Pressed, number
-from app.seller.listed_actions import FACT, FAILED, ListedActions
-from app.seller.pictures import Shot, read_photos
+from app.seller.fields import Press, Pressed
+from app.seller.listed_actions import FACT, FAILED
+from app.seller.photo_actions import PhotoActions
 from app.services import Services
-from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.intake.photos import intake
+from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
 from listing.request import TONES
 from listing.say.claims import NAME
 from listing.say.seller_words import read_told
 from listing.taxonomy import load_taxonomy
 
 
-class Actions(ListedActions):
+class Actions(PhotoActions):
     """What the presses of one seller at one desk do; what cannot be done becomes a notice of one sentence."""
 
     def __init__(self, services: Services, seller: str, desk: Desk) -> None:
         super().__init__(services, seller, desk)
         self._before: DraftView | None = None  # the draft before a fact was set
-
-    def add_photos(self, files: Sequence[str | Path]) -> None:
-        """Photos through intake, each judged alone; what is too many or unreadable is named with its reason.
-
-        Once there is a draft they are stored with it at once.
-        """
-        self.desk.notices.clear()
-        paths = [Path(file) for file in files]
-        try:
-            with self._noticed("adding photos"):
-                if self.desk.busy:
-                    message = "The listing is being written right now; add photos once it is done."
-                    raise AppError("running", message, 409)
-                fresh, self.desk.refused = read_photos(paths, [shot.ref for shot in self.desk.shots])
-                if self.desk.view is None:
-                    self.desk.shots += [Shot.of(photo) for photo in fresh]
-                elif fresh:
-                    self._show(self.services.draft_photos.add(self.seller, self._draft(), fresh))
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)
 
     def press(self, data: Press) -> None:
         """Do what was pressed; what cannot be done becomes a notice of one sentence."""
@@ -69,6 +49,22 @@ class Actions(ListedActions):
             return ""
         shown = {a.name for a in view.attributes} | {q.attribute for q in view.questions}
         return f"{FACT}{fact}" if fact in shown else ""
+
+    def write(self, data: Press) -> None:
+        """Begin to write the listing, or to write it again; that goes on in a thread, whoever looks on."""
+        views = self.writing(data)
+        if next(views, None) is not None and self.desk.busy:
+            run = copy_context().run
+            self.desk.writer = threading.Thread(target=run, args=(deque, views, 0), daemon=True)
+            self.desk.writer.start()
+
+    def look(self) -> None:
+        """Show what is new of the draft that is being written, here, for another page, or by a server that ended."""
+        view = self.desk.view
+        if view is not None and self.desk.busy and not self.desk.writes:
+            self.desk.view = view = self.services.drafts.get(self.seller, view.draft_id)
+        if view is not None and view.problem is not None and view.problem.code == INTERRUPTED:
+            self.write({"do": "write", "note": view.note})
 
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
@@ -148,21 +144,13 @@ class Actions(ListedActions):
         named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
         return named and before is not None and now is not None and before.attributes == now.attributes
 
-    def _draft(self) -> str:
-        if self.desk.view is None or self.desk.published is not None:
-            raise AppError("not_found", "There is no draft on this page; start a new one.", 404)
-        return self.desk.view.draft_id
-
-    def _show(self, view: DraftView) -> None:
-        self.desk.show(view, self.services.media)
-
     def do_go(self, data: Press) -> None:
         self.desk.page = "mine" if data.get("to") == "mine" else "sell"
 
     def enter(self, query: Mapping[str, str]) -> None:
-        """A page is opened at an address with this query; it is sent all that it shows."""
-        self.desk.sent.clear()
+        """A page is opened at an address with this query, or is still open there after the server was started again."""
         self.press({"do": "visit", "draft": query.get("draft"), "show": query.get("show")})
+        self.look()
 
     def do_visit(self, data: Press) -> None:
         """An address is opened, or reached by back and forward: the listings, a draft or an empty page."""
@@ -182,40 +170,6 @@ class Actions(ListedActions):
         except AppError as error:
             self.desk.page = "mine" if error.code == "published" else "sell"
             raise
-
-    def do_photo_remove(self, data: Press) -> None:
-        photo = str(data.get("photo"))
-        if self.desk.view is None:
-            self.desk.shots = [shot for shot in self.desk.shots if shot.ref.id != photo]
-        else:
-            self._show(self.services.draft_photos.remove(self.seller, self._draft(), photo))
-        self.desk.refused = []
-
-    def do_photo_move(self, data: Press) -> None:
-        photo, to = str(data.get("photo")), number(data, "to")
-        if self.desk.view is not None:
-            self._show(self.services.draft_photos.move(self.seller, self._draft(), photo, to))
-            return
-        place = next((n for n, shot in enumerate(self.desk.shots) if shot.ref.id == photo), None)
-        if place is not None:
-            self.desk.shots.insert(min(max(to, 0), len(self.desk.shots) - 1), self.desk.shots.pop(place))
-
-    def do_cover(self, data: Press) -> None:
-        """A photo's item on a plain background, to look at."""
-        jpeg = self.services.covers.of(self.seller, self._draft(), str(data.get("photo")))
-        self.desk.cover = Shot.of(intake([jpeg])[0])
-
-    def do_cover_keep(self, data: Press) -> None:
-        """The plain picture is the first photo now; the seller's own stay behind it."""
-        shot, draft = self.desk.cover, self._draft()
-        if shot is not None:
-            self.services.draft_photos.add(self.seller, draft, [shot.photo()])
-            self.desk.covers.add(shot.ref.id)
-            self.desk.cover = None
-            self._show(self.services.draft_photos.move(self.seller, draft, shot.ref.id, 0))
-
-    def do_cover_drop(self, data: Press) -> None:
-        self.desk.cover = None
 
     def do_fact(self, data: Press) -> None:
         """A fact was set, or left out (no value)."""
@@ -301,16 +255,11 @@ class Actions(ListedActions):
         """Go on with an unfinished draft."""
         self._not_busy()
         view = self.services.drafts.get(self.seller, str(data["id"]))
-        if view.state in BUSY:
-            message = "It is being written right now; open it again in a moment."
-            raise AppError("running", message, 409)
         if view.state == "published":
             raise AppError("published", "It is published already; you find it under My listings.", 409)
-        if self.desk.view is None and self.desk.shots:
-            message = "You have photos here that nothing was written of yet: write their listing or remove them first."
-            raise AppError("unwritten", message, 409)
         self.desk.start_over()
         self._show(view)
+        self.desk.note = view.note
 
     def do_later(self, data: Press) -> None:
         """The offered draft stays under My listings."""

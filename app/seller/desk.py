@@ -105,6 +105,9 @@ class Desk:
         self.find_photo: Shot | None = None
         self.sent: dict[str, str | None] = {}  # what the browser was sent last, by block
         self.painted = 0  # the number of the last painting
+        self.note: str | None = None  # what the field of the note is to hold; None leaves what is typed there
+        self.typed_note = ""  # what was typed there before there was a draft
+        self.writer: threading.Thread | None = None  # writes the draft, if this page asked for it
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
@@ -120,6 +123,16 @@ class Desk:
     @property
     def busy(self) -> bool:
         return self.view is not None and self.view.state in BUSY
+
+    @property
+    def writes(self) -> bool:
+        """Whether this page's own thread writes."""
+        return self.writer is not None and self.writer.is_alive()
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether there are photos of which nobody has asked for a listing yet."""
+        return self.view is not None and self.view.state == "stopped" and self.view.problem is None
 
     @property
     def shows_draft(self) -> bool:
@@ -153,6 +166,7 @@ class Desk:
         """An empty desk, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
         self.undo = self.cover = None
+        self.note, self.typed_note = "", ""
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""
@@ -184,7 +198,7 @@ class Painter:
 
     def _offer(self, desk: Desk, seller: str) -> dict[str, Any] | None:
         """The draft that this page may go on with: the latest one, while nothing is on the desk."""
-        if desk.page != "sell" or desk.view is not None or desk.shots or desk.published is not None:
+        if desk.page != "sell" or desk.view is not None or desk.published is not None:
             return None
         latest = self.services.drafts.unfinished(seller, limit=1)
         return self._draft_card(latest[0]) if latest and latest[0].draft_id not in desk.declined else None
@@ -192,7 +206,7 @@ class Painter:
     def _draft_card(self, view: DraftView) -> dict[str, Any]:
         return {
             "id": view.draft_id,
-            "title": view.title or view.note[:60] or "Not written yet",
+            "title": view.title or view.note[:60] or "No title yet",
             "state": words.DRAFT_STATES[view.state],
             "url": self._picture(view.photos),
         }
@@ -216,7 +230,7 @@ class Painter:
             most=PhotoLimits().count,
             cover=desk.cover.url if desk.cover is not None else "",
             plain=first if room else "",
-            ready=desk.view is not None and not desk.busy,
+            ready=desk.view is not None and not desk.busy and not desk.unwritten,
             kept=first if first in desk.covers else "",
             problem=next((notice for notice in desk.notices if notice.at == "cover"), None),
         )
@@ -225,7 +239,7 @@ class Painter:
         view = desk.view
         notices = [n for n in desk.notices if not n.at or not desk.shows_field(n.at)]
         if view is not None and view.problem is not None:
-            kind = "warn" if view.problem.code == "stopped" else "bad"
+            kind = "warn" if view.state == "stopped" else "bad"
             title = words.PROBLEM_TITLES.get(view.problem.code, "The listing could not be written")
             notices.append(Notice(kind, title, view.problem.message))
         work = self._work(view, desk.runs) if view is not None and view.state in BUSY else None

@@ -15,13 +15,11 @@ from app.editing.edits import NOTE_LENGTH
 from app.seller.actions import Actions
 from app.seller.desk import Desk, Painter
 from app.seller.draft_part import render
-from app.seller.listed_actions import FAILED
 from app.services import Services
 from app.theme import script
 from app.views import AppError
-from listing.events import TextEvent
 
-PAINT_SECONDS = 0.08
+LOOK_SECONDS, LINE_SECONDS = 0.2, 1.0  # between two looks at a draft: while it is written, while it waits in line
 MAX_SESSIONS = 256  # of everybody; the one that was used longest ago goes
 NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as you write them."
 
@@ -33,6 +31,17 @@ def _said() -> Iterator[None]:
         yield
     except AppError as error:
         raise gr.Error(str(error), print_exception=False) from error
+
+
+def _show_all(actions: Actions) -> None:
+    actions.desk.sent.clear()
+
+
+class _Blocks(gr.Blocks):
+    """Blocks whose pages hold no connection open; Gradio's would, to hear when a page is closed."""
+
+    def get_config_file(self) -> Any:
+        return {**super().get_config_file(), "connect_heartbeat": False}
 
 
 class SellerPage:
@@ -48,9 +57,10 @@ class SellerPage:
         def block(name: str, value: str = "") -> Any:
             return gr.HTML(value, elem_id=f"ipl-{name}", js_on_load=js, apply_default_css=False)
 
-        with gr.Blocks(title="IPL", analytics_enabled=False) as self.blocks:
+        with _Blocks(title="IPL", analytics_enabled=False) as self.blocks:
             self.blocks.state_session_capacity = MAX_SESSIONS
             self.desk = gr.State(Desk(), time_to_live=6 * 3600)
+            self.clock = gr.Timer(LOOK_SECONDS, active=False)  # ticks while a draft is written and the tab is in view
             self.top = block("top", "")
             with gr.Column(elem_id="ipl-sell"):
                 with gr.Column(elem_id="ipl-left"):
@@ -87,38 +97,49 @@ class SellerPage:
 
     def _wire(self) -> None:
         blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find, self.frame)
-        both = {"outputs": [*blocks, self.note], "show_progress": "hidden", "api_visibility": "private"}
-        short: dict[str, Any] = {**both, "queue": False, "trigger_mode": "multiple"}
-        long: dict[str, Any] = {**both, "concurrency_limit": None}
-        self.blocks.load(self.enter, self.desk, **short)
-        self.add.upload(self.take, [self.desk, self.add], **short)
-        self.more_photos.upload(self.take_more, [self.desk, self.more_photos], **short)
-        self.find_photo.upload(self.look, [self.desk, self.find_photo], **short)
+        # Each event is one short call: nothing stays open that a network could cut, or that other tabs would wait for.
+        once: dict[str, Any] = {
+            "outputs": [*blocks, self.note, self.clock],
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "queue": False,
+        }
+        each = {**once, "trigger_mode": "multiple"}
+        self.blocks.load(self.enter, self.desk, **each)
+        self.add.upload(self.take, [self.desk, self.add], **each)
+        self.more_photos.upload(self.take_more, [self.desk, self.more_photos], **each)
+        self.find_photo.upload(self.look, [self.desk, self.find_photo], **each)
+        self.note.blur(self.keep_note, [self.desk, self.note], **each)
+        self.clock.tick(self.watch, self.desk, **once)
         for html in blocks:
-            html.act(self.press, self.desk, **short)
-            html.run(self.run, [self.desk, self.note], **long)
+            html.act(self.press, self.desk, **each)
+            html.run(self.run, [self.desk, self.note], **each)
 
     def _seller(self, request: gr.Request) -> Seller:
         with _said():
             return self.services.sellers.for_page(getattr(request, "username", None))
 
-    def _paint(self, desk: Desk, seller: Seller, *, note: str | None = None, whole: bool = True) -> list[Any]:
-        """Values for all outputs; what the page shows already is not sent again. Not whole: what writing changes.
+    def _paint(self, desk: Desk, seller: Seller, whole: bool) -> list[Any]:
+        """Values for all outputs; what the page shows already is not sent again.
 
-        Answers to presses and a draft's stream reach the browser in any order, so that each value begins with the
-        number of its painting: the browser keeps the highest.
-
-        ``note``: what the note is to hold; None leaves what is typed there.
+        Answers reach the browser in any order, so that each value begins with the number of its painting: the browser
+        keeps the highest. Not whole: what writing changes, until its end.
         """
+        busy = desk.busy  # asked first: the thread that writes may end meanwhile, and then a tick has to show the end
         with _said():
-            fresh = self._fresh(desk, seller, whole)
+            fresh = self._fresh(desk, seller, whole or not busy)
         desk.painted = max(desk.painted + 1, time.time_ns() // 1000)  # also higher than before a restart
         values = []
         for name, value in fresh.items():
             same = desk.sent.get(name) == value
             desk.sent[name] = value
             values.append(gr.skip() if same else f"<!--{desk.painted}-->{value}")
-        return [*values, gr.skip() if note is None else note]
+        note, desk.note = desk.note, None
+        pace = LINE_SECONDS if desk.view is not None and desk.view.state == "queued" else LOOK_SECONDS
+        clock = f"{busy} {pace}"
+        same = desk.sent.get("clock") == clock
+        desk.sent["clock"] = clock
+        return [*values, gr.skip() if note is None else note, gr.skip() if same else gr.Timer(pace, active=busy)]
 
     def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, str | None]:
         painter = self.painter
@@ -138,20 +159,29 @@ class SellerPage:
         seller = self._seller(request)
         desk = desk.of(seller.id)
         with desk.lock:
-            before = desk.view.draft_id if desk.view is not None else None
-            act(Actions(self.services, seller.id, desk))
-            now = desk.view.draft_id if desk.view is not None else None
-            note = desk.view.note if desk.view is not None else ""
-            return self._paint(desk, seller, note=note if now != before else None)
+            actions, fresh = Actions(self.services, seller.id, desk), not desk.sent
+            if fresh and desk.view is None:  # opened at an address, or the server was started again below the page
+                actions.enter(getattr(request, "query_params", {}))
+                desk.note = desk.note if act is _show_all else None  # else it stands where it was typed
+            act(actions)
+            return self._paint(desk, seller, whole=fresh or act is not Actions.look)
 
     def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
-        """A page was opened, at some address."""
-        return self._do(desk, request, lambda actions: actions.enter(getattr(request, "query_params", {})))
+        """A page was opened, or asks for all that it shows."""
+        return self._do(desk, request, _show_all)
+
+    def watch(self, desk: Desk, request: gr.Request) -> list[Any]:
+        """What is new of a draft that is being written."""
+        return self._do(desk, request, Actions.look)
 
     def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
         paths = [files] if isinstance(files, str) else files or []
         return self._do(desk, request, lambda actions: actions.add_photos(paths))
+
+    def keep_note(self, desk: Desk, note: str, request: gr.Request) -> list[Any]:
+        """The field of the note was left."""
+        return self._do(desk, request, lambda actions: actions.keep_note(note))
 
     def take_more(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
         """Further photos of a published listing were chosen."""
@@ -166,27 +196,6 @@ class SellerPage:
         """Anything short."""
         return self._do(desk, request, lambda actions: actions.press(event._data))
 
-    def run(self, desk: Desk, note: str, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
+    def run(self, desk: Desk, note: str, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Write my listing, or write it again: another tone or category."""
-        try:
-            yield from self._write(desk, {**event._data, "note": note}, request)
-        except gr.Error as error:  # the press was answered: what goes wrong later stands where the progress stood
-            desk.notify("bad", FAILED, str(error.message))
-            desk.painted, desk.sent["status"] = desk.painted + 1, ""
-            status = f"<!--{desk.painted}-->{self.painter.status(desk)}"
-            yield [gr.skip(), gr.skip(), status, *[gr.skip()] * 6]
-
-    def _write(self, desk: Desk, data: dict[str, Any], request: gr.Request) -> Iterator[list[Any]]:
-        seller, last = self._seller(request), 0.0
-        desk = desk.of(seller.id)
-        for view in Actions(self.services, seller.id, desk).writing(data):
-            token = view is not None and isinstance(view.event, TextEvent) and not view.event.replace
-            if token and time.monotonic() - last < PAINT_SECONDS:
-                continue
-            first, last = not last, time.monotonic()
-            yield self._locked_paint(desk, seller, whole=first)
-        yield self._locked_paint(desk, seller, whole=True)
-
-    def _locked_paint(self, desk: Desk, seller: Seller, whole: bool = False) -> list[Any]:
-        with desk.lock:
-            return self._paint(desk, seller, whole=whole)
+        return self._do(desk, request, lambda actions: actions.write({**event._data, "note": note}))

@@ -53,6 +53,7 @@ STAGE_TITLES = {
 }
 PROBLEM_TITLES = {
     "stopped": "Stopped",
+    "interrupted": "Stopped",
     "too_slow": "This took too long",
     "busy": "Many people are writing right now",
 }

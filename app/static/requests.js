@@ -3,8 +3,8 @@
 // and one, by which the server learns that there are more.
 (() => {
   const MOST = 9, GAP = 8, FOOT = 110; // px between control and sentence, and of the bar at the lower edge
-  const CALLS = /\/gradio_api\/(?:upload|run\/predict|queue\/join)\b/;
-  const BROKEN = "Something went wrong on our side; try it again.", UNREACHED = "The server was not reached; try it again.";
+  const CALLS = /\/gradio_api\/(?:upload|run\/predict)\b/;
+  const BROKEN = "Something went wrong on our side; try it again.";
   const request = window.fetch;
   let place = null, box = null;
 
@@ -21,9 +21,10 @@
   };
   const clear = () => { box?.remove(); box = null; };
   const say = (sentence, signedOut = false) => {
+    if (box?.iplSentence === sentence && box.iplPlace === place) return;
     clear();
     const { left, top, bottom } = place ?? (document.querySelector("#ipl-add") ?? document.body).getBoundingClientRect();
-    box = Object.assign(document.createElement("div"), { id: "ipl-refused", className: "ipl notice bad" });
+    box = Object.assign(document.createElement("div"), { id: "ipl-refused", className: "ipl notice bad", iplSentence: sentence, iplPlace: place });
     box.setAttribute("role", "alert");
     add("span", "!", { className: "mark", ariaHidden: "true" });
     add("b", "That did not work");
@@ -45,14 +46,9 @@
   window.fetch = async (address, options) => {
     if (!CALLS.test(address?.url ?? address)) return request(address, options);
     const before = box, body = options?.body;
-    try {
-      const answer = await request(address, body instanceof FormData ? { ...options, body: fewer(body) } : options);
-      if (!answer.ok) say(await sentence(answer), answer.status === 401);
-      else if (box === before) clear();
-      return answer;
-    } catch (error) {
-      say(UNREACHED);
-      throw error;
-    }
+    const answer = await request(address, body instanceof FormData ? { ...options, body: fewer(body) } : options);
+    if (!answer.ok) say(await sentence(answer), answer.status === 401);
+    else if (box === before) clear();
+    return answer;
   };
 })();

@@ -2,6 +2,10 @@
 // Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
 // opened or is typing while the block is drawn again around it.
 const kept = (window.iplKept ??= { open: new Set(), shown: new Set() });
+const store = window.iplStore;
+// What is typed and not sent yet, by field; it stays in the tab's storage through a reload, after which it is filled in.
+const typed = (window.iplTyped ??= JSON.parse(store.iplTyped ?? "{}"));
+const filled = (window.iplFilled ??= new Set());
 
 const PHOTOS = ".jpg, .jpeg, .png, .webp, .heic, .heif";
 const PARTS = /,(?![\d-])|;/; // no comma of a number, as in "10,5 cm"
@@ -15,17 +19,41 @@ function values(form) {
     else if (field.value !== field.iplText) {
       data[field.name] = field.iplSent = field.value;
       data.versions[field.name] = field.iplVersion;
+      forget(field);
     }
   }
   return data;
 }
 
+function forget(field) {
+  delete typed[field.id];
+  store.iplTyped = JSON.stringify(typed);
+}
+
+// What was typed beside another draft is not filled in beside this one.
+function show({ page, address }) {
+  if (page === "mine") return;
+  if (store.iplDraft && store.iplDraft !== address) {
+    Object.keys(typed).forEach((id) => { delete typed[id]; });
+    store.iplTyped = "{}";
+  }
+  store.iplDraft = address === "/" ? "" : address;
+}
+
+function fill(field, id = field?.id) {
+  if (!field || filled.has(id) || !(id in typed)) return;
+  filled.add(id);
+  field.value = typed[id].text;
+  field.iplVersion = typed[id].version ?? field.iplVersion;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 // Every press beside the draft brings along what is being typed in it.
 function send({ run, ...data }, form) {
-  const typed = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
+  const beside = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
   const own = values(form);
-  if (run) kept.more = typed.more;
-  trigger(run ? "run" : "act", { ...typed, ...own, ...data, versions: { ...typed.versions, ...own.versions } });
+  if (run) kept.more = beside.more;
+  trigger(run ? "run" : "act", { ...beside, ...own, ...data, versions: { ...beside.versions, ...own.versions } });
 }
 
 function reveal(id, on) {
@@ -72,6 +100,7 @@ function tell(field, word) {
   if (word) parts[parts.length - 1] = word;
   const more = parts.map((part) => part.trim()).filter(Boolean).join(", ");
   field.value = "";
+  forget(field);
   suggest();
   field.focus({ preventScroll: true });
   if (more) send({ do: "add", more });
@@ -116,9 +145,16 @@ function settle() {
     field.value = text;
     field.iplVersion = version;
   });
+  const frame = element.querySelector("[data-address]");
+  if (frame) {
+    show(frame.dataset);
+    requestAnimationFrame(() => fill(document.querySelector("#ipl-note textarea"), "note")); // Gradio's, painted now
+    arrive(frame.dataset);
+  }
+  element.querySelectorAll("textarea, input").forEach((field) => fill(field));
   const more = element.querySelector("[data-told]"); // emptied once its words are in the text, if nobody typed on
   if (more && more.dataset.told !== kept.told) {
-    if (kept.more && more.value === kept.more) more.value = kept.more = "";
+    if (kept.more && more.value === kept.more) { more.value = kept.more = ""; forget(more); }
     kept.told = more.dataset.told;
   }
   element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
@@ -130,8 +166,6 @@ function settle() {
   if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
   const adds = element.querySelectorAll(".adds button");
   if (kept.adding >= 0 && adds.length) { adds[Math.min(kept.adding, adds.length - 1)].focus({ preventScroll: true }); kept.adding = -1; }
-  const frame = element.querySelector("[data-address]");
-  if (frame) arrive(frame.dataset);
   // What is no photo is named by the server.
   document.querySelectorAll("input[type=file]:not([accept])").forEach((field) => { field.accept = PHOTOS; });
   const say = element.querySelector("[data-focus]");
@@ -190,6 +224,7 @@ element.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.do === "publish" && asksPrice()) return;
   send({ do: form.dataset.do, run: form.dataset.run }, form);
+  [...form.elements].forEach(forget);
   const id = form.getAttribute("id"); // form.id is its field of that name
   if (id && kept.open.delete(id)) reveal(id, false);
 });
@@ -198,6 +233,7 @@ element.addEventListener("change", (event) => {
   const field = event.target.closest("[data-change]");
   if (!field) return;
   field.iplSent = field.value;
+  forget(field);
   trigger("act", { do: field.dataset.change, field: field.name, value: field.value, version: field.iplVersion });
 });
 
@@ -272,6 +308,17 @@ if (!window.iplPress) {
   }, true);
   document.addEventListener("click", (event) => { // the browser's own, of the same press
     if (event.isTrusted && event.detail && counted) { event.preventDefault(); event.stopImmediatePropagation(); }
+  }, true);
+}
+
+if (!window.iplTyping) {
+  window.iplTyping = true;
+  document.addEventListener("input", ({ target }) => {
+    const id = target.closest("#ipl-note") ? "note" : target.closest(".ipl") && !target.dataset.live && target.id;
+    if (!id) return;
+    typed[id] = { text: target.value, version: target.iplVersion };
+    filled.add(id);
+    store.iplTyped = JSON.stringify(typed);
   }, true);
 }
 

@@ -40,10 +40,17 @@ def note_event(
 
 
 def add_draft(
-    session: Session, draft_id: str, seller: str, photos: Sequence[PhotoRef], *, note: str, tone: Tone
+    session: Session,
+    draft_id: str,
+    seller: str,
+    photos: Sequence[PhotoRef],
+    *,
+    note: str,
+    tone: Tone,
+    state: State = "queued",
 ) -> DraftRow:
-    """A new draft that waits, with its photos in their order."""
-    row = DraftRow(id=draft_id, seller_id=seller, note=note, tone=tone, state="queued")
+    """A new draft that waits, with its photos in their order; ``stopped``: it waits for its seller."""
+    row = DraftRow(id=draft_id, seller_id=seller, note=note, tone=tone, state=state)
     session.add(row)
     add_photos(session, row, photos)
     return row
@@ -96,12 +103,13 @@ def check_at_rest(row: DraftRow) -> None:
 
 
 def start_again(session: Session, row: DraftRow, *, note: str, tone: Tone) -> None:
-    """The draft waits to be written again."""
+    """The draft waits to be written, again or for the first time."""
     if (note, tone) != (row.note, row.tone):
         row.version += 1
     row.note, row.tone = note, tone
     row.state, row.problem_code, row.problem, row.updated_at = "queued", None, None, now()
-    note_event(session, "regenerated", row.seller_id, draft=row.id, field=tone)
+    if row.generated is not None:
+        note_event(session, "regenerated", row.seller_id, draft=row.id, field=tone)
     session.flush()
 
 

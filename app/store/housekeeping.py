@@ -22,7 +22,7 @@ from app.store.outbox import Outbox
 from app.store.retention import clock_holds, forget_behaviour
 from app.store.search_index import SearchIndex
 from app.store.tables import DraftRow, PhotoDeletionRow, PhotoRow, now
-from app.views import AppError
+from app.views import INTERRUPTED, AppError
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 3600.0
@@ -143,5 +143,5 @@ def _stop(session: Session, *which: ColumnElement[bool]) -> int:
     for row in rows:
         row.state = "stopped" if row.generated is None else "ready"
         if row.generated is None:
-            row.problem_code, row.problem = "stopped", "The server was restarted; start the draft again."
+            row.problem_code, row.problem = INTERRUPTED, "The server was restarted; start the draft again."
     return len(rows)

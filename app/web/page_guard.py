@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 from collections import OrderedDict
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, get_type_hints
-from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -22,14 +22,15 @@ from app.accounts.authentication import page_user
 from app.views import AppError
 from app.web.uploads import Uploads
 
-_FILES = re.compile(r"(?:|/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(?:assets|static|svelte)/[!-~]{1,200})")
-_HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)")
-_MESSAGES = "/gradio_api/queue/data"
-_CALLS = ("/gradio_api/run/predict", "/gradio_api/queue/join")
+_FILES = re.compile(
+    r"(?:|/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/gradio_api/app_id|/(?:assets|static|svelte)/[!-~]{1,200})"
+)
+_CALL = "/gradio_api/run/predict"
 _UPLOAD = "/gradio_api/upload"
 _FILE_META = {"_type": "gradio.FileData"}
 _HOSTS = (b"x-forwarded-host", b"x-gradio-server")  # Gradio believes them; ours is what Host says
 MAX_SESSIONS = 32  # open pages of one person
+MAX_PRESSES = 512  # of one person, of which is known whether they are done
 
 
 class _Event(BaseModel):
@@ -68,18 +69,27 @@ def _value(component: Any) -> Any:
     return (file or str) | None
 
 
+class _Press:
+    """A press that the browser may send again: while it is done the second one waits, then it is not done again."""
+
+    def __init__(self) -> None:
+        self.lock, self.done = asyncio.Lock(), False
+
+
 class PageGate:
     """Pure ASGI around a mounted page (``app``: Gradio's).
 
     Calls: what no page would send is refused here; inside it would be an error of the server. Sessions: the name that a
     browser chose for its session is mixed with who is signed in, so that the same name is another session for another
     person. Files: a path in a call has to be one that the same person uploaded; Gradio itself would fetch addresses.
+    Presses: what the browser sends again, because no answer came, is done once.
     """
 
     def __init__(self, app: Any, state: State, uploads: Uploads) -> None:
         self.app, self._state, self._uploads = app, state, uploads
         self._calls = {number: _call(event) for number, event in app.get_blocks().fns.items()}
         self._sessions: dict[str, OrderedDict[str, None]] = {}
+        self._presses: dict[str, OrderedDict[str, _Press]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the page needs; whatever else is asked is answered with an error."""
@@ -91,25 +101,23 @@ class PageGate:
         path, reading = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"] in ("GET", "HEAD")
         if reading and _FILES.fullmatch(path):
             await self.app(scope, receive, send)
-        elif reading and path == _MESSAGES:
-            session = self._session(person, request.query_params.get("session_hash", ""))
-            if session not in self.app.get_blocks()._queue.pending_messages_per_session:
-                raise AppError("no_session", "This page waits for nothing; load it again.", 404)
-            await self.app({**scope, "query_string": urlencode({"session_hash": session}).encode()}, receive, send)
-        elif reading and (named := _HEARTBEAT.fullmatch(path)):
-            own = scope["path"][: -len(named[1])] + self._session(person, named[1])
-            await self.app({**scope, "path": own, "raw_path": own.encode()}, receive, send)
-        elif scope["method"] == "POST" and path in _CALLS:
-            body = await self._checked(request, person)
-            await self.app(_with_length(scope, len(body)), _once(body, receive), send)
+        elif scope["method"] == "POST" and path == _CALL:
+            press = self._press(person, request.headers.get("x-ipl-press", ""))
+            async with press.lock:
+                body = await self._checked(request, person, repeated=press.done)
+                await self.app(_with_length(scope, len(body)), _once(body, receive), send)
+                press.done = True
         elif scope["method"] == "POST" and path == _UPLOAD:
             await JSONResponse(await self._uploads.store(request, person))(scope, receive, send)
         else:
             # Answered like every address that is not there, or not for this method.
             raise HTTPException(405, headers={"Allow": "GET"}) if _FILES.fullmatch(path) else HTTPException(404)
 
-    async def _checked(self, request: Request, person: str) -> bytes:
-        """The call with a session of the person's own and with files that they uploaded."""
+    async def _checked(self, request: Request, person: str, *, repeated: bool) -> bytes:
+        """The call with a session of the person's own and with files that they uploaded.
+
+        In the place of a repeated one, which is done and only its answer was lost, the page asks what it is to show.
+        """
         unread = AppError("bad_call", "The page's request cannot be read; load the page again.", 400)
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise unread
@@ -118,8 +126,10 @@ class PageGate:
             call: Any = self._calls[_Event.model_validate_json(body).fn_index].model_validate_json(body)
         except (KeyError, ValidationError) as error:
             raise unread from error
-        data = [self._own(value, person) for value in call.data]
         session = self._session(person, call.session_hash)
+        if repeated:
+            return json.dumps({"fn_index": self._enter, "data": [None], "session_hash": session}).encode()
+        data = [self._own(value, person) for value in call.data]
         return json.dumps({**call.model_dump(), "data": data, "session_hash": session}).encode()
 
     def _own(self, value: Any, person: str) -> Any:
@@ -129,6 +139,22 @@ class PageGate:
             return value
         path, size = self._uploads.own(person, value.path)
         return {"path": str(path), "orig_name": path.name, "size": size, "meta": _FILE_META}
+
+    def _press(self, person: str, name: str) -> _Press:
+        """The person's press of that name; without a name it is a new one."""
+        if not name:
+            return _Press()
+        presses = self._presses.setdefault(person, OrderedDict())
+        press = presses.setdefault(name[:64], _Press())
+        if len(presses) > MAX_PRESSES:
+            presses.popitem(last=False)
+        return press
+
+    @cached_property
+    def _enter(self) -> int:
+        """The number of the call by which a page asks for all that it shows."""
+        calls = self.app.get_blocks().fns
+        return next(n for n, call in calls.items() if any(target[1] == "load" for target in call.targets))
 
     def _session(self, person: str, name: str) -> str:
         """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""

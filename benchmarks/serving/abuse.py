@@ -204,7 +204,7 @@ async def addresses(target: Target, args: argparse.Namespace, answers: Answers) 
             body = {"data": [None, [file]], "fn_index": number % count, "session_hash": secrets.token_hex(5)}
             given = cookies if number % 2 else None
             async with httpx.AsyncClient(base_url=target.url, timeout=20, cookies=given) as client:
-                return (await client.post("/gradio_api/queue/join", json=body)).status_code
+                return (await client.post("/gradio_api/run/predict", json=body)).status_code
 
         await many(args, answers, one)
         await asyncio.sleep(0.5)

@@ -271,6 +271,42 @@ def test_whoever_signs_in_after_another_starts_with_an_empty_page(people):
     assert shots(ann.call(ann.enter, [None], "tab")) == 0
 
 
+def test_a_press_that_is_sent_again_is_done_once_and_answered_anew(people):
+    ann, bob, *_ = people
+    (path,) = ann.upload(jpeg()).json()
+
+    def take(browser: Browser, name: str):
+        body = {"data": [None, [file_of(path)]], "fn_index": browser.take, "session_hash": "tab"}
+        return browser.client.post("/gradio_api/run/predict", json=body, headers={"X-IPL-Press": name})
+
+    assert shots(take(ann, "first")) == 1
+    again = take(ann, "first")  # its file is gone by now
+    assert shots(again) == 1
+    assert "was not added" not in again.text
+    refused(take(ann, "second"), 400)
+    refused(take(bob, "first"), 400)  # another person's press of that name
+
+
+def test_a_page_that_is_loaded_again_or_outlives_its_server_goes_on_with_its_draft(people):
+    ann, bob, _, services = people
+    (path,) = ann.upload(jpeg()).json()
+    assert shots(ann.call(ann.take, [None, [file_of(path)]])) == 1
+    (draft,) = services.drafts.unfinished(services.sellers.named("ann").id)
+
+    def enter(browser: Browser):
+        body = {"data": [None], "fn_index": browser.enter, "session_hash": "anew"}
+        return browser.client.post(f"/gradio_api/run/predict?draft={draft.draft_id}", json=body)
+
+    assert shots(enter(ann)) == 1
+    assert shots(enter(bob)) == 0  # it is not his
+
+
+def test_an_open_page_holds_no_connection(alone):
+    assert alone.client.get("/config").json()["connect_heartbeat"] is False
+    assert not any(call["queue"] for call in alone.client.get("/config").json()["dependencies"])
+    assert alone.client.get("/gradio_api/app_id").json()["app_id"]
+
+
 def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
     (path,) = alone.upload(jpeg()).json()
     old = time.time() - 610
@@ -321,7 +357,7 @@ def test_a_path_that_is_no_file_any_more_is_refused(alone, monkeypatch):
 
 
 def shots_of(answer) -> int:
-    return answer.text.count("data:image/jpeg")
+    return answer.text.count(r"<li class=\"shot\"")  # on the table; a draft that is offered has a picture, too
 
 
 def test_the_sessions_of_one_person_are_bounded(people):

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.web.server import create_app
 
-ROUTES = ("run/predict", "queue/join")
+CALL = "/gradio_api/run/predict"
 DEEP: list[object] = []
 for _ in range(300):
     DEEP = [DEEP]
@@ -29,13 +29,12 @@ class Browser:
         self.enter, self.press, self.run = (next(n for n, k in kinds if kind in k) for kind in ("load", "act", "run"))
         self.take, _, self.look = (n for n, kind in kinds if "upload" in kind)
 
-    def send(self, route: str, body: bytes | dict[str, object]):
+    def send(self, body: bytes | dict[str, object]):
         content = body if isinstance(body, bytes) else json.dumps(body)
-        return self.client.post(f"/gradio_api/{route}", content=content, headers={"Content-Type": "application/json"})
+        return self.client.post(CALL, content=content, headers={"Content-Type": "application/json"})
 
-    def call(self, route: str, event: object, data: object, press: object = None, **further: object):
-        body = {"data": data, "fn_index": event, "session_hash": "s", "event_data": press, **further}
-        return self.send(route, body)
+    def call(self, event: object, data: object, press: object = None, **further: object):
+        return self.send({"data": data, "fn_index": event, "session_hash": "s", "event_data": press, **further})
 
 
 @pytest.fixture
@@ -61,62 +60,58 @@ def refused(answer, status: int = 400) -> None:
 
 
 def test_an_event_that_is_not_there(page, silent):
-    for route in ROUTES:
-        for event in (9999, -1, 10**30, 2**63, 1.5, True, None, "x", "0", [], {}):
-            refused(page.call(route, event, [None]))
+    for event in (9999, -1, 10**30, 2**63, 1.5, True, None, "x", "0", [], {}):
+        refused(page.call(event, [None]))
 
 
 def test_a_press_that_is_no_object_of_words(page, silent):
-    for route in ROUTES:
-        for press in (5, 10**30, 1.5, True, "x", [1], DEEP, None, {"do": 5}, {"do": ["x"]}, {"do": {"a": {"b": "c"}}}):
-            refused(page.call(route, page.press, [None], press))
-            refused(page.call(route, page.run, [None, "a note"], press))
-        refused(page.call(route, page.press, [None], {"do": "open", "id": "\ud800"}))
+    for press in (5, 10**30, 1.5, True, "x", [1], DEEP, None, {"do": 5}, {"do": ["x"]}, {"do": {"a": {"b": "c"}}}):
+        refused(page.call(page.press, [None], press))
+        refused(page.call(page.run, [None, "a note"], press))
+    refused(page.call(page.press, [None], {"do": "open", "id": "\ud800"}))
 
 
 def test_values_that_no_page_sends(page, silent):
-    for route in ROUTES:
-        for data in ([], [None] * 3, "x", None, {}, 5, [DEEP, None], [{"a": 1}, None], [10**30, None], [5, None]):
-            for event in (page.enter, page.take, page.look, page.press, page.run):
-                refused(page.call(route, event, data, {"do": "go"}))
-        for value in NO_FILES:
-            refused(page.call(route, page.take, [None, value]))
-            refused(page.call(route, page.look, [None, value]))
-        for value in (5, [], {}, True, DEEP, 10**30):
-            refused(page.call(route, page.run, [None, value], {"do": "write"}))
+    for data in ([], [None] * 3, "x", None, {}, 5, [DEEP, None], [{"a": 1}, None], [10**30, None], [5, None]):
+        for event in (page.enter, page.take, page.look, page.press, page.run):
+            refused(page.call(event, data, {"do": "go"}))
+    for value in NO_FILES:
+        refused(page.call(page.take, [None, value]))
+        refused(page.call(page.look, [None, value]))
+    for value in (5, [], {}, True, DEEP, 10**30):
+        refused(page.call(page.run, [None, value], {"do": "write"}))
 
 
 def test_sessions_that_no_page_sends_and_keys_that_are_missing(page, silent):
-    for route in ROUTES:
-        whole = {"data": [None], "fn_index": page.enter, "session_hash": "s", "event_data": None}
-        for session in (5, [], {}, None, True, "\ud800", DEEP):
-            refused(page.send(route, {**whole, "session_hash": session}))
-        for key in ("data", "fn_index", "session_hash"):
-            refused(page.send(route, {name: value for name, value in whole.items() if name != key}))
-        assert page.send(route, {**whole, **UNUSED}).status_code == 200  # what the page does not need is left out
+    whole = {"data": [None], "fn_index": page.enter, "session_hash": "s", "event_data": None}
+    for session in (5, [], {}, None, True, "\ud800", DEEP):
+        refused(page.send({**whole, "session_hash": session}))
+    for key in ("data", "fn_index", "session_hash"):
+        refused(page.send({name: value for name, value in whole.items() if name != key}))
+    assert page.send({**whole, **UNUSED}).status_code == 200  # what the page does not need is left out
 
 
 def test_bodies_that_are_no_call(page, silent):
-    for route in ROUTES:
-        nested = b'{"a":' * 900 + b"1" + b"}" * 900
-        for body in (b"", b"[]", b"5", b"null", b'"x"', b"{", b"\xff", b"[" * 20_000, b"9" * 5000, nested):
-            refused(page.send(route, body))
-        for kind in ("text/plain", "multipart/form-data", ""):
-            refused(page.client.post(f"/gradio_api/{route}", content=b"{}", headers={"Content-Type": kind}))
-        for number in (b"1e400", b"NaN", b"9" * 5000, nested):
-            refused(page.send(route, b'{"data":[null],"session_hash":"s","fn_index":%b}' % number))
+    nested = b'{"a":' * 900 + b"1" + b"}" * 900
+    for body in (b"", b"[]", b"5", b"null", b'"x"', b"{", b"\xff", b"[" * 20_000, b"9" * 5000, nested):
+        refused(page.send(body))
+    for kind in ("text/plain", "multipart/form-data", ""):
+        refused(page.client.post(CALL, content=b"{}", headers={"Content-Type": kind}))
+    for number in (b"1e400", b"NaN", b"9" * 5000, nested):
+        refused(page.send(b'{"data":[null],"session_hash":"s","fn_index":%b}' % number))
 
 
 def test_a_press_without_what_it_needs_is_said_on_the_page(page, silent):
     for press in ({"do": "later"}, {"do": "open"}, {"do": "photo_move", "photo": "x", "to": "x"}, {"do": "sold"}):
-        answer = page.call("run/predict", page.press, [None], press)
+        answer = page.call(page.press, [None], press)
         assert answer.status_code == 200
         assert "load the page again" in answer.text, press
 
 
-def test_messages_of_a_session_that_waits_for_none(page, silent):
-    for session in ("nobody", "", "%00", "%ff", "x" * 5000):
-        refused(page.client.get(f"/gradio_api/queue/data?session_hash={session}"), 404)
+def test_ways_that_stay_open_are_not_there(page, silent):
+    refused(page.client.post("/gradio_api/queue/join", json={}), 404)
+    for path in ("queue/data?session_hash=s", "heartbeat/s"):
+        refused(page.client.get(f"/gradio_api/{path}"), 404)
 
 
 def test_files_and_headers_that_no_browser_sends(page, silent):
@@ -136,10 +131,8 @@ def test_a_browser_that_hangs_up_in_the_middle_of_a_call(services, silent):
     async def send(message):
         sent.append(message)
 
-    for route in ROUTES:
-        messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
-        scope = {"type": "http", "method": "POST", "path": f"/gradio_api/{route}", "query_string": b""}
-        head = {"headers": [(b"host", b"localhost"), (b"content-length", b"99")], "client": ("127.0.0.1", 1)}
-        asyncio.run(create_app(services)({**scope, **head, "http_version": "1.1", "scheme": "http"}, receive, send))
-        assert [message.get("status") for message in sent] == [400, None]
-        sent.clear()
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    scope = {"type": "http", "method": "POST", "path": CALL, "query_string": b""}
+    head = {"headers": [(b"host", b"localhost"), (b"content-length", b"99")], "client": ("127.0.0.1", 1)}
+    asyncio.run(create_app(services)({**scope, **head, "http_version": "1.1", "scheme": "http"}, receive, send))
+    assert [message.get("status") for message in sent] == [400, None]

@@ -148,7 +148,7 @@ class TestOnTheScreen:
 
     def test_what_another_page_changed_is_shown_before_it_is_published(self, services, me, written):
         elsewhere = Tab(services)
-        elsewhere.desk.view, elsewhere.desk.shots = written.desk.view, list(written.desk.shots)
+        elsewhere.press("open", id=written.draft.draft_id)
         elsewhere.press("photo_remove", photo=written.shown[0])
         left = elsewhere.shown
         written.press("publish")

@@ -1,4 +1,4 @@
-"""A real server without the page, on the port and the stores that IPL_* name (run as a program).
+"""A real server, without the page unless PAGES is set, on the port and the stores that IPL_* name (run as a program).
 
 For each line on stdin a new one is started, in a process that is forked from this one before anything was opened: what
 takes long at a start are the imports. A line may hold variables for it, as JSON. Its id is printed. Only the model is a
@@ -55,10 +55,11 @@ def serve() -> int:
     """Serve on the port and the stores of the environment."""
     settings = load_settings()
     index = open_index(settings.index)
-    pipeline = Looking()
+    pipeline = Looking(marked=bool(os.environ.get("PAGES")))
     pipeline.past = index.past
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=index)
-    server.mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
+    if not os.environ.get("PAGES"):
+        server.mount_page = lambda app, services: app.add_api_route("/catalogue", lambda: catalogue(services))
     return server.serve(settings)
 
 

@@ -52,4 +52,4 @@ def test_drafts_of_a_dead_process_are_stopped(build, photos):
     again = build()
     assert again.drafts.get(me, draft.draft_id).state == "ready"
     stopped = again.drafts.get(me, "e" * 32)
-    assert (stopped.state, stopped.problem.code) == ("stopped", "stopped")
+    assert (stopped.state, stopped.problem.code) == ("stopped", "interrupted")

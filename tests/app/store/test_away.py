@@ -69,7 +69,7 @@ def test_the_page_says_it_in_a_sentence(services, monkeypatch):
     page = SellerPage(services, None)
     desk = page.desk.value
     here = gr.Request(username=None)
-    assert len(page.enter(desk, here)) == 9  # eight blocks and the note
+    assert len(page.enter(desk, here)) == 10  # eight blocks, the note and the clock
 
     def away():
         raise db.store_away()
@@ -81,7 +81,7 @@ def test_the_page_says_it_in_a_sentence(services, monkeypatch):
         with pytest.raises(gr.Error, match="The store does not answer"):
             do()
     monkeypatch.undo()
-    assert len(page.enter(desk, here)) == 9  # eight blocks and the note
+    assert len(page.enter(desk, here)) == 10  # eight blocks, the note and the clock
 
 
 def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,4 +59,7 @@ class Tab:
     def writing(self, do: str = "write", note: str = "", **data: Any) -> Iterator[object]:
         """What the page is sent while a listing is written."""
         event: Any = SimpleNamespace(_data={"do": do, **data})
-        yield from self.page.run(self.desk, note, event, self.request)
+        yield self.page.run(self.desk, note, event, self.request)
+        while self.desk.busy or self.desk.writes:
+            time.sleep(0.01)
+            yield self.page.watch(self.desk, self.request)

@@ -1,0 +1,72 @@
+// In the head of the seller's page: what is sent while nobody answers waits here, and in the tab's storage through a
+// reload, and is sent again in its order. Each call has a name, so that the server does it once whatever got lost.
+(() => {
+  const CALLS = /\/gradio_api\/(run\/predict|upload)\b/, UPLOAD = /\/upload\b/;
+  const ANSWER_MS = 30000, FIRST_MS = 250, LAST_MS = 4000; // a connection can be gone without a word
+  const GATEWAY = [502, 503, 504]; // the server behind the proxy is being started, or its store is
+  const send = window.fetch.bind(window);
+  const store = (window.iplStore = (() => { try { return window.sessionStorage; } catch { return {}; } })());
+  const who = window.gradio_config?.username ?? "";
+  if (store.iplWho !== who) Object.keys(store).filter((key) => /^ipl/.test(key)).forEach((key) => { delete store[key]; });
+  store.iplWho = who; // what one person typed is not filled in for the next one
+  const named = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+  const waiting = JSON.parse(store.iplWaiting ?? "[]").map((call) => ({ ...call, settle() {} }));
+  let number = waiting.length, delivering = false;
+
+  function save() { // photos under way are the browser's own: they cannot be kept through a reload
+    const texts = waiting.filter(({ init }) => typeof init.body === "string");
+    try { store.iplWaiting = JSON.stringify(texts.map(({ number, url, init, name }) => ({ number, url, init, name }))); } catch { /* full */ }
+  }
+
+  function say(away) {
+    const box = document.getElementById("ipl-away") ?? document.body.appendChild(Object.assign(document.createElement("div"), { id: "ipl-away" }));
+    box.setAttribute("role", "status");
+    box.textContent = away ? "No connection. What you do here is kept, and done when it is back." : "";
+  }
+
+  async function attempt({ url, init, name }) {
+    const headers = { ...init.headers, "X-IPL-Press": name };
+    const signal = UPLOAD.test(url) ? init.signal : AbortSignal.timeout(ANSWER_MS);
+    const answer = await send(url, { ...init, headers, signal });
+    if (GATEWAY.includes(answer.status)) throw new Error(answer.status);
+    return new Response(await answer.blob(), answer);
+  }
+
+  async function deliver() {
+    if (delivering) return;
+    delivering = true;
+    for (let pause = FIRST_MS; waiting.length;) {
+      const call = waiting[0];
+      try {
+        call.settle(await attempt(call));
+        waiting.splice(waiting.indexOf(call), 1);
+        save();
+        pause = FIRST_MS;
+      } catch {
+        say(true);
+        await new Promise((go) => { setTimeout(go, pause); window.addEventListener("online", go, { once: true }); });
+        pause = Math.min(2 * pause, LAST_MS);
+      }
+    }
+    delivering = false;
+    say(false);
+  }
+
+  function wait(call) {
+    waiting.push(call);
+    waiting.sort((one, other) => one.number - other.number);
+    save();
+    deliver();
+  }
+
+  window.fetch = (url, init) => {
+    if (init?.method !== "POST" || !CALLS.test(url)) return send(url, init);
+    return new Promise((settle) => {
+      const headers = Object.fromEntries(new Headers(init.headers));
+      const call = { number: ++number, url: String(url), init: { ...init, headers }, name: named(), settle };
+      if (waiting.length) wait(call);
+      else attempt(call).then(settle, () => wait(call));
+    });
+  };
+  deliver();
+})();
