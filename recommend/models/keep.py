@@ -113,8 +113,8 @@ class Extractor(Ranker):
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
-        """No numbers, such as an age, which change while what is stored of a thing does not."""
-        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind != "number")})
+        """No numbers, such as an age or a count, which change while what is stored of a thing does not."""
+        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind in ("id", "vector"))})
 
 
 def knowledge_features(width: int) -> tuple[Feature, ...]:

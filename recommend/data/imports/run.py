@@ -153,6 +153,10 @@ def feature_map(rows: Rows) -> FeatureMap:
         Feature(column=column, role="history", match=name, max_length=m.longest)
         for name, column in rows.histories.items()
     ]
+    features += [
+        Feature(column=f"{name} in history", role="target", kind="match", inputs=(column,))
+        for name, column in rows.histories.items()
+    ]
     return FeatureMap(features=tuple(features), labels=(m.label,), min_count=m.min_count)
 
 
