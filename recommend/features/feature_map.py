@@ -28,8 +28,8 @@ class Feature(Config):
             target feature of the same meaning, whose table it shares) or ``raw`` (passed through untouched, for models
             that need a flag or a time).
         kind: ``id`` is embedded, ``number`` is normalised, ``vector`` is a ragged column of ``size`` numbers; ``match``
-            compares the target with a history (``features/matches.py``), ``count`` tells rows and click rate of what was
-            shown before (``features/counts.py``).
+            compares the target with a history (``features/matches.py``), ``count`` tells rows and click rate of before
+            (``features/counts.py``).
         inputs: of a match the history's column, of a count the id columns that are counted together.
         scale: of a number: ``log`` (sign(x) log(1 + |x|), then about unit scale), ``standard`` (unit scale alone) or
             ``none``.
@@ -59,7 +59,7 @@ class Feature(Config):
     @model_validator(mode="before")
     @classmethod
     def _sized(cls, values: Any) -> Any:
-        size = SIZES.get(values.get("kind")) if isinstance(values, dict) else None
+        size = SIZES.get(str(values.get("kind"))) if isinstance(values, dict) else None
         if size is None:
             return values
         inputs = values.get("inputs", ())
@@ -133,14 +133,11 @@ class FeatureMap(Config):
         ids = {f.column for f in self.features if f.kind == "id" and f.role != "history" and not f.bucketed}
         if lost := [(f.column, c) for f in self.features for c in f.cross if c not in ids - {f.column}]:
             raise ValueError(f"{lost[0][0]} crosses {lost[0][1]}, which is no id feature")
-        histories = {f.column: f for f in self.features if f.role == "history"}
+        past = {f.column for f in self.features if f.role == "history" and f.kind == "id"}
         for feature in self.features:
-            lost = [c for c in feature.inputs if feature.kind == "count" and c not in ids]
-            lost += [
-                c for c in feature.inputs if feature.kind == "match" and getattr(histories.get(c), "kind", "") != "id"
-            ]
-            if lost:
-                raise ValueError(f"{feature.column} is made of {lost[0]}, which is no such id feature")
+            there = past if feature.kind == "match" else ids
+            if absent := [c for c in feature.inputs if c not in there]:
+                raise ValueError(f"{feature.column} is made of {absent[0]}, which is no such id feature")
         targets = {f.column: f for f in self.features if f.role == "target"}
         for feature in self.features:
             if feature.role == "history" and feature.match not in targets:
@@ -168,14 +165,13 @@ class FeatureMap(Config):
         return [f for f in self.features if f.role == role and (kind is None or f.kind == kind)]
 
     def apart(self) -> FeatureMap:
-        """Without what user and candidate make together, for models that compute the two apart."""
+        """Without what user and candidate make together, and what changes while a candidate's vector is kept."""
         own = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
 
-        def both(f: Feature) -> bool:
-            of = {*f.inputs, *f.cross}
-            return f.kind == "match" or bool(of & own["context"] and of & own["target"])
+        def kept(f: Feature) -> bool:
+            return f.kind not in SIZES and not all(own[role] & set(f.cross) for role in own)
 
-        return self.model_copy(update={"features": tuple(f for f in self.features if not both(f))})
+        return self.model_copy(update={"features": tuple(filter(kept, self.features))})
 
     def groups(self) -> list[str]:
         """Names of the aligned histories (``item``, ``post``)."""
@@ -187,6 +183,17 @@ class FeatureMap(Config):
     @classmethod
     def load(cls, path: Path) -> FeatureMap:
         return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+def count(*columns: str) -> Feature:
+    """The count of what these id columns say together."""
+    return Feature(column=f"{' x '.join(columns)} count", role="target", kind="count", inputs=columns)
+
+
+COUNTED = (
+    *(count(name) for name in ("user_id", "item_id", "category", "seller_id")),
+    *(count("user_id", name) for name in ("category", "seller_id")),
+)  # of which a feed keeps counters
 
 
 def impression_map(
@@ -206,6 +213,9 @@ def impression_map(
         Feature(column="item_age_h", role="target", kind="number"),
         Feature(column="history_item", role="history", match="item_id", max_length=history),
         Feature(column="history_category", role="history", match="category", max_length=history),
+        Feature(column="item_id in history", role="target", kind="match", inputs=("history_item",)),
+        Feature(column="category in history", role="target", kind="match", inputs=("history_category",)),
+        *COUNTED,
     ]
     if stock:
         features.append(Feature(column="history_single", role="history", match="single", max_length=history))

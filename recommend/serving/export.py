@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
 from recommend.errors import RecommendError
+from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature
-from recommend.features.ragged import Batch, Column, Ragged, slice_batch, tensor_of
+from recommend.features.ragged import Batch, Column, Ragged, slice_batch
 from recommend.serving.scorer import Scorer
 from recommend.training.runs import ENCODERS
 
@@ -157,6 +158,7 @@ def _rows(scorer: Scorer) -> tuple[dict[str, Column], int]:
         raise ExportFailed(
             f"{scorer.log} has {many} rows of the run's days; an export is compared on {FEWEST} or more."
         )
+    batch = Counts.read(scorer.log, scorer.features)(batch)
     long = {f.column: f.max_length for f in features if f.role == "history"}
     return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}, many
 

@@ -89,7 +89,7 @@ class Scorer:
         """
         found: dict[str, Column] = {}
         for feature in self.features.features:
-            if feature.made:
+            if feature.made or feature.kind == "count":
                 continue
             if feature.joined_by:
                 raise DataError(f"'{feature.column}' is joined to the rows of a log; score a log instead.")

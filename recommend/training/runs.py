@@ -19,6 +19,7 @@ from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, read_table
 from recommend.data.schema import columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
+from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
 from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
@@ -226,8 +227,8 @@ def features_of(run: RunConfig) -> FeatureMap:
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
     """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
-    contents = Contents.read(log, encoders.features)
-    return lambda batch: encoders(contents(batch if made is None else made(batch)))
+    contents, counts = Contents.read(log, encoders.features), Counts.read(log, encoders.features)
+    return lambda batch: encoders(counts(contents(batch if made is None else made(batch))))
 
 
 def known_by(encode: Encode, run: RunConfig) -> Encode:
@@ -288,11 +289,10 @@ def read_run(folder: Path) -> RunConfig:
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
-    features = features_of(run)
     if run.codes is not None and run.features is not None:
         same_codes(log, run.codes, run.features.coded)
     encoders = Encoders.load(Path(folder) / ENCODERS)
-    model = build_model(features, encoders.sizes(), run.model)
+    model = build_model(encoders.features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME
     if not path.exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")
