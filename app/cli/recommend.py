@@ -169,6 +169,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
     for name, values in found["measures"].items():
         print(f"  {name}: {line(values)}")
+    if found["loses"]:
+        print(f"this model loses to {', '.join(found['loses'])} (AUC): not worth its cost as it is")
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

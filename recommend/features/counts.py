@@ -185,6 +185,6 @@ def rate(shown: Tensor, clicked: Tensor) -> Tensor:
 
 
 def numbers(shown: Tensor, clicked: Tensor, mean: Tensor) -> Tensor:
-    """(n, 2): log(1 + rows), and the log-odds of the smoothed rate over those of the mean rate of all rows."""
+    """(n, 2) of about unit scale: a quarter of log(1 + rows), and the log-odds of the smoothed rate over the mean's."""
     smoothed = (clicked + PRIOR * mean) / (shown + PRIOR)
-    return torch.stack([shown.log1p(), smoothed.logit() - mean.expand_as(smoothed).logit()], 1)
+    return torch.stack([shown.log1p() / 4, smoothed.logit() - mean.expand_as(smoothed).logit()], 1)

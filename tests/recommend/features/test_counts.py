@@ -49,7 +49,7 @@ def test_a_rows_counts_are_those_of_earlier_hours(tmp_path: Path) -> None:
         rows, clicks = (int((same & of).sum()) * known for of in (before, data["click"]))
         mean = (int((before & data["click"]).sum()) + 0.5) / (int(before.sum()) + 1)
         rate = (clicks + PRIOR * mean) / (rows + PRIOR)
-        expected = [np.log1p(rows), np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))]
+        expected = [np.log1p(rows) / 4, np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))]
         assert found[n].tolist() == pytest.approx(expected, abs=1e-5)
 
 
