@@ -101,7 +101,12 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
 def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
     model = model_config("dnn", ["mlp=[8]", "embedding=4"])
     train_run(log, plan(log, model, TrainConfig(threads=1), labels_of(log, "dnn"), 2), tmp_path / "run")
-    assert set(evaluate_run(tmp_path / "run", log)["measures"]) == {"click"}
+    found = evaluate_run(tmp_path / "run", log)
+    below = [n for n in found["measures"] if n.endswith(" of click")]
+    assert [*found["measures"]] == ["click", *below]
+    higher = [n for n in below if found["measures"][n]["auc"] > found["measures"]["click"]["auc"]]
+    assert [f"{n} of click" for n in found["loses"]] == higher
+    assert {"popularity by category of click", "boosted trees of click"} <= set(below)
     for file in table_files(log, "impression"):
         click = pq.read_table(file, columns=["click"])["click"].to_numpy(zero_copy_only=False)
         write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})
