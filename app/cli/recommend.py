@@ -39,7 +39,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
-    train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
+    train("--model", default="dcn", metavar="NAME", help="such as dcn, din, two_tower, copr, msnet, keep or ecad")
     train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
     train("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
