@@ -103,7 +103,7 @@ def train(
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
                 seen = 0
-            set_rates(steps, config, min(done / max(total, 1), 1))
+            set_rates(steps, config, min((done + together / 2) / total, 1))
             done += together
             # The mean over all processes' rows is what one process with the joined batch would compute.
             loss = _step(loss_of, data, steps, config, size * group.size / together)
