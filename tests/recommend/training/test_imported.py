@@ -14,11 +14,10 @@ from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.data.schema import table_files
 from recommend.errors import RecommendError
-from recommend.features.encoders import Encoders
 from recommend.models.base import Ranker
-from recommend.models.registry import MODELS, build_model, model_config
+from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
-from recommend.training.runs import ENCODERS, FEATURES, declared_features, labels_of, load_run, plan, train_run
+from recommend.training.runs import FEATURES, declared_features, labels_of, load_run, plan, train_run
 from recommend.world.oracle import write_truth
 
 LACKING = {
@@ -104,20 +103,28 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
 
 def test_a_run_begins_at_the_base_rate_and_trains_the_row_of_unknown_ids(log, tmp_path, monkeypatch):
     """Every id of the training days is known here, so that only ids that are read as unknown can move row 0."""
-    moved, rates, plain = {}, [], Ranker.start_at
+    moved, began, plain = {}, [], Ranker.start_at
+
+    def start_at(self, rates):
+        plain(self, rates)
+        began.append((rates, [m.detach().clone() for m in (row_0(self), self.top.layers[-1].bias)]))
+
+    def row_0(model):
+        return model.inputs.tables.tables["item_id"].weight[0]
+
     monkeypatch.setattr("recommend.layers.inputs.FEW", 0)
-    monkeypatch.setattr(Ranker, "start_at", lambda self, found: rates.append(found) or plain(self, found))
+    monkeypatch.setattr(Ranker, "start_at", start_at)
     for share in (0.0, 0.5):
         model, out = model_config("dnn", ["mlp=[8]", "embedding=4", f"unknown_ids={share}"]), tmp_path / str(share)
         train_run(log, plan(log, model, TrainConfig(threads=1, batch_rows=64), ("click",), 1), out)
         trained, _, days = load_run(out, log)
-        began = build_model(trained.features, Encoders.load(out / ENCODERS).sizes(), model)
-        first, last = (m.inputs.tables.tables["item_id"].weight[0] for m in (began, trained))
-        moved[share] = not torch.equal(first, last)
-    clicks = np.concatenate([np.asarray(pq.read_table(f)["click"]) for f in table_files(log, "impression", *days.train)])
-    assert rates[0] == pytest.approx({"click": clicks.mean()})
-    began.start_at(rates[0])
-    assert float(began.top.layers[-1].bias.detach().sigmoid()) == pytest.approx(clicks.mean())
+        moved[share] = not torch.equal(began[-1][1][0], row_0(trained))
+    clicks = np.concatenate(
+        [np.asarray(pq.read_table(f)["click"]) for f in table_files(log, "impression", *days.train)]
+    )
+    rates, (_, bias) = began[0]
+    assert rates == pytest.approx({"click": clicks.mean()})
+    assert float(bias.sigmoid()) == pytest.approx(clicks.mean())
     assert moved == {0.0: False, 0.5: True}
 
 
