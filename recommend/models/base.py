@@ -71,8 +71,13 @@ class Ranker(nn.Module):
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
-        """The features that the model reads, of the usual ones."""
-        return usual
+        """The features that the model reads, of the usual ones.
+
+        One that may get a copy reads no counts: they grow with the log, and a copy's correction compares the scores of
+        days that lie far apart.
+        """
+        kept = tuple(f for f in usual.features if f.kind != "count")
+        return usual.model_copy(update={"features": kept}) if cls.copy else usual
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Encode | None:
