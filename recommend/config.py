@@ -72,17 +72,19 @@ class ModelConfig(Config):
 
     name: str = "din"
     embedding: PositiveInt = 16
-    attention: Sizes = (64,)
-    mlp: Sizes = (200, 80)
-    activation: str = "prelu"
+    attention: Sizes = (32,)
+    mlp: Sizes = (128, 64)
+    activation: str = "relu"
     dropout: float = Field(default=0.0, ge=0, lt=1)
     batch_norm: bool = False
-    softmax: bool = False  # attention weights: DIN's raw scores (False) or a softmax
+    layer_norm: bool = True  # of what the tower reads, whose parts are of unlike sizes
+    softmax: bool = True  # attention weights: a softmax, or DIN's raw scores (False)
     experts: PositiveInt = 4
     layers: PositiveInt = 1  # transformer or extraction layers
     heads: PositiveInt = 2
     tower: PositiveInt = 32  # width of a two-tower model's vectors
-    initial_std: NonNegativeFloat = 0.01
+    initial_std: NonNegativeFloat = 0.1
+    unknown_ids: float = Field(default=0.1, ge=0, lt=1)  # share of ids that training reads as unknown ones (row 0)
     tables: Literal["torch", "torchrec"] = "torch"
     sparse_rows: int = 100_000  # tables with more rows get sparse gradients
 
@@ -90,10 +92,12 @@ class ModelConfig(Config):
 class TrainConfig(Config):
     """How a model is trained; the default is one pass in the order of time."""
 
-    batch_rows: PositiveInt = 1024
+    batch_rows: PositiveInt = 256
     epochs: PositiveInt = 1
-    learning_rate: PositiveFloat = 1e-3
-    schedule: Literal["constant", "linear"] = "constant"  # linear: the rate falls to 0 over all passes
+    learning_rate: PositiveFloat = 3e-3
+    table_rate: NonNegativeFloat = 0.01  # of the embedding tables; 0: the same as of all other weights
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"  # how the rates fall to 0 over all passes
+    warmup: float = Field(default=0.05, ge=0, lt=1)  # share of all rows over which the rates rise before
     optimizer: Literal["adam", "sgd"] = "adam"
     weight_decay: NonNegativeFloat = 0.0  # decoupled, as AdamW's: a share of the rate at each step
     seed: NonNegativeInt = 0

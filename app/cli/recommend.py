@@ -39,7 +39,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
-    train("--model", default="din", metavar="NAME", help="such as din, two_tower, copr, msnet, keep, ecad or rec4ad")
+    train("--model", default="dcn", metavar="NAME", help="such as dcn, din, two_tower, copr, msnet, keep or ecad")
     train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
     train("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
@@ -169,6 +169,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
     for name, values in found["measures"].items():
         print(f"  {name}: {line(values)}")
+    if found["loses"]:
+        print(f"this model loses to {', '.join(found['loses'])} (AUC): not worth its cost as it is")
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -43,7 +43,7 @@ SPARE = 2_000  # things beyond those of the making, for sellers who come later
 FIRST_DAY = 0.5  # share of the things that are there from the first day on
 PAGES = 0.4  # a visitor and day
 FAST = 1e9  # pages a second that one visitor may ask for
-MODELS = {"pre_ranking": "two_tower", "ranking": "din", "conversion": "esmm"}
+MODELS = {"pre_ranking": "two_tower", "ranking": "dcn", "conversion": "esmm"}
 PHOTOS_AT_ONCE = 4
 
 

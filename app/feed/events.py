@@ -48,7 +48,7 @@ class FeedEvents:
                 else:
                     new += shown.note(kind, page_id, listing_id, of_items)
         self.posts.count(visitor_id, of_posts, moment)
-        self.feed.shown(of_items.seen, moment)
+        self.feed.shown(visitor_id, of_items.seen, moment)
         for item_id in of_items.clicked:
             self.feed.clicked(visitor_id, item_id, moment)
         return new
@@ -79,13 +79,13 @@ class FeedEvents:
                 .order_by(FeedEventRow.id)
             ).all()
             seen = session.execute(
-                select(FeedRow.known, FeedRow.seen_at)
+                select(FeedPageRow.visitor, FeedRow.known, FeedRow.seen_at)
                 .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
                 .where(FeedRow.seen_at.is_not(None), FeedPageRow.at >= since)
                 .order_by(FeedRow.id)
             ).all()
-        for known, at in seen:
-            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at))
+        for visitor_id, known, at in seen:
+            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at), visitor_id)
         for visitor_id, known, at in clicks:
             past = Past(
                 int(known["item_id"]),
@@ -96,7 +96,7 @@ class FeedEvents:
                 int(known["seller_id"]),
             )
             self.feed.visitors.get(visitor_id).history.append(past)
-            self.feed.catalog.clicked([past.item_id], past.time_ms)
+            self.feed.catalog.clicked([past.item_id], past.time_ms, visitor_id)
 
 
 class _Shown:

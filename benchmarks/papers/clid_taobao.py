@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks.papers.user_logs import feature_map, samples, until_next, users_anew
-from recommend.config import TrainConfig
+from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.imports.sql import DAY_MS
 from recommend.data.memory import MemoryStream
@@ -38,7 +38,7 @@ TRAIN_TO, TEST_FROM, TEST_TO = 5, 7, 8  # days; the labels of the last one reach
 BASE = feature_map(longest=20).model_copy(update={"labels": ("buy",)})
 LOGGED, TAUGHT = (BASE.model_copy(update={"extra": (name,)}) for name in (PRIVILEGED, TEACHER))
 MODEL = CLID.Config(name="clid", embedding=8, mlp=(64, 32), privileged=2)
-TRAIN = TrainConfig(batch_rows=256, threads=1)
+TRAIN = fixed.training(batch_rows=256, threads=1)
 STUDENTS = ("pointwise", "listnet", "listmle", "clid")
 MEASURED = ("ece", "pcoc_error", "logloss", "auc", "gauc")
 DRAWS = 500

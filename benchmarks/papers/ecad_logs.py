@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.papers.user_logs import users_anew
-from recommend.config import ModelConfig, TrainConfig
+from benchmarks.recommend import fixed
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.imports.events import read_events
 from recommend.features.encoders import Encoders
@@ -131,8 +131,8 @@ def main() -> None:
     for seed in range(args.seed, args.seed + args.seeds):
         for name, (kind, options, epochs) in methods(log).items():
             torch.manual_seed(seed)
-            model = kind(log.features, log.sizes, ModelConfig(embedding=8, mlp=(32, 16)), **options)
-            train = TrainConfig(
+            model = kind(log.features, log.sizes, fixed.model(embedding=8, mlp=(32, 16)), **options)
+            train = fixed.training(
                 batch_rows=log.batch_rows,
                 learning_rate=args.learning_rate,
                 epochs=args.passes or epochs,

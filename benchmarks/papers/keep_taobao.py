@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 from benchmarks.papers.user_logs import feature_map, over_users, samples, until_next
-from recommend.config import ModelConfig, TrainConfig
+from benchmarks.recommend import fixed
+from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
 from recommend.data.imports.sql import DAY_MS
 from recommend.data.memory import MemoryStream
@@ -43,7 +44,7 @@ from recommend.training.trainer import train
 
 HALF, TEST_FROM, EIGHTH, LONGEST = 4, 8, 8, 20
 FEATURES = feature_map(longest=LONGEST)
-MODEL = ModelConfig(embedding=8, mlp=(64, 32), tower=16)
+MODEL = fixed.model(embedding=8, mlp=(64, 32), tower=16)
 PLUGGED = FeatureMap(features=(*FEATURES.features, *knowledge_features(MODEL.tower)))
 TASKS = ("click", "cart", "order")
 ARMS = ("own", "own_whole", "joint", "joint_whole", "fine_tuned", "keep", "keep_views", "keep_others")
@@ -168,7 +169,7 @@ def main() -> None:
     told, labels, users = list[dict[str, np.ndarray]](), list[np.ndarray](), list[np.ndarray]()
     for seed in range(args.seed, args.seed + args.seeds):
         log = Log(events, seed)
-        told.append(predicted(log, TrainConfig(batch_rows=256, seed=seed, threads=1), args.learning_rate))
+        told.append(predicted(log, fixed.training(batch_rows=256, seed=seed, threads=1), args.learning_rate))
         labels.append(log.click[log.asked])
         users.append(log.user[log.asked])
         print(

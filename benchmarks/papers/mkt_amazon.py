@@ -23,7 +23,8 @@ import numpy as np
 import torch
 
 from benchmarks.papers.user_logs import samples
-from recommend.config import ModelConfig, TrainConfig
+from benchmarks.recommend import fixed
+from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
@@ -53,7 +54,7 @@ FEATURES = FeatureMap(
     )
 )
 PHONES = part_of(FEATURES, (SHARED, ENTITIES[1]))
-MODEL = ModelConfig(embedding=8, attention=(32,), mlp=(64, 32, 16), activation="relu", experts=3, initial_std=0.1)
+MODEL = fixed.model(embedding=8, attention=(32,), mlp=(64, 32, 16), activation="relu", experts=3, initial_std=0.1)
 ARMS = ("phones", "joint", "fine_tuned", "mkt", "phones_others", "mkt_others")
 PAIRS = (("mkt", "phones"), ("mkt", "joint"), ("mkt", "fine_tuned"), ("mkt_others", "phones_others"))
 Rows = dict[str, Column]
@@ -143,7 +144,7 @@ def main() -> None:
     began = time.process_time()
     told: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed
     for seed in range(args.seed, args.seed + args.seeds):
-        how = TrainConfig(batch_rows=512, epochs=args.epochs, learning_rate=args.learning_rate, seed=seed, threads=1)
+        how = fixed.training(batch_rows=512, epochs=args.epochs, learning_rate=args.learning_rate, seed=seed, threads=1)
         for others in (False, True):
             learned, asked = rows_of_users(seed, args.users, others)
             names = tuple(name for name in ARMS if name.endswith("_others") == others)

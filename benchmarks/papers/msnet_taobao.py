@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.papers.user_logs import feature_map, samples, users_anew
-from recommend.config import ModelConfig, TrainConfig
+from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
@@ -40,7 +40,7 @@ FEATURES = FeatureMap(
         Feature(column="history_single", role="history", match="single", max_length=LENGTH),
     )
 )
-MODEL = ModelConfig(embedding=16, mlp=(128, 64))
+MODEL = fixed.model(embedding=16, mlp=(128, 64))
 ARMS = {
     "din": (),
     "split": ("name=msnet", "warm=false", "aux_weight=0"),
@@ -101,7 +101,7 @@ def main() -> None:
         predicted = {}
         for name, changes in ARMS.items():
             model = build_model(FEATURES, sizes, changed(MODEL, changes), seed)
-            config = TrainConfig(batch_rows=256, seed=seed, threads=1, learning_rate=args.learning_rate)
+            config = fixed.training(batch_rows=256, seed=seed, threads=1, learning_rate=args.learning_rate)
             summary = train(model, MemoryStream(learned, 256), config)
             p = predicted[name] = predictions(model, MemoryStream(asked, 4_096))["p_click"]
             parts = {"all": np.ones(len(p), dtype=bool), "first seen today": limited, "seen before": ~limited}

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.papers.user_logs import feature_map, over_users, samples
-from recommend.config import ModelConfig, TrainConfig
+from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
 from recommend.features.encoders import Encoders
@@ -40,7 +40,7 @@ FIRST_TEST_DAY, TENTH, LONGEST, PASSES = 8, 10, 20, 3
 ALL = feature_map(longest=LONGEST)
 NO_IDS = FeatureMap(features=tuple(f for f in ALL.features if f.vocabulary == "category"))
 ARMS = {"ids": ALL, "no ids": NO_IDS}
-MODEL = ModelConfig(
+MODEL = fixed.model(
     name="dnn", embedding=8, mlp=(64, 32), activation="dice", initial_std=0.0025, sparse_rows=10_000_000
 )
 MEASURES: dict[str, Callable[..., float]] = {"AUC": auc, "logloss x 1000": lambda y, p: 1000 * logloss(y, p)}
@@ -82,7 +82,7 @@ def passes(features: FeatureMap, learned: Rows, asked: Rows, rate: float, seed: 
     encoders = Encoders.fit(features, [learned])
     wanted = {*features.columns, "click"}
     first, second = ({n: c for n, c in encoders(part).items() if n in wanted} for part in (learned, asked))
-    config = TrainConfig(batch_rows=256, learning_rate=rate, epochs=PASSES, seed=seed, threads=1)
+    config = fixed.training(batch_rows=256, learning_rate=rate, epochs=PASSES, seed=seed, threads=1)
     model = build_model(features, encoders.sizes(), MODEL, seed)
     each = EachPass(lambda: predictions(model, MemoryStream(second, 8_192))["p_click"])
     train(model, MemoryStream(first, config.batch_rows, shuffle=seed), config, watch=each)

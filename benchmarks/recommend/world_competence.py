@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recommend.config import ModelConfig, TrainConfig
+from benchmarks.recommend import fixed
+from recommend.config import TrainConfig
 from recommend.features.ragged import array_of
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.world import write_world
@@ -51,7 +52,7 @@ def clicks(root: Path, knobs: dict, seed: int, names: list[str], config: TrainCo
     out: dict = {"popularity": low, "oracle": high}
     histories = Histories(root / "log")
     for name in names:
-        model = ModelConfig(name=name.split(":")[0], initial_std=INITIAL_STD, tower=int(name.partition(":")[2] or 32))
+        model = fixed.model(name=name.split(":")[0], initial_std=INITIAL_STD, tower=int(name.partition(":")[2] or 32))
         got = train_on(root, (0, last[0] - 1), model, config, histories=histories)
         rows = WorldStream(root / "log", last, got.encoders.features.columns, histories, 4096)
         auc = expected_auc(p, got.predict(rows))
@@ -66,7 +67,7 @@ def orders(root: Path, knobs: dict, seed: int, config: TrainConfig) -> dict:
     days = write_world(root, view="clicks", seed=seed, knobs=knobs)["config"]["click_days"]
     last = (days - days // 10, days - 1)
     p, histories = truth(root, last, "p_order"), Histories(root / "log")
-    model = ModelConfig(name="dnn", initial_std=INITIAL_STD)
+    model = fixed.model(name="dnn", initial_std=INITIAL_STD)
     got = train_on(root, (0, last[0] - 1), model, config, ("order",), histories)
     rows = WorldStream(root / "log", last, got.encoders.features.columns, histories, 4096)
     return {"dnn": expected_auc(p, got.predict(rows)), "oracle": expected_auc(p, p), "rows": got.summary.rows}
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE")
     args = parser.parse_args()
     knobs = dict(s.split("=", 1) for s in args.set)
-    config = TrainConfig(threads=1, batch_rows=512, learning_rate=4e-3)
+    config = fixed.training(threads=1, batch_rows=512, learning_rate=4e-3)
     with tempfile.TemporaryDirectory() as folder:
         if args.impressions:
             sizes = {**knobs, "impressions": args.impressions}

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommend.features.counts import LiveCounts
+from recommend.features.feature_map import COUNTED
+
 FIELDS: dict[str, type[np.generic]] = {
     "item_id": np.int64,
     "seller_id": np.int64,
@@ -61,10 +64,12 @@ class Catalog:
 
     Attributes:
         version: rises with every thing that comes or goes.
+        counts: what was shown and clicked before, by item, visitor and the like, as models read it.
     """
 
     def __init__(self, content: int) -> None:
         self.version = 0
+        self.counts = LiveCounts(COUNTED)
         self.lock = threading.RLock()
         self._rows: dict[int, int] = {}
         self._free: deque[int] = deque()
@@ -169,16 +174,20 @@ class Catalog:
         first = first[near[first] > -np.inf]
         return first[np.argsort(-near[first], kind="stable")]
 
-    def shown(self, item_ids: Iterable[int], time_ms: int) -> None:
-        """Count an impression of each."""
-        self._count("impressions", "first_shown_ms", item_ids, time_ms)
+    def shown(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1) -> None:
+        """Count an impression of each, by a visitor if that is known."""
+        self._count("impressions", "first_shown_ms", item_ids, time_ms, user_id)
 
-    def clicked(self, item_ids: Iterable[int], time_ms: int) -> None:
-        """Count a click on each."""
-        self._count("clicks", "first_click_ms", item_ids, time_ms)
+    def clicked(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1) -> None:
+        """Count a click on each, by a visitor if that is known."""
+        self._count("clicks", "first_click_ms", item_ids, time_ms, user_id)
 
-    def _count(self, counter: str, first: str, item_ids: Iterable[int], time_ms: int) -> None:
+    def _count(self, counter: str, first: str, item_ids: Iterable[int], time_ms: int, user_id: int) -> None:
         with self.lock:
+            item_ids = list(item_ids)
+            rows = self.rows(item_ids)
+            ids = {name: self._columns[name][rows] for name in ("item_id", "category", "seller_id")}
+            self.counts.add({**ids, "user_id": np.full(len(rows), user_id)}, time_ms, counter == "clicks")
             for item_id in item_ids:
                 row = self._rows.get(item_id)
                 if row is not None:

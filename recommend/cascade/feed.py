@@ -87,7 +87,7 @@ class Feed:
     def clicked(self, user_id: int, item_id: int, moment: Moment) -> None:
         """A visitor opened a thing."""
         self.visitors.clicked(user_id, item_id, self.catalog, moment.time_ms)
-        self.catalog.clicked([item_id], moment.time_ms)
+        self.catalog.clicked([item_id], moment.time_ms, user_id)
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
         """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
@@ -98,9 +98,9 @@ class Feed:
         # First come, first served: a semaphore would let some visitors wait for seconds.
         return self._workers.submit(self._made, user_id, moment, size).result()
 
-    def shown(self, item_ids: list[int], moment: Moment) -> None:
-        """A page was seen: its items have one impression more."""
-        self.catalog.shown(item_ids, moment.time_ms)
+    def shown(self, user_id: int, item_ids: list[int], moment: Moment) -> None:
+        """A visitor saw a page: its items have one impression more."""
+        self.catalog.shown(item_ids, moment.time_ms, user_id)
 
     def _made(self, user_id: int, moment: Moment, size: int | None) -> PageState:
         page = PageState(self.visitors.get(user_id), moment, min(size or self.config.size, self.config.ranked))

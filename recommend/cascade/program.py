@@ -33,7 +33,7 @@ class Program(nn.Module):
         super().__init__()
         self.model, self.encoders = loaded.model, loaded.encoders
         features = loaded.encoders.features.features
-        self.plain = [f.column for f in features if f.role != "history" and not f.cross]
+        self.plain = [f.column for f in features if f.role != "history" and not f.made]
         self.past = [f.column for f in features if f.role == "history"]
         self.tasks: tuple[str, ...] = ()
 

@@ -22,6 +22,7 @@ from recommend.data.content_join import Contents
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, Position
 from recommend.data.schema import ENTITIES, table_files
+from recommend.features.counts import Counts
 from recommend.features.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.models.hdr import Correction, Deployment, Rates, correct, fine_tune, nearest
 from recommend.models.hdr_copies import ECADCopy, ESMMCopy
@@ -152,7 +153,7 @@ def read_clicks(log: Path, base: Loaded, moment: int) -> Clicks:
         raise DataError(f"there is no log in {log}; './ipl recommend log --out DIR' writes one.")
     features = base.encoders.features
     clicked = _times(log, "click", moment)
-    read = [name for f in features.features for name in (f.joined_by or (f.column,))]  # no label among them
+    read = [name for f in features.features for name in f.sources]  # no label among them
     wanted = [*read, "impression_id", "time_ms", "entity", "category"]
     parts, shown = [], []
     for batch in ParquetStream(files, list(dict.fromkeys(wanted)), batch_rows=65_536):
@@ -161,7 +162,7 @@ def read_clicks(log: Path, base: Loaded, moment: int) -> Clicks:
         shown.append(np.column_stack([time // HOUR_MS, category])[item])
         mine = item & np.isin(array_of(batch["impression_id"]), clicked[0])
         parts.append(select_batch(batch, torch.from_numpy(np.flatnonzero(mine))))
-    columns = Contents.read(log, features)(concat_batches(parts))
+    columns = Counts.read(log, features)(Contents.read(log, features)(concat_batches(parts)))
     time, row = array_of(columns["time_ms"]), array_of(columns["impression_id"])
     number, when = _times(log, "order", moment)
     place = np.searchsorted(number, row).clip(max=max(len(number) - 1, 0))

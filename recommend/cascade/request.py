@@ -15,7 +15,7 @@ from torch import Tensor
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.visitors import Visitor
 from recommend.data.schema import CHANNELS
-from recommend.features.ragged import Column, Repeated
+from recommend.features.ragged import Column, Repeated, tensor_of
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -67,6 +67,8 @@ def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
         "is_ad": int(channel == ADS),
     }
     out.update({name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()})
+    asked = {name: tensor_of(out[name]) for f in catalog.counts.features for name in f.inputs}
+    out |= catalog.counts(asked, moment.time_ms)
     return {**out, **histories(visitor, moment, count, catalog.content_size)}
 
 

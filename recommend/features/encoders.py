@@ -7,7 +7,7 @@ window did not hold, which on a marketplace of single pieces is the common case.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from recommend.data.parquet import DataError
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, tensor_of
+from recommend.features.matches import match
+from recommend.features.ragged import Batch, Column, Ragged, ragged_of, tensor_of
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Encoders:
         seen = 0
         for raw in batches:
             seen += 1
-            batch = with_crosses(features, raw)
+            batch = with_made(features, raw)
             for f in parted:
                 seen_numbers[f.vocabulary].add(_flat(batch[f.column]))
             for name, known in counts.items():
@@ -96,7 +97,7 @@ class Encoders:
 
     def __call__(self, batch: Batch) -> dict[str, Column]:
         """Encode a batch: ids to rows, numbers to their scale; labels and other columns pass as they are."""
-        batch = with_crosses(self.features, batch)
+        batch = with_made(self.features, batch)
         out = dict(batch)
         for feature in self.features.features:
             column = batch.get(feature.column)
@@ -105,7 +106,7 @@ class Encoders:
             history = feature.role == "history"
             if isinstance(column, Ragged) and history:
                 column = column.last(feature.max_length)
-            if feature.kind == "vector" and not history:
+            if feature.listed and not history:
                 column = _flat(column).reshape(-1, feature.size)
             out[feature.column] = _apply(column, partial(self.encoded, feature))
         return out
@@ -123,7 +124,7 @@ class Encoders:
             return self.row(feature.vocabulary, values)
         if _scaled(feature):
             return self.scales[feature.column](values)
-        return values.float() if feature.kind == "vector" and feature.role != "history" else values
+        return values.float() if feature.listed and feature.role != "history" else values
 
     def row(self, table: str, ids: Tensor) -> Tensor:
         """Table rows of raw ids; 0 for ids outside the vocabulary."""
@@ -203,20 +204,28 @@ def halving(values: Tensor, asked: Tensor) -> Tensor:
     return found
 
 
-def with_crosses(features: FeatureMap, batch: Batch) -> dict[str, Column]:
-    """The raw columns with those of the crosses: one number for the ids of each, equal ones for equal ids alone up to
-    collisions of 64 bits.
-    """
+def with_made(features: FeatureMap, batch: Batch) -> dict[str, Column]:
+    """The raw columns with those that are made of others: crosses and matches, the same wherever a model is asked."""
     made: dict[str, Column] = {}
+    histories = {f.column: f for f in features.role("history")}
     for feature in features.features:
         if feature.cross:
-            total = torch.zeros((), dtype=torch.int64)
-            for name in feature.cross:
-                # A splitmix64 step a column, in wrapping arithmetic, so that (1, 2) is not (2, 1).
-                total = (total ^ tensor_of(batch[name]).to(torch.int64)) * -7046029254386353131
-                total = (total ^ ((total >> 32) & 0xFFFFFFFF)) * -4658895280553007687
-            made[feature.column] = total
+            made[feature.column] = mixed([tensor_of(batch[name]) for name in feature.cross])
+        elif feature.kind == "match":
+            history = histories[feature.inputs[0]]
+            past = ragged_of(batch[history.column]).last(history.max_length)
+            made[feature.column] = match(batch[history.match], past)
     return {**batch, **made}
+
+
+def mixed(columns: Sequence[Tensor]) -> Tensor:
+    """(n,) one number for the ids (n,) of several columns: equal ones for equal ids, up to collisions of 64 bits."""
+    total = torch.zeros((), dtype=torch.int64)
+    for ids in columns:
+        # A splitmix64 step a column, in wrapping arithmetic, so that (1, 2) is not (2, 1).
+        total = (total ^ ids.to(torch.int64)) * -7046029254386353131
+        total = (total ^ ((total >> 32) & 0xFFFFFFFF)) * -4658895280553007687
+    return total
 
 
 def _is_id(feature: Feature) -> bool:

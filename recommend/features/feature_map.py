@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -11,7 +11,9 @@ from recommend.config import Config
 from recommend.data.schema import ENTITIES, TABLES
 
 Role = Literal["context", "target", "history", "raw"]
-Kind = Literal["id", "number", "vector"]
+Kind = Literal["id", "number", "vector", "match", "count"]
+SIZES = {"match": 3, "count": 2}  # numbers of those kinds that are made of other columns
+TIME = "time_ms"  # column that says what lay before a row
 LABELS = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
 # What is known later than the request, and the days on which labels came true.
 FORBIDDEN = {c.name for c in TABLES["impression"] if c.known != "request"} | {f"{name}_day" for name in LABELS}
@@ -25,7 +27,10 @@ class Feature(Config):
         role: ``context`` (user and page), ``target`` (the candidate), ``history`` (past items; its ``match`` names the
             target feature of the same meaning, whose table it shares) or ``raw`` (passed through untouched, for models
             that need a flag or a time).
-        kind: ``id`` is embedded, ``number`` is normalised, ``vector`` is a ragged column of ``size`` numbers.
+        kind: ``id`` is embedded, ``number`` is normalised, ``vector`` is a ragged column of ``size`` numbers; ``match``
+            compares the target with a history (``features/matches.py``), ``count`` tells rows and click rate of before
+            (``features/counts.py``).
+        inputs: of a match the history's column, of a count the id columns that are counted together.
         scale: of a number: ``log`` (sign(x) log(1 + |x|), then about unit scale), ``standard`` (unit scale alone) or
             ``none``.
         buckets, edges: the column holds numbers, and the id is which of so many parts of equal size (quantiles of the
@@ -49,6 +54,16 @@ class Feature(Config):
     buckets: Literal[0] | Annotated[int, Field(ge=2, le=1_000)] = 0
     edges: tuple[float, ...] = ()
     cross: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sized(cls, values: Any) -> Any:
+        size = SIZES.get(str(values.get("kind"))) if isinstance(values, dict) else None
+        if size is None:
+            return values
+        inputs = values.get("inputs", ())
+        return {**values, "size": size, "inputs": (inputs,) if isinstance(inputs, str) else inputs}
 
     @model_validator(mode="after")
     def _possible(self) -> Feature:
@@ -58,6 +73,10 @@ class Feature(Config):
             raise ValueError(f"the edges of {self.column} must ascend")
         if self.cross and (len(self.cross) < 2 or self.kind != "id" or self.role == "history" or self.bucketed):
             raise ValueError(f"{self.column} crosses two columns or more, is of kind id and no history")
+        if (self.kind in SIZES) != bool(self.inputs) or (self.kind == "match" and len(self.inputs) != 1):
+            raise ValueError(f"{self.column} needs 'inputs': one history for a match, id columns for a count")
+        if self.kind in SIZES and self.role not in ("target", "context"):
+            raise ValueError(f"{self.column} is of kind {self.kind} and must have the role target or context")
         return self
 
     @property
@@ -66,9 +85,21 @@ class Feature(Config):
         return bool(self.buckets or self.edges)
 
     @property
+    def made(self) -> bool:
+        """Whether the encoders make it of other features' columns."""
+        return bool(self.cross) or self.kind == "match"
+
+    @property
+    def listed(self) -> bool:
+        """Whether a row has several numbers of it."""
+        return self.kind == "vector" or self.kind in SIZES
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The log's columns of which it is made."""
-        return self.joined_by or self.cross or (self.column,)
+        if self.kind == "count":
+            return (*self.inputs, TIME)
+        return self.joined_by or self.cross or self.inputs or (self.column,)
 
     @property
     def coded(self) -> str:
@@ -102,6 +133,11 @@ class FeatureMap(Config):
         ids = {f.column for f in self.features if f.kind == "id" and f.role != "history" and not f.bucketed}
         if lost := [(f.column, c) for f in self.features for c in f.cross if c not in ids - {f.column}]:
             raise ValueError(f"{lost[0][0]} crosses {lost[0][1]}, which is no id feature")
+        past = {f.column for f in self.features if f.role == "history" and f.kind == "id"}
+        for feature in self.features:
+            there = past if feature.kind == "match" else ids
+            if absent := [c for c in feature.inputs if c not in there]:
+                raise ValueError(f"{feature.column} is made of {absent[0]}, which is no such id feature")
         targets = {f.column: f for f in self.features if f.role == "target"}
         for feature in self.features:
             if feature.role == "history" and feature.match not in targets:
@@ -128,6 +164,15 @@ class FeatureMap(Config):
         """Features of a role (and kind), in their order."""
         return [f for f in self.features if f.role == role and (kind is None or f.kind == kind)]
 
+    def apart(self) -> FeatureMap:
+        """Without what user and candidate make together, and what changes while a candidate's vector is kept."""
+        own = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
+
+        def kept(f: Feature) -> bool:
+            return f.kind not in SIZES and not all(own[role] & set(f.cross) for role in own)
+
+        return self.model_copy(update={"features": tuple(filter(kept, self.features))})
+
     def groups(self) -> list[str]:
         """Names of the aligned histories (``item``, ``post``)."""
         return list(dict.fromkeys(f.group for f in self.role("history")))
@@ -138,6 +183,17 @@ class FeatureMap(Config):
     @classmethod
     def load(cls, path: Path) -> FeatureMap:
         return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+def count(*columns: str) -> Feature:
+    """The count of what these id columns say together."""
+    return Feature(column=f"{' x '.join(columns)} count", role="target", kind="count", inputs=columns)
+
+
+COUNTED = (
+    *(count(name) for name in ("user_id", "item_id", "category", "seller_id")),
+    *(count("user_id", name) for name in ("category", "seller_id")),
+)  # of which a feed keeps counters
 
 
 def impression_map(
@@ -157,6 +213,9 @@ def impression_map(
         Feature(column="item_age_h", role="target", kind="number"),
         Feature(column="history_item", role="history", match="item_id", max_length=history),
         Feature(column="history_category", role="history", match="category", max_length=history),
+        Feature(column="item_id in history", role="target", kind="match", inputs=("history_item",)),
+        Feature(column="category in history", role="target", kind="match", inputs=("history_category",)),
+        *COUNTED,
     ]
     if stock:
         features.append(Feature(column="history_single", role="history", match="single", max_length=history))

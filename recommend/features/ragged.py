@@ -72,8 +72,11 @@ class Ragged:
         return Ragged(self.values[int(offsets[start]) : int(offsets[stop])], self.lengths[start:stop])
 
     def last(self, count: int) -> Ragged:
-        """At most the last ``count`` values of each row: histories are ordered oldest first."""
-        if not len(self.values) or int(self.lengths.max()) <= count:
+        """At most the last ``count`` values of each row: histories are ordered oldest first.
+
+        An exported program cuts nothing: whoever calls it sends no more.
+        """
+        if torch.compiler.is_exporting() or not len(self.values) or int(self.lengths.max()) <= count:
             return self
         within = torch.arange(len(self.values), device=self.lengths.device) - self.offsets[:-1].repeat_interleave(
             self.lengths

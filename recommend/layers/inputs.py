@@ -13,6 +13,8 @@ from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Batch, Ragged, ragged_of, rows_of, tensor_of
 from recommend.layers.embedding import Tables
 
+FEW = 100  # rows of a table that holds all values there are: none of it is read as unknown
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -43,6 +45,8 @@ class InputLayer(nn.Module):
         super().__init__()
         self.features = features
         self.tables = Tables(sizes, config)
+        self.unknown_ids = config.unknown_ids
+        self.many = {name for name, rows in sizes.items() if rows > FEW}
         self.context_width = sum(self._width(f) for f in features.role("context"))
         self.target_width = sum(self._width(f) for f in features.role("target"))
         self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
@@ -64,6 +68,9 @@ class InputLayer(nn.Module):
     def _part(self, feature: Feature, batch: Batch) -> Tensor:
         column = tensor_of(batch[feature.column])
         if feature.kind == "id":
+            if self.training and self.unknown_ids and feature.vocabulary in self.many:
+                # Row 0 is what every new id is served with, and in training hardly any id is new.
+                column = torch.where(torch.rand(len(column), device=column.device) < self.unknown_ids, 0, column)
             return self.tables(feature.vocabulary, column)
         return column.float().reshape(-1, feature.size)
 

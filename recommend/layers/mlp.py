@@ -11,7 +11,7 @@ from recommend.layers.activations import activation
 
 
 class MLP(nn.Module):
-    """Hidden layers of ``widths``, then ``out`` linear outputs (none when 0).
+    """Hidden layers of ``widths``, then ``out`` linear outputs (none when 0); ``layer_norm``: of the inputs.
 
     Attributes:
         width: size of the last dimension of the output.
@@ -25,9 +25,10 @@ class MLP(nn.Module):
         act: str = "prelu",
         dropout: float = 0.0,
         batch_norm: bool = False,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [nn.LayerNorm(inputs)] if layer_norm else []
         for width in widths:
             layers.append(nn.Linear(inputs, width))
             if batch_norm:

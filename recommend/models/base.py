@@ -71,8 +71,13 @@ class Ranker(nn.Module):
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
-        """The features that the model reads, of the usual ones."""
-        return usual
+        """The features that the model reads, of the usual ones.
+
+        One that may get a copy reads no counts: they grow with the log, and a copy's correction compares the scores of
+        days that lie far apart.
+        """
+        kept = tuple(f for f in usual.features if f.kind != "count")
+        return usual.model_copy(update={"features": kept}) if cls.copy else usual
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Encode | None:
@@ -94,7 +99,15 @@ class Ranker(nn.Module):
     def mlp(self, inputs: int, out: int = 1) -> MLP:
         """The config's tower."""
         c = self.config
-        return MLP(inputs, c.mlp, out, c.activation, c.dropout, c.batch_norm)
+        return MLP(inputs, c.mlp, out, c.activation, c.dropout, c.batch_norm, c.layer_norm)
+
+    def start_at(self, rates: Mapping[str, float]) -> None:
+        """Let the tower's biases begin at the log-odds of the labels' rates, where it has an output a label."""
+        tower = getattr(self, "top", None)
+        last = tower.layers[-1] if isinstance(tower, MLP) and len(tower.layers) else None
+        if isinstance(last, nn.Linear) and last.out_features == len(self.features.labels):
+            with torch.no_grad():
+                last.bias.copy_(torch.tensor([rates[n] for n in self.features.labels]).clamp(1e-4, 1 - 1e-4).logit())
 
     def forward(self, batch: Batch) -> Logits:
         """(rows,) logits of each task."""

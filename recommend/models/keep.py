@@ -113,8 +113,8 @@ class Extractor(Ranker):
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
-        """No numbers, such as an age, which change while what is stored of a thing does not."""
-        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind != "number")})
+        """No numbers, such as an age or a count, which change while what is stored of a thing does not."""
+        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind in ("id", "vector"))})
 
 
 def knowledge_features(width: int) -> tuple[Feature, ...]:
@@ -136,12 +136,13 @@ class KEEP(DIN):
         super().__init__(features, sizes, config)
         self.knowledge = [f.column for f in features.role("raw", "vector") if f.column.startswith("knowledge_")]
         width = sum(f.size for f in features.role("raw", "vector") if f.column in self.knowledge)
+        self.first = 1 + [isinstance(layer, nn.Linear) for layer in self.top.layers].index(True)
         self.plug = MLP(width, (PLUG_WIDTH,), config.mlp[0], config.activation).begin() if width else None
 
     def forward(self, batch: Batch) -> Logits:
-        hidden = self.top.layers[0](self.body(self.inputs(batch)))  # a_1, before its activation
+        hidden = self.top.layers[: self.first](self.body(self.inputs(batch)))  # a_1, before its activation
         hidden = hidden + self.plugged(batch) if self.plug is not None else hidden
-        out = self.top.layers[1:](hidden)
+        out = self.top.layers[self.first :](hidden)
         return dict(zip(self.features.labels, out.unbind(1), strict=True))
 
     def plugged(self, batch: Batch) -> Tensor:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
 from recommend.errors import RecommendError
-from recommend.features.encoders import Encoders, with_crosses
+from recommend.features.counts import Counts
+from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature
-from recommend.features.ragged import Batch, Column, Ragged, slice_batch, tensor_of
+from recommend.features.ragged import Batch, Column, Ragged, slice_batch
 from recommend.serving.scorer import Scorer
 from recommend.training.runs import ENCODERS
 
@@ -46,9 +47,8 @@ class Program(nn.Module):
                 f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
             )
         self.encoders = replace(Encoders.load(scorer.folder / ENCODERS), by_halving=form == "onnx")
-        self.features, self.plain = features, [f for f in features.features if f.role != "history" and not f.cross]
+        self.plain = [f for f in features.features if f.role != "history" and not f.made]
         self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
-        self.of = {f.column: f for f in features.features}
         self.tasks = list(scorer.model.measured())
 
     @property
@@ -56,7 +56,7 @@ class Program(nn.Module):
         """Name, type and shape of each input, in order; ``codes``: the log's file with the number of each text."""
         found: list[dict[str, Any]] = []
         for f in self.plain:
-            shape = ["rows", f.size] if f.kind == "vector" else ["rows"]
+            shape = ["rows", f.size] if f.listed else ["rows"]
             found.append({"name": f.column, "type": _type(f), "shape": shape, **self._codes(f)})
         for group, members in self.groups.items():
             for f in members:
@@ -75,7 +75,7 @@ class Program(nn.Module):
         for f in self.plain:
             column = batch[f.column]
             flat = column.values if isinstance(column, Ragged) else column
-            found.append(flat.reshape(-1, f.size) if f.kind == "vector" else flat)
+            found.append(flat.reshape(-1, f.size) if f.listed else flat)
         for members in self.groups.values():
             histories = [column for f in members if isinstance(column := batch[f.column], Ragged)]
             found += [*(column.values for column in histories), histories[0].lengths]
@@ -84,15 +84,11 @@ class Program(nn.Module):
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """(rows,) probabilities of each task."""
         left = list(given)
-        raw = with_crosses(self.features, {f.column: left.pop(0) for f in self.plain})
-        batch: dict[str, Column] = {
-            n: self.encoders.encoded(self.of[n], tensor_of(column)) for n, column in raw.items()
-        }
+        raw: dict[str, Column] = {f.column: left.pop(0) for f in self.plain}
         for members in self.groups.values():
-            values = [self.encoders.encoded(f, left.pop(0)) for f in members]
-            lengths = left.pop(0)
-            batch |= {f.column: Ragged(v, lengths) for f, v in zip(members, values, strict=True)}
-        told = self.model.predicted(batch)
+            values, lengths = [left.pop(0) for _ in members], left.pop(0)
+            raw |= {f.column: Ragged(v, lengths) for f, v in zip(members, values, strict=True)}
+        told = self.model.predicted(self.encoders(raw))
         return tuple(told[name] for name in self.tasks)
 
 
@@ -162,6 +158,7 @@ def _rows(scorer: Scorer) -> tuple[dict[str, Column], int]:
         raise ExportFailed(
             f"{scorer.log} has {many} rows of the run's days; an export is compared on {FEWEST} or more."
         )
+    batch = Counts.read(scorer.log, scorer.features)(batch)
     long = {f.column: f.max_length for f in features if f.role == "history"}
     return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}, many
 

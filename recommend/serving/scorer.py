@@ -16,7 +16,7 @@ from recommend.config import ConfigError
 from recommend.data.codes import code_file
 from recommend.data.parquet import DataError
 from recommend.data.schema import columns_of
-from recommend.features.feature_map import Feature
+from recommend.features.feature_map import TIME, Feature
 from recommend.features.ragged import Batch, Column, Ragged, array_of
 from recommend.training.runs import asked, load_run, log_of, read_run
 from recommend.training.trainer import computing
@@ -84,12 +84,14 @@ class Scorer:
     def batch(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         """Rows as somebody sends them, to columns: texts are looked up in the log's codes, what is new is unknown.
 
+        Counts are those of the log before each row's ``time_ms``, and of the whole log where rows have none.
+
         Raises:
             DataError: a column is missing or of another kind.
         """
         found: dict[str, Column] = {}
         for feature in self.features.features:
-            if feature.cross:
+            if feature.made or feature.kind == "count":
                 continue
             if feature.joined_by:
                 raise DataError(f"'{feature.column}' is joined to the rows of a log; score a log instead.")
@@ -98,6 +100,8 @@ class Scorer:
             except KeyError as error:
                 raise DataError(f"a row lacks '{feature.column}', which {self.run.model.name} reads.") from error
             found[feature.column] = self._column(feature, cells)
+        if all(TIME in row for row in rows):
+            found[TIME] = self._column(Feature(column=TIME, role="raw", kind="id"), [row[TIME] for row in rows])
         for group in self.features.groups():
             of = [found[f.column] for f in self.features.role("history") if f.group == group]
             lengths = [column.lengths for column in of if isinstance(column, Ragged)]

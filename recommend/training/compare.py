@@ -20,6 +20,7 @@ from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS, model_class, model_config
+from recommend.training.baselines import COUNT, ORACLE, POPULAR, TREES, baselines, oracle
 from recommend.training.run_config import RunConfig
 from recommend.training.runs import (
     RUN,
@@ -62,9 +63,10 @@ def compare(
             over the seeds; the intervals are about the test rows, not about the seeds.
 
     Returns:
-        ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}, holm: {name:
-        {"auc over FIRST": p, ...}}}``; ``holm`` holds p-values of the differences, for all models together. What the
-        rows do not tell is None.
+        ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}, baselines: {name:
+        {measure: estimate}}, holm: {name: {"auc over FIRST": p, ...}}}``; ``holm`` holds p-values of the differences,
+        for all models together; a model's measures hold its "auc over BASELINE" as well. What the rows do not tell is
+        None.
 
     Raises:
         ConfigError: an unknown model, or less than two.
@@ -83,7 +85,13 @@ def compare(
         scores.setdefault(run.model.name, []).append(p)
     run = arms[0][1]
     groups = table["day"] if by == "day" else table["user"] % GROUPS
-    found = _measured(table["label"].astype(bool), scores, table["user"], groups)
+    say("baselines")
+    folder = max(arms, key=lambda arm: len(features_of(arm[1]).features))[0]
+    below = {name: [p] for name, p in baselines(folder, log).items()}
+    truth = oracle(log, run.test_days, table["impression_id"]) if run.labels[0] == "click" else None
+    above = {} if truth is None else {ORACLE: [truth]}
+    all_of = _measured(table["label"].astype(bool), scores | below | above, table["user"], groups, list(below))
+    found = {name: all_of[name] for name in scores}
     return {
         "label": run.labels[0],
         "days": list(run.test_days),
@@ -91,6 +99,7 @@ def compare(
         "by": by,
         "seeds": list(seeds),
         "models": found,
+        "baselines": {name: all_of[name] for name in (*below, *above)},
         "holm": _holm(found),
     }
 
@@ -159,18 +168,25 @@ def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any
     """Predictions of a run's first label on the test days; the label, users as ranks, days."""
     model, encode, split = load_run(folder, log)
     f = model.features
-    keep = [f.labels[0], f.group, "day"]
-    found = predictions(model, asked(model, log, split.test, [*f.columns, "day"]), encode, keep)
+    keep = [f.labels[0], f.group, "day", *(["impression_id"] if "impression_id" in columns_of(log) else [])]
+    found = predictions(model, asked(model, log, split.test, [*f.columns, *keep]), encode, keep)
     if not found:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}.")
     user = np.unique(found[f.group], return_inverse=True)[1]
-    return found[f"p_{f.labels[0]}"], {"label": found[f.labels[0]], "user": user, "day": found["day"]}
+    number = found.get("impression_id", np.arange(len(user)))
+    return found[f"p_{f.labels[0]}"], {
+        "label": found[f.labels[0]], "user": user, "day": found["day"], "impression_id": number
+    }  # fmt: skip
 
 
 def _measured(
-    y: NDArray[Any], scores: dict[str, list[NDArray[Any]]], user: NDArray[Any], groups: NDArray[Any]
+    y: NDArray[Any],
+    scores: dict[str, list[NDArray[Any]]],
+    user: NDArray[Any],
+    groups: NDArray[Any],
+    below: Sequence[str],
 ) -> dict[str, dict[str, Estimated]]:
-    """Every measure of every model, and its difference from the first model's, with intervals."""
+    """Every measure of all that scores, and its difference from the first one's; AUC over what is ``below``."""
     masks = [np.ones(len(y), dtype=bool), *(groups != g for g in np.unique(groups))]
 
     def values(name: str, measure: Callable[..., float]) -> NDArray[Any]:
@@ -182,12 +198,16 @@ def _measured(
 
     first = next(iter(scores))
     base = {n: values(first, measure) for n, measure in MEASURES.items()}
+    auc_below = {name: values(name, MEASURES["auc"]) for name in below}
     found: dict[str, dict[str, Estimated]] = {}
     for name in scores:
         own = {n: values(name, measure) for n, measure in MEASURES.items()} if name != first else base
         found[name] = {n: estimate(v) for n, v in own.items()}
         if name != first:
             found[name] |= {f"{n} over {first}": estimate(own[n] - base[n]) for n in MEASURES}
+        found[name] |= {f"auc over {n}": estimate(own["auc"] - v) for n, v in auc_below.items() if n != name}
+        if name == COUNT:  # is no probability
+            found[name]["logloss"] = dict.fromkeys(found[name]["logloss"])
     return found
 
 
@@ -195,7 +215,7 @@ def _holm(found: dict[str, dict[str, Estimated]]) -> dict[str, dict[str, float]]
     """p-values of the differences of each measure, by Holm for as many models as are compared with the first."""
     told: dict[str, dict[str, float]] = {}
     names = list(found)[1:]
-    for measure in [n for n in found[names[0]] if " over " in n]:
+    for measure in [n for n in found[names[0]] if n.endswith(f" over {next(iter(found))}")]:
         p = {name: _p(found[name][measure]) for name in names}
         highest = 0.0
         for rank, name in enumerate(sorted(names, key=p.__getitem__)):
@@ -222,7 +242,8 @@ def rows(found: dict[str, Any]) -> list[str]:
         f"| model | {' | '.join(MEASURES)} | auc over {first} | gauc over {first} |",
         "|---" * (len(MEASURES) + 3) + "|",
     ]
-    for name, measures in found["models"].items():
+    both = found["models"] | {f"*{name}*": measures for name, measures in found["baselines"].items()}
+    for name, measures in both.items():
         cells = [_cell(measures[n]) for n in MEASURES]
         over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
         cells += ["" if e is None else _cell(e, "+") for e in over]
@@ -236,12 +257,31 @@ def rows(found: dict[str, Any]) -> list[str]:
     sure = [n for n, p in found["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
     told = ", ".join(f"{n} (p {found['holm'][n][f'auc over {first}']:.1g})" for n in sure)
     lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {told or 'none'}.")
+    lines += _beaten(found)
     if any(e[n] is None for measures in found["models"].values() for e in measures.values() for n in e):
         lines.append(
             f"'-': without one of the groups ({found['by']}s) the rows are all of one label; hold back more days."
         )
     if groups < FEW:
         lines.append(f"The intervals rest on {groups} groups ({found['by']}s) only: take them for rough ones.")
+    return lines
+
+
+def _beaten(found: dict[str, Any]) -> list[str]:
+    """What is said of each model that is not above a baseline, and of how far models come to the oracle."""
+    lines = []
+    for name, measures in found["models"].items():
+        for other in (COUNT, POPULAR, TREES):
+            over = measures.get(f"auc over {other}")
+            if over is None or over["high"] is None or over["low"] > 0:
+                continue
+            said = "loses to" if over["high"] < 0 else "is not told from"
+            lines.append(f"**{name} {said} {other}**: AUC {_cell(over, '+')}.")
+    if ORACLE in found["baselines"]:
+        low, high = (found["baselines"][n]["auc"]["value"] for n in (POPULAR, ORACLE))
+        own = {n: found[of][n]["auc"]["value"] for of in ("models", "baselines") for n in found[of] if n != ORACLE}
+        way = ", ".join(f"{n} {(value - low) / (high - low):.2f}" for n, value in own.items() if n != POPULAR)
+        lines.append(f"Share of the way from {POPULAR} (0) to the oracle (1), by AUC: {way}.")
     return lines
 
 

@@ -1,26 +1,27 @@
-"""A trained run on the days that were held back, beside popularity and, in a simulated world, the oracle."""
+"""A trained run on the days that were held back, beside what it has to beat and, in a simulated world, the oracle."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from recommend.data.parquet import DataError, ParquetStream
-from recommend.data.schema import table_files
-from recommend.features.ragged import tensor_of
+from recommend.data.parquet import DataError
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
+from recommend.training.baselines import COUNT, POPULAR, TREES, baselines, oracle
 from recommend.training.runs import asked, load_run
 from recommend.training.scoring import measured, predictions
 from recommend.training.trainer import computing
-from recommend.world.oracle import FOLDER, no_oracle, open_oracle
+from recommend.world.oracle import no_oracle
 
 
 def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = "fp32") -> dict[str, Any]:
-    """Measures of each prediction, and of the oracle where there is one: ``{days, rows, measures: {name: {...}}}``.
+    """Measures of each prediction, of the baselines of the first label, and of the oracle where there is one.
+
+    Returns:
+        ``{days, rows, measures: {name: {measure: value}}, loses: names of the baselines with a higher AUC}``.
 
     Args:
         precision: of the forward pass, ``fp32`` or ``bf16``; probabilities and measures are float32 either way.
@@ -34,16 +35,18 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
     if not table:
         raise DataError(f"{log} has no rows with '{model.only}' of the days {split.test[0]}..{split.test[1]}.")
     group, found = table[model.features.group], measured(model, table)
-    if (log.parent / FOLDER / "impression").is_dir() and "p_click" in table:
-        files = table_files(log, "impression", *split.test)
-        days = [f.parent.name for f in files]
-        truth = np.concatenate([open_oracle(log.parent, f"impression/{d}")["p_click_without_page"] for d in days])
-        first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
-        truth = truth[table["impression_id"] - int(first[0])]  # impressions are numbered in the order of the files
+    label = model.features.labels[0]
+    for name, scores in baselines(folder, log).items():
+        of = measures(table[label], scores, group)
+        found[f"{name} of {label}"] = {n: v for n, v in of.items() if name != COUNT or n in ("auc", "gauc")}
+    truth = oracle(log, split.test, table["impression_id"]) if "p_click" in table else None
+    if truth is not None:
         found["oracle of click"] = measures(table["click"], truth, group)
         for name, p in (("click", table["p_click"]), ("oracle of click", truth)):
             found[name]["regret"] = normalised_regret(truth, p, table["request_id"])
-    return {"days": list(split.test), "rows": len(group), "measures": found}
+    own = found[next(n for n, (of, _) in model.measured().items() if of == label)]["auc"]
+    loses = [n for n in (COUNT, POPULAR, TREES) if found.get(f"{n} of {label}", {"auc": 0.0})["auc"] > own]
+    return {"days": list(split.test), "rows": len(group), "measures": found, "loses": loses}
 
 
 def line(measures: dict[str, float]) -> str:

@@ -15,17 +15,19 @@ from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.codes import code_file, marks, same_codes
 from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
-from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.memory import MemoryStream
+from recommend.data.parquet import DataError, ParquetStream, read_table
 from recommend.data.schema import columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
+from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
-from recommend.features.ragged import Batch, Column, Ragged, select_batch, tensor_of
+from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model, model_class
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.given import Encode, Given
+from recommend.training.given import Encode, Given, Stream
 from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Summary, train
@@ -37,6 +39,8 @@ FEATURES = "features.yaml"  # beside an imported log's tables
 EVALUATED_ROWS = 4_096
 DAY_MS = 86_400_000
 PRIVILEGED = "privileged"
+EARLIER = {"layer_norm": False, "unknown_ids": 0.0}  # of models that were trained before there were such settings
+EARLIER_TRAINING = {"table_rate": 0.0, "warmup": 0.0}
 
 
 def log_of(data: Path) -> Path:
@@ -179,6 +183,7 @@ def train_run(
             else Encoders.fit(features, map(made, stream) if made is not None else stream, run.min_count)
         )
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
+    model.start_at(_rates(log, run))
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
     encode = known_by(_encode(log, encoders, made), run)
@@ -190,11 +195,21 @@ def train_run(
     if not (out / checkpoint.NAME).exists():
         model.first_stage(given, out)
     group.wait()
-    share = stream.share(group.rank, group.size)
+    share: Stream = stream.share(group.rank, group.size)
+    if own is None and "hour" not in columns_of(log):  # steps are no times: in their order all first events come first
+        rows = concat_batches(list(stream))
+        share = MemoryStream(rows, run.train.batch_rows, run.train.seed, group.rank, group.size)
     watch = _watch(model, run, log, encode, (own or share).rows(), out, say if group.first else None)
     if own is not None:  # encoded already
         return train(model, own, run.train, None, out, group, progress, watch=watch)
     return train(model, share, run.train, encode, out, group, progress, watch=watch)
+
+
+def _rates(log: Path, run: RunConfig) -> dict[str, float]:
+    """Mean of each label over the training days, as far as it is known at their end."""
+    columns = [*run.labels, *(f"{name}_day" for name in run.delayed)]
+    known = known_by(dict, run)(read_table(log, "impression", columns, *run.train_days))
+    return {name: float(tensor_of(known[name]).float().mean()) for name in run.labels}
 
 
 def features_of(run: RunConfig) -> FeatureMap:
@@ -205,14 +220,15 @@ def features_of(run: RunConfig) -> FeatureMap:
     if run.features is not None:
         if run.stock and "history_single" not in usual.columns:
             raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
-        update["features"] = tuple(f for f in usual.features if run.stock or f.column != "history_single")
+        stock = "history_single"
+        update["features"] = tuple(f for f in usual.features if run.stock or stock not in (f.column, *f.inputs))
     return model_class(run.model.name).reads(usual.model_copy(update=update), run)
 
 
 def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
     """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
-    contents = Contents.read(log, encoders.features)
-    return lambda batch: encoders(contents(batch if made is None else made(batch)))
+    contents, counts = Contents.read(log, encoders.features), Counts.read(log, encoders.features)
+    return lambda batch: encoders(counts(contents(batch if made is None else made(batch))))
 
 
 def known_by(encode: Encode, run: RunConfig) -> Encode:
@@ -262,8 +278,9 @@ def read_run(folder: Path) -> RunConfig:
     try:
         found = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
         kind = model_class(found["model"]["name"]).Config
-        # A run of an earlier version also names settings of other models.
-        found["model"] = kind.of({n: v for n, v in found["model"].items() if n in kind.model_fields})
+        # A run of an earlier version also names settings of other models, and lacks later ones.
+        found["model"] = kind.of({**EARLIER, **{n: v for n, v in found["model"].items() if n in kind.model_fields}})
+        found["train"] = {**EARLIER_TRAINING, **found["train"]}
         return RunConfig.model_validate(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
@@ -272,11 +289,10 @@ def read_run(folder: Path) -> RunConfig:
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
-    features = features_of(run)
     if run.codes is not None and run.features is not None:
         same_codes(log, run.codes, run.features.coded)
     encoders = Encoders.load(Path(folder) / ENCODERS)
-    model = build_model(features, encoders.sizes(), run.model)
+    model = build_model(encoders.features, encoders.sizes(), run.model)
     path = Path(folder) / checkpoint.NAME
     if not path.exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")

@@ -22,7 +22,7 @@ from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.given import Encode, Stream
 from recommend.training.logs import RunLog
-from recommend.training.optim import kinds, optimizers, set_rate
+from recommend.training.optim import kinds, optimizers, set_rates
 from recommend.training.watch import Watch
 
 
@@ -89,6 +89,8 @@ def train(
     step, rows, position = _resumed(path, model, steps, group) or (0, 0, stream.start)
     if group.size > 1:
         loss_of = DistributedDataParallel(loss_of)
+    # Rows of all processes, by which the rates rise and fall in each of them alike.
+    done, total = (sum(group.counts(n)) for n in (rows, stream.rows() * config.epochs))
     log = RunLog(folder if group.first else None, stream.rows() * config.epochs, rows, progress and group.first)
     began, cpu, first, loss_rows = time.monotonic(), time.process_time(), step, 0
     loss_sum = torch.zeros(())
@@ -101,8 +103,8 @@ def train(
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
                 seen = 0
-            if config.schedule == "linear":
-                set_rate(steps, config.learning_rate * max(1 - rows / max(stream.rows() * config.epochs, 1), 0))
+            set_rates(steps, config, min((done + together / 2) / total, 1))
+            done += together
             # The mean over all processes' rows is what one process with the joined batch would compute.
             loss = _step(loss_of, data, steps, config, size * group.size / together)
             step, rows, position = step + 1, rows + size, after

@@ -26,7 +26,18 @@ from recommend.world.truth import FLOOR, PAGE_VARIANCE, Truth, averaged, draw_us
 from recommend.world.write import MANIFEST, put, write_manifest
 
 SCORED_ROWS, DRAWN = 8_192, 4
-INITIAL_STD = 0.3  # of the tables: from the models' default .01 nothing learns to match in one pass
+# Stated whole, so that a world does not change with the defaults. From tables that start at .01 nothing learns to match
+# in one pass.
+MODEL = ModelConfig(
+    attention=(64,),
+    mlp=(200, 80),
+    activation="prelu",
+    softmax=False,
+    initial_std=0.3,
+    layer_norm=False,
+    unknown_ids=0.0,
+)
+TRAIN = TrainConfig(batch_rows=512, learning_rate=2e-3, table_rate=0.0, schedule="constant", warmup=0.0, threads=1)
 
 
 def add_candidates(
@@ -55,9 +66,9 @@ def add_candidates(
     day, histories = size.days - 1, Histories(root / "log")
     data, p = _requests(truth, day)
     n = put(root, "candidate", day, tables.table("candidate", data))
-    ranker = ranker or ModelConfig(name="dcn", initial_std=INITIAL_STD)
-    pre_ranker = pre_ranker or ModelConfig(name="two_tower", tower=8, initial_std=INITIAL_STD)
-    config = config or TrainConfig(threads=1, batch_rows=512, learning_rate=2e-3)
+    ranker = ranker or MODEL.model_copy(update={"name": "dcn"})
+    pre_ranker = pre_ranker or MODEL.model_copy(update={"name": "two_tower", "tower": 8})
+    config = config or TRAIN
     teacher, student = (train_on(root, (0, day - 1), m, config, histories=histories) for m in (ranker, pre_ranker))
     with tempfile.TemporaryDirectory() as folder:
         _align(Path(folder), teacher, student, _requests(truth, day - 1)[0], config, histories)

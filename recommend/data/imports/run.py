@@ -24,9 +24,9 @@ from recommend.data.imports.sql import quoted
 from recommend.data.imports.tables import Work
 from recommend.data.parquet import DataError
 from recommend.errors import RecommendError
-from recommend.features.feature_map import Feature, FeatureMap, Role
+from recommend.features.feature_map import Feature, FeatureMap, Role, count
 
-VERSION = 2  # of what an import writes; part of what makes two imports the same
+VERSION = 3  # of what an import writes; part of what makes two imports the same
 FEATURES, REPORT = "features.yaml", "report.json"
 
 # What DuckDB says of a disk or a memory that is full, a failed commit among it; all else is about the log.
@@ -153,6 +153,13 @@ def feature_map(rows: Rows) -> FeatureMap:
         Feature(column=column, role="history", match=name, max_length=m.longest)
         for name, column in rows.histories.items()
     ]
+    features += [
+        Feature(column=f"{name} in history", role="target", kind="match", inputs=(column,))
+        for name, column in rows.histories.items()
+    ]
+    if rows.clock:  # in steps one person's past is another one's future
+        own = [n for n in rows.of_target if kinds[n] != "FLOAT" and n != "single"]
+        features += [count(n) for n in ("user_id", *own)] + [count("user_id", n) for n in own[1:]]
     return FeatureMap(features=tuple(features), labels=(m.label,), min_count=m.min_count)
 
 

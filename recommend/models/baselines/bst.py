@@ -12,6 +12,8 @@ from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch, Ragged
 from recommend.models.base import Logits, Ranker
 
+PLACES_STD = 0.02  # as of BERT's positions
+
 
 class BST(Ranker):
     """The target is the last element of its own history; a transformer mixes them, an MLP reads the target's place.
@@ -30,6 +32,8 @@ class BST(Ranker):
             if width % config.heads:
                 raise ConfigError(f"bst: {config.heads} heads do not divide the width {width} of '{group}'.")
         self.places = nn.ModuleDict({g: nn.Embedding(longest[g], w) for g, w in i.history_widths.items()})
+        for weight in self.places.parameters():  # N(0, 1) would drown vectors that start ten times as small
+            nn.init.normal_(weight, std=PLACES_STD)
         self.mixers = nn.ModuleDict({g: self._mixer(w) for g, w in i.history_widths.items()})
         self.top = self.mlp(i.context_width + i.target_width + sum(i.history_widths.values()), len(features.labels))
 

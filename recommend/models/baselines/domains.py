@@ -15,6 +15,7 @@ from recommend.config import ModelConfig
 from recommend.features.feature_map import FeatureMap
 from recommend.features.ragged import Batch
 from recommend.layers.activations import activation
+from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multitask import PLE, MMoE
@@ -52,7 +53,8 @@ class STAR(DIN):
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
-        self.domain_top = nn.ModuleList(self.mlp(self.body_width, 1) for _ in range(DOMAINS))
+        own = (MLP(self.body_width, config.mlp, 1, config.activation) for _ in range(DOMAINS))
+        self.domain_top = nn.ModuleList(own)
         for layer in (layer for top in self.domain_top for layer in top.modules()):
             if isinstance(layer, nn.Linear):  # both start as the shared network
                 nn.init.ones_(layer.weight)
@@ -64,6 +66,8 @@ class STAR(DIN):
         return {self.features.labels[0]: of_domain([self._score(x, top) for top in self.domain_top], batch)}
 
     def _score(self, x: Tensor, own: nn.Module) -> Tensor:
+        norm = self.top.layers[0]
+        x = norm(x) if isinstance(norm, nn.LayerNorm) else x
         pairs = list(zip(_linear(self.top), _linear(own), strict=True))
         for place, (shared, domain) in enumerate(pairs):
             x = functional.linear(x, shared.weight * domain.weight, shared.bias + domain.bias)

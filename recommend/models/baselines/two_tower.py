@@ -19,6 +19,7 @@ from recommend.layers.attention import mean_pool
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, Ranker, label
+from recommend.training.run_config import RunConfig
 
 
 class TwoTower(Ranker):
@@ -31,6 +32,11 @@ class TwoTower(Ranker):
         self.item = self.mlp(i.target_width, config.tower)
         self.scale = nn.Parameter(torch.tensor(5.0))
         self.bias = nn.Parameter(torch.tensor(-2.0))
+
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """Nothing of user and candidate together."""
+        return usual.apart()
 
     def user_vector(self, x: Inputs) -> Tensor:
         """(rows, tower) of unit length; depends on context and history only."""

@@ -70,7 +70,7 @@ def test_sellers_visitors_and_models_are_there(demo, services) -> None:
     assert orders == sum(x.status == "sold" for x in listings)
     assert len(days) >= DAYS
     assert late["pre_ranking"].startswith("two_tower")
-    assert late["ranking"].startswith("din")
+    assert late["ranking"].startswith("dcn")
 
 
 def test_visitors_keep_coming_and_what_is_sold_is_followed_by_something_new(demo, services) -> None:

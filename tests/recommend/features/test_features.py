@@ -119,7 +119,7 @@ def test_the_logs_map_reads_nothing_that_is_known_later() -> None:
     from recommend.data.schema import columns
 
     features = impression_map(content=16)
-    inputs = {name for f in features.features for name in (f.joined_by or (f.column,))}
+    inputs = {name for f in features.features for name in f.sources}
     assert inputs <= set(columns("impression", "request"))
 
 

@@ -95,7 +95,7 @@ def test_equal_seeds_give_equal_weights(name: str) -> None:
 
 def test_din_on_ragged_histories_is_din_on_padded_ones_also_after_training() -> None:
     """Same start, same data, one trained packed and one padded: the losses and predictions agree to four digits."""
-    (packed, data), (padded, _) = fresh("din"), fresh("din")
+    (packed, data), (padded, _) = (fresh("din", softmax=False) for _ in range(2))
     padded.__class__ = PaddedDIN  # as libraries write it: padded histories, a linear layer over four parts, a mask
     optimizers = {model: torch.optim.Adam(model.parameters(), lr=0.003) for model in (packed, padded)}
     for start in range(0, ROWS, 256):

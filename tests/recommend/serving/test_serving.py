@@ -19,6 +19,7 @@ from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import table_files
+from recommend.features.counts import Counts
 from recommend.features.ragged import Ragged
 from recommend.serving.export import ExportFailed, Program, export
 from recommend.serving.scorer import Scorer, score_log
@@ -124,7 +125,8 @@ def sent(folder, name: str, count: int) -> list[dict]:
     of = {"history_item": "item_id", "history_category": "category"}
     found = []
     for coded in rows:
-        row = {f.column: coded[f.column] for f in model.features.features if not f.cross}
+        read = [f.column for f in model.features.features if not f.made and f.kind != "count"]
+        row = {column: coded[column] for column in (*read, "time_ms")}
         row |= {column: values[coded[column]] for column, values in codes.items()}
         row |= {column: [codes[own][i] for i in coded[column]] for column, own in of.items()}
         found.append(row)
@@ -188,7 +190,7 @@ def test_an_exported_program_gives_what_the_model_gives(folder, tmp_path, name):
     program = torch.export.load(out).module()
     model, _, split = load_run(folder / name, folder / "log")
     files = table_files(folder / "log", "impression", *split.test)
-    raw = next(iter(ParquetStream(files, model.features.columns, 37)))
+    raw = Counts.read(folder / "log", model.features)(next(iter(ParquetStream(files, model.features.columns, 37))))
     given = []
     for known in facts["inputs"]:
         column = raw[known["name"]] if known["name"] in raw else raw["history_item"].lengths
@@ -203,7 +205,7 @@ def test_the_steps_of_an_onnx_program_give_what_the_model_gives(folder):
     scorer, wanted = Scorer(folder / "din", folder / "log"), expected(folder, "din")
     program = Program(scorer, "onnx").eval()
     files = table_files(folder / "log", "impression", *scorer.days.test)
-    raw = next(iter(ParquetStream(files, scorer.features.columns, 50)))
+    raw = Counts.read(scorer.log, scorer.features)(next(iter(ParquetStream(files, scorer.features.columns, 50))))
     with torch.no_grad():
         found = program(*program.arguments(raw))
     assert np.allclose(found[0].numpy(), wanted["p_click"][:50], atol=1e-6)

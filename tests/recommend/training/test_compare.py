@@ -24,6 +24,7 @@ from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from tests.recommend import tiny
 
+BELOW = ("history count", "popularity by category", "boosted trees")
 SMALL = (("mlp=[8]", "embedding=4"), ("threads=1", "batch_rows=64", "learning_rate=0.02"))
 
 
@@ -67,14 +68,32 @@ def test_a_comparison_is_that_of_the_runs_and_trains_nothing_twice(log, tmp_path
     assert (over["high"] - over["low"]) / 2 == pytest.approx(2.0452 * error, rel=1e-3)
     assert "auc over dnn" not in found["models"]["dnn"]
     said = rows(found)
-    assert len(said) == 6
-    assert "of the test rows (users left out in turn) for the mean of 2 seeds" in said[4]
+    assert [line.split(" |")[0] for line in said[2:7]] == [f"| {n}" for n in (*table, *(f"*{n}*" for n in BELOW))]
+    assert "of the test rows (users left out in turn) for the mean of 2 seeds" in said[7]
     p = 2 * scipy.stats.t.sf(abs(over["value"]) / error, 29)
     assert found["holm"]["din"]["auc over dnn"] == pytest.approx(p, rel=1e-3)
-    assert ("din (p" in said[5]) == (p < 0.05)
+    assert ("din (p" in said[8]) == (p < 0.05)
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "out").rglob("run.json")}
     assert compare(log, ["dnn", "din"], tmp_path / "out", SMALL, seeds=(0, 1)) == found
     assert {f: f.stat().st_mtime_ns for f in before} == before
+
+
+def test_what_a_model_has_to_beat_stands_beside_it_and_is_said_where_it_wins(log, tmp_path):
+    """Users click here what their history holds: a count of it ranks well, and a hardly trained model does not."""
+    weak = (SMALL[0], ("threads=1", "batch_rows=1024", "learning_rate=1e-6", "table_rate=1e-6"))
+    found = compare(log, ["dnn", "din"], tmp_path / "out", weak)
+    raw = next(iter(ParquetStream(table_files(log, "impression", 2), [*tiny.FEATURES.columns], 400)))
+    past, category = raw["history_category"], raw["category"]
+    same = past.values == category[past.rows]
+    count = torch.zeros(len(category)).index_add(0, past.rows, same.float())
+    own = {n: found["baselines"][n]["auc"]["value"] for n in BELOW}
+    assert own["history count"] == pytest.approx(auc(raw["click"].numpy(), count.numpy()))
+    assert own["history count"] > 0.7
+    assert all(found["baselines"]["history count"]["logloss"][n] is None for n in ("value", "low", "high"))
+    over = found["models"]["din"]["auc over history count"]
+    assert over["value"] == pytest.approx(found["models"]["din"]["auc"]["value"] - own["history count"])
+    assert over["high"] < 0
+    assert any(line.startswith("**din loses to history count**") for line in rows(found))
 
 
 def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):

@@ -6,15 +6,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+import yaml
 
 from recommend.config import TrainConfig
 from recommend.data.imports.maps import LogMap
 from recommend.data.imports.run import import_log
 from recommend.data.schema import table_files
 from recommend.errors import RecommendError
+from recommend.models.base import Ranker
 from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
-from recommend.training.runs import labels_of, plan, train_run
+from recommend.training.runs import FEATURES, declared_features, labels_of, load_run, plan, train_run
 from recommend.world.oracle import write_truth
 
 LACKING = {
@@ -98,10 +101,65 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
     assert {"order", "refund"} <= set(found)
 
 
+def test_a_run_begins_at_the_base_rate_and_trains_the_row_of_unknown_ids(log, tmp_path, monkeypatch):
+    """Every id of the training days is known here, so that only ids that are read as unknown can move row 0."""
+    moved, began, plain = {}, [], Ranker.start_at
+
+    def start_at(self, rates):
+        plain(self, rates)
+        began.append((rates, [m.detach().clone() for m in (row_0(self), self.top.layers[-1].bias)]))
+
+    def row_0(model):
+        return model.inputs.tables.tables["item_id"].weight[0]
+
+    monkeypatch.setattr("recommend.layers.inputs.FEW", 0)
+    monkeypatch.setattr(Ranker, "start_at", start_at)
+    for share in (0.0, 0.5):
+        model, out = model_config("dnn", ["mlp=[8]", "embedding=4", f"unknown_ids={share}"]), tmp_path / str(share)
+        train_run(log, plan(log, model, TrainConfig(threads=1, batch_rows=64), ("click",), 1), out)
+        trained, _, days = load_run(out, log)
+        moved[share] = not torch.equal(began[-1][1][0], row_0(trained))
+    clicks = np.concatenate(
+        [np.asarray(pq.read_table(f)["click"]) for f in table_files(log, "impression", *days.train)]
+    )
+    rates, (_, bias) = began[0]
+    assert rates == pytest.approx({"click": clicks.mean()})
+    assert float(bias.sigmoid()) == pytest.approx(clicks.mean())
+    assert moved == {0.0: False, 0.5: True}
+
+
+def test_a_log_without_a_clock_is_trained_in_an_order_of_the_seeds(log, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "recommend.training.runs.train", lambda model, stream, *_, **__: read.append([b["user_id"] for b in stream])
+    )
+    steps = tmp_path / "steps"
+    for file in table_files(log, "impression"):
+        (steps / "impression" / file.parent.name).mkdir(parents=True)
+        rows = pq.read_table(file).drop_columns("hour")
+        pq.write_table(rows, steps / "impression" / file.parent.name / file.name)
+    declared = declared_features(log)
+    kept = [f for f in declared.features if f.column != "hour" and f.kind != "count"]
+    values = {**declared.model_dump(mode="json"), "features": [f.model_dump(mode="json") for f in kept]}
+    (steps / FEATURES).write_text(yaml.safe_dump(values), encoding="utf-8")
+    for of, seed in ((log, 0), (steps, 0), (steps, 1), (steps, 0)):
+        run = plan(of, model_config("dnn", ["mlp=[8]"]), TrainConfig(threads=1, seed=seed), ("click",), 1)
+        train_run(of, run, tmp_path / f"{len(read)}")
+    written, first, second, again = (torch.cat(rows).tolist() for rows in read)
+    assert sorted(first) == sorted(written)
+    assert first not in (written, second)
+    assert first == again
+
+
 def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
     model = model_config("dnn", ["mlp=[8]", "embedding=4"])
     train_run(log, plan(log, model, TrainConfig(threads=1), labels_of(log, "dnn"), 2), tmp_path / "run")
-    assert set(evaluate_run(tmp_path / "run", log)["measures"]) == {"click"}
+    found = evaluate_run(tmp_path / "run", log)
+    below = [n for n in found["measures"] if n.endswith(" of click")]
+    assert [*found["measures"]] == ["click", *below]
+    higher = [n for n in below if found["measures"][n]["auc"] > found["measures"]["click"]["auc"]]
+    assert [f"{n} of click" for n in found["loses"]] == higher
+    assert {"popularity by category of click", "boosted trees of click"} <= set(below)
     for file in table_files(log, "impression"):
         click = pq.read_table(file, columns=["click"])["click"].to_numpy(zero_copy_only=False)
         write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})

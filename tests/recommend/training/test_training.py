@@ -21,13 +21,15 @@ from recommend.features.encoders import Encoders
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model
 from recommend.training import checkpoint
-from recommend.training.optim import kinds, optimizers, sparse_parameters
+from recommend.training.optim import kinds, optimizers, set_rates, sparse_parameters
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import TrainingError, train
 from tests.recommend import tiny
 
 ROOT = Path(__file__).resolve().parents[3]
-SMALL = ModelConfig(embedding=4, attention=(8,), mlp=(8,), dropout=0.2, initial_std=0.1)
+SMALL = ModelConfig(
+    embedding=4, attention=(8,), mlp=(8,), dropout=0.2, softmax=False, initial_std=0.1
+)  # of a softmax a bias has no gradient
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 ONCE = TrainConfig(threads=1, checkpoint_every=3, log_every=2, epochs=2)
 
@@ -198,6 +200,21 @@ def test_big_tables_are_trained_lazily_and_the_summary_says_so(log: Path) -> Non
     assert kinds(dense, TrainConfig()) == "fused Adam"
     for asked, made in (("weight_decay=0.1", "AdamW"), ("optimizer=sgd", "SGD")):
         assert [type(o).__name__ for o in optimizers(dense, TrainConfig().changed([asked]))] == [made]
+
+
+def test_tables_learn_at_a_rate_of_their_own_and_all_rates_rise_and_fall(log: Path) -> None:
+    _, model, _ = prepared(log)
+    config = TrainConfig(learning_rate=0.1, table_rate=0.4, warmup=0.2)
+    steps = optimizers(model, config)
+    of_tables = {id(p) for p in model.inputs.tables.parameters()}
+    assert [{id(p) in of_tables for p in g["params"]} for g in steps[0].param_groups] == [{False}, {True}]
+    for done, factor in ((0.0, 0.0), (0.1, 0.5), (0.2, 1.0), (0.6, 0.5), (1.0, 0.0)):
+        set_rates(steps, config, done)
+        assert [g["lr"] for g in steps[0].param_groups] == pytest.approx([0.1 * factor, 0.4 * factor])
+    plain = TrainConfig(schedule="constant", warmup=0.0, table_rate=0.0, learning_rate=0.1)
+    steps = optimizers(model, plain)
+    set_rates(steps, plain, 0.7)
+    assert [g["lr"] for g in steps[0].param_groups] == [0.1]
 
 
 def test_bf16_is_near_fp32_and_keeps_its_weights_in_fp32(log: Path) -> None:

@@ -1,0 +1,190 @@
+"""How often something was shown and clicked before a row: the features of kind ``count``, offline and online.
+
+A row counts from the hour after its own on, with its click: within an hour nothing of it is known, so that no row's
+label is in its own features, nor in those of its page. In a log without a clock a step takes the place of the hour.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommend.data.parquet import read_table
+from recommend.data.schema import ENTITIES, columns_of
+from recommend.features.encoders import mixed
+from recommend.features.feature_map import TIME, Feature, FeatureMap
+from recommend.features.ragged import Batch, Column, tensor_of
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+PRIOR = 10.0  # rows at the mean rate with which every rate begins
+ENTITY, ITEM = "entity", ENTITIES.index("item")
+LAST = 2**62  # after everything
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of each key by hour.
+
+    Attributes:
+        keys: (keys,) ascending.
+        shown, clicked: each row as ``place of its key * (hours + 1) + rank of its hour``, ascending; those with a click
+            at the hour from which on that is known.
+        starts: (2, keys + 1) where each key begins in the two.
+    """
+
+    keys: Tensor
+    shown: Tensor
+    clicked: Tensor
+    starts: tuple[Tensor, Tensor]
+    hours: Tensor
+
+    @staticmethod
+    def of(keys: Tensor, hour: Tensor, known: Tensor, click: Tensor, hours: Tensor) -> Table:
+        """From rows: key, hour, and the hour from which on the click is known."""
+        found, place = torch.unique(keys, return_inverse=True)
+        step = len(hours) + 1
+        shown = (place * step + torch.searchsorted(hours, hour)).sort().values
+        clicked = (place * step + torch.searchsorted(hours, known))[click].sort().values
+        firsts = torch.arange(len(found) + 1) * step
+        starts = (torch.searchsorted(shown, firsts), torch.searchsorted(clicked, firsts))
+        return Table(found, shown, clicked, starts, hours)
+
+    def before(self, keys: Tensor, hour: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) rows and clicks of keys before an hour each."""
+        if not len(self.keys):
+            return (torch.zeros(len(keys)),) * 2
+        place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+        known = self.keys[place] == keys
+        limit = place * (len(self.hours) + 1) + torch.searchsorted(self.hours, hour)
+        shown, clicked = (
+            (torch.searchsorted(of, limit) - starts[place]) * known
+            for of, starts in zip((self.shown, self.clicked), self.starts, strict=True)
+        )
+        return shown.float(), clicked.float()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Adds the counts of a feature map to raw columns of a log.
+
+    Attributes:
+        tables: by feature, and under "" that of all rows.
+        hour_ms: milliseconds of an hour; 1 where steps are no times.
+    """
+
+    features: tuple[Feature, ...]
+    tables: Mapping[str, Table]
+    hour_ms: int = HOUR_MS
+
+    @staticmethod
+    def read(log: Path, features: FeatureMap) -> Counts:
+        """The rows of things of all days of a log, with their clicks; who asks gets those before an hour."""
+        counted = tuple(f for f in features.features if f.kind == "count")
+        if not counted:
+            return Counts((), {})
+        there = columns_of(log)
+        label = "click" if "click" in there else features.labels[0]
+        late = f"{label}_day" if f"{label}_day" in there else ""
+        more = [name for name in (late, ENTITY) if name in there]
+        columns = dict.fromkeys([TIME, label, *more, *(c for f in counted for c in f.inputs)])
+        rows = {n: tensor_of(c) for n, c in read_table(log, "impression", list(columns)).items()}
+        if ENTITY in rows:  # posts are counted by nobody
+            rows = {n: c[rows[ENTITY] == ITEM] for n, c in rows.items()}
+        hour_ms = HOUR_MS if "hour" in there else 1
+        hour, click = rows[TIME] // hour_ms, rows[label].bool()
+        # A label that comes true later than its row is known when its day is over.
+        known = torch.maximum(hour, (rows[late] + 1) * (DAY_MS // hour_ms)) if late and hour_ms > 1 else hour
+        hours = torch.unique(torch.cat([hour, known]))
+
+        def table(keys: Tensor) -> Table:
+            return Table.of(keys, hour, known, click, hours)
+
+        tables = {f.column: table(mixed([rows[c] for c in f.inputs])) for f in counted}
+        return Counts(counted, tables | {"": table(torch.zeros_like(hour))}, hour_ms)
+
+    def __call__(self, batch: Batch) -> dict[str, Column]:
+        """The batch with a (rows, 2) column for each feature; rows without a time ask after everything."""
+        if not self.features:
+            return dict(batch)
+        first = tensor_of(batch[self.features[0].inputs[0]])
+        time = tensor_of(batch[TIME]) if TIME in batch else torch.full_like(first, LAST)
+        hour = time // self.hour_ms
+        mean = rate(*self.tables[""].before(torch.zeros_like(hour), hour))
+        made: dict[str, Column] = {}
+        for f in self.features:
+            ids = [tensor_of(batch[c]) for c in f.inputs]
+            shown, clicked = self.tables[f.column].before(mixed(ids), hour)
+            known = torch.stack(ids).ge(0).all(0)  # -1 is no thing
+            made[f.column] = numbers(shown * known, clicked * known, mean)
+        return {**batch, **made}
+
+
+class LiveCounts:
+    """The same counts of a feed, kept as pages are seen and things clicked. Any thread may call it.
+
+    Args:
+        features: kinds of counts, as in ``Counts``.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = tuple(features)
+        self._lock = threading.Lock()
+        self._of: dict[str, defaultdict[int, list[int]]] = {
+            name: defaultdict(lambda: [0, 0]) for name in ("", *(f.column for f in self.features))
+        }
+        self._waiting: deque[tuple[int, int, dict[str, np.ndarray]]] = deque()  # hour, 0 shown or 1 clicked, ids
+
+    def add(self, ids: Mapping[str, np.ndarray], time_ms: int, clicked: bool = False) -> None:
+        """Rows that were shown, or clicked, at a moment: (n,) ids by column."""
+        with self._lock:
+            self._waiting.append((time_ms // HOUR_MS, int(clicked), {n: np.asarray(v).copy() for n, v in ids.items()}))
+
+    def __call__(self, ids: Mapping[str, Tensor], time_ms: int) -> dict[str, Column]:
+        """(n, 2) columns of candidates' (n,) ids by column, at a moment."""
+        hour = time_ms // HOUR_MS
+        with self._lock:
+            while self._waiting and self._waiting[0][0] < hour:
+                self._count(*self._waiting.popleft()[1:])
+            shown, clicked = self._of[""].get(0, (0, 0))
+            mean = rate(torch.tensor([float(shown)]), torch.tensor([float(clicked)]))
+            made: dict[str, Column] = {}
+            for f in self.features:
+                of = self._of[f.column]
+                found = torch.tensor([of.get(k, (0, 0)) for k in _keys(ids, f)], dtype=torch.float32).reshape(-1, 2)
+                made[f.column] = numbers(found[:, 0], found[:, 1], mean)
+        return made
+
+    def _count(self, which: int, ids: Mapping[str, np.ndarray]) -> None:
+        of = {n: torch.from_numpy(v).to(torch.int64) for n, v in ids.items()}
+        self._of[""][0][which] += len(next(iter(of.values())))
+        for f in self.features:
+            counts = self._of[f.column]
+            for key, known in zip(
+                _keys(of, f), torch.stack([of[c] for c in f.inputs]).ge(0).all(0).tolist(), strict=True
+            ):
+                if known:
+                    counts[key][which] += 1
+
+
+def _keys(ids: Mapping[str, Tensor], feature: Feature) -> list[int]:
+    found: list[int] = mixed([ids[c] for c in feature.inputs]).tolist()
+    return found
+
+
+def rate(shown: Tensor, clicked: Tensor) -> Tensor:
+    """(n,) share of the rows that were clicked; a half before the first one."""
+    return (clicked + 0.5) / (shown + 1.0)
+
+
+def numbers(shown: Tensor, clicked: Tensor, mean: Tensor) -> Tensor:
+    """(n, 2) of about unit scale: a quarter of log(1 + rows), and the log-odds of the smoothed rate over the mean's."""
+    smoothed = (clicked + PRIOR * mean) / (shown + PRIOR)
+    return torch.stack([shown.log1p() / 4, smoothed.logit() - mean.expand_as(smoothed).logit()], 1)

@@ -1,0 +1,124 @@
+"""What a trained model has to beat: a count of the history, popularity, boosted trees on the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommend.data.parquet import ParquetStream
+from recommend.data.schema import table_files
+from recommend.features.feature_map import FeatureMap
+from recommend.features.matches import match
+from recommend.features.ragged import Batch, array_of, ragged_of, tensor_of
+from recommend.training.runs import asked, load_run
+from recommend.world.oracle import FOLDER, open_oracle
+
+COUNT, POPULAR, TREES, ORACLE = "history count", "popularity by category", "boosted trees", "oracle"
+CATEGORY = "category"
+PRIOR = 20.0  # rows with which a rate begins
+MOST_VALUES = 250  # of an id that trees read as a category; they have room for 255
+Floats = NDArray[np.float64]
+
+
+def baselines(folder: Path, log: Path) -> dict[str, Floats]:
+    """Scores of the rows on which a run's first label is asked, in their order, by what scores them.
+
+    Args:
+        folder: of a finished run, whose features, days and label they share.
+
+    Returns:
+        (rows,) scores by name: the history count, which is no probability, where there is a history; popularity (the
+        item's click rate of the training days, drawn to that of its category); boosted trees (scikit-learn's, default
+        settings) on the run's numbers, matches, counts and ids of few values, where scikit-learn is installed.
+    """
+    model, encode, split = load_run(folder, log)
+    features = model.features
+    known, new = (
+        _Table.read(features, ((raw, encode(raw)) for raw in asked(model, log, days, features.columns)))
+        for days in (split.train, split.test)
+    )
+    found = {} if new.count is None else {COUNT: new.count}
+    found[POPULAR] = _popularity(known, new)
+    trees = _trees(known, new)
+    return found if trees is None else found | {TREES: trees}
+
+
+def oracle(log: Path, days: tuple[int, int], numbers: NDArray[np.int64]) -> Floats | None:
+    """(rows,) true click probabilities of impressions by their numbers, in a simulated world; None elsewhere."""
+    if not (log.parent / FOLDER / "impression").is_dir():
+        return None
+    files = table_files(log, "impression", *days)
+    names = [f"impression/{f.parent.name}" for f in files]
+    truth = np.concatenate([open_oracle(log.parent, name)["p_click_without_page"] for name in names])
+    first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
+    found: Floats = truth[numbers - int(first[0])]  # impressions are numbered in the order of the files
+    return found
+
+
+class _Table:
+    """Rows as the baselines read them.
+
+    Attributes:
+        x: (rows, numbers) what trees read; ``few``: which of them are ids.
+        y: (rows,) the label; item, category: raw ids, of which the second may be the first.
+        count: (rows,) entries of the history that are of the candidate's category; None without a history.
+    """
+
+    def __init__(self, parts: list[tuple[NDArray[np.float32], ...]], few: list[bool], counted: bool) -> None:
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        self.x, self.y, self.item, self.category = columns[0], columns[1] > 0, columns[2], columns[3]
+        self.count = columns[4].astype(np.float64) if counted else None
+        self.few = few
+
+    @staticmethod
+    def read(features: FeatureMap, batches: Iterable[tuple[Batch, Batch]]) -> _Table:
+        """From raw and encoded batches."""
+        targets = [f.column for f in features.role("target", "id") if not f.made and not f.joined_by]
+        item = targets[0]
+        category = CATEGORY if CATEGORY in targets else item
+        past = next((f for name in (category, item) for f in features.role("history", "id") if f.match == name), None)
+        own = [f for role in ("context", "target") for f in features.role(role)]
+        few = [f.kind == "id" for f in own for _ in range(1 if f.kind == "id" else f.size)]
+        parts = []
+        for raw, rows in batches:
+            numbers = [array_of(rows[f.column]).reshape(len(array_of(rows[f.column])), -1) for f in own]
+            count = match(raw[past.match], ragged_of(raw[past.column]))[:, 0].numpy() if past is not None else ()
+            ids = (array_of(raw[name]) for name in (item, category))
+            label = array_of(raw[features.labels[0]])
+            parts.append((np.concatenate(numbers, 1).astype(np.float32), label, *ids, np.asarray(count)))
+        return _Table(parts, few, past is not None)
+
+
+def _popularity(known: _Table, new: _Table) -> Floats:
+    """(rows,) click rates: the item's, drawn to its category's, drawn to the mean."""
+    mean = known.y.mean()
+    by_category = _rates(known.category, known.y, new.category, np.full(len(new.y), mean))
+    return _rates(known.item, known.y, new.item, by_category)
+
+
+def _rates(keys: NDArray[np.int64], y: NDArray[np.bool_], asked_of: NDArray[np.int64], mean: Floats) -> Floats:
+    values, place = np.unique(keys, return_inverse=True)
+    rows, ones = np.bincount(place), np.bincount(place, weights=y)
+    at = np.searchsorted(values, asked_of).clip(max=len(values) - 1)
+    there = values[at] == asked_of
+    found: Floats = (ones[at] * there + PRIOR * mean) / (rows[at] * there + PRIOR)
+    return found
+
+
+def _trees(known: _Table, new: _Table) -> Floats | None:
+    """(rows,) probabilities; None without scikit-learn, or where trees have nothing to read."""
+    try:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+    except ImportError:
+        return None
+    ids = np.array(known.few)
+    read = ~ids | (known.x.max(0) < MOST_VALUES)
+    if not read.any() or known.y.all() or not known.y.any():
+        return None
+    trees = HistGradientBoostingClassifier(categorical_features=ids[read], early_stopping=False, random_state=0)
+    trees.fit(known.x[:, read], known.y)
+    found: Floats = trees.predict_proba(new.x[:, read])[:, 1]
+    return found
