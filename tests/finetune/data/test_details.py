@@ -8,7 +8,20 @@ def test_every_photo_has_the_keys_of_both_annotations() -> None:
     rows = read_details(Path("photos"))
     assert len(rows) == len({row["image"] for row in rows}) == 4408
     assert rows[0]["image"].startswith("photos/images/")
-    keys = "label label_ok item colour pattern sleeve condition guess c yes maybe kind".split()
+    keys = [
+        "label",
+        "label_ok",
+        "item",
+        "colour",
+        "pattern",
+        "sleeve",
+        "condition",
+        "guess",
+        "c",
+        "yes",
+        "maybe",
+        "kind",
+    ]
     assert all(key in row for row in rows for key in keys)
     assert not any(set(row["yes"]) & set(row["maybe"]) for row in rows)
 
