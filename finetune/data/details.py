@@ -1,4 +1,4 @@
-"""What is there on 4,408 photos and what is not: the annotations of ``finetune/annotations`` as rows.
+"""What is there on 4,408 photos and what is not: the annotations of ``finetune/annotations`` as rows and as targets.
 
 Details are there (``yes``), not settled by the photo (``maybe``) or absent (every other word). Rows of photos that are
 annotated twice hold the keys of both; of the others the closed attributes are filled from what stands beside.
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import yaml
+
 ANNOTATIONS = Path(__file__).parents[1] / "annotations"
 FILES = ("clothing_cc0", "clothing_cc0_details", "clothing_cc0_further")
-WEAR = {
-    "creased": "creased",
-    "worn or faded": "faded",
-    "stain or hole": "stain",
-    "tag still on": "tag-attached",
-    "worn toes": "scuffed",
-}
+WORDS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+MOTIFS = {phrase: re.compile("|".join(patterns)) for phrase, patterns in WORDS["motifs"].items()}
+PARTS = {part: re.compile(pattern) for part, pattern in WORDS["parts"].items()}
+PART = "{} in the second colour"
 _NO_CLASS = "other"
 
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ def _filled(row: Mapping[str, Any]) -> Row:
         "colour": row["c"][0],
         "colour2": row["c"][1] if len(row["c"]) > 1 else None,
         "pattern": row["pat"],
-        "condition": [WEAR[word] for word in row["yes"] if word in WEAR] or ["none-visible"],
+        "condition": [WORDS["wear"][word] for word in row["yes"] if word in WORDS["wear"]] or ["none-visible"],
         "description": row["desc"],
     }
 
@@ -59,3 +59,28 @@ def draw(rows: Iterable[Mapping[str, Any]], count: int, seed: int, without: Iter
     """Names of ``count`` photos, sorted, drawn by seed from those whose class is right."""
     names = {Path(row["image"]).name for row in rows if row["label_ok"]}
     return sorted(Random(seed).sample(sorted(names - set(without)), count))
+
+
+def details_of(row: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """(phrases that are there, phrases that the photo does not settle), motif and place of the second colour included.
+
+    A place that no phrase names leaves all places open.
+    """
+    others = {*WORDS["attributes"], *WORDS["wear"]}
+    there, unsettled = ({WORDS["phrases"].get(w, w) for w in row[key] if w not in others} for key in ("yes", "maybe"))
+    motif = (row["motif"] or "").lower()
+    there |= {phrase for phrase, pattern in MOTIFS.items() if pattern.search(motif)}
+    parts = second_parts(row)
+    there |= {PART.format(part) for part in parts or ()}
+    unsettled |= {PART.format(part) for part in PARTS if parts is None}
+    return there, unsettled - there
+
+
+def second_parts(row: Mapping[str, Any]) -> list[str] | None:
+    """Where the second colour is, as names of ``PARTS``; empty where there is none, None where no name fits."""
+    if len(row["c"]) < 2:
+        return []
+    place = (row["at"] or {}).get(row["c"][1], "")
+    if re.search(WORDS["no_part"], place):
+        return []
+    return [part for part, pattern in PARTS.items() if pattern.search(place)] or None

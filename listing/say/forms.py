@@ -32,8 +32,15 @@ class DetailForms(BaseModel):
     joins: dict[str, str] = {}
     tunes: dict[str, str] = {}
 
-    def fits(self, node: CategoryNode) -> bool:
+    @property
+    def tinted(self) -> bool:
+        """Whether its form needs the second colour: ``{}`` stands for it."""
+        return "{}" in str(self.behind)
+
+    def fits(self, node: CategoryNode, second_colour: bool = False) -> bool:
         """Whether a thing of this category can have it, and a text can say so."""
+        if self.tinted and not second_colour:
+            return False
         sayable = any(form_for(form, node) for form in (self.behind, self.adjective, self.looks))
         return sayable and (not self.only or bool(set(self.only) & set(node.path)))
 

@@ -54,7 +54,7 @@ OTHER_OPEN = (  # of what is neither worn nor put somewhere
 CLOSERS = frozenset([line for pair in FRIENDLY for line in pair] + [*SIZE_OPEN, *SIZE_TOLD, *OTHER_OPEN])
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
-    *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
+    *("parts", "print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
     *("neck", "waist", "hems", "shape", "neckline", "closure", "sleeve"),
 )
 # What half of all things of a kind have: a title names it only where it has nothing else to name.
@@ -260,7 +260,7 @@ class _Description:
         phrases, facts, words = self.phrases, self.item.facts, self.phrases.words(self.rng)
         its, it_is = ("Their", "They are") if self.item.plural else ("Its", "It is")
         adjectives = [*words.shape, *words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
-        second = [f"{its} second colour is {words.colour}."] if "colour2" in facts else []
+        second = [f"{its} second colour is {words.colour}."] if "colour2" in facts and words.colour else []
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
         said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]

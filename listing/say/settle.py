@@ -56,7 +56,7 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     many = {facts[n].value for n in ("colour", "colour2") if n in facts}
     if len(many) == 1 or "multicolour" in many:
         facts.pop("colour2", None)
-    details = _details(claims, node, silent, noun)
+    details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
     order = list(detail_forms())
@@ -103,7 +103,9 @@ def _in_words(value: str, noun: str) -> bool:
     return bool(parts) and all(any(w.startswith(part.rstrip("s")) for w in words) for part in parts)
 
 
-def _details(claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str) -> list[Claim]:
+def _details(
+    claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str, second_colour: bool
+) -> list[Claim]:
     """Details that this thing can have, one of a kind, without those that a finer one or the name says."""
     forms = detail_forms()
     best = sorted((c for c in claims if c.attribute == "detail" and c.value in forms), key=lambda c: -c.likelihood)
@@ -113,7 +115,7 @@ def _details(claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str]
         form = forms[claim.value]
         words = (form_for(form.adjective, node), form_for(form.behind, node))
         named = _in_words(claim.value, noun) or any(_in_words(w, noun) for w in words if w)
-        if claim.value in silent or not form.fits(node) or form.kind in kinds or named:
+        if claim.value in silent or not form.fits(node, second_colour) or form.kind in kinds or named:
             continue
         if form.kind:
             kinds.add(form.kind)
