@@ -29,7 +29,6 @@ from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.curves import Fitted
 from finetune.embedded.questions import (
     ANY_OF,
-    NOT_KEPT,
     ONE_OF,
     TUNED,
     annotate,
@@ -139,9 +138,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the photos in images/")
     parser.add_argument("--model", type=Path, default=ipl_home() / "models" / "ipl-mini")
     parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument(
-        "--heads", nargs="+", default=[n for n in (*ONE_OF, *ANY_OF) if n != NOT_KEPT], help="others stay"
-    )
+    parser.add_argument("--heads", nargs="+", default=[*ONE_OF, *ANY_OF], help="others stay")
     parser.add_argument("--write", action="store_true", help="write the tower with these heads into finetune/weights")
     args = parser.parse_args()
     torch.manual_seed(0)

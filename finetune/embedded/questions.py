@@ -21,13 +21,16 @@ TUNED = load_taxonomy().tuned()  # the categories that it tells apart
 ONE_OF = ("label", "item_type", *ATTRIBUTES)  # heads with one answer: softmax
 ANY_OF = ("condition", "details")  # heads with any number of answers: sigmoid
 WEAK_KEYS = ("material", "audience")
-NOT_KEPT = "colour"  # trained for the features alone: the language model's own tower knows colours better
 LEAST = {"details": 10, "item_type": 6, "condition": 5}  # training photos that an answer needs
 
 
 def annotate(rows: list[dict[str, Any]]) -> None:
-    """Add ``item_type`` (of the annotated item), ``details``, and which details are ``unsettled`` to each row."""
+    """Add ``item_type`` (of the annotated item), ``details``, and which details are ``unsettled`` to each row.
+
+    Its colours become the finer annotation's: the largest one, and the next.
+    """
     for row in rows:
+        row["colour"], row["colour2"] = (*row["c"], None)[:2]
         row["item_type"] = type_of(row["item"])
         row["details"], row["unsettled"] = details_of(row)
 
@@ -104,9 +107,8 @@ def save(
     kept = {
         name: (t if "running_" in name or not t.is_floating_point() else t.half()).contiguous()
         for name, t in state.items()
-        if not name.endswith("num_batches_tracked") and not name.startswith(f"heads.{NOT_KEPT}.")
+        if not name.endswith("num_batches_tracked")
     }
-    values = {name: answers for name, answers in values.items() if name != NOT_KEPT}
     save_file(kept, folder / "eyes.tmp")
     (folder / "eyes.tmp").replace(folder / "eyes.safetensors")
     facts = {"architecture": ARCHITECTURE, "side": side, "any_of": list(ANY_OF), "values": values, "types": types}
