@@ -18,8 +18,9 @@ from listing.taxonomy import load_taxonomy
 
 ARCHITECTURE = "tf_efficientnet_lite2"
 TUNED = load_taxonomy().tuned()  # the categories that it tells apart
-ONE_OF = ("label", "item_type", *ATTRIBUTES)  # heads with one answer: softmax
+ONE_OF = ("label", "item_type", "colour2", *ATTRIBUTES)  # heads with one answer: softmax
 ANY_OF = ("condition", "details")  # heads with any number of answers: sigmoid
+NONE = "none"  # no second colour
 WEAK_KEYS = ("material", "audience")
 LEAST = {"details": 10, "item_type": 6, "condition": 5}  # training photos that an answer needs
 
@@ -27,10 +28,10 @@ LEAST = {"details": 10, "item_type": 6, "condition": 5}  # training photos that 
 def annotate(rows: list[dict[str, Any]]) -> None:
     """Add ``item_type`` (of the annotated item), ``details``, and which details are ``unsettled`` to each row.
 
-    Its colours become the finer annotation's: the largest one, and the next.
+    Its colours become the finer annotation's: the largest one, and the next or ``NONE``.
     """
     for row in rows:
-        row["colour"], row["colour2"] = (*row["c"], None)[:2]
+        row["colour"], row["colour2"] = (*row["c"], NONE)[:2]
         row["item_type"] = type_of(row["item"])
         row["details"], row["unsettled"] = details_of(row)
 
