@@ -60,7 +60,10 @@ _STRONG = (
 # What half of all things of a kind have: a title names it only where it has nothing else to name.
 _COMMON = frozenset(
     word
-    for words in ("pockets", "buttons", "round neck", "scoop neck", "collar", "lining", "curved hem", "belt loops")
+    for words in (
+        *("pockets", "buttons", "round neck", "scoop neck", "collar", "lining", "curved hem", "straight hem"),
+        *("belt loops", "waistband with a fly", "flat soles", "shaping seams"),
+    )
     for word in (words, f"a {words}")
 ) | {"an all-over print", "all-over print", "rounded toes", "a small collar", "small collar"}
 _BARE = frozenset({"plain", "sporty", "shiny", "lightweight"})  # no title names them
