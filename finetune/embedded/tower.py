@@ -190,7 +190,7 @@ def score(
     ]
     out = {"category": float(np.mean(right)), "category_macro": float(np.mean(by_class))}
     everything: list[bool] = []
-    for name in ATTRIBUTES:
+    for name in (each for each in ATTRIBUTES if each in guesses):
         hits = [
             guess == row[name] or (name == "colour" and guess == row["colour2"])
             for row, guess in zip(rows, guesses[name], strict=True)

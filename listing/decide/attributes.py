@@ -23,6 +23,7 @@ MIN_SUGGESTION = 0.35
 MIN_ALTERNATIVE, ALTERNATIVES = 0.04, 3
 MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the pixels' probability, for a colour that no calibrated source speaks of
+SECOND = " in the second colour"  # ends the phrases of details that say where it is
 _NO_WEAR = "none-visible"
 _VERY_SURE = 0.95  # print that was read with this score is preferred to larger print
 _MIN_VOTE = 0.5  # of past listings, to be named as support
@@ -146,6 +147,8 @@ class Facts:
         if self.in_range and any(question.weights.values()):
             heard = {s: d for s, d in sources.items() if question.weights.get(s)}
             if combined := combine(heard, question.weights):
+                if name == "colour2":
+                    combined = self._with_its_place(combined, attribute)
                 return Reading(attribute, combined, heard, question.threshold)
             if "mllm" in sources:  # a model without a calibration is heard by itself
                 return Reading(attribute, sources["mllm"], {"mllm": sources["mllm"]}, question.threshold)
@@ -153,6 +156,17 @@ class Facts:
             pixels = {"pixels": sources["pixels"]}
             return Reading(attribute, sources["pixels"], pixels, SURE_SHARE)
         return None
+
+    def _with_its_place(self, shares: Distribution, attribute: Attribute) -> dict[str, float]:
+        """A second colour is at least as likely as that a part of the item has one ("collar in the second colour")."""
+        views = self.views.by("detail", "evidence_tower")
+        part = max((p for o in views for phrase, p in o.probabilities.items() if phrase.endswith(SECOND)), default=0.0)
+        colours = {value: p for value, p in shares.items() if value in attribute.values}
+        if part <= sum(colours.values()):
+            return dict(shares)
+        rest = normalised({value: p for value, p in shares.items() if value not in colours})
+        named = {value: part * p for value, p in normalised(colours).items()}
+        return named | {value: (1 - part) * p for value, p in rest.items()}
 
     def sources(self, attribute: Attribute) -> dict[str, Distribution]:
         """What each source says of a closed attribute, over the answers that it has here."""

@@ -12,13 +12,14 @@ from functools import cached_property
 from listing.calibration import Calibration
 from listing.decide.attributes import ITEM_TYPE, Facts
 from listing.decide.category import category_flags, decide_category
+from listing.decide.details import together
 from listing.decide.pool import best
 from listing.decide.views import Views
 from listing.prompts import UNKNOWN
 from listing.schema import AttributeValue, Category, Detail, Flag, Observation
 from listing.taxonomy import CategoryNode, Taxonomy
 
-MIN_DETAIL = 0.55  # calibrated probability from which on a detail is stated
+MIN_DETAIL = 0.5  # calibrated probability from which on a detail is stated
 _WORTH_A_LOOK = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something can be offered
 _WORTH_A_LOOK_FACT = 0.02
 
@@ -77,19 +78,30 @@ class Decision:
 
         By a model that was taught to name details, else by the evidence tower, which knows garments alone.
         """
-        details: dict[str, Detail] = {}
+        likeliest: dict[str, tuple[float, int | None]] = {}
         for phrase, p, photo in self._details():
-            if phrase not in details or p > details[phrase].confidence:
-                details[phrase] = Detail(phrase=phrase, confidence=min(1.0, p), photo=photo)
-        return sorted(details.values(), key=lambda d: (-d.confidence, d.phrase))
+            if phrase not in likeliest or p > likeliest[phrase][0]:
+                likeliest[phrase] = min(1.0, p), photo
+        found = {phrase: p for phrase, (p, _) in likeliest.items()}
+        shares = found if self._named else together(found)
+        return [
+            Detail(phrase=phrase, confidence=p, photo=likeliest[phrase][1])
+            for phrase, p in sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))
+            if self._named or p >= MIN_DETAIL
+        ]
 
-    def _details(self, least: float = MIN_DETAIL) -> Iterator[tuple[str, float, int | None]]:
-        if named := self.views.by("detail", "mllm"):
-            yield from ((phrase, p, o.photo) for o in named for phrase, p in o.probabilities.items())
+    @property
+    def _named(self) -> list[Observation]:
+        """The details of a model that was taught to name them."""
+        return self.views.by("detail", "mllm")
+
+    def _details(self) -> Iterator[tuple[str, float, int | None]]:
+        if self._named:
+            yield from ((phrase, p, o.photo) for o in self._named for phrase, p in o.probabilities.items())
         elif self.node.tuned:
             for o in self.views.by("detail", "evidence_tower"):
                 if o.photo in self.views.clear:
-                    yield from ((phrase, p, o.photo) for phrase, p in o.probabilities.items() if p >= least)
+                    yield from ((phrase, p, o.photo) for phrase, p in o.probabilities.items())
 
     @cached_property
     def flags(self) -> list[Flag]:
@@ -110,7 +122,7 @@ class Decision:
             for value, p in reading.probabilities.items():
                 if value not in (UNKNOWN, reading.attribute.absent):
                     yield reading.attribute.name, value, p
-        yield from (("detail", phrase, p) for phrase, p, _ in self._details(least=0.0))
+        yield from (("detail", phrase, p) for phrase, p, _ in self._details())
         if self.node.tuned:
             for photo, view in self.views.classifier("condition").items():
                 if photo in self.views.clear:

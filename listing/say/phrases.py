@@ -193,6 +193,9 @@ class Phrases:
             if claim.value in joined or self._is_said_finer(form):
                 continue
             other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
+            if form.tinted and not other:
+                words.things.append((form.group, self._tinted(form_for(form.behind, node), claim)))
+                continue
             behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
             guess = claim.status == "check" and not form.place
             if other and behind:
@@ -226,15 +229,25 @@ class Phrases:
             head, _, rest = template.partition(left)
             inner, _, tail = rest.partition(right)
             template = head + self.mark(one, inner) + tail
+        template = template.replace("{}", self._colour("colour2"))
         return with_article(template) if template.startswith(("a ", "an ")) else template
 
+    def _tinted(self, template: str, claim: Claim) -> str:
+        """``<own words>`` as a mark, and the second colour in its place."""
+        head, _, rest = template.partition("<")
+        inner, _, tail = rest.partition(">")
+        words = f"{head}{self.mark(claim, inner)}{tail}".replace("{}", self._colour("colour2"))
+        return with_article(words) if words.startswith(("a ", "an ")) else words
+
     def _colours(self) -> str:
-        words = []
-        for name in ("colour", "colour2"):
-            if claim := self.item.facts.get(name):
-                before = self._forms(claim).before
-                words.append(self.mark(claim, before[0] if before else claim.value.replace("-", " ")))
-        return " and ".join(words)
+        """The colours, without the second one where a detail says which part has it."""
+        placed = any(detail_forms()[claim.value].tinted for claim in self.item.details)
+        return " and ".join(filter(None, [self._colour("colour"), "" if placed else self._colour("colour2")]))
+
+    def _colour(self, name: str) -> str:
+        if (claim := self.item.facts.get(name)) is None:
+            return ""
+        return self.mark(claim, next(iter(self._forms(claim).before), claim.value.replace("-", " ")))
 
     def _pattern(self, words: Words) -> None:
         if (pattern := self.item.facts.get("pattern")) is None:

@@ -37,13 +37,16 @@ INVITES = (  # where there is too little to say, of kinds whose schema has no li
 )
 # What a title names first behind its "with": groups of details, and attributes.
 _STRONG = (
-    *("print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
+    *("parts", "print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
     *("neck", "waist", "hems", "shape", "neckline", "closure", "sleeve"),
 )
 # What half of all things of a kind have: a title names it only where it has nothing else to name.
 _COMMON = frozenset(
     word
-    for words in ("pockets", "buttons", "round neck", "scoop neck", "collar", "lining", "curved hem", "belt loops")
+    for words in (
+        *("pockets", "buttons", "round neck", "scoop neck", "collar", "lining", "curved hem", "straight hem"),
+        *("belt loops", "waistband with a fly", "flat soles", "shaping seams"),
+    )
     for word in (words, f"a {words}")
 ) | {"an all-over print", "all-over print", "rounded toes", "a small collar", "small collar"}
 _BARE = frozenset({"plain", "sporty", "shiny", "lightweight"})  # no title names them
@@ -264,7 +267,7 @@ class _Description:
         phrases, facts, words = self.phrases, self.item.facts, self.phrases.words(self.rng)
         its, it_is = ("Their", "They are") if self.item.plural else ("Its", "It is")
         adjectives = [*words.shape, *words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
-        second = [f"{its} second colour is {words.colour}."] if "colour2" in facts else []
+        second = [f"{its} second colour is {words.colour}."] if "colour2" in facts and words.colour else []
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
         said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]

@@ -41,8 +41,15 @@ class DetailForms(BaseModel):
     joins: dict[str, str] = {}
     tunes: dict[str, str] = {}
 
-    def fits(self, node: CategoryNode) -> bool:
+    @property
+    def tinted(self) -> bool:
+        """Whether its form needs the second colour: ``{}`` stands for it."""
+        return "{}" in str(self.behind)
+
+    def fits(self, node: CategoryNode, second_colour: bool = False) -> bool:
         """Whether a thing of this category can have it, and a text can say so."""
+        if self.tinted and not second_colour:
+            return False
         return bool(self.words(node)) and (not self.only or bool(set(self.only) & set(node.path)))
 
     def words(self, node: CategoryNode) -> list[str]:
@@ -125,7 +132,7 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     colours = {facts[n].value for n in ("colour", "colour2") if n in facts}
     if len(colours) == 1 or "multicolour" in colours:
         facts.pop("colour2", None)
-    details, own = _details(claims, node, silent, noun)
+    details, own = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
     wear = [c for c in claims if c.attribute == "condition"]
@@ -168,7 +175,7 @@ def _in_words(value: str, noun: str) -> bool:
 
 
 def _details(
-    claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str
+    claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str, second_colour: bool
 ) -> tuple[list[Claim], list[Claim]]:
     """Details that this thing can have, one of a kind, without those that a finer one or the name says.
 
@@ -180,9 +187,9 @@ def _details(
     kept: list[Claim] = []
     for claim in sorted((c for c in details if c.value in forms), key=lambda c: -c.likelihood):
         form = forms[claim.value]
-        words = (claim.value, form_for(form.adjective, node), form_for(form.behind, node))
-        named = any(_in_words(w, noun) for w in words)
-        if claim.value in silent or not form.fits(node) or form.kind in kinds or named:
+        words = (form_for(form.adjective, node), form_for(form.behind, node))
+        named = _in_words(claim.value, noun) or any(_in_words(w, noun) for w in words if w)
+        if claim.value in silent or not form.fits(node, second_colour) or form.kind in kinds or named:
             continue
         kinds |= {form.kind} if form.kind else set()
         kept.append(claim)

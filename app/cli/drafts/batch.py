@@ -10,13 +10,13 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli import CommandError, number
-from app.cli.drafts.draft import add_model_options
+from app.cli.drafts.draft import add_model_options, add_without_mllm
 
 if TYPE_CHECKING:
     from listing.batch.workers import PipelineFactory
@@ -74,6 +74,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="exit status 1 when a larger share of the items failed (default: 0.1)",
     )
     add_model_options(parser)
+    add_without_mllm(parser)
 
 
 def fitting_workers(source: Path) -> int:
@@ -113,7 +114,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
+def build(model: str | None, home: Path, index: str | None, without: Sequence[str] = ()) -> DraftPipeline:
     """The pipeline of a process of its own, with its own copy of the still ``index`` (None: without past listings)."""
     from listing.pipeline import build_pipeline
 
@@ -125,11 +126,11 @@ def build(model: str | None, home: Path, index: str | None) -> DraftPipeline:
         logging.ERROR
     )  # as in app.cli.main, which this process did not go through
     if index is None:
-        return build_pipeline(model, False, home)
+        return build_pipeline(model, False, home, without=without)
     from listing.observe.past_listings import PastListings
     from rag_index import own_copy
 
-    return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)))
+    return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)), without=without)
 
 
 @contextlib.contextmanager
@@ -142,14 +143,15 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     home = ipl_home()
     if args.workers == 1 and args.engine == "local":
         with one_thread():
-            yield functools.partial(build_pipeline, args.model, args.rag, home, concurrency=args.concurrency)
+            options = {"concurrency": args.concurrency, "without": args.without}
+            yield functools.partial(build_pipeline, args.model, args.rag, home, **options)
     elif not (args.rag and towers_here(args.model, home)):
-        yield functools.partial(build, args.model, home, None)
+        yield functools.partial(build, args.model, home, None, args.without)
     else:
         from rag_index import default_location, still_copy
 
         with still_copy(default_location(home), home) as index:
-            yield functools.partial(build, args.model, home, index)
+            yield functools.partial(build, args.model, home, index, args.without)
 
 
 def run(args: argparse.Namespace) -> int:

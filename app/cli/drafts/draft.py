@@ -38,6 +38,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the draft as JSON")
     add_model_options(parser)
+    add_without_mllm(parser)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +54,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-rag", dest="rag", action="store_false", help="do without similar past listings")
 
 
+def add_without_mllm(parser: argparse.ArgumentParser) -> None:
+    """The option of the commands that end with their drafts."""
+    parser.add_argument(
+        "--without-mllm",
+        dest="without",
+        action="store_const",
+        const=("mllm",),
+        default=(),
+        help="do not ask the embedded language model: quicker, less sure of category and for whom",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the draft to stdout, the progress to stderr."""
     # Photos first: what is wrong with them is said before the model is loaded.
@@ -64,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from listing.pipeline import build_pipeline
     from listing.request import DraftRequest
 
-    pipeline = build_pipeline(args.model, args.rag, ipl_home())
+    pipeline = build_pipeline(args.model, args.rag, ipl_home(), without=args.without)
     draft = follow(pipeline.run(DraftRequest(photos=photos, note=args.note, language=args.lang)))
     if args.json:
         print(draft.model_dump_json(indent=2))

@@ -1,12 +1,13 @@
 """What a photo of a garment shows: category, attributes, specific type, details and signs of wear, by one tuned tower.
 
 It looks at the whole photo and at the item cut out by its mask, each with its mirror image, and means the four answers.
-It works beside any language model, and it is trained by ``finetune.embedded.eyes``.
+It works beside any language model; ``finetune.embedded.eyes`` trains it, ``finetune.embedded.heads`` fits its heads.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class EvidenceTower:
         if unexpected or [name for name in missing if not name.endswith("num_batches_tracked")]:
             raise ValueError(f"{WEIGHTS} does not fit {FACTS}: assemble the model again (./ipl doctor says how).")
         self._backbone.eval()
-        self._heads = {
+        self.heads = {
             n: (tensors[f"heads.{n}.weight"].float(), tensors[f"heads.{n}.bias"].float()) for n in self.values
         }
         self.foreground = Foreground(folder / MASK_WEIGHTS)
@@ -76,6 +77,18 @@ class EvidenceTower:
 
     def look(self, photo: Image.Image) -> TowerView:
         """What the photo shows."""
+        mask, pooled = self.pooled(photo)
+        shares: dict[str, Distribution] = {}
+        for name, (weight, bias) in self.heads.items():
+            logits = pooled @ weight.T + bias
+            each = logits.sigmoid() if name in self.any_of else logits.softmax(-1)
+            shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
+        shares["item_type"] = by_family(shares["item_type"])
+        marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
+        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
+
+    def pooled(self, photo: Image.Image) -> tuple[np.ndarray, Any]:
+        """(mask, features [4, n] of the photo, the item cut out, and both mirrored), as float32 tensor."""
         import torch
 
         photo = photo.convert("RGB")
@@ -87,15 +100,13 @@ class EvidenceTower:
         views = pixels.float() / 127.5 - 1.0
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
             maps = self._backbone(torch.cat([views, views.flip(3)]).contiguous(memory_format=torch.channels_last))
-        pooled = maps.float().mean((2, 3))
-        shares: dict[str, Distribution] = {}
-        for name, (weight, bias) in self._heads.items():
-            logits = pooled @ weight.T + bias
-            each = logits.sigmoid() if name in self.any_of else logits.softmax(-1)
-            shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
-        shares["item_type"] = by_family(shares["item_type"])
-        marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
-        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
+        return mask, maps.float().mean((2, 3))
+
+    def state(self, heads: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+        """The backbone's tensors with other heads, by the names of ``eyes.safetensors``."""
+        weights = {f"heads.{name}.weight": weight for name, (weight, _) in heads.items()}
+        biases = {f"heads.{name}.bias": bias for name, (_, bias) in heads.items()}
+        return {**{f"backbone.{n}": t for n, t in self._backbone.state_dict().items()}, **weights, **biases}
 
     def _square(self, photo: Image.Image) -> np.ndarray:
         edge, side = max(photo.size), self.side + _EDGE

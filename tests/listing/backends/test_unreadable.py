@@ -83,3 +83,11 @@ def test_one_answer_that_can_be_read_is_enough(tmp_path: Path, category: str | N
         (made,) = (e.draft for e in events if isinstance(e, DraftEvent))
     assert made.category.value == "Hoodie"
     assert "unreadable" not in {flag.code for flag in made.flags}
+
+
+def test_a_model_that_writes_the_texts_cannot_be_left_out(
+    broken: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(tmp_path / "photos" / "0.jpg")
+    assert main(["draft", photo, "--model", broken.url, "--without-mllm"]) != 0
+    assert "cannot be left out" in capsys.readouterr().err

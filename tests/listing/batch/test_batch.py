@@ -344,7 +344,8 @@ def test_exit_status_follows_the_error_rate(
 ) -> None:
     threads: list[int] = []
 
-    def made(model: str | None, rag: bool, home: Path, concurrency: int = 1) -> FakePipeline:
+    def made(model: str | None, rag: bool, home: Path, **options: object) -> FakePipeline:
+        assert options == {"concurrency": 1, "without": ()}
         threads.append(torch.get_num_threads())
         return FakePipeline()
 

@@ -320,3 +320,27 @@ def test_a_composition_is_said_with_its_shares(shares, said, adjective):
         assert {s.status for s in made.spans if s.attribute == "material"} == {"certain"}
         words = made.title.lower() + made.description.split("By the label")[0].lower()
         assert (adjective or "cotton") in words if adjective else "cotton" not in words
+
+
+# -- where the second colour is --
+
+
+def test_the_second_colour_stands_where_it_is() -> None:
+    facts = {"colour": "white", "colour2": "navy", "item_type": "polo shirt"}
+    for said in every_plan("Polo", facts, ("collar in the second colour", "ribbed cuffs")):
+        assert "a navy collar" in said.description
+        assert "white and navy" not in f"{said.title} {said.description}".lower()
+        assert ("colour2", "navy") in {(span.attribute, span.value) for span in said.spans}
+
+
+def test_a_place_without_a_second_colour_is_not_said() -> None:
+    for said in every_plan("Polo", {"colour": "white"}, ("collar in the second colour",)):
+        assert "collar" not in said.description
+        assert "{}" not in said.title + said.description
+
+
+def test_a_motif_is_said_once_and_not_in_parts() -> None:
+    for said in every_plan("T-Shirt", TEE, ("animal motif", "cartoon print", "large print")):
+        assert said.description.count("animal motif") == 1
+        assert "a cartoon animal motif" in said.description
+        assert "large print" not in said.description
