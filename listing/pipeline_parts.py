@@ -18,6 +18,7 @@ from listing.observe.past_listings import PastListings
 from listing.observe.printed.ocr import Reader
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
+from listing.shop import use_shop
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 EMBEDDED = "ipl-mini"
@@ -61,6 +62,7 @@ def build_parts(
 ) -> Parts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
+    shop = use_shop()
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
     local = towers_here(model, home)
@@ -76,6 +78,10 @@ def build_parts(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
         )
     calibration = Calibration.load(calibration_file(model or folder, home, backend))
+    if shop and local:
+        learned = Calibration.load(shop)
+        calibration = calibration.model_copy(update={"questions": {**calibration.questions, **learned.questions}})
+        without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     if not calibration.fitted:
         log.warning(
             "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
@@ -83,7 +89,7 @@ def build_parts(
             command(model),
         )
     search = (past or PastListings.open(home)) if rag and local else None
-    available = Installed(backend, folder if local else None, search)
+    available = Installed(backend, folder if local else None, search, shop if local else None)
     sources = build_sources(available, without)
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED

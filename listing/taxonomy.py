@@ -21,6 +21,7 @@ UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
 
 Known = Literal["seen", "read", "seller-only"]
+Words = dict[str, dict[str, dict[str, float]]]
 
 
 class TaxonomyError(IplError, ValueError):
@@ -34,10 +35,7 @@ class _Frozen(BaseModel):
 
 
 class Forms(_Frozen):
-    """How our own texts say one value: ``before`` the noun, ``behind`` a "with", or as a sentence of its own.
-
-    ``sentence`` is (singular, plural), or one sentence for both.
-    """
+    """How our texts say a value: ``before`` the noun, ``behind`` a "with", or as a ``sentence`` (singular, plural)."""
 
     before: tuple[str, ...] = ()
     behind: tuple[str, ...] = Field(default=(), alias="with")
@@ -125,19 +123,19 @@ class CategoryNode(_Frozen):
     plural: bool = False
     implies: tuple[str, ...] = ()
 
-    @property
-    def imagenet(self) -> tuple[int, ...]:
-        """ImageNet classes that speak for this leaf."""
-        return tuple(index for index, _ in self.weights)
-
 
 class Taxonomy(_Frozen):
-    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf."""
+    """The tree of categories and the attributes. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
+
+    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.translation``.
+    """
 
     attributes: dict[str, Attribute]
     categories: dict[str, CategoryNode]
     clothing: tuple[int, ...] = ()
     other: CategoryNode
+    means: Words = {}
+    unnamed: dict[str, dict[str, float]] = {}
 
     def node(self, category: str | None) -> CategoryNode:
         """The leaf of that name; for words that name no leaf, a node of an item that is called so.
@@ -256,6 +254,8 @@ class _File(_Frozen):
     schemas: dict[str, _Schema] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
     other: str | None = None
+    means: Words = {}
+    unnamed: dict[str, dict[str, float]] = {}
     tree: dict[str, Any] = Field(min_length=1)
 
 
@@ -357,8 +357,10 @@ def _build(raw: Any) -> Taxonomy:
             **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
         )
     _check_imagenet(nodes, file.clothing_imagenet)
-    other = _other(file, attributes)
-    return Taxonomy(attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, other=other)
+    return Taxonomy(
+        attributes=attributes, categories=nodes, clothing=file.clothing_imagenet, other=_other(file, attributes),
+        means=file.means, unnamed=file.unnamed,
+    )  # fmt: skip
 
 
 def _other(file: _File, attributes: Mapping[str, Attribute]) -> CategoryNode:

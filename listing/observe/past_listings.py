@@ -77,6 +77,7 @@ class PastListings:
             ids={name: {value: ids for value, _, ids in values} for name, values in candidates.items()},
             price=_price(price_range(pool, category, {}) if category else None),
             texts=[n.record.text for n in near if n.record.text][:EXAMPLES],
+            similarity=near[0].similarity if near else 0.0,
         )
 
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:

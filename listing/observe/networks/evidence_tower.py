@@ -7,6 +7,7 @@ It works beside any language model, and it is trained by ``finetune.embedded.eye
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ class EvidenceTower:
         shares["item_type"] = by_family(shares["item_type"])
         marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
         return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
+
+    def features(self, photos: Sequence[Image.Image]) -> np.ndarray:
+        """The pooled features below the heads, float32 [photos, n], of the whole photos."""
+        import torch
+
+        pixels = np.stack([self._square(photo.convert("RGB")) for photo in photos])
+        views = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            maps = self._backbone(views.contiguous(memory_format=torch.channels_last))
+        return maps.float().mean((2, 3)).numpy()
 
     def _square(self, photo: Image.Image) -> np.ndarray:
         edge, side = max(photo.size), self.side + _EDGE

@@ -1,0 +1,160 @@
+"""From a table of past listings to a shop's folder: taxonomy, index, heads, one calibration, and a report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import rag_index
+from finetune.errors import DataError
+from finetune.evaluate.calibrate import write
+from finetune.learn import calibrating, columns, fitting, shop_taxonomy
+from finetune.learn.calibrating import Observed
+from finetune.learn.observing import PhotoObserver, in_words_of, named, of_heads, of_neighbours
+from finetune.learn.report import write_report
+from listing.calibration import FILE, Calibration
+from listing.catalogue import tools, vocabulary_of
+from listing.intake.photos import intake
+from listing.observe.heads import FILE as HEADS
+from listing.observe.heads import Heads
+from listing.observe.past_listings import PastListings
+from listing.safety.contacts import sure_contact
+from listing.shop import BRANDS, INDEX, TAXONOMY, Shop
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
+from rag_index.imports.catalogue import Catalogue, Given, open_catalogue
+from rag_index.imports.glossary import DROP, Glossary
+from rag_index.imports.importer import Import
+
+CATEGORY = "category"
+SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
+LEAST_LISTINGS = 20
+LEAST_BRAND = 2  # rows of a brand, for print to be read against it
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is learned from. given: field -> columns that a person named; photos: the folder of the photos."""
+
+    path: Path
+    given: Given = field(default_factory=dict)
+    glossary: Glossary | None = None
+    photos: Path | None = None
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of it: the version's folder, and the questions that have a head."""
+
+    version: Path
+    listings: int
+    questions: Sequence[str]
+
+
+def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) -> Learned:
+    """Learn a table into a shop's folder and put it into use.
+
+    stamp: names the weights of the embedded model in ``home``. DataError, ImportProblem: the table cannot be used.
+    """
+    folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
+    ours = open_catalogue(
+        table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), _no_vectors,
+        given=table.given, glossary=table.glossary, photos=table.photos,
+    )  # fmt: skip
+    words = columns.read_columns(ours)
+    tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
+    version = shop.new_version()
+    shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
+    taxonomy = load_taxonomy(version / TAXONOMY)
+    brands = [name for name, rows in words.brands.most_common() if rows >= LEAST_BRAND]
+    (version / BRANDS).write_text("".join(f"{name}\n" for name in brands), encoding="utf-8")
+    observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
+    made = Import(
+        _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
+        features=observer.features, known_as=Path("shop"),
+    )  # fmt: skip
+    rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
+    if rows.kept < LEAST_LISTINGS:
+        why = "; ".join(line.strip() for line in rows.lines())
+        raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
+    rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
+    questions = [CATEGORY, *words.values]
+    listings = list(made.photo_features())
+    examples, answers = _examples(listings, questions, words.columns.get("brand"))
+    tell("fitting the heads")
+    heads = fitting.fit_heads(examples, answers)
+    heads.save(version / HEADS)
+    tell("measuring what each source is worth")
+    index = rag_index.ListingIndex.open(version / INDEX, encoders.info)
+    with index:
+        past = PastListings(index, encoders, taxonomy)
+        observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
+    base = Calibration.load(folder)
+    write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
+    remarks = [*words.remarks, *rows.lines()]
+    write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
+    made.done()
+    shop.use(version)
+    return Learned(version, len(listings), list(heads.values))
+
+
+def _no_vectors(words: Sequence[str]) -> np.ndarray:
+    """Vectors that are like no other: words that are none of ours stay the shop's own, so that none need be guessed."""
+    return np.zeros((len(words), 1), np.float32)
+
+
+def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
+    """The same table, read with the shop's own taxonomy: each word is itself."""
+    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
+    own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
+    glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
+    return open_catalogue(table.path, vocabulary_of(taxonomy), _no_vectors, glossary=glossary, photos=ours.photos)
+
+
+Listing = tuple[rag_index.IndexRecord, Mapping[str, Path], np.ndarray]
+
+
+def _examples(
+    listings: Sequence[Listing], questions: Sequence[str], brand: str | None
+) -> tuple[fitting.Examples, dict[str, list[str | None]]]:
+    """Photos with what their listings state; folds are sellers, where the table names several, else brands."""
+    shown = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
+    if not shown:
+        raise DataError("No listing has a photo that can be read: name the folder of the photos with --photos DIR.")
+    records = [record for record, _, _ in listings]
+    sellers = {r.seller_id for r in records if r.seller_id != r.listing_id}
+    groups = [r.seller_id if len(sellers) > 1 else r.attributes.get("brand", r.listing_id) for r in records]
+    examples = fitting.Examples(np.stack([row for _, row in shown]), np.array([i for i, _ in shown]), groups)
+    stated = {q: [r.category if q == CATEGORY else r.attributes.get(q) for r in records] for q in questions}
+    return examples, stated
+
+
+def _observed(
+    listings: Sequence[Listing],
+    heads: Heads,
+    examples: fitting.Examples,
+    answers: dict[str, list[str | None]],
+    past: PastListings,
+    observer: PhotoObserver,
+    taxonomy: Taxonomy,
+    tell: Tell,
+) -> Iterator[Observed]:
+    """A sample of listings, the same whenever they are learned again, as sources see them that know it not."""
+    apart = fitting.out_of_fold(examples, answers, dict(heads.values))
+    usable = [i for i, (_, files, _) in enumerate(listings) if files]
+    chosen = sorted(usable, key=lambda i: hashlib.sha256(listings[i][0].listing_id.encode()).hexdigest())[:SAMPLE]
+    for number, i in enumerate(chosen, 1):
+        record, files, _ = listings[i]
+        digest, file = next(iter(files.items()))
+        (photo,) = intake([file])
+        seen = observer.observe(digest, photo) or []
+        by_heads = of_heads({q: named(heads.values[q], apart[q][i]) for q in heads.values})
+        votes = of_neighbours(past, photo, record.seller_id, taxonomy)
+        truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
+        yield Observed(record.listing_id, [*in_words_of(taxonomy, seen), *by_heads, *votes], truths, examples.groups[i])
+        if number % 50 == 0:
+            tell(f"{number} of {len(chosen)} listings looked at")
