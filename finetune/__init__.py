@@ -2,7 +2,7 @@
 
 Rooms, each importing only those before it: ``errors``; ``data`` (photos and past listings as tasks); ``embedded``
 (the embedded model: assembled from wheels, its tower and projector trained); ``evaluate`` (arms, measures, labels);
-``learn`` (a shop's past listings: heads on frozen features, one calibration, a report);
+``shops`` (a shop's past listings: heads on frozen features, one calibration, a report);
 ``train`` (the language model of any family, by transformers' Trainer); ``tune`` (a YAML's stages).
 ``safety`` (the learned checks of contacts and goods) stands by itself.
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from finetune.evaluate.arms import ARMS, SYSTEM
     from finetune.evaluate.evaluation import Evaluation, EvaluationPlan, observe, run_evaluation, write_calibration
     from finetune.evaluate.observing import Observer, evaluation_parts, weights_stamp
-    from finetune.learn.learning import Learned, Table, learn
+    from finetune.shops.learn import Learned, Table, learn
     from finetune.train.merge import merge
     from finetune.tune import run_stages
 
@@ -70,7 +70,7 @@ __getattr__ = lazy_names(
         "evaluate.arms": "ARMS SYSTEM",
         "evaluate.evaluation": "Evaluation EvaluationPlan observe run_evaluation write_calibration",
         "evaluate.observing": "Observer evaluation_parts weights_stamp",
-        "learn.learning": "Learned Table learn",
+        "shops.learn": "Learned Table learn",
         "train.merge": "merge",
         "tune": "run_stages",
     },

@@ -20,6 +20,7 @@ from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
 from listing.shop import use_shop
 from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.titles import TitlePattern
 
 EMBEDDED = "ipl-mini"
 
@@ -32,6 +33,7 @@ class Parts:
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
+    titles: how a shop builds its own.
     """
 
     backend: Backend
@@ -40,6 +42,7 @@ class Parts:
     reader: Reader = field(default_factory=Reader)
     search: NeighbourSearch | None = None
     writes: bool = True
+    titles: TitlePattern | None = None
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -93,7 +96,8 @@ def build_parts(
     sources = build_sources(available, without)
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED
-    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes)
+    titles = TitlePattern.load(shop) if shop else None
+    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
 
 
 def towers_here(model: str | None, home: Path) -> bool:

@@ -15,7 +15,7 @@ from listing.errors import IplError
 from listing.taxonomy import load_taxonomy
 
 VARIABLE = "IPL_SHOP"
-TAXONOMY, INDEX, BRANDS, TITLE = "taxonomy.yaml", "index", "brands.txt", "title.json"
+TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
 KEPT = 3  # versions; a rollback goes to one of them
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import finetune
@@ -22,6 +23,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn, or go a version back; returns the exit status."""
+    os.environ.pop("IPL_SHOP", None)  # what is learned does not depend on what was learned before
     shop = Shop(args.out)
     if args.rollback:
         print(f"{shop.roll_back()} is in use")

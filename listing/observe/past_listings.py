@@ -80,6 +80,10 @@ class PastListings:
             similarity=near[0].similarity if near else 0.0,
         )
 
+    def remember(self, photo: Photo, vector: list[float]) -> None:
+        """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
+        self._known[photo.ref.id] = vector
+
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
         """Of each photo; a draft looks for its photos twice, before its category is known and after."""
         known = dict(self._known)

@@ -17,7 +17,9 @@ from listing.safety.clauses import scrub_listing
 from listing.say.claims import NAME, Claim, claims_of
 from listing.say.marks import word_count
 from listing.say.render import FIRM, MIN_WORDS, SHORTER, render, sentences_of
+from listing.say.render import Text as Rendered
 from listing.say.settle import settle
+from listing.say.shop_title import shop_title
 from listing.say.spans import find_spans
 from listing.say.write import checked, write
 from listing.schema import Flag, Span, TextField
@@ -59,8 +61,8 @@ def compose(
     named = any(c.attribute == "category" for c in claims)
     most = _most_words(request)
     rendered = render(claims, taxonomy, key=key, tone=request.tone, most=most)
-    texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
-    spans = rendered.spans
+    title, spans = _title(rendered, claims, parts)
+    texts: dict[TextField, str] = {"title": title, "description": rendered.description}
     if writer is not None and named and None in own.values():
         told = [c for c in claims if not _doubtful_department(c)]
         raw = yield from write(writer, request, told, note, neighbours.texts, taxonomy)
@@ -94,6 +96,14 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     return Text(texts["title"], texts["description"], spans, flags)
+
+
+def _title(rendered: Rendered, claims: Sequence[Claim], parts: Parts) -> tuple[str, list[Span]]:
+    """The title, as the shop builds its own where there is one, and the spans of both texts."""
+    built = shop_title(parts.titles, claims, parts.taxonomy) if parts.titles else None
+    if built is None:
+        return rendered.title, rendered.spans
+    return built[0], [*built[1], *(span for span in rendered.spans if span.field != "title")]
 
 
 def _most_words(request: DraftRequest) -> int | None:

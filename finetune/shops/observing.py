@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution
-from listing.observe.neighbours import NeighbourSearch, PastListingVotes
+from listing.observe.neighbours import Neighbours, vote_observations
 from listing.observe.networks.photo_features import VERSION, PhotoFeatures
 from listing.observe.source import Context, Source, shares
 from listing.observe.sources import Installed, build_sources
@@ -23,7 +23,7 @@ from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from listing.translation import in_shop_words
 from rag_index.imports.importer import Features
 
-UNHEARD = ("seller", "tower", "neighbours", "heads", "mllm", "ocr")  # by this observer; each has its own place or none
+UNHEARD = ("seller", "tower", "roles", "neighbours", "heads", "mllm", "ocr")  # here; ``roles`` reads print
 
 
 class PhotoObserver:
@@ -56,12 +56,10 @@ class PhotoObserver:
             raise FileNotFoundError(self.folder)
         return PhotoFeatures(self.installed.imagenet.classifier, self.installed.evidence_tower)
 
-    def observe(self, digest: str, photo: Photo | None) -> list[Observation] | None:
-        """What they see on a photo; None where that is not known and no photo is given."""
+    def observe(self, digest: str, photo: Photo) -> list[Observation]:
+        """What they see on a photo, whose file has this digest."""
         key = f"{self.stamp} {digest}"
         if key not in self._cache:
-            if photo is None:
-                return None
             rows = [o.model_dump(exclude_defaults=True) for o in self._observed(photo)]
             self._cache.put({"stamp": self.stamp, "photo": digest, "observations": rows})
         return [Observation.model_validate(row) for row in self._cache[key]["observations"]]
@@ -76,28 +74,24 @@ class PhotoObserver:
         return seen
 
 
-def in_words_of(taxonomy: Taxonomy, observations: Sequence[Observation]) -> list[Observation]:
-    """Observations in our words as a draft of the shop has them."""
-    return [
+def in_a_draft(
+    observations: Sequence[Observation], taxonomy: Taxonomy, heads: Mapping[str, Distribution], near: Neighbours
+) -> list[Observation]:
+    """What a draft of the shop's is decided from: observations in our words, its heads, and the votes of past listings.
+
+    heads: question -> distribution over the shop's words. near: the past listings of others that look alike.
+    """
+    words = [
         o.model_copy(update={"probabilities": dict(in_shop_words(o.probabilities, o.question, taxonomy))})
         for o in observations
     ]
+    taught = [
+        Observation(source="heads", question=question, photo=0, probabilities=shares(distribution))
+        for question, distribution in heads.items()
+    ]
+    return [*words, *taught, *vote_observations(near)]
 
 
-def of_heads(distributions: dict[str, Distribution]) -> Iterator[Observation]:
-    """What heads say of a photo."""
-    for question, distribution in distributions.items():
-        yield Observation(source="heads", question=question, photo=0, probabilities=shares(distribution))
-
-
-def of_neighbours(search: NeighbourSearch, photo: Photo, seller: str, taxonomy: Taxonomy) -> list[Observation]:
-    """The votes of the past listings of other sellers."""
-    request = DraftRequest(photos=(photo,), seller_id=seller)
-    rules = Rules(taxonomy, Calibration())
-    context = Context(request, taxonomy, rules.calibration, partial(Decision, [], 1, rules))
-    return list(PastListingVotes(search).observe(request.photos, context))
-
-
-def named(values: Sequence[str], row: np.ndarray) -> dict[str, float]:
+def by_name(values: Sequence[str], row: np.ndarray) -> dict[str, float]:
     """Probabilities [values] by name."""
     return dict(zip(values, row.tolist(), strict=True))

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.learn.calibrating import Answer, Observed, cross_fitted
+from finetune.shops.calibrating import Answer, Observed, cross_fitted
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Decision, Rules
 from listing.say.claims import claims_of
 from listing.say.render import render
+from listing.say.shop_title import shop_title
 from listing.taxonomy import Taxonomy
+from listing.titles import TitlePattern
 
 FILE, FIGURES = "report.html", "report.json"
 CARDS, SIDE = 20, 240
@@ -39,7 +41,7 @@ def write_report(
     figures = {q: figures_of(crossed[q], calibration.of(q)) for q in questions}
     remarks = [*_unlearned(figures, observed), *_twins(files, observed), *_suspects(crossed["category"]), *remarks]
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
-    cards = [_card(listing, rules, files) for listing in observed[:CARDS]]
+    cards = [_card(listing, rules, TitlePattern.load(version), files) for listing in observed[:CARDS]]
     page = Environment(autoescape=True).from_string(Path(__file__).with_name("report.html.jinja").read_text("utf-8"))
     shown = [{"name": q, **_shown(f)} for q, f in figures.items()]
     text = page.render(listings=len(files), sample=len(observed), questions=shown, remarks=remarks, cards=cards)
@@ -102,7 +104,9 @@ def _suspects(answers: Sequence[tuple[Answer, bool]]) -> Iterator[str]:
         yield f"{a.listing_id} says {a.truth}, and its photo looks like {a.value} ({a.p:.0%}): which is right?"
 
 
-def _card(listing: Observed, rules: Rules, files: Mapping[str, Mapping[str, Path]]) -> dict[str, Any]:
+def _card(
+    listing: Observed, rules: Rules, titles: TitlePattern | None, files: Mapping[str, Mapping[str, Path]]
+) -> dict[str, Any]:
     """One listing's photo and what a draft says of it."""
     decision = Decision(listing.observations, 1, rules)
     claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
@@ -112,7 +116,8 @@ def _card(listing: Observed, rules: Rules, files: Mapping[str, Mapping[str, Path
         value = said.get(name)
         text = f"{name}: {value or 'not stated'}" + ("" if value in (None, truth) else f" (table: {truth})")
         facts.append({"text": text, "wrong": value not in (None, truth)})
-    title = render(claims, rules.taxonomy, key=listing.listing_id).title
+    built = shop_title(titles, claims, rules.taxonomy) if titles else None
+    title = built[0] if built else render(claims, rules.taxonomy, key=listing.listing_id).title
     return {
         "listing_id": listing.listing_id,
         "title": title,

@@ -12,16 +12,19 @@ import numpy as np
 import rag_index
 from finetune.errors import DataError
 from finetune.evaluate.calibrate import write
-from finetune.learn import calibrating, columns, fitting, shop_taxonomy
-from finetune.learn.calibrating import Observed
-from finetune.learn.observing import PhotoObserver, in_words_of, named, of_heads, of_neighbours
-from finetune.learn.report import write_report
+from finetune.shops import calibrating, columns, fitting, shop_taxonomy
+from finetune.shops.calibrating import Observed
+from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
+from finetune.shops.report import write_report
+from finetune.shops.titles import title_pattern
 from listing.calibration import FILE, Calibration
 from listing.catalogue import tools, vocabulary_of
 from listing.intake.photos import intake
+from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads
 from listing.observe.past_listings import PastListings
+from listing.observe.printed.brand_list import spellings, words_of
 from listing.safety.contacts import sure_contact
 from listing.shop import BRANDS, INDEX, TAXONOMY, Shop
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
@@ -33,6 +36,7 @@ CATEGORY = "category"
 SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
 LEAST_LISTINGS = 20
 LEAST_BRAND = 2  # rows of a brand, for print to be read against it
+_KNOWN_AS = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
 Tell = Callable[[str], None]
 
 
@@ -70,12 +74,11 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     version = shop.new_version()
     shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
     taxonomy = load_taxonomy(version / TAXONOMY)
-    brands = [name for name, rows in words.brands.most_common() if rows >= LEAST_BRAND]
-    (version / BRANDS).write_text("".join(f"{name}\n" for name in brands), encoding="utf-8")
+    (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
     observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
     made = Import(
         _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-        features=observer.features, known_as=Path("shop"),
+        features=observer.features, known_as=_KNOWN_AS,
     )  # fmt: skip
     rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
     if rows.kept < LEAST_LISTINGS:
@@ -85,6 +88,8 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     questions = [CATEGORY, *words.values]
     listings = list(made.photo_features())
     examples, answers = _examples(listings, questions, words.columns.get("brand"))
+    spoken = [attribute.name for attribute in taxonomy.in_text()]
+    title_pattern((record for record, _, _ in listings), spoken).save(version)
     tell("fitting the heads")
     heads = fitting.fit_heads(examples, answers)
     heads.save(version / HEADS)
@@ -100,6 +105,14 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     made.done()
     shop.use(version)
     return Learned(version, len(listings), list(heads.values))
+
+
+def _brands(words: columns.ShopColumns) -> Iterator[str]:
+    """The brands of a table that the list of brands has not, as lines of it; ordinary words count alone in a line."""
+    listed = {spelling.key for spelling in spellings()}
+    for name, rows in words.brands.most_common():
+        if rows >= LEAST_BRAND and "".join(words_of(name)) not in listed:
+            yield f"!{name}" if name.lower() in english() else name
 
 
 def _no_vectors(words: Sequence[str]) -> np.ndarray:
@@ -146,15 +159,17 @@ def _observed(
     """A sample of listings, the same whenever they are learned again, as sources see them that know it not."""
     apart = fitting.out_of_fold(examples, answers, dict(heads.values))
     usable = [i for i, (_, files, _) in enumerate(listings) if files]
+    vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in usable)
     chosen = sorted(usable, key=lambda i: hashlib.sha256(listings[i][0].listing_id.encode()).hexdigest())[:SAMPLE]
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]
         digest, file = next(iter(files.items()))
         (photo,) = intake([file])
-        seen = observer.observe(digest, photo) or []
-        by_heads = of_heads({q: named(heads.values[q], apart[q][i]) for q in heads.values})
-        votes = of_neighbours(past, photo, record.seller_id, taxonomy)
+        past.remember(photo, vectors[record.listing_id])
+        near = past.find([photo], category=None, seller_id=record.seller_id)
+        by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
+        seen = in_a_draft(observer.observe(digest, photo), taxonomy, by_heads, near)
         truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
-        yield Observed(record.listing_id, [*in_words_of(taxonomy, seen), *by_heads, *votes], truths, examples.groups[i])
+        yield Observed(record.listing_id, seen, truths, examples.groups[i])
         if number % 50 == 0:
             tell(f"{number} of {len(chosen)} listings looked at")

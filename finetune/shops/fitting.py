@@ -9,8 +9,8 @@ import numpy as np
 
 from listing.observe.heads import Heads
 
-AXES = 256
-PENALTY = 0.01  # C of scikit-learn, for features of mean square 1
+AXES = 512
+PENALTY = 0.05  # C of scikit-learn, for features of mean square 1
 FOLDS = 5
 LEAST_EXAMPLES = 2  # photos of a value, for a head to have it
 MOST_EXAMPLES = 30_000  # photos that heads are fitted on; more change little and take long

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from finetune.learn.columns import Kind, ShopColumns
+from finetune.shops.columns import Kind, ShopColumns
 from listing.taxonomy import DEFAULT_FILE
 from rag_index.imports.columns import plain_name
 from rag_index.imports.glossary import NONE, Entry, Glossary
