@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from finetune.evaluate.arms import ARMS, SYSTEM
     from finetune.evaluate.evaluation import Evaluation, EvaluationPlan, observe, run_evaluation, write_calibration
     from finetune.evaluate.observing import Observer, evaluation_parts, weights_stamp
-    from finetune.shops.learn import Learned, Table, learn
+    from finetune.shops.learn import Learned, learn
+    from finetune.shops.measure import measure
+    from finetune.shops.table import Table
     from finetune.train.merge import merge
     from finetune.tune import run_stages
 
@@ -48,6 +50,7 @@ __all__ = [
     "from_listings",
     "learn",
     "listing_rows",
+    "measure",
     "merge",
     "observe",
     "read_annotations",
@@ -70,7 +73,9 @@ __getattr__ = lazy_names(
         "evaluate.arms": "ARMS SYSTEM",
         "evaluate.evaluation": "Evaluation EvaluationPlan observe run_evaluation write_calibration",
         "evaluate.observing": "Observer evaluation_parts weights_stamp",
-        "shops.learn": "Learned Table learn",
+        "shops.learn": "Learned learn",
+        "shops.measure": "measure",
+        "shops.table": "Table",
         "train.merge": "merge",
         "tune": "run_stages",
     },

@@ -117,14 +117,14 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
     )
     register(parser)
     args = parser.parse_args(arguments)
-    if shop := getattr(args, "shop", None):
-        from listing.shop import use_shop
-
-        use_shop(shop)
     if command.needs_model and not (command.server_will_do and _names_server(args.model)):
         from app.setup.prepare import prepare
 
         prepare()
+    if shop := getattr(args, "shop", None):
+        from listing.shop import use_shop
+
+        use_shop(shop)
     return int(run(args) or 0)
 
 

@@ -42,18 +42,20 @@ class Answer:
 
 
 def fit(listings: Sequence[Observed], questions: Sequence[str], taxonomy: Taxonomy, base: Calibration) -> Calibration:
-    """Weights and thresholds of the questions; one of which nothing can be learned stays out of the drafts.
+    """Weights and thresholds of the questions that the listings teach something of.
 
-    The category then is what the untaught sources say, as a guess.
+    Of others, what was measured before (``base``) stays; a question that only the shop asks stays open, and the
+    category is what the untaught sources say, as a guess.
     """
-    fitted = {}
+    fitted: dict[str, QuestionCalibration] = {}
     for question in questions:
         cases = cases_of(listings, question, taxonomy, base)
         weights = fit_weights(cases) if len(cases) >= 20 else {}
         pool = [(case, combine(case.sources, weights)) for case in cases] if weights else []
         if gain(pool) < MIN_GAIN:
             unlearned = {GENERAL: 1.0} if question == "category" else {}
-            fitted[question] = QuestionCalibration(weights=unlearned, threshold=MAX_THRESHOLD)
+            if question not in base.questions or unlearned:
+                fitted[question] = QuestionCalibration(weights=unlearned, threshold=MAX_THRESHOLD)
             continue
         if question == "category":
             weights = {GENERAL: 0.0, **weights}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from finetune.errors import DataError
 from rag_index.imports.catalogue import Catalogue, RowReader
@@ -50,7 +52,7 @@ class ShopColumns:
 def read_columns(catalogue: Catalogue) -> ShopColumns:
     """Read a table once. DataError: it has no category, or only one."""
     names = _questions(catalogue)
-    table, by_kind = ShopColumns(), defaultdict[str, Counter[str]](Counter)
+    table, by_kind = ShopColumns(), defaultdict[str, dict[str, Counter[str]]](dict)
     for row in one_row_each(read_rows(catalogue.path)):
         reader = RowReader(row.cells, catalogue.columns) if isinstance(row, RawRow) else None
         word = reader.category() if reader else ""
@@ -68,18 +70,26 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
         for name, value in cells.items():
             if value:
                 table.values[name][value] += 1
-                by_kind[word][name] += 1
+                by_kind[name].setdefault(word, Counter())[value] += 1
     table.columns = names
     _check_kinds(table, catalogue.path.name)
     for name in list(table.values):
         ours = name in catalogue.vocabulary.values
-        if (reason := unusable(table.values[name], table.rows, ours)) is not None:
+        reason = unusable(table.values[name], table.rows, ours)
+        if reason is None and not ours and _follows(by_kind[name].values()):
+            reason = "it follows from what a thing is"
+        if reason is not None:
             table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
             del table.values[name]
     for word, kind in table.kinds.items():
-        kind.states = Counter({name: n for name, n in by_kind[word].items() if name in table.values})
+        kind.states = Counter({name: by_kind[name].get(word, Counter()).total() for name in table.values})
     table.kinds, table.values = dict(table.kinds), dict(table.values)
     return table
+
+
+def no_vectors(words: Sequence[str]) -> np.ndarray:
+    """Vectors that are like no other: words that are none of ours stay the shop's own, so that none need be guessed."""
+    return np.zeros((len(words), 1), np.float32)
 
 
 def attribute_name(column: str) -> str:
@@ -126,6 +136,11 @@ def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
     if max(values.values()) > MOST_ALIKE * count or len(frequent) < 2:
         return "nearly all rows say the same"
     return None
+
+
+def _follows(by_kind: Collection[Counter[str]]) -> bool:
+    """Whether all rows of a kind say the same, whichever kind it is."""
+    return sum(max(values.values()) for values in by_kind) >= MOST_ALIKE * sum(values.total() for values in by_kind)
 
 
 def _check_kinds(table: ShopColumns, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from finetune.shops import calibrating, columns, fitting, shop_taxonomy
 from finetune.shops.calibrating import Observed
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.report import write_report
+from finetune.shops.table import Table
 from finetune.shops.titles import title_pattern
 from listing.calibration import FILE, Calibration
 from listing.catalogue import tools, vocabulary_of
@@ -28,7 +29,7 @@ from listing.observe.printed.brand_list import spellings, words_of
 from listing.safety.contacts import sure_contact
 from listing.shop import BRANDS, INDEX, TAXONOMY, Shop
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
-from rag_index.imports.catalogue import Catalogue, Given, open_catalogue
+from rag_index.imports.catalogue import Catalogue, open_catalogue
 from rag_index.imports.glossary import DROP, Glossary
 from rag_index.imports.importer import Import
 
@@ -38,16 +39,6 @@ LEAST_LISTINGS = 20
 LEAST_BRAND = 2  # rows of a brand, for print to be read against it
 _KNOWN_AS = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Table:
-    """What is learned from. given: field -> columns that a person named; photos: the folder of the photos."""
-
-    path: Path
-    given: Given = field(default_factory=dict)
-    glossary: Glossary | None = None
-    photos: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     ours = open_catalogue(
-        table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), _no_vectors,
+        table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors,
         given=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
     words = columns.read_columns(ours)
@@ -115,17 +106,14 @@ def _brands(words: columns.ShopColumns) -> Iterator[str]:
             yield f"!{name}" if name.lower() in english() else name
 
 
-def _no_vectors(words: Sequence[str]) -> np.ndarray:
-    """Vectors that are like no other: words that are none of ours stay the shop's own, so that none need be guessed."""
-    return np.zeros((len(words), 1), np.float32)
-
-
 def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
     """The same table, read with the shop's own taxonomy: each word is itself."""
     dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
     own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
     glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
-    return open_catalogue(table.path, vocabulary_of(taxonomy), _no_vectors, glossary=glossary, photos=ours.photos)
+    return open_catalogue(
+        table.path, vocabulary_of(taxonomy), columns.no_vectors, glossary=glossary, photos=ours.photos
+    )
 
 
 Listing = tuple[rag_index.IndexRecord, Mapping[str, Path], np.ndarray]

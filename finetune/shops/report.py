@@ -38,7 +38,7 @@ def write_report(
 
     calibration = Calibration.load(version)
     crossed = cross_fitted(observed, questions, taxonomy, base)
-    figures = {q: figures_of(crossed[q], calibration.of(q)) for q in questions}
+    figures = {q: figures_of(crossed[q], calibration.questions.get(q)) for q in questions}
     remarks = [*_unlearned(figures, observed), *_twins(files, observed), *_suspects(crossed["category"]), *remarks]
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
     cards = [_card(listing, rules, TitlePattern.load(version), files) for listing in observed[:CARDS]]
@@ -51,8 +51,8 @@ def write_report(
     return plain
 
 
-def figures_of(answers: Sequence[tuple[Answer, bool]], question: QuestionCalibration) -> dict[str, Any]:
-    """Counts and shares of one question."""
+def figures_of(answers: Sequence[tuple[Answer, bool]], question: QuestionCalibration | None) -> dict[str, Any]:
+    """Counts and shares of one question; None: nothing was learned of it."""
     count = len(answers)
     wrong = Counter((a.truth, a.value) for a, _ in answers if a.value != a.truth)
     truths = Counter(a.truth for a, _ in answers)
@@ -64,7 +64,7 @@ def figures_of(answers: Sequence[tuple[Answer, bool]], question: QuestionCalibra
         "stated": len(stated) / count if count else 0.0,
         "stated_right": sum(stated) / len(stated) if stated else None,
         "confused": [f"{t} as {v} ({n})" for (t, v), n in wrong.most_common(CONFUSED)],
-        "weights": {name: round(w, 2) for name, w in question.weights.items() if w},
+        "weights": {name: round(w, 2) for name, w in (question.weights if question else {}).items() if w},
     }
 
 
