@@ -18,6 +18,7 @@ from listing.taxonomy import Taxonomy
 
 PRECISION = 0.9
 MIN_GAIN = 0.05  # nats that the pool must save against knowing only how frequent each value is
+MIN_CASES = 10
 _FLOOR = 1e-4
 
 
@@ -50,7 +51,7 @@ def fit(listings: Sequence[Observed], questions: Sequence[str], taxonomy: Taxono
     fitted: dict[str, QuestionCalibration] = {}
     for question in questions:
         cases = cases_of(listings, question, taxonomy, base)
-        weights = fit_weights(cases) if len(cases) >= 20 else {}
+        weights = fit_weights(cases) if len(cases) >= MIN_CASES else {}
         pool = [(case, combine(case.sources, weights)) for case in cases] if weights else []
         if gain(pool) < MIN_GAIN:
             unlearned = {GENERAL: 1.0} if question == "category" else {}
