@@ -13,7 +13,6 @@ AXES = 512
 PENALTY = 0.05  # C of scikit-learn, for features of mean square 1
 FOLDS = 5
 LEAST_EXAMPLES = 2  # photos of a value, for a head to have it
-MOST_EXAMPLES = 30_000  # photos that heads are fitted on; more change little and take long
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,9 @@ class Examples:
         return fold
 
 
-def fit_heads(examples: Examples, answers: dict[str, list[str | None]], seed: int = 0) -> Heads:
+def fit_heads(examples: Examples, answers: dict[str, list[str | None]]) -> Heads:
     """A head for each question; ``answers``: question -> the value of each listing, None where it states none."""
     features, listing = examples.features, examples.listing
-    if len(features) > MOST_EXAMPLES:
-        chosen = np.random.default_rng(seed).choice(len(features), MOST_EXAMPLES, replace=False)
-        features, listing = features[chosen], listing[chosen]
     mean, axes = principal_axes(features)
     values: dict[str, Sequence[str]] = {}
     weights: dict[str, np.ndarray] = {}

@@ -35,6 +35,7 @@ from rag_index.imports.importer import Import
 
 CATEGORY = "category"
 SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
+MOST_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
 LEAST_LISTINGS = 20
 LEAST_BRAND = 2  # rows of a brand, for print to be read against it
 _KNOWN_AS = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
@@ -77,7 +78,8 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
     rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
     questions = [CATEGORY, *words.values]
-    listings = list(made.photo_features())
+    share = MOST_LISTINGS / rows.kept
+    listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
     examples, answers = _examples(listings, questions, words.columns.get("brand"))
     spoken = [attribute.name for attribute in taxonomy.in_text()]
     title_pattern((record for record, _, _ in listings), spoken).save(version)
@@ -95,7 +97,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
     made.done()
     shop.use(version)
-    return Learned(version, len(listings), list(heads.values))
+    return Learned(version, rows.kept, list(heads.values))
 
 
 def _brands(words: columns.ShopColumns) -> Iterator[str]:
@@ -134,6 +136,11 @@ def _examples(
     return examples, stated
 
 
+def _place(listing_id: str) -> float:
+    """A number in [0, 1) that the id alone decides, so that the same listings are drawn whenever they are learned."""
+    return int.from_bytes(hashlib.sha256(listing_id.encode()).digest()[:8], "big") / 2**64
+
+
 def _observed(
     listings: Sequence[Listing],
     heads: Heads,
@@ -147,8 +154,9 @@ def _observed(
     """A sample of listings, the same whenever they are learned again, as sources see them that know it not."""
     apart = fitting.out_of_fold(examples, answers, dict(heads.values))
     usable = [i for i, (_, files, _) in enumerate(listings) if files]
-    vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in usable)
-    chosen = sorted(usable, key=lambda i: hashlib.sha256(listings[i][0].listing_id.encode()).hexdigest())[:SAMPLE]
+    usable.sort(key=lambda i: _place(listings[i][0].listing_id))
+    chosen = usable[:SAMPLE]
+    vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]
         digest, file = next(iter(files.items()))
