@@ -6,12 +6,14 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import finetune
 from app.cli import CommandError, catalogue
 from listing.home import ipl_home, private_files
-from listing.shop import Shop
+
+if TYPE_CHECKING:
+    from listing.shop import Shop
 
 SOURCE, MERGED, PHOTOS = "source.json", "with-store.jsonl", "store"
 
@@ -31,6 +33,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn, or go a version back; returns the exit status."""
+    from listing.shop import Shop
+
     os.environ.pop("IPL_SHOP", None)  # what is learned does not depend on what was learned before
     shop = Shop(args.out.expanduser().absolute())
     if args.rollback:
