@@ -19,7 +19,7 @@ LEAST_EXAMPLES = 2  # photos of a value, for a head to have it
 class Examples:
     """Photos of past listings: features [photos, n], the listing of each photo, and the group of each listing.
 
-    A group (a seller, or a brand) stands in one fold: what its listings share is no knowledge of kinds.
+    A group (a seller) stands in one fold: what its listings share is no knowledge of kinds.
     """
 
     features: np.ndarray

@@ -80,7 +80,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     questions = [CATEGORY, *words.values]
     share = MOST_LISTINGS / rows.kept
     listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
-    examples, answers = _examples(listings, questions, words.columns.get("brand"))
+    examples, answers = _examples(listings, questions)
     spoken = [attribute.name for attribute in taxonomy.in_text()]
     title_pattern((record for record, _, _ in listings), spoken).save(version)
     tell("fitting the heads")
@@ -122,15 +122,18 @@ Listing = tuple[rag_index.IndexRecord, Mapping[str, Path], np.ndarray]
 
 
 def _examples(
-    listings: Sequence[Listing], questions: Sequence[str], brand: str | None
+    listings: Sequence[Listing], questions: Sequence[str]
 ) -> tuple[fitting.Examples, dict[str, list[str | None]]]:
-    """Photos with what their listings state; folds are sellers, where the table names several, else brands."""
+    """Photos with what their listings state; folds are of sellers, where the table names several, else of listings.
+
+    So are the votes of past listings counted: heads and votes know the same others.
+    """
     shown = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
     if not shown:
         raise DataError("No listing has a photo that can be read: name the folder of the photos with --photos DIR.")
     records = [record for record, _, _ in listings]
     sellers = {r.seller_id for r in records if r.seller_id != r.listing_id}
-    groups = [r.seller_id if len(sellers) > 1 else r.attributes.get("brand", r.listing_id) for r in records]
+    groups = [r.seller_id if len(sellers) > 1 else r.listing_id for r in records]
     examples = fitting.Examples(np.stack([row for _, row in shown]), np.array([i for i, _ in shown]), groups)
     stated = {q: [r.category if q == CATEGORY else r.attributes.get(q) for r in records] for q in questions}
     return examples, stated
