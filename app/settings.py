@@ -17,7 +17,7 @@ from listing.home import ipl_home
 
 PREFIX = "IPL_"
 READ_ELSEWHERE = frozenset(
-    {"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP", "IPL_TAXONOMY"}
+    {"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP", "IPL_SHOP", "IPL_TAXONOMY"}
 )
 
 

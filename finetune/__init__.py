@@ -2,6 +2,7 @@
 
 Rooms, each importing only those before it: ``errors``; ``data`` (photos and past listings as tasks); ``embedded``
 (the embedded model: assembled from wheels, its tower and projector trained); ``evaluate`` (arms, measures, labels);
+``shops`` (a shop's past listings: heads on frozen features, one calibration, a report);
 ``train`` (the language model of any family, by transformers' Trainer); ``tune`` (a YAML's stages).
 ``safety`` (the learned checks of contacts and goods) stands by itself.
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from finetune.evaluate.arms import ARMS, SYSTEM
     from finetune.evaluate.evaluation import Evaluation, EvaluationPlan, observe, run_evaluation, write_calibration
     from finetune.evaluate.observing import Observer, evaluation_parts, weights_stamp
+    from finetune.shops.learn import Learned, learn
+    from finetune.shops.measure import measure
+    from finetune.shops.table import Table
     from finetune.train.merge import merge
     from finetune.tune import run_stages
 
@@ -35,14 +39,18 @@ __all__ = [
     "DataError",
     "Evaluation",
     "EvaluationPlan",
+    "Learned",
     "Observer",
+    "Table",
     "TaskPlan",
     "TuneError",
     "data_root",
     "evaluation_parts",
     "from_annotations",
     "from_listings",
+    "learn",
     "listing_rows",
+    "measure",
     "merge",
     "observe",
     "read_annotations",
@@ -65,6 +73,9 @@ __getattr__ = lazy_names(
         "evaluate.arms": "ARMS SYSTEM",
         "evaluate.evaluation": "Evaluation EvaluationPlan observe run_evaluation write_calibration",
         "evaluate.observing": "Observer evaluation_parts weights_stamp",
+        "shops.learn": "Learned learn",
+        "shops.measure": "measure",
+        "shops.table": "Table",
         "train.merge": "merge",
         "tune": "run_stages",
     },

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 FILE = "calibration.json"
+GENERAL = "general"  # of a category: what towers and ImageNet, which no shop has taught, say together
 _SHARE_FLOOR = 1e-3  # keeps the ratio of two shares finite
 
 

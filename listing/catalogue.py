@@ -9,7 +9,7 @@ from pathlib import Path
 from listing.intake.photos import intake
 from listing.lexicon import load_lexicon
 from listing.safety.contacts import contacts_version, scrub_for_index
-from listing.taxonomy import load_taxonomy
+from listing.taxonomy import Taxonomy, load_taxonomy
 from rag_index import ReadPhoto, Tools
 from rag_index.imports.words import Vocabulary
 
@@ -19,7 +19,11 @@ PHOTOS = 1  # raise when intake makes other pixels or hashes of the same file
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
     """The words of the taxonomy and of the lexicon."""
-    taxonomy = load_taxonomy()
+    return vocabulary_of(load_taxonomy())
+
+
+def vocabulary_of(taxonomy: Taxonomy) -> Vocabulary:
+    """The words of a taxonomy and of the lexicon."""
     values = {
         a.name: {value: (value, *a.phrases.get(value, ())) for value in (*a.values, *a.choices)}
         for a in taxonomy.attributes.values()
@@ -27,13 +31,13 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(
         kinds={node.name: (node.phrase, *node.synonyms) for node in taxonomy.leaves()},
         values=values,
-        nouns={noun: _in_order(labels) for noun, labels in load_lexicon().nouns.items()},
+        nouns={noun: _in_order(labels, taxonomy) for noun, labels in load_lexicon(taxonomy).nouns.items()},
         has={node.name: frozenset(node.attributes) for node in taxonomy.leaves()},
     )
 
 
-def _in_order(labels: frozenset[str]) -> tuple[str, ...]:
-    return tuple(name for name in load_taxonomy().categories if name in labels)
+def _in_order(labels: frozenset[str], taxonomy: Taxonomy) -> tuple[str, ...]:
+    return tuple(name for name in taxonomy.categories if name in labels)
 
 
 def tools() -> Tools:

@@ -18,7 +18,9 @@ from listing.observe.past_listings import PastListings
 from listing.observe.printed.ocr import Reader
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
+from listing.shop import use_shop
 from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.titles import TitlePattern
 
 EMBEDDED = "ipl-mini"
 
@@ -31,6 +33,7 @@ class Parts:
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
+    titles: how a shop builds its own.
     """
 
     backend: Backend
@@ -39,6 +42,7 @@ class Parts:
     reader: Reader = field(default_factory=Reader)
     search: NeighbourSearch | None = None
     writes: bool = True
+    titles: TitlePattern | None = None
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -61,6 +65,7 @@ def build_parts(
 ) -> Parts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
+    shop = use_shop()
     taxonomy = load_taxonomy()
     backend = open_backend(model, folder, concurrency)
     if "mllm" in without and isinstance(backend, FormBackend):
@@ -78,6 +83,10 @@ def build_parts(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
         )
     calibration = Calibration.load(calibration_file(model or folder, home, backend))
+    if shop and local:
+        learned = Calibration.load(shop)
+        calibration = calibration.model_copy(update={"questions": {**calibration.questions, **learned.questions}})
+        without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     if not calibration.fitted:
         log.warning(
             "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
@@ -85,11 +94,12 @@ def build_parts(
             command(model),
         )
     search = (past or PastListings.open(home)) if rag and local else None
-    available = Installed(backend, folder if local else None, search)
+    available = Installed(backend, folder if local else None, search, shop if local else None)
     sources = build_sources(available, without)
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED
-    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes)
+    titles = TitlePattern.load(shop) if shop else None
+    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
 
 
 def towers_here(model: str | None, home: Path) -> bool:

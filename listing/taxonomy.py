@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from listing.taxonomy_file import Frozen, LeafBlock, SchemaBlock, TaxonomyError, TaxonomyFile, load_unique, walk
+from listing.taxonomy_file import Frozen, LeafBlock, SchemaBlock, TaxonomyError, TaxonomyFile, Words, load_unique, walk
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
@@ -25,10 +25,7 @@ Known = Literal["seen", "read", "seller-only"]
 
 
 class Forms(Frozen):
-    """How our own texts say one value: ``before`` the noun, ``behind`` a "with", or as a sentence of its own.
-
-    ``sentence`` is (singular, plural), or one sentence for both.
-    """
+    """How our texts say a value: ``before`` the noun, ``behind`` a "with", or as a ``sentence`` (singular, plural)."""
 
     before: tuple[str, ...] = ()
     behind: tuple[str, ...] = Field(default=(), alias="with")
@@ -121,17 +118,13 @@ class CategoryNode(Frozen):
     invites: tuple[str, ...] = ()
     invites_sized: tuple[str, ...] = ()
 
-    @property
-    def imagenet(self) -> tuple[int, ...]:
-        """ImageNet classes that speak for this leaf."""
-        return tuple(index for index, _ in self.weights)
-
 
 class Taxonomy(Frozen):
     """The tree of categories and the attributes.
 
     ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
     first. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
+    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.translation``.
     """
 
     attributes: dict[str, Attribute]
@@ -139,6 +132,8 @@ class Taxonomy(Frozen):
     groups: dict[str, CategoryNode] = Field(default_factory=dict)
     clothing: tuple[int, ...] = ()
     other: CategoryNode
+    means: Words = Field(default_factory=dict)
+    unnamed: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     def node(self, category: str | None) -> CategoryNode:
         """The leaf or group of that name; for other words, a node of an item that is called so.
@@ -296,8 +291,9 @@ def _build(raw: Any) -> Taxonomy:
     inner_first = sorted(groups, key=lambda name: -len(groups[name].path))
     stated = {name: groups[name].model_copy(update={"members": below[name]}) for name in inner_first}
     return Taxonomy(
-        attributes=attributes, categories=nodes, groups=stated, clothing=file.clothing_imagenet, other=other
-    )
+        attributes=attributes, categories=nodes, groups=stated, clothing=file.clothing_imagenet, other=other,
+        means=file.means, unnamed=file.unnamed,
+    )  # fmt: skip
 
 
 def _node(path: tuple[str, ...], leaf: LeafBlock, schemas: Mapping[str, SchemaBlock]) -> CategoryNode:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from listing.errors import IplError
 
+Words = dict[str, dict[str, dict[str, float]]]
+
 
 class TaxonomyError(IplError, ValueError):
     """The taxonomy file is wrong; the message names the place and what is wrong with it."""
@@ -86,6 +88,8 @@ class TaxonomyFile(Frozen):
     schemas: dict[str, SchemaBlock] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
     other: str | None = None
+    means: Words = {}
+    unnamed: dict[str, dict[str, float]] = {}
     tree: dict[str, Any] = Field(min_length=1)
 
 

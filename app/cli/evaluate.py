@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +28,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--model", metavar="ID|URL", help="folder, hub id or URL (default: the embedded model)")
     parser.add_argument("--cache", type=Path, metavar="FILE", help="where observations are kept between runs")
+    parser.add_argument("--shop", dest="of_shop", metavar="DIR", help="with --listings: whose drafts (or IPL_SHOP)")
+    parser.add_argument("--listings", type=Path, metavar="TABLE", help="new listings, which the shop has not learned")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="where their photos lie (default: beside the table)")
     parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the system's arm")
 
 
@@ -34,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     if args.arms == "help":
         print("\n".join(finetune.ARMS))
         return 0
+    if args.listings is not None:
+        return _measure_shop(args)
     home, plan, model = ipl_home(), _plan(args), _model(args)
     data = args.data or finetune.data_root() / "clothing_cc0"
     stamp = finetune.weights_stamp(model)
@@ -44,6 +51,28 @@ def run(args: argparse.Namespace) -> int:
     finetune.run_evaluation(evaluation, plan, args.out)
     if args.calibrate:
         _calibrate(evaluation, model)
+    return 0
+
+
+def _measure_shop(args: argparse.Namespace) -> int:
+    """Measure a shop's drafts on a table of new listings; print one line a question."""
+    from listing.shop import Shop
+
+    if not (named := args.of_shop or os.environ.get("IPL_SHOP")):
+        raise CommandError("name the shop that the listings are new to: --shop DIR.", 2)
+    home, shop = ipl_home(), Shop(Path(named).expanduser().absolute())
+    table = finetune.Table(args.listings, photos=args.photos or args.listings.parent)
+    figures = finetune.measure(shop.current, table, shop.cache / "new", home, finetune.weights_stamp(_embedded()))
+    print(f"{'':16} listings  out of the box  past listings  heads  shop  three  stated  right of those")
+    for name, row in figures.items():
+        alone = [f"{row[arm][0]:.2f}" for arm in ("out of the box", "past listings", "heads", "shop")]
+        sure = "" if row["right of those"] is None else f"{row['right of those']:.2f}"
+        print(
+            f"{name:16} {row['listings']:8}  {alone[0]:>14}  {alone[1]:>13}  {alone[2]:>5}  {alone[3]:>4}  "
+            f"{row['three']:5.2f}  {row['stated']:6.2f}  {sure:>14}"
+        )
+    if args.out:
+        args.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

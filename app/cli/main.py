@@ -66,6 +66,7 @@ COMMANDS = (
     Command("draft", "drafts.draft", "write the draft listing of one item from its photos", True, True),
     Command("batch", "drafts.batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", True, True),
     Command("index", "index", "build, extend, search and thin out the index of past listings", needs_model=True),
+    Command("learn", "learn", "learn from a shop's past listings, in minutes, without a GPU", needs_model=True),
     Command("tune", "tune", "tune the model on listings of your own", needs_model=True),
     Command("evaluate", "evaluate", "measure the drafts against known answers", needs_model=True),
     Command("recommend", "recommend", "train and compare the feed's models"),
@@ -120,6 +121,10 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
         from app.setup.prepare import prepare
 
         prepare()
+    if shop := getattr(args, "shop", None):
+        from listing.shop import use_shop
+
+        use_shop(shop)
     return int(run(args) or 0)
 
 

@@ -18,7 +18,7 @@ from listing.observe.networks.details import load_details
 from listing.request import DraftRequest
 from listing.say.claims import FIBRES, NAME, Claim
 from listing.say.marks import capital, listed
-from listing.say.render import CLOSERS, render
+from listing.say.render import closers, render
 from listing.say.settle import detail_forms, settle
 from listing.say.write import MAX_TITLE, checked, listing_prompt
 from listing.schema import TextField
@@ -79,7 +79,7 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     title, description = stacked(listing["title"], known), _description(sentences, known)
     rendered = render(claims, taxonomy, key=str(rng.random()))
     if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
-        said = " ".join(s for s in SENTENCES.split(rendered.description) if s not in CLOSERS)
+        said = " ".join(s for s in SENTENCES.split(rendered.description) if s not in closers(taxonomy))
         description = capital(_PRIVATE.sub("", said))
     fits = MIN_TITLE <= len(title.split()) <= MAX_TITLE and plain(description.rstrip(".")) != plain(title)
     if not fits or len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"

@@ -15,7 +15,7 @@ from listing.calibration import Calibration
 from listing.decide.pool import Distribution, best, combine, damped, normalised, over_photos, ranked
 from listing.decide.views import SOURCES, Views
 from listing.prompts import UNKNOWN
-from listing.schema import IMPOSSIBLE_COLOUR, AttributeValue, Evidence, Observation
+from listing.schema import IMPOSSIBLE_COLOUR, AttributeValue, Evidence, Observation, Source
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 ITEM_TYPE, CONDITION = "item_type", "condition"
@@ -25,6 +25,7 @@ MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said w
 SURE_SHARE = 0.6  # of the pixels' probability, for a colour that no calibrated source speaks of
 SECOND = " in the second colour"  # ends the phrases of details that say where it is
 _NO_WEAR = "none-visible"
+_LOOKING: Mapping[str, Source] = {"mllm": "mllm", "classifier": "classifier", "heads": "classifier"}
 _VERY_SURE = 0.95  # print that was read with this score is preferred to larger print
 _MIN_VOTE = 0.5  # of past listings, to be named as support
 
@@ -55,7 +56,7 @@ class Facts:
     ) -> None:
         self.views, self.node, self.taxonomy, self.calibration, self.types = views, node, taxonomy, calibration, types
         form = any(o.source == "mllm" and o.photo is None for o in views.observations)
-        self.in_range = node.tuned or form or not taxonomy.tuned()
+        self.in_range = node.tuned or form or not taxonomy.tuned() or views.speaks("heads")
 
     @cached_property
     def readings(self) -> dict[str, Reading]:
@@ -247,17 +248,18 @@ class Facts:
     def _support(self, reading: Reading, value: str) -> list[Evidence]:
         """Evidence of every source that is heard and says so."""
         name, evidence = reading.attribute.name, []
-        for source in ("mllm", "classifier"):
+        for source, shown in _LOOKING.items():
             if source in reading.sources:
                 photo = self._clearest(name, source, value)
                 score = reading.sources[source].get(value, 0.0)
                 text = value if name == ITEM_TYPE else None
-                evidence.append(Evidence(source=source, photo=photo, score=score, text=text))
+                evidence.append(Evidence(source=shown, photo=photo, score=score, text=text))
         if "pixels" in reading.sources:
             clear = [o for o in self.views.by(name, "pixels") if o.photo in self.views.clear]
             evidence += [_evidence(o, value) for o in clear if o.probabilities.get(value, 0.0) > 0]
         vote = self.views.by(name, "neighbours")
-        if "neighbours" in reading.sources and vote and vote[0].probabilities.get(value, 0.0) >= _MIN_VOTE:
+        least = _MIN_VOTE if evidence else 0.0
+        if "neighbours" in reading.sources and vote and vote[0].probabilities.get(value, 0.0) >= least:
             evidence.append(_evidence(vote[0], value))
         return evidence
 

@@ -2,7 +2,7 @@
 
 Two ranges are kept apart where the towers speak. Garments are judged by what was tuned on them (towers, model, past
 listings); everything else by the untuned ImageNet head, model and past listings. Where no tower speaks, one pool over
-the whole tree decides. The seller's choice stands above all.
+the whole tree decides, and so does where a shop's listings were learned. The seller's choice stands above all.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from listing.calibration import Calibration, CategoryRange, log_ratio
-from listing.decide.pool import Distribution, best, combine, damped, mean, ranked
+from listing.calibration import GENERAL, Calibration, CategoryRange, log_ratio
+from listing.decide.pool import Distribution, best, combine, damped, mean, normalised, ranked
 from listing.decide.views import Views
 from listing.prompts import NO_CATEGORY
 from listing.schema import Candidate, Category, Flag
 from listing.taxonomy import Taxonomy
+from listing.translation import with_unnamed
 
 CANDIDATES = 3
 _FLOOR = 0.01  # keeps one source's zero from vetoing what all others say
@@ -39,6 +40,8 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     pooled, tuned = views.pooled("category"), frozenset(taxonomy.tuned())
     imagenet = {i: v for i, v in views.per_photo("category", "imagenet").items() if i in views.items}
     whole_tree = not tuned or any(o.photo is None for o in views.by("category", "mllm"))
+    if GENERAL in calibration.of("category").weights:
+        return _learned(shop_votes(views, taxonomy, calibration.range), taxonomy, calibration, views.roles)
     if whole_tree and "mllm" in pooled:
         return _one_pool(pooled, views, taxonomy, calibration)
     if not (pooled or imagenet):
@@ -46,6 +49,40 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, tuned, calibration.range)
     return _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
+
+
+def shop_votes(views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, Distribution]:
+    """Each source's distribution over a shop's categories; ``general``: what towers and ImageNet say together."""
+    pooled, tuned = views.pooled("category"), frozenset(taxonomy.tuned())
+    votes = {name: d for name, d in pooled.items() if name == "classifier"}
+    if imagenet := [v for i, v in views.per_photo("category", "imagenet").items() if i in views.items]:
+        votes["imagenet"] = mean(imagenet)
+    garment = _garment_probability(views, votes, tuned, limits)
+    general = {n: garment * p for n, p in _garment_pool(votes, tuned, _shared(votes, limits, tuned)).items()}
+    others = _other_pool(votes, frozenset(taxonomy.categories) - tuned, limits.other_weights, covered=1.0)
+    general |= {n: (1.0 - garment) * p for n, p in others.items()}
+    heard = {name: d for name, d in pooled.items() if name in ("heads", "mllm")}
+    if near := pooled.get("neighbours"):
+        heard["neighbours"] = damped(near, taxonomy.categories, _count(views))
+    return {**heard, **({GENERAL: with_unnamed(general, "category", taxonomy)} if general else {})}
+
+
+def _learned(
+    votes: Mapping[str, Distribution], taxonomy: Taxonomy, calibration: Calibration, roles: Sequence[str]
+) -> Category:
+    """The category by one pool of all sources, weighted as measured on the shop's past listings."""
+    pool = combine(votes, calibration.of("category").weights)
+    order = ranked(normalised({name: p for name, p in pool.items() if name in taxonomy.categories}))[:CANDIDATES]
+    candidates = [Candidate(value=name, confidence=min(1.0, p)) for name, p in order if p > 0]
+    least = 0.0 if "item" in roles else calibration.range.min_unrecognised
+    sure = bool(candidates) and candidates[0].confidence >= least
+    return Category(
+        value=candidates[0].value if sure else None,
+        confidence=candidates[0].confidence if sure else 0.0,
+        candidates=candidates,
+        sources=_best_by_source(votes, taxonomy),
+        in_range=sure,
+    )
 
 
 def _one_pool(
@@ -198,7 +235,8 @@ def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list
         unknown = "I do not know this kind of item: write what it is, or choose a category."
         return photos or [Flag(code="outside-known", message=unknown, field="category")]
     flags = [*_different_items(list(views.classifier("category").values()), taxonomy), *photos]
-    if taxonomy.tuned() and not taxonomy.node(category.value).tuned and views.classifier("category"):
+    untaught = not taxonomy.node(category.value).tuned and not views.speaks("heads")
+    if taxonomy.tuned() and untaught and views.classifier("category"):
         message = "I was trained on clothes; for other things I state little. Please check the category."
         flags.insert(0, Flag(code="outside-tuned", message=message, field="category"))
     return flags

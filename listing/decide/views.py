@@ -13,6 +13,7 @@ SOURCES: Mapping[str, Source] = {  # of observations: as a draft's evidence name
     "tower": "classifier",
     "evidence_tower": "classifier",
     "imagenet": "classifier",
+    "heads": "classifier",
     "pixels": "pixels",
     "ocr": "ocr",
     "neighbours": "neighbours",
@@ -93,6 +94,7 @@ class Views:
             if question != "condition"
             else {},
             "pixels": over_photos(self._clear(self.per_photo(question, "pixels")), [1.0] * self.count),
+            "heads": over_photos(self._items(self.per_photo(question, "heads")), self.trust),
             "neighbours": next((o.probabilities for o in self.by(question, "neighbours")), {}),
             "mllm": over_photos(self._items(self.per_photo(question, "mllm")), self.trust)
             or next((o.probabilities for o in self.by(question, "mllm") if o.photo is None), {}),

@@ -9,6 +9,7 @@ from listing.observe.networks.colour_pixels import pixel_view
 from listing.observe.source import Context, Source, Stage, shares
 from listing.request import Photo
 from listing.schema import IMPOSSIBLE_COLOUR, Observation
+from listing.translation import in_shop_words
 
 _LEAST_TRUST = 0.5  # of the best photo's, for a photo's colours to count
 
@@ -36,9 +37,9 @@ class Colours(Source):
                 colours = self.network.look(photo.image, mask)
                 first, second = colours.first, dict(colours.second)
             for question, distribution in (("colour", first), ("colour2", second)):
-                if distribution:
-                    yield self._observation(question, i, distribution, view.box)
-            if view.contradicted:
+                if named := in_shop_words(distribution, question, context.taxonomy):
+                    yield self._observation(question, i, named, view.box)
+            if view.contradicted and not context.taxonomy.means.get("colour"):
                 yield self._observation(IMPOSSIBLE_COLOUR, i, dict.fromkeys(view.contradicted, 1.0), None)
 
     def _observation(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, Words
+from listing.calibration import GENERAL
 from listing.observe.networks.details import load_details
 from listing.observe.printed.folding import fold
 from listing.observe.source import Context, Likely, Source, shares
@@ -18,7 +19,7 @@ from listing.taxonomy import Attribute, Taxonomy
 CATEGORY, DETAILS = "category", "details"
 SURE_TOWERS = 0.85  # probability of the towers' category from which on the model's vote no longer changes it
 MAX_WORDS, MAX_LENGTH = 6, 60
-TOWERS = ("tower", "evidence_tower")
+TOWERS = ("tower", "evidence_tower", "heads")
 
 
 class LanguageModel(Source):
@@ -67,7 +68,9 @@ class LanguageModel(Source):
 
 def category_questions(context: Context, likely: Likely) -> list[ChoiceQuestion]:
     """The question about the category, unless the seller or the towers answer it."""
-    if context.request.category is not None or likely.sure >= SURE_TOWERS:
+    weights = context.calibration.of(CATEGORY).weights
+    unheard = GENERAL in weights and not weights.get("mllm")
+    if context.request.category is not None or likely.sure >= SURE_TOWERS or unheard:
         return []
     words = tuple(prompts.category_answers(context.taxonomy).values())
     return [ChoiceQuestion(CATEGORY, prompts.CATEGORY, words)]

@@ -21,6 +21,7 @@ class Neighbours:
     votes: attribute -> value -> share of the weight; instance-level attributes are never in it.
     ids: attribute -> value -> the listings that say so.
     texts: titles and descriptions of the nearest: for a text's tone, never for its facts.
+    similarity: cosine (0..1) of the nearest one's photo.
     """
 
     neighbours: Sequence[NeighbourRef] = ()
@@ -29,6 +30,7 @@ class Neighbours:
     ids: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     price: PriceRange | None = None
     texts: Sequence[str] = ()
+    similarity: float = 0.0
 
     def values(self) -> set[str]:
         """Every value that some neighbour states."""

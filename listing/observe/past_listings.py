@@ -77,7 +77,12 @@ class PastListings:
             ids={name: {value: ids for value, _, ids in values} for name, values in candidates.items()},
             price=_price(price_range(pool, category, {}) if category else None),
             texts=[n.record.text for n in near if n.record.text][:EXAMPLES],
+            similarity=near[0].similarity if near else 0.0,
         )
+
+    def remember(self, photo: Photo, vector: list[float]) -> None:
+        """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
+        self._known[photo.ref.id] = vector
 
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
         """Of each photo; a draft looks for its photos twice, before its category is known and after."""

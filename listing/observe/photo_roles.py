@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from listing.calibration import log_ratio
+from listing.observe.neighbours import NeighbourSearch
 from listing.observe.printed.labels import label_words
 from listing.observe.source import Context, Source
 from listing.request import Photo
@@ -19,6 +20,7 @@ from listing.schema import CLOTHES, Observation
 Role = Literal["item", "label", "nothing"]
 SURE = 0.65  # of the likeliest category: such a photo shows an item, and its text is not read for this
 LABEL_LINES = 2  # of a label's words, where no tower says what a photo shows
+FAMILIAR = 0.55  # cosine of the nearest past listing: of 400 catalogue photos 98 in 100 have one, of blank ones none
 _LOST = 0.35  # below it the towers know no category
 _STRANGE = -1.3  # log ratio of clothes to other items, below which ImageNet sees no garment
 _OTHER = 0.35  # probability of another known item
@@ -29,10 +31,23 @@ class PhotoRoles(Source):
 
     name = "roles"
 
+    def __init__(self, search: NeighbourSearch | None = None) -> None:
+        self.search = search
+
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """One role a photo."""
-        for i in range(len(photos)):
-            yield Observation(source=self.name, question="role", photo=i, probabilities={self._role(i, context): 1.0})
+        for i, photo in enumerate(photos):
+            role = self._role(i, context)
+            if role == "nothing" and self._is_familiar(photo, context):
+                role = "item"
+            yield Observation(source=self.name, question="role", photo=i, probabilities={role: 1.0})
+
+    def _is_familiar(self, photo: Photo, context: Context) -> bool:
+        """Whether a past listing looks like the photo: then it shows an item, though no network knows its kind."""
+        if self.search is None:
+            return False
+        near = self.search.find([photo], category=None, seller_id=context.request.seller_id)
+        return near.similarity >= FAMILIAR
 
     def _role(self, photo: int, context: Context) -> Role:
         views = [view for name in ("tower", "evidence_tower") if (view := context.of(name, "category", photo))]

@@ -10,6 +10,8 @@ from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
 from listing.schema import Observation
+from listing.taxonomy import Taxonomy
+from listing.translation import in_shop_words
 
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
 
@@ -25,7 +27,7 @@ class TowerHeads(Source):
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """Category and attributes of each photo."""
         for i, photo in enumerate(photos):
-            yield from tower_observations(self.name, i, self.backend.opinions(photo.image))
+            yield from tower_observations(self.name, i, self.backend.opinions(photo.image), context.taxonomy)
 
 
 class EvidenceTowerHeads(Source):
@@ -43,13 +45,16 @@ class EvidenceTowerHeads(Source):
             context.masks[i] = view.mask
             if not context.taxonomy.tuned():  # a custom taxonomy, of whose categories it knows nothing
                 continue
-            yield from tower_observations(self.name, i, view.opinions)
+            yield from tower_observations(self.name, i, view.opinions, context.taxonomy)
             for question, marks in (("detail", view.details), ("condition", view.condition)):
                 yield Observation(source=self.name, question=question, photo=i, probabilities=shares(marks))
 
 
-def tower_observations(source: str, photo: int, answers: Mapping[str, Mapping[str, float]]) -> Iterator[Observation]:
-    """A tower's answers about one photo; ``unknown`` among them is what is missing from 1."""
+def tower_observations(
+    source: str, photo: int, answers: Mapping[str, Mapping[str, float]], taxonomy: Taxonomy
+) -> Iterator[Observation]:
+    """A tower's answers about one photo in the taxonomy's words; ``unknown`` among them is what is missing from 1."""
     for name, distribution in answers.items():
         question = _QUESTIONS.get(name, name)
-        yield Observation(source=source, question=question, photo=photo, probabilities=shares(distribution, (UNKNOWN,)))
+        known = shares(in_shop_words(distribution, question, taxonomy), (UNKNOWN,))
+        yield Observation(source=source, question=question, photo=photo, probabilities=known)

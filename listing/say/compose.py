@@ -18,6 +18,7 @@ from listing.say.claims import FIRM, NAME, Claim, claims_of
 from listing.say.marks import find_spans, limited, word_count
 from listing.say.render import MIN_WORDS, SHORTER, render, sentences_of
 from listing.say.settle import settle
+from listing.say.shop_title import shop_title
 from listing.say.write import checked, write
 from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy
@@ -50,7 +51,7 @@ def compose(
     claims = _claims(request, decision, note, parts)
     if not claims:
         return Text(typed["title"] or "", with_note(typed["description"] or "", note), flags=flags)
-    text = _rendered(request, claims, key, parts.taxonomy)
+    text = _rendered(request, claims, key, parts)
     if parts.writes and any(c.attribute == "category" for c in claims) and None in typed.values():
         text = yield from _written(text, claims, request, note, neighbours, parts)
     texts: dict[TextField, str] = {"title": text.title, "description": text.description}
@@ -74,9 +75,13 @@ def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) 
     return limited(claims, taxonomy) if parts.calibration.fitted else claims
 
 
-def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, taxonomy: Taxonomy) -> Text:
-    text = render(claims, taxonomy, key=key, tone=request.tone, most=_most_words(request))
-    return Text(text.title, text.description, text.spans)
+def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: Parts) -> Text:
+    """Both texts; the title as the shop builds its own, where there is one."""
+    text = render(claims, parts.taxonomy, key=key, tone=request.tone, most=_most_words(request))
+    built = shop_title(parts.titles, claims, parts.taxonomy) if parts.titles else None
+    if built is None:
+        return Text(text.title, text.description, text.spans)
+    return Text(built[0], text.description, [*built[1], *(s for s in text.spans if s.field != "title")])
 
 
 def _written(

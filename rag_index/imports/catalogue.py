@@ -106,7 +106,7 @@ class Catalogue:
         return next((place for place in inside if place.is_file()), self.photos / Path(name).name)
 
     def _plain(self, row: RawRow) -> PlainRow:
-        cells = _Reader(row.cells, self.columns)
+        cells = RowReader(row.cells, self.columns)
         title = " ".join(cells.text("title").split())
         if not title:
             raise ValueError("its title is empty")
@@ -137,7 +137,7 @@ class Catalogue:
             ours = self.vocabulary.of_title(title) or OWN
         return (theirs or NO_CATEGORY, False) if ours == OWN else (str(ours), True)
 
-    def _attributes(self, cells: _Reader, category: str) -> dict[str, str]:
+    def _attributes(self, cells: RowReader, category: str) -> dict[str, str]:
         """Values that the category can have; a closed attribute only says what is surely one of its values."""
         has = self.vocabulary.has.get(category)
         facts: dict[str, str] = {}
@@ -152,7 +152,9 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class RowReader:
+    """The fields of one raw row."""
+
     cells: Mapping[str, Any]
     columns: Columns
 
@@ -168,6 +170,11 @@ class _Reader:
 
     def category(self) -> str:
         return " ".join(self.text("category").split())
+
+    def wider(self) -> list[str]:
+        """What the further columns of a category say: mostly wider kinds."""
+        words = [" ".join(text_of(cell).split()) for cell in self.all("category")]
+        return list(dict.fromkeys(w for w in words if w))
 
     def named(self) -> dict[str, str]:
         """The attributes that stand together in one cell."""
@@ -209,8 +216,8 @@ def open_catalogue(
     header = _header(path)
     columns = find_columns(header, {**said.columns, **(given or {})}, vocabulary.values.keys(), path.name)
 
-    def readers() -> Iterator[_Reader]:
-        return (_Reader(row.cells, columns) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
+    def readers() -> Iterator[RowReader]:
+        return (RowReader(row.cells, columns) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
 
     made = _glossary(readers, columns, vocabulary, encode, said)
     return Catalogue(path, columns, made, vocabulary, photos or path.parent, tuple(header))
@@ -230,11 +237,11 @@ def _header(path: Path) -> list[str]:
 
 
 def _listing_id(row: RawRow, columns: Columns, path: Path) -> str:
-    return _Reader(row.cells, columns).text("listing_id") or f"{path.stem}-{row.number}"
+    return RowReader(row.cells, columns).text("listing_id") or f"{path.stem}-{row.number}"
 
 
 def _glossary(
-    rows: Callable[[], Iterator[_Reader]], columns: Columns, vocabulary: Vocabulary, encode: Encode, said: Glossary
+    rows: Callable[[], Iterator[RowReader]], columns: Columns, vocabulary: Vocabulary, encode: Encode, said: Glossary
 ) -> Glossary:
     kinds, names = _Counted(), _Counted()
     for row in rows():

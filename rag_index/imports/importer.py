@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
 from rag_index.imports.catalogue import Catalogue, PlainRow
@@ -47,9 +49,18 @@ class Tools:
 
 
 @dataclass(frozen=True)
+class Features:
+    """Further numbers that the caller wants of each photo; ``name`` changes with them. ``encode``: images -> [n, m]."""
+
+    name: str
+    encode: Callable[[Sequence[Any]], np.ndarray]
+
+
+@dataclass(frozen=True)
 class _Photo:
     """A photo of a row: its vector where it was encoded before, else what is to be encoded."""
 
+    file: Path
     digest: str
     known: Encoded | None
     read: ReadPhoto | None
@@ -62,13 +73,16 @@ class _Ready:
     record: IndexRecord
     photos: Sequence[str]
     text: str
+    files: Sequence[Path]
 
 
 @dataclass(frozen=True)
 class Import:
     """One import. ``home``: where fetched photos lie, and what is known of the table, for a stop and for the next time.
 
-    dropped: ids of the rows that the glossary leaves out, which may be in the index from before.
+    features: more numbers of each photo, for ``photo_features``. known_as: tables of the same name here share what is
+    known; by default it is the table's own. dropped: ids of the rows that the glossary leaves out, which may be in the
+    index from before.
     """
 
     catalogue: Catalogue
@@ -77,6 +91,8 @@ class Import:
     home: Path
     contact_check: ContactCheck | None = None
     fetcher: Fetcher | None = None
+    features: Features | None = None
+    known_as: Path | None = None
     dropped: set[str] = field(default_factory=set, init=False)
     _ready: list[_Ready] = field(default_factory=list, init=False, repr=False)
     _used: Used = field(default_factory=set, init=False, repr=False)
@@ -109,6 +125,14 @@ class Import:
                 text = _vector(known, self._text_model, ready.text)
                 yield _with_vectors(ready.record, photos, text)
 
+    def photo_features(self) -> Iterator[tuple[IndexRecord, dict[str, Path], np.ndarray]]:
+        """(record without vectors, digest -> file of each photo, their ``features`` [photos, m]), in order."""
+        with self._known() as known:
+            for ready in self._ready:
+                files = dict(zip(ready.photos, ready.files, strict=True))
+                rows = [_vector(known, self._feature_model, digest).numbers for digest in files]
+                yield ready.record, files, np.array(rows)
+
     def check(self, text: str) -> str | None:
         """``contact_check``, which does not look again at what has passed it in ``prepare``."""
         return None if self.contact_check is None or digest_of(text) in self._passed else self.contact_check(text)
@@ -120,11 +144,15 @@ class Import:
         self._ready.clear()
 
     def _known(self) -> AbstractContextManager[Known]:
-        return known_of(self.home, self.catalogue.path, self._used)
+        return known_of(self.home, self.known_as or self.catalogue.path, self._used)
 
     @property
     def _image_model(self) -> str:
         return f"image {self.tools.version} {self.encoders.info.image.revision}"
+
+    @property
+    def _feature_model(self) -> str:
+        return f"{self.features.name} {self.tools.version}" if self.features else ""
 
     @property
     def _text_model(self) -> str:
@@ -157,10 +185,11 @@ class Import:
         if file.is_file():
             with file.open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            if made := known.vector(self._image_model, digest):
-                return _Photo(digest, made, None)
+            made = known.vector(self._image_model, digest)
+            if made and (self.features is None or known.vector(self._feature_model, digest)):
+                return _Photo(file, digest, made, None)
         (read,) = self.tools.read_photos([file])
-        return _Photo(digest, None, read)
+        return _Photo(file, digest, None, read)
 
     def _records(
         self, usable: Sequence[tuple[PlainRow, Sequence[_Photo]]], known: Known
@@ -172,7 +201,9 @@ class Import:
         for (row, photos), text, vector in zip(usable, texts, text_vectors, strict=True):
             mine = [next(photo_vectors) for _ in photos]
             plain = self._plain(row, text, [made.phash for made in mine], known)
-            yield row, _Ready(plain, [made.digest for made in mine], vector.digest), _with_vectors(plain, mine, vector)
+            files = [photo.file for photo in photos]
+            ready = _Ready(plain, [made.digest for made in mine], vector.digest, files)
+            yield row, ready, _with_vectors(plain, mine, vector)
 
     def _texts(self, listings: Sequence[str], texts: Sequence[str], known: Known) -> list[Encoded]:
         digests = [digest_of(text) for text in texts]
@@ -185,12 +216,15 @@ class Import:
         return [found[digest] for digest in digests]
 
     def _photos(self, photos: Sequence[tuple[str, _Photo]], known: Known) -> Iterator[Encoded]:
-        new = [photo.read for _, photo in photos if photo.read]
-        vectors = iter(self.encoders.image_vectors([read.image for read in new]) if new else ())
+        new = [photo.read.image for _, photo in photos if photo.read]
+        vectors = iter(self.encoders.image_vectors(new) if new else ())
+        features = iter(self.features.encode(new) if self.features and new else ())
         for listing, photo in photos:
             if photo.read:
                 made = Encoded(photo.digest, next(vectors), photo.read.phash)
                 known.put(self._image_model, listing, made)
+                if self.features:
+                    known.put(self._feature_model, listing, Encoded(photo.digest, next(features)))
                 yield made
             elif photo.known:
                 yield photo.known

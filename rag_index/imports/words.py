@@ -51,8 +51,8 @@ class Vocabulary:
 
     @cached_property
     def _by_noun(self) -> dict[str, tuple[str, ...]]:
-        found = {_key(noun): tuple(names) for noun, names in self.nouns.items()}
-        return found | {_key(word): (name,) for name, words in self.kinds.items() for word in (*words, name)}
+        found = {word_key(noun): tuple(names) for noun, names in self.nouns.items()}
+        return found | {word_key(word): (name,) for name, words in self.kinds.items() for word in (*words, name)}
 
     @cached_property
     def _by_phrase(self) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -62,8 +62,8 @@ class Vocabulary:
             into = found.setdefault(name, {})
             for value, words in values.items():
                 for word in words:
-                    into[_key(word)] = tuple(dict.fromkeys((*into.get(_key(word), ()), value)))
-            into |= {_key(value): (value,) for value in values}
+                    into[word_key(word)] = tuple(dict.fromkeys((*into.get(word_key(word), ()), value)))
+            into |= {word_key(value): (value,) for value in values}
         return found
 
     def kind(self, theirs: str) -> Guess:
@@ -71,7 +71,7 @@ class Vocabulary:
         for part in reversed([p for p in _PART.split(theirs) if p]):
             heads = [names for piece in _AND.split(part) if (names := self._head(piece))]
             if heads and len(fits := dict.fromkeys(name for names in heads for name in names)) == 1:
-                same = _key(part) in self._by_noun
+                same = word_key(part) in self._by_noun
                 return Guess(heads[0][0], True, "same word" if same else f"a kind of {_WORD.findall(part)[-1].lower()}")
             if heads:
                 return _settled(tuple(fits), "")
@@ -81,7 +81,7 @@ class Vocabulary:
         """The kinds that the last words of a phrase say: of "casual shoes" those of "shoes"."""
         found = _WORD.findall(words)
         tails = (" ".join(found[start:]) for start in range(max(0, len(found) - _LONGEST), len(found)))
-        return next((self._by_noun[_key(tail)] for tail in tails if _key(tail) in self._by_noun), ())
+        return next((self._by_noun[word_key(tail)] for tail in tails if word_key(tail) in self._by_noun), ())
 
     def of_title(self, title: str) -> str | None:
         """The category that a title names, by the last noun before "with", a comma and the like."""
@@ -95,7 +95,7 @@ class Vocabulary:
         """The value of a closed attribute that "Navy Blue" is."""
         phrases = self._by_phrase.get(attribute, {})
         words = [w for w in _WORD.findall(theirs) if not w.isdigit()]
-        if values := phrases.get(_key(" ".join(words))):
+        if values := phrases.get(word_key(" ".join(words))):
             return _settled(values, "same word")
         values = tuple(dict.fromkeys(v for part in _PARTS.split(theirs) for v in _said(part, phrases)))
         if not values:
@@ -122,9 +122,9 @@ def _said(part: str, phrases: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """The values of the longest last words of "coffee brown", else of any word in it."""
     words = _WORD.findall(part)
     for start in range(len(words)):
-        if values := phrases.get(_key(" ".join(words[start:]))):
+        if values := phrases.get(word_key(" ".join(words[start:]))):
             return values
-    return [value for word in words for value in phrases.get(_key(word), ())]
+    return [value for word in words for value in phrases.get(word_key(word), ())]
 
 
 def _settled(values: Sequence[str], why: str) -> Guess:
@@ -136,13 +136,14 @@ def _spoken(theirs: str) -> str:
     return " ".join(_WORD.findall(([theirs] + [p for p in _PART.split(theirs) if p])[-1])).lower()
 
 
-def _key(words: str) -> str:
+def word_key(words: str) -> str:
     """Case, blanks, signs and plurals do not matter: "T-Shirts" and "tshirt" are one."""
     found = _WORD.findall(words.lower().replace("’", "'"))
-    return "".join([*found[:-1], _singular(found[-1])]) if found else ""
+    return "".join([*found[:-1], singular(found[-1])]) if found else ""
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """A plural without its ending; other words as they are."""
     if len(word) < 4 or word.endswith(("ss", "us", "is")):
         return word
     if word == "scarves":

@@ -51,6 +51,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="another model: a hub id, a folder, or the URL of an OpenAI-compatible server (default: what IPL_MODEL "
         "names, else the embedded one)",
     )
+    parser.add_argument(
+        "--shop",
+        metavar="DIR",
+        default=os.environ.get("IPL_SHOP"),
+        help="a shop's folder that ./ipl learn made: drafts in its words (default: what IPL_SHOP names)",
+    )
     parser.add_argument("--no-rag", dest="rag", action="store_false", help="do without similar past listings")
 
 

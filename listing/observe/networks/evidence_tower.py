@@ -7,7 +7,7 @@ It works beside any language model; ``finetune.embedded.eyes`` trains it, ``fine
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,16 @@ class EvidenceTower:
         weights = {f"heads.{name}.weight": weight for name, (weight, _) in heads.items()}
         biases = {f"heads.{name}.bias": bias for name, (_, bias) in heads.items()}
         return {**{f"backbone.{n}": t for n, t in self._backbone.state_dict().items()}, **weights, **biases}
+
+    def features(self, photos: Sequence[Image.Image]) -> np.ndarray:
+        """The pooled features below the heads, float32 [photos, n], of the whole photos."""
+        import torch
+
+        pixels = np.stack([self._square(photo.convert("RGB")) for photo in photos])
+        views = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            maps = self._backbone(views.contiguous(memory_format=torch.channels_last))
+        return maps.float().mean((2, 3)).numpy()
 
     def _square(self, photo: Image.Image) -> np.ndarray:
         edge, side = max(photo.size), self.side + _EDGE

@@ -82,6 +82,16 @@ class ImageNetClassifier:
         with torch.inference_mode():
             return self._model(batch).numpy()
 
+    def features(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """The pooled features below the head, float32 [images, 1280], of the whole photos."""
+        import torch
+
+        pixels = np.stack([np.asarray(view(image, "letterbox")) for image in images])
+        batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            maps = self._model.forward_features(batch.contiguous(memory_format=torch.channels_last))
+        return maps.float().mean((2, 3)).numpy()
+
     def probabilities(self, image: Image.Image) -> np.ndarray:
         """Probabilities of the 1000 ImageNet classes, float32 [1000]: the mean over ``VIEWS``."""
         return softmax(self.view_logits(image, VIEWS)).mean(axis=0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.observe.printed.folding import fold
+from listing.shop import BRANDS, use_shop
 
 _FILE = Path(__file__).with_name("brands.txt")
 BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")
@@ -27,9 +28,11 @@ class Spelling:
 
 @functools.cache
 def spellings() -> tuple[Spelling, ...]:
-    """All spellings of all brands, in the order of the list."""
+    """All spellings of all brands, in the order of the list; behind them those that a shop's table names besides."""
     read: list[Spelling] = []
-    for line in _FILE.read_text(encoding="utf-8").splitlines():
+    shop = use_shop()
+    files = [_FILE, *([shop / BRANDS] if shop else [])]
+    for line in (line for file in files for line in file.read_text(encoding="utf-8").splitlines()):
         entry = line.strip()
         if not entry or entry.startswith("#"):
             continue

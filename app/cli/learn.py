@@ -1,0 +1,118 @@
+"""``ipl learn``: past listings of a shop into a folder that drafts speak its words from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import finetune
+from app.cli import CommandError, catalogue
+from listing.home import ipl_home, private_files
+
+if TYPE_CHECKING:
+    from listing.shop import Shop
+
+SOURCE, MERGED, PHOTOS = "source.json", "with-store.jsonl", "store"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("table", nargs="?", type=Path, metavar="TABLE", help=f"past listings: {catalogue.KINDS}")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the shop's folder")
+    parser.add_argument(
+        "--from-store",
+        action="store_true",
+        help="learn what was published in ./ipl serve as well; without TABLE, beside the one that was learned before",
+    )
+    parser.add_argument("--rollback", action="store_true", help="put the version before the current one into use")
+    catalogue.add_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Learn, or go a version back; returns the exit status."""
+    from listing.shop import Shop
+
+    os.environ.pop("IPL_SHOP", None)  # what is learned does not depend on what was learned before
+    shop = Shop(args.out.expanduser().absolute())
+    if args.rollback:
+        print(f"{shop.roll_back()} is in use")
+        return 0
+    home, before = ipl_home(), _figures(shop)
+    with private_files():
+        source = _source(args, shop)
+        table = _table(source)
+        if args.from_store:
+            table = _with_store(table, shop)
+        learned = finetune.learn(table, shop, home, finetune.weights_stamp(home / "models" / "ipl-mini"), catalogue.say)
+        (shop.folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(summary(_figures(shop), before)))
+    print(f"{learned.listings} listings learned; look at {learned.version / 'report.html'}")
+    print(f"use it: ./ipl draft PHOTO --shop {args.out}   (or IPL_SHOP={args.out}); undo it: --rollback")
+    return 0
+
+
+def _source(args: argparse.Namespace, shop: Shop) -> dict[str, str]:
+    """The table and how it is read, as given or as it was learned before."""
+    if args.table is not None:
+        files = {"table": args.table, "mapping": args.mapping, "photos": args.photos}
+        return {"map": args.map, **{name: str(file.expanduser().absolute()) for name, file in files.items() if file}}
+    file = shop.folder / SOURCE
+    if not file.is_file():
+        raise CommandError("name the table of past listings; ./ipl learn --help says which kinds can be read.", 2)
+    source: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return source
+
+
+def _table(source: dict[str, str]) -> finetune.Table:
+    from rag_index.imports.columns import parse_mapping
+    from rag_index.imports.glossary import read_glossary
+
+    given = {name: column or None for name, column in parse_mapping(source.get("map", "")).items()}
+    glossary = read_glossary(Path(source["mapping"])) if source.get("mapping") else None
+    path = Path(source["table"])
+    return finetune.Table(path, given, glossary, Path(source["photos"]) if source.get("photos") else path.parent)
+
+
+def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
+    """The table with the store's published listings behind its own rows."""
+    from dataclasses import replace
+
+    from app.market.learned_listings import published_rows, write_with_store
+    from app.settings import load_settings
+    from app.store.db import open_store
+    from app.store.media import Media
+    from listing.catalogue import vocabulary
+    from rag_index.imports.columns import find_columns
+    from rag_index.imports.tables import RawRow, read_rows
+
+    settings = load_settings()
+    header = next(list(row.cells) for row in read_rows(table.path) if isinstance(row, RawRow))
+    columns = find_columns(header, table.given, vocabulary().values.keys(), table.path.name)
+    store, merged = open_store(settings.store_url), shop.cache / MERGED
+    try:
+        rows = published_rows(store, Media(settings.media_folder), columns, shop.cache / PHOTOS)
+        count = write_with_store(table.path, rows, merged)
+    finally:
+        store.engine.dispose()
+    catalogue.say(f"{count} published listings of the store stand behind the table's own")
+    return replace(table, path=merged)
+
+
+def _figures(shop: Shop) -> dict[str, Any]:
+    """The questions' figures of the version in use; none before the first."""
+    file = shop.current / "report.json" if (shop.folder / "current").is_file() else None
+    return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {"questions": {}, "remarks": []}
+
+
+def summary(figures: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """The report's table for a terminal, with how often each answer was right in the version before."""
+    lines = [f"{'':16} right  (before)  stated  right of those"]
+    for name, shares in figures["questions"].items():
+        earlier = before["questions"].get(name, {}).get("right")
+        cells = (shares["right"], earlier, shares["stated"], shares["stated_right"])
+        right, was, stated, sure = ("" if share is None else f"{share:.0%}" for share in cells)
+        lines.append(f"{name:16} {right:>5}  {was:>8}  {stated:>6}  {sure:>5}")
+    return [*lines, *(f"- {remark}" for remark in figures["remarks"][:8])]

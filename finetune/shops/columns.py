@@ -1,0 +1,156 @@
+"""A table's words as a shop's own: its kinds of things, and which of its columns answer a question about them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from finetune.errors import DataError
+from rag_index.imports.catalogue import Catalogue, RowReader
+from rag_index.imports.cells import stated
+from rag_index.imports.columns import plain_name
+from rag_index.imports.glossary import DROP, NONE
+from rag_index.imports.products import one_row_each
+from rag_index.imports.tables import RawRow, read_rows
+
+MOST_VALUES = 60  # of a column that answers a closed question
+LEAST_ROWS = 20  # that state a value, for a column to be one
+LEAST_SHARE = 0.2  # of all rows
+ROWS_A_VALUE = 8  # on average: of a column with fewer, each value is nearly a row's own
+MOST_LETTERS = 40
+MOST_ALIKE = 0.98  # share of one value, from which on a column says nothing
+
+
+@dataclass
+class Kind:
+    """One word for a kind of thing: rows, the wider word that most of them state, and words of their titles."""
+
+    rows: int = 0
+    groups: Counter[str] = field(default_factory=Counter)
+    title_words: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)  # attribute -> rows
+
+
+@dataclass
+class ShopColumns:
+    """What a table says: word -> kind; attribute -> value -> rows; attribute -> its column; brands; lines of a report.
+
+    Attributes that are ours keep our name, others have that of their column.
+    """
+
+    kinds: dict[str, Kind] = field(default_factory=lambda: defaultdict(Kind))
+    values: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    columns: dict[str, str] = field(default_factory=dict)
+    brands: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+    rows: int = 0
+
+
+def read_columns(catalogue: Catalogue) -> ShopColumns:
+    """Read a table once. DataError: it has no category, or only one."""
+    names = _questions(catalogue)
+    table, by_kind = ShopColumns(), defaultdict[str, dict[str, Counter[str]]](dict)
+    for row in one_row_each(read_rows(catalogue.path)):
+        reader = RowReader(row.cells, catalogue.columns) if isinstance(row, RawRow) else None
+        word = reader.category() if reader else ""
+        entry = catalogue.glossary.categories.get(word)
+        if reader is None or not word or (entry is not None and entry.sure and entry.ours == DROP):
+            continue
+        kind = table.kinds[word]
+        table.rows, kind.rows = table.rows + 1, kind.rows + 1
+        kind.groups.update(w for w in reader.wider() if w != word)
+        kind.title_words.update(plain_name(reader.text("title")).split())
+        if brand := stated(reader.cells.get(catalogue.columns.attributes.get("brand", ""))):
+            table.brands[brand] += 1
+        cells = {name: stated(reader.cells.get(column)) for name, column in names.items()}
+        cells |= {n: v for n, v in _from_specifics(reader, catalogue).items() if not cells.get(n)}
+        for name, value in cells.items():
+            if value:
+                table.values[name][value] += 1
+                by_kind[name].setdefault(word, Counter())[value] += 1
+    table.columns = names
+    _check_kinds(table, catalogue.path.name)
+    for name in list(table.values):
+        ours = name in catalogue.vocabulary.values
+        reason = unusable(table.values[name], table.rows, ours)
+        if reason is None and not ours and _follows(by_kind[name].values()):
+            reason = "it follows from what a thing is"
+        if reason is not None:
+            table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
+            del table.values[name]
+    for word, kind in table.kinds.items():
+        kind.states = Counter({name: by_kind[name].get(word, Counter()).total() for name in table.values})
+    table.kinds, table.values = dict(table.kinds), dict(table.values)
+    return table
+
+
+def no_vectors(words: Sequence[str]) -> np.ndarray:
+    """Vectors that are like no other: words that are none of ours stay the shop's own, so that none need be guessed."""
+    return np.zeros((len(words), 1), np.float32)
+
+
+def attribute_name(column: str) -> str:
+    """The name of the attribute that a column becomes."""
+    return plain_name(column).replace(" ", "_")
+
+
+def _from_specifics(reader: RowReader, catalogue: Catalogue) -> dict[str, str]:
+    """Closed attributes of ours that stand together in one cell."""
+    named: dict[str, str] = {}
+    for theirs, value in reader.named().items():
+        entry = catalogue.glossary.attributes.get(theirs)
+        sure = entry is not None and entry.sure and entry.ours not in (None, NONE)
+        if sure and entry and value and catalogue.vocabulary.values.get(str(entry.ours)):
+            named.setdefault(str(entry.ours), value)
+    return named
+
+
+def _questions(catalogue: Catalogue) -> dict[str, str]:
+    """Attribute -> column, of the closed attributes of ours and of the columns that nothing else reads."""
+    attributes = catalogue.columns.attributes
+    used = {c for columns in catalogue.columns.fields.values() for c in columns} | {*attributes.values()}
+    further = {attribute_name(c): c for c in catalogue.header if c not in used}
+    return {
+        **{name: column for name, column in further.items() if name not in catalogue.vocabulary.values},
+        **{name: column for name, column in attributes.items() if catalogue.vocabulary.values.get(name)},
+    }
+
+
+def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
+    """Why a column answers no closed question; None where it does. ours: the question is one of ours, and closed."""
+    count = sum(values.values())
+    frequent = [value for value, n in values.items() if n > 1]
+    if count < max(LEAST_ROWS, LEAST_SHARE * rows):
+        return f"only {count} of {rows} rows state it"
+    if all(not any(c.isalpha() for c in value) for value in values):
+        return "its values are numbers"
+    if len(values) > count / 2 and not ours:
+        return "nearly every row has a value of its own, as ids and texts have"
+    if len(frequent) > MOST_VALUES or (count / len(values) < ROWS_A_VALUE and not ours):
+        return f"it has {len(values)} values, and is read as free text"
+    if max(map(len, frequent)) > MOST_LETTERS:
+        return "its values are texts"
+    if max(values.values()) > MOST_ALIKE * count or len(frequent) < 2:
+        return "nearly all rows say the same"
+    return None
+
+
+def _follows(by_kind: Collection[Counter[str]]) -> bool:
+    """Whether all rows of a kind say the same, whichever kind it is."""
+    return sum(max(values.values()) for values in by_kind) >= MOST_ALIKE * sum(values.total() for values in by_kind)
+
+
+def _check_kinds(table: ShopColumns, name: str) -> None:
+    if not table.rows:
+        raise DataError(f"{name} has no column that says what each thing is: name it with --map category=COLUMN.")
+    if len(table.kinds) < 2:
+        only = next(iter(table.kinds))
+        raise DataError(f"All rows of {name} are {only!r}: with one kind of thing there is nothing to tell apart.")
+    if len(table.kinds) > table.rows / 2:
+        raise DataError(
+            f"{len(table.kinds)} of {table.rows} rows of {name} have a category of their own, as ids have: "
+            "name the column of kinds with --map category=COLUMN."
+        )

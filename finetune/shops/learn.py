@@ -1,0 +1,174 @@
+"""From a table of past listings to a shop's folder: taxonomy, index, heads, one calibration, and a report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import rag_index
+from finetune.errors import DataError
+from finetune.evaluate.calibrate import write
+from finetune.shops import calibrating, columns, fitting, shop_taxonomy
+from finetune.shops.calibrating import Observed
+from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
+from finetune.shops.report import write_report
+from finetune.shops.table import Table
+from finetune.shops.titles import title_pattern
+from listing.calibration import FILE, Calibration
+from listing.catalogue import tools, vocabulary_of
+from listing.intake.photos import intake
+from listing.lexicon import english
+from listing.observe.heads import FILE as HEADS
+from listing.observe.heads import Heads
+from listing.observe.past_listings import PastListings
+from listing.observe.printed.brand_list import spellings, words_of
+from listing.safety.contacts import sure_contact
+from listing.shop import BRANDS, INDEX, TAXONOMY, Shop
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
+from rag_index.imports.catalogue import Catalogue, open_catalogue
+from rag_index.imports.glossary import DROP, Glossary
+from rag_index.imports.importer import Import
+
+CATEGORY = "category"
+SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
+MOST_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
+LEAST_LISTINGS = 20
+LEAST_BRAND = 2  # rows of a brand, for print to be read against it
+_KNOWN_AS = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of it: the version's folder, and the questions that have a head."""
+
+    version: Path
+    listings: int
+    questions: Sequence[str]
+
+
+def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) -> Learned:
+    """Learn a table into a shop's folder and put it into use.
+
+    stamp: names the weights of the embedded model in ``home``. DataError, ImportProblem: the table cannot be used.
+    """
+    folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
+    ours = open_catalogue(
+        table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors,
+        given=table.given, glossary=table.glossary, photos=table.photos,
+    )  # fmt: skip
+    words = columns.read_columns(ours)
+    tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
+    version = shop.new_version()
+    shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
+    taxonomy = load_taxonomy(version / TAXONOMY)
+    (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
+    observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
+    made = Import(
+        _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
+        features=observer.features, known_as=_KNOWN_AS,
+    )  # fmt: skip
+    rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
+    if rows.kept < LEAST_LISTINGS:
+        why = "; ".join(line.strip() for line in rows.lines())
+        raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
+    rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
+    questions = [CATEGORY, *words.values]
+    share = MOST_LISTINGS / rows.kept
+    listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
+    examples, answers = _examples(listings, questions)
+    spoken = [attribute.name for attribute in taxonomy.in_text()]
+    title_pattern((record for record, _, _ in listings), spoken).save(version)
+    tell("fitting the heads")
+    heads = fitting.fit_heads(examples, answers)
+    heads.save(version / HEADS)
+    tell("measuring what each source is worth")
+    index = rag_index.ListingIndex.open(version / INDEX, encoders.info)
+    with index:
+        past = PastListings(index, encoders, taxonomy)
+        observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
+    base = Calibration.load(folder)
+    write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
+    remarks = [*words.remarks, *rows.lines()]
+    write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
+    made.done()
+    shop.use(version)
+    return Learned(version, rows.kept, list(heads.values))
+
+
+def _brands(words: columns.ShopColumns) -> Iterator[str]:
+    """The brands of a table that the list of brands has not, as lines of it; ordinary words count alone in a line."""
+    listed = {spelling.key for spelling in spellings()}
+    for name, rows in words.brands.most_common():
+        if rows >= LEAST_BRAND and "".join(words_of(name)) not in listed:
+            yield f"!{name}" if name.lower() in english() else name
+
+
+def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
+    """The same table, read with the shop's own taxonomy: each word is itself."""
+    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
+    own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
+    glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
+    return open_catalogue(
+        table.path, vocabulary_of(taxonomy), columns.no_vectors, glossary=glossary, photos=ours.photos
+    )
+
+
+Listing = tuple[rag_index.IndexRecord, Mapping[str, Path], np.ndarray]
+
+
+def _examples(
+    listings: Sequence[Listing], questions: Sequence[str]
+) -> tuple[fitting.Examples, dict[str, list[str | None]]]:
+    """Photos with what their listings state; folds are of sellers, where the table names several, else of listings.
+
+    So are the votes of past listings counted: heads and votes know the same others.
+    """
+    shown = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
+    if not shown:
+        raise DataError("No listing has a photo that can be read: name the folder of the photos with --photos DIR.")
+    records = [record for record, _, _ in listings]
+    sellers = {r.seller_id for r in records if r.seller_id != r.listing_id}
+    groups = [r.seller_id if len(sellers) > 1 else r.listing_id for r in records]
+    examples = fitting.Examples(np.stack([row for _, row in shown]), np.array([i for i, _ in shown]), groups)
+    stated = {q: [r.category if q == CATEGORY else r.attributes.get(q) for r in records] for q in questions}
+    return examples, stated
+
+
+def _place(listing_id: str) -> float:
+    """A number in [0, 1) that the id alone decides, so that the same listings are drawn whenever they are learned."""
+    return int.from_bytes(hashlib.sha256(listing_id.encode()).digest()[:8], "big") / 2**64
+
+
+def _observed(
+    listings: Sequence[Listing],
+    heads: Heads,
+    examples: fitting.Examples,
+    answers: dict[str, list[str | None]],
+    past: PastListings,
+    observer: PhotoObserver,
+    taxonomy: Taxonomy,
+    tell: Tell,
+) -> Iterator[Observed]:
+    """A sample of listings, the same whenever they are learned again, as sources see them that know it not."""
+    apart = fitting.out_of_fold(examples, answers, dict(heads.values))
+    usable = [i for i, (_, files, _) in enumerate(listings) if files]
+    usable.sort(key=lambda i: _place(listings[i][0].listing_id))
+    chosen = usable[:SAMPLE]
+    vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
+    for number, i in enumerate(chosen, 1):
+        record, files, _ = listings[i]
+        digest, file = next(iter(files.items()))
+        (photo,) = intake([file])
+        past.remember(photo, vectors[record.listing_id])
+        near = past.find([photo], category=None, seller_id=record.seller_id)
+        by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
+        seen = in_a_draft(observer.observe(digest, photo), taxonomy, by_heads, near)
+        truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
+        yield Observed(record.listing_id, seen, truths, examples.groups[i])
+        if number % 50 == 0:
+            tell(f"{number} of {len(chosen)} listings looked at")

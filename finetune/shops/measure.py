@@ -1,0 +1,137 @@
+"""How well a shop's drafts answer what a table of new listings states, beside each source alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import rag_index
+from finetune.shops.columns import no_vectors
+from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
+from finetune.shops.table import Table
+from listing.calibration import GENERAL, Calibration
+from listing.catalogue import tools, vocabulary_of
+from listing.decide.category import shop_votes
+from listing.decide.decision import Decision, Rules
+from listing.decide.pool import Distribution, best
+from listing.decide.views import Views
+from listing.intake.photos import intake
+from listing.observe.heads import FILE, Heads
+from listing.observe.neighbours import Neighbours
+from listing.observe.past_listings import PastListings
+from listing.safety.contacts import sure_contact
+from listing.schema import Observation
+from listing.shop import INDEX, TAXONOMY
+from listing.taxonomy import Taxonomy, load_taxonomy
+from rag_index.imports.catalogue import open_catalogue
+from rag_index.imports.importer import Import
+
+CATEGORY = "category"
+ARMS = ("out of the box", "past listings", "heads", "shop")
+DRAWS, FREQUENT = 1000, 20
+Row = dict[str, Any]
+
+
+def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) -> dict[str, Row]:
+    """Question -> figures of the new listings; ``cache`` keeps what was worked out of their photos.
+
+    Arms: the untaught towers in the shop's words, the votes of past listings, the heads, and a draft of the shop's. No
+    language model takes part, and no print is read. ``frequent``: answers that 20 and more past listings state.
+    """
+    folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
+    taxonomy, learned, base = load_taxonomy(version / TAXONOMY), Calibration.load(version), Calibration.load(folder)
+    rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **learned.questions}}))
+    observer, heads = PhotoObserver(folder, stamp, cache / "observed.jsonl"), Heads.load(version / FILE)
+    vocabulary = vocabulary_of(taxonomy)
+    catalogue = open_catalogue(table.path, vocabulary, no_vectors, given=table.given, photos=table.photos)
+    made = Import(catalogue, tools(), encoders, cache, sure_contact, features=observer.features, known_as=Path("/new"))
+    made.prepare()
+    rows: dict[str, list[Row]] = {question: [] for question in learned.questions}
+    with rag_index.ListingIndex.open(version / INDEX, encoders.info) as index:
+        past = PastListings(index, encoders, taxonomy)
+        frequent = _frequent(index, learned.questions)
+        for record, (_, files, features) in zip(made.records(), made.photo_features(), strict=True):
+            if not files:
+                continue
+            digest, file = next(iter(files.items()))
+            (photo,) = intake([file])
+            past.remember(photo, record.image_vectors[0])
+            near = past.find([photo], category=None, seller_id=record.seller_id)
+            taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
+            seen = observer.observe(digest, photo)
+            decision = Decision(in_a_draft(seen, taxonomy, taught, near), 1, rules)
+            untaught = _untaught(seen, rules, taxonomy, base)
+            for question, into in rows.items():
+                truth = record.category if question == CATEGORY else record.attributes.get(question)
+                if truth:
+                    alone = (untaught(question), _votes(near, question), taught.get(question, {}))
+                    answers = {arm: best(d)[0] if d else None for arm, d in zip(ARMS, alone, strict=False)}
+                    least = learned.of(question).threshold
+                    into.append({"truth": truth, **answers, **_answer(decision, question, least)})
+    return {question: figures(answers, frequent[question]) for question, answers in rows.items() if answers}
+
+
+def _untaught(seen: Sequence[Observation], rules: Rules, taxonomy: Taxonomy, base: Calibration) -> Any:
+    """Question -> what the untaught sources say, in the shop's words."""
+    views = Views(in_a_draft(seen, taxonomy, {}, Neighbours()), 1)
+
+    def of(question: str) -> Distribution:
+        if question == CATEGORY:
+            return shop_votes(views, taxonomy, base.range).get(GENERAL, {})
+        pooled = views.pooled(question)
+        known = {v: p for v, p in (pooled.get("pixels") or pooled.get("classifier", {})).items() if v != "unknown"}
+        return known
+
+    return of
+
+
+def _votes(near: Neighbours, question: str) -> Distribution:
+    return near.categories if question == CATEGORY else near.votes.get(question, {})
+
+
+def _answer(decision: Decision, question: str, least: float) -> Row:
+    """A draft's likeliest answer, its next ones, and whether it is stated."""
+    if question == CATEGORY:
+        category = decision.category
+        three = [candidate.value for candidate in category.candidates]
+        return {"shop": category.value, "three": three, "stated": category.confidence >= least}
+    fact = next((fact for fact in decision.facts if fact.name == question), None)
+    if fact is None:
+        return {"shop": None, "three": [], "stated": False}
+    top = fact.value or fact.suggestion
+    return {"shop": top, "three": [top, *fact.alternatives[:2]], "stated": fact.value is not None}
+
+
+def _frequent(index: rag_index.ListingIndex, questions: Mapping[str, Any]) -> dict[str, set[str]]:
+    counts: dict[str, dict[str, int]] = {question: {} for question in questions}
+    for record in index.records():
+        for question, into in counts.items():
+            if value := record.category if question == CATEGORY else record.attributes.get(question):
+                into[value] = into.get(value, 0) + 1
+    return {question: {v for v, n in values.items() if n >= FREQUENT} for question, values in counts.items()}
+
+
+def figures(rows: Sequence[Row], frequent: set[str]) -> Row:
+    """Shares that are right, with 95 % intervals by bootstrap over listings, and what a shop's drafts state."""
+    often = [row for row in rows if row["truth"] in frequent]
+    out: Row = {"listings": len(rows), "frequent": len(often)}
+    for arm in ARMS:
+        out[arm] = interval([row[arm] == row["truth"] for row in rows])
+        out[f"{arm}, frequent"] = interval([row[arm] == row["truth"] for row in often])
+    stated = [row["shop"] == row["truth"] for row in rows if row["stated"]]
+    out["three"] = round(sum(row["truth"] in row["three"] for row in rows) / len(rows), 3)
+    out["stated"] = round(len(stated) / len(rows), 3)
+    out["right of those"] = round(sum(stated) / len(stated), 3) if stated else None
+    out["empty"] = sum(row["shop"] is None for row in rows)
+    return out
+
+
+def interval(hits: Sequence[bool]) -> list[float]:
+    """[share, lower, upper] of hits."""
+    if not hits:
+        return []
+    rng, n = random.Random(0), len(hits)
+    draws = sorted(sum(rng.choices(hits, k=n)) / n for _ in range(DRAWS))
+    return [round(x, 3) for x in (sum(hits) / n, draws[DRAWS // 40], draws[-DRAWS // 40])]

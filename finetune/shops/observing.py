@@ -1,0 +1,97 @@
+"""What the sources that no shop has taught see on a shop's photos, kept by photo in our words; and it in the shop's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.evaluate.row_cache import RowCache
+from listing.calibration import Calibration
+from listing.decide.decision import Decision, Rules
+from listing.decide.pool import Distribution
+from listing.observe.neighbours import Neighbours, vote_observations
+from listing.observe.networks.photo_features import VERSION, PhotoFeatures
+from listing.observe.source import Context, Source, shares
+from listing.observe.sources import Installed, build_sources
+from listing.request import DraftRequest, Photo
+from listing.schema import Observation
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
+from listing.translation import in_shop_words
+from rag_index.imports.importer import Features
+
+UNHEARD = ("seller", "tower", "roles", "neighbours", "heads", "mllm", "ocr")  # here; ``roles`` reads print
+
+
+class PhotoObserver:
+    """The untaught sources of a model folder. ``file``: where observations are kept, by the digest of the photo."""
+
+    def __init__(self, folder: Path, stamp: str, file: Path) -> None:
+        self.folder, self.stamp = folder, stamp
+        self._cache = RowCache(file, lambda row: f"{row['stamp']} {row['photo']}")
+
+    @cached_property
+    def installed(self) -> Installed:
+        """The networks, loaded when the first photo has to be looked at."""
+        return Installed(backend=None, folder=self.folder)  # type: ignore[arg-type]  # no source here asks a model
+
+    @cached_property
+    def _sources(self) -> Sequence[Source]:
+        return build_sources(self.installed, UNHEARD)
+
+    @property
+    def features(self) -> Features:
+        """What heads are fitted on."""
+        return Features(f"features {VERSION} {self.stamp}", self._encode)
+
+    def _encode(self, photos: Sequence[Any]) -> np.ndarray:
+        return self._photo_features(photos)
+
+    @cached_property
+    def _photo_features(self) -> PhotoFeatures:
+        if self.installed.imagenet is None or self.installed.evidence_tower is None:
+            raise FileNotFoundError(self.folder)
+        return PhotoFeatures(self.installed.imagenet.classifier, self.installed.evidence_tower)
+
+    def observe(self, digest: str, photo: Photo) -> list[Observation]:
+        """What they see on a photo, whose file has this digest."""
+        key = f"{self.stamp} {digest}"
+        if key not in self._cache:
+            rows = [o.model_dump(exclude_defaults=True) for o in self._observed(photo)]
+            self._cache.put({"stamp": self.stamp, "photo": digest, "observations": rows})
+        return [Observation.model_validate(row) for row in self._cache[key]["observations"]]
+
+    def _observed(self, photo: Photo) -> list[Observation]:
+        taxonomy, seen = load_taxonomy(DEFAULT_FILE), list[Observation]()
+        rules = Rules(taxonomy, Calibration.load(self.folder))
+        request = DraftRequest(photos=(photo,))
+        context = Context(request, taxonomy, rules.calibration, partial(Decision, seen, 1, rules), observations=seen)
+        for source in self._sources:
+            seen.extend(source.observe(request.photos, context))
+        return seen
+
+
+def in_a_draft(
+    observations: Sequence[Observation], taxonomy: Taxonomy, heads: Mapping[str, Distribution], near: Neighbours
+) -> list[Observation]:
+    """What a draft of the shop's is decided from: observations in our words, its heads, and the votes of past listings.
+
+    heads: question -> distribution over the shop's words. near: the past listings of others that look alike.
+    """
+    words = [
+        o.model_copy(update={"probabilities": dict(in_shop_words(o.probabilities, o.question, taxonomy))})
+        for o in observations
+    ]
+    taught = [
+        Observation(source="heads", question=question, photo=0, probabilities=shares(distribution))
+        for question, distribution in heads.items()
+    ]
+    return [*words, *taught, *vote_observations(near)]
+
+
+def by_name(values: Sequence[str], row: np.ndarray) -> dict[str, float]:
+    """Probabilities [values] by name."""
+    return dict(zip(values, row.tolist(), strict=True))

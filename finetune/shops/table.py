@@ -1,0 +1,19 @@
+"""A table of listings and how it is to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rag_index.imports.catalogue import Given
+from rag_index.imports.glossary import Glossary
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is learned from. given: field -> columns that a person named; photos: the folder of the photos."""
+
+    path: Path
+    given: Given = field(default_factory=dict)
+    glossary: Glossary | None = None
+    photos: Path | None = None

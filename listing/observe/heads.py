@@ -1,0 +1,76 @@
+"""Linear heads that a shop's past listings taught: one a question, on the frozen features of the photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from listing.observe.networks.photo_features import PhotoFeatures
+from listing.observe.source import Context, Source, shares
+from listing.request import Photo
+from listing.schema import Observation
+
+FILE = "heads.safetensors"
+
+
+@dataclass(frozen=True)
+class Heads:
+    """``mean`` [n] and ``axes`` [n, k] project the features; question -> its values, and weights [k + 1, values]."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+    values: Mapping[str, Sequence[str]]
+    weights: Mapping[str, np.ndarray]
+
+    def __call__(self, features: np.ndarray, question: str) -> np.ndarray:
+        """Features [photos, n] -> probabilities [photos, values]."""
+        scores = self.project(features) @ self.weights[question][:-1] + self.weights[question][-1]
+        exp = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(exp / exp.sum(axis=1, keepdims=True))
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Features [photos, n] -> [photos, k]."""
+        return np.asarray((features - self.mean) @ self.axes)
+
+    @classmethod
+    def load(cls, file: Path) -> Heads:
+        """Read a file of ``save``."""
+        import json
+
+        from safetensors import safe_open
+
+        with safe_open(file, "np") as opened:
+            values = json.loads(opened.metadata()["values"])
+            tensors = {name: opened.get_tensor(name).astype(np.float32) for name in opened.keys()}  # noqa: SIM118
+        weights = {name: tensors[f"heads.{name}"] for name in values}
+        return cls(tensors["mean"], tensors["axes"], values, weights)
+
+    def save(self, file: Path) -> None:
+        """Write all as safetensors, the values' names in its metadata."""
+        import json
+
+        from safetensors.numpy import save_file
+
+        tensors = {"mean": self.mean, "axes": self.axes, **{f"heads.{n}": w for n, w in self.weights.items()}}
+        save_file({n: np.ascontiguousarray(t, np.float32) for n, t in tensors.items()}, file,
+                  metadata={"values": json.dumps(self.values)})  # fmt: skip
+
+
+class ShopHeads(Source):
+    """The heads of a shop's folder: its categories and attributes, in its own words."""
+
+    name = "heads"
+
+    def __init__(self, heads: Heads, features: PhotoFeatures) -> None:
+        self.heads, self.features = heads, features
+
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
+        """A distribution over the values of each question, of each photo."""
+        features = self.features([photo.image for photo in photos])
+        for question, values in self.heads.values.items():
+            for i, row in enumerate(self.heads(features, question).tolist()):
+                known = shares(dict(zip(values, row, strict=True)))
+                yield Observation(source=self.name, question=question, photo=i, probabilities=known)

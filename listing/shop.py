@@ -1,0 +1,91 @@
+"""The folder of a shop: what was learned from its past listings, in versions of which one is in use.
+
+``versions/0003/`` holds taxonomy, index, heads, calibration and report of one run of ``./ipl learn``; the file
+``current`` names the version that drafts are made with, and ``cache/`` keeps what is slow to work out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from listing.errors import IplError
+from listing.taxonomy import load_taxonomy
+
+VARIABLE = "IPL_SHOP"
+TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
+KEPT = 3  # versions; a rollback goes to one of them
+
+
+class ShopError(IplError, ValueError):
+    """The folder is no shop's, or has no version to go back to; the message says what to do."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop's folder, whether something was learned into it or not."""
+
+    folder: Path
+
+    @property
+    def cache(self) -> Path:
+        """Folder of what another run need not work out again."""
+        return self.folder / "cache"
+
+    @property
+    def current(self) -> Path:
+        """The folder of the version in use. ShopError: nothing was learned into it."""
+        file = self.folder / "current"
+        version = self.folder / "versions" / file.read_text(encoding="utf-8").strip() if file.is_file() else None
+        if version is None or not (version / TAXONOMY).is_file():
+            raise ShopError(f"There is no shop in {self.folder}; make one with: ipl learn TABLE -o {self.folder}")
+        return version
+
+    def versions(self) -> list[Path]:
+        """Folders of all versions, oldest first."""
+        return sorted(path for path in (self.folder / "versions").glob("[0-9]*") if path.is_dir())
+
+    def new_version(self) -> Path:
+        """An empty folder for the next version, which is not in use yet."""
+        versions = self.versions()
+        folder = self.folder / "versions" / f"{int(versions[-1].name) + 1 if versions else 1:04}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def use(self, version: Path) -> None:
+        """Put a version into use; all but the newest ones and this one are deleted."""
+        scratch = self.folder / "current.tmp"
+        scratch.write_text(version.name + "\n", encoding="utf-8")
+        scratch.replace(self.folder / "current")
+        for old in self.versions()[:-KEPT]:
+            if old != version:
+                shutil.rmtree(old)
+
+    def roll_back(self) -> Path:
+        """Put the version before the current one into use. ShopError: there is none."""
+        earlier = [version for version in self.versions() if version.name < self.current.name]
+        if not earlier:
+            raise ShopError(f"{self.folder} has no version before {self.current.name}, which stays in use.")
+        self.use(earlier[-1])
+        return earlier[-1]
+
+
+def use_shop(folder: str | Path | None = None) -> Path | None:
+    """Make this process, and those it starts, speak a shop's words; the folder of its version, None without a shop.
+
+    folder: None takes ``IPL_SHOP``. Taxonomy and index are the shop's from here on. ShopError: see ``Shop.current``.
+    """
+    named = folder or os.environ.get(VARIABLE)
+    if not named:
+        return None
+    shop = Path(named).expanduser().resolve()
+    version = Shop(shop).current
+    settings = {VARIABLE: shop, "IPL_TAXONOMY": version / TAXONOMY, "IPL_INDEX": version / INDEX}
+    if any(os.environ.get(name) != str(value) for name, value in settings.items()):
+        os.environ.update({name: str(value) for name, value in settings.items()})
+        load_taxonomy.cache_clear()
+    return version

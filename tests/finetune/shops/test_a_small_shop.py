@@ -1,0 +1,128 @@
+"""From a table with photos to drafts in its words: by the command, with the real networks, on drawn pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from app.cli.main import main
+from finetune.data.photosets import data_root
+from listing.decide.decision import Decision
+from listing.intake.photos import intake
+from listing.observe.source import Context
+from listing.pipeline_parts import build_parts
+from listing.request import DraftRequest
+from listing.shop import use_shop
+from tests.conftest import REAL_HOME
+
+COLOURS = {"Crimson": (170, 20, 40), "Navy": (20, 30, 90), "Lime": (150, 220, 40)}
+KINDS = ("Discs", "Flags")
+SETTINGS = ("IPL_SHOP", "IPL_TAXONOMY", "IPL_INDEX")
+
+
+@pytest.fixture(autouse=True)
+def settings_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shop is a setting of the process: another test speaks its own words again."""
+    monkeypatch.setenv("IPL_HOME", str(REAL_HOME))
+    yield
+    for name in SETTINGS:
+        os.environ.pop(name, None)
+    from listing.taxonomy import load_taxonomy
+
+    load_taxonomy.cache_clear()
+
+
+def picture(kind: str, colour: tuple[int, int, int], at: int) -> Image.Image:
+    image = Image.new("RGB", (320, 320), (235, 235, 230))
+    draw, shift = ImageDraw.Draw(image), 6 * at
+    if kind == "Discs":
+        draw.ellipse((60 + shift, 50, 200 + shift, 190), fill=colour)
+    else:
+        for y in range(40, 280, 40):
+            draw.rectangle((40, y, 200 + shift, y + 18), fill=colour)
+    return image
+
+
+def shop_table(folder: Path, count: int = 36, shuffled: bool = False) -> Path:
+    rows = []
+    for i in range(count):
+        kind, colour = KINDS[i % 2], list(COLOURS)[i // 2 % 3]
+        picture(kind, COLOURS[colour], i // 6).save(folder / f"{i}.jpg", quality=92)
+        said = KINDS[i * 7 // 5 % 2] if shuffled else kind
+        rows.append({"id": i, "title": f"Acme {colour} {said}", "category": said, "shade": colour, "image": f"{i}.jpg"})
+    with (folder / "shop.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "shop.csv"
+
+
+@pytest.mark.model
+def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shop = tmp_path / "shop"
+    assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop)]) == 0
+    report = json.loads((shop / "versions" / "0001" / "report.json").read_text())
+    assert report["questions"]["category"]["right"] > 0.9
+    assert "category" in capsys.readouterr().out
+    assert (shop / "versions" / "0001" / "report.html").is_file()
+
+    use_shop(shop)
+    parts = build_parts(None, True, REAL_HOME, without=["mllm", "ocr", "roles"])
+    picture("Flags", (22, 32, 88), 2).save(tmp_path / "new.jpg")
+    photos = intake([tmp_path / "new.jpg"])
+    seen: list = []
+    request, rules = DraftRequest(photos), parts.rules
+    context = Context(request, rules.taxonomy, rules.calibration, lambda: Decision(seen, 1, rules), observations=seen)
+    for source in parts.sources:
+        seen.extend(source.observe(photos, context))
+    decision = Decision(seen, 1, parts.rules)
+    assert decision.category.value == "Flags"
+    assert {fact.name for fact in decision.facts} >= {"shade", "colour"}
+    parts.search.index.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.model
+def test_shuffled_answers_are_said_to_teach_nothing(tmp_path: Path) -> None:
+    assert main(["learn", str(shop_table(tmp_path, shuffled=True)), "-o", str(tmp_path / "shop")]) == 0
+    report = json.loads((tmp_path / "shop" / "versions" / "0001" / "report.json").read_text())
+    assert any("Nothing can be learned of category" in remark for remark in report["remarks"])
+    calibration = json.loads((tmp_path / "shop" / "versions" / "0001" / "calibration.json").read_text())
+    assert calibration["questions"]["category"]["weights"] == {"general": 1.0}
+
+
+@pytest.mark.model
+def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = shop_table(tmp_path)
+    for photo in tmp_path.glob("*.jpg"):
+        photo.unlink()
+    assert main(["learn", str(table), "-o", str(tmp_path / "shop")]) == 2
+    said = capsys.readouterr().err
+    assert "too few rows to learn from" in said
+    assert "none of its photos can be used" in said
+
+
+@pytest.mark.data
+@pytest.mark.model
+def test_a_slice_of_a_real_catalogue_beats_the_towers(tmp_path: Path) -> None:
+    import pandas as pd
+
+    import finetune
+    from listing.shop import Shop
+
+    root = data_root() / "fashion_catalog"
+    frame = pd.read_parquet(root / "listings.parquet").sample(170, random_state=0)
+    frame.iloc[:120].to_csv(tmp_path / "past.csv", index=False)
+    frame.iloc[120:].to_csv(tmp_path / "new.csv", index=False)
+    stamp = finetune.weights_stamp(REAL_HOME / "models" / "ipl-mini")
+    past = finetune.Table(tmp_path / "past.csv", photos=root)
+    learned = finetune.learn(past, Shop(tmp_path / "shop"), REAL_HOME, stamp)
+    new = finetune.Table(tmp_path / "new.csv", photos=root)
+    figures = finetune.measure(learned.version, new, tmp_path / "new", REAL_HOME, stamp)["category"]
+    assert figures["shop"][0] > figures["out of the box"][0]
+    assert figures["empty"] == 0
