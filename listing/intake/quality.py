@@ -30,6 +30,7 @@ _DESCRIPTION_LENGTH = (80, 800)
 _LONG_SENTENCE = 25
 _COUNT_SHARE = {0: 0.0, 1: 0.7, 2: 0.85}
 _WORTH_A_TIP = 0.02
+_WRITTEN = ("title", "description", "note")
 
 
 def photo_quality(image: Image.Image) -> dict[str, float]:
@@ -81,6 +82,7 @@ def assess(
     expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
     own: title and description as the program writes them; no text counts less for being like these.
     """
+    flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
     known = {f.name for f in attributes if f.value is not None or f.locked or _told(f)}  # left out is an answer, too
     missing = [name for name in expected if name not in known]
     guesses = [fact.name for fact in attributes if fact.value is None and fact.suggestion is not None]

@@ -99,13 +99,13 @@ def render(
 
 
 def _unnamed(claims: Sequence[Claim]) -> Text:
-    """Both texts of an item that nobody has named yet: what can be read and which colour it is."""
+    """Both texts of an item that nobody has named yet: what can be read and which colour it is, if anything."""
     marker, facts = Marker(), {c.attribute: c for c in reversed(claims)}
     words = {name: marker.mark(c, c.value.replace("-", " ")) for name, c in facts.items()}
     printed = marker.mark(facts["text"], f'"{facts["text"].value}"') if "text" in facts else ""
     name = facts.get("text") or facts.get("brand")
     colours = [words[n] for n in ("colour", "colour2") if n in words]
-    title = marker.mark(name, name.value) if name else f"Something {' and '.join(colours)}" if colours else ""
+    title = marker.mark(name, name.value) if name else f"Something {' and '.join(colours) or 'for sale'}"
     sentences = [f"It says {printed} on it."] if printed else []
     sentences += [f"It is {' and '.join(colours)}."] if colours else []
     sentences += [f"The brand is {words['brand']}."] if "brand" in words and name is not facts["brand"] else []
@@ -113,7 +113,7 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}
     sentences += [f"{label}: {words[name]}." for name, label in labels.items() if name in words]
     shown, spans = marker.unmark(title, "title")
-    description, more = marker.unmark(" ".join(sentences), "description")
+    description, more = marker.unmark(" ".join(sentences) or OTHER_OPEN[0], "description")
     return Text(shown, description, [*spans, *more])
 
 

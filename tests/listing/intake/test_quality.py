@@ -83,7 +83,11 @@ def test_a_full_draft() -> None:
         ({"photos": [GOOD_PHOTO]}, "photos", "Add more photos"),
         ({"description": "A hoodie."}, "length", "Make the description longer"),
         ({"title": "H" * 100}, "length", "Make the title shorter"),
-        ({"flags": [Flag(code="contact", message="A phone number was taken out.")]}, "violations", "A phone number"),
+        (
+            {"flags": [Flag(code="contact", message="A phone number was taken out.", field="note")]},
+            "violations",
+            "A phone number",
+        ),
         ({"description": DESCRIPTION.upper()}, "readability", "not in capitals"),
         ({"description": (DESCRIPTION * 3).replace(".", " and")}, "readability", "shorter sentences"),
     ],
