@@ -113,7 +113,7 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}
     sentences += [f"{label}: {words[name]}." for name, label in labels.items() if name in words]
     shown, spans = marker.unmark(title, "title")
-    description, more = marker.unmark(" ".join(sentences) or OTHER_OPEN[0], "description")
+    description, more = marker.unmark(" ".join(sentences) or INVITES[0], "description")
     return Text(shown, description, [*spans, *more])
 
 
