@@ -43,6 +43,6 @@ def together(probabilities: Mapping[str, float]) -> dict[str, float]:
     """The probabilities, with those of what excludes each other lowered to a sum of 1 where they exceed it."""
     totals = [(group, sum(probabilities.get(phrase, 0.0) for phrase in group)) for group in EXCLUSIVE]
     return {
-        phrase: p / max(1.0, *(total for group, total in totals if phrase in group), 1.0)
+        phrase: p / max([1.0, *(total for group, total in totals if phrase in group)])
         for phrase, p in probabilities.items()
     }

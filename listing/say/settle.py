@@ -21,6 +21,7 @@ _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})
 _KEPT = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
+_NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
@@ -240,6 +241,7 @@ def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
     closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
     return (
         attribute == "sleeve"
+        or (attribute == "neckline" and fact.value in _NO_COLLAR and detail.value in _COLLARS)
         or (attribute == "pattern" and fact.value == "solid" and form.group in _PRINTED)
         or (attribute == "closure" and closed)
     )

@@ -1,10 +1,14 @@
 """Heads on frozen features learn what can be learnt and leave out what is not settled; curves are right."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from finetune.data.details import read_details
 from finetune.embedded.curves import GRID, Fitted
 from finetune.embedded.heads import FOLDS, Problem, folds_of, said
+from finetune.embedded.questions import annotate, targets, vocabularies
 
 
 def problem(weight: float = 1.0) -> Problem:
@@ -47,3 +51,15 @@ def test_a_curve_says_how_often_a_phrase_is_right_where_the_photo_settles_it() -
     curve = Fitted(raw, right, settled).curves(["bow"])["bow"]
     assert curve["raw"] == GRID
     assert abs(np.interp(0.8, curve["raw"], curve["right"]) - 0.4) < 0.06
+
+
+def test_what_the_photo_does_not_settle_is_no_target() -> None:
+    rows = read_details(Path())[:300]
+    annotate(rows)
+    values = vocabularies(rows)
+    goal, weight = targets(rows, values)
+    phrases = values["details"]
+    for row, there, counted in zip(rows, goal["details"], weight["details"], strict=True):
+        assert {p for p, is_there in zip(phrases, there, strict=True) if is_there} == row["details"] & set(phrases)
+        assert {p for p, counts in zip(phrases, counted, strict=True) if not counts} == row["unsettled"] & set(phrases)
+    assert 0 < float((1 - weight["details"]).sum()) < float(goal["details"].sum())

@@ -322,6 +322,16 @@ def test_a_composition_is_said_with_its_shares(shares, said, adjective):
         assert (adjective or "cotton") in words if adjective else "cotton" not in words
 
 
+def test_a_hood_and_a_stand_up_collar_are_not_said_together() -> None:
+    for likelier, other in (("stand-up collar", "hood"), ("hood", "stand-up collar")):
+        p = {"stand-up collar": 0.95 if likelier == "stand-up collar" else 0.91, "hood": 0.93}
+        known = [fact("neckline", "hood", p["hood"])]
+        seen = [Detail(phrase="stand-up collar", confidence=p["stand-up collar"])]
+        said = render(claims_of(category("Outwear"), known, seen, TAXONOMY, CALIBRATION), TAXONOMY, key="0").description
+        assert likelier in said
+        assert other not in said
+
+
 # -- where the second colour is --
 
 
