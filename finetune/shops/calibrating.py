@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from listing.schema import Observation
 from listing.taxonomy import Taxonomy
 
 PRECISION = 0.9
-MIN_GAIN = 0.05  # nats that the pool must save against knowing only how frequent each value is
 MIN_CASES = 10
 _FLOOR = 1e-4
 
@@ -53,7 +53,7 @@ def fit(listings: Sequence[Observed], questions: Sequence[str], taxonomy: Taxono
         cases = cases_of(listings, question, taxonomy, base)
         weights = fit_weights(cases) if len(cases) >= MIN_CASES else {}
         pool = [(case, combine(case.sources, weights)) for case in cases] if weights else []
-        if gain(pool) < MIN_GAIN:
+        if gain(pool) <= 0:
             unlearned = {GENERAL: 1.0} if question == "category" else {}
             if question not in base.questions or unlearned:
                 fitted[question] = QuestionCalibration(weights=unlearned, threshold=MAX_THRESHOLD)
@@ -88,13 +88,19 @@ def sources_of(listing: Observed, question: str, taxonomy: Taxonomy, base: Calib
 
 
 def gain(pool: Sequence[tuple[Case, Distribution]]) -> float:
-    """Mean nats that a pool saves against the shares of the answers; below 0 it does worse."""
-    if not pool:
+    """Nats a listing that a pool saves against the shares of the answers, less twice their standard error.
+
+    Of a few listings chance alone saves something; at 0 or below nothing was learned.
+    """
+    if len(pool) < MIN_CASES:
         return 0.0
-    shares = Counter(next(iter(case.truths)) for case, _ in pool)
-    prior = -sum(n / len(pool) * math.log(n / len(pool)) for n in shares.values())
-    loss = -sum(math.log(max(d.get(next(iter(case.truths)), 0.0), _FLOOR)) for case, d in pool) / len(pool)
-    return prior - loss
+    truths = [next(iter(case.truths)) for case, _ in pool]
+    shares = Counter(truths)
+    saved = [
+        math.log(max(d.get(truth, 0.0), _FLOOR)) - math.log(shares[truth] / len(pool))
+        for truth, (_, d) in zip(truths, pool, strict=True)
+    ]
+    return statistics.mean(saved) - 2 * statistics.stdev(saved) / math.sqrt(len(saved))
 
 
 def answers(

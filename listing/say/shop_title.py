@@ -10,12 +10,14 @@ from listing.schema import Span
 from listing.taxonomy import Taxonomy
 from listing.titles import CATEGORY, TitlePattern
 
+_ALWAYS = (CATEGORY, "colour")  # marked where they are unsure: without them it is no title
+
 
 def shop_title(pattern: TitlePattern, claims: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]] | None:
     """The title and its spans; None where nothing but the category could be named."""
     marker, facts = Marker(), {claim.attribute: claim for claim in reversed(claims)}
     named = [facts[name] for name in pattern.order if name in facts]
-    firm = [c for c in named if c.attribute == CATEGORY or c.status != "check" or c.likelihood >= FIRM]
+    firm = [c for c in named if c.attribute in _ALWAYS or c.status != "check" or c.likelihood >= FIRM]
     if len(firm) < 2 or CATEGORY not in facts:
         return None
     text = " ".join(marker.mark(claim, _words(claim, pattern, taxonomy)) for claim in firm)

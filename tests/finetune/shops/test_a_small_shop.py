@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,11 +51,11 @@ def picture(kind: str, colour: tuple[int, int, int], at: int) -> Image.Image:
 
 
 def shop_table(folder: Path, count: int = 36, shuffled: bool = False) -> Path:
-    rows = []
+    rows, drawn = [], random.Random(0)
     for i in range(count):
         kind, colour = KINDS[i % 2], list(COLOURS)[i // 2 % 3]
         picture(kind, COLOURS[colour], i // 6).save(folder / f"{i}.jpg", quality=92)
-        said = KINDS[i * 7 // 5 % 2] if shuffled else kind
+        said = drawn.choice(KINDS) if shuffled else kind
         rows.append({"id": i, "title": f"Acme {colour} {said}", "category": said, "shade": colour, "image": f"{i}.jpg"})
     with (folder / "shop.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
