@@ -12,11 +12,10 @@ from recommend.data.parquet import ParquetStream
 from recommend.data.schema import table_files
 from recommend.features.feature_map import FeatureMap
 from recommend.features.matches import match
-from recommend.features.ragged import Batch, array_of, ragged_of, tensor_of
+from recommend.features.ragged import Batch, array_of, ragged_of
 from recommend.training.runs import asked, load_run
-from recommend.world.oracle import FOLDER, open_oracle
 
-COUNT, POPULAR, TREES, ORACLE = "history count", "popularity by category", "boosted trees", "oracle"
+COUNT, POPULAR, TREES = "history count", "popularity by category", "boosted trees"
 CATEGORY = "category"
 MOST_ROWS = 1_000_000  # of the training days, in whole days, the latest first
 PRIOR = 20.0  # rows with which a rate begins
@@ -48,18 +47,6 @@ def baselines(folder: Path, log: Path) -> dict[str, Floats]:
     found[POPULAR] = _popularity(known, new)
     trees = _trees(known, new)
     return found if trees is None else found | {TREES: trees}
-
-
-def oracle(log: Path, days: tuple[int, int], numbers: NDArray[np.int64]) -> Floats | None:
-    """(rows,) true click probabilities of impressions by their numbers, in a simulated world; None elsewhere."""
-    if not (log.parent / FOLDER / "impression").is_dir():
-        return None
-    files = table_files(log, "impression", *days)
-    names = [f"impression/{f.parent.name}" for f in files]
-    truth = np.concatenate([open_oracle(log.parent, name)["p_click_without_page"] for name in names])
-    first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
-    found: Floats = truth[numbers - int(first[0])]  # impressions are numbered in the order of the files
-    return found
 
 
 class _Table:
