@@ -12,12 +12,12 @@ from recommend.data.parquet import ParquetStream
 from recommend.data.schema import table_files
 from recommend.features.feature_map import FeatureMap
 from recommend.features.matches import match
-from recommend.features.ragged import Batch, array_of, ragged_of, tensor_of
+from recommend.features.ragged import Batch, array_of, ragged_of
 from recommend.training.runs import asked, load_run
-from recommend.world.oracle import FOLDER, open_oracle
 
-COUNT, POPULAR, TREES, ORACLE = "history count", "popularity by category", "boosted trees", "oracle"
+COUNT, POPULAR, TREES = "history count", "popularity by category", "boosted trees"
 CATEGORY = "category"
+MOST_ROWS = 1_000_000  # of the training days, in whole days, the latest first
 PRIOR = 20.0  # rows with which a rate begins
 MOST_VALUES = 250  # of an id that trees read as a category; they have room for 255
 Floats = NDArray[np.float64]
@@ -32,30 +32,21 @@ def baselines(folder: Path, log: Path) -> dict[str, Floats]:
     Returns:
         (rows,) scores by name: the history count, which is no probability, where there is a history; popularity (the
         item's click rate of the training days, drawn to that of its category); boosted trees (scikit-learn's, default
-        settings) on the run's numbers, matches, counts and ids of few values, where scikit-learn is installed.
+        settings) on the run's numbers, matches, counts and ids of few values, where scikit-learn is installed. Both
+        learn from the latest ``MOST_ROWS``.
     """
     model, encode, split = load_run(folder, log)
-    features = model.features
+    features, (first, last) = model.features, split.train
+    while first < last and ParquetStream(table_files(log, "impression", first, last), ()).rows() > MOST_ROWS:
+        first += 1
     known, new = (
         _Table.read(features, ((raw, encode(raw)) for raw in asked(model, log, days, features.columns)))
-        for days in (split.train, split.test)
+        for days in ((first, last), split.test)
     )
     found = {} if new.count is None else {COUNT: new.count}
     found[POPULAR] = _popularity(known, new)
     trees = _trees(known, new)
     return found if trees is None else found | {TREES: trees}
-
-
-def oracle(log: Path, days: tuple[int, int], numbers: NDArray[np.int64]) -> Floats | None:
-    """(rows,) true click probabilities of impressions by their numbers, in a simulated world; None elsewhere."""
-    if not (log.parent / FOLDER / "impression").is_dir():
-        return None
-    files = table_files(log, "impression", *days)
-    names = [f"impression/{f.parent.name}" for f in files]
-    truth = np.concatenate([open_oracle(log.parent, name)["p_click_without_page"] for name in names])
-    first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
-    found: Floats = truth[numbers - int(first[0])]  # impressions are numbered in the order of the files
-    return found
 
 
 class _Table:

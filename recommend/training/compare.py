@@ -20,7 +20,8 @@ from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS, model_class, model_config
-from recommend.training.baselines import COUNT, ORACLE, POPULAR, TREES, baselines, oracle
+from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
+from recommend.training.evaluation import truth_of
 from recommend.training.run_config import RunConfig
 from recommend.training.runs import (
     RUN,
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[..., float]] = {
     "logloss": lambda y, p, user: logloss(y, p),
 }
 Estimated = dict[str, float | None]  # fields of an ``Estimate``; None: too few rows tell it
+ORACLE = "oracle"  # the truth of a simulated world, beside the models
 GROUPS = 40  # of users, each of which is left out in turn
 
 
@@ -88,7 +90,7 @@ def compare(
     say("baselines")
     folder = max(arms, key=lambda arm: len(features_of(arm[1]).features))[0]
     below = {name: [p] for name, p in baselines(folder, log).items()}
-    truth = oracle(log, run.test_days, table["impression_id"]) if run.labels[0] == "click" else None
+    truth = truth_of(log, run.test_days, table["impression_id"]) if run.labels[0] == "click" else None
     above = {} if truth is None else {ORACLE: [truth]}
     all_of = _measured(table["label"].astype(bool), scores | below | above, table["user"], groups, list(below))
     found = {name: all_of[name] for name in scores}

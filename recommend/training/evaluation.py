@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from recommend.data.parquet import DataError
+from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.schema import table_files
+from recommend.features.ragged import tensor_of
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
-from recommend.training.baselines import COUNT, POPULAR, TREES, baselines, oracle
+from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.runs import asked, load_run
 from recommend.training.scoring import measured, predictions
 from recommend.training.trainer import computing
-from recommend.world.oracle import no_oracle
+from recommend.world.oracle import FOLDER, no_oracle, open_oracle
 
 
 def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = "fp32") -> dict[str, Any]:
@@ -39,7 +43,7 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
     for name, scores in baselines(folder, log).items():
         of = measures(table[label], scores, group)
         found[f"{name} of {label}"] = {n: v for n, v in of.items() if name != COUNT or n in ("auc", "gauc")}
-    truth = oracle(log, split.test, table["impression_id"]) if "p_click" in table else None
+    truth = truth_of(log, split.test, table["impression_id"]) if "p_click" in table else None
     if truth is not None:
         found["oracle of click"] = measures(table["click"], truth, group)
         for name, p in (("click", table["p_click"]), ("oracle of click", truth)):
@@ -47,6 +51,18 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
     own = found[next(n for n, (of, _) in model.measured().items() if of == label)]["auc"]
     loses = [n for n in (COUNT, POPULAR, TREES) if found.get(f"{n} of {label}", {"auc": 0.0})["auc"] > own]
     return {"days": list(split.test), "rows": len(group), "measures": found, "loses": loses}
+
+
+def truth_of(log: Path, days: tuple[int, int], numbers: NDArray[Any]) -> NDArray[Any] | None:
+    """(rows,) true click probabilities of impressions by their numbers, in a simulated world; None elsewhere."""
+    if not (log.parent / FOLDER / "impression").is_dir():
+        return None
+    files = table_files(log, "impression", *days)
+    names = [f"impression/{f.parent.name}" for f in files]
+    truth = np.concatenate([open_oracle(log.parent, name)["p_click_without_page"] for name in names])
+    first = tensor_of(next(iter(ParquetStream(files[:1], ["impression_id"], 1)))["impression_id"])
+    found: NDArray[Any] = truth[numbers - int(first[0])]  # impressions are numbered in the order of the files
+    return found
 
 
 def line(measures: dict[str, float]) -> str:

@@ -32,7 +32,8 @@ from tests.recommend import tiny
 SMALL = ModelConfig(embedding=8, attention=(8,), mlp=(16, 8), initial_std=0.1, experts=2)
 DIMS = 10
 TOY = FeatureMap(features=(Feature(column="content", role="target", kind="vector", size=DIMS),), group="user_id")
-TOY_MODEL = ModelConfig(mlp=(32, 8), activation="relu")
+TOY_MODEL = ModelConfig(mlp=(32, 8), activation="relu", layer_norm=False)
+TOY_TRAIN = TrainConfig(epochs=4, learning_rate=4e-3, table_rate=0.0, schedule="constant", warmup=0.0, threads=1)
 
 
 def two_systems(rows: int, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -186,7 +187,7 @@ def learned(align: float = Parts().align, decorrelate: float = Parts().decorrela
     parts = dataclasses.replace(Parts(), align=align, decorrelate=decorrelate)
     model = Rec4Ad(TOY, {}, TOY_MODEL, parts=parts)
     rows = two_systems(12_000)
-    train(model, MemoryStream(rows, 512), TrainConfig(epochs=4, learning_rate=4e-3, threads=1))
+    train(model, MemoryStream(rows, 512), TOY_TRAIN)
     model.eval()
     return model, two_systems(4_000, seed=1)
 
