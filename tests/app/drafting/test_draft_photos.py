@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.seller.draft_part import draft_html
+from app.store import draft_repo
 from app.store.tables import DraftRow
 from app.views import AppError
 from listing.events import DraftEvent
@@ -68,6 +69,20 @@ class TestWrittenAgain:
         assert [p.id for p in tab.draft.photos] == tab.shown
         tab.press("publish")
         assert files_there(services, [p.id for p in tab.desk.published.photos]) == [True]
+
+    def test_after_its_server_ended_by_the_page_that_opens_it(self, build, me, tab, tmp_path):
+        tab.take(picture(1), folder=tmp_path)
+        tab.page.keep_note(tab.desk, "Worn twice.", tab.request)
+        draft = tab.draft.draft_id
+        with tab.page.services.store.write() as session:
+            draft_repo.set_state(session, draft, "working")
+        again = Tab(build())
+        again.request.query_params = {"draft": draft}
+        again.page.enter(again.desk, again.request)
+        while again.desk.busy:
+            again.page.watch(again.desk, again.request)
+        assert (again.draft.draft_id, again.draft.state) == (draft, "ready")
+        assert "Worn twice." in again.draft.description
 
     def test_after_it_failed(self, build, tmp_path):
         services = build(pipeline=FakePipeline(fail_at="text"))
