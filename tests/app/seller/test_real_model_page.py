@@ -55,7 +55,9 @@ def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: 
     page.get_by_label("Anything a buyer should know?").fill("Worn twice.")
     page.evaluate(WATCH, PIECES)
     expect(publish(page)).to_be_visible()
-    assert page.evaluate("window.order") == list(PIECES), "each piece stands there before the next one"
+    order = page.evaluate("window.order")  # what comes between two looks of the page is shown together
+    assert order == [piece for piece in PIECES if piece in order]
+    assert {"category", "fact", "done"} <= set(order)
     facts(page)
     expect(page.locator("#f-brand")).to_contain_text("Wrangler")
     expect(page.locator("#f-brand")).to_contain_text("read on the label")
