@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from recommend.data.parquet import ParquetStream
 from recommend.data.schema import table_files
+from recommend.data.splits import TimeSplit
 from recommend.features.feature_map import FeatureMap
 from recommend.features.matches import match
 from recommend.features.ragged import Batch, array_of, ragged_of
-from recommend.training.runs import asked, load_run
+from recommend.models.base import Ranker
+from recommend.training.given import Encode
+from recommend.training.runs import asked
 
 COUNT, POPULAR, TREES = "history count", "popularity by category", "boosted trees"
 CATEGORY = "category"
@@ -23,11 +26,11 @@ MOST_VALUES = 250  # of an id that trees read as a category; they have room for 
 Floats = NDArray[np.float64]
 
 
-def baselines(folder: Path, log: Path) -> dict[str, Floats]:
+def baselines(run: tuple[Ranker, Encode, TimeSplit], log: Path) -> dict[str, Floats]:
     """Scores of the rows on which a run's first label is asked, in their order, by what scores them.
 
     Args:
-        folder: of a finished run, whose features, days and label they share.
+        run: what ``load_run`` gives of a run, whose features, days and label they share.
 
     Returns:
         (rows,) scores by name: the history count, which is no probability, where there is a history; popularity (the
@@ -35,7 +38,7 @@ def baselines(folder: Path, log: Path) -> dict[str, Floats]:
         settings) on the run's numbers, matches, counts and ids of few values, where scikit-learn is installed. Both
         learn from the latest ``MOST_ROWS``.
     """
-    model, encode, split = load_run(folder, log)
+    model, encode, split = run
     features, (first, last) = model.features, split.train
     while first < last and ParquetStream(table_files(log, "impression", first, last), ()).rows() > MOST_ROWS:
         first += 1

@@ -89,7 +89,7 @@ def compare(
     groups = table["day"] if by == "day" else table["user"] % GROUPS
     say("baselines")
     folder = max(arms, key=lambda arm: len(features_of(arm[1]).features))[0]
-    below = {name: [p] for name, p in baselines(folder, log).items()}
+    below = {name: [p] for name, p in baselines(load_run(folder, log), log).items()}
     truth = truth_of(log, run.test_days, table["impression_id"]) if run.labels[0] == "click" else None
     above = {} if truth is None else {ORACLE: [truth]}
     all_of = _measured(table["label"].astype(bool), scores | below | above, table["user"], groups, list(below))

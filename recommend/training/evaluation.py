@@ -40,7 +40,7 @@ def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = 
         raise DataError(f"{log} has no rows with '{model.only}' of the days {split.test[0]}..{split.test[1]}.")
     group, found = table[model.features.group], measured(model, table)
     label = model.features.labels[0]
-    for name, scores in baselines(folder, log).items():
+    for name, scores in baselines((model, encode, split), log).items():
         of = measures(table[label], scores, group)
         found[f"{name} of {label}"] = {n: v for n, v in of.items() if name != COUNT or n in ("auc", "gauc")}
     truth = truth_of(log, split.test, table["impression_id"]) if "p_click" in table else None
