@@ -42,7 +42,7 @@ def write_report(
     remarks = [*_unlearned(figures, observed), *_twins(files, observed), *_suspects(crossed["category"]), *remarks]
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
     cards = [_card(listing, rules, TitlePattern.load(version), files) for listing in observed[:CARDS]]
-    page = Environment(autoescape=True).from_string(Path(__file__).with_name("report.html.jinja").read_text("utf-8"))
+    page = Environment(autoescape=True).from_string(Path(__file__).with_name("report_page.html").read_text("utf-8"))
     shown = [{"name": q, **_shown(f)} for q, f in figures.items()]
     text = page.render(listings=len(files), sample=len(observed), questions=shown, remarks=remarks, cards=cards)
     (version / FILE).write_text(text, encoding="utf-8")
