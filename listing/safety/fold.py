@@ -25,6 +25,7 @@ MARKUP = re.compile(
 )
 # Of no width, and lines through, under and over a letter: no word needs them.
 _NO_WIDTH = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u0305\u0332\u0333\u0335\u0336\u0337\u0338\u20d2")
+_WRITTEN = frozenset("ßẞæÆœŒ")  # letters of ordinary words in some languages
 _ZEROS = frozenset("○◯⚪⭕")  # rings that are drawn for a zero
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -103,7 +104,7 @@ def _fold_char(char: str) -> str:
 
 def _draws_latin(char: str) -> bool:
     """Letters with a stroke, small capitals, letters in boxes and discs, of flags: what Unicode does not decompose."""
-    return not char.isascii() and unicodedata.name(char, "").startswith(("LATIN", "NEGATIVE", "REGIONAL"))
+    return not char.isascii() and char not in _WRITTEN and unicodedata.name(char, "").startswith(("LATIN", "NEGATIVE", "REGIONAL"))
 
 
 def fold(text: str) -> Folded:

@@ -60,12 +60,12 @@ def _saved(claim: Claim, p: float) -> float:
 
 
 def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:
-    """That of the claim; what was measured by nobody (print that is no word, a model's own words) as likely as not."""
+    """That of the claim; print that is no word as likely as not, a model's own words as it says, but never sure."""
     attribute = taxonomy.attributes.get(claim.attribute)
     free = claim.attribute == "detail" and claim.value not in detail_forms()
-    if claim.read or free or claim.confidence is None:
+    if claim.read or claim.confidence is None:
         return LIKELY
-    if attribute is not None and claim.value in attribute.unsettled:  # no photo makes it sure
+    if free or (attribute is not None and claim.value in attribute.unsettled):  # no photo makes it sure
         return min(claim.confidence, FIRM)
     return claim.confidence
 
