@@ -104,7 +104,9 @@ def _fold_char(char: str) -> str:
 
 def _draws_latin(char: str) -> bool:
     """Letters with a stroke, small capitals, letters in boxes and discs, of flags: what Unicode does not decompose."""
-    return not char.isascii() and char not in _WRITTEN and unicodedata.name(char, "").startswith(("LATIN", "NEGATIVE", "REGIONAL"))
+    if char.isascii() or char in _WRITTEN:
+        return False
+    return unicodedata.name(char, "").startswith(("LATIN", "NEGATIVE", "REGIONAL"))
 
 
 def fold(text: str) -> Folded:
