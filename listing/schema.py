@@ -87,7 +87,7 @@ class Observation(Model):
 
 
 class Detail(Model):
-    """Something that the photos show beyond the attributes: a phrase of ``evidence/details.yaml`` ("chest pocket")."""
+    """What the photos show beyond the attributes: a phrase of ``observe/networks/details.yaml`` ("chest pocket")."""
 
     phrase: str
     confidence: float = Field(ge=0, le=1)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from listing.calibration import Calibration
 from listing.decide.pool import Distribution, best, combine, damped, normalised, over_photos, ranked
-from listing.decide.views import SOURCES, Views
+from listing.decide.views import EVIDENCE_NAMES, Views
 from listing.prompts import UNKNOWN
 from listing.schema import IMPOSSIBLE_COLOUR, AttributeValue, Evidence, Observation, Source
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -199,9 +199,9 @@ class Facts:
         if attribute.name == CONDITION and (signs := self._signs()) is not None:
             return signs
         reading = self.readings.get(attribute.name)
-        return None if reading is None else self._judged(reading)
+        return None if reading is None else self._apply_threshold(reading)
 
-    def _judged(self, reading: Reading) -> AttributeValue:
+    def _apply_threshold(self, reading: Reading) -> AttributeValue:
         """The fact behind a reading of the photos."""
         name, absent = reading.attribute.name, reading.attribute.absent
         answers = ranked(reading.probabilities)
@@ -306,7 +306,7 @@ def _stated(name: str, observation: Observation, *, locked: bool = False) -> Att
 
 def _evidence(observation: Observation, value: str) -> Evidence:
     """An observation as support of a value."""
-    source = SOURCES[observation.source]
+    source = EVIDENCE_NAMES[observation.source]
     return Evidence(
         source=source,
         photo=observation.photo,

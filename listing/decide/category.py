@@ -41,7 +41,7 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     imagenet = {i: v for i, v in views.per_photo("category", "imagenet").items() if i in views.items}
     whole_tree = not tuned or any(o.photo is None for o in views.by("category", "mllm"))
     if GENERAL in calibration.of("category").weights:
-        return _learned(shop_votes(views, taxonomy, calibration.range), taxonomy, calibration, views.roles)
+        return _shop_pool(shop_votes(views, taxonomy, calibration.range), taxonomy, calibration, views.roles)
     if whole_tree and "mllm" in pooled:
         return _one_pool(pooled, views, taxonomy, calibration)
     if not (pooled or imagenet):
@@ -67,7 +67,7 @@ def shop_votes(views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[
     return {**heard, **({GENERAL: with_unnamed(general, "category", taxonomy)} if general else {})}
 
 
-def _learned(
+def _shop_pool(
     votes: Mapping[str, Distribution], taxonomy: Taxonomy, calibration: Calibration, roles: Sequence[str]
 ) -> Category:
     """The category by one pool of all sources, weighted as measured on the shop's past listings."""
@@ -139,17 +139,17 @@ def _two_ranges(
     weights = calibration.of("category").weights or _shared(votes, limits, tuned)
     pool = {n: garment * p for n, p in _garment_pool(votes, tuned, weights).items()}
     pool |= {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()}
-    shown = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
+    opinions = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
     if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
-        shown["classifier"] = beyond
+        opinions["classifier"] = beyond
     least = 0.0 if "item" in roles else limits.min_unrecognised
-    value, confidence = _named(_nameable(pool, roles, tuned), taxonomy, limits, least)
+    value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy, limits, least)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return Category(
         value=value,
         confidence=min(1.0, confidence),
         candidates=[Candidate(value=name, confidence=min(1.0, p)) for name, p in candidates],
-        sources=_best_by_source(shown, taxonomy),
+        sources=_best_by_source(opinions, taxonomy),
         in_range=value is not None,
     )
 
@@ -161,7 +161,9 @@ def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -
     return {} if "label" in roles else {name: p for name, p in pool.items() if name not in tuned}
 
 
-def _named(pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, least: float) -> tuple[str | None, float]:
+def _leaf_or_group(
+    pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, least: float
+) -> tuple[str | None, float]:
     """The most specific name that is likely enough, and its probability: a leaf, a group of leaves, or none."""
     if not pool:
         return None, 0.0

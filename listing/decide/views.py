@@ -9,7 +9,7 @@ from listing.decide.pool import Distribution, certainty, mean, over_photos
 from listing.prompts import UNKNOWN
 from listing.schema import Observation, Source
 
-SOURCES: Mapping[str, Source] = {  # of observations: as a draft's evidence names them
+EVIDENCE_NAMES: Mapping[str, Source] = {  # of observations: as a draft's evidence names them
     "tower": "classifier",
     "evidence_tower": "classifier",
     "imagenet": "classifier",

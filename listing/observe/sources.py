@@ -1,4 +1,8 @@
-"""The table of sources: what observes, in this order, and where each is on. A new source is a file and a row here."""
+"""The table of sources: what observes, in this order, and where each is on. A new source is a file and a row here.
+
+It is heard by its weight in the calibration, under the name that ``EVIDENCE_NAMES`` and ``Views.pooled`` give it
+(``listing/decide/views.py``).
+"""
 
 from __future__ import annotations
 

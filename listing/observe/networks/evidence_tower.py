@@ -29,8 +29,8 @@ Distribution = dict[str, float]
 class TowerView:
     """What one photo shows.
 
-    mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. marks: phrase ->
-    calibrated probability, of details and of signs of wear.
+    mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. details,
+    condition: phrase -> calibrated probability, of details and of signs of wear.
     """
 
     mask: np.ndarray | None = None

@@ -26,11 +26,14 @@ class Spelling:
     strict: bool
 
 
-@functools.cache
 def spellings() -> tuple[Spelling, ...]:
     """All spellings of all brands, in the order of the list; behind them those that a shop's table names besides."""
+    return _spellings(use_shop())
+
+
+@functools.cache
+def _spellings(shop: Path | None) -> tuple[Spelling, ...]:
     read: list[Spelling] = []
-    shop = use_shop()
     files = [_FILE, *([shop / BRANDS] if shop else [])]
     for line in (line for file in files for line in file.read_text(encoding="utf-8").splitlines()):
         entry = line.strip()
