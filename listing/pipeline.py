@@ -91,8 +91,9 @@ class Pipeline:
         if search is None or category is None:
             return Neighbours()
         items = [request.photos[i] for i in decision.views.items]
+        leaf = None if decision.node.members else category  # of a group, whatever looks like it
         with self._here:
-            return search.find(items, category=category, seller_id=request.seller_id)
+            return search.find(items, category=leaf, seller_id=request.seller_id)
 
     def draft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
         """The draft of one item's photos; see ``listing.draft``."""

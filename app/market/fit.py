@@ -55,6 +55,8 @@ def fit(query: Query, listing: Words, place: int | None) -> Fit:
     if query.size:
         size = str(facts.get("size") or "")
         parts.append(SIZE if query.size in size.upper().replace("/", " ").split() else -SIZE * CONTRARY * bool(size))
-    parts += [WORD * (f" {word.removesuffix('s')}" in text) for word in map(plain, query.words)]
+    for word in map(plain, query.words):
+        stem = word.removesuffix("s")
+        parts.append(WORD if f" {stem}" in text else WORD / 2 * (stem in text))
     whole = all(part > 0 for part in parts)
     return Fit(sum(parts) + (INDEX * NEAR / (NEAR + place) if place is not None else 0.0), whole)

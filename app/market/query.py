@@ -18,8 +18,10 @@ from listing.lexicon import english, load_lexicon, plain
 from listing.taxonomy import load_taxonomy
 
 _FILE = Path(__file__).with_name("search_words.yaml")
+_NO_UNIT = r"(?![\d.,]*\s*(?:cm|mm|m|kg|g|l|gb|w|inch|inches|months?|years?|y)\b)"
 _LESS = r"(?:\b(?:under|below|max(?:imum)?|up to|less than|at most|bis|unter)\b|<)"
-_MOST = re.compile(_LESS + r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?", re.I)
+_MONEY = r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?"
+_MOST = re.compile(_LESS + _MONEY + _NO_UNIT, re.I)
 _SIZE = re.compile(r"\bsize\s+([\w/.,-]*\w)|(?<![\w'’-])(xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)(?![\w'’-])", re.I)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
 _SMALL = frozenset(("a", "an", "and", "any", "for", "from", "in", "is", "it", "my", "of", "on", "or"))
@@ -46,6 +48,11 @@ class Query:
     spelt: str = ""
 
     @property
+    def is_limits_alone(self) -> bool:
+        """Whether nothing but a size or a price is asked for."""
+        return bool(self.size or self.most is not None) and not (self.kinds or self.name or self.words or self.stated)
+
+    @property
     def summary(self) -> list[str]:
         """What was understood, for people."""
         limits = [f"size {self.size}"] * bool(self.size) + ([f"up to {self.most:g}"] if self.most is not None else [])
@@ -58,7 +65,9 @@ def understand(text: str) -> Query:
     text = _MOST.sub(" ", text)
     size = _SIZE.search(text)
     text = _SIZE.sub(" ", text)
-    tokens = [token for word in _WORD.findall(text.lower()) for token in _spelt(word)]
+    typed = _WORD.findall(text.lower())
+    foreign = _is_foreign(typed)
+    tokens = [token for word in typed for token in _spelt(word, foreign)]
     name, kinds, others = _named(tokens)
     facts, stated, words = _facts(others)
     return Query(
@@ -91,11 +100,17 @@ def _vocabulary() -> tuple[frozenset[str], SymSpell]:
     return words, speller
 
 
-def _spelt(word: str) -> list[str]:
+def _is_foreign(words: list[str]) -> bool:
+    """Whether one of the words is of another language and no English one ("rote Jacke", but not "garden hose")."""
+    languages = _lists()[1]
+    return any(word in languages and word not in english() for word in words)
+
+
+def _spelt(word: str, foreign: bool) -> list[str]:
     """The word as the lexicon writes it: of another language, or the nearest to one that nobody knows."""
     words, speller = _vocabulary()
     languages = _lists()[1]
-    if word in languages and word not in load_lexicon().things:
+    if word in languages and (foreign or word not in english()) and word not in load_lexicon().things:
         return languages[word].split()
     bare = word.strip("'’")
     parts = plain(bare).split()
@@ -127,7 +142,7 @@ def _kinds(name: str) -> dict[str, float]:
     singular = [name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s"]
     spellings = [each for n in singular for each in (n, n.replace(" ", "-"))]
     node = next((n for n in map(taxonomy.find, spellings) if n is not None), None)
-    right = dict.fromkeys(node.members or [node.name], 1.0) if node is not None else {}
+    right = dict.fromkeys([node.name, *node.members], 1.0) if node is not None else {}
     lenient = next((things[plain(n)] for n in singular if plain(n) in things), frozenset())
     return {**dict.fromkeys(sorted(lenient), 0.5), **right}
 

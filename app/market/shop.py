@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, true
 
 from app.market.fit import Words, fit
 from app.market.listings import Listings, has_words, near, query_text
@@ -19,9 +19,11 @@ from listing.intake.photos import Photo
 from listing.schema import Listing
 
 MOST = 1_000  # matches that are put in order
+MAX_WORDS = 12  # that are looked for one by one
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 5.0  # for so long what there is to filter by is remembered
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
+NEWEST_FIRST = (ListingRow.published_at.desc(), ListingRow.id)
 ON_SALE = (ListingRow.status == "active", ListingRow.stock > 0)
 
 
@@ -84,17 +86,18 @@ class Shop:
                 return Matches(listing_repo.to_listings(session, list(page)), total)
             alike = near(session, photo, PhotoRow.listing_id.in_(_ids(rows))) if photo is not None else {}
             place = {listing_id: n for n, listing_id in enumerate(index)}
-            candidates = session.execute(
-                rows.with_only_columns(*_JUDGED).where(or_(*_ways(query, text, {*place, *alike}))).limit(MOST)
-            ).all()
+            sure = [ListingRow.id.in_({*place, *alike}), *([has_words(text)] if text else [])]
+            wanted = rows.with_only_columns(*_JUDGED).where(or_(*sure, *_ways(query)))
+            these_first = case((or_(*sure), 0), else_=1)
+            candidates = session.execute(wanted.order_by(None).order_by(these_first, *NEWEST_FIRST).limit(MOST)).all()
             scores = {i: fit(query, Words(*row), place.get(i)) for i, *row in candidates}
-            whole = [listing_id for listing_id, score in scores.items() if score.whole] if text else []
-            ranked = sorted(scores, key=lambda i: (alike.get(i, 99), -scores[i].total))
-            shown = [i for i in ranked if i in alike or scores[i].total > 0 or photo is not None]
+            ranked = sorted(scores, key=lambda i: (alike.get(i, 99), not scores[i].whole, -scores[i].total))
+            whole = [i for i in ranked if scores[i].whole] if text and photo is None else []
+            shown = whole or [i for i in ranked if photo is not None or scores[i].total > 0]
             best = listing_repo.by_ids(session, shown[first : first + count])
             return Matches(
                 listing_repo.to_listings(session, best),
-                len(whole) or len(shown),
+                len(shown),
                 summary=query.summary,
                 whole=bool(whole) or not text,
             )
@@ -130,15 +133,13 @@ def _fact(name: str) -> ColumnElement[str]:
     return fact
 
 
-def _ways(query: Query, text: str, ids: set[str]) -> list[ColumnElement[bool]]:
-    """How a listing can be a candidate: of the kind, by its words, or by the index."""
-    ways: list[ColumnElement[bool]] = [ListingRow.id.in_(ids)]
-    if text:
-        ways.append(has_words(text))
-    if query.kinds:
-        ways.append(ListingRow.category.in_(query.kinds))
-    words = [*query.words, *query.stated.values()] if not query.kinds else []
-    return [*ways, *map(has_words, words)] + ([has_words(query.name)] if query.name else [])
+def _ways(query: Query) -> list[ColumnElement[bool]]:
+    """How a listing can be a candidate besides: of the kind, or by one of the words."""
+    if query.is_limits_alone:
+        return [true()]
+    words = [] if query.kinds else [*query.words, *query.stated.values()][:MAX_WORDS]
+    of_kind: list[ColumnElement[bool]] = [ListingRow.category.in_(query.kinds)] if query.kinds else []
+    return [*of_kind, *map(has_words, words), *([has_words(query.name)] if query.name else [])]
 
 
 def _query(wish: Wish, most: float | None = None) -> Select[ListingRow]:
@@ -156,7 +157,7 @@ def _query(wish: Wish, most: float | None = None) -> Select[ListingRow]:
         if value:
             all_of_it = literal(", ") + _fact(name) + ", "
             which.append(all_of_it.icontains(f", {value}, ", autoescape=True))
-    return select(ListingRow).where(*which).order_by(ListingRow.published_at.desc(), ListingRow.id)
+    return select(ListingRow).where(*which).order_by(*NEWEST_FIRST)
 
 
 def _ids(query: Select[ListingRow]) -> Select[str]:

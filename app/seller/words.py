@@ -128,8 +128,7 @@ def claim_label(kind: str) -> str:
 
 def claim_value(kind: str, value: str) -> str:
     """A value that a claim may have, as a text would say it."""
-    known = load_taxonomy().categories.get(value) if kind == "category" else None
-    return known.phrase if known is not None else value_label(value)
+    return load_taxonomy().node(value).phrase if kind == "category" else value_label(value)
 
 
 def value_label(value: str) -> str:

@@ -122,8 +122,7 @@ class _Judge:
 
     def _other(self, text: str) -> Verdict:
         """What the taxonomy has no values of: features, origin."""
-        node = self.taxonomy.categories.get(self.category or "")
-        named = node is not None and text.lower() in node.phrase
+        named = self.category is not None and text.lower() in self.taxonomy.node(self.category).phrase
         support = self.support
         if named or support.in_note(text) or support.in_facts(text) or support.in_print(text):
             return "supported"
@@ -161,12 +160,14 @@ class _Judge:
         """The name of a thing."""
         noun, category = plain(text), self.category
         labels = categories_of(noun, self.lexicon.things) or frozenset()
-        if category is None or category in labels or self.support.in_facts(noun) or self.support.in_note(noun):
+        if category is None or self.support.in_facts(noun) or self.support.in_note(noun):
             return category, "supported"
-        node = self.taxonomy.categories.get(category)
-        if node is not None and any(noun.rstrip("s") in name.lower() for name in (node.phrase, *node.synonyms)):
+        node = self.taxonomy.node(category)
+        if noun == plain(node.phrase) or labels & {category, *node.members}:
             return category, "supported"
-        return node.phrase if node is not None else None, "contradicted"
+        if any(noun.rstrip("s") in name.lower() for name in (node.phrase, *node.synonyms)):
+            return category, "supported"
+        return node.phrase, "contradicted"
 
     def _condition(self, text: str) -> Judgement:
         """Signs of wear, or that there are none."""

@@ -157,7 +157,7 @@ def spans_of(draft: Draft, said: Said, typed: Mapping[str, str], others: Sequenc
     """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
     facts = [Claim(n, v, "seller") for n, v in said.items() if v is not None and not n.startswith(rewrite.DETAIL)]
     named = Claim("category", draft.category.value or "")
-    if not facts or named.value not in load_taxonomy().categories:
+    if not facts or not named.value:
         return []
     fields: dict[TextField, str] = {name: typed.get(name, "") for name in get_args(TextField)}
     found = [s for s in find_spans(fields, [named, *facts], load_taxonomy()) if s.attribute != "category"]
@@ -166,8 +166,8 @@ def spans_of(draft: Draft, said: Said, typed: Mapping[str, str], others: Sequenc
 
 def _schema(draft: Draft) -> dict[str, Attribute]:
     taxonomy = load_taxonomy()
-    category = draft.category.value or ""
-    return {a.name: a for a in taxonomy.schema(category)} if category in taxonomy.categories else {}
+    node = taxonomy.node(draft.category.value)
+    return {a.name: a for a in taxonomy.schema_of(node)} if draft.category.value else {}
 
 
 @dataclass

@@ -106,3 +106,24 @@ def test_what_a_listing_says_to_the_contrary_counts_against_it():
     scores = [fit(red, jacket, None) for jacket in jackets]
     assert [s.total for s in scores] == sorted((s.total for s in scores), reverse=True)
     assert [s.whole for s in scores] == [True, True, False, False]
+
+
+ENGLISH = {"garden hose": "hose", "rock climbing shoes": "rock", "beach hut": "hut", "hard rock cafe t-shirt": "rock"}
+
+
+@pytest.mark.parametrize("text", ENGLISH)
+def test_english_words_are_not_translated(text):
+    assert ENGLISH[text] in understand(text).spelt.split()
+
+
+@pytest.mark.parametrize("text", ["dress up to 12 months", "table under 100 cm", "bag up to 20 l"])
+def test_measures_are_no_prices(text):
+    assert understand(text).most is None
+
+
+def test_a_group_is_a_kind_of_its_own():
+    assert {"Bags", "Handbag", "Backpack"} <= understand("bag").kinds.keys()
+
+
+def test_limits_may_stand_alone():
+    assert [understand(text).is_limits_alone for text in ("under 20", "size M", "hat under 20", "")] == [1, 1, 0, 0]

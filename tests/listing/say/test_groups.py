@@ -1,0 +1,33 @@
+"""A draft that names a group of the tree: its nouns are supported, its facts can be stated, its texts name it."""
+
+from __future__ import annotations
+
+import pytest
+
+from listing.say.ask import questions
+from listing.say.check import verify
+from listing.taxonomy import load_taxonomy
+from tests.listing.decide.observed import decided, on
+
+TAXONOMY = load_taxonomy()
+
+
+@pytest.mark.parametrize(
+    ("noun", "verdict"), [("bag", "supported"), ("handbag", "supported"), ("chair", "contradicted")]
+)
+def test_a_noun_of_the_group_or_of_a_member_is_supported(noun: str, verdict: str) -> None:
+    statements = verify(f"A black {noun}.", {"colour": "black"}, "Bags", TAXONOMY)
+    assert [s.verdict for s in statements if s.text == noun] == [verdict]
+
+
+def test_words_of_the_seller_name_their_own_thing() -> None:
+    statements = verify("A red chopping board.", {"colour": "red"}, "chopping board", TAXONOMY)
+    assert {s.verdict for s in statements} == {"supported"}
+
+
+def test_a_group_is_asked_for_its_kind_first() -> None:
+    bags = {"Backpack": 0.3, "Handbag": 0.3}
+    decision = decided([on("imagenet", "category", bags), on("imagenet", "garment", {"clothes": 0.001})])
+    first = questions(decision.category, decision.facts, TAXONOMY)[0]
+    assert (first.attribute, first.text) == ("category", "What kind of bag is it?")
+    assert set(first.choices) == {"Backpack", "Handbag"}
