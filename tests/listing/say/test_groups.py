@@ -12,12 +12,13 @@ from tests.listing.decide.observed import decided, on
 TAXONOMY = load_taxonomy()
 
 
-@pytest.mark.parametrize(
-    ("noun", "verdict"), [("bag", "supported"), ("handbag", "supported"), ("chair", "contradicted")]
-)
-def test_a_noun_of_the_group_or_of_a_member_is_supported(noun: str, verdict: str) -> None:
+VERDICTS = {"bag": "supported", "handbag": "supported", "chair": "contradicted"}
+
+
+@pytest.mark.parametrize("noun", VERDICTS)
+def test_a_noun_of_the_group_or_of_a_member_is_supported(noun: str) -> None:
     statements = verify(f"A black {noun}.", {"colour": "black"}, "Bags", TAXONOMY)
-    assert [s.verdict for s in statements if s.text == noun] == [verdict]
+    assert [s.verdict for s in statements if s.text == noun] == [VERDICTS[noun]]
 
 
 def test_words_of_the_seller_name_their_own_thing() -> None:
@@ -26,8 +27,8 @@ def test_words_of_the_seller_name_their_own_thing() -> None:
 
 
 def test_a_group_is_asked_for_its_kind_first() -> None:
-    bags = {"Backpack": 0.3, "Handbag": 0.3}
+    bags = {"Backpack": 0.2, "Handbag": 0.2, "Sofa": 0.2}
     decision = decided([on("imagenet", "category", bags), on("imagenet", "garment", {"clothes": 0.001})])
     first = questions(decision.category, decision.facts, TAXONOMY)[0]
     assert (first.attribute, first.text) == ("category", "What kind of bag is it?")
-    assert set(first.choices) == {"Backpack", "Handbag"}
+    assert set(first.choices) == bags.keys()
