@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
@@ -12,8 +14,9 @@ from sqlalchemy.orm import Session
 from app.feed.items import milliseconds, number
 from app.feed.posts import LivePosts, NewEvents
 from app.store.db import Store
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow, now
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
 from app.views import AppError
+from recommend.cascade.catalog import COUNTED_IDS
 from recommend.cascade.feed import Feed
 from recommend.cascade.request import Moment
 from recommend.cascade.visitors import Past
@@ -32,7 +35,8 @@ class FeedEvents:
 
         Returns how many were new.
         """
-        new, of_items, of_posts, moment = 0, NewEvents(), NewEvents(), self._moment()
+        new, of_items, of_posts, moment = 0, _ItemEvents(), NewEvents(), self._moment()
+        at = datetime.fromtimestamp(moment.time_ms / 1000, UTC)  # as it is counted now and after a start
         wanted = list(events)
         for kind, _, listing_id, post_id in wanted:
             if kind not in KINDS:
@@ -46,11 +50,12 @@ class FeedEvents:
                 if post_id:
                     new += self.posts.event(session, visitor_id, kind, page_id, post_id, of_posts)
                 else:
-                    new += shown.note(kind, page_id, listing_id, of_items)
+                    new += shown.note(kind, page_id, listing_id, of_items, at)
         self.posts.count(visitor_id, of_posts, moment)
-        self.feed.shown(visitor_id, of_items.seen, moment)
-        for item_id in of_items.clicked:
-            self.feed.clicked(visitor_id, item_id, moment)
+        facts = _facts(of_items.seen)
+        self.feed.shown(visitor_id, facts["item_id"].tolist(), moment, facts)
+        for known in of_items.clicked:
+            self.feed.clicked(visitor_id, int(known["item_id"]), moment, _facts([known]))
         return new
 
     def opened(self, visitor: str, listing_id: str) -> None:
@@ -82,10 +87,10 @@ class FeedEvents:
                 select(FeedPageRow.visitor, FeedRow.known, FeedRow.seen_at)
                 .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
                 .where(FeedRow.seen_at.is_not(None), FeedPageRow.at >= since)
-                .order_by(FeedRow.id)
+                .order_by(FeedRow.seen_at, FeedRow.id)
             ).all()
         for visitor_id, known, at in seen:
-            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at), visitor_id)
+            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at), visitor_id, _facts([known]))
         for visitor_id, known, at in clicks:
             past = Past(
                 int(known["item_id"]),
@@ -96,7 +101,20 @@ class FeedEvents:
                 int(known["seller_id"]),
             )
             self.feed.visitors.get(visitor_id).history.append(past)
-            self.feed.catalog.clicked([past.item_id], past.time_ms, visitor_id)
+            self.feed.catalog.clicked([past.item_id], past.time_ms, visitor_id, _facts([known]))
+
+
+@dataclass
+class _ItemEvents:
+    """What happened to items within a transaction, by what their page knew of them."""
+
+    seen: list[Mapping[str, Any]] = field(default_factory=list)
+    clicked: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def _facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """(n,) ids by column as items are counted: those of their page, which outlive the listing."""
+    return {name: np.array([int(known[name]) for known in rows], np.int64) for name in COUNTED_IDS}
 
 
 class _Shown:
@@ -114,22 +132,22 @@ class _Shown:
         known = select(FeedEventRow.row_id, FeedEventRow.kind).where(FeedEventRow.row_id.in_(ids))
         self._known = {(row_id, kind) for row_id, kind in session.execute(known)} if ids else set()
 
-    def note(self, kind: str, page_id: str, listing_id: str, events: NewEvents) -> int:
+    def note(self, kind: str, page_id: str, listing_id: str, events: _ItemEvents, at: datetime) -> int:
         """Write an event on a listing down; 1 when it is new, 0 when it was known."""
         row = self._rows.get((page_id, listing_id))
         if row is None:
             raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
-        item_id, first_seen = int(row.known["item_id"]), row.seen_at is None
+        first_seen = row.seen_at is None
         if kind == "impression" and not first_seen:
             return 0
         if kind != "impression":
             if (row.id, kind) in self._known:
                 return 0
             self._known.add((row.id, kind))
-            self.session.add(FeedEventRow(row_id=row.id, kind=kind))
+            self.session.add(FeedEventRow(row_id=row.id, kind=kind, at=at))
             if kind == "click":
-                events.clicked.append(item_id)
+                events.clicked.append(row.known)
         if first_seen:  # who clicked has seen
-            row.seen_at = now()
-            events.seen.append(item_id)
+            row.seen_at = at
+            events.seen.append(row.known)
         return 1

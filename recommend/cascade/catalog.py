@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +32,15 @@ FIELDS: dict[str, type[np.generic]] = {
     "first_shown_ms": np.int64,
     "first_click_ms": np.int64,
 }
+COUNTED_IDS = ("item_id", "category", "seller_id")  # of a thing; with the visitor's, those of the counts
 NEVER = -1  # of the moments above
 FIRST_ROWS = 1024
 PRIOR = 20.0  # impressions with which a smoothed click rate starts
 CHANGING = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "stock", "bid")
 REST = 1024  # rows of things that left rest until so many have: a request that is under way still points at them
+
+
+Facts = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -174,20 +178,28 @@ class Catalog:
         first = first[near[first] > -np.inf]
         return first[np.argsort(-near[first], kind="stable")]
 
-    def shown(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1) -> None:
-        """Count an impression of each, by a visitor if that is known."""
-        self._count("impressions", "first_shown_ms", item_ids, time_ms, user_id)
+    def shown(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None) -> None:
+        """Count an impression of each, by a visitor if that is known; see ``clicked``."""
+        self._count("impressions", "first_shown_ms", item_ids, time_ms, user_id, facts)
 
-    def clicked(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1) -> None:
-        """Count a click on each, by a visitor if that is known."""
-        self._count("clicks", "first_click_ms", item_ids, time_ms, user_id)
+    def clicked(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None) -> None:
+        """Count a click on each, by a visitor if that is known.
 
-    def _count(self, counter: str, first: str, item_ids: Iterable[int], time_ms: int, user_id: int) -> None:
+        Args:
+            facts: (n,) ``COUNTED_IDS`` of each when its page was made; without them those of now are read here, and
+                what is not on sale is missing in the counts.
+        """
+        self._count("clicks", "first_click_ms", item_ids, time_ms, user_id, facts)
+
+    def _count(
+        self, counter: str, first: str, item_ids: Iterable[int], time_ms: int, user_id: int, facts: Facts | None
+    ) -> None:
         with self.lock:
             item_ids = list(item_ids)
             rows = self.rows(item_ids)
-            ids = {name: self._columns[name][rows] for name in ("item_id", "category", "seller_id")}
-            self.counts.add({**ids, "user_id": np.full(len(rows), user_id)}, time_ms, counter == "clicks")
+            ids = facts or {name: self._columns[name][rows] for name in COUNTED_IDS}
+            visitors = np.full(len(ids["item_id"]), user_id)
+            self.counts.add({**ids, "user_id": visitors}, time_ms, counter == "clicks")
             for item_id in item_ids:
                 row = self._rows.get(item_id)
                 if row is not None:

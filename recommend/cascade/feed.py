@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from recommend.cascade.catalog import Catalog, Item
+from recommend.cascade.catalog import Catalog, Facts, Item
 from recommend.cascade.page import FeedConfig, PageState, Slate, Stage
 from recommend.cascade.posts import Posts
 from recommend.cascade.request import Moment
@@ -84,10 +84,10 @@ class Feed:
             self.neighbours.remove(item_id)
         return sold
 
-    def clicked(self, user_id: int, item_id: int, moment: Moment) -> None:
-        """A visitor opened a thing."""
+    def clicked(self, user_id: int, item_id: int, moment: Moment, facts: Facts | None = None) -> None:
+        """A visitor opened a thing; ``facts`` as in ``Catalog.clicked``."""
         self.visitors.clicked(user_id, item_id, self.catalog, moment.time_ms)
-        self.catalog.clicked([item_id], moment.time_ms, user_id)
+        self.catalog.clicked([item_id], moment.time_ms, user_id, facts)
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
         """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
@@ -98,9 +98,9 @@ class Feed:
         # First come, first served: a semaphore would let some visitors wait for seconds.
         return self._workers.submit(self._made, user_id, moment, size).result()
 
-    def shown(self, user_id: int, item_ids: list[int], moment: Moment) -> None:
-        """A visitor saw a page: its items have one impression more."""
-        self.catalog.shown(item_ids, moment.time_ms, user_id)
+    def shown(self, user_id: int, item_ids: list[int], moment: Moment, facts: Facts | None = None) -> None:
+        """A visitor saw a page: its items have one impression more; ``facts`` as in ``Catalog.clicked``."""
+        self.catalog.shown(item_ids, moment.time_ms, user_id, facts)
 
     def _made(self, user_id: int, moment: Moment, size: int | None) -> PageState:
         page = PageState(self.visitors.get(user_id), moment, min(size or self.config.size, self.config.ranked))

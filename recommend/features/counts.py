@@ -7,7 +7,7 @@ label is in its own features, nor in those of its page. In a log without a clock
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,19 +140,19 @@ class LiveCounts:
         self._of: dict[str, defaultdict[int, list[int]]] = {
             name: defaultdict(lambda: [0, 0]) for name in ("", *(f.column for f in self.features))
         }
-        self._waiting: deque[tuple[int, int, dict[str, np.ndarray]]] = deque()  # hour, 0 shown or 1 clicked, ids
+        self._waiting: defaultdict[int, list[tuple[int, dict[str, np.ndarray]]]] = defaultdict(list)
 
     def add(self, ids: Mapping[str, np.ndarray], time_ms: int, clicked: bool = False) -> None:
-        """Rows that were shown, or clicked, at a moment: (n,) ids by column."""
+        """Rows that were shown, or clicked, at a moment: (n,) ids by column. They may come in any order of time."""
         with self._lock:
-            self._waiting.append((time_ms // HOUR_MS, int(clicked), {n: np.asarray(v).copy() for n, v in ids.items()}))
+            row = (int(clicked), {n: np.asarray(v).copy() for n, v in ids.items()})
+            self._waiting[time_ms // HOUR_MS].append(row)
 
     def __call__(self, ids: Mapping[str, Tensor], time_ms: int) -> dict[str, Column]:
         """(n, 2) columns of candidates' (n,) ids by column, at a moment."""
         hour = time_ms // HOUR_MS
         with self._lock:
-            while self._waiting and self._waiting[0][0] < hour:
-                self._count(*self._waiting.popleft()[1:])
+            self._count_before(hour)
             shown, clicked = self._of[""].get(0, (0, 0))
             mean = rate(torch.tensor([float(shown)]), torch.tensor([float(clicked)]))
             made: dict[str, Column] = {}
@@ -161,6 +161,13 @@ class LiveCounts:
                 found = torch.tensor([of.get(k, (0, 0)) for k in _keys(ids, f)], dtype=torch.float32).reshape(-1, 2)
                 made[f.column] = numbers(found[:, 0], found[:, 1], mean)
         return made
+
+    def _count_before(self, hour: int) -> None:
+        ready = [row for past in [h for h in self._waiting if h < hour] for row in self._waiting.pop(past)]
+        for which in (0, 1):
+            rows = [ids for of, ids in ready if of == which]
+            if rows:
+                self._count(which, {n: np.concatenate([ids[n] for ids in rows]) for n in rows[0]})
 
     def _count(self, which: int, ids: Mapping[str, np.ndarray]) -> None:
         of = {n: torch.from_numpy(v).to(torch.int64) for n, v in ids.items()}

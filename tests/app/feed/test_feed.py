@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from sqlalchemy import func, select
 
 from app.feed.items import CONTENT, Prices, Projection, category_code, condition_code
 from app.feed.pages import Rates
-from app.store.tables import FeedEventRow, FeedRow, OrderRow
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow, now
 from app.views import Busy
+from recommend.features.counts import HOUR_MS
+from recommend.features.feature_map import COUNTED
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.moments import at_once
 from tests.fakes import FakeIndex
@@ -150,6 +154,41 @@ def test_a_restarted_server_knows_what_is_on_sale_and_who_clicked(build):
         feed = again.feed.feed
         assert feed.catalog.get("clicks", feed.catalog.live()).tolist() == [1]
         assert [len(feed.visitors.get(v).history) for v in feed.visitors.ids() if feed.visitors.get(v).history] == [1]
+
+
+def test_a_restarted_server_counts_what_one_that_ran_through_counts(build, monkeypatch):
+    began = now()
+
+    def at(hours):
+        monkeypatch.setattr("app.feed.live_feed.now", lambda: began + timedelta(hours=hours))
+
+    first = build()
+    with client_of(first) as client:
+        listings = [published(client, price=10 + n) for n in range(4)]
+        for hours, visitor, clicked in ((0, "vera", [0, 1, 2]), (1, "otto", [0]), (2, "vera", [3])):
+            at(hours)
+            page = seen(client, visitor)["id"]
+            if hours == 1:  # sold by the time that its page is reported
+                buy(client, listings[1], "mia")
+            events = [("impression", n) for n in range(4) if hours < 2 or n != 1] + [("click", n) for n in clicked]
+            events = [{"kind": k, "page_id": page, "listing_id": listings[n]["id"]} for k, n in events]
+            answer = client.post("/v1/events", json={"visitor": visitor, "events": events})
+            assert answer.json() == {"new": len(events)}
+    again = build(index=first.index)
+    with client_of(again), first.store.read() as session:
+        rows = [(r.known, who) for r, who in session.execute(
+            select(FeedRow, FeedPageRow.visitor).join(FeedPageRow, FeedPageRow.id == FeedRow.page_id))]  # fmt: skip
+        ids = {n: torch.tensor([known[n] for known, _ in rows]) for n in ("item_id", "category", "seller_id")}
+        ids["user_id"] = torch.tensor([who for _, who in rows])
+        for hours, shown, clicks in ((0, 0, 0), (1, 4, 3), (2, 8, 4), (3, 11, 5)):
+            time_ms = first.feed.moment().time_ms + (hours - 2) * HOUR_MS
+            ran, restarted = (s.feed.feed.catalog.counts(ids, time_ms) for s in (first, again))
+            assert all(torch.equal(ran[f.column], restarted[f.column]) for f in COUNTED)
+            of_seller = restarted["seller_id count"][0]
+            assert of_seller[0] == pytest.approx(np.log1p(shown) / 4)
+            mean = (clicks + 0.5) / (shown + 1)
+            rate = (clicks + 10 * mean) / (shown + 10)
+            assert of_seller[1] == pytest.approx(np.log(rate / (1 - rate)) - np.log(mean / (1 - mean)), abs=1e-5)
 
 
 def test_an_ad_is_placed_bids_and_ends(client, services):

@@ -86,6 +86,22 @@ def test_counts_of_a_feed_are_those_of_its_log_to_the_bit(tmp_path: Path) -> Non
             live.add({name: v.numpy() for name, v in ids.items()}, time, clicked)
 
 
+def test_the_order_in_which_a_feed_hears_of_its_rows_changes_no_count() -> None:
+    data = made_log(2)
+    events = [(n, clicked) for clicked in (False, True) for n in range(len(data["click"]))]
+    events = [(n, clicked) for n, clicked in events if not clicked or data["click"][n]]
+    live, late = LiveCounts(COUNTED), LiveCounts(COUNTED)
+    for of, order in ((live, sorted(events)), (late, events)):  # by time, and all rows before all clicks
+        for n, clicked in order:
+            of.add({name: data[name][n : n + 1].numpy() for name in IDS}, int(data["time_ms"][n]), clicked)
+    last = int(data["time_ms"][-1])
+    ids = {name: data[name] for name in IDS}
+    for now in (last, last + HOUR_MS):  # with and without a last hour that must wait
+        one, two = live(ids, now), late(ids, now)
+        assert all(torch.equal(one[f.column], two[f.column]) for f in COUNTED)
+    assert bool((one["item_id count"][:, 1] > 0).any())
+
+
 def test_a_match_of_one_visitor_is_that_of_as_many_equal_histories() -> None:
     past, candidates = torch.tensor([3, 1, 1, 4]), torch.tensor([1, 4, 9, -1])
     found = match(candidates, Repeated(past, 4))
