@@ -163,11 +163,11 @@ class _Judge:
         if category is None or self.support.in_facts(noun) or self.support.in_note(noun):
             return category, "supported"
         node = self.taxonomy.node(category)
-        if noun == plain(node.phrase) or labels & {category, *node.members}:
+        if noun == plain(node.phrase) or category in labels:
             return category, "supported"
         if any(noun.rstrip("s") in name.lower() for name in (node.phrase, *node.synonyms)):
             return category, "supported"
-        return node.phrase, "contradicted"
+        return node.phrase, "unsupported" if labels & {*node.members} else "contradicted"
 
     def _condition(self, text: str) -> Judgement:
         """Signs of wear, or that there are none."""
