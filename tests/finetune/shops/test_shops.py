@@ -81,6 +81,30 @@ def test_kinds_stand_where_they_belong(learn_words):
     assert "Dress" in tree  # the next thing may be the shop's first dress
 
 
+def test_a_kind_may_be_called_like_a_group_of_ours(learn_words):
+    kinds = [("Bags", ""), ("Toys", ""), ("Tops", "Topwear"), ("Tshirts", "Topwear"), ("Reading", ""), ("Footwear", "")]
+    _, taxonomy = learn_words(rows([*kinds, ("Casual Shoes", "")], 84))
+    assert {kind for kind, _ in kinds} <= taxonomy.categories.keys()
+    assert not {kind for kind, _ in kinds} & taxonomy.groups.keys()
+    assert taxonomy.categories["Backpack"].path == ("Accessories", "Bags", "Backpack")
+    assert "Kitchen" in taxonomy.groups
+    assert all(group.members for group in taxonomy.groups.values())
+
+
+def test_every_group_of_ours_may_be_a_kind(learn_words):
+    kinds = list(load_taxonomy(DEFAULT_FILE).groups)
+    _, taxonomy = learn_words(rows([(kind, "") for kind in kinds], 4 * len(kinds)))
+    assert set(kinds) <= taxonomy.categories.keys()
+    assert not taxonomy.groups
+
+
+@pytest.mark.parametrize("kind", ["uses", "group", "Shop"])
+def test_a_kind_may_be_called_like_a_key_of_the_file(learn_words, kind):
+    _, taxonomy = learn_words(rows([("Tshirts", ""), (kind, ""), ("Zorbs", "")]))
+    assert {"Tshirts", kind, "Zorbs"} <= taxonomy.categories.keys()
+    assert taxonomy.groups.keys() == load_taxonomy(DEFAULT_FILE).groups.keys()
+
+
 def test_towers_answer_in_the_shops_words(learn_words):
     _, taxonomy = learn_words(rows())
     assert in_shop_words({"T-Shirt": 0.6, "Shoes": 0.4}, "category", taxonomy) == {
