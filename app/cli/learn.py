@@ -103,7 +103,9 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
 
 def _figures(shop: Shop) -> dict[str, Any]:
     """The questions' figures of the version in use; none before the first."""
-    file = shop.current / "report.json" if (shop.folder / "current").is_file() else None
+    from listing.shop import FIGURES
+
+    file = shop.current / FIGURES if (shop.folder / "current").is_file() else None
     return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {"questions": {}, "remarks": []}
 
 

@@ -106,6 +106,7 @@ def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytes
     said = capsys.readouterr().err
     assert "too few rows to learn from" in said
     assert "none of its photos can be used" in said
+    assert not list((tmp_path / "shop" / "versions").iterdir())
 
 
 @pytest.mark.data

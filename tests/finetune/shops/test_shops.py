@@ -231,13 +231,55 @@ def test_a_version_can_be_rolled_back(tmp_path: Path):
     shop = Shop(tmp_path)
     with pytest.raises(ShopError, match="ipl learn TABLE"):
         _ = shop.current
-    versions = []
-    for _ in range(5):
-        versions.append(shop.new_version())
-        (versions[-1] / "taxonomy.yaml").write_text("")
-        shop.use(versions[-1])
-    assert shop.versions() == versions[-3:]
+    versions = [new_version(shop) for _ in range(5)]
+    assert shop.versions() == versions[-4:]
     assert shop.roll_back() == shop.current == versions[-2]
+    shop.roll_back()
     shop.roll_back()
     with pytest.raises(ShopError, match="no version before"):
         shop.roll_back()
+
+
+def new_version(shop: Shop) -> Path:
+    with shop.new_version() as version:
+        for name in ("taxonomy.yaml", "report.json"):
+            (version / name).write_text("")
+    shop.use(version)
+    return version
+
+
+def test_a_failed_run_leaves_no_version(tmp_path: Path):
+    shop = Shop(tmp_path)
+    first = new_version(shop)
+    with pytest.raises(KeyboardInterrupt), shop.new_version() as broken:
+        (broken / "report.json").symlink_to(interrupted())
+    assert not broken.exists()
+    killed = tmp_path / "versions" / "0002"  # as a run leaves it that is killed outright
+    killed.mkdir()
+    (killed / "taxonomy.yaml").write_text("")
+    third = new_version(shop)
+    assert third.name == "0003"
+    assert shop.versions() == [first, third]
+    assert shop.roll_back() == first
+
+
+def interrupted() -> Path:
+    raise KeyboardInterrupt
+
+
+def test_a_version_that_a_server_has_open_outlives_three_nights(tmp_path: Path):
+    shop = Shop(tmp_path)
+    opened = new_version(shop)
+    for _ in range(3):
+        new_version(shop)
+    assert opened.exists()
+    assert shop.current != opened
+
+
+def test_the_version_before_the_last_switch_stays(tmp_path: Path):
+    shop = Shop(tmp_path)
+    versions = [new_version(shop) for _ in range(4)]
+    for _ in range(3):
+        shop.roll_back()
+    new_version(shop)
+    assert versions[0].exists()
