@@ -109,13 +109,17 @@ def _brands(words: columns.ShopColumns) -> Iterator[str]:
 
 
 def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
-    """The same table, read with the shop's own taxonomy: each word is itself."""
+    """The same table, read with the shop's own taxonomy: each word is itself.
+
+    Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
+    """
     dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
     own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
     glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
     return open_catalogue(
-        table.path, vocabulary_of(taxonomy), columns.no_vectors, glossary=glossary, photos=ours.photos
-    )
+        table.path, vocabulary_of(taxonomy), columns.no_vectors,
+        given={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
+    )  # fmt: skip
 
 
 Listing = tuple[rag_index.IndexRecord, Mapping[str, Path], np.ndarray]
