@@ -89,7 +89,9 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     from rag_index.imports.tables import RawRow, read_rows
 
     settings = load_settings()
-    header = next(list(row.cells) for row in read_rows(table.path) if isinstance(row, RawRow))
+    header = next((list(row.cells) for row in read_rows(table.path) if isinstance(row, RawRow)), None)
+    if header is None:
+        raise CommandError(f"{table.path.name} has no row that can be read; check that it is the right file.", 2)
     columns = find_columns(header, table.given, vocabulary().values.keys(), table.path.name)
     store, merged = open_store(settings.store_url), shop.cache / MERGED
     try:

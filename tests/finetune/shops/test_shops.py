@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cli.main import main
 from finetune import DataError
 from finetune.shops import calibrating, columns, shop_taxonomy
 from finetune.shops.calibrating import Observed
@@ -132,6 +133,13 @@ def test_a_table_without_kinds_ends_in_a_sentence(learn_words, kinds, sentence):
 def test_a_table_without_a_category_is_asked_for_one(learn_words):
     with pytest.raises(DataError, match="--map category=COLUMN"):
         learn_words([["a", "Acme shirt"]] * 3, "id,title\n")
+
+
+def test_an_empty_table_beside_the_store_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
+    empty = table(tmp_path, [])
+    assert main(["learn", str(empty), "--from-store", "-o", str(tmp_path / "shop")]) == 2
+    assert "shop.csv has no row that can be read" in capsys.readouterr().err
 
 
 # -- heads -----------------------------------------------------------------------------------------------------------
