@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from listing.taxonomy import load_taxonomy
 
 VARIABLE = "IPL_SHOP"
 TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
-KEPT = 3  # versions; a rollback goes to one of them
+FIGURES = "report.json"  # written last: a version that has it is whole
+KEPT = 3  # versions besides the one in use: a rollback goes to one of them, and a server may still have one open
 
 
 class ShopError(IplError, ValueError):
@@ -46,23 +49,37 @@ class Shop:
         return version
 
     def versions(self) -> list[Path]:
-        """Folders of all versions, oldest first."""
+        """Folders of all whole versions, oldest first."""
+        return [folder for folder in self._folders() if (folder / FIGURES).is_file()]
+
+    def _folders(self) -> list[Path]:
+        """Folders of all versions, also of those being made or left by a run that was killed; oldest first."""
         return sorted(path for path in (self.folder / "versions").glob("[0-9]*") if path.is_dir())
 
-    def new_version(self) -> Path:
-        """An empty folder for the next version, which is not in use yet."""
-        versions = self.versions()
-        folder = self.folder / "versions" / f"{int(versions[-1].name) + 1 if versions else 1:04}"
+    @contextmanager
+    def new_version(self) -> Iterator[Path]:
+        """An empty folder for the next version, which is not in use yet; an error in the block removes it."""
+        folders = self._folders()
+        folder = self.folder / "versions" / f"{int(folders[-1].name) + 1 if folders else 1:04}"
         folder.mkdir(parents=True)
-        return folder
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            load_taxonomy.cache_clear()  # the next version is made in a folder of the same name
+            raise
 
     def use(self, version: Path) -> None:
-        """Put a version into use; all but the newest ones and this one are deleted."""
+        """Put a version into use; deleted are all but this one, the one before, and the newest whole ones."""
+        kept = {version.name}
+        with suppress(ShopError):
+            kept.add(self.current.name)
         scratch = self.folder / "current.tmp"
         scratch.write_text(version.name + "\n", encoding="utf-8")
         scratch.replace(self.folder / "current")
-        for old in self.versions()[:-KEPT]:
-            if old != version:
+        newest = [whole.name for whole in self.versions() if whole.name != version.name][-KEPT:]
+        for old in self._folders():
+            if newest and old.name < newest[0] and old.name not in kept:
                 shutil.rmtree(old)
 
     def roll_back(self) -> Path:

@@ -275,12 +275,12 @@ def _build(raw: Any) -> Taxonomy:
     nodes: dict[str, CategoryNode] = {}
     groups: dict[str, CategoryNode] = {}
     for path, leaf in walk(file.tree):
-        if path[-1] == GROUP and len(path) > 1:
-            groups[path[-2]] = _node(path[:-1], leaf, file.schemas)
-        elif path[-1] in nodes:
-            raise TaxonomyError(f"category {path[-1]!r} is given twice.")
-        else:
-            nodes[path[-1]] = _node(path, leaf, file.schemas)
+        is_group = path[-1] == GROUP and len(path) > 1
+        node = _node(path[:-1] if is_group else path, leaf, file.schemas)
+        named = groups if is_group else nodes
+        if node.name in named:
+            raise TaxonomyError(f"{'group' if is_group else 'category'} {node.name!r} is given twice.")
+        named[node.name] = node
     if ambiguous := sorted(set(nodes) & set(groups)):
         raise TaxonomyError(f"{', '.join(ambiguous)}: a leaf and a group have the same name.")
     _check_imagenet(nodes, file.clothing_imagenet)

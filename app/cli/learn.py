@@ -89,7 +89,9 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     from rag_index.imports.tables import RawRow, read_rows
 
     settings = load_settings()
-    header = next(list(row.cells) for row in read_rows(table.path) if isinstance(row, RawRow))
+    header = next((list(row.cells) for row in read_rows(table.path) if isinstance(row, RawRow)), None)
+    if header is None:
+        raise CommandError(f"{table.path.name} has no row that can be read; check that it is the right file.", 2)
     columns = find_columns(header, table.given, vocabulary().values.keys(), table.path.name)
     store, merged = open_store(settings.store_url), shop.cache / MERGED
     try:
@@ -103,7 +105,9 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
 
 def _figures(shop: Shop) -> dict[str, Any]:
     """The questions' figures of the version in use; none before the first."""
-    file = shop.current / "report.json" if (shop.folder / "current").is_file() else None
+    from listing.shop import FIGURES
+
+    file = shop.current / FIGURES if (shop.folder / "current").is_file() else None
     return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {"questions": {}, "remarks": []}
 
 

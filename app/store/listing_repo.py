@@ -30,7 +30,7 @@ OWN_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
-PART = 2_000  # rows that are looked up at once
+PART = 1_000  # rows that are looked up at once
 REPORTED = "reported"  # a review's code where no words of the listing led to it
 _COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
@@ -216,8 +216,10 @@ def indexed_ids(session: Session) -> set[str]:
 def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
     """The public listings of these ids in that order; ids that are gone are left out."""
     wanted = list(dict.fromkeys(listing_ids))
-    query = select(ListingRow).where(ListingRow.id.in_(wanted), ListingRow.status.in_(PUBLIC))
-    rows = {row.id: row for row in session.scalars(query)}
+    rows: dict[str, ListingRow] = {}
+    for start in range(0, len(wanted), PART):
+        part = ListingRow.id.in_(wanted[start : start + PART])
+        rows |= {row.id: row for row in session.scalars(select(ListingRow).where(part, ListingRow.status.in_(PUBLIC)))}
     return [rows[i] for i in wanted if i in rows]
 
 

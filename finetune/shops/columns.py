@@ -36,7 +36,7 @@ class Kind:
 
 @dataclass
 class ShopColumns:
-    """What a table says: word -> kind; attribute -> value -> rows; attribute -> its column; brands; lines of a report.
+    """What a table says: word -> kind; attribute -> value -> rows; attribute -> its column; brands; sellers; remarks.
 
     Attributes that are ours keep our name, others have that of their column.
     """
@@ -45,6 +45,7 @@ class ShopColumns:
     values: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     columns: dict[str, str] = field(default_factory=dict)
     brands: Counter[str] = field(default_factory=Counter)
+    sellers: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
     rows: int = 0
 
@@ -63,6 +64,8 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
         table.rows, kind.rows = table.rows + 1, kind.rows + 1
         kind.groups.update(w for w in reader.wider() if w != word)
         kind.title_words.update(plain_name(reader.text("title")).split())
+        if seller := reader.text("seller_id"):
+            table.sellers.add(seller)
         if brand := stated(reader.cells.get(catalogue.columns.attributes.get("brand", ""))):
             table.brands[brand] += 1
         cells = {name: stated(reader.cells.get(column)) for name, column in names.items()}

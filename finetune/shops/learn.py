@@ -63,38 +63,38 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     )  # fmt: skip
     words = columns.read_columns(ours)
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
-    version = shop.new_version()
-    shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
-    taxonomy = load_taxonomy(version / TAXONOMY)
-    (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
-    observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
-    made = Import(
-        _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-        features=observer.features, known_as=_KNOWN_AS,
-    )  # fmt: skip
-    rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
-    if rows.kept < LEAST_LISTINGS:
-        why = "; ".join(line.strip() for line in rows.lines())
-        raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
-    rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
-    questions = [CATEGORY, *words.values]
-    share = MOST_LISTINGS / rows.kept
-    listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
-    examples, answers = _examples(listings, questions)
-    spoken = [attribute.name for attribute in taxonomy.in_text()]
-    title_pattern((record for record, _, _ in listings), spoken).save(version)
-    tell("fitting the heads")
-    heads = fitting.fit_heads(examples, answers)
-    heads.save(version / HEADS)
-    tell("measuring what each source is worth")
-    index = rag_index.ListingIndex.open(version / INDEX, encoders.info)
-    with index:
-        past = PastListings(index, encoders, taxonomy)
-        observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
-    base = Calibration.load(folder)
-    write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
-    remarks = [*words.remarks, *rows.lines()]
-    write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
+    with shop.new_version() as version:
+        shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
+        taxonomy = load_taxonomy(version / TAXONOMY)
+        (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
+        observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
+        made = Import(
+            _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
+            features=observer.features, known_as=_KNOWN_AS,
+        )  # fmt: skip
+        rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
+        if rows.kept < LEAST_LISTINGS:
+            why = "; ".join(line.strip() for line in rows.lines())
+            raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
+        rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
+        questions = [CATEGORY, *words.values]
+        share = MOST_LISTINGS / rows.kept
+        listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
+        examples, answers = _examples(listings, questions)
+        spoken = [attribute.name for attribute in taxonomy.in_text()]
+        title_pattern((record for record, _, _ in listings), spoken).save(version)
+        tell("fitting the heads")
+        heads = fitting.fit_heads(examples, answers)
+        heads.save(version / HEADS)
+        tell("measuring what each source is worth")
+        index = rag_index.ListingIndex.open(version / INDEX, encoders.info)
+        with index:
+            past = PastListings(index, encoders, taxonomy)
+            observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
+        base = Calibration.load(folder)
+        write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
+        remarks = [*words.remarks, *rows.lines()]
+        write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
     made.done()
     shop.use(version)
     return Learned(version, rows.kept, list(heads.values))
@@ -109,13 +109,17 @@ def _brands(words: columns.ShopColumns) -> Iterator[str]:
 
 
 def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
-    """The same table, read with the shop's own taxonomy: each word is itself."""
+    """The same table, read with the shop's own taxonomy: each word is itself.
+
+    Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
+    """
     dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
     own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
     glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
     return open_catalogue(
-        table.path, vocabulary_of(taxonomy), columns.no_vectors, glossary=glossary, photos=ours.photos
-    )
+        table.path, vocabulary_of(taxonomy), columns.no_vectors,
+        given={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
+    )  # fmt: skip
 
 
 Listing = tuple[rag_index.IndexRecord, Mapping[str, Path], np.ndarray]

@@ -16,10 +16,11 @@ from listing.decide.decision import Decision, Rules
 from listing.say.claims import claims_of
 from listing.say.render import render
 from listing.say.shop_title import shop_title
+from listing.shop import FIGURES
 from listing.taxonomy import Taxonomy
 from listing.titles import TitlePattern
 
-FILE, FIGURES = "report.html", "report.json"
+FILE = "report.html"
 CARDS, SIDE = 20, 240
 CONFUSED, SURE_OTHER, SUSPECTS = 3, 0.95, 10
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import yaml
 
 from finetune.shops.columns import Kind, ShopColumns
-from listing.taxonomy import DEFAULT_FILE
+from listing.taxonomy import DEFAULT_FILE, GROUP
 from rag_index.imports.columns import plain_name
 from rag_index.imports.glossary import NONE, Entry, Glossary
 from rag_index.imports.words import singular, word_key
 
 SHOP, NO_SCHEMA = "Shop", "thing"
 LEAST_STATED = 0.2  # of a schema's rows, for an attribute of the shop's to be asked there
+LEAF_KEYS = ("uses", GROUP)  # keys of the file that a kind may be called like: at the tree's root they are names
 LEAST_VALUE = 2  # rows of a value that is none of ours: one alone is as likely a slip
 Leaf = dict[str, Any]
 
@@ -73,13 +74,16 @@ class _ShopWords:
         self._translate("category", counts, ours)
         homes = self._homes(ours)
         leaves = {word: self._leaf(word, kind, ours.get(word), homes) for word, kind in kinds}
+        leaves |= {word: ((), leaves[word][1]) for word in LEAF_KEYS if word in leaves}
         for taken in {*ours.values(), *leaves} & self.places.keys():
-            _remove(self.raw["tree"], self.places[taken])
+            *path, name = self.places[taken]
+            del _at(self.raw["tree"], tuple(path))[name]
         for word, (path, leaf) in leaves.items():
             group = _group(self.raw["tree"], path)
             if word in group:  # a group of ours is called so
                 group = _group(self.raw["tree"], (SHOP,))
             group[word] = leaf
+        _tidy(self.raw["tree"], leaves.keys())
         self._extend_schemas({word: leaf for word, (_, leaf) in leaves.items()})
 
     def _meaning(self, word: str) -> str | None:
@@ -179,10 +183,10 @@ def _reworded(
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Any:
     for name, block in tree.items():
-        if "uses" in block:
-            yield str(name), (*path, str(name))
-        else:
+        if "uses" not in block:
             yield from _leaves(block, (*path, str(name)))
+        elif name != GROUP:
+            yield str(name), (*path, str(name))
 
 
 def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -198,10 +202,13 @@ def _group(tree: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return tree
 
 
-def _remove(tree: dict[str, Any], path: tuple[str, ...]) -> None:
-    """Take a leaf out, and the groups that it leaves empty."""
-    *groups, name = path
-    parent = _at(tree, tuple(groups))
-    parent.pop(name, None)
-    if groups and not parent:
-        _remove(tree, tuple(groups))
+def _tidy(tree: dict[str, Any], kinds: Collection[str], root: bool = True) -> None:
+    """Take out groups without leaves; a group that is called like a kind can be stated no more, as one name is both."""
+    for name, block in list(tree.items()):
+        if (root and name in LEAF_KEYS) or "uses" in block:
+            continue
+        _tidy(block, kinds, root=False)
+        if name in kinds:
+            block.pop(GROUP, None)
+        if not block.keys() - {GROUP}:
+            del tree[name]

@@ -26,6 +26,7 @@ SMALL = {
         }
     },
 }
+TWIN = {"Seats": {"group": {"uses": "thing", "phrase": "seat"}}}
 
 
 def load(tmp_path: Path, change=None) -> Taxonomy:
@@ -160,6 +161,7 @@ def _set(*path_and_value):
     ("change", "message"),
     [
         (_set("tree", "Garden", {"Chair": {"uses": "thing", "phrase": "chair"}}), "'Chair' is given twice"),
+        (_set("tree", {"A": TWIN, "B": TWIN}), "group 'Seats' is given twice"),
         (_set("schemas", "thing", "attributes", ["colour", "sleeve"]), "unknown attribute 'sleeve'"),
         (_set("attributes", "colour", "values", []), "`values` is empty"),
         (_set("attributes", "colour", "values", ["red", "red"]), "a value is given twice"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.market import chroma_index
-from app.store import outbox
+from app.store import listing_repo, outbox
 from app.store.tables import EventRow, OutboxRow
 from listing.intake.photos import intake
 from rag_index import BadRecord
@@ -126,3 +126,13 @@ def test_a_backlog_is_decoded_in_parts_and_one_bad_photo_keeps_no_other_out(serv
     services.outbox.follow()
     assert asked == [2, 2, 1]
     assert services.index.ids() == set(ids)
+
+
+def test_any_number_of_listings_is_looked_up(services, me, photos):
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    listing, asked = services.publisher.publish(me, draft.draft_id, key="k"), []
+    event.listen(services.store.engine, "before_cursor_execute", lambda *call: asked.append(len(call[3])))
+    with services.store.read() as session:
+        rows = listing_repo.by_ids(session, [*(f"gone-{n}" for n in range(2500)), listing.id])
+        assert [row.id for row in rows] == [listing.id]
+    assert max(asked) <= 1100

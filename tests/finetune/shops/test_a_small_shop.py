@@ -56,7 +56,8 @@ def shop_table(folder: Path, count: int = 36, shuffled: bool = False) -> Path:
         kind, colour = KINDS[i % 2], list(COLOURS)[i // 2 % 3]
         picture(kind, COLOURS[colour], i // 6).save(folder / f"{i}.jpg", quality=92)
         said = drawn.choice(KINDS) if shuffled else kind
-        rows.append({"id": i, "title": f"Acme {colour} {said}", "category": said, "shade": colour, "image": f"{i}.jpg"})
+        words = {"title": f"Acme {colour} {said}", "category": said, "shade": colour}
+        rows.append({"id": i, "seller_id": "acme", **words, "image": f"{i}.jpg"})
     with (folder / "shop.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -85,6 +86,8 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
     decision = Decision(seen, 1, parts.rules)
     assert decision.category.value == "Flags"
     assert {fact.name for fact in decision.facts} >= {"shade", "colour"}
+    # The table names one seller, whose past listings its drafts must find.
+    assert parts.search.find(photos, category=None, seller_id="acme").votes["shade"]  # type: ignore[union-attr]
     parts.search.index.close()  # type: ignore[union-attr]
 
 
@@ -106,6 +109,7 @@ def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytes
     said = capsys.readouterr().err
     assert "too few rows to learn from" in said
     assert "none of its photos can be used" in said
+    assert not list((tmp_path / "shop" / "versions").iterdir())
 
 
 @pytest.mark.data

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cli.main import main
 from finetune import DataError
 from finetune.shops import calibrating, columns, shop_taxonomy
 from finetune.shops.calibrating import Observed
@@ -81,6 +82,30 @@ def test_kinds_stand_where_they_belong(learn_words):
     assert "Dress" in tree  # the next thing may be the shop's first dress
 
 
+def test_a_kind_may_be_called_like_a_group_of_ours(learn_words):
+    kinds = [("Bags", ""), ("Toys", ""), ("Tops", "Topwear"), ("Tshirts", "Topwear"), ("Reading", ""), ("Footwear", "")]
+    _, taxonomy = learn_words(rows([*kinds, ("Casual Shoes", "")], 84))
+    assert {kind for kind, _ in kinds} <= taxonomy.categories.keys()
+    assert not {kind for kind, _ in kinds} & taxonomy.groups.keys()
+    assert taxonomy.categories["Backpack"].path == ("Accessories", "Bags", "Backpack")
+    assert "Kitchen" in taxonomy.groups
+    assert all(group.members for group in taxonomy.groups.values())
+
+
+def test_every_group_of_ours_may_be_a_kind(learn_words):
+    kinds = list(load_taxonomy(DEFAULT_FILE).groups)
+    _, taxonomy = learn_words(rows([(kind, "") for kind in kinds], 4 * len(kinds)))
+    assert set(kinds) <= taxonomy.categories.keys()
+    assert not taxonomy.groups
+
+
+@pytest.mark.parametrize("kind", ["uses", "group", "Shop"])
+def test_a_kind_may_be_called_like_a_key_of_the_file(learn_words, kind):
+    _, taxonomy = learn_words(rows([("Tshirts", ""), (kind, ""), ("Zorbs", "")]))
+    assert {"Tshirts", kind, "Zorbs"} <= taxonomy.categories.keys()
+    assert taxonomy.groups.keys() == load_taxonomy(DEFAULT_FILE).groups.keys()
+
+
 def test_towers_answer_in_the_shops_words(learn_words):
     _, taxonomy = learn_words(rows())
     assert in_shop_words({"T-Shirt": 0.6, "Shoes": 0.4}, "category", taxonomy) == {
@@ -108,6 +133,13 @@ def test_a_table_without_kinds_ends_in_a_sentence(learn_words, kinds, sentence):
 def test_a_table_without_a_category_is_asked_for_one(learn_words):
     with pytest.raises(DataError, match="--map category=COLUMN"):
         learn_words([["a", "Acme shirt"]] * 3, "id,title\n")
+
+
+def test_an_empty_table_beside_the_store_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
+    empty = table(tmp_path, [])
+    assert main(["learn", str(empty), "--from-store", "-o", str(tmp_path / "shop")]) == 2
+    assert "shop.csv has no row that can be read" in capsys.readouterr().err
 
 
 # -- heads -----------------------------------------------------------------------------------------------------------
@@ -207,13 +239,55 @@ def test_a_version_can_be_rolled_back(tmp_path: Path):
     shop = Shop(tmp_path)
     with pytest.raises(ShopError, match="ipl learn TABLE"):
         _ = shop.current
-    versions = []
-    for _ in range(5):
-        versions.append(shop.new_version())
-        (versions[-1] / "taxonomy.yaml").write_text("")
-        shop.use(versions[-1])
-    assert shop.versions() == versions[-3:]
+    versions = [new_version(shop) for _ in range(5)]
+    assert shop.versions() == versions[-4:]
     assert shop.roll_back() == shop.current == versions[-2]
+    shop.roll_back()
     shop.roll_back()
     with pytest.raises(ShopError, match="no version before"):
         shop.roll_back()
+
+
+def new_version(shop: Shop) -> Path:
+    with shop.new_version() as version:
+        for name in ("taxonomy.yaml", "report.json"):
+            (version / name).write_text("")
+    shop.use(version)
+    return version
+
+
+def test_a_failed_run_leaves_no_version(tmp_path: Path):
+    shop = Shop(tmp_path)
+    first = new_version(shop)
+    with pytest.raises(KeyboardInterrupt), shop.new_version() as broken:
+        (broken / "report.json").symlink_to(interrupted())
+    assert not broken.exists()
+    killed = tmp_path / "versions" / "0002"  # as a run leaves it that is killed outright
+    killed.mkdir()
+    (killed / "taxonomy.yaml").write_text("")
+    third = new_version(shop)
+    assert third.name == "0003"
+    assert shop.versions() == [first, third]
+    assert shop.roll_back() == first
+
+
+def interrupted() -> Path:
+    raise KeyboardInterrupt
+
+
+def test_a_version_that_a_server_has_open_outlives_three_nights(tmp_path: Path):
+    shop = Shop(tmp_path)
+    opened = new_version(shop)
+    for _ in range(3):
+        new_version(shop)
+    assert opened.exists()
+    assert shop.current != opened
+
+
+def test_the_version_before_the_last_switch_stays(tmp_path: Path):
+    shop = Shop(tmp_path)
+    versions = [new_version(shop) for _ in range(4)]
+    for _ in range(3):
+        shop.roll_back()
+    new_version(shop)
+    assert versions[0].exists()
