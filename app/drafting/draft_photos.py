@@ -21,6 +21,7 @@ from listing.intake.photos import Photo, PhotoLimits
 from listing.schema import PhotoRef
 
 MAX_PHOTOS = PhotoLimits().count
+MAX_UNFINISHED = 50  # drafts of one seller, from which on no further one is begun with photos alone
 
 
 class DraftPhotos:
@@ -30,9 +31,13 @@ class DraftPhotos:
         self.store, self.media, self.deletions, self.currency = store, media, deletions, currency
 
     def begin(self, seller: str, photos: Sequence[Photo]) -> DraftView:
-        """A new draft of these photos, of which nothing is written yet."""
+        """A new draft of these photos, of which nothing is written yet. Raises AppError (429): they have too many."""
         refs, draft = [p.ref for p in photos], draft_repo.new_id()
         check_new([], refs)
+        with self.store.read() as session:  # before any file is written
+            if len(draft_repo.unfinished(session, seller, MAX_UNFINISHED)) == MAX_UNFINISHED:
+                message = f"You have {MAX_UNFINISHED} unfinished drafts; throw away or publish some of them first."
+                raise AppError("too_many_drafts", message, 429)
         with self.files(photos), self.store.write() as session:
             row = draft_repo.add_draft(session, draft, seller, refs, note="", tone="plain", state="stopped")
             return draft_repo.view(session, row, self.currency)

@@ -1,8 +1,11 @@
 // In the head of the seller's page: what is sent while nobody answers waits here, and in the tab's storage through a
-// reload, and is sent again in its order. Each call has a name, so that the server does it once whatever got lost.
+// reload, and is sent again in its order. Each call has a name, so that the server does it once whatever got lost. Photos
+// that fail while the server answers, as a file does that has changed since it was chosen, do not hold up the rest.
 (() => {
   const CALLS = /\/gradio_api\/(run\/predict|upload)\b/, UPLOAD = /\/upload\b/;
   const ANSWER_MS = 30000, FIRST_MS = 250, LAST_MS = 4000; // a connection can be gone without a word
+  const MOST_FAILED = 3; // uploads while the server answers; a network can also lose a large body and no small one
+  const UNSENT = { error: { code: "unsent", message: "These photos could not be sent; choose them again." } };
   const GATEWAY = [502, 503, 504]; // the server behind the proxy is being started, or its store is
   const send = window.fetch.bind(window);
   const store = (window.iplStore = (() => { try { return window.sessionStorage; } catch { return {}; } })());
@@ -32,17 +35,36 @@
     return new Response(await answer.blob(), answer);
   }
 
+  const answers = async (url) => { // the server, to a small request
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    try { return !GATEWAY.includes((await send(url.replace(/\/upload\b.*/, "/app_id"), { signal })).status); } catch { return false; }
+  };
+
+  async function hopeless(call) { // whether an upload that failed is not to be sent again
+    if (!UPLOAD.test(call.url)) return false;
+    if (call.init.signal?.aborted) return true;
+    call.failed = (call.failed ?? 0) + (await answers(call.url));
+    return call.failed > MOST_FAILED;
+  }
+
   async function deliver() {
     if (delivering) return;
     delivering = true;
     for (let pause = FIRST_MS; waiting.length;) {
       const call = waiting[0];
-      try {
-        call.settle(await attempt(call));
+      const done = (answer) => {
+        call.settle(answer);
         waiting.splice(waiting.indexOf(call), 1);
         save();
         pause = FIRST_MS;
+      };
+      try {
+        done(await attempt(call));
       } catch {
+        if (await hopeless(call)) {
+          done(Response.json(UNSENT, { status: 400 }));
+          continue;
+        }
         say(true);
         await new Promise((go) => { setTimeout(go, pause); window.addEventListener("online", go, { once: true }); });
         pause = Math.min(2 * pause, LAST_MS);

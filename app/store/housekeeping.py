@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.metrics import Metrics
@@ -21,12 +21,13 @@ from app.store.media import Media
 from app.store.outbox import Outbox
 from app.store.retention import clock_holds, forget_behaviour
 from app.store.search_index import SearchIndex
-from app.store.tables import DraftRow, PhotoDeletionRow, PhotoRow, now
+from app.store.tables import DraftRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import INTERRUPTED, AppError
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
+MOST_RESUMED = 2  # times that an open page begins the same draft again; it may be what ends the server
 
 
 class Housekeeping:
@@ -143,5 +144,14 @@ def _stop(session: Session, *which: ColumnElement[bool]) -> int:
     for row in rows:
         row.state = "stopped" if row.generated is None else "ready"
         if row.generated is None:
-            row.problem_code, row.problem = INTERRUPTED, "The server was restarted; start the draft again."
+            again = _interruptions(session, row.id) < MOST_RESUMED
+            row.problem_code = INTERRUPTED if again else "stopped"
+            row.problem = "The server was restarted; start the draft again."
+            draft_repo.note_event(session, INTERRUPTED, row.seller_id, draft=row.id)
     return len(rows)
+
+
+def _interruptions(session: Session, draft_id: str) -> int:
+    """How often the server ended while this draft was being written."""
+    query = select(func.count()).select_from(EventRow)
+    return session.scalar(query.where(EventRow.draft_id == draft_id, EventRow.kind == INTERRUPTED)) or 0

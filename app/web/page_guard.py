@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import json
 import re
+import time
 from collections import OrderedDict
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, get_type_hints
 
 from fastapi import FastAPI, Request
@@ -19,6 +20,7 @@ from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
 
 from app.accounts.authentication import page_user
+from app.accounts.bounded import Bounded
 from app.views import AppError
 from app.web.uploads import Uploads
 
@@ -31,6 +33,7 @@ _FILE_META = {"_type": "gradio.FileData"}
 _HOSTS = (b"x-forwarded-host", b"x-gradio-server")  # Gradio believes them; ours is what Host says
 MAX_SESSIONS = 32  # open pages of one person
 MAX_PRESSES = 512  # of one person, of which is known whether they are done
+IDLE_SECONDS = 86_400.0  # after which the presses of a person who sends nothing more are forgotten
 
 
 class _Event(BaseModel):
@@ -76,6 +79,12 @@ class _Press:
         self.lock, self.done = asyncio.Lock(), False
 
 
+class _Presses(Bounded[str, _Press]):
+    """The last presses of a person by their names, and when (monotonic seconds) one came."""
+
+    used = 0.0
+
+
 class PageGate:
     """Pure ASGI around a mounted page (``app``: Gradio's).
 
@@ -87,9 +96,12 @@ class PageGate:
 
     def __init__(self, app: Any, state: State, uploads: Uploads) -> None:
         self.app, self._state, self._uploads = app, state, uploads
-        self._calls = {number: _call(event) for number, event in app.get_blocks().fns.items()}
-        self._sessions: dict[str, OrderedDict[str, None]] = {}
-        self._presses: dict[str, OrderedDict[str, _Press]] = {}
+        events = app.get_blocks().fns
+        self._calls = {number: _call(event) for number, event in events.items()}
+        kinds = {target[1]: number for number, event in events.items() for target in event.targets}
+        self._enter, self._tick = kinds["load"], kinds["tick"]  # a page asks for all that it shows; for what is new
+        self._sessions: dict[str, OrderedDict[str, str]] = {}  # with the name of each one's last tick
+        self._presses: OrderedDict[str, _Presses] = OrderedDict()  # who sent nothing for the longest time is first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the page needs; whatever else is asked is answered with an error."""
@@ -102,9 +114,10 @@ class PageGate:
         if reading and _FILES.fullmatch(path):
             await self.app(scope, receive, send)
         elif scope["method"] == "POST" and path == _CALL:
-            press = self._press(person, request.headers.get("x-ipl-press", ""))
+            name = request.headers.get("x-ipl-press", "")[:64]
+            press = self._press(person, name)
             async with press.lock:
-                body = await self._checked(request, person, repeated=press.done)
+                body = await self._checked(request, person, name, repeated=press.done)
                 await self.app(_with_length(scope, len(body)), _once(body, receive), send)
                 press.done = True
         elif scope["method"] == "POST" and path == _UPLOAD:
@@ -113,7 +126,7 @@ class PageGate:
             # Answered like every address that is not there, or not for this method.
             raise HTTPException(405, headers={"Allow": "GET"}) if _FILES.fullmatch(path) else HTTPException(404)
 
-    async def _checked(self, request: Request, person: str, *, repeated: bool) -> bytes:
+    async def _checked(self, request: Request, person: str, name: str, *, repeated: bool) -> bytes:
         """The call with a session of the person's own and with files that they uploaded.
 
         In the place of a repeated one, which is done and only its answer was lost, the page asks what it is to show.
@@ -127,6 +140,8 @@ class PageGate:
         except (KeyError, ValidationError) as error:
             raise unread from error
         session = self._session(person, call.session_hash)
+        if name and call.fn_index == self._tick:
+            self._note_tick(person, session, name)
         if repeated:
             return json.dumps({"fn_index": self._enter, "data": [None], "session_hash": session}).encode()
         data = [self._own(value, person) for value in call.data]
@@ -144,23 +159,29 @@ class PageGate:
         """The person's press of that name; without a name it is a new one."""
         if not name:
             return _Press()
-        presses = self._presses.setdefault(person, OrderedDict())
-        press = presses.setdefault(name[:64], _Press())
-        if len(presses) > MAX_PRESSES:
-            presses.popitem(last=False)
+        presses = self._presses.setdefault(person, _Presses(MAX_PRESSES))
+        presses.used = time.monotonic()
+        self._presses.move_to_end(person)
+        while presses.used - next(iter(self._presses.values())).used > IDLE_SECONDS:
+            self._presses.popitem(last=False)
+        press = presses.get(name) or _Press()
+        presses.put(name, press)
         return press
 
-    @cached_property
-    def _enter(self) -> int:
-        """The number of the call by which a page asks for all that it shows."""
-        calls = self.app.get_blocks().fns
-        return next(n for n, call in calls.items() if any(target[1] == "load" for target in call.targets))
+    def _note_tick(self, person: str, session: str, name: str) -> None:
+        """Forget a page's tick before this one, so that ticks, five a second, do not push out what was pressed.
+
+        A page sends a tick once the one before is answered, so that only its last one can come again.
+        """
+        earlier, self._sessions[person][session] = self._sessions[person][session], name
+        if earlier != name:
+            self._presses[person].pop(earlier, None)
 
     def _session(self, person: str, name: str) -> str:
         """The person's own session of that name. They have a few; the one that they used longest ago is forgotten."""
         session = hashlib.sha256(f"{person}\n{name}".encode()).hexdigest()[:32]
         used = self._sessions.setdefault(person, OrderedDict())
-        used[session] = None
+        used.setdefault(session, "")
         used.move_to_end(session)
         if len(used) > MAX_SESSIONS:
             holder, (oldest, _) = self.app.state_holder, used.popitem(last=False)

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import shutil
 import socket
 import time
 from pathlib import Path
-from types import ModuleType
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
 
 from app.accounts.passwords import write_password
-from app.seller import page
-from app.seller.actions import Actions
-from app.seller.desk import Desk, Painter
+from app.web import page_guard
 from app.web.server import create_app
-from listing.intake.photos import intake
 from tests.fakes import jpeg
 
 URL = "http://100.64.0.1/latest/meta-data/a.jpg"
@@ -39,11 +33,17 @@ class Browser:
         events = client.get("/config").json()["dependencies"]
         kinds = [(d["id"], {target[1] for target in d["targets"]}) for d in events]
         self.enter = next(n for n, kind in kinds if "load" in kind)
+        self.tick = next(n for n, kind in kinds if "tick" in kind)
         self.take, self.more, self.look = (n for n, kind in kinds if "upload" in kind)
 
     def call(self, event: int, data: list[object], session: str = "session1", **further: object):
         body = {"data": data, "fn_index": event, "session_hash": session, "event_data": None, **further}
         return self.client.post("/gradio_api/run/predict", json=body)
+
+    def press(self, name: str, event: int, data: list[object], session: str = "tab"):
+        """A call with a name, by which it is known when it comes again."""
+        body = {"data": data, "fn_index": event, "session_hash": session}
+        return self.client.post("/gradio_api/run/predict", json=body, headers={"X-IPL-Press": name})
 
     def upload(self, *files: bytes, name: str = "a.jpg"):
         return self.client.post("/gradio_api/upload", files=[("files", (name, data)) for data in files])
@@ -276,8 +276,7 @@ def test_a_press_that_is_sent_again_is_done_once_and_answered_anew(people):
     (path,) = ann.upload(jpeg()).json()
 
     def take(browser: Browser, name: str):
-        body = {"data": [None, [file_of(path)]], "fn_index": browser.take, "session_hash": "tab"}
-        return browser.client.post("/gradio_api/run/predict", json=body, headers={"X-IPL-Press": name})
+        return browser.press(name, browser.take, [None, [file_of(path)]])
 
     assert shots(take(ann, "first")) == 1
     again = take(ann, "first")  # its file is gone by now
@@ -285,6 +284,31 @@ def test_a_press_that_is_sent_again_is_done_once_and_answered_anew(people):
     assert "was not added" not in again.text
     refused(take(ann, "second"), 400)
     refused(take(bob, "first"), 400)  # another person's press of that name
+
+
+def test_ticks_push_out_no_press_and_the_last_one_is_answered_anew(alone, monkeypatch):
+    monkeypatch.setattr(page_guard, "MAX_PRESSES", 8)
+    photos = [None, [file_of(alone.upload(jpeg()).json()[0])]]
+    assert shots(alone.press("taken", alone.take, photos)) == 1
+    for number in range(20):
+        assert shots(alone.press(f"tick{number}", alone.tick, [None])) == 0  # nothing new
+        alone.press(f"other{number}", alone.tick, [None], "another tab")
+    assert shots(alone.press("tick19", alone.tick, [None])) == 1  # its answer was lost: everything is sent again
+    assert shots(alone.press("taken", alone.take, photos)) == 1  # its file is gone: done again it would be refused
+    for number in range(8):
+        alone.press(f"press{number}", alone.enter, [None])
+    refused(alone.press("taken", alone.take, photos), 400)
+
+
+def test_presses_of_a_person_who_is_long_away_are_forgotten(people, monkeypatch):
+    ann, bob, *_ = people
+    photos = [None, [file_of(ann.upload(jpeg()).json()[0])]]
+    assert shots(ann.press("taken", ann.take, photos)) == 1
+    bob.press("entered", bob.enter, [None])
+    assert shots(ann.press("taken", ann.take, photos)) == 1
+    monkeypatch.setattr(page_guard, "IDLE_SECONDS", 0.0)
+    bob.press("again", bob.enter, [None])
+    refused(ann.press("taken", ann.take, photos), 400)
 
 
 def test_a_page_that_is_loaded_again_or_outlives_its_server_goes_on_with_its_draft(people):
@@ -372,27 +396,3 @@ def test_the_sessions_of_one_person_are_bounded(people):
         assert shots(ann.call(ann.enter, [None], "second")) == 1  # it is in use
     assert shots(ann.call(ann.enter, [None], "first")) == 0
     assert shots(bob.call(bob.enter, [None], "of-bob")) == 1
-
-
-def test_the_sessions_of_everybody_are_bounded(services):
-    blocks = page.SellerPage(services, None).blocks
-    assert 64 <= blocks.state_session_capacity <= 500
-
-
-def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
-    desk, photo = Desk(), tmp_path / "a.jpg"
-    view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
-    listing = services.publisher.publish(me, view.draft_id, key="k")
-    photo.write_bytes(jpeg())
-    Actions(services, "", desk).look_for(str(photo))
-    desk.page = "mine"
-    assert listing.title in Painter(services).mine(desk, me)
-    assert "with this photo" in Painter(services).mine(desk, me)
-    kept, seen = [desk.__dict__], set()
-    while kept:
-        thing = kept.pop()
-        if id(thing) in seen or isinstance(thing, type | ModuleType):
-            continue
-        seen.add(id(thing))
-        assert not isinstance(thing, Image.Image)
-        kept += gc.get_referents(thing)

@@ -8,6 +8,7 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
+from app.seller.page import SellerPage
 from app.web.server import create_app
 
 CALL = "/gradio_api/run/predict"
@@ -136,3 +137,8 @@ def test_a_browser_that_hangs_up_in_the_middle_of_a_call(services, silent):
     head = {"headers": [(b"host", b"localhost"), (b"content-length", b"99")], "client": ("127.0.0.1", 1)}
     asyncio.run(create_app(services)({**scope, **head, "http_version": "1.1", "scheme": "http"}, receive, send))
     assert [message.get("status") for message in sent] == [400, None]
+
+
+def test_the_sessions_of_everybody_are_bounded(services):
+    blocks = SellerPage(services, None).blocks
+    assert 64 <= blocks.state_session_capacity <= 500

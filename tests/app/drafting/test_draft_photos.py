@@ -284,3 +284,18 @@ class TestEvidence:
         assert tab.draft.quality.tips[0].startswith("Photo 1 is blurred")
         tab.press("photo_remove", photo=second)
         assert tab.draft.quality.tips == ["Add the size."]
+
+
+def test_photos_begin_no_draft_beside_fifty_unfinished_ones(services, me, tab, tmp_path):
+    ids = [f"{number:032x}" for number in range(50)]
+    with services.store.write() as session:
+        for draft in ids:
+            draft_repo.add_draft(session, draft, me, [], note="", tone="plain", state="stopped")
+    tab.take(picture(1), folder=tmp_path)
+    assert tab.said == ["You have 50 unfinished drafts; throw away or publish some of them first."]
+    assert tab.shown == []
+    assert list(services.media.folder.rglob("*.jpg")) == []
+    services.drafts.abandon(me, ids[0])
+    tab.take(picture(1), folder=tmp_path)
+    assert tab.said == []
+    assert len(tab.shown) == 1

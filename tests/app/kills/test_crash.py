@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from app.seller.actions import Actions
+from app.seller.desk import Desk
 from app.store import draft_repo
 
 
@@ -53,3 +55,23 @@ def test_drafts_of_a_dead_process_are_stopped(build, photos):
     assert again.drafts.get(me, draft.draft_id).state == "ready"
     stopped = again.drafts.get(me, "e" * 32)
     assert (stopped.state, stopped.problem.code) == ("stopped", "interrupted")
+
+
+def test_a_draft_that_ends_the_server_each_time_is_begun_again_twice_and_then_by_hand(build, photos):
+    services = build()
+    me = services.sellers.only().id
+    draft = services.draft_photos.begin(me, photos[:1]).draft_id
+    codes, resumed = [], []
+    for _ in range(4):
+        with services.store.write() as session:
+            draft_repo.set_state(session, draft, "working")
+        services = build()
+        view = services.drafts.get(me, draft)
+        codes.append(view.problem.code)
+        actions = Actions(services, me, Desk())
+        actions.desk.view = view
+        actions.write = lambda data: resumed.append(data["do"])
+        actions.look()
+    assert codes == ["interrupted", "interrupted", "stopped", "stopped"]
+    assert resumed == ["write", "write"]
+    assert [e.state for e in services.draft_writer.write_again(me, draft)][-1] == "ready"

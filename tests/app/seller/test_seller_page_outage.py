@@ -201,6 +201,23 @@ def test_a_press_whose_answer_is_lost_is_done_once(serve: Any, visit: Any, files
     expect(page.locator(".item")).to_have_count(1)
 
 
+def test_photos_that_always_fail_do_not_hold_up_the_rest(serve: Any, visit: Any, files: list[str]) -> None:
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
+    page.route("**/gradio_api/upload*", lambda route: route.abort("connectionreset"))
+    page.locator("#ipl-sell input[type=file]").set_input_files(files)
+    expect(page.get_by_text(AWAY)).to_be_visible()
+    page.locator("#ipl-top").get_by_role("button", name="My listings").click()
+    sentence = page.get_by_text("These photos could not be sent; choose them again.", exact=True)
+    expect(sentence).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="My listings")).to_be_visible()
+    expect(page.get_by_text(AWAY)).to_have_count(0)
+    page.unroute("**/gradio_api/upload*")
+    page.get_by_role("button", name="Sell", exact=True).click()
+    page.locator("#ipl-sell input[type=file]").set_input_files([])  # as a click on the button does
+    page.locator("#ipl-sell input[type=file]").set_input_files(files)
+    expect(page.locator(".shot")).to_have_count(len(files), timeout=15_000)
+
+
 def test_what_one_person_typed_is_not_filled_in_for_the_next(serve: Any, visit: Any) -> None:
     page = visit(serve(FakePipeline(), sellers=("anna", "ben")), "desktop", seller="anna")
     note(page).fill("Anna's words.")

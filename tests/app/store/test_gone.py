@@ -5,6 +5,7 @@ The looking is done from outside, in the raw bytes of every file, while the serv
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import re
@@ -14,12 +15,16 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from types import ModuleType
 
 import httpx
 import pytest
+from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app.seller.actions import Actions
+from app.seller.desk import Desk, Painter
 from app.store.db import Store, open_engine
 from app.store.tables import PhotoDeletionRow
 from app.views import AppError
@@ -223,3 +228,22 @@ def test_writing_the_stores_file_anew_leaves_none_of_what_overwriting_missed(tmp
     store.engine.dispose()
     found = set(re.findall(rb"zebrine\d{6}", (tmp_path / "store.sqlite").read_bytes()))
     assert found == {word.encode() for word in live.values()}
+
+
+def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
+    desk, photo = Desk(), tmp_path / "a.jpg"
+    view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
+    listing = services.publisher.publish(me, view.draft_id, key="k")
+    photo.write_bytes(jpeg())
+    Actions(services, "", desk).look_for(str(photo))
+    desk.page = "mine"
+    assert listing.title in Painter(services).mine(desk, me)
+    assert "with this photo" in Painter(services).mine(desk, me)
+    kept, seen = [desk.__dict__], set()
+    while kept:
+        thing = kept.pop()
+        if id(thing) in seen or isinstance(thing, type | ModuleType):
+            continue
+        seen.add(id(thing))
+        assert not isinstance(thing, Image.Image)
+        kept += gc.get_referents(thing)
