@@ -23,7 +23,8 @@ _LEET = str.maketrans("01345@$!€", "oieasasie")  # one letter for one sign: pl
 
 
 def _any(words: list[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    spelt = {*words, *(word.replace("ss", "ß") for word in words)}
+    return "|".join(re.escape(word) for word in sorted(spelt, key=lambda word: (-len(word), word)))
 
 
 _NETWORK = rf"(?<!\w)(?:{_any(_CUES['networks'])})(?!\w)"

@@ -7,7 +7,7 @@ claim goes by the name of the field that it speaks of: an attribute's, ``categor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -350,6 +350,12 @@ def remove(draft: Draft, index: int) -> Draft:
     return draft.model_copy(update=update)
 
 
+def _kinds(details: Iterable[str]) -> set[str]:
+    """The kinds of details of which a thing has one (a motif, a collar)."""
+    forms = (detail_forms().get(detail) for detail in details)
+    return {form.kind for form in forms if form is not None and form.kind}
+
+
 def add(draft: Draft, claim: Claim) -> Draft:
     """The draft whose description says one more thing, in a sentence of its own: behind the others, before a closing
     line and the note; as it is where there are no words for it, or the text has them."""
@@ -357,7 +363,8 @@ def add(draft: Draft, claim: Claim) -> Draft:
     named = [c for c in stated_claims(draft) if c.attribute in (NAME, "category")]
     sentence, marks = sentences_of(named, [claim], taxonomy) if named else ("", [])
     own, blank, note = draft.description.partition("\n\n")
-    if not sentence or claim.value in load_details().named(own):
+    there = set(load_details().named(own))
+    if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
         return draft
     at = len(own)
     for start, end in reversed(split(own)):

@@ -78,6 +78,8 @@ class _Table:
         few = [f.kind == "id" for f in own for _ in range(1 if f.kind == "id" else f.size)]
         parts = []
         for raw, rows in batches:
+            if past is not None and not {past.match, past.column} <= set(raw):
+                past = None  # a run may read fewer columns
             numbers = [array_of(rows[f.column]).reshape(len(array_of(rows[f.column])), -1) for f in own]
             count = match(raw[past.match], ragged_of(raw[past.column]))[:, 0].numpy() if past is not None else ()
             ids = (array_of(raw[name]) for name in (item, category))

@@ -57,7 +57,8 @@ def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: 
     expect(publish(page)).to_be_visible()
     order = page.evaluate("window.order")  # what comes between two looks of the page is shown together
     assert order == [piece for piece in PIECES if piece in order]
-    assert {"category", "fact", "done"} <= set(order)
+    assert len(order) > 1
+    assert order[-1] == "done"
     facts(page)
     expect(page.locator("#f-brand")).to_contain_text("Wrangler")
     expect(page.locator("#f-brand")).to_contain_text("read on the label")
