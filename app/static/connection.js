@@ -3,7 +3,7 @@
 // that fail while the server answers, as a file does that has changed since it was chosen, do not hold up the rest.
 (() => {
   const CALLS = /\/gradio_api\/(run\/predict|upload)\b/, UPLOAD = /\/upload\b/;
-  const ANSWER_MS = 30000, FIRST_MS = 250, LAST_MS = 4000; // a connection can be gone without a word
+  const ANSWER_MS = 30000, FIRST_MS = 250, LAST_MS = 4000, FOLLOW_MS = 1500; // a connection can be gone without a word
   const MOST_FAILED = 3; // uploads while the server answers; a network can also lose a large body and no small one
   const UNSENT = { error: { code: "unsent", message: "These photos could not be sent; choose them again." } };
   const GATEWAY = [502, 503, 504]; // the server behind the proxy is being started, or its store is
@@ -15,6 +15,7 @@
   const named = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-");
   const waiting = JSON.parse(store.iplWaiting ?? "[]").map((call) => ({ ...call, settle() {} }));
   let number = waiting.length, delivering = false;
+  let uploaded = null, taken = () => {}; // the number of an upload whose photos are still to be taken in, and what then goes on
 
   function save() { // photos under way are the browser's own: they cannot be kept through a reload
     const texts = waiting.filter(({ init }) => typeof init.body === "string");
@@ -47,6 +48,18 @@
     return call.failed > MOST_FAILED;
   }
 
+  function follower(of) { // what takes an upload in comes before what was pressed after it
+    uploaded = of;
+    return new Promise((go) => { taken = go; setTimeout(go, FOLLOW_MS); }).then(() => { uploaded = null; });
+  }
+
+  function place(url, init) {
+    const follows = uploaded !== null && !UPLOAD.test(url) && String(init.body).includes('"path":');
+    if (!follows) return ++number;
+    setTimeout(taken);
+    return uploaded + 0.5;
+  }
+
   async function deliver() {
     if (delivering) return;
     delivering = true;
@@ -60,6 +73,7 @@
       };
       try {
         done(await attempt(call));
+        if (UPLOAD.test(call.url)) await follower(call.number);
       } catch {
         if (await hopeless(call)) {
           done(Response.json(UNSENT, { status: 400 }));
@@ -85,7 +99,7 @@
     if (init?.method !== "POST" || !CALLS.test(url)) return send(url, init);
     return new Promise((settle) => {
       const headers = Object.fromEntries(new Headers(init.headers));
-      const call = { number: ++number, url: String(url), init: { ...init, headers }, name: named(), settle };
+      const call = { number: place(url, init), url: String(url), init: { ...init, headers }, name: named(), settle };
       if (waiting.length) wait(call);
       else attempt(call).then(settle, () => wait(call));
     });

@@ -188,10 +188,11 @@ def _keys(ids: Mapping[str, Tensor], feature: Feature) -> list[int]:
 
 def rate(shown: Tensor, clicked: Tensor) -> Tensor:
     """(n,) share of the rows that were clicked; a half before the first one."""
-    return (clicked + 0.5) / (shown + 1.0)
+    return (clicked + 0.5) / (torch.maximum(shown, clicked) + 1.0)
 
 
 def numbers(shown: Tensor, clicked: Tensor, mean: Tensor) -> Tensor:
     """(n, 2) of about unit scale: a quarter of log(1 + rows), and the log-odds of the smoothed rate over the mean's."""
-    smoothed = (clicked + PRIOR * mean) / (shown + PRIOR)
+    # A click may be counted before its impression, at an hour's turn.
+    smoothed = (clicked + PRIOR * mean) / (torch.maximum(shown, clicked) + PRIOR)
     return torch.stack([shown.log1p() / 4, smoothed.logit() - mean.expand_as(smoothed).logit()], 1)
