@@ -79,7 +79,8 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     title, description = stacked(listing["title"], known), _description(sentences, known)
     rendered = render(claims, taxonomy, key=str(rng.random()))
     if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
-        said = " ".join(s for s in SENTENCES.split(rendered.description) if s not in closers(taxonomy))
+        closing = closers(taxonomy)
+        said = " ".join(s for s in SENTENCES.split(rendered.description) if s not in closing)
         description = capital(_PRIVATE.sub("", said))
     fits = MIN_TITLE <= len(title.split()) <= MAX_TITLE and plain(description.rstrip(".")) != plain(title)
     if not fits or len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"

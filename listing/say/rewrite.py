@@ -366,9 +366,9 @@ def add(draft: Draft, claim: Claim) -> Draft:
     there = set(load_details().named(own))
     if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
         return draft
-    at = len(own)
+    at, closing = len(own), closers(taxonomy)
     for start, end in reversed(split(own)):
-        if own[start:end].strip() not in closers(taxonomy):
+        if own[start:end].strip() not in closing:
             break
         at = start
     before = own[:at].rstrip()
