@@ -13,13 +13,13 @@ from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
-FIRST_FACT_MS = 3000
 WATCH = """() => {
   const start = performance.now();
-  window.firstFact = null;
+  window.firstFact = window.whole = null;
   new MutationObserver((_, watcher) => {
-    if (!document.querySelector('#t-title-live')?.textContent) return;
-    window.firstFact = performance.now() - start;
+    if (document.querySelector('#t-title-live')?.textContent) window.firstFact ??= performance.now() - start;
+    if (!document.querySelector('[data-do=publish]')) return;
+    window.whole = performance.now() - start;
     watcher.disconnect();
   }).observe(document.body, { childList: true, subtree: true });
   document.querySelector('#ipl-write').click();
@@ -66,7 +66,8 @@ def test_the_second_seller_sees_the_line_and_the_page_answers(serve: Any, visit:
     ben.get_by_role("button", name="Sell", exact=True).click()
     expect(publish(anna)).to_be_visible()
     expect(publish(ben)).to_be_visible()
-    assert anna.evaluate("window.firstFact") < FIRST_FACT_MS
+    # What is known is not held back until all is: a share of the time, which a busy machine lengthens as a whole.
+    assert anna.evaluate("window.firstFact / window.whole") < 0.6
 
 
 @pytest.mark.parametrize("size", SIZES)
