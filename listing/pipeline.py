@@ -60,15 +60,14 @@ class Pipeline:
     def _observe(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, Decision]:
         """Ask the sources, stage by stage, and decide after each; of an earlier draft only the seller's word is new."""
         rules, count = self.parts.rules, len(request.photos)
-        if request.known is not None and request.known.observations:
-            earlier = [o for o in request.known.observations if not is_seller(o)]
+        if request.earlier_draft is not None and request.earlier_draft.observations:
+            earlier = [o for o in request.earlier_draft.observations if not is_seller(o)]
             decision = Decision([*seller_observations(request), *earlier], count, rules)
             yield from _events(decision, [])
             return decision
-        seen: list[Observation] = []
-        context = Context(
-            request, rules.taxonomy, rules.calibration, partial(Decision, seen, count, rules), self.parts.reader, seen
-        )
+        observations: list[Observation] = []
+        decide = partial(Decision, observations, count, rules)
+        context = Context(request, rules.taxonomy, rules.calibration, decide, self.parts.reader, observations)
         facts: list[AttributeValue] = []
         for stage, sources in groupby(self.parts.sources, lambda source: source.stage):
             yield StageEvent(stage=stage, share=SHARES[stage])
@@ -76,17 +75,18 @@ class Pipeline:
                 for source in sources:
                     with self._here if source.local else nullcontext():
                         for observation in source.observe(request.photos, context):
-                            seen.append(observation)  # one by one: a source may ask what is likely by its own word
-            decision = Decision(seen, count, rules)
+                            # One by one: a source may ask what is likely by its own word.
+                            observations.append(observation)
+            decision = Decision(observations, count, rules)
             yield from _events(decision, facts)
             facts = decision.facts
             clock.spent.setdefault("first_fact", clock.elapsed())
-        return Decision(seen, count, rules)
+        return Decision(observations, count, rules)
 
     def _neighbours(self, request: DraftRequest, decision: Decision) -> Neighbours:
         """Past listings of the decided category, for a price and the tone of a text; of an earlier draft, its own."""
-        if request.known is not None:
-            return Neighbours(neighbours=request.known.neighbours, price=request.known.price)
+        if request.earlier_draft is not None:
+            return Neighbours(neighbours=request.earlier_draft.neighbours, price=request.earlier_draft.price)
         category, search = decision.category.value, self.parts.search
         if search is None or category is None:
             return Neighbours()

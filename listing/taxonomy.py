@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
 GROUP = "group"  # key of the block by which a group can be stated
 
-Known = Literal["seen", "read", "seller-only"]
+KnowableBy = Literal["seen", "read", "seller-only"]
 
 
 class Forms(Frozen):
@@ -35,7 +35,7 @@ class Forms(Frozen):
 class Attribute(Frozen):
     """One attribute: all that the product says, asks and checks about it is declared here.
 
-    ``known`` says how it can come to be known; several ways are allowed.
+    ``knowable_by`` (``known`` in the file) says how it can come to be known; several ways are allowed.
     ``values`` are the closed values that may be stated; empty means free text. ``absent`` is an answer that says that
     there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
     for this one piece only and so must never be taken from another listing. ``unsettled`` are the values that a photo
@@ -49,7 +49,7 @@ class Attribute(Frozen):
 
     name: str
     label: str
-    known: tuple[Known, ...] = Field(min_length=1)
+    knowable_by: tuple[KnowableBy, ...] = Field(alias="known", min_length=1)
     values: tuple[str, ...] = ()
     values_of: str | None = None
     absent: str | None = None
@@ -66,10 +66,10 @@ class Attribute(Frozen):
     forms: dict[str, Forms] = Field(default_factory=dict)
     phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
-    @field_validator("known", mode="before")
+    @field_validator("knowable_by", mode="before")
     @classmethod
-    def _one_or_several(cls, given: Any) -> Any:
-        return (given,) if isinstance(given, str) else given
+    def _one_or_several(cls, raw: Any) -> Any:
+        return (raw,) if isinstance(raw, str) else raw
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -88,9 +88,9 @@ class Attribute(Frozen):
         """The closed question that the model is asked."""
         return self.asked or f"What is its {self.label}?"
 
-    def can_be(self, way: Known) -> bool:
+    def can_be(self, way: KnowableBy) -> bool:
         """Whether the attribute can come to be known in that way."""
-        return way in self.known
+        return way in self.knowable_by
 
 
 class CategoryNode(Frozen):
@@ -173,8 +173,8 @@ class Taxonomy(Frozen):
 
     def observed(self) -> tuple[str, ...]:
         """Attributes of a kind of thing, not of one piece, with closed values of their own that a photo can show."""
-        own = (a for a in self.attributes.values() if a.values and a.values_of is None)
-        return tuple(a.name for a in own if a.can_be("seen") and not a.instance)
+        closed = (a for a in self.attributes.values() if a.values and a.values_of is None)
+        return tuple(a.name for a in closed if a.can_be("seen") and not a.instance)
 
     def asked(self) -> tuple[Attribute, ...]:
         """Closed attributes of the tuned categories that a photo can show, with the values that occur there."""
@@ -254,16 +254,16 @@ def _check_common(taxonomy: Taxonomy) -> None:
 
 
 def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]) -> None:
-    given: dict[int, float] = dict.fromkeys(clothing, 1.0)
-    if len(given) < len(clothing):
+    shares: dict[int, float] = dict.fromkeys(clothing, 1.0)
+    if len(shares) < len(clothing):
         raise TaxonomyError("clothing_imagenet: an ImageNet class is given twice.")
     for node in nodes.values():
         for index, weight in node.weights:
             where = f"{node.name}: ImageNet class {index}"
             if not 0 <= index < IMAGENET_CLASSES or not 0 < weight <= 1:
                 raise TaxonomyError(f"{where}: {weight} needs 0..999 and a share in (0, 1].")
-            given[index] = given.get(index, 0.0) + weight
-            if given[index] > 1.0 + 1e-9:
+            shares[index] = shares.get(index, 0.0) + weight
+            if shares[index] > 1.0 + 1e-9:
                 raise TaxonomyError(f"{where} is used twice; its shares sum to over 1.")
 
 

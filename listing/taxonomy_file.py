@@ -67,14 +67,14 @@ class LeafBlock(Frozen):
 
     @field_validator("imagenet", mode="before")
     @classmethod
-    def _spell_out(cls, given: Any) -> Any:
+    def _spell_out(cls, raw: Any) -> Any:
         """A list means a share of 1 each; the key ``0-397`` means each class of that range."""
-        if isinstance(given, list):
-            return dict.fromkeys(given, 1.0)
-        if not isinstance(given, dict):
-            return given
+        if isinstance(raw, list):
+            return dict.fromkeys(raw, 1.0)
+        if not isinstance(raw, dict):
+            return raw
         shares: dict[Any, Any] = {}
-        for key, share in given.items():
+        for key, share in raw.items():
             first, dash, last = str(key).partition("-")
             ranged = dash and first.isdigit() and last.isdigit()
             shares.update(dict.fromkeys(range(int(first), int(last) + 1) if ranged else [key], share))

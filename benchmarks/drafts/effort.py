@@ -9,7 +9,7 @@ because it must be noticed first; a fact that is missing 2, or its letters where
 leaves open, or guessed, costs nothing.
 
 That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
-once the seller has tapped whatever is right among the offers that the page shows (``SHOWN`` at a time; a tap brings the
+once the seller has tapped whatever is right among the offers that the page shows (``OFFERS_AT_ONCE`` at a time; a tap brings the
 next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
 takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* goes on where
 something is still missing: a tap on *More* shows the other offers, a tap each, and a field that finds further details:
@@ -31,7 +31,7 @@ from typing import Any
 import yaml
 
 from listing.lexicon import load_lexicon, plain
-from listing.say.ask import MOST, SHOWN, searchable
+from listing.say.ask import MOST, OFFERS_AT_ONCE, searchable
 from listing.say.claims import NAME, Claim
 from listing.say.edits import Edit, apply, changes
 from listing.say.marks import find_spans
@@ -139,14 +139,14 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
 
 def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """The same once every right offer that is shown was tapped."""
-    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], SHOWN)
+    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], OFFERS_AT_ONCE)
     return replace(effort(seen, row, taxonomy), offers=len(taps))
 
 
 def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """The same once *More* was opened where something is still missing, for its offers and its search."""
     truth = Truth(row, taxonomy)
-    seen, taps = _tapped(draft, truth, taxonomy, [], SHOWN)
+    seen, taps = _tapped(draft, truth, taxonomy, [], OFFERS_AT_ONCE)
     shown, cost = len(taps), 0
     seen, taps = _tapped(draft, truth, taxonomy, taps, MOST)
     cost += len(taps)

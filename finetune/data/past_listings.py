@@ -115,6 +115,6 @@ def unanswered(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random) -> l
     """Questions that a photo of nothing but a label leaves open: without them a model forgets to say ``unknown``."""
     if listing["category"] not in taxonomy.categories:
         return []
-    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.known == ("seen",)]
+    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.knowable_by == ("seen",)]
     asked = rng.sample(seen, min(LABEL_QUESTIONS, len(seen)))
     return [Task(a.name, prompts.attribute_question(a), prompts.UNKNOWN) for a in asked]

@@ -93,11 +93,11 @@ class LocalBackend:
         asked = sorted({ends[number] for answer in answers for number, _ in answer})
         column = {index: i for i, index in enumerate(asked)}
         where = torch.tensor([column[ends[number]] for answer in answers for number, _ in answer], device=self.device)
-        wanted = torch.tensor([token for answer in answers for _, token in answer], device=self.device)
+        targets = torch.tensor([token for answer in answers for _, token in answer], device=self.device)
         with torch.inference_mode():
             hidden = self._run(tree, self._image_features(images))
             logprobs = self.model.get_output_embeddings()(hidden[:, asked]).float().log_softmax(-1)
-            picked = logprobs[:, where, wanted]
+            picked = logprobs[:, where, targets]
         sums = torch.stack([part.sum(-1) for part in picked.split([len(a) for a in answers], dim=1)], dim=1)
         return [self._shares(row, questions) for row in sums]
 
@@ -159,11 +159,11 @@ class LocalBackend:
         """[photos, image tokens, hidden]; a photo of the last questions is not looked at again."""
         import torch
 
-        known = {id(photo()): features for photo, features in self._looked if photo() is not None}
-        if new := [image for image in images if id(image) not in known]:
-            known |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
-            self._looked = [(ref(image), known[id(image)]) for image in images][-LOOKED:]
-        return torch.stack([known[id(image)] for image in images])
+        features_by_image = {id(photo()): features for photo, features in self._looked if photo() is not None}
+        if new := [image for image in images if id(image) not in features_by_image]:
+            features_by_image |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
+            self._looked = [(ref(image), features_by_image[id(image)]) for image in images][-LOOKED:]
+        return torch.stack([features_by_image[id(image)] for image in images])
 
     def _look(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]

@@ -80,7 +80,7 @@ class Facts:
     def _fact(self, attribute: Attribute) -> AttributeValue:
         if answer := self.views.by(attribute.name, "seller"):
             return _stated(attribute.name, answer[0], locked=True)
-        fact = self._printed(attribute.name) or self._seen(attribute) or self._worded(attribute.name)
+        fact = self._printed(attribute.name) or self._visible(attribute) or self._worded(attribute.name)
         note = self.views.by(attribute.name, "note")
         return self._noted(attribute, note[0], fact) if note else fact or AttributeValue(name=attribute.name)
 
@@ -181,9 +181,9 @@ class Facts:
 
     def _type(self, attribute: Attribute) -> Reading | None:
         """The specific type ("jeans"), among those that items of the category have and that name no other category."""
-        own = [t for t in self.types.get(self.node.name, ()) if not self._names_another(t)]
+        fitting = [t for t in self.types.get(self.node.name, ()) if not self._names_another(t)]
         by_photo = {
-            i: normalised({t: p for t, p in view.items() if t in own})
+            i: normalised({t: p for t, p in view.items() if t in fitting})
             for i, view in self.views.classifier(ITEM_TYPE).items()
         }
         shares = over_photos({i: view for i, view in by_photo.items() if view}, self.views.trust)
@@ -195,7 +195,7 @@ class Facts:
         leaf = self.taxonomy.find(item_type)
         return leaf is not None and leaf.name != self.node.name
 
-    def _seen(self, attribute: Attribute) -> AttributeValue | None:
+    def _visible(self, attribute: Attribute) -> AttributeValue | None:
         if attribute.name == CONDITION and (signs := self._signs()) is not None:
             return signs
         reading = self.readings.get(attribute.name)
@@ -248,12 +248,12 @@ class Facts:
     def _support(self, reading: Reading, value: str) -> list[Evidence]:
         """Evidence of every source that is heard and says so."""
         name, evidence = reading.attribute.name, []
-        for source, shown in _LOOKING.items():
+        for source, label in _LOOKING.items():
             if source in reading.sources:
                 photo = self._clearest(name, source, value)
                 score = reading.sources[source].get(value, 0.0)
                 text = value if name == ITEM_TYPE else None
-                evidence.append(Evidence(source=shown, photo=photo, score=score, text=text))
+                evidence.append(Evidence(source=label, photo=photo, score=score, text=text))
         if "pixels" in reading.sources:
             clear = [o for o in self.views.by(name, "pixels") if o.photo in self.views.clear]
             evidence += [_evidence(o, value) for o in clear if o.probabilities.get(value, 0.0) > 0]

@@ -82,8 +82,8 @@ class Decision:
         for phrase, p, photo in self._details():
             if phrase not in likeliest or p > likeliest[phrase][0]:
                 likeliest[phrase] = min(1.0, p), photo
-        found = {phrase: p for phrase, (p, _) in likeliest.items()}
-        shares = found if self._named else together(found)
+        probabilities = {phrase: p for phrase, (p, _) in likeliest.items()}
+        shares = probabilities if self._named else together(probabilities)
         return [
             Detail(phrase=phrase, confidence=p, photo=likeliest[phrase][1])
             for phrase, p in sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))

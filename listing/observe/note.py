@@ -45,7 +45,7 @@ def read_note(note: str) -> Noted:
     statements = list(_statements(text))
     flaws, wear = _flaws(statements)
     brand = _brand(text, statements)
-    found = {
+    facts = {
         "size": _size(text, statements, brand),
         "brand": brand,
         "material": _material(text),
@@ -54,7 +54,7 @@ def read_note(note: str) -> Noted:
         "defects": _joined(flaws),
     }
     paid, price = _amounts(text.lower())
-    return Noted({name: value for name, value in found.items() if value}, _age(text), paid, price)
+    return Noted({name: value for name, value in facts.items() if value}, _age(text), paid, price)
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +83,7 @@ def _statements(text: str) -> Iterator[list[str]]:
 
 def _flaws(statements: Iterable[list[str]]) -> tuple[list[str], list[str]]:
     """(the seller's words, the kinds of wear) of every flaw that is told and not denied."""
-    told: list[str] = []
+    flaws: list[str] = []
     wear: list[str] = []
     for parts in statements:
         denied = False
@@ -96,10 +96,10 @@ def _flaws(statements: Iterable[list[str]]) -> tuple[list[str], list[str]]:
             }
             denies = bool(_any("denials").search(part)) and not kinds
             if kinds and not (denied and len(part.split()) <= 4):  # "no holes, stains or marks"
-                told.append(_bare(part))
+                flaws.append(_bare(part))
                 wear += sorted(kinds - {"flaw"})
             denied = denies or (denied and not kinds)
-    return told, wear
+    return flaws, wear
 
 
 def _denied(part: str, flaw: re.Match[str]) -> bool:
@@ -202,10 +202,10 @@ def _brand(text: str, statements: Iterable[list[str]]) -> str | None:
     """A brand that is named as such, or one of the known ones."""
     words = _words()
     if match := re.search(rf"(?i:\b(?:{words['brand']}))\s*[:=]?\s*((?:[A-ZÀ-Þ][\w'&.-]*\s?){{1,3}})", text):
-        known = {name.lower(): name for name in brand_names()}
-        return known.get(match[1].strip(" .").lower(), match[1].strip(" ."))
-    if found := find_brand([], text):
-        return found.name
+        spellings = {name.lower(): name for name in brand_names()}
+        return spellings.get(match[1].strip(" .").lower(), match[1].strip(" ."))
+    if brand := find_brand([], text):
+        return brand.name
     for alias, name in words["aliases"].items():
         if re.search(rf"(?<!\w){re.escape(alias)}(?!\w)", text):
             return str(name)
@@ -216,8 +216,8 @@ def _brand(text: str, statements: Iterable[list[str]]) -> str | None:
 
 def _material(text: str) -> str | None:
     spans = [OcrSpan(text, (0.0, 0.0, 1.0, 1.0), 1.0)]
-    if (found := find_material(spans)) is not None:
-        return found.value
+    if (fact := find_material(spans)) is not None:
+        return fact.value
     fibres = (find_material([OcrSpan(f"100% {m[1]}", spans[0].box, 1.0)]) for m in _FIBRE.finditer(text))
     return next((fibre.value for fibre in fibres if fibre is not None), None)
 

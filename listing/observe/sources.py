@@ -76,5 +76,5 @@ SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {
 
 def build_sources(installed: Installed, without: Sequence[str] = ()) -> tuple[Source, ...]:
     """The sources that are on, in the table's order; ``without`` names those to leave out."""
-    made = (build(installed) for name, build in SOURCES.items() if name not in without)
-    return tuple(source for source in made if source is not None)
+    sources = (build(installed) for name, build in SOURCES.items() if name not in without)
+    return tuple(source for source in sources if source is not None)

@@ -71,8 +71,8 @@ def _end(text: str, at: int, serves: bool) -> int:
         rest = _REST.match(text, at)
         at = rest.end() if rest else at
     more = _MORE.match(text, at) if serves else None
-    said = {word.lower() for word in re.findall(r"\w+", more[1])} if more else set()
-    return more.end() if more and said <= _AROUND else at
+    spoken = {word.lower() for word in re.findall(r"\w+", more[1])} if more else set()
+    return more.end() if more and spoken <= _AROUND else at
 
 
 def _joined(before: str, after: str) -> str:

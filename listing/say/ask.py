@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from listing.say.compose import Text
 
 MAX_QUESTIONS = 3
-SHOWN = 8  # offers at a time: two rows of a phone
+OFFERS_AT_ONCE = 8  # offers at a time: two rows of a phone
 MOST = 24  # offers that a draft keeps
 MOST_VALUES = 2  # of one attribute
 FACT = 0.5  # how much a fact weighs beside a detail of its probability
@@ -33,11 +33,11 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
     """What only the seller can answer, the most useful first; nothing that is already known."""
     node = taxonomy.node(category.value)
     first = [] if category.value and not node.members else [_what_it_is(category, node)]
-    known = {fact.name for fact in facts if fact.value is not None}
+    stated = {fact.name for fact in facts if fact.value is not None}
     open_ones = {
         attribute.name: attribute
         for attribute in taxonomy.schema_of(node)
-        if attribute.name not in known
+        if attribute.name not in stated
         and attribute.can_be("seller-only")
         and (category.value or attribute.name in _ANY)
     }
@@ -88,7 +88,7 @@ def quality(
         photos=[photo_quality(photo.image) for photo in request.photos],
         flags=text.flags,
         expected=expected,
-        own=(text.title, text.description) if request.title is None and request.description is None else ("", ""),
+        generated=(text.title, text.description) if request.title is None and request.description is None else ("", ""),
     )
 
 
@@ -117,8 +117,8 @@ def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     if not draft.spans or category is None:
         return []
     offered = {("detail", o.value): o.confidence for o in draft.offers if o.attribute == "detail"}
-    said = {span.value for span in draft.spans if span.attribute == "detail"}
-    others = {("detail", phrase): 0.0 for phrase in detail_forms() if phrase not in said}
+    in_text = {span.value for span in draft.spans if span.attribute == "detail"}
+    others = {("detail", phrase): 0.0 for phrase in detail_forms() if phrase not in in_text}
     return offers_of({**others, **offered}, category, taxonomy)
 
 
@@ -128,14 +128,15 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     if not draft.spans or category is None:
         return []
     node = taxonomy.node(category)
-    said: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
-    said |= {(a.name, a.value) for a in draft.attributes if a.locked}
+    in_text: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
+    in_text |= {(a.name, a.value) for a in draft.attributes if a.locked}
     return [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
         for a in taxonomy.schema_of(node)
         if a.in_text is not None
         for value in a.values
-        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
+        if (a.name, value) not in in_text
+        if (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
     ]
 
 
@@ -150,15 +151,15 @@ def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     if not draft.spans or draft.category.value is None:
         return []
     before = settle(claims, taxonomy)
-    own = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
-    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(own)
-    found: list[Offer] = []
+    program_text = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
+    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(program_text)
+    offers: list[Offer] = []
     for offer in draft.offers:
         if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, taxonomy):
             continue
         if _adds(offer, claims, before, taxonomy):
-            found.append(offer)
-    return found[:MOST]
+            offers.append(offer)
+    return offers[:MOST]
 
 
 def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
@@ -171,8 +172,8 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
         return re.sub(r"^an? ", "", form_for(form.behind, node)) or form_for(form.adjective, node) or looks
     if attribute == NAME:
         return f"type: {value}"
-    known = taxonomy.attributes[attribute]
-    if value in known.unspoken:
+    spec = taxonomy.attributes[attribute]
+    if value in spec.unspoken:
         return ""
     words = value.replace("-", " ")
     if attribute == "colour2":
@@ -180,10 +181,10 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
     if attribute == "audience":
         return "for a baby" if value == "baby" else f"for {words}"
     if attribute == "condition":
-        return next(iter(known.phrases.get(value, ())), words)
-    forms = known.forms.get(value)
+        return next(iter(spec.phrases.get(value, ())), words)
+    forms = spec.forms.get(value)
     if forms is None:
-        return f"{known.label}: {value}"
+        return f"{spec.label}: {value}"
     return next((re.sub(r"^an? ", "", each) for each in (*forms.before, *forms.behind) if each), words)
 
 

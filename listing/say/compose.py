@@ -70,7 +70,7 @@ def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) 
     claims = claims_of(
         decision.category, decision.facts, decision.details, taxonomy, parts.calibration, category_chosen=chosen
     )
-    claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
+    claims = [replace(c, in_sellers_note=_noted(c, note, taxonomy)) for c in claims]
     # Of a model without a calibration every word is for the seller to check.
     return limited(claims, taxonomy) if parts.calibration.fitted else claims
 
@@ -96,18 +96,17 @@ def _written(
     for name in get_args(TextField):
         if getattr(request, name) is not None:
             continue
-        kept, remarks = checked(
+        accepted, remarks = checked(
             raw[name], name, stated, taxonomy, note=note, neighbours=neighbours, language=request.language
         )
         flags += remarks
-        if name == "description" and kept:
-            kept = (
-                _completed(kept, texts["title"], stated, taxonomy, short=short) if request.language == ENGLISH else kept
-            )
-            repeats = plain(kept.rstrip(".")) == plain(texts["title"])
-            kept = "" if repeats or (most is not None and word_count(kept) > most) else kept
-        if kept:
-            texts[name] = kept
+        if name == "description" and accepted:
+            if request.language == ENGLISH:
+                accepted = _completed(accepted, texts["title"], stated, taxonomy, short=short)
+            repeats = plain(accepted.rstrip(".")) == plain(texts["title"])
+            accepted = "" if repeats or (most is not None and word_count(accepted) > most) else accepted
+        if accepted:
+            texts[name] = accepted
             spans = [s for s in spans if s.field != name]
             spans += [s for s in find_spans(texts, stated, taxonomy) if s.field == name]
     return Text(texts["title"], texts["description"], spans, flags)
@@ -115,9 +114,9 @@ def _written(
 
 def _most_words(request: DraftRequest) -> int | None:
     """How many words a shorter description has: a fifth less than the one that it takes the place of."""
-    if request.tone != "shorter" or request.known is None or not request.known.description:
+    if request.tone != "shorter" or request.earlier_draft is None or not request.earlier_draft.description:
         return None
-    return int(word_count(request.known.description.partition("\n\n")[0]) * SHORTER)
+    return int(word_count(request.earlier_draft.description.partition("\n\n")[0]) * SHORTER)
 
 
 def _doubtful_department(claim: Claim) -> bool:
@@ -134,7 +133,7 @@ def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonom
     rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
     more = [c for c in rest if _is_firm(c)]
     more += [c for c in (*item.facts.values(), *item.wear) if c.attribute in ("size", "condition") and c not in more]
-    left = [c for c in more if (c.attribute, c.value) not in stated and not c.noted]
+    left = [c for c in more if (c.attribute, c.value) not in stated and not c.in_sellers_note]
     named = [c for c in claims if c.attribute in ("category", NAME)]
     return f"{text} {sentences_of(named, left, taxonomy)[0]}".rstrip() if left else text
 
@@ -146,8 +145,8 @@ def _is_firm(claim: Claim) -> bool:
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
     """Whether the note tells it; of wear only where it does so in English, as the text does."""
-    if not claim.noted or claim.attribute != "condition":
-        return claim.noted
+    if not claim.in_sellers_note or claim.attribute != "condition":
+        return claim.in_sellers_note
     return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])
 
 

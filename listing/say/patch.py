@@ -26,16 +26,16 @@ _Change = tuple[int, int, list[str]]  # from, to, what stands there instead
 def cut(text: str, start: int, end: int) -> str:
     """``text`` without the words at ``start``..``end`` (characters); a sentence that would break goes as a whole."""
     start, end = _whole_words(text, start, end)
-    kept = ""
+    whole = ""
     for a, b in _sentences(text):
         sentence, first, last = text[a:b], max(a, start) - a, min(b, end) - a
         if first < last:
             blanks = sentence[len(sentence.rstrip()) :]
             left = _mended(sentence.rstrip(), first, last)
-            own_line = not kept or kept.endswith("\n")
-            sentence = left + blanks if left else "" if own_line or "\n" not in blanks else blanks
-        kept += sentence
-    return kept.strip()
+            alone = not whole or whole.endswith("\n")
+            sentence = left + blanks if left else "" if alone or "\n" not in blanks else blanks
+        whole += sentence
+    return whole.strip()
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
@@ -50,11 +50,11 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence, with the blanks behind it."""
     start = 0
-    for found in _END.finditer(text):
-        if "\n" not in found[0] and _SHORT_FORM.search(text[start : found.start() + 1]) and found.end() < len(text):
+    for stop in _END.finditer(text):
+        if "\n" not in stop[0] and _SHORT_FORM.search(text[start : stop.start() + 1]) and stop.end() < len(text):
             continue
-        yield start, found.end()
-        start = found.end()
+        yield start, stop.end()
+        start = stop.end()
     if start < len(text):
         yield start, len(text)
 
@@ -106,11 +106,11 @@ def _clean(before: str, after: str) -> bool:
 
 def _broken(rest: str, whole: str) -> bool:
     """Whether what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
-    said = _words(rest)
-    if not [word for word in said if word not in _NEEDS_MORE and len(word) > 1]:
+    left = _words(rest)
+    if not [word for word in left if word not in _NEEDS_MORE and len(word) > 1]:
         return True
-    lost = said[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(said)
-    return bool(lost) or said[-1] in _NEEDS_MORE or said[0] in _STARTS_NONE
+    lost = left[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(left)
+    return bool(lost) or left[-1] in _NEEDS_MORE or left[0] in _STARTS_NONE
 
 
 def _words(text: str) -> list[str]:
@@ -210,9 +210,9 @@ def says(text: str, words: str) -> bool:
 
 def with_sentence(text: str, words: str) -> str:
     """``text`` with the words as a sentence of its own before the note; as it is where they stand there already."""
-    own, blank, note = text.partition("\n\n")
-    if says(own, words):
+    body, blank, note = text.partition("\n\n")
+    if says(body, words):
         return text
-    own = own.rstrip()
-    own += "." if own[-1:].isalnum() else ""
-    return f"{own} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note
+    body = body.rstrip()
+    body += "." if body[-1:].isalnum() else ""
+    return f"{body} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note

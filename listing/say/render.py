@@ -84,8 +84,8 @@ def render(
     if not any(c.attribute == "category" for c in claims):
         return _unnamed(claims)
     item = settle(claims, taxonomy)
-    told = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
-    least = spare(item) if most is not None else [c for c in spare(item) if c.attribute == "detail" and not told]
+    seller_adds = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
+    least = spare(item) if most is not None else [c for c in spare(item) if c.attribute == "detail" and not seller_adds]
     marker, count = Marker(), 0
     text = _rendered(item, taxonomy, marker, key, tone)
     while word_count(text[1]) > (most or MAX_WORDS) and count < len(least):
@@ -112,9 +112,9 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     sentences += [f"The size is {words['size']}."] if "size" in words else []
     labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}
     sentences += [f"{label}: {words[name]}." for name, label in labels.items() if name in words]
-    shown, spans = marker.unmark(title, "title")
+    plain_title, spans = marker.unmark(title, "title")
     description, more = marker.unmark(" ".join(sentences) or INVITES[0], "description")
-    return Text(shown, description, [*spans, *more])
+    return Text(plain_title, description, [*spans, *more])
 
 
 def _rendered(
@@ -161,7 +161,7 @@ class _Title:
         self.left = MAX_TITLE - word_count(f"{self.brand} {self.words.colour} {self.noun} {self.size}")
         self.chosen: list[tuple[int, str]] = [(1, self.words.colour)]  # (place, adjective)
         stamp = _stamp(item, phrases)
-        self.strong = [thing for thing in _strong(self.words, phrases) if not stamp or plain(thing) not in _COMMON]
+        self.strong = [phrase for phrase in _strong(self.words, phrases) if not stamp or plain(phrase) not in _COMMON]
         self.stamp = stamp if word_count(stamp) + 1 <= self.left else ""
         self.left -= word_count(self.stamp) + 1 if self.stamp else 0
 
@@ -219,14 +219,14 @@ def _stamp(item: Item, phrases: Phrases) -> str:
 def _strong(words: Words, phrases: Phrases) -> list[str]:
     """What may stand behind the title's "with", the most telling first, without articles."""
 
-    def rank(thing: tuple[str, str]) -> tuple[bool, bool, bool, int]:
-        slot, text = thing
+    def rank(entry: tuple[str, str]) -> tuple[bool, bool, bool, int]:
+        slot, text = entry
         place = _STRONG.index(slot) if slot in _STRONG else len(_STRONG)
         return plain(text) in _COMMON, phrases.marker.likelihood(text) < FIRM, not phrases.marker.sure(text), place
 
-    ranked = sorted(words.things, key=rank)
-    things = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
-    return [thing for thing in things if word_count(thing) <= 5]
+    ranked = sorted(words.with_phrases, key=rank)
+    chosen = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
+    return [words for words in chosen if word_count(words) <= 5]
 
 
 class _Description:
@@ -241,25 +241,25 @@ class _Description:
         rng = self.rng
         words = self.phrases.words(rng)
         stamp, says = self.phrases.stamp(rng)
-        wear, said = self.phrases.wear(), [says] if says else []
+        wear, extras = self.phrases.wear(), [says] if says else []
         if tone == "shorter":
-            words.things.sort(key=lambda thing: not self.phrases.marker.told(thing[1]))
-            now = max(3, sum(self.phrases.marker.told(text) for _, text in words.things))
-            beside, has = [*said, *wear], []
+            words.with_phrases.sort(key=lambda entry: not self.phrases.marker.from_seller(entry[1]))
+            now = max(3, sum(self.phrases.marker.from_seller(text) for _, text in words.with_phrases))
+            beside, has = [*extras, *wear], []
         else:
-            beside = [*said, *self.phrases.closing(), *self._is(words.shape[MAX_SHAPE:]), *self._looks(words), *wear]
-            now = self._first(words.things, bool(beside))
-            has = self._has(words.things[now:])
-        things = [text for _, text in words.things[:now]]
+            beside = [*extras, *self.phrases.closing(), *self._is(words.shape[MAX_SHAPE:]), *self._looks(words), *wear]
+            now = self._first(words.with_phrases, bool(beside))
+            has = self._has(words.with_phrases[now:])
+        entries = [text for _, text in words.with_phrases[:now]]
         if stamp:
-            things.insert(0 if rng.random() < 0.5 else len(things), stamp)
-        opening = self._opening(words, things, tone)
+            entries.insert(0 if rng.random() < 0.5 else len(entries), stamp)
+        opening = self._opening(words, entries, tone)
         if has and wear and beside == wear and rng.random() < 0.5:
             beside, has[-1] = wear[1:], f"{has[-1][:-1]}, and {wear[0][0].lower()}{wear[0][1:]}"
         sentences = [says, *has, *beside[1:]] if says and rng.random() < 0.4 else [*has, *beside]
         sentences += self.phrases.others() if tone != "shorter" else []
-        sentences += self.phrases.sellers_own()
-        sentences += [*self.phrases.made_of(), *self.phrases.size()]
+        sentences += self.phrases.seller_statements()
+        sentences += [*self.phrases.composition(), *self.phrases.size()]
         return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
 
     def alone(self) -> str:
@@ -270,8 +270,8 @@ class _Description:
         second = [f"{its} second colour is {words.colour}."] if "colour2" in facts and words.colour else []
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
-        said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]
-        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
+        extras = [*second, *self._has(words.with_phrases), *self._is(adjectives), *self._looks(words), *owner]
+        return " ".join([*extras, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
@@ -284,13 +284,13 @@ class _Description:
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"
         return text
 
-    def _first(self, things: Sequence[tuple[str, str]], more: bool) -> int:
+    def _first(self, entries: Sequence[tuple[str, str]], more: bool) -> int:
         """How many things the opening names; something is left for a second sentence."""
-        if len(things) < 2:
-            return len(things)
-        return min(self.rng.choice((1, 2, 2, 3)), len(things) if more else len(things) - 1)
+        if len(entries) < 2:
+            return len(entries)
+        return min(self.rng.choice((1, 2, 2, 3)), len(entries) if more else len(entries) - 1)
 
-    def _opening(self, words: Words, things: Sequence[str], tone: Tone) -> str:
+    def _opening(self, words: Words, entries: Sequence[str], tone: Tone) -> str:
         inner = [*words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
         shape = words.shape[:MAX_SHAPE]
         movable = bool(words.colour) and "multi" not in words.colour and not words.tint and bool(inner or shape)
@@ -300,8 +300,8 @@ class _Description:
         phrase = " ".join([*front, noun]) + (f" in {words.colour}" if behind else "") + owner
         if "brand" in self.item.facts:
             phrase += f" by {self.phrases.brand()}"
-        if things:
-            phrase += f" with {listed(things)}"
+        if entries:
+            phrase += f" with {listed(entries)}"
         return capital(f"{self._start(phrase, tone)}{phrase}.")
 
     def _owned(self, noun: str) -> tuple[str, str]:
@@ -327,13 +327,13 @@ class _Description:
             return "These are " if plural else f"This is {article(phrase)} "
         return f"{article(phrase)} " if start else ""
 
-    def _has(self, things: Sequence[tuple[str, str]]) -> list[str]:
+    def _has(self, entries: Sequence[tuple[str, str]]) -> list[str]:
         """One or two sentences that list things."""
-        if not things:
+        if not entries:
             return []
-        cut = len(things) if len(things) <= 4 else (len(things) + 1) // 2
-        parts = [listed([text for _, text in part]) for part in (things[:cut], things[cut:]) if part]
-        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE and " cut" not in parts[0]
+        cut = len(entries) if len(entries) <= 4 else (len(entries) + 1) // 2
+        parts = [listed([text for _, text in part]) for part in (entries[:cut], entries[cut:]) if part]
+        there = self.rng.random() < 0.4 and {slot for slot, _ in entries[:cut]} <= _THERE and " cut" not in parts[0]
         start = f"There {'are' if _several(parts[0]) else 'is'}" if there else self.it_has
         also = self.it_has.replace(" ", " also ")
         return [f"{start} {parts[0]}.", *(f"{also} {part}." for part in parts[1:])]

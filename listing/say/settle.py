@@ -19,7 +19,7 @@ NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 Form = str | dict[str, str]
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
 _PRINTED = frozenset({"print"})
-_KEPT = frozenset({"colour", "brand", "size"})  # the shortest text says them
+_ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
@@ -79,8 +79,8 @@ def detail_forms() -> dict[str, DetailForms]:
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
     """What the name of a thing says already: ``attribute=value``, attributes and details."""
     raw = _nouns()
-    said = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
-    return frozenset(said) | {f"={value}" for value in node.implies}
+    implications = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
+    return frozenset(implications) | {f"={value}" for value in node.implies}
 
 
 @lru_cache(maxsize=1)
@@ -108,7 +108,7 @@ class Item:
     facts: dict[str, Claim]
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
-    own: list[Claim] = field(default_factory=list)
+    free_details: list[Claim] = field(default_factory=list)
 
     def has(self, detail: str) -> Claim | None:
         """The detail of that phrase, or None."""
@@ -133,13 +133,13 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     colours = {facts[n].value for n in ("colour", "colour2") if n in facts}
     if len(colours) == 1 or "multicolour" in colours:
         facts.pop("colour2", None)
-    details, own = _details(claims, node, silent, noun, "colour2" in facts)
+    details, free_details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
-    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, own)
+    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
@@ -185,7 +185,7 @@ def _details(
     forms = detail_forms()
     details = [c for c in claims if c.attribute == "detail"]
     kinds: set[str] = set()
-    kept: list[Claim] = []
+    chosen: list[Claim] = []
     for claim in sorted((c for c in details if c.value in forms), key=lambda c: -c.likelihood):
         form = forms[claim.value]
         words = (form_for(form.adjective, node), form_for(form.behind, node))
@@ -193,10 +193,10 @@ def _details(
         if claim.value in silent or not form.fits(node, second_colour) or form.kind in kinds or named:
             continue
         kinds |= {form.kind} if form.kind else set()
-        kept.append(claim)
-    covered = {coarse for claim in kept for coarse in forms[claim.value].covers}
-    own = [c for c in details if c.value not in forms and not _in_words(c.value, noun)]
-    return [claim for claim in kept if claim.value not in covered], own
+        chosen.append(claim)
+    covered = {coarse for claim in chosen for coarse in forms[claim.value].covers}
+    free_details = [c for c in details if c.value not in forms and not _in_words(c.value, noun)]
+    return [claim for claim in chosen if claim.value not in covered], free_details
 
 
 def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
@@ -261,7 +261,7 @@ def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
 
 def spare(item: Item) -> list[Claim]:
     """What a text can do without, the least likely first: details, then facts; nothing that the seller says."""
-    facts = [c for name, c in item.facts.items() if name not in _KEPT]
+    facts = [c for name, c in item.facts.items() if name not in _ALWAYS]
     return [
         c for part in (item.details, facts) for c in sorted(part, key=lambda c: c.likelihood) if c.status != "seller"
     ]

@@ -156,7 +156,7 @@ def everyday(word: str, lexicon: Lexicon) -> bool:
 
 def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     lowered = lower(text)
-    matches = list(lexicon.thing_words.finditer(lowered))
+    matches = list(lexicon.item_words.finditer(lowered))
     for here, following in zip(matches, [*matches[1:], None], strict=False):
         # In 'shirt dress' only the last word says what it is; in 'goes with jeans' none does.
         if following is not None and re.fullmatch(r"[\s-]", lowered[here.end() : following.start()]):
@@ -242,9 +242,9 @@ def letters(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.lower())
 
 
-def listed_values(given: FactValue | Iterable[str]) -> list[str]:
+def listed_values(values: FactValue | Iterable[str]) -> list[str]:
     """One value or several as a list."""
-    return [given] if isinstance(given, str) else [str(value) for value in given or ()]
+    return [values] if isinstance(values, str) else [str(value) for value in values or ()]
 
 
 @dataclass(frozen=True)
@@ -264,9 +264,9 @@ class Support:
 
     def in_note(self, words: str) -> bool:
         """Whether one sentence of the note says so, with the same "no" or without one."""
-        wanted, denied = stems(words), bool(_NOT.search(words.lower()))
-        clauses = _CLAUSES.split(self.note) if wanted else []
-        return any(wanted <= stems(clause) and denied == bool(_NOT.search(clause.lower())) for clause in clauses)
+        required, denied = stems(words), bool(_NOT.search(words.lower()))
+        clauses = _CLAUSES.split(self.note) if required else []
+        return any(required <= stems(clause) and denied == bool(_NOT.search(clause.lower())) for clause in clauses)
 
     def in_print(self, words: str) -> bool:
         """Whether these words stand on the item."""
@@ -275,8 +275,8 @@ class Support:
 
     def in_facts(self, words: str) -> bool:
         """Whether some fact's value holds all these words."""
-        wanted = stems(words)
-        return bool(wanted) and any(wanted <= stems(value) for values in self.facts.values() for value in values)
+        required = stems(words)
+        return bool(required) and any(required <= stems(value) for values in self.facts.values() for value in values)
 
     def at_neighbours(self, name: str, values: Iterable[str]) -> bool:
         """Whether a neighbour states one of these values (of that attribute, where the attribute is known)."""
@@ -285,9 +285,9 @@ class Support:
 
     def near_words(self, words: str) -> bool:
         """Whether all words of a statement stand in one value of a neighbour."""
-        wanted = stems(words)
-        near = [stems(value) for values in self.neighbours.values() for value in values] if wanted else []
-        return any(wanted <= other or (other and other <= wanted) for other in near)
+        required = stems(words)
+        near = [stems(value) for values in self.neighbours.values() for value in values] if required else []
+        return any(required <= other or (other and other <= required) for other in near)
 
 
 def gather(
@@ -295,9 +295,9 @@ def gather(
 ) -> Support:
     """What the statements of one text can rest on."""
     verified: dict[str, frozenset[str]] = {}
-    for name, given in facts.items():
-        whole = name in ("text", "brand", "item") and isinstance(given, str)
-        parts = re.split(r",\s*", given) if isinstance(given, str) and not whole else listed_values(given)
+    for name, raw in facts.items():
+        whole = name in ("text", "brand", "item") and isinstance(raw, str)
+        parts = re.split(r",\s*", raw) if isinstance(raw, str) and not whole else listed_values(raw)
         if values := frozenset(p.strip() for p in parts if p.strip().lower() not in _NO_VALUES):
             key = _SAME.get(name, name)
             verified[key] = verified.get(key, frozenset()) | values

@@ -205,7 +205,7 @@ def test_contact_data_of_the_note_is_taken_out_and_said():
 def test_writing_again_keeps_facts_and_edited_text(request_):
     first = draft(request_)
     again = DraftRequest(
-        photos=request_.photos, known=first, tone="shorter", title="My own title", facts={"material": "fleece"}
+        photos=request_.photos, earlier_draft=first, tone="shorter", title="My own title", facts={"material": "fleece"}
     )
     backend = StubBackend(HOODIE, texts=("Navy hoodie\nNavy hoodie with a zip.",))
     second = draft(again, backend=backend)
@@ -227,7 +227,7 @@ def test_a_doubtful_category_is_marked_until_the_seller_confirms_it(request_):
     first = draft(request_, backend=Doubtful(HOODIE))
     for category, status in ((None, "check"), (first.category.value, "seller")):
         backend = StubBackend(HOODIE)
-        made = draft(DraftRequest(photos=request_.photos, known=first, category=category), backend=backend)
+        made = draft(DraftRequest(photos=request_.photos, earlier_draft=first, category=category), backend=backend)
         assert backend.asked == [], "nothing is asked of the photos again"
         assert {s.status for s in made.spans if s.attribute == "category"} == {status}
 
@@ -256,7 +256,8 @@ def test_an_item_that_nobody_knows_has_a_colour_and_its_print_and_asks_what_it_i
     assert "size" not in {q.attribute for q in made.questions}
     assert "outside-known" in {flag.code for flag in made.flags}
     backend = StubBackend()
-    named = draft(DraftRequest(photos=request_.photos, known=made, category="tea caddy"), backend=backend, writes=False)
+    renaming = DraftRequest(photos=request_.photos, earlier_draft=made, category="tea caddy")
+    named = draft(renaming, backend=backend, writes=False)
     assert backend.asked == [], "nothing is asked of the photos again"
     assert "tea caddy" in named.title
     assert "TWININGS" in named.description
@@ -380,7 +381,7 @@ def test_what_is_not_likely_enough_to_be_said_is_offered(request_):
     ]  # fmt: skip
     assert "ribbed cuffs" in made.description
     again = draft(
-        DraftRequest(photos=request_.photos, known=made, tone="warmer"),
+        DraftRequest(photos=request_.photos, earlier_draft=made, tone="warmer"),
         sources=[EvidenceTowerHeads(Detailed())],
         writes=False,
     )

@@ -115,8 +115,8 @@ def test_what_holds_for_one_piece_is_marked() -> None:
     attributes = load_taxonomy().attributes
     assert all(attributes[n].instance for n in ("brand", "text", "size", "condition", "condition_grade", "defects"))
     assert not any(attributes[n].instance for n in ("colour", "pattern", "sleeve"))
-    assert all(a.instance for a in attributes.values() if a.known == ("seller-only",))
-    assert attributes["size"].known == ("read", "seller-only")
+    assert all(a.instance for a in attributes.values() if a.knowable_by == ("seller-only",))
+    assert attributes["size"].knowable_by == ("read", "seller-only")
 
 
 def test_leaves_are_found_by_what_people_call_them() -> None:

@@ -117,8 +117,8 @@ def pixel_view(image: Image.Image, photo: int, mask: np.ndarray | None = None) -
     """What photo number ``photo`` says: probabilities of colour names, the item's box, impossible names."""
     model = load_model()
     lab, inside = small_lab(image, mask)
-    found = model.probabilities(describe(lab, inside, model.codebook)).tolist()
-    shares = dict(zip(model.names, found, strict=True))
+    probabilities = model.probabilities(describe(lab, inside, model.codebook)).tolist()
+    shares = dict(zip(model.names, probabilities, strict=True))
     return PixelView(photo, shares, _box(inside), tuple(n for n in shares if contradicts(shares, n)))
 
 

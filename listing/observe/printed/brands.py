@@ -97,8 +97,8 @@ def find_brand(spans: Sequence[OcrSpan], note: str = "") -> BrandMatch | None:
     noted = set(_in_note(note))
     if len(noted) == 1:
         name = noted.pop()
-        shown = printed.get(name)
-        return shown or BrandMatch(name, None, 1.0)
+        match = printed.get(name)
+        return match or BrandMatch(name, None, 1.0)
     if noted:
         return None
     return _largest(list(printed.values()))

@@ -125,18 +125,18 @@ def _agreed(facts: Sequence[LabelFact]) -> LabelFact | None:
 def _named_size(line: OcrSpan) -> list[tuple[int, LabelFact]]:
     """(rank, size) of each statement in a line; a lower rank is the clearer statement."""
     text = " ".join(line.text.upper().split())
-    found = [(0, f"W{waist} L{length}") for waist, length in _JEANS.findall(text)]
+    sizes = [(0, f"W{waist} L{length}") for waist, length in _JEANS.findall(text)]
     # In a sentence these are words: "MAKE IT 2", "US 50 STATES".
     alone = sum(c.isalpha() for c in _SYSTEM.sub("", text)) <= _BESIDE or "SIZE" in text
     for system, size in _SYSTEM.findall(text) if alone else ():
         prefix = _SYSTEMS[system]
         number = size[0].isdigit() and not size.endswith("XL")
-        found.append((1, f"{prefix} {size}" if prefix and number else size))
-    found += [(1, size) for size in _NAMED.findall(text)]
+        sizes.append((1, f"{prefix} {size}" if prefix and number else size))
+    sizes += [(1, size) for size in _NAMED.findall(text)]
     for age, years, _ in _AGE.findall(text):
-        found.append((2, re.sub(r" ?[-–/] ?", "-", age) + ("Y" if years else "M")))
-    found += [(3, f"{low}/{high}" if high else low) for low, high in _HEIGHT.findall(text)]
-    return [(rank, LabelFact(value, line)) for rank, value in found]
+        sizes.append((2, re.sub(r" ?[-–/] ?", "-", age) + ("Y" if years else "M")))
+    sizes += [(3, f"{low}/{high}" if high else low) for low, high in _HEIGHT.findall(text)]
+    return [(rank, LabelFact(value, line)) for rank, value in sizes]
 
 
 def _bare_size(span: OcrSpan, spans: Sequence[OcrSpan]) -> LabelFact | None:
@@ -197,12 +197,12 @@ def _shares(lines: Sequence[OcrSpan]) -> Iterator[tuple[int, _Fibre, OcrSpan]]:
 
 def _fibre(text: str) -> _Fibre | None:
     """The first fibre that a piece of text names; other words ("organic") are passed over."""
-    known = _fibres()
+    fibres = _fibres()
     for word in _WORD.findall(text):
         key = fold(word.replace("ł", "l").replace("Ł", "l"))
-        if key in known:
-            return known[key]
-        near = {known[name] for name in known if len(name) >= _NEAR and one_edit_apart(key, name)}
+        if key in fibres:
+            return fibres[key]
+        near = {fibres[name] for name in fibres if len(name) >= _NEAR and one_edit_apart(key, name)}
         if len(near) == 1:
             return near.pop()
     return None

@@ -93,7 +93,7 @@ def test_the_field_stands_above_the_note_and_the_note_above_print():
 
 def test_a_note_that_is_changed_takes_its_facts_along():
     first, _ = drafted(note="Size M. Small hole.")
-    second, backend = drafted(note="Brand: Zara.", known=first)
+    second, backend = drafted(note="Brand: Zara.", earlier_draft=first)
     assert backend.asked == [], "nothing is asked of the photos again"
     assert second.attribute("size").value is None
     assert second.attribute("defects").value is None

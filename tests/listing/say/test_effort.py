@@ -104,7 +104,7 @@ def test_what_is_offered_costs_a_tap_and_stands_in_the_text_then():
 
 
 def test_what_stands_behind_more_costs_one_tap_more(monkeypatch):
-    monkeypatch.setattr("benchmarks.drafts.effort.SHOWN", 1)
+    monkeypatch.setattr("benchmarks.drafts.effort.OFFERS_AT_ONCE", 1)
     row = {**ROW, "description": "A navy dress with short sleeves and a belt."}
     likely = {("detail", "bow"): 0.4, ("detail", "belt"): 0.3}
     draft = drafted(NAVY, SHORT, offers=offers_of(likely, "Dress", TAXONOMY))
