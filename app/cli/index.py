@@ -100,7 +100,7 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Take listings out of the index, with what was kept to encode them no second time."""
-    from rag_index.imports.known import forget
+    from rag_index.imports.work_store import forget
 
     if not args.ids and not args.table:
         raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)
@@ -140,7 +140,7 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     made = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
     report = made.prepare(catalogue.progress(rows, "rows made ready"))
     catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
-    catalogue.say(f"storing {report.kept} listings")
+    catalogue.say(f"storing {report.usable} listings")
     return made
 
 

@@ -9,7 +9,7 @@ because it must be noticed first; a fact that is missing 2, or its letters where
 leaves open, or guessed, costs nothing.
 
 That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
-once the seller has tapped whatever is right among the offers that the page shows (``OFFERS_AT_ONCE`` at a time; a tap brings the
+once the seller has tapped whatever is right among the offers that the page shows (``OFFERS_AT_ONCE``; a tap brings the
 next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
 takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* goes on where
 something is still missing: a tap on *More* shows the other offers, a tap each, and a field that finds further details:

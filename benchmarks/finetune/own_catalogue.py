@@ -72,7 +72,7 @@ def held_rows(args: argparse.Namespace) -> list[PlainRow]:
         args.out / "held.csv", vocabulary(), no_vectors, glossary=read_glossary(MAPPING), photos=FOLDER / "images"
     )
     categories = load_taxonomy().categories
-    rows = [r for r in table.rows() if isinstance(r, PlainRow) and r.known and categories[r.category].tuned]
+    rows = [r for r in table.rows() if isinstance(r, PlainRow) and r.in_vocabulary and categories[r.category].tuned]
     Random(args.seed).shuffle(rows)
     return rows
 

@@ -70,7 +70,7 @@ class LabelFinder:
 def _photo_rows(
     row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path, labels: LabelFinder
 ) -> list[dict[str, Any]] | RowProblem:
-    if not row.known:
+    if not row.in_vocabulary:
         return RowProblem(row.place, "its category is not one of ours", row.category)
     if not files:
         return RowProblem(row.place, "it has no photo")

@@ -59,7 +59,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     ours = open_catalogue(
         table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors,
-        given=table.given, glossary=table.glossary, photos=table.photos,
+        column_choices=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
     words = columns.read_columns(ours)
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
@@ -70,15 +70,15 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
         made = Import(
             _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-            features=observer.features, known_as=_KNOWN_AS,
+            features=observer.features, store_as=_KNOWN_AS,
         )  # fmt: skip
         rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
-        if rows.kept < LEAST_LISTINGS:
+        if rows.usable < LEAST_LISTINGS:
             why = "; ".join(line.strip() for line in rows.lines())
             raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
         rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
         questions = [CATEGORY, *words.values]
-        share = MOST_LISTINGS / rows.kept
+        share = MOST_LISTINGS / rows.usable
         listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
@@ -97,7 +97,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
     made.done()
     shop.use(version)
-    return Learned(version, rows.kept, list(heads.values))
+    return Learned(version, rows.usable, list(heads.values))
 
 
 def _brands(words: columns.ShopColumns) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, ta
     glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
     return open_catalogue(
         table.path, vocabulary_of(taxonomy), columns.no_vectors,
-        given={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
+        column_choices={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
     )  # fmt: skip
 
 

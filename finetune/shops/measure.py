@@ -45,8 +45,8 @@ def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) ->
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **learned.questions}}))
     observer, heads = PhotoObserver(folder, stamp, cache / "observed.jsonl"), Heads.load(version / FILE)
     vocabulary = vocabulary_of(taxonomy)
-    catalogue = open_catalogue(table.path, vocabulary, no_vectors, given=table.given, photos=table.photos)
-    made = Import(catalogue, tools(), encoders, cache, sure_contact, features=observer.features, known_as=Path("/new"))
+    catalogue = open_catalogue(table.path, vocabulary, no_vectors, column_choices=table.given, photos=table.photos)
+    made = Import(catalogue, tools(), encoders, cache, sure_contact, features=observer.features, store_as=Path("/new"))
     made.prepare()
     rows: dict[str, list[Row]] = {question: [] for question in learned.questions}
     with rag_index.ListingIndex.open(version / INDEX, encoders.info) as index:

@@ -80,7 +80,7 @@ def assess(
     """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
     expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
-    own: title and description as the program writes them; no text counts less for being like these.
+    generated: title and description as the program writes them; no text counts less for being like these.
     """
     flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
     # What the seller left out is an answer, too.
@@ -141,7 +141,7 @@ def _versus(share: float, reference: float) -> float:
 
 
 def _length(title: str, description: str, generated: str) -> float:
-    """``own``: the program's title, beside which there is room for a word or two of the seller's."""
+    """``generated``: the program's title, beside which there is room for a word or two of the seller's."""
     least, most = _TITLE_LENGTH
     most = max(most, len(generated) + least) if generated else most
     return (_within(len(title), least, most) + _within(len(description), *_DESCRIPTION_LENGTH)) / 2

@@ -272,7 +272,7 @@ def keep_supported(
 def filter_output(text: str, untrusted: Iterable[str], repeatable: Iterable[str] = ()) -> tuple[str, list[Flag]]:
     """The sentences that give no orders, stay on the subject and repeat nothing that an order in the data asked for.
 
-    untrusted: texts from photos, notes and neighbours; own_words: words of verified facts, which may be repeated.
+    untrusted: texts from photos, notes and neighbours; repeatable: words of verified facts, which may be repeated.
     """
     lexicon, item_words = load_lexicon(), _word_set(repeatable)
     orders = [line for source in untrusted for line in source.split("\n") if instruction_like(line)]

@@ -34,7 +34,7 @@ _NO_FORMS = Forms()
 
 @dataclass
 class Words:
-    """What can be said. ``things`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
+    """What can be said. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
 
     shape: list[str] = field(default_factory=list)
     colour: str = ""

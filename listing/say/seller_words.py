@@ -76,7 +76,7 @@ def by_words(
     """What the texts that the seller typed make of the draft's facts and details.
 
     Args:
-        own: the program's texts in their place, by field.
+        program_texts: the program's texts in their place, by field.
         typed: by field; the other texts are the program's.
         settled: names of what the seller set after they had typed.
     """

@@ -98,7 +98,7 @@ def is_plural(noun: str) -> bool:
 class Item:
     """What a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
 
-    own: details in a model's own words; no form says how to render them, a model that writes can.
+    free_details: in a model's own words; no form says how to render them, a model that writes can.
     """
 
     node: CategoryNode

@@ -67,8 +67,8 @@ def price_of(value: Any) -> tuple[float | None, str | None]:
     if isinstance(value, int | float):
         amount, currency = float(value), None
     else:
-        found = Price.fromstring(text)
-        amount, currency = (-1.0 if _MINUS.search(text) else found.amount_float), currency_code(found.currency)
+        parsed = Price.fromstring(text)
+        amount, currency = (-1.0 if _MINUS.search(text) else parsed.amount_float), currency_code(parsed.currency)
     if amount is None or not 0 <= amount < 1e12:
         raise ValueError("its price is no amount")
     return amount, currency

@@ -13,7 +13,7 @@ import yaml
 from rag_index.imports.tables import ImportProblem
 from rag_index.imports.words import BY_TITLE, Vocabulary
 
-OWN, DROP, NONE, UNSURE = "own", "drop", "none", "?"
+CUSTOM, DROP, NONE, UNSURE = "own", "drop", "none", "?"
 _HEAD = """\
 # What the words of {table} are here: theirs on the left, ours on the right. "?" means not sure, so not used yet.
 # Take the "?" away where it is right, write another word where it is wrong; lines may go. Then run
@@ -51,7 +51,7 @@ class Glossary:
 
     def check(self, vocabulary: Vocabulary) -> None:
         """ImportProblem: something that is ours by this file is not there."""
-        _check(self.categories, {*vocabulary.kinds, OWN, DROP, BY_TITLE}, "category")
+        _check(self.categories, {*vocabulary.kinds, CUSTOM, DROP, BY_TITLE}, "category")
         _check(self.attributes, {*vocabulary.values, NONE}, "attribute")
         for name, entries in self.values.items():
             if not vocabulary.values.get(name):
@@ -60,13 +60,13 @@ class Glossary:
 
     def text(self, table: str, unused: Iterable[str], command: str) -> str:
         """The file to edit."""
-        words = {"own": OWN, "drop": DROP, "by_title": BY_TITLE, "none": NONE}
+        words = {"own": CUSTOM, "drop": DROP, "by_title": BY_TITLE, "none": NONE}
         lines = [
             _HEAD.format(table=table, command=command, **words),
             "columns:  # field: columns, the first that is filled counts",
         ]
-        for name, given in self.columns.items():
-            columns = [given] if isinstance(given, str) else given or []
+        for name, named in self.columns.items():
+            columns = [named] if isinstance(named, str) else named or []
             lines.append(f"  {name}: {_quoted(columns[0] if len(columns) == 1 else columns)}")
         if unused := list(unused):
             lines.append(f"# not read: {', '.join(unused)}")
@@ -102,12 +102,12 @@ def read_glossary(path: Path) -> Glossary:
 
 
 def _read(raw: Mapping[Any, Any]) -> dict[str, Entry]:
-    found = {}
+    entries = {}
     for theirs, ours in raw.items():
         word = "" if ours is None else str(ours).strip()
         sure = bool(word) and not word.startswith(UNSURE)
-        found[str(theirs)] = Entry(word.removeprefix(UNSURE).strip() or None, sure)
-    return found
+        entries[str(theirs)] = Entry(word.removeprefix(UNSURE).strip() or None, sure)
+    return entries
 
 
 def _section(name: str, entries: Mapping[str, Entry], depth: int) -> Iterator[str]:

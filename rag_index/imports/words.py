@@ -51,20 +51,20 @@ class Vocabulary:
 
     @cached_property
     def _by_noun(self) -> dict[str, tuple[str, ...]]:
-        found = {word_key(noun): tuple(names) for noun, names in self.nouns.items()}
-        return found | {word_key(word): (name,) for name, words in self.kinds.items() for word in (*words, name)}
+        tokens = {word_key(noun): tuple(names) for noun, names in self.nouns.items()}
+        return tokens | {word_key(word): (name,) for name, words in self.kinds.items() for word in (*words, name)}
 
     @cached_property
     def _by_phrase(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Attribute -> words -> values; the name of a value is that value, whatever else it may stand for."""
-        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        tokens: dict[str, dict[str, tuple[str, ...]]] = {}
         for name, values in self.values.items():
-            into = found.setdefault(name, {})
+            into = tokens.setdefault(name, {})
             for value, words in values.items():
                 for word in words:
                     into[word_key(word)] = tuple(dict.fromkeys((*into.get(word_key(word), ()), value)))
             into |= {word_key(value): (value,) for value in values}
-        return found
+        return tokens
 
     def kind(self, theirs: str) -> Guess:
         """The category of "Apparel > Tops > Tshirts", by its words; the last part first."""
@@ -79,15 +79,15 @@ class Vocabulary:
 
     def _head(self, words: str) -> tuple[str, ...]:
         """The kinds that the last words of a phrase say: of "casual shoes" those of "shoes"."""
-        found = _WORD.findall(words)
-        tails = (" ".join(found[start:]) for start in range(max(0, len(found) - _LONGEST), len(found)))
+        tokens = _WORD.findall(words)
+        tails = (" ".join(tokens[start:]) for start in range(max(0, len(tokens) - _LONGEST), len(tokens)))
         return next((self._by_noun[word_key(tail)] for tail in tails if word_key(tail) in self._by_noun), ())
 
     def of_title(self, title: str) -> str | None:
         """The category that a title names, by the last noun before "with", a comma and the like."""
-        found = _WORD.findall(_REST_OF_TITLE.split(title.strip(), maxsplit=1)[0])
-        for end in range(len(found), 0, -1):
-            if names := self._head(" ".join(found[:end])):
+        tokens = _WORD.findall(_REST_OF_TITLE.split(title.strip(), maxsplit=1)[0])
+        for end in range(len(tokens), 0, -1):
+            if names := self._head(" ".join(tokens[:end])):
                 return names[0]
         return None
 
@@ -97,7 +97,7 @@ class Vocabulary:
         words = [w for w in _WORD.findall(theirs) if not w.isdigit()]
         if values := phrases.get(word_key(" ".join(words))):
             return _settled(values, "same word")
-        values = tuple(dict.fromkeys(v for part in _PARTS.split(theirs) for v in _said(part, phrases)))
+        values = tuple(dict.fromkeys(v for part in _PARTS.split(theirs) for v in _values_in(part, phrases)))
         if not values:
             return NOTHING
         if _UNLIKE & {word.lower() for word in words}:
@@ -118,7 +118,7 @@ class Vocabulary:
         ]
 
 
-def _said(part: str, phrases: Mapping[str, Sequence[str]]) -> Sequence[str]:
+def _values_in(part: str, phrases: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """The values of the longest last words of "coffee brown", else of any word in it."""
     words = _WORD.findall(part)
     for start in range(len(words)):
@@ -138,8 +138,8 @@ def _spoken(theirs: str) -> str:
 
 def word_key(words: str) -> str:
     """Case, blanks, signs and plurals do not matter: "T-Shirts" and "tshirt" are one."""
-    found = _WORD.findall(words.lower().replace("’", "'"))
-    return "".join([*found[:-1], singular(found[-1])]) if found else ""
+    tokens = _WORD.findall(words.lower().replace("’", "'"))
+    return "".join([*tokens[:-1], singular(tokens[-1])]) if tokens else ""
 
 
 def singular(word: str) -> str:

@@ -152,9 +152,9 @@ class FolderPlace:
 
     def sweep(self, keep: str) -> None:
         """Remove all generations but ``keep``."""
-        for found in self.folder.glob("g-*"):
-            if found.name != keep:
-                self.drop(found.name)
+        for folder in self.folder.glob("g-*"):
+            if folder.name != keep:
+                self.drop(folder.name)
 
     def answering(self) -> AbstractContextManager[None]:
         """Around calls: they wait while the folder is wiped."""

@@ -89,7 +89,7 @@ def test_another_mapping_encodes_no_photo_again(
         before = opened.get("s3")
     Counting.texts = 0
     looked = []
-    monkeypatch.setattr("listing.safety.contacts._found", lambda text, threshold: looked.append(text) or [])
+    monkeypatch.setattr("listing.safety.contacts._located", lambda text, threshold: looked.append(text) or [])
     assert run(shop.parent, "add", str(shop), *decided(shop, "Top")) == 0
     assert not [text for text in looked if len(text) > SHORT], "no text is searched for contact data again"
     assert inside(shop) == {f"s{n}": "Hat" if n % 2 else "Top" for n in range(ROWS)}

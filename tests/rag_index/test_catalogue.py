@@ -47,7 +47,7 @@ Title,Default Title,,,G-1,"1,250.00",,,active
 def test_shopify_rows_of_one_product_are_one_listing(tmp_path: Path) -> None:
     (tee, gown), problems = split(opened(written(tmp_path / "products_export.csv", SHOPIFY)))
     assert not problems
-    assert (tee.title, tee.category, tee.known, tee.price) == ("Navy tee", "T-Shirt", True, 19.0)
+    assert (tee.title, tee.category, tee.in_vocabulary, tee.price) == ("Navy tee", "T-Shirt", True, 19.0)
     assert tee.description == "Soft & light.\n100% cotton"
     assert tee.photos == tuple(f"https://cdn.example.com/{n}.jpg?v=1" for n in "abc")
     assert tee.attributes == {"colour": "navy", "brand": "Acme"}, "the size differs between the variants"
@@ -65,14 +65,16 @@ Add,A2,63861,Old lamp,3000,,,,,"1,299.00",
 
 def test_ebay_file_exchange_by_the_words_of_its_titles(tmp_path: Path) -> None:
     table = written(tmp_path / "fx.csv", EBAY)
-    assert not any(row.known for row in split(opened(table))[0]), "a number says no kind, until somebody decides"
+    assert not any(row.in_vocabulary for row in split(opened(table))[0]), (
+        "a number says no kind, until somebody decides"
+    )
     glossary = read_glossary(written(tmp_path / "m.yaml", "categories: {'11484': by title, '63861': by title}"))
     (hat, lamp), problems = split(opened(table, glossary=glossary))
     assert not problems
     assert (hat.listing_id, hat.category, hat.price, hat.currency) == ("A1", "Hat", 15.0, "USD")
     assert hat.photos == ("http://i.example.com/1.jpg", "http://i.example.com/2.jpg")
     assert hat.attributes == {"brand": "Acme", "colour": "black"}
-    assert (lamp.category, lamp.known, lamp.price, lamp.place) == ("63861", False, 1299.0, "line 5")
+    assert (lamp.category, lamp.in_vocabulary, lamp.price, lamp.place) == ("63861", False, 1299.0, "line 5")
 
 
 GOOGLE = """\
@@ -98,7 +100,7 @@ GOOGLE_TSV = (
 def test_google_merchant_feeds(tmp_path: Path, name: str, text: str) -> None:
     (cap,), problems = split(opened(written(tmp_path / name, text)))
     assert not problems
-    assert (cap.listing_id, cap.title, cap.category, cap.known) == ("G1", "Red cap", "Hat", True)
+    assert (cap.listing_id, cap.title, cap.category, cap.in_vocabulary) == ("G1", "Red cap", "Hat", True)
     assert (cap.description, cap.price, cap.currency) == ("Nice cap", 15.0, "EUR")
     assert cap.photos == tuple(f"https://s.example.com/{n}.jpg" for n in "123")
     assert cap.attributes == {"colour": "red"}, "a hat is made for nobody in this vocabulary"
@@ -183,7 +185,7 @@ def test_values(name: str, theirs: str, ours: str, sure: bool) -> None:
 def test_a_table_without_categories_goes_by_its_titles(tmp_path: Path) -> None:
     table = written(tmp_path / "t.csv", "title,price\nBlue hat with a dress pin,1\nThing,1\n")
     rows, _ = split(opened(table))
-    assert [(r.category, r.known) for r in rows] == [("Hat", True), ("no category", False)]
+    assert [(r.category, r.in_vocabulary) for r in rows] == [("Hat", True), ("no category", False)]
 
 
 def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
@@ -197,9 +199,9 @@ def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
     order = [line.split(":")[0].strip() for line in text.split("categories:\n")[1].split("\n\n")[0].splitlines()]
     assert order[:2] == ["Tunics", "Hats"], "the most frequent first"
     assert read_glossary(written(tmp_path / "same.yaml", text)).categories["Tunics"].sure is False
-    kept = [(r.category, r.known, dict(r.attributes)) for r in split(opened(table))[0]]
+    kept = [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(opened(table))[0]]
     same = opened(table, glossary=read_glossary(tmp_path / "same.yaml"))
-    assert [(r.category, r.known, dict(r.attributes)) for r in split(same)[0]] == kept
+    assert [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(same)[0]] == kept
     edited = text.replace("?Dress", "T-Shirt").replace("?white", "beige")
     glossary = read_glossary(written(tmp_path / "m.yaml", edited))
     rows, _ = split(opened(table, glossary=glossary))
@@ -237,7 +239,7 @@ def test_columns_that_a_person_names(tmp_path: Path) -> None:
     with pytest.raises(ImportProblem, match="--map title=COLUMN"):
         opened(table)
     given = parse_mapping("title=Headline,category=What,price=Amount,photos=")
-    (row,), _ = split(opened(table, given={name: column or None for name, column in given.items()}))
+    (row,), _ = split(opened(table, column_choices={name: column or None for name, column in given.items()}))
     assert (row.title, row.category, row.price, row.photos) == ("Hat", "Hat", 3.0, ())
     with pytest.raises(ImportProblem, match="FIELD=COLUMN"):
         parse_mapping("title")

@@ -74,7 +74,7 @@ def importing(path: Path, check: ContactCheck | None = None, encoders: Encoders 
 def test_into_the_index(tmp_path: Path) -> None:
     made = importing(table(tmp_path))
     report = made.prepare()
-    assert (report.read, report.kept, report.own) == (6, 4, 1)
+    assert (report.read, report.usable, report.custom) == (6, 4, 1)
     assert list(report.lines()) == [
         "6 rows read, 4 can be used, 1 under a category of their own.",
         "  left out 1: its title is empty (line 2)",
@@ -103,7 +103,7 @@ def test_a_record_that_the_index_refuses_does_not_take_its_group_along(tmp_path:
     rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
     made = importing(table(tmp_path, rows), {"Hat, call 0171 2345 67890": "phone"}.get)
     report = made.prepare()
-    assert report.kept == 2
+    assert report.usable == 2
     ((count, first),) = report.left_out.values()
     assert (count, first.place) == (1, "line 2")
     assert "contact data" in first.detail
@@ -130,12 +130,12 @@ def test_an_import_that_was_stopped_goes_on(tmp_path: Path) -> None:
         importing(path, encoders=Stopping("", "")).prepare()
     fresh = type("Fresh", (StandIn,), {"asked": 0})
     made = importing(path, encoders=fresh("", ""))
-    assert made.prepare().kept == 3 * BATCH
+    assert made.prepare().usable == 3 * BATCH
     assert fresh.asked == 1, "two of three groups were there"
     assert [r.text for r in made.records()] == [f"Hat {n}" for n in range(3 * BATCH)]
     made.done()
     assert not list(made.records())
-    assert importing(path, encoders=fresh("", "")).prepare().kept == 3 * BATCH
+    assert importing(path, encoders=fresh("", "")).prepare().usable == 3 * BATCH
     assert fresh.asked == 1, "what was encoded stays for the next mapping"
     path.write_text(path.read_text() + '{"title": "New", "category": "hat"}\n')
-    assert importing(path).prepare().kept == 3 * BATCH + 1
+    assert importing(path).prepare().usable == 3 * BATCH + 1

@@ -101,7 +101,7 @@ def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     (tmp_path / "ab").mkdir()
     photo(tmp_path / "ab" / "ab12.jpg", 1)
     ((row,), report) = read()
-    assert (row["sender_id"], row["item"], report.kept) == ("s", "s:a", 1)
+    assert (row["sender_id"], row["item"], report.usable) == ("s", "s:a", 1)
     assert Image.open(row["image"]).size == (64, 64)
     again = {task.name: task.answer for task in listing_tasks(row["listing"], TAXONOMY, Random(0), [])}
     assert again == taught

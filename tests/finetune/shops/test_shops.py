@@ -53,7 +53,7 @@ def learn_words(tmp_path: Path) -> Callable[..., tuple[columns.ShopColumns, Taxo
     def learned(made: list[list[str]], header: str = HEADER) -> tuple[columns.ShopColumns, Taxonomy]:
         vocabulary = vocabulary_of(load_taxonomy(DEFAULT_FILE))
         given = {"category": ["category", "group"]} if "group" in header else {}
-        catalogue = open_catalogue(table(tmp_path, made, header), vocabulary, no_vectors, given=given)
+        catalogue = open_catalogue(table(tmp_path, made, header), vocabulary, no_vectors, column_choices=given)
         words = columns.read_columns(catalogue)
         file = tmp_path / "taxonomy.yaml"
         shop_taxonomy.write_taxonomy(words, catalogue.glossary, file)
