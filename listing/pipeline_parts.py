@@ -9,18 +9,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
+from listing.backends.calibration_files import calibration_file, command, is_server
 from listing.calibration import Calibration
-from listing.calibration_files import calibration_file, command, is_server
 from listing.decide.decision import Rules
-from listing.hints import EVERYTHING
+from listing.errors import EVERYTHING
 from listing.observe.neighbours import NeighbourSearch
 from listing.observe.past_listings import PastListings
 from listing.observe.printed.ocr import Reader
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
-from listing.shop import use_shop
+from listing.shops.shop import use_shop
+from listing.shops.titles import TitlePattern
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.titles import TitlePattern
 
 EMBEDDED = "ipl-mini"
 

@@ -124,7 +124,7 @@ class Taxonomy(Frozen):
 
     ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
     first. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
-    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.translation``.
+    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.shops.translation``.
     """
 
     attributes: dict[str, Attribute]

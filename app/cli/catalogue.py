@@ -61,7 +61,7 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     Raises:
         CommandError: fewer than half of the rows fit, and nobody has said that this is all right.
     """
-    from listing.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary
     from rag_index.imports.catalogue import open_catalogue
     from rag_index.imports.columns import parse_mapping
     from rag_index.imports.glossary import read_glossary

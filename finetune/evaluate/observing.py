@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluate.row_cache import RowCache
-from listing.calibration_files import file_stem, identity, is_server
+from listing.backends.calibration_files import file_stem, identity, is_server
 from listing.decide.decision import Decision
 from listing.intake.photos import intake
 from listing.observe.language_model import LanguageModel

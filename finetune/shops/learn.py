@@ -19,7 +19,6 @@ from finetune.shops.report import write_report
 from finetune.shops.table import Table
 from finetune.shops.titles import title_pattern
 from listing.calibration import FILE, Calibration
-from listing.catalogue import tools, vocabulary_of
 from listing.intake.photos import intake
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
@@ -27,7 +26,8 @@ from listing.observe.heads import Heads
 from listing.observe.past_listings import PastListings
 from listing.observe.printed.brand_list import spellings, words_of
 from listing.safety.contacts import sure_contact
-from listing.shop import BRANDS, INDEX, TAXONOMY, Shop
+from listing.shops.catalogue import tools, vocabulary_of
+from listing.shops.shop import BRANDS, INDEX, TAXONOMY, Shop
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import Catalogue, open_catalogue
 from rag_index.imports.glossary import DROP, Glossary

@@ -12,7 +12,6 @@ from finetune.shops.columns import no_vectors
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.table import Table
 from listing.calibration import GENERAL, Calibration
-from listing.catalogue import tools, vocabulary_of
 from listing.decide.category import shop_votes
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution, best
@@ -23,7 +22,8 @@ from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
 from listing.safety.contacts import sure_contact
 from listing.schema import Observation
-from listing.shop import INDEX, TAXONOMY
+from listing.shops.catalogue import tools, vocabulary_of
+from listing.shops.shop import INDEX, TAXONOMY
 from listing.taxonomy import Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
 from rag_index.imports.importer import Import

@@ -13,10 +13,10 @@ from PIL import Image
 
 from listing.backends import turns
 from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends.device import has_bfloat16
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
 from listing.backends.templates import correct_template
-from listing.device import has_bfloat16
 
 if TYPE_CHECKING:
     import torch

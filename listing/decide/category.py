@@ -15,8 +15,8 @@ from listing.decide.pool import Distribution, best, combine, damped, mean, norma
 from listing.decide.views import Views
 from listing.prompts import NO_CATEGORY
 from listing.schema import Candidate, Category, Flag
+from listing.shops.translation import with_unnamed
 from listing.taxonomy import Taxonomy
-from listing.translation import with_unnamed
 
 CANDIDATES = 3
 _FLOOR = 0.01  # keeps one source's zero from vetoing what all others say

@@ -10,8 +10,8 @@ from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
 from listing.schema import Observation
+from listing.shops.translation import in_shop_words
 from listing.taxonomy import Taxonomy
-from listing.translation import in_shop_words
 
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rag_index.errors import did_you_mean
 from rag_index.imports.tables import ImportProblem
 
 FIELDS = (
@@ -89,7 +90,7 @@ def find_columns(
         else:
             valid = [*FIELDS, *(f"{ATTRIBUTE_PREFIX}{a}" for a in attributes)]
             some = f"{', '.join(FIELDS)}, {ATTRIBUTE_PREFIX}NAME"
-            raise ImportProblem(f"There is no field {name!r}{_near(name, valid)}; the fields are: {some}.")
+            raise ImportProblem(f"There is no field {name!r}{near_hint(name, valid)}; the fields are: {some}.")
     if not fields["title"]:
         likely = next((near for n in ("title", "name") for near in get_close_matches(n, named, 1)), None)
         hint = f"; is it {named[likely]!r}?" if likely else "."
@@ -134,10 +135,10 @@ def _columns_of(names: Iterable[str], named: Mapping[str, str], several: bool = 
 def _exists(column: str, header: Collection[str], table: str) -> str:
     if column in header:
         return column
-    raise ImportProblem(f"{table} has no column {column!r}{_near(column, header)}; it has: {', '.join(header)}.")
+    raise ImportProblem(f"{table} has no column {column!r}{near_hint(column, header)}; it has: {', '.join(header)}.")
 
 
-def _near(name: str, valid: Collection[str]) -> str:
-    lower = {str(v).lower(): v for v in valid}
-    near = get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
-    return f" (did you mean {lower[near[0]]!r}?)" if near else ""
+def near_hint(name: str, valid: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for a sentence, or nothing."""
+    hint = did_you_mean(name, valid)
+    return f" ({hint})" if hint else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from rag_index.imports.columns import near_hint
 from rag_index.imports.tables import ImportProblem
 from rag_index.imports.words import BY_TITLE, Vocabulary
 
@@ -55,7 +55,7 @@ class Glossary:
         _check(self.attributes, {*vocabulary.values, NONE}, "attribute")
         for name, entries in self.values.items():
             if not vocabulary.values.get(name):
-                raise ImportProblem(f"The mapping has values for {name!r}{_near(name, vocabulary.values)}.")
+                raise ImportProblem(f"The mapping has values for {name!r}{near_hint(name, vocabulary.values)}.")
             _check(entries, {*vocabulary.values[name], NONE}, f"value of {name}")
 
     def text(self, table: str, unused: Iterable[str], command: str) -> str:
@@ -137,11 +137,5 @@ def _check(entries: Mapping[str, Entry], ours: Iterable[str], kind: str) -> None
     valid = set(ours)
     for theirs, entry in entries.items():
         if entry.sure and entry.ours not in valid:
-            raise ImportProblem(
-                f"The mapping says {theirs}: {entry.ours}, and there is no such {kind}{_near(str(entry.ours), valid)}."
-            )
-
-
-def _near(name: str, valid: Iterable[str]) -> str:
-    near = get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+            hint = near_hint(str(entry.ours), valid)
+            raise ImportProblem(f"The mapping says {theirs}: {entry.ours}, and there is no such {kind}{hint}.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.observe.printed.folding import fold
-from listing.shop import BRANDS, use_shop
+from listing.shops.shop import BRANDS, use_shop
 
 _FILE = Path(__file__).with_name("brands.txt")
 BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")

@@ -13,7 +13,7 @@ from finetune.data.splits import is_validation_sender
 from finetune.data.tasks import Task, TaskPlan
 from finetune.errors import DataError
 from finetune.train.collator import read_samples
-from listing.catalogue import vocabulary
+from listing.shops.catalogue import vocabulary
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
 from rag_index.imports.fetch import Fetcher

@@ -15,12 +15,12 @@ from finetune.shops.calibrating import Observed
 from finetune.shops.fitting import Examples, fit_heads, out_of_fold
 from finetune.shops.titles import title_pattern
 from listing.calibration import GENERAL, Calibration
-from listing.catalogue import vocabulary_of
 from listing.observe.heads import Heads
 from listing.schema import Observation
-from listing.shop import Shop, ShopError
+from listing.shops.catalogue import vocabulary_of
+from listing.shops.shop import Shop, ShopError
+from listing.shops.translation import in_shop_words, with_unnamed
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
-from listing.translation import in_shop_words, with_unnamed
 from rag_index import IndexRecord
 from rag_index.imports.catalogue import open_catalogue
 
