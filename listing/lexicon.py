@@ -84,14 +84,19 @@ def _plurals(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(_whole([_loose(name) for name in names], r"(?:e?s)?(?![\w'’])"))
 
 
+def read_brands(file: Path) -> Iterator[tuple[bool, list[str]]]:
+    """(whether it is an ordinary word, its spellings) of each brand of a list such as ``brands.txt``."""
+    for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()):
+        if line and not line.startswith("#"):
+            yield line.startswith("!"), [name.strip() for name in line.lstrip("! ").split(";")]
+
+
 def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
     """Brand names as they are written; names that are ordinary words (marked '!') need their capital."""
     names: list[str] = []
-    lines = BRAND_FILE.read_text(encoding="utf-8").splitlines()
-    for line in (line for line in lines if line.strip() and not line.startswith("#")):
-        strict = line.startswith("!")
-        for entry in line.lstrip("! ").split(";"):
-            name = entry.strip()
+    for marked, spellings in read_brands(BRAND_FILE):
+        strict = marked
+        for name in spellings:
             strict = strict or plain(name) in ordinary
             if len(name) > 3 and not strict:
                 names.append(f"(?i:{_loose(name)})")

@@ -27,7 +27,8 @@ from listing.observe.source import Context
 from listing.pipeline_parts import Parts, build_parts
 from listing.request import DraftRequest
 from listing.say import ask
-from listing.say.compose import Text, compose
+from listing.say.compose import compose
+from listing.say.render import Text
 from listing.schema import AttributeValue, Draft, Observation, Question
 
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin

@@ -11,7 +11,16 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from listing.taxonomy_file import Frozen, LeafBlock, SchemaBlock, TaxonomyError, TaxonomyFile, Words, load_unique, walk
+from listing.taxonomy_file import (
+    Frozen,
+    LeafBlock,
+    SchemaBlock,
+    TaxonomyError,
+    TaxonomyFile,
+    Translations,
+    load_unique,
+    walk,
+)
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
@@ -132,7 +141,7 @@ class Taxonomy(Frozen):
     groups: dict[str, CategoryNode] = Field(default_factory=dict)
     clothing: tuple[int, ...] = ()
     other: CategoryNode
-    means: Words = Field(default_factory=dict)
+    means: Translations = Field(default_factory=dict)
     unnamed: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     def node(self, category: str | None) -> CategoryNode:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from listing.errors import IplError
 
-Words = dict[str, dict[str, dict[str, float]]]
+Translations = dict[str, dict[str, dict[str, float]]]
 
 
 class TaxonomyError(IplError, ValueError):
@@ -88,7 +88,7 @@ class TaxonomyFile(Frozen):
     schemas: dict[str, SchemaBlock] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
     other: str | None = None
-    means: Words = {}
+    means: Translations = {}
     unnamed: dict[str, dict[str, float]] = {}
     tree: dict[str, Any] = Field(min_length=1)
 

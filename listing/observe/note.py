@@ -15,13 +15,12 @@ from typing import Any
 import yaml
 
 from listing.observe.printed.brands import brand_names, find_brand
-from listing.observe.printed.labels import find_material
+from listing.observe.printed.labels import LETTERS, find_material
 from listing.observe.printed.ocr import OcrSpan
 from listing.safety.contacts import scrub
 from listing.safety.injection import sentences_without_orders
 
 MAX_FLAWS = 80  # characters, as of any fact that a seller states
-_LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
 _NUMBER = r"\d{1,3}(?:[.,]5| [123]/[23]|[/-]\d{1,3})?"
 _EU_SIZES = range(16, 53)
 _AMOUNT = r"\d{1,5}(?:[.,]\d{2})?"
@@ -168,7 +167,7 @@ def _named(text: str) -> str | None:
         rf"(?:(?P<front>{systems}) )?(?:{named})[\s:.\-]*(?:is )?(?:(?P<before>{systems}r?)[\s.]*)?"
         rf"|(?P<alone>{systems})[\s.:]*(?=\d)"
         r"|(?-i:T)\.? ?(?=\d))"
-        rf"(?P<size>{_LETTERS}|{_NUMBER})(?![\w%€£$])(?:\s*\(?(?P<behind>{systems})\b)?"
+        rf"(?P<size>{LETTERS}|{_NUMBER})(?![\w%€£$])(?:\s*\(?(?P<behind>{systems})\b)?"
     )
     if (match := re.search(pattern, text, re.I)) is None:
         return None
@@ -193,7 +192,7 @@ def _alone(statements: Iterable[list[str]], brand: str | None) -> str | None:
         bare = part.removeprefix(brand).strip() if brand else part
         if bare.lower() in sizes:
             return sizes[bare.lower()]
-        if match := re.fullmatch(rf"(?:it'?s an? )?({_LETTERS}|{number})", bare, re.I):
+        if match := re.fullmatch(rf"(?:it'?s an? )?({LETTERS}|{number})", bare, re.I):
             return match[1].upper()
     return None
 

@@ -18,7 +18,7 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 if TYPE_CHECKING:
     from listing.request import DraftRequest
-    from listing.say.compose import Text
+    from listing.say.render import Text
 
 MAX_QUESTIONS = 3
 OFFERS_AT_ONCE = 8  # offers at a time: two rows of a phone

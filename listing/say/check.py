@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from listing.lexicon import Lexicon, Meanings, load_lexicon, plain, words
+from listing.observe.printed.labels import LETTERS
 from listing.safety.contacts import MASK, scrub
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like, without_instructions
@@ -54,7 +55,7 @@ _DENIED = re.compile(
     r".*free"
 )
 _NO_SIGNS = frozenset(("none-visible", "tag-attached", "creased"))
-_SIZE = re.compile(r"\d+(?:[.,/]\d+)*|\b(?:xxs|xs|s|m|l|xl|xxl|xxxl|\dxl|small|medium|large|one size|petite|newborn)\b")
+_SIZE = re.compile(rf"\d+(?:[.,/]\d+)*|\b(?:{LETTERS.lower()}|\dxl|small|medium|large|one size|petite|newborn)\b")
 _SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
 # A text for buyers describes; it gives no orders and does not speak about itself.
 _ORDERS = re.compile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import get_args
 
 from listing.decide.decision import Decision
@@ -16,24 +16,14 @@ from listing.request import DraftRequest
 from listing.safety.clauses import scrub_listing
 from listing.say.claims import FIRM, NAME, Claim, claims_of
 from listing.say.marks import find_spans, limited, word_count
-from listing.say.render import MIN_WORDS, SHORTER, render, sentences_of
+from listing.say.render import MIN_WORDS, SHORTER, Text, render, sentences_of
 from listing.say.settle import settle
 from listing.say.shop_title import shop_title
 from listing.say.write import checked, write
-from listing.schema import Flag, Span, TextField
+from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
 
 ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
-
-
-@dataclass(frozen=True)
-class Text:
-    """Title and description as they will be shown, their spans, and the remarks of the checks."""
-
-    title: str = ""
-    description: str = ""
-    spans: list[Span] = field(default_factory=list)
-    flags: Sequence[Flag] = ()
 
 
 def compose(
@@ -80,8 +70,8 @@ def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: P
     text = render(claims, parts.taxonomy, key=key, tone=request.tone, most=_most_words(request))
     built = shop_title(parts.titles, claims, parts.taxonomy) if parts.titles else None
     if built is None:
-        return Text(text.title, text.description, text.spans)
-    return Text(built[0], text.description, [*built[1], *(s for s in text.spans if s.field != "title")])
+        return text
+    return replace(text, title=built[0], spans=[*built[1], *(s for s in text.spans if s.field != "title")])
 
 
 def _written(

@@ -33,7 +33,7 @@ _NO_FORMS = Forms()
 
 
 @dataclass
-class Words:
+class Wording:
     """What can be said. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
 
     shape: list[str] = field(default_factory=list)
@@ -53,9 +53,9 @@ class Phrases:
         self.item, self.taxonomy, self.mark, self.marker = item, taxonomy, marker.mark, marker
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
-    def words(self, rng: Random, *, title: bool = False) -> Words:
+    def words(self, rng: Random, *, title: bool = False) -> Wording:
         """All of them sorted; ``rng`` chooses between forms, the title takes the shorter."""
-        words = Words(colour=self._colours())
+        words = Wording(colour=self._colours())
         self._details(words, title)
         self._pattern(words)
         self._sleeve(words, title or rng.random() < 0.5)
@@ -186,7 +186,7 @@ class Phrases:
 
     # Single claims.
 
-    def _details(self, words: Words, title: bool) -> None:
+    def _details(self, words: Wording, title: bool) -> None:
         forms, node = detail_forms(), self.item.node
         joined: set[str] = set()
         for claim in self.item.details:
@@ -216,7 +216,7 @@ class Phrases:
         facts = self.item.facts
         return (bool(form.tunes) and "neckline" in facts) or ("text" in facts and form.place in ("chest", "printed"))
 
-    def _leave_out(self, words: Words, form: DetailForms) -> None:
+    def _leave_out(self, words: Wording, form: DetailForms) -> None:
         """Take a detail out of the words again, which another one says along."""
         behind, adjective = (form_for(f, self.item.node) for f in (form.behind, form.adjective))
         words.with_phrases = [phrase for phrase in words.with_phrases if plain(phrase[1]) != behind]
@@ -250,7 +250,7 @@ class Phrases:
             return ""
         return self.mark(claim, next(iter(self._forms(claim).before), claim.value.replace("-", " ")))
 
-    def _pattern(self, words: Words) -> None:
+    def _pattern(self, words: Wording) -> None:
         if (pattern := self.item.facts.get("pattern")) is None:
             return
         forms = self._forms(pattern)
@@ -261,7 +261,7 @@ class Phrases:
         elif forms.behind:
             words.with_phrases.insert(0, ("print", self.mark(pattern, forms.behind[0])))
 
-    def _sleeve(self, words: Words, as_adjective: bool) -> None:
+    def _sleeve(self, words: Wording, as_adjective: bool) -> None:
         if (sleeve := self.item.facts.get("sleeve")) is None:
             return
         forms = self._forms(sleeve)
@@ -281,7 +281,7 @@ class Phrases:
                 return with_article(f"{self.mark(claim, tune)} {words.removeprefix('a ').removeprefix('an ')}")
         return words
 
-    def _material(self, words: Words) -> None:
+    def _material(self, words: Wording) -> None:
         material = self.item.facts.get("material")
         if material is None:
             return
@@ -295,7 +295,7 @@ class Phrases:
         if before not in {plain(w) for w in (*words.pattern, *words.kind)}:
             words.kind.insert(0, self.mark(material, before))
 
-    def _closure(self, words: Words, title: bool) -> None:
+    def _closure(self, words: Wording, title: bool) -> None:
         if (closure := self.item.facts.get("closure")) is None:
             return
         if closure.value in _WORN_AS_IT_IS:

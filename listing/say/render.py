@@ -6,16 +6,16 @@ Several sentence plans; which one a draft gets depends on its id alone, so that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from listing.request import Tone
 from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
-from listing.say.phrases import Phrases, Words
+from listing.say.phrases import Phrases, Wording
 from listing.say.settle import Item, settle, spare, without
 from listing.say.statements import letters
-from listing.schema import Span
+from listing.schema import Flag, Span
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
@@ -62,11 +62,12 @@ def closers(taxonomy: Taxonomy) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Text:
-    """Title, description, and the spans of what they claim."""
+    """Title and description, the spans of what they claim, and the remarks of the checks."""
 
-    title: str
-    description: str
-    spans: list[Span]
+    title: str = ""
+    description: str = ""
+    spans: list[Span] = field(default_factory=list)
+    flags: Sequence[Flag] = ()
 
 
 def render(
@@ -216,7 +217,7 @@ def _stamp(item: Item, phrases: Phrases) -> str:
     return phrases.mark(text, f'"{text.value}" print') if text and not named and len(text.value.split()) <= 4 else ""
 
 
-def _strong(words: Words, phrases: Phrases) -> list[str]:
+def _strong(words: Wording, phrases: Phrases) -> list[str]:
     """What may stand behind the title's "with", the most telling first, without articles."""
 
     def rank(entry: tuple[str, str]) -> tuple[bool, bool, bool, int]:
@@ -290,7 +291,7 @@ class _Description:
             return len(entries)
         return min(self.rng.choice((1, 2, 2, 3)), len(entries) if more else len(entries) - 1)
 
-    def _opening(self, words: Words, entries: Sequence[str], tone: Tone) -> str:
+    def _opening(self, words: Wording, entries: Sequence[str], tone: Tone) -> str:
         inner = [*words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
         shape = words.shape[:MAX_SHAPE]
         movable = bool(words.colour) and "multi" not in words.colour and not words.tint and bool(inner or shape)
@@ -341,7 +342,7 @@ class _Description:
     def _is(self, adjectives: Sequence[str]) -> list[str]:
         return [f"{'They are' if self.item.plural else 'It is'} {listed(adjectives)}."] if adjectives else []
 
-    def _looks(self, words: Words) -> list[str]:
+    def _looks(self, words: Wording) -> list[str]:
         subject = "surface" if "Footwear" in self.item.node.path else "fabric"
         return [f"The {subject} looks {listed(words.looks)}."] if words.looks else []
 

@@ -38,7 +38,7 @@ Pair = tuple[str, str]  # the name of a claim and its value
 
 
 @dataclass
-class Words:
+class Mentions:
     """What a text says: values by attribute, those that it denies, and the details that it denies."""
 
     values: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -47,9 +47,9 @@ class Words:
     text: str = ""
 
 
-def words_of(texts: Iterable[str]) -> Words:
+def words_of(texts: Iterable[str]) -> Mentions:
     """What these texts say of closed facts and details, part by part between commas."""
-    words = Words(text="\n".join(texts))
+    words = Mentions(text="\n".join(texts))
     for part in _PARTS.split(words.text.lower()):
         denial = bool(_DENIED.search(part))
         details, pairs = _part(part)
@@ -94,7 +94,7 @@ def by_words(
     return implied
 
 
-def _after(attribute: Attribute, value: str, before: Words, now: Words, rest: Words) -> str | None:
+def _after(attribute: Attribute, value: str, before: Mentions, now: Mentions, rest: Mentions) -> str | None:
     """The fact's value by the words of now; None where they leave it out."""
     name = attribute.name
     if not attribute.values:
@@ -108,7 +108,7 @@ def _after(attribute: Attribute, value: str, before: Words, now: Words, rest: Wo
     return value if staying else fresh.pop() if len(fresh) == 1 else None
 
 
-def _stays(attribute: Attribute, value: str, before: Words, now: Words, rest: Words, *, other: bool) -> bool:
+def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, rest: Mentions, *, other: bool) -> bool:
     """Whether the words of now leave a value standing; ``other``: they say another one, which they did not before."""
     name = attribute.name
     if value in now.values[name]:
@@ -119,7 +119,7 @@ def _stays(attribute: Attribute, value: str, before: Words, now: Words, rest: Wo
     return not (value in now.denied[name] or gone or replaced)
 
 
-def _free(name: str, value: str, before: Words, now: Words, rest: Words) -> str | None:
+def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions) -> str | None:
     noted = read_note(now.text).facts.get(name) if name in _NOTED else None
     if noted is not None and noted.lower() != value.lower() and noted != read_note(before.text).facts.get(name):
         return noted

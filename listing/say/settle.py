@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from listing.observe.networks.details import detail_groups
 from listing.say.claims import NAME, Claim
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 
-DETAIL_FILE = Path(__file__).parent.parent / "observe" / "networks" / "details.yaml"
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 Form = str | dict[str, str]
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
@@ -68,10 +68,9 @@ def form_for(form: Form, node: CategoryNode) -> str:
 @lru_cache(maxsize=1)
 def detail_forms() -> dict[str, DetailForms]:
     """Detail -> its forms, in the file's order."""
-    raw = yaml.safe_load(DETAIL_FILE.read_text(encoding="utf-8"))
     return {
         phrase: DetailForms.model_validate({"group": group, **{k: v for k, v in entry.items() if k != "find"}})
-        for group, entries in raw.items()
+        for group, entries in detail_groups().items()
         for phrase, entry in entries.items()
     }
 

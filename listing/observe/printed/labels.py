@@ -24,7 +24,7 @@ _MAIN = 50  # per cent from which on a material is the main one
 _SHARE = re.compile(r"(?<!\d)(\d{1,3}) ?%")
 _WORD = re.compile(r"[^\W\d_]+")
 
-_LETTERS = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL)"
+LETTERS = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL)"
 _NUMBER = r"\d{1,3}(?:[.,/]\d{1,2})?"
 _JEANS = re.compile(r"\bW ?(\d{2})[ /,X-]*L ?(\d{2})\b")
 _YEARS, _MONTHS = r"Y|YRS?|YEARS?|ANS|JAHRE|AÑOS|ANOS|ANNI|LAT|JAAR|ANOS", r"M|MTHS?|MONTHS?|MOIS|MONATE|MESES|MESI|MND"
@@ -34,13 +34,13 @@ _AGE = re.compile(
 _HEIGHT = re.compile(r"^(\d{2,3})(?: ?/ ?(\d{2,3}))? ?CM$")
 _SYSTEMS = {"EU": "EU", "EUR": "EU", "INT": "", "DE": "DE", "UK": "UK", "GB": "UK", "US": "US", "USA": "US", "FR": "FR"}
 _SYSTEMS |= {"ES": "ES", "IT": "IT"}  # in this order one of several is taken
-_SYSTEM = re.compile(rf"\b({'|'.join(sorted(_SYSTEMS, key=len, reverse=True))}) ?[:.\-]? ?({_LETTERS}|{_NUMBER})\b")
+_SYSTEM = re.compile(rf"\b({'|'.join(sorted(_SYSTEMS, key=len, reverse=True))}) ?[:.\-]? ?({LETTERS}|{_NUMBER})\b")
 _NAMED = re.compile(
     rf"\b(?!SIZES\b)(?:SIZE|SIZ|SZ|GR(?:Ö|O)(?:SS|ß|ẞ)E|GR(?=[ .:]*\d\d)|TAILLE|TALLA|TAGLIA|TG|MAAT|"
     r"ROZMIAR|ROZM|STORLEK|BEDEN)"
-    rf" ?[:.\-]? ?({_LETTERS}|{_NUMBER})\b"
+    rf" ?[:.\-]? ?({LETTERS}|{_NUMBER})\b"
 )
-_BARE = re.compile(rf"^({_LETTERS}|\d{{2,3}})(?: ?/ ?(?:{_LETTERS}|G|GR|\d{{2,3}}))?$")
+_BARE = re.compile(rf"^({LETTERS}|\d{{2,3}})(?: ?/ ?(?:{LETTERS}|G|GR|\d{{2,3}}))?$")
 _WASHES = frozenset({"30", "40", "60", "95"})  # degrees of a care symbol, as often as sizes
 _BODY = range(32, 65)  # bare numbers that are sizes of grown-ups, and of children by height
 _CHILD = frozenset(map(str, range(50, 189, 6)))
@@ -107,7 +107,7 @@ def find_size(spans: Sequence[OcrSpan], *, label: bool = False) -> LabelFact | N
 def _is_neck_label(span: OcrSpan) -> bool:
     """Whether a line is a size letter by itself, surely read, small and high up: a label in the neck."""
     _, top, _, bottom = span.box
-    size = re.fullmatch(_LETTERS, span.text.strip().upper())
+    size = re.fullmatch(LETTERS, span.text.strip().upper())
     return size is not None and span.score >= _SURE and bottom - top <= _SMALL and bottom <= 0.5
 
 
