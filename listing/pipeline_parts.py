@@ -70,36 +70,47 @@ def build_parts(
     backend = open_backend(model, folder, concurrency)
     if "mllm" in without and isinstance(backend, FormBackend):
         raise BackendError("A model behind a server cannot be left out: it writes the texts. Do without --model.")
-    local = towers_here(model, home)
-    if not local:
-        installed = find_spec("torch") is not None
-        log.warning(
-            "%s: past listings, the evidence towers and masks are left out; for them, %s.",
-            "The embedded model is not set up" if installed else "Installed for models behind a server alone",
-            "run ./ipl index stats, which sets it up" if installed else EVERYTHING,
-        )
+    if not (local := towers_here(model, home)):
+        _warn_of_no_towers()
     if not taxonomy.tuned() and not isinstance(backend, FormBackend):
         raise BackendError(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
         )
-    calibration = Calibration.load(calibration_file(model or folder, home, backend))
-    if shop and local:
-        learned = Calibration.load(shop)
-        calibration = calibration.model_copy(update={"questions": {**calibration.questions, **learned.questions}})
+    learned = shop if local else None
+    calibration = _calibration(model, calibration_file(model or folder, home, backend), backend.name, learned)
+    if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
-    if not calibration.fitted:
-        log.warning(
-            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
-            backend.name,
-            command(model),
-        )
     search = (past or PastListings.open(home)) if rag and local else None
-    available = Installed(backend, folder if local else None, search, shop if local else None)
+    available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED
     titles = TitlePattern.load(shop) if shop else None
     return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
+
+
+def _warn_of_no_towers() -> None:
+    installed = find_spec("torch") is not None
+    log.warning(
+        "%s: past listings, the evidence towers and masks are left out; for them, %s.",
+        "The embedded model is not set up" if installed else "Installed for models behind a server alone",
+        "run ./ipl index stats, which sets it up" if installed else EVERYTHING,
+    )
+
+
+def _calibration(model: str | None, file: Path, name: str, shop: Path | None) -> Calibration:
+    """A model's calibration, with the questions that were calibrated on a shop's past listings."""
+    calibration = Calibration.load(file)
+    if shop:
+        questions = {**calibration.questions, **Calibration.load(shop).questions}
+        calibration = calibration.model_copy(update={"questions": questions})
+    if not calibration.fitted:
+        log.warning(
+            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
+            name,
+            command(model),
+        )
+    return calibration
 
 
 def towers_here(model: str | None, home: Path) -> bool:

@@ -48,7 +48,7 @@ class LocalBackend:
         self.tokenizer = self.processor.tokenizer
         self.name = _model_name(Path(self.source), self.source)
         self.tree = self.model.config.model_type in TREE_USABLE
-        self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
+        self._frame = self._photo_frame() if self.tree else ("", "")
         self.heads = TowerHeads.load(Path(self.source))
         self._looked: list[tuple[ref[Image.Image], torch.Tensor]] = []  # no photo outlives its draft here
 
@@ -129,27 +129,23 @@ class LocalBackend:
 
     def prefix_ids(self) -> list[int]:
         """What stands before the question: the opening of the user's turn and the image tokens."""
-        before, _ = self._frames[True]
+        before, _ = self._frame
         count = self.model.config.image_seq_length
         return self._ids(before.replace(self.processor.image_token, self.processor.image_token * count))
 
     def question_ids(self, prompt: str) -> list[int]:
         """The question, the end of the user's turn and the opening of the assistant's."""
-        _, after = self._frames[True]
+        _, after = self._frame
         return self._ids(prompt + after)
-
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """A whole user's turn without a photo, and the opening of the assistant's."""
-        before, after = self._frames[False]
-        return self._ids(before + prompt + after)
 
     def answer_ids(self, answer: str) -> list[int]:
         """The answer and the end of the turn."""
         return [*self._ids(answer), self.tokenizer.eos_token_id]
 
-    def _frame(self, *, photo: bool) -> tuple[str, str]:
+    def _photo_frame(self) -> tuple[str, str]:
+        """What the template writes before and after a prompt about a photo."""
         mark = "\u241f"  # never tokenised: only splits the rendered template
-        before, after = turns.render(self.processor, [turns.question(mark, int(photo))], ask=True).split(mark)
+        before, after = turns.render(self.processor, [turns.question(mark)], ask=True).split(mark)
         return before, after
 
     def _ids(self, text: str) -> list[int]:

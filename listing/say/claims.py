@@ -104,23 +104,29 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
     sources = {evidence.source for evidence in fact.evidence}
     if value is None or value in attribute.unspoken or _not_to_say(fact.name, value, sources):
         return []
-    stated = {each for e in fact.evidence if e.source == "seller" for each in (e.text or value).split(", ")}
-    from_seller, read = fact.locked or bool(stated), "ocr" in sources
-    if not (from_seller or read or _is_likely(fact)):
-        return []
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
-    seller_values = {*values} if fact.locked or (from_seller and not attribute.many) else stated
+    seller_values, read = _seller_values(fact, values, many=attribute.many), "ocr" in sources
+    if not (seller_values or read or _is_likely(fact)):
+        return []
     claim = Claim(
         fact.name,
         value,
         "certain" if _is_certain(fact, attribute, read=read) else "check",
         fact.confidence,
         tuple(fact.alternatives),
-        read and not from_seller,
+        read and not seller_values,
         blend_of(fact),
     )
     theirs = replace(claim, status="seller", in_sellers_note=not fact.locked)
     return [replace(theirs if each in seller_values else claim, value=each) for each in values]
+
+
+def _seller_values(fact: AttributeValue, values: Sequence[str], *, many: bool) -> set[str]:
+    """Those of a fact's values that are the seller's word."""
+    texts = [e.text or fact.value or fact.suggestion or "" for e in fact.evidence if e.source == "seller"]
+    if fact.locked or (texts and not many):
+        return {*values}
+    return {each for text in texts for each in text.split(", ")}
 
 
 def _is_likely(fact: AttributeValue) -> bool:

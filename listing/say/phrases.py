@@ -187,29 +187,34 @@ class Phrases:
     # Single claims.
 
     def _details(self, words: Wording, title: bool) -> None:
-        forms, node = detail_forms(), self.item.node
+        forms = detail_forms()
         joined: set[str] = set()
         for claim in self.item.details:
             form = forms[claim.value]
             if claim.value in joined or self._has_finer_fact(form):
                 continue
             other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
-            if form.tinted and not other:
-                words.with_phrases.append((form.group, self._tinted(form_for(form.behind, node), claim)))
-                continue
-            behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
-            guess = claim.status == "check" and not form.place
-            if other and behind:
+            if other and form_for(form.behind, self.item.node):
                 joined |= {other, claim.value}  # no third one says either of them again
                 self._leave_out(words, forms[other])
                 words.with_phrases.append((form.group, self._join(form.joins[other], claim, other)))
-            elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
-                place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
-                place.append(self.mark(claim, adjective))
-            elif behind:
-                words.with_phrases.append((form.group, self.mark(claim, behind)))
-            elif form.looks and not title:
-                words.looks.append(self.mark(claim, form.looks))
+            else:
+                self._detail(words, claim, tinted=form.tinted and not other, title=title)
+
+    def _detail(self, words: Wording, claim: Claim, *, tinted: bool, title: bool) -> None:
+        """One detail by itself; ``tinted``: in the second colour."""
+        form, node = detail_forms()[claim.value], self.item.node
+        behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
+        guess = claim.status == "check" and not form.place
+        if tinted:
+            words.with_phrases.append((form.group, self._filled(behind, (claim, ("<", ">")))))
+        elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
+            place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
+            place.append(self.mark(claim, adjective))
+        elif behind:
+            words.with_phrases.append((form.group, self.mark(claim, behind)))
+        elif form.looks and not title:
+            words.looks.append(self.mark(claim, form.looks))
 
     def _has_finer_fact(self, form: DetailForms) -> bool:
         """Whether the neckline is said with it, or the print that it is of."""
@@ -226,19 +231,16 @@ class Phrases:
         """``<own words>`` and ``[the other's]`` as marks."""
         second = self.item.has(other)
         assert second is not None
-        for one, (left, right) in ((claim, "<>"), (second, "[]")):
+        return self._filled(template, (claim, ("<", ">")), (second, ("[", "]")))
+
+    def _filled(self, template: str, *marked: tuple[Claim, tuple[str, str]]) -> str:
+        """What stands between a claim's brackets as its mark, and the second colour in its place."""
+        for claim, (left, right) in marked:
             head, _, rest = template.partition(left)
             inner, _, tail = rest.partition(right)
-            template = head + self.mark(one, inner) + tail
+            template = head + self.mark(claim, inner) + tail
         template = template.replace("{}", self._colour("colour2"))
         return with_article(template) if template.startswith(("a ", "an ")) else template
-
-    def _tinted(self, template: str, claim: Claim) -> str:
-        """``<own words>`` as a mark, and the second colour in its place."""
-        head, _, rest = template.partition("<")
-        inner, _, tail = rest.partition(">")
-        words = f"{head}{self.mark(claim, inner)}{tail}".replace("{}", self._colour("colour2"))
-        return with_article(words) if words.startswith(("a ", "an ")) else words
 
     def _colours(self) -> str:
         """The colours, without the second one where a detail says which part has it."""

@@ -178,17 +178,21 @@ class _Title:
                 self.chosen.append((place, adjective))
                 self.left -= word_count(adjective)
 
-    def text(self) -> str:
-        """The title with marks."""
-        words, audience = self.words, self.facts.get("audience")
-        reserve = 3 if self.strong else 0
+    def _take_adjectives(self, *, for_whom: bool) -> None:
+        """Those that stand before the noun whatever else the title names."""
+        words, reserve = self.words, 3 if self.strong else 0
         self.take(2, [*words.tint, *words.pattern])
         self.take(4, words.kind, reserve)
         shapes = [w for w in words.shape if plain(w) not in _BARE and self.marker.likelihood(w) >= FIRM]
         self.take(0, shapes[:1], reserve)
-        doubtful = audience is not None and audience.status == "check"
-        if audience and not doubtful:
+        if for_whom:
             self.take(5, [self.phrases.before("audience")], reserve)
+
+    def text(self) -> str:
+        """The title with marks."""
+        words, audience = self.words, self.facts.get("audience")
+        doubtful = audience is not None and audience.status == "check"
+        self._take_adjectives(for_whom=audience is not None and not doubtful)
         tail = self._tail()
         if words.sleeve and (not tail or self.left >= 3):
             self.take(3, [words.sleeve])

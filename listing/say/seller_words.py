@@ -130,27 +130,34 @@ def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions
 
 def by_details(draft: Draft, edits: ClaimEdits, facts: Sequence[AttributeValue]) -> dict[str, str | None]:
     """What the seller's word on details makes of facts that nobody stated: "no elastic waist" is not pulled on."""
-    forms = detail_forms()
     named = {n.removeprefix(rewrite.DETAIL): v for n, v in edits.items() if n.startswith(rewrite.DETAIL)}
     present = {d.phrase for d in draft.details if d.phrase not in named} | {p for p, v in named.items() if v}
     after: dict[str, str | None] = {}
     for fact in facts:
         value = fact.value or fact.suggestion
-        if value is None or fact.name in edits or any(e.source == "seller" for e in fact.evidence):
+        if value is None or fact.name in edits or "seller" in {e.source for e in fact.evidence}:
             continue
-        still = any(value in forms[phrase].says.get(fact.name, ()) for phrase in present & forms.keys())
-        for phrase, value_set in named.items():
-            values = forms[phrase].says.get(fact.name, ()) if phrase in forms else ()
-            if value_set is None and value in values and not still:
+        still = any(value in _values_by(phrase, fact.name) for phrase in present)
+        for phrase, stated in named.items():
+            values = _values_by(phrase, fact.name)
+            if stated is None and value in values and not still:
                 after[fact.name] = None
-            elif value_set and values and value not in values and _excludes(phrase, fact.name, value):
+            elif stated and _excludes(phrase, fact.name, value):
                 after[fact.name] = values[0] if len(values) == 1 else None
     return after
 
 
+def _values_by(phrase: str, name: str) -> tuple[str, ...]:
+    """The values of an attribute that a detail states along: "full zip" that it closes with a zip."""
+    form = detail_forms().get(phrase)
+    return form.says.get(name, ()) if form else ()
+
+
 def _excludes(phrase: str, name: str, value: str) -> bool:
-    """Whether a detail that the seller named leaves no room for a fact."""
-    return contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
+    """Whether a detail that the seller named says something else of a fact and leaves no room for it."""
+    values = _values_by(phrase, name)
+    other = bool(values) and value not in values
+    return other and contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
 
 
 def spans_of(draft: Draft, edits: ClaimEdits, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:

@@ -92,11 +92,7 @@ def find_columns(
             some = f"{', '.join(FIELDS)}, {ATTRIBUTE_PREFIX}NAME"
             raise ImportProblem(f"There is no field {name!r}{near_hint(name, valid)}; the fields are: {some}.")
     if not fields["title"]:
-        likely = next((near for n in ("title", "name") for near in get_close_matches(n, named, 1)), None)
-        hint = f"; is it {named[likely]!r}?" if likely else "."
-        raise ImportProblem(
-            f"{table} has no column for the title{hint} Say it with --map title=COLUMN (it has: {', '.join(header)})."
-        )
+        raise _no_title(named, header, table)
     taken = {c for columns in fields.values() for c in columns}
     by_attribute = {
         name: columns[0] for name, columns in attribute_columns.items() if columns and columns[0] not in taken
@@ -136,6 +132,14 @@ def _exists(column: str, header: Collection[str], table: str) -> str:
     if column in header:
         return column
     raise ImportProblem(f"{table} has no column {column!r}{near_hint(column, header)}; it has: {', '.join(header)}.")
+
+
+def _no_title(named: Mapping[str, str], header: Collection[str], table: str) -> ImportProblem:
+    likely = next((near for n in ("title", "name") for near in get_close_matches(n, named, 1)), None)
+    hint = f"; is it {named[likely]!r}?" if likely else "."
+    return ImportProblem(
+        f"{table} has no column for the title{hint} Say it with --map title=COLUMN (it has: {', '.join(header)})."
+    )
 
 
 def near_hint(name: str, valid: Iterable[str]) -> str:

@@ -99,11 +99,6 @@ def describe(lab: np.ndarray, inside: np.ndarray, codebook: np.ndarray) -> np.nd
     return np.concatenate([np.sqrt(count(item, codebook)), percentiles])
 
 
-def colour_probabilities(image: Image.Image, mask: np.ndarray | None = None) -> dict[str, float]:
-    """Probability of each colour name as the *main* colour, by the pixels alone; sums to 1."""
-    return dict(pixel_view(image, 0, mask).shares)
-
-
 def contradicts(probabilities: Mapping[str, float], name: str) -> bool:
     """Whether the pixels leave hardly any room for this colour; never for names that are no pixel colours."""
     return (

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
-from listing.observe.networks.colour_pixels import colour_probabilities, contradicts, pixel_view, small_lab, to_lab
+from listing.observe.networks.colour_pixels import contradicts, pixel_view, small_lab, to_lab
 from listing.observe.networks.foreground import WEIGHTS, Foreground
 
 COLOURS = {
@@ -44,9 +44,10 @@ def test_lab_of_known_colours() -> None:
 
 @pytest.mark.parametrize("name", COLOURS)
 def test_the_item_is_named_not_the_ground(name: str) -> None:
-    found = colour_probabilities(*thing(COLOURS[name]))
+    image, mask = thing(COLOURS[name])
+    found = pixel_view(image, 0, mask).shares
     assert sum(found.values()) == pytest.approx(1)
-    assert max(found, key=found.__getitem__) == name
+    assert max(found, key=lambda colour: found[colour]) == name
 
 
 def test_opposite_colours_are_contradicted_and_the_right_one_is_not() -> None:
@@ -69,7 +70,7 @@ def test_without_a_useful_mask_the_middle_counts(mask: np.ndarray | None) -> Non
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 500), (500, 9)])
 def test_odd_photos_do_no_harm(size: tuple[int, int]) -> None:
-    assert sum(colour_probabilities(Image.new("RGB", size, (90, 90, 200))).values()) == pytest.approx(1)
+    assert sum(pixel_view(Image.new("RGB", size, (90, 90, 200)), 0).shares.values()) == pytest.approx(1)
 
 
 @pytest.mark.data
@@ -82,8 +83,8 @@ def test_agreement_on_training_photos(data_folder: Path, model_folder: Path) -> 
     right = contradicted = 0
     for row in rows:
         with Image.open(row["image"]) as photo:
-            found = colour_probabilities(photo, network.mask(photo))
-        best = sorted(found, key=found.__getitem__, reverse=True)[:2]
+            found = pixel_view(photo, 0, network.mask(photo)).shares
+        best = sorted(found, key=lambda name: found[name], reverse=True)[:2]
         right += bool({row["colour"], row["colour2"]} & set(best))
         contradicted += contradicts(found, row["colour"])
     assert right / len(rows) >= 0.8
