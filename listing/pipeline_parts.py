@@ -1,4 +1,4 @@
-"""What a pipeline is made of, and the real parts from the home folder."""
+"""The parts of a pipeline, and the real parts from the home folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pipeline is made of.
+    """The parts of the pipeline.
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
@@ -114,7 +114,7 @@ def _calibration(model: str | None, file: Path, name: str, shop: Path | None) ->
 
 
 def towers_here(model: str | None, home: Path) -> bool:
-    """Whether towers, masks and past listings take part in the drafts of a model: beside a server's only if set up."""
+    """True if towers, masks and past listings take part in the drafts of a model: beside a server's only if set up."""
     ready = not is_server(model or "") or (home / "models" / EMBEDDED / "config.json").is_file()
     return ready and find_spec("torch") is not None
 

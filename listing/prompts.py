@@ -130,7 +130,7 @@ def _attribute_lines(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[
 
 
 def form_attributes(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[Attribute]:
-    """What a form asks of things of these categories: all that a photo can show or that can be read."""
+    """Attributes that a form asks of items of these categories: all that a photo can show or that can be read."""
     names = dict.fromkeys(name for node in nodes for name in node.attributes)
     if len(nodes) == 1:
         attributes: Sequence[Attribute] = taxonomy.schema_of(nodes[0])

@@ -1,4 +1,4 @@
-"""What a person asks of the pipeline."""
+"""A person's request to the pipeline."""
 
 from __future__ import annotations
 

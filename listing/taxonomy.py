@@ -82,7 +82,7 @@ class Attribute(Frozen):
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """What a model may answer: the closed values, 'nothing to state' where that exists, and ``unknown``."""
+        """Answers that a model may give: the closed values, 'nothing to state' where that exists, and ``unknown``."""
         if not self.values:
             return ()
         return (*self.values, *((self.absent,) if self.absent else ()), UNKNOWN)
@@ -98,7 +98,7 @@ class Attribute(Frozen):
         return self.asked or f"What is its {self.label}?"
 
     def can_be(self, way: KnowableBy) -> bool:
-        """Whether the attribute can come to be known in that way."""
+        """True if the attribute can come to be known in that way."""
         return way in self.knowable_by
 
 

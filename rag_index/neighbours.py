@@ -1,4 +1,4 @@
-"""What neighbours may contribute: candidate values, which the caller confirms or rejects."""
+"""Contributions of neighbours: candidate values, which the caller confirms or rejects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may not be retrieved for an item, in serving, in training data and in evaluation alike."""
+"""Rules on what may not be retrieved for an item, in serving, in training data and in evaluation alike."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WIDE_FETCH = 1_000
 
 @dataclass(frozen=True)
 class Filter:
-    """What may be found. Empty means everything."""
+    """Conditions on the hits of a search. Empty means everything."""
 
     category: str | None = None
     without_sellers: frozenset[str] = frozenset()

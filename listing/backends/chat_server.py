@@ -167,7 +167,7 @@ class ChatServer:
 
     @contextmanager
     def _explained(self, model: str | None = None) -> Iterator[None]:
-        """What goes wrong in the block, as a ``BackendError`` that says what to do."""
+        """Turns errors in the block into a ``BackendError`` that says what to do."""
         try:
             yield
         except openai.APIStatusError as error:

@@ -128,7 +128,7 @@ class LocalBackend:
         return tree, answers
 
     def prefix_ids(self) -> list[int]:
-        """What stands before the question: the opening of the user's turn and the image tokens."""
+        """Tokens before the question: the opening of the user's turn and the image tokens."""
         before, _ = self._frame
         count = self.model.config.image_seq_length
         return self._ids(before.replace(self.processor.image_token, self.processor.image_token * count))
@@ -143,7 +143,7 @@ class LocalBackend:
         return [*self._ids(answer), self.tokenizer.eos_token_id]
 
     def _photo_frame(self) -> tuple[str, str]:
-        """What the template writes before and after a prompt about a photo."""
+        """The template's text before and after a prompt about a photo."""
         mark = "\u241f"  # never tokenised: only splits the rendered template
         before, after = turns.render(self.processor, [turns.question(mark)], ask=True).split(mark)
         return before, after

@@ -46,7 +46,7 @@ _TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Taken:
-    """What the server takes, as far as it has refused nothing: a schema, log-probabilities, photos of which size."""
+    """Features of the server, as far as it has refused none: a schema, log-probabilities, photos of which size."""
 
     schema: bool = True
     logprobs: bool = True
@@ -54,7 +54,7 @@ class _Taken:
     photos: int = MAX_PHOTOS
 
     def without(self, error: Refusal, *, form: bool) -> _Taken | None:
-        """What to ask for after a refusal; None: nothing less would help."""
+        """Features to ask for after a refusal; None: nothing less would help."""
         words = str(error)
         few = _TOO_MANY.search(words)
         if few and 1 <= int(few[1]) < self.photos:

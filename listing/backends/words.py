@@ -1,4 +1,4 @@
-"""What a reply in words says of a closed question: the option that it names, and how sure the model was of it.
+"""The answer to a closed question in a reply of words: the option that it names, and how sure the model was of it.
 
 Where the server lists the alternatives of each token, they are followed along the reply: what was put on words that
 name another option is that option's, what was put on anything else is spread evenly and makes no option surer. Where

@@ -152,7 +152,7 @@ def _two_ranges(
 
 
 def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -> Distribution:
-    """What may be named: no garment that the towers do not know, and nothing by its label alone."""
+    """The names that may be stated: no garment that the towers do not know, and nothing by its label alone."""
     if "item" in roles:
         return pool
     return {} if "label" in roles else {name: p for name, p in pool.items() if name not in tuned}
@@ -225,7 +225,7 @@ def _best_by_source(votes: Mapping[str, Distribution], taxonomy: Taxonomy) -> di
 
 
 def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list[Flag]:
-    """What the seller should know of category and photos; nothing of a category that they chose."""
+    """Remarks for the seller on category and photos; nothing of a category that they chose."""
     chosen = views.first("category", "seller") is not None
     photos = _no_item(views.roles) if "item" in views.roles or not chosen else []
     if chosen:

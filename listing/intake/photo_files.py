@@ -45,7 +45,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """What a header says; ``decode`` then reads the pixels.
+    """A photo file's header; ``decode`` then reads the pixels.
 
     kind: the format in words. size: (width, height) in px. memory: most bytes that decoding takes.
     """
@@ -96,7 +96,7 @@ def _jpeg(data: bytes, long_side: int) -> PhotoFile:
 
 
 def _is_buffered(opened: JpegImagePlugin.JpegImageFile, data: bytes) -> bool:
-    """Whether the decoder needs all scans before the first row: progressive, or not all bands in the first scan."""
+    """True if the decoder needs all scans before the first row: progressive, or not all bands in the first scan."""
     assert opened.fp is not None
     length = 6 + 2 * len(opened.layer)
     start = opened.fp.tell() - length - 2

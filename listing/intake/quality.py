@@ -114,7 +114,7 @@ def assess(
 
 
 def _readability_tip(text: str) -> str:
-    """What makes a text hard to read; nothing where there is no text."""
+    """A tip on what makes a text hard to read; nothing where there is no text."""
     if not text:
         return ""
     return "Write it in small letters, not in capitals." if _shouted(text) > _BAD else "Write shorter sentences."

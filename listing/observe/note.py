@@ -1,4 +1,4 @@
-"""What a seller's note states: size, brand, material, condition, flaws, prices. A small grammar over ``note.yaml``.
+"""Statements of a seller's note: size, brand, material, condition, flaws, prices. A small grammar over ``note.yaml``.
 
 It is built to miss rather than to invent: what it reads counts as the seller's word.
 """
@@ -147,7 +147,7 @@ def _jeans(text: str) -> str | None:
 
 
 def _childs(text: str) -> str | None:
-    """Of so many months, or years of age."""
+    """A size by months or years of age."""
     words = _words()
     span = rf"(\d{{1,2}}(?:\s?-\s?\d{{1,2}})?) ?({words['months']}|{words['years']})(?! (?:old|alt|ago))\b"
     if match := re.search(rf"\b{span}", text, re.I):

@@ -85,7 +85,7 @@ class PastListings:
         self._vector_by_photo[photo.ref.id] = vector
 
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
-        """Of each photo; a draft looks for its photos twice, before its category is known and after."""
+        """Vectors of the photos; a draft looks for its photos twice, before its category is known and after."""
         vectors = dict(self._vector_by_photo)
         if new := [photo for photo in photos if photo.ref.id not in vectors]:
             encoded = self.encoders.image_vectors([photo.image for photo in new]).tolist()

@@ -50,7 +50,7 @@ def _start(before: str) -> tuple[int, bool]:
 
 
 def _parted(word: str, between: str) -> bool:
-    """Whether a clause ends behind a word; a stop behind a short form ends none ("Tel. 0170")."""
+    """True if a clause ends behind a word; a stop behind a short form ends none ("Tel. 0170")."""
     stops = ".,;!?)" if word.lower() not in _SHORT_FORMS else ",;!?)"
     return bool(set(between) & set(stops))
 

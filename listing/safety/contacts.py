@@ -74,7 +74,7 @@ def _tagger() -> Tagger:
 
 
 def library_matches(folded: Folded) -> list[Mark]:
-    """What libraries find, in order, without overlaps: ``email``; ``url`` with a scheme or a path; ``phone`` with a
+    """Matches of libraries, in order, without overlaps: ``email``; ``url`` with a scheme or a path; ``phone`` with a
     country code; ``domain``, a bare name of a site, which may be a brand's.
     """
     text = folded.cased
@@ -98,7 +98,7 @@ def library_matches(folded: Folded) -> list[Mark]:
 
 
 def _joined(left: Token, right: Token) -> bool:
-    """Whether both belong to one word ("Carl-von-Ossietzky")."""
+    """True if both belong to one word ("Carl-von-Ossietzky")."""
     both = (left, right)
     return left.end == right.start and all(t.text in _JOINING if t.is_separator else t.text != MASK for t in both)
 

@@ -40,7 +40,7 @@ _PART = re.compile(r"[.!?;\n]+(?=\s|$)")
 
 @dataclass(frozen=True)
 class GoodsVerdict:
-    """What is wrong with a listing: the policy group, its plain name and a sentence for the seller.
+    """The fault of a listing: the policy group, its plain name and a sentence for the seller.
 
     level: ``refuse`` (it cannot be published) or ``review`` (a person has to look at it). words: the heaviest first.
     """
@@ -182,13 +182,13 @@ def _of_word(word: str) -> Iterator[str]:
 
 
 def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
-    """What is wrong with offering this, or None; the names of some categories are refused whatever the text says."""
+    """The fault in offering this, or None; the names of some categories are refused whatever the text says."""
     written = spellings(text)
     return _named(fold(category or "").lower.strip(), written) or _judged(written)
 
 
 def check_message(text: str) -> GoodsVerdict | None:
-    """What is refused of the goods that a message between people offers, or None.
+    """The goods to refuse that a message between people offers, or None.
 
     What it asks offers nothing ("Is it an original or a copy?"): of questions only the words of the groups count.
     """

@@ -1,4 +1,4 @@
-"""What to ask the seller and what to offer them, what to say of the model, and how good the draft is."""
+"""Questions and offers to the seller, remarks on the model, and how good the draft is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it i
 
 
 def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
-    """What only the seller can answer, the most useful first; nothing that is already known."""
+    """Questions that only the seller can answer, the most useful first; nothing that is already known."""
     node = taxonomy.node(category.value)
     first = [] if category.value and not node.members else [_what_it_is(category, node)]
     stated = {fact.name for fact in facts if fact.value is not None}
@@ -47,13 +47,13 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
 
 
 def _what_it_is(category: Category, node: CategoryNode) -> Question:
-    """Of an item that nobody has named yet, or by its group alone; the seller can write anything else."""
+    """The question on an item that nobody has named, or by its group alone; the seller can write anything else."""
     text = f"What kind of {node.phrase} is it?" if node.members and not node.plural else "What is it?"
     return Question(attribute="category", text=text, choices=[c.value for c in category.candidates])
 
 
 def model_flags(model: str, calibration: Calibration, *, answered: bool) -> list[Flag]:
-    """What is to be said of the model that saw the photos; ``answered``: whether any reply of it could be read."""
+    """Remarks on the model that saw the photos; ``answered``: whether any reply of it could be read."""
     if not answered:
         message = (
             f"The replies of the model {model!r} cannot be read: it fills in no form and answers no question in the "
@@ -163,7 +163,7 @@ def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
 
 
 def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
-    """What an offer says on its button; empty where a text has no words for it."""
+    """The words on an offer's button; empty where a text has no words for it."""
     if attribute == "detail":
         form = detail_forms().get(value)
         if form is None or not form.fits(node):
@@ -189,7 +189,7 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
 
 
 def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxonomy) -> bool:
-    """Whether the texts speak of an attribute: another value of it is a tap on its word away."""
+    """True if the texts speak of an attribute: another value of it is a tap on its word away."""
     if any(claim.attribute == offer.attribute for claim in claims):
         return True
     others = [claim for claim in claims if claim.attribute == "category"]
@@ -199,7 +199,7 @@ def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxon
 
 
 def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonomy) -> bool:
-    """Whether a text would say it, and would say no less of what is sure."""
+    """True if a text would say it, and would say no less of what is sure."""
     claim = Claim(offer.attribute, offer.value, "seller", offer.confidence)
     if offer.attribute == "detail":
         if "text" in before.facts and detail_forms()[offer.value].place == "printed":  # the print says it finer
@@ -215,6 +215,6 @@ def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonom
 
 
 def _finer(claim: Claim, other: Claim) -> bool:
-    """Whether a detail says another claim, too."""
+    """True if a detail says another claim, too."""
     form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
     return form is not None and (other.value in form.covers or other.value in form.says.get(other.attribute, ()))

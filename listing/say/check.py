@@ -122,7 +122,7 @@ class _Judge:
         return self._value(text, meaning) if meaning else (None, self._other(text))
 
     def _other(self, text: str) -> Verdict:
-        """What the taxonomy has no values of: features, origin."""
+        """The verdict on statements that no value of the taxonomy is for: features, origin."""
         named = self.category is not None and text.lower() in self.taxonomy.node(self.category).phrase
         support = self.support
         if named or support.in_note(text) or support.in_facts(text) or support.in_print(text):
@@ -308,7 +308,7 @@ def without_invented_words(title: str, repeatable: Iterable[str]) -> str:
 
 
 def _off_topic(sentence: str, lexicon: Lexicon, item_words: frozenset[str]) -> bool:
-    """Whether most words that carry meaning are foreign to descriptions of things."""
+    """True if most words that carry meaning are foreign to descriptions of things."""
     meaningful = _meaningful(sentence)
     if not meaningful:
         return not re.search(r"\d", sentence) or bool(re.search(r"[^\w\s.,%/×x-]", sentence))

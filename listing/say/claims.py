@@ -1,4 +1,4 @@
-"""What a text may say, and how surely: facts, details and the thing's name, each with a status.
+"""The claims of a text, and how sure they are: facts, details and the thing's name, each with a status.
 
 ``certain``: at least as probable as its threshold, or read from print or a label. ``check``: likelier than not, and
 for the seller to look at. ``seller``: their own word. What is less likely than not is left out; only a colour and a
@@ -87,7 +87,7 @@ def claims_of(
 
 
 def is_words(printed: str) -> bool:
-    """Whether print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE").
+    """True if print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE").
 
     Of 194 readings that leaves 97, 92 of them right (``benchmarks.drafts.print_words``); with the lexicon's own words
     alone 26, 25 right.
@@ -134,14 +134,14 @@ def _is_likely(fact: AttributeValue) -> bool:
 
 
 def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:
-    """Whether it is no print but a label or an order, or a fibre that only a photo speaks of."""
+    """True if it is no print but a label or an order, or a fibre that only a photo speaks of."""
     if name == "text" and (instruction_like(value) or _LABEL.fullmatch(value.strip())):
         return True
     return value in FIBRES and not sources & {"ocr", "seller"}
 
 
 def _is_certain(fact: AttributeValue, attribute: Attribute, *, read: bool) -> bool:
-    """Whether a text says it without a mark; print where it is made of words."""
+    """True if a text says it without a mark; print where it is made of words."""
     if fact.value is None:
         return False
     if read:

@@ -55,7 +55,7 @@ def compose(
 
 
 def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) -> list[Claim]:
-    """What may be said, with no more marks than a draft may have."""
+    """The claims that may be stated, with no more marks than a draft may have."""
     chosen, taxonomy = request.category is not None, parts.taxonomy
     claims = claims_of(
         decision.category, decision.facts, decision.details, taxonomy, parts.calibration, category_chosen=chosen
@@ -110,7 +110,7 @@ def _most_words(request: DraftRequest) -> int | None:
 
 
 def _doubtful_department(claim: Claim) -> bool:
-    """Whether it says for whom, and may well be wrong: a listing for the wrong people is worse than one for anybody."""
+    """True if it says for whom, and may well be wrong: a listing for the wrong people is worse than one for anybody."""
     return claim.attribute == "audience" and claim.status == "check" and claim.likelihood < FIRM
 
 
@@ -129,12 +129,12 @@ def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonom
 
 
 def _is_firm(claim: Claim) -> bool:
-    """Whether it is likely enough for a text that has to be longer."""
+    """True if it is likely enough for a text that has to be longer."""
     return claim.attribute != "audience" and (claim.status != "check" or claim.likelihood >= FIRM)
 
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
-    """Whether the note tells it; of wear only where it does so in English, as the text does."""
+    """True if the note tells it; of wear only where it does so in English, as the text does."""
     if not claim.in_sellers_note or claim.attribute != "condition":
         return claim.in_sellers_note
     return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])

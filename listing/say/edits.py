@@ -42,7 +42,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What the edits amount to: values set by field, fields left out, words that the seller confirmed.
+    """The outcome of the edits: values set by field, fields left out, words that the seller confirmed.
 
     ``by_words``: what texts and details make of the facts, see ``settled``.
     """
@@ -66,7 +66,7 @@ class Changes:
 
     @property
     def claim_edits(self) -> dict[str, str | None]:
-        """What the seller said of the texts' claims, by the claim's name; None: left out."""
+        """The seller's values for the texts' claims, by the claim's name; None: left out."""
         edits = {name: value for name, value in self.values.items() if name not in (*TEXTS, "price")}
         return {**edits, **dict.fromkeys(sorted(self.dropped)), **self.by_words}
 
@@ -160,7 +160,7 @@ def _quality(edited_draft: Draft, program_draft: Draft) -> Quality:
 
 
 def follow(written: Draft, earlier: Sequence[Edit], edit: Edit) -> list[Edit]:
-    """What an edit after those that were ``made`` does to the texts that the seller typed.
+    """Edits that follow from an edit after the ``earlier`` ones, by what it does to the texts that the seller typed.
 
     The program's own texts follow by themselves (``apply``).
     """
@@ -243,7 +243,7 @@ def _placed(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
 
 
 def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
-    """What to keep as *generated* after the text was written again.
+    """The draft to keep as *generated* after the text was written again.
 
     The pipeline hands back what the seller locked; in these places the model's own earlier words stay, so that the
     seller's text is never counted as the model's.

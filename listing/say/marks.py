@@ -85,11 +85,11 @@ class Marker:
         return f"{article}{_OPEN}{self.claims.index(claim)}{_MIDDLE}{words[len(article) :]}{_CLOSE}"
 
     def sure(self, text: str) -> bool:
-        """Whether nothing in the text is for the seller to check."""
+        """True if nothing in the text is for the seller to check."""
         return all(self.claims[int(match[1])].status != "check" for match in _MARK.finditer(text))
 
     def from_seller(self, text: str) -> bool:
-        """Whether something in the text is the seller's word."""
+        """True if something in the text is the seller's word."""
         return any(self.claims[int(match[1])].status == "seller" for match in _MARK.finditer(text))
 
     def likelihood(self, text: str) -> float:

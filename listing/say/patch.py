@@ -87,12 +87,12 @@ def _joined(before: str, after: str) -> str:
 
 
 def _open_end(before: str) -> str:
-    """What stands before the words, without a comma or an "and" at its end."""
+    """The text before the words, without a comma or an "and" at its end."""
     return re.sub(rf"(?:[\s,;:(–—-]|\b(?:{'|'.join(_JOINTS)})\b)+$", "", before, flags=re.IGNORECASE)
 
 
 def _clean(before: str, after: str) -> bool:
-    """Whether both sides fit together when the words between them are gone."""
+    """True if both sides fit together when the words between them are gone."""
     left, right = _words(_open_end(before)), _words(after)
     closed = not right or right[0] in _NEEDS_MORE or after.lstrip()[:1] in ",;:–—"
     if not left:
@@ -105,7 +105,7 @@ def _clean(before: str, after: str) -> bool:
 
 
 def _broken(rest: str, whole: str) -> bool:
-    """Whether what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
+    """True if what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
     left = _words(rest)
     if not [word for word in left if word not in _NEEDS_MORE and len(word) > 1]:
         return True
@@ -149,7 +149,7 @@ def _small(word: str) -> str:
 
 
 def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], list[str]]:
-    """What stands in ``other`` instead, a capital alone being no change; and ``old`` in the case of ``other``."""
+    """Changes that ``other`` makes, a capital alone being no change; and ``old`` in the case of ``other``."""
     one, two = ([word.strip().lower() for word in each] for each in (old, other))
     codes = SequenceMatcher(None, one, two, autojunk=False).get_opcodes()
     cased = list(old)
@@ -159,7 +159,7 @@ def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], l
 
 
 def _meet(first: _Change, second: _Change) -> bool:
-    """Whether two changes are of the same words; of two things that were put in the same place the first goes first."""
+    """True if two changes are of the same words; of two things that were put in the same place the first goes first."""
     return second[0] < first[1] or (first[:2] == second[:2] and first[0] < first[1])
 
 
@@ -204,7 +204,7 @@ def without(text: str, words: str, start: int) -> str:
 
 
 def says(text: str, words: str) -> bool:
-    """Whether the words stand in the text, in any case, as whole words."""
+    """True if the words stand in the text, in any case, as whole words."""
     return _pattern(words.lower()).search(text.lower()) is not None
 
 

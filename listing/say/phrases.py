@@ -34,7 +34,7 @@ _NO_FORMS = Forms()
 
 @dataclass
 class Wording:
-    """What can be said. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
+    """Words of the claims. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
 
     shape: list[str] = field(default_factory=list)
     colour: str = ""
@@ -73,7 +73,7 @@ class Phrases:
         return words
 
     def noun(self) -> str:
-        """What it is called."""
+        """The item's name."""
         return self.mark(self.item.name, self.item.noun)
 
     def before(self, name: str) -> str:
@@ -87,7 +87,7 @@ class Phrases:
         return self.mark(brand, brand.value) if brand else ""
 
     def brand_is_print(self) -> bool:
-        """Whether the print is the brand's name."""
+        """True if the print is the brand's name."""
         text, brand = self.item.facts.get("text"), self.item.facts.get("brand")
         return text is not None and brand is not None and letters(text.value) == letters(brand.value)
 
@@ -121,7 +121,7 @@ class Phrases:
         return [self._sentence_of(closure, closure.value)]
 
     def wear(self) -> list[str]:
-        """What a buyer must be told of its condition, in the taxonomy's own sentences."""
+        """Sentences on its condition, in the taxonomy's own sentences."""
         phrases = self.taxonomy.attributes["condition"].phrases
         signs = (claim for claim in self.item.wear if not claim.in_sellers_note)
         return [self._sentence_of(claim, *phrases[claim.value]) for claim in signs]
@@ -154,7 +154,7 @@ class Phrases:
         return [f"By the label {'they are' if self.item.plural else 'it is'} made of {shares}."]
 
     def seller_statements(self) -> list[str]:
-        """What only the seller can know, as they answered it."""
+        """Sentences of what only the seller can know, as they answered it."""
         out = []
         for name in ("condition_grade", "works", "complete", "dimensions", "volume", "language", "defects"):
             if (claim := self.item.facts.get(name)) is None or claim.in_sellers_note:
@@ -217,7 +217,7 @@ class Phrases:
             words.looks.append(self.mark(claim, form.looks))
 
     def _has_finer_fact(self, form: DetailForms) -> bool:
-        """Whether the neckline is said with it, or the print that it is of."""
+        """True if the neckline is said with it, or the print that it is of."""
         facts = self.item.facts
         return (bool(form.tunes) and "neckline" in facts) or ("text" in facts and form.place in ("chest", "printed"))
 
@@ -234,7 +234,7 @@ class Phrases:
         return self._filled(template, (claim, ("<", ">")), (second, ("[", "]")))
 
     def _filled(self, template: str, *marked: tuple[Claim, tuple[str, str]]) -> str:
-        """What stands between a claim's brackets as its mark, and the second colour in its place."""
+        """The template with what stands between a claim's brackets as its mark, and the second colour in its place."""
         for claim, (left, right) in marked:
             head, _, rest = template.partition(left)
             inner, _, tail = rest.partition(right)

@@ -128,7 +128,7 @@ def _rendered(
 
 
 def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
-    """Whether the shorter tone says these claims in a fifth less words than the description, its note left aside."""
+    """True if the shorter tone says these claims in a fifth less words than the description, its note left aside."""
     if not any(claim.attribute == "category" for claim in claims):
         return False
     most = int(word_count(description.partition("\n\n")[0]) * SHORTER)
@@ -151,7 +151,7 @@ def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxono
 
 
 class _Title:
-    """What a buyer searches for, in at most nine words: ``left`` counts the words that are free."""
+    """The title, what a buyer searches for, in at most nine words: ``left`` counts the words that are free."""
 
     def __init__(self, item: Item, phrases: Phrases) -> None:
         self.facts, self.phrases, self.marker = item.facts, phrases, phrases.marker
@@ -168,7 +168,7 @@ class _Title:
 
     @property
     def short(self) -> bool:
-        """Whether it has fewer words than it should have."""
+        """True if it has fewer words than it should have."""
         return MAX_TITLE - self.left < MIN_TITLE
 
     def take(self, place: int, adjectives: Sequence[str], reserve: int = 0, least: float = FIRM) -> None:
@@ -222,7 +222,7 @@ def _stamp(item: Item, phrases: Phrases) -> str:
 
 
 def _strong(words: Wording, phrases: Phrases) -> list[str]:
-    """What may stand behind the title's "with", the most telling first, without articles."""
+    """Phrases that may stand behind the title's "with", the most telling first, without articles."""
 
     def rank(entry: tuple[str, str]) -> tuple[bool, bool, bool, int]:
         slot, text = entry
@@ -268,7 +268,7 @@ class _Description:
         return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
 
     def alone(self) -> str:
-        """What is known beside the name, without an opening: for a text that has one already."""
+        """The facts beside the name, without an opening: for a text that has one already."""
         phrases, facts, words = self.phrases, self.item.facts, self.phrases.words(self.rng)
         its, it_is = ("Their", "They are") if self.item.plural else ("Its", "It is")
         adjectives = [*words.shape, *words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
@@ -319,7 +319,7 @@ class _Description:
         return noun, f" for {self.phrases.mark(audience, audience.value)}"
 
     def _start(self, phrase: str, tone: Tone) -> str:
-        """What stands before the opening phrase: nothing, an article, or "this is"; no text repeats its title."""
+        """The words before the opening phrase: nothing, an article, or "this is"; no text repeats its title."""
         plural, bare = self.item.plural, plain(phrase).lower()
         if tone == "shorter":
             return ""
@@ -352,6 +352,6 @@ class _Description:
 
 
 def _several(words: str) -> bool:
-    """Whether a list begins with more than one thing."""
+    """True if a list begins with more than one thing."""
     first = plain(words).split(" on ")[0].split(" down ")[0].split(",")[0]
     return not first.startswith(("a ", "an ", "the ")) and first.split(" and ")[0].endswith("s")

@@ -34,14 +34,14 @@ def name_of(span: Span | Offer | Claim) -> str:
 
 
 def is_detail(name: str, draft: Draft | None) -> bool:
-    """Whether it names a detail that texts know, or that the draft's model found."""
+    """True if it names a detail that texts know, or that the draft's model found."""
     phrase = name.removeprefix(DETAIL)
     of_model = {d.phrase for d in draft.details} if draft is not None else set()
     return name.startswith(DETAIL) and (phrase in detail_forms() or phrase in of_model)
 
 
 def fits(draft: Draft | None, name: str) -> bool:
-    """Whether a thing of the draft's category can have a detail, and a text can say so."""
+    """True if a thing of the draft's category can have a detail, and a text can say so."""
     form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
     if draft is None or draft.category.value is None or form is None:
         return True
@@ -49,7 +49,7 @@ def fits(draft: Draft | None, name: str) -> bool:
 
 
 def to_check(draft: Draft | None) -> dict[str, str]:
-    """What the texts say that the seller has not confirmed: value by name, in the order in which it reads."""
+    """Claims of the texts that the seller has not confirmed: value by name, in the order in which it reads."""
     values: dict[str, list[str]] = {}
     for span in draft.spans if draft is not None else ():
         if span.status == "check" and span.value not in values.setdefault(name_of(span), []):
@@ -58,7 +58,7 @@ def to_check(draft: Draft | None) -> dict[str, str]:
 
 
 def sayable(name: str, value: str) -> bool:
-    """Whether a text says this value, instead of saying nothing about the field."""
+    """True if a text says this value, instead of saying nothing about the field."""
     attribute = load_taxonomy().attributes.get(name)
     return attribute is None or (value not in attribute.unspoken and value != attribute.absent)
 
@@ -91,7 +91,7 @@ def _tone(draft: Draft) -> Tone | None:
 
 
 def _other_number(draft: Draft, edits: Mapping[str, str | None]) -> bool:
-    """Whether a text that spoke of one thing has to speak of several now, or the other way round."""
+    """True if a text that spoke of one thing has to speak of several now, or the other way round."""
     category = edits.get("category")
     noun = edits.get(NAME) or (load_taxonomy().node(category).phrase if category else None)
     claims = stated_claims(draft)
@@ -127,7 +127,7 @@ def _claims_after(draft: Draft, edits: Mapping[str, str | None]) -> list[Claim]:
 
 
 def _disproved(draft: Draft, claim: Claim, edits: Mapping[str, str | None]) -> bool:
-    """Whether a detail says of a fact what the seller corrected or left out: no "full zip" where it has no zip."""
+    """True if a detail says of a fact what the seller corrected or left out: no "full zip" where it has no zip."""
     form = detail_forms().get(claim.value) if claim.attribute == "detail" and name_of(claim) not in edits else None
     for name, values in form.says.items() if form is not None and claim.status != "seller" else ():
         fact = draft.attribute(name)
@@ -147,7 +147,7 @@ def _claims_now(claim: Claim, edits: Mapping[str, str | None]) -> Iterator[Claim
 
 
 def _claims(name: str, value: str | None) -> list[Claim]:
-    """What a text says of a field that has this value."""
+    """Claims of a text on a field that has this value."""
     if value is None or not sayable(name, value):
         return []
     if name.startswith(DETAIL):
@@ -188,7 +188,7 @@ def _replaced(draft: Draft, at: int, name: str, value: str | None) -> Draft | No
 
 
 def unsaid(draft: Draft, edits: Mapping[str, str | None]) -> Iterator[Claim]:
-    """What the seller says of what no span speaks of."""
+    """Claims of the seller that no span makes."""
     taxonomy, present = load_taxonomy(), {name_of(span) for span in draft.spans}
     spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLER_ONLY}
     spoken |= {"category"} if draft.category.value is None else set()  # the item gets its name
@@ -198,19 +198,19 @@ def unsaid(draft: Draft, edits: Mapping[str, str | None]) -> Iterator[Claim]:
 
 
 def is_offered(draft: Draft, claim: Claim) -> bool:
-    """Whether a claim is a detail, or something that the draft offers to say."""
+    """True if a claim is a detail, or something that the draft offers to say."""
     offered = any((o.attribute, o.value) == (claim.attribute, claim.value) for o in draft.offers)
     return offered or claim.attribute == "detail"
 
 
 def renamed(draft: Draft, category: str) -> bool:
-    """Whether the texts name the item by a type that the seller's other category leaves open."""
+    """True if the texts name the item by a type that the seller's other category leaves open."""
     other = category != draft.category.value
     return other and any(span.attribute == NAME and span.status != "seller" for span in draft.spans)
 
 
 def typed_along(before: Draft, after: Draft, typed: Draft, name: str, value: str | None) -> dict[TextField, str]:
-    """What the seller typed (``seen``) once a claim was changed: as the program's own text changed, else in place.
+    """The typed texts (``typed``) once a claim was changed: as the program's own text changed, else in place.
 
     Args:
         before: the draft as its texts would stand had nobody typed in them.
@@ -321,7 +321,7 @@ def _form_like(old: Forms | None, new: Forms | None, words: str, ready: str) -> 
 
 
 def _needs_none(span: Span, words: str) -> bool:
-    """Whether the words are several things, so that no article stands before them."""
+    """True if the words are several things, so that no article stands before them."""
     taxonomy = load_taxonomy()
     if span.attribute in (NAME, "category"):
         return is_plural(words)

@@ -1,4 +1,4 @@
-"""What a seller's words say of facts: in the texts that they typed, of details, and of the item in their own words.
+"""Reading a seller's words for facts: in the texts that they typed, of details, and of the item in their own words.
 
 One truth for the title, the description, the list of facts and what is published: a fact follows the words, corrected
 where they say something else, not stated any more where they deny it or say it no longer. Pure functions.
@@ -39,7 +39,7 @@ Pair = tuple[str, str]  # the name of a claim and its value
 
 @dataclass
 class Mentions:
-    """What a text says: values by attribute, those that it denies, and the details that it denies."""
+    """Values that a text mentions by attribute, those that it denies, and the details that it denies."""
 
     values: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     denied: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -48,7 +48,7 @@ class Mentions:
 
 
 def words_of(texts: Iterable[str]) -> Mentions:
-    """What these texts say of closed facts and details, part by part between commas."""
+    """The mentions of closed facts and details, part by part between commas."""
     words = Mentions(text="\n".join(texts))
     for part in _PARTS.split(words.text.lower()):
         denial = bool(_DENIED.search(part))
@@ -73,7 +73,7 @@ def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
 def by_words(
     draft: Draft, program_texts: Mapping[str, str], typed: Mapping[str, str], settled: Iterable[str]
 ) -> dict[str, str | None]:
-    """What the texts that the seller typed make of the draft's facts and details.
+    """Changes to the draft's facts and details by the texts that the seller typed.
 
     Args:
         program_texts: the program's texts in their place, by field.
@@ -109,7 +109,7 @@ def _after(attribute: Attribute, value: str, before: Mentions, now: Mentions, re
 
 
 def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, rest: Mentions, *, other: bool) -> bool:
-    """Whether the words of now leave a value standing; ``other``: they say another one, which they did not before."""
+    """True if the words of now leave a value standing; ``other``: they say another one, which they did not before."""
     name = attribute.name
     if value in now.values[name]:
         return True
@@ -129,7 +129,7 @@ def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions
 
 
 def by_details(draft: Draft, edits: ClaimEdits, facts: Sequence[AttributeValue]) -> dict[str, str | None]:
-    """What the seller's word on details makes of facts that nobody stated: "no elastic waist" is not pulled on."""
+    """Changes by the seller's word on details to facts that nobody stated: "no elastic waist" is not pulled on."""
     named = {n.removeprefix(rewrite.DETAIL): v for n, v in edits.items() if n.startswith(rewrite.DETAIL)}
     present = {d.phrase for d in draft.details if d.phrase not in named} | {p for p, v in named.items() if v}
     after: dict[str, str | None] = {}
@@ -154,7 +154,7 @@ def _values_by(phrase: str, name: str) -> tuple[str, ...]:
 
 
 def _excludes(phrase: str, name: str, value: str) -> bool:
-    """Whether a detail that the seller named says something else of a fact and leaves no room for it."""
+    """True if a detail that the seller named says something else of a fact and leaves no room for it."""
     values = _values_by(phrase, name)
     other = bool(values) and value not in values
     return other and contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
@@ -207,7 +207,7 @@ class SellerStatement:
         return text
 
     def _covered(self, draft: Draft, part: str) -> bool:
-        """Whether the texts say the part's facts or have its words, and what it says beyond the facts."""
+        """True if the texts say the part's facts or have its words, and what it says beyond the facts."""
         pairs = self.stated[part]
         if part not in self.partly and {(rewrite.name_of(s), s.value) for s in draft.spans} >= set(pairs):
             return True
@@ -242,7 +242,7 @@ def read_statement(typed: str, draft: Draft, taxonomy: Taxonomy) -> SellerStatem
 
 
 def _how(part: str, schema: Mapping[str, Attribute]) -> list[Pair]:
-    """What a part says in a sentence of its own of how the thing is made: "it closes with buttons"."""
+    """Facts that a part states in a sentence of its own of how the item is made: "it closes with buttons"."""
     stated = words_of([part])
     stated_values = {name: stated.values[name] & set(schema[name].values) for name in _MAKE if name in schema}
     return [
@@ -286,7 +286,7 @@ def _along(
 
 
 def _noted(text: str) -> dict[str, str]:
-    """What a note states; a flaw in the seller's words says its kind of wear as well."""
+    """Facts that a note states; a flaw in the seller's words says its kind of wear as well."""
     facts = read_note(text).facts
     return {name: value for name, value in facts.items() if name != "condition" or "defects" not in facts}
 

@@ -1,4 +1,4 @@
-"""Of all that may be said, what is worth saying together: nothing twice, nothing that contradicts what is likelier."""
+"""Choosing the claims that are worth stating together: nothing twice, nothing that contradicts what is likelier."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class DetailForms(BaseModel):
 
     @property
     def tinted(self) -> bool:
-        """Whether its form needs the second colour: ``{}`` stands for it."""
+        """True if its form needs the second colour: ``{}`` stands for it."""
         return "{}" in str(self.behind)
 
     def fits(self, node: CategoryNode, second_colour: bool = False) -> bool:
-        """Whether a thing of this category can have it, and a text can say so."""
+        """True if a thing of this category can have it, and a text can say so."""
         if self.tinted and not second_colour:
             return False
         return bool(self.words(node)) and (not self.only or bool(set(self.only) & set(node.path)))
@@ -76,7 +76,7 @@ def detail_forms() -> dict[str, DetailForms]:
 
 
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
-    """What the name of a thing says already: ``attribute=value``, attributes and details."""
+    """Claims that an item's name makes already: ``attribute=value``, attributes and details."""
     raw = _nouns()
     implications = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
     return frozenset(implications) | {f"={value}" for value in node.implies}
@@ -89,13 +89,13 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 
 
 def is_plural(noun: str) -> bool:
-    """Whether a thing of that name is spoken of as several ("jeans", "ankle boots")."""
+    """True if a thing of that name is spoken of as several ("jeans", "ankle boots")."""
     return noun.endswith("s") and not noun.endswith("ss")
 
 
 @dataclass
 class Item:
-    """What a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
+    """The item that a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
 
     free_details: in a model's own words; no form says how to render them, a model that writes can.
     """
@@ -168,7 +168,7 @@ def _silent(fact: Claim, silent: Iterable[str]) -> bool:
 
 
 def _in_words(value: str, noun: str) -> bool:
-    """Whether a name has the value in its words ("striped" in "striped shirt", "wide legs" in "wide trousers")."""
+    """True if a name has the value in its words ("striped" in "striped shirt", "wide legs" in "wide trousers")."""
     words = noun.replace("-", " ").split()
     parts = [part for part in value.replace("-", " ").split() if part not in _PARTS]
     return bool(parts) and all(any(w.startswith(part.rstrip("s")) for w in words) for part in parts)
@@ -213,7 +213,7 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
 
 
 def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
-    """Whether no likelier fact contradicts a detail; facts that it says, too, or that it contradicts, go."""
+    """True if no likelier fact contradicts a detail; facts that it says, too, or that it contradicts, go."""
     for attribute, values in detail_forms()[detail.value].says.items():
         fact = facts.get(attribute)
         if fact is not None and fact.value in values:
@@ -226,7 +226,7 @@ def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
 
 
 def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]) -> None:
-    """What is not worth a marked word: a guess that tells a buyer nothing."""
+    """Leave out what is not worth a marked word: a guess that tells a buyer nothing."""
     details[:] = [c for c in details if c.status != "check" or c.value not in _WEAK]
     if (pattern := facts.get("pattern")) and pattern.value == "solid" and pattern.status == "check":
         facts.pop("pattern")
@@ -235,7 +235,7 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
 
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
-    """Whether a thing cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
+    """True if a thing cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
     form = detail_forms()[detail.value]
     closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
     return (
@@ -247,7 +247,7 @@ def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
 
 
 def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
-    """Whether something on it speaks against "plain"."""
+    """True if something on it speaks against "plain"."""
     forms = detail_forms()
     loud = {"washed", "ripped", "melange", "denim look", "sequins or glitter", "lace trim"}
     return (
@@ -259,7 +259,7 @@ def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
 
 
 def spare(item: Item) -> list[Claim]:
-    """What a text can do without, the least likely first: details, then facts; nothing that the seller says."""
+    """Claims that a text can do without, the least likely first: details, then facts; nothing that the seller says."""
     facts = [c for name, c in item.facts.items() if name not in _ALWAYS]
     return [
         c for part in (item.details, facts) for c in sorted(part, key=lambda c: c.likelihood) if c.status != "seller"

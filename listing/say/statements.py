@@ -141,7 +141,7 @@ def _named(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
 
 
 def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
-    """Whether capitals hide nothing but everyday words ('Black', 'Dark Blue'), not names."""
+    """True if capitals hide nothing but everyday words ('Black', 'Dark Blue'), not names."""
     parts = re.findall(r"[a-z']+", plain(words))
     if strict and words.isupper() and len(parts) > 1:
         return False
@@ -149,7 +149,7 @@ def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
 
 
 def everyday(word: str, lexicon: Lexicon) -> bool:
-    """Whether a word is one of descriptions: it names a thing, says a fact, or is in everybody's mouth."""
+    """True if a word is one of descriptions: it names a thing, says a fact, or is in everybody's mouth."""
     noun = word in lexicon.nouns or word.removesuffix("s") in lexicon.nouns
     return noun or word in lexicon.common or bool(lexicon.meaning(word))
 
@@ -171,7 +171,7 @@ def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
 
 
 def _is_head(text: str, here: re.Match[str], matches: Sequence[re.Match[str]]) -> bool:
-    """Whether one of the many names that are ordinary words as well ("box logo tee", "an iron") says what it is."""
+    """True if one of the many names that are ordinary words as well ("box logo tee", "an iron") says what it is."""
     phrase = _PHRASE_END.split(text[here.end() :])[0]
     followed = any(here.end() <= m.start() < here.end() + len(phrase) for m in matches)
     free = text[here.end() : here.end() + 1] != "-" and not PRINT_WORDS & set(phrase.split()[:1])
@@ -263,28 +263,28 @@ class Support:
         return self.facts.get(name, frozenset())
 
     def in_note(self, words: str) -> bool:
-        """Whether one sentence of the note says so, with the same "no" or without one."""
+        """True if one sentence of the note says so, with the same "no" or without one."""
         required, denied = stems(words), bool(_NOT.search(words.lower()))
         clauses = _CLAUSES.split(self.note) if required else []
         return any(required <= stems(clause) and denied == bool(_NOT.search(clause.lower())) for clause in clauses)
 
     def in_print(self, words: str) -> bool:
-        """Whether these words stand on the item."""
+        """True if these words stand on the item."""
         key = letters(words)
         return bool(key) and (key in self.print_letters if len(key) > 2 else key in self.print_stems)
 
     def in_facts(self, words: str) -> bool:
-        """Whether some fact's value holds all these words."""
+        """True if some fact's value holds all these words."""
         required = stems(words)
         return bool(required) and any(required <= stems(value) for values in self.facts.values() for value in values)
 
     def at_neighbours(self, name: str, values: Iterable[str]) -> bool:
-        """Whether a neighbour states one of these values (of that attribute, where the attribute is known)."""
+        """True if a neighbour states one of these values (of that attribute, where the attribute is known)."""
         near = self.neighbours.get(name, frozenset()) | self.neighbours.get("", frozenset())
         return not near.isdisjoint(map(plain, values))
 
     def near_words(self, words: str) -> bool:
-        """Whether all words of a statement stand in one value of a neighbour."""
+        """True if all words of a statement stand in one value of a neighbour."""
         required = stems(words)
         near = [stems(value) for values in self.neighbours.values() for value in values] if required else []
         return any(required <= other or (other and other <= required) for other in near)
@@ -293,7 +293,7 @@ class Support:
 def gather(
     lexicon: Lexicon, facts: Mapping[str, FactValue], note: str, ocr: Sequence[str], neighbours: NeighbourValues
 ) -> Support:
-    """What the statements of one text can rest on."""
+    """The support that the statements of one text can rest on."""
     verified: dict[str, frozenset[str]] = {}
     for name, raw in facts.items():
         whole = name in ("text", "brand", "item") and isinstance(raw, str)

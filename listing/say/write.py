@@ -33,7 +33,7 @@ _LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|li
 def write(
     backend: Backend, request: DraftRequest, claims: Sequence[Claim], note: str, examples: Sequence[str], tax: Taxonomy
 ) -> Generator[TextEvent, None, dict[TextField, str]]:
-    """What the model writes, streamed: its first line is the title, the next the description."""
+    """The model's texts, streamed: its first line is the title, the next the description."""
     texts: dict[TextField, str] = {"title": "", "description": ""}
     asked = listing_prompt(claims, note, examples, request, tax)
     title, description = get_args(TextField)

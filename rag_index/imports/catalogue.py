@@ -67,7 +67,7 @@ class Catalogue:
     header: tuple[str, ...]
 
     def report(self) -> Report:
-        """What becomes of the rows as far as the table alone can say; photos are not looked at."""
+        """The outcome for the rows as far as the table alone can say; photos are not looked at."""
         report = Report()
         for row in self.rows():
             report.add(*(([row], []) if isinstance(row, RowProblem) else ([], [row.in_vocabulary])))
@@ -171,7 +171,7 @@ class RowReader:
         return " ".join(self.text("category").split())
 
     def wider(self) -> list[str]:
-        """What the further columns of a category say: mostly wider kinds."""
+        """Words of a category's further columns: mostly wider kinds."""
         words = [" ".join(text_of(cell).split()) for cell in self.all("category")]
         return list(dict.fromkeys(w for w in words if w))
 

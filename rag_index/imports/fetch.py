@@ -41,7 +41,7 @@ class FetchLimits:
 
 
 def is_address(name: str) -> bool:
-    """Whether a photo's name is an address on the web rather than a path."""
+    """True if a photo's name is an address on the web rather than a path."""
     return name.lower().startswith(("http://", "https://"))
 
 
@@ -54,7 +54,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open Internet, also as an IPv6 address that stands for an IPv4 one."""
+    """True if an IP address is one of the open Internet, also as an IPv6 address that stands for an IPv4 one."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

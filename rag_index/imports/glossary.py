@@ -26,7 +26,7 @@ _HEAD = """\
 
 @dataclass(frozen=True)
 class Entry:
-    """What one word of theirs is here; ``ours`` None: not known. The rest is for the person: rows, why, an example."""
+    """The meaning of one of their words here; ``ours`` None: open. The rest is for the person: rows, why, example."""
 
     ours: str | None
     sure: bool

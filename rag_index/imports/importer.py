@@ -41,7 +41,7 @@ class ReadPhoto:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the caller does for the importer; the second raises ValueError with a sentence for what it refuses."""
+    """Functions of the caller for the importer; the second raises ValueError with a sentence for what it refuses."""
 
     scrub: Callable[[str], str]  # text -> text without contact data
     read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]  # paths of one item -> clean photos
@@ -118,7 +118,7 @@ class Import:
         return report
 
     def records(self) -> Iterator[IndexRecord]:
-        """What ``prepare`` made ready, in order."""
+        """The records that ``prepare`` made ready, in order."""
         with self._store() as store:
             for ready in self._ready:
                 photos = [_vector(store, self._image_model, digest) for digest in ready.photos]

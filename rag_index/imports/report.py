@@ -1,4 +1,4 @@
-"""What became of a table's rows, for the person who imports it."""
+"""The outcome for a table's rows, for the person who imports it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Report:
 
     @property
     def is_poor(self) -> bool:
-        """Whether fewer than half of the rows can be used under a category of ours."""
+        """True if fewer than half of the rows can be used under a category of ours."""
         return 2 * (self.usable - self.custom) < self.read
 
     def lines(self) -> Iterator[str]:

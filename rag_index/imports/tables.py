@@ -74,7 +74,7 @@ def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
 
 
 def delimiter(head: str, path: Path) -> str:
-    """What stands between the cells, by the header line."""
+    """The delimiter between the cells, by the header line."""
     return "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=head.count)
 
 

@@ -28,7 +28,7 @@ _LONGEST = 4  # words of a noun
 
 @dataclass(frozen=True)
 class Guess:
-    """What a word of theirs is here. ``ours`` None: nothing fits. ``why`` is for the person who checks it."""
+    """The meaning of a word of theirs here. ``ours`` None: nothing fits. ``why`` is for the person who checks it."""
 
     ours: str | None
     sure: bool

@@ -23,7 +23,7 @@ NOTHING = frozenset({None, "", "n/a", "unknown"})
 
 
 def sample_facts(row: Mapping[str, Any]) -> dict[str, str]:
-    """What the photo shows: no guesses, nothing that does not apply."""
+    """Facts that the photo shows: no guesses, nothing that does not apply."""
     facts = {name: row[name] for name in ATTRIBUTES if name not in row["guess"] and row.get(name) not in NOTHING}
     cues = [cue for cue in row["condition"] if cue != "none-visible"]
     return {**facts, **({"condition": ", ".join(cues)} if cues else {})}

@@ -122,7 +122,7 @@ class FolderPlace:
             raise self.damaged(verdict)
 
     def damaged(self, reason: str) -> IndexDamaged:
-        """What to raise where the files are damaged."""
+        """The error to raise where the files are damaged."""
         detail = " ".join(reason.split())[:200]
         return IndexDamaged(f"The index in {self.folder} is damaged ({detail}): build it again (ipl index build).")
 

@@ -19,7 +19,7 @@ _PREFIX = "index-copies-"
 
 @contextmanager
 def still_copy(location: str, under: Path) -> Iterator[str]:
-    """What ``own_copy`` takes: a server's address as it is, or a copy of the folder as it is now.
+    """The location that ``own_copy`` takes: a server's address as it is, or a copy of the folder as it is now.
 
     The copies lie in a new folder below ``under`` and go with it at the end, or, after a kill, at the next call.
 

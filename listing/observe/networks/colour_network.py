@@ -108,7 +108,7 @@ def _square(image: Image.Image, fill: Any) -> np.ndarray:
 
 
 def background(lab: np.ndarray, inside: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """What surrounds the item and so tells the light: counts of colours, percentiles, and how large the item is."""
+    """The item's surroundings, which tell the light: counts of colours, percentiles, and how large the item is."""
     around = lab[~inside] if (~inside).sum() > 30 else lab.reshape(-1, 3)
     percentiles = np.percentile(around, (10, 50, 90), axis=0).ravel() / 50
     counts = np.sqrt(colour.count(around[::3], codebook)) * 0.5

@@ -65,7 +65,7 @@ def covered(mask: np.ndarray) -> float:
 
 
 def usable(mask: np.ndarray) -> bool:
-    """Whether the mask tells item and background apart."""
+    """True if the mask tells item and background apart."""
     return LEAST <= covered(mask) <= MOST
 
 

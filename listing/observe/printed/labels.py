@@ -1,4 +1,4 @@
-"""What sewn-in and printed labels state: size and composition. Only explicit statements count."""
+"""Statements of sewn-in and printed labels: size and composition. Only explicit statements count."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class LabelFact:
 
     @property
     def words(self) -> str:
-        """What is said in English, or the line itself: "80 % cotton, 20 % polyester"."""
+        """The statement in English, or the line itself: "80 % cotton, 20 % polyester"."""
         return ", ".join(f"{share} % {fibre}" for fibre, share in self.blend) or self.span.text
 
 
@@ -105,7 +105,7 @@ def find_size(spans: Sequence[OcrSpan], *, label: bool = False) -> LabelFact | N
 
 
 def _is_neck_label(span: OcrSpan) -> bool:
-    """Whether a line is a size letter by itself, surely read, small and high up: a label in the neck."""
+    """True if a line is a size letter by itself, surely read, small and high up: a label in the neck."""
     _, top, _, bottom = span.box
     size = re.fullmatch(LETTERS, span.text.strip().upper())
     return size is not None and span.score >= _SURE and bottom - top <= _SMALL and bottom <= 0.5
