@@ -57,7 +57,7 @@ def text_of(value: Any) -> str:
 
 
 def price_of(value: Any) -> tuple[float | None, str | None]:
-    """Amount and currency of "€ 12,50", "1.299,00 EUR", 15; the currency as far as it is stated; ValueError: no amount."""
+    """Amount and currency of "€ 12,50", "1.299,00 EUR", 15; the currency as far as it is stated; ValueError: none."""
     from price_parser import Price
 
     text = text_of(value)
