@@ -1,4 +1,4 @@
-"""From photos of one thing to an honest draft of its listing.
+"""From photos of one item to an honest draft of its listing.
 
     from listing import draft
 

@@ -24,7 +24,7 @@ Meanings = Mapping[str, frozenset[str]]
 class Lexicon:
     """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value.
 
-    nouns: name of a thing -> the categories that it is right for; things: these, and what the taxonomy calls its own.
+    nouns: name of an item -> the categories that it is right for; item_names: these and the taxonomy's own.
     """
 
     meanings: Mapping[str, Meanings]
@@ -136,7 +136,7 @@ def _compiled(
     by_name: dict[str, set[str]] = {}
     for category, called in names:
         for name in map(plain, called):
-            if name not in meanings:  # "tie": a closing, sooner than the thing
+            if name not in meanings:  # "tie": a closing, sooner than the item
                 by_name.setdefault(name, set()).add(category)
     item_names = {name: frozenset(categories) for name, categories in by_name.items()} | nouns
     return Lexicon(

@@ -32,7 +32,7 @@ class PhotoRef(Model):
 
 
 class Evidence(Model):
-    """One thing a fact rests on. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo's width and height."""
+    """A piece of evidence for a fact. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo's width and height."""
 
     source: Source
     photo: int | None = None

@@ -24,7 +24,7 @@ from listing.taxonomy_file import (
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
-# What every thing has, in whatever taxonomy: the program asks for it, checks it and shows it.
+# What every item has, in whatever taxonomy: the program asks for it, checks it and shows it.
 COMMON = (("colour",), ("material",), ("brand",), ("size", "dimensions"), ("condition",))
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
@@ -48,7 +48,7 @@ class Attribute(Frozen):
     ``values`` are the closed values that may be stated; empty means free text. ``absent`` is an answer that says that
     there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
     for this one piece only and so must never be taken from another listing. ``unsettled`` are the values that a photo
-    alone cannot settle (cotton looks like many things).
+    alone cannot settle (cotton looks like many materials).
     ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first; ``asked`` is for the model.
     ``in_text`` is its place among the facts that a text is written from (None: texts never mention it), ``unspoken``
     are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says
@@ -106,7 +106,7 @@ class CategoryNode(Frozen):
     """A leaf, or a group that can be stated.
 
     ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
-    ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
+    ``weights`` are pairs (ImageNet class, share of that class's photos that show this item); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
     says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none. ``invites``
@@ -181,7 +181,7 @@ class Taxonomy(Frozen):
         return sorted(names, key=lambda name: self.attributes[name].seller_rank or last)
 
     def observed(self) -> tuple[str, ...]:
-        """Attributes of a kind of thing, not of one piece, with closed values of their own that a photo can show."""
+        """Attributes of a kind of item, not of one piece, with closed values of their own that a photo can show."""
         closed = (a for a in self.attributes.values() if a.values and a.values_of is None)
         return tuple(a.name for a in closed if a.can_be("seen") and not a.instance)
 

@@ -45,7 +45,7 @@ def load_unique(text: str) -> Any:
 
 
 class SchemaBlock(Frozen):
-    """The attributes of a kind of thing, and the values that occur there."""
+    """The attributes of a kind of item, and the values that occur there."""
 
     tuned: bool = False
     attributes: tuple[str, ...] = Field(min_length=1)

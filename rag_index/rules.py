@@ -24,7 +24,7 @@ class Query:
 class Rules:
     """Leakage rules. All are on; a measurement of their effect switches them off (``Rules.off()``).
 
-    A near-duplicate is another photo of the same thing: hashes within ``max_hamming`` bits (0..64), or a cosine of the
+    A near-duplicate is another photo of the same item: hashes within ``max_hamming`` bits (0..64), or a cosine of the
     photos' vectors above ``max_cosine``. README.md of this package says how the two were chosen.
     """
 

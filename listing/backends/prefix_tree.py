@@ -1,6 +1,6 @@
 """Many continuations of one prefix in a single forward pass.
 
-A photo costs about fifty tokens; asking twenty things about it would pay for them twenty times. Instead all questions
+A photo costs about fifty tokens; twenty questions about it would pay for them twenty times. Instead all questions
 (and all candidate answers of each) are laid out in one sequence as a tree: a token sees its own node so far and its
 ancestors, nothing else, and its position counts along its own branch. The result equals separate passes.
 """

@@ -236,7 +236,7 @@ def _amounts(text: str) -> tuple[float | None, float | None]:
         if re.search(r"\d (?:for|für|pour|por)$", before) or (
             match["left"] == "eur" and amount in _EU_SIZES and not (cost or wish)
         ):
-            continue  # several things, or a size
+            continue  # several items, or a size
         if cost and (sign or not cost[0].startswith(("was", "were"))):
             paid = paid or amount
         elif sign or (wish and not wish[0].startswith("für")):

@@ -112,7 +112,7 @@ def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
 
 
 def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every detail that a text can say of such a thing and does not say, what is offered first."""
+    """Every detail that a text can say of such an item and does not say, what is offered first."""
     category = draft.category.value
     if not draft.spans or category is None:
         return []
@@ -123,7 +123,7 @@ def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
 
 
 def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every value of the closed facts that a text can say of such a thing and does not say."""
+    """Every value of the closed facts that a text can say of such an item and does not say."""
     category = draft.category.value
     if not draft.spans or category is None:
         return []
@@ -146,7 +146,7 @@ def _worth(entry: tuple[tuple[str, str], float]) -> float:
 
 
 def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Those offers of a draft that its texts do not say, that fit the thing and contradict nothing that is sure."""
+    """Those offers of a draft that its texts do not say, that fit the item and contradict nothing that is sure."""
     claims = stated_claims(draft)
     if not draft.spans or draft.category.value is None:
         return []

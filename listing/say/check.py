@@ -158,7 +158,7 @@ class _Judge:
         return min(next(iter(meaning.values()))), "unsupported"
 
     def _noun(self, text: str) -> Judgement:
-        """The name of a thing."""
+        """The name of an item."""
         noun, category = plain(text), self.category
         labels = categories_of(noun, self.lexicon.item_names) or frozenset()
         if category is None or self.support.in_facts(noun) or self.support.in_note(noun):
@@ -308,7 +308,7 @@ def without_invented_words(title: str, repeatable: Iterable[str]) -> str:
 
 
 def _off_topic(sentence: str, lexicon: Lexicon, item_words: frozenset[str]) -> bool:
-    """True if most words that carry meaning are foreign to descriptions of things."""
+    """True if most words that carry meaning are foreign to descriptions of items."""
     meaningful = _meaningful(sentence)
     if not meaningful:
         return not re.search(r"\d", sentence) or bool(re.search(r"[^\w\s.,%/×x-]", sentence))
@@ -316,7 +316,7 @@ def _off_topic(sentence: str, lexicon: Lexicon, item_words: frozenset[str]) -> b
 
 
 def _proven_words(lexicon: Lexicon, item_words: frozenset[str]) -> set[str]:
-    """Words of the phrases that say a fact ("sleeves" of "short sleeves"), and what things are called at all."""
+    """Words of the phrases that say a fact ("sleeves" of "short sleeves"), and what items are called at all."""
     meanings = lexicon.meanings.items()
     phrases = (phrase for phrase, by_name in meanings if any(map(item_words.intersection, by_name.values())))
     nouns = {form for noun in lexicon.nouns for word in noun.split() for form in (word, f"{word}s", f"{word}es")}

@@ -159,7 +159,7 @@ def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], l
 
 
 def _meet(first: _Change, second: _Change) -> bool:
-    """True if two changes are of the same words; of two things that were put in the same place the first goes first."""
+    """True if two changes are of the same words; of two texts that were put in the same place the first goes first."""
     return second[0] < first[1] or (first[:2] == second[:2] and first[0] < first[1])
 
 

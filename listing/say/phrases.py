@@ -11,7 +11,7 @@ from listing.say.settle import DetailForms, Item, detail_forms, form_for
 from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
 
-# Where things stand in a description: groups of details, and attributes.
+# The order of phrases in a description: groups of details, and attributes.
 _SLOTS = (
     *("neckline", "neck", "straps", "sleeve", "sleeves", "closure", "fastening"),
     *("pockets", "waist", "hems", "shoes", "hats", "shape", "fabric"),
@@ -92,7 +92,7 @@ class Phrases:
         return text is not None and brand is not None and letters(text.value) == letters(brand.value)
 
     def stamp(self, rng: Random) -> tuple[str, str]:
-        """The print as a thing to name in the opening, or as a sentence of its own."""
+        """The print as a phrase of the opening, or as a sentence of its own."""
         text = self.item.facts.get("text")
         if text is None:
             return "", ""
@@ -114,7 +114,7 @@ class Phrases:
     # Sentences of their own.
 
     def closing(self) -> list[str]:
-        """How it closes, where that is no thing in a list."""
+        """How it closes, where that is no phrase of a list."""
         closure = self.item.facts.get("closure")
         if closure is None or closure.value in _WORN_AS_IT_IS or not self.wide:
             return []

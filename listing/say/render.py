@@ -21,7 +21,7 @@ from listing.taxonomy import Taxonomy
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
 SHORTER = 0.8  # share of the words that a shorter text has at most
 MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
-FRIENDLY = (  # (of one thing, of several): lines that claim nothing
+FRIENDLY = (  # (of one item, of several): lines that claim nothing
     ("Ready for its next owner.", "Ready for their next owner."),
     ("I hope it finds a good home.", "I hope they find a good home."),
     ("Just ask if you would like to know more.",) * 2,
@@ -40,7 +40,7 @@ _STRONG = (
     *("parts", "print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
     *("neck", "waist", "hems", "shape", "neckline", "closure", "sleeve"),
 )
-# What half of all things of a kind have: a title names it only where it has nothing else to name.
+# What half of all items of a kind have: a title names it only where it has nothing else to name.
 _COMMON = frozenset(
     word
     for words in (
@@ -136,10 +136,10 @@ def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy
 
 
 def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
-    """More claims of a thing as sentences of their own, and their spans; "" where texts have no words for them.
+    """More claims of an item as sentences of their own, and their spans; "" where texts have no words for them.
 
     Args:
-        named: the claims of the thing's category and name.
+        named: the claims of the item's category and name.
     """
     item, marker = settle([*named, *more], taxonomy), Marker()
     for claim in more:
@@ -207,7 +207,7 @@ class _Title:
         return capital(f"{text}, {self.size}" if self.size else text)
 
     def _tail(self) -> str:
-        """The most telling thing for which there is room; one "with" for it and the print."""
+        """The most telling phrase for which there is room; one "with" for it and the print."""
         joint = 0 if self.stamp else 1
         tail = next((s for s in self.strong if word_count(s) + joint <= self.left), "")
         self.left -= word_count(tail) + joint if tail else 0
@@ -290,7 +290,7 @@ class _Description:
         return text
 
     def _first(self, entries: Sequence[tuple[str, str]], more: bool) -> int:
-        """How many things the opening names; something is left for a second sentence."""
+        """How many phrases the opening names; something is left for a second sentence."""
         if len(entries) < 2:
             return len(entries)
         return min(self.rng.choice((1, 2, 2, 3)), len(entries) if more else len(entries) - 1)
@@ -324,7 +324,7 @@ class _Description:
         if tone == "shorter":
             return ""
         start = self.rng.choice(("", "", "", "" if plural else "article", "this"))
-        if not start and bare.startswith("plain "):  # not the first thing that a buyer should read
+        if not start and bare.startswith("plain "):  # not the first word that a buyer should read
             start = "this" if plural or self.rng.random() < 0.5 else "article"
         if not start and bare == self.title.lower():
             return f"I am selling {'these' if plural else 'this'} "
@@ -333,7 +333,7 @@ class _Description:
         return f"{article(phrase)} " if start else ""
 
     def _has(self, entries: Sequence[tuple[str, str]]) -> list[str]:
-        """One or two sentences that list things."""
+        """One or two sentences that list the phrases."""
         if not entries:
             return []
         cut = len(entries) if len(entries) <= 4 else (len(entries) + 1) // 2
@@ -352,6 +352,6 @@ class _Description:
 
 
 def _several(words: str) -> bool:
-    """True if a list begins with more than one thing."""
+    """True if a list begins with several parts."""
     first = plain(words).split(" on ")[0].split(" down ")[0].split(",")[0]
     return not first.startswith(("a ", "an ", "the ")) and first.split(" and ")[0].endswith("s")

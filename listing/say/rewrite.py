@@ -41,7 +41,7 @@ def is_detail(name: str, draft: Draft | None) -> bool:
 
 
 def fits(draft: Draft | None, name: str) -> bool:
-    """True if a thing of the draft's category can have a detail, and a text can say so."""
+    """True if an item of the draft's category can have a detail, and a text can say so."""
     form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
     if draft is None or draft.category.value is None or form is None:
         return True
@@ -91,7 +91,7 @@ def _tone(draft: Draft) -> Tone | None:
 
 
 def _other_number(draft: Draft, edits: Mapping[str, str | None]) -> bool:
-    """True if a text that spoke of one thing has to speak of several now, or the other way round."""
+    """True if a text that spoke of one item has to speak of several now, or the other way round."""
     category = edits.get("category")
     noun = edits.get(NAME) or (load_taxonomy().node(category).phrase if category else None)
     claims = stated_claims(draft)
@@ -321,7 +321,7 @@ def _form_like(old: Forms | None, new: Forms | None, words: str, ready: str) -> 
 
 
 def _needs_none(span: Span, words: str) -> bool:
-    """True if the words are several things, so that no article stands before them."""
+    """True if the words name several, so that no article stands before them."""
     taxonomy = load_taxonomy()
     if span.attribute in (NAME, "category"):
         return is_plural(words)
@@ -351,13 +351,13 @@ def remove(draft: Draft, index: int) -> Draft:
 
 
 def _kinds(details: Iterable[str]) -> set[str]:
-    """The kinds of details of which a thing has one (a motif, a collar)."""
+    """The kinds of details of which an item has one (a motif, a collar)."""
     forms = (detail_forms().get(detail) for detail in details)
     return {form.kind for form in forms if form is not None and form.kind}
 
 
 def add(draft: Draft, claim: Claim) -> Draft:
-    """The draft whose description says one more thing, in a sentence of its own: behind the others, before a closing
+    """The draft whose description makes one more claim, in a sentence of its own: behind the others, before a closing
     line and the note; as it is where there are no words for it, or the text has them."""
     taxonomy = load_taxonomy()
     named = [c for c in stated_claims(draft) if c.attribute in (NAME, "category")]

@@ -62,7 +62,7 @@ def words_of(texts: Iterable[str]) -> Mentions:
 
 @lru_cache(maxsize=4096)  # most parts of a text stay when something is changed in it
 def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    """Details in a part of a text, and pairs (attribute, value); "zip pockets" say nothing of how the thing closes."""
+    """Details in a part of a text, and pairs (attribute, value); "zip pockets" say nothing of how the item closes."""
     details, lexicon = load_details().read(part), load_lexicon()
     says = ((n, v) for detail in details for n, values in detail_forms()[detail].says.items() for v in values)
     phrases = () if details else lexicon.phrases.finditer(part)
@@ -216,7 +216,7 @@ class SellerStatement:
 
 
 def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every detail and fact that can be told of such a thing and does not stand in its texts, the likeliest first."""
+    """Every detail and fact that can be told of such an item and does not stand in its texts, the likeliest first."""
     return [*searchable(draft, taxonomy), *facts_to_say(draft, taxonomy)]
 
 

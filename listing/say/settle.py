@@ -17,7 +17,7 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 Form = str | dict[str, str]
-_EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
+_EXCLUSIVE = ("sleeve", "neckline")  # attributes of which an item has one value
 _PRINTED = frozenset({"print"})
 _ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
@@ -48,13 +48,13 @@ class DetailForms(BaseModel):
         return "{}" in str(self.behind)
 
     def fits(self, node: CategoryNode, second_colour: bool = False) -> bool:
-        """True if a thing of this category can have it, and a text can say so."""
+        """True if an item of this category can have it, and a text can say so."""
         if self.tinted and not second_colour:
             return False
         return bool(self.words(node)) and (not self.only or bool(set(self.only) & set(node.path)))
 
     def words(self, node: CategoryNode) -> list[str]:
-        """Every form that such a thing has."""
+        """Every form that such an item has."""
         return [words for form in (self.behind, self.adjective, self.looks) if (words := form_for(form, node))]
 
 
@@ -89,7 +89,7 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 
 
 def is_plural(noun: str) -> bool:
-    """True if a thing of that name is spoken of as several ("jeans", "ankle boots")."""
+    """True if an item of that name is spoken of as several ("jeans", "ankle boots")."""
     return noun.endswith("s") and not noun.endswith("ss")
 
 
@@ -177,7 +177,7 @@ def _in_words(value: str, noun: str) -> bool:
 def _details(
     claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str, second_colour: bool
 ) -> tuple[list[Claim], list[Claim]]:
-    """Details that this thing can have, one of a kind, without those that a finer one or the name says.
+    """Details that this item can have, one of a kind, without those that a finer one or the name says.
 
     Behind them those in a model's own words.
     """
@@ -235,7 +235,7 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
 
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
-    """True if a thing cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
+    """True if an item cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
     form = detail_forms()[detail.value]
     closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
     return (

@@ -60,7 +60,7 @@ _STYLING = re.compile(
 PRINT_WORDS = frozenset(
     ("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic")
 )
-# Parts of other things that have the name of a thing; and parts that only say where something is ('at the hem').
+# Parts of other items that have the name of an item; and parts that only say where something is ('at the hem').
 _PART_NOUNS = frozenset(("skirt", "top", "cap", "vest", "suit", "body", "shoe", "slides", "flats", "cape", "tank"))
 _PLACE = re.compile(
     r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)"
@@ -70,7 +70,7 @@ _WHERE = re.compile(
     r"one |both |each |front |back |upper |lower |side )*$",
     re.I,
 )
-# Where the words that say what a thing is end; and what stands before words that name something else than it.
+# Where the words that say what an item is end; and what stands before words that name something else than it.
 _PHRASE_END = re.compile(r"[^\w\s'’-]|\b(?:with|for|in|on|of|from|and|to|at|by|is|are|has)\b")
 _BEHIND = re.compile(r"\b(?:with|for|in|on|of|from|to|at|by|like|over|under|into|as)\b")
 
@@ -149,7 +149,7 @@ def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
 
 
 def everyday(word: str, lexicon: Lexicon) -> bool:
-    """True if a word is one of descriptions: it names a thing, says a fact, or is in everybody's mouth."""
+    """True if a word is one of descriptions: it names an item, says a fact, or is in everybody's mouth."""
     noun = word in lexicon.nouns or word.removesuffix("s") in lexicon.nouns
     return noun or word in lexicon.common or bool(lexicon.meaning(word))
 

@@ -88,7 +88,7 @@ def checked(
 ) -> tuple[str, list[Flag]]:
     """The text without the sentences that claim what is not known; empty where too little is left of it.
 
-    Of a title every word must be known; of a description the first sentence, which names the thing. In another
+    Of a title every word must be known; of a description the first sentence, which names the item. In another
     language than English no claim can be checked: contact data and orders are taken out, and the seller is told.
     """
     text = _trimmed(text, field)
@@ -136,7 +136,7 @@ def _trimmed(text: str, field: TextField) -> str:
 
 
 def _without_repeats(text: str, claims: Sequence[Statement]) -> str:
-    """Without the sentences that say a thing twice ("a round neck and a round neck"); a colour may be of two parts."""
+    """Without the sentences that say the same twice ("a round neck and a round neck"); a colour may be of two parts."""
     unique = ""
     for start, end in split(text, claims):
         values = [(c.kind, c.value) for c in claims if start <= c.start < end and c.value and c.kind not in _MAY_RECUR]

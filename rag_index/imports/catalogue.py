@@ -23,7 +23,7 @@ from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RawRow, RowProblem, read_rows
 from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
-NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of thing
+NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of item
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
 _TRUE = frozenset({"1", "true", "yes", "y", "sold"})

@@ -202,7 +202,7 @@ class ServerPlace:
         port = parts.port or (443 if secure else 80)
         self.name = f"{parts.scheme}://{parts.hostname}:{port}"
         with plain_errors(self.name):
-            # Chroma's client asks several things while it is made, each without end if the server hangs.
+            # Chroma's client sends several requests while it is made, each without end if the server hangs.
             httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
             self._client: Client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=_settings())
         # Its calls wait without end and have no setting for it; a server that hangs must not hang its callers.
