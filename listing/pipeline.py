@@ -24,7 +24,7 @@ from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
 from listing.observe.seller import is_seller, seller_observations
 from listing.observe.source import Context
-from listing.pipeline_parts import Parts, build_parts
+from listing.pipeline_parts import PipelineParts, build_parts
 from listing.request import DraftRequest
 from listing.say import ask
 from listing.say.compose import compose
@@ -61,7 +61,7 @@ class Pipeline:
     What is computed in this process is computed for one draft at a time: only a model's server works on several.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: PipelineParts) -> None:
         self.parts = parts
         self.concurrency = parts.backend.concurrency
         self._here = threading.Lock()
@@ -153,7 +153,7 @@ def assemble(
     text: Text,
     questions: Sequence[Question],
     neighbours: Neighbours,
-    parts: Parts,
+    parts: PipelineParts,
 ) -> Draft:
     """The draft with all that it rests on, and how good it is."""
     category = decision.category

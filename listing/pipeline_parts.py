@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parts:
+class PipelineParts:
     """The parts of the pipeline.
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
@@ -62,7 +62,7 @@ def build_parts(
     past: PastListings | None = None,
     concurrency: int | None = None,
     without: Sequence[str] = (),
-) -> Parts:
+) -> PipelineParts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
     shop = use_shop()
@@ -86,7 +86,7 @@ def build_parts(
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED
     titles = TitlePattern.load(shop) if shop else None
-    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
+    return PipelineParts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
 
 
 def _warn_of_no_towers() -> None:

@@ -113,7 +113,7 @@ def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, ta
 
     Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
     """
-    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
+    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.internal == DROP}
     own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
     glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
     return open_catalogue(

@@ -33,7 +33,7 @@ def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) 
         return category
     others = [c for c in category.candidates if c.value != choice][: CANDIDATES - 1]
     candidates = [Candidate(value=choice, confidence=1.0), *others]
-    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources, in_range=True)
+    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources)
 
 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
@@ -45,7 +45,7 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     if whole_tree and "mllm" in pooled:
         return _one_pool(pooled, views, taxonomy, calibration)
     if not (pooled or imagenet):
-        return Category(value=None, confidence=0.0, in_range=False)
+        return _category(None, 0.0, (), {})
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, tuned, calibration.range)
     return _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)

@@ -117,8 +117,8 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
         read and not seller_values,
         blend_of(fact),
     )
-    theirs = replace(claim, status="seller", in_sellers_note=not fact.locked)
-    return [replace(theirs if each in seller_values else claim, value=each) for each in values]
+    sellers_claim = replace(claim, status="seller", in_sellers_note=not fact.locked)
+    return [replace(sellers_claim if each in seller_values else claim, value=each) for each in values]
 
 
 def _seller_values(fact: AttributeValue, values: Sequence[str], *, many: bool) -> set[str]:

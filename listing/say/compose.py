@@ -11,7 +11,7 @@ from listing.events import StageEvent, TextEvent
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.observe.neighbours import Neighbours
-from listing.pipeline_parts import Parts
+from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest
 from listing.safety.clauses import scrub_listing
 from listing.say.claims import FIRM, NAME, Claim, claims_of
@@ -27,7 +27,7 @@ ENGLISH_ONLY = "The embedded model writes English: name a larger one with --mode
 
 
 def compose(
-    request: DraftRequest, decision: Decision, neighbours: Neighbours, *, key: str, parts: Parts
+    request: DraftRequest, decision: Decision, neighbours: Neighbours, *, key: str, parts: PipelineParts
 ) -> Generator[StageEvent | TextEvent, None, Text]:
     """Both texts; what the seller wrote is kept. ``key``: the draft's id.
 
@@ -54,7 +54,7 @@ def compose(
     return Text(texts["title"], texts["description"], spans, [*flags, *text.flags])
 
 
-def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) -> list[Claim]:
+def _claims(request: DraftRequest, decision: Decision, note: str, parts: PipelineParts) -> list[Claim]:
     """The claims that may be stated, with no more marks than a draft may have."""
     chosen, taxonomy = request.category is not None, parts.taxonomy
     claims = claims_of(
@@ -65,7 +65,7 @@ def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) 
     return limited(claims, taxonomy) if parts.calibration.fitted else claims
 
 
-def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: Parts) -> Text:
+def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: PipelineParts) -> Text:
     """Both texts; the title as the shop builds its own, where there is one."""
     text = render(claims, parts.taxonomy, key=key, tone=request.tone, most=_most_words(request))
     built = shop_title(parts.titles, claims, parts.taxonomy) if parts.titles else None
@@ -75,7 +75,12 @@ def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: P
 
 
 def _written(
-    rendered: Text, claims: Sequence[Claim], request: DraftRequest, note: str, neighbours: Neighbours, parts: Parts
+    rendered: Text,
+    claims: Sequence[Claim],
+    request: DraftRequest,
+    note: str,
+    neighbours: Neighbours,
+    parts: PipelineParts,
 ) -> Generator[TextEvent, None, Text]:
     """The model's texts as far as they say nothing but the claims, else the rendered ones."""
     taxonomy, short = parts.taxonomy, request.tone == "shorter"

@@ -126,12 +126,12 @@ def merged(old: str, new: str, typed: str) -> str | None:
 
 
 def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str]) -> str | None:
-    (ours, _), (theirs, base) = _changes(old, new), _changes(old, typed)
-    first = bool(theirs) and theirs[0][1] == 0  # the seller's words come first: no capital behind them
-    amid = first and "".join(theirs[0][2]).rstrip()[-1:] not in (".", "!", "?")
-    if amid and ours and ours[0][2][:1] == list(new[:1]):
-        ours[0] = (*ours[0][:2], [_small(new[0]), *new[1 : len(ours[0][2])]])
-    changes = sorted([*theirs, *ours] if first else [*ours, *theirs], key=lambda c: c[:2])
+    (followed, _), (typed_in, base) = _changes(old, new), _changes(old, typed)
+    first = bool(typed_in) and typed_in[0][1] == 0  # the seller's words come first: no capital behind them
+    amid = first and "".join(typed_in[0][2]).rstrip()[-1:] not in (".", "!", "?")
+    if amid and followed and followed[0][2][:1] == list(new[:1]):
+        followed[0] = (*followed[0][:2], [_small(new[0]), *new[1 : len(followed[0][2])]])
+    changes = sorted([*typed_in, *followed] if first else [*followed, *typed_in], key=lambda c: c[:2])
     if any(_meet(one, other) for one, other in pairwise(changes)):
         return None
     parts: list[str] = []

@@ -127,26 +127,26 @@ class Catalogue:
             attributes=self._attributes(cells, category),
         )
 
-    def _category(self, theirs: str, title: str) -> tuple[str, bool]:
-        entry = self.glossary.categories.get(theirs)
-        ours = entry.ours if entry is not None and entry.sure else CUSTOM
-        if ours == DROP:
-            raise _Dropped(f"its category {theirs[:40]!r} is to be left out")
-        if ours == BY_TITLE:
-            ours = self.vocabulary.of_title(title) or CUSTOM
-        return (theirs or NO_CATEGORY, False) if ours == CUSTOM else (str(ours), True)
+    def _category(self, imported: str, title: str) -> tuple[str, bool]:
+        entry = self.glossary.categories.get(imported)
+        internal = entry.internal if entry is not None and entry.sure else CUSTOM
+        if internal == DROP:
+            raise _Dropped(f"its category {imported[:40]!r} is to be left out")
+        if internal == BY_TITLE:
+            internal = self.vocabulary.of_title(title) or CUSTOM
+        return (imported or NO_CATEGORY, False) if internal == CUSTOM else (str(internal), True)
 
     def _attributes(self, cells: RowReader, category: str) -> dict[str, str]:
         """Values that the category can have; a closed attribute only says what is surely one of its values."""
         has = self.vocabulary.has.get(category)
         facts: dict[str, str] = {}
-        for name, theirs in cells.attributes(self.glossary.attributes):
+        for name, imported in cells.attributes(self.glossary.attributes):
             if has is not None and name not in has:
                 continue
             if not self.vocabulary.values.get(name):
-                facts.setdefault(name, theirs)
-            elif (entry := self.glossary.values.get(name, {}).get(theirs)) and entry.sure and entry.ours != NONE:
-                facts.setdefault(name, str(entry.ours))
+                facts.setdefault(name, imported)
+            elif (entry := self.glossary.values.get(name, {}).get(imported)) and entry.sure and entry.internal != NONE:
+                facts.setdefault(name, str(entry.internal))
         return facts
 
 
@@ -184,10 +184,10 @@ class RowReader:
         for name, column in self.columns.attributes.items():
             if value := stated(self.cells.get(column)):
                 yield name, value
-        for theirs, value in self.named().items():
-            entry = glossary.get(theirs)
-            if value and entry is not None and entry.sure and entry.ours not in (None, NONE):
-                yield str(entry.ours), value
+        for imported, value in self.named().items():
+            entry = glossary.get(imported)
+            if value and entry is not None and entry.sure and entry.internal not in (None, NONE):
+                yield str(entry.internal), value
 
 
 def open_catalogue(
@@ -247,9 +247,9 @@ def _glossary(
         kinds.add(row.category(), row.text("title"))
         for name, value in row.named().items():
             names.add(name, value)
-    categories = _entries(kinds, decided.categories, lambda theirs: _kind(theirs, vocabulary))
+    categories = _entries(kinds, decided.categories, lambda imported: _kind(imported, vocabulary))
     _propose(categories, None, vocabulary, encode)
-    attributes = _entries(names, decided.attributes, lambda theirs: _attribute(theirs, vocabulary))
+    attributes = _entries(names, decided.attributes, lambda imported: _attribute(imported, vocabulary))
     values: dict[str, _Counted] = {}
     for row in rows():
         for name, value in row.attributes(attributes):
@@ -277,34 +277,34 @@ class _Counted:
 def _entries(counted: _Counted, decided: Mapping[str, Entry], guess: Callable[[str], Guess]) -> dict[str, Entry]:
     """Most frequent first; what a person said stands."""
     entries = {}
-    for theirs, count in counted.count.most_common(MOST_WORDS):
-        if theirs in decided:
-            entries[theirs] = Entry(
-                decided[theirs].ours, decided[theirs].sure, count, "as you said", counted.example[theirs]
+    for imported, count in counted.count.most_common(MOST_WORDS):
+        if imported in decided:
+            entries[imported] = Entry(
+                decided[imported].internal, decided[imported].sure, count, "as you said", counted.example[imported]
             )
         else:
-            guessed = guess(theirs)
-            entries[theirs] = Entry(guessed.ours, guessed.sure, count, guessed.why, counted.example[theirs])
+            guessed = guess(imported)
+            entries[imported] = Entry(guessed.internal, guessed.sure, count, guessed.why, counted.example[imported])
     return entries
 
 
-def _kind(theirs: str, vocabulary: Vocabulary) -> Guess:
-    if not any(c.isalpha() for c in theirs):
-        return Guess(BY_TITLE, not theirs, "a number says no kind" if theirs else "no category given")
-    return Guess(theirs, True, "same word") if theirs in vocabulary.kinds else vocabulary.kind(theirs)
+def _kind(imported: str, vocabulary: Vocabulary) -> Guess:
+    if not any(c.isalpha() for c in imported):
+        return Guess(BY_TITLE, not imported, "a number says no kind" if imported else "no category given")
+    return Guess(imported, True, "same word") if imported in vocabulary.kinds else vocabulary.kind(imported)
 
 
-def _attribute(theirs: str, vocabulary: Vocabulary) -> Guess:
-    ours = attribute_named(theirs, vocabulary.values.keys())
-    return Guess(ours, True, "same word") if ours else Guess(NONE, True, "no attribute here")
+def _attribute(imported: str, vocabulary: Vocabulary) -> Guess:
+    internal = attribute_named(imported, vocabulary.values.keys())
+    return Guess(internal, True, "same word") if internal else Guess(NONE, True, "no attribute here")
 
 
 def _propose(entries: dict[str, Entry], attribute: str | None, vocabulary: Vocabulary, encode: Encode) -> None:
     """Vectors speak where words said nothing."""
-    silent = [theirs for theirs, entry in entries.items() if entry.ours is None and entry.why == NOTHING.why]
-    for theirs, guess in zip(silent, vocabulary.alike(silent, attribute, encode), strict=True):
-        old = entries[theirs]
-        entries[theirs] = Entry(guess.ours, guess.sure, old.count, guess.why, old.example)
+    silent = [imported for imported, entry in entries.items() if entry.internal is None and entry.why == NOTHING.why]
+    for imported, guess in zip(silent, vocabulary.alike(silent, attribute, encode), strict=True):
+        old = entries[imported]
+        entries[imported] = Entry(guess.internal, guess.sure, old.count, guess.why, old.example)
 
 
 def _keys(row: PlainRow) -> tuple[bytes, bytes]:

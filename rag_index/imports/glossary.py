@@ -26,9 +26,9 @@ _HEAD = """\
 
 @dataclass(frozen=True)
 class Entry:
-    """The meaning of one of their words here; ``ours`` None: open. The rest is for the person: rows, why, example."""
+    """One of their words; ``internal`` None: open. The rest is for the person: rows, why, an example."""
 
-    ours: str | None
+    internal: str | None
     sure: bool
     count: int = 0
     why: str = ""
@@ -71,8 +71,9 @@ class Glossary:
         if unused := list(unused):
             lines.append(f"# not read: {', '.join(unused)}")
         lines += _section("categories", self.categories, 0)
-        lines += _section("attributes", {n: e for n, e in self.attributes.items() if e.ours != NONE}, 0)
-        if idle := [f"{theirs} ({entry.count})" for theirs, entry in self.attributes.items() if entry.ours == NONE]:
+        lines += _section("attributes", {n: e for n, e in self.attributes.items() if e.internal != NONE}, 0)
+        idle = [f"{imported} ({e.count})" for imported, e in self.attributes.items() if e.internal == NONE]
+        if idle:
             lines.append(f"# attributes that are none here: {', '.join(idle)}")
         if self.values:
             lines += ["", "values:"]
@@ -103,10 +104,10 @@ def read_glossary(path: Path) -> Glossary:
 
 def _read(raw: Mapping[Any, Any]) -> dict[str, Entry]:
     entries = {}
-    for theirs, ours in raw.items():
-        word = "" if ours is None else str(ours).strip()
+    for imported, internal in raw.items():
+        word = "" if internal is None else str(internal).strip()
         sure = bool(word) and not word.startswith(UNSURE)
-        entries[str(theirs)] = Entry(word.removeprefix(UNSURE).strip() or None, sure)
+        entries[str(imported)] = Entry(word.removeprefix(UNSURE).strip() or None, sure)
     return entries
 
 
@@ -117,8 +118,8 @@ def _section(name: str, entries: Mapping[str, Entry], depth: int) -> Iterator[st
     lead = [] if depth else [""]
     yield from (*lead, f"{indent}{name}:")
     cells = [
-        (f"{indent}  {_quoted(theirs)}:", ("" if e.sure else UNSURE) + (e.ours or ""), e)
-        for theirs, e in entries.items()
+        (f"{indent}  {_quoted(imported)}:", ("" if e.sure else UNSURE) + (e.internal or ""), e)
+        for imported, e in entries.items()
     ]
     wide, word = (min(44, max(map(len, column))) for column in ([c[0] for c in cells], [c[1] for c in cells]))
     for left, right, entry in cells:
@@ -133,9 +134,9 @@ def _quoted(value: str | list[str]) -> str:
     return text.removesuffix("\n...").rstrip()
 
 
-def _check(entries: Mapping[str, Entry], ours: Iterable[str], kind: str) -> None:
-    valid = set(ours)
-    for theirs, entry in entries.items():
-        if entry.sure and entry.ours not in valid:
-            hint = near_hint(str(entry.ours), valid)
-            raise ImportProblem(f"The mapping says {theirs}: {entry.ours}, and there is no such {kind}{hint}.")
+def _check(entries: Mapping[str, Entry], internal: Iterable[str], kind: str) -> None:
+    valid = set(internal)
+    for imported, entry in entries.items():
+        if entry.sure and entry.internal not in valid:
+            hint = near_hint(str(entry.internal), valid)
+            raise ImportProblem(f"The mapping says {imported}: {entry.internal}, and there is no such {kind}{hint}.")

@@ -64,7 +64,7 @@ def test_what_is_asked_of_garments_knows_nothing_of_other_things() -> None:
     assert "wood" in next(a for a in load_taxonomy().schema("Chair") if a.name == "material").values
 
 
-OWN = """
+BIKES = """
 attributes:
   colour: {label: colour, known: seen, values: [red, blue], question: "Which colour?"}
   material: {label: material, known: [seen, read], values: [wood, steel], question: "What is it made of?"}
@@ -83,12 +83,12 @@ tree:
 
 def test_a_taxonomy_of_ones_own_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "bikes.yaml"
-    file.write_text(OWN)
+    file.write_text(BIKES)
     monkeypatch.setenv("IPL_TAXONOMY", str(file))
     load_taxonomy.cache_clear()
     try:
         assert set(load_taxonomy().categories) == {"City bike", "Cargo bike"}
-        file.write_text(OWN.replace("size, condition, frame", "condition, frame"))
+        file.write_text(BIKES.replace("size, condition, frame", "condition, frame"))
         load_taxonomy.cache_clear()
         with pytest.raises(TaxonomyError, match="City bike: every thing needs the attribute size or dimensions"):
             load_taxonomy()

@@ -16,8 +16,8 @@ from rag_index.imports.tables import ImportProblem, RowProblem
 from tests.rag_index.small_vocabulary import WORDS, by_letters
 
 
-def opened(path: Path, **given: Any) -> Catalogue:
-    return open_catalogue(path, WORDS, by_letters, **given)
+def opened(path: Path, **options: Any) -> Catalogue:
+    return open_catalogue(path, WORDS, by_letters, **options)
 
 
 def written(path: Path, text: str) -> Path:
@@ -128,16 +128,16 @@ def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    given = {
+    record = {
         "id": 7,
         "title": "Hat",
         "category": "hat",
         "price": 12.5,
         "attributes": {"Colour": "Navy Blue", "Fit": "x"},
     }
-    given |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
-    pq.write_table(pa.Table.from_pylist([given]), tmp_path / "t.parquet")
-    written(tmp_path / "t.jsonl", json.dumps(given) + "\n[1]\n{oops\n")
+    record |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    pq.write_table(pa.Table.from_pylist([record]), tmp_path / "t.parquet")
+    written(tmp_path / "t.jsonl", json.dumps(record) + "\n[1]\n{oops\n")
     (a,), _ = split(opened(tmp_path / "t.parquet"))
     (b,), problems = split(opened(tmp_path / "t.jsonl"))
     assert (a.listing_id, a.price, a.photos, a.attributes) == ("7", 12.5, ("ab12", "cd34"), {"colour": "navy"})
@@ -163,7 +163,7 @@ def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
 def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -> None:
     table = written(tmp_path / "t.jsonl", json.dumps({"title": "Thing", "category": theirs}) + "\n")
     entry = opened(table).glossary.categories[theirs]
-    assert (entry.ours, entry.sure) == (ours, sure)
+    assert (entry.internal, entry.sure) == (ours, sure)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -
 )
 def test_values(name: str, theirs: str, ours: str, sure: bool) -> None:
     guess = WORDS.value(name, theirs)
-    assert (guess.ours, guess.sure) == (ours, sure)
+    assert (guess.internal, guess.sure) == (ours, sure)
 
 
 def test_a_table_without_categories_goes_by_its_titles(tmp_path: Path) -> None:
@@ -199,9 +199,9 @@ def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
     order = [line.split(":")[0].strip() for line in text.split("categories:\n")[1].split("\n\n")[0].splitlines()]
     assert order[:2] == ["Tunics", "Hats"], "the most frequent first"
     assert read_glossary(written(tmp_path / "same.yaml", text)).categories["Tunics"].sure is False
-    kept = [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(opened(table))[0]]
+    rows_read = [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(opened(table))[0]]
     same = opened(table, glossary=read_glossary(tmp_path / "same.yaml"))
-    assert [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(same)[0]] == kept
+    assert [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(same)[0]] == rows_read
     edited = text.replace("?Dress", "T-Shirt").replace("?white", "beige")
     glossary = read_glossary(written(tmp_path / "m.yaml", edited))
     rows, _ = split(opened(table, glossary=glossary))
@@ -238,8 +238,8 @@ def test_columns_that_a_person_names(tmp_path: Path) -> None:
     table = written(tmp_path / "t.csv", "Headline,What,Amount,photos\nHat,caps,3,gone.jpg\n")
     with pytest.raises(ImportProblem, match="--map title=COLUMN"):
         opened(table)
-    given = parse_mapping("title=Headline,category=What,price=Amount,photos=")
-    (row,), _ = split(opened(table, column_choices={name: column or None for name, column in given.items()}))
+    mapping = parse_mapping("title=Headline,category=What,price=Amount,photos=")
+    (row,), _ = split(opened(table, column_choices={name: column or None for name, column in mapping.items()}))
     assert (row.title, row.category, row.price, row.photos) == ("Hat", "Hat", 3.0, ())
     with pytest.raises(ImportProblem, match="FIELD=COLUMN"):
         parse_mapping("title")

@@ -60,8 +60,8 @@ def test_what_no_photo_settles_is_never_plain():
 
 
 def test_what_the_seller_says_stays():
-    told = [Claim("detail", phrase, "seller") for phrase in ("drawstring hood", "belt", "side pockets", "ruffles")]
-    assert limited([COAT, *told], TAXONOMY) == [COAT, *told]
+    stated = [Claim("detail", phrase, "seller") for phrase in ("drawstring hood", "belt", "side pockets", "ruffles")]
+    assert limited([COAT, *stated], TAXONOMY) == [COAT, *stated]
 
 
 def test_choosing_marks_a_second_time_changes_nothing():
