@@ -121,9 +121,9 @@ def test_thirty_facts_still_make_a_short_listing():
     facts = [fact("colour", "navy"), fact("text", "SUMMER BEACH CLUB", 0.95, "ocr"), fact("brand", "Zara", 0.9, "ocr")]
     facts += [fact("size", "M", 1.0, "seller", True), fact("neckline", "hood"), fact("closure", "zip")]
     details = [Detail(phrase=phrase, confidence=0.9) for phrase in fitting]
-    claims_made = claims_of(category("Hoodie"), facts, details, TAXONOMY, CALIBRATION)
-    assert len(claims_made) >= 30
-    result = render(claims_made, TAXONOMY, key="0")
+    item_claims = claims_of(category("Hoodie"), facts, details, TAXONOMY, CALIBRATION)
+    assert len(item_claims) >= 30
+    result = render(item_claims, TAXONOMY, key="0")
     assert len(result.title.split()) <= MAX_TITLE
     assert len(result.description.split()) <= MAX_WORDS
 
@@ -138,13 +138,13 @@ def test_no_fact_at_all_is_still_a_listing_or_an_honest_nothing():
 
 def test_every_tone_says_the_same_facts_and_nothing_else():
     facts = [fact("colour", "navy"), fact("sleeve", "long"), fact("pattern", "striped"), fact("condition", "stain")]
-    claims_made = claims_of(category("Dress"), facts, [Detail(phrase="belt", confidence=0.9)], TAXONOMY, CALIBRATION)
-    stated = {c.attribute: c.value for c in claims_made if c.attribute not in ("detail", "category")} | {
+    item_claims = claims_of(category("Dress"), facts, [Detail(phrase="belt", confidence=0.9)], TAXONOMY, CALIBRATION)
+    stated = {c.attribute: c.value for c in item_claims if c.attribute not in ("detail", "category")} | {
         "detail": "a belt"
     }
     for key in map(str, range(10)):
         for tone in TONES:
-            text = render(claims_made, TAXONOMY, key=key, tone=tone).description
+            text = render(item_claims, TAXONOMY, key=key, tone=tone).description
             wrong = [c.text for c in verify(text, stated, "Dress", TAXONOMY) if c.verdict != "supported"]
             assert wrong == [], text
             assert "stain" in text

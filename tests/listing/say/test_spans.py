@@ -107,8 +107,8 @@ def test_spans_are_found_in_any_text():
         "title": "Navy long sleeve dress",
         "description": "A striped dress in navy blue with a belt and boat neck.",
     }
-    spans_found = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
-    places = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in spans_found]
+    located = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    places = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in located]
     assert places == [
         ("title", "Navy", "colour"),
         ("title", "long sleeve", "sleeve"),

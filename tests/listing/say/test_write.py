@@ -123,8 +123,8 @@ def test_an_item_type_is_no_other_category():
     ],
 )
 def test_nothing_is_said_twice_in_a_sentence_unless_print_or_a_name_has_it_so(text, expected):
-    facts_said = {**DRESS, "audience": "women", "text": "Bye bye", "brand": "Miu Miu"}
-    assert checked(text, "description", claims("Dress", facts_said, ("belt",)), TAXONOMY)[0] == expected
+    fact_values = {**DRESS, "audience": "women", "text": "Bye bye", "brand": "Miu Miu"}
+    assert checked(text, "description", claims("Dress", fact_values, ("belt",)), TAXONOMY)[0] == expected
 
 
 def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked):
