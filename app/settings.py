@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from listing.errors import IplError
-from listing.hints import did_you_mean
+from listing.errors import IplError, did_you_mean
 from listing.home import ipl_home
 
 PREFIX = "IPL_"

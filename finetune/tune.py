@@ -15,7 +15,7 @@ from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS, WHEELS, unpack
 from finetune.errors import TuneError
-from listing.hints import did_you_mean
+from listing.errors import did_you_mean
 from listing.home import ipl_home
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ class Calibration(BaseModel):
 
     @property
     def fitted(self) -> bool:
-        """Whether there is one: otherwise no probability is enough to state a value."""
+        """True if there is one: otherwise no probability is enough to state a value."""
         return math.isfinite(self.default.threshold)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What the pipeline streams while a draft is being made, in order of usefulness to the person who waits."""
+"""Events that the pipeline streams while a draft is being made, in order of usefulness to the person who waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StageEvent(Model):
 
 
 class CategoryEvent(Model):
-    """What the item is."""
+    """The item's category."""
 
     kind: Literal["category"] = "category"
     category: Category
@@ -30,7 +30,7 @@ class AttributeEvent(Model):
 
 
 class QuestionEvent(Model):
-    """What only the seller can answer."""
+    """A question that only the seller can answer."""
 
     kind: Literal["question"] = "question"
     question: Question

@@ -32,7 +32,7 @@ def ipl_home() -> Path:
 
 @contextlib.contextmanager
 def private_files() -> Iterator[None]:
-    """What this process writes meanwhile can be read by its owner alone, whatever the caller's umask is."""
+    """Files that this process writes meanwhile can be read by their owner alone, whatever the caller's umask is."""
     before = os.umask(0o077)
     try:
         yield

@@ -24,15 +24,15 @@ Meanings = Mapping[str, frozenset[str]]
 class Lexicon:
     """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value.
 
-    nouns: name of a thing -> the categories that it is right for; things: these, and what the taxonomy calls its own.
+    nouns: name of an item -> the categories that it is right for; item_names: these and the taxonomy's own.
     """
 
     meanings: Mapping[str, Meanings]
     phrases: re.Pattern[str]
     nouns: Mapping[str, frozenset[str]]
     noun_words: re.Pattern[str]
-    things: Mapping[str, frozenset[str]]
-    thing_words: re.Pattern[str]
+    item_names: Mapping[str, frozenset[str]]
+    item_words: re.Pattern[str]
     claims: Mapping[str, re.Pattern[str]]
     always: frozenset[str]
     prohibited: frozenset[str]
@@ -84,14 +84,19 @@ def _plurals(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(_whole([_loose(name) for name in names], r"(?:e?s)?(?![\w'’])"))
 
 
+def read_brands(file: Path) -> Iterator[tuple[bool, list[str]]]:
+    """(whether it is an ordinary word, its spellings) of each brand of a list such as ``brands.txt``."""
+    for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()):
+        if line and not line.startswith("#"):
+            yield line.startswith("!"), [name.strip() for name in line.lstrip("! ").split(";")]
+
+
 def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
     """Brand names as they are written; names that are ordinary words (marked '!') need their capital."""
     names: list[str] = []
-    lines = BRAND_FILE.read_text(encoding="utf-8").splitlines()
-    for line in (line for line in lines if line.strip() and not line.startswith("#")):
-        strict = line.startswith("!")
-        for given in line.lstrip("! ").split(";"):
-            name = given.strip()
+    for marked, spellings in read_brands(BRAND_FILE):
+        strict = marked
+        for name in spellings:
             strict = strict or plain(name) in ordinary
             if len(name) > 3 and not strict:
                 names.append(f"(?i:{_loose(name)})")
@@ -128,19 +133,19 @@ def _compiled(
     if colours:
         spoken.insert(0, colour)
     nouns = {plain(str(noun)): frozenset(labels) for noun, labels in raw["nouns"].items()}
-    own: dict[str, set[str]] = {}
+    by_name: dict[str, set[str]] = {}
     for category, called in names:
         for name in map(plain, called):
-            if name not in meanings:  # "tie": a closing, sooner than the thing
-                own.setdefault(name, set()).add(category)
-    things = {name: frozenset(categories) for name, categories in own.items()} | nouns
+            if name not in meanings:  # "tie": a closing, sooner than the item
+                by_name.setdefault(name, set()).add(category)
+    item_names = {name: frozenset(categories) for name, categories in by_name.items()} | nouns
     return Lexicon(
         meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},
         phrases=re.compile(_whole(spoken) if spoken else r"(?!)"),
         nouns=nouns,
         noun_words=_plurals(nouns),
-        things=things,
-        thing_words=_plurals(things),
+        item_names=item_names,
+        item_words=_plurals(item_names),
         claims={
             kind: re.compile("|".join(rf"(?<![\w])(?:{p})(?![\w])" for p in patterns).replace("\n", ""))
             for kind, patterns in raw["claims"].items()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from listing.assemble import assemble, draft_id
+from listing.backends.base import FormBackend
 from listing.backends.stopping import stop_when
-from listing.clock import Clock
 from listing.decide.decision import Decision
 from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.intake.photos import intake
@@ -22,13 +24,35 @@ from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
 from listing.observe.seller import is_seller, seller_observations
 from listing.observe.source import Context
-from listing.pipeline_parts import Parts, build_parts
+from listing.pipeline_parts import PipelineParts, build_parts
 from listing.request import DraftRequest
 from listing.say import ask
 from listing.say.compose import compose
-from listing.schema import AttributeValue, Draft, Observation
+from listing.say.render import Text
+from listing.schema import AttributeValue, Draft, Observation, Question
 
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin
+
+
+@dataclass
+class Clock:
+    """Milliseconds of a draft, by stage, from the moment when it is made."""
+
+    spent: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def elapsed(self) -> float:
+        """Milliseconds since the draft was begun."""
+        return round((time.perf_counter() - self.began) * 1000, 1)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of the block to ``name``."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[name] = round(self.spent.get(name, 0.0) + (time.perf_counter() - began) * 1000, 1)
 
 
 class Pipeline:
@@ -37,7 +61,7 @@ class Pipeline:
     What is computed in this process is computed for one draft at a time: only a model's server works on several.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: PipelineParts) -> None:
         self.parts = parts
         self.concurrency = parts.backend.concurrency
         self._here = threading.Lock()
@@ -60,15 +84,14 @@ class Pipeline:
     def _observe(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, Decision]:
         """Ask the sources, stage by stage, and decide after each; of an earlier draft only the seller's word is new."""
         rules, count = self.parts.rules, len(request.photos)
-        if request.known is not None and request.known.observations:
-            earlier = [o for o in request.known.observations if not is_seller(o)]
+        if request.earlier_draft is not None and request.earlier_draft.observations:
+            earlier = [o for o in request.earlier_draft.observations if not is_seller(o)]
             decision = Decision([*seller_observations(request), *earlier], count, rules)
             yield from _events(decision, [])
             return decision
-        seen: list[Observation] = []
-        context = Context(
-            request, rules.taxonomy, rules.calibration, partial(Decision, seen, count, rules), self.parts.reader, seen
-        )
+        observations: list[Observation] = []
+        decide = partial(Decision, observations, count, rules)
+        context = Context(request, rules.taxonomy, rules.calibration, decide, self.parts.reader, observations)
         facts: list[AttributeValue] = []
         for stage, sources in groupby(self.parts.sources, lambda source: source.stage):
             yield StageEvent(stage=stage, share=SHARES[stage])
@@ -76,17 +99,18 @@ class Pipeline:
                 for source in sources:
                     with self._here if source.local else nullcontext():
                         for observation in source.observe(request.photos, context):
-                            seen.append(observation)  # one by one: a source may ask what is likely by its own word
-            decision = Decision(seen, count, rules)
+                            # One by one: a source may ask what is likely by its own word.
+                            observations.append(observation)
+            decision = Decision(observations, count, rules)
             yield from _events(decision, facts)
             facts = decision.facts
             clock.spent.setdefault("first_fact", clock.elapsed())
-        return Decision(seen, count, rules)
+        return Decision(observations, count, rules)
 
     def _neighbours(self, request: DraftRequest, decision: Decision) -> Neighbours:
         """Past listings of the decided category, for a price and the tone of a text; of an earlier draft, its own."""
-        if request.known is not None:
-            return Neighbours(neighbours=request.known.neighbours, price=request.known.price)
+        if request.earlier_draft is not None:
+            return Neighbours(neighbours=request.earlier_draft.neighbours, price=request.earlier_draft.price)
         category, search = decision.category.value, self.parts.search
         if search is None or category is None:
             return Neighbours()
@@ -121,6 +145,45 @@ def _events(decision: Decision, before: Sequence[AttributeValue]) -> Iterator[Ev
     if not before:
         yield CategoryEvent(category=decision.category)
     yield from (AttributeEvent(attribute=fact) for fact in decision.facts if fact not in before)
+
+
+def assemble(
+    request: DraftRequest,
+    decision: Decision,
+    text: Text,
+    questions: Sequence[Question],
+    neighbours: Neighbours,
+    parts: PipelineParts,
+) -> Draft:
+    """The draft with all that it rests on, and how good it is."""
+    category = decision.category
+    answered = not isinstance(parts.backend, FormBackend) or decision.views.speaks("mllm")
+    remarks = ask.model_flags(parts.backend.name, parts.calibration, answered=answered)
+    draft = Draft(
+        id=draft_id(request),
+        photos=[photo.ref for photo in request.photos],
+        category=category,
+        attributes=decision.facts,
+        details=decision.details,
+        title=text.title,
+        description=text.description,
+        spans=text.spans,
+        offers=ask.offers_of(decision.possible, category.value, parts.taxonomy) if category.value else [],
+        questions=list(questions),
+        flags=[*remarks, *decision.flags, *text.flags],
+        price=neighbours.price,
+        neighbours=list(neighbours.neighbours),
+        quality=ask.quality(request, category, decision.facts, text, parts.taxonomy),
+        model=parts.backend.name,
+        observations=list(decision.views.observations),
+    )
+    return draft.model_copy(update={"offers": ask.open_offers(draft, parts.taxonomy)})
+
+
+def draft_id(request: DraftRequest) -> str:
+    """The same photos give the same id, whatever their order."""
+    hashes = sorted(hashlib.sha256(photo.jpeg).hexdigest() for photo in request.photos)
+    return hashlib.sha256("|".join([request.seller_id or "", *hashes]).encode()).hexdigest()[:24]
 
 
 def build_pipeline(

@@ -1,4 +1,4 @@
-"""What a pipeline is made of, and the real parts from the home folder."""
+"""The parts of a pipeline, and the real parts from the home folder."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
+from listing.backends.calibration_files import calibration_file, command, is_server
 from listing.calibration import Calibration
-from listing.calibration_files import calibration_file, command, is_server
 from listing.decide.decision import Rules
-from listing.hints import EVERYTHING
+from listing.errors import EVERYTHING
 from listing.observe.neighbours import NeighbourSearch
 from listing.observe.past_listings import PastListings
 from listing.observe.printed.ocr import Reader
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
-from listing.shop import use_shop
+from listing.shops.shop import use_shop
+from listing.shops.titles import TitlePattern
 from listing.taxonomy import Taxonomy, load_taxonomy
-from listing.titles import TitlePattern
 
 EMBEDDED = "ipl-mini"
 
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the pipeline is made of.
+class PipelineParts:
+    """The parts of the pipeline.
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
@@ -62,7 +62,7 @@ def build_parts(
     past: PastListings | None = None,
     concurrency: int | None = None,
     without: Sequence[str] = (),
-) -> Parts:
+) -> PipelineParts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
     shop = use_shop()
@@ -70,40 +70,51 @@ def build_parts(
     backend = open_backend(model, folder, concurrency)
     if "mllm" in without and isinstance(backend, FormBackend):
         raise BackendError("A model behind a server cannot be left out: it writes the texts. Do without --model.")
-    local = towers_here(model, home)
-    if not local:
-        installed = find_spec("torch") is not None
-        log.warning(
-            "%s: past listings, the evidence towers and masks are left out; for them, %s.",
-            "The embedded model is not set up" if installed else "Installed for models behind a server alone",
-            "run ./ipl index stats, which sets it up" if installed else EVERYTHING,
-        )
+    if not (local := towers_here(model, home)):
+        _warn_of_no_towers()
     if not taxonomy.tuned() and not isinstance(backend, FormBackend):
         raise BackendError(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
         )
-    calibration = Calibration.load(calibration_file(model or folder, home, backend))
-    if shop and local:
-        learned = Calibration.load(shop)
-        calibration = calibration.model_copy(update={"questions": {**calibration.questions, **learned.questions}})
+    learned = shop if local else None
+    calibration = _calibration(model, calibration_file(model or folder, home, backend), backend.name, learned)
+    if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
-    if not calibration.fitted:
-        log.warning(
-            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
-            backend.name,
-            command(model),
-        )
     search = (past or PastListings.open(home)) if rag and local else None
-    available = Installed(backend, folder if local else None, search, shop if local else None)
+    available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
     rules = Rules(taxonomy, calibration, available.types)
     writes = backend.name.partition("@")[0] != EMBEDDED
     titles = TitlePattern.load(shop) if shop else None
-    return Parts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
+    return PipelineParts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
+
+
+def _warn_of_no_towers() -> None:
+    installed = find_spec("torch") is not None
+    log.warning(
+        "%s: past listings, the evidence towers and masks are left out; for them, %s.",
+        "The embedded model is not set up" if installed else "Installed for models behind a server alone",
+        "run ./ipl index stats, which sets it up" if installed else EVERYTHING,
+    )
+
+
+def _calibration(model: str | None, file: Path, name: str, shop: Path | None) -> Calibration:
+    """A model's calibration, with the questions that were calibrated on a shop's past listings."""
+    calibration = Calibration.load(file)
+    if shop:
+        questions = {**calibration.questions, **Calibration.load(shop).questions}
+        calibration = calibration.model_copy(update={"questions": questions})
+    if not calibration.fitted:
+        log.warning(
+            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
+            name,
+            command(model),
+        )
+    return calibration
 
 
 def towers_here(model: str | None, home: Path) -> bool:
-    """Whether towers, masks and past listings take part in the drafts of a model: beside a server's only if set up."""
+    """True if towers, masks and past listings take part in the drafts of a model: beside a server's only if set up."""
     ready = not is_server(model or "") or (home / "models" / EMBEDDED / "config.json").is_file()
     return ready and find_spec("torch") is not None
 

@@ -55,12 +55,12 @@ def listing_prompt(
     """Ask a model that sees the photo for title and description.
 
     Args:
-        name: what the thing is called.
+        name: what the item is called.
         sure, likely: what may be said, as ``colour: navy`` or a detail's phrase.
         printed: the words that can be read on it.
         note: the seller's own, which will stand below the description.
         examples: texts of other listings of the platform.
-        photos: how many of this thing it is shown. language: the name of the texts' language; English where empty.
+        photos: how many of this item it is shown. language: the name of the texts' language; English where empty.
     """
     inside = f" in {language}" if language else ""
     lines = [f"Write a second-hand listing{inside} for this {name}, in the words of a private seller."]
@@ -130,7 +130,7 @@ def _attribute_lines(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[
 
 
 def form_attributes(nodes: Sequence[CategoryNode], taxonomy: Taxonomy) -> list[Attribute]:
-    """What a form asks of things of these categories: all that a photo can show or that can be read."""
+    """Attributes that a form asks of items of these categories: all that a photo can show or that can be read."""
     names = dict.fromkeys(name for node in nodes for name in node.attributes)
     if len(nodes) == 1:
         attributes: Sequence[Attribute] = taxonomy.schema_of(nodes[0])

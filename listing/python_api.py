@@ -14,7 +14,7 @@ from listing.observe.past_listings import PastListings
 from listing.pipeline import Pipeline, build_pipeline
 from listing.pipeline_parts import towers_here
 from listing.schema import Draft
-from listing.shop import use_shop
+from listing.shops.shop import use_shop
 
 
 def draft(

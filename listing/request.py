@@ -1,4 +1,4 @@
-"""What a person asks of the pipeline."""
+"""A person's request to the pipeline."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DraftRequest:
     facts: attribute name -> value that the seller stated or corrected (evidence: seller; locked).
     title, description: text that the seller edited; kept as it is.
     language: of the texts, one of ``listing.languages``; a model that writes English alone says so.
-    known: an earlier draft of the same photos; its facts are reused, so that only the text is written again.
+    earlier_draft: of the same photos; its facts are reused, so that only the text is written again.
     """
 
     photos: tuple[Photo, ...]
@@ -55,7 +55,7 @@ class DraftRequest:
     description: str | None = None
     tone: Tone = "plain"
     language: str = ENGLISH
-    known: Draft | None = None
+    earlier_draft: Draft | None = None
 
 
 class DraftPipeline(Protocol):

@@ -1,4 +1,4 @@
-"""What the parts exchange: facts, drafts, listings. Change only with a new ``SCHEMA_VERSION`` and a migration."""
+"""Records between the parts: facts, drafts, listings. Change only with a new ``SCHEMA_VERSION`` and a migration."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PhotoRef(Model):
 
 
 class Evidence(Model):
-    """One thing a fact rests on. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo's width and height."""
+    """A piece of evidence for a fact. ``box`` is x0, y0, x1, y1 as shares (0..1) of the photo's width and height."""
 
     source: Source
     photo: int | None = None
@@ -70,7 +70,7 @@ CLOTHES = "clothes"  # the one value of the question "garment"
 
 
 class Observation(Model):
-    """What one source says about one question, on one photo or on all of them (``photo`` None).
+    """One source's word on one question, on one photo or on all of them (``photo`` None).
 
     question: ``category``, ``garment``, ``role`` (of a photo), ``detail``, or an attribute's name. probabilities: of
     values; what is missing from 1 is "cannot tell". Details and signs of wear are independent of each other. text: the
@@ -87,7 +87,7 @@ class Observation(Model):
 
 
 class Detail(Model):
-    """What the photos show beyond the attributes: a phrase of ``observe/networks/details.yaml`` ("chest pocket")."""
+    """A detail beyond the attributes: a phrase of ``observe/networks/details.yaml`` ("chest pocket")."""
 
     phrase: str
     confidence: float = Field(ge=0, le=1)
@@ -162,7 +162,7 @@ class Flag(Model):
 
 
 class PriceRange(Model):
-    """What similar listings asked; ``basis`` are their ids."""
+    """Prices that similar listings asked; ``basis`` are their ids."""
 
     low: float
     mid: float
@@ -187,7 +187,7 @@ class Quality(Model):
 
 
 class Draft(Model):
-    """What the pipeline makes of one item's photos.
+    """The pipeline's draft from one item's photos.
 
     ``details`` and ``offers``: best first; ``spans``: every claim of its texts. ``observations``: what facts and texts
     were decided from, so that a later word of the seller is decided with them; a draft without them is observed again.

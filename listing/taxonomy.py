@@ -11,17 +11,26 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from listing.taxonomy_file import Frozen, LeafBlock, SchemaBlock, TaxonomyError, TaxonomyFile, Words, load_unique, walk
+from listing.taxonomy_file import (
+    Frozen,
+    LeafBlock,
+    SchemaBlock,
+    TaxonomyError,
+    TaxonomyFile,
+    Translations,
+    load_unique,
+    walk,
+)
 
 DEFAULT_FILE = Path(__file__).with_name("taxonomy.yaml")
 VARIABLE = "IPL_TAXONOMY"
-# What every thing has, in whatever taxonomy: the program asks for it, checks it and shows it.
+# What every item has, in whatever taxonomy: the program asks for it, checks it and shows it.
 COMMON = (("colour",), ("material",), ("brand",), ("size", "dimensions"), ("condition",))
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
 GROUP = "group"  # key of the block by which a group can be stated
 
-Known = Literal["seen", "read", "seller-only"]
+KnowableBy = Literal["seen", "read", "seller-only"]
 
 
 class Forms(Frozen):
@@ -35,11 +44,11 @@ class Forms(Frozen):
 class Attribute(Frozen):
     """One attribute: all that the product says, asks and checks about it is declared here.
 
-    ``known`` says how it can come to be known; several ways are allowed.
+    ``knowable_by`` (``known`` in the file) says how it can come to be known; several ways are allowed.
     ``values`` are the closed values that may be stated; empty means free text. ``absent`` is an answer that says that
     there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
     for this one piece only and so must never be taken from another listing. ``unsettled`` are the values that a photo
-    alone cannot settle (cotton looks like many things).
+    alone cannot settle (cotton looks like many materials).
     ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first; ``asked`` is for the model.
     ``in_text`` is its place among the facts that a text is written from (None: texts never mention it), ``unspoken``
     are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says
@@ -49,7 +58,7 @@ class Attribute(Frozen):
 
     name: str
     label: str
-    known: tuple[Known, ...] = Field(min_length=1)
+    knowable_by: tuple[KnowableBy, ...] = Field(alias="known", min_length=1)
     values: tuple[str, ...] = ()
     values_of: str | None = None
     absent: str | None = None
@@ -66,14 +75,14 @@ class Attribute(Frozen):
     forms: dict[str, Forms] = Field(default_factory=dict)
     phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
-    @field_validator("known", mode="before")
+    @field_validator("knowable_by", mode="before")
     @classmethod
-    def _one_or_several(cls, given: Any) -> Any:
-        return (given,) if isinstance(given, str) else given
+    def _one_or_several(cls, raw: Any) -> Any:
+        return (raw,) if isinstance(raw, str) else raw
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """What a model may answer: the closed values, 'nothing to state' where that exists, and ``unknown``."""
+        """Answers that a model may give: the closed values, 'nothing to state' where that exists, and ``unknown``."""
         if not self.values:
             return ()
         return (*self.values, *((self.absent,) if self.absent else ()), UNKNOWN)
@@ -88,16 +97,16 @@ class Attribute(Frozen):
         """The closed question that the model is asked."""
         return self.asked or f"What is its {self.label}?"
 
-    def can_be(self, way: Known) -> bool:
-        """Whether the attribute can come to be known in that way."""
-        return way in self.known
+    def can_be(self, way: KnowableBy) -> bool:
+        """True if the attribute can come to be known in that way."""
+        return way in self.knowable_by
 
 
 class CategoryNode(Frozen):
     """A leaf, or a group that can be stated.
 
     ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
-    ``weights`` are pairs (ImageNet class, share of that class's photos that show this thing); the shares of one class
+    ``weights`` are pairs (ImageNet class, share of that class's photos that show this item); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
     says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none. ``invites``
@@ -124,7 +133,7 @@ class Taxonomy(Frozen):
 
     ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
     first. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
-    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.translation``.
+    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.shops.translation``.
     """
 
     attributes: dict[str, Attribute]
@@ -132,7 +141,7 @@ class Taxonomy(Frozen):
     groups: dict[str, CategoryNode] = Field(default_factory=dict)
     clothing: tuple[int, ...] = ()
     other: CategoryNode
-    means: Words = Field(default_factory=dict)
+    means: Translations = Field(default_factory=dict)
     unnamed: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     def node(self, category: str | None) -> CategoryNode:
@@ -172,9 +181,9 @@ class Taxonomy(Frozen):
         return sorted(names, key=lambda name: self.attributes[name].seller_rank or last)
 
     def observed(self) -> tuple[str, ...]:
-        """Attributes of a kind of thing, not of one piece, with closed values of their own that a photo can show."""
-        own = (a for a in self.attributes.values() if a.values and a.values_of is None)
-        return tuple(a.name for a in own if a.can_be("seen") and not a.instance)
+        """Attributes of a kind of item, not of one piece, with closed values of their own that a photo can show."""
+        closed = (a for a in self.attributes.values() if a.values and a.values_of is None)
+        return tuple(a.name for a in closed if a.can_be("seen") and not a.instance)
 
     def asked(self) -> tuple[Attribute, ...]:
         """Closed attributes of the tuned categories that a photo can show, with the values that occur there."""
@@ -254,16 +263,16 @@ def _check_common(taxonomy: Taxonomy) -> None:
 
 
 def _check_imagenet(nodes: Mapping[str, CategoryNode], clothing: tuple[int, ...]) -> None:
-    given: dict[int, float] = dict.fromkeys(clothing, 1.0)
-    if len(given) < len(clothing):
+    shares: dict[int, float] = dict.fromkeys(clothing, 1.0)
+    if len(shares) < len(clothing):
         raise TaxonomyError("clothing_imagenet: an ImageNet class is given twice.")
     for node in nodes.values():
         for index, weight in node.weights:
             where = f"{node.name}: ImageNet class {index}"
             if not 0 <= index < IMAGENET_CLASSES or not 0 < weight <= 1:
                 raise TaxonomyError(f"{where}: {weight} needs 0..999 and a share in (0, 1].")
-            given[index] = given.get(index, 0.0) + weight
-            if given[index] > 1.0 + 1e-9:
+            shares[index] = shares.get(index, 0.0) + weight
+            if shares[index] > 1.0 + 1e-9:
                 raise TaxonomyError(f"{where} is used twice; its shares sum to over 1.")
 
 

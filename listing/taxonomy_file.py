@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from listing.errors import IplError
 
-Words = dict[str, dict[str, dict[str, float]]]
+Translations = dict[str, dict[str, dict[str, float]]]
 
 
 class TaxonomyError(IplError, ValueError):
@@ -45,7 +45,7 @@ def load_unique(text: str) -> Any:
 
 
 class SchemaBlock(Frozen):
-    """The attributes of a kind of thing, and the values that occur there."""
+    """The attributes of a kind of item, and the values that occur there."""
 
     tuned: bool = False
     attributes: tuple[str, ...] = Field(min_length=1)
@@ -67,14 +67,14 @@ class LeafBlock(Frozen):
 
     @field_validator("imagenet", mode="before")
     @classmethod
-    def _spell_out(cls, given: Any) -> Any:
+    def _spell_out(cls, raw: Any) -> Any:
         """A list means a share of 1 each; the key ``0-397`` means each class of that range."""
-        if isinstance(given, list):
-            return dict.fromkeys(given, 1.0)
-        if not isinstance(given, dict):
-            return given
+        if isinstance(raw, list):
+            return dict.fromkeys(raw, 1.0)
+        if not isinstance(raw, dict):
+            return raw
         shares: dict[Any, Any] = {}
-        for key, share in given.items():
+        for key, share in raw.items():
             first, dash, last = str(key).partition("-")
             ranged = dash and first.isdigit() and last.isdigit()
             shares.update(dict.fromkeys(range(int(first), int(last) + 1) if ranged else [key], share))
@@ -88,7 +88,7 @@ class TaxonomyFile(Frozen):
     schemas: dict[str, SchemaBlock] = Field(min_length=1)
     clothing_imagenet: tuple[int, ...] = ()
     other: str | None = None
-    means: Words = {}
+    means: Translations = {}
     unnamed: dict[str, dict[str, float]] = {}
     tree: dict[str, Any] = Field(min_length=1)
 

@@ -71,8 +71,8 @@ class Encoders:
     def _encode(self, model: Any, inputs: list[Any], dimensions: int) -> np.ndarray:
         if not inputs:
             return np.zeros((0, dimensions), np.float32)
-        made = model.encode(inputs, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(made, np.float32)
+        vectors = model.encode(inputs, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, np.float32)
 
     def _info(self, source: str, kind: str) -> EncoderInfo:
         folder = _folder(source)
@@ -120,8 +120,8 @@ def _dimensions(folder: Path) -> int | None:
     stages = folder / "modules.json"
     if not pooling.is_file() or not stages.is_file() or "Dense" in stages.read_text(encoding="utf-8"):
         return None
-    found = json.loads(pooling.read_text(encoding="utf-8"))
-    return found.get("embedding_dimension") or found.get("word_embedding_dimension")
+    config = json.loads(pooling.read_text(encoding="utf-8"))
+    return config.get("embedding_dimension") or config.get("word_embedding_dimension")
 
 
 def _digest(folder: Path) -> str:

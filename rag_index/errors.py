@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class IplError(Exception):
     """Something cannot be done; the message is a sentence that says what to do instead.
@@ -53,3 +56,10 @@ class BadRecord(IplError, ValueError):
     exit_status = 2
     code = "bad-record"
     http_status = 422
+
+
+def did_you_mean(name: str, valid: Iterable[str], otherwise: str = "") -> str:
+    """``did you mean 'x'?`` with the valid name nearest to ``name``, in any case; ``otherwise`` where none is near."""
+    lower = {str(v).lower(): v for v in valid}
+    near = get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
+    return f"did you mean {lower[near[0]]!r}?" if near else otherwise

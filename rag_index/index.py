@@ -116,9 +116,9 @@ class ListingIndex:
         removed = 0
         for group in chunks(listing_ids, 500):
             here = {"listing_id": {"$in": group}}
-            found: dict[Part, list[str]] = {part: self._ids(part, where=here) for part in PARTS}
-            removed += len({RowKey.decode(i).listing_id for i in chain(*found.values())})
-            for part, ids in found.items():
+            ids_of_part: dict[Part, list[str]] = {part: self._ids(part, where=here) for part in PARTS}
+            removed += len({RowKey.decode(i).listing_id for i in chain(*ids_of_part.values())})
+            for part, ids in ids_of_part.items():
                 self._delete(part, ids)
         return removed
 
@@ -128,14 +128,14 @@ class ListingIndex:
 
     def first_image_vectors(self, listing_ids: Iterable[str]) -> dict[str, list[float]]:
         """The vector of each listing's first photo; listings without one are left out."""
-        found: dict[str, tuple[int, list[float]]] = {}
+        first: dict[str, tuple[int, list[float]]] = {}
         for group in chunks(listing_ids, BATCH):
             rows = self._call("image", "get", where={"listing_id": {"$in": group}}, include=["embeddings"])
             for row_id, vector in zip(rows["ids"], rows["embeddings"], strict=True):
                 key = RowKey.decode(row_id)
-                if int(key.part) < found.get(key.listing_id, (_NO_PHOTO, []))[0]:
-                    found[key.listing_id] = int(key.part), vector.tolist()
-        return {listing_id: vector for listing_id, (_, vector) in found.items()}
+                if int(key.part) < first.get(key.listing_id, (_NO_PHOTO, []))[0]:
+                    first[key.listing_id] = int(key.part), vector.tolist()
+        return {listing_id: vector for listing_id, (_, vector) in first.items()}
 
     def records(self) -> Iterator[IndexRecord]:
         """All listings with their vectors."""
@@ -163,27 +163,27 @@ class ListingIndex:
         self,
         vectors: Sequence[Sequence[float]],
         limit: int = 10,
-        wanted: Filter = _EVERYTHING,
+        filter_by: Filter = _EVERYTHING,
         enough: int | None = None,
     ) -> list[Hit]:
         """Listings with a photo near one of ``vectors`` [photos, dimensions], nearest first; see ``search.nearest``."""
-        return self._on("image", lambda c: nearest(c, vectors, limit, wanted, enough)) if len(vectors) else []
+        return self._on("image", lambda c: nearest(c, vectors, limit, filter_by, enough)) if len(vectors) else []
 
     def search_text(
-        self, vector: Sequence[float], limit: int = 10, wanted: Filter = _EVERYTHING, enough: int | None = None
+        self, vector: Sequence[float], limit: int = 10, filter_by: Filter = _EVERYTHING, enough: int | None = None
     ) -> list[Hit]:
         """Listings whose text is near ``vector`` [dimensions], nearest first."""
-        return self._on("text", lambda c: nearest(c, [vector], limit, wanted, enough))
+        return self._on("text", lambda c: nearest(c, [vector], limit, filter_by, enough))
 
     def fetch(self, hits: Sequence[Hit]) -> dict[str, IndexRecord]:
         """Records (without vectors) of hits of either search, by listing id."""
-        found: dict[str, IndexRecord] = {}
+        records: dict[str, IndexRecord] = {}
         for part in PARTS:
             ids = [h.row_id for h in hits if (RowKey.decode(h.row_id).part == TEXT_PART) == (part == "text")]
             if ids:
                 rows = self._call(part, "get", ids=ids, include=["metadatas"])
-                found.update({m["listing_id"]: to_record(m) for m in rows["metadatas"]})
-        return found
+                records.update({m["listing_id"]: to_record(m) for m in rows["metadatas"]})
+        return records
 
     def _write(self, records: Sequence[IndexRecord]) -> int:
         """New rows first, surplus rows of earlier versions afterwards, so that a stop in between loses nothing."""
@@ -267,14 +267,14 @@ def _fill(
 ) -> int:
     generation = new_generation()
     parts = _collections(place, generation, create=True)
-    seen: set[str] = set()
+    ids: set[str] = set()
     try:
         for group in chunks(records, BATCH):
             for record in group:
                 check(record, encoders, contact_check)
-                if record.listing_id in seen:
+                if record.listing_id in ids:
                     raise BadRecord(f"Listing {record.listing_id!r} is given twice; give each listing its own id.")
-                seen.add(record.listing_id)
+                ids.add(record.listing_id)
             for part, rows in zip(PARTS, to_rows(group), strict=True):
                 for columns in slices(rows, BATCH):
                     with plain_errors(place.name):
@@ -282,21 +282,21 @@ def _fill(
     except BaseException:
         place.drop(generation)
         raise
-    place.publish(Manifest.now(generation, encoders, len(seen)))
+    place.publish(Manifest.now(generation, encoders, len(ids)))
     place.sweep(keep=generation)
-    return len(seen)
+    return len(ids)
 
 
 def _collections(place: Place, generation: str, *, create: bool = False) -> dict[Part, Any]:
     """The two collections of a generation."""
     client = place.client(generation)
-    found: dict[Part, Any] = {}
+    collections: dict[Part, Any] = {}
     for part in PARTS:
         name = f"ipl-{generation}-{part}"
         with plain_errors(place.name):
-            found[part] = (
+            collections[part] = (
                 client.create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
                 if create
                 else client.get_collection(name, embedding_function=None)
             )
-    return found
+    return collections

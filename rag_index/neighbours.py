@@ -1,4 +1,4 @@
-"""What neighbours may contribute: candidate values, which the caller confirms or rejects."""
+"""Contributions of neighbours: candidate values, which the caller confirms or rejects."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def vote(neighbours: Sequence[Neighbour], instance_attributes: Collection[str], 
     def weight(group: Iterable[Neighbour]) -> float:
         return sum(math.exp(SHARPNESS * (n.similarity - nearest)) for n in group)
 
-    found: Candidates = {}
+    candidates: Candidates = {}
     for name, values in tally.items():
         total = weight(n for group in values.values() for n in group)
-        kept = [
+        ranked = [
             (value, weight(group) / total, [n.record.listing_id for n in group])
             for value, group in values.items()
             if len({n.record.seller_id for n in group}) >= min_support
         ]
-        if kept:
-            found[name] = sorted(kept, key=lambda c: (-c[1], c[0]))
-    return found
+        if ranked:
+            candidates[name] = sorted(ranked, key=lambda c: (-c[1], c[0]))
+    return candidates

@@ -51,10 +51,10 @@ def price_range(
         currency = next((name for name, _ in Counter(r.currency for r in usable).most_common(1)), None)
     usable = [r for r in usable if r.currency == currency]
     for sold_only in (True, False):
-        kept = _without_outliers([r for r in usable if r.sold or not sold_only])
-        if currency is not None and len(kept) >= MIN_SUPPORT:
-            low, mid, high = statistics.quantiles([float(r.price or 0) for r in kept], n=4, method="inclusive")
-            ids = tuple(r.listing_id for r in kept)
+        typical = _without_outliers([r for r in usable if r.sold or not sold_only])
+        if currency is not None and len(typical) >= MIN_SUPPORT:
+            low, mid, high = statistics.quantiles([float(r.price or 0) for r in typical], n=4, method="inclusive")
+            ids = tuple(r.listing_id for r in typical)
             return PriceBasis(round(low, 2), round(mid, 2), round(high, 2), currency, ids, sold_only)
     return None
 

@@ -30,25 +30,25 @@ def fuse(rankings: Sequence[Sequence[str]], constant: int = RANK_CONSTANT) -> di
 
 def retrieve(index: ListingIndex, query: Query, limit: int = 8, rules: Rules = _STRICT) -> list[Neighbour]:
     """Up to ``limit`` neighbours, best first; fewer when the rules or the category leave no more. IndexUnreachable."""
-    wanted = Filter(
+    filter_by = Filter(
         category=query.category,
         without_listings=frozenset({query.listing_id} if rules.same_item and query.listing_id else ()),
         without_sellers=frozenset({query.seller_id} if rules.same_seller and query.seller_id else ()),
     )
     pool = max(POOL, 2 * limit)
-    by_image = {h.listing_id: h for h in index.search_images(query.image_vectors, pool, wanted, 2 * limit)}
+    by_image = {h.listing_id: h for h in index.search_images(query.image_vectors, pool, filter_by, 2 * limit)}
     by_text = {}
     if query.text_vector is not None:
-        by_text = {h.listing_id: h for h in index.search_text(query.text_vector, pool, wanted, 2 * limit)}
+        by_text = {h.listing_id: h for h in index.search_text(query.text_vector, pool, filter_by, 2 * limit)}
     fused = fuse([list(by_image), list(by_text)])
-    kept: list[Neighbour] = []
+    neighbours: list[Neighbour] = []
     for group in chunks(fused, 2 * limit):
         records = index.fetch([by_image.get(name) or by_text[name] for name in group])
         for name in group:
             record, image, text = records.get(name), by_image.get(name), by_text.get(name)
             cosine = image.cosine if image else None
             if record is not None and rules.violation(query, record, cosine) is None:
-                kept.append(Neighbour(record, fused[name], cosine, text.cosine if text else None))
-        if len(kept) >= limit:
+                neighbours.append(Neighbour(record, fused[name], cosine, text.cosine if text else None))
+        if len(neighbours) >= limit:
             break
-    return kept[:limit]
+    return neighbours[:limit]

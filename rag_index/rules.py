@@ -1,4 +1,4 @@
-"""What may not be retrieved for an item, in serving, in training data and in evaluation alike."""
+"""Rules on what may not be retrieved for an item, in serving, in training data and in evaluation alike."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Query:
 class Rules:
     """Leakage rules. All are on; a measurement of their effect switches them off (``Rules.off()``).
 
-    A near-duplicate is another photo of the same thing: hashes within ``max_hamming`` bits (0..64), or a cosine of the
+    A near-duplicate is another photo of the same item: hashes within ``max_hamming`` bits (0..64), or a cosine of the
     photos' vectors above ``max_cosine``. README.md of this package says how the two were chosen.
     """
 
@@ -39,14 +39,14 @@ class Rules:
         """Everything may be retrieved: for measuring what the rules prevent, never for serving."""
         return cls(same_item=False, same_seller=False, near_duplicate=False)
 
-    def violation(self, query: Query, found: IndexRecord, cosine: float | None) -> str | None:
+    def violation(self, query: Query, record: IndexRecord, cosine: float | None) -> str | None:
         """Which rule forbids ``found``, or None; ``cosine``: of the nearest photos, None when none were compared."""
-        if self.same_item and query.listing_id is not None and found.listing_id == query.listing_id:
+        if self.same_item and query.listing_id is not None and record.listing_id == query.listing_id:
             return "same_item"
-        if self.same_seller and query.seller_id is not None and found.seller_id == query.seller_id:
+        if self.same_seller and query.seller_id is not None and record.seller_id == query.seller_id:
             return "same_seller"
         near = cosine is not None and cosine > self.max_cosine
-        near = near or any(hamming(a, b) <= self.max_hamming for a in query.phashes for b in found.phashes)
+        near = near or any(hamming(a, b) <= self.max_hamming for a in query.phashes for b in record.phashes)
         return "near_duplicate" if self.near_duplicate and near else None
 
 

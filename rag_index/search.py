@@ -20,7 +20,7 @@ WIDE_FETCH = 1_000
 
 @dataclass(frozen=True)
 class Filter:
-    """What may be found. Empty means everything."""
+    """Conditions on the hits of a search. Empty means everything."""
 
     category: str | None = None
     without_sellers: frozenset[str] = frozenset()
@@ -44,7 +44,7 @@ class Hit:
 
 
 def nearest(
-    collection: Any, vectors: Sequence[Sequence[float]], limit: int, wanted: Filter, enough: int | None = None
+    collection: Any, vectors: Sequence[Sequence[float]], limit: int, filter_by: Filter, enough: int | None = None
 ) -> list[Hit]:
     """Up to ``limit`` listings, nearest first; with several query vectors the best pair counts.
 
@@ -53,36 +53,36 @@ def nearest(
     """
     enough = limit if enough is None else min(enough, limit)
     hits: list[Hit] = []
-    for size, where in _plans(limit, wanted):
-        found = collection.query(
+    for size, where in _plans(limit, filter_by):
+        rows = collection.query(
             query_embeddings=[list(v) for v in vectors], n_results=size, where=where, include=["distances"]
         )
-        hits = _group(found, wanted)
-        exhausted = where is None and all(len(ids) < size for ids in found["ids"])
+        hits = _group(rows, filter_by)
+        exhausted = where is None and all(len(ids) < size for ids in rows["ids"])
         if len(hits) >= enough or exhausted:
             break
     return hits[:limit]
 
 
-def _plans(limit: int, wanted: Filter) -> Iterator[tuple[int, dict[str, Any] | None]]:
+def _plans(limit: int, filter_by: Filter) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """(rows to fetch, ``where``) from cheap to thorough."""
     first = max(LEAST_FETCH, OVERFETCH * limit)
-    where = {"category": wanted.category} if wanted.category is not None else None
+    where = {"category": filter_by.category} if filter_by.category is not None else None
     yield first, None
     if where is not None:
         yield first, where
     yield max(WIDE_FETCH, first), where
-    if wanted.without_sellers:  # sellers with very many listings can fill even that
-        sellers = {"seller_id": {"$nin": sorted(wanted.without_sellers)}}
+    if filter_by.without_sellers:  # sellers with very many listings can fill even that
+        sellers = {"seller_id": {"$nin": sorted(filter_by.without_sellers)}}
         yield first, {"$and": [where, sellers]} if where else sellers
 
 
-def _group(found: Any, wanted: Filter) -> list[Hit]:
+def _group(rows: Any, filter_by: Filter) -> list[Hit]:
     best: dict[str, Hit] = {}
-    for ids, distances in zip(found["ids"], found["distances"], strict=True):
+    for ids, distances in zip(rows["ids"], rows["distances"], strict=True):
         for row_id, distance in zip(ids, distances, strict=True):
             key = RowKey.decode(row_id)
-            if not wanted.admits(key):
+            if not filter_by.admits(key):
                 continue
             cosine = 1.0 - float(distance)
             if key.listing_id not in best or cosine > best[key.listing_id].cosine:

@@ -128,11 +128,11 @@ class FakePipeline:
     def _events(self, request: DraftRequest) -> Iterator[Event]:
         draft = marked_draft(request) if self.marked else make_draft(request, self.in_range)
         yield StageEvent(stage="photos", share=0.0)
-        if request.known is None:
+        if request.earlier_draft is None:
             yield StageEvent(stage="reading", share=0.05)
             yield StageEvent(stage="category", share=0.15)
         yield CategoryEvent(category=draft.category)
-        if request.known is None:
+        if request.earlier_draft is None:
             yield StageEvent(stage="similar", share=0.3)
             yield StageEvent(stage="facts", share=0.4)
         for attribute in draft.attributes:

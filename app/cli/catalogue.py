@@ -61,7 +61,7 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     Raises:
         CommandError: fewer than half of the rows fit, and nobody has said that this is all right.
     """
-    from listing.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary
     from rag_index.imports.catalogue import open_catalogue
     from rag_index.imports.columns import parse_mapping
     from rag_index.imports.glossary import read_glossary
@@ -70,7 +70,7 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
         table,
         vocabulary(),
         encoders.text_vectors,
-        given={name: column or None for name, column in parse_mapping(args.map).items()},
+        column_choices={name: column or None for name, column in parse_mapping(args.map).items()},
         glossary=read_glossary(args.mapping) if args.mapping else None,
         photos=args.photos,
     )
@@ -102,12 +102,12 @@ def _propose(catalogue: Catalogue) -> str:
 
 def go_on(args: argparse.Namespace, report: Report, advice: str, *, quiet: bool = False) -> None:
     """Print the report; ``quiet``: only where it ends here. CommandError: see ``open_table``."""
-    stops = not report.kept or (report.is_poor and not args.mapping and not args.allow_partial)
+    stops = not report.usable or (report.is_poor and not args.mapping and not args.allow_partial)
     if stops or not quiet:
         for line in report.lines():
             print(line, file=sys.stderr if stops else sys.stdout)
     if stops:
-        allow = ", or go on so with --allow-partial" if report.kept else ""
+        allow = ", or go on so with --allow-partial" if report.usable else ""
         raise CommandError(f"nothing was done: {advice}{allow}.")
 
 

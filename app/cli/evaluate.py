@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure_shop(args: argparse.Namespace) -> int:
     """Measure a shop's drafts on a table of new listings; print one line a question."""
-    from listing.shop import Shop
+    from listing.shops.shop import Shop
 
     if not (named := args.of_shop or os.environ.get("IPL_SHOP")):
         raise CommandError("name the shop that the listings are new to: --shop DIR.", 2)
@@ -78,8 +78,8 @@ def _measure_shop(args: argparse.Namespace) -> int:
 
 def _calibrate(evaluation: finetune.Evaluation, model: Path | str) -> None:
     """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
+    from listing.backends.calibration_files import calibration_file
     from listing.calibration import FILE
-    from listing.calibration_files import calibration_file
 
     file = finetune.WEIGHTS / FILE if model == _embedded() else calibration_file(model, ipl_home())
     try:

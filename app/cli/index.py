@@ -100,7 +100,7 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Take listings out of the index, with what was kept to encode them no second time."""
-    from rag_index.imports.known import forget
+    from rag_index.imports.work_store import forget
 
     if not args.ids and not args.table:
         raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)
@@ -115,7 +115,7 @@ def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 
 def _ids_of(args: argparse.Namespace) -> list[str]:
-    from listing.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary
     from rag_index.imports.catalogue import listing_ids
     from rag_index.imports.columns import parse_mapping
 
@@ -132,7 +132,7 @@ def _samples(encoders: rag_index.Encoders) -> Iterator[rag_index.IndexRecord]:
 
 def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     """The table's rows, made ready; CommandError: too few of them can be used."""
-    from listing.catalogue import tools
+    from listing.shops.catalogue import tools
     from rag_index.imports.importer import Import
 
     opened, rows = catalogue.open_table(args, args.table, encoders)
@@ -140,13 +140,13 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     made = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
     report = made.prepare(catalogue.progress(rows, "rows made ready"))
     catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
-    catalogue.say(f"storing {report.kept} listings")
+    catalogue.say(f"storing {report.usable} listings")
     return made
 
 
 def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Print what is nearest to words or photos."""
-    from listing.catalogue import read_photos
+    from listing.shops.catalogue import read_photos
 
     words = " ".join(args.words).strip()
     if not words and not args.photo:

@@ -13,7 +13,7 @@ from app.cli import CommandError, catalogue
 from listing.home import ipl_home, private_files
 
 if TYPE_CHECKING:
-    from listing.shop import Shop
+    from listing.shops.shop import Shop
 
 SOURCE, MERGED, PHOTOS = "source.json", "with-store.jsonl", "store"
 
@@ -33,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn, or go a version back; returns the exit status."""
-    from listing.shop import Shop
+    from listing.shops.shop import Shop
 
     os.environ.pop("IPL_SHOP", None)  # what is learned does not depend on what was learned before
     shop = Shop(args.out.expanduser().absolute())
@@ -84,7 +84,7 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     from app.settings import load_settings
     from app.store.db import open_store
     from app.store.media import Media
-    from listing.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary
     from rag_index.imports.columns import find_columns
     from rag_index.imports.tables import RawRow, read_rows
 
@@ -105,7 +105,7 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
 
 def _figures(shop: Shop) -> dict[str, Any]:
     """The questions' figures of the version in use; none before the first."""
-    from listing.shop import FIGURES
+    from listing.shops.shop import FIGURES
 
     file = shop.current / FIGURES if (shop.folder / "current").is_file() else None
     return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {"questions": {}, "remarks": []}

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 from app import __version__
 from app.cli import CommandError
-from listing.errors import IplError
-from listing.hints import EVERYTHING, did_you_mean
+from listing.errors import EVERYTHING, IplError, did_you_mean
 from listing.home import ipl_home, private_files
 
 QUIET_LIBRARIES = {
@@ -122,14 +121,14 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
 
         prepare()
     if shop := getattr(args, "shop", None):
-        from listing.shop import use_shop
+        from listing.shops.shop import use_shop
 
         use_shop(shop)
     return int(run(args) or 0)
 
 
 def _names_server(model: str | None) -> bool:
-    from listing.calibration_files import is_server
+    from listing.backends.calibration_files import is_server
 
     return model is not None and is_server(model)
 

@@ -13,7 +13,7 @@ from listing.decide.decision import Rules
 from listing.events import Event
 from listing.observe.source import Context, Source
 from listing.pipeline import Pipeline
-from listing.pipeline_parts import Parts
+from listing.pipeline_parts import PipelineParts
 from listing.request import DraftPipeline, DraftRequest, Photo
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
@@ -55,7 +55,7 @@ class KnownThings:
         self._model: DraftPipeline | None = None
         self._demo = DemoItems()
         rules = Rules(load_taxonomy(), Calibration())
-        self._pipeline = Pipeline(Parts(cast(Backend, self._demo), (self._demo,), rules, writes=False))
+        self._pipeline = Pipeline(PipelineParts(cast(Backend, self._demo), (self._demo,), rules, writes=False))
 
     def tell(self, photo_id: str, thing: Thing) -> None:
         """A photo that will come shows this item."""

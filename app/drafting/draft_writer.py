@@ -94,7 +94,7 @@ class DraftWriter:
             title=changes.values.get("title"),
             description=changes.values.get("description"),
             tone=tone,
-            known=view.draft if same_photos and not (from_photos or other) else None,
+            earlier_draft=view.draft if same_photos and not (from_photos or other) else None,
         )
         run = self.runner.start(request, _blank(view, request), seller)
         try:
@@ -144,6 +144,6 @@ def _blank(view: DraftView, request: DraftRequest) -> DraftView:
         currency=view.currency,
         locked=view.locked,
     )
-    if request.known is None:
+    if request.earlier_draft is None:
         return first
     return replace(first, category=view.category, attributes=view.attributes, questions=view.questions)

@@ -27,7 +27,7 @@ from app.store.db import Store, open_store
 from app.store.private_file import replace_privately
 from app.store.tables import FeedPageRow
 from app.views import AppError
-from listing.hints import did_you_mean
+from listing.errors import did_you_mean
 from recommend.cascade.registry import PROMOTION
 from recommend.data.parquet import DataError
 

@@ -92,11 +92,11 @@ def _lists() -> tuple[dict[str, str], dict[str, str]]:
 def _vocabulary() -> tuple[frozenset[str], SymSpell]:
     """Single words that name items and facts, and what finds the nearest of them."""
     lexicon, (synonyms, languages) = load_lexicon(), _lists()
-    phrases = [*lexicon.things, *lexicon.meanings, *synonyms, *languages]
+    phrases = [*lexicon.item_names, *lexicon.meanings, *synonyms, *languages]
     words = frozenset(word for phrase in phrases for word in phrase.split() if len(word) > 1)
     speller = SymSpell(max_dictionary_edit_distance=_DISTANCE)
     for word in sorted(words):
-        speller.create_dictionary_entry(word, 2 if word in lexicon.things else 1)
+        speller.create_dictionary_entry(word, 2 if word in lexicon.item_names else 1)
     return words, speller
 
 
@@ -110,7 +110,7 @@ def _spelt(word: str, foreign: bool) -> list[str]:
     """The word as the lexicon writes it: of another language, or the nearest to one that nobody knows."""
     words, speller = _vocabulary()
     languages = _lists()[1]
-    if word in languages and (foreign or word not in english()) and word not in load_lexicon().things:
+    if word in languages and (foreign or word not in english()) and word not in load_lexicon().item_names:
         return languages[word].split()
     bare = word.strip("'’")
     parts = plain(bare).split()
@@ -138,7 +138,7 @@ def _named(tokens: list[str]) -> tuple[str, dict[str, float], list[str]]:
 
 def _kinds(name: str) -> dict[str, float]:
     """Categories by how well they are called so: by their own name 1, else a half."""
-    taxonomy, things = load_taxonomy(), load_lexicon().things
+    taxonomy, things = load_taxonomy(), load_lexicon().item_names
     singular = [name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s"]
     spellings = [each for n in singular for each in (n, n.replace(" ", "-"))]
     node = next((n for n in map(taxonomy.find, spellings) if n is not None), None)

@@ -18,7 +18,7 @@ from app.services import Services
 from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
 from listing.request import TONES
 from listing.say.claims import NAME
-from listing.say.seller_words import read_told
+from listing.say.seller_words import read_statement
 from listing.taxonomy import load_taxonomy
 
 
@@ -204,7 +204,7 @@ class Actions(PhotoActions):
         """Known details and facts of what was typed are facts; all of it is in the text, the rest word for word."""
         if before.draft is None:
             return
-        told = read_told(typed, before.draft, load_taxonomy())
+        told = read_statement(typed, before.draft, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
         view = drafts.settle(self.seller, draft, told.facts, version=before.version) if told.facts else before
         names, text = [*told.facts], told.description(view.draft) if view.draft is not None else view.description

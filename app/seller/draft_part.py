@@ -17,10 +17,10 @@ from app.seller.pictures import crop
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
 from listing.say import rewrite
-from listing.say.ask import SHOWN
+from listing.say.ask import OFFERS_AT_ONCE
 from listing.say.claims import LIKELY, stated_claims
 from listing.say.render import can_be_shorter
-from listing.say.seller_words import can_be_told
+from listing.say.seller_words import statable
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
@@ -93,7 +93,7 @@ def draft_html(
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
         offers=_offers(view),
-        shown=SHOWN,
+        shown=OFFERS_AT_ONCE,
         details=_details(view),
         worth=words.label_tip(view),
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
@@ -208,7 +208,7 @@ def _offers(view: DraftView) -> list[dict[str, str]]:
 def _details(view: DraftView) -> list[str]:
     """The words of every detail and fact that can be told."""
     ready = view.draft is not None and view.state == "ready"
-    told = can_be_told(view.draft, load_taxonomy()) if view.draft is not None and ready else []
+    told = statable(view.draft, load_taxonomy()) if view.draft is not None and ready else []
     return list(dict.fromkeys(o.label for o in told))
 
 

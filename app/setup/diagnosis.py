@@ -16,7 +16,7 @@ from typing import Literal
 from app.setup.environment import EXTRAS
 from app.setup.external_tools import PROGRAMS
 from app.setup.repository import repository
-from listing.hints import EVERYTHING
+from listing.errors import EVERYTHING
 from listing.home import ipl_home
 
 SETUP = "run any command, for example ./ipl draft demo/hoodie.jpg: it sets up what is missing"

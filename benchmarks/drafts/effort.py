@@ -9,7 +9,7 @@ because it must be noticed first; a fact that is missing 2, or its letters where
 leaves open, or guessed, costs nothing.
 
 That is the rule *typed*, as it was before drafts offered anything. *offered* counts the same drafts by the same rule
-once the seller has tapped whatever is right among the offers that the page shows (``SHOWN`` at a time; a tap brings the
+once the seller has tapped whatever is right among the offers that the page shows (``OFFERS_AT_ONCE``; a tap brings the
 next one up), a tap each: the text is the one that the page has after these taps, so that what a tap fails to say, or
 takes out of the text, costs what it costs. Looking at offers that are wrong costs nothing. *searched* goes on where
 something is still missing: a tap on *More* shows the other offers, a tap each, and a field that finds further details:
@@ -20,23 +20,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-import yaml
-
 from listing.lexicon import load_lexicon, plain
-from listing.say.ask import MOST, SHOWN, searchable
+from listing.observe.networks.details import load_details
+from listing.say.ask import MOST, OFFERS_AT_ONCE, searchable
 from listing.say.claims import NAME, Claim
 from listing.say.edits import Edit, apply, changes
 from listing.say.marks import find_spans
 from listing.say.rewrite import name_of
-from listing.say.settle import DETAIL_FILE, implied
+from listing.say.settle import implied
 from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -72,7 +69,7 @@ class Truth:
         self.row, self.taxonomy = row, taxonomy
         self.category: str = row["label"]
         text = f"{row['title']}. {row['description']}".lower()
-        self.details = {phrase for phrase, pattern in _patterns().items() if pattern.search(text)}
+        self.details = {phrase for phrase, pattern in load_details().patterns.items() if pattern.search(text)}
         guessed = set(row.get("guess", ()))
         self.facts = {a: row[a] for a in ATTRIBUTES if row.get(a) not in OPEN and a not in guessed}
         self.free = {a: str(row[a]) for a in ("brand", "text") if row.get(a) not in OPEN}
@@ -139,14 +136,14 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
 
 def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """The same once every right offer that is shown was tapped."""
-    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], SHOWN)
+    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], OFFERS_AT_ONCE)
     return replace(effort(seen, row, taxonomy), offers=len(taps))
 
 
 def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """The same once *More* was opened where something is still missing, for its offers and its search."""
     truth = Truth(row, taxonomy)
-    seen, taps = _tapped(draft, truth, taxonomy, [], SHOWN)
+    seen, taps = _tapped(draft, truth, taxonomy, [], OFFERS_AT_ONCE)
     shown, cost = len(taps), 0
     seen, taps = _tapped(draft, truth, taxonomy, taps, MOST)
     cost += len(taps)
@@ -206,7 +203,7 @@ def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str
     for value in truth.wear:
         if value not in said.get("condition", ()):
             yield "condition", value
-    written = {phrase for phrase, pattern in _patterns().items() if pattern.search(text.lower())}
+    written = {phrase for phrase, pattern in load_details().patterns.items() if pattern.search(text.lower())}
     for phrase in truth.details - written - silent:
         yield "detail", phrase
 
@@ -233,12 +230,6 @@ def from_nothing(row: Row) -> int:
 def _alike(one: str, other: str) -> bool:
     first, second = ("".join(c for c in text.lower() if c.isalnum()) for text in (one, other))
     return bool(first) and bool(second) and (first in second or second in first)
-
-
-@lru_cache(maxsize=1)
-def _patterns() -> dict[str, re.Pattern[str]]:
-    raw = yaml.safe_load(DETAIL_FILE.read_text(encoding="utf-8"))
-    return {phrase: re.compile(entry["find"]) for group in raw.values() for phrase, entry in group.items()}
 
 
 def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -> str:

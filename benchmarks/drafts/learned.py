@@ -20,7 +20,7 @@ import pandas as pd
 
 import finetune
 from listing.home import ipl_home
-from listing.shop import Shop
+from listing.shops.shop import Shop
 
 TITLES = {"fashion_catalog": "title", "ikea_interior": "type"}
 

@@ -30,8 +30,8 @@ import numpy as np
 from finetune.data.build import without_lookalikes
 from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
-from listing.catalogue import vocabulary
 from listing.say.check import verify
+from listing.shops.catalogue import vocabulary
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import PlainRow, open_catalogue
 from rag_index.imports.glossary import read_glossary
@@ -72,7 +72,7 @@ def held_rows(args: argparse.Namespace) -> list[PlainRow]:
         args.out / "held.csv", vocabulary(), no_vectors, glossary=read_glossary(MAPPING), photos=FOLDER / "images"
     )
     categories = load_taxonomy().categories
-    rows = [r for r in table.rows() if isinstance(r, PlainRow) and r.known and categories[r.category].tuned]
+    rows = [r for r in table.rows() if isinstance(r, PlainRow) and r.in_vocabulary and categories[r.category].tuned]
     Random(args.seed).shuffle(rows)
     return rows
 

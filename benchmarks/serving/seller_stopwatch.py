@@ -35,7 +35,7 @@ from app.setup.external_tools import find_chromium
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
 from finetune.data.photosets import data_root, read_annotations
 from listing.say.rewrite import name_of
-from listing.say.seller_words import can_be_told
+from listing.say.seller_words import statable
 from listing.schema import Draft, Span
 from listing.taxonomy import load_taxonomy
 from tests.app.support.page_server import CHROMIUM_ARGS
@@ -233,7 +233,7 @@ class Seller:
         field, tried = self.page.locator("#more"), set[tuple[str, str]]()
         while field.count():
             draft = self.draft()
-            words = {(o.attribute, o.value): o.label for o in can_be_told(draft, load_taxonomy())}
+            words = {(o.attribute, o.value): o.label for o in statable(draft, load_taxonomy())}
             missing = [m for m in unsaid(draft, self.truth, load_taxonomy()) if m in words and m not in tried]
             if not missing:
                 return

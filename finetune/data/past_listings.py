@@ -70,7 +70,7 @@ class LabelFinder:
 def _photo_rows(
     row: PlainRow, files: Sequence[Path | FetchProblem], folder: Path, labels: LabelFinder
 ) -> list[dict[str, Any]] | RowProblem:
-    if not row.known:
+    if not row.in_vocabulary:
         return RowProblem(row.place, "its category is not one of ours", row.category)
     if not files:
         return RowProblem(row.place, "it has no photo")
@@ -115,6 +115,6 @@ def unanswered(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random) -> l
     """Questions that a photo of nothing but a label leaves open: without them a model forgets to say ``unknown``."""
     if listing["category"] not in taxonomy.categories:
         return []
-    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.known == ("seen",)]
+    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.knowable_by == ("seen",)]
     asked = rng.sample(seen, min(LABEL_QUESTIONS, len(seen)))
     return [Task(a.name, prompts.attribute_question(a), prompts.UNKNOWN) for a in asked]

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluate.row_cache import RowCache
-from listing.calibration_files import file_stem, identity, is_server
+from listing.backends.calibration_files import file_stem, identity, is_server
 from listing.decide.decision import Decision
 from listing.intake.photos import intake
 from listing.observe.language_model import LanguageModel
 from listing.observe.past_listings import PastListings
 from listing.observe.source import Context
-from listing.pipeline_parts import Parts, build_parts
+from listing.pipeline_parts import PipelineParts, build_parts
 from listing.request import DraftRequest
 from listing.schema import Observation
 
@@ -33,7 +33,7 @@ class ObservedPhoto:
     nearest: Mapping[str, Any] | None = None
 
 
-def evaluation_parts(model: str | None, home: Path, store: Path) -> Parts:
+def evaluation_parts(model: str | None, home: Path, store: Path) -> PipelineParts:
     """A pipeline's parts beside the sample's past listings alone: what users added to their index changes no figure.
 
     The sample leaves out every validation sender, and the leakage rules are on all the same.
@@ -59,13 +59,13 @@ class Observer:
         file: where observations are kept; its name should change with the weights (``weights_stamp``).
     """
 
-    def __init__(self, parts: Callable[[], Parts], file: Path) -> None:
+    def __init__(self, parts: Callable[[], PipelineParts], file: Path) -> None:
         self._load = parts
-        self._parts: Parts | None = None
+        self._parts: PipelineParts | None = None
         self._cache = RowCache(file, lambda row: str(row["image"]))
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> PipelineParts:
         """The sources and rules, loaded."""
         self._parts = self._parts or self._load()
         return self._parts

@@ -58,7 +58,7 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
         reader = RowReader(row.cells, catalogue.columns) if isinstance(row, RawRow) else None
         word = reader.category() if reader else ""
         entry = catalogue.glossary.categories.get(word)
-        if reader is None or not word or (entry is not None and entry.sure and entry.ours == DROP):
+        if reader is None or not word or (entry is not None and entry.sure and entry.internal == DROP):
             continue
         kind = table.kinds[word]
         table.rows, kind.rows = table.rows + 1, kind.rows + 1
@@ -105,9 +105,9 @@ def _from_specifics(reader: RowReader, catalogue: Catalogue) -> dict[str, str]:
     named: dict[str, str] = {}
     for theirs, value in reader.named().items():
         entry = catalogue.glossary.attributes.get(theirs)
-        sure = entry is not None and entry.sure and entry.ours not in (None, NONE)
-        if sure and entry and value and catalogue.vocabulary.values.get(str(entry.ours)):
-            named.setdefault(str(entry.ours), value)
+        sure = entry is not None and entry.sure and entry.internal not in (None, NONE)
+        if sure and entry and value and catalogue.vocabulary.values.get(str(entry.internal)):
+            named.setdefault(str(entry.internal), value)
     return named
 
 

@@ -19,7 +19,6 @@ from finetune.shops.report import write_report
 from finetune.shops.table import Table
 from finetune.shops.titles import title_pattern
 from listing.calibration import FILE, Calibration
-from listing.catalogue import tools, vocabulary_of
 from listing.intake.photos import intake
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
@@ -27,7 +26,8 @@ from listing.observe.heads import Heads
 from listing.observe.past_listings import PastListings
 from listing.observe.printed.brand_list import spellings, words_of
 from listing.safety.contacts import sure_contact
-from listing.shop import BRANDS, INDEX, TAXONOMY, Shop
+from listing.shops.catalogue import tools, vocabulary_of
+from listing.shops.shop import BRANDS, INDEX, TAXONOMY, Shop
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import Catalogue, open_catalogue
 from rag_index.imports.glossary import DROP, Glossary
@@ -59,7 +59,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     ours = open_catalogue(
         table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors,
-        given=table.given, glossary=table.glossary, photos=table.photos,
+        column_choices=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
     words = columns.read_columns(ours)
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
@@ -70,15 +70,15 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
         made = Import(
             _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-            features=observer.features, known_as=_KNOWN_AS,
+            features=observer.features, store_as=_KNOWN_AS,
         )  # fmt: skip
         rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
-        if rows.kept < LEAST_LISTINGS:
+        if rows.usable < LEAST_LISTINGS:
             why = "; ".join(line.strip() for line in rows.lines())
             raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
         rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
         questions = [CATEGORY, *words.values]
-        share = MOST_LISTINGS / rows.kept
+        share = MOST_LISTINGS / rows.usable
         listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
@@ -97,7 +97,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
     made.done()
     shop.use(version)
-    return Learned(version, rows.kept, list(heads.values))
+    return Learned(version, rows.usable, list(heads.values))
 
 
 def _brands(words: columns.ShopColumns) -> Iterator[str]:
@@ -113,12 +113,12 @@ def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, ta
 
     Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
     """
-    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
+    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.internal == DROP}
     own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
     glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
     return open_catalogue(
         table.path, vocabulary_of(taxonomy), columns.no_vectors,
-        given={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
+        column_choices={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from finetune.shops.columns import no_vectors
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.table import Table
 from listing.calibration import GENERAL, Calibration
-from listing.catalogue import tools, vocabulary_of
 from listing.decide.category import shop_votes
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution, best
@@ -23,7 +22,8 @@ from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
 from listing.safety.contacts import sure_contact
 from listing.schema import Observation
-from listing.shop import INDEX, TAXONOMY
+from listing.shops.catalogue import tools, vocabulary_of
+from listing.shops.shop import INDEX, TAXONOMY
 from listing.taxonomy import Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
 from rag_index.imports.importer import Import
@@ -45,8 +45,8 @@ def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) ->
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **learned.questions}}))
     observer, heads = PhotoObserver(folder, stamp, cache / "observed.jsonl"), Heads.load(version / FILE)
     vocabulary = vocabulary_of(taxonomy)
-    catalogue = open_catalogue(table.path, vocabulary, no_vectors, given=table.given, photos=table.photos)
-    made = Import(catalogue, tools(), encoders, cache, sure_contact, features=observer.features, known_as=Path("/new"))
+    catalogue = open_catalogue(table.path, vocabulary, no_vectors, column_choices=table.given, photos=table.photos)
+    made = Import(catalogue, tools(), encoders, cache, sure_contact, features=observer.features, store_as=Path("/new"))
     made.prepare()
     rows: dict[str, list[Row]] = {question: [] for question in learned.questions}
     with rag_index.ListingIndex.open(version / INDEX, encoders.info) as index:

@@ -19,8 +19,8 @@ from listing.observe.source import Context, Source, shares
 from listing.observe.sources import Installed, build_sources
 from listing.request import DraftRequest, Photo
 from listing.schema import Observation
+from listing.shops.translation import in_shop_words
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
-from listing.translation import in_shop_words
 from rag_index.imports.importer import Features
 
 UNHEARD = ("seller", "tower", "roles", "neighbours", "heads", "mllm", "ocr")  # here; ``roles`` reads print

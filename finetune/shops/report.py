@@ -16,9 +16,9 @@ from listing.decide.decision import Decision, Rules
 from listing.say.claims import claims_of
 from listing.say.render import render
 from listing.say.shop_title import shop_title
-from listing.shop import FIGURES
+from listing.shops.shop import FIGURES
+from listing.shops.titles import TitlePattern
 from listing.taxonomy import Taxonomy
-from listing.titles import TitlePattern
 
 FILE = "report.html"
 CARDS, SIDE = 20, 240

@@ -45,7 +45,8 @@ class _ShopWords:
         """Values of closed attributes in the shop's words; columns that are no attribute of ours become one."""
         for name, counts in self.table.values.items():
             entries = self.glossary.values.get(name, {})
-            ours = {v: str(e.ours) for v in counts if (e := entries.get(v)) is not None and e.sure and e.ours != NONE}
+            sure = {v: e for v in counts if (e := entries.get(v)) is not None and e.sure and e.internal != NONE}
+            ours = {v: str(e.internal) for v, e in sure.items()}
             common = {v: n for v, n in counts.most_common() if n >= LEAST_VALUE or v in ours}
             block = self.raw["attributes"].get(name)
             if block is not None and "values_of" in block:  # the words of the attribute that it names
@@ -88,7 +89,7 @@ class _ShopWords:
 
     def _meaning(self, word: str) -> str | None:
         entry = self.glossary.categories.get(word, Entry(None, False))
-        return str(entry.ours) if entry.sure and entry.ours in self.places else None
+        return str(entry.internal) if entry.sure and entry.internal in self.places else None
 
     def _translate(self, question: str, counts: Mapping[str, int], ours: Mapping[str, str]) -> None:
         totals = Counter[str]()

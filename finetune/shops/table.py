@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rag_index.imports.catalogue import Given
+from rag_index.imports.columns import ColumnChoices
 from rag_index.imports.glossary import Glossary
 
 
@@ -14,6 +14,6 @@ class Table:
     """What is learned from. given: field -> columns that a person named; photos: the folder of the photos."""
 
     path: Path
-    given: Given = field(default_factory=dict)
+    given: ColumnChoices = field(default_factory=dict)
     glossary: Glossary | None = None
     photos: Path | None = None

@@ -1,4 +1,4 @@
-"""What the pipeline needs of a multimodal LLM. Two real ones: ``local`` (transformers), ``openai`` (by URL)."""
+"""The interface of a multimodal LLM. Two real ones: ``local`` (transformers), ``openai`` (by URL)."""
 
 from __future__ import annotations
 

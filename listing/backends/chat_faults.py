@@ -1,4 +1,4 @@
-"""What a server's refusal means for the person who named it: one sentence that says what to do."""
+"""The meaning of a server's refusal for the person who named it: one sentence that says what to do."""
 
 from __future__ import annotations
 

@@ -155,8 +155,8 @@ class ChatServer:
                 return await send()
             except openai.APIStatusError as error:
                 pause = _retry_after(error.response.headers.get("retry-after", "").strip(), pause)
-                given_up = error.status_code not in _BUSY or pause > self.patience.longest_pause
-                if given_up or attempt + 1 == self.patience.tries:
+                hopeless = error.status_code not in _BUSY or pause > self.patience.longest_pause
+                if hopeless or attempt + 1 == self.patience.tries:
                     raise
             except openai.APIConnectionError as error:
                 silent = isinstance(error, openai.APITimeoutError) or type(error.__cause__).__name__ in _NOT_THERE
@@ -167,7 +167,7 @@ class ChatServer:
 
     @contextmanager
     def _explained(self, model: str | None = None) -> Iterator[None]:
-        """What goes wrong in the block, as a ``BackendError`` that says what to do."""
+        """Turns errors in the block into a ``BackendError`` that says what to do."""
         try:
             yield
         except openai.APIStatusError as error:

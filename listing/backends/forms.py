@@ -13,7 +13,7 @@ from listing.backends.words import STAND_IN, Options, Token, sureness
 MAX_ENUM = 500  # values of one key; more than that servers refuse or compile for minutes: the prompt names them anyway
 MAX_PHRASES = 8
 _THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
-_SAID, _SURE = ("value", "words"), ("sure", "confidence", "probability")
+_VALUE_KEYS, _SURE_KEYS = ("value", "words"), ("sure", "confidence", "probability")
 
 
 class Unreadable(ValueError):
@@ -56,16 +56,16 @@ def read(form: Form, text: str, tokens: Sequence[Token], photos: int) -> Filled:
     reader = _Reader(whole if listed else text, at, listed, photos)
     choices = {}
     for name, answers in form.choices.items():
-        if name in data and (said := reader.choice(name, data[name], Options(answers, form.also.get(name, {})))):
-            choices[name] = said
+        if name in data and (chances := reader.choice(name, data[name], Options(answers, form.also.get(name, {})))):
+            choices[name] = chances
     first = next(iter(form.choices), None)
     if first is not None and first not in choices:
         raise Unreadable(f'The key "{first}" needs one of the listed values, not {json.dumps(data.get(first))[:80]}.')
     words = {name: read for name in form.words if (read := reader.words(name, data.get(name)))}
-    found = data.get(form.phrases)
-    if not isinstance(found, list):
+    phrase_list = data.get(form.phrases)
+    if not isinstance(phrase_list, list):
         return Filled(choices, words)
-    phrases = [read for item in found[:MAX_PHRASES] if (read := reader.words("", item))]
+    phrases = [read for item in phrase_list[:MAX_PHRASES] if (read := reader.words("", item))]
     return Filled(choices, words, phrases)
 
 
@@ -74,14 +74,14 @@ def _object(text: str, form: Form) -> tuple[dict[str, Any], int]:
     plain = _THOUGHTS.sub(lambda match: " " * len(match[0]), text)
     decoder = json.JSONDecoder()
     best: tuple[int, dict[str, Any], int] | None = None
-    known, at = {*form.choices, *form.words, form.phrases}, plain.find("{")
+    keys, at = {*form.choices, *form.words, form.phrases}, plain.find("{")
     while at >= 0:
         end = at + 1
         try:
-            found, end = decoder.raw_decode(plain, at)
-            count = len(known & found.keys())
+            parsed, end = decoder.raw_decode(plain, at)
+            count = len(keys & parsed.keys())
             if count and (best is None or count >= best[0]):
-                best = (count, found, at)
+                best = (count, parsed, at)
         except (ValueError, RecursionError):
             pass
         at = plain.find("{", end)
@@ -94,9 +94,9 @@ class _Reader:
     def __init__(self, text: str, start: int, tokens: Sequence[Token], photos: int) -> None:
         self.text, self.start, self.tokens, self.photos = text, start, tokens, photos
 
-    def choice(self, name: str, given: Any, options: Options) -> dict[str, float]:
+    def choice(self, name: str, reply: Any, options: Options) -> dict[str, float]:
         """The distribution of a closed key; {} where the value is none of its own."""
-        value, sure, _ = _parts(given)
+        value, sure, _ = _parts(reply)
         answer = options.named(value) if value is not None else None
         if answer is None:
             return {}
@@ -105,38 +105,38 @@ class _Reader:
             return options.measured(answer, self.tokens, place[0], place[1] + 1)  # with the quote that ends it
         return options.chosen(answer, STAND_IN if sure is None else sure)
 
-    def words(self, name: str, given: Any) -> Words | None:
+    def words(self, name: str, reply: Any) -> Words | None:
         """Free words; None where there are none."""
-        value, sure, photo = _parts(given)
+        value, sure, photo = _parts(reply)
         value = " ".join((value or "").split())
         if not value or value.casefold() in ("unknown", "none", "null", "n/a"):
             return None
         if photo is None and self.photos == 1:
             photo = 1
-        known = photo is not None and 1 <= photo <= self.photos
+        exists = photo is not None and 1 <= photo <= self.photos
         # Of a list, the likelihood of a phrase is that of being named at all, and says little of its being right.
         place = self._place(name, value) if name else None
         measured = sureness(self.tokens, *place) if place is not None else None
         sure = measured if measured is not None else sure
-        return Words(value, STAND_IN if sure is None else sure, photo - 1 if photo is not None and known else None)
+        return Words(value, STAND_IN if sure is None else sure, photo - 1 if photo is not None and exists else None)
 
     def _place(self, name: str, value: str) -> tuple[int, int] | None:
         """Where the value stands in the reply; None where it is written otherwise (escapes), or nothing is listed."""
         if not self.tokens:
             return None
         quoted = re.escape(json.dumps(value, ensure_ascii=False))
-        key = rf'"{re.escape(name)}"\s*:\s*(?:\{{\s*"(?:{"|".join(_SAID)})"\s*:\s*)?'
+        key = rf'"{re.escape(name)}"\s*:\s*(?:\{{\s*"(?:{"|".join(_VALUE_KEYS)})"\s*:\s*)?'
         match = re.compile(rf"{key}({quoted})").search(self.text, self.start)
         return (match.start(1) + 1, match.end(1) - 1) if match else None
 
 
-def _parts(given: Any) -> tuple[str | None, float | None, int | None]:
+def _parts(reply: Any) -> tuple[str | None, float | None, int | None]:
     """(value, how sure, photo) of a bare value or of an object with them."""
-    if not isinstance(given, Mapping):
-        return _text(given), None, None
-    value = next((given[key] for key in _SAID if key in given), None)
-    sure = next((given[key] for key in _SURE if isinstance(given.get(key), int | float)), None)
-    photo = given.get("photo")
+    if not isinstance(reply, Mapping):
+        return _text(reply), None, None
+    value = next((reply[key] for key in _VALUE_KEYS if key in reply), None)
+    sure = next((reply[key] for key in _SURE_KEYS if isinstance(reply.get(key), int | float)), None)
+    photo = reply.get("photo")
     if sure is not None and 1 < sure <= 100:
         sure = sure / 100  # percent
     usable = sure is not None and 0 <= sure <= 1

@@ -58,6 +58,6 @@ def _batch(model: Any, processor: Any, image: Image.Image, prompt: str, answers:
     logprobs = logits.float().log_softmax(-1)
     sums = []
     for row, (start, end) in enumerate(spans):
-        wanted = moved["input_ids"][row, start:end]
-        sums.append(logprobs[row, torch.arange(start - 1 - first, end - 1 - first), wanted].sum())
+        targets = moved["input_ids"][row, start:end]
+        sums.append(logprobs[row, torch.arange(start - 1 - first, end - 1 - first), targets].sum())
     return torch.stack(sums)

@@ -13,10 +13,10 @@ from PIL import Image
 
 from listing.backends import turns
 from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends.device import has_bfloat16
 from listing.backends.full_prompts import TREE_USABLE, score_full
 from listing.backends.prefix_tree import Tree
 from listing.backends.templates import correct_template
-from listing.device import has_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ class LocalBackend:
         self.tokenizer = self.processor.tokenizer
         self.name = _model_name(Path(self.source), self.source)
         self.tree = self.model.config.model_type in TREE_USABLE
-        self._frames = {photo: self._frame(photo=photo) for photo in (True, False)} if self.tree else {}
+        self._frame = self._photo_frame() if self.tree else ("", "")
         self.heads = TowerHeads.load(Path(self.source))
         self._looked: list[tuple[ref[Image.Image], torch.Tensor]] = []  # no photo outlives its draft here
 
@@ -93,11 +93,11 @@ class LocalBackend:
         asked = sorted({ends[number] for answer in answers for number, _ in answer})
         column = {index: i for i, index in enumerate(asked)}
         where = torch.tensor([column[ends[number]] for answer in answers for number, _ in answer], device=self.device)
-        wanted = torch.tensor([token for answer in answers for _, token in answer], device=self.device)
+        targets = torch.tensor([token for answer in answers for _, token in answer], device=self.device)
         with torch.inference_mode():
             hidden = self._run(tree, self._image_features(images))
             logprobs = self.model.get_output_embeddings()(hidden[:, asked]).float().log_softmax(-1)
-            picked = logprobs[:, where, wanted]
+            picked = logprobs[:, where, targets]
         sums = torch.stack([part.sum(-1) for part in picked.split([len(a) for a in answers], dim=1)], dim=1)
         return [self._shares(row, questions) for row in sums]
 
@@ -128,28 +128,24 @@ class LocalBackend:
         return tree, answers
 
     def prefix_ids(self) -> list[int]:
-        """What stands before the question: the opening of the user's turn and the image tokens."""
-        before, _ = self._frames[True]
+        """Tokens before the question: the opening of the user's turn and the image tokens."""
+        before, _ = self._frame
         count = self.model.config.image_seq_length
         return self._ids(before.replace(self.processor.image_token, self.processor.image_token * count))
 
     def question_ids(self, prompt: str) -> list[int]:
         """The question, the end of the user's turn and the opening of the assistant's."""
-        _, after = self._frames[True]
+        _, after = self._frame
         return self._ids(prompt + after)
-
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """A whole user's turn without a photo, and the opening of the assistant's."""
-        before, after = self._frames[False]
-        return self._ids(before + prompt + after)
 
     def answer_ids(self, answer: str) -> list[int]:
         """The answer and the end of the turn."""
         return [*self._ids(answer), self.tokenizer.eos_token_id]
 
-    def _frame(self, *, photo: bool) -> tuple[str, str]:
+    def _photo_frame(self) -> tuple[str, str]:
+        """The template's text before and after a prompt about a photo."""
         mark = "\u241f"  # never tokenised: only splits the rendered template
-        before, after = turns.render(self.processor, [turns.question(mark, int(photo))], ask=True).split(mark)
+        before, after = turns.render(self.processor, [turns.question(mark)], ask=True).split(mark)
         return before, after
 
     def _ids(self, text: str) -> list[int]:
@@ -159,11 +155,11 @@ class LocalBackend:
         """[photos, image tokens, hidden]; a photo of the last questions is not looked at again."""
         import torch
 
-        known = {id(photo()): features for photo, features in self._looked if photo() is not None}
-        if new := [image for image in images if id(image) not in known]:
-            known |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
-            self._looked = [(ref(image), known[id(image)]) for image in images][-LOOKED:]
-        return torch.stack([known[id(image)] for image in images])
+        features_by_image = {id(photo()): features for photo, features in self._looked if photo() is not None}
+        if new := [image for image in images if id(image) not in features_by_image]:
+            features_by_image |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
+            self._looked = [(ref(image), features_by_image[id(image)]) for image in images][-LOOKED:]
+        return torch.stack([features_by_image[id(image)] for image in images])
 
     def _look(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]

@@ -38,7 +38,7 @@ MAX_PHOTOS = 4  # of one item; more cost time and context and show little
 _JPEG_QUALITY = 90
 _ALTERNATIVES = 20  # most servers list no more
 _WORD_TOKENS, _FORM_TOKENS = 16, 900
-_FORMS_GIVEN_UP = 3  # unreadable forms in a row after which a model is asked question by question
+_MAX_UNREADABLE = 3  # unreadable forms in a row after which a model is asked question by question
 _TOO_MUCH = frozenset({400, 413, 422})  # how servers refuse more photos than they take in one prompt
 MAX_LISTED = 10  # models named in a message
 _TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
@@ -46,7 +46,7 @@ _TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Taken:
-    """What the server takes, as far as it has refused nothing: a schema, log-probabilities, photos of which size."""
+    """Features of the server, as far as it has refused none: a schema, log-probabilities, photos of which size."""
 
     schema: bool = True
     logprobs: bool = True
@@ -54,7 +54,7 @@ class _Taken:
     photos: int = MAX_PHOTOS
 
     def without(self, error: Refusal, *, form: bool) -> _Taken | None:
-        """What to ask for after a refusal; None: nothing less would help."""
+        """Features to ask for after a refusal; None: nothing less would help."""
         words = str(error)
         few = _TOO_MANY.search(words)
         if few and 1 <= int(few[1]) < self.photos:
@@ -99,29 +99,29 @@ class OpenAIBackend:
         self._sees = self._warned = False
         self._looking = Lock()
 
-    def _choose_model(self, wanted: str | None) -> str:
+    def _choose_model(self, requested: str | None) -> str:
         try:
             listed = self._server.models()
         except Refusal as error:
-            if wanted is None or error.status not in (404, 405):  # some gateways list nothing
+            if requested is None or error.status not in (404, 405):  # some gateways list nothing
                 raise
-            return wanted
-        if wanted is not None and (wanted in listed or not listed):
-            return wanted
-        if wanted is None and len(listed) == 1:
+            return requested
+        if requested is not None and (requested in listed or not listed):
+            return requested
+        if requested is None and len(listed) == 1:
             return listed[0]
         url = self._server.url
         if not listed:
             raise BackendError(f"The server at {url} lists no model: name one, like --model {url}#MODEL.")
         choices = ", ".join(listed[:MAX_LISTED]) + (", ..." if len(listed) > MAX_LISTED else "")
-        what = f"does not serve {wanted!r}" if wanted is not None else "serves several models"
+        what = f"does not serve {requested!r}" if requested is not None else "serves several models"
         raise BackendError(f"The server at {url} {what}: name one of {choices}, like --model {url}#{listed[0]}.")
 
     # -- everything at once -----------------------------------------------------------------------------------------
 
     def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
         """See ``FormBackend.fill``; what cannot be read is asked for once more, with what is wrong with it."""
-        if self._unreadable >= _FORMS_GIVEN_UP:
+        if self._unreadable >= _MAX_UNREADABLE:
             return None
         self._check_sight(images[0])
         prompt = form.prompt
@@ -200,17 +200,17 @@ class OpenAIBackend:
             schema = forms.schema(form, min(len(images), taken.photos), confident)
             body["response_format"] = {"type": "json_schema", "json_schema": {"name": "item", "schema": schema}}
         completion = self._server.complete(body)
-        said = getattr(completion, "model", None)
-        if said and not self._warned and not (said in self.name or self.name in said):
+        model = getattr(completion, "model", None)
+        if model and not self._warned and not (model in self.name or self.name in model):
             self._warned = True
-            log.warning("%s answers as %s and not as %s: is it the model you mean?", self._server.url, said, self.name)
+            log.warning("%s answers as %s and not as %s: is it the model you mean?", self._server.url, model, self.name)
         return completion
 
     def _body(self, taken: _Taken, images: Sequence[Image.Image], prompt: str, max_tokens: int) -> Mapping[str, Any]:
-        shown = [data_url(image, taken.side) for image in images[: taken.photos]]
+        urls = [data_url(image, taken.side) for image in images[: taken.photos]]
         content: str | list[dict[str, Any]] = prompt
-        if shown:
-            content = [*({"type": "image_url", "image_url": {"url": url}} for url in shown)]
+        if urls:
+            content = [*({"type": "image_url", "image_url": {"url": url}} for url in urls)]
             content.append({"type": "text", "text": prompt})
         messages = [{"role": "user", "content": content}]
         return {"model": self.name, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
@@ -224,11 +224,11 @@ class OpenAIBackend:
         with self._looking:
             if self._sees:
                 return
-            seen, taken = self._complete([image], "?", 1)
+            sighted, taken = self._complete([image], "?", 1)
             blind, _ = self._complete([], "?", 1)
-            if taken.logprobs and not _tokens(seen):
+            if taken.logprobs and not _tokens(sighted):
                 self._taken = replace(taken, logprobs=False)
-            counts = [getattr(answer.usage, "prompt_tokens", None) or 0 for answer in (seen, blind)]
+            counts = [getattr(answer.usage, "prompt_tokens", None) or 0 for answer in (sighted, blind)]
             if all(counts) and counts[0] <= counts[1]:
                 raise BackendError(
                     f"The model {self.name!r} at {self._server.url} does not see the photo: "

@@ -1,6 +1,6 @@
 """Many continuations of one prefix in a single forward pass.
 
-A photo costs about fifty tokens; asking twenty things about it would pay for them twenty times. Instead all questions
+A photo costs about fifty tokens; twenty questions about it would pay for them twenty times. Instead all questions
 (and all candidate answers of each) are laid out in one sequence as a tree: a token sees its own node so far and its
 ancestors, nothing else, and its position counts along its own branch. The result equals separate passes.
 """
@@ -86,14 +86,14 @@ class Tree:
         What several answers begin with is laid out once, and the last token of each not at all: nothing follows it.
         """
         numbers: dict[tuple[int, ...], int] = {(): parent}
-        found = []
+        paths = []
         for answer in answers:
             begun = [tuple(answer[:length]) for length in range(len(answer))]
             for part in begun[1:]:
                 if part not in numbers:
                     numbers[part] = self.add(part[-1:], numbers[part[:-1]])
-            found.append([(numbers[part], token) for part, token in zip(begun, answer, strict=True)])
-        return found
+            paths.append([(numbers[part], token) for part, token in zip(begun, answer, strict=True)])
+        return paths
 
     def before(self, number: int) -> list[int]:
         """Sequence index of the token that predicts each token of node ``number``; ValueError of a root."""

@@ -1,4 +1,4 @@
-"""What a reply in words says of a closed question: the option that it names, and how sure the model was of it.
+"""The answer to a closed question in a reply of words: the option that it names, and how sure the model was of it.
 
 Where the server lists the alternatives of each token, they are followed along the reply: what was put on words that
 name another option is that option's, what was put on anything else is spread evenly and makes no option surer. Where
@@ -43,9 +43,9 @@ class Options:
         means = {_folded(other): answer for other, answer in self.also.items()}
         if words in means:
             return means[words]
-        found = {a for a in self.answers if re.search(rf"(?<!\w){re.escape(_folded(a))}(?!\w)", words)}
-        inside = {a for a in found if any(_folded(a) in _folded(b) and a != b for b in found)}  # blue in light-blue
-        return (found - inside).pop() if len(found - inside) == 1 else None
+        named = {a for a in self.answers if re.search(rf"(?<!\w){re.escape(_folded(a))}(?!\w)", words)}
+        inside = {a for a in named if any(_folded(a) in _folded(b) and a != b for b in named)}  # blue in light-blue
+        return (named - inside).pop() if len(named - inside) == 1 else None
 
     def chosen(self, answer: str, sure: float = STAND_IN) -> dict[str, float]:
         """All answers, the chosen one with probability ``sure``, the rest evenly."""
@@ -55,7 +55,7 @@ class Options:
     def measured(self, answer: str, tokens: Sequence[Token], start: int, end: int) -> dict[str, float]:
         """All answers by the tokens of a reply, whose characters ``start`` to ``end`` say ``answer``."""
         mass = dict.fromkeys(self.answers, 0.0)
-        reach, said, at = 1.0, "", 0
+        reach, written, at = 1.0, "", 0
         for token in tokens:
             first, at = at, at + len(token.text)
             if at <= start:
@@ -65,11 +65,11 @@ class Options:
             lead = token.text[: max(0, start - first)]
             for other, logprob in token.others:
                 if other != token.text and other.startswith(lead):
-                    fitting = self._begun(said + other[len(lead) :])
+                    fitting = self._begun(written + other[len(lead) :])
                     for option in fitting:
                         mass[option] += reach * _probability(logprob) / len(fitting)
             reach *= _probability(token.logprob)
-            said += token.text[len(lead) : len(token.text) - max(0, at - end)]
+            written += token.text[len(lead) : len(token.text) - max(0, at - end)]
         mass[answer] += reach
         total = sum(mass.values())
         rest = max(0.0, 1.0 - total) / len(mass)

@@ -62,7 +62,7 @@ def disconnect() -> None:
 
 
 def _connect(workers: int) -> bool:
-    """Whether a cluster had to be joined or started."""
+    """True if a cluster had to be joined or started."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:

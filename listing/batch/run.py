@@ -95,14 +95,14 @@ def read_rows(source: Path) -> Iterator[Row]:
         raise BatchInputError(
             f"{source} cannot be read ({error.strerror}): name a folder with photos or a JSONL file."
         ) from error
-    seen: set[str] = set()
+    ids: set[str] = set()
     with file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield _parse(line, number, source.parent, seen)
+                yield _parse(line, number, source.parent, ids)
 
 
-def _parse(line: bytes, number: int, base: Path, seen: set[str]) -> Row:
+def _parse(line: bytes, number: int, base: Path, ids: set[str]) -> Row:
     fallback = f"line {number}"
     try:
         parsed = _Line.model_validate_json(line)
@@ -110,10 +110,10 @@ def _parse(line: bytes, number: int, base: Path, seen: set[str]) -> Row:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"
         return Row(id=fallback, problem=("bad_row", f"Line {number} is not a usable row ({where}: {first['msg']})."))
-    if parsed.id in seen:
+    if parsed.id in ids:
         repeated = f"Line {number} repeats the id '{parsed.id}'; give each row its own."
         return Row(id=parsed.id, problem=("duplicate_id", repeated))
-    seen.add(parsed.id)
+    ids.add(parsed.id)
     return Row(parsed.id, tuple(parsed.photos), parsed.note, parsed.category, parsed.seller_id, base)
 
 

@@ -32,7 +32,7 @@ _MIN_VOTE = 0.5  # of past listings, to be named as support
 
 @dataclass(frozen=True)
 class Reading:
-    """What the sources say of one attribute: the combined distribution, and each source's own as far as it is heard."""
+    """The sources' word on one attribute: the combined distribution, and each source's own as far as it is heard."""
 
     attribute: Attribute
     probabilities: Distribution
@@ -60,7 +60,7 @@ class Facts:
 
     @cached_property
     def readings(self) -> dict[str, Reading]:
-        """What the sources say of each attribute that can be seen."""
+        """The sources' word on each attribute that can be seen."""
         attributes = self.taxonomy.schema_of(self.node)
         return {a.name: r for a in attributes if (r := self._reading(a)) is not None}
 
@@ -80,7 +80,7 @@ class Facts:
     def _fact(self, attribute: Attribute) -> AttributeValue:
         if answer := self.views.by(attribute.name, "seller"):
             return _stated(attribute.name, answer[0], locked=True)
-        fact = self._printed(attribute.name) or self._seen(attribute) or self._worded(attribute.name)
+        fact = self._printed(attribute.name) or self._visible(attribute) or self._worded(attribute.name)
         note = self.views.by(attribute.name, "note")
         return self._noted(attribute, note[0], fact) if note else fact or AttributeValue(name=attribute.name)
 
@@ -106,7 +106,7 @@ class Facts:
         )
 
     def _worded(self, name: str) -> AttributeValue | None:
-        """What a model reads or calls by itself: to be checked, however sure it is."""
+        """A value that a model reads or calls by itself: to be checked, however sure it is."""
         words = [o for o in self.views.by(name, "mllm") if o.text is not None]
         if not words:
             return None
@@ -114,7 +114,7 @@ class Facts:
         return _suggested(name, _value(words[0]), _score(words[0]), [evidence])
 
     def _noted(self, attribute: Attribute, note: Observation, fact: AttributeValue | None) -> AttributeValue:
-        """What the note states; wear that was surely seen is told as well."""
+        """The note's statement; wear that was surely seen is told as well."""
         name, value = attribute.name, _value(note)
         if attribute.many:
             values = [v for v in value.split(", ") if not attribute.values or v in self._values(name)]
@@ -170,7 +170,7 @@ class Facts:
         return named | {value: (1 - part) * p for value, p in rest.items()}
 
     def sources(self, attribute: Attribute) -> dict[str, Distribution]:
-        """What each source says of a closed attribute, over the answers that it has here."""
+        """Each source's distribution on a closed attribute, over the answers that it has here."""
         pooled = self.views.pooled(attribute.name)
         votes = pooled.pop("neighbours", None)
         sources: dict[str, Distribution] = {s: _within(d, attribute) for s, d in pooled.items()}
@@ -181,9 +181,9 @@ class Facts:
 
     def _type(self, attribute: Attribute) -> Reading | None:
         """The specific type ("jeans"), among those that items of the category have and that name no other category."""
-        own = [t for t in self.types.get(self.node.name, ()) if not self._names_another(t)]
+        fitting = [t for t in self.types.get(self.node.name, ()) if not self._names_another(t)]
         by_photo = {
-            i: normalised({t: p for t, p in view.items() if t in own})
+            i: normalised({t: p for t, p in view.items() if t in fitting})
             for i, view in self.views.classifier(ITEM_TYPE).items()
         }
         shares = over_photos({i: view for i, view in by_photo.items() if view}, self.views.trust)
@@ -195,7 +195,7 @@ class Facts:
         leaf = self.taxonomy.find(item_type)
         return leaf is not None and leaf.name != self.node.name
 
-    def _seen(self, attribute: Attribute) -> AttributeValue | None:
+    def _visible(self, attribute: Attribute) -> AttributeValue | None:
         if attribute.name == CONDITION and (signs := self._signs()) is not None:
             return signs
         reading = self.readings.get(attribute.name)
@@ -248,12 +248,12 @@ class Facts:
     def _support(self, reading: Reading, value: str) -> list[Evidence]:
         """Evidence of every source that is heard and says so."""
         name, evidence = reading.attribute.name, []
-        for source, shown in _LOOKING.items():
+        for source, label in _LOOKING.items():
             if source in reading.sources:
                 photo = self._clearest(name, source, value)
                 score = reading.sources[source].get(value, 0.0)
                 text = value if name == ITEM_TYPE else None
-                evidence.append(Evidence(source=shown, photo=photo, score=score, text=text))
+                evidence.append(Evidence(source=label, photo=photo, score=score, text=text))
         if "pixels" in reading.sources:
             clear = [o for o in self.views.by(name, "pixels") if o.photo in self.views.clear]
             evidence += [_evidence(o, value) for o in clear if o.probabilities.get(value, 0.0) > 0]
@@ -286,7 +286,7 @@ def _within(distribution: Distribution, attribute: Attribute) -> dict[str, float
 
 
 def _repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
-    """Whether a second colour only says the first one again."""
+    """True if a second colour only says the first one again."""
     value = fact.value or fact.suggestion
     return colour is not None and value is not None and value in (colour.value, colour.suggestion)
 
@@ -298,7 +298,7 @@ def _suggested(name: str, value: str, p: float, evidence: list[Evidence], others
 
 
 def _stated(name: str, observation: Observation, *, locked: bool = False) -> AttributeValue:
-    """What the seller stated: supported by their word; an answer is locked."""
+    """A fact that the seller stated: supported by their word; an answer is locked."""
     value = _value(observation)
     evidence = [Evidence(source="seller", text=value)]
     return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence, locked=locked)

@@ -15,11 +15,11 @@ from listing.decide.pool import Distribution, best, combine, damped, mean, norma
 from listing.decide.views import Views
 from listing.prompts import NO_CATEGORY
 from listing.schema import Candidate, Category, Flag
+from listing.shops.translation import with_unnamed
 from listing.taxonomy import Taxonomy
-from listing.translation import with_unnamed
 
 CANDIDATES = 3
-_FLOOR = 0.01  # keeps one source's zero from vetoing what all others say
+_SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
 _LEAST_KIND, _ALIKE = 0.4, 0.35
@@ -33,7 +33,7 @@ def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) 
         return category
     others = [c for c in category.candidates if c.value != choice][: CANDIDATES - 1]
     candidates = [Candidate(value=choice, confidence=1.0), *others]
-    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources, in_range=True)
+    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources)
 
 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
@@ -45,7 +45,7 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     if whole_tree and "mllm" in pooled:
         return _one_pool(pooled, views, taxonomy, calibration)
     if not (pooled or imagenet):
-        return Category(value=None, confidence=0.0, in_range=False)
+        return _category(None, 0.0, (), {})
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, tuned, calibration.range)
     return _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
@@ -72,17 +72,12 @@ def _shop_pool(
 ) -> Category:
     """The category by one pool of all sources, weighted as measured on the shop's past listings."""
     pool = combine(votes, calibration.of("category").weights)
-    order = ranked(normalised({name: p for name, p in pool.items() if name in taxonomy.categories}))[:CANDIDATES]
-    candidates = [Candidate(value=name, confidence=min(1.0, p)) for name, p in order if p > 0]
+    shares = normalised({name: p for name, p in pool.items() if name in taxonomy.categories})
+    order = [(name, p) for name, p in ranked(shares)[:CANDIDATES] if p > 0]
     least = 0.0 if "item" in roles else calibration.range.min_unrecognised
-    sure = bool(candidates) and candidates[0].confidence >= least
-    return Category(
-        value=candidates[0].value if sure else None,
-        confidence=candidates[0].confidence if sure else 0.0,
-        candidates=candidates,
-        sources=_best_by_source(votes, taxonomy),
-        in_range=sure,
-    )
+    sure = bool(order) and min(1.0, order[0][1]) >= least
+    value, confidence = order[0] if sure else (None, 0.0)
+    return _category(value, confidence, order, _best_by_source(votes, taxonomy))
 
 
 def _one_pool(
@@ -95,12 +90,20 @@ def _one_pool(
     top, p = best(pool)
     leaf = top in taxonomy.categories
     candidates = [(name, q) for name, q in ranked(pool) if name in taxonomy.categories and q >= 0.02][:CANDIDATES]
+    sources = _best_by_source({s: d for s, d in pooled.items() if s in ("mllm", "neighbours")}, taxonomy)
+    return _category(top if leaf else None, p if leaf else 0.0, candidates, sources)
+
+
+def _category(
+    value: str | None, confidence: float, candidates: Sequence[tuple[str, float]], sources: dict[str, Candidate]
+) -> Category:
+    """The category from pairs (name, probability), which sum to 1 but for rounding."""
     return Category(
-        value=top if leaf else None,
-        confidence=min(1.0, p) if leaf else 0.0,
-        candidates=[Candidate(value=name, confidence=min(1.0, q)) for name, q in candidates],
-        sources=_best_by_source({s: d for s, d in pooled.items() if s in ("mllm", "neighbours")}, taxonomy),
-        in_range=leaf,
+        value=value,
+        confidence=min(1.0, confidence),
+        candidates=[Candidate(value=name, confidence=min(1.0, p)) for name, p in candidates],
+        sources=sources,
+        in_range=value is not None,
     )
 
 
@@ -145,17 +148,11 @@ def _two_ranges(
     least = 0.0 if "item" in roles else limits.min_unrecognised
     value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy, limits, least)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
-    return Category(
-        value=value,
-        confidence=min(1.0, confidence),
-        candidates=[Candidate(value=name, confidence=min(1.0, p)) for name, p in candidates],
-        sources=_best_by_source(opinions, taxonomy),
-        in_range=value is not None,
-    )
+    return _category(value, confidence, candidates, _best_by_source(opinions, taxonomy))
 
 
 def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -> Distribution:
-    """What may be named: no garment that the towers do not know, and nothing by its label alone."""
+    """The names that may be stated: no garment that the towers do not know, and nothing by its label alone."""
     if "item" in roles:
         return pool
     return {} if "label" in roles else {name: p for name, p in pool.items() if name not in tuned}
@@ -199,7 +196,7 @@ def _garment_pool(votes: Mapping[str, Distribution], names: frozenset[str], weig
     for source, opinion in heard.items():
         mass = sum(opinion.values())
         for name in logs:
-            share = (opinion.get(name, 0.0) / mass + _FLOOR) / (1 + _FLOOR * len(names))
+            share = (opinion.get(name, 0.0) / mass + _SMOOTHING) / (1 + _SMOOTHING * len(names))
             logs[name] += weights[source] * math.log(share)
     peak = max(logs.values())
     raised = {name: math.exp(value - peak) for name, value in logs.items()}
@@ -228,7 +225,7 @@ def _best_by_source(votes: Mapping[str, Distribution], taxonomy: Taxonomy) -> di
 
 
 def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list[Flag]:
-    """What the seller should know of category and photos; nothing of a category that they chose."""
+    """Remarks for the seller on category and photos; nothing of a category that they chose."""
     chosen = views.first("category", "seller") is not None
     photos = _no_item(views.roles) if "item" in views.roles or not chosen else []
     if chosen:

@@ -26,7 +26,7 @@ _WORTH_A_LOOK_FACT = 0.02
 
 @dataclass(frozen=True)
 class Rules:
-    """What decides: the tree with its attributes, the calibration, and the specific types of each category."""
+    """The rules that decide: the tree with its attributes, the calibration, and the specific types of each category."""
 
     taxonomy: Taxonomy
     calibration: Calibration
@@ -34,7 +34,7 @@ class Rules:
 
 
 class Decision:
-    """What follows from the observations of one item of ``count`` photos, worked out where it is asked for."""
+    """The conclusions from the observations of one item of ``count`` photos, worked out where it is asked for."""
 
     def __init__(self, observations: Sequence[Observation], count: int, rules: Rules) -> None:
         self.rules, self.views = rules, Views(observations, count)
@@ -74,7 +74,7 @@ class Decision:
 
     @cached_property
     def details(self) -> list[Detail]:
-        """What the photos show beyond the attributes, the likeliest first; one clear photo is enough.
+        """Details that the photos show beyond the attributes, the likeliest first; one clear photo is enough.
 
         By a model that was taught to name details, else by the evidence tower, which knows garments alone.
         """
@@ -82,8 +82,8 @@ class Decision:
         for phrase, p, photo in self._details():
             if phrase not in likeliest or p > likeliest[phrase][0]:
                 likeliest[phrase] = min(1.0, p), photo
-        found = {phrase: p for phrase, (p, _) in likeliest.items()}
-        shares = found if self._named else together(found)
+        probabilities = {phrase: p for phrase, (p, _) in likeliest.items()}
+        shares = probabilities if self._named else together(probabilities)
         return [
             Detail(phrase=phrase, confidence=p, photo=likeliest[phrase][1])
             for phrase, p in sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))

@@ -1,4 +1,4 @@
-"""Details that exclude each other are decided together: one thing has one kind of legs, of hem, of toes."""
+"""Details that exclude each other are decided together: one item has one kind of legs, of hem, of toes."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Views:
         return [o for o in self.observations if o.question == question and o.source == source]
 
     def speaks(self, source: str) -> bool:
-        """Whether a source has observed anything."""
+        """True if a source has observed anything."""
         return any(o.source == source for o in self.observations)
 
     def first(self, question: str, source: str) -> str | None:
@@ -48,7 +48,7 @@ class Views:
 
     @cached_property
     def roles(self) -> list[str]:
-        """Of each photo: ``item``, ``label`` or ``nothing``."""
+        """The role of each photo: ``item``, ``label`` or ``nothing``."""
         roles = {o.photo: next(iter(o.probabilities)) for o in self.observations if o.question == "role"}
         return [roles.get(i, "item") for i in range(self.count)]
 
@@ -88,7 +88,7 @@ class Views:
         return {i: mean([views[i] for views in towers if i in views]) for i in photos}
 
     def pooled(self, question: str) -> dict[str, Distribution]:
-        """What each source says of a question over all photos that show the item, by its name in the calibration."""
+        """Distributions of a question by source over all photos that show the item, by its name in the calibration."""
         pools = {
             "classifier": over_photos(self._items(self.classifier(question)), self.trust)
             if question != "condition"

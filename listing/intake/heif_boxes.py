@@ -51,7 +51,7 @@ def _only(kind: bytes, data: bytes, start: int, end: int) -> _Box:
 
 def _items(data: bytes, box: _Box) -> tuple[int, set[int]]:
     """(number of images that are not hidden, ids of all images). Tiles of a larger image are hidden."""
-    shown, images = 0, set()
+    visible, images = 0, set()
     start = box.start + (6 if data[box.start] == 0 else 8)
     for kind, at, _ in _boxes(data, start, box.end):
         if kind != b"infe":
@@ -59,8 +59,8 @@ def _items(data: bytes, box: _Box) -> tuple[int, set[int]]:
         item, sort = struct.unpack_from(">I2x4s" if data[at] > 2 else ">H2x4s", data, at + 4)
         if sort in _IMAGES:
             images.add(item)
-            shown += not data[at + 3] & 1
-    return shown, images
+            visible += not data[at + 3] & 1
+    return visible, images
 
 
 def _lengths(data: bytes, box: _Box) -> Iterator[tuple[int, int]]:

@@ -45,7 +45,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """What a header says; ``decode`` then reads the pixels.
+    """A photo file's header; ``decode`` then reads the pixels.
 
     kind: the format in words. size: (width, height) in px. memory: most bytes that decoding takes.
     """
@@ -85,18 +85,18 @@ def _jpeg(data: bytes, long_side: int) -> PhotoFile:
         raise ValueError("a JPEG with too many scans")
     opened = _Jpeg(io.BytesIO(data))
     width, height = opened.size
-    wanted = _DRAFT_GAP * long_side / max(width, height)
+    scale = _DRAFT_GAP * long_side / max(width, height)
     held = 0.0
     if _is_buffered(opened, data):  # all coefficients of the photo are held, two bytes each
         samples = sum(across * down for _, across, down, _ in opened.layer)
         held = 2 * width * height * samples / max(a * d for _, a, d, _ in opened.layer)
-    opened.draft(None, (math.ceil(width * wanted), math.ceil(height * wanted)))
+    opened.draft(None, (math.ceil(width * scale), math.ceil(height * scale)))
     kind = "progressive JPEG" if held else "JPEG"
     return PhotoFile(kind, (width, height), held + 4 * opened.width * opened.height, lambda: _decoded(opened))
 
 
 def _is_buffered(opened: JpegImagePlugin.JpegImageFile, data: bytes) -> bool:
-    """Whether the decoder needs all scans before the first row: progressive, or not all bands in the first scan."""
+    """True if the decoder needs all scans before the first row: progressive, or not all bands in the first scan."""
     assert opened.fp is not None
     length = 6 + 2 * len(opened.layer)
     start = opened.fp.tell() - length - 2

@@ -48,7 +48,7 @@ class PhotoError(IplError, ValueError):
 
 @dataclass(frozen=True)
 class PhotoLimits:
-    """What intake accepts, and how large the photos are that it hands on."""
+    """Limits of what intake accepts, and how large the photos are that it hands on."""
 
     count: int = 8  # most photos of one item
     bytes: int = 25_000_000  # most of one file

@@ -75,24 +75,25 @@ def assess(
     photos: Sequence[Mapping[str, float]],
     flags: Sequence[Flag],
     expected: Sequence[str],
-    own: tuple[str, str] = ("", ""),
+    generated: tuple[str, str] = ("", ""),
 ) -> Quality:
     """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
     expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
-    own: title and description as the program writes them; no text counts less for being like these.
+    generated: title and description as the program writes them; no text counts less for being like these.
     """
     flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
-    known = {f.name for f in attributes if f.value is not None or f.locked or _told(f)}  # left out is an answer, too
-    missing = [name for name in expected if name not in known]
+    # What the seller left out is an answer, too.
+    stated = {f.name for f in attributes if f.value is not None or f.locked or _from_seller(f)}
+    missing = [name for name in expected if name not in stated]
     guesses = [fact.name for fact in attributes if fact.value is None and fact.suggestion is not None]
     parts = {
         "completeness": 1 - len(missing) / len(expected) if expected else 0.0,
         "photos": _photo_share(photos),
-        "evidence": len(known) / (len(known) + len(guesses)) if known or guesses else 0.0,
-        "length": _beside(_length(title, description, own[0]), _length(*own, own[0])),
+        "evidence": len(stated) / (len(stated) + len(guesses)) if stated or guesses else 0.0,
+        "length": _versus(_length(title, description, generated[0]), _length(*generated, generated[0])),
         "violations": max(0.0, 1 - len(flags) / 3),
-        "readability": _beside(_readable(title, description), _readable(*own)),
+        "readability": _versus(_readable(title, description), _readable(*generated)),
     }
     parts = {name: round(share, 3) for name, share in parts.items()}  # as they are stored: the score follows from them
     tips = {
@@ -113,7 +114,7 @@ def assess(
 
 
 def _readability_tip(text: str) -> str:
-    """What makes a text hard to read; nothing where there is no text."""
+    """A tip on what makes a text hard to read; nothing where there is no text."""
     if not text:
         return ""
     return "Write it in small letters, not in capitals." if _shouted(text) > _BAD else "Write shorter sentences."
@@ -130,19 +131,19 @@ def _photo_share(photos: Sequence[Mapping[str, float]]) -> float:
     return _COUNT_SHARE.get(len(photos), 1.0) * float(np.mean(good)) if good else 0.0
 
 
-def _told(fact: AttributeValue) -> bool:
+def _from_seller(fact: AttributeValue) -> bool:
     return any(evidence.source == "seller" for evidence in fact.evidence)
 
 
-def _beside(share: float, own: float) -> float:
+def _versus(share: float, reference: float) -> float:
     """The share of the texts, where that of the program's own counts as full."""
-    return min(1.0, share / (own or 1.0))
+    return min(1.0, share / (reference or 1.0))
 
 
-def _length(title: str, description: str, own: str) -> float:
-    """``own``: the program's title, beside which there is room for a word or two of the seller's."""
+def _length(title: str, description: str, generated: str) -> float:
+    """``generated``: the program's title, beside which there is room for a word or two of the seller's."""
     least, most = _TITLE_LENGTH
-    most = max(most, len(own) + least) if own else most
+    most = max(most, len(generated) + least) if generated else most
     return (_within(len(title), least, most) + _within(len(description), *_DESCRIPTION_LENGTH)) / 2
 
 
@@ -168,8 +169,8 @@ def readability(text: str) -> float:
 
 
 def _listed(names: Sequence[str]) -> str:
-    known = load_taxonomy().attributes
-    return ", ".join(known[name].label if name in known else name.replace("_", " ") for name in names)
+    attributes = load_taxonomy().attributes
+    return ", ".join(attributes[name].label if name in attributes else name.replace("_", " ") for name in names)
 
 
 def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:

@@ -1,1 +1,1 @@
-"""What the photos and the seller say: one file a source, each answering with observations and judging nothing."""
+"""Sources of observations on photos and note: one file each, each answering with observations and judging nothing."""

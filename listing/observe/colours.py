@@ -9,7 +9,7 @@ from listing.observe.networks.colour_pixels import pixel_view
 from listing.observe.source import Context, Source, Stage, shares
 from listing.request import Photo
 from listing.schema import IMPOSSIBLE_COLOUR, Observation
-from listing.translation import in_shop_words
+from listing.shops.translation import in_shop_words
 
 _LEAST_TRUST = 0.5  # of the best photo's, for a photo's colours to count
 

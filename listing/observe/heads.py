@@ -72,5 +72,5 @@ class ShopHeads(Source):
         features = self.features([photo.image for photo in photos])
         for question, values in self.heads.values.items():
             for i, row in enumerate(self.heads(features, question).tolist()):
-                known = shares(dict(zip(values, row, strict=True)))
-                yield Observation(source=self.name, question=question, photo=i, probabilities=known)
+                probabilities = shares(dict(zip(values, row, strict=True)))
+                yield Observation(source=self.name, question=question, photo=i, probabilities=probabilities)

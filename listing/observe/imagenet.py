@@ -25,7 +25,7 @@ class ImageNetHead(Source):
         return cls(ImageNetClassifier(folder)) if (folder / FILE).is_file() else None
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
-        """Of each photo."""
+        """Leaves and the share of clothes, of each photo."""
         for i, photo in enumerate(photos):
             probabilities = self.classifier.probabilities(photo.image)
             leaves = category_scores(probabilities, context.taxonomy)

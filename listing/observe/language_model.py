@@ -118,7 +118,7 @@ def item_form(taxonomy: Taxonomy, category: str | None = None) -> Form:
 
 
 def _other_words(attribute: Attribute) -> dict[str, str]:
-    """What a phrase means, where it means one value alone."""
+    """Phrase -> the value that it means, where it means one alone."""
     meant: dict[str, set[str]] = {}
     for value, phrases in attribute.phrases.items():
         for phrase in phrases if value in attribute.values else ():

@@ -1,4 +1,4 @@
-"""What a seller's note states: size, brand, material, condition, flaws, prices. A small grammar over ``note.yaml``.
+"""Statements of a seller's note: size, brand, material, condition, flaws, prices. A small grammar over ``note.yaml``.
 
 It is built to miss rather than to invent: what it reads counts as the seller's word.
 """
@@ -15,13 +15,12 @@ from typing import Any
 import yaml
 
 from listing.observe.printed.brands import brand_names, find_brand
-from listing.observe.printed.labels import find_material
+from listing.observe.printed.labels import LETTERS, find_material
 from listing.observe.printed.ocr import OcrSpan
 from listing.safety.contacts import scrub
 from listing.safety.injection import sentences_without_orders
 
 MAX_FLAWS = 80  # characters, as of any fact that a seller states
-_LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
 _NUMBER = r"\d{1,3}(?:[.,]5| [123]/[23]|[/-]\d{1,3})?"
 _EU_SIZES = range(16, 53)
 _AMOUNT = r"\d{1,5}(?:[.,]\d{2})?"
@@ -45,7 +44,7 @@ def read_note(note: str) -> Noted:
     statements = list(_statements(text))
     flaws, wear = _flaws(statements)
     brand = _brand(text, statements)
-    found = {
+    facts = {
         "size": _size(text, statements, brand),
         "brand": brand,
         "material": _material(text),
@@ -54,7 +53,7 @@ def read_note(note: str) -> Noted:
         "defects": _joined(flaws),
     }
     paid, price = _amounts(text.lower())
-    return Noted({name: value for name, value in found.items() if value}, _age(text), paid, price)
+    return Noted({name: value for name, value in facts.items() if value}, _age(text), paid, price)
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +82,7 @@ def _statements(text: str) -> Iterator[list[str]]:
 
 def _flaws(statements: Iterable[list[str]]) -> tuple[list[str], list[str]]:
     """(the seller's words, the kinds of wear) of every flaw that is told and not denied."""
-    told: list[str] = []
+    flaws: list[str] = []
     wear: list[str] = []
     for parts in statements:
         denied = False
@@ -96,10 +95,10 @@ def _flaws(statements: Iterable[list[str]]) -> tuple[list[str], list[str]]:
             }
             denies = bool(_any("denials").search(part)) and not kinds
             if kinds and not (denied and len(part.split()) <= 4):  # "no holes, stains or marks"
-                told.append(_bare(part))
+                flaws.append(_bare(part))
                 wear += sorted(kinds - {"flaw"})
             denied = denies or (denied and not kinds)
-    return told, wear
+    return flaws, wear
 
 
 def _denied(part: str, flaw: re.Match[str]) -> bool:
@@ -148,7 +147,7 @@ def _jeans(text: str) -> str | None:
 
 
 def _childs(text: str) -> str | None:
-    """Of so many months, or years of age."""
+    """A size by months or years of age."""
     words = _words()
     span = rf"(\d{{1,2}}(?:\s?-\s?\d{{1,2}})?) ?({words['months']}|{words['years']})(?! (?:old|alt|ago))\b"
     if match := re.search(rf"\b{span}", text, re.I):
@@ -168,7 +167,7 @@ def _named(text: str) -> str | None:
         rf"(?:(?P<front>{systems}) )?(?:{named})[\s:.\-]*(?:is )?(?:(?P<before>{systems}r?)[\s.]*)?"
         rf"|(?P<alone>{systems})[\s.:]*(?=\d)"
         r"|(?-i:T)\.? ?(?=\d))"
-        rf"(?P<size>{_LETTERS}|{_NUMBER})(?![\w%€£$])(?:\s*\(?(?P<behind>{systems})\b)?"
+        rf"(?P<size>{LETTERS}|{_NUMBER})(?![\w%€£$])(?:\s*\(?(?P<behind>{systems})\b)?"
     )
     if (match := re.search(pattern, text, re.I)) is None:
         return None
@@ -193,7 +192,7 @@ def _alone(statements: Iterable[list[str]], brand: str | None) -> str | None:
         bare = part.removeprefix(brand).strip() if brand else part
         if bare.lower() in sizes:
             return sizes[bare.lower()]
-        if match := re.fullmatch(rf"(?:it'?s an? )?({_LETTERS}|{number})", bare, re.I):
+        if match := re.fullmatch(rf"(?:it'?s an? )?({LETTERS}|{number})", bare, re.I):
             return match[1].upper()
     return None
 
@@ -202,10 +201,10 @@ def _brand(text: str, statements: Iterable[list[str]]) -> str | None:
     """A brand that is named as such, or one of the known ones."""
     words = _words()
     if match := re.search(rf"(?i:\b(?:{words['brand']}))\s*[:=]?\s*((?:[A-ZÀ-Þ][\w'&.-]*\s?){{1,3}})", text):
-        known = {name.lower(): name for name in brand_names()}
-        return known.get(match[1].strip(" .").lower(), match[1].strip(" ."))
-    if found := find_brand([], text):
-        return found.name
+        spellings = {name.lower(): name for name in brand_names()}
+        return spellings.get(match[1].strip(" .").lower(), match[1].strip(" ."))
+    if brand := find_brand([], text):
+        return brand.name
     for alias, name in words["aliases"].items():
         if re.search(rf"(?<!\w){re.escape(alias)}(?!\w)", text):
             return str(name)
@@ -216,8 +215,8 @@ def _brand(text: str, statements: Iterable[list[str]]) -> str | None:
 
 def _material(text: str) -> str | None:
     spans = [OcrSpan(text, (0.0, 0.0, 1.0, 1.0), 1.0)]
-    if (found := find_material(spans)) is not None:
-        return found.value
+    if (fact := find_material(spans)) is not None:
+        return fact.value
     fibres = (find_material([OcrSpan(f"100% {m[1]}", spans[0].box, 1.0)]) for m in _FIBRE.finditer(text))
     return next((fibre.value for fibre in fibres if fibre is not None), None)
 
@@ -237,7 +236,7 @@ def _amounts(text: str) -> tuple[float | None, float | None]:
         if re.search(r"\d (?:for|für|pour|por)$", before) or (
             match["left"] == "eur" and amount in _EU_SIZES and not (cost or wish)
         ):
-            continue  # several things, or a size
+            continue  # several items, or a size
         if cost and (sign or not cost[0].startswith(("was", "were"))):
             paid = paid or amount
         elif sign or (wish and not wish[0].startswith("für")):

@@ -30,7 +30,7 @@ class PastListings:
     index: ListingIndex
     encoders: Encoders
     taxonomy: Taxonomy
-    _known: dict[str, list[float]] = field(default_factory=dict, repr=False, compare=False)  # of the last photos
+    _vector_by_photo: dict[str, list[float]] = field(default_factory=dict, repr=False, compare=False)  # the last ones
 
     @classmethod
     def open(cls, home: Path, location: str | None = None) -> PastListings:
@@ -82,17 +82,17 @@ class PastListings:
 
     def remember(self, photo: Photo, vector: list[float]) -> None:
         """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
-        self._known[photo.ref.id] = vector
+        self._vector_by_photo[photo.ref.id] = vector
 
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
-        """Of each photo; a draft looks for its photos twice, before its category is known and after."""
-        known = dict(self._known)
-        if new := [photo for photo in photos if photo.ref.id not in known]:
-            made = self.encoders.image_vectors([photo.image for photo in new]).tolist()
-            known |= {photo.ref.id: vector for photo, vector in zip(new, made, strict=True)}
-            self._known.clear()
-            self._known.update({photo.ref.id: known[photo.ref.id] for photo in photos})
-        return [known[photo.ref.id] for photo in photos]
+        """Vectors of the photos; a draft looks for its photos twice, before its category is known and after."""
+        vectors = dict(self._vector_by_photo)
+        if new := [photo for photo in photos if photo.ref.id not in vectors]:
+            encoded = self.encoders.image_vectors([photo.image for photo in new]).tolist()
+            vectors |= {photo.ref.id: vector for photo, vector in zip(new, encoded, strict=True)}
+            self._vector_by_photo.clear()
+            self._vector_by_photo.update({photo.ref.id: vectors[photo.ref.id] for photo in photos})
+        return [vectors[photo.ref.id] for photo in photos]
 
 
 def _categories(near: Sequence[Neighbour]) -> dict[str, float]:

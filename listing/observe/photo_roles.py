@@ -1,4 +1,4 @@
-"""What a photo is for: it shows the item, or a label, or nothing that could be sold.
+"""The role of a photo: it shows the item, or a label, or nothing that could be sold.
 
 A photo that the towers know shows the item, whatever else is on it. Of the others, one with the words of a label is a
 label; one on which the mask finds nothing, or ImageNet neither a garment nor another known item, shows no item.
@@ -43,7 +43,7 @@ class PhotoRoles(Source):
             yield Observation(source=self.name, question="role", photo=i, probabilities={role: 1.0})
 
     def _is_familiar(self, photo: Photo, context: Context) -> bool:
-        """Whether a past listing looks like the photo: then it shows an item, though no network knows its kind."""
+        """True if a past listing looks like the photo: then it shows an item, though no network knows its kind."""
         if self.search is None:
             return False
         near = self.search.find([photo], category=None, seller_id=context.request.seller_id)

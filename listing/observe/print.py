@@ -1,4 +1,4 @@
-"""What is read rather than seen: brand, size, material, and print, each with its photo and place."""
+"""Facts that are read rather than seen: brand, size, material, and print, each with its photo and place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Print(Source):
     stage: Stage = "reading"
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
-        """Of each photo but those that show no item beside one that does; a label's lines are no print of the item."""
+        """By each photo, without those of no item where another shows one; a label's lines are no print of the item."""
         roles = [context.role(i) for i in range(len(photos))]
         for i, role in enumerate(roles):
             if role == "nothing" and set(roles) != {"nothing"}:
@@ -66,7 +66,7 @@ class Print(Source):
 
 
 def on_item(box: Box, mask: np.ndarray | None) -> bool:
-    """Whether print stands on the item: its box, half as large again, lies on the mask; True without a mask."""
+    """True if print stands on the item: its box, half as large again, lies on the mask; True without a mask."""
     if mask is None:
         return True
     height, width = mask.shape
@@ -96,7 +96,7 @@ def print_blocks(lines: Sequence[OcrSpan]) -> Iterator[OcrSpan]:
 
 
 def _quotable(span: OcrSpan) -> bool:
-    """Whether a line is sure, is words, and is neither contact data nor what a label says."""
+    """True if a line is sure, is words, and is neither contact data nor what a label says."""
     text = " ".join(span.text.split())
     letters = [c for c in text if c.isalpha()]
     wordy = bool(letters) and len(text) <= _MAX_LENGTH and all(_in_script(c) for c in letters)
@@ -109,7 +109,7 @@ def _in_script(letter: str) -> bool:
 
 
 def _goes_on(line: OcrSpan, below: OcrSpan) -> bool:
-    """Whether ``below`` stands right under ``line``, in print of a like height."""
+    """True if ``below`` stands right under ``line``, in print of a like height."""
     (ax0, _, ax1, ay1), (bx0, by0, bx1, _) = line.box, below.box
     heights = sorted((_height(line), _height(below)))
     near = by0 - ay1 < heights[1] and min(ax1, bx1) > max(ax0, bx0)

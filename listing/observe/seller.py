@@ -31,5 +31,5 @@ def seller_observations(request: DraftRequest) -> Iterator[Observation]:
 
 
 def is_seller(observation: Observation) -> bool:
-    """Whether an observation is the seller's word, in whatever form."""
+    """True if an observation is the seller's word, in whatever form."""
     return observation.source in (ANSWER, NOTE)

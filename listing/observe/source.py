@@ -1,4 +1,4 @@
-"""What every source is, and what it may look at while it observes."""
+"""The form of a source, and the context that it may look at while it observes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SMALLEST = 1e-4  # probabilities below it count as this much, so that they need
 
 
 class Likely(Protocol):
-    """What is likely by the observations so far."""
+    """The likeliest answers by the observations so far."""
 
     @property
     def node(self) -> CategoryNode:
@@ -41,7 +41,7 @@ class Likely(Protocol):
 
 @dataclass
 class Context:
-    """What sources share: the request, the observations so far, and what one source computes for the next.
+    """The context that sources share: the request, the observations so far, and what one source computes for the next.
 
     masks: where the item is on a photo (uint8, square), as far as a source has looked for it (None: nowhere).
     so_far: what is likely by ``observations``.
@@ -63,7 +63,7 @@ class Context:
         return self._lines[photo]
 
     def of(self, source: str, question: str, photo: int | None = None) -> Mapping[str, float]:
-        """What a source has observed; empty where it has not."""
+        """Probabilities that a source has observed; empty where it has not."""
         return next(
             (
                 o.probabilities
@@ -74,7 +74,7 @@ class Context:
         )
 
     def role(self, photo: int) -> str:
-        """What a photo shows: ``item``, ``label`` or ``nothing``."""
+        """The role of a photo: ``item``, ``label`` or ``nothing``."""
         return next(iter(self.of("roles", "role", photo)), "item")
 
 
@@ -87,7 +87,7 @@ class Source(ABC):
 
     @abstractmethod
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterable[Observation]:
-        """What the source says of one item's photos."""
+        """Observations of the source on one item's photos."""
 
 
 def shares(distribution: Mapping[str, float], without: Iterable[str] = ()) -> dict[str, float]:

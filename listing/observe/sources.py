@@ -30,7 +30,7 @@ from listing.observe.towers import EvidenceTowerHeads, TowerHeads
 
 @dataclass
 class Installed:
-    """What there is to observe with. ``folder``: the embedded model's, None where it is not set up; ``shop``: what was
+    """The parts to observe with. ``folder``: the embedded model's, None where it is not set up; ``shop``: what was
     learned of one."""
 
     backend: Backend
@@ -53,7 +53,7 @@ class Installed:
 
     @property
     def heads(self) -> ShopHeads | None:
-        """What a shop's listings taught, where there is one with the networks that it rests on."""
+        """The heads that a shop's listings taught, where there is one with the networks that it rests on."""
         if self.shop is None or self.imagenet is None or self.evidence_tower is None:
             return None
         features = PhotoFeatures(self.imagenet.classifier, self.evidence_tower)
@@ -76,5 +76,5 @@ SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {
 
 def build_sources(installed: Installed, without: Sequence[str] = ()) -> tuple[Source, ...]:
     """The sources that are on, in the table's order; ``without`` names those to leave out."""
-    made = (build(installed) for name, build in SOURCES.items() if name not in without)
-    return tuple(source for source in made if source is not None)
+    sources = (build(installed) for name, build in SOURCES.items() if name not in without)
+    return tuple(source for source in sources if source is not None)

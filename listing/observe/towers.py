@@ -10,8 +10,8 @@ from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
 from listing.schema import Observation
+from listing.shops.translation import in_shop_words
 from listing.taxonomy import Taxonomy
-from listing.translation import in_shop_words
 
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
 
@@ -56,5 +56,5 @@ def tower_observations(
     """A tower's answers about one photo in the taxonomy's words; ``unknown`` among them is what is missing from 1."""
     for name, distribution in answers.items():
         question = _QUESTIONS.get(name, name)
-        known = shares(in_shop_words(distribution, question, taxonomy), (UNKNOWN,))
-        yield Observation(source=source, question=question, photo=photo, probabilities=known)
+        probabilities = shares(in_shop_words(distribution, question, taxonomy), (UNKNOWN,))
+        yield Observation(source=source, question=question, photo=photo, probabilities=probabilities)

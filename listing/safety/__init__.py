@@ -1,4 +1,4 @@
-"""What may not be in a listing: goods that are not allowed, contact data, instructions in the words of others."""
+"""Contents that no listing may have: goods that are not allowed, contact data, instructions in the words of others."""
 
 from listing.safety.contacts import ContactSpan, find_contacts, scrub
 from listing.safety.prohibited_goods import GoodsVerdict, check_goods

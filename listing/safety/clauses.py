@@ -50,7 +50,7 @@ def _start(before: str) -> tuple[int, bool]:
 
 
 def _parted(word: str, between: str) -> bool:
-    """Whether a clause ends behind a word; a stop behind a short form ends none ("Tel. 0170")."""
+    """True if a clause ends behind a word; a stop behind a short form ends none ("Tel. 0170")."""
     stops = ".,;!?)" if word.lower() not in _SHORT_FORMS else ",;!?)"
     return bool(set(between) & set(stops))
 
@@ -71,26 +71,30 @@ def _end(text: str, at: int, serves: bool) -> int:
         rest = _REST.match(text, at)
         at = rest.end() if rest else at
     more = _MORE.match(text, at) if serves else None
-    said = {word.lower() for word in re.findall(r"\w+", more[1])} if more else set()
-    return more.end() if more and said <= _AROUND else at
+    spoken = {word.lower() for word in re.findall(r"\w+", more[1])} if more else set()
+    return more.end() if more and spoken <= _AROUND else at
 
 
 def _joined(before: str, after: str) -> str:
     """Both sides as whole sentences, without marks and joints that joined the gap to them."""
     left, right = before.rstrip(f"{_MARKS}("), after.lstrip(f"{_MARKS})")
     parted = bool(set(before[len(left) :] + after[: len(after) - len(right)]) & set(",;–—"))
-    before, after = left, right
-    first = not before or before[-1] in ".!?\n"
+    first = not left or left[-1] in ".!?\n"
     if first:
-        after = after.lstrip(".!? \t")
-        word = _FIRST_WORD.match(after)
-        after = after[word.end() :].lstrip() if word and word[1].lower() in _JOINTS else after
-        after = after[1:] if after.startswith("\n") and before[-1:] in ("", "\n") else after
-        after = after[:1].upper() + after[1:]
-    elif not after or after[0] in ".!?\n":
-        while (word := _LAST_WORD.search(before)) is not None and word[0].lower() in _JOINTS:
-            before = before[: word.start()].rstrip(_MARKS)
-    word = _FIRST_WORD.match(after)
+        right = _as_opening(right, new_line=left[-1:] in ("", "\n"))
+    elif not right or right[0] in ".!?\n":
+        while (word := _LAST_WORD.search(left)) is not None and word[0].lower() in _JOINTS:
+            left = left[: word.start()].rstrip(_MARKS)
+    word = _FIRST_WORD.match(right)
     comma = "," if parted and not first and word and word[1].lower() not in _JOINTS else ""
-    blank = "" if not before or not after or before[-1] == "\n" or after[0] in ".!?,;:\n" else f"{comma} "
-    return f"{before}{blank}{after}".strip()
+    blank = "" if not left or not right or left[-1] == "\n" or right[0] in ".!?,;:\n" else f"{comma} "
+    return f"{left}{blank}{right}".strip()
+
+
+def _as_opening(text: str, *, new_line: bool) -> str:
+    """The rest of a sentence as one of its own; ``new_line``: it begins a line already."""
+    text = text.lstrip(".!? \t")
+    if (word := _FIRST_WORD.match(text)) and word[1].lower() in _JOINTS:
+        text = text[word.end() :].lstrip()
+    text = text[1:] if new_line and text.startswith("\n") else text
+    return text[:1].upper() + text[1:]

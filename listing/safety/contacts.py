@@ -74,7 +74,7 @@ def _tagger() -> Tagger:
 
 
 def library_matches(folded: Folded) -> list[Mark]:
-    """What libraries find, in order, without overlaps: ``email``; ``url`` with a scheme or a path; ``phone`` with a
+    """Matches of libraries, in order, without overlaps: ``email``; ``url`` with a scheme or a path; ``phone`` with a
     country code; ``domain``, a bare name of a site, which may be a brand's.
     """
     text = folded.cased
@@ -98,7 +98,7 @@ def library_matches(folded: Folded) -> list[Mark]:
 
 
 def _joined(left: Token, right: Token) -> bool:
-    """Whether both belong to one word ("Carl-von-Ossietzky")."""
+    """True if both belong to one word ("Carl-von-Ossietzky")."""
     both = (left, right)
     return left.end == right.start and all(t.text in _JOINING if t.is_separator else t.text != MASK for t in both)
 
@@ -141,10 +141,10 @@ def find_contacts(text: str, threshold: float | None = None) -> list[ContactSpan
 
     Offsets are characters of ``text``; ``threshold`` is the tagger's, by default its own.
     """
-    return list((_known if len(text) <= SHORT else _found)(text, threshold))
+    return list((_cached if len(text) <= SHORT else _located)(text, threshold))
 
 
-def _found(text: str, threshold: float | None) -> Sequence[ContactSpan]:
+def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     tagger = _tagger()
     folded = fold(text)
     # Of markup only what a library finds in it counts: the tagger has seen next to none.
@@ -162,7 +162,7 @@ def _found(text: str, threshold: float | None) -> Sequence[ContactSpan]:
 
 
 # Facts ("cotton", "very good") come again and again: in a draft, when it is published, in the index.
-_known = lru_cache(maxsize=4096)(_found)
+_cached = lru_cache(maxsize=4096)(_located)
 
 
 def merge(folded: Folded, matches: Iterable[Mark]) -> list[ContactSpan]:

@@ -78,7 +78,7 @@ _REGIONS = ("GB", "DE", "FR", "ES", "IT", "PL", "RU", "NL", "US")
 
 
 def cue_matches(folded: Folded) -> Iterator[Mark]:
-    """What is contact data by its cue: ``messenger``, ``email``, ``url`` and ``phone``."""
+    """Contact data by their cue: ``messenger``, ``email``, ``url`` and ``phone``."""
     for number in (*_CUT_NUMBER.finditer(folded.lower), *_IN_PARTS.finditer(folded.lower)):
         if is_phone(re.sub(r"\D", "", number[0])):
             yield "phone", *number.span()
@@ -133,7 +133,7 @@ class Spelled:
         return [self.folded.odd[place] for place in self.places[start:end]]
 
     def _is_name(self, start: int, end: int) -> bool:
-        """Whether a word is written as names of accounts are, or in a disguise that ordinary words have no use for."""
+        """True if a word is written as names of accounts are, or in a disguise that ordinary words have no use for."""
         written = [self.folded.cased[place] for place in self.places[start:end]]
         # A spoken underscore makes a name, a spoken dot may be a print: "snaps, polka dot dress".
         word = "".join("_" if sign == "_" else char for char, sign in zip(written, self.text[start:end], strict=True))
@@ -143,7 +143,7 @@ class Spelled:
 
 @lru_cache(maxsize=1_000)
 def is_phone(digits: str) -> bool:
-    """Whether the digits are a number that may be dialled in one of ``_REGIONS``."""
+    """True if the digits are a number that may be dialled in one of ``_REGIONS``."""
     if not 9 <= len(digits) <= 13:
         return False
     return any(phonenumbers.is_valid_number(phonenumbers.parse(digits, region)) for region in _REGIONS)

@@ -80,7 +80,7 @@ def _is_mark(char: str) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _is_styled(char: str) -> bool:
-    """Whether it is a digit or letter drawn in a style of its own: full-width, circled, bold, a small capital."""
+    """True if it is a digit or letter drawn in a style of its own: full-width, circled, bold, a small capital."""
     if char.isascii():
         return False
     drawn = unicodedata.name(char, "").startswith(("LATIN LETTER SMALL", "NEGATIVE", "REGIONAL"))

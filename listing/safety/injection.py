@@ -31,7 +31,7 @@ def closed_up(line: str) -> str:
 
 
 def instruction_like(line: str) -> bool:
-    """Whether a line gives orders (or carries control tokens) instead of describing a thing."""
+    """True if a line gives orders (or carries control tokens) instead of describing an item."""
     closed = closed_up(line)
     if closed != line and _SPELLED_ORDER.search(closed.lower()):
         return True

@@ -40,7 +40,7 @@ _PART = re.compile(r"[.!?;\n]+(?=\s|$)")
 
 @dataclass(frozen=True)
 class GoodsVerdict:
-    """What is wrong with a listing: the policy group, its plain name and a sentence for the seller.
+    """The fault of a listing: the policy group, its plain name and a sentence for the seller.
 
     level: ``refuse`` (it cannot be published) or ``review`` (a person has to look at it). words: the heaviest first.
     """
@@ -101,14 +101,14 @@ class GoodsModel:
         """The score of a text in one of its ``spellings`` (higher is worse), its group's number, and the words that
         weighed most.
         """
-        found = vector(text, self.idf)
-        per_word = np.zeros((len(found.words) + 1, len(self.groups)))
-        np.add.at(per_word, found.owners, found.values[:, None] * (self.weights[found.buckets] * self.scale))
+        features = vector(text, self.idf)
+        per_word = np.zeros((len(features.words) + 1, len(self.groups)))
+        np.add.at(per_word, features.owners, features.values[:, None] * (self.weights[features.buckets] * self.scale))
         scores = per_word.sum(axis=0) + self.bias
         group = int(scores.argmax())
         heaviest = np.argsort(-per_word[:-1, group])[:EXPLAINING_WORDS]
         least = EXPLAINING_SHARE * per_word[heaviest[0], group] if len(heaviest) else 0.0
-        words = dict.fromkeys(found.words[n] for n in heaviest if per_word[n, group] > max(least, 0.0))
+        words = dict.fromkeys(features.words[n] for n in heaviest if per_word[n, group] > max(least, 0.0))
         return float(np.logaddexp.reduce(scores)), group, tuple(words)
 
 
@@ -135,8 +135,8 @@ def load_model() -> GoodsModel:
     """The model of this folder, read once."""
     from safetensors.numpy import load_file
 
-    given: dict[str, Any] = {**load_file(WEIGHTS_FILE), **json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))}
-    return GoodsModel(load_groups(), **given)
+    stored: dict[str, Any] = {**load_file(WEIGHTS_FILE), **json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))}
+    return GoodsModel(load_groups(), **stored)
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,13 @@ def _of_word(word: str) -> Iterator[str]:
 
 
 def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
-    """What is wrong with offering this, or None; the names of some categories are refused whatever the text says."""
+    """The fault in offering this, or None; the names of some categories are refused whatever the text says."""
     written = spellings(text)
     return _named(fold(category or "").lower.strip(), written) or _judged(written)
 
 
 def check_message(text: str) -> GoodsVerdict | None:
-    """What is refused of the goods that a message between people offers, or None.
+    """The goods to refuse that a message between people offers, or None.
 
     What it asks offers nothing ("Is it an original or a copy?"): of questions only the words of the groups count.
     """

@@ -82,7 +82,7 @@ def _static_form(text: str, cased: str) -> tuple[str, ...]:
 
 
 def _spelled(text: str, number_words: frozenset[str]) -> bool:
-    """Whether the token is a number word, or several without a blank ("sevenseven")."""
+    """True if the token is a number word, or several without a blank ("sevenseven")."""
     return text in number_words or (len(text) > 5 and _in_words(text, number_words))
 
 
@@ -132,7 +132,7 @@ def _runs(text: str, tokens: Sequence[Token], number_words: frozenset[str] | Non
 
 
 def _gap(folded: Folded, tokens: Sequence[Token], i: int) -> str:
-    """What stands before token ``i``."""
+    """The gap before token ``i``."""
     if i in (0, len(tokens)):
         return "end" if i else "start"
     between = folded.lower[tokens[i - 1].end : tokens[i].start]

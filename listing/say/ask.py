@@ -1,4 +1,4 @@
-"""What to ask the seller and what to offer them, what to say of the model, and how good the draft is."""
+"""Questions and offers to the seller, remarks on the model, and how good the draft is."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 if TYPE_CHECKING:
     from listing.request import DraftRequest
-    from listing.say.compose import Text
+    from listing.say.render import Text
 
 MAX_QUESTIONS = 3
-SHOWN = 8  # offers at a time: two rows of a phone
+OFFERS_AT_ONCE = 8  # offers at a time: two rows of a phone
 MOST = 24  # offers that a draft keeps
 MOST_VALUES = 2  # of one attribute
 FACT = 0.5  # how much a fact weighs beside a detail of its probability
@@ -30,14 +30,14 @@ _ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it i
 
 
 def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
-    """What only the seller can answer, the most useful first; nothing that is already known."""
+    """Questions that only the seller can answer, the most useful first; nothing that is already known."""
     node = taxonomy.node(category.value)
     first = [] if category.value and not node.members else [_what_it_is(category, node)]
-    known = {fact.name for fact in facts if fact.value is not None}
+    stated = {fact.name for fact in facts if fact.value is not None}
     open_ones = {
         attribute.name: attribute
         for attribute in taxonomy.schema_of(node)
-        if attribute.name not in known
+        if attribute.name not in stated
         and attribute.can_be("seller-only")
         and (category.value or attribute.name in _ANY)
     }
@@ -47,13 +47,13 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
 
 
 def _what_it_is(category: Category, node: CategoryNode) -> Question:
-    """Of an item that nobody has named yet, or by its group alone; the seller can write anything else."""
+    """The question on an item that nobody has named, or by its group alone; the seller can write anything else."""
     text = f"What kind of {node.phrase} is it?" if node.members and not node.plural else "What is it?"
     return Question(attribute="category", text=text, choices=[c.value for c in category.candidates])
 
 
 def model_flags(model: str, calibration: Calibration, *, answered: bool) -> list[Flag]:
-    """What is to be said of the model that saw the photos; ``answered``: whether any reply of it could be read."""
+    """Remarks on the model that saw the photos; ``answered``: whether any reply of it could be read."""
     if not answered:
         message = (
             f"The replies of the model {model!r} cannot be read: it fills in no form and answers no question in the "
@@ -88,7 +88,7 @@ def quality(
         photos=[photo_quality(photo.image) for photo in request.photos],
         flags=text.flags,
         expected=expected,
-        own=(text.title, text.description) if request.title is None and request.description is None else ("", ""),
+        generated=(text.title, text.description) if request.title is None and request.description is None else ("", ""),
     )
 
 
@@ -112,30 +112,31 @@ def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
 
 
 def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every detail that a text can say of such a thing and does not say, what is offered first."""
+    """Every detail that a text can say of such an item and does not say, what is offered first."""
     category = draft.category.value
     if not draft.spans or category is None:
         return []
     offered = {("detail", o.value): o.confidence for o in draft.offers if o.attribute == "detail"}
-    said = {span.value for span in draft.spans if span.attribute == "detail"}
-    others = {("detail", phrase): 0.0 for phrase in detail_forms() if phrase not in said}
+    in_text = {span.value for span in draft.spans if span.attribute == "detail"}
+    others = {("detail", phrase): 0.0 for phrase in detail_forms() if phrase not in in_text}
     return offers_of({**others, **offered}, category, taxonomy)
 
 
 def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every value of the closed facts that a text can say of such a thing and does not say."""
+    """Every value of the closed facts that a text can say of such an item and does not say."""
     category = draft.category.value
     if not draft.spans or category is None:
         return []
     node = taxonomy.node(category)
-    said: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
-    said |= {(a.name, a.value) for a in draft.attributes if a.locked}
+    in_text: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
+    in_text |= {(a.name, a.value) for a in draft.attributes if a.locked}
     return [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
         for a in taxonomy.schema_of(node)
         if a.in_text is not None
         for value in a.values
-        if (a.name, value) not in said and (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
+        if (a.name, value) not in in_text
+        if (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
     ]
 
 
@@ -145,24 +146,24 @@ def _worth(entry: tuple[tuple[str, str], float]) -> float:
 
 
 def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Those offers of a draft that its texts do not say, that fit the thing and contradict nothing that is sure."""
+    """Those offers of a draft that its texts do not say, that fit the item and contradict nothing that is sure."""
     claims = stated_claims(draft)
     if not draft.spans or draft.category.value is None:
         return []
     before = settle(claims, taxonomy)
-    own = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
-    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(own)
-    found: list[Offer] = []
+    program_text = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
+    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(program_text)
+    offers: list[Offer] = []
     for offer in draft.offers:
         if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, taxonomy):
             continue
         if _adds(offer, claims, before, taxonomy):
-            found.append(offer)
-    return found[:MOST]
+            offers.append(offer)
+    return offers[:MOST]
 
 
 def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
-    """What an offer says on its button; empty where a text has no words for it."""
+    """The words on an offer's button; empty where a text has no words for it."""
     if attribute == "detail":
         form = detail_forms().get(value)
         if form is None or not form.fits(node):
@@ -171,8 +172,8 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
         return re.sub(r"^an? ", "", form_for(form.behind, node)) or form_for(form.adjective, node) or looks
     if attribute == NAME:
         return f"type: {value}"
-    known = taxonomy.attributes[attribute]
-    if value in known.unspoken:
+    spec = taxonomy.attributes[attribute]
+    if value in spec.unspoken:
         return ""
     words = value.replace("-", " ")
     if attribute == "colour2":
@@ -180,15 +181,15 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
     if attribute == "audience":
         return "for a baby" if value == "baby" else f"for {words}"
     if attribute == "condition":
-        return next(iter(known.phrases.get(value, ())), words)
-    forms = known.forms.get(value)
+        return next(iter(spec.phrases.get(value, ())), words)
+    forms = spec.forms.get(value)
     if forms is None:
-        return f"{known.label}: {value}"
+        return f"{spec.label}: {value}"
     return next((re.sub(r"^an? ", "", each) for each in (*forms.before, *forms.behind) if each), words)
 
 
 def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxonomy) -> bool:
-    """Whether the texts speak of an attribute: another value of it is a tap on its word away."""
+    """True if the texts speak of an attribute: another value of it is a tap on its word away."""
     if any(claim.attribute == offer.attribute for claim in claims):
         return True
     others = [claim for claim in claims if claim.attribute == "category"]
@@ -198,7 +199,7 @@ def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxon
 
 
 def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonomy) -> bool:
-    """Whether a text would say it, and would say no less of what is sure."""
+    """True if a text would say it, and would say no less of what is sure."""
     claim = Claim(offer.attribute, offer.value, "seller", offer.confidence)
     if offer.attribute == "detail":
         if "text" in before.facts and detail_forms()[offer.value].place == "printed":  # the print says it finer
@@ -214,6 +215,6 @@ def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonom
 
 
 def _finer(claim: Claim, other: Claim) -> bool:
-    """Whether a detail says another claim, too."""
+    """True if a detail says another claim, too."""
     form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
     return form is not None and (other.value in form.covers or other.value in form.says.get(other.attribute, ()))

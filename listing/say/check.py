@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from listing.lexicon import Lexicon, Meanings, load_lexicon, plain, words
+from listing.observe.printed.labels import LETTERS
 from listing.safety.contacts import MASK, scrub
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like, without_instructions
@@ -54,7 +55,7 @@ _DENIED = re.compile(
     r".*free"
 )
 _NO_SIGNS = frozenset(("none-visible", "tag-attached", "creased"))
-_SIZE = re.compile(r"\d+(?:[.,/]\d+)*|\b(?:xxs|xs|s|m|l|xl|xxl|xxxl|\dxl|small|medium|large|one size|petite|newborn)\b")
+_SIZE = re.compile(rf"\d+(?:[.,/]\d+)*|\b(?:{LETTERS.lower()}|\dxl|small|medium|large|one size|petite|newborn)\b")
 _SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
 # A text for buyers describes; it gives no orders and does not speak about itself.
 _ORDERS = re.compile(
@@ -69,7 +70,7 @@ _ORDERS = re.compile(
 )
 _QUOTED = re.compile(r"[\"“”'‘’«»]([^\"“”'‘’«»]{2,80})[\"“”'‘’«»]")
 _SHARED = 3  # so many words in a row with an order in the data are no chance
-_KNOWN_SHARE = 0.6
+_MIN_EVERYDAY_SHARE = 0.6
 _ROUNDS = 3
 
 
@@ -121,7 +122,7 @@ class _Judge:
         return self._value(text, meaning) if meaning else (None, self._other(text))
 
     def _other(self, text: str) -> Verdict:
-        """What the taxonomy has no values of: features, origin."""
+        """The verdict on statements that no value of the taxonomy is for: features, origin."""
         named = self.category is not None and text.lower() in self.taxonomy.node(self.category).phrase
         support = self.support
         if named or support.in_note(text) or support.in_facts(text) or support.in_print(text):
@@ -157,9 +158,9 @@ class _Judge:
         return min(next(iter(meaning.values()))), "unsupported"
 
     def _noun(self, text: str) -> Judgement:
-        """The name of a thing."""
+        """The name of an item."""
         noun, category = plain(text), self.category
-        labels = categories_of(noun, self.lexicon.things) or frozenset()
+        labels = categories_of(noun, self.lexicon.item_names) or frozenset()
         if category is None or self.support.in_facts(noun) or self.support.in_note(noun):
             return category, "supported"
         node = self.taxonomy.node(category)
@@ -239,16 +240,16 @@ def guard(
     """A generated text as it may be shown, with flags: no contacts, no false claims, no sentence off the subject."""
     flags: list[Flag] = []
     current = scrub(text)
-    own = [value for given in facts.values() for value in listed_values(given)]
+    repeatable = [value for values in facts.values() for value in listed_values(values)]
     if category:
-        own += [taxonomy.node(category).phrase, *taxonomy.node(category).synonyms]
-    own += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
+        repeatable += [taxonomy.node(category).phrase, *taxonomy.node(category).synonyms]
+    repeatable += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
     for _ in range(_ROUNDS):
         before = current
         current, wrong = keep_supported(
             before, verify(before, facts, category, taxonomy, note, ocr, neighbour_values), field
         )
-        current, foreign = filter_output(current, [note, *ocr, *neighbour_texts], own)
+        current, foreign = filter_output(current, [note, *ocr, *neighbour_texts], repeatable)
         # What they name is gone from the text that is given back: there is no place in it to point at.
         flags += [flag.model_copy(update={"field": field, "span": None}) for flag in [*wrong, *foreign]]
         if current == before:
@@ -265,63 +266,64 @@ def keep_supported(
         Flag(code=f"claim-{s.verdict}", message=MESSAGES[s.verdict].format(s.text), field=field, span=(s.start, s.end))
         for s in wrong
     ]
-    kept = [text[a:b] for a, b in split(text, statements) if not any(a <= s.start < b for s in wrong)]
-    return "".join(kept).strip(), flags
+    sentences = [text[a:b] for a, b in split(text, statements) if not any(a <= s.start < b for s in wrong)]
+    return "".join(sentences).strip(), flags
 
 
-def filter_output(text: str, untrusted: Iterable[str], own_words: Iterable[str] = ()) -> tuple[str, list[Flag]]:
+def filter_output(text: str, untrusted: Iterable[str], repeatable: Iterable[str] = ()) -> tuple[str, list[Flag]]:
     """The sentences that give no orders, stay on the subject and repeat nothing that an order in the data asked for.
 
-    untrusted: texts from photos, notes and neighbours; own_words: words of verified facts, which may be repeated.
+    untrusted: texts from photos, notes and neighbours; repeatable: words of verified facts, which may be repeated.
     """
-    lexicon, own = load_lexicon(), _own_words(own_words)
+    lexicon, item_words = load_lexicon(), _word_set(repeatable)
     orders = [line for source in untrusted for line in source.split("\n") if instruction_like(line)]
     demanded = {run for line in orders for run in _runs(_words(line))}
     ordered = {w for line in orders for w in _words(closed_up(line)) if len(w) > 1 or "\u4e00" <= w <= "\u9fff"}
     # Where the data hold an order, one word of it that no fact has is enough.
-    echoed = ordered - own - _FUNCTION - (_proven_words(lexicon, own) if ordered else set())
-    quoted = [q for line in orders for q in _QUOTED.findall(line) if letters(q) and not set(_words(q)) <= own]
-    kept, flags = "", []
+    echoed = ordered - item_words - _FUNCTION - (_proven_words(lexicon, item_words) if ordered else set())
+    quoted = [q for line in orders for q in _QUOTED.findall(line) if letters(q) and not set(_words(q)) <= item_words]
+    clean, flags = "", []
     for start, end in split(text):
         sentence = text[start:end]
         spoken = _words(sentence)
-        repeats = not demanded.isdisjoint(_runs(spoken)) and sum(w not in own for w in spoken) >= 2
+        repeats = not demanded.isdisjoint(_runs(spoken)) and sum(w not in item_words for w in spoken) >= 2
         asked = any(letters(q) in letters(sentence) for q in quoted)
         order = MASK in sentence or _ORDERS.search(sentence)
-        if repeats or asked or order or not echoed.isdisjoint(spoken) or _off_topic(sentence, lexicon, own):
+        if repeats or asked or order or not echoed.isdisjoint(spoken) or _off_topic(sentence, lexicon, item_words):
             message = _OFF_TOPIC.format(sentence.strip()[:80])
             flags.append(Flag(code="not-about-the-item", message=message, span=(start, end)))
         else:
-            kept += sentence
-    return kept.strip(), flags
+            clean += sentence
+    return clean.strip(), flags
 
 
-def known_words(title: str, own_words: Iterable[str]) -> str:
+def without_invented_words(title: str, repeatable: Iterable[str]) -> str:
     """The title without words that neither the lexicon nor the item's own words know ("Touse", "Garnet-printed").
 
     A small model makes up words from print. A long text loses such a sentence to the other checks, a title has one.
     """
-    lexicon, own = load_lexicon(), _own_words(own_words)
-    kept = [w for w in title.split() if all(p in own or everyday(p, lexicon) for p in _meaningful(w))]
-    return title if len(kept) == len(title.split()) else " ".join(kept)
+    lexicon, item_words = load_lexicon(), _word_set(repeatable)
+    real_words = [w for w in title.split() if all(p in item_words or everyday(p, lexicon) for p in _meaningful(w))]
+    return title if len(real_words) == len(title.split()) else " ".join(real_words)
 
 
-def _off_topic(sentence: str, lexicon: Lexicon, own: frozenset[str]) -> bool:
-    """Whether most words that carry meaning are foreign to descriptions of things."""
+def _off_topic(sentence: str, lexicon: Lexicon, item_words: frozenset[str]) -> bool:
+    """True if most words that carry meaning are foreign to descriptions of items."""
     meaningful = _meaningful(sentence)
     if not meaningful:
         return not re.search(r"\d", sentence) or bool(re.search(r"[^\w\s.,%/×x-]", sentence))
-    return sum(w in own or everyday(w, lexicon) for w in meaningful) / len(meaningful) < _KNOWN_SHARE
+    return sum(w in item_words or everyday(w, lexicon) for w in meaningful) / len(meaningful) < _MIN_EVERYDAY_SHARE
 
 
-def _proven_words(lexicon: Lexicon, own: frozenset[str]) -> set[str]:
-    """Words of the phrases that say a fact ("sleeves" of "short sleeves"), and what things are called at all."""
-    phrases = (phrase for phrase, names in lexicon.meanings.items() if any(own & values for values in names.values()))
+def _proven_words(lexicon: Lexicon, item_words: frozenset[str]) -> set[str]:
+    """Words of the phrases that say a fact ("sleeves" of "short sleeves"), and what items are called at all."""
+    meanings = lexicon.meanings.items()
+    phrases = (phrase for phrase, by_name in meanings if any(map(item_words.intersection, by_name.values())))
     nouns = {form for noun in lexicon.nouns for word in noun.split() for form in (word, f"{word}s", f"{word}es")}
     return {word for phrase in phrases for word in phrase.split()} | nouns
 
 
-def _own_words(values: Iterable[str]) -> frozenset[str]:
+def _word_set(values: Iterable[str]) -> frozenset[str]:
     return frozenset(w for value in values for w in re.findall(r"[^\W\d_]{2,}", plain(value)))
 
 

@@ -1,4 +1,4 @@
-"""What a text may say, and how surely: facts, details and the thing's name, each with a status.
+"""The claims of a text, and how sure they are: facts, details and the item's name, each with a status.
 
 ``certain``: at least as probable as its threshold, or read from print or a label. ``check``: likelier than not, and
 for the seller to look at. ``seller``: their own word. What is less likely than not is left out; only a colour and a
@@ -28,7 +28,7 @@ NAME = "item_type"
 UNNAMED = ("text", "brand", "colour", "colour2", "size")  # what is said of an item that nobody has named, seen or read
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(r"(?:size|colou?r|style|article|range|made in|price|cotton|polyester)\b.*", re.I)  # no print
-SELLERS_OWN = (
+SELLER_ONLY = (
     "condition_grade",
     "defects",
     "works",
@@ -41,16 +41,16 @@ SELLERS_OWN = (
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that a text may say. ``attribute``: an attribute's name, ``category`` or ``detail``."""
+    """One statement that a text may make. ``attribute``: an attribute's name, ``category`` or ``detail``."""
 
     attribute: str
     value: str
     status: SpanStatus = "certain"
     confidence: float | None = None
     alternatives: tuple[str, ...] = ()
-    read: bool = False  # it stands in print or on a label
+    from_print: bool = False  # it stands in print or on a label
     blend: str = ""  # of a material: its shares, as the label states them
-    noted: bool = False  # the seller's note, which stands below the text, says it
+    in_sellers_note: bool = False  # the seller's note, which stands below the text, says it
 
     @property
     def likelihood(self) -> float:
@@ -74,28 +74,28 @@ def claims_of(
         others = tuple(c.value for c in category.candidates if c.value != category.value)
         status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
         claims.append(Claim("category", category.value, status, category.confidence, others))
-    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLERS_OWN}
+    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLER_ONLY}
     for fact in facts:
         if fact.name in spoken:
             claims += _of_fact(fact, taxonomy)
     for detail in details:
         if detail.confidence >= LIKELY:
-            known = detail.phrase in load_details().patterns  # a model's own words were measured by nobody
-            status = "certain" if known and detail.confidence >= SURE else "check"
+            measured = detail.phrase in load_details().patterns  # a model's own words were measured by nobody
+            status = "certain" if measured and detail.confidence >= SURE else "check"
             claims.append(Claim("detail", detail.phrase, status, detail.confidence))
     return claims
 
 
 def is_words(printed: str) -> bool:
-    """Whether print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE").
+    """True if print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE").
 
     Of 194 readings that leaves 97, 92 of them right (``benchmarks.drafts.print_words``); with the lexicon's own words
     alone 26, 25 right.
     """
     lexicon = load_lexicon()
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", printed) if len(word) > 1]
-    known = (w in english() or w in lexicon.common or w in lexicon.nouns or lexicon.meaning(w) for w in words)
-    return bool(lexicon.brands.fullmatch(printed.strip())) or all(known)
+    ordinary = (w in english() or w in lexicon.common or w in lexicon.nouns or lexicon.meaning(w) for w in words)
+    return bool(lexicon.brands.fullmatch(printed.strip())) or all(ordinary)
 
 
 def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
@@ -104,23 +104,29 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
     sources = {evidence.source for evidence in fact.evidence}
     if value is None or value in attribute.unspoken or _not_to_say(fact.name, value, sources):
         return []
-    stated = {each for e in fact.evidence if e.source == "seller" for each in (e.text or value).split(", ")}
-    own, read = fact.locked or bool(stated), "ocr" in sources
-    if not (own or read or _is_likely(fact)):
-        return []
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
-    own_values = {*values} if fact.locked or (own and not attribute.many) else stated
+    seller_values, read = _seller_values(fact, values, many=attribute.many), "ocr" in sources
+    if not (seller_values or read or _is_likely(fact)):
+        return []
     claim = Claim(
         fact.name,
         value,
         "certain" if _is_certain(fact, attribute, read=read) else "check",
         fact.confidence,
         tuple(fact.alternatives),
-        read and not own,
+        read and not seller_values,
         blend_of(fact),
     )
-    theirs = replace(claim, status="seller", noted=not fact.locked)
-    return [replace(theirs if each in own_values else claim, value=each) for each in values]
+    sellers_claim = replace(claim, status="seller", in_sellers_note=not fact.locked)
+    return [replace(sellers_claim if each in seller_values else claim, value=each) for each in values]
+
+
+def _seller_values(fact: AttributeValue, values: Sequence[str], *, many: bool) -> set[str]:
+    """Those of a fact's values that are the seller's word."""
+    texts = [e.text or fact.value or fact.suggestion or "" for e in fact.evidence if e.source == "seller"]
+    if fact.locked or (texts and not many):
+        return {*values}
+    return {each for text in texts for each in text.split(", ")}
 
 
 def _is_likely(fact: AttributeValue) -> bool:
@@ -128,14 +134,14 @@ def _is_likely(fact: AttributeValue) -> bool:
 
 
 def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:
-    """Whether it is no print but a label or an order, or a fibre that only a photo speaks of."""
+    """True if it is no print but a label or an order, or a fibre that only a photo speaks of."""
     if name == "text" and (instruction_like(value) or _LABEL.fullmatch(value.strip())):
         return True
     return value in FIBRES and not sources & {"ocr", "seller"}
 
 
 def _is_certain(fact: AttributeValue, attribute: Attribute, *, read: bool) -> bool:
-    """Whether a text says it without a mark; print where it is made of words."""
+    """True if a text says it without a mark; print where it is made of words."""
     if fact.value is None:
         return False
     if read:
@@ -164,5 +170,5 @@ def stated_claims(draft: Draft) -> list[Claim]:
 def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
     name, others = span.attribute or "", tuple(span.alternatives)
     read = span.status == "certain" and name in ("size", "material")  # nothing else makes these certain
-    told = span.status == "seller" and noted.get(name) == span.value
-    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", told)
+    in_note = span.status == "seller" and noted.get(name) == span.value
+    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", in_note)

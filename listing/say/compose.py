@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import get_args
 
 from listing.decide.decision import Decision
@@ -11,33 +11,23 @@ from listing.events import StageEvent, TextEvent
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.observe.neighbours import Neighbours
-from listing.pipeline_parts import Parts
+from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest
 from listing.safety.clauses import scrub_listing
 from listing.say.claims import FIRM, NAME, Claim, claims_of
 from listing.say.marks import find_spans, limited, word_count
-from listing.say.render import MIN_WORDS, SHORTER, render, sentences_of
+from listing.say.render import MIN_WORDS, SHORTER, Text, render, sentences_of
 from listing.say.settle import settle
 from listing.say.shop_title import shop_title
 from listing.say.write import checked, write
-from listing.schema import Flag, Span, TextField
+from listing.schema import Flag, TextField
 from listing.taxonomy import Taxonomy
 
 ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
 
 
-@dataclass(frozen=True)
-class Text:
-    """Title and description as they will be shown, their spans, and the remarks of the checks."""
-
-    title: str = ""
-    description: str = ""
-    spans: list[Span] = field(default_factory=list)
-    flags: Sequence[Flag] = ()
-
-
 def compose(
-    request: DraftRequest, decision: Decision, neighbours: Neighbours, *, key: str, parts: Parts
+    request: DraftRequest, decision: Decision, neighbours: Neighbours, *, key: str, parts: PipelineParts
 ) -> Generator[StageEvent | TextEvent, None, Text]:
     """Both texts; what the seller wrote is kept. ``key``: the draft's id.
 
@@ -64,28 +54,33 @@ def compose(
     return Text(texts["title"], texts["description"], spans, [*flags, *text.flags])
 
 
-def _claims(request: DraftRequest, decision: Decision, note: str, parts: Parts) -> list[Claim]:
-    """What may be said, with no more marks than a draft may have."""
+def _claims(request: DraftRequest, decision: Decision, note: str, parts: PipelineParts) -> list[Claim]:
+    """The claims that may be stated, with no more marks than a draft may have."""
     chosen, taxonomy = request.category is not None, parts.taxonomy
     claims = claims_of(
         decision.category, decision.facts, decision.details, taxonomy, parts.calibration, category_chosen=chosen
     )
-    claims = [replace(c, noted=_noted(c, note, taxonomy)) for c in claims]
+    claims = [replace(c, in_sellers_note=_noted(c, note, taxonomy)) for c in claims]
     # Of a model without a calibration every word is for the seller to check.
     return limited(claims, taxonomy) if parts.calibration.fitted else claims
 
 
-def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: Parts) -> Text:
+def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: PipelineParts) -> Text:
     """Both texts; the title as the shop builds its own, where there is one."""
     text = render(claims, parts.taxonomy, key=key, tone=request.tone, most=_most_words(request))
     built = shop_title(parts.titles, claims, parts.taxonomy) if parts.titles else None
     if built is None:
-        return Text(text.title, text.description, text.spans)
-    return Text(built[0], text.description, [*built[1], *(s for s in text.spans if s.field != "title")])
+        return text
+    return replace(text, title=built[0], spans=[*built[1], *(s for s in text.spans if s.field != "title")])
 
 
 def _written(
-    rendered: Text, claims: Sequence[Claim], request: DraftRequest, note: str, neighbours: Neighbours, parts: Parts
+    rendered: Text,
+    claims: Sequence[Claim],
+    request: DraftRequest,
+    note: str,
+    neighbours: Neighbours,
+    parts: PipelineParts,
 ) -> Generator[TextEvent, None, Text]:
     """The model's texts as far as they say nothing but the claims, else the rendered ones."""
     taxonomy, short = parts.taxonomy, request.tone == "shorter"
@@ -96,18 +91,17 @@ def _written(
     for name in get_args(TextField):
         if getattr(request, name) is not None:
             continue
-        kept, remarks = checked(
+        accepted, remarks = checked(
             raw[name], name, stated, taxonomy, note=note, neighbours=neighbours, language=request.language
         )
         flags += remarks
-        if name == "description" and kept:
-            kept = (
-                _completed(kept, texts["title"], stated, taxonomy, short=short) if request.language == ENGLISH else kept
-            )
-            repeats = plain(kept.rstrip(".")) == plain(texts["title"])
-            kept = "" if repeats or (most is not None and word_count(kept) > most) else kept
-        if kept:
-            texts[name] = kept
+        if name == "description" and accepted:
+            if request.language == ENGLISH:
+                accepted = _completed(accepted, texts["title"], stated, taxonomy, short=short)
+            repeats = plain(accepted.rstrip(".")) == plain(texts["title"])
+            accepted = "" if repeats or (most is not None and word_count(accepted) > most) else accepted
+        if accepted:
+            texts[name] = accepted
             spans = [s for s in spans if s.field != name]
             spans += [s for s in find_spans(texts, stated, taxonomy) if s.field == name]
     return Text(texts["title"], texts["description"], spans, flags)
@@ -115,13 +109,13 @@ def _written(
 
 def _most_words(request: DraftRequest) -> int | None:
     """How many words a shorter description has: a fifth less than the one that it takes the place of."""
-    if request.tone != "shorter" or request.known is None or not request.known.description:
+    if request.tone != "shorter" or request.earlier_draft is None or not request.earlier_draft.description:
         return None
-    return int(word_count(request.known.description.partition("\n\n")[0]) * SHORTER)
+    return int(word_count(request.earlier_draft.description.partition("\n\n")[0]) * SHORTER)
 
 
 def _doubtful_department(claim: Claim) -> bool:
-    """Whether it says for whom, and may well be wrong: a listing for the wrong people is worse than one for anybody."""
+    """True if it says for whom, and may well be wrong: a listing for the wrong people is worse than one for anybody."""
     return claim.attribute == "audience" and claim.status == "check" and claim.likelihood < FIRM
 
 
@@ -134,20 +128,20 @@ def _completed(text: str, title: str, claims: Sequence[Claim], taxonomy: Taxonom
     rest = [] if short or word_count(text) >= MIN_WORDS else [*item.facts.values(), *item.details]
     more = [c for c in rest if _is_firm(c)]
     more += [c for c in (*item.facts.values(), *item.wear) if c.attribute in ("size", "condition") and c not in more]
-    left = [c for c in more if (c.attribute, c.value) not in stated and not c.noted]
+    left = [c for c in more if (c.attribute, c.value) not in stated and not c.in_sellers_note]
     named = [c for c in claims if c.attribute in ("category", NAME)]
     return f"{text} {sentences_of(named, left, taxonomy)[0]}".rstrip() if left else text
 
 
 def _is_firm(claim: Claim) -> bool:
-    """Whether it is likely enough for a text that has to be longer."""
+    """True if it is likely enough for a text that has to be longer."""
     return claim.attribute != "audience" and (claim.status != "check" or claim.likelihood >= FIRM)
 
 
 def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
-    """Whether the note tells it; of wear only where it does so in English, as the text does."""
-    if not claim.noted or claim.attribute != "condition":
-        return claim.noted
+    """True if the note tells it; of wear only where it does so in English, as the text does."""
+    if not claim.in_sellers_note or claim.attribute != "condition":
+        return claim.in_sellers_note
     return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])
 
 

@@ -42,7 +42,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What the edits amount to: values set by field, fields left out, words that the seller confirmed.
+    """The outcome of the edits: values set by field, fields left out, words that the seller confirmed.
 
     ``by_words``: what texts and details make of the facts, see ``settled``.
     """
@@ -61,14 +61,14 @@ class Changes:
     def facts(self) -> dict[str, str]:
         """Attribute values that the seller stated."""
         stated = {**self.values, **self.by_words}
-        own = ((name, value) for name, value in stated.items() if not name.startswith(rewrite.DETAIL))
-        return {name: value for name, value in own if name not in FIELDS and value is not None}
+        of_attributes = ((name, value) for name, value in stated.items() if not name.startswith(rewrite.DETAIL))
+        return {name: value for name, value in of_attributes if name not in FIELDS and value is not None}
 
     @property
-    def said(self) -> dict[str, str | None]:
-        """What the seller said of the texts' claims, by the claim's name; None: left out."""
-        said = {name: value for name, value in self.values.items() if name not in (*TEXTS, "price")}
-        return {**said, **dict.fromkeys(sorted(self.dropped)), **self.by_words}
+    def claim_edits(self) -> dict[str, str | None]:
+        """The seller's values for the texts' claims, by the claim's name; None: left out."""
+        edits = {name: value for name, value in self.values.items() if name not in (*TEXTS, "price")}
+        return {**edits, **dict.fromkeys(sorted(self.dropped)), **self.by_words}
 
 
 def changes(edits: Iterable[Edit]) -> Changes:
@@ -94,16 +94,16 @@ def changes(edits: Iterable[Edit]) -> Changes:
 def settled(draft: Draft, edited: Changes) -> Changes:
     """The changes, and what the texts that the seller typed and the details that they told of make of the facts."""
     edited, typed = replace(edited, by_words={}), _typed(edited)
-    said: dict[str, str | None] = {}
+    implied: dict[str, str | None] = {}
     if typed and draft.spans:
         order = [*edited.values]
         last = max(map(order.index, typed))
         later = {*order[last:], *edited.dropped}
-        followed = rewrite.followed(draft, edited.said)
+        followed = rewrite.followed(draft, edited.claim_edits)
         present = draft.model_copy(update={"attributes": [_fact(a, edited) for a in draft.attributes]})
-        said = seller_words.by_words(present, {f: getattr(followed, f) for f in TEXTS}, typed, later)
-    said |= seller_words.by_details(draft, {**edited.said, **said}, draft.attributes)
-    return replace(edited, by_words=said)
+        implied = seller_words.by_words(present, {f: getattr(followed, f) for f in TEXTS}, typed, later)
+    implied |= seller_words.by_details(draft, {**edited.claim_edits, **implied}, draft.attributes)
+    return replace(edited, by_words=implied)
 
 
 def _typed(edited: Changes) -> dict[str, str]:
@@ -117,7 +117,7 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     attributes = [_fact(a, edited) for a in draft.attributes]
     present = {a.name for a in draft.attributes}
     attributes += [stated(name, value) for name, value in edited.facts.items() if name not in present]
-    followed = rewrite.followed(draft, edited.said)
+    followed = rewrite.followed(draft, edited.claim_edits)
     typed = _typed(edited)
     texts: dict[TextField, str] = {f: typed.get(f, getattr(followed, f)) for f in TEXTS}
     placed = _placed(followed, texts)
@@ -133,50 +133,49 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     chosen = edited.values.get("category")
     if chosen:
         update["category"] = _chosen(draft.category, chosen)
-    seen = draft.model_copy(update=update)
+    edited_draft = draft.model_copy(update=update)
     if not edited.locked:
-        return seen
-    left = [o for o in open_offers(seen, load_taxonomy()) if rewrite.name_of(o) not in edited.locked]
-    return seen.model_copy(update={"quality": _quality(seen, followed), "offers": left})
+        return edited_draft
+    left = [o for o in open_offers(edited_draft, load_taxonomy()) if rewrite.name_of(o) not in edited.locked]
+    return edited_draft.model_copy(update={"quality": _quality(edited_draft, followed), "offers": left})
 
 
-def _quality(seen: Draft, own: Draft) -> Quality:
+def _quality(edited_draft: Draft, program_draft: Draft) -> Quality:
     """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
-    known, category = load_taxonomy(), seen.category.value
-    expected = known.seller_order(a.name for a in known.schema_of(known.node(category)))
+    taxonomy, category = load_taxonomy(), edited_draft.category.value
+    expected = taxonomy.seller_order(a.name for a in taxonomy.schema_of(taxonomy.node(category)))
     fresh = assess(
-        attributes=seen.attributes,
-        title=seen.title,
-        description=seen.description,
+        attributes=edited_draft.attributes,
+        title=edited_draft.title,
+        description=edited_draft.description,
         photos=[],
-        flags=seen.flags,
+        flags=edited_draft.flags,
         expected=expected,
-        own=(own.title, own.description),
+        generated=(program_draft.title, program_draft.description),
     )
-    parts = {**fresh.parts, "photos": seen.quality.parts.get("photos", 0.0)}
-    about_photos = [tip for tip in seen.quality.tips if "hoto" in tip]
+    parts = {**fresh.parts, "photos": edited_draft.quality.parts.get("photos", 0.0)}
+    about_photos = [tip for tip in edited_draft.quality.tips if "hoto" in tip]
     score = round(100 * sum(WEIGHTS[name] * share for name, share in parts.items()))
     return Quality(score=score, parts=parts, tips=[*fresh.tips, *about_photos])
 
 
-def follow(written: Draft, made: Sequence[Edit], edit: Edit) -> list[Edit]:
-    """What an edit after those that were ``made`` does to the texts that the seller typed.
+def follow(written: Draft, earlier: Sequence[Edit], edit: Edit) -> list[Edit]:
+    """Edits that follow from an edit after the ``earlier`` ones, by what it does to the texts that the seller typed.
 
     The program's own texts follow by themselves (``apply``).
     """
     if edit.kind not in ("set", "drop") or edit.field in (*TEXTS, "price"):
         return []
-    present = settled(written, changes(made))
-    seen = apply(written, present)
-    renamed = edit.field == "category" and edit.value is not None and rewrite.renamed(seen, edit.value)
+    present = settled(written, changes(earlier))
+    current = apply(written, present)
+    renamed = edit.field == "category" and edit.value is not None and rewrite.renamed(current, edit.value)
     along = [Edit("drop", NAME)] if renamed and NAME not in present.locked else []
     if not any(field in present.values for field in TEXTS):
         return along
-    before, after = (
-        rewrite.followed(written, each.said) for each in (present, settled(written, changes([*made, edit, *along])))
-    )
-    texts = rewrite.typed_along(before, after, seen, edit.field, edit.value)
-    typed = [(f, texts[f]) for f in texts if f in present.values and texts[f] != getattr(seen, f)]
+    later = settled(written, changes([*earlier, edit, *along]))
+    before, after = (rewrite.followed(written, each.claim_edits) for each in (present, later))
+    texts = rewrite.typed_along(before, after, current, edit.field, edit.value)
+    typed = [(f, texts[f]) for f in texts if f in present.values and texts[f] != getattr(current, f)]
     return [*along, *(Edit("set", field, text) for field, text in typed)]
 
 
@@ -192,13 +191,13 @@ def stated(name: str, value: str) -> AttributeValue:
 
 
 def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
-    name, told = attribute.name, edited.by_words
-    if name in told and told[name] is None:
+    name, by_words = attribute.name, edited.by_words
+    if name in by_words and by_words[name] is None:
         return AttributeValue(name=name, status="unknown", evidence=[Evidence(source="seller")])
     if name in edited.dropped:
         return AttributeValue(name=name, status="unknown", locked=True)
     value = edited.facts.get(name)
-    return attribute if value is None else stated(name, value).model_copy(update={"locked": name not in told})
+    return attribute if value is None else stated(name, value).model_copy(update={"locked": name not in by_words})
 
 
 def _chosen(category: Category, value: str) -> Category:
@@ -208,10 +207,10 @@ def _chosen(category: Category, value: str) -> Category:
 
 def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag]:
     """Flags whose words still stand in the text, at the place where they now stand, and were not confirmed."""
-    kept: list[Flag] = []
+    flags: list[Flag] = []
     for flag in draft.flags:
         if flag.field not in TEXTS or flag.span is None:
-            kept.append(flag)
+            flags.append(flag)
             continue
         written = getattr(draft, flag.field)
         words = written[slice(*flag.span)]
@@ -222,29 +221,29 @@ def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag
             start = moved(written, text, words, flag.span[0])
             start = start if start >= 0 else nearest(text, words, flag.span[0])
             placed = flag.model_copy(update={"span": (start, start + len(words))})
-            if start >= 0 and placed not in kept:
-                kept.append(placed)
+            if start >= 0 and placed not in flags:
+                flags.append(placed)
         else:
-            kept.append(flag)
-    return kept
+            flags.append(flag)
+    return flags
 
 
 def _placed(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
     """The spans of the draft where their words stand in what the seller typed instead; others go."""
-    kept: list[Span] = []
+    spans: list[Span] = []
     for span in draft.spans:
         written, text = lower(getattr(draft, span.field)), lower(texts[span.field])  # "Navy" moved behind "My"
         words = written[span.start : span.end]
         start = moved(written, text, words, span.start) if text != written else span.start
         start = start if start >= 0 else nearest(text, words, span.start)
-        free = all(s.field != span.field or start >= s.end or start + len(words) <= s.start for s in kept)
+        free = all(s.field != span.field or start >= s.end or start + len(words) <= s.start for s in spans)
         if start >= 0 and free:
-            kept.append(span.model_copy(update={"start": start, "end": start + len(words)}))
-    return kept
+            spans.append(span.model_copy(update={"start": start, "end": start + len(words)}))
+    return spans
 
 
 def regenerated(new: Draft, old: Draft | None, edited: Changes) -> Draft:
-    """What to keep as *generated* after the text was written again.
+    """The draft to keep as *generated* after the text was written again.
 
     The pipeline hands back what the seller locked; in these places the model's own earlier words stay, so that the
     seller's text is never counted as the model's.

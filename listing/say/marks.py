@@ -36,7 +36,7 @@ def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
     chosen = list(claims)
     while True:
-        doubtful = [c for c in _said(chosen, taxonomy) if c.status == "check"]
+        doubtful = [c for c in _in_text(chosen, taxonomy) if c.status == "check"]
         likelihood = {c: _likelihood(c, taxonomy) for c in doubtful}
         rest = sorted(doubtful, key=lambda c: _saved(c, likelihood[c]))[:-MAX_MARKS]
         if not rest:
@@ -45,12 +45,12 @@ def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
         chosen = [replace(c, status="certain") if c in plain else c for c in chosen if c not in rest or c in plain]
 
 
-def _said(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+def _in_text(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """Those of the claims that a text of them makes."""
     if not any(c.attribute == "category" for c in claims):
         return [c for c in claims if c.attribute in UNNAMED]
     item = settle(claims, taxonomy)
-    return [item.name, *item.facts.values(), *item.details, *item.wear, *item.own]
+    return [item.name, *item.facts.values(), *item.details, *item.wear, *item.free_details]
 
 
 def _saved(claim: Claim, p: float) -> float:
@@ -63,7 +63,7 @@ def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:
     """That of the claim; print that is no word as likely as not, a model's own words as it says, but never sure."""
     attribute = taxonomy.attributes.get(claim.attribute)
     free = claim.attribute == "detail" and claim.value not in detail_forms()
-    if claim.read or claim.confidence is None:
+    if claim.from_print or claim.confidence is None:
         return LIKELY
     if free or (attribute is not None and claim.value in attribute.unsettled):  # no photo makes it sure
         return min(claim.confidence, FIRM)
@@ -85,11 +85,11 @@ class Marker:
         return f"{article}{_OPEN}{self.claims.index(claim)}{_MIDDLE}{words[len(article) :]}{_CLOSE}"
 
     def sure(self, text: str) -> bool:
-        """Whether nothing in the text is for the seller to check."""
+        """True if nothing in the text is for the seller to check."""
         return all(self.claims[int(match[1])].status != "check" for match in _MARK.finditer(text))
 
-    def told(self, text: str) -> bool:
-        """Whether something in the text is the seller's word."""
+    def from_seller(self, text: str) -> bool:
+        """True if something in the text is the seller's word."""
         return any(self.claims[int(match[1])].status == "seller" for match in _MARK.finditer(text))
 
     def likelihood(self, text: str) -> float:

@@ -26,16 +26,16 @@ _Change = tuple[int, int, list[str]]  # from, to, what stands there instead
 def cut(text: str, start: int, end: int) -> str:
     """``text`` without the words at ``start``..``end`` (characters); a sentence that would break goes as a whole."""
     start, end = _whole_words(text, start, end)
-    kept = ""
+    whole = ""
     for a, b in _sentences(text):
         sentence, first, last = text[a:b], max(a, start) - a, min(b, end) - a
         if first < last:
             blanks = sentence[len(sentence.rstrip()) :]
             left = _mended(sentence.rstrip(), first, last)
-            own_line = not kept or kept.endswith("\n")
-            sentence = left + blanks if left else "" if own_line or "\n" not in blanks else blanks
-        kept += sentence
-    return kept.strip()
+            alone = not whole or whole.endswith("\n")
+            sentence = left + blanks if left else "" if alone or "\n" not in blanks else blanks
+        whole += sentence
+    return whole.strip()
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
@@ -50,11 +50,11 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence, with the blanks behind it."""
     start = 0
-    for found in _END.finditer(text):
-        if "\n" not in found[0] and _SHORT_FORM.search(text[start : found.start() + 1]) and found.end() < len(text):
+    for stop in _END.finditer(text):
+        if "\n" not in stop[0] and _SHORT_FORM.search(text[start : stop.start() + 1]) and stop.end() < len(text):
             continue
-        yield start, found.end()
-        start = found.end()
+        yield start, stop.end()
+        start = stop.end()
     if start < len(text):
         yield start, len(text)
 
@@ -87,12 +87,12 @@ def _joined(before: str, after: str) -> str:
 
 
 def _open_end(before: str) -> str:
-    """What stands before the words, without a comma or an "and" at its end."""
+    """The text before the words, without a comma or an "and" at its end."""
     return re.sub(rf"(?:[\s,;:(–—-]|\b(?:{'|'.join(_JOINTS)})\b)+$", "", before, flags=re.IGNORECASE)
 
 
 def _clean(before: str, after: str) -> bool:
-    """Whether both sides fit together when the words between them are gone."""
+    """True if both sides fit together when the words between them are gone."""
     left, right = _words(_open_end(before)), _words(after)
     closed = not right or right[0] in _NEEDS_MORE or after.lstrip()[:1] in ",;:–—"
     if not left:
@@ -105,12 +105,12 @@ def _clean(before: str, after: str) -> bool:
 
 
 def _broken(rest: str, whole: str) -> bool:
-    """Whether what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
-    said = _words(rest)
-    if not [word for word in said if word not in _NEEDS_MORE and len(word) > 1]:
+    """True if what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
+    left = _words(rest)
+    if not [word for word in left if word not in _NEEDS_MORE and len(word) > 1]:
         return True
-    lost = said[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(said)
-    return bool(lost) or said[-1] in _NEEDS_MORE or said[0] in _STARTS_NONE
+    lost = left[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(left)
+    return bool(lost) or left[-1] in _NEEDS_MORE or left[0] in _STARTS_NONE
 
 
 def _words(text: str) -> list[str]:
@@ -126,12 +126,12 @@ def merged(old: str, new: str, typed: str) -> str | None:
 
 
 def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str]) -> str | None:
-    (ours, _), (theirs, base) = _changes(old, new), _changes(old, typed)
-    first = bool(theirs) and theirs[0][1] == 0  # the seller's words come first: no capital behind them
-    amid = first and "".join(theirs[0][2]).rstrip()[-1:] not in (".", "!", "?")
-    if amid and ours and ours[0][2][:1] == list(new[:1]):
-        ours[0] = (*ours[0][:2], [_small(new[0]), *new[1 : len(ours[0][2])]])
-    changes = sorted([*theirs, *ours] if first else [*ours, *theirs], key=lambda c: c[:2])
+    (followed, _), (typed_in, base) = _changes(old, new), _changes(old, typed)
+    first = bool(typed_in) and typed_in[0][1] == 0  # the seller's words come first: no capital behind them
+    amid = first and "".join(typed_in[0][2]).rstrip()[-1:] not in (".", "!", "?")
+    if amid and followed and followed[0][2][:1] == list(new[:1]):
+        followed[0] = (*followed[0][:2], [_small(new[0]), *new[1 : len(followed[0][2])]])
+    changes = sorted([*typed_in, *followed] if first else [*followed, *typed_in], key=lambda c: c[:2])
     if any(_meet(one, other) for one, other in pairwise(changes)):
         return None
     parts: list[str] = []
@@ -149,7 +149,7 @@ def _small(word: str) -> str:
 
 
 def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], list[str]]:
-    """What stands in ``other`` instead, a capital alone being no change; and ``old`` in the case of ``other``."""
+    """Changes that ``other`` makes, a capital alone being no change; and ``old`` in the case of ``other``."""
     one, two = ([word.strip().lower() for word in each] for each in (old, other))
     codes = SequenceMatcher(None, one, two, autojunk=False).get_opcodes()
     cased = list(old)
@@ -159,7 +159,7 @@ def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], l
 
 
 def _meet(first: _Change, second: _Change) -> bool:
-    """Whether two changes are of the same words; of two things that were put in the same place the first goes first."""
+    """True if two changes are of the same words; of two texts that were put in the same place the first goes first."""
     return second[0] < first[1] or (first[:2] == second[:2] and first[0] < first[1])
 
 
@@ -204,15 +204,15 @@ def without(text: str, words: str, start: int) -> str:
 
 
 def says(text: str, words: str) -> bool:
-    """Whether the words stand in the text, in any case, as whole words."""
+    """True if the words stand in the text, in any case, as whole words."""
     return _pattern(words.lower()).search(text.lower()) is not None
 
 
 def with_sentence(text: str, words: str) -> str:
     """``text`` with the words as a sentence of its own before the note; as it is where they stand there already."""
-    own, blank, note = text.partition("\n\n")
-    if says(own, words):
+    body, blank, note = text.partition("\n\n")
+    if says(body, words):
         return text
-    own = own.rstrip()
-    own += "." if own[-1:].isalnum() else ""
-    return f"{own} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note
+    body = body.rstrip()
+    body += "." if body[-1:].isalnum() else ""
+    return f"{body} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note

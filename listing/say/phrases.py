@@ -11,7 +11,7 @@ from listing.say.settle import DetailForms, Item, detail_forms, form_for
 from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
 
-# Where things stand in a description: groups of details, and attributes.
+# The order of phrases in a description: groups of details, and attributes.
 _SLOTS = (
     *("neckline", "neck", "straps", "sleeve", "sleeves", "closure", "fastening"),
     *("pockets", "waist", "hems", "shoes", "hats", "shape", "fabric"),
@@ -33,8 +33,8 @@ _NO_FORMS = Forms()
 
 
 @dataclass
-class Words:
-    """What can be said. ``things`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
+class Wording:
+    """Words of the claims. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
 
     shape: list[str] = field(default_factory=list)
     colour: str = ""
@@ -42,7 +42,7 @@ class Words:
     pattern: list[str] = field(default_factory=list)
     sleeve: str = ""
     kind: list[str] = field(default_factory=list)
-    things: list[tuple[str, str]] = field(default_factory=list)
+    with_phrases: list[tuple[str, str]] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
 
 
@@ -53,27 +53,27 @@ class Phrases:
         self.item, self.taxonomy, self.mark, self.marker = item, taxonomy, marker.mark, marker
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
-    def words(self, rng: Random, *, title: bool = False) -> Words:
+    def words(self, rng: Random, *, title: bool = False) -> Wording:
         """All of them sorted; ``rng`` chooses between forms, the title takes the shorter."""
-        words = Words(colour=self._colours())
+        words = Wording(colour=self._colours())
         self._details(words, title)
         self._pattern(words)
         self._sleeve(words, title or rng.random() < 0.5)
         if neckline := self._neckline():
-            words.things.append(("neckline", neckline))
+            words.with_phrases.append(("neckline", neckline))
         self._material(words)
         self._closure(words, title)
         for claim, forms in self._unplaced():
             if forms.before:
                 words.kind.append(self.mark(claim, forms.before[0]))
             elif forms.behind:
-                words.things.append((claim.attribute, self.mark(claim, forms.behind[0])))
+                words.with_phrases.append((claim.attribute, self.mark(claim, forms.behind[0])))
         words.shape.sort(key=lambda word: plain(word) != "plain")
-        words.things.sort(key=lambda entry: _SLOTS.index(entry[0]) if entry[0] in _SLOTS else -1)
+        words.with_phrases.sort(key=lambda entry: _SLOTS.index(entry[0]) if entry[0] in _SLOTS else -1)
         return words
 
     def noun(self) -> str:
-        """What it is called."""
+        """The item's name."""
         return self.mark(self.item.name, self.item.noun)
 
     def before(self, name: str) -> str:
@@ -87,12 +87,12 @@ class Phrases:
         return self.mark(brand, brand.value) if brand else ""
 
     def brand_is_print(self) -> bool:
-        """Whether the print is the brand's name."""
+        """True if the print is the brand's name."""
         text, brand = self.item.facts.get("text"), self.item.facts.get("brand")
         return text is not None and brand is not None and letters(text.value) == letters(brand.value)
 
     def stamp(self, rng: Random) -> tuple[str, str]:
-        """The print as a thing to name in the opening, or as a sentence of its own."""
+        """The print as a phrase of the opening, or as a sentence of its own."""
         text = self.item.facts.get("text")
         if text is None:
             return "", ""
@@ -114,23 +114,24 @@ class Phrases:
     # Sentences of their own.
 
     def closing(self) -> list[str]:
-        """How it closes, where that is no thing in a list."""
+        """How it closes, where that is no phrase of a list."""
         closure = self.item.facts.get("closure")
         if closure is None or closure.value in _WORN_AS_IT_IS or not self.wide:
             return []
-        return [self._own_sentence(closure, closure.value)]
+        return [self._sentence_of(closure, closure.value)]
 
     def wear(self) -> list[str]:
-        """What a buyer must be told of its condition, in the taxonomy's own sentences."""
+        """Sentences on its condition, in the taxonomy's own sentences."""
         phrases = self.taxonomy.attributes["condition"].phrases
-        return [self._own_sentence(claim, *phrases[claim.value]) for claim in self.item.wear if not claim.noted]
+        signs = (claim for claim in self.item.wear if not claim.in_sellers_note)
+        return [self._sentence_of(claim, *phrases[claim.value]) for claim in signs]
 
     def others(self) -> list[str]:
         """Attributes without a place: as their own sentence, or behind their label."""
         out = []
         for claim, forms in self._unplaced():
             if forms.sentence and not forms.before and not forms.behind:
-                out.append(self._own_sentence(claim))
+                out.append(self._sentence_of(claim))
             elif not forms.before and not forms.behind:
                 label = capital(self.taxonomy.attributes[claim.attribute].label)
                 out.append(f"{label}: {self.mark(claim, claim.value)}.")
@@ -139,12 +140,12 @@ class Phrases:
     def size(self) -> list[str]:
         """The size, and whose word it is."""
         claim = self.item.facts.get("size")
-        if claim is None or claim.noted:
+        if claim is None or claim.in_sellers_note:
             return []
-        start = "The label says" if claim.read else "They are" if self.item.plural else "It is"
+        start = "The label says" if claim.from_print else "They are" if self.item.plural else "It is"
         return [f"{start} {self.mark(claim, f'size {claim.value}')}."]
 
-    def made_of(self) -> list[str]:
+    def composition(self) -> list[str]:
         """The shares of the fibres, as the label states them."""
         claim = self.item.facts.get("material")
         if claim is None or not claim.blend:
@@ -152,11 +153,11 @@ class Phrases:
         shares = self.mark(claim, listed(claim.blend.split(", ")))
         return [f"By the label {'they are' if self.item.plural else 'it is'} made of {shares}."]
 
-    def sellers_own(self) -> list[str]:
-        """What only the seller can know, as they answered it."""
+    def seller_statements(self) -> list[str]:
+        """Sentences of what only the seller can know, as they answered it."""
         out = []
         for name in ("condition_grade", "works", "complete", "dimensions", "volume", "language", "defects"):
-            if (claim := self.item.facts.get(name)) is None or claim.noted:
+            if (claim := self.item.facts.get(name)) is None or claim.in_sellers_note:
                 continue
             value = claim.value.rstrip(".")
             sentence = {
@@ -173,7 +174,7 @@ class Phrases:
             out.append(f"{self.mark(claim, sentence[:-1])}.")
         return out
 
-    def _own_sentence(self, claim: Claim, *phrases: str) -> str:
+    def _sentence_of(self, claim: Claim, *phrases: str) -> str:
         """The taxonomy's sentence of a value, the longest of the phrases in it marked, or all of it."""
         sentence = self._forms(claim).sentence[-1 if self.item.plural else 0]
         present = sorted((p for p in phrases if p in sentence.lower()), key=len)
@@ -185,59 +186,61 @@ class Phrases:
 
     # Single claims.
 
-    def _details(self, words: Words, title: bool) -> None:
-        forms, node = detail_forms(), self.item.node
+    def _details(self, words: Wording, title: bool) -> None:
+        forms = detail_forms()
         joined: set[str] = set()
         for claim in self.item.details:
             form = forms[claim.value]
-            if claim.value in joined or self._is_said_finer(form):
+            if claim.value in joined or self._has_finer_fact(form):
                 continue
             other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
-            if form.tinted and not other:
-                words.things.append((form.group, self._tinted(form_for(form.behind, node), claim)))
-                continue
-            behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
-            guess = claim.status == "check" and not form.place
-            if other and behind:
+            if other and form_for(form.behind, self.item.node):
                 joined |= {other, claim.value}  # no third one says either of them again
                 self._leave_out(words, forms[other])
-                words.things.append((form.group, self._join(form.joins[other], claim, other)))
-            elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
-                place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
-                place.append(self.mark(claim, adjective))
-            elif behind:
-                words.things.append((form.group, self.mark(claim, behind)))
-            elif form.looks and not title:
-                words.looks.append(self.mark(claim, form.looks))
+                words.with_phrases.append((form.group, self._join(form.joins[other], claim, other)))
+            else:
+                self._detail(words, claim, tinted=form.tinted and not other, title=title)
 
-    def _is_said_finer(self, form: DetailForms) -> bool:
-        """Whether the neckline is said with it, or the print that it is of."""
+    def _detail(self, words: Wording, claim: Claim, *, tinted: bool, title: bool) -> None:
+        """One detail by itself; ``tinted``: in the second colour."""
+        form, node = detail_forms()[claim.value], self.item.node
+        behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
+        guess = claim.status == "check" and not form.place
+        if tinted:
+            words.with_phrases.append((form.group, self._filled(behind, (claim, ("<", ">")))))
+        elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
+            place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
+            place.append(self.mark(claim, adjective))
+        elif behind:
+            words.with_phrases.append((form.group, self.mark(claim, behind)))
+        elif form.looks and not title:
+            words.looks.append(self.mark(claim, form.looks))
+
+    def _has_finer_fact(self, form: DetailForms) -> bool:
+        """True if the neckline is said with it, or the print that it is of."""
         facts = self.item.facts
         return (bool(form.tunes) and "neckline" in facts) or ("text" in facts and form.place in ("chest", "printed"))
 
-    def _leave_out(self, words: Words, form: DetailForms) -> None:
+    def _leave_out(self, words: Wording, form: DetailForms) -> None:
         """Take a detail out of the words again, which another one says along."""
         behind, adjective = (form_for(f, self.item.node) for f in (form.behind, form.adjective))
-        words.things = [thing for thing in words.things if plain(thing[1]) != behind]
+        words.with_phrases = [phrase for phrase in words.with_phrases if plain(phrase[1]) != behind]
         words.shape = [word for word in words.shape if plain(word) != adjective]
 
     def _join(self, template: str, claim: Claim, other: str) -> str:
         """``<own words>`` and ``[the other's]`` as marks."""
         second = self.item.has(other)
         assert second is not None
-        for one, (left, right) in ((claim, "<>"), (second, "[]")):
+        return self._filled(template, (claim, ("<", ">")), (second, ("[", "]")))
+
+    def _filled(self, template: str, *marked: tuple[Claim, tuple[str, str]]) -> str:
+        """The template with what stands between a claim's brackets as its mark, and the second colour in its place."""
+        for claim, (left, right) in marked:
             head, _, rest = template.partition(left)
             inner, _, tail = rest.partition(right)
-            template = head + self.mark(one, inner) + tail
+            template = head + self.mark(claim, inner) + tail
         template = template.replace("{}", self._colour("colour2"))
         return with_article(template) if template.startswith(("a ", "an ")) else template
-
-    def _tinted(self, template: str, claim: Claim) -> str:
-        """``<own words>`` as a mark, and the second colour in its place."""
-        head, _, rest = template.partition("<")
-        inner, _, tail = rest.partition(">")
-        words = f"{head}{self.mark(claim, inner)}{tail}".replace("{}", self._colour("colour2"))
-        return with_article(words) if words.startswith(("a ", "an ")) else words
 
     def _colours(self) -> str:
         """The colours, without the second one where a detail says which part has it."""
@@ -249,7 +252,7 @@ class Phrases:
             return ""
         return self.mark(claim, next(iter(self._forms(claim).before), claim.value.replace("-", " ")))
 
-    def _pattern(self, words: Words) -> None:
+    def _pattern(self, words: Wording) -> None:
         if (pattern := self.item.facts.get("pattern")) is None:
             return
         forms = self._forms(pattern)
@@ -258,16 +261,16 @@ class Phrases:
         elif forms.before:
             words.pattern.append(self.mark(pattern, forms.before[0]))
         elif forms.behind:
-            words.things.insert(0, ("print", self.mark(pattern, forms.behind[0])))
+            words.with_phrases.insert(0, ("print", self.mark(pattern, forms.behind[0])))
 
-    def _sleeve(self, words: Words, as_adjective: bool) -> None:
+    def _sleeve(self, words: Wording, as_adjective: bool) -> None:
         if (sleeve := self.item.facts.get("sleeve")) is None:
             return
         forms = self._forms(sleeve)
         if forms.before and (as_adjective or not forms.behind):
             words.sleeve = self.mark(sleeve, forms.before[0])
         elif forms.behind:
-            words.things.append(("sleeve", self.mark(sleeve, forms.behind[0])))
+            words.with_phrases.append(("sleeve", self.mark(sleeve, forms.behind[0])))
 
     def _neckline(self) -> str:
         neckline = self.item.facts.get("neckline")
@@ -280,7 +283,7 @@ class Phrases:
                 return with_article(f"{self.mark(claim, tune)} {words.removeprefix('a ').removeprefix('an ')}")
         return words
 
-    def _material(self, words: Words) -> None:
+    def _material(self, words: Wording) -> None:
         material = self.item.facts.get("material")
         if material is None:
             return
@@ -288,19 +291,19 @@ class Phrases:
             if material.blend.startswith("100 % "):
                 words.kind.insert(0, self.mark(material, material.blend.removeprefix("100 % ")))
             return
-        known = material.read or material.status == "seller"
-        look = None if known else _LOOKS_LIKE.get(material.value)
+        certain = material.from_print or material.status == "seller"
+        look = None if certain else _LOOKS_LIKE.get(material.value)
         before = look or next(iter(self._forms(material).before), material.value)
         if before not in {plain(w) for w in (*words.pattern, *words.kind)}:
             words.kind.insert(0, self.mark(material, before))
 
-    def _closure(self, words: Words, title: bool) -> None:
+    def _closure(self, words: Wording, title: bool) -> None:
         if (closure := self.item.facts.get("closure")) is None:
             return
         if closure.value in _WORN_AS_IT_IS:
             words.kind += [self.mark(closure, closure.value)] if "Footwear" in self.item.node.path else []
         elif (title or not self.wide) and (behind := self._forms(closure).behind):
-            words.things.append(("closure", self.mark(closure, behind[0])))
+            words.with_phrases.append(("closure", self.mark(closure, behind[0])))
 
     def _unplaced(self) -> list[tuple[Claim, Forms]]:
         names = [a.name for a in self.taxonomy.in_text() if a.name not in _PLACED]

@@ -6,22 +6,22 @@ Several sentence plans; which one a draft gets depends on its id alone, so that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from listing.request import Tone
 from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
-from listing.say.phrases import Phrases, Words
+from listing.say.phrases import Phrases, Wording
 from listing.say.settle import Item, settle, spare, without
 from listing.say.statements import letters
-from listing.schema import Span
+from listing.schema import Flag, Span
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
 SHORTER = 0.8  # share of the words that a shorter text has at most
 MAX_SHAPE = 2  # adjectives in front of the colour; others get a sentence
-FRIENDLY = (  # (of one thing, of several): lines that claim nothing
+FRIENDLY = (  # (of one item, of several): lines that claim nothing
     ("Ready for its next owner.", "Ready for their next owner."),
     ("I hope it finds a good home.", "I hope they find a good home."),
     ("Just ask if you would like to know more.",) * 2,
@@ -40,7 +40,7 @@ _STRONG = (
     *("parts", "print", "hats", "fastening", "pockets", "straps", "shoes", "sleeves"),
     *("neck", "waist", "hems", "shape", "neckline", "closure", "sleeve"),
 )
-# What half of all things of a kind have: a title names it only where it has nothing else to name.
+# What half of all items of a kind have: a title names it only where it has nothing else to name.
 _COMMON = frozenset(
     word
     for words in (
@@ -62,11 +62,12 @@ def closers(taxonomy: Taxonomy) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Text:
-    """Title, description, and the spans of what they claim."""
+    """Title and description, the spans of what they claim, and the remarks of the checks."""
 
-    title: str
-    description: str
-    spans: list[Span]
+    title: str = ""
+    description: str = ""
+    spans: list[Span] = field(default_factory=list)
+    flags: Sequence[Flag] = ()
 
 
 def render(
@@ -84,8 +85,8 @@ def render(
     if not any(c.attribute == "category" for c in claims):
         return _unnamed(claims)
     item = settle(claims, taxonomy)
-    told = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
-    least = spare(item) if most is not None else [c for c in spare(item) if c.attribute == "detail" and not told]
+    seller_adds = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
+    least = spare(item) if most is not None else [c for c in spare(item) if c.attribute == "detail" and not seller_adds]
     marker, count = Marker(), 0
     text = _rendered(item, taxonomy, marker, key, tone)
     while word_count(text[1]) > (most or MAX_WORDS) and count < len(least):
@@ -112,9 +113,9 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     sentences += [f"The size is {words['size']}."] if "size" in words else []
     labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}
     sentences += [f"{label}: {words[name]}." for name, label in labels.items() if name in words]
-    shown, spans = marker.unmark(title, "title")
+    plain_title, spans = marker.unmark(title, "title")
     description, more = marker.unmark(" ".join(sentences) or INVITES[0], "description")
-    return Text(shown, description, [*spans, *more])
+    return Text(plain_title, description, [*spans, *more])
 
 
 def _rendered(
@@ -127,7 +128,7 @@ def _rendered(
 
 
 def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
-    """Whether the shorter tone says these claims in a fifth less words than the description, its note left aside."""
+    """True if the shorter tone says these claims in a fifth less words than the description, its note left aside."""
     if not any(claim.attribute == "category" for claim in claims):
         return False
     most = int(word_count(description.partition("\n\n")[0]) * SHORTER)
@@ -135,10 +136,10 @@ def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy
 
 
 def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
-    """More claims of a thing as sentences of their own, and their spans; "" where texts have no words for them.
+    """More claims of an item as sentences of their own, and their spans; "" where texts have no words for them.
 
     Args:
-        named: the claims of the thing's category and name.
+        named: the claims of the item's category and name.
     """
     item, marker = settle([*named, *more], taxonomy), Marker()
     for claim in more:
@@ -150,7 +151,7 @@ def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxono
 
 
 class _Title:
-    """What a buyer searches for, in at most nine words: ``left`` counts the words that are free."""
+    """The title, what a buyer searches for, in at most nine words: ``left`` counts the words that are free."""
 
     def __init__(self, item: Item, phrases: Phrases) -> None:
         self.facts, self.phrases, self.marker = item.facts, phrases, phrases.marker
@@ -161,13 +162,13 @@ class _Title:
         self.left = MAX_TITLE - word_count(f"{self.brand} {self.words.colour} {self.noun} {self.size}")
         self.chosen: list[tuple[int, str]] = [(1, self.words.colour)]  # (place, adjective)
         stamp = _stamp(item, phrases)
-        self.strong = [thing for thing in _strong(self.words, phrases) if not stamp or plain(thing) not in _COMMON]
+        self.strong = [phrase for phrase in _strong(self.words, phrases) if not stamp or plain(phrase) not in _COMMON]
         self.stamp = stamp if word_count(stamp) + 1 <= self.left else ""
         self.left -= word_count(self.stamp) + 1 if self.stamp else 0
 
     @property
     def short(self) -> bool:
-        """Whether it has fewer words than it should have."""
+        """True if it has fewer words than it should have."""
         return MAX_TITLE - self.left < MIN_TITLE
 
     def take(self, place: int, adjectives: Sequence[str], reserve: int = 0, least: float = FIRM) -> None:
@@ -177,17 +178,21 @@ class _Title:
                 self.chosen.append((place, adjective))
                 self.left -= word_count(adjective)
 
-    def text(self) -> str:
-        """The title with marks."""
-        words, audience = self.words, self.facts.get("audience")
-        reserve = 3 if self.strong else 0
+    def _take_adjectives(self, *, for_whom: bool) -> None:
+        """Those that stand before the noun whatever else the title names."""
+        words, reserve = self.words, 3 if self.strong else 0
         self.take(2, [*words.tint, *words.pattern])
         self.take(4, words.kind, reserve)
         shapes = [w for w in words.shape if plain(w) not in _BARE and self.marker.likelihood(w) >= FIRM]
         self.take(0, shapes[:1], reserve)
-        doubtful = audience is not None and audience.status == "check"
-        if audience and not doubtful:
+        if for_whom:
             self.take(5, [self.phrases.before("audience")], reserve)
+
+    def text(self) -> str:
+        """The title with marks."""
+        words, audience = self.words, self.facts.get("audience")
+        doubtful = audience is not None and audience.status == "check"
+        self._take_adjectives(for_whom=audience is not None and not doubtful)
         tail = self._tail()
         if words.sleeve and (not tail or self.left >= 3):
             self.take(3, [words.sleeve])
@@ -202,7 +207,7 @@ class _Title:
         return capital(f"{text}, {self.size}" if self.size else text)
 
     def _tail(self) -> str:
-        """The most telling thing for which there is room; one "with" for it and the print."""
+        """The most telling phrase for which there is room; one "with" for it and the print."""
         joint = 0 if self.stamp else 1
         tail = next((s for s in self.strong if word_count(s) + joint <= self.left), "")
         self.left -= word_count(tail) + joint if tail else 0
@@ -216,17 +221,17 @@ def _stamp(item: Item, phrases: Phrases) -> str:
     return phrases.mark(text, f'"{text.value}" print') if text and not named and len(text.value.split()) <= 4 else ""
 
 
-def _strong(words: Words, phrases: Phrases) -> list[str]:
-    """What may stand behind the title's "with", the most telling first, without articles."""
+def _strong(words: Wording, phrases: Phrases) -> list[str]:
+    """Phrases that may stand behind the title's "with", the most telling first, without articles."""
 
-    def rank(thing: tuple[str, str]) -> tuple[bool, bool, bool, int]:
-        slot, text = thing
+    def rank(entry: tuple[str, str]) -> tuple[bool, bool, bool, int]:
+        slot, text = entry
         place = _STRONG.index(slot) if slot in _STRONG else len(_STRONG)
         return plain(text) in _COMMON, phrases.marker.likelihood(text) < FIRM, not phrases.marker.sure(text), place
 
-    ranked = sorted(words.things, key=rank)
-    things = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
-    return [thing for thing in things if word_count(thing) <= 5]
+    ranked = sorted(words.with_phrases, key=rank)
+    chosen = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
+    return [words for words in chosen if word_count(words) <= 5]
 
 
 class _Description:
@@ -241,37 +246,37 @@ class _Description:
         rng = self.rng
         words = self.phrases.words(rng)
         stamp, says = self.phrases.stamp(rng)
-        wear, said = self.phrases.wear(), [says] if says else []
+        wear, extras = self.phrases.wear(), [says] if says else []
         if tone == "shorter":
-            words.things.sort(key=lambda thing: not self.phrases.marker.told(thing[1]))
-            now = max(3, sum(self.phrases.marker.told(text) for _, text in words.things))
-            beside, has = [*said, *wear], []
+            words.with_phrases.sort(key=lambda entry: not self.phrases.marker.from_seller(entry[1]))
+            now = max(3, sum(self.phrases.marker.from_seller(text) for _, text in words.with_phrases))
+            beside, has = [*extras, *wear], []
         else:
-            beside = [*said, *self.phrases.closing(), *self._is(words.shape[MAX_SHAPE:]), *self._looks(words), *wear]
-            now = self._first(words.things, bool(beside))
-            has = self._has(words.things[now:])
-        things = [text for _, text in words.things[:now]]
+            beside = [*extras, *self.phrases.closing(), *self._is(words.shape[MAX_SHAPE:]), *self._looks(words), *wear]
+            now = self._first(words.with_phrases, bool(beside))
+            has = self._has(words.with_phrases[now:])
+        entries = [text for _, text in words.with_phrases[:now]]
         if stamp:
-            things.insert(0 if rng.random() < 0.5 else len(things), stamp)
-        opening = self._opening(words, things, tone)
+            entries.insert(0 if rng.random() < 0.5 else len(entries), stamp)
+        opening = self._opening(words, entries, tone)
         if has and wear and beside == wear and rng.random() < 0.5:
             beside, has[-1] = wear[1:], f"{has[-1][:-1]}, and {wear[0][0].lower()}{wear[0][1:]}"
         sentences = [says, *has, *beside[1:]] if says and rng.random() < 0.4 else [*has, *beside]
         sentences += self.phrases.others() if tone != "shorter" else []
-        sentences += self.phrases.sellers_own()
-        sentences += [*self.phrases.made_of(), *self.phrases.size()]
+        sentences += self.phrases.seller_statements()
+        sentences += [*self.phrases.composition(), *self.phrases.size()]
         return self._friendly(" ".join([opening, *sentences]), bool(sentences), tone)
 
     def alone(self) -> str:
-        """What is known beside the name, without an opening: for a text that has one already."""
+        """The facts beside the name, without an opening: for a text that has one already."""
         phrases, facts, words = self.phrases, self.item.facts, self.phrases.words(self.rng)
         its, it_is = ("Their", "They are") if self.item.plural else ("Its", "It is")
         adjectives = [*words.shape, *words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
         second = [f"{its} second colour is {words.colour}."] if "colour2" in facts and words.colour else []
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
-        said = [*second, *self._has(words.things), *self._is(adjectives), *self._looks(words), *owner]
-        return " ".join([*said, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
+        extras = [*second, *self._has(words.with_phrases), *self._is(adjectives), *self._looks(words), *owner]
+        return " ".join([*extras, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
@@ -284,13 +289,13 @@ class _Description:
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"
         return text
 
-    def _first(self, things: Sequence[tuple[str, str]], more: bool) -> int:
-        """How many things the opening names; something is left for a second sentence."""
-        if len(things) < 2:
-            return len(things)
-        return min(self.rng.choice((1, 2, 2, 3)), len(things) if more else len(things) - 1)
+    def _first(self, entries: Sequence[tuple[str, str]], more: bool) -> int:
+        """How many phrases the opening names; something is left for a second sentence."""
+        if len(entries) < 2:
+            return len(entries)
+        return min(self.rng.choice((1, 2, 2, 3)), len(entries) if more else len(entries) - 1)
 
-    def _opening(self, words: Words, things: Sequence[str], tone: Tone) -> str:
+    def _opening(self, words: Wording, entries: Sequence[str], tone: Tone) -> str:
         inner = [*words.tint, *words.pattern, *filter(None, [words.sleeve]), *words.kind]
         shape = words.shape[:MAX_SHAPE]
         movable = bool(words.colour) and "multi" not in words.colour and not words.tint and bool(inner or shape)
@@ -300,8 +305,8 @@ class _Description:
         phrase = " ".join([*front, noun]) + (f" in {words.colour}" if behind else "") + owner
         if "brand" in self.item.facts:
             phrase += f" by {self.phrases.brand()}"
-        if things:
-            phrase += f" with {listed(things)}"
+        if entries:
+            phrase += f" with {listed(entries)}"
         return capital(f"{self._start(phrase, tone)}{phrase}.")
 
     def _owned(self, noun: str) -> tuple[str, str]:
@@ -314,12 +319,12 @@ class _Description:
         return noun, f" for {self.phrases.mark(audience, audience.value)}"
 
     def _start(self, phrase: str, tone: Tone) -> str:
-        """What stands before the opening phrase: nothing, an article, or "this is"; no text repeats its title."""
+        """The words before the opening phrase: nothing, an article, or "this is"; no text repeats its title."""
         plural, bare = self.item.plural, plain(phrase).lower()
         if tone == "shorter":
             return ""
         start = self.rng.choice(("", "", "", "" if plural else "article", "this"))
-        if not start and bare.startswith("plain "):  # not the first thing that a buyer should read
+        if not start and bare.startswith("plain "):  # not the first word that a buyer should read
             start = "this" if plural or self.rng.random() < 0.5 else "article"
         if not start and bare == self.title.lower():
             return f"I am selling {'these' if plural else 'this'} "
@@ -327,13 +332,13 @@ class _Description:
             return "These are " if plural else f"This is {article(phrase)} "
         return f"{article(phrase)} " if start else ""
 
-    def _has(self, things: Sequence[tuple[str, str]]) -> list[str]:
-        """One or two sentences that list things."""
-        if not things:
+    def _has(self, entries: Sequence[tuple[str, str]]) -> list[str]:
+        """One or two sentences that list the phrases."""
+        if not entries:
             return []
-        cut = len(things) if len(things) <= 4 else (len(things) + 1) // 2
-        parts = [listed([text for _, text in part]) for part in (things[:cut], things[cut:]) if part]
-        there = self.rng.random() < 0.4 and {slot for slot, _ in things[:cut]} <= _THERE and " cut" not in parts[0]
+        cut = len(entries) if len(entries) <= 4 else (len(entries) + 1) // 2
+        parts = [listed([text for _, text in part]) for part in (entries[:cut], entries[cut:]) if part]
+        there = self.rng.random() < 0.4 and {slot for slot, _ in entries[:cut]} <= _THERE and " cut" not in parts[0]
         start = f"There {'are' if _several(parts[0]) else 'is'}" if there else self.it_has
         also = self.it_has.replace(" ", " also ")
         return [f"{start} {parts[0]}.", *(f"{also} {part}." for part in parts[1:])]
@@ -341,12 +346,12 @@ class _Description:
     def _is(self, adjectives: Sequence[str]) -> list[str]:
         return [f"{'They are' if self.item.plural else 'It is'} {listed(adjectives)}."] if adjectives else []
 
-    def _looks(self, words: Words) -> list[str]:
+    def _looks(self, words: Wording) -> list[str]:
         subject = "surface" if "Footwear" in self.item.node.path else "fabric"
         return [f"The {subject} looks {listed(words.looks)}."] if words.looks else []
 
 
 def _several(words: str) -> bool:
-    """Whether a list begins with more than one thing."""
+    """True if a list begins with several parts."""
     first = plain(words).split(" on ")[0].split(" down ")[0].split(",")[0]
     return not first.startswith(("a ", "an ", "the ")) and first.split(" and ")[0].endswith("s")

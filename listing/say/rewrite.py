@@ -13,7 +13,7 @@ from typing import get_args
 
 from listing.observe.networks.details import load_details
 from listing.request import TONES, Tone
-from listing.say.claims import NAME, SELLERS_OWN, Claim, stated_claims
+from listing.say.claims import NAME, SELLER_ONLY, Claim, stated_claims
 from listing.say.marks import article, find_spans
 from listing.say.patch import cut, merged
 from listing.say.render import closers, render, sentences_of
@@ -23,7 +23,7 @@ from listing.schema import Detail, Draft, Offer, Span, TextField
 from listing.taxonomy import Forms, load_taxonomy
 
 DETAIL = "detail:"
-_SENTENCES = ("condition", *SELLERS_OWN)  # said in sentences of their own, so that no single word can be replaced
+_SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 _Texts = Mapping[TextField, str]
 
@@ -34,14 +34,14 @@ def name_of(span: Span | Offer | Claim) -> str:
 
 
 def is_detail(name: str, draft: Draft | None) -> bool:
-    """Whether it names a detail that texts know, or that the draft's model found."""
+    """True if it names a detail that texts know, or that the draft's model found."""
     phrase = name.removeprefix(DETAIL)
-    found = {d.phrase for d in draft.details} if draft is not None else set()
-    return name.startswith(DETAIL) and (phrase in detail_forms() or phrase in found)
+    of_model = {d.phrase for d in draft.details} if draft is not None else set()
+    return name.startswith(DETAIL) and (phrase in detail_forms() or phrase in of_model)
 
 
 def fits(draft: Draft | None, name: str) -> bool:
-    """Whether a thing of the draft's category can have a detail, and a text can say so."""
+    """True if an item of the draft's category can have a detail, and a text can say so."""
     form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
     if draft is None or draft.category.value is None or form is None:
         return True
@@ -49,7 +49,7 @@ def fits(draft: Draft | None, name: str) -> bool:
 
 
 def to_check(draft: Draft | None) -> dict[str, str]:
-    """What the texts say that the seller has not confirmed: value by name, in the order in which it reads."""
+    """Claims of the texts that the seller has not confirmed: value by name, in the order in which it reads."""
     values: dict[str, list[str]] = {}
     for span in draft.spans if draft is not None else ():
         if span.status == "check" and span.value not in values.setdefault(name_of(span), []):
@@ -58,29 +58,29 @@ def to_check(draft: Draft | None) -> dict[str, str]:
 
 
 def sayable(name: str, value: str) -> bool:
-    """Whether a text says this value, instead of saying nothing about the field."""
+    """True if a text says this value, instead of saying nothing about the field."""
     attribute = load_taxonomy().attributes.get(name)
     return attribute is None or (value not in attribute.unspoken and value != attribute.absent)
 
 
-def followed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
+def followed(draft: Draft, edits: Mapping[str, str | None]) -> Draft:
     """The draft whose texts and details agree with what the seller said of them; None leaves a claim out."""
     if not draft.spans:
         return draft
     tone = _tone(draft)
-    if tone is not None or _other_number(draft, said):
-        draft = _rendered(draft, said, tone or "plain")
+    if tone is not None or _other_number(draft, edits):
+        draft = _rendered(draft, edits, tone or "plain")
     else:
-        draft = _changed(draft, said)
-    marks = [s.model_copy(update={"status": "seller"}) if name_of(s) in said else s for s in draft.spans]
+        draft = _changed(draft, edits)
+    marks = [s.model_copy(update={"status": "seller"}) if name_of(s) in edits else s for s in draft.spans]
     names = {d.phrase: f"{DETAIL}{d.phrase}" for d in draft.details}
     details = [
-        d.model_copy(update={"confidence": 1.0}) if names[d.phrase] in said else d
+        d.model_copy(update={"confidence": 1.0}) if names[d.phrase] in edits else d
         for d in draft.details
-        if said.get(names[d.phrase], d.phrase) is not None
+        if edits.get(names[d.phrase], d.phrase) is not None
     ]
-    told = {s.value for s in marks if s.attribute == "detail" and s.status == "seller"} - names.keys()
-    details = [*(Detail(phrase=phrase, confidence=1.0) for phrase in sorted(told)), *details]
+    added = {s.value for s in marks if s.attribute == "detail" and s.status == "seller"} - names.keys()
+    details = [*(Detail(phrase=phrase, confidence=1.0) for phrase in sorted(added)), *details]
     return draft.model_copy(update={"spans": marks, "details": details})
 
 
@@ -90,22 +90,22 @@ def _tone(draft: Draft) -> Tone | None:
     return next((t for t in TONES if text == render(claims, taxonomy, key=draft.id, tone=t).description), None)
 
 
-def _other_number(draft: Draft, said: Mapping[str, str | None]) -> bool:
-    """Whether a text that spoke of one thing has to speak of several now, or the other way round."""
-    category = said.get("category")
-    noun = said.get(NAME) or (load_taxonomy().node(category).phrase if category else None)
+def _other_number(draft: Draft, edits: Mapping[str, str | None]) -> bool:
+    """True if a text that spoke of one item has to speak of several now, or the other way round."""
+    category = edits.get("category")
+    noun = edits.get(NAME) or (load_taxonomy().node(category).phrase if category else None)
     claims = stated_claims(draft)
     named = noun is not None and any(c.attribute == "category" for c in claims)
     return named and settle(claims, load_taxonomy()).plural is not is_plural(noun or "")
 
 
-def _rendered(draft: Draft, said: Mapping[str, str | None], tone: Tone) -> Draft:
+def _rendered(draft: Draft, edits: Mapping[str, str | None], tone: Tone) -> Draft:
     """The draft rendered from what the seller says, above its note, the title without further details.
 
     What was told last goes first: of two values that exclude each other it is the one that stands.
     """
-    before, after = stated_claims(draft), _claims_after(draft, said)
-    new = [claim for name in reversed([*said]) for claim in unsaid(draft, {name: said[name]})]
+    before, after = stated_claims(draft), _claims_after(draft, edits)
+    new = [claim for name in reversed([*edits]) for claim in unsaid(draft, {name: edits[name]})]
     if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
         return draft  # what is confirmed changes no word
     claims = [*(c for c in new if c.attribute != "detail"), *after], [*new, *after]
@@ -116,38 +116,38 @@ def _rendered(draft: Draft, said: Mapping[str, str | None], tone: Tone) -> Draft
     return draft.model_copy(update=update)
 
 
-def _claims_after(draft: Draft, said: Mapping[str, str | None]) -> list[Claim]:
+def _claims_after(draft: Draft, edits: Mapping[str, str | None]) -> list[Claim]:
     """The draft's claims as the seller leaves them, without what they say besides."""
     before = stated_claims(draft)
     present = {name_of(claim) for claim in before}
-    after = [claim for each in before if not _disproved(draft, each, said) for claim in _claims_now(each, said)]
+    after = [claim for each in before if not _disproved(draft, each, edits) for claim in _claims_now(each, edits)]
     pairs = {(c.attribute, c.value) for c in after}
-    others = [claim for name, value in said.items() if name in present for claim in _claims(name, value)]
+    others = [claim for name, value in edits.items() if name in present for claim in _claims(name, value)]
     return after + [c for c in others if (c.attribute, c.value) not in pairs]
 
 
-def _disproved(draft: Draft, claim: Claim, said: Mapping[str, str | None]) -> bool:
-    """Whether a detail says of a fact what the seller corrected or left out: no "full zip" where it has no zip."""
-    form = detail_forms().get(claim.value) if claim.attribute == "detail" and name_of(claim) not in said else None
+def _disproved(draft: Draft, claim: Claim, edits: Mapping[str, str | None]) -> bool:
+    """True if a detail says of a fact what the seller corrected or left out: no "full zip" where it has no zip."""
+    form = detail_forms().get(claim.value) if claim.attribute == "detail" and name_of(claim) not in edits else None
     for name, values in form.says.items() if form is not None and claim.status != "seller" else ():
         fact = draft.attribute(name)
         before = (fact.value or fact.suggestion) if fact is not None else None
-        if name in said and before in values and said[name] not in values and before != "tie":
+        if name in edits and before in values and edits[name] not in values and before != "tie":
             return True
     return False
 
 
-def _claims_now(claim: Claim, said: Mapping[str, str | None]) -> Iterator[Claim]:
+def _claims_now(claim: Claim, edits: Mapping[str, str | None]) -> Iterator[Claim]:
     """The claim as it stands once the seller has spoken: as it is, as theirs, or not any more."""
     name = name_of(claim)
-    if name not in said:
+    if name not in edits:
         yield claim
-    elif claim.value in {c.value for c in _claims(name, said[name])}:
-        yield replace(claim, status="seller", read=claim.read and claim.status != "check")
+    elif claim.value in {c.value for c in _claims(name, edits[name])}:
+        yield replace(claim, status="seller", from_print=claim.from_print and claim.status != "check")
 
 
 def _claims(name: str, value: str | None) -> list[Claim]:
-    """What a text says of a field that has this value."""
+    """Claims of a text on a field that has this value."""
     if value is None or not sayable(name, value):
         return []
     if name.startswith(DETAIL):
@@ -157,14 +157,14 @@ def _claims(name: str, value: str | None) -> list[Claim]:
     return [Claim(name, each, "seller") for each in values]
 
 
-def _changed(draft: Draft, said: Mapping[str, str | None]) -> Draft:
+def _changed(draft: Draft, edits: Mapping[str, str | None]) -> Draft:
     """The draft with single words and sentences changed, taken out and added."""
-    for claim in unsaid(draft, said):
+    for claim in unsaid(draft, edits):
         draft = add(draft, claim) if is_offered(draft, claim) else draft
-    kind = load_taxonomy().node(category) if (category := said.get("category")) else None
-    if kind is not None and NAME in said:  # in the place of the type stands what it is now
-        said = {**said, NAME: said[NAME] or kind.phrase}
-    for name, value in said.items():
+    kind = load_taxonomy().node(category) if (category := edits.get("category")) else None
+    if kind is not None and NAME in edits:  # in the place of the type stands what it is now
+        edits = {**edits, NAME: edits[NAME] or kind.phrase}
+    for name, value in edits.items():
         while (at := _first_other(draft.spans, name, value)) is not None:
             changed = _replaced(draft, at, name, value)
             if changed is None:
@@ -187,39 +187,39 @@ def _replaced(draft: Draft, at: int, name: str, value: str | None) -> Draft | No
     return draft.model_copy(update={"title": texts["title"], "description": texts["description"], "spans": marks})
 
 
-def unsaid(draft: Draft, said: Mapping[str, str | None]) -> Iterator[Claim]:
-    """What the seller says of what no span speaks of."""
+def unsaid(draft: Draft, edits: Mapping[str, str | None]) -> Iterator[Claim]:
+    """Claims of the seller that no span makes."""
     taxonomy, present = load_taxonomy(), {name_of(span) for span in draft.spans}
-    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLERS_OWN}
+    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLER_ONLY}
     spoken |= {"category"} if draft.category.value is None else set()  # the item gets its name
-    for name, value in said.items():
+    for name, value in edits.items():
         if name not in present and (is_detail(name, draft) or name in spoken):
             yield from _claims(name, value)
 
 
 def is_offered(draft: Draft, claim: Claim) -> bool:
-    """Whether a claim is a detail, or something that the draft offers to say."""
+    """True if a claim is a detail, or something that the draft offers to say."""
     offered = any((o.attribute, o.value) == (claim.attribute, claim.value) for o in draft.offers)
     return offered or claim.attribute == "detail"
 
 
 def renamed(draft: Draft, category: str) -> bool:
-    """Whether the texts name the item by a type that the seller's other category leaves open."""
+    """True if the texts name the item by a type that the seller's other category leaves open."""
     other = category != draft.category.value
     return other and any(span.attribute == NAME and span.status != "seller" for span in draft.spans)
 
 
-def typed_along(before: Draft, after: Draft, seen: Draft, name: str, value: str | None) -> dict[TextField, str]:
-    """What the seller typed (``seen``) once a claim was changed: as the program's own text changed, else in place.
+def typed_along(before: Draft, after: Draft, typed: Draft, name: str, value: str | None) -> dict[TextField, str]:
+    """The typed texts (``typed``) once a claim was changed: as the program's own text changed, else in place.
 
     Args:
         before: the draft as its texts would stand had nobody typed in them.
         after: the same with the claim changed.
     """
-    place = _in_place(seen, name, value)
+    place = _in_place(typed, name, value)
     texts: dict[TextField, str] = {}
     for field in get_args(TextField):
-        text = merged(getattr(before, field), getattr(after, field), getattr(seen, field))
+        text = merged(getattr(before, field), getattr(after, field), getattr(typed, field))
         texts[field] = place[field] if text is None else text
         texts[field] = texts[field] or getattr(after, field)  # nothing was left of it
     return texts
@@ -246,10 +246,10 @@ def _in_place(draft: Draft, name: str, value: str | None) -> dict[TextField, str
 def _first_other(marks: list[Span], name: str, value: str | None) -> int | None:
     """The first span of that name that says something else."""
     attribute = load_taxonomy().attributes.get(name)
-    wanted = () if value is None else value.split(", ") if attribute is not None and attribute.many else (value,)
+    expected = () if value is None else value.split(", ") if attribute is not None and attribute.many else (value,)
     if name.startswith(DETAIL) and value is not None:
         return None
-    return next((n for n, s in enumerate(marks) if name_of(s) == name and s.value not in wanted), None)
+    return next((n for n, s in enumerate(marks) if name_of(s) == name and s.value not in expected), None)
 
 
 def replace_words(
@@ -321,7 +321,7 @@ def _form_like(old: Forms | None, new: Forms | None, words: str, ready: str) -> 
 
 
 def _needs_none(span: Span, words: str) -> bool:
-    """Whether the words are several things, so that no article stands before them."""
+    """True if the words name several, so that no article stands before them."""
     taxonomy = load_taxonomy()
     if span.attribute in (NAME, "category"):
         return is_plural(words)
@@ -336,44 +336,44 @@ def remove(draft: Draft, index: int) -> Draft:
     The seller's note, the paragraph behind the description, stays as it is.
     """
     taxonomy, gone = load_taxonomy(), (draft.spans[index].attribute, draft.spans[index].value)
-    kept = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
-    own, blank, note = draft.description.partition("\n\n")
-    text = render(kept, taxonomy, key=draft.id)
+    remaining = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
+    body, blank, note = draft.description.partition("\n\n")
+    text = render(remaining, taxonomy, key=draft.id)
     at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
-    left = [own[a:b] for a, b in split(own) if not any(a <= start < b for start in at)]
+    left = [body[a:b] for a, b in split(body) if not any(a <= start < b for start in at)]
     description = "".join(left).strip() or text.description
     in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
     title = text.title if in_title else draft.title
-    marks = find_spans({"title": title, "description": description}, kept, taxonomy)
+    marks = find_spans({"title": title, "description": description}, remaining, taxonomy)
     details = [d for d in draft.details if ("detail", d.phrase) != gone]
     update = {"title": title, "description": description + blank + note, "spans": marks, "details": details}
     return draft.model_copy(update=update)
 
 
 def _kinds(details: Iterable[str]) -> set[str]:
-    """The kinds of details of which a thing has one (a motif, a collar)."""
+    """The kinds of details of which an item has one (a motif, a collar)."""
     forms = (detail_forms().get(detail) for detail in details)
     return {form.kind for form in forms if form is not None and form.kind}
 
 
 def add(draft: Draft, claim: Claim) -> Draft:
-    """The draft whose description says one more thing, in a sentence of its own: behind the others, before a closing
+    """The draft whose description makes one more claim, in a sentence of its own: behind the others, before a closing
     line and the note; as it is where there are no words for it, or the text has them."""
     taxonomy = load_taxonomy()
     named = [c for c in stated_claims(draft) if c.attribute in (NAME, "category")]
     sentence, marks = sentences_of(named, [claim], taxonomy) if named else ("", [])
-    own, blank, note = draft.description.partition("\n\n")
-    there = set(load_details().named(own))
+    body, blank, note = draft.description.partition("\n\n")
+    there = set(load_details().named(body))
     if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
         return draft
-    at, closing = len(own), closers(taxonomy)
-    for start, end in reversed(split(own)):
-        if own[start:end].strip() not in closing:
+    at, closing = len(body), closers(taxonomy)
+    for start, end in reversed(split(body)):
+        if body[start:end].strip() not in closing:
             break
         at = start
-    before = own[:at].rstrip()
+    before = body[:at].rstrip()
     before += "." if before[-1:].isalnum() else ""
     start = len(before) + 1 if before else 0
-    text = " ".join(part for part in (before, sentence, own[at:].strip()) if part)
+    text = " ".join(part for part in (before, sentence, body[at:].strip()) if part)
     marks = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in marks]
     return draft.model_copy(update={"description": text + blank + note, "spans": [*draft.spans, *marks]})

@@ -1,4 +1,4 @@
-"""What a seller's words say of facts: in the texts that they typed, of details, and of the item in their own words.
+"""Reading a seller's words for facts: in the texts that they typed, of details, and of the item in their own words.
 
 One truth for the title, the description, the list of facts and what is published: a fact follows the words, corrected
 where they say something else, not stated any more where they deny it or say it no longer. Pure functions.
@@ -24,7 +24,7 @@ from listing.say.settle import contradicts, detail_forms
 from listing.schema import AttributeValue, Draft, Offer, Span, TextField
 from listing.taxonomy import Attribute, Taxonomy, load_taxonomy
 
-Said = Mapping[str, str | None]  # value by the name of a claim; None: left out
+ClaimEdits = Mapping[str, str | None]  # value by the name of a claim; None: left out
 _PARTS = re.compile(r"[.!?,;\n]|\b(?:and|with|but)\b", re.I)
 _DENIED = re.compile(r"\b(?:no|not|never|without|nor|cannot|is no|has no)\b|n['’]t\b", re.I)
 _NOTED = ("size", "brand", "condition_grade")  # free words, which the grammar of notes reads
@@ -38,8 +38,8 @@ Pair = tuple[str, str]  # the name of a claim and its value
 
 
 @dataclass
-class Words:
-    """What a text says: values by attribute, those that it denies, and the details that it denies."""
+class Mentions:
+    """Values that a text mentions by attribute, those that it denies, and the details that it denies."""
 
     values: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     denied: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -47,9 +47,9 @@ class Words:
     text: str = ""
 
 
-def words_of(texts: Iterable[str]) -> Words:
-    """What these texts say of closed facts and details, part by part between commas."""
-    words = Words(text="\n".join(texts))
+def words_of(texts: Iterable[str]) -> Mentions:
+    """The mentions of closed facts and details, part by part between commas."""
+    words = Mentions(text="\n".join(texts))
     for part in _PARTS.split(words.text.lower()):
         denial = bool(_DENIED.search(part))
         details, pairs = _part(part)
@@ -62,7 +62,7 @@ def words_of(texts: Iterable[str]) -> Words:
 
 @lru_cache(maxsize=4096)  # most parts of a text stay when something is changed in it
 def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    """Details in a part of a text, and pairs (attribute, value); "zip pockets" say nothing of how the thing closes."""
+    """Details in a part of a text, and pairs (attribute, value); "zip pockets" say nothing of how the item closes."""
     details, lexicon = load_details().read(part), load_lexicon()
     says = ((n, v) for detail in details for n, values in detail_forms()[detail].says.items() for v in values)
     phrases = () if details else lexicon.phrases.finditer(part)
@@ -71,18 +71,18 @@ def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
 
 
 def by_words(
-    draft: Draft, own: Mapping[str, str], typed: Mapping[str, str], settled: Iterable[str]
+    draft: Draft, program_texts: Mapping[str, str], typed: Mapping[str, str], settled: Iterable[str]
 ) -> dict[str, str | None]:
-    """What the texts that the seller typed make of the draft's facts and details.
+    """Changes to the draft's facts and details by the texts that the seller typed.
 
     Args:
-        own: the program's texts in their place, by field.
+        program_texts: the program's texts in their place, by field.
         typed: by field; the other texts are the program's.
         settled: names of what the seller set after they had typed.
     """
-    before, now = words_of(own[f] for f in typed), words_of(typed.values())
-    rest = words_of(text for f, text in own.items() if f not in typed)
-    said: dict[str, str | None] = {f"{rewrite.DETAIL}{d}": None for d in now.without}
+    before, now = words_of(program_texts[f] for f in typed), words_of(typed.values())
+    rest = words_of(text for f, text in program_texts.items() if f not in typed)
+    implied: dict[str, str | None] = {f"{rewrite.DETAIL}{d}": None for d in now.without}
     for name, attribute in _schema(draft).items():
         fact = draft.attribute(name)
         value = (fact.value or fact.suggestion) if fact is not None else None
@@ -90,26 +90,26 @@ def by_words(
             continue
         after = _after(attribute, value, before, now, rest)
         if after != value:
-            said[name] = after
-    return said
+            implied[name] = after
+    return implied
 
 
-def _after(attribute: Attribute, value: str, before: Words, now: Words, rest: Words) -> str | None:
+def _after(attribute: Attribute, value: str, before: Mentions, now: Mentions, rest: Mentions) -> str | None:
     """The fact's value by the words of now; None where they leave it out."""
     name = attribute.name
     if not attribute.values:
         return _free(name, value, before, now, rest)
     fresh = (now.values[name] - before.values[name] if name != "colour2" else set()) & set(attribute.values)
     values = value.split(", ") if attribute.many else [value]
-    kept = [each for each in values if _stays(attribute, each, before, now, rest, other=bool(fresh))]
+    staying = [each for each in values if _stays(attribute, each, before, now, rest, other=bool(fresh))]
     if attribute.many:
-        several = [*(k for k in kept if k not in attribute.unspoken or not fresh), *sorted(fresh)]
+        several = [*(k for k in staying if k not in attribute.unspoken or not fresh), *sorted(fresh)]
         return ", ".join(dict.fromkeys(several)) or None
-    return value if kept else fresh.pop() if len(fresh) == 1 else None
+    return value if staying else fresh.pop() if len(fresh) == 1 else None
 
 
-def _stays(attribute: Attribute, value: str, before: Words, now: Words, rest: Words, *, other: bool) -> bool:
-    """Whether the words of now leave a value standing; ``other``: they say another one, which they did not before."""
+def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, rest: Mentions, *, other: bool) -> bool:
+    """True if the words of now leave a value standing; ``other``: they say another one, which they did not before."""
     name = attribute.name
     if value in now.values[name]:
         return True
@@ -119,7 +119,7 @@ def _stays(attribute: Attribute, value: str, before: Words, now: Words, rest: Wo
     return not (value in now.denied[name] or gone or replaced)
 
 
-def _free(name: str, value: str, before: Words, now: Words, rest: Words) -> str | None:
+def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions) -> str | None:
     noted = read_note(now.text).facts.get(name) if name in _NOTED else None
     if noted is not None and noted.lower() != value.lower() and noted != read_note(before.text).facts.get(name):
         return noted
@@ -128,40 +128,47 @@ def _free(name: str, value: str, before: Words, now: Words, rest: Words) -> str 
     return None if gone else value
 
 
-def by_details(draft: Draft, said: Said, facts: Sequence[AttributeValue]) -> dict[str, str | None]:
-    """What the seller's word on details makes of facts that nobody stated: "no elastic waist" is not pulled on."""
-    forms = detail_forms()
-    named = {n.removeprefix(rewrite.DETAIL): v for n, v in said.items() if n.startswith(rewrite.DETAIL)}
+def by_details(draft: Draft, edits: ClaimEdits, facts: Sequence[AttributeValue]) -> dict[str, str | None]:
+    """Changes by the seller's word on details to facts that nobody stated: "no elastic waist" is not pulled on."""
+    named = {n.removeprefix(rewrite.DETAIL): v for n, v in edits.items() if n.startswith(rewrite.DETAIL)}
     present = {d.phrase for d in draft.details if d.phrase not in named} | {p for p, v in named.items() if v}
     after: dict[str, str | None] = {}
     for fact in facts:
         value = fact.value or fact.suggestion
-        if value is None or fact.name in said or any(e.source == "seller" for e in fact.evidence):
+        if value is None or fact.name in edits or "seller" in {e.source for e in fact.evidence}:
             continue
-        still = any(value in forms[phrase].says.get(fact.name, ()) for phrase in present & forms.keys())
-        for phrase, told in named.items():
-            values = forms[phrase].says.get(fact.name, ()) if phrase in forms else ()
-            if told is None and value in values and not still:
+        still = any(value in _values_by(phrase, fact.name) for phrase in present)
+        for phrase, stated in named.items():
+            values = _values_by(phrase, fact.name)
+            if stated is None and value in values and not still:
                 after[fact.name] = None
-            elif told and values and value not in values and _excludes(phrase, fact.name, value):
+            elif stated and _excludes(phrase, fact.name, value):
                 after[fact.name] = values[0] if len(values) == 1 else None
     return after
 
 
+def _values_by(phrase: str, name: str) -> tuple[str, ...]:
+    """The values of an attribute that a detail states along: "full zip" that it closes with a zip."""
+    form = detail_forms().get(phrase)
+    return form.says.get(name, ()) if form else ()
+
+
 def _excludes(phrase: str, name: str, value: str) -> bool:
-    """Whether a detail that the seller named leaves no room for a fact."""
-    return contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
+    """True if a detail that the seller named says something else of a fact and leaves no room for it."""
+    values = _values_by(phrase, name)
+    other = bool(values) and value not in values
+    return other and contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
 
 
-def spans_of(draft: Draft, said: Said, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:
+def spans_of(draft: Draft, edits: ClaimEdits, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:
     """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
-    facts = [Claim(n, v, "seller") for n, v in said.items() if v is not None and not n.startswith(rewrite.DETAIL)]
+    facts = [Claim(n, v, "seller") for n, v in edits.items() if v is not None and not n.startswith(rewrite.DETAIL)]
     named = Claim("category", draft.category.value or "")
     if not facts or not named.value:
         return []
     fields: dict[TextField, str] = {name: typed.get(name, "") for name in get_args(TextField)}
-    found = [s for s in find_spans(fields, [named, *facts], load_taxonomy()) if s.attribute != "category"]
-    return [s for s in found if not any(o.field == s.field and o.start < s.end and s.start < o.end for o in others)]
+    spans = [s for s in find_spans(fields, [named, *facts], load_taxonomy()) if s.attribute != "category"]
+    return [s for s in spans if not any(o.field == s.field and o.start < s.end and s.start < o.end for o in others)]
 
 
 def _schema(draft: Draft) -> dict[str, Attribute]:
@@ -171,7 +178,7 @@ def _schema(draft: Draft) -> dict[str, Attribute]:
 
 
 @dataclass
-class Told:
+class SellerStatement:
     """``facts``: value by the name of the claim, None where it is denied; ``stated``: the parts that say them.
 
     ``words``: what is left.
@@ -192,63 +199,63 @@ class Told:
                 continue
             for claim in rewrite.unsaid(draft, {name: self.facts[name] for name, _ in sorted(pairs)}):
                 draft = rewrite.add(draft, claim)
-            if not self._said(draft, part):
+            if not self._covered(draft, part):
                 draft = draft.model_copy(update={"description": patch.with_sentence(draft.description, part)})
         text = draft.description
         for part in self.words:
             text = patch.with_sentence(text, part)
         return text
 
-    def _said(self, draft: Draft, part: str) -> bool:
-        """Whether the texts say the part's facts or have its words, and what it says beyond the facts."""
+    def _covered(self, draft: Draft, part: str) -> bool:
+        """True if the texts say the part's facts or have its words, and what it says beyond the facts."""
         pairs = self.stated[part]
         if part not in self.partly and {(rewrite.name_of(s), s.value) for s in draft.spans} >= set(pairs):
             return True
-        wanted = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
-        return wanted <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
+        required = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
+        return required <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
 
 
-def can_be_told(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every detail and fact that can be told of such a thing and does not stand in its texts, the likeliest first."""
+def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+    """Every detail and fact that can be told of such an item and does not stand in its texts, the likeliest first."""
     return [*searchable(draft, taxonomy), *facts_to_say(draft, taxonomy)]
 
 
-def read_told(typed: str, draft: Draft, taxonomy: Taxonomy) -> Told:
+def read_statement(typed: str, draft: Draft, taxonomy: Taxonomy) -> SellerStatement:
     """Each part between commas is a detail or a fact as a whole, states some ("size M", "a small stain"), or words."""
-    told, offers, schema = Told(), can_be_told(draft, taxonomy), _schema(draft)
+    statement, offers, schema = SellerStatement(), statable(draft, taxonomy), _schema(draft)
     for part in filter(None, (p.strip(" .\t") for p in _LISTED.split(typed))):
-        listed = [_known(each, offers, schema) for each in (part, *_JOINTS.split(part))]
-        known = listed[:1] if listed[0] else listed[1:]
-        pairs, whole = [pair for pair in known if pair], all(known)
+        listed = [_match(each, offers, schema) for each in (part, *_JOINTS.split(part))]
+        matches = listed[:1] if listed[0] else listed[1:]
+        pairs, whole = [pair for pair in matches if pair], all(matches)
         if not whole:
             pairs = [(name, value) for name, value in _noted(part).items() if name in schema]
-        pairs = _two_colours(told.facts, pairs or _how(part, schema), schema)
-        facts = _along(told.facts, pairs, draft, schema)
+        pairs = _two_colours(statement.facts, pairs or _how(part, schema), schema)
+        facts = _along(statement.facts, pairs, draft, schema)
         if not pairs or facts is None:
-            told.facts = {**_denied(part, draft), **told.facts}
-            told.words.append(part)
+            statement.facts = {**_denied(part, draft), **statement.facts}
+            statement.words.append(part)
             continue
-        told.facts, told.stated[part] = facts, pairs
+        statement.facts, statement.stated[part] = facts, pairs
         if not whole:
-            told.partly.add(part)
-    return told
+            statement.partly.add(part)
+    return statement
 
 
 def _how(part: str, schema: Mapping[str, Attribute]) -> list[Pair]:
-    """What a part says in a sentence of its own of how the thing is made: "it closes with buttons"."""
-    said = words_of([part])
-    found = {name: said.values[name] & set(schema[name].values) for name in _MAKE if name in schema}
+    """Facts that a part states in a sentence of its own of how the item is made: "it closes with buttons"."""
+    stated = words_of([part])
+    stated_values = {name: stated.values[name] & set(schema[name].values) for name in _MAKE if name in schema}
     return [
         (name, min(values))
-        for name, values in found.items()
+        for name, values in stated_values.items()
         if len(values) == 1 and not load_details().read(part.lower())
     ]
 
 
 def _denied(part: str, draft: Draft) -> dict[str, None]:
     """The claims of the draft that a part denies: "no elastic waist"."""
-    said = words_of([part])
-    names = [rewrite.name_of(s) for s in draft.spans if s.value in (said.denied[s.attribute or ""] | said.without)]
+    stated = words_of([part])
+    names = [rewrite.name_of(s) for s in draft.spans if s.value in (stated.denied[s.attribute or ""] | stated.without)]
     return dict.fromkeys(name for name in names if name != "category")
 
 
@@ -267,7 +274,7 @@ def _along(
     for name, value in pairs:
         between = "; " if name == "defects" else ", " if name in schema and schema[name].many else ""
         if between:
-            before = told.split(between) if (told := both.get(name)) else _present(draft, name, between)
+            before = stated.split(between) if (stated := both.get(name)) else _present(draft, name, between)
             both[name] = between.join(dict.fromkeys([*before, value]))
         elif both.get(name) not in (None, value):
             return None
@@ -279,20 +286,20 @@ def _along(
 
 
 def _noted(text: str) -> dict[str, str]:
-    """What a note states; a flaw in the seller's words says its kind of wear as well."""
+    """Facts that a note states; a flaw in the seller's words says its kind of wear as well."""
     facts = read_note(text).facts
     return {name: value for name, value in facts.items() if name != "condition" or "defects" not in facts}
 
 
 def _present(draft: Draft, name: str, between: str) -> list[str]:
     """The values of a fact that has several: those that it has, or that the texts say."""
-    known = draft.attribute(name)
-    said = [span.value for span in draft.spans if span.attribute == name]
-    values = [v for v in ((known.value or "").split(between) if known is not None else []) if v] or said
+    fact = draft.attribute(name)
+    in_text = [span.value for span in draft.spans if span.attribute == name]
+    values = [v for v in ((fact.value or "").split(between) if fact is not None else []) if v] or in_text
     return [v for v in values if rewrite.sayable(name, v)]
 
 
-def _known(part: str, offers: list[Offer], schema: Mapping[str, Attribute]) -> tuple[str, str] | None:
+def _match(part: str, offers: list[Offer], schema: Mapping[str, Attribute]) -> tuple[str, str] | None:
     """The name and the value of the one detail or closed fact that the words stand for as a whole."""
     words = _OPENING.sub("", part.lower())
     meant = {p for p, pattern in load_details().patterns.items() if pattern.fullmatch(words)}

@@ -1,4 +1,4 @@
-"""Of all that may be said, what is worth saying together: nothing twice, nothing that contradicts what is likelier."""
+"""Choosing the claims that are worth stating together: nothing twice, nothing that contradicts what is likelier."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from listing.observe.networks.details import detail_groups
 from listing.say.claims import NAME, Claim
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 
-DETAIL_FILE = Path(__file__).parent.parent / "observe" / "networks" / "details.yaml"
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 Form = str | dict[str, str]
-_EXCLUSIVE = ("sleeve", "neckline")  # attributes of which a thing has one value
+_EXCLUSIVE = ("sleeve", "neckline")  # attributes of which an item has one value
 _PRINTED = frozenset({"print"})
-_KEPT = frozenset({"colour", "brand", "size"})  # the shortest text says them
+_ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
@@ -44,17 +44,17 @@ class DetailForms(BaseModel):
 
     @property
     def tinted(self) -> bool:
-        """Whether its form needs the second colour: ``{}`` stands for it."""
+        """True if its form needs the second colour: ``{}`` stands for it."""
         return "{}" in str(self.behind)
 
     def fits(self, node: CategoryNode, second_colour: bool = False) -> bool:
-        """Whether a thing of this category can have it, and a text can say so."""
+        """True if an item of this category can have it, and a text can say so."""
         if self.tinted and not second_colour:
             return False
         return bool(self.words(node)) and (not self.only or bool(set(self.only) & set(node.path)))
 
     def words(self, node: CategoryNode) -> list[str]:
-        """Every form that such a thing has."""
+        """Every form that such an item has."""
         return [words for form in (self.behind, self.adjective, self.looks) if (words := form_for(form, node))]
 
 
@@ -68,19 +68,18 @@ def form_for(form: Form, node: CategoryNode) -> str:
 @lru_cache(maxsize=1)
 def detail_forms() -> dict[str, DetailForms]:
     """Detail -> its forms, in the file's order."""
-    raw = yaml.safe_load(DETAIL_FILE.read_text(encoding="utf-8"))
     return {
         phrase: DetailForms.model_validate({"group": group, **{k: v for k, v in entry.items() if k != "find"}})
-        for group, entries in raw.items()
+        for group, entries in detail_groups().items()
         for phrase, entry in entries.items()
     }
 
 
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
-    """What the name of a thing says already: ``attribute=value``, attributes and details."""
+    """Claims that an item's name makes already: ``attribute=value``, attributes and details."""
     raw = _nouns()
-    said = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
-    return frozenset(said) | {f"={value}" for value in node.implies}
+    implications = (*raw["types"].get(item_type or "", ()), *raw["categories"].get(node.name, ()))
+    return frozenset(implications) | {f"={value}" for value in node.implies}
 
 
 @lru_cache(maxsize=1)
@@ -90,15 +89,15 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 
 
 def is_plural(noun: str) -> bool:
-    """Whether a thing of that name is spoken of as several ("jeans", "ankle boots")."""
+    """True if an item of that name is spoken of as several ("jeans", "ankle boots")."""
     return noun.endswith("s") and not noun.endswith("ss")
 
 
 @dataclass
 class Item:
-    """What a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
+    """The item that a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
 
-    own: details in a model's own words; no form says how to render them, a model that writes can.
+    free_details: in a model's own words; no form says how to render them, a model that writes can.
     """
 
     node: CategoryNode
@@ -108,7 +107,7 @@ class Item:
     facts: dict[str, Claim]
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
-    own: list[Claim] = field(default_factory=list)
+    free_details: list[Claim] = field(default_factory=list)
 
     def has(self, detail: str) -> Claim | None:
         """The detail of that phrase, or None."""
@@ -133,13 +132,13 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     colours = {facts[n].value for n in ("colour", "colour2") if n in facts}
     if len(colours) == 1 or "multicolour" in colours:
         facts.pop("colour2", None)
-    details, own = _details(claims, node, silent, noun, "colour2" in facts)
+    details, free_details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
-    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, own)
+    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
@@ -169,7 +168,7 @@ def _silent(fact: Claim, silent: Iterable[str]) -> bool:
 
 
 def _in_words(value: str, noun: str) -> bool:
-    """Whether a name has the value in its words ("striped" in "striped shirt", "wide legs" in "wide trousers")."""
+    """True if a name has the value in its words ("striped" in "striped shirt", "wide legs" in "wide trousers")."""
     words = noun.replace("-", " ").split()
     parts = [part for part in value.replace("-", " ").split() if part not in _PARTS]
     return bool(parts) and all(any(w.startswith(part.rstrip("s")) for w in words) for part in parts)
@@ -178,14 +177,14 @@ def _in_words(value: str, noun: str) -> bool:
 def _details(
     claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str, second_colour: bool
 ) -> tuple[list[Claim], list[Claim]]:
-    """Details that this thing can have, one of a kind, without those that a finer one or the name says.
+    """Details that this item can have, one of a kind, without those that a finer one or the name says.
 
     Behind them those in a model's own words.
     """
     forms = detail_forms()
     details = [c for c in claims if c.attribute == "detail"]
     kinds: set[str] = set()
-    kept: list[Claim] = []
+    chosen: list[Claim] = []
     for claim in sorted((c for c in details if c.value in forms), key=lambda c: -c.likelihood):
         form = forms[claim.value]
         words = (form_for(form.adjective, node), form_for(form.behind, node))
@@ -193,10 +192,10 @@ def _details(
         if claim.value in silent or not form.fits(node, second_colour) or form.kind in kinds or named:
             continue
         kinds |= {form.kind} if form.kind else set()
-        kept.append(claim)
-    covered = {coarse for claim in kept for coarse in forms[claim.value].covers}
-    own = [c for c in details if c.value not in forms and not _in_words(c.value, noun)]
-    return [claim for claim in kept if claim.value not in covered], own
+        chosen.append(claim)
+    covered = {coarse for claim in chosen for coarse in forms[claim.value].covers}
+    free_details = [c for c in details if c.value not in forms and not _in_words(c.value, noun)]
+    return [claim for claim in chosen if claim.value not in covered], free_details
 
 
 def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
@@ -214,7 +213,7 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
 
 
 def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
-    """Whether no likelier fact contradicts a detail; facts that it says, too, or that it contradicts, go."""
+    """True if no likelier fact contradicts a detail; facts that it says, too, or that it contradicts, go."""
     for attribute, values in detail_forms()[detail.value].says.items():
         fact = facts.get(attribute)
         if fact is not None and fact.value in values:
@@ -227,7 +226,7 @@ def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
 
 
 def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]) -> None:
-    """What is not worth a marked word: a guess that tells a buyer nothing."""
+    """Leave out what is not worth a marked word: a guess that tells a buyer nothing."""
     details[:] = [c for c in details if c.status != "check" or c.value not in _WEAK]
     if (pattern := facts.get("pattern")) and pattern.value == "solid" and pattern.status == "check":
         facts.pop("pattern")
@@ -236,7 +235,7 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
 
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
-    """Whether a thing cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
+    """True if an item cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
     form = detail_forms()[detail.value]
     closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
     return (
@@ -248,7 +247,7 @@ def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
 
 
 def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
-    """Whether something on it speaks against "plain"."""
+    """True if something on it speaks against "plain"."""
     forms = detail_forms()
     loud = {"washed", "ripped", "melange", "denim look", "sequins or glitter", "lace trim"}
     return (
@@ -260,8 +259,8 @@ def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
 
 
 def spare(item: Item) -> list[Claim]:
-    """What a text can do without, the least likely first: details, then facts; nothing that the seller says."""
-    facts = [c for name, c in item.facts.items() if name not in _KEPT]
+    """Claims that a text can do without, the least likely first: details, then facts; nothing that the seller says."""
+    facts = [c for name, c in item.facts.items() if name not in _ALWAYS]
     return [
         c for part in (item.details, facts) for c in sorted(part, key=lambda c: c.likelihood) if c.status != "seller"
     ]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, capital
 from listing.schema import Span
+from listing.shops.titles import CATEGORY, TitlePattern
 from listing.taxonomy import Taxonomy
-from listing.titles import CATEGORY, TitlePattern
 
 _ALWAYS = (CATEGORY, "colour")  # marked where they are unsure: without them it is no title
 

@@ -60,7 +60,7 @@ _STYLING = re.compile(
 PRINT_WORDS = frozenset(
     ("print", "printed", "motif", "lettering", "lines", "emblem", "logo", "pattern", "patterned", "graphic")
 )
-# Parts of other things that have the name of a thing; and parts that only say where something is ('at the hem').
+# Parts of other items that have the name of an item; and parts that only say where something is ('at the hem').
 _PART_NOUNS = frozenset(("skirt", "top", "cap", "vest", "suit", "body", "shoe", "slides", "flats", "cape", "tank"))
 _PLACE = re.compile(
     r"(?:the |its |one |both )?(?:hems?|soles?|heels?|cuffs?|waistband|lining|pockets?|arch|insoles?|peak)"
@@ -70,7 +70,7 @@ _WHERE = re.compile(
     r"one |both |each |front |back |upper |lower |side )*$",
     re.I,
 )
-# Where the words that say what a thing is end; and what stands before words that name something else than it.
+# Where the words that say what an item is end; and what stands before words that name something else than it.
 _PHRASE_END = re.compile(r"[^\w\s'’-]|\b(?:with|for|in|on|of|from|and|to|at|by|is|are|has)\b")
 _BEHIND = re.compile(r"\b(?:with|for|in|on|of|from|to|at|by|like|over|under|into|as)\b")
 
@@ -141,7 +141,7 @@ def _named(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
 
 
 def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
-    """Whether capitals hide nothing but everyday words ('Black', 'Dark Blue'), not names."""
+    """True if capitals hide nothing but everyday words ('Black', 'Dark Blue'), not names."""
     parts = re.findall(r"[a-z']+", plain(words))
     if strict and words.isupper() and len(parts) > 1:
         return False
@@ -149,14 +149,14 @@ def _ordinary(words: str, lexicon: Lexicon, strict: bool) -> bool:
 
 
 def everyday(word: str, lexicon: Lexicon) -> bool:
-    """Whether a word is one of descriptions: it names a thing, says a fact, or is in everybody's mouth."""
+    """True if a word is one of descriptions: it names an item, says a fact, or is in everybody's mouth."""
     noun = word in lexicon.nouns or word.removesuffix("s") in lexicon.nouns
     return noun or word in lexicon.common or bool(lexicon.meaning(word))
 
 
 def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
     lowered = lower(text)
-    matches = list(lexicon.thing_words.finditer(lowered))
+    matches = list(lexicon.item_words.finditer(lowered))
     for here, following in zip(matches, [*matches[1:], None], strict=False):
         # In 'shirt dress' only the last word says what it is; in 'goes with jeans' none does.
         if following is not None and re.fullmatch(r"[\s-]", lowered[here.end() : following.start()]):
@@ -171,7 +171,7 @@ def _nouns(text: str, lexicon: Lexicon) -> Iterator[_Candidate]:
 
 
 def _is_head(text: str, here: re.Match[str], matches: Sequence[re.Match[str]]) -> bool:
-    """Whether one of the many names that are ordinary words as well ("box logo tee", "an iron") says what it is."""
+    """True if one of the many names that are ordinary words as well ("box logo tee", "an iron") says what it is."""
     phrase = _PHRASE_END.split(text[here.end() :])[0]
     followed = any(here.end() <= m.start() < here.end() + len(phrase) for m in matches)
     free = text[here.end() : here.end() + 1] != "-" and not PRINT_WORDS & set(phrase.split()[:1])
@@ -242,9 +242,9 @@ def letters(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.lower())
 
 
-def listed_values(given: FactValue | Iterable[str]) -> list[str]:
+def listed_values(values: FactValue | Iterable[str]) -> list[str]:
     """One value or several as a list."""
-    return [given] if isinstance(given, str) else [str(value) for value in given or ()]
+    return [values] if isinstance(values, str) else [str(value) for value in values or ()]
 
 
 @dataclass(frozen=True)
@@ -263,41 +263,41 @@ class Support:
         return self.facts.get(name, frozenset())
 
     def in_note(self, words: str) -> bool:
-        """Whether one sentence of the note says so, with the same "no" or without one."""
-        wanted, denied = stems(words), bool(_NOT.search(words.lower()))
-        clauses = _CLAUSES.split(self.note) if wanted else []
-        return any(wanted <= stems(clause) and denied == bool(_NOT.search(clause.lower())) for clause in clauses)
+        """True if one sentence of the note says so, with the same "no" or without one."""
+        required, denied = stems(words), bool(_NOT.search(words.lower()))
+        clauses = _CLAUSES.split(self.note) if required else []
+        return any(required <= stems(clause) and denied == bool(_NOT.search(clause.lower())) for clause in clauses)
 
     def in_print(self, words: str) -> bool:
-        """Whether these words stand on the item."""
+        """True if these words stand on the item."""
         key = letters(words)
         return bool(key) and (key in self.print_letters if len(key) > 2 else key in self.print_stems)
 
     def in_facts(self, words: str) -> bool:
-        """Whether some fact's value holds all these words."""
-        wanted = stems(words)
-        return bool(wanted) and any(wanted <= stems(value) for values in self.facts.values() for value in values)
+        """True if some fact's value holds all these words."""
+        required = stems(words)
+        return bool(required) and any(required <= stems(value) for values in self.facts.values() for value in values)
 
     def at_neighbours(self, name: str, values: Iterable[str]) -> bool:
-        """Whether a neighbour states one of these values (of that attribute, where the attribute is known)."""
+        """True if a neighbour states one of these values (of that attribute, where the attribute is known)."""
         near = self.neighbours.get(name, frozenset()) | self.neighbours.get("", frozenset())
         return not near.isdisjoint(map(plain, values))
 
     def near_words(self, words: str) -> bool:
-        """Whether all words of a statement stand in one value of a neighbour."""
-        wanted = stems(words)
-        near = [stems(value) for values in self.neighbours.values() for value in values] if wanted else []
-        return any(wanted <= other or (other and other <= wanted) for other in near)
+        """True if all words of a statement stand in one value of a neighbour."""
+        required = stems(words)
+        near = [stems(value) for values in self.neighbours.values() for value in values] if required else []
+        return any(required <= other or (other and other <= required) for other in near)
 
 
 def gather(
     lexicon: Lexicon, facts: Mapping[str, FactValue], note: str, ocr: Sequence[str], neighbours: NeighbourValues
 ) -> Support:
-    """What the statements of one text can rest on."""
+    """The support that the statements of one text can rest on."""
     verified: dict[str, frozenset[str]] = {}
-    for name, given in facts.items():
-        whole = name in ("text", "brand", "item") and isinstance(given, str)
-        parts = re.split(r",\s*", given) if isinstance(given, str) and not whole else listed_values(given)
+    for name, raw in facts.items():
+        whole = name in ("text", "brand", "item") and isinstance(raw, str)
+        parts = re.split(r",\s*", raw) if isinstance(raw, str) and not whole else listed_values(raw)
         if values := frozenset(p.strip() for p in parts if p.strip().lower() not in _NO_VALUES):
             key = _SAME.get(name, name)
             verified[key] = verified.get(key, frozenset()) | values

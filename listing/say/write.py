@@ -15,8 +15,8 @@ from listing.observe.neighbours import Neighbours
 from listing.request import DraftRequest
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
-from listing.say.check import guard, known_words, verify
-from listing.say.claims import SELLERS_OWN, Claim
+from listing.say.check import guard, verify, without_invented_words
+from listing.say.claims import SELLER_ONLY, Claim
 from listing.say.settle import detail_forms, settle
 from listing.say.statements import Statement, split
 from listing.schema import Flag, TextField
@@ -33,7 +33,7 @@ _LABEL = re.compile(r"^[\s#*_]*(?:(?:title|description|first line|second line|li
 def write(
     backend: Backend, request: DraftRequest, claims: Sequence[Claim], note: str, examples: Sequence[str], tax: Taxonomy
 ) -> Generator[TextEvent, None, dict[TextField, str]]:
-    """What the model writes, streamed: its first line is the title, the next the description."""
+    """The model's texts, streamed: its first line is the title, the next the description."""
     texts: dict[TextField, str] = {"title": "", "description": ""}
     asked = listing_prompt(claims, note, examples, request, tax)
     title, description = get_args(TextField)
@@ -58,8 +58,8 @@ def listing_prompt(
     """The prompt of what may be said; no order hidden in print, note or other listings gets into it."""
     item = settle(claims, taxonomy)
     lines: dict[bool, list[str]] = {True: [], False: []}
-    for claim in [*item.facts.values(), *item.wear, *item.details, *item.own]:
-        if claim.attribute != "text" and not (claim.noted and claim.attribute in ("condition", *SELLERS_OWN)):
+    for claim in [*item.facts.values(), *item.wear, *item.details, *item.free_details]:
+        if claim.attribute != "text" and not (claim.in_sellers_note and claim.attribute in ("condition", *SELLER_ONLY)):
             words = claim.value if claim.attribute == "detail" else f"{claim.attribute}: {claim.blend or claim.value}"
             lines[claim.status != "check"].append(words)
     text = item.facts.get("text")
@@ -88,7 +88,7 @@ def checked(
 ) -> tuple[str, list[Flag]]:
     """The text without the sentences that claim what is not known; empty where too little is left of it.
 
-    Of a title every word must be known; of a description the first sentence, which names the thing. In another
+    Of a title every word must be known; of a description the first sentence, which names the item. In another
     language than English no claim can be checked: contact data and orders are taken out, and the seller is told.
     """
     text = _trimmed(text, field)
@@ -101,7 +101,7 @@ def checked(
     facts["detail"] = [words for c in claims if c.attribute == "detail" for words in _words(c, taxonomy, node.name)]
     printed = [c.value for c in claims if c.attribute == "text"]
     text = _undoubled(text, [note, *printed, *(c.value for c in claims)])
-    kept, flags = guard(
+    clean, flags = guard(
         text,
         facts,
         node.name,
@@ -112,12 +112,13 @@ def checked(
         neighbour_values=neighbours.values() if neighbours else (),
         field=field,
     )
-    kept = _said_once(kept, verify(kept, facts, node.name, taxonomy, note=note, ocr=printed))
-    own = [v for value in facts.values() for v in ([value] if isinstance(value, str) else value)]
+    clean = _without_repeats(clean, verify(clean, facts, node.name, taxonomy, note=note, ocr=printed))
+    fact_words = [v for value in facts.values() for v in ([value] if isinstance(value, str) else value)]
     if field == "title":
-        return (kept if kept == text == known_words(text, [*own, note, node.phrase, *node.synonyms]) else ""), flags
+        real = without_invented_words(text, [*fact_words, note, node.phrase, *node.synonyms])
+        return (clean if clean == text == real else ""), flags
     opening = text[slice(*next(iter(split(text)), (0, 0)))].strip()
-    return (kept if opening and plain(kept).startswith(plain(opening)) else ""), flags
+    return (clean if opening and plain(clean).startswith(plain(opening)) else ""), flags
 
 
 def _trimmed(text: str, field: TextField) -> str:
@@ -125,35 +126,35 @@ def _trimmed(text: str, field: TextField) -> str:
     text = " ".join(_LABEL.sub("", text).replace("**", "").split())
     if field == "title":
         return text.rstrip(".") if len(text.split()) <= MAX_TITLE else ""
-    kept = ""
+    trimmed = ""
     for start, end in split(text):
         sentence = text[start:end]
-        if len((kept + sentence).split()) > MAX_DESCRIPTION:
+        if len((trimmed + sentence).split()) > MAX_DESCRIPTION:
             break
-        kept += sentence if sentence.strip() not in kept else ""
-    return kept.strip()
+        trimmed += sentence if sentence.strip() not in trimmed else ""
+    return trimmed.strip()
 
 
-def _said_once(text: str, claims: Sequence[Statement]) -> str:
-    """Without the sentences that say a thing twice ("a round neck and a round neck"); a colour may be of two parts."""
-    kept = ""
+def _without_repeats(text: str, claims: Sequence[Statement]) -> str:
+    """Without the sentences that say the same twice ("a round neck and a round neck"); a colour may be of two parts."""
+    unique = ""
     for start, end in split(text, claims):
-        said = [(c.kind, c.value) for c in claims if start <= c.start < end and c.value and c.kind not in _MAY_RECUR]
-        kept += text[start:end] if len(said) == len(set(said)) else ""
-    return kept.strip()
+        values = [(c.kind, c.value) for c in claims if start <= c.start < end and c.value and c.kind not in _MAY_RECUR]
+        unique += text[start:end] if len(values) == len(set(values)) else ""
+    return unique.strip()
 
 
-def _undoubled(text: str, own: Sequence[str]) -> str:
+def _undoubled(text: str, allowed: Sequence[str]) -> str:
     """No word twice in a row, but where it is so in print, in a name or in the seller's words ("Miu Miu")."""
-    meant = [words.lower() for words in own]
+    meant = [words.lower() for words in allowed]
     return _DOUBLED.sub(lambda m: m[0] if any(m[0].lower() in words for words in meant) else m[1], text)
 
 
 def _unchecked(text: str, field: TextField) -> tuple[str, list[Flag]]:
-    kept = "".join(text[a:b] for a, b in split(text) if not instruction_like(text[a:b])).strip()
-    kept = "" if MASK in (kept := scrub(kept)) else kept
+    clean = "".join(text[a:b] for a, b in split(text) if not instruction_like(text[a:b])).strip()
+    clean = "" if MASK in (clean := scrub(clean)) else clean
     message = "This text is not in English, so that its claims could not be checked: please read every word."
-    return kept, [Flag(code="not-checked", message=message, field=field)] if kept else []
+    return clean, [Flag(code="not-checked", message=message, field=field)] if clean else []
 
 
 def _words(claim: Claim, taxonomy: Taxonomy, category: str) -> list[str]:

@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from rag_index.imports.cells import named_values, photo_names, price_of, stated, text_of
-from rag_index.imports.columns import Columns, attribute_named, find_columns
-from rag_index.imports.glossary import DROP, NONE, OWN, Entry, Glossary
+from rag_index.imports.columns import ColumnChoices, Columns, attribute_named, find_columns
+from rag_index.imports.glossary import CUSTOM, DROP, NONE, Entry, Glossary
 from rag_index.imports.products import one_row_each
 from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RawRow, RowProblem, read_rows
 from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
-NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of thing
+NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of item
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
 _TRUE = frozenset({"1", "true", "yes", "y", "sold"})
-Given = Mapping[str, str | list[str] | None]
 
 
 class _Dropped(ValueError):
@@ -38,7 +37,7 @@ class _Dropped(ValueError):
 class PlainRow:
     """One listing in our words, not yet scrubbed.
 
-    seller_id: empty where the table does not say it. known: its category is one of ours, else it is theirs.
+    seller_id: empty where the table does not say it. in_vocabulary: its category is one of ours, else it is theirs.
     """
 
     number: int
@@ -46,7 +45,7 @@ class PlainRow:
     listing_id: str
     seller_id: str
     category: str
-    known: bool
+    in_vocabulary: bool
     title: str
     description: str = ""
     price: float | None = None
@@ -68,15 +67,15 @@ class Catalogue:
     header: tuple[str, ...]
 
     def report(self) -> Report:
-        """What becomes of the rows as far as the table alone can say; photos are not looked at."""
+        """The outcome for the rows as far as the table alone can say; photos are not looked at."""
         report = Report()
         for row in self.rows():
-            report.add(*(([row], []) if isinstance(row, RowProblem) else ([], [row.known])))
+            report.add(*(([row], []) if isinstance(row, RowProblem) else ([], [row.in_vocabulary])))
         return report
 
     def rows(self) -> Iterator[PlainRow | RowProblem]:
         """Its listings in order, each once; and the rows that cannot be used."""
-        seen: dict[bytes, str] = {}
+        places: dict[bytes, str] = {}
         for row in one_row_each(read_rows(self.path)):
             if isinstance(row, RowProblem):
                 yield row
@@ -89,11 +88,11 @@ class Catalogue:
             except ValueError as error:
                 yield RowProblem(row.place, str(error))
                 continue
-            twin = next((seen[key] for key in _keys(plain) if key in seen), None)
+            twin = next((places[key] for key in _keys(plain) if key in places), None)
             if twin:
                 yield RowProblem(row.place, "it is there twice", f"as {twin}")
                 continue
-            seen.update(dict.fromkeys(_keys(plain), row.place))
+            places.update(dict.fromkeys(_keys(plain), row.place))
             yield plain
 
     def find_photo(self, name: str) -> Path:
@@ -110,7 +109,7 @@ class Catalogue:
         title = " ".join(cells.text("title").split())
         if not title:
             raise ValueError("its title is empty")
-        category, known = self._category(cells.category(), title)
+        category, in_vocabulary = self._category(cells.category(), title)
         price, currency = price_of(cells.raw("price"))
         return PlainRow(
             number=row.number,
@@ -118,7 +117,7 @@ class Catalogue:
             listing_id=_listing_id(row, self.columns, self.path),
             seller_id=cells.text("seller_id"),
             category=category,
-            known=known,
+            in_vocabulary=in_vocabulary,
             title=title,
             description=cells.text("description"),
             price=price,
@@ -128,26 +127,26 @@ class Catalogue:
             attributes=self._attributes(cells, category),
         )
 
-    def _category(self, theirs: str, title: str) -> tuple[str, bool]:
-        entry = self.glossary.categories.get(theirs)
-        ours = entry.ours if entry is not None and entry.sure else OWN
-        if ours == DROP:
-            raise _Dropped(f"its category {theirs[:40]!r} is to be left out")
-        if ours == BY_TITLE:
-            ours = self.vocabulary.of_title(title) or OWN
-        return (theirs or NO_CATEGORY, False) if ours == OWN else (str(ours), True)
+    def _category(self, imported: str, title: str) -> tuple[str, bool]:
+        entry = self.glossary.categories.get(imported)
+        internal = entry.internal if entry is not None and entry.sure else CUSTOM
+        if internal == DROP:
+            raise _Dropped(f"its category {imported[:40]!r} is to be left out")
+        if internal == BY_TITLE:
+            internal = self.vocabulary.of_title(title) or CUSTOM
+        return (imported or NO_CATEGORY, False) if internal == CUSTOM else (str(internal), True)
 
     def _attributes(self, cells: RowReader, category: str) -> dict[str, str]:
         """Values that the category can have; a closed attribute only says what is surely one of its values."""
         has = self.vocabulary.has.get(category)
         facts: dict[str, str] = {}
-        for name, theirs in cells.attributes(self.glossary.attributes):
+        for name, imported in cells.attributes(self.glossary.attributes):
             if has is not None and name not in has:
                 continue
             if not self.vocabulary.values.get(name):
-                facts.setdefault(name, theirs)
-            elif (entry := self.glossary.values.get(name, {}).get(theirs)) and entry.sure and entry.ours != NONE:
-                facts.setdefault(name, str(entry.ours))
+                facts.setdefault(name, imported)
+            elif (entry := self.glossary.values.get(name, {}).get(imported)) and entry.sure and entry.internal != NONE:
+                facts.setdefault(name, str(entry.internal))
         return facts
 
 
@@ -172,7 +171,7 @@ class RowReader:
         return " ".join(self.text("category").split())
 
     def wider(self) -> list[str]:
-        """What the further columns of a category say: mostly wider kinds."""
+        """Words of a category's further columns: mostly wider kinds."""
         words = [" ".join(text_of(cell).split()) for cell in self.all("category")]
         return list(dict.fromkeys(w for w in words if w))
 
@@ -185,10 +184,10 @@ class RowReader:
         for name, column in self.columns.attributes.items():
             if value := stated(self.cells.get(column)):
                 yield name, value
-        for theirs, value in self.named().items():
-            entry = glossary.get(theirs)
-            if value and entry is not None and entry.sure and entry.ours not in (None, NONE):
-                yield str(entry.ours), value
+        for imported, value in self.named().items():
+            entry = glossary.get(imported)
+            if value and entry is not None and entry.sure and entry.internal not in (None, NONE):
+                yield str(entry.internal), value
 
 
 def open_catalogue(
@@ -196,7 +195,7 @@ def open_catalogue(
     vocabulary: Vocabulary,
     encode: Encode,
     *,
-    given: Given | None = None,
+    column_choices: ColumnChoices | None = None,
     glossary: Glossary | None = None,
     photos: Path | None = None,
 ) -> Catalogue:
@@ -204,28 +203,28 @@ def open_catalogue(
 
     Args:
         encode: makes the vectors of words that are not ours.
-        given: field -> columns that a person named; these go before those of ``glossary``.
+        column_choices: field -> columns that a person named; these go before those of ``glossary``.
         glossary: what a person decided; the rest is decided here.
         photos: the folder that photos are looked for in first; by default the table's own.
 
     Raises:
         ImportProblem: the table cannot be read, or something that was named is not there.
     """
-    said = glossary or Glossary()
-    said.check(vocabulary)
+    decided = glossary or Glossary()
+    decided.check(vocabulary)
     header = _header(path)
-    columns = find_columns(header, {**said.columns, **(given or {})}, vocabulary.values.keys(), path.name)
+    columns = find_columns(header, {**decided.columns, **(column_choices or {})}, vocabulary.values.keys(), path.name)
 
     def readers() -> Iterator[RowReader]:
         return (RowReader(row.cells, columns) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
 
-    made = _glossary(readers, columns, vocabulary, encode, said)
-    return Catalogue(path, columns, made, vocabulary, photos or path.parent, tuple(header))
+    words = _glossary(readers, columns, vocabulary, encode, decided)
+    return Catalogue(path, columns, words, vocabulary, photos or path.parent, tuple(header))
 
 
-def listing_ids(path: Path, vocabulary: Vocabulary, given: Given) -> list[str]:
+def listing_ids(path: Path, vocabulary: Vocabulary, column_choices: ColumnChoices) -> list[str]:
     """The ids of a table's listings, whatever becomes of them; ImportProblem: see ``open_catalogue``."""
-    columns = find_columns(_header(path), given, vocabulary.values.keys(), path.name)
+    columns = find_columns(_header(path), column_choices, vocabulary.values.keys(), path.name)
     return [_listing_id(row, columns, path) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow)]
 
 
@@ -241,16 +240,16 @@ def _listing_id(row: RawRow, columns: Columns, path: Path) -> str:
 
 
 def _glossary(
-    rows: Callable[[], Iterator[RowReader]], columns: Columns, vocabulary: Vocabulary, encode: Encode, said: Glossary
+    rows: Callable[[], Iterator[RowReader]], columns: Columns, vocabulary: Vocabulary, encode: Encode, decided: Glossary
 ) -> Glossary:
     kinds, names = _Counted(), _Counted()
     for row in rows():
         kinds.add(row.category(), row.text("title"))
         for name, value in row.named().items():
             names.add(name, value)
-    categories = _entries(kinds, said.categories, lambda theirs: _kind(theirs, vocabulary))
+    categories = _entries(kinds, decided.categories, lambda imported: _kind(imported, vocabulary))
     _propose(categories, None, vocabulary, encode)
-    attributes = _entries(names, said.attributes, lambda theirs: _attribute(theirs, vocabulary))
+    attributes = _entries(names, decided.attributes, lambda imported: _attribute(imported, vocabulary))
     values: dict[str, _Counted] = {}
     for row in rows():
         for name, value in row.attributes(attributes):
@@ -258,9 +257,9 @@ def _glossary(
                 values.setdefault(name, _Counted()).add(value, row.text("title"))
     meant = {}
     for name, counted in values.items():
-        meant[name] = _entries(counted, said.values.get(name, {}), partial(vocabulary.value, name))
+        meant[name] = _entries(counted, decided.values.get(name, {}), partial(vocabulary.value, name))
         _propose(meant[name], name, vocabulary, encode)
-    fields = {name: list(found) for name, found in columns.fields.items()}
+    fields = {name: list(names_of_field) for name, names_of_field in columns.fields.items()}
     fields |= {f"attributes.{name}": [column] for name, column in columns.attributes.items()}
     return Glossary(fields, categories, attributes, meant)
 
@@ -275,38 +274,40 @@ class _Counted:
         self.example.setdefault(word, example)
 
 
-def _entries(found: _Counted, said: Mapping[str, Entry], guess: Callable[[str], Guess]) -> dict[str, Entry]:
+def _entries(counted: _Counted, decided: Mapping[str, Entry], guess: Callable[[str], Guess]) -> dict[str, Entry]:
     """Most frequent first; what a person said stands."""
     entries = {}
-    for theirs, count in found.count.most_common(MOST_WORDS):
-        if theirs in said:
-            entries[theirs] = Entry(said[theirs].ours, said[theirs].sure, count, "as you said", found.example[theirs])
+    for imported, count in counted.count.most_common(MOST_WORDS):
+        if imported in decided:
+            entries[imported] = Entry(
+                decided[imported].internal, decided[imported].sure, count, "as you said", counted.example[imported]
+            )
         else:
-            made = guess(theirs)
-            entries[theirs] = Entry(made.ours, made.sure, count, made.why, found.example[theirs])
+            guessed = guess(imported)
+            entries[imported] = Entry(guessed.internal, guessed.sure, count, guessed.why, counted.example[imported])
     return entries
 
 
-def _kind(theirs: str, vocabulary: Vocabulary) -> Guess:
-    if not any(c.isalpha() for c in theirs):
-        return Guess(BY_TITLE, not theirs, "a number says no kind" if theirs else "no category given")
-    return Guess(theirs, True, "same word") if theirs in vocabulary.kinds else vocabulary.kind(theirs)
+def _kind(imported: str, vocabulary: Vocabulary) -> Guess:
+    if not any(c.isalpha() for c in imported):
+        return Guess(BY_TITLE, not imported, "a number says no kind" if imported else "no category given")
+    return Guess(imported, True, "same word") if imported in vocabulary.kinds else vocabulary.kind(imported)
 
 
-def _attribute(theirs: str, vocabulary: Vocabulary) -> Guess:
-    ours = attribute_named(theirs, vocabulary.values.keys())
-    return Guess(ours, True, "same word") if ours else Guess(NONE, True, "no attribute here")
+def _attribute(imported: str, vocabulary: Vocabulary) -> Guess:
+    internal = attribute_named(imported, vocabulary.values.keys())
+    return Guess(internal, True, "same word") if internal else Guess(NONE, True, "no attribute here")
 
 
 def _propose(entries: dict[str, Entry], attribute: str | None, vocabulary: Vocabulary, encode: Encode) -> None:
     """Vectors speak where words said nothing."""
-    silent = [theirs for theirs, entry in entries.items() if entry.ours is None and entry.why == NOTHING.why]
-    for theirs, made in zip(silent, vocabulary.alike(silent, attribute, encode), strict=True):
-        old = entries[theirs]
-        entries[theirs] = Entry(made.ours, made.sure, old.count, made.why, old.example)
+    silent = [imported for imported, entry in entries.items() if entry.internal is None and entry.why == NOTHING.why]
+    for imported, guess in zip(silent, vocabulary.alike(silent, attribute, encode), strict=True):
+        old = entries[imported]
+        entries[imported] = Entry(guess.internal, guess.sure, old.count, guess.why, old.example)
 
 
 def _keys(row: PlainRow) -> tuple[bytes, bytes]:
     """Two rows are the same listing by their id, or by all that they say."""
-    said = (row.seller_id, row.title, row.description, row.price, row.photos, sorted(row.attributes.items()))
-    return tuple(hashlib.sha256(repr(k).encode()).digest()[:16] for k in ((row.seller_id, row.listing_id), said))  # type: ignore[return-value]
+    content = (row.seller_id, row.title, row.description, row.price, row.photos, sorted(row.attributes.items()))
+    return tuple(hashlib.sha256(repr(k).encode()).digest()[:16] for k in ((row.seller_id, row.listing_id), content))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""What stands in a cell: text out of HTML, an amount with its currency, the photos of a row."""
+"""Reading a cell: text out of HTML, an amount with its currency, the photos of a row."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def text_of(value: Any) -> str:
 
 
 def price_of(value: Any) -> tuple[float | None, str | None]:
-    """Of "€ 12,50", "1.299,00 EUR", 15 the amount and the currency as far as they are said; ValueError: no amount."""
+    """Amount and currency of "€ 12,50", "1.299,00 EUR", 15; the currency as far as it is stated; ValueError: none."""
     from price_parser import Price
 
     text = text_of(value)
@@ -67,8 +67,8 @@ def price_of(value: Any) -> tuple[float | None, str | None]:
     if isinstance(value, int | float):
         amount, currency = float(value), None
     else:
-        found = Price.fromstring(text)
-        amount, currency = (-1.0 if _MINUS.search(text) else found.amount_float), currency_code(found.currency)
+        parsed = Price.fromstring(text)
+        amount, currency = (-1.0 if _MINUS.search(text) else parsed.amount_float), currency_code(parsed.currency)
     if amount is None or not 0 <= amount < 1e12:
         raise ValueError("its price is no amount")
     return amount, currency

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rag_index.errors import did_you_mean
 from rag_index.imports.tables import ImportProblem
 
 FIELDS = (
@@ -28,6 +29,7 @@ FIELDS = (
 )
 SEVERAL = ("category", "photos")  # all columns of these names count
 ATTRIBUTE_PREFIX = "attributes."
+ColumnChoices = Mapping[str, str | list[str] | None]  # field -> columns, None to leave it out
 _PRICE_IN = re.compile(r"^(?:price|preis|prix) ([a-z]{3})$")
 _EBAY_SPECIFIC = "C:"
 _EBAY_CURRENCY = re.compile(r"\bCurrency=([A-Z]{3})\b")
@@ -59,24 +61,24 @@ def parse_mapping(text: str) -> dict[str, str]:
 
 
 def find_columns(
-    header: Collection[str], given: Mapping[str, str | list[str] | None], attributes: Collection[str], table: str
+    header: Collection[str], column_choices: ColumnChoices, attributes: Collection[str], table: str
 ) -> Columns:
-    """The columns of a table's fields; what ``given`` names (field -> columns, none to leave it out) goes first.
+    """The columns of a table's fields; what ``column_choices`` names goes first.
 
     attributes: names that an attribute may have. ImportProblem: a name that points nowhere, or no column for the title.
     """
     named = {plain_name(column): column for column in reversed(list(header))}
     fields = {field: _columns_of(names, named, field in SEVERAL) for field, names in _synonyms()["fields"].items()}
-    found = {}
+    attribute_columns = {}
     for name in attributes:
         names = [f"{ATTRIBUTE_PREFIX}{name}", name, *_synonyms()["attributes"].get(name, ())]
-        found[name] = _columns_of([*names, *(f"{_EBAY_SPECIFIC}{n}" for n in names)], named)
+        attribute_columns[name] = _columns_of([*names, *(f"{_EBAY_SPECIFIC}{n}" for n in names)], named)
     currency = next((match[1] for column in header if (match := _EBAY_CURRENCY.search(column))), None)
     if not fields["price"]:
         matches = ((column, _PRICE_IN.match(plain_name(column))) for column in header)
         priced = {column: match[1].upper() for column, match in matches if match}
         fields["price"], currency = tuple(priced)[:1], next(iter(priced.values()), currency)
-    for name, columns in given.items():
+    for name, columns in column_choices.items():
         chosen = tuple(
             _exists(c, header, table) for c in ([columns] if isinstance(columns, str) else columns or ()) if c
         )
@@ -84,20 +86,18 @@ def find_columns(
         if name in fields:
             fields[name] = chosen
         elif attribute != name and attribute in attributes:
-            found[attribute] = chosen[:1]
+            attribute_columns[attribute] = chosen[:1]
         else:
             valid = [*FIELDS, *(f"{ATTRIBUTE_PREFIX}{a}" for a in attributes)]
             some = f"{', '.join(FIELDS)}, {ATTRIBUTE_PREFIX}NAME"
-            raise ImportProblem(f"There is no field {name!r}{_near(name, valid)}; the fields are: {some}.")
+            raise ImportProblem(f"There is no field {name!r}{near_hint(name, valid)}; the fields are: {some}.")
     if not fields["title"]:
-        likely = next((near for n in ("title", "name") for near in get_close_matches(n, named, 1)), None)
-        hint = f"; is it {named[likely]!r}?" if likely else "."
-        raise ImportProblem(
-            f"{table} has no column for the title{hint} Say it with --map title=COLUMN (it has: {', '.join(header)})."
-        )
+        raise _no_title(named, header, table)
     taken = {c for columns in fields.values() for c in columns}
-    own = {name: columns[0] for name, columns in found.items() if columns and columns[0] not in taken}
-    return Columns({name: columns for name, columns in fields.items() if columns}, own, currency)
+    by_attribute = {
+        name: columns[0] for name, columns in attribute_columns.items() if columns and columns[0] not in taken
+    }
+    return Columns({name: columns for name, columns in fields.items() if columns}, by_attribute, currency)
 
 
 def plain_name(column: str) -> str:
@@ -107,15 +107,15 @@ def plain_name(column: str) -> str:
 
 def attribute_named(name: str, attributes: Collection[str]) -> str | None:
     """The attribute that somebody calls so, such as "Neck"; None: none of ``attributes``."""
-    wanted = plain_name(name)
+    key = plain_name(name)
     names = _synonyms()["attributes"]
-    return next((a for a in attributes if wanted in (plain_name(a), *names.get(a, ()))), None)
+    return next((a for a in attributes if key in (plain_name(a), *names.get(a, ()))), None)
 
 
 def currency_code(sign: str | None) -> str | None:
     """The code of a currency that is given by its sign or its code; None for what is neither."""
-    found = _synonyms()["currencies"].get(sign or "", (sign or "").upper())
-    return found if re.fullmatch("[A-Z]{3}", found) else None
+    code = _synonyms()["currencies"].get(sign or "", (sign or "").upper())
+    return code if re.fullmatch("[A-Z]{3}", code) else None
 
 
 @cache
@@ -124,17 +124,25 @@ def _synonyms() -> dict[str, Any]:
 
 
 def _columns_of(names: Iterable[str], named: Mapping[str, str], several: bool = False) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(named[plain] for n in names if (plain := plain_name(n)) in named))
-    return found if several else found[:1]
+    columns = tuple(dict.fromkeys(named[plain] for n in names if (plain := plain_name(n)) in named))
+    return columns if several else columns[:1]
 
 
 def _exists(column: str, header: Collection[str], table: str) -> str:
     if column in header:
         return column
-    raise ImportProblem(f"{table} has no column {column!r}{_near(column, header)}; it has: {', '.join(header)}.")
+    raise ImportProblem(f"{table} has no column {column!r}{near_hint(column, header)}; it has: {', '.join(header)}.")
 
 
-def _near(name: str, valid: Collection[str]) -> str:
-    lower = {str(v).lower(): v for v in valid}
-    near = get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
-    return f" (did you mean {lower[near[0]]!r}?)" if near else ""
+def _no_title(named: Mapping[str, str], header: Collection[str], table: str) -> ImportProblem:
+    likely = next((near for n in ("title", "name") for near in get_close_matches(n, named, 1)), None)
+    hint = f"; is it {named[likely]!r}?" if likely else "."
+    return ImportProblem(
+        f"{table} has no column for the title{hint} Say it with --map title=COLUMN (it has: {', '.join(header)})."
+    )
+
+
+def near_hint(name: str, valid: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for a sentence, or nothing."""
+    hint = did_you_mean(name, valid)
+    return f" ({hint})" if hint else ""

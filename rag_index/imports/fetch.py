@@ -41,22 +41,20 @@ class FetchLimits:
 
 
 def is_address(name: str) -> bool:
-    """Whether a photo's name is an address on the web rather than a path."""
+    """True if a photo's name is an address on the web rather than a path."""
     return name.lower().startswith(("http://", "https://"))
 
 
 def resolve(host: str, port: int) -> list[str]:
     """All addresses of a host; FetchProblem: it has none."""
     try:
-        return list(
-            dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        )
+        return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     except (OSError, UnicodeError) as error:
         raise FetchProblem(f"is on {host}, which is not known") from error
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open Internet, also as an IPv6 address that stands for an IPv4 one."""
+    """True if an IP address is one of the open Internet, also as an IPv6 address that stands for an IPv4 one."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -82,12 +80,12 @@ class Fetcher:
 
     def fetch_all(self, addresses: Iterable[str]) -> Mapping[str, Path | FetchProblem]:
         """Address -> its file, or why there is none."""
-        wanted = list(dict.fromkeys(addresses))
-        if not wanted:
+        unique = list(dict.fromkeys(addresses))
+        if not unique:
             return {}
         self.folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(self.limits.at_once) as pool:
-            return dict(zip(wanted, pool.map(self._fetch, wanted), strict=True))
+            return dict(zip(unique, pool.map(self._fetch, unique), strict=True))
 
     def _fetch(self, address: str) -> Path | FetchProblem:
         import httpx
@@ -130,11 +128,11 @@ class Fetcher:
         """The address by number, with what the host must be told to know its name."""
         if url.scheme not in ("http", "https") or not url.host or url.userinfo:
             raise FetchProblem("has an address that is not plain http or https")
-        found = self.resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
-        if not found or not all(is_public(address) for address in found):
+        hosts = self.resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
+        if not hosts or not all(is_public(address) for address in hosts):
             raise FetchProblem(f"is on {url.host}, an address of a private network, which is never fetched")
         headers = {"Host": url.netloc.decode(), "Accept": "image/*", "User-Agent": "ipl"}
-        return url.copy_with(host=found[0]), headers, {"sni_hostname": url.host}
+        return url.copy_with(host=hosts[0]), headers, {"sni_hostname": url.host}
 
     def _content(self, answer: httpx.Response, until: float) -> bytes:
         if answer.status_code != 200:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from rag_index.imports.columns import near_hint
 from rag_index.imports.tables import ImportProblem
 from rag_index.imports.words import BY_TITLE, Vocabulary
 
-OWN, DROP, NONE, UNSURE = "own", "drop", "none", "?"
+CUSTOM, DROP, NONE, UNSURE = "own", "drop", "none", "?"
 _HEAD = """\
 # What the words of {table} are here: theirs on the left, ours on the right. "?" means not sure, so not used yet.
 # Take the "?" away where it is right, write another word where it is wrong; lines may go. Then run
@@ -26,9 +26,9 @@ _HEAD = """\
 
 @dataclass(frozen=True)
 class Entry:
-    """What one word of theirs is here; ``ours`` None: not known. The rest is for the person: rows, why, an example."""
+    """One of their words; ``internal`` None: open. The rest is for the person: rows, why, an example."""
 
-    ours: str | None
+    internal: str | None
     sure: bool
     count: int = 0
     why: str = ""
@@ -51,28 +51,29 @@ class Glossary:
 
     def check(self, vocabulary: Vocabulary) -> None:
         """ImportProblem: something that is ours by this file is not there."""
-        _check(self.categories, {*vocabulary.kinds, OWN, DROP, BY_TITLE}, "category")
+        _check(self.categories, {*vocabulary.kinds, CUSTOM, DROP, BY_TITLE}, "category")
         _check(self.attributes, {*vocabulary.values, NONE}, "attribute")
         for name, entries in self.values.items():
             if not vocabulary.values.get(name):
-                raise ImportProblem(f"The mapping has values for {name!r}{_near(name, vocabulary.values)}.")
+                raise ImportProblem(f"The mapping has values for {name!r}{near_hint(name, vocabulary.values)}.")
             _check(entries, {*vocabulary.values[name], NONE}, f"value of {name}")
 
     def text(self, table: str, unused: Iterable[str], command: str) -> str:
         """The file to edit."""
-        words = {"own": OWN, "drop": DROP, "by_title": BY_TITLE, "none": NONE}
+        words = {"own": CUSTOM, "drop": DROP, "by_title": BY_TITLE, "none": NONE}
         lines = [
             _HEAD.format(table=table, command=command, **words),
             "columns:  # field: columns, the first that is filled counts",
         ]
-        for name, given in self.columns.items():
-            columns = [given] if isinstance(given, str) else given or []
+        for name, named in self.columns.items():
+            columns = [named] if isinstance(named, str) else named or []
             lines.append(f"  {name}: {_quoted(columns[0] if len(columns) == 1 else columns)}")
         if unused := list(unused):
             lines.append(f"# not read: {', '.join(unused)}")
         lines += _section("categories", self.categories, 0)
-        lines += _section("attributes", {n: e for n, e in self.attributes.items() if e.ours != NONE}, 0)
-        if idle := [f"{theirs} ({entry.count})" for theirs, entry in self.attributes.items() if entry.ours == NONE]:
+        lines += _section("attributes", {n: e for n, e in self.attributes.items() if e.internal != NONE}, 0)
+        idle = [f"{imported} ({e.count})" for imported, e in self.attributes.items() if e.internal == NONE]
+        if idle:
             lines.append(f"# attributes that are none here: {', '.join(idle)}")
         if self.values:
             lines += ["", "values:"]
@@ -102,12 +103,12 @@ def read_glossary(path: Path) -> Glossary:
 
 
 def _read(raw: Mapping[Any, Any]) -> dict[str, Entry]:
-    found = {}
-    for theirs, ours in raw.items():
-        word = "" if ours is None else str(ours).strip()
+    entries = {}
+    for imported, internal in raw.items():
+        word = "" if internal is None else str(internal).strip()
         sure = bool(word) and not word.startswith(UNSURE)
-        found[str(theirs)] = Entry(word.removeprefix(UNSURE).strip() or None, sure)
-    return found
+        entries[str(imported)] = Entry(word.removeprefix(UNSURE).strip() or None, sure)
+    return entries
 
 
 def _section(name: str, entries: Mapping[str, Entry], depth: int) -> Iterator[str]:
@@ -117,8 +118,8 @@ def _section(name: str, entries: Mapping[str, Entry], depth: int) -> Iterator[st
     lead = [] if depth else [""]
     yield from (*lead, f"{indent}{name}:")
     cells = [
-        (f"{indent}  {_quoted(theirs)}:", ("" if e.sure else UNSURE) + (e.ours or ""), e)
-        for theirs, e in entries.items()
+        (f"{indent}  {_quoted(imported)}:", ("" if e.sure else UNSURE) + (e.internal or ""), e)
+        for imported, e in entries.items()
     ]
     wide, word = (min(44, max(map(len, column))) for column in ([c[0] for c in cells], [c[1] for c in cells]))
     for left, right, entry in cells:
@@ -133,15 +134,9 @@ def _quoted(value: str | list[str]) -> str:
     return text.removesuffix("\n...").rstrip()
 
 
-def _check(entries: Mapping[str, Entry], ours: Iterable[str], kind: str) -> None:
-    valid = set(ours)
-    for theirs, entry in entries.items():
-        if entry.sure and entry.ours not in valid:
-            raise ImportProblem(
-                f"The mapping says {theirs}: {entry.ours}, and there is no such {kind}{_near(str(entry.ours), valid)}."
-            )
-
-
-def _near(name: str, valid: Iterable[str]) -> str:
-    near = get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+def _check(entries: Mapping[str, Entry], internal: Iterable[str], kind: str) -> None:
+    valid = set(internal)
+    for imported, entry in entries.items():
+        if entry.sure and entry.internal not in valid:
+            hint = near_hint(str(entry.internal), valid)
+            raise ImportProblem(f"The mapping says {imported}: {entry.internal}, and there is no such {kind}{hint}.")

@@ -1,8 +1,8 @@
 """A catalogue's rows to records of the index.
 
 Scrubbing and reading photos are the caller's, as passed functions. All rows are made ready before any is stored; what
-was worked out is on the disk group by group (``known.py``), so that an import that was stopped goes on where it was,
-and one that fails stores nothing.
+was worked out is on the disk group by group (``work_store.py``), so that an import that was stopped goes on where it
+was, and one that fails stores nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
 from rag_index.imports.catalogue import Catalogue, PlainRow
 from rag_index.imports.fetch import Fetcher, FetchProblem, is_address
-from rag_index.imports.known import Encoded, Known, Used, digest_of, known_of
 from rag_index.imports.record_checks import MAX_TEXT, ContactCheck, check
 from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RowProblem
+from rag_index.imports.work_store import Encoded, Used, WorkStore, digest_of, open_work_store
 from rag_index.records import IndexRecord
 from rag_index.storage.rows import chunks
 
@@ -41,7 +41,7 @@ class ReadPhoto:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the caller does for the importer; the second raises ValueError with a sentence for what it refuses."""
+    """Functions of the caller for the importer; the second raises ValueError with a sentence for what it refuses."""
 
     scrub: Callable[[str], str]  # text -> text without contact data
     read_photos: Callable[[Sequence[Path]], Sequence[ReadPhoto]]  # paths of one item -> clean photos
@@ -62,7 +62,7 @@ class _Photo:
 
     file: Path
     digest: str
-    known: Encoded | None
+    stored: Encoded | None
     read: ReadPhoto | None
 
 
@@ -80,7 +80,7 @@ class _Ready:
 class Import:
     """One import. ``home``: where fetched photos lie, and what is known of the table, for a stop and for the next time.
 
-    features: more numbers of each photo, for ``photo_features``. known_as: tables of the same name here share what is
+    features: more numbers of each photo, for ``photo_features``. store_as: tables of the same name here share what is
     known; by default it is the table's own. dropped: ids of the rows that the glossary leaves out, which may be in the
     index from before.
     """
@@ -92,7 +92,7 @@ class Import:
     contact_check: ContactCheck | None = None
     fetcher: Fetcher | None = None
     features: Features | None = None
-    known_as: Path | None = None
+    store_as: Path | None = None
     dropped: set[str] = field(default_factory=set, init=False)
     _ready: list[_Ready] = field(default_factory=list, init=False, repr=False)
     _used: Used = field(default_factory=set, init=False, repr=False)
@@ -105,10 +105,10 @@ class Import:
         """
         report, rows = Report(), 0
         self._ready.clear()
-        with self._known() as known:
+        with self._store() as store:
             for group in chunks(self.catalogue.rows(), BATCH):
-                problems, ready = self._made(group, known)
-                known.commit()
+                problems, ready = self._prepared(group, store)
+                store.commit()
                 self._ready.extend(ready)
                 report.add(problems, [r.record.category in self.catalogue.vocabulary.kinds for r in ready])
                 self.dropped.update(p.dropped for p in problems if p.dropped)
@@ -118,19 +118,19 @@ class Import:
         return report
 
     def records(self) -> Iterator[IndexRecord]:
-        """What ``prepare`` made ready, in order."""
-        with self._known() as known:
+        """The records that ``prepare`` made ready, in order."""
+        with self._store() as store:
             for ready in self._ready:
-                photos = [_vector(known, self._image_model, digest) for digest in ready.photos]
-                text = _vector(known, self._text_model, ready.text)
+                photos = [_vector(store, self._image_model, digest) for digest in ready.photos]
+                text = _vector(store, self._text_model, ready.text)
                 yield _with_vectors(ready.record, photos, text)
 
     def photo_features(self) -> Iterator[tuple[IndexRecord, dict[str, Path], np.ndarray]]:
         """(record without vectors, digest -> file of each photo, their ``features`` [photos, m]), in order."""
-        with self._known() as known:
+        with self._store() as store:
             for ready in self._ready:
                 files = dict(zip(ready.photos, ready.files, strict=True))
-                rows = [_vector(known, self._feature_model, digest).numbers for digest in files]
+                rows = [_vector(store, self._feature_model, digest).numbers for digest in files]
                 yield ready.record, files, np.array(rows)
 
     def check(self, text: str) -> str | None:
@@ -139,12 +139,12 @@ class Import:
 
     def done(self) -> None:
         """Delete what is known of rows that are no longer used; the rest spares the next import its work."""
-        with self._known() as known:
-            known.tidy()
+        with self._store() as store:
+            store.tidy()
         self._ready.clear()
 
-    def _known(self) -> AbstractContextManager[Known]:
-        return known_of(self.home, self.known_as or self.catalogue.path, self._used)
+    def _store(self) -> AbstractContextManager[WorkStore]:
+        return open_work_store(self.home, self.store_as or self.catalogue.path, self._used)
 
     @property
     def _image_model(self) -> str:
@@ -158,7 +158,9 @@ class Import:
     def _text_model(self) -> str:
         return f"text {self.encoders.info.text.revision}"
 
-    def _made(self, group: Sequence[PlainRow | RowProblem], known: Known) -> tuple[list[RowProblem], list[_Ready]]:
+    def _prepared(
+        self, group: Sequence[PlainRow | RowProblem], store: WorkStore
+    ) -> tuple[list[RowProblem], list[_Ready]]:
         problems: list[RowProblem] = []
         usable: list[tuple[PlainRow, Sequence[_Photo]]] = []
         rows = [row for row in group if isinstance(row, PlainRow)]
@@ -168,91 +170,91 @@ class Import:
                 problems.append(row)
                 continue
             try:
-                usable.append((row, read_some(files[row.place], lambda paths: [self._photo(p, known) for p in paths])))
+                usable.append((row, read_some(files[row.place], lambda paths: [self._photo(p, store) for p in paths])))
             except ValueError as error:
                 problems.append(RowProblem(row.place, "none of its photos can be used", str(error)))
         ready = []
-        for row, one, record in self._records(usable, known):
+        for row, one, record in self._records(usable, store):
             try:
-                check(record, self.encoders.info, self._checking(row.listing_id, known))
+                check(record, self.encoders.info, self._checking(row.listing_id, store))
                 ready.append(one)
             except BadRecord as error:
                 problems.append(RowProblem(row.place, "the index cannot hold it", str(error)))
         return problems, ready
 
-    def _photo(self, file: Path, known: Known) -> _Photo:
+    def _photo(self, file: Path, store: WorkStore) -> _Photo:
         digest = ""
         if file.is_file():
             with file.open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            made = known.vector(self._image_model, digest)
-            if made and (self.features is None or known.vector(self._feature_model, digest)):
-                return _Photo(file, digest, made, None)
+            encoded = store.vector(self._image_model, digest)
+            if encoded and (self.features is None or store.vector(self._feature_model, digest)):
+                return _Photo(file, digest, encoded, None)
         (read,) = self.tools.read_photos([file])
         return _Photo(file, digest, None, read)
 
     def _records(
-        self, usable: Sequence[tuple[PlainRow, Sequence[_Photo]]], known: Known
+        self, usable: Sequence[tuple[PlainRow, Sequence[_Photo]]], store: WorkStore
     ) -> Iterator[tuple[PlainRow, _Ready, IndexRecord]]:
         """Each row with its record, without and with its vectors."""
-        texts = [self._scrubbed(row, f"{row.title}\n{row.description}".strip(), known)[:MAX_TEXT] for row, _ in usable]
-        text_vectors = self._texts([row.listing_id for row, _ in usable], texts, known)
-        photo_vectors = self._photos([(row.listing_id, photo) for row, photos in usable for photo in photos], known)
+        texts = [self._scrubbed(row, f"{row.title}\n{row.description}".strip(), store)[:MAX_TEXT] for row, _ in usable]
+        text_vectors = self._texts([row.listing_id for row, _ in usable], texts, store)
+        photo_vectors = self._photos([(row.listing_id, photo) for row, photos in usable for photo in photos], store)
         for (row, photos), text, vector in zip(usable, texts, text_vectors, strict=True):
             mine = [next(photo_vectors) for _ in photos]
-            plain = self._plain(row, text, [made.phash for made in mine], known)
+            plain = self._plain(row, text, [encoded.phash for encoded in mine], store)
             files = [photo.file for photo in photos]
-            ready = _Ready(plain, [made.digest for made in mine], vector.digest, files)
+            ready = _Ready(plain, [encoded.digest for encoded in mine], vector.digest, files)
             yield row, ready, _with_vectors(plain, mine, vector)
 
-    def _texts(self, listings: Sequence[str], texts: Sequence[str], known: Known) -> list[Encoded]:
+    def _texts(self, listings: Sequence[str], texts: Sequence[str], store: WorkStore) -> list[Encoded]:
         digests = [digest_of(text) for text in texts]
-        found = {digest: made for digest in digests if (made := known.vector(self._text_model, digest))}
-        new = [i for i, digest in enumerate(digests) if digest not in found]
+        by_digest = {digest: encoded for digest in digests if (encoded := store.vector(self._text_model, digest))}
+        new = [i for i, digest in enumerate(digests) if digest not in by_digest]
         if new:
             for i, numbers in zip(new, self.encoders.text_vectors([texts[i] for i in new]), strict=True):
-                found[digests[i]] = Encoded(digests[i], numbers)
-                known.put(self._text_model, listings[i], found[digests[i]])
-        return [found[digest] for digest in digests]
+                by_digest[digests[i]] = Encoded(digests[i], numbers)
+                store.put(self._text_model, listings[i], by_digest[digests[i]])
+        return [by_digest[digest] for digest in digests]
 
-    def _photos(self, photos: Sequence[tuple[str, _Photo]], known: Known) -> Iterator[Encoded]:
+    def _photos(self, photos: Sequence[tuple[str, _Photo]], store: WorkStore) -> Iterator[Encoded]:
         new = [photo.read.image for _, photo in photos if photo.read]
         vectors = iter(self.encoders.image_vectors(new) if new else ())
         features = iter(self.features.encode(new) if self.features and new else ())
         for listing, photo in photos:
             if photo.read:
-                made = Encoded(photo.digest, next(vectors), photo.read.phash)
-                known.put(self._image_model, listing, made)
+                encoded = Encoded(photo.digest, next(vectors), photo.read.phash)
+                store.put(self._image_model, listing, encoded)
                 if self.features:
-                    known.put(self._feature_model, listing, Encoded(photo.digest, next(features)))
-                yield made
-            elif photo.known:
-                yield photo.known
+                    store.put(self._feature_model, listing, Encoded(photo.digest, next(features)))
+                yield encoded
+            elif photo.stored:
+                yield photo.stored
 
-    def _scrubbed(self, row: PlainRow, text: str, known: Known) -> str:
-        return known.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
+    def _scrubbed(self, row: PlainRow, text: str, store: WorkStore) -> str:
+        return store.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
 
-    def _checking(self, listing: str, known: Known) -> ContactCheck | None:
+    def _checking(self, listing: str, store: WorkStore) -> ContactCheck | None:
         if (look := self.contact_check) is None:
             return None
 
         def checked(text: str) -> str | None:
-            kind = known.once(f"check {self.tools.version}", listing, text, lambda words: look(words) or "")
+            kind = store.once(f"check {self.tools.version}", listing, text, lambda words: look(words) or "")
             if not kind:
                 self._passed.add(digest_of(text))
             return kind or None
 
         return checked
 
-    def _plain(self, row: PlainRow, text: str, phashes: list[str], known: Known) -> IndexRecord:
+    def _plain(self, row: PlainRow, text: str, phashes: list[str], store: WorkStore) -> IndexRecord:
         return IndexRecord(
             listing_id=row.listing_id,
             # No seller is named: the listing counts for itself, else a whole shop would be one voice.
             seller_id=row.seller_id or row.listing_id,
-            category=row.category if row.known else self._scrubbed(row, row.category, known),
+            category=row.category if row.in_vocabulary else self._scrubbed(row, row.category, store),
             phashes=phashes,
             text=text,
-            attributes={name: self._scrubbed(row, value, known) for name, value in row.attributes.items()},
+            attributes={name: self._scrubbed(row, value, store) for name, value in row.attributes.items()},
             price=row.price,
             currency=row.currency,
             sold=row.sold,
@@ -260,14 +262,14 @@ class Import:
 
 
 def _with_vectors(record: IndexRecord, photos: Sequence[Encoded], text: Encoded) -> IndexRecord:
-    images = [made.numbers.tolist() for made in photos]
+    images = [encoded.numbers.tolist() for encoded in photos]
     return record.model_copy(update={"image_vectors": images, "text_vector": text.numbers.tolist()})
 
 
-def _vector(known: Known, model: str, digest: str) -> Encoded:
-    if (made := known.vector(model, digest)) is None:
+def _vector(store: WorkStore, model: str, digest: str) -> Encoded:
+    if (encoded := store.vector(model, digest)) is None:
         raise ImportProblem("Vectors that were just made are gone: was IPL_HOME/imports deleted? Run it again.")
-    return made
+    return encoded
 
 
 def find_photos(

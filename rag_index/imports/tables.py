@@ -52,8 +52,8 @@ def read_rows(path: Path) -> Iterator[RawRow | RowProblem]:
         raise ImportProblem(f"{path.name} is no table that can be read; save it as one of: {kinds}.")
     if not path.is_file():
         raise ImportProblem(f"There is no file {path}; check the path.")
-    for number, (place, found) in enumerate(_guarded(reader(path), path), 1):
-        yield RowProblem(place, found) if isinstance(found, str) else RawRow(number, place, found)
+    for number, (place, content) in enumerate(_guarded(reader(path), path), 1):
+        yield RowProblem(place, content) if isinstance(content, str) else RawRow(number, place, content)
 
 
 def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
@@ -74,7 +74,7 @@ def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
 
 
 def delimiter(head: str, path: Path) -> str:
-    """What stands between the cells, by the header line."""
+    """The delimiter between the cells, by the header line."""
     return "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=head.count)
 
 

@@ -29,11 +29,11 @@ def sample_records(encoders: EncodersInfo, folder: Path = SAMPLE_FOLDER) -> Iter
     """
     from safetensors.numpy import load_file
 
-    made = sample_encoders(folder)
+    shipped = sample_encoders(folder)
     for kind in ("image", "text"):
-        if getattr(made, kind).revision != getattr(encoders, kind).revision:
+        if getattr(shipped, kind).revision != getattr(encoders, kind).revision:
             raise IndexMismatch(
-                f"The sample listings' vectors belong to the {kind} model {getattr(made, kind).model} with other "
+                f"The sample listings' vectors belong to the {kind} model {getattr(shipped, kind).model} with other "
                 "weights than the one in use: build from a table of your own (ipl index build --from TABLE), or start "
                 "empty (--empty)."
             )

@@ -23,10 +23,10 @@ NOTHING = frozenset({None, "", "n/a", "unknown"})
 
 
 def sample_facts(row: Mapping[str, Any]) -> dict[str, str]:
-    """What the photo shows: no guesses, nothing that does not apply."""
-    said = {name: row[name] for name in ATTRIBUTES if name not in row["guess"] and row.get(name) not in NOTHING}
+    """Facts that the photo shows: no guesses, nothing that does not apply."""
+    facts = {name: row[name] for name in ATTRIBUTES if name not in row["guess"] and row.get(name) not in NOTHING}
     cues = [cue for cue in row["condition"] if cue != "none-visible"]
-    return {**said, **({"condition": ", ".join(cues)} if cues else {})}
+    return {**facts, **({"condition": ", ".join(cues)} if cues else {})}
 
 
 def sample_rows(folder: Path, left_out: frozenset[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -68,11 +68,11 @@ def main() -> None:
             photo = opened.convert("RGB")
         rows.append({**row, "phash": str(imagehash.phash(photo))})
         vectors.append(encoders.image_vectors([photo])[0])
-    made = {
+    tensors = {
         "image": np.stack(vectors).astype(np.float16),
         "text": encoders.text_vectors([row["text"] for row in rows]).astype(np.float16),
     }
-    save_file(made, HERE / "vectors.safetensors", metadata={"encoders": encoders.info.model_dump_json()})
+    save_file(tensors, HERE / "vectors.safetensors", metadata={"encoders": encoders.info.model_dump_json()})
     body = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows).encode()
     (HERE / "listings.jsonl.gz").write_bytes(gzip.compress(body, 9, mtime=0))  # no time inside: same input, same bytes
     print(f"{len(rows)} listings of {len({row['seller_id'] for row in rows})} senders")

@@ -122,7 +122,7 @@ class FolderPlace:
             raise self.damaged(verdict)
 
     def damaged(self, reason: str) -> IndexDamaged:
-        """What to raise where the files are damaged."""
+        """The error to raise where the files are damaged."""
         detail = " ".join(reason.split())[:200]
         return IndexDamaged(f"The index in {self.folder} is damaged ({detail}): build it again (ipl index build).")
 
@@ -152,9 +152,9 @@ class FolderPlace:
 
     def sweep(self, keep: str) -> None:
         """Remove all generations but ``keep``."""
-        for found in self.folder.glob("g-*"):
-            if found.name != keep:
-                self.drop(found.name)
+        for folder in self.folder.glob("g-*"):
+            if folder.name != keep:
+                self.drop(folder.name)
 
     def answering(self) -> AbstractContextManager[None]:
         """Around calls: they wait while the folder is wiped."""
@@ -202,7 +202,7 @@ class ServerPlace:
         port = parts.port or (443 if secure else 80)
         self.name = f"{parts.scheme}://{parts.hostname}:{port}"
         with plain_errors(self.name):
-            # Chroma's client asks several things while it is made, each without end if the server hangs.
+            # Chroma's client sends several requests while it is made, each without end if the server hangs.
             httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
             self._client: Client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=_settings())
         # Its calls wait without end and have no setting for it; a server that hangs must not hang its callers.

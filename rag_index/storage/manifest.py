@@ -51,26 +51,27 @@ class Manifest(_Frozen):
     def read(cls, text: str, where: str) -> Manifest:
         """From JSON; IndexMismatch: it is not a manifest of this version."""
         try:
-            found = cls.model_validate_json(text)
+            built = cls.model_validate_json(text)
         except ValidationError as error:
             raise IndexMismatch(
                 f"The index at {where} has no readable manifest of this version: build it again (ipl index build)."
             ) from error
-        if (found.schema_version, found.space) != (SCHEMA_VERSION, SPACE):
+        if (built.schema_version, built.space) != (SCHEMA_VERSION, SPACE):
             raise IndexMismatch(
-                f"The index at {where} has format {found.schema_version} ({found.space}), this program reads format "
+                f"The index at {where} has format {built.schema_version} ({built.space}), this program reads format "
                 f"{SCHEMA_VERSION} ({SPACE}): build it again (ipl index build)."
             )
-        return found
+        return built
 
-    def check(self, wanted: EncodersInfo, where: str) -> None:
+    def check(self, expected: EncodersInfo, where: str) -> None:
         """Refuse (IndexMismatch) other models than those that made the index. Weights decide, not names."""
         for kind in ("image", "text"):
             built: EncoderInfo = getattr(self.encoders, kind)
-            given: EncoderInfo = getattr(wanted, kind)
-            if (built.revision, built.dimensions) != (given.revision, given.dimensions):
+            current: EncoderInfo = getattr(expected, kind)
+            if (built.revision, built.dimensions) != (current.revision, current.dimensions):
                 raise IndexMismatch(
                     f"The index at {where} was built by the {kind} model {built.model} (weights {built.revision}, "
-                    f"{built.dimensions} numbers), but {given.model} (weights {given.revision}, {given.dimensions} "
-                    "numbers) is in use: build the index again (ipl index build) or use the model that built it."
+                    f"{built.dimensions} numbers), but {current.model} (weights {current.revision}, "
+                    f"{current.dimensions} numbers) is in use: build the index again (ipl index build) or use the "
+                    "model that built it."
                 )

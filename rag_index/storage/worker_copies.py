@@ -19,7 +19,7 @@ _PREFIX = "index-copies-"
 
 @contextmanager
 def still_copy(location: str, under: Path) -> Iterator[str]:
-    """What ``own_copy`` takes: a server's address as it is, or a copy of the folder as it is now.
+    """The location that ``own_copy`` takes: a server's address as it is, or a copy of the folder as it is now.
 
     The copies lie in a new folder below ``under`` and go with it at the end, or, after a kill, at the next call.
 
@@ -53,15 +53,15 @@ def own_copy(still: str) -> str:
     """
     if still.startswith(("http://", "https://")):
         return still
-    own = Path(still).parent / secrets.token_hex(8)
+    copy = Path(still).parent / secrets.token_hex(8)
     try:
-        shutil.copytree(still, own)
+        shutil.copytree(still, copy)
     except (OSError, shutil.Error) as error:
         raise IndexFailure(
             f"{still} cannot be copied here; give every machine one index server "
             "(chroma run --path FOLDER, and IPL_INDEX with its address)."
         ) from error
-    return str(own)
+    return str(copy)
 
 
 def _sweep(under: Path) -> None:

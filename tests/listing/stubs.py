@@ -15,7 +15,7 @@ from listing.observe.neighbours import Neighbours, NeighbourSearch
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
-from listing.pipeline_parts import Parts
+from listing.pipeline_parts import PipelineParts
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97
@@ -32,21 +32,21 @@ class StubBackend:
     concurrency: int = 1
     asked: list[ChoiceQuestion] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
-    shown: list[int] = field(default_factory=list)  # photos of each prompt
+    photo_counts: list[int] = field(default_factory=list)  # photos of each prompt
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
         self.asked += questions
         out = {}
         for question in questions:
-            said = self.answers.get(question.name, question.answers[-1])
+            chosen = self.answers.get(question.name, question.answers[-1])
             rest = (1 - SURE) / (len(question.answers) - 1)
-            out[question.name] = {a: SURE if a == said else rest for a in question.answers}
+            out[question.name] = {a: SURE if a == chosen else rest for a in question.answers}
         return out
 
     def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         text = self.texts[len(self.prompts) % len(self.texts)]
         self.prompts.append(prompt)
-        self.shown.append(len(images))
+        self.photo_counts.append(len(images))
         yield from (text[i : i + 5] for i in range(0, len(text), 5))
 
     def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
@@ -71,12 +71,12 @@ class StubReader:
 class StubSimilar:
     """Gives the same neighbours to everyone and keeps who asked."""
 
-    found: Neighbours = field(default_factory=Neighbours)
+    neighbours: Neighbours = field(default_factory=Neighbours)
     sellers: list[str | None] = field(default_factory=list)
 
     def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Neighbours:
         self.sellers.append(seller_id)
-        return self.found
+        return self.neighbours
 
 
 def parts(
@@ -88,7 +88,7 @@ def parts(
     sources: Sequence[Source] = (),
     without: Sequence[str] = (),
     writes: bool = True,
-) -> Parts:
+) -> PipelineParts:
     """Parts around a stub backend; a threshold of 0.8 for every attribute.
 
     ``sources``: further ones, asked first; ``without``: those of the table to leave out.
@@ -96,4 +96,4 @@ def parts(
     backend = backend or StubBackend()
     rules = Rules(load_taxonomy(), calibration or DEFAULT)
     built = build_sources(Installed(backend, search=similar), without)
-    return Parts(backend, (*sources, *built), rules, reader or StubReader(), similar, writes)
+    return PipelineParts(backend, (*sources, *built), rules, reader or StubReader(), similar, writes)

@@ -35,11 +35,13 @@ def no_loop() -> Iterator[None]:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """What was loaded into a home of its own: a stub for each model, no index."""
-    made: list[Any] = []
+    built: list[Any] = []
     monkeypatch.setenv("IPL_HOME", str(tmp_path))
-    monkeypatch.setattr(pipeline, "build_parts", lambda *given: made.append(given) or parts(StubBackend(HOODIE)))
+    monkeypatch.setattr(
+        pipeline, "build_parts", lambda *arguments: built.append(arguments) or parts(StubBackend(HOODIE))
+    )
     monkeypatch.setattr(pipeline.PastListings, "open", lambda home: None)
-    return made
+    return built
 
 
 def test_the_readme_s_python_runs(
@@ -54,7 +56,7 @@ def test_the_readme_s_python_runs(
 
 def test_several_first_drafts_load_one_model(loads: list[Any]) -> None:
     async def several() -> list[str]:
-        return [made.title for made in await asyncio.gather(*(adraft([jpeg()], model=None) for _ in range(4)))]
+        return [built.title for built in await asyncio.gather(*(adraft([jpeg()], model=None) for _ in range(4)))]
 
     assert asyncio.run(several()) == ["Navy hoodie"] * 4
     assert len(loads) == 1
@@ -96,7 +98,7 @@ def test_as_many_at_once_as_the_model_allows() -> None:
     runner = Pipeline(parts(backend))
 
     async def several() -> list[str]:
-        return [made.title for made in await asyncio.gather(*(runner.adraft([jpeg()]) for _ in range(6)))]
+        return [built.title for built in await asyncio.gather(*(runner.adraft([jpeg()]) for _ in range(6)))]
 
     assert asyncio.run(several()) == ["Navy hoodie"] * 6
     assert backend.most == 3

@@ -64,7 +64,7 @@ def test_what_is_asked_of_garments_knows_nothing_of_other_things() -> None:
     assert "wood" in next(a for a in load_taxonomy().schema("Chair") if a.name == "material").values
 
 
-OWN = """
+BIKES = """
 attributes:
   colour: {label: colour, known: seen, values: [red, blue], question: "Which colour?"}
   material: {label: material, known: [seen, read], values: [wood, steel], question: "What is it made of?"}
@@ -83,12 +83,12 @@ tree:
 
 def test_a_taxonomy_of_ones_own_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "bikes.yaml"
-    file.write_text(OWN)
+    file.write_text(BIKES)
     monkeypatch.setenv("IPL_TAXONOMY", str(file))
     load_taxonomy.cache_clear()
     try:
         assert set(load_taxonomy().categories) == {"City bike", "Cargo bike"}
-        file.write_text(OWN.replace("size, condition, frame", "condition, frame"))
+        file.write_text(BIKES.replace("size, condition, frame", "condition, frame"))
         load_taxonomy.cache_clear()
         with pytest.raises(TaxonomyError, match="City bike: every thing needs the attribute size or dimensions"):
             load_taxonomy()
@@ -115,8 +115,8 @@ def test_what_holds_for_one_piece_is_marked() -> None:
     attributes = load_taxonomy().attributes
     assert all(attributes[n].instance for n in ("brand", "text", "size", "condition", "condition_grade", "defects"))
     assert not any(attributes[n].instance for n in ("colour", "pattern", "sleeve"))
-    assert all(a.instance for a in attributes.values() if a.known == ("seller-only",))
-    assert attributes["size"].known == ("read", "seller-only")
+    assert all(a.instance for a in attributes.values() if a.knowable_by == ("seller-only",))
+    assert attributes["size"].knowable_by == ("read", "seller-only")
 
 
 def test_leaves_are_found_by_what_people_call_them() -> None:

@@ -33,5 +33,5 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Every test of the index runs against both kinds."""
     if request.param == "folder":
         return str(tmp_path / "index")
-    found: Server = request.getfixturevalue("shared_server")
-    return found.url
+    server_: Server = request.getfixturevalue("shared_server")
+    return server_.url

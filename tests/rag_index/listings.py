@@ -20,7 +20,7 @@ def unit(values: np.ndarray) -> list[float]:
 def make(number: int, **changes: object) -> IndexRecord:
     """Listing ``number``: vectors, hash and seller of its own, reproducible."""
     rng = np.random.default_rng(number)
-    given: dict[str, object] = {
+    fields: dict[str, object] = {
         "listing_id": f"l{number}",
         "seller_id": f"s{number}",
         "category": "Hat" if number % 2 else "Dress",
@@ -30,4 +30,4 @@ def make(number: int, **changes: object) -> IndexRecord:
         "text_vector": unit(rng.standard_normal(TEXT)),
         "attributes": {"colour": "blue"},
     }
-    return IndexRecord.model_validate({**given, **changes})
+    return IndexRecord.model_validate({**fields, **changes})

@@ -35,9 +35,9 @@ WORDS = Vocabulary(
 
 def by_letters(texts: Sequence[str]) -> np.ndarray:
     """float32 [texts, 256]: which runs of three letters occur."""
-    made = np.zeros((len(texts), 256), np.float32)
-    for row, text in zip(made, texts, strict=True):
+    vectors = np.zeros((len(texts), 256), np.float32)
+    for row, text in zip(vectors, texts, strict=True):
         padded = f"  {text.lower()} "
         for start in range(len(padded) - 2):
             row[zlib.crc32(padded[start : start + 3].encode()) % 256] = 1
-    return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-6)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)

@@ -31,14 +31,14 @@ class Counting(Encoders):
 
     def image_vectors(self, photos: Sequence[Any]) -> np.ndarray:
         type(self).photos += len(photos)
-        return self._made([photo.getpixel((0, 0))[0] for photo in photos], self.info.image.dimensions)
+        return self._vectors([photo.getpixel((0, 0))[0] for photo in photos], self.info.image.dimensions)
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         type(self).texts += len(texts)
-        return self._made([len(text) for text in texts], self.info.text.dimensions)
+        return self._vectors([len(text) for text in texts], self.info.text.dimensions)
 
     @staticmethod
-    def _made(numbers: Sequence[int], dimensions: int) -> np.ndarray:
+    def _vectors(numbers: Sequence[int], dimensions: int) -> np.ndarray:
         return np.array([np.eye(dimensions)[n % dimensions] for n in numbers], np.float32).reshape(-1, dimensions)
 
 
@@ -89,7 +89,7 @@ def test_another_mapping_encodes_no_photo_again(
         before = opened.get("s3")
     Counting.texts = 0
     looked = []
-    monkeypatch.setattr("listing.safety.contacts._found", lambda text, threshold: looked.append(text) or [])
+    monkeypatch.setattr("listing.safety.contacts._located", lambda text, threshold: looked.append(text) or [])
     assert run(shop.parent, "add", str(shop), *decided(shop, "Top")) == 0
     assert not [text for text in looked if len(text) > SHORT], "no text is searched for contact data again"
     assert inside(shop) == {f"s{n}": "Hat" if n % 2 else "Top" for n in range(ROWS)}
@@ -156,7 +156,7 @@ def test_the_person_sees_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(catalogue, "PROGRESS_SECONDS", 0)
     run(shop.parent, "add", str(shop))
-    told = capsys.readouterr().err
-    assert "making 6 rows of shop.csv ready" in told
-    assert re.search(r"6 of 6 rows made ready, \d+ s", told)
-    assert "storing 6 listings" in told
+    progress = capsys.readouterr().err
+    assert "making 6 rows of shop.csv ready" in progress
+    assert re.search(r"6 of 6 rows made ready, \d+ s", progress)
+    assert "storing 6 listings" in progress

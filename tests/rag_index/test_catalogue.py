@@ -16,8 +16,8 @@ from rag_index.imports.tables import ImportProblem, RowProblem
 from tests.rag_index.small_vocabulary import WORDS, by_letters
 
 
-def opened(path: Path, **given: Any) -> Catalogue:
-    return open_catalogue(path, WORDS, by_letters, **given)
+def opened(path: Path, **options: Any) -> Catalogue:
+    return open_catalogue(path, WORDS, by_letters, **options)
 
 
 def written(path: Path, text: str) -> Path:
@@ -47,7 +47,7 @@ Title,Default Title,,,G-1,"1,250.00",,,active
 def test_shopify_rows_of_one_product_are_one_listing(tmp_path: Path) -> None:
     (tee, gown), problems = split(opened(written(tmp_path / "products_export.csv", SHOPIFY)))
     assert not problems
-    assert (tee.title, tee.category, tee.known, tee.price) == ("Navy tee", "T-Shirt", True, 19.0)
+    assert (tee.title, tee.category, tee.in_vocabulary, tee.price) == ("Navy tee", "T-Shirt", True, 19.0)
     assert tee.description == "Soft & light.\n100% cotton"
     assert tee.photos == tuple(f"https://cdn.example.com/{n}.jpg?v=1" for n in "abc")
     assert tee.attributes == {"colour": "navy", "brand": "Acme"}, "the size differs between the variants"
@@ -65,14 +65,16 @@ Add,A2,63861,Old lamp,3000,,,,,"1,299.00",
 
 def test_ebay_file_exchange_by_the_words_of_its_titles(tmp_path: Path) -> None:
     table = written(tmp_path / "fx.csv", EBAY)
-    assert not any(row.known for row in split(opened(table))[0]), "a number says no kind, until somebody decides"
+    assert not any(row.in_vocabulary for row in split(opened(table))[0]), (
+        "a number says no kind, until somebody decides"
+    )
     glossary = read_glossary(written(tmp_path / "m.yaml", "categories: {'11484': by title, '63861': by title}"))
     (hat, lamp), problems = split(opened(table, glossary=glossary))
     assert not problems
     assert (hat.listing_id, hat.category, hat.price, hat.currency) == ("A1", "Hat", 15.0, "USD")
     assert hat.photos == ("http://i.example.com/1.jpg", "http://i.example.com/2.jpg")
     assert hat.attributes == {"brand": "Acme", "colour": "black"}
-    assert (lamp.category, lamp.known, lamp.price, lamp.place) == ("63861", False, 1299.0, "line 5")
+    assert (lamp.category, lamp.in_vocabulary, lamp.price, lamp.place) == ("63861", False, 1299.0, "line 5")
 
 
 GOOGLE = """\
@@ -98,7 +100,7 @@ GOOGLE_TSV = (
 def test_google_merchant_feeds(tmp_path: Path, name: str, text: str) -> None:
     (cap,), problems = split(opened(written(tmp_path / name, text)))
     assert not problems
-    assert (cap.listing_id, cap.title, cap.category, cap.known) == ("G1", "Red cap", "Hat", True)
+    assert (cap.listing_id, cap.title, cap.category, cap.in_vocabulary) == ("G1", "Red cap", "Hat", True)
     assert (cap.description, cap.price, cap.currency) == ("Nice cap", 15.0, "EUR")
     assert cap.photos == tuple(f"https://s.example.com/{n}.jpg" for n in "123")
     assert cap.attributes == {"colour": "red"}, "a hat is made for nobody in this vocabulary"
@@ -126,16 +128,16 @@ def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    given = {
+    record = {
         "id": 7,
         "title": "Hat",
         "category": "hat",
         "price": 12.5,
         "attributes": {"Colour": "Navy Blue", "Fit": "x"},
     }
-    given |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
-    pq.write_table(pa.Table.from_pylist([given]), tmp_path / "t.parquet")
-    written(tmp_path / "t.jsonl", json.dumps(given) + "\n[1]\n{oops\n")
+    record |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    pq.write_table(pa.Table.from_pylist([record]), tmp_path / "t.parquet")
+    written(tmp_path / "t.jsonl", json.dumps(record) + "\n[1]\n{oops\n")
     (a,), _ = split(opened(tmp_path / "t.parquet"))
     (b,), problems = split(opened(tmp_path / "t.jsonl"))
     assert (a.listing_id, a.price, a.photos, a.attributes) == ("7", 12.5, ("ab12", "cd34"), {"colour": "navy"})
@@ -161,7 +163,7 @@ def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
 def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -> None:
     table = written(tmp_path / "t.jsonl", json.dumps({"title": "Thing", "category": theirs}) + "\n")
     entry = opened(table).glossary.categories[theirs]
-    assert (entry.ours, entry.sure) == (ours, sure)
+    assert (entry.internal, entry.sure) == (ours, sure)
 
 
 @pytest.mark.parametrize(
@@ -177,13 +179,13 @@ def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -
 )
 def test_values(name: str, theirs: str, ours: str, sure: bool) -> None:
     guess = WORDS.value(name, theirs)
-    assert (guess.ours, guess.sure) == (ours, sure)
+    assert (guess.internal, guess.sure) == (ours, sure)
 
 
 def test_a_table_without_categories_goes_by_its_titles(tmp_path: Path) -> None:
     table = written(tmp_path / "t.csv", "title,price\nBlue hat with a dress pin,1\nThing,1\n")
     rows, _ = split(opened(table))
-    assert [(r.category, r.known) for r in rows] == [("Hat", True), ("no category", False)]
+    assert [(r.category, r.in_vocabulary) for r in rows] == [("Hat", True), ("no category", False)]
 
 
 def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
@@ -197,9 +199,9 @@ def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
     order = [line.split(":")[0].strip() for line in text.split("categories:\n")[1].split("\n\n")[0].splitlines()]
     assert order[:2] == ["Tunics", "Hats"], "the most frequent first"
     assert read_glossary(written(tmp_path / "same.yaml", text)).categories["Tunics"].sure is False
-    kept = [(r.category, r.known, dict(r.attributes)) for r in split(opened(table))[0]]
+    rows_read = [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(opened(table))[0]]
     same = opened(table, glossary=read_glossary(tmp_path / "same.yaml"))
-    assert [(r.category, r.known, dict(r.attributes)) for r in split(same)[0]] == kept
+    assert [(r.category, r.in_vocabulary, dict(r.attributes)) for r in split(same)[0]] == rows_read
     edited = text.replace("?Dress", "T-Shirt").replace("?white", "beige")
     glossary = read_glossary(written(tmp_path / "m.yaml", edited))
     rows, _ = split(opened(table, glossary=glossary))
@@ -236,8 +238,8 @@ def test_columns_that_a_person_names(tmp_path: Path) -> None:
     table = written(tmp_path / "t.csv", "Headline,What,Amount,photos\nHat,caps,3,gone.jpg\n")
     with pytest.raises(ImportProblem, match="--map title=COLUMN"):
         opened(table)
-    given = parse_mapping("title=Headline,category=What,price=Amount,photos=")
-    (row,), _ = split(opened(table, given={name: column or None for name, column in given.items()}))
+    mapping = parse_mapping("title=Headline,category=What,price=Amount,photos=")
+    (row,), _ = split(opened(table, column_choices={name: column or None for name, column in mapping.items()}))
     assert (row.title, row.category, row.price, row.photos) == ("Hat", "Hat", 3.0, ())
     with pytest.raises(ImportProblem, match="FIELD=COLUMN"):
         parse_mapping("title")

@@ -57,10 +57,10 @@ def test_same_features_as_the_network_that_was_tuned(encoders: Encoders) -> None
 def test_the_whole_photo_stands_on_grey() -> None:
     from rag_index.tower import pixels
 
-    seen = pixels(Image.new("RGB", (400, 200), "white"))
-    assert seen.shape == (3, 224, 224)
-    assert seen[:, 112, 112] == pytest.approx([1, 1, 1], abs=1e-3)
-    assert seen[:, 5, 112] == pytest.approx([128 / 127.5 - 1] * 3, abs=1e-3)
+    square = pixels(Image.new("RGB", (400, 200), "white"))
+    assert square.shape == (3, 224, 224)
+    assert square[:, 112, 112] == pytest.approx([1, 1, 1], abs=1e-3)
+    assert square[:, 5, 112] == pytest.approx([128 / 127.5 - 1] * 3, abs=1e-3)
 
 
 def test_info_needs_no_model(encoders: Encoders) -> None:

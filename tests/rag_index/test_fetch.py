@@ -31,7 +31,7 @@ def one(got: Fetcher, address: str) -> Path | FetchProblem:
 
 
 @pytest.fixture
-def own_server() -> Iterator[tuple[int, list[str]]]:
+def local_server() -> Iterator[tuple[int, list[str]]]:
     """A server on this machine, and the paths that it was asked for."""
     asked: list[str] = []
 
@@ -53,8 +53,8 @@ def own_server() -> Iterator[tuple[int, list[str]]]:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "127.1"]
 )
-def test_this_machine_is_never_asked(tmp_path: Path, host: str, own_server: tuple[int, list[str]]) -> None:
-    port, asked = own_server
+def test_this_machine_is_never_asked(tmp_path: Path, host: str, local_server: tuple[int, list[str]]) -> None:
+    port, asked = local_server
     got = one(Fetcher(tmp_path), f"http://{host}:{port}/a.jpg")
     assert isinstance(got, FetchProblem)
     assert "private network" in str(got)
@@ -92,16 +92,16 @@ def test_a_name_or_a_redirect_that_leads_inside_is_refused(tmp_path: Path, insid
 
 
 def test_the_connection_goes_to_the_number_that_was_looked_at(tmp_path: Path) -> None:
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(200, content=JPEG)
 
     assert isinstance(one(fetcher(tmp_path, answer), "https://shop.example:8443/a.jpg?v=1"), Path)
-    assert (seen[0].url.host, seen[0].url.port, seen[0].url.query) == (PUBLIC, 8443, b"v=1")
-    assert seen[0].headers["host"] == "shop.example:8443"
-    assert seen[0].extensions["sni_hostname"] == "shop.example"
+    assert (requests[0].url.host, requests[0].url.port, requests[0].url.query) == (PUBLIC, 8443, b"v=1")
+    assert requests[0].headers["host"] == "shop.example:8443"
+    assert requests[0].extensions["sni_hostname"] == "shop.example"
 
 
 @pytest.mark.parametrize("address", ["http://user:pw@shop.example/a.jpg", "http:///a.jpg", "http://"])

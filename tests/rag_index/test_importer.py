@@ -72,9 +72,9 @@ def importing(path: Path, check: ContactCheck | None = None, encoders: Encoders 
 
 
 def test_into_the_index(tmp_path: Path) -> None:
-    made = importing(table(tmp_path))
-    report = made.prepare()
-    assert (report.read, report.kept, report.own) == (6, 4, 1)
+    run = importing(table(tmp_path))
+    report = run.prepare()
+    assert (report.read, report.usable, report.custom) == (6, 4, 1)
     assert list(report.lines()) == [
         "6 rows read, 4 can be used, 1 under a category of their own.",
         "  left out 1: its title is empty (line 2)",
@@ -83,27 +83,27 @@ def test_into_the_index(tmp_path: Path) -> None:
     build([], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as index:
         for _ in range(2):
-            index.add(made.records())
+            index.add(run.records())
         assert index.count() == 4, "importing again changes nothing"
-        hat, green, half, thing = (index.get(f"mine-{n}") for n in (1, 4, 6, 3))
+        hat, green, half, other = (index.get(f"mine-{n}") for n in (1, 4, 6, 3))
     assert hat is not None
     assert green is not None
     assert half is not None
-    assert thing is not None
+    assert other is not None
     assert (hat.category, hat.phashes, hat.origin, hat.price, hat.sold) == ("Hat", ["0" * 16] * 2, "user", 12.5, True)
     assert hat.attributes == {"colour": "red"}
     assert np.allclose(hat.image_vectors, np.eye(IMAGE)[:2])
     assert np.allclose(half.image_vectors, np.eye(IMAGE)[:1])
     assert (green.text, green.price, green.currency) == ("Green hat, mail [removed]", 1234.0, "EUR")
     assert green.attributes == {"brand": "[removed]"}
-    assert (thing.category, thing.text) == ("Gizmos", "Thing")
+    assert (other.category, other.text) == ("Gizmos", "Thing")
 
 
 def test_a_record_that_the_index_refuses_does_not_take_its_group_along(tmp_path: Path) -> None:
     rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
-    made = importing(table(tmp_path, rows), {"Hat, call 0171 2345 67890": "phone"}.get)
-    report = made.prepare()
-    assert report.kept == 2
+    run = importing(table(tmp_path, rows), {"Hat, call 0171 2345 67890": "phone"}.get)
+    report = run.prepare()
+    assert report.usable == 2
     ((count, first),) = report.left_out.values()
     assert (count, first.place) == (1, "line 2")
     assert "contact data" in first.detail
@@ -129,13 +129,13 @@ def test_an_import_that_was_stopped_goes_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         importing(path, encoders=Stopping("", "")).prepare()
     fresh = type("Fresh", (StandIn,), {"asked": 0})
-    made = importing(path, encoders=fresh("", ""))
-    assert made.prepare().kept == 3 * BATCH
+    run = importing(path, encoders=fresh("", ""))
+    assert run.prepare().usable == 3 * BATCH
     assert fresh.asked == 1, "two of three groups were there"
-    assert [r.text for r in made.records()] == [f"Hat {n}" for n in range(3 * BATCH)]
-    made.done()
-    assert not list(made.records())
-    assert importing(path, encoders=fresh("", "")).prepare().kept == 3 * BATCH
+    assert [r.text for r in run.records()] == [f"Hat {n}" for n in range(3 * BATCH)]
+    run.done()
+    assert not list(run.records())
+    assert importing(path, encoders=fresh("", "")).prepare().usable == 3 * BATCH
     assert fresh.asked == 1, "what was encoded stays for the next mapping"
     path.write_text(path.read_text() + '{"title": "New", "category": "hat"}\n')
-    assert importing(path).prepare().kept == 3 * BATCH + 1
+    assert importing(path).prepare().usable == 3 * BATCH + 1

@@ -35,13 +35,13 @@ def test_round_trip(location: str) -> None:
     with ListingIndex.open(location, INFO) as index:
         assert (index.count(), index.photo_count(), index.manifest.count) == (3, 3, 3)
         for record in (two_photos, photo_only, text_only):
-            found = index.get(record.listing_id)
-            assert found is not None
-            assert found.model_dump(exclude={"image_vectors", "text_vector"}) == record.model_dump(
+            stored = index.get(record.listing_id)
+            assert stored is not None
+            assert stored.model_dump(exclude={"image_vectors", "text_vector"}) == record.model_dump(
                 exclude={"image_vectors", "text_vector"}
             )
-            assert np.allclose(np.array(found.image_vectors), np.array(record.image_vectors), atol=1e-6)
-            assert (found.text_vector is None) == (record.text_vector is None)
+            assert np.allclose(np.array(stored.image_vectors), np.array(record.image_vectors), atol=1e-6)
+            assert (stored.text_vector is None) == (record.text_vector is None)
         first = index.first_image_vectors(["l3", "l2", "l1", "l99"])
         assert set(first) == {"l1", "l2"}  # one has no photo
         assert np.allclose(first["l1"], two_photos.image_vectors[0], atol=1e-6)
@@ -92,8 +92,8 @@ def test_a_rare_category_far_from_the_photo_is_found(tmp_path: Path) -> None:
     rare = [make(1000 + n, category="Kite", image_vectors=[(-centre + 0.1 * n).tolist()]) for n in range(3)]
     build([*crowd, *rare], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as index:
-        found = index.search_images([centre.tolist()], 3, Filter(category="Kite"))
-        assert {h.listing_id for h in found} == {r.listing_id for r in rare}
+        hits = index.search_images([centre.tolist()], 3, Filter(category="Kite"))
+        assert {h.listing_id for h in hits} == {r.listing_id for r in rare}
 
 
 def test_building_again_replaces_everything(location: str) -> None:

@@ -18,10 +18,10 @@ def near(number: int, similarity: float = 0.9, **changes: object) -> Neighbour:
 
 
 def test_fusion_by_hand() -> None:
-    found = fuse([["a", "b"], ["b", "c"]])
-    assert list(found) == ["b", "a", "c"]
-    assert found["b"] == pytest.approx((1 / 62 + 1 / 61) / (2 / 61))
-    assert found["a"] == pytest.approx((1 / 61) / (2 / 61))
+    fused = fuse([["a", "b"], ["b", "c"]])
+    assert list(fused) == ["b", "a", "c"]
+    assert fused["b"] == pytest.approx((1 / 62 + 1 / 61) / (2 / 61))
+    assert fused["a"] == pytest.approx((1 / 61) / (2 / 61))
     assert list(fuse([["a", "b"], []]).values()) == pytest.approx([1.0, 61 / 62])
     assert fuse([[], []]) == {}
 
@@ -56,7 +56,7 @@ def index(tmp_path: Path) -> Iterator[ListingIndex]:
 
 def query(**changes: object) -> Query:
     item = make(0)
-    given: dict[str, object] = {
+    fields: dict[str, object] = {
         "image_vectors": item.image_vectors,
         "text_vector": item.text_vector,
         "phashes": item.phashes,
@@ -64,13 +64,13 @@ def query(**changes: object) -> Query:
         "seller_id": "s0",
         "category": "Hat",
     }
-    return Query(**{**given, **changes})  # type: ignore[arg-type]
+    return Query(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def test_nothing_leaks(index: ListingIndex) -> None:
     assert retrieve(index, query(text_vector=None), 1)[0].record.listing_id == "l4"
-    found = retrieve(index, query(), limit=20)
-    assert {n.record.listing_id for n in found} == {"l4", *(f"l{n}" for n in range(6, 12))}
+    neighbours = retrieve(index, query(), limit=20)
+    assert {n.record.listing_id for n in neighbours} == {"l4", *(f"l{n}" for n in range(6, 12))}
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_nothing_leaks(index: ListingIndex) -> None:
     ],
 )
 def test_each_rule_bites_and_can_be_switched_off(index: ListingIndex, rules: Rules, allowed: set[str]) -> None:
-    found = {n.record.listing_id for n in retrieve(index, query(), 20, rules)}
-    assert found & {"l0", "l1", "l2", "l3"} == allowed
+    ids = {n.record.listing_id for n in retrieve(index, query(), 20, rules)}
+    assert ids & {"l0", "l1", "l2", "l3"} == allowed
 
 
 def test_near_duplicates_found_by_text_alone_are_kept_out(index: ListingIndex) -> None:
-    found = retrieve(index, query(image_vectors=[], listing_id=None, seller_id=None, category=None), 20)
-    names = {n.record.listing_id for n in found}
+    neighbours = retrieve(index, query(image_vectors=[], listing_id=None, seller_id=None, category=None), 20)
+    names = {n.record.listing_id for n in neighbours}
     assert not names & {"l0", "l2"}
     assert {"l1", "l5"} <= names
 
@@ -98,8 +98,8 @@ def test_a_seller_with_most_of_the_listings_hides_nobody(tmp_path: Path) -> None
     crowd = [make(n, category="Hat", seller_id="s0", image_vectors=item.image_vectors) for n in range(1500)]
     build([*crowd, make(2001), make(2003)], tmp_path / "big", INFO)
     with ListingIndex.open(tmp_path / "big", INFO) as opened:
-        found = retrieve(opened, query(), 5)
-    assert {n.record.listing_id for n in found} == {"l2001", "l2003"}
+        neighbours = retrieve(opened, query(), 5)
+    assert {n.record.listing_id for n in neighbours} == {"l2001", "l2003"}
 
 
 def test_votes_are_weighted_supported_and_never_instance_level() -> None:
@@ -111,12 +111,12 @@ def test_votes_are_weighted_supported_and_never_instance_level() -> None:
         {"colour": "green"},
     ]
     around = [near(n, 0.95 if n < 2 else 0.7, attributes=f) for n, f in enumerate(facts)]
-    found = vote(around, {"size", "brand"})
-    assert set(found) == {"colour", "sleeve"}
-    assert [value for value, *_ in found["colour"]] == ["red", "blue"]
-    assert found["colour"][0][1] > 3 * found["colour"][1][1]
-    assert found["colour"][0][2] == ["l0", "l1"]
-    assert found["sleeve"] == [("long", 1.0, ["l2", "l3"])]
+    votes = vote(around, {"size", "brand"})
+    assert set(votes) == {"colour", "sleeve"}
+    assert [value for value, *_ in votes["colour"]] == ["red", "blue"]
+    assert votes["colour"][0][1] > 3 * votes["colour"][1][1]
+    assert votes["colour"][0][2] == ["l0", "l1"]
+    assert votes["sleeve"] == [("long", 1.0, ["l2", "l3"])]
     one_seller = [near(n, attributes={"colour": "red"}, seller_id="same") for n in range(4)]
     assert vote(one_seller, ()) == {}
     assert vote([], ()) == {}
@@ -127,10 +127,10 @@ def priced(prices: list[float], **changes: object) -> list[Neighbour]:
 
 
 def test_price_quartiles_without_the_outlier() -> None:
-    found = price_range(priced([10, 12, 14, 16, 18, 900]), "Hat", {"colour": "blue"})
-    assert found is not None
-    assert (found.low, found.mid, found.high, found.currency) == (12, 14, 16, "EUR")
-    assert found.listing_ids == ("l0", "l1", "l2", "l3", "l4")
+    prices = price_range(priced([10, 12, 14, 16, 18, 900]), "Hat", {"colour": "blue"})
+    assert prices is not None
+    assert (prices.low, prices.mid, prices.high, prices.currency) == (12, 14, 16, "EUR")
+    assert prices.listing_ids == ("l0", "l1", "l2", "l3", "l4")
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_no_price_below_five_and_sold_ones_first() -> None:
     sold = [
         near(100 + n, category="Hat", price=p, currency="EUR", sold=True) for n, p in enumerate([10, 11, 12, 13, 14])
     ]
-    found = price_range(listed + sold, "Hat", {})
-    assert found is not None
-    assert (found.mid, found.sold_only) == (12, True)
+    prices = price_range(listed + sold, "Hat", {})
+    assert prices is not None
+    assert (prices.mid, prices.sold_only) == (12, True)
     mixed = price_range(listed + sold[:2], "Hat", {})
     assert mixed is None or not mixed.sold_only

@@ -33,7 +33,7 @@ from rag_index import (
     sample_records,
 )
 from rag_index.imports.record_checks import check
-from tests.listing.test_taxonomy import OWN
+from tests.listing.test_taxonomy import BIKES
 
 TOWER = SAMPLE_FOLDER.parents[1] / "finetune" / "weights" / "tower.safetensors"
 
@@ -51,9 +51,9 @@ class StandIn(Encoders):
         return sample_encoders()
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
-        known = title_vectors()
-        default = next(iter(known.values()))
-        return np.array([known.get(t.splitlines()[0], default) for t in texts], np.float32)
+        vectors = title_vectors()
+        default = next(iter(vectors.values()))
+        return np.array([vectors.get(t.splitlines()[0], default) for t in texts], np.float32)
 
     def image_vectors(self, photos: Sequence[Any]) -> np.ndarray:
         return np.ones((len(photos), self.info.image.dimensions), np.float32)
@@ -105,8 +105,8 @@ def test_sample_belongs_to_the_shipped_tower() -> None:
 
 
 def test_other_weights_are_refused() -> None:
-    made = sample_encoders()
-    other = made.model_copy(update={"image": made.image.model_copy(update={"revision": "0" * 16})})
+    encoders = sample_encoders()
+    other = encoders.model_copy(update={"image": encoders.image.model_copy(update={"revision": "0" * 16})})
     with pytest.raises(IndexMismatch, match="--empty"):
         next(sample_records(other))
 
@@ -155,9 +155,9 @@ def test_a_table_of_which_little_fits_changes_nothing_until_somebody_decides(
     assert command(place, "add", str(table), "--mapping", str(mapping)) == 0
     assert "10 listings added" in capsys.readouterr().out
     with ListingIndex.open(place) as opened:
-        found = opened.get("mine-2")
-    assert found is not None
-    assert found.category == "Top"
+        stored = opened.get("mine-2")
+    assert stored is not None
+    assert stored.category == "Top"
     assert not list((tmp_path / "home" / "imports").glob("*/*.npz")), "what was only needed to go on is taken away"
 
 
@@ -179,7 +179,7 @@ def test_photos_that_are_gone_stop_an_import(place: Path, tmp_path: Path, capsys
 def test_a_taxonomy_without_their_categories_gets_no_samples(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "bikes.yaml").write_text(OWN)
+    (tmp_path / "bikes.yaml").write_text(BIKES)
     monkeypatch.setenv("IPL_TAXONOMY", str(tmp_path / "bikes.yaml"))
     load_taxonomy.cache_clear()
     try:
@@ -204,7 +204,7 @@ def test_set_up_never_throws_a_persons_own_listings_away(place: Path, tmp_path: 
 def test_no_leak_when_every_sample_listing_asks(sample_index: str) -> None:
     """Each listing asks for neighbours of itself; the rules switched off show that they have something to do."""
     with ListingIndex.open(sample_index, sample_encoders()) as opened:
-        own, seller, near = 0, 0, 0
+        same_listing, seller, near = 0, 0, 0
         for record in list(sample_records(sample_encoders()))[::12]:
             query = Query(
                 record.image_vectors,
@@ -215,13 +215,13 @@ def test_no_leak_when_every_sample_listing_asks(sample_index: str) -> None:
                 record.category,
             )
             rules = Rules()
-            for found in retrieve(opened, query, 8, rules):
-                assert rules.violation(query, found.record, found.image_cosine) is None
-                assert found.record.seller_id != record.seller_id
-                assert found.record.category == record.category
+            for neighbour in retrieve(opened, query, 8, rules):
+                assert rules.violation(query, neighbour.record, neighbour.image_cosine) is None
+                assert neighbour.record.seller_id != record.seller_id
+                assert neighbour.record.category == record.category
             loose = retrieve(opened, query, 8, Rules.off())
-            own += sum(n.record.listing_id == record.listing_id for n in loose)
+            same_listing += sum(n.record.listing_id == record.listing_id for n in loose)
             seller += sum(n.record.seller_id == record.seller_id for n in loose)
             near += sum(rules.violation(query, n.record, n.image_cosine) == "near_duplicate" for n in loose)
-    assert own > 200
-    assert seller > own
+    assert same_listing > 200
+    assert seller > same_listing

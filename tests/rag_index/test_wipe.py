@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def found(index: ListingIndex, number: int) -> str:
+def nearest_id(index: ListingIndex, number: int) -> str:
     """The listing that is nearest to the photo of this one."""
     return index.search_images(make(number).image_vectors, 1)[0].listing_id
 
@@ -38,15 +38,15 @@ def test_nothing_of_a_removed_or_replaced_listing_is_left(folder: Path) -> None:
         assert files_with(folder, WORD)
         assert index.wipe(at_once=True)
         assert files_with(folder, WORD) == []
-        assert [found(index, n) for n in (0, 19, 31)] == ["l0", "l19", "l31"]
+        assert [nearest_id(index, n) for n in (0, 19, 31)] == ["l0", "l19", "l31"]
         index.add([make(n) for n in range(40, 60)])
         index.remove(["l41"])
-        assert found(index, 40) == "l40"
+        assert nearest_id(index, 40) == "l40"
     with ListingIndex.open(folder, INFO) as index:
         assert index.ids() == {f"l{n}" for n in (*range(20), 31, 32, 40, *range(42, 60))}
-        assert [found(index, n) for n in (0, 31, 40, 59)] == ["l0", "l31", "l40", "l59"]
+        assert [nearest_id(index, n) for n in (0, 31, 40, 59)] == ["l0", "l31", "l40", "l59"]
         assert index.get("l31").text == "B"  # type: ignore[union-attr]
-        assert found(index, 41) != "l41"
+        assert nearest_id(index, 41) != "l41"
 
 
 def test_closing_wipes_what_this_process_removed(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_it_serves_while_it_is_wiped_and_a_removal_in_the_middle_counts(folder: 
             index.remove(["l30"])
 
         def look() -> None:
-            assert found(index, 3) == "l3"
+            assert nearest_id(index, 3) == "l3"
 
         threads = [threading.Thread(target=keep, args=(work,)) for work in (change, look, look)]
         for thread in threads:
@@ -138,7 +138,7 @@ def test_a_wipe_that_is_killed_changes_nothing_and_the_next_one_goes_through(fol
             killed.send_signal(signal.SIGKILL)
             killed.wait()
             assert index.count() == 320
-            assert found(index, 450) == "l450"
+            assert nearest_id(index, 450) == "l450"
         index.remove([f"l{n}" for n in range(400, 700)])
         assert index.wipe(at_once=True)
         assert files_with(folder, WORD) == []

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from app.views import FAR_FETCHED, likely_candidates
-from listing.say.ask import SHOWN
+from listing.say.ask import OFFERS_AT_ONCE
 from listing.say.claims import LIKELY
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 from listing.taxonomy import load_taxonomy
@@ -59,7 +59,7 @@ def _to_check(draft: Draft) -> str:
 
 def _could_add(draft: Draft) -> str:
     """One line of what the photos may show and the text does not say."""
-    line = ", ".join(offer.label for offer in draft.offers[:SHOWN])
+    line = ", ".join(offer.label for offer in draft.offers[:OFFERS_AT_ONCE])
     return textwrap.fill(f"Could add: {line}", WIDTH, subsequent_indent="  ") if line else ""
 
 

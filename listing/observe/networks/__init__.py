@@ -1,1 +1,1 @@
-"""What speaks for a fact: print, pixels, category, brand, labels, past listings."""
+"""Networks that speak for a fact: print, pixels, category, brand, labels, past listings."""

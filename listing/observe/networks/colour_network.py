@@ -56,8 +56,8 @@ class Features:
         photo = photo.convert("RGB")
         lab, inside = colour.small_lab(photo, mask)
         book = colour.load_model().codebook
-        seen = [colour.describe(lab, inside, book), background(lab, inside, book), self._pooled(photo, mask)]
-        return np.concatenate(seen).astype(np.float32)
+        numbers = [colour.describe(lab, inside, book), background(lab, inside, book), self._pooled(photo, mask)]
+        return np.concatenate(numbers).astype(np.float32)
 
     def _pooled(self, photo: Image.Image, mask: np.ndarray | None) -> np.ndarray:
         import torch
@@ -66,7 +66,7 @@ class Features:
         pixels, where = cut_out(photo, mask)
         x = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2).float() / 127.5 - 1.0
         share = torch.from_numpy(where)[None, None].float()
-        found = []
+        pooled = []
         with torch.inference_mode():
             x = x.contiguous(memory_format=torch.channels_last)
             for layer in self._stem:
@@ -76,8 +76,8 @@ class Features:
                 if number in BLOCKS:
                     item = F.interpolate(share, x.shape[-2:], mode="area")
                     mean, spread = _moments(x, item)
-                    found += [mean, spread, _moments(x, 1.0 - item)[0]]
-        return np.asarray(torch.cat(found).numpy())
+                    pooled += [mean, spread, _moments(x, 1.0 - item)[0]]
+        return np.asarray(torch.cat(pooled).numpy())
 
 
 def _moments(maps: Any, where: Any) -> tuple[Any, Any]:
@@ -108,7 +108,7 @@ def _square(image: Image.Image, fill: Any) -> np.ndarray:
 
 
 def background(lab: np.ndarray, inside: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """What surrounds the item and so tells the light: counts of colours, percentiles, and how large the item is."""
+    """The item's surroundings, which tell the light: counts of colours, percentiles, and how large the item is."""
     around = lab[~inside] if (~inside).sum() > 30 else lab.reshape(-1, 3)
     percentiles = np.percentile(around, (10, 50, 90), axis=0).ravel() / 50
     counts = np.sqrt(colour.count(around[::3], codebook)) * 0.5
@@ -153,9 +153,9 @@ class Heads:
         """Read a file."""
         from safetensors import safe_open
 
-        with safe_open(file, "np") as kept:
-            names = tuple(kept.metadata()["names"].split(","))
-            return cls(names, {name: kept.get_tensor(name).astype(np.float32) for name in kept.keys()})  # noqa: SIM118
+        with safe_open(file, "np") as tensors:
+            names = tuple(tensors.metadata()["names"].split(","))
+            return cls(names, {name: tensors.get_tensor(name).astype(np.float32) for name in tensors.keys()})  # noqa: SIM118
 
     def save(self, file: Path) -> None:
         """Write 16-bit tensors in one rename."""

@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class PixelView:
-    """What one photo says of the item's colour: shares by name, and where its pixels were taken.
+    """One photo's view of the item's colour: shares by name, and where its pixels were taken.
 
     second: shares of the second colour, where the network was asked. contradicted: names that the pixels rule out.
     """
@@ -93,19 +93,14 @@ def count(pixels: np.ndarray, codebook: np.ndarray) -> np.ndarray:
 
 
 def describe(lab: np.ndarray, inside: np.ndarray, codebook: np.ndarray) -> np.ndarray:
-    """What the model reads: root shares of the codebook's colours among the item's pixels, and their percentiles."""
+    """Features: root shares of the codebook's colours among the item's pixels, and their percentiles."""
     item = lab[inside]
     percentiles = np.percentile(item, (10, 25, 50, 75, 90), axis=0).ravel() / 50
     return np.concatenate([np.sqrt(count(item, codebook)), percentiles])
 
 
-def colour_probabilities(image: Image.Image, mask: np.ndarray | None = None) -> dict[str, float]:
-    """Probability of each colour name as the *main* colour, by the pixels alone; sums to 1."""
-    return dict(pixel_view(image, 0, mask).shares)
-
-
 def contradicts(probabilities: Mapping[str, float], name: str) -> bool:
-    """Whether the pixels leave hardly any room for this colour; never for names that are no pixel colours."""
+    """True if the pixels leave hardly any room for this colour; never for names that are no pixel colours."""
     return (
         name in probabilities
         and name not in ("multicolour", "gold", "silver")
@@ -114,11 +109,11 @@ def contradicts(probabilities: Mapping[str, float], name: str) -> bool:
 
 
 def pixel_view(image: Image.Image, photo: int, mask: np.ndarray | None = None) -> PixelView:
-    """What photo number ``photo`` says: probabilities of colour names, the item's box, impossible names."""
+    """View of photo number ``photo``: probabilities of colour names, the item's box, impossible names."""
     model = load_model()
     lab, inside = small_lab(image, mask)
-    found = model.probabilities(describe(lab, inside, model.codebook)).tolist()
-    shares = dict(zip(model.names, found, strict=True))
+    probabilities = model.probabilities(describe(lab, inside, model.codebook)).tolist()
+    shares = dict(zip(model.names, probabilities, strict=True))
     return PixelView(photo, shares, _box(inside), tuple(n for n in shares if contradicts(shares, n)))
 
 

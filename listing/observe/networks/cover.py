@@ -50,9 +50,9 @@ def clean_cover(photo: Image.Image, mask: np.ndarray) -> bytes:
     side = max(photo.size)
     shadow = ndimage.gaussian_filter(np.roll(alpha, round(SHADOW_DOWN * side), axis=0), SHADOW_BLUR * side)
     paper = np.array(PAPER, np.float32) / 255 * (1 - SHADOW * shadow[..., None])
-    made = alpha[..., None] * pixels + (1 - alpha[..., None]) * paper
+    blended = alpha[..., None] * pixels + (1 - alpha[..., None]) * paper
     out = io.BytesIO()
-    Image.fromarray((made * 255 + 0.5).astype(np.uint8)).save(out, "JPEG", quality=QUALITY)
+    Image.fromarray((blended * 255 + 0.5).astype(np.uint8)).save(out, "JPEG", quality=QUALITY)
     return out.getvalue()
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,7 +31,14 @@ class Details:
 
 
 @lru_cache(maxsize=1)
+def detail_groups() -> dict[str, dict[str, dict[str, Any]]]:
+    """The file: group -> phrase -> its entry."""
+    groups: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return groups
+
+
+@lru_cache(maxsize=1)
 def load_details() -> Details:
     """The phrases that come with the package."""
-    raw = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return Details({phrase: re.compile(entry["find"]) for group in raw.values() for phrase, entry in group.items()})
+    groups = detail_groups().values()
+    return Details({phrase: re.compile(entry["find"]) for group in groups for phrase, entry in group.items()})

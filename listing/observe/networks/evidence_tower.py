@@ -1,4 +1,4 @@
-"""What a photo of a garment shows: category, attributes, specific type, details and signs of wear, by one tuned tower.
+"""The reading of a garment's photo: category, attributes, specific type, details and signs of wear, by one tuned tower.
 
 It looks at the whole photo and at the item cut out by its mask, each with its mirror image, and means the four answers.
 It works beside any language model; ``finetune.embedded.eyes`` trains it, ``finetune.embedded.heads`` fits its heads.
@@ -27,7 +27,7 @@ Distribution = dict[str, float]
 
 @dataclass(frozen=True)
 class TowerView:
-    """What one photo shows.
+    """The tower's view of one photo.
 
     mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. details,
     condition: phrase -> calibrated probability, of details and of signs of wear.
@@ -76,7 +76,7 @@ class EvidenceTower:
         return cls(folder) if all((folder / n).is_file() for n in (WEIGHTS, FACTS, MASK_WEIGHTS)) else None
 
     def look(self, photo: Image.Image) -> TowerView:
-        """What the photo shows."""
+        """The tower's view of a photo."""
         mask, pooled = self.pooled(photo)
         shares: dict[str, Distribution] = {}
         for name, (weight, bias) in self.heads.items():

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.device import has_bfloat16
+from listing.backends.device import has_bfloat16
 
 WEIGHTS = "foreground.safetensors"
 SIDE = 320  # pixels of a mask
 QUICK_SIDE = 224  # pixels that the network looks at where nobody sees the mask's edge: half the time
 LEAST, MOST = 0.02, 0.98  # share of the photo that a useful mask covers
-SEEN = 0.5  # the network's own probability that at least one pixel must reach
+MIN_PEAK = 0.5  # the network's own probability that at least one pixel must reach
 THRESHOLD = 100  # of 255: from here on a pixel counts as the item's
 MARGIN = 0.06  # of the item's size, left around it in the crop
 Box = tuple[float, float, float, float]
@@ -49,14 +49,14 @@ class Foreground:
         size = (self.side, self.side)
         pixels = np.asarray(photo.convert("RGB").resize(size, Image.Resampling.LANCZOS), np.float32)
         pixels = (pixels / max(float(pixels.max()), 1.0) - _MEAN) / _STD
-        seen = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.dtype)
+        batch = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.dtype)
         with torch.inference_mode():
-            share = self._network(seen)[0, 0].numpy()
+            share = self._network(batch)[0, 0].numpy()
         low, high = float(share.min()), float(share.max())
-        if high < SEEN:  # nothing stands out: a wall, a close-up of cloth
+        if high < MIN_PEAK:  # nothing stands out: a wall, a close-up of cloth
             return np.zeros((SIDE, SIDE), np.uint8)
-        found = Image.fromarray(np.asarray(255 * (share - low) / max(high - low, 1e-6), np.uint8))
-        return np.asarray(found.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        mask = Image.fromarray(np.asarray(255 * (share - low) / max(high - low, 1e-6), np.uint8))
+        return np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def covered(mask: np.ndarray) -> float:
@@ -65,7 +65,7 @@ def covered(mask: np.ndarray) -> float:
 
 
 def usable(mask: np.ndarray) -> bool:
-    """Whether the mask tells item and background apart."""
+    """True if the mask tells item and background apart."""
     return LEAST <= covered(mask) <= MOST
 
 

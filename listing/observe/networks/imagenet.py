@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,11 +103,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def mean_probabilities(photos: Sequence[np.ndarray]) -> np.ndarray:
-    """One distribution [1000] for several photos of one item; their order does not matter."""
-    return np.stack(photos).mean(axis=0)
-
-
 def category_scores(probabilities: np.ndarray, taxonomy: Taxonomy) -> dict[str, float]:
     """Probability of each leaf that ImageNet knows: its classes times their shares. Sums to at most 1."""
     return {
@@ -121,8 +116,3 @@ def garment_share(probabilities: np.ndarray, taxonomy: Taxonomy) -> float:
     """Probability, 0..1, of clothes: the classes of the tuned leaves and those that only say 'clothes'."""
     tuned = sum(probabilities[i] * w for node in taxonomy.leaves() if node.tuned for i, w in node.weights)
     return float(tuned + probabilities[list(taxonomy.clothing)].sum())
-
-
-def coverage(scores: Mapping[str, float], taxonomy: Taxonomy) -> float:
-    """Probability, 0..1, that lies on leaves beyond garments: low for what has no leaf."""
-    return float(sum(p for name, p in scores.items() if not taxonomy.categories[name].tuned))

@@ -17,9 +17,9 @@ HEIGHTS = (7, 6, 5, 4)  # of the blocks that shrink their input; the others dila
 class Convolution(nn.Module):
     """3 x 3, then ReLU; the size stays."""
 
-    def __init__(self, taken: int, given: int, dilation: int = 1) -> None:
+    def __init__(self, channels: int, filters: int, dilation: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(taken, given, 3, padding=dilation, dilation=dilation)
+        self.conv = nn.Conv2d(channels, filters, 3, padding=dilation, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, given, h, w) of (n, taken, h, w)."""
@@ -79,11 +79,11 @@ class U2Net(nn.Module):
         for number, block in enumerate(self.encoder):
             h = block(shrunk(h) if number else h)
             levels.append(h)
-        found = [h]
+        features = [h]
         for block, level in zip(self.decoder, reversed(levels[:-1]), strict=True):
             h = block(torch.cat([stretched(h, level), level], 1))
-            found.append(h)
-        maps = [stretched(side(f).float(), x) for side, f in zip(self.sides, reversed(found), strict=True)]
+            features.append(h)
+        maps = [stretched(side(f).float(), x) for side, f in zip(self.sides, reversed(features), strict=True)]
         return functional.conv2d(torch.cat(maps, 1), self.join.weight.float(), self.join.bias.float()).sigmoid()  # type: ignore[union-attr]
 
 

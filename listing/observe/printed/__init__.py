@@ -1,1 +1,1 @@
-"""What is printed on the thing or on its labels: reading it, and the brand, size and composition that it states."""
+"""Print on the item and on its labels: reading it, and the brand, size and composition that it states."""

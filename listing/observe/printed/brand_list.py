@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from listing.lexicon import BRAND_FILE, read_brands
 from listing.observe.printed.folding import fold
-from listing.shop import BRANDS, use_shop
+from listing.shops.shop import BRANDS, use_shop
 
-_FILE = Path(__file__).with_name("brands.txt")
 BETWEEN_WORDS = re.compile(r"[\s./|,;:()\[\]\"*·•_+\-]+")
 SHORT = 3  # letters; so short a name is read by chance too often
 
@@ -34,13 +34,8 @@ def spellings() -> tuple[Spelling, ...]:
 @functools.cache
 def _spellings(shop: Path | None) -> tuple[Spelling, ...]:
     read: list[Spelling] = []
-    files = [_FILE, *([shop / BRANDS] if shop else [])]
-    for line in (line for file in files for line in file.read_text(encoding="utf-8").splitlines()):
-        entry = line.strip()
-        if not entry or entry.startswith("#"):
-            continue
-        marked = entry.startswith("!")
-        texts = [part.strip() for part in entry.lstrip("! ").split(";")]
+    files = [BRAND_FILE, *([shop / BRANDS] if shop else [])]
+    for marked, texts in (brand for file in files for brand in read_brands(file)):
         for text in texts:
             words = words_of(text)
             key = "".join(words)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from listing.lexicon import words
 from listing.observe.printed.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
 from listing.observe.printed.folding import fold, fold_confused
 from listing.observe.printed.ocr import OcrSpan, merge
@@ -22,62 +23,7 @@ _SURE, _VERY_SURE = 0.6, 0.85  # least OCR score: of a name, of a name that is a
 _NEAR_FACTOR = 0.9
 _STRICT_SHARE = 0.6  # of a line's letters
 _CLEARLY_LARGER = 1.5  # height of the print, against that of another brand
-# Words that stand beside a brand in its own mark.
-_COMPANIONS = frozenset(
-    [
-        "jeans",
-        "denim",
-        "sportswear",
-        "company",
-        "co",
-        "originals",
-        "original",
-        "usa",
-        "kids",
-        "junior",
-        "sport",
-        "sports",
-        "est",
-        "tm",
-        "inc",
-        "paris",
-        "london",
-        "milano",
-        "italia",
-        "women",
-        "men",
-        "man",
-        "woman",
-        "the",
-        "by",
-    ]
-)
-_DENIALS = frozenset(
-    [
-        "not",
-        "no",
-        "isnt",
-        "never",
-        "like",
-        "similar",
-        "fake",
-        "replica",
-        "copy",
-        "unbranded",
-        "compatible",
-        "for",
-        "fits",
-        "resembles",
-        "than",
-        "unlike",
-        "imitation",
-        "without",
-        "inspired",
-    ]
-)
-_LIKENESS = frozenset(
-    ["style", "styled", "type", "like", "inspired", "lookalike", "dupe", "compatible", "replica", "copy", "ish"]
-)
+_COMPANIONS, _DENIALS, _LIKENESS = map(words, ("brand_companions", "brand_denials", "brand_likeness"))
 
 
 class BrandMatch(NamedTuple):
@@ -97,8 +43,8 @@ def find_brand(spans: Sequence[OcrSpan], note: str = "") -> BrandMatch | None:
     noted = set(_in_note(note))
     if len(noted) == 1:
         name = noted.pop()
-        shown = printed.get(name)
-        return shown or BrandMatch(name, None, 1.0)
+        match = printed.get(name)
+        return match or BrandMatch(name, None, 1.0)
     if noted:
         return None
     return _largest(list(printed.values()))

@@ -1,4 +1,4 @@
-"""What sewn-in and printed labels state: size and composition. Only explicit statements count."""
+"""Statements of sewn-in and printed labels: size and composition. Only explicit statements count."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAIN = 50  # per cent from which on a material is the main one
 _SHARE = re.compile(r"(?<!\d)(\d{1,3}) ?%")
 _WORD = re.compile(r"[^\W\d_]+")
 
-_LETTERS = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL)"
+LETTERS = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL)"
 _NUMBER = r"\d{1,3}(?:[.,/]\d{1,2})?"
 _JEANS = re.compile(r"\bW ?(\d{2})[ /,X-]*L ?(\d{2})\b")
 _YEARS, _MONTHS = r"Y|YRS?|YEARS?|ANS|JAHRE|AÑOS|ANOS|ANNI|LAT|JAAR|ANOS", r"M|MTHS?|MONTHS?|MOIS|MONATE|MESES|MESI|MND"
@@ -34,13 +34,13 @@ _AGE = re.compile(
 _HEIGHT = re.compile(r"^(\d{2,3})(?: ?/ ?(\d{2,3}))? ?CM$")
 _SYSTEMS = {"EU": "EU", "EUR": "EU", "INT": "", "DE": "DE", "UK": "UK", "GB": "UK", "US": "US", "USA": "US", "FR": "FR"}
 _SYSTEMS |= {"ES": "ES", "IT": "IT"}  # in this order one of several is taken
-_SYSTEM = re.compile(rf"\b({'|'.join(sorted(_SYSTEMS, key=len, reverse=True))}) ?[:.\-]? ?({_LETTERS}|{_NUMBER})\b")
+_SYSTEM = re.compile(rf"\b({'|'.join(sorted(_SYSTEMS, key=len, reverse=True))}) ?[:.\-]? ?({LETTERS}|{_NUMBER})\b")
 _NAMED = re.compile(
     rf"\b(?!SIZES\b)(?:SIZE|SIZ|SZ|GR(?:Ö|O)(?:SS|ß|ẞ)E|GR(?=[ .:]*\d\d)|TAILLE|TALLA|TAGLIA|TG|MAAT|"
     r"ROZMIAR|ROZM|STORLEK|BEDEN)"
-    rf" ?[:.\-]? ?({_LETTERS}|{_NUMBER})\b"
+    rf" ?[:.\-]? ?({LETTERS}|{_NUMBER})\b"
 )
-_BARE = re.compile(rf"^({_LETTERS}|\d{{2,3}})(?: ?/ ?(?:{_LETTERS}|G|GR|\d{{2,3}}))?$")
+_BARE = re.compile(rf"^({LETTERS}|\d{{2,3}})(?: ?/ ?(?:{LETTERS}|G|GR|\d{{2,3}}))?$")
 _WASHES = frozenset({"30", "40", "60", "95"})  # degrees of a care symbol, as often as sizes
 _BODY = range(32, 65)  # bare numbers that are sizes of grown-ups, and of children by height
 _CHILD = frozenset(map(str, range(50, 189, 6)))
@@ -60,7 +60,7 @@ class LabelFact:
 
     @property
     def words(self) -> str:
-        """What is said in English, or the line itself: "80 % cotton, 20 % polyester"."""
+        """The statement in English, or the line itself: "80 % cotton, 20 % polyester"."""
         return ", ".join(f"{share} % {fibre}" for fibre, share in self.blend) or self.span.text
 
 
@@ -105,9 +105,9 @@ def find_size(spans: Sequence[OcrSpan], *, label: bool = False) -> LabelFact | N
 
 
 def _is_neck_label(span: OcrSpan) -> bool:
-    """Whether a line is a size letter by itself, surely read, small and high up: a label in the neck."""
+    """True if a line is a size letter by itself, surely read, small and high up: a label in the neck."""
     _, top, _, bottom = span.box
-    size = re.fullmatch(_LETTERS, span.text.strip().upper())
+    size = re.fullmatch(LETTERS, span.text.strip().upper())
     return size is not None and span.score >= _SURE and bottom - top <= _SMALL and bottom <= 0.5
 
 
@@ -125,18 +125,18 @@ def _agreed(facts: Sequence[LabelFact]) -> LabelFact | None:
 def _named_size(line: OcrSpan) -> list[tuple[int, LabelFact]]:
     """(rank, size) of each statement in a line; a lower rank is the clearer statement."""
     text = " ".join(line.text.upper().split())
-    found = [(0, f"W{waist} L{length}") for waist, length in _JEANS.findall(text)]
+    sizes = [(0, f"W{waist} L{length}") for waist, length in _JEANS.findall(text)]
     # In a sentence these are words: "MAKE IT 2", "US 50 STATES".
     alone = sum(c.isalpha() for c in _SYSTEM.sub("", text)) <= _BESIDE or "SIZE" in text
     for system, size in _SYSTEM.findall(text) if alone else ():
         prefix = _SYSTEMS[system]
         number = size[0].isdigit() and not size.endswith("XL")
-        found.append((1, f"{prefix} {size}" if prefix and number else size))
-    found += [(1, size) for size in _NAMED.findall(text)]
+        sizes.append((1, f"{prefix} {size}" if prefix and number else size))
+    sizes += [(1, size) for size in _NAMED.findall(text)]
     for age, years, _ in _AGE.findall(text):
-        found.append((2, re.sub(r" ?[-–/] ?", "-", age) + ("Y" if years else "M")))
-    found += [(3, f"{low}/{high}" if high else low) for low, high in _HEIGHT.findall(text)]
-    return [(rank, LabelFact(value, line)) for rank, value in found]
+        sizes.append((2, re.sub(r" ?[-–/] ?", "-", age) + ("Y" if years else "M")))
+    sizes += [(3, f"{low}/{high}" if high else low) for low, high in _HEIGHT.findall(text)]
+    return [(rank, LabelFact(value, line)) for rank, value in sizes]
 
 
 def _bare_size(span: OcrSpan, spans: Sequence[OcrSpan]) -> LabelFact | None:
@@ -197,12 +197,12 @@ def _shares(lines: Sequence[OcrSpan]) -> Iterator[tuple[int, _Fibre, OcrSpan]]:
 
 def _fibre(text: str) -> _Fibre | None:
     """The first fibre that a piece of text names; other words ("organic") are passed over."""
-    known = _fibres()
+    fibres = _fibres()
     for word in _WORD.findall(text):
         key = fold(word.replace("ł", "l").replace("Ł", "l"))
-        if key in known:
-            return known[key]
-        near = {known[name] for name in known if len(name) >= _NEAR and one_edit_apart(key, name)}
+        if key in fibres:
+            return fibres[key]
+        near = {fibres[name] for name in fibres if len(name) >= _NEAR and one_edit_apart(key, name)}
         if len(near) == 1:
             return near.pop()
     return None

@@ -132,11 +132,11 @@ def denormals_as_zero() -> Iterator[None]:
 
 def _surer(first: list[OcrSpan], second: list[OcrSpan]) -> list[OcrSpan]:
     """Both readings from top to bottom; where two overlap, the surer one."""
-    kept: list[OcrSpan] = []
+    surest: list[OcrSpan] = []
     for span in sorted([*first, *second], key=lambda s: -s.score):
-        if not any(_overlap(span.box, other.box) > _SAME_PLACE for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda s: (s.box[1], s.box[0]))
+        if not any(_overlap(span.box, other.box) > _SAME_PLACE for other in surest):
+            surest.append(span)
+    return sorted(surest, key=lambda s: (s.box[1], s.box[0]))
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -68,14 +68,14 @@ class SpottingDecoder:
 
     def _spot(self, steps: np.ndarray) -> Spotted | None:
         """The likeliest brand of a line, or None."""
-        logs, found = np.log(np.maximum(steps[:, self._columns], _FLOOR)), []
+        logs, spotted = np.log(np.maximum(steps[:, self._columns], _FLOOR)), []
         peaks = logs.max(0)
         for length, (letters, names) in self._names.items():
             possible = np.flatnonzero((peaks[letters] > _POSSIBLE).all(1))
             if length <= len(logs) and len(possible):
                 scores = best_path(logs, letters[possible]) / length
-                found += [(float(score), *names[i]) for i, score in zip(possible, scores, strict=True)]
-        likely = [(score, name) for score, name, strict in found if score >= (_VERY_LIKELY if strict else _LIKELY)]
+                spotted += [(float(score), *names[i]) for i, score in zip(possible, scores, strict=True)]
+        likely = [(score, name) for score, name, strict in spotted if score >= (_VERY_LIKELY if strict else _LIKELY)]
         if not likely:
             return None
         score, name = max(likely)

@@ -233,7 +233,7 @@ class Remembering(FakePipeline):
     asked: list[tuple[list[str], bool]] = field(default_factory=list)
 
     def run(self, request):
-        self.asked.append(([p.ref.id for p in request.photos], request.known is not None))
+        self.asked.append(([p.ref.id for p in request.photos], request.earlier_draft is not None))
         yield from super().run(request)
 
 

@@ -15,7 +15,7 @@ from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.say import edits, rewrite
 from listing.say.edits import Edit
-from listing.say.seller_words import can_be_told
+from listing.say.seller_words import statable
 from listing.schema import Draft, Observation
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, parts
@@ -39,7 +39,7 @@ class Replay:
     again: Pipeline = field(default_factory=lambda: Pipeline(parts(StubBackend(name="ipl-mini"), writes=False)))
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
-        if request.known is not None:
+        if request.earlier_draft is not None:
             yield from self.again.run(request)
         else:
             draft = next(self.drafts)
@@ -98,7 +98,7 @@ def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
         options = [html.unescape(value) for value in re.findall(r'<option value="([^"]+)">', form)]
         taps += [(name, value) for value in options or [SAMPLES.get(name, "")] if value]
     if all_words and view.draft is not None:
-        taps += [(rewrite.name_of(o), o.value) for o in can_be_told(view.draft, load_taxonomy())]
+        taps += [(rewrite.name_of(o), o.value) for o in statable(view.draft, load_taxonomy())]
     return [tap for tap in dict.fromkeys(taps) if _at_once(view, tap)]
 
 

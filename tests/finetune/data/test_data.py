@@ -13,7 +13,7 @@ from finetune.data.splits import is_validation_sender
 from finetune.data.tasks import Task, TaskPlan
 from finetune.errors import DataError
 from finetune.train.collator import read_samples
-from listing.catalogue import vocabulary
+from listing.shops.catalogue import vocabulary
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
 from rag_index.imports.fetch import Fetcher
@@ -101,7 +101,7 @@ def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
     (tmp_path / "ab").mkdir()
     photo(tmp_path / "ab" / "ab12.jpg", 1)
     ((row,), report) = read()
-    assert (row["sender_id"], row["item"], report.kept) == ("s", "s:a", 1)
+    assert (row["sender_id"], row["item"], report.usable) == ("s", "s:a", 1)
     assert Image.open(row["image"]).size == (64, 64)
     again = {task.name: task.answer for task in listing_tasks(row["listing"], TAXONOMY, Random(0), [])}
     assert again == taught

@@ -19,7 +19,7 @@ from listing.intake.photos import intake
 from listing.observe.source import Context
 from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
-from listing.shop import use_shop
+from listing.shops.shop import use_shop
 from tests.conftest import REAL_HOME
 
 COLOURS = {"Crimson": (170, 20, 40), "Navy": (20, 30, 90), "Lime": (150, 220, 40)}
@@ -118,7 +118,7 @@ def test_a_slice_of_a_real_catalogue_beats_the_towers(tmp_path: Path) -> None:
     import pandas as pd
 
     import finetune
-    from listing.shop import Shop
+    from listing.shops.shop import Shop
 
     root = data_root() / "fashion_catalog"
     frame = pd.read_parquet(root / "listings.parquet").sample(170, random_state=0)

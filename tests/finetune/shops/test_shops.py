@@ -15,12 +15,12 @@ from finetune.shops.calibrating import Observed
 from finetune.shops.fitting import Examples, fit_heads, out_of_fold
 from finetune.shops.titles import title_pattern
 from listing.calibration import GENERAL, Calibration
-from listing.catalogue import vocabulary_of
 from listing.observe.heads import Heads
 from listing.schema import Observation
-from listing.shop import Shop, ShopError
+from listing.shops.catalogue import vocabulary_of
+from listing.shops.shop import Shop, ShopError
+from listing.shops.translation import in_shop_words, with_unnamed
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
-from listing.translation import in_shop_words, with_unnamed
 from rag_index import IndexRecord
 from rag_index.imports.catalogue import open_catalogue
 
@@ -53,7 +53,7 @@ def learn_words(tmp_path: Path) -> Callable[..., tuple[columns.ShopColumns, Taxo
     def learned(made: list[list[str]], header: str = HEADER) -> tuple[columns.ShopColumns, Taxonomy]:
         vocabulary = vocabulary_of(load_taxonomy(DEFAULT_FILE))
         given = {"category": ["category", "group"]} if "group" in header else {}
-        catalogue = open_catalogue(table(tmp_path, made, header), vocabulary, no_vectors, given=given)
+        catalogue = open_catalogue(table(tmp_path, made, header), vocabulary, no_vectors, column_choices=given)
         words = columns.read_columns(catalogue)
         file = tmp_path / "taxonomy.yaml"
         shop_taxonomy.write_taxonomy(words, catalogue.glossary, file)

@@ -116,13 +116,17 @@ def serving(script: Script, models: list[str] | None = None) -> Iterator[Stub]:
         stub.server_close()
 
 
-Said = tuple[str, dict[str, float]]  # a token, and the probabilities of all that might stand there, itself included
+TokenChances = tuple[
+    str, dict[str, float]
+]  # a token, and the probabilities of all that might stand there, itself included
 
 
-def reply(text: str, said: Iterable[Said] | None = None, *, tokens: int = 9, finish: str = "stop") -> Answer:
+def reply(
+    text: str, tokens_listed: Iterable[TokenChances] | None = None, *, tokens: int = 9, finish: str = "stop"
+) -> Answer:
     """A whole answer; ``said``: its tokens, where the server lists log-probabilities."""
     choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-    if said is not None:
+    if tokens_listed is not None:
         choice["logprobs"] = {
             "content": [
                 {
@@ -130,22 +134,22 @@ def reply(text: str, said: Iterable[Said] | None = None, *, tokens: int = 9, fin
                     "logprob": math.log(listed[token]),
                     "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in listed.items()],
                 }
-                for token, listed in said
+                for token, listed in tokens_listed
             ]
         }
     return Answer(body={"object": "chat.completion", "choices": [choice], "usage": {"prompt_tokens": tokens}})
 
 
-def spelled(*parts: str | Said) -> list[Said]:
+def spelled(*parts: str | TokenChances) -> list[TokenChances]:
     """The tokens of a reply; plain text is certain, character by character."""
-    out: list[Said] = []
+    out: list[TokenChances] = []
     for part in parts:
         out += [(c, {c: 1.0}) for c in part] if isinstance(part, str) else [part]
     return out
 
 
-def text_of(said: Iterable[Said]) -> str:
-    return "".join(token for token, _ in said)
+def text_of(tokens_listed: Iterable[TokenChances]) -> str:
+    return "".join(token for token, _ in tokens_listed)
 
 
 def event(text: str = "", finish: str | None = None) -> bytes:
@@ -171,8 +175,8 @@ def seeing(script: Script, *, logprobs: bool = True) -> Script:
 
     def answer(request: Request) -> Answer:
         if prompt_of(request) == "?":
-            said = spelled("ok") if logprobs and request.body.get("logprobs") else None
-            return reply("ok", said, tokens=60 if photo_of(request) else 10)
+            tokens_listed = spelled("ok") if logprobs and request.body.get("logprobs") else None
+            return reply("ok", tokens_listed, tokens=60 if photo_of(request) else 10)
         return script(request)
 
     return answer

@@ -48,7 +48,7 @@ def test_a_server_without_models_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "root"),
+    ("address", "root"),
     [
         ("http://localhost:8000", "http://localhost:8000/v1"),
         ("http://localhost:8000/", "http://localhost:8000/v1"),
@@ -57,8 +57,8 @@ def test_a_server_without_models_says_so() -> None:
         ("http://[::1]:8000", "http://[::1]:8000/v1"),
     ],
 )
-def test_addresses(given: str, root: str) -> None:
-    assert api_root(given) == root
+def test_addresses(address: str, root: str) -> None:
+    assert api_root(address) == root
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def fault(answer: Answer | list[Answer]) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "told"),
+    ("status", "server_text", "advice"),
     [
         (401, f"Incorrect API key provided: {SECRET}", "set IPL_API_KEY"),
         (404, "The model `x` does not exist.", "does not serve the model"),
@@ -135,9 +135,9 @@ def fault(answer: Answer | list[Answer]) -> tuple[str, int]:
         (418, "teapot", "refused the request"),
     ],
 )
-def test_every_refusal_says_what_to_do(status: int, said: str, told: str) -> None:
-    message, sent = fault(Answer(status, {"error": {"message": said}}))
-    assert told in message
+def test_every_refusal_says_what_to_do(status: int, server_text: str, advice: str) -> None:
+    message, sent = fault(Answer(status, {"error": {"message": server_text}}))
+    assert advice in message
     assert f"HTTP {status}" in message
     assert sent == 1
 

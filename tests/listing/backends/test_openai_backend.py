@@ -143,17 +143,19 @@ def test_a_stream_is_read_piece_by_piece_whatever_the_packets() -> None:
     assert streamed(event("a") + event(finish="stop") + b"data: [DONE]") == "a"
 
 
-@pytest.mark.parametrize(("most", "wanted"), [(4, "3"), (1, "1")])
-def test_all_photos_stand_before_the_prompt_and_a_server_that_takes_one_gets_the_first(most: int, wanted: str) -> None:
+@pytest.mark.parametrize(("most", "expected"), [(4, "3"), (1, "1")])
+def test_all_photos_stand_before_the_prompt_and_a_server_that_takes_one_gets_the_first(
+    most: int, expected: str
+) -> None:
     def script(request: Request) -> Answer:
-        shown = [part for part in request.body["messages"][0]["content"] if part["type"] == "image_url"]
-        if len(shown) > most:
+        images = [part for part in request.body["messages"][0]["content"] if part["type"] == "image_url"]
+        if len(images) > most:
             return Answer(400, {"error": {"message": "At most 1 image(s) may be provided in one prompt."}})
-        return Answer(pieces=[event(str(len(shown)), finish="stop")])
+        return Answer(pieces=[event(str(len(images)), finish="stop")])
 
     with serving(seeing(script)) as stub:
         photos = [photo((320, 400)), photo((400, 320)), photo((200, 200))]
-        assert "".join(OpenAIBackend(stub.url).write(photos, "Write.")) == wanted
+        assert "".join(OpenAIBackend(stub.url).write(photos, "Write.")) == expected
         content = stub.chats()[-1].body["messages"][0]["content"]
         assert content[-1] == {"type": "text", "text": "Write."}
 
@@ -188,7 +190,7 @@ def test_closing_the_iterator_closes_the_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "told"),
+    ("pieces", "message"),
     [
         ((event("half"),), "broke off"),
         ((event("half"), b"data: {not json\n\n"), "does not speak the OpenAI chat protocol"),
@@ -198,6 +200,6 @@ def test_closing_the_iterator_closes_the_connection() -> None:
         ((b"",), "broke off"),
     ],
 )
-def test_a_broken_stream_is_an_error_and_not_a_short_text(pieces: tuple[bytes, ...], told: str) -> None:
-    with pytest.raises(BackendError, match=told):
+def test_a_broken_stream_is_an_error_and_not_a_short_text(pieces: tuple[bytes, ...], message: str) -> None:
+    with pytest.raises(BackendError, match=message):
         streamed(*pieces)

@@ -57,8 +57,8 @@ def test_a_reply_in_words_is_read_as_the_words_of_an_answer() -> None:
 
 def test_probabilities_follow_the_words_over_several_tokens() -> None:
     question = ChoiceQuestion("colour", "What colour is it?", ("light blue", "light grey", "red"))
-    said = [("light", {"light": 0.8, "red": 0.2}), (" blue", {" blue": 0.75, " grey": 0.25})]
-    shares = scored(reply("light blue", said), question)
+    token_chances = [("light", {"light": 0.8, "red": 0.2}), (" blue", {" blue": 0.75, " grey": 0.25})]
+    shares = scored(reply("light blue", token_chances), question)
     assert shares == pytest.approx({"light blue": 0.6, "light grey": 0.2, "red": 0.2})
 
 

@@ -41,7 +41,7 @@ def test_positions_count_along_the_branch() -> None:
 
 
 def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
-    rows = ["".join("x" if seen else "." for seen in row) for row in small_tree().mask().tolist()]
+    rows = ["".join("x" if visible else "." for visible in row) for row in small_tree().mask().tolist()]
     assert rows == [
         "x........",
         "xx.......",
@@ -64,10 +64,10 @@ def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> No
     tree = Tree()
     asked = tree.add([1, 2])
     answers = [[3, 9], [4, 5, 9], [4, 6, 9], [9]]
-    found = tree.add_answers(answers, asked)
+    paths = tree.add_answers(answers, asked)
     assert tree.ids == [1, 2, 3, 4, 5, 6]
-    assert [[token for _, token in answer] for answer in found] == answers
-    for answer, steps in zip(answers, found, strict=True):
+    assert [[token for _, token in answer] for answer in paths] == answers
+    for answer, steps in zip(answers, paths, strict=True):
         ways = [[t for n in ancestry(tree, number) for t in tree.nodes[n].ids] for number, _ in steps]
         assert ways == [[1, 2, *answer[:length]] for length in range(len(answer))]
     assert tree.ends() == [1, 2, 3, 4, 5]

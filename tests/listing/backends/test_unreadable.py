@@ -20,13 +20,13 @@ SENTENCE = "The replies of the model 'stub/vision-1' cannot be read: it fills in
 UNREADABLE = ["lorem qx ipsum ##", "", "I'm sorry, but I cannot help with that.", "<think> well, let me see"]
 
 
-def answering(said: Callable[[Request], str]) -> Callable[[Request], Answer]:
+def answering(answer_text: Callable[[Request], str]) -> Callable[[Request], Answer]:
     """A model that writes "A hoodie" and replies to everything else by ``said``."""
 
     def script(request: Request) -> Answer:
         if request.body.get("stream"):
             return Answer(pieces=(event("Hoodie\nA hoodie."), event(finish="stop")))
-        return reply(said(request))
+        return reply(answer_text(request))
 
     return seeing(script, logprobs=False)
 
@@ -69,20 +69,20 @@ def test_the_library_says_the_same(broken: Stub, tmp_path: Path) -> None:
 
 def test_the_pages_get_a_draft_that_says_it(broken: Stub, tmp_path: Path) -> None:
     events = build_pipeline(broken.url, False, tmp_path / "home").run(DraftRequest(photos=intake([jpeg()])))
-    (made,) = (e.draft for e in events if isinstance(e, DraftEvent))
-    assert next(f.message for f in made.flags if f.code == "unreadable").startswith(SENTENCE)
+    (drafted,) = (e.draft for e in events if isinstance(e, DraftEvent))
+    assert next(f.message for f in drafted.flags if f.code == "unreadable").startswith(SENTENCE)
 
 
 @pytest.mark.parametrize("category", [None, "Hoodie"])
 def test_one_answer_that_can_be_read_is_enough(tmp_path: Path, category: str | None) -> None:
     asked = "What is it?" if category is None else "What colour is it?"
-    said = "hoodie" if category is None else "navy"
-    with serving(answering(lambda r: said if prompt_of(r).startswith(asked) else "lorem")) as stub:
+    answer_text = "hoodie" if category is None else "navy"
+    with serving(answering(lambda r: answer_text if prompt_of(r).startswith(asked) else "lorem")) as stub:
         request = DraftRequest(photos=intake([jpeg()]), category=category)
         events = build_pipeline(stub.url, False, tmp_path / "home").run(request)
-        (made,) = (e.draft for e in events if isinstance(e, DraftEvent))
-    assert made.category.value == "Hoodie"
-    assert "unreadable" not in {flag.code for flag in made.flags}
+        (drafted,) = (e.draft for e in events if isinstance(e, DraftEvent))
+    assert drafted.category.value == "Hoodie"
+    assert "unreadable" not in {flag.code for flag in drafted.flags}
 
 
 def test_a_model_that_writes_the_texts_cannot_be_left_out(

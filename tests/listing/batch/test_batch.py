@@ -68,11 +68,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_rows_come_out_in_order_and_bad_ones_in_their_place(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    seen: list[int] = []
-    summary = run_batch(source, out, factory(), progress=lambda done, row: seen.append(done))
+    progress_counts: list[int] = []
+    summary = run_batch(source, out, factory(), progress=lambda done, row: progress_counts.append(done))
     written = lines(out)
     assert (summary.rows, summary.failed, summary.resumed) == (ROWS, len(CODES), 0)
-    assert seen == list(range(1, ROWS + 1))
+    assert progress_counts == list(range(1, ROWS + 1))
     for number, row in enumerate(written):
         assert ("error" in row) == (number in CODES)
         if number not in CODES:
@@ -107,34 +107,34 @@ def test_a_model_that_goes_away_stops_the_threads_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--concurrency", "4"], "use --workers"),
         (["--concurrency", "4", "--workers", "2", "--model", "http://127.0.0.1:9"], "leave out --workers"),
     ],
 )
 def test_concurrency_is_for_servers_alone(
-    options: list[str], told: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
     """Sets the cores and the free memory, in workers, of this machine and of its container; it has no graphics card."""
 
-    def made(cores: int, free: float, limit: float | None = None, used: float = 0) -> None:
+    def factory_of(cores: int, free: float, limit: float | None = None, used: float = 0) -> None:
         monkeypatch.setattr("listing.backends.local.pick_device", lambda: ("cpu", torch.float32))
         monkeypatch.setattr("joblib.cpu_count", lambda: cores)
         free_bytes = int(batch.WORKER_BYTES * free)
         monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free_bytes))
         monkeypatch.setattr(batch, "CONTAINER", tmp_path)
         for name, share in (("max", limit), ("current", used)):
-            said = "max" if share is None else str(int(batch.WORKER_BYTES * share))
-            (tmp_path / f"memory.{name}").write_text(said)
+            limit_text = "max" if share is None else str(int(batch.WORKER_BYTES * share))
+            (tmp_path / f"memory.{name}").write_text(limit_text)
 
-    return made
+    return factory_of
 
 
 @pytest.mark.parametrize(
@@ -157,13 +157,15 @@ def test_the_embedded_model_uses_all_cores_that_memory_allows(
     machine: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given: dict[str, Any] = {}
+    options_passed: dict[str, Any] = {}
     machine(3, 8)
     monkeypatch.setenv("IPL_MODEL", variable)
-    monkeypatch.setattr("listing.batch.run.run_batch", lambda *a, **named: given.update(named) or Summary(1, 0, 0))
+    monkeypatch.setattr(
+        "listing.batch.run.run_batch", lambda *a, **named: options_passed.update(named) or Summary(1, 0, 0)
+    )
     monkeypatch.setattr(batch, "factory", lambda args: nullcontext(None))
     assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 0
-    assert given["workers"] == workers
+    assert options_passed["workers"] == workers
 
 
 @pytest.mark.parametrize(
@@ -344,12 +346,12 @@ def test_exit_status_follows_the_error_rate(
 ) -> None:
     threads: list[int] = []
 
-    def made(model: str | None, rag: bool, home: Path, **options: object) -> FakePipeline:
+    def factory_of(model: str | None, rag: bool, home: Path, **options: object) -> FakePipeline:
         assert options == {"concurrency": 1, "without": ()}
         threads.append(torch.get_num_threads())
         return FakePipeline()
 
-    monkeypatch.setattr("listing.pipeline.build_pipeline", made)
+    monkeypatch.setattr("listing.pipeline.build_pipeline", factory_of)
     before, out = torch.get_num_threads(), tmp_path / "out.jsonl"
     assert main(["batch", str(source), "-o", str(out), "--workers", "1", "--max-error-rate", rate]) == status
     assert len(lines(out)) == ROWS

@@ -63,8 +63,8 @@ def test_a_torn_run_goes_on_and_a_killed_worker_changes_nothing(tmp_path: Path) 
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    made = functools.partial(MarkedPipeline, marks, 0.5)
-    summary = run_batch(source, out, made, workers=2, engine="ray", resume=True, progress=kill_one)
+    pipeline_factory = functools.partial(MarkedPipeline, marks, 0.5)
+    summary = run_batch(source, out, pipeline_factory, workers=2, engine="ray", resume=True, progress=kill_one)
     assert (summary.rows, summary.failed, summary.resumed) == (8, 1, 2)
     assert out.read_bytes() == whole.read_bytes()
     assert killed
@@ -101,12 +101,12 @@ def test_it_joins_no_cluster_that_nobody_named(monkeypatch: pytest.MonkeyPatch) 
     """Ray's own default is the cluster that was started on this machine last."""
     import ray
 
-    given: dict[str, Any] = {}
+    init_options: dict[str, Any] = {}
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
+    monkeypatch.setattr(ray, "init", lambda **options: init_options.update(options))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert _connect(1)
-    assert given["address"] == "local"
+    assert init_options["address"] == "local"
 
 
 def test_without_ray_one_sentence_says_what_to_install(

@@ -53,29 +53,29 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[subproces
     """(address, the head and a second node), each a process group of its own with one CPU; they share a secret."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    given = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT)}
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*role: str) -> str:
         """What it says until it runs."""
         command = [*RAY, *role, *SMALL]
-        started.append(subprocess.Popen(command, env=given, stdout=subprocess.PIPE, start_new_session=True))
-        said, output = "", started[-1].stdout
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True))
+        printed, output = "", started[-1].stdout
         assert output is not None
         for line in output:
-            said += line.decode()
-            if "runtime started" in said:
-                return said
-        raise AssertionError(said)
+            printed += line.decode()
+            if "runtime started" in printed:
+                return printed
+        raise AssertionError(printed)
 
     # Of its own: Ray's usual folder says to everyone on this machine which cluster to join. Sockets want a short path.
     folder = tempfile.mkdtemp(prefix="ray")
     try:
         port = str(free_port())
         head = ("--head", "--port", port, "--include-dashboard", "false", "--temp-dir", folder)
-        found = re.search(r"Local node IP: (\S+)", start(*head))
-        assert found
-        address = f"{found[1]}:{port}"
+        address_match = re.search(r"Local node IP: (\S+)", start(*head))
+        assert address_match
+        address = f"{address_match[1]}:{port}"
         start("--address", address)
         yield address, started
     finally:
@@ -94,8 +94,8 @@ def test_a_node_that_is_killed_changes_nothing(
     source, whole, out, marks = rows_of(tmp_path), tmp_path / "whole.jsonl", tmp_path / "out.jsonl", tmp_path / "marks"
     marks.mkdir()
     run_batch(source, whole, factory())
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
-    batch = subprocess.Popen([sys.executable, "-P", "-c", BATCH, source, out, marks], env=given)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
+    batch = subprocess.Popen([sys.executable, "-P", "-c", BATCH, source, out, marks], env=environment)
     while not (there := {int(mark.name) for mark in marks.iterdir()} & descendants(second.pid)):
         assert batch.poll() is None, "the batch ended before the second node had a worker"
         time.sleep(0.1)

@@ -38,10 +38,10 @@ def test_what_no_photo_can_settle_is_never_stated_from_one() -> None:
 
 def test_a_source_that_is_not_heard_is_no_evidence() -> None:
     votes = on("neighbours", "closure", {"zip": 1.0}, None, listing_ids=["n1", "n2"])
-    seen = on("tower", "closure", {"zip": 0.9, "buttons": 0.1})
-    deaf = fact("closure", seen, votes, calibration=heard(classifier=1.0))
+    observed = on("tower", "closure", {"zip": 0.9, "buttons": 0.1})
+    deaf = fact("closure", observed, votes, calibration=heard(classifier=1.0))
     assert [e.source for e in deaf.evidence] == ["classifier"]
-    listening = fact("closure", seen, votes, calibration=heard(classifier=1.0, neighbours=0.5))
+    listening = fact("closure", observed, votes, calibration=heard(classifier=1.0, neighbours=0.5))
     assert [e.source for e in listening.evidence] == ["classifier", "neighbours"]
     assert listening.evidence[1].listing_ids == ["n1", "n2"]
 
@@ -60,7 +60,7 @@ def test_pixels_can_rule_a_colour_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "seen", "noted", "value"),
+    ("name", "observed", "noted", "value"),
     [
         ("condition", on("evidence_tower", "condition", {"pilling": 0.95}), "stain", "stain, pilling"),
         ("condition", on("evidence_tower", "condition", {"none-visible": 0.95}), "stain", "stain"),
@@ -68,11 +68,11 @@ def test_pixels_can_rule_a_colour_out() -> None:
         ("size", on("ocr", "size", "L"), "M", "M"),
     ],
 )
-def test_a_note_stands_above_what_is_seen_and_read(name: str, seen: Observation, noted: str, value: str) -> None:
-    result = fact(name, seen, on("note", name, noted, None, text=noted))
+def test_a_note_stands_above_what_is_seen_and_read(name: str, observed: Observation, noted: str, value: str) -> None:
+    result = fact(name, observed, on("note", name, noted, None, text=noted))
     assert (result.value, result.locked) == (value, False)
     assert result.evidence[0].source == "seller"
-    assert fact(name, seen).value == next(iter(seen.probabilities))  # without the note
+    assert fact(name, observed).value == next(iter(observed.probabilities))  # without the note
 
 
 def test_a_flaw_in_the_note_overrules_no_wear() -> None:

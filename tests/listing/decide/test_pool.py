@@ -32,8 +32,8 @@ distributions = st.lists(st.floats(0.001, 1.0), min_size=len(VALUES), max_size=l
 
 
 def test_one_source_of_weight_one_is_taken_at_its_word() -> None:
-    said = distribution(6, 3, 1, 2)
-    assert combine({"mllm": said}, {"mllm": 1.0}) == pytest.approx(said)
+    opinion = distribution(6, 3, 1, 2)
+    assert combine({"mllm": opinion}, {"mllm": 1.0}) == pytest.approx(opinion)
 
 
 def test_two_sources_multiply() -> None:
@@ -44,16 +44,16 @@ def test_two_sources_multiply() -> None:
 
 
 def test_a_weight_is_an_exponent() -> None:
-    said = distribution(8, 2, 1, 1)
-    squared = [said[v] ** 2 for v in VALUES]
+    opinion = distribution(8, 2, 1, 1)
+    squared = [opinion[v] ** 2 for v in VALUES]
     expected = {v: p / sum(squared) for v, p in zip(VALUES, squared, strict=True)}
-    assert combine({"mllm": said}, {"mllm": 2.0}) == pytest.approx(expected)
+    assert combine({"mllm": opinion}, {"mllm": 2.0}) == pytest.approx(expected)
 
 
 def test_a_source_without_weight_is_not_heard() -> None:
-    said, other = distribution(6, 3, 1, 2), distribution(1, 1, 1, 90)
-    heard = combine({"mllm": said, "neighbours": other, "pixels": other}, {"mllm": 1.0, "pixels": 0.0})
-    assert heard == pytest.approx(said)
+    opinion, other = distribution(6, 3, 1, 2), distribution(1, 1, 1, 90)
+    heard = combine({"mllm": opinion, "neighbours": other, "pixels": other}, {"mllm": 1.0, "pixels": 0.0})
+    assert heard == pytest.approx(opinion)
 
 
 @pytest.mark.parametrize(("opinions", "weights"), [({}, {"mllm": 1.0}), ({"mllm": {}}, {"mllm": 1.0})])
@@ -65,23 +65,23 @@ def test_nothing_heard_is_nothing_said(opinions: dict[str, dict[str, float]], we
 def test_no_source_can_veto_a_value() -> None:
     sure = {"navy": 1.0, "black": 0.0}
     against = {"navy": 0.0, "black": 1.0}
-    found = combine({"a": sure, "b": against}, {"a": 2.0, "b": 1.0})
-    assert 0.0 < found["black"] < found["navy"] < 1.0
+    combined = combine({"a": sure, "b": against}, {"a": 2.0, "b": 1.0})
+    assert 0.0 < combined["black"] < combined["navy"] < 1.0
 
 
 def test_a_value_that_a_source_does_not_name_gets_its_floor() -> None:
-    found = combine({"a": {"navy": 0.5, "teal": 0.5}, "b": {"navy": 1.0}}, {"a": 1.0, "b": 1.0})
-    assert set(found) == {"navy", "teal"}
-    assert found["navy"] > 0.999
+    combined = combine({"a": {"navy": 0.5, "teal": 0.5}, "b": {"navy": 1.0}}, {"a": 1.0, "b": 1.0})
+    assert set(combined) == {"navy", "teal"}
+    assert combined["navy"] > 0.999
 
 
 @given(st.lists(distributions, min_size=1, max_size=4), st.lists(st.floats(0.05, 5.0), min_size=4, max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_the_result_is_a_distribution_whatever_the_weights(views: list[dict[str, float]], weights: list[float]) -> None:
-    found = combine({str(i): v for i, v in enumerate(views)}, {str(i): w for i, w in enumerate(weights)})
-    assert set(found) == set(VALUES)
-    assert math.isclose(sum(found.values()), 1.0, abs_tol=1e-9)
-    assert all(0.0 <= p <= 1.0 for p in found.values())
+    combined = combine({str(i): v for i, v in enumerate(views)}, {str(i): w for i, w in enumerate(weights)})
+    assert set(combined) == set(VALUES)
+    assert math.isclose(sum(combined.values()), 1.0, abs_tol=1e-9)
+    assert all(0.0 <= p <= 1.0 for p in combined.values())
 
 
 def pooled(views: list[dict[str, float]], trust: list[float]) -> dict[str, float]:
@@ -134,8 +134,8 @@ def test_certainty_runs_from_uniform_to_one_sure_value() -> None:
 
 @given(distributions)
 @settings(deadline=None)
-def test_certainty_lies_between_zero_and_one(said: dict[str, float]) -> None:
-    assert 0.0 <= certainty(said) <= 1.0
+def test_certainty_lies_between_zero_and_one(opinion: dict[str, float]) -> None:
+    assert 0.0 <= certainty(opinion) <= 1.0
 
 
 def test_the_best_value_and_its_probability() -> None:
@@ -156,21 +156,21 @@ def write(folder: Path, content: object) -> Path:
 
 
 def test_no_probability_is_enough_for_a_model_without_the_file(tmp_path: Path) -> None:
-    found = Calibration.load(tmp_path)
-    assert not found.fitted
-    assert found.of("colour").weights == {"mllm": 1.0}
-    assert found.of("colour").threshold > 1.0
-    assert Calibration.load(tmp_path / "no-such-file.json") == found
+    calibration = Calibration.load(tmp_path)
+    assert not calibration.fitted
+    assert calibration.of("colour").weights == {"mllm": 1.0}
+    assert calibration.of("colour").threshold > 1.0
+    assert Calibration.load(tmp_path / "no-such-file.json") == calibration
     assert Calibration.load(write(tmp_path, {})).fitted
 
 
 def test_the_file_speaks_for_its_questions_and_the_default_for_the_rest(tmp_path: Path) -> None:
     colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55}
-    found = Calibration.load(write(tmp_path, {"questions": {"colour": colour}}))
-    assert found.of("colour").model_dump() == colour
-    assert found.of("pattern") == Calibration().default
-    found = Calibration.load(write(tmp_path, {"default": {"weights": {"mllm": 0.5}, "threshold": 0.9}}))
-    assert found.of("pattern").threshold == 0.9
+    calibration = Calibration.load(write(tmp_path, {"questions": {"colour": colour}}))
+    assert calibration.of("colour").model_dump() == colour
+    assert calibration.of("pattern") == Calibration().default
+    calibration = Calibration.load(write(tmp_path, {"default": {"weights": {"mllm": 0.5}, "threshold": 0.9}}))
+    assert calibration.of("pattern").threshold == 0.9
 
 
 @pytest.mark.parametrize(

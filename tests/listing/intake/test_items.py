@@ -18,8 +18,8 @@ def touch(root: Path, *names: str) -> None:
 def test_photos_and_subfolders_in_order(tmp_path: Path) -> None:
     touch(tmp_path, "b.JPG", "a.png", "B/2.jpg", "B/1.heic", "B/notes.txt", "B/deep/3.jpg", "readme.md", ".hidden.jpg")
     (tmp_path / "empty").mkdir()
-    found = [(name, [p.relative_to(tmp_path).as_posix() for p in photos]) for name, photos in find_items(tmp_path)]
-    assert found == [
+    items = [(name, [p.relative_to(tmp_path).as_posix() for p in photos]) for name, photos in find_items(tmp_path)]
+    assert items == [
         ("a.png", ["a.png"]),
         ("B", ["B/1.heic", "B/2.jpg"]),
         ("b.JPG", ["b.JPG"]),

@@ -126,9 +126,9 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
 def test_ordinary_photos_are_taken_within_the_bound(name: str, tmp_path: Path, measured: Measure) -> None:
     file = tmp_path / "photo"
     file.write_bytes(ACCEPTED[name]())
-    seen = measured(file)
-    assert max(size for size in seen["sizes"][0] if isinstance(size, int)) == 1600, seen
-    assert seen["mb"] < MOST_MB
+    report = measured(file)
+    assert max(size for size in report["sizes"][0] if isinstance(size, int)) == 1600, report
+    assert report["mb"] < MOST_MB
 
 
 LIMITED: dict[str, Callable[[], bytes]] = {
@@ -146,12 +146,12 @@ def test_larger_ones_that_would_not_fit_are_refused_with_a_sentence(
 ) -> None:
     file = tmp_path / "photo"
     file.write_bytes(LIMITED[name]())
-    seen = measured(file)
-    code, sentence = seen["sizes"][0]
-    assert code == "too_many_pixels", seen
+    report = measured(file)
+    code, sentence = report["sizes"][0]
+    assert code == "too_many_pixels", report
     assert "megapixels" in sentence
     assert sentence.endswith("save it smaller and add it again.")
-    assert seen["mb"] < 60
+    assert report["mb"] < 60
 
 
 def test_many_at_a_time_wait_for_each_other(tmp_path: Path, measured: Measure) -> None:
@@ -263,10 +263,10 @@ HARMFUL: dict[str, Callable[[], bytes]] = {
 def test_files_that_mean_harm_cost_no_more(name: str, tmp_path: Path, measured: Measure) -> None:
     file = tmp_path / "photo"
     file.write_bytes(HARMFUL[name]())
-    seen = measured(file)
-    assert seen["mb"] < MOST_MB
-    assert seen["seconds"] < 20
+    report = measured(file)
+    assert report["mb"] < MOST_MB
+    assert report["seconds"] < 20
     if name.startswith("exif"):  # the pixels are fine, and no tag but the orientation is needed
-        assert seen["sizes"] == [[200, 200]]
+        assert report["sizes"] == [[200, 200]]
     else:
-        assert seen["sizes"][0][0] == "damaged"
+        assert report["sizes"][0][0] == "damaged"

@@ -84,9 +84,9 @@ def test_pixels_of_every_format(mode: str, kind: str, options: dict[str, Any]) -
 def test_strips_leave_no_seams(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("listing.intake.photo_files.STRIP_PIXELS", 40_000)
     data = encoded(texture(size=size), "PNG", compress_level=1)
-    found, expected = clean(data), plain(data, SIDE)
-    assert difference(found, expected) < 0.5
-    rows = np.abs(np.asarray(found, np.int16) - np.asarray(expected, np.int16)).mean(axis=(1, 2))
+    cleaned, expected = clean(data), plain(data, SIDE)
+    assert difference(cleaned, expected) < 0.5
+    rows = np.abs(np.asarray(cleaned, np.int16) - np.asarray(expected, np.int16)).mean(axis=(1, 2))
     assert rows.max() < 1.5
 
 
@@ -158,9 +158,9 @@ def display_p3() -> bytes:
 def test_display_p3_becomes_srgb(kind: str) -> None:
     options = FAST if kind == "HEIF" else {}
     data = encoded(texture(), kind, icc_profile=display_p3(), **options)
-    found = clean(data)
-    assert difference(found, plain(data, SIDE)) < 1.5
-    assert difference(found, clean(encoded(texture(), kind, **options))) > 3  # other colours without it
+    cleaned = clean(data)
+    assert difference(cleaned, plain(data, SIDE)) < 1.5
+    assert difference(cleaned, clean(encoded(texture(), kind, **options))) > 3  # other colours without it
 
 
 def test_sixteen_bits_a_band() -> None:

@@ -15,13 +15,13 @@ TITLE = "Blue Wrangler hoodie with a kangaroo pocket"
 DESCRIPTION = "A blue hoodie with a kangaroo pocket. The cuffs are ribbed. It comes from a home without pets or smoke."
 
 
-def known(name: str) -> AttributeValue:
+def stated(name: str) -> AttributeValue:
     return AttributeValue(name=name, value="x", status="supported", evidence=[Evidence(source="seller", text="x")])
 
 
 def score(**changes: object) -> Quality:
     draft: dict[str, object] = {
-        "attributes": [known(name) for name in EXPECTED],
+        "attributes": [stated(name) for name in EXPECTED],
         "title": TITLE,
         "description": DESCRIPTION,
         "photos": [GOOD_PHOTO] * 3,
@@ -77,7 +77,7 @@ def test_a_full_draft() -> None:
 @pytest.mark.parametrize(
     ("changes", "part", "tip"),
     [
-        ({"attributes": [known("colour")]}, "completeness", "Add what is missing: size, condition, brand."),
+        ({"attributes": [stated("colour")]}, "completeness", "Add what is missing: size, condition, brand."),
         ({"photos": [GOOD_PHOTO | {"blur": 0.9}] * 3}, "photos", "Photo 1 is blurred"),
         ({"photos": [GOOD_PHOTO, GOOD_PHOTO | {"darkness": 0.9}, GOOD_PHOTO]}, "photos", "Photo 2 is dark"),
         ({"photos": [GOOD_PHOTO]}, "photos", "Add more photos"),
@@ -101,7 +101,7 @@ def test_each_fault_costs_and_is_named(changes: dict[str, object], part: str, ti
 
 def test_guesses_cost_evidence() -> None:
     guess = AttributeValue(name="material", suggestion="cotton", status="unsupported")
-    quality = score(attributes=[*(known(name) for name in EXPECTED), guess])
+    quality = score(attributes=[*(stated(name) for name in EXPECTED), guess])
     assert quality.parts["evidence"] == pytest.approx(0.8)
     assert "material" in quality.tips[0]
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
-from listing.observe.networks.colour_pixels import colour_probabilities, contradicts, pixel_view, small_lab, to_lab
+from listing.observe.networks.colour_pixels import contradicts, pixel_view, small_lab, to_lab
 from listing.observe.networks.foreground import WEIGHTS, Foreground
 
 COLOURS = {
@@ -24,7 +24,7 @@ COLOURS = {
 GROUND = (150, 140, 125)
 
 
-def thing(rgb: tuple[int, int, int]) -> tuple[Image.Image, np.ndarray]:
+def item_photo(rgb: tuple[int, int, int]) -> tuple[Image.Image, np.ndarray]:
     """A photo of a plain thing, and its mask."""
     image, mask = Image.new("RGB", (300, 400), GROUND), Image.new("L", (300, 400))
     for picture, fill in ((image, rgb), (mask, 255)):
@@ -44,13 +44,14 @@ def test_lab_of_known_colours() -> None:
 
 @pytest.mark.parametrize("name", COLOURS)
 def test_the_item_is_named_not_the_ground(name: str) -> None:
-    found = colour_probabilities(*thing(COLOURS[name]))
-    assert sum(found.values()) == pytest.approx(1)
-    assert max(found, key=found.__getitem__) == name
+    image, mask = item_photo(COLOURS[name])
+    by_colour = pixel_view(image, 0, mask).shares
+    assert sum(by_colour.values()) == pytest.approx(1)
+    assert max(by_colour, key=lambda colour: by_colour[colour]) == name
 
 
 def test_opposite_colours_are_contradicted_and_the_right_one_is_not() -> None:
-    image, mask = thing(COLOURS["red"])
+    image, mask = item_photo(COLOURS["red"])
     view = pixel_view(image, 2, mask)
     assert view.photo == 2
     assert "green" in view.contradicted
@@ -61,7 +62,7 @@ def test_opposite_colours_are_contradicted_and_the_right_one_is_not() -> None:
 
 @pytest.mark.parametrize("mask", [None, np.zeros((320, 320), np.uint8), np.full((320, 320), 255, np.uint8)])
 def test_without_a_useful_mask_the_middle_counts(mask: np.ndarray | None) -> None:
-    _, inside = small_lab(thing(COLOURS["red"])[0], mask)
+    _, inside = small_lab(item_photo(COLOURS["red"])[0], mask)
     assert 0.25 < inside.mean() < 0.45
     assert inside[48, 36]
     assert not inside[0, 0]
@@ -69,7 +70,7 @@ def test_without_a_useful_mask_the_middle_counts(mask: np.ndarray | None) -> Non
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 500), (500, 9)])
 def test_odd_photos_do_no_harm(size: tuple[int, int]) -> None:
-    assert sum(colour_probabilities(Image.new("RGB", size, (90, 90, 200))).values()) == pytest.approx(1)
+    assert sum(pixel_view(Image.new("RGB", size, (90, 90, 200)), 0).shares.values()) == pytest.approx(1)
 
 
 @pytest.mark.data
@@ -82,9 +83,9 @@ def test_agreement_on_training_photos(data_folder: Path, model_folder: Path) -> 
     right = contradicted = 0
     for row in rows:
         with Image.open(row["image"]) as photo:
-            found = colour_probabilities(photo, network.mask(photo))
-        best = sorted(found, key=found.__getitem__, reverse=True)[:2]
+            by_colour = pixel_view(photo, 0, network.mask(photo)).shares
+        best = sorted(by_colour, key=lambda name: by_colour[name], reverse=True)[:2]
         right += bool({row["colour"], row["colour2"]} & set(best))
-        contradicted += contradicts(found, row["colour"])
+        contradicted += contradicts(by_colour, row["colour"])
     assert right / len(rows) >= 0.8
     assert contradicted / len(rows) <= 0.04

@@ -67,9 +67,9 @@ def test_the_background_is_what_is_not_the_item() -> None:
     inside = np.zeros((40, 40), bool)
     inside[20:] = True
     book = np.array([[0.0, 0.0, 0.0], [90.0, 0.0, 0.0]])
-    found = background(lab, inside, book)
-    assert found[:2].tolist() == [0.0, 0.5]
-    assert found[-1] == 0.5
+    around = background(lab, inside, book)
+    assert around[:2].tolist() == [0.0, 0.5]
+    assert around[-1] == 0.5
 
 
 def test_a_folder_without_the_network_has_none(tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ def test_a_folder_without_the_network_has_none(tmp_path: Path) -> None:
 
 
 def test_the_shipped_networks_name_every_colour() -> None:
-    kept = Heads.load(WEIGHTS_FOLDER / FILE)
-    assert kept.names == load_taxonomy().attributes["colour"].values
-    first, second = kept(kept.tensors["mean"][None])
-    assert (first.shape, second.shape) == ((1, len(kept.names)), (1, len(kept.names) + 1))
+    shipped = Heads.load(WEIGHTS_FOLDER / FILE)
+    assert shipped.names == load_taxonomy().attributes["colour"].values
+    first, second = shipped(shipped.tensors["mean"][None])
+    assert (first.shape, second.shape) == ((1, len(shipped.names)), (1, len(shipped.names) + 1))
 
 
 @pytest.mark.data
@@ -94,8 +94,8 @@ def test_agreement_on_photos_of_unseen_senders(data_folder: Path, model_folder: 
     for row in rows:
         photo = open_photo(row["image"])
         mask = foreground.mask(photo)
-        seen = network.look(photo, mask if usable(mask) else None)
-        right += max(seen.first, key=seen.first.__getitem__) in (row["colour"], row["colour2"])
-        second += (max(seen.second, key=seen.second.__getitem__) == NONE) == (row["colour2"] is None)
+        colours = network.look(photo, mask if usable(mask) else None)
+        right += max(colours.first, key=colours.first.__getitem__) in (row["colour"], row["colour2"])
+        second += (max(colours.second, key=colours.second.__getitem__) == NONE) == (row["colour2"] is None)
     assert right / len(rows) >= 0.6  # the commonest colour alone: .17
     assert second / len(rows) >= 0.6  # always "none": .40

@@ -21,13 +21,13 @@ def photo_and_mask(size: tuple[int, int] = (480, 640)) -> tuple[Image.Image, np.
     return photo, mask
 
 
-def made(photo: Image.Image, mask: np.ndarray) -> np.ndarray:
+def cover_of(photo: Image.Image, mask: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(clean_cover(photo, mask))))
 
 
 def test_the_item_stays_and_what_is_around_it_goes() -> None:
     photo, mask = photo_and_mask()
-    cover = made(photo, mask)
+    cover = cover_of(photo, mask)
     assert cover.shape == (640, 480, 3)
     assert np.abs(cover[200:440, 160:320].astype(int) - RED).max() <= 6  # JPEG
     assert np.abs(cover[:60].astype(int) - PAPER).max() <= 6
@@ -40,7 +40,7 @@ def test_the_item_stays_and_what_is_around_it_goes() -> None:
 def test_specks_are_left_out() -> None:
     photo, mask = photo_and_mask()
     mask[300:306, 300:306] = 255
-    assert np.abs(made(photo, mask)[600:615, 450:460].astype(int) - PAPER).max() <= 6
+    assert np.abs(cover_of(photo, mask)[600:615, 450:460].astype(int) - PAPER).max() <= 6
 
 
 @pytest.mark.parametrize("fault", ["nothing", "everything", "tiny", "doubtful", "pieces"])

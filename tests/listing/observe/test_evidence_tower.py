@@ -133,8 +133,8 @@ class TestSeveralPhotos:
     def test_one_photo_that_shows_a_detail_is_enough(self) -> None:
         details = [{"bow": 0.1, "belt": 0.6}, {"bow": 0.9}]
         sure = [on("tower", "category", {"Shoes": 0.9}, i) for i in range(2)]
-        shown = [on("evidence_tower", "detail", shares, i) for i, shares in enumerate(details)]
-        decision = decided([self.shoes, *sure, *shown], photos=2)
+        observed = [on("evidence_tower", "detail", shares, i) for i, shares in enumerate(details)]
+        decision = decided([self.shoes, *sure, *observed], photos=2)
         assert [(d.phrase, d.confidence, d.photo) for d in decision.details] == [("bow", 0.9, 1), ("belt", 0.6, 0)]
 
     def test_a_photo_that_hardly_shows_the_item_adds_nothing(self) -> None:
@@ -182,16 +182,16 @@ def test_specific_types_are_read_off_an_item(item: str, kind: str | None) -> Non
 
 
 def test_details_are_read_off_a_description() -> None:
-    said = load_details().read("Denim jacket with two chest pockets, a stand-up collar and ribbed cuffs.")
-    assert {"two chest pockets", "stand-up collar", "ribbed cuffs"} <= set(said)
+    phrases = load_details().read("Denim jacket with two chest pockets, a stand-up collar and ribbed cuffs.")
+    assert {"two chest pockets", "stand-up collar", "ribbed cuffs"} <= set(phrases)
     assert "chest pocket" not in load_details().read("A plain tee.")
 
 
 def test_two_different_items_on_the_photos_are_said() -> None:
     def flags(*views: dict[str, float]) -> list[str]:
         towers = [on("tower", "category", view, i) for i, view in enumerate(views)]
-        found = decided(towers, photos=len(views)).flags
-        return [flag.message for flag in found if flag.code == "several-items"]
+        all_flags = decided(towers, photos=len(views)).flags
+        return [flag.message for flag in all_flags if flag.code == "several-items"]
 
     shirt, shoes, unsure = {"Shirt": 0.95, "Shoes": 0.0}, {"Shoes": 0.9, "Shirt": 0.01}, {"Shirt": 0.5, "Shoes": 0.4}
     assert "shirt and shoes" in flags(shirt, shoes)[0]

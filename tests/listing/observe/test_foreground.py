@@ -27,12 +27,12 @@ def test_the_mask_is_that_of_the_published_network(side: int, least: float) -> N
         Image.open(ROOT / "demo" / "hoodie.jpg") as photo,
         Image.open(MASK) as mask,
     ):
-        found, wanted = Foreground(FILE, side).mask(photo), np.asarray(mask)
-    assert found.shape == (SIDE, SIDE)
-    assert found.dtype == np.uint8
-    inside, given = found >= THRESHOLD, wanted >= THRESHOLD
-    assert (inside & given).sum() / (inside | given).sum() > least
-    assert np.abs(found.astype(int) - wanted).mean() < 3
+        computed, expected = Foreground(FILE, side).mask(photo), np.asarray(mask)
+    assert computed.shape == (SIDE, SIDE)
+    assert computed.dtype == np.uint8
+    inside, reference = computed >= THRESHOLD, expected >= THRESHOLD
+    assert (inside & reference).sum() / (inside | reference).sum() > least
+    assert np.abs(computed.astype(int) - expected).mean() < 3
 
 
 def test_every_size_of_photo_is_looked_at() -> None:

@@ -12,7 +12,7 @@ from listing.observe.note import MAX_FLAWS, read_note
 SET = Path(__file__).parents[2] / "sets" / "notes.jsonl"
 
 
-def found(note: str) -> dict[str, object]:
+def stated(note: str) -> dict[str, object]:
     noted = read_note(note)
     amounts = {"age": noted.age, "paid": noted.paid, "price": noted.price}
     return {**noted.facts, **{name: value for name, value in amounts.items() if value is not None}}
@@ -41,11 +41,11 @@ def test_the_set_of_notes_is_read():
     ],
 )
 def test_what_states_nothing_is_not_read(note):
-    assert found(note) == {}
+    assert stated(note) == {}
 
 
 @pytest.mark.parametrize(
-    ("note", "wanted"),
+    ("note", "expected"),
     [
         ("No pilling but there is a hole near the cuff", {"condition": "hole", "defects": "a hole near the cuff"}),
         ("No holes, stains or marks. Size S", {"size": "S"}),
@@ -55,11 +55,11 @@ def test_what_states_nothing_is_not_read(note):
         ("wie neu, Gr.36, 100% Baumwolle", {"size": "36", "material": "cotton", "condition_grade": "very good"}),
     ],
 )
-def test_what_a_note_states(note, wanted):
-    assert found(note) == wanted
+def test_what_a_note_states(note, expected):
+    assert stated(note) == expected
 
 
 def test_thirty_flaws_are_told_as_far_as_there_is_room():
-    told = found(". ".join(f"hole number {n} at the hem" for n in range(30)))["defects"]
-    assert "hole number 0" in told
-    assert len(told) <= MAX_FLAWS
+    flaws = stated(". ".join(f"hole number {n} at the hem" for n in range(30)))["defects"]
+    assert "hole number 0" in flaws
+    assert len(flaws) <= MAX_FLAWS

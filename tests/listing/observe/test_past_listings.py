@@ -23,12 +23,12 @@ def photo(name: str, shade: int) -> Photo:
 
 
 def test_a_photo_is_encoded_once_for_both_searches_of_a_draft(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+    encoded: list[int] = []
     asked: list[list[list[float]]] = []
 
     def vectors(images: list[Image.Image]) -> np.ndarray:
         shades = [image.getpixel((0, 0))[0] for image in images]  # type: ignore[index]
-        seen.extend(shades)
+        encoded.extend(shades)
         return np.array([[float(shade)] for shade in shades])
 
     monkeypatch.setattr(rag_index, "retrieve", lambda index, query, limit: asked.append(query.image_vectors) or [])
@@ -37,7 +37,7 @@ def test_a_photo_is_encoded_once_for_both_searches_of_a_draft(monkeypatch: pytes
     for photos in ([a, b], [b], [a, c], [b]):
         past.find(photos, category=None, seller_id=None)
     assert asked == [[[1.0], [2.0]], [[2.0]], [[1.0], [3.0]], [[2.0]]]
-    assert seen == [1, 2, 3, 2]  # only the last draft's are kept
+    assert encoded == [1, 2, 3, 2]  # only the last draft's are kept
 
 
 def test_a_draft_goes_on_without_past_listings_while_the_index_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from tests.listing.stubs import StubReader
 CARE = [OcrSpan("80% COTTON", (0.2, 0.2, 0.8, 0.3), 0.95)]
 PRINT = [OcrSpan("ROCK", (0.2, 0.2, 0.8, 0.3), 0.95)]
 UNSURE, LOST = {"Shirt": 0.5, "Top": 0.2}, {"Shirt": 0.2, "Top": 0.2}
-SEEN = np.full((8, 8), 255, np.uint8)
+ITEM_MASK = np.full((8, 8), 255, np.uint8)
 
 
 def role(tower: dict[str, float], mask: np.ndarray | None, reader: object, imagenet: dict[str, float] | None) -> str:
@@ -48,16 +48,16 @@ def role(tower: dict[str, float], mask: np.ndarray | None, reader: object, image
 @pytest.mark.parametrize(
     ("tower", "mask", "lines", "imagenet", "expected"),
     [
-        ({"Shirt": 0.9}, SEEN, CARE, None, "item"),  # a label seen on a whole shirt
-        (UNSURE, SEEN, CARE, None, "label"),
-        (UNSURE, SEEN, PRINT, {"clothes": 0.01, "Lamp": 0.3}, "item"),
+        ({"Shirt": 0.9}, ITEM_MASK, CARE, None, "item"),  # a label seen on a whole shirt
+        (UNSURE, ITEM_MASK, CARE, None, "label"),
+        (UNSURE, ITEM_MASK, PRINT, {"clothes": 0.01, "Lamp": 0.3}, "item"),
         (LOST, None, [], {"clothes": 0.5, "Lamp": 0.1}, "nothing"),  # the mask finds nothing
-        (LOST, SEEN, [], {"clothes": 0.01, "Lamp": 0.2}, "nothing"),
-        (LOST, SEEN, PRINT, {"clothes": 0.5, "Lamp": 0.1}, "item"),  # ImageNet sees clothes
-        (LOST, SEEN, [], {"clothes": 0.01, "Chair": 0.6}, "item"),
-        (LOST, SEEN, [], None, "item"),  # no ImageNet head: no second opinion
-        ({}, SEEN, CARE, None, "item"),  # no tower
-        ({}, SEEN, [*CARE, OcrSpan("MADE IN ITALY", (0.2, 0.4, 0.8, 0.5), 0.95)], None, "label"),
+        (LOST, ITEM_MASK, [], {"clothes": 0.01, "Lamp": 0.2}, "nothing"),
+        (LOST, ITEM_MASK, PRINT, {"clothes": 0.5, "Lamp": 0.1}, "item"),  # ImageNet sees clothes
+        (LOST, ITEM_MASK, [], {"clothes": 0.01, "Chair": 0.6}, "item"),
+        (LOST, ITEM_MASK, [], None, "item"),  # no ImageNet head: no second opinion
+        ({}, ITEM_MASK, CARE, None, "item"),  # no tower
+        ({}, ITEM_MASK, [*CARE, OcrSpan("MADE IN ITALY", (0.2, 0.4, 0.8, 0.5), 0.95)], None, "label"),
     ],
 )
 def test_the_role_follows_from_tower_mask_print_and_imagenet(tower, mask, lines, imagenet, expected):
@@ -69,4 +69,4 @@ def test_a_photo_that_the_tower_knows_is_not_read_for_its_role():
         def read(self, image):
             raise AssertionError("it was read")
 
-    assert role({"Shirt": 0.9}, SEEN, Never(), None) == "item"
+    assert role({"Shirt": 0.9}, ITEM_MASK, Never(), None) == "item"

@@ -8,7 +8,7 @@ from listing.safety.cues import cue_matches, is_phone
 from listing.safety.fold import fold
 
 
-def found(text: str) -> list[str]:
+def contacts_in(text: str) -> list[str]:
     folded = fold(text)
     return [folded.source[slice(*folded.source_span(start, end))] for _, start, end in cue_matches(folded)]
 
@@ -35,7 +35,7 @@ def found(text: str) -> list[str]:
     ],
 )
 def test_contact_data_are_found_by_their_cue(text: str, contact: str) -> None:
-    assert contact in found(text)
+    assert contact in contacts_in(text)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_contact_data_are_found_by_their_cue(text: str, contact: str) -> None:
     ],
 )  # fmt: skip
 def test_a_cue_alone_is_no_contact(text: str) -> None:
-    assert found(text) == []
+    assert contacts_in(text) == []
 
 
 def test_numbers_that_may_be_dialled() -> None:

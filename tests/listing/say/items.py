@@ -33,9 +33,9 @@ def claims(
     kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), p: float = 0.99
 ) -> list[Claim]:
     """Everything that is said of an item of which all this is known with probability ``p``."""
-    known = [fact(name, value, p) for name, value in (facts or {}).items()]
-    seen = [Detail(phrase=phrase, confidence=p) for phrase in details]
-    return claims_of(category(kind), known, seen, TAXONOMY, CALIBRATION)
+    fact_list = [fact(name, value, p) for name, value in (facts or {}).items()]
+    detail_list = [Detail(phrase=phrase, confidence=p) for phrase in details]
+    return claims_of(category(kind), fact_list, detail_list, TAXONOMY, CALIBRATION)
 
 
 def text(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), key: str = "0") -> Text:

@@ -36,7 +36,7 @@ def drafted(*claims: Claim, **update: Any) -> Draft:
     return draft.model_copy(update=update)
 
 
-def told(*claims: Claim, **truth: Any) -> Effort:
+def effort_of(*claims: Claim, **truth: Any) -> Effort:
     return effort(drafted(*claims), {**ROW, **truth}, TAXONOMY)
 
 
@@ -44,7 +44,7 @@ NAVY, SHORT, BELT = Claim("colour", "navy"), Claim("sleeve", "short"), Claim("de
 
 
 @pytest.mark.parametrize(
-    ("claims", "wanted"),
+    ("claims", "expected"),
     [
         ((NAVY, SHORT, BELT), Effort()),
         ((Claim("colour", "navy", "check"), Claim("sleeve", "short", "check"), BELT), Effort(confirm=1)),
@@ -60,18 +60,18 @@ NAVY, SHORT, BELT = Claim("colour", "navy"), Claim("sleeve", "short"), Claim("de
         ((NAVY, SHORT, BELT, Claim("audience", "women")), Effort()),  # nobody knows
     ],
 )
-def test_costs(claims, wanted):
-    assert told(*claims) == wanted
+def test_costs(claims, expected):
+    assert effort_of(*claims) == expected
 
 
 def test_free_text_is_typed():
-    assert told(NAVY, SHORT, BELT, brand="Zara").missing == len("Zara")
-    assert told(NAVY, SHORT, BELT, Claim("brand", "ZARA"), brand="Zara") == Effort()
+    assert effort_of(NAVY, SHORT, BELT, brand="Zara").missing == len("Zara")
+    assert effort_of(NAVY, SHORT, BELT, Claim("brand", "ZARA"), brand="Zara") == Effort()
 
 
 def test_what_the_name_says_is_not_missing():
-    assert told(NAVY, BELT, Claim("item_type", "t-shirt dress")) == Effort()
-    assert told(NAVY, SHORT, BELT, Claim("item_type", "boots")).unmarked == 3
+    assert effort_of(NAVY, BELT, Claim("item_type", "t-shirt dress")) == Effort()
+    assert effort_of(NAVY, SHORT, BELT, Claim("item_type", "boots")).unmarked == 3
 
 
 def test_a_draft_without_spans_is_judged_by_its_words():
@@ -104,7 +104,7 @@ def test_what_is_offered_costs_a_tap_and_stands_in_the_text_then():
 
 
 def test_what_stands_behind_more_costs_one_tap_more(monkeypatch):
-    monkeypatch.setattr("benchmarks.drafts.effort.SHOWN", 1)
+    monkeypatch.setattr("benchmarks.drafts.effort.OFFERS_AT_ONCE", 1)
     row = {**ROW, "description": "A navy dress with short sleeves and a belt."}
     likely = {("detail", "bow"): 0.4, ("detail", "belt"): 0.3}
     draft = drafted(NAVY, SHORT, offers=offers_of(likely, "Dress", TAXONOMY))

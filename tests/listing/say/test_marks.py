@@ -49,7 +49,7 @@ def test_colour_and_category_are_never_left_out(p):
 
 
 def test_print_that_is_no_word_is_never_plain():
-    read = Claim("text", "OUBLE", "check", 0.99, read=True)
+    read = Claim("text", "OUBLE", "check", 0.99, from_print=True)
     more = guesses(("colour", "navy", 0.6), ("brand", "Nike", 0.7), ("item_type", "parka", 0.7))
     assert all(c.status == "check" for c in limited([*more, read], TAXONOMY) if c.value == "OUBLE")
 
@@ -60,8 +60,8 @@ def test_what_no_photo_settles_is_never_plain():
 
 
 def test_what_the_seller_says_stays():
-    told = [Claim("detail", phrase, "seller") for phrase in ("drawstring hood", "belt", "side pockets", "ruffles")]
-    assert limited([COAT, *told], TAXONOMY) == [COAT, *told]
+    stated = [Claim("detail", phrase, "seller") for phrase in ("drawstring hood", "belt", "side pockets", "ruffles")]
+    assert limited([COAT, *stated], TAXONOMY) == [COAT, *stated]
 
 
 def test_choosing_marks_a_second_time_changes_nothing():

@@ -86,7 +86,7 @@ def test_every_other_detail_can_be_searched_for():
         spans=text.spans, offers=offers_of({("detail", "patch"): 0.3}, "Hoodie", TAXONOMY), quality=Quality(score=1),
         model="m",
     )  # fmt: skip
-    found = [offer.value for offer in searchable(draft, TAXONOMY)]
-    assert found[0] == "patch"
-    assert {"half zip", "keyhole"} <= set(found)
-    assert not {"ribbed cuffs", "round toe"} & set(found)
+    phrases = [offer.value for offer in searchable(draft, TAXONOMY)]
+    assert phrases[0] == "patch"
+    assert {"half zip", "keyhole"} <= set(phrases)
+    assert not {"ribbed cuffs", "round toe"} & set(phrases)

@@ -22,8 +22,8 @@ TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "so
 
 
 def statuses(*facts, details=(), kind="T-Shirt", p=0.95):
-    said = claims_of(category(kind, p=p), facts, details, TAXONOMY, CALIBRATION)
-    return {(c.attribute, c.value): c.status for c in said}
+    allowed = claims_of(category(kind, p=p), facts, details, TAXONOMY, CALIBRATION)
+    return {(c.attribute, c.value): c.status for c in allowed}
 
 
 # -- what is said, and how surely --
@@ -43,8 +43,8 @@ def test_what_is_likely_is_said_and_marked_below_its_threshold(p, status):
 
 
 def test_what_is_less_likely_than_not_is_not_said_but_a_colour_always_is():
-    said = statuses(fact("neckline", "crew", 0.49), fact("material", "cotton", 0.4), fact("colour", "navy", 0.3))
-    assert said == {("category", "T-Shirt"): "certain", ("colour", "navy"): "check"}
+    allowed = statuses(fact("neckline", "crew", 0.49), fact("material", "cotton", 0.4), fact("colour", "navy", 0.3))
+    assert allowed == {("category", "T-Shirt"): "certain", ("colour", "navy"): "check"}
 
 
 def test_what_no_photo_settles_is_marked_until_a_label_or_the_seller_says_it():
@@ -56,19 +56,19 @@ def test_what_no_photo_settles_is_marked_until_a_label_or_the_seller_says_it():
 
 def test_details_have_their_own_threshold():
     details = [Detail(phrase=d, confidence=p) for d, p in (("bow", 0.75), ("piping", 0.74), ("belt", 0.49))]
-    said = statuses(details=details)
-    assert said["detail", "bow"] == "certain"
-    assert said["detail", "piping"] == "check"
-    assert ("detail", "belt") not in said
+    allowed = statuses(details=details)
+    assert allowed["detail", "bow"] == "certain"
+    assert allowed["detail", "piping"] == "check"
+    assert ("detail", "belt") not in allowed
 
 
 def test_of_an_open_category_no_candidate_is_named_and_the_rest_is_said():
     unknown = Category(value=None, confidence=0.3, candidates=category("Dress", "Skirt", p=0.3).candidates)
     facts = [fact("colour", "red"), fact("text", "TWININGS", source="ocr")]
-    said = claims_of(unknown, facts, [], TAXONOMY, CALIBRATION)
-    made = render(said, TAXONOMY, key="0")
-    assert (made.title, made.description) == ("TWININGS", 'It says "TWININGS" on it. It is red.')
-    assert {s.attribute for s in made.spans} == {"colour", "text"}
+    allowed = claims_of(unknown, facts, [], TAXONOMY, CALIBRATION)
+    rendered = render(allowed, TAXONOMY, key="0")
+    assert (rendered.title, rendered.description) == ("TWININGS", 'It says "TWININGS" on it. It is red.')
+    assert {s.attribute for s in rendered.spans} == {"colour", "text"}
     assert claims_of(Category(value=None, confidence=0.0), [], [], TAXONOMY, CALIBRATION) == []
 
 
@@ -82,24 +82,24 @@ def test_orders_in_print_are_not_repeated():
 
 
 def test_a_listing():
-    made = text("T-Shirt", TEE, ("chest pocket", "ribbed cuffs", "ribbed hem"))
-    assert made.title == "Grey short-sleeved t-shirt with chest pocket"
-    assert made.description == (
+    rendered = text("T-Shirt", TEE, ("chest pocket", "ribbed cuffs", "ribbed hem"))
+    assert rendered.title == "Grey short-sleeved t-shirt with chest pocket"
+    assert rendered.description == (
         "A plain grey short-sleeved t-shirt with a v-neck and a chest pocket. It has ribbed cuffs and hem."
     )
 
 
 def test_a_title_names_what_tells_the_thing_apart_and_nothing_that_is_hardly_likely():
     read = [fact("text", "SUMMER", 0.95, "ocr"), fact("colour", "navy"), fact("size", "M", 0.95, "ocr")]
-    seen = [Detail(phrase=d, confidence=p) for d, p in (("full zip", 0.9), ("pockets", 0.99), ("sporty", 0.9))]
+    detail_list = [Detail(phrase=d, confidence=p) for d, p in (("full zip", 0.9), ("pockets", 0.99), ("sporty", 0.9))]
     facts = [*read, fact("pattern", "solid"), fact("neckline", "hood")]
-    made = render(claims_of(category("Hoodie"), facts, seen, TAXONOMY, CALIBRATION), TAXONOMY, key="0")
-    assert made.title == 'Navy hoodie with full zip, "SUMMER" print, size M'
+    rendered = render(claims_of(category("Hoodie"), facts, detail_list, TAXONOMY, CALIBRATION), TAXONOMY, key="0")
+    assert rendered.title == 'Navy hoodie with full zip, "SUMMER" print, size M'
     unsure = [fact("colour", "red", 0.6), fact("material", "knit", 0.6), fact("neckline", "crew", 0.6)]
-    seen = [Detail(phrase="belt", confidence=0.6), Detail(phrase="plain", confidence=0.6)]
-    made = render(claims_of(category("Dress"), unsure, seen, TAXONOMY, CALIBRATION), TAXONOMY, key="0")
-    assert made.title == "Red dress with belt"
-    assert "plain" not in made.description.lower()
+    detail_list = [Detail(phrase="belt", confidence=0.6), Detail(phrase="plain", confidence=0.6)]
+    rendered = render(claims_of(category("Dress"), unsure, detail_list, TAXONOMY, CALIBRATION), TAXONOMY, key="0")
+    assert rendered.title == "Red dress with belt"
+    assert "plain" not in rendered.description.lower()
 
 
 def test_print_that_is_no_word_is_marked():
@@ -114,32 +114,35 @@ def test_what_a_label_says_is_no_print():
 
 
 def test_a_description_does_not_begin_with_its_title():
-    assert all(made.description.partition(".")[0] != made.title for made in every_plan("Shoes", {"colour": "black"}))
+    assert all(
+        rendered.description.partition(".")[0] != rendered.title
+        for rendered in every_plan("Shoes", {"colour": "black"})
+    )
 
 
 def test_where_little_is_known_the_seller_is_asked_what_matters():
-    for known, wanted in (({}, "size|fit"), ({"size": "M"}, "measure")):
-        for made in every_plan("Skirt", {"colour": "pink", **known}):
-            assert re.search(wanted, made.description), made.description
-            assert len(made.description.split()) >= MIN_WORDS - 2
+    for more_facts, expected in (({}, "size|fit"), ({"size": "M"}, "measure")):
+        for rendered in every_plan("Skirt", {"colour": "pink", **more_facts}):
+            assert re.search(expected, rendered.description), rendered.description
+            assert len(rendered.description.split()) >= MIN_WORDS - 2
 
 
 def test_what_the_note_tells_is_in_the_title_and_not_twice():
     noted = [fact("size", "M", 1.0, "seller"), fact("condition", "hole", 1.0, "seller"), fact("colour", "navy")]
     noted += [fact("defects", "small hole", 1.0, "seller"), fact("condition_grade", "good", 1.0, "seller")]
-    said = claims_of(category("Hoodie"), noted, [], TAXONOMY, CALIBRATION)
+    allowed = claims_of(category("Hoodie"), noted, [], TAXONOMY, CALIBRATION)
     for tone in TONES:
-        made = render(said, TAXONOMY, key="0", tone=tone)
-        assert made.title == "Navy hoodie, size M"
-        assert not re.search("size M|hole|condition", made.description), made.description
+        rendered = render(allowed, TAXONOMY, key="0", tone=tone)
+        assert rendered.title == "Navy hoodie, size M"
+        assert not re.search("size M|hole|condition", rendered.description), rendered.description
 
 
 def test_articles_and_plurals():
-    for made in every_plan("Pants", {"colour": "olive", "closure": "zip"}, ("elastic waist", "front pockets")):
-        assert not re.search(r"\b[Aa]n? (?:olive )?trousers", made.description), made.description
-        assert "It " not in made.description
-    for made in every_plan("Dress", {"colour": "orange"}, ("belt", "all-over print")):
-        assert not re.search(r"\ba [aeio]|\ban [^aeiou]", made.description), made.description
+    for rendered in every_plan("Pants", {"colour": "olive", "closure": "zip"}, ("elastic waist", "front pockets")):
+        assert not re.search(r"\b[Aa]n? (?:olive )?trousers", rendered.description), rendered.description
+        assert "It " not in rendered.description
+    for rendered in every_plan("Dress", {"colour": "orange"}, ("belt", "all-over print")):
+        assert not re.search(r"\ba [aeio]|\ban [^aeiou]", rendered.description), rendered.description
 
 
 @pytest.mark.parametrize(
@@ -162,9 +165,9 @@ def test_articles_and_plurals():
     ],
 )  # fmt: skip
 def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details, never):
-    for made in every_plan(kind, {"colour": "blue", **facts}, details):
-        assert not re.search(never, made.description), made.description
-        assert not re.search(never, made.title), made.title
+    for rendered in every_plan(kind, {"colour": "blue", **facts}, details):
+        assert not re.search(never, rendered.description), rendered.description
+        assert not re.search(never, rendered.title), rendered.title
 
 
 @pytest.mark.parametrize(
@@ -179,21 +182,21 @@ def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details
     ],
 )
 def test_a_text_invites_what_a_buyer_of_the_kind_asks_first(kind, word):
-    said = " ".join(made.description for made in every_plan(kind, {"colour": "red"}))
-    assert word in said
-    assert ("size" in said) is (kind == "Shoes")
-    assert "photo" in said
+    allowed = " ".join(rendered.description for rendered in every_plan(kind, {"colour": "red"}))
+    assert word in allowed
+    assert ("size" in allowed) is (kind == "Shoes")
+    assert "photo" in allowed
 
 
 def test_of_two_that_contradict_each_other_the_likelier_is_said():
     long = fact("sleeve", "long", 0.95)
     for p, noun in ((0.6, "shirt"), (0.99, "short-sleeved shirt")):
-        said = claims_of(
+        allowed = claims_of(
             category("Shirt"), [fact("item_type", "short-sleeved shirt", p), long], [], TAXONOMY, CALIBRATION
         )
-        made = render(said, TAXONOMY, key="0")
-        assert noun in made.title.lower()
-        assert ("Long" in made.title) is (noun == "shirt")
+        rendered = render(allowed, TAXONOMY, key="0")
+        assert noun in rendered.title.lower()
+        assert ("Long" in rendered.title) is (noun == "shirt")
 
 
 def test_two_parts_of_one_thing_are_one_phrase():
@@ -204,54 +207,56 @@ def test_two_parts_of_one_thing_are_one_phrase():
 
 def test_print_is_quoted_and_placed():
     read = [fact("text", "NEW ZEALAND", 0.95, "ocr"), fact("colour", "red")]
-    seen = [Detail(phrase="chest print", confidence=0.9)]
+    detail_list = [Detail(phrase="chest print", confidence=0.9)]
     for key in map(str, range(20)):
-        made = render(claims_of(category("Longsleeve"), read, seen, TAXONOMY, CALIBRATION), TAXONOMY, key=key)
-        assert made.title.endswith('with "NEW ZEALAND" print')
-        assert '"NEW ZEALAND" on the chest' in made.description
+        rendered = render(
+            claims_of(category("Longsleeve"), read, detail_list, TAXONOMY, CALIBRATION), TAXONOMY, key=key
+        )
+        assert rendered.title.endswith('with "NEW ZEALAND" print')
+        assert '"NEW ZEALAND" on the chest' in rendered.description
 
 
 def test_a_brand_is_named_once_and_a_size_is_said_in_fixed_words():
     facts = [fact("brand", "Zara", 0.95, "ocr"), fact("size", "M", 0.95, "ocr"), fact("colour", "red")]
-    made = render(claims_of(category("Dress"), facts, [], TAXONOMY, CALIBRATION), TAXONOMY, key="0")
-    assert made.title == "Zara red dress, size M"
-    assert made.description.count("Zara") == 1
-    assert "The label says size M." in made.description
-    own = claims_of(category("Shoes"), [fact("size", "38", 1.0, "seller", True)], [], TAXONOMY, CALIBRATION)
-    own = render(own, TAXONOMY, key="0")
-    assert "They are size 38." in own.description
+    rendered = render(claims_of(category("Dress"), facts, [], TAXONOMY, CALIBRATION), TAXONOMY, key="0")
+    assert rendered.title == "Zara red dress, size M"
+    assert rendered.description.count("Zara") == 1
+    assert "The label says size M." in rendered.description
+    from_seller = claims_of(category("Shoes"), [fact("size", "38", 1.0, "seller", True)], [], TAXONOMY, CALIBRATION)
+    from_seller = render(from_seller, TAXONOMY, key="0")
+    assert "They are size 38." in from_seller.description
 
 
 def test_wear_and_what_the_seller_answered_are_told_in_every_tone():
     facts = [fact("condition", "stain"), fact("defects", "a loose seam.", 1.0, "seller", True)]
-    said = claims_of(category("Dress"), facts, [], TAXONOMY, CALIBRATION)
+    allowed = claims_of(category("Dress"), facts, [], TAXONOMY, CALIBRATION)
     for tone in TONES:
-        assert "There is a stain." in render(said, TAXONOMY, key="0", tone=tone).description
-    assert "Please note: a loose seam." in render(said, TAXONOMY, key="0").description
+        assert "There is a stain." in render(allowed, TAXONOMY, key="0", tone=tone).description
+    assert "Please note: a loose seam." in render(allowed, TAXONOMY, key="0").description
 
 
 def test_materials_that_only_look_like_it():
     assert "leather-look" in text("Shoes", {"material": "leather"}).description
     read = [fact("material", "leather", 0.9, "ocr")]
-    said = claims_of(category("Shoes"), read, [], TAXONOMY, CALIBRATION)
-    assert render(said, TAXONOMY, key="0").title == "Leather shoes"
+    allowed = claims_of(category("Shoes"), read, [], TAXONOMY, CALIBRATION)
+    assert render(allowed, TAXONOMY, key="0").title == "Leather shoes"
 
 
 def test_things_beyond_clothes_get_two_sentences():
-    made = text("Chair", {"colour": "black"})
-    assert made.title == "Black chair"
-    assert len(re.findall(r"[.!?](?:\s|$)", made.description)) == 2
+    rendered = text("Chair", {"colour": "black"})
+    assert rendered.title == "Black chair"
+    assert len(re.findall(r"[.!?](?:\s|$)", rendered.description)) == 2
 
 
 def test_drafts_do_not_sound_alike_but_a_draft_always_reads_the_same():
-    plans = {made.description for made in every_plan("T-Shirt", TEE, ("chest pocket", "curved hem"))}
+    plans = {rendered.description for rendered in every_plan("T-Shirt", TEE, ("chest pocket", "curved hem"))}
     assert len(plans) >= 12
     assert text("T-Shirt", TEE, key="a") == text("T-Shirt", TEE, key="a")
 
 
 def test_tones():
-    said = claims("T-Shirt", TEE, ("chest pocket", "curved hem", "straight cut"))
-    plain, shorter, warmer = (render(said, TAXONOMY, key="0", tone=tone).description for tone in TONES)
+    allowed = claims("T-Shirt", TEE, ("chest pocket", "curved hem", "straight cut"))
+    plain, shorter, warmer = (render(allowed, TAXONOMY, key="0", tone=tone).description for tone in TONES)
     assert shorter.count(".") == 1
     assert warmer.count(".") > shorter.count(".")
     assert len(plain.split()) >= MIN_WORDS
@@ -261,10 +266,10 @@ def test_every_form_of_a_detail_reads_well():
     for phrase, form in detail_forms().items():
         kinds = [n for n in TAXONOMY.tuned() if form.fits(TAXONOMY.categories[n])]
         for kind in kinds:
-            made = text(kind, {"colour": "green"}, (phrase,))
-            assert "<" not in made.description
-            assert "[" not in made.description
-            assert f"a {phrase}s " not in made.description
+            rendered = text(kind, {"colour": "green"}, (phrase,))
+            assert "<" not in rendered.description
+            assert "[" not in rendered.description
+            assert f"a {phrase}s " not in rendered.description
         assert set(form.covers) | set(form.joins) <= set(detail_forms()), phrase
         for name, values in form.says.items():
             assert set(values) <= set(TAXONOMY.attributes[name].values), phrase
@@ -286,17 +291,17 @@ def test_texts_of_real_facts_are_whole_and_their_spans_fit():
         if row["label"] not in TAXONOMY.categories:
             continue
         facts = annotated_facts(row)
-        said = claims(row["label"], facts)
-        made = render(said, TAXONOMY, key=str(i))
-        assert len(made.title.split()) <= max(MAX_TITLE, 10)
-        assert MIN_WORDS - 1 <= len(made.description.split()) <= MAX_WORDS + 15, made.description
-        assert made.description.rstrip(".") != made.title
-        own = re.sub('".*?"', "x", made.description)  # not the print
-        assert not re.search(r"\bitem\b|\bgarment\b| \.| ,", own), made.description
-        assert {s.attribute for s in made.spans} <= {c.attribute for c in said}
-        for span in made.spans:
-            words = (made.title if span.field == "title" else made.description)[span.start : span.end]
-            assert words, (made, span)
+        allowed = claims(row["label"], facts)
+        rendered = render(allowed, TAXONOMY, key=str(i))
+        assert len(rendered.title.split()) <= max(MAX_TITLE, 10)
+        assert MIN_WORDS - 1 <= len(rendered.description.split()) <= MAX_WORDS + 15, rendered.description
+        assert rendered.description.rstrip(".") != rendered.title
+        from_seller = re.sub('".*?"', "x", rendered.description)  # not the print
+        assert not re.search(r"\bitem\b|\bgarment\b| \.| ,", from_seller), rendered.description
+        assert {s.attribute for s in rendered.spans} <= {c.attribute for c in allowed}
+        for span in rendered.spans:
+            words = (rendered.title if span.field == "title" else rendered.description)[span.start : span.end]
+            assert words, (rendered, span)
             assert words == words.strip()
 
 
@@ -304,32 +309,34 @@ def test_texts_of_real_facts_are_whole_and_their_spans_fit():
 
 
 @pytest.mark.parametrize(
-    ("shares", "said", "adjective"),
+    ("shares", "allowed", "adjective"),
     [
         ("80 % cotton, 20 % polyester", "made of 80 % cotton and 20 % polyester.", None),
         ("100 % linen", "made of 100 % linen.", "linen"),
     ],
 )
-def test_a_composition_is_said_with_its_shares(shares, said, adjective):
+def test_a_composition_is_said_with_its_shares(shares, allowed, adjective):
     read = Evidence(source="ocr", text=shares)
     material = fact("material", shares.split()[2].rstrip(","), source="ocr").model_copy(update={"evidence": [read]})
     stated = claims_of(category("T-Shirt"), [material, fact("colour", "grey")], [], TAXONOMY, CALIBRATION)
     for key in "abcdefgh":
-        made = render(stated, TAXONOMY, key=key)
-        assert f"By the label it is {said}" in made.description
-        assert {s.status for s in made.spans if s.attribute == "material"} == {"certain"}
-        words = made.title.lower() + made.description.split("By the label")[0].lower()
+        rendered = render(stated, TAXONOMY, key=key)
+        assert f"By the label it is {allowed}" in rendered.description
+        assert {s.status for s in rendered.spans if s.attribute == "material"} == {"certain"}
+        words = rendered.title.lower() + rendered.description.split("By the label")[0].lower()
         assert (adjective or "cotton") in words if adjective else "cotton" not in words
 
 
 def test_a_hood_and_a_stand_up_collar_are_not_said_together() -> None:
     for likelier, other in (("stand-up collar", "hood"), ("hood", "stand-up collar")):
         p = {"stand-up collar": 0.95 if likelier == "stand-up collar" else 0.91, "hood": 0.93}
-        known = [fact("neckline", "hood", p["hood"])]
-        seen = [Detail(phrase="stand-up collar", confidence=p["stand-up collar"])]
-        said = render(claims_of(category("Outwear"), known, seen, TAXONOMY, CALIBRATION), TAXONOMY, key="0").description
-        assert likelier in said
-        assert other not in said
+        more_facts = [fact("neckline", "hood", p["hood"])]
+        detail_list = [Detail(phrase="stand-up collar", confidence=p["stand-up collar"])]
+        allowed = render(
+            claims_of(category("Outwear"), more_facts, detail_list, TAXONOMY, CALIBRATION), TAXONOMY, key="0"
+        ).description
+        assert likelier in allowed
+        assert other not in allowed
 
 
 # -- where the second colour is --
@@ -337,20 +344,20 @@ def test_a_hood_and_a_stand_up_collar_are_not_said_together() -> None:
 
 def test_the_second_colour_stands_where_it_is() -> None:
     facts = {"colour": "white", "colour2": "navy", "item_type": "polo shirt"}
-    for said in every_plan("Polo", facts, ("collar in the second colour", "ribbed cuffs")):
-        assert "a navy collar" in said.description
-        assert "white and navy" not in f"{said.title} {said.description}".lower()
-        assert ("colour2", "navy") in {(span.attribute, span.value) for span in said.spans}
+    for allowed in every_plan("Polo", facts, ("collar in the second colour", "ribbed cuffs")):
+        assert "a navy collar" in allowed.description
+        assert "white and navy" not in f"{allowed.title} {allowed.description}".lower()
+        assert ("colour2", "navy") in {(span.attribute, span.value) for span in allowed.spans}
 
 
 def test_a_place_without_a_second_colour_is_not_said() -> None:
-    for said in every_plan("Polo", {"colour": "white"}, ("collar in the second colour",)):
-        assert "collar" not in said.description
-        assert "{}" not in said.title + said.description
+    for allowed in every_plan("Polo", {"colour": "white"}, ("collar in the second colour",)):
+        assert "collar" not in allowed.description
+        assert "{}" not in allowed.title + allowed.description
 
 
 def test_a_motif_is_said_once_and_not_in_parts() -> None:
-    for said in every_plan("T-Shirt", TEE, ("animal motif", "cartoon print", "large print")):
-        assert said.description.count("animal motif") == 1
-        assert "a cartoon animal motif" in said.description
-        assert "large print" not in said.description
+    for allowed in every_plan("T-Shirt", TEE, ("animal motif", "cartoon print", "large print")):
+        assert allowed.description.count("animal motif") == 1
+        assert "a cartoon animal motif" in allowed.description
+        assert "large print" not in allowed.description

@@ -16,14 +16,14 @@ SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "str
 
 
 def drafted(kind="Dress", facts=SHIRT, details=("pockets", "belt"), p=0.99, key="d1") -> Draft:
-    made = text(kind, facts, details, key=key)
+    rendered = text(kind, facts, details, key=key)
     return Draft(
         id=key,
         photos=[],
         category=category(kind),
-        title=made.title,
-        description=made.description,
-        spans=made.spans,
+        title=rendered.title,
+        description=rendered.description,
+        spans=rendered.spans,
         quality=Quality(score=1),
         model="m",
     )
@@ -33,8 +33,8 @@ def fields(draft: Draft) -> dict[str, str]:
     return {"title": draft.title, "description": draft.description}
 
 
-def at(given: list[Span], attribute: str, field: str = "description") -> int:
-    return next(i for i, s in enumerate(given) if (s.attribute, s.field) == (attribute, field))
+def at(spans_before: list[Span], attribute: str, field: str = "description") -> int:
+    return next(i for i, s in enumerate(spans_before) if (s.attribute, s.field) == (attribute, field))
 
 
 def span(text_: str, words: str, attribute: str, value: str) -> Span:
@@ -45,7 +45,7 @@ def span(text_: str, words: str, attribute: str, value: str) -> Span:
 
 
 @pytest.mark.parametrize(
-    ("text_", "words", "attribute", "value", "new", "wanted"),
+    ("text_", "words", "attribute", "value", "new", "expected"),
     [
         ("A navy dress.", "navy", "colour", "navy", "olive", "An olive dress."),
         ("This is an olive dress.", "olive", "colour", "olive", "light-blue", "This is a light blue dress."),
@@ -58,10 +58,10 @@ def span(text_: str, words: str, attribute: str, value: str) -> Span:
         ("It is size M.", "size M", "size", "M", "L", "It is size L."),
     ],
 )
-def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, wanted):
-    given = {"title": "", "description": text_}
-    changed, after = replace_words(given, [span(text_, words, attribute, value)], 0, new)
-    assert changed["description"] == wanted
+def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, expected):
+    spans_before = {"title": "", "description": text_}
+    changed, after = replace_words(spans_before, [span(text_, words, attribute, value)], 0, new)
+    assert changed["description"] == expected
     assert (after[0].value, after[0].status) == (new, "seller")
 
 
@@ -94,10 +94,10 @@ def test_a_detail_is_taken_out_and_the_rest_is_whole():
 def test_of_a_text_that_was_not_rendered_the_sentence_goes():
     words = "A navy striped dress. It has a belt! Long sleeves."
     draft = drafted().model_copy(update={"title": "Navy dress", "description": words})
-    known = claims("Dress", SHIRT, ("belt",))
-    given = find_spans(fields(draft), known, TAXONOMY)
-    draft = draft.model_copy(update={"spans": given})
-    left = remove(draft, next(i for i, s in enumerate(given) if s.value == "belt"))
+    allowed = claims("Dress", SHIRT, ("belt",))
+    spans_before = find_spans(fields(draft), allowed, TAXONOMY)
+    draft = draft.model_copy(update={"spans": spans_before})
+    left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"))
     assert left.description == "A navy striped dress. Long sleeves."
     assert left.title == "Navy dress"
 
@@ -107,9 +107,9 @@ def test_spans_are_found_in_any_text():
         "title": "Navy long sleeve dress",
         "description": "A striped dress in navy blue with a belt and boat neck.",
     }
-    found = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
-    shown = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in found]
-    assert shown == [
+    located = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    places = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in located]
+    assert places == [
         ("title", "Navy", "colour"),
         ("title", "long sleeve", "sleeve"),
         ("title", "dress", "category"),
@@ -130,13 +130,13 @@ def test_what_spans_say_renders_the_same_text():
 
 def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
     noted = [fact("size", "M", 1.0, "seller"), fact("colour", "navy"), fact("sleeve", "long")]
-    seen = [Detail(phrase="belt", confidence=0.6), Detail(phrase="pockets", confidence=0.9)]
-    made = render(claims_of(category("Dress"), noted, seen, TAXONOMY, CALIBRATION), TAXONOMY, key="d1")
+    detail_list = [Detail(phrase="belt", confidence=0.6), Detail(phrase="pockets", confidence=0.9)]
+    rendered = render(claims_of(category("Dress"), noted, detail_list, TAXONOMY, CALIBRATION), TAXONOMY, key="d1")
     draft = drafted().model_copy(
         update={
-            "title": made.title,
-            "description": f"{made.description}\n\nSize M, worn twice.",
-            "spans": made.spans,
+            "title": rendered.title,
+            "description": f"{rendered.description}\n\nSize M, worn twice.",
+            "spans": rendered.spans,
         }
     )
     left = remove(draft, at(draft.spans, "detail"))

@@ -46,8 +46,8 @@ def lines(*texts):
     ],
 )
 def test_only_an_explicit_size_counts(texts, size):
-    found = find_size(lines(*texts))
-    assert (found.value if found else None) == size
+    label_fact = find_size(lines(*texts))
+    assert (label_fact.value if label_fact else None) == size
 
 
 def test_a_bare_number_counts_on_a_label():
@@ -73,8 +73,8 @@ def test_the_fact_keeps_the_line_that_it_stands_in():
     ],
 )
 def test_the_main_fibre_of_a_composition_line(texts, material):
-    found = find_material(lines(*texts))
-    assert (found.value if found else None) == material
+    label_fact = find_material(lines(*texts))
+    assert (label_fact.value if label_fact else None) == material
 
 
 @pytest.mark.parametrize(
@@ -110,5 +110,5 @@ def test_shares_and_fibres_in_two_columns_of_a_photo_held_askew():
     [((0.48, 0.25, 0.52, 0.27), 0.99, "M"), ((0.3, 0.3, 0.7, 0.5), 0.99, None), ((0.48, 0.25, 0.52, 0.27), 0.8, None)],
 )
 def test_a_small_sure_letter_in_the_neck_is_a_size(box, score, size):
-    found = find_size([OcrSpan("M", box, score), OcrSpan("HARBOUR", (0.3, 0.43, 0.7, 0.5), 0.99)])
-    assert (found.value if found else None) == size
+    label_fact = find_size([OcrSpan("M", box, score), OcrSpan("HARBOUR", (0.3, 0.43, 0.7, 0.5), 0.99)])
+    assert (label_fact.value if label_fact else None) == size

@@ -22,14 +22,14 @@ class Greedy:
 
 def steps(read, doubts=()):
     """Probabilities [1, steps, characters] of a line; doubts: (place, other letter, its probability)."""
-    made = np.full((1, 2 * len(read), len(CHARACTERS)), 1e-5)
+    probabilities = np.full((1, 2 * len(read), len(CHARACTERS)), 1e-5)
     for i, letter in enumerate(read):
-        made[0, 2 * i, CHARACTERS.index(letter)] = 0.98
-        made[0, 2 * i + 1, 0] = 0.98
+        probabilities[0, 2 * i, CHARACTERS.index(letter)] = 0.98
+        probabilities[0, 2 * i + 1, 0] = 0.98
     for place, letter, p in doubts:
-        made[0, 2 * place, CHARACTERS.index(letter)] = p
-        made[0, 2 * place, CHARACTERS.index(read[place])] = 0.98 - p
-    return made
+        probabilities[0, 2 * place, CHARACTERS.index(letter)] = p
+        probabilities[0, 2 * place, CHARACTERS.index(read[place])] = 0.98 - p
+    return probabilities
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_double_letters_need_a_blank_between_them():
 def test_a_spotted_brand_counts_where_nothing_was_read_and_two_cancel_each_other():
     box = (0.1, 0.1, 0.5, 0.2)
     spotted = OcrSpan("Rappa", box, 0.9, 0.0, Spotted("Kappa", 0.8))
-    found = find_brand([spotted])
-    assert (found.name, found.span, found.score) == ("Kappa", spotted, 0.8)
+    brand_match = find_brand([spotted])
+    assert (brand_match.name, brand_match.span, brand_match.score) == ("Kappa", spotted, 0.8)
     assert find_brand([spotted, OcrSpan("adidas", box, 0.99)]) is None

@@ -1,4 +1,4 @@
-"""What was worked out of a table before: photos and texts are encoded, scrubbed and checked once, whatever its mapping.
+"""Results worked out of a table before: photos and texts are encoded, scrubbed and checked once, whatever its mapping.
 
 One SQLite file a table. It may be deleted at any time; then everything is worked out again.
 """
@@ -33,7 +33,7 @@ class Encoded(NamedTuple):
     phash: str = ""
 
 
-class Known:
+class WorkStore:
     """Results by the work that made them (its name changes with the model or the code) and the digest of its input.
 
     listing: with whose removal a result goes. Results are on the disk after ``commit``.
@@ -48,9 +48,9 @@ class Known:
         row = self._find(work, digest)
         return None if row is None else Encoded(digest, np.frombuffer(row[1], np.float32), row[0])
 
-    def put(self, work: str, listing: str, made: Encoded) -> None:
+    def put(self, work: str, listing: str, encoded: Encoded) -> None:
         """Store a vector."""
-        self._put(work, made.digest, listing, made.phash, made.numbers.astype(np.float32).tobytes())
+        self._put(work, encoded.digest, listing, encoded.phash, encoded.numbers.astype(np.float32).tobytes())
 
     def once(self, work: str, listing: str, text: str, do: Callable[[str], str]) -> str:
         """``do(text)``, worked out once."""
@@ -83,24 +83,24 @@ class Known:
 
 
 def digest_of(text: str) -> str:
-    """The digest that a text is known by."""
+    """The digest that a text is stored under."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @contextmanager
-def known_of(home: Path, table: Path, used: Used) -> Iterator[Known]:
-    """What is known of a table, in a file of the folder ``home``; ``used`` gets what is asked for and put.
+def open_work_store(home: Path, table: Path, used: Used) -> Iterator[WorkStore]:
+    """The results for a table, in a file of the folder ``home``; ``used`` gets what is asked for and put.
 
     Raises:
         ImportProblem: the file cannot be used.
     """
     home.mkdir(parents=True, exist_ok=True)
     with _opened(home / f"{digest_of(str(table.resolve()))[:16]}.sqlite") as database:
-        yield Known(database, used)
+        yield WorkStore(database, used)
 
 
 def forget(home: Path, listing_ids: Iterable[str]) -> None:
-    """Delete what is known of listings, of all tables."""
+    """Delete the results for listings, of all tables."""
     ids = [(listing_id,) for listing_id in listing_ids]
     for file in home.glob("*.sqlite"):
         with _opened(file) as database:

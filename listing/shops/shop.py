@@ -19,7 +19,7 @@ from listing.taxonomy import load_taxonomy
 VARIABLE = "IPL_SHOP"
 TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
 FIGURES = "report.json"  # written last: a version that has it is whole
-KEPT = 3  # versions besides the one in use: a rollback goes to one of them, and a server may still have one open
+SPARE_VERSIONS = 3  # versions besides the one in use, for a rollback and for servers that have one open
 
 
 class ShopError(IplError, ValueError):
@@ -71,15 +71,15 @@ class Shop:
 
     def use(self, version: Path) -> None:
         """Put a version into use; deleted are all but this one, the one before, and the newest whole ones."""
-        kept = {version.name}
+        in_use = {version.name}
         with suppress(ShopError):
-            kept.add(self.current.name)
+            in_use.add(self.current.name)
         scratch = self.folder / "current.tmp"
         scratch.write_text(version.name + "\n", encoding="utf-8")
         scratch.replace(self.folder / "current")
-        newest = [whole.name for whole in self.versions() if whole.name != version.name][-KEPT:]
+        newest = [whole.name for whole in self.versions() if whole.name != version.name][-SPARE_VERSIONS:]
         for old in self._folders():
-            if newest and old.name < newest[0] and old.name not in kept:
+            if newest and old.name < newest[0] and old.name not in in_use:
                 shutil.rmtree(old)
 
     def roll_back(self) -> Path:

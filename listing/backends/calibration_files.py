@@ -12,7 +12,7 @@ from listing.calibration import FILE
 
 
 def is_server(model: str) -> bool:
-    """Whether a model is named by a server's address."""
+    """True if a model is named by a server's address."""
     return model.startswith(("http://", "https://"))
 
 
@@ -49,5 +49,5 @@ def calibration_file(model: str | Path, home: Path, backend: Backend | None = No
 
 
 def command(model: str | None) -> str:
-    """What to type to calibrate a model; None is the embedded one."""
+    """The command that calibrates a model; None is the embedded one."""
     return "./ipl evaluate --calibrate" + (f" --model {shlex.quote(model)}" if model else "")
