@@ -33,8 +33,8 @@ def chosen(rows: list[dict[str, Any]], names: Path | None) -> list[dict[str, Any
     """The rows of the photos that are named, or of all validation senders."""
     if names is None:
         return split_rows(rows)[1]
-    wanted = set(names.read_text(encoding="utf-8").split())
-    return [row for row in rows if Path(row["image"]).name in wanted]
+    requested = set(names.read_text(encoding="utf-8").split())
+    return [row for row in rows if Path(row["image"]).name in requested]
 
 
 def main() -> None:

@@ -103,8 +103,8 @@ class Used:
 
 def kill_a_worker(driver: int) -> str:
     """SIGKILL for the Ray worker that holds most memory, which has a model; returns its name."""
-    found = [p for p in psutil.Process(driver).children(recursive=True) if p.name().startswith("ray::")]
-    largest = max(found, key=lambda p: p.memory_info().rss)
+    workers = [p for p in psutil.Process(driver).children(recursive=True) if p.name().startswith("ray::")]
+    largest = max(workers, key=lambda p: p.memory_info().rss)
     name = f"{largest.name()}, {largest.memory_info().rss >> 20} MB"
     largest.kill()
     return name
@@ -126,10 +126,10 @@ def main() -> int:
         same = True
         for name in args.only:
             kill_at = args.photos // 2 if name == "killed" else None
-            told = run(work / "in.jsonl", work / f"{name}.jsonl", options[name], kill_at, work / "log")
-            told["same_bytes"] = filecmp.cmp(work / f"{args.only[0]}.jsonl", work / f"{name}.jsonl", shallow=False)
-            same &= told["same_bytes"]
-            print(json.dumps({"run": name, "options": options[name], **told}), flush=True)
+            figures = run(work / "in.jsonl", work / f"{name}.jsonl", options[name], kill_at, work / "log")
+            figures["same_bytes"] = filecmp.cmp(work / f"{args.only[0]}.jsonl", work / f"{name}.jsonl", shallow=False)
+            same &= figures["same_bytes"]
+            print(json.dumps({"run": name, "options": options[name], **figures}), flush=True)
     return 0 if same else 1
 
 

@@ -30,8 +30,8 @@ DRAWS = 1000
 
 def words_of(phrases: Iterable[str], motifs: bool = False) -> set[str]:
     """The details among phrases that the checklists have, or the motifs; what no checklist has cannot be judged."""
-    known = {phrase for phrase in phrases if phrase in CHECKED and phrase not in PLACES}
-    return {phrase for phrase in known if phrase.endswith(" motif") == motifs}
+    checked = {phrase for phrase in phrases if phrase in CHECKED and phrase not in PLACES}
+    return {phrase for phrase in checked if phrase.endswith(" motif") == motifs}
 
 
 def counts_of(draft: Row, truth: Row) -> dict[str, int]:
@@ -43,8 +43,12 @@ def counts_of(draft: Row, truth: Row) -> dict[str, int]:
     plain = {s["value"] for s in spans if s["status"] != "check"}
     out = {"there": len(there), "photos": 1}
     for name, phrases in (("listed", {d["phrase"] for d in draft["details"]}), ("text", texts), ("unmarked", plain)):
-        said = words_of(phrases)
-        out |= {f"{name} said": len(said), f"{name} right": len(said & there), f"{name} settled": len(said - unsettled)}
+        mentioned = words_of(phrases)
+        out |= {
+            f"{name} said": len(mentioned),
+            f"{name} right": len(mentioned & there),
+            f"{name} settled": len(mentioned - unsettled),
+        }
     places, parts = {PLACES[word] for word in texts if word in PLACES}, second_parts(truth)
     out |= {"places": len(places) * (parts is not None), "places right": len(places & set(parts or ()))}
     motifs = words_of(texts, motifs=True)
@@ -85,13 +89,13 @@ def main() -> None:
     photos = sorted(set.intersection(*(set(d) for d in drafts.values())))
     keys: list[str] = []
     sums = {}
-    for name, found in drafts.items():
-        rows = [counts_of(found[photo], TRUTH[photo]) for photo in photos]
+    for name, by_photo in drafts.items():
+        rows = [counts_of(by_photo[photo], TRUTH[photo]) for photo in photos]
         keys = list(rows[0])
         sums[name] = np.array([[float(row[key]) for key in keys] for row in rows])
     report(sums, keys, [TRUTH[photo]["sender_id"] for photo in photos])
-    for name, found in drafts.items():
-        texts = [found[photo]["description"] for photo in photos]
+    for name, by_photo in drafts.items():
+        texts = [by_photo[photo]["description"] for photo in photos]
         print(f"{name}: {mean_words(texts):.1f} words, distinct-2 {distinct_2(texts):.3f} over {len(texts)} texts")
 
 

@@ -129,14 +129,14 @@ def measure(count: int, data: Path) -> dict[str, Any]:
 def in_process(threads: int, count: int, data: Path) -> dict[str, Any]:
     """``measure`` in a process that may use so many cores."""
     cores = sorted(os.sched_getaffinity(0))[:threads]
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "benchmarks.drafts.stage_cost", "--measure", f"--photos={count}", f"--data={data}"],
         check=True,
         stdout=subprocess.PIPE,
         env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(len(cores)))},
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
-    return dict(json.loads(found.stdout.splitlines()[-1]))
+    return dict(json.loads(process.stdout.splitlines()[-1]))
 
 
 def main() -> None:
@@ -149,10 +149,10 @@ def main() -> None:
     if args.measure:
         print(json.dumps(measure(args.photos, args.data)))
         return
-    found = {n: in_process(n, args.photos, args.data) for n in args.threads}
-    print("  ".join([f"{'CPU seconds':20}", *(f"{f'{n} threads':>9}" for n in found)]))
-    for name in next(iter(found.values())):
-        print("  ".join([f"{name:20}", *(f"{run[name]:>9.3f}" for run in found.values())]))
+    runs = {n: in_process(n, args.photos, args.data) for n in args.threads}
+    print("  ".join([f"{'CPU seconds':20}", *(f"{f'{n} threads':>9}" for n in runs)]))
+    for name in next(iter(runs.values())):
+        print("  ".join([f"{name:20}", *(f"{run[name]:>9.3f}" for run in runs.values())]))
 
 
 if __name__ == "__main__":

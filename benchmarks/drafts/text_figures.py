@@ -26,7 +26,7 @@ _EMPTY_NOUN = re.compile(r"\b(?:item|garment|piece of clothing|product)s?\b", re
 Pair = tuple[Draft, Row]
 
 
-def own_words(draft: Draft) -> str:
+def without_note(draft: Draft) -> str:
     """The description without the seller's note below it."""
     return draft.description.partition("\n\n")[0]
 
@@ -40,14 +40,14 @@ def distinct_2(texts: Sequence[str]) -> float:
 
 def coverage(pairs: Sequence[Pair], taxonomy: Taxonomy) -> float:
     """Share of the annotated facts (attributes, brand, print, wear) that a text says."""
-    known = said = 0
+    total = covered = 0
     for draft, row in pairs:
         truth = Truth(row, taxonomy)
         facts = {fact for fact in truth.facts.items() if fact not in GOES_WITHOUT_SAYING}
         facts |= set(truth.free.items()) | {("condition", value) for value in truth.wear}
-        known += len(facts)
-        said += len(facts - set(unsaid(draft, truth, taxonomy)))
-    return said / max(1, known)
+        total += len(facts)
+        covered += len(facts - set(unsaid(draft, truth, taxonomy)))
+    return covered / max(1, total)
 
 
 def marked_first(draft: Draft) -> int:
@@ -72,11 +72,11 @@ def figures(pairs: Sequence[Pair], taxonomy: Taxonomy) -> Iterator[tuple[str, fl
     yield "words of a title", mean(len(d.title.split()) for d in drafts)
     yield "titles of 4 to 9 words", share(lambda d: len(d.title.split()) in TITLE_WORDS)
     yield "titles that open with two marked words or more", share(lambda d: marked_first(d) >= 2)
-    yield "words of a description", mean(len(own_words(d).split()) for d in drafts)
-    yield "descriptions of 12 words or more", share(lambda d: len(own_words(d).split()) >= MIN_WORDS)
-    yield "descriptions equal to their title", share(lambda d: own_words(d).strip(" .") == d.title)
-    yield "texts with an empty noun", share(lambda d: bool(_EMPTY_NOUN.search(f"{d.title} {own_words(d)}")))
-    yield f"distinct-2 of {SAMPLE} descriptions", distinct_2([own_words(d) for d in drafts[:SAMPLE]])
+    yield "words of a description", mean(len(without_note(d).split()) for d in drafts)
+    yield "descriptions of 12 words or more", share(lambda d: len(without_note(d).split()) >= MIN_WORDS)
+    yield "descriptions equal to their title", share(lambda d: without_note(d).strip(" .") == d.title)
+    yield "texts with an empty noun", share(lambda d: bool(_EMPTY_NOUN.search(f"{d.title} {without_note(d)}")))
+    yield f"distinct-2 of {SAMPLE} descriptions", distinct_2([without_note(d) for d in drafts[:SAMPLE]])
     yield (
         "marked claims in a draft",
         mean(len({(s.attribute, s.value) for s in d.spans if s.status == "check"}) for d in drafts),
@@ -91,7 +91,7 @@ def read_claims(pairs: Sequence[Pair], file: Path) -> Iterator[tuple[str, float]
         claim
         for draft, row in pairs
         for claim in judged.get(Path(row["image"]).name, ())
-        if claim["words"].lower() in f"{draft.title}. {own_words(draft)}".lower()
+        if claim["words"].lower() in f"{draft.title}. {without_note(draft)}".lower()
     ]
     for marked in (False, True):
         labels = [claim["label"] for claim in still if claim["marked"] is marked]

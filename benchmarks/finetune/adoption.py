@@ -55,8 +55,8 @@ def run(world: World, wrong_mean: float, sellers: int, seed: int) -> dict[str, f
     rng = np.random.default_rng(seed)
     diligence = rng.standard_normal(sellers)
     wrong = rng.poisson(wrong_mean, sellers)
-    shown = rng.random(sellers) < 0.5
-    own = np.clip(world.alone + world.per_diligence * diligence + world.spread * rng.standard_normal(sellers), 0, 100)
+    offered = rng.random(sellers) < 0.5
+    alone = np.clip(world.alone + world.per_diligence * diligence + world.spread * rng.standard_normal(sellers), 0, 100)
     repaired = np.clip(world.repair + 0.2 * diligence, 0, 1)
     # A seller brings own words and corrections to a draft, so that diligence shows there as well.
     helped = world.draft + world.per_diligence * diligence - world.wrong_cost * wrong * (1 - repaired)
@@ -64,13 +64,13 @@ def run(world: World, wrong_mean: float, sellers: int, seed: int) -> dict[str, f
     takes = rng.random(sellers) < sigmoid(
         world.accept + world.accept_wrong * wrong + world.accept_diligence * diligence
     )
-    adopted = shown & takes
-    quality = np.where(adopted, helped, own)
-    by_lot = float(quality[shown].mean() - quality[~shown].mean())
-    share = float(adopted[shown].mean())
+    adopted = offered & takes
+    quality = np.where(adopted, helped, alone)
+    by_lot = float(quality[offered].mean() - quality[~offered].mean())
+    share = float(adopted[offered].mean())
     return {
         "accepted": share,
-        "truth": float((helped - own)[takes].mean()),
+        "truth": float((helped - alone)[takes].mean()),
         "by_lot": by_lot,
         "by_lot_per_adopter": by_lot / share,
         "naive": float(quality[adopted].mean() - quality[~adopted].mean()),

@@ -59,7 +59,7 @@ def poisoned(encoders: Encoders) -> Iterator[IndexRecord]:
         )
 
 
-def found_in(draft: Draft) -> dict[str, int]:
+def leaks_in(draft: Draft) -> dict[str, int]:
     """What of the neighbours stands in a draft."""
     texts = [draft.title, draft.description]
     texts += [str(value) for fact in draft.attributes for value in (fact.value, fact.suggestion) if value]
@@ -68,13 +68,13 @@ def found_in(draft: Draft) -> dict[str, int]:
     return {
         "contacts": sum(bool(find_contacts(text)) for text in texts),
         "planted": sum(word in text.lower() for word in TELLTALE for text in texts),
-        "instance_values": sum(PLANTED[f.name] in (f.value, f.suggestion) and not _seen(f) for f in instance),
+        "instance_values": sum(PLANTED[f.name] in (f.value, f.suggestion) and not _has_photo(f) for f in instance),
         "instance_evidence": sum(e.source == "neighbours" for fact in instance for e in fact.evidence),
         "with_neighbours": int(any(e.source == "neighbours" for fact in draft.attributes for e in fact.evidence)),
     }
 
 
-def _seen(fact: AttributeValue) -> bool:
+def _has_photo(fact: AttributeValue) -> bool:
     return any(evidence.photo is not None for evidence in fact.evidence)
 
 
@@ -101,7 +101,7 @@ def main() -> None:
             similar = PastListings(index, encoders, load_taxonomy())
             for draft in drafts(Pipeline(replace(plain.parts, similar=similar)), chosen):
                 totals["drafts"] += 1
-                for name, count in found_in(draft).items():
+                for name, count in leaks_in(draft).items():
                     totals[name] = totals.get(name, 0) + count
     print(json.dumps(totals, indent=1))
 

@@ -95,11 +95,11 @@ def draft(args: argparse.Namespace) -> None:
         if row.listing_id in done:
             continue
         request = DraftRequest(photos=intake([FOLDER / "images" / row.photos[0]]))
-        (made,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
-        claims = claims_of(made.category, made.attributes, made.details, tax, parts.calibration)
-        plain = render(claims, tax, key=made.id) if claims else made
-        own = {name: getattr(made, name) != getattr(plain, name) for name in ("title", "description")}
-        line = {"id": row.listing_id, "own": own, "truth": asdict(row), "draft": made.model_dump(mode="json")}
+        (drafted,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
+        claims = claims_of(drafted.category, drafted.attributes, drafted.details, tax, parts.calibration)
+        plain = render(claims, tax, key=drafted.id) if claims else drafted
+        differs = {name: getattr(drafted, name) != getattr(plain, name) for name in ("title", "description")}
+        line = {"id": row.listing_id, "own": differs, "truth": asdict(row), "draft": drafted.model_dump(mode="json")}
         with file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -115,7 +115,7 @@ def both(args: argparse.Namespace) -> list[tuple[Row, Row]]:
     return [(shipped[name], tuned[name]) for name in shipped if name in tuned]
 
 
-def found(row: Row) -> Iterator[tuple[bool, bool]]:
+def judged_attributes(row: Row) -> Iterator[tuple[bool, bool]]:
     """(stated, right) of each closed attribute that the catalogue's own columns give."""
     facts = {fact["name"]: fact for fact in row["draft"]["attributes"]}
     closed = {a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen")}
@@ -142,12 +142,15 @@ def contradicted(row: Row) -> tuple[int, int]:
 # Each: (counted, out of) of a row; a measure is the ratio of the sums.
 MEASURES: dict[str, Callable[[Row], tuple[int, int]]] = {
     "category right": lambda row: (int(category(row) == row["truth"]["category"]), 1),
-    "attributes right, guesses counted": lambda row: (sum(r for _, r in found(row)), len(list(found(row)))),
-    "stated attributes that are right": lambda row: (
-        sum(s and r for s, r in found(row)),
-        sum(s for s, _ in found(row)),
+    "attributes right, guesses counted": lambda row: (
+        sum(r for _, r in judged_attributes(row)),
+        len(list(judged_attributes(row))),
     ),
-    "attributes stated": lambda row: (sum(s for s, _ in found(row)), len(list(found(row)))),
+    "stated attributes that are right": lambda row: (
+        sum(s and r for s, r in judged_attributes(row)),
+        sum(s for s, _ in judged_attributes(row)),
+    ),
+    "attributes stated": lambda row: (sum(s for s, _ in judged_attributes(row)), len(list(judged_attributes(row)))),
     "claims of the texts that the columns contradict": contradicted,
     "titles of the model's own": lambda row: (int(row["own"]["title"]), 1),
     "descriptions of the model's own": lambda row: (int(row["own"]["description"]), 1),
@@ -199,15 +202,15 @@ def count(args: argparse.Namespace) -> None:
     if not all("tuned" in row for row in rows):
         key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
         rows = [{**row, "tuned": "A" if key[row["pair"]]["A"] == "tuned" else "B"} for row in rows]
-    said = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
+    votes = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
     won: dict[int, list[float]] = {}  # of each pair, by all readers
-    for row, arm in zip(rows, said, strict=True):
+    for row, arm in zip(rows, votes, strict=True):
         won.setdefault(row["pair"], []).append({"tuned": 1.0, "same": 0.5, "shipped": 0.0}[arm])
     wins = np.array([np.mean(each) for each in won.values()])
     draws = np.random.default_rng(0).choice(wins, (DRAWS, len(wins))).mean(1)
     low, high = np.percentile(draws, [2.5, 97.5])
-    tally = ", ".join(f"{arm} {said.count(arm)}" for arm in (*ARMS, "same"))
-    print(f"{len(wins)} pairs, {len(said)} readings: {tally}")
+    tally = ", ".join(f"{arm} {votes.count(arm)}" for arm in (*ARMS, "same"))
+    print(f"{len(wins)} pairs, {len(votes)} readings: {tally}")
     print(f"tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
 
 

@@ -69,15 +69,15 @@ def rows_of_users(seed: int, users: int, others: bool) -> tuple[Rows, Rows]:
     rng = np.random.default_rng(seed)
     logs = [read_events(f"amazon_{e}") for e in ENTITIES]
     chosen = rng.permutation(np.unique(logs[1]["user_id"]))[: users or None]
-    kept = [np.isin(log["user_id"], chosen) for log in logs]
-    code = [np.searchsorted(np.sort(chosen), log["user_id"][k]) for log, k in zip(logs, kept, strict=True)]
+    of_chosen = [np.isin(log["user_id"], chosen) for log in logs]
+    code = [np.searchsorted(np.sort(chosen), log["user_id"][k]) for log, k in zip(logs, of_chosen, strict=True)]
     ring = rng.permutation(len(chosen))
     turned = np.empty_like(ring)
     turned[ring] = np.roll(ring, 1)  # one ring, so that nobody keeps the own
     user = np.concatenate([turned[code[0]] if others else code[0], code[1]])
     entity = np.repeat((0, 1), [len(c) for c in code])
-    item = np.concatenate([log["item_id"][k] for log, k in zip(logs, kept, strict=True)]) + FAR * entity
-    held = np.concatenate([log["time_ms"][k] == 1 for log, k in zip(logs, kept, strict=True)])
+    item = np.concatenate([log["item_id"][k] for log, k in zip(logs, of_chosen, strict=True)]) + FAR * entity
+    held = np.concatenate([log["time_ms"][k] == 1 for log, k in zip(logs, of_chosen, strict=True)])
     order = np.where(held, len(user), rng.permutation(len(user)))  # held-back things come last
 
     def rows(targets: np.ndarray, negatives: int) -> Rows:
@@ -94,11 +94,11 @@ def with_fields(rows: Rows) -> Rows:
     item, past = rows["item_id"], rows["history_item"]
     assert isinstance(item, torch.Tensor)
     assert isinstance(past, Ragged)
-    found: Rows = {n: rows[n] for n in ("user_id", "item_id", "click")} | {ENTITY: (item >= FAR).long()}
+    columns: Rows = {n: rows[n] for n in ("user_id", "item_id", "click")} | {ENTITY: (item >= FAR).long()}
     for number, name in enumerate(ENTITIES):
-        found[f"{name}_id"] = torch.where((item >= FAR) == bool(number), item, -1)
-        found[f"{name}_item"] = past.keep((past.values >= FAR) == bool(number))
-    return found
+        columns[f"{name}_id"] = torch.where((item >= FAR) == bool(number), item, -1)
+        columns[f"{name}_item"] = past.keep((past.values >= FAR) == bool(number))
+    return columns
 
 
 def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConfig) -> dict[str, np.ndarray]:
@@ -109,14 +109,14 @@ def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConf
     source, target = (select_batch(learned, torch.from_numpy(np.flatnonzero(of == e))) for e in (0, 1))
 
     def fitted(build: Callable[..., Ranker], features: FeatureMap, *parts: Rows, mem: MEM | None = None) -> Ranker:
-        own = sizes if build in (MEM, TEM) else tables_of(features.features, sizes)
+        tables = sizes if build in (MEM, TEM) else tables_of(features.features, sizes)
         torch.manual_seed(how.seed)
-        model = build(features, own, MODEL, *([mem] if mem is not None else []))
+        model = build(features, tables, MODEL, *([mem] if mem is not None else []))
         for part in parts:
             train(model, MemoryStream(part, SMALL if part is target else how.batch_rows), how)
         return model
 
-    found = {}
+    probabilities = {}
     for name in names:
         if name.startswith("mkt"):
             mem = fitted(MEM, FEATURES, learned)
@@ -128,8 +128,8 @@ def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConf
             model = fitted(DIN, FEATURES, source, target)
         else:
             model = fitted(DIN, PHONES, target)
-        found[name] = predictions(model, MemoryStream(asked, 8_192))["p_click"]
-    return found
+        probabilities[name] = predictions(model, MemoryStream(asked, 8_192))["p_click"]
+    return probabilities
 
 
 def main() -> None:
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     args = parser.parse_args()
     began = time.process_time()
-    told: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed
+    gauc_parts: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed
     for seed in range(args.seed, args.seed + args.seeds):
         how = fixed.training(batch_rows=512, epochs=args.epochs, learning_rate=args.learning_rate, seed=seed, threads=1)
         for others in (False, True):
@@ -150,15 +150,15 @@ def main() -> None:
             names = tuple(name for name in ARMS if name.endswith("_others") == others)
             click, user = array_of(asked["click"]), array_of(asked["user_id"])
             for name, p in predicted(learned, asked, names, how).items():
-                told[name].append(by_user(click, p))
+                gauc_parts[name].append(by_user(click, p))
                 print(f"seed {seed}, {name}: AUC {auc(click, p):.4f}, GAUC {gauc(click, p, user):.4f}", flush=True)
     print(f"last seed: {rows_of(learned)} rows learned, {click.sum()} users asked")
     print("| arm | GAUC |\n|---|---|")
-    for name, parts in told.items():
+    for name, parts in gauc_parts.items():
         print(f"| {name} | {np.mean([part.mean() for part in parts]):.4f} |")
     print("| difference | GAUC | over seeds | over users |\n|---|---|---|---|")
     for one, two in PAIRS:
-        gaps = [a - b for a, b in zip(told[one], told[two], strict=True)]
+        gaps = [a - b for a, b in zip(gauc_parts[one], gauc_parts[two], strict=True)]
         mean, low, high = t_interval([float(g.mean()) for g in gaps])
         every = np.concatenate(gaps)
         drawn = np.random.default_rng(0).choice(every, (DRAWS, len(every))).mean(1)

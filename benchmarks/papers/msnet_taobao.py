@@ -62,8 +62,8 @@ def prepared(seed: int) -> tuple[dict[str, Column], dict[str, Column], dict[str,
     for item_column, flag in (("item_id", "single"), ("history_item", "history_single")):
         column = rows[item_column]
         values = (column.values if isinstance(column, Ragged) else column).numpy()
-        own, seen = values // (DAYS + 1), values % (DAYS + 1)
-        for name, new in ((item_column, own), (flag, first[own] == seen)):
+        item_code, day_code = values // (DAYS + 1), values % (DAYS + 1)
+        for name, new in ((item_column, item_code), (flag, first[item_code] == day_code)):
             tensor = torch.from_numpy(np.ascontiguousarray(new))
             rows[name] = column.with_values(tensor) if isinstance(column, Ragged) else tensor
     time_of = rows["time"]
@@ -71,8 +71,8 @@ def prepared(seed: int) -> tuple[dict[str, Column], dict[str, Column], dict[str,
     late = time_of.numpy() // 86_400_000 >= FIRST_TEST_DAY
     parts = [select_batch(rows, torch.from_numpy(np.flatnonzero(chosen))) for chosen in (~late, late)]
     encoders = Encoders.fit(FEATURES, [parts[0]])
-    wanted = [f.column for f in FEATURES.features] + ["click"]
-    encoded = [{n: c for n, c in encoders(part).items() if n in wanted} for part in parts]
+    columns = [f.column for f in FEATURES.features] + ["click"]
+    encoded = [{n: c for n, c in encoders(part).items() if n in columns} for part in parts]
     return encoded[0], {**encoded[1], "raw_user": parts[1]["user_id"]}, encoders.sizes()
 
 
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     args = parser.parse_args()
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in ARMS}
+    scores: dict[str, dict[str, list[float]]] = {name: {} for name in ARMS}
     wide: dict[str, list[float]] = {}
     for seed in range(args.seed, args.seed + args.seeds):
         learned, asked, sizes = prepared(seed)
@@ -106,9 +106,9 @@ def main() -> None:
             p = predicted[name] = predictions(model, MemoryStream(asked, 4_096))["p_click"]
             parts = {"all": np.ones(len(p), dtype=bool), "first seen today": limited, "seen before": ~limited}
             for part, rows in parts.items():
-                found[name].setdefault(part, []).append(auc(click[rows], p[rows]))
-            found[name].setdefault("train_cpu_s", []).append(summary.cpu_seconds)
-            print(seed, name, {k: round(v[-1], 4) for k, v in found[name].items()}, flush=True)
+                scores[name].setdefault(part, []).append(auc(click[rows], p[rows]))
+            scores[name].setdefault("train_cpu_s", []).append(summary.cpu_seconds)
+            print(seed, name, {k: round(v[-1], 4) for k, v in scores[name].items()}, flush=True)
         rng = np.random.default_rng(seed)
         for part, rows in parts.items():
             halves = (click[rows], predicted["msnet"][rows], predicted["din"][rows], user[rows])
@@ -116,9 +116,9 @@ def main() -> None:
         print({part: int(rows.sum()) for part, rows in parts.items()}, f"{len(np.unique(user))} users")
     for part in parts:
         for better, base in (("split", "din"), ("split_meta", "split"), ("msnet", "split_meta"), ("msnet", "din")):
-            differences = np.subtract(found[better][part], found[base][part])
+            differences = np.subtract(scores[better][part], scores[base][part])
             print(f"{part}: {better} - {base}", [round(v, 4) for v in interval(list(differences))])
-    means = {name: {k: round(float(np.mean(v)), 4) for k, v in of.items()} for name, of in found.items()}
+    means = {name: {k: round(float(np.mean(v)), 4) for k, v in of.items()} for name, of in scores.items()}
     print(json.dumps(means, indent=1))
     print("half-width of msnet - din over users:", {k: round(float(np.mean(v)), 4) for k, v in wide.items()})
 

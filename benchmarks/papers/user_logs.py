@@ -33,8 +33,8 @@ def over_users(
 ) -> tuple[float, float]:
     """95 % interval of the difference in a measure of two arms' (rows,) predictions when the users are drawn anew."""
     drawn = users_anew(user, draws, np.random.default_rng(0))
-    found = [measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn]
-    low, high = np.quantile(found, [0.025, 0.975])
+    gaps = [measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn]
+    low, high = np.quantile(gaps, [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -88,8 +88,8 @@ def samples(
     targets = np.ones(events, dtype=bool) if targets is None else np.asarray(targets)
     past = np.ones(events, dtype=bool) if past is None else np.asarray(past)
     order = np.lexsort([np.arange(events), time, user])
-    kept = order[past[order]]  # events that stand in histories, by user and time
-    begin, length = Past(user[kept], time[kept]).before(user[order], time[order])
+    in_history = order[past[order]]  # events that stand in histories, by user and time
+    begin, length = Past(user[in_history], time[in_history]).before(user[order], time[order])
     length = np.minimum(length, longest)
     chosen = targets[order] & (length >= shortest)
     positive, begin, length = order[chosen], (begin - length)[chosen], length[chosen]
@@ -97,22 +97,22 @@ def samples(
     positive, begin, length = (a[by_time] for a in (positive, begin, length))
 
     drawn = draw_negatives(item, block, targets, positive, negatives, rule, np.random.default_rng(seed))
-    shown = np.concatenate([positive[:, None], drawn], 1).ravel()  # whose item the row shows
+    displayed = np.concatenate([positive[:, None], drawn], 1).ravel()  # whose item the row shows
     row = np.repeat(np.arange(len(positive)), negatives + 1)
     place = begin[row]
     lengths = torch.from_numpy(length[row].astype(np.int64))
     within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(length[row]) - length[row], length[row])
-    at = kept[np.repeat(place, length[row]) + within] if len(kept) else kept[:0]
+    at = in_history[np.repeat(place, length[row]) + within] if len(in_history) else in_history[:0]
     columns: dict[str, Column] = {
         "user_id": torch.from_numpy(user[positive][row].astype(np.int64)),
-        "item_id": torch.from_numpy(item[shown].astype(np.int64)),
+        "item_id": torch.from_numpy(item[displayed].astype(np.int64)),
         "history_item": Ragged(torch.from_numpy(item[at].astype(np.int64)), lengths),
         "time": torch.from_numpy(time[positive][row].astype(np.int64)),
         "list_id": torch.from_numpy(row.astype(np.int64)),
         "click": torch.from_numpy(np.tile(np.arange(negatives + 1) == 0, len(positive))),
     }
     if category is not None:
-        columns["category"] = torch.from_numpy(category[shown].astype(np.int64))
+        columns["category"] = torch.from_numpy(category[displayed].astype(np.int64))
         columns["history_category"] = Ragged(torch.from_numpy(category[at].astype(np.int64)), lengths)
     return columns
 

@@ -66,11 +66,11 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
 
     with gzip.open(SAMPLE_FOLDER / "listings.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    known = load_file(SAMPLE_FOLDER / "vectors.safetensors")["image"].astype(np.float32)
+    sample = load_file(SAMPLE_FOLDER / "vectors.safetensors")["image"].astype(np.float32)
     bits = np.array([int(r["phash"], 16) for r in rows], np.uint64)
     sellers = np.array([r["seller_id"] for r in rows])
     upper = np.triu_indices(len(rows), 1)
-    cosines, distances = (known @ known.T)[upper], np.bitwise_count(bits[:, None] ^ bits[None])[upper]
+    cosines, distances = (sample @ sample.T)[upper], np.bitwise_count(bits[:, None] ^ bits[None])[upper]
     same = (sellers[:, None] == sellers[None])[upper]
     photos = [Image.open(p).convert("RGB") for p in paths]
     new_bits = np.array([int(str(imagehash.phash(p)), 16) for p in photos], np.uint64)
@@ -78,7 +78,7 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
         "sample, same sender": (cosines[same], distances[same]),
         "sample, other sender": (cosines[~same], distances[~same]),
         "new photo and sample": (
-            (encoders.image_vectors(photos) @ known.T).ravel(),
+            (encoders.image_vectors(photos) @ sample.T).ravel(),
             np.bitwise_count(new_bits[:, None] ^ bits[None]).ravel(),
         ),
     }
@@ -92,8 +92,8 @@ def left_out_photos(folder: Path, count: int) -> list[Path]:
     """Up to ``count`` photos, evenly spread, of the senders that are not in the sample."""
     left_out = frozenset((SAMPLE_FOLDER / "left_out_senders.txt").read_text(encoding="utf-8").split())
     lines = (folder / "annotations.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [folder / row["image"] for row in map(json.loads, lines) if str(row["sender_id"]) in left_out]
-    return found[:: max(1, len(found) // count)][:count]
+    photos = [folder / row["image"] for row in map(json.loads, lines) if str(row["sender_id"]) in left_out]
+    return photos[:: max(1, len(photos) // count)][:count]
 
 
 def main() -> None:

@@ -53,9 +53,9 @@ class Clones:
         chosen = rng.integers(0, len(base), n)
 
         def noisy(vectors: np.ndarray) -> np.ndarray:
-            made = vectors[chosen].astype(np.float32)
-            made += (NOISE / np.sqrt(made.shape[1])) * rng.standard_normal(made.shape, dtype=np.float32)
-            return made / np.linalg.norm(made, axis=1, keepdims=True)
+            clones = vectors[chosen].astype(np.float32)
+            clones += (NOISE / np.sqrt(clones.shape[1])) * rng.standard_normal(clones.shape, dtype=np.float32)
+            return clones / np.linalg.norm(clones, axis=1, keepdims=True)
 
         return cls(
             noisy(np.array([r.image_vectors[0] for r in base], np.float32)),
@@ -102,7 +102,7 @@ def measure_search(index: ListingIndex, queries: Clones) -> dict[str, Any]:
     vectors, count = queries.image.tolist(), len(queries.categories)
     collection = index._parts["image"]
 
-    def own(n: int) -> Any:
+    def filtered(n: int) -> Any:
         return index.search_images([vectors[n]], 10, Filter(category=str(queries.categories[n])))
 
     def foreign(n: int) -> Any:
@@ -117,19 +117,24 @@ def measure_search(index: ListingIndex, queries: Clones) -> dict[str, Any]:
         text = queries.text[n].tolist()
         return retrieve(index, Query([vectors[n]], text, category=str(queries.categories[n]), seller_id="s1"), 8)
 
-    ways = {"filtered": own, "other category": foreign, "chroma where": where, "retrieve (image, text, rules)": whole}
+    ways = {
+        "filtered": filtered,
+        "other category": foreign,
+        "chroma where": where,
+        "retrieve (image, text, rules)": whole,
+    }
     return {name: milliseconds(work, count) for name, work in ways.items()}
 
 
 def recall_at_10(index: ListingIndex, stored: Clones, queries: Clones) -> float:
     """Share of the exact ten nearest in the category that the filtered search finds."""
-    found = []
+    shares = []
     for vector, category in zip(queries.image, queries.categories, strict=True):
         inside = np.flatnonzero(stored.categories == category)
         exact = inside[np.argsort(-(stored.image[inside] @ vector))[:10]]
         hits = index.search_images([vector.tolist()], 10, Filter(category=str(category)))
-        found.append(len({f"c{n}" for n in exact} & {h.listing_id for h in hits}) / len(exact))
-    return round(float(np.mean(found)), 4)
+        shares.append(len({f"c{n}" for n in exact} & {h.listing_id for h in hits}) / len(exact))
+    return round(float(np.mean(shares)), 4)
 
 
 def kill_amid_adds(server: Server, stored: Clones, info: EncodersInfo) -> dict[str, Any]:

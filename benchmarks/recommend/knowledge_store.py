@@ -50,8 +50,8 @@ def timed(look: Callable[[np.ndarray], object], batches: list[np.ndarray]) -> li
 def summary(seconds: list[tuple[float, float]]) -> dict[str, float]:
     """Milliseconds."""
     (wall50, cpu50), (wall99, cpu99) = np.percentile(seconds, [50, 99], axis=0) * 1_000
-    found = {"p50_ms": wall50, "p99_ms": wall99, "cpu_p50_ms": cpu50, "cpu_p99_ms": cpu99}
-    return {name: round(float(value), 3) for name, value in found.items()} | {"lookups": len(seconds)}
+    figures = {"p50_ms": wall50, "p99_ms": wall99, "cpu_p50_ms": cpu50, "cpu_p99_ms": cpu99}
+    return {name: round(float(value), 3) for name, value in figures.items()} | {"lookups": len(seconds)}
 
 
 def main() -> None:
@@ -85,8 +85,8 @@ def main() -> None:
         other.join()
         np.save(folder / "keys.npy", keys)
         np.save(folder / "vectors.npy", vectors)
-        known, rows = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("keys", "vectors"))
-        floor = timed(lambda batch: rows[np.searchsorted(known, batch).clip(max=len(known) - 1)], batches)
+        sorted_keys, rows = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("keys", "vectors"))
+        floor = timed(lambda batch: rows[np.searchsorted(sorted_keys, batch).clip(max=len(sorted_keys) - 1)], batches)
         result = {
             "keys": args.keys,
             "width": WIDTH,

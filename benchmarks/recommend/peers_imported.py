@@ -41,14 +41,14 @@ ARMS: dict[str, Any] = {
     "deepctr-torch": deepctr.Model,
 }
 ALLOWED = 0.005
-Found = dict[str, dict[str, float]]
+Figures = dict[str, dict[str, float]]
 
 
-def measure(task: Task, kind: str, names: list[str]) -> Found:
+def measure(task: Task, kind: str, names: list[str]) -> Figures:
     """Of each library: AUC, rows a CPU second, and how far its first predictions lie from ours."""
     turn = task.seed % len(names)
     few, source = slice_batch(task.test, 0, 1024), ours.Model(task, kind)
-    first, found = source.predict(few), {}
+    first, figures = source.predict(few), {}
     for name in names[turn:] + names[:turn]:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             ARMS[name](task.few(), kind).fit()  # first calls stay outside the clock
@@ -60,12 +60,12 @@ def measure(task: Task, kind: str, names: list[str]) -> Found:
             model.fit()
             cpu = time.process_time() - cpu
             after = model.predict(task.test)
-        found[name] = {
+        figures[name] = {
             "auc": auc(task.click(task.test), after),
             "speed": len(task.click(task.learn)) / cpu,
             "before": before,
         }
-    return found
+    return figures
 
 
 def stated(d: list[float]) -> str:
@@ -82,7 +82,7 @@ def spread(values: list[float], digits: int) -> str:
     return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
-def table(runs: list[Found]) -> None:
+def table(runs: list[Figures]) -> None:
     """A line a library."""
     print("| library | AUC by seed | ours - this | before training | rows per CPU second | ours / this |")
     print("|---|---|---|---|---|---|")
@@ -114,19 +114,19 @@ def main() -> int:
     settings = replace(Settings(), longest=options.longest)
     for log in options.logs:
         days = max(1, len({f.parent for f in table_files(log, "impression")}) // 5)
-        runs: dict[str, list[Found]] = {"dnn": [], "din": []}
+        runs: dict[str, list[Figures]] = {"dnn": [], "din": []}
         for seed in range(options.first, options.first + options.seeds):
             task = read(log, seed, (options.rows, options.test_rows), days, settings)
-            for kind, found in runs.items():
-                found.append(measure(task, kind, names))
-                print(log.name, seed, kind, found[-1], file=sys.stderr, flush=True)
+            for kind, runs_of_kind in runs.items():
+                runs_of_kind.append(measure(task, kind, names))
+                print(log.name, seed, kind, runs_of_kind[-1], file=sys.stderr, flush=True)
         lengths = next(c for c in task.learn.values() if isinstance(c, Ragged)).lengths
-        for kind, found in runs.items():
+        for kind, runs_of_kind in runs.items():
             print(f"\n{log.name}, {kind}: {len(lengths):,} rows, histories of {lengths.float().mean():.1f}, tables "
                   f"{task.sizes}\n")  # fmt: skip
-            table(found)
-    known = ", ".join(f"{n} {version(n)}" for n in (*ARMS, "torch") if n != "ours")
-    print(f"\n{settings}; {known}; Python {platform.python_version()}, "
+            table(runs_of_kind)
+    versions = ", ".join(f"{n} {version(n)}" for n in (*ARMS, "torch") if n != "ours")
+    print(f"\n{settings}; {versions}; Python {platform.python_version()}, "
           f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, load {os.getloadavg()[0]:.1f}")  # fmt: skip
     return 0
 

@@ -23,8 +23,8 @@ DAY, HOUR = 86_400_000, 3_600_000
 
 def one(log: Log, query: str) -> float:
     """The number that a query gives."""
-    found = log.con.execute(query).fetchone()
-    return float(found[0]) if found and found[0] is not None else float("nan")
+    row = log.con.execute(query).fetchone()
+    return float(row[0]) if row and row[0] is not None else float("nan")
 
 
 def figures(root: Path) -> dict[str, float]:

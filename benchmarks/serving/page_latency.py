@@ -71,10 +71,10 @@ def one_round(browser: Browser, url: str) -> dict[str, float]:
     expect(second.locator("#ipl-status .work")).to_be_visible()
     expect(first.locator(DRAFT["draft"])).to_be_visible()
     expect(second.locator(DRAFT["draft"])).to_be_visible()
-    seen: dict[str, float] = {**first.evaluate("window.seen"), **second.evaluate("window.seen")}
+    times: dict[str, float] = {**first.evaluate("window.seen"), **second.evaluate("window.seen")}
     for page in (first, second):
         page.context.close()
-    return seen
+    return times
 
 
 def pictures(browser: Browser, url: str, folder: Path) -> None:
@@ -121,8 +121,8 @@ def main() -> None:
             pictures(browser, url, args.pictures)
         browser.close()
     times = {name: [r[name] for r in rounds] for name in rounds[0]}
-    found = {n: {"median": round(statistics.median(v), 2), "worst": round(max(v), 2)} for n, v in times.items()}
-    print(json.dumps({"rounds": args.rounds, "seconds": found}))
+    summary = {n: {"median": round(statistics.median(v), 2), "worst": round(max(v), 2)} for n, v in times.items()}
+    print(json.dumps({"rounds": args.rounds, "seconds": summary}))
 
 
 if __name__ == "__main__":

@@ -60,10 +60,10 @@ def start(home: Path) -> dict[str, float]:
     past = PastListings.open(home)
     began, cpu = time.perf_counter(), time.process_time()
     services = Services(Settings(home=home), pipeline=FakePipeline(), index=ChromaSearchIndex(past))
-    found = {"s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
+    times = {"s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
     live = len(services.feed.feed.catalog)
     services.close()
-    return {**{name: round(value, 2) for name, value in found.items()}, "on_sale": live}
+    return {**{name: round(value, 2) for name, value in times.items()}, "on_sale": live}
 
 
 def main() -> None:
@@ -77,8 +77,8 @@ def main() -> None:
             (home / name).symlink_to(ipl_home() / name)
         fill(home, args.listings, args.seed)
         fill_index(home, args.seed)
-        found = {when: start(home) for when in ("first", "again")}
-    print(json.dumps({**found, "machine": platform.machine(), "python": platform.python_version()}))
+        times = {when: start(home) for when in ("first", "again")}
+    print(json.dumps({**times, "machine": platform.machine(), "python": platform.python_version()}))
 
 
 if __name__ == "__main__":

@@ -54,13 +54,13 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
     services = Services(Settings(home=home))
     me = services.sellers.only().id
     files = [demo / name for name in PHOTOS]
-    made: list[str] = []
+    draft_ids: list[str] = []
     draft = cost(
-        lambda _: made.append(list(services.draft_writer.start(me, intake(files)))[-1].draft_id),
+        lambda _: draft_ids.append(list(services.draft_writer.start(me, intake(files)))[-1].draft_id),
         count,
     )
     before = services.settings.home / "store.sqlite"
-    categories = iter(made)
+    categories = iter(draft_ids)
 
     def publish(_: int) -> None:
         one = next(categories)
@@ -69,13 +69,13 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
         services.publisher.publish(me, one, key=one)
 
     published = cost(publish, count)
-    media = folder_bytes(services.settings.media_folder) / len(made)
+    media = folder_bytes(services.settings.media_folder) / len(draft_ids)
     services.close()
     return {
         "draft_cpu_s": draft,
         "publish_cpu_s": published,
         "photo_bytes": media,
-        "store_bytes": before.stat().st_size / len(made),
+        "store_bytes": before.stat().st_size / len(draft_ids),
     }
 
 
@@ -122,11 +122,11 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=200)
     args = parser.parse_args()
     demo = Path(__file__).resolve().parents[2] / "demo"
-    found: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
+    costs: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        found |= listings(Path(one), demo, args.drafts)
-        found |= traffic(Path(two), args.items, args.pages, args.orders)
-    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in found.items()}, indent=1))
+        costs |= listings(Path(one), demo, args.drafts)
+        costs |= traffic(Path(two), args.items, args.pages, args.orders)
+    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in costs.items()}, indent=1))
     return 0
 
 

@@ -158,8 +158,8 @@ def write_data(
         len(train) - len(apart),
     )
     (out / "report.json").write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shown = Random(seed).sample(samples["train"], min(SHOWN_SAMPLES, len(samples["train"])))
-    (out / "samples.html").write_text(page(shown), encoding="utf-8")
+    page_samples = Random(seed).sample(samples["train"], min(SHOWN_SAMPLES, len(samples["train"])))
+    (out / "samples.html").write_text(page(page_samples), encoding="utf-8")
     return report
 
 

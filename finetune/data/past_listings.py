@@ -45,12 +45,12 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
     for group in chunks(catalogue.rows(), BATCH):
         files = find_photos([row for row in group if isinstance(row, PlainRow)], catalogue, fetcher)
         for row in group:
-            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
-            if isinstance(made, RowProblem):
-                report.add([made], [])
+            outcome = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
+            if isinstance(outcome, RowProblem):
+                report.add([outcome], [])
             else:
                 report.add([], [True])
-                rows += made
+                rows += outcome
     return rows, report
 
 
@@ -78,8 +78,8 @@ def _photo_rows(
         photos = read_some(files, intake)
     except ValueError as error:
         return RowProblem(row.place, "none of its photos can be used", str(error))
-    said = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
-    listing = {**said, "description": row.description}
+    stated = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
+    listing = {**stated, "description": row.description}
     item = f"{row.seller_id}:{row.listing_id}"
     rows: list[dict[str, Any]] = []
     for number, photo in enumerate(photos):
@@ -88,7 +88,7 @@ def _photo_rows(
         role = "cover" if not number else "label" if labels(photo.image) else "side"
         sender = row.seller_id or UNNAMED
         rows.append({"image": str(file), "sender_id": sender, "item": item, "listing": listing, "role": role})
-    rows[0]["more"] = [made["image"] for made in rows[1:]]
+    rows[0]["more"] = [further["image"] for further in rows[1:]]
     return rows
 
 
@@ -100,12 +100,12 @@ def listing_tasks(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, o
     node = taxonomy.categories.get(listing["category"])
     if node is None:
         return []
-    given = listing.get("attributes") or {}
+    attributes = listing.get("attributes") or {}
     asked = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
-    shown = [a for a in taxonomy.schema(node.name) if a.can_be("seen") and given.get(a.name) in a.values]
-    asked += [Task(a.name, prompts.attribute_question(a), given[a.name]) for a in shown]
+    visible = [a for a in taxonomy.schema(node.name) if a.can_be("seen") and attributes.get(a.name) in a.values]
+    asked += [Task(a.name, prompts.attribute_question(a), attributes[a.name]) for a in visible]
     rng.shuffle(asked)  # each is asked of the photo alone when it serves
-    asked.append(form_task(node.name, {a.name: given[a.name] for a in shown}, taxonomy))
+    asked.append(form_task(node.name, {a.name: attributes[a.name] for a in visible}, taxonomy))
     safe = not find_contacts(f"{listing['title']}\n{listing['description']}")
     written = [listing_task(listing, taxonomy, rng, others) for _ in range(VARIANTS if safe else 0)]
     return [*asked, *filter(None, written)]
@@ -115,6 +115,6 @@ def unanswered(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random) -> l
     """Questions that a photo of nothing but a label leaves open: without them a model forgets to say ``unknown``."""
     if listing["category"] not in taxonomy.categories:
         return []
-    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.known == ("seen",)]
-    asked = rng.sample(seen, min(LABEL_QUESTIONS, len(seen)))
+    visible = [a for a in taxonomy.schema(listing["category"]) if a.values and a.known == ("seen",)]
+    asked = rng.sample(visible, min(LABEL_QUESTIONS, len(visible)))
     return [Task(a.name, prompts.attribute_question(a), prompts.UNKNOWN) for a in asked]

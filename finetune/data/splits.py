@@ -39,10 +39,10 @@ def split_items(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(training rows, validation rows) by the group of each row; one group at least is kept, and one is taught."""
     names = sorted(set(groups), key=_place)
-    kept: set[str] = set()
+    held_out: set[str] = set()
     for name in names[:-1]:
-        if sum(group in kept for group in groups) >= share * len(rows):
+        if sum(group in held_out for group in groups) >= share * len(rows):
             break
-        kept.add(name)
-    train = [dict(row) for row, group in zip(rows, groups, strict=True) if group not in kept]
-    return train, [dict(row) for row, group in zip(rows, groups, strict=True) if group in kept]
+        held_out.add(name)
+    train = [dict(row) for row, group in zip(rows, groups, strict=True) if group not in held_out]
+    return train, [dict(row) for row, group in zip(rows, groups, strict=True) if group in held_out]

@@ -45,18 +45,18 @@ class AlignConfig:
 
 def questions(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
     """Answer words of the category question and of every closed attribute that can be seen."""
-    found = {"category": tuple(category_answers(taxonomy).values())}
-    return {**found, **{attribute.name: attribute.answers for attribute in taxonomy.asked()}}
+    answers = {"category": tuple(category_answers(taxonomy).values())}
+    return {**answers, **{attribute.name: attribute.answers for attribute in taxonomy.asked()}}
 
 
 def answers_of(row: dict[str, Any], taxonomy: Taxonomy) -> dict[str, str]:
     """The answers that may be taught about a photo, by question."""
     node = taxonomy.categories[row["label"]]
-    found = {"category": node.phrase} if row["label_ok"] else {}
+    answers = {"category": node.phrase} if row["label_ok"] else {}
     for attribute in taxonomy.schema(node.name):
         if attribute.values and attribute.can_be("seen") and (answer := annotated_answer(row, attribute)) is not None:
-            found[attribute.name] = answer
-    return found
+            answers[attribute.name] = answer
+    return answers
 
 
 @torch.inference_mode()

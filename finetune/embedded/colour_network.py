@@ -42,19 +42,19 @@ class NetworkConfig:
 
 def features_of(rows: Sequence[Row], masks: Sequence[np.ndarray], model: Path, file: Path | None) -> np.ndarray:
     """float32 [rows, n] of every photo; ``file`` (.npz) keeps them."""
-    known: dict[str, np.ndarray] = {}
+    by_name: dict[str, np.ndarray] = {}
     if file is not None and file.is_file():
-        with np.load(file, allow_pickle=False) as kept:
-            known = dict(zip(kept["names"].tolist(), kept["features"].astype(np.float32), strict=True))
+        with np.load(file, allow_pickle=False) as stored:
+            by_name = dict(zip(stored["names"].tolist(), stored["features"].astype(np.float32), strict=True))
     names = [Path(row["image"]).name for row in rows]
-    if missing := [i for i, name in enumerate(names) if name not in known]:
+    if missing := [i for i, name in enumerate(names) if name not in by_name]:
         describe = Features(model)
         for i in missing:
             mask = masks[i] if usable(masks[i]) else None
-            known[names[i]] = describe(open_photo(rows[i]["image"]), mask)
+            by_name[names[i]] = describe(open_photo(rows[i]["image"]), mask)
         if file is not None:
-            np.savez(file, names=np.array(list(known)), features=np.stack(list(known.values())).astype(np.float16))
-    return np.stack([known[name] for name in names])
+            np.savez(file, names=np.array(list(by_name)), features=np.stack(list(by_name.values())).astype(np.float16))
+    return np.stack([by_name[name] for name in names])
 
 
 def folds_of(rows: Sequence[Row], seed: int) -> np.ndarray:

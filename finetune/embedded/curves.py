@@ -17,8 +17,8 @@ _LEAST = 1e-3
 
 def logit(p: np.ndarray) -> np.ndarray:
     """Log odds."""
-    kept = np.clip(p, _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(kept / (1 - kept)))
+    clipped = np.clip(p, _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 class Fitted:
@@ -27,8 +27,10 @@ class Fitted:
     def __init__(self, raw: np.ndarray, right: np.ndarray, settled: np.ndarray) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self.count, kept = raw.shape[1], settled.ravel() > 0
-        self.model = LogisticRegression(C=1.0, max_iter=500).fit(self._inputs(raw)[kept], right.ravel()[kept])
+        self.count, is_settled = raw.shape[1], settled.ravel() > 0
+        self.model = LogisticRegression(C=1.0, max_iter=500).fit(
+            self._inputs(raw)[is_settled], right.ravel()[is_settled]
+        )
 
     def _inputs(self, raw: np.ndarray) -> Any:
         from scipy.sparse import csr_array, hstack

@@ -136,10 +136,10 @@ def predict(model: TunedTower, views: Views, side: int) -> dict[str, dict[str, T
             pixels = normalise(photos[start : start + 32, edge : edge + side, edge : edge + side])
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 both = [model(pixels), model(pixels.flip(3))]
-            for head, kept in parts.items():
+            for head, batches in parts.items():
                 squash = torch.sigmoid if head in ANY_OF else lambda x: x.softmax(-1)
-                kept.append(torch.stack([squash(v[head].float()) for v in both]).mean(0))
-        out[name] = {head: torch.cat(kept) for head, kept in parts.items()}
+                batches.append(torch.stack([squash(v[head].float()) for v in both]).mean(0))
+        out[name] = {head: torch.cat(batches) for head, batches in parts.items()}
     out["both"] = {head: (out["whole"][head] + out["crop"][head]) / 2 for head in model.heads}
     return out
 
@@ -271,8 +271,8 @@ def train(data: Path, base: Path, out: Path, work: Path, cfg: EyesConfig, stage:
         cpu = round(time.process_time() - began)
         line: dict[str, Any] = {"epoch": run.done, "side": side, "loss": round(loss, 4), "cpu_s": cpu}
         if run.done == run.epochs:
-            seen = predict(run.averaged, unseen, cfg.side)
-            result = {view: measure(validation, p, values) for view, p in seen.items()}
+            predictions = predict(run.averaged, unseen, cfg.side)
+            result = {view: measure(validation, p, values) for view, p in predictions.items()}
             save(run.averaged.state_dict(), values, types, cfg.side, out)
             line |= result
         print(json.dumps(line), flush=True)
@@ -289,9 +289,9 @@ def first_weights(model: TunedTower, base: Path) -> None:
         return
     from safetensors.torch import load_file
 
-    own = model.state_dict()
-    kept = {n: t.float() for n, t in load_file(base).items() if n in own and own[n].shape == t.shape}
-    model.load_state_dict(kept, strict=False)
+    state = model.state_dict()
+    matching = {n: t.float() for n, t in load_file(base).items() if n in state and state[n].shape == t.shape}
+    model.load_state_dict(matching, strict=False)
 
 
 def main() -> int:

@@ -60,9 +60,9 @@ def targets(
     for name in ONE_OF:
         index = {value: i for i, value in enumerate(values[name])}
         goal[name] = torch.tensor([index.get(row[name], 0) for row in rows])
-        known = torch.tensor([row[name] in index and (name != "label" or row["label_ok"]) for row in rows])
+        is_usable = torch.tensor([row[name] in index and (name != "label" or row["label_ok"]) for row in rows])
         guessed = torch.tensor([name in row["guess"] for row in rows])
-        weight[name] = torch.where(guessed, weak if name in WEAK_KEYS else 0.0, 1.0) * known
+        weight[name] = torch.where(guessed, weak if name in WEAK_KEYS else 0.0, 1.0) * is_usable
     for name in ANY_OF:
         goal[name] = torch.tensor([[float(v in row[name]) for v in values[name]] for row in rows])
         weight[name] = torch.ones_like(goal[name])
@@ -76,14 +76,14 @@ def measure(rows: list[dict[str, Any]], p: dict[str, Tensor], values: dict[str, 
     Of these, as many as are there, the likeliest first: which share is there, where the photo settles it.
     """
     closed = {name: p[name] for name in ("label", *ATTRIBUTES) if name in p}
-    got = score([{**row, "condition": ["none-visible"]} for row in rows], closed, values)
+    scores = score([{**row, "condition": ["none-visible"]} for row in rows], closed, values)
     types = [values["item_type"][i] for i in p["item_type"].argmax(1).tolist()]
-    known = [(t == row["item_type"]) for t, row in zip(types, rows, strict=True) if row["item_type"]]
+    types_right = [(t == row["item_type"]) for t, row in zip(types, rows, strict=True) if row["item_type"]]
     goal, weight = (each["details"] for each in targets(rows, values))
     order = (p["details"] * weight).flatten().argsort(descending=True)[: int(goal.sum())]
     return {
-        **got,
-        "item_type": round(float(np.mean(known)), 4),
+        **scores,
+        "item_type": round(float(np.mean(types_right)), 4),
         "details": round(goal.flatten()[order].mean().item(), 4),
     }
 
@@ -105,12 +105,12 @@ def save(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {
+    tensors = {
         name: (t if "running_" in name or not t.is_floating_point() else t.half()).contiguous()
         for name, t in state.items()
         if not name.endswith("num_batches_tracked")
     }
-    save_file(kept, folder / "eyes.tmp")
+    save_file(tensors, folder / "eyes.tmp")
     (folder / "eyes.tmp").replace(folder / "eyes.safetensors")
     facts = {"architecture": ARCHITECTURE, "side": side, "any_of": list(ANY_OF), "values": values, "types": types}
     (folder / "eyes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

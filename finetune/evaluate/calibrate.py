@@ -149,8 +149,8 @@ def _minimised(cases: Sequence[Case], names: Sequence[str]) -> tuple[dict[str, f
         return float(np.mean(logsumexp(pool, axis=1) - logsumexp(pool + right, axis=1)))
 
     start = np.full(len(names), 1.0 / len(names))
-    found = minimize(loss, start, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
-    return dict(zip(names, found.x.tolist(), strict=True)), float(found.fun)
+    fitted = minimize(loss, start, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
+    return dict(zip(names, fitted.x.tolist(), strict=True)), float(fitted.fun)
 
 
 def fit_form_weights(rows: Sequence[Row], views: Sequence[Views]) -> dict[str, float]:

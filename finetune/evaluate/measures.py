@@ -70,10 +70,10 @@ def scores_of(counts: np.ndarray) -> dict[str, Any]:
         by_attribute[name] = {
             "precision": share(r, r + w), "recall": share(r, r + m), "f1": each[name], "stated": int(r + w),
         }  # fmt: skip
-    known = [value for value in each.values() if not np.isnan(value)]
+    defined = [value for value in each.values() if not np.isnan(value)]
     return {
         "micro_f1": f1(right, wrong, missed),
-        "macro_f1": float(np.mean(known)) if known else float("nan"),
+        "macro_f1": float(np.mean(defined)) if defined else float("nan"),
         "precision": share(right, right + wrong),
         "recall": share(right, right + missed),
         "each": each,

@@ -195,18 +195,18 @@ class Predictions:
         result = Counter[str]()
         for row, (folded, tokens, marks, probabilities) in zip(self.rows, self.parts, strict=True):
             matches = decode(tokens, probabilities, self.tagger.classes, threshold, min(extend, threshold))
-            found = merge(folded, [*matches, *(m for m in marks if m[0] != "domain")])
-            inside = {i for s in found for i in range(s.start, s.end)}
+            spans = merge(folded, [*matches, *(m for m in marks if m[0] != "domain")])
+            inside = {i for s in spans for i in range(s.start, s.end)}
             for contact in row["contacts"]:
                 marks_of = [i for i in range(contact["start"], contact["end"]) if row["text"][i].isalnum()]
                 result["matched"] += sum(i in inside for i in marks_of) >= 0.9 * len(marks_of)
                 result["contacts"] += 1
-            result["spans"] += len(found)
+            result["spans"] += len(spans)
             result["right"] += sum(
-                any(s.start < c["end"] and c["start"] < s.end for c in row["contacts"]) for s in found
+                any(s.start < c["end"] and c["start"] < s.end for c in row["contacts"]) for s in spans
             )
             result["clean"] += not row["contacts"]
-            result["alarms"] += not row["contacts"] and bool(found)
+            result["alarms"] += not row["contacts"] and bool(spans)
         return result
 
 
@@ -246,9 +246,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for seed, author in enumerate(AUTHORS):
         training = [row for row in rows if row["author"] != author]
         clean = [row["text"] for row in training if not row["contacts"]]
-        shown = [(plain(row), SHARES[row["author"]]) for row in training]
-        shown += [((text, []), 1.0) for text in random.Random(seed).sample(ordinary, 5_000)]
-        networks.append(train_network(shown, [*clean, *ordinary[:3_000]], epochs=args.epochs, seed=seed, words=words))
+        samples = [(plain(row), SHARES[row["author"]]) for row in training]
+        samples += [((text, []), 1.0) for text in random.Random(seed).sample(ordinary, 5_000)]
+        networks.append(train_network(samples, [*clean, *ordinary[:3_000]], epochs=args.epochs, seed=seed, words=words))
         save(networks[-1:], _settings(1, args.epochs, words), args.out)
         unseen.append(Predictions([row for row in rows if row["author"] == author], Tagger(args.out)))
     threshold, extend = choose(unseen)

@@ -108,11 +108,11 @@ def answers(
 ) -> list[Answer]:
     """The pool's answer to a question about each listing that states one."""
     weights = calibration.of(question).weights
-    found = []
+    out = []
     for case in cases_of(listings, question, taxonomy, base) if any(weights.values()) else ():
         if pool := combine(case.sources, weights):
-            found.append(Answer(case.row["listing"], *best(pool), next(iter(case.truths))))
-    return found
+            out.append(Answer(case.row["listing"], *best(pool), next(iter(case.truths))))
+    return out
 
 
 def cross_fitted(

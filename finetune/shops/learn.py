@@ -38,7 +38,7 @@ SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by
 MOST_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
 LEAST_LISTINGS = 20
 LEAST_BRAND = 2  # rows of a brand, for print to be read against it
-_KNOWN_AS = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
+_SHARED_TABLE = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
 Tell = Callable[[str], None]
 
 
@@ -68,18 +68,18 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         taxonomy = load_taxonomy(version / TAXONOMY)
         (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
-        made = Import(
+        importer = Import(
             _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-            features=observer.features, known_as=_KNOWN_AS,
+            features=observer.features, known_as=_SHARED_TABLE,
         )  # fmt: skip
-        rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
+        rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
         if rows.kept < LEAST_LISTINGS:
             why = "; ".join(line.strip() for line in rows.lines())
             raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
-        rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
+        rag_index.build(importer.records(), version / INDEX, encoders.info, contact_check=importer.check)
         questions = [CATEGORY, *words.values]
         share = MOST_LISTINGS / rows.kept
-        listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
+        listings = [listing for listing in importer.photo_features() if _place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
         title_pattern((record for record, _, _ in listings), spoken).save(version)
@@ -95,7 +95,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
         remarks = [*words.remarks, *rows.lines()]
         write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
-    made.done()
+    importer.done()
     shop.use(version)
     return Learned(version, rows.kept, list(heads.values))
 
@@ -114,8 +114,8 @@ def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, ta
     Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
     """
     dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.ours == DROP}
-    own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
-    glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
+    shop_columns = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
+    glossary = Glossary({**ours.glossary.columns, **shop_columns}, dropped, ours.glossary.attributes)
     return open_catalogue(
         table.path, vocabulary_of(taxonomy), columns.no_vectors,
         given={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
@@ -132,13 +132,13 @@ def _examples(
 
     So are the votes of past listings counted: heads and votes know the same others.
     """
-    shown = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
-    if not shown:
+    photo_rows = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
+    if not photo_rows:
         raise DataError("No listing has a photo that can be read: name the folder of the photos with --photos DIR.")
     records = [record for record, _, _ in listings]
     sellers = {r.seller_id for r in records if r.seller_id != r.listing_id}
     groups = [r.seller_id if len(sellers) > 1 else r.listing_id for r in records]
-    examples = fitting.Examples(np.stack([row for _, row in shown]), np.array([i for i, _ in shown]), groups)
+    examples = fitting.Examples(np.stack([row for _, row in photo_rows]), np.array([i for i, _ in photo_rows]), groups)
     stated = {q: [r.category if q == CATEGORY else r.attributes.get(q) for r in records] for q in questions}
     return examples, stated
 
@@ -169,10 +169,10 @@ def _observed(
         digest, file = next(iter(files.items()))
         (photo,) = intake([file])
         past.remember(photo, vectors[record.listing_id])
-        near = past.find([photo], category=None, seller_id=record.seller_id)
+        neighbours = past.find([photo], category=None, seller_id=record.seller_id)
         by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
-        seen = in_a_draft(observer.observe(digest, photo), taxonomy, by_heads, near)
+        observations = in_a_draft(observer.observe(digest, photo), taxonomy, by_heads, neighbours)
         truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
-        yield Observed(record.listing_id, seen, truths, examples.groups[i])
+        yield Observed(record.listing_id, observations, truths, examples.groups[i])
         if number % 50 == 0:
             tell(f"{number} of {len(chosen)} listings looked at")

@@ -65,17 +65,19 @@ class PhotoObserver:
         return [Observation.model_validate(row) for row in self._cache[key]["observations"]]
 
     def _observed(self, photo: Photo) -> list[Observation]:
-        taxonomy, seen = load_taxonomy(DEFAULT_FILE), list[Observation]()
+        taxonomy, observations = load_taxonomy(DEFAULT_FILE), list[Observation]()
         rules = Rules(taxonomy, Calibration.load(self.folder))
         request = DraftRequest(photos=(photo,))
-        context = Context(request, taxonomy, rules.calibration, partial(Decision, seen, 1, rules), observations=seen)
+        context = Context(
+            request, taxonomy, rules.calibration, partial(Decision, observations, 1, rules), observations=observations
+        )
         for source in self._sources:
-            seen.extend(source.observe(request.photos, context))
-        return seen
+            observations.extend(source.observe(request.photos, context))
+        return observations
 
 
 def in_a_draft(
-    observations: Sequence[Observation], taxonomy: Taxonomy, heads: Mapping[str, Distribution], near: Neighbours
+    observations: Sequence[Observation], taxonomy: Taxonomy, heads: Mapping[str, Distribution], neighbours: Neighbours
 ) -> list[Observation]:
     """What a draft of the shop's is decided from: observations in our words, its heads, and the votes of past listings.
 
@@ -89,7 +91,7 @@ def in_a_draft(
         Observation(source="heads", question=question, photo=0, probabilities=shares(distribution))
         for question, distribution in heads.items()
     ]
-    return [*words, *taught, *vote_observations(near)]
+    return [*words, *taught, *vote_observations(neighbours)]
 
 
 def by_name(values: Sequence[str], row: np.ndarray) -> dict[str, float]:

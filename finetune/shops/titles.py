@@ -30,7 +30,7 @@ def title_pattern(records: Iterable[IndexRecord], attributes: Sequence[str]) -> 
                 if (place := _place(value, title)) is not None:
                     places[name].append(place / len(title))
     nouns = {kind: noun for kind, counts in ends.items() if (noun := _noun(kind, counts, kinds[kind]))}
-    mean = {name: sum(found) / len(found) for name, found in places.items() if len(found) >= NAMED * stated[name]}
+    mean = {name: sum(ranks) / len(ranks) for name, ranks in places.items() if len(ranks) >= NAMED * stated[name]}
     return TitlePattern([*sorted(mean, key=lambda name: mean[name]), CATEGORY], nouns)
 
 

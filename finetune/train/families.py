@@ -113,8 +113,8 @@ def family_of(model_type: str) -> Family:
     for family in FAMILIES:
         if model_type in family.model_types:
             return family
-    known = ", ".join(kind for family in FAMILIES for kind in family.model_types)
+    supported = ", ".join(kind for family in FAMILIES for kind in family.model_types)
     raise TuneError(
-        f"Models of type {model_type!r} are not in the table of finetune/train/families.py ({known}); add a row with "
-        "the prefixes of their vision tower, projector and language model."
+        f"Models of type {model_type!r} are not in the table of finetune/train/families.py ({supported}); add a row "
+        "with the prefixes of their vision tower, projector and language model."
     )

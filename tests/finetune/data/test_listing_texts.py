@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from finetune.data.listing_texts import Known, listing_task, stacked
+from finetune.data.listing_texts import AllowedClaims, claimed_part, listing_task
 from finetune.data.past_listings import listing_tasks
 from listing.say.claims import Claim
 from listing.say.write import checked
@@ -12,7 +12,7 @@ from listing.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()
 CLAIMS = {("colour", "black"), ("audience", "men"), ("sleeve", "short"), ("neckline", "crew")}
-KNOWN = Known("t-shirt", TAXONOMY.categories["T-Shirt"], frozenset(CLAIMS))
+KNOWN = AllowedClaims("t-shirt", TAXONOMY.categories["T-Shirt"], frozenset(CLAIMS))
 LISTING = {
     "category": "T-Shirt",
     "title": "Acme Men Printed Black T-shirt",
@@ -36,7 +36,7 @@ LISTING = {
     ],
 )
 def test_what_no_claim_covers_goes_and_the_rest_keeps_its_order(text, kept):
-    assert stacked(text, KNOWN) == kept
+    assert claimed_part(text, KNOWN) == kept
 
 
 def test_a_target_says_what_its_prompt_says_in_the_catalogues_words():

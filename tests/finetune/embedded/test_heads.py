@@ -7,7 +7,7 @@ import torch
 
 from finetune.data.details import read_details
 from finetune.embedded.curves import GRID, Fitted
-from finetune.embedded.heads import FOLDS, Problem, folds_of, said
+from finetune.embedded.heads import FOLDS, Problem, folds_of, head_shares
 from finetune.embedded.questions import annotate, targets, vocabularies
 
 
@@ -25,7 +25,7 @@ def test_a_head_learns_what_is_there_and_leaves_out_what_is_not_settled() -> Non
     for weight in (1.0, 0.0):  # 0: the targets of what is not settled are wrong
         task = problem(weight)
         head = task.fitted(0.01)
-        there = said(head, task.inputs[:, None], several=True) > 0.5
+        there = head_shares(head, task.inputs[:, None], several=True) > 0.5
         assert (there == (task.inputs[:, :2] > 0)).float().mean() > 0.95
 
 
