@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from finetune.data.photosets import open_photo
+from finetune.data.photosets import open_photo, per_photo
 from listing.observe.networks.colour_network import Features, Heads
 from listing.observe.networks.foreground import usable
 
@@ -41,20 +42,14 @@ class NetworkConfig:
 
 
 def features_of(rows: Sequence[Row], masks: Sequence[np.ndarray], model: Path, file: Path | None) -> np.ndarray:
-    """float32 [rows, n] of every photo; ``file`` (.npz) keeps them."""
-    by_name: dict[str, np.ndarray] = {}
-    if file is not None and file.is_file():
-        with np.load(file, allow_pickle=False) as stored:
-            by_name = dict(zip(stored["names"].tolist(), stored["features"].astype(np.float32), strict=True))
-    names = [Path(row["image"]).name for row in rows]
-    if missing := [i for i, name in enumerate(names) if name not in by_name]:
-        describe = Features(model)
-        for i in missing:
-            mask = masks[i] if usable(masks[i]) else None
-            by_name[names[i]] = describe(open_photo(rows[i]["image"]), mask)
-        if file is not None:
-            np.savez(file, names=np.array(list(by_name)), features=np.stack(list(by_name.values())).astype(np.float16))
-    return np.stack([by_name[name] for name in names])
+    """float32 [rows, n] of every photo; ``file`` (.npz) stores them."""
+    features = cache(lambda: Features(model))
+
+    def describe(number: int) -> np.ndarray:
+        mask = masks[number] if usable(masks[number]) else None
+        return features()(open_photo(rows[number]["image"]), mask).astype(np.float16)
+
+    return np.stack(per_photo(rows, file, "features", describe)).astype(np.float32)
 
 
 def folds_of(rows: Sequence[Row], seed: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from finetune.data.details import read_details
-from finetune.data.photosets import open_photo
+from finetune.data.photosets import open_photo, per_photo
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.curves import Fitted
@@ -49,17 +49,12 @@ Head = tuple[Tensor, Tensor]  # weight [answers, n], bias [answers]
 
 
 def features_of(rows: Sequence[Row], tower: EvidenceTower, file: Path) -> np.ndarray:
-    """float16 [photos, 4 views, n]; ``file`` keeps them, and is written every 500 photos."""
-    by_name: dict[str, np.ndarray] = {}
-    if file.is_file():
-        with np.load(file, allow_pickle=False) as stored:
-            by_name = dict(zip(stored["names"].tolist(), stored["features"], strict=True))
-    todo = [row for row in rows if Path(row["image"]).name not in by_name]
-    for number, row in enumerate(todo, 1):
-        by_name[Path(row["image"]).name] = tower.pooled(open_photo(row["image"]))[1].numpy().astype(np.float16)
-        if number % 500 == 0 or number == len(todo):
-            np.savez(file, names=np.array(list(by_name)), features=np.stack(list(by_name.values())))
-    return np.stack([by_name[Path(row["image"]).name] for row in rows])
+    """float16 [photos, 4 views, n]; ``file`` stores them."""
+
+    def pooled(number: int) -> np.ndarray:
+        return tower.pooled(open_photo(rows[number]["image"]))[1].numpy().astype(np.float16)
+
+    return np.stack(per_photo(rows, file, "features", pooled))
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def test_an_interrupted_assembly_leaves_nothing_behind(tmp_path, monkeypatch, er
         raise error
 
     monkeypatch.setattr(assemble, "_text_encoder", lambda *_: None)
-    monkeypatch.setattr(assemble, "_make", fails)
+    monkeypatch.setattr(assemble, "_assemble_in", fails)
     with pytest.raises(AssemblyError, match=said):
         assemble.assemble(tmp_path)
     assert list((tmp_path / "models").iterdir()) == []
