@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment
 
+from finetune.data.files import write_lines
 from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
 from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks
@@ -149,8 +150,7 @@ def write_data(
         samples[name] = [s for row in part for s in _samples(row, teach, out, rng)]
         if not samples[name]:
             raise DataError(f"No sample for {name}: photos of at least two senders or two different things are needed.")
-        text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
-        (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        write_lines(out / f"{name}.jsonl", samples[name])
     report = DataReport(
         whole,
         {name: len(part) for name, part in samples.items()},

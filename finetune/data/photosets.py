@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from finetune.data.files import read_lines
 from finetune.errors import DataError
 from listing.taxonomy import load_taxonomy
 
@@ -28,7 +28,7 @@ def read_annotations(folder: Path) -> list[dict[str, Any]]:
     file = folder / "annotations.jsonl"
     if not file.is_file():
         raise DataError(f"{folder} holds no annotations.jsonl; name a folder with photos and annotations (--data DIR).")
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = read_lines(file)
     for number, row in enumerate(rows, 1):
         if "image" not in row or "sender_id" not in row:
             raise DataError(f"{file}, line {number}: `image` and `sender_id` are required.")

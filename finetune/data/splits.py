@@ -1,8 +1,9 @@
-"""What is kept for validation: whole senders, since similar garments recur within one; of one sender, whole items."""
+"""Splits for validation: by whole senders, since similar garments recur within one; of one sender, by whole items."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,3 +47,11 @@ def split_items(
         held_out.add(name)
     train = [dict(row) for row, group in zip(rows, groups, strict=True) if group not in held_out]
     return train, [dict(row) for row, group in zip(rows, groups, strict=True) if group in held_out]
+
+
+def sender_folds(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
+    """The fold of each row: senders whole, in turn by their numbers of rows."""
+    rows_of = Counter(row["sender_id"] for row in rows)
+    order = sorted(rows_of, key=lambda sender: (-rows_of[sender], str(sender)))
+    fold = {sender: number % count for number, sender in enumerate(order)}
+    return [fold[row["sender_id"]] for row in rows]

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import split_rows
-from finetune.data.tasks import annotated_answer
+from finetune.data.tasks import visible_answers
 from finetune.embedded.tower import augment, normalise, sampling_weights
 from listing.backends.local import LocalBackend
 from listing.prompts import category_answers
@@ -51,12 +51,8 @@ def questions(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
 
 def answers_of(row: dict[str, Any], taxonomy: Taxonomy) -> dict[str, str]:
     """The answers that may be taught about a photo, by question."""
-    node = taxonomy.categories[row["label"]]
-    answers = {"category": node.phrase} if row["label_ok"] else {}
-    for attribute in taxonomy.schema(node.name):
-        if attribute.values and attribute.can_be("seen") and (answer := annotated_answer(row, attribute)) is not None:
-            answers[attribute.name] = answer
-    return answers
+    answers = {"category": taxonomy.categories[row["label"]].phrase} if row["label_ok"] else {}
+    return {**answers, **{attribute.name: answer for attribute, answer in visible_answers(row, taxonomy)}}
 
 
 @torch.inference_mode()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch.nn import functional as F
 
 from finetune.data.details import read_details
 from finetune.data.photosets import open_photo, per_photo
-from finetune.data.splits import split_rows
+from finetune.data.splits import sender_folds, split_rows
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.curves import Fitted
 from finetune.embedded.questions import (
@@ -110,14 +109,6 @@ def head_shares(head: Head, views: Tensor, several: bool) -> Tensor:
     return (logits.sigmoid() if several else logits.softmax(-1)).mean(1)
 
 
-def folds_of(rows: Sequence[Row]) -> np.ndarray:
-    """The fold of each photo, int [photos]: senders whole, in turn by their photo counts."""
-    counts = Counter(row["sender_id"] for row in rows)
-    order = sorted(counts, key=lambda s: (-counts[s], str(s)))
-    fold = {sender: number % FOLDS for number, sender in enumerate(order)}
-    return np.array([fold[row["sender_id"]] for row in rows])
-
-
 def base_rates(goal: Tensor, weight: Tensor, answers: int) -> Tensor:
     """Log odds [answers] of each answer, or log shares of one of them."""
     if goal.ndim == 1:
@@ -161,7 +152,7 @@ def main() -> None:
         answers[name] = head_shares(head, views[len(train) :], name in ANY_OF)
         heads[name] = (head[0] / deviation, head[1] - head[0] @ (mean / deviation))
         if name in ANY_OF:
-            crossed = problem.crossed(views[: len(train)], folds_of(train), strength).numpy()
+            crossed = problem.crossed(views[: len(train)], np.array(sender_folds(train, FOLDS)), strength).numpy()
             fitted = Fitted(crossed, goal[name].numpy(), weight[name].numpy())
             curves[name] = fitted.curves(values[name])
             print(

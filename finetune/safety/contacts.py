@@ -9,7 +9,6 @@ and float16 weights and settings in one safetensors file, and a line of figures 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
 import random
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from finetune.data.files import read_lines
 from finetune.safety import goods
 from finetune.safety.augment import Augmenter, Row, number_words
 from finetune.safety.network import Bags, NetworkConfig, TaggerNetwork, bag_tensors
@@ -51,11 +51,6 @@ _LIKE_CONTACTS = re.compile(
 )
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a set file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def plain(row: dict[str, Any]) -> Row:
     """A set's row as text and spans."""
     return row["text"], [(c["start"], c["end"], c["kind"]) for c in row["contacts"]]
@@ -63,9 +58,7 @@ def plain(row: dict[str, Any]) -> Row:
 
 def captions() -> list[str]:
     """Ordinary titles and descriptions."""
-    with gzip.open(CAPTIONS, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    return [row[key] for row in rows for key in ("title", "description") if row.get(key)]
+    return [row[key] for row in read_lines(CAPTIONS) for key in ("title", "description") if row.get(key)]
 
 
 def goods_texts() -> list[str]:
@@ -240,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args(argv)
-    rows = [row for name in ("train", "development") for row in read_rows(SETS / f"{name}.jsonl")]
+    rows = [row for name in ("train", "development") for row in read_lines(SETS / f"{name}.jsonl")]
     ordinary, words = [*captions(), *goods_texts()], number_words()
     networks, unseen = list[TaggerNetwork](), list[Predictions]()
     for seed, author in enumerate(AUTHORS):

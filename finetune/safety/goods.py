@@ -8,7 +8,6 @@ that are written are learned from all rows of the training and the development s
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
+from finetune.data.files import read_lines
 from listing.observe.printed.brands import brand_names
 from listing.safety.prohibited_goods import (
     THRESHOLDS_FILE,
@@ -63,8 +63,7 @@ class Recipe:
 def read_rows(folder: Path = SETS) -> list[Row]:
     """Rows of the training sets, of what is in the catalogue already, and of the development set."""
     train, disguised, development = (
-        [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("train", "disguised", "development")
+        read_lines(folder / f"{name}.jsonl") for name in ("train", "disguised", "development")
     )
     train += disguised
     texts = {row["text"].casefold() for row in train}
@@ -81,8 +80,7 @@ def catalogue() -> Iterator[tuple[str | None, str]]:
     """Honest texts by category: a thousand listings of the index's sample, whole or in part, the names of all
     categories, alone and in the shortest of texts, and every brand's name.
     """
-    with gzip.open(SAMPLE_FOLDER / "listings.jsonl.gz", "rt", encoding="utf-8") as file:
-        listings = [json.loads(line) for line in file]
+    listings = read_lines(SAMPLE_FOLDER / "listings.jsonl.gz")
     random.Random(5).shuffle(listings)
     for number, listing in enumerate(listings[:1_000]):
         title, _, description = listing["text"].partition("\n")

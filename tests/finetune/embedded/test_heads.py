@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from finetune.data.details import read_details
+from finetune.data.splits import sender_folds
 from finetune.embedded.curves import GRID, Fitted
-from finetune.embedded.heads import FOLDS, Problem, folds_of, head_shares
+from finetune.embedded.heads import FOLDS, Problem, head_shares
 from finetune.embedded.questions import annotate, targets, vocabularies
 
 
@@ -31,7 +32,7 @@ def test_a_head_learns_what_is_there_and_leaves_out_what_is_not_settled() -> Non
 
 def test_no_head_judges_the_photos_that_it_was_fitted_on() -> None:
     rows = [{"sender_id": number % 10} for number in range(400)]
-    folds = folds_of(rows)
+    folds = np.array(sender_folds(rows, FOLDS))
     assert set(folds.tolist()) == set(range(FOLDS))
     assert len({(row["sender_id"], fold) for row, fold in zip(rows, folds.tolist(), strict=True)}) == 10
     task = problem()

@@ -14,7 +14,7 @@ from app.cli.main import main
 from finetune.data.splits import is_validation_sender
 from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM
-from finetune.evaluate.calibrate import Case, fit, fit_weights, halves, threshold
+from finetune.evaluate.calibrate import Case, fit, fit_weights, threshold
 from finetune.evaluate.evaluation import EvaluationPlan, closed, observe, run_evaluation, write_calibration
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from finetune.evaluate.row_cache import RowCache
@@ -171,12 +171,6 @@ def test_a_threshold_keeps_the_precision_that_was_asked_for() -> None:
     kept = [right for p, right in stated if p >= lowest]
     assert sum(kept) / len(kept) >= 0.93
     assert threshold([(0.9, 1)] * 3, 0.93) == 0.98  # too few to tell
-
-
-def test_no_sender_stands_in_both_halves() -> None:
-    one, two = halves(ROWS)
-    assert not {ROWS[i]["sender_id"] for i in one} & {ROWS[i]["sender_id"] for i in two}
-    assert sorted([*one, *two]) == list(range(len(ROWS)))
 
 
 def test_a_calibration_is_written_where_drafts_look_for_it(tmp_path: Path) -> None:
