@@ -12,7 +12,6 @@ seconds a photo of all its processes from then on, which other work on the machi
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import filecmp
 import json
@@ -26,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.common import arguments
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 
@@ -112,10 +112,8 @@ def kill_a_worker(driver: int) -> str:
 
 def main() -> int:
     """Run them one after the other and compare; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=500)
+    parser = arguments(__doc__, photos=500, data=data_root() / "clothing_cc0")
     parser.add_argument("--workers", type=int, default=2, help="Ray actors (default: 2)")
-    parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=RUNS, help="which runs, the first is compared with")
     args = parser.parse_args()
     ray = ["--engine", "ray", "--workers", str(args.workers)]

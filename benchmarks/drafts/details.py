@@ -10,7 +10,6 @@ file to the first one, paired by photo.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.details import PART, PARTS, details_of, read_details, second_parts
+from finetune.data.files import read_lines
 from finetune.evaluate.measures import distinct_2, mean_words, share
 
 Row = dict[str, Any]
@@ -84,8 +84,7 @@ def main() -> None:
     files = dict(argument.split("=", 1) for argument in sys.argv[1:])
     drafts: dict[str, dict[str, Row]] = {}
     for name, file in files.items():
-        lines = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
-        drafts[name] = {Path(line["annotation"]["image"]).name: line["draft"] for line in lines}
+        drafts[name] = {Path(line["annotation"]["image"]).name: line["draft"] for line in read_lines(file)}
     photos = sorted(set.intersection(*(set(d) for d in drafts.values())))
     keys: list[str] = []
     sums = {}

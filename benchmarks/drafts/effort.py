@@ -18,8 +18,6 @@ a tap into it, letters until the detail is the first of those that hold them, an
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
@@ -30,6 +28,8 @@ from typing import Any
 
 import yaml
 
+from benchmarks.common import arguments
+from finetune.data.files import read_lines
 from listing.lexicon import load_lexicon, plain
 from listing.say.ask import MOST, SHOWN, searchable
 from listing.say.claims import NAME, Claim
@@ -280,12 +280,11 @@ def recalls(name: str, pairs: Sequence[tuple[Draft, Row]], taxonomy: Taxonomy) -
 
 def read(file: Path) -> list[tuple[Draft, Row]]:
     """Drafts with their annotations."""
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [(Draft.model_validate(line["draft"]), line["annotation"]) for line in lines]
+    return [(Draft.model_validate(line["draft"]), line["annotation"]) for line in read_lines(file)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("sets", nargs="+", metavar="NAME=FILE")
     entries = [entry.partition("=") for entry in parser.parse_args().sets]
     print(table({name: read(Path(file)) for name, _, file in entries}, load_taxonomy()))

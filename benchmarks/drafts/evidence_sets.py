@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.common import arguments
+from finetune.data.files import read_lines as read_set
 
 if TYPE_CHECKING:
     from listing.taxonomy import Taxonomy
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Report = dict[str, Any]
 ENOUGH = 0.9  # share of a contact's letters and digits that must be covered
-
-
-def read_set(path: str | Path) -> list[Row]:
-    """Rows of a set file."""
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def ratio(part: int, whole: int) -> float:
@@ -220,7 +216,7 @@ KINDS: dict[str, Callable[[list[Row]], Report]] = {f.__name__: f for f in (conta
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("file")
     parser.add_argument("--errors", type=int, default=0, help="how many wrong rows to print")

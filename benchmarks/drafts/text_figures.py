@@ -9,15 +9,15 @@ same photos; those that these texts still make are counted.
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
+from benchmarks.common import arguments
 from benchmarks.drafts.effort import GOES_WITHOUT_SAYING, Row, Truth, read, unsaid
+from finetune.data.files import read_lines
 from listing.schema import Draft
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -86,7 +86,7 @@ def figures(pairs: Sequence[Pair], taxonomy: Taxonomy) -> Iterator[tuple[str, fl
 
 def read_claims(pairs: Sequence[Pair], file: Path) -> Iterator[tuple[str, float]]:
     """(what, figure) of the judged claims that the texts still make."""
-    judged = {row["image"]: row["claims"] for row in map(json.loads, file.read_text(encoding="utf-8").splitlines())}
+    judged = {row["image"]: row["claims"] for row in read_lines(file)}
     still = [
         claim
         for draft, row in pairs
@@ -102,7 +102,7 @@ def read_claims(pairs: Sequence[Pair], file: Path) -> Iterator[tuple[str, float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--read", type=Path)
     args = parser.parse_args()

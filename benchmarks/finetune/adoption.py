@@ -17,11 +17,12 @@ direction and the size of the bias under them.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 
 import numpy as np
+
+from benchmarks.common import arguments
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,7 @@ def run(world: World, wrong_mean: float, sellers: int, seed: int) -> dict[str, f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Adoption: by lot against the naive contrast.")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--sellers", type=int, default=20_000)
-    args = parser.parse_args()
+    args = arguments(__doc__, seeds=20, sellers=20_000).parse_args()
     for wrong_mean in (0.0, 0.25, 0.5, 1.0, 2.0):
         runs = [run(World(), wrong_mean, args.sellers, seed) for seed in range(args.seeds)]
         line: dict[str, float | list[float]] = {"wrong_claims": wrong_mean}

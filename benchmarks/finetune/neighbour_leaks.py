@@ -11,20 +11,16 @@ instance-level facts with a planted value that no photo supports, and those that
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
+from benchmarks.common import arguments
+from benchmarks.drafts.photos import draft_of, validation_photos
 from listing.home import ipl_home
-from listing.intake.photos import intake
 from listing.observe.past_listings import PastListings
-from listing.pipeline import Pipeline, build_pipeline
-from listing.request import DraftRequest
+from listing.pipeline import build_pipeline
 from listing.safety.contacts import find_contacts
 from listing.schema import AttributeValue, Draft
 from listing.taxonomy import load_taxonomy
@@ -78,30 +74,17 @@ def _has_photo(fact: AttributeValue) -> bool:
     return any(evidence.photo is not None for evidence in fact.evidence)
 
 
-def drafts(pipeline: Pipeline, paths: list[str]) -> Iterator[Draft]:
-    """One draft a photo."""
-    for path in paths:
-        for event in pipeline.run(DraftRequest(photos=intake([path]))):
-            if event.kind == "draft":
-                yield event.draft
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Contact data and instance-level values from neighbours.")
-    parser.add_argument("--photos", type=int, default=200)
-    args = parser.parse_args()
-    plain = build_pipeline(None, False, ipl_home())
-    assert isinstance(plain, Pipeline)
+    args = arguments(__doc__, photos=200).parse_args()
     encoders, totals = default_encoders(ipl_home()), dict[str, Any](drafts=0)
-    _, rows = split_rows(read_annotations(data_root() / "clothing_cc0"))
-    chosen = [rows[i * len(rows) // args.photos]["image"] for i in range(args.photos)]
     with tempfile.TemporaryDirectory() as folder:
         totals["neighbours"] = build(poisoned(encoders), folder, encoders.info)
         with ListingIndex.open(folder, encoders.info) as index:
-            similar = PastListings(index, encoders, load_taxonomy())
-            for draft in drafts(Pipeline(replace(plain.parts, similar=similar)), chosen):
+            past = PastListings(index, encoders, load_taxonomy())
+            pipeline = build_pipeline(None, True, ipl_home(), past)
+            for photo in validation_photos(args.photos):
                 totals["drafts"] += 1
-                for name, count in leaks_in(draft).items():
+                for name, count in leaks_in(draft_of(pipeline, photo)).items():
                     totals[name] = totals.get(name, 0) + count
     print(json.dumps(totals, indent=1))
 

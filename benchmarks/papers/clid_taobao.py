@@ -13,13 +13,13 @@ anew 500 times, predictions averaged over the seeds) say how far the sample does
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 
 import numpy as np
 import torch
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import feature_map, samples, until_next, users_anew
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
@@ -97,9 +97,7 @@ def over_users(label: np.ndarray, one: np.ndarray, two: np.ndarray, user: np.nda
 
 def main() -> None:
     """Train every arm on every seed and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    args = parser.parse_args()
+    args = arguments(__doc__, seeds=5).parse_args()
     began = time.process_time()
     rows = views()
     day = rows["time"].numpy() // DAY_MS

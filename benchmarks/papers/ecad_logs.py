@@ -9,13 +9,13 @@ seen.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import users_anew
 from benchmarks.recommend import fixed
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
@@ -117,11 +117,8 @@ def methods(log: Log) -> dict[str, tuple[Callable, dict, int]]:
 
 def main() -> None:
     """Run and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, seeds=3, seed=0, learning_rate=1e-3)
     parser.add_argument("log", choices=("taobao", "retail"))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=1, help="retail: take one of so many customers")
     parser.add_argument("--passes", type=int, default=0, help="over a day's samples, for every arm; 0: each its own")
     args = parser.parse_args()

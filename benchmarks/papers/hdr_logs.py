@@ -14,12 +14,12 @@ Taobao: views and the purchases that follow within a week by the same user and i
 
 from __future__ import annotations
 
-import argparse
 import math
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import until_next
 from recommend.data.imports.events import read_events
 from recommend.data.imports.maps import log_files, read_map
@@ -128,7 +128,7 @@ def clicks() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.parse_args()
     retail()
     clicks()

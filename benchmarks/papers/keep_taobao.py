@@ -17,13 +17,13 @@ show.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import feature_map, over_users, samples, until_next
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
@@ -160,8 +160,7 @@ def predicted(log: Log, how: TrainConfig, rate: float) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Run and print Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = arguments(__doc__, seeds=3)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--learning-rate", type=float, default=0.0, help="of every arm; 0: its own")
     args = parser.parse_args()

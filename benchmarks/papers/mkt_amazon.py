@@ -15,13 +15,13 @@ could show.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import samples
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
@@ -134,12 +134,9 @@ def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConf
 
 def main() -> None:
     """Run and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = arguments(__doc__, seeds=3, epochs=3, learning_rate=2e-3)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--users", type=int, default=0, help="drawn by seed; 0: all")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
     args = parser.parse_args()
     began = time.process_time()
     gauc_parts: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed

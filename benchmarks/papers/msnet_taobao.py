@@ -10,12 +10,12 @@ Training: days 0 to 7; test: the last two. The smallest effect that the test cou
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import numpy as np
 import torch
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import feature_map, samples, users_anew
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
@@ -86,11 +86,7 @@ def half_width(
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    args = parser.parse_args()
+    args = arguments(__doc__, seeds=5, seed=0, learning_rate=1e-3).parse_args()
     scores: dict[str, dict[str, list[float]]] = {name: {} for name in ARMS}
     wide: dict[str, list[float]] = {}
     for seed in range(args.seed, args.seed + args.seeds):

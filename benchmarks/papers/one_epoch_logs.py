@@ -14,13 +14,13 @@ the log could show.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import feature_map, over_users, samples
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
@@ -92,12 +92,10 @@ def passes(features: FeatureMap, learned: Rows, asked: Rows, rate: float, seed: 
 
 def main() -> None:
     """Run and print Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, seeds=3, learning_rate=2e-2)
     parser.add_argument("log", choices=("taobao", "beauty"))
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--users", type=int, default=0, help="drawn by seed; 0: all")
-    parser.add_argument("--learning-rate", type=float, default=2e-2)
     args = parser.parse_args()
     began, events = time.process_time(), read_events("taobao" if args.log == "taobao" else "amazon_beauty")
     label, user = list[np.ndarray](), list[np.ndarray]()

@@ -6,7 +6,6 @@ sample: each is a sample listing's vectors plus noise, so that they lie in clust
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import arguments
 from rag_index import (
     EncodersInfo,
     Filter,
@@ -190,9 +190,7 @@ def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--listings", type=int, default=100_000)
-    parser.add_argument("--queries", type=int, default=300)
+    parser = arguments(__doc__, listings=100_000, queries=300)
     parser.add_argument("--small", action="store_true", help="2,000 listings and 60 queries")
     args = parser.parse_args(argv)
     size = (2_000, 60) if args.small else (args.listings, args.queries)

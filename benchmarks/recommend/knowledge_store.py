@@ -8,7 +8,6 @@ its keys, which can neither be extended nor swapped.
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import platform
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments
 from recommend.data.knowledge import KnowledgeStore
 
 CAPACITY = 1 << 33
@@ -56,10 +56,7 @@ def summary(seconds: list[tuple[float, float]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keys", type=int, default=1_000_000)
-    parser.add_argument("--lookups", type=int, default=5_000)
-    args = parser.parse_args()
+    args = arguments(__doc__, keys=1_000_000, lookups=5_000).parse_args()
     rng = np.random.default_rng(0)
     span = args.keys * 10 // 9
     batches = [rng.integers(0, span, BATCH) for _ in range(args.lookups)]

@@ -11,7 +11,6 @@ seed, and ratios are of the same seed. Differences of AUC come with a 95 % t-int
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -28,6 +27,7 @@ import numpy as np
 import torch
 from scipy import stats
 
+from benchmarks.common import arguments
 from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
 from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
 from recommend.data.schema import table_files
@@ -100,14 +100,10 @@ def table(runs: list[Figures]) -> None:
 
 def main() -> int:
     """Print a Markdown table for each log and model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, seeds=5, rows=50_000, test_rows=10_000, longest=Settings.longest)
     parser.add_argument("logs", type=Path, nargs="+", metavar="LOG")
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="libraries; ours always")
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--test-rows", type=int, default=10_000)
-    parser.add_argument("--longest", type=int, default=Settings.longest)
     options = parser.parse_args()
     torch.set_num_threads(1)
     names = [name for name in ARMS if name in ("ours", *options.only)]

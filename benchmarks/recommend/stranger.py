@@ -11,7 +11,6 @@ seeds stay below those that judge.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments
 from recommend.phenomena import doses
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
@@ -68,8 +68,7 @@ def gain(name: str, root: Path, value: float, seed: int) -> float:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=10)
+    parser = arguments(__doc__, worlds=10)
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first world")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--train", action="store_true")

@@ -6,13 +6,13 @@ Order: expected AUC after a click, of a DNN on the view of clicks. Nothing here 
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.features.ragged import array_of
@@ -74,10 +74,7 @@ def orders(root: Path, knobs: dict, seed: int, config: TrainConfig) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--impressions", type=int, default=2_000_000)
-    parser.add_argument("--clicks", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=100)
+    parser = arguments(__doc__, impressions=2_000_000, clicks=1_000_000, seed=100)
     parser.add_argument("--models", nargs="*", default=["din", "dcn", "two_tower:8"])
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE")
     args = parser.parse_args()

@@ -32,6 +32,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import arguments, verdict
 from benchmarks.serving.abuse_target import Probe, Target, server, sign_in
 
 BODY_MB = 200
@@ -298,21 +299,16 @@ def run(target: Target, args: argparse.Namespace) -> list[str]:
 
 def main() -> int:
     """Run; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, most_ms=1000.0, most_mb=2500.0, most_disk_mb=100.0)
     parser.add_argument("--seconds", type=float, default=30, help="of each phase")
     parser.add_argument("--sockets", type=int, default=300, help="idle connections")
     parser.add_argument("--at-once", type=int, default=40, help="strangers who ask at the same time")
     parser.add_argument("--slow", type=int, default=256, help="slow bodies of each address at the same time")
     parser.add_argument("--pause", type=float, default=0.2, help="seconds before who was cut off connects again")
-    parser.add_argument("--most-ms", type=float, default=1000)
-    parser.add_argument("--most-mb", type=float, default=2500)
-    parser.add_argument("--most-disk-mb", type=float, default=100)
     args = parser.parse_args()
     with server() as target:
         wrong = run(target, args)
-    for sentence in wrong:
-        print(sentence, file=sys.stderr)
-    return 1 if wrong else 0
+    return verdict(wrong)
 
 
 if __name__ == "__main__":

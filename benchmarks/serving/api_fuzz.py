@@ -6,7 +6,6 @@ on an answer that is not as the schema describes it.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
 import random
@@ -25,6 +24,7 @@ from fastapi.testclient import TestClient
 from app.services import Services
 from app.settings import Settings
 from app.web.server import create_app
+from benchmarks.common import arguments
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 HEADERS = {"Host": "localhost"}
@@ -140,10 +140,7 @@ def _check(report: Report, existing: ExistingItems, operation: Any, case: Any) -
 
 def main() -> int:
     """Run, print, and say whether all was well."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, calls=2000, seed=0).parse_args()
     with tempfile.TemporaryDirectory() as home:
         report = fuzz(make_app(Path(home)), args.calls, args.seed)
     for (name, status), count in sorted(report.calls.items()):

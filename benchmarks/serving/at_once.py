@@ -10,7 +10,6 @@ time: seconds in all, requests a draft, and how much faster than one after the o
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.common import arguments
 from benchmarks.serving.real_server import ROOT, environment, served
 from listing.backends.chat_faults import server_words
 from listing.backends.openai import OpenAIBackend
@@ -101,10 +101,7 @@ def ask(url: str, seller: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--count", type=int, default=8)
-    args = parser.parse_args()
+    args = arguments(__doc__, seconds=3.0, count=8).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "photos"
         photos.mkdir()

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+from benchmarks.common import arguments, percentiles
 from listing.home import ipl_home
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
@@ -158,12 +159,10 @@ def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str
     for thread in threads:
         thread.join()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    p50, p99 = np.percentile(taken, [50, 99])
     return {
         "at_once": at_once,
         "requests": len(taken),
-        "p50_ms": round(float(p50), 1),
-        "p99_ms": round(float(p99), 1),
+        **percentiles(taken),
         "per_second": round(len(taken) / seconds, 1),
         "cpu_ms": round(1000 * cpu / len(taken), 1),
         "median_ms_by_stage": {stage: round(float(np.median(ms)), 2) for stage, ms in stages.items()},
@@ -171,11 +170,8 @@ def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=20_000)
-    parser.add_argument("--requests", type=int, default=400)
+    parser = arguments(__doc__, items=20_000, requests=400, seed=0)
     parser.add_argument("--ranking", default="din", help="model of the ranking stage")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--papers", action="store_true", help="the papers' models in every stage, and posts")
     parser.add_argument("--work", type=Path, help="where the models are kept (default: in IPL_HOME)")
     args = parser.parse_args()

@@ -30,6 +30,7 @@ import numpy as np
 import psutil
 from scipy import stats
 
+from benchmarks.common import arguments, percentiles, verdict
 from benchmarks.serving.load_people import PHOTO, Notes, people
 from benchmarks.serving.real_server import environment, served
 from benchmarks.serving.several_servers import proxied
@@ -110,14 +111,7 @@ def play(url: str, seconds: float, visits: float, sells: float, looks: float) ->
 
 def phase_report(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
     """A phase as it is printed."""
-    routes = {
-        name: {
-            "calls": len(ms),
-            "p50_ms": round(float(np.percentile(ms, 50))),
-            "p99_ms": round(float(np.percentile(ms, 99))),
-        }
-        for name, ms in sorted(notes.ms.items())
-    }
+    routes = {name: {"calls": len(ms), **percentiles(ms, 0)} for name, ms in sorted(notes.ms.items())}
     answered = sum(len(ms) for ms in notes.ms.values())
     return {
         "phase": phase,
@@ -172,17 +166,14 @@ def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]
 
 def main() -> int:
     """Run; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, overload_seconds=60.0, listings=2_000, most_mb_a_minute=5.0)
     parser.add_argument("--minutes", type=float, default=10, help="of the steady phase")
     parser.add_argument("--visits", type=float, default=2, help="a second")
     parser.add_argument("--sells", type=float, default=0.02, help="drafts by the model a second")
     parser.add_argument("--looks", type=float, default=0.2, help="an operator's, a second")
     parser.add_argument("--overload", type=float, default=200, help="visits a second, far above what can be answered")
-    parser.add_argument("--overload-seconds", type=float, default=60)
     parser.add_argument("--warm", type=int, default=0, help="drafts for each server before anything is measured")
-    parser.add_argument("--listings", type=int, default=2_000)
     parser.add_argument("--most-refused", type=float, default=0.0, help="share of the calls at the stated rate")
-    parser.add_argument("--most-mb-a-minute", type=float, default=5.0)
     parser.add_argument("--url", help="a server that runs already, with --pid")
     parser.add_argument("--pid", type=int, action="append")
     parser.add_argument("--servers", type=int, default=1, help="more: behind nginx, on one PostgreSQL and one Chroma")
@@ -192,9 +183,7 @@ def main() -> int:
     else:
         with server(args.listings) if args.servers == 1 else proxied(args.listings, args.servers) as (url, pids):
             wrong = phases(url, pids, args)
-    for sentence in wrong:
-        print(sentence, file=sys.stderr)
-    return 1 if wrong else 0
+    return verdict(wrong)
 
 
 if __name__ == "__main__":

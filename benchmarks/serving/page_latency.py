@@ -10,7 +10,6 @@ screenshots of the running and of the finished draft, phone and desktop.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -23,6 +22,7 @@ from app.accounts.passwords import write_password
 from app.services import Services
 from app.settings import Settings
 from app.setup.external_tools import find_chromium
+from benchmarks.common import arguments
 from listing.home import ipl_home
 from listing.pipeline import build_pipeline
 from tests.app.support.page_server import CHROMIUM_ARGS, served
@@ -103,8 +103,7 @@ def services_of(home: Path, pipeline: Any) -> Services:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Waiting times on the seller's page, in a browser.")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, rounds=5)
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
     expect.set_options(timeout=120_000)

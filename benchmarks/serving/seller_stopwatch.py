@@ -21,7 +21,6 @@ all editions share.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,9 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from app.setup.external_tools import find_chromium
+from benchmarks.common import arguments, markdown
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
+from finetune.data.files import read_lines
 from finetune.data.photosets import data_root, read_annotations
 from listing.say.rewrite import name_of
 from listing.say.seller_words import can_be_told
@@ -346,25 +347,25 @@ def run(edition: str, url: str, out: Path) -> None:
 
 def lines(file: Path) -> list[dict[str, Any]]:
     """What was measured so far."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+    return read_lines(file) if file.is_file() else []
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Medians and ranges by edition, as Markdown."""
     names = {"clicks": "clicks", "letters": "letters", "seconds": "seconds", "scrolled": "px scrolled"}
     head = ["edition", "n", *names.values(), "draft seconds", "seen at 390x844", "seen at 1280x800", "left wrong"]
-    out = [head, ["---"] * len(head)]
+    out = []
     for edition in dict.fromkeys(row["edition"] for row in rows):
         mine = [row for row in rows if row["edition"] == edition]
         numbers = [[row[name] for row in mine] for name in (*names, "draft_seconds")]
         ranges = [f"{median(n):.4g} ({min(n):g} to {max(n):g})" for n in numbers]
         whole = [f"{sum(row[size] for row in mine)} of {len(mine)}" for size in ("phone", "desktop")]
         out.append([edition, str(len(mine)), *ranges, *whole, str(sum(len(row["left"]) for row in mine))])
-    return "\n".join(f"| {' | '.join(line)} |" for line in out)
+    return markdown(head, out)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a listing takes on the seller's page, in a browser.")
+    parser = arguments(__doc__)
     parser.add_argument("page", nargs="?", metavar="NAME=URL", help="a name for this edition, and where it is served")
     parser.add_argument("--out", type=Path, required=True, help="the lines of all runs")
     args = parser.parse_args()

@@ -8,7 +8,6 @@ the feed writes down what it knows of each thing; ``again``: it reads that.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import tempfile
@@ -23,6 +22,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.db import open_store
 from app.store.tables import ListingRow
+from benchmarks.common import arguments
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 from listing.observe.past_listings import PastListings
@@ -67,10 +67,7 @@ def start(home: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--listings", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, listings=20_000, seed=0).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         for name in ("models", "wheels"):

@@ -8,7 +8,6 @@ real ones; for pages and orders the store is filled with rows directly, and the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import shutil
@@ -23,6 +22,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.draft_repo import new_id
 from app.store.tables import ListingRow, now
+from benchmarks.common import arguments
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline
@@ -115,12 +115,7 @@ def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--drafts", type=int, default=8)
-    parser.add_argument("--items", type=int, default=5000)
-    parser.add_argument("--pages", type=int, default=200)
-    parser.add_argument("--orders", type=int, default=200)
-    args = parser.parse_args()
+    args = arguments(__doc__, drafts=8, items=5000, pages=200, orders=200).parse_args()
     demo = Path(__file__).resolve().parents[2] / "demo"
     costs: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
