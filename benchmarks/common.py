@@ -25,14 +25,14 @@ def peak_gb() -> float:
 
 
 def machine() -> dict[str, str]:
-    """What the figures were taken on."""
+    """Names of the machine's kind and of Python, which figures are printed with."""
     return {"machine": platform.machine(), "python": platform.python_version()}
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    first, *rest = (f"| {' | '.join(map(str, line))} |" for line in (head, *rows))
+    return "\n".join([first, "|" + "---|" * len(head), *rest])
 
 
 def signed(mean: float, low: float, high: float) -> tuple[str, str]:

@@ -72,11 +72,16 @@ def _chat(settings: Mapping[str, Any], data: Path, out: Path, model: str | None 
                 draw_samples(data, cfg, processes().num_processes)
     train_chat(cfg)
     if anew and processes().is_main_process:
-        result = "adapter" if cfg.rank else "model"
-        shutil.rmtree(out / result, ignore_errors=True)
-        (Path(cfg.out) / result).replace(out / result)
-        if cfg.rank:
-            halve(out / result / "adapter_model.safetensors")
+        install_weights(cfg, out)
+
+
+def install_weights(cfg: ChatConfig, out: Path) -> None:
+    """Move what a run has made from the run's folder beside the shipped weights, an adapter in 16-bit."""
+    result = "adapter" if cfg.rank else "model"
+    shutil.rmtree(out / result, ignore_errors=True)
+    (Path(cfg.out) / result).replace(out / result)
+    if cfg.rank:
+        halve(out / result / "adapter_model.safetensors")
 
 
 def halve(file: Path) -> None:

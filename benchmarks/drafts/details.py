@@ -35,7 +35,7 @@ def words_of(phrases: Iterable[str], motifs: bool = False) -> set[str]:
 
 
 def counts_of(draft: Row, truth: Row) -> dict[str, int]:
-    """What one draft adds to each sum."""
+    """Counts that one draft adds to each sum."""
     every, unsettled = details_of(truth)
     there = words_of(every)
     spans = [s for s in draft["spans"] if s["attribute"] == "detail"]

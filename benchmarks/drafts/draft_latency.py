@@ -1,4 +1,4 @@
-"""How long a person waits: first fact, whole draft, where the time goes, and memory.
+"""Waiting times of a person: first fact, whole draft, where the time goes, and memory.
 
     python -m benchmarks.drafts.draft_latency [--photos 30] [--data DIR]
 
@@ -48,7 +48,11 @@ def main() -> None:
     measure(pipeline, photos[-1])
     first, whole, timings = zip(*(measure(pipeline, path) for path in photos), strict=True)
     total = sum(timing["total"] for timing in timings)
-    stages = {name: sum(timing.get(name, 0.0) for timing in timings) / total for name in timings[0] if name != "total"}
+    stages = {
+        name: sum(timing.get(name, 0.0) for timing in timings) / total
+        for name in timings[0]
+        if name not in ("total", "first_fact")
+    }
     result = {
         "photos": len(photos),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

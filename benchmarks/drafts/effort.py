@@ -66,7 +66,7 @@ class Effort:
 
 
 class Truth:
-    """What an annotation says of an item."""
+    """The facts that an annotation states of an item."""
 
     def __init__(self, row: Row, taxonomy: Taxonomy) -> None:
         self.row, self.taxonomy = row, taxonomy
@@ -79,7 +79,7 @@ class Truth:
         self.wear = set(row.get("condition") or ()) - {"none-visible"}
 
     def judge(self, attribute: str, value: str) -> bool | None:
-        """Whether a claim is right; None where the annotation leaves it open."""
+        """True for a claim that is right; None where the annotation leaves it open."""
         if attribute == "category":
             return value == self.category
         if attribute == NAME:
@@ -110,7 +110,7 @@ class Truth:
 
 
 def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
-    """What it takes to make one draft right and complete."""
+    """Taps that make one draft right and complete."""
     truth = Truth(row, taxonomy)
     spans = claims_of(draft, taxonomy)
     claims = {(s.attribute or "", s.value): s for s in spans}
@@ -187,7 +187,7 @@ def _cost_of_marked(span: Span, right: str | None) -> int:
 
 
 def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str, str]]:
-    """What is known of the item and stands nowhere in the texts, in no words, and does not go without saying."""
+    """Facts of the item that stand nowhere in the texts, in no words, and do not go without saying."""
     claims = {(s.attribute or "", s.value) for s in claims_of(draft, taxonomy)}
     text = f"{draft.title}. {draft.description}"
     mentioned = load_lexicon(taxonomy).mentions(text)
@@ -196,33 +196,28 @@ def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str
     silent = implied(node, item_type) if node else frozenset()
     if not any(attribute in ("category", NAME) for attribute, _ in claims):
         yield NAME, str(truth.row["item"])
-    for attribute, value in truth.facts.items():
-        needless = {attribute, f"{attribute}={value}", f"={value}"} & silent or (
-            attribute,
-            value,
-        ) in GOES_WITHOUT_SAYING
-        spoken = value in mentioned.get("colour" if attribute == "colour2" else attribute, ())
-        if not needless and not spoken and (attribute, value) not in claims:
-            yield attribute, value
+    for fact in truth.facts.items():
+        attribute, value = fact
+        needless = {attribute, f"{attribute}={value}", f"={value}"} & silent or fact in GOES_WITHOUT_SAYING
+        spoken = fact in claims or value in mentioned.get("colour" if attribute == "colour2" else attribute, ())
+        if not needless and not spoken:
+            yield fact
     for attribute, value in truth.free.items():
         claimed = any(a in ("brand", "text") and _alike(v, value) for a, v in claims)
         if not claimed and value.lower() not in text.lower():
             yield attribute, value
-    for value in truth.wear:
-        if value not in mentioned.get("condition", ()):
-            yield "condition", value
+    yield from (("condition", value) for value in truth.wear if value not in mentioned.get("condition", ()))
     written = {phrase for phrase, pattern in _patterns().items() if pattern.search(text.lower())}
-    for phrase in truth.details - written - silent:
-        yield "detail", phrase
+    yield from (("detail", phrase) for phrase in truth.details - written - silent)
 
 
 def claims_of(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
-    """What the texts of a draft claim."""
+    """Claims of a draft's texts."""
     return draft.spans or _spans_of_plain(draft, taxonomy)
 
 
 def _spans_of_plain(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
-    """What a draft without spans claims, all of it unmarked."""
+    """Claims of a draft without spans, all of them unmarked."""
     if draft.category.value is None:
         return []
     claims = [Claim("category", draft.category.value)]
@@ -265,7 +260,7 @@ def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -
 
 
 def recalls(name: str, pairs: Sequence[tuple[Draft, Row]], taxonomy: Taxonomy) -> Iterable[str]:
-    """Of what a text leaves out, the share that is among the first offers: of details, and of closed facts."""
+    """Shares of the details and closed facts left out by a text that are among the first offers."""
     places_by_kind: dict[str, list[int]] = {"details": [], "facts": []}
     for draft, row in pairs:
         places = {(o.attribute, o.value): place for place, o in enumerate(draft.offers)}

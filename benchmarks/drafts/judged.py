@@ -1,4 +1,4 @@
-"""What readers beside the photos said of 100 drafts, with 95 % intervals over senders.
+"""Judgements of 100 drafts by readers who saw the photos, with 95 % intervals over senders.
 
 python -m benchmarks.drafts.judged [finetune/annotations/judged_drafts.jsonl]
 """

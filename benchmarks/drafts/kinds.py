@@ -1,4 +1,4 @@
-"""How well drafts name goods of three catalogues that nothing was trained on: the kind, the group, the confidence.
+"""Names that drafts give to goods of three catalogues that nothing was trained on: kind, group, confidence.
 
     python -m benchmarks.drafts.kinds --photos 150 --seed 44
 
@@ -47,7 +47,7 @@ def photos_of(name: str, root: Path) -> list[tuple[Path, str]]:
 
 
 def judged(draft: Draft, truth: dict[str, Any]) -> dict[str, float]:
-    """What is right of one draft; of things without a leaf in the tree, ``first`` and ``three`` are not asked."""
+    """Judgements of one draft; for items without a leaf in the tree, ``first`` and ``three`` are not asked."""
     taxonomy, category = load_taxonomy(), draft.category
     leaves, groups = set(truth["leaves"]), set(truth["groups"])
     path = set(taxonomy.node(category.value).path) if category.value else set[str]()

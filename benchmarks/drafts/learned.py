@@ -1,4 +1,4 @@
-"""What a shop's past listings teach, by their number: its own categories and answers, of listings that were kept apart.
+"""Gains from a shop's past listings, by their number: its categories and answers on listings that were held out.
 
     python -m benchmarks.drafts.learned fashion_catalog --sizes 50 200 1000 2200 --work DIR [--out FILE]
 

@@ -1,4 +1,4 @@
-"""How often the shortest of honest texts, a category's name and little else, are flagged as goods that may not be sold.
+"""Alarms of the goods check on the shortest of honest texts: a category's name and little else.
 
     python -m benchmarks.drafts.short_goods
 

@@ -1,4 +1,4 @@
-"""What can be counted of texts: words, variety, repetition, and how many of the annotated facts they say.
+"""Countable figures of texts: words, variety, repetition, and how many of the annotated facts they state.
 
     python -m benchmarks.drafts.text_figures drafts.jsonl [--read finetune/annotations/read_drafts.jsonl]
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
 from benchmarks.common import arguments
 from benchmarks.drafts.effort import GOES_WITHOUT_SAYING, Row, Truth, read, unsaid
 from finetune.data.files import read_lines
+from finetune.evaluate.measures import distinct_2
 from listing.schema import Draft
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -29,13 +29,6 @@ Pair = tuple[Draft, Row]
 def without_note(draft: Draft) -> str:
     """The description without the seller's note below it."""
     return draft.description.partition("\n\n")[0]
-
-
-def distinct_2(texts: Sequence[str]) -> float:
-    """Share of different pairs of words among all pairs of words."""
-    words = [re.findall(r"[\w'-]+", text.lower()) for text in texts]
-    pairs = [pair for text in words for pair in pairwise(text)]
-    return len(set(pairs)) / max(1, len(pairs))
 
 
 def coverage(pairs: Sequence[Pair], taxonomy: Taxonomy) -> float:
@@ -51,7 +44,7 @@ def coverage(pairs: Sequence[Pair], taxonomy: Taxonomy) -> float:
 
 
 def marked_first(draft: Draft) -> int:
-    """How many marked words the title opens with."""
+    """The number of marked words that the title opens with."""
     spans = sorted((s for s in draft.spans if s.field == "title"), key=lambda s: s.start)
     end = count = 0
     for span in spans:

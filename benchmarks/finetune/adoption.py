@@ -1,4 +1,4 @@
-"""What can be learnt from "sellers who used the drafts publish better listings"? A simulation with known truth::
+"""Simulation, with a truth to compare to, of "sellers who used the drafts publish better listings"::
 
     python -m benchmarks.finetune.adoption [--seeds 20] [--sellers 20000]
 

@@ -1,4 +1,4 @@
-"""Does anything of the neighbours that must stay theirs come into a draft? 200 drafts among neighbours that all try.
+"""Leaks of neighbours' contact data and single-item facts into drafts: 200 drafts among neighbours that all try.
 
     python -m benchmarks.finetune.neighbour_leaks [--photos 200]
 
@@ -56,7 +56,7 @@ def poisoned(encoders: Encoders) -> Iterator[IndexRecord]:
 
 
 def leaks_in(draft: Draft) -> dict[str, int]:
-    """What of the neighbours stands in a draft."""
+    """Counts of what a draft took over from neighbours."""
     texts = [draft.title, draft.description]
     texts += [str(value) for fact in draft.attributes for value in (fact.value, fact.suggestion) if value]
     taxonomy = load_taxonomy()

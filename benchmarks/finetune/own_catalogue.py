@@ -194,7 +194,7 @@ def pairs(args: argparse.Namespace) -> None:
 
 
 def count(args: argparse.Namespace) -> None:
-    """How often the tuned text was preferred; "same" is half a preference."""
+    """Share of pairs in which the tuned text was preferred; "same" is half a preference."""
     rows = read(args.labels)
     if not all("tuned" in row for row in rows):
         key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
@@ -212,7 +212,7 @@ def count(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """What the first argument names."""
+    """Run the step that the first argument names."""
     steps = {"split": split, "draft": draft, "facts": facts, "pairs": pairs, "count": count}
     parser = arguments(__doc__, skip=0, items=160, pairs=40, seed=0)
     parser.add_argument("step", choices=steps)

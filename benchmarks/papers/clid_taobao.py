@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import arguments
-from benchmarks.papers.user_logs import feature_map, samples, until_next, users_anew
+from benchmarks.papers.user_logs import differences_over_users, ends, feature_map, samples, until_next
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.imports.sql import DAY_MS
@@ -87,12 +87,8 @@ def judge(label: np.ndarray, p: np.ndarray, user: np.ndarray) -> dict[str, float
 
 def over_users(label: np.ndarray, one: np.ndarray, two: np.ndarray, user: np.ndarray) -> dict[str, list[float]]:
     """95 % intervals of the differences in ECE and PCOC when the test's users are drawn anew."""
-    gaps = []
-    for rows in users_anew(user, DRAWS, np.random.default_rng(0)):
-        y, a, b = label[rows], one[rows], two[rows]
-        gaps.append([ece(y, a) - ece(y, b), abs(pcoc(y, a) - 1) - abs(pcoc(y, b) - 1)])
-    low, high = np.quantile(np.array(gaps), [0.025, 0.975], axis=0)
-    return {name: [float(low[i]), float(high[i])] for i, name in enumerate(("ece", "pcoc_error"))}
+    of = {"ece": ece, "pcoc_error": lambda y, p: abs(pcoc(y, p) - 1)}
+    return {name: [*ends(differences_over_users(f, label, one, two, user, DRAWS))] for name, f in of.items()}
 
 
 def main() -> None:

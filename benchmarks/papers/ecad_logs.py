@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from benchmarks.common import arguments
-from benchmarks.papers.user_logs import users_anew
+from benchmarks.common import arguments, markdown, signed
+from benchmarks.papers.user_logs import differences_over_users
 from benchmarks.recommend import fixed
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.imports.events import read_events
@@ -143,18 +143,14 @@ def main() -> None:
             scores.setdefault(name, []).append([auc(y, p), 1000 * logloss(y, p), pcoc(y, p)])
     total = settled(log.log, np.arange(len(log.user)), log.window, 0)[0]
     print(f"{len(log.user)} rows, {total.sum()} events in {log.window:g} days; asked {len(y)} rows, {y.sum()} events")
-    print("| arm | AUC | logloss x 1000 | PCOC |\n|---|---|---|---|")
-    for name, values in scores.items():
-        print(f"| {name} | " + " | ".join(f"{v:.4f}" for v in np.mean(values, axis=0)) + " |")
+    means = ((name, *(f"{v:.4f}" for v in np.mean(values, axis=0))) for name, values in scores.items())
+    print(markdown(("arm", "AUC", "logloss x 1000", "PCOC"), means))
     user, rng = log.user[asked.rows], np.random.default_rng(0)
     for place, (name, of) in enumerate((("AUC", auc), ("logloss x 1000", lambda a, b: 1000 * logloss(a, b)))):
         a, b = (np.array(scores[arm])[:, place] for arm in ("ecad", "direct"))
-        mean, low, high = interval(a - b)
-        drawn = users_anew(user, RESAMPLES, rng)
-        half = 1.96 * np.std([of(y[r], predicted["ecad"][r]) - of(y[r], predicted["direct"][r]) for r in drawn])
-        print(
-            f"ecad - direct, {name}: {mean:+.4f} [{low:+.4f}, {high:+.4f}] over seeds; users drawn anew: +-{half:.4f}"
-        )
+        gaps = differences_over_users(of, y, predicted["ecad"], predicted["direct"], user, RESAMPLES, rng)
+        over_seeds = " ".join(signed(*interval(a - b)))
+        print(f"ecad - direct, {name}: {over_seeds} over seeds; users drawn anew: +-{1.96 * np.std(gaps):.4f}")
 
 
 if __name__ == "__main__":

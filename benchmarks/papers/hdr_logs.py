@@ -1,4 +1,4 @@
-"""What HDR's parts meet in real logs: similar days (Online Retail), and labels in the tenth hour (Taobao).
+"""Conditions for HDR's parts in real logs: similar days (Online Retail), and labels in the tenth hour (Taobao).
 
 ``python -m benchmarks.papers.hdr_logs`` prints both. Neither log can try HDR as a whole: Online Retail has no clicks,
 the Taobao sample one short season without a promotion of its own.
@@ -102,7 +102,7 @@ def retail() -> None:
 
 
 def clicks() -> None:
-    """How much is known in the tenth hour, and how well a morning's clicks alone would tell a day's rate."""
+    """Labels there are by the tenth hour, and how well a morning's clicks alone would tell a day's rate."""
     events = read_events("taobao")
     view, buy = events["behaviour"] == "click", events["behaviour"] == "order"
     user, item, time = (events[name][view] for name in ("user_id", "item_id", "time_ms"))

@@ -23,8 +23,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.common import arguments
-from benchmarks.papers.user_logs import feature_map, over_users, samples, until_next
+from benchmarks.common import arguments, markdown
+from benchmarks.papers.user_logs import differences_over_users, feature_map, gap_row, samples, until_next
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
@@ -38,7 +38,6 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
 from recommend.studies.papers.keep import Daily
-from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
@@ -181,17 +180,14 @@ def main() -> None:
         f"the sub-domain; {log.asked.sum()} asked of {len(np.unique(users[-1]))} users"
     )
     by_seed = {name: [auc(y, of_seed[name]) for y, of_seed in zip(labels, answers, strict=True)] for name in ARMS}
-    print("| arm | AUC |\n|---|---|")
-    for name in ARMS:
-        print(f"| {name} | {np.mean(by_seed[name]):.4f} |")
-    print("| difference | AUC | over seeds | over users |\n|---|---|---|---|")
+    print(markdown(("arm", "AUC"), ((name, f"{np.mean(by_seed[name]):.4f}") for name in ARMS)))
     y, user = np.concatenate(labels), np.concatenate(users)
+    rows = []
     for one, two in PAIRS:
-        mean, low, high = t_interval(list(np.subtract(by_seed[one], by_seed[two])))
-        least, most = over_users(
-            auc, y, *(np.concatenate([of_seed[n] for of_seed in answers]) for n in (one, two)), user
-        )
-        print(f"| {one} - {two} | {mean:+.4f} | [{low:+.4f}, {high:+.4f}] | [{least:+.4f}, {most:+.4f}] |")
+        arms = (np.concatenate([of_seed[n] for of_seed in answers]) for n in (one, two))
+        gaps = np.subtract(by_seed[one], by_seed[two])
+        rows.append(gap_row(one, two, gaps, differences_over_users(auc, y, *arms, user)))
+    print(markdown(("difference", "AUC", "over seeds", "over users"), rows))
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 

@@ -21,8 +21,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.common import arguments
-from benchmarks.papers.user_logs import samples
+from benchmarks.common import arguments, markdown
+from benchmarks.papers.user_logs import gap_row, samples
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
@@ -36,7 +36,6 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import EntityMMoE, part_of, tables_of
 from recommend.models.mkt import MEM, TEM
-from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
@@ -150,17 +149,15 @@ def main() -> None:
                 gauc_parts[name].append(by_user(click, p))
                 print(f"seed {seed}, {name}: AUC {auc(click, p):.4f}, GAUC {gauc(click, p, user):.4f}", flush=True)
     print(f"last seed: {rows_of(learned)} rows learned, {click.sum()} users asked")
-    print("| arm | GAUC |\n|---|---|")
-    for name, parts in gauc_parts.items():
-        print(f"| {name} | {np.mean([part.mean() for part in parts]):.4f} |")
-    print("| difference | GAUC | over seeds | over users |\n|---|---|---|---|")
+    means = ((name, f"{np.mean([part.mean() for part in parts]):.4f}") for name, parts in gauc_parts.items())
+    print(markdown(("arm", "GAUC"), means))
+    rows = []
     for one, two in PAIRS:
         gaps = [a - b for a, b in zip(gauc_parts[one], gauc_parts[two], strict=True)]
-        mean, low, high = t_interval([float(g.mean()) for g in gaps])
         every = np.concatenate(gaps)
         drawn = np.random.default_rng(0).choice(every, (DRAWS, len(every))).mean(1)
-        least, most = np.quantile(drawn, [0.025, 0.975])
-        print(f"| {one} - {two} | {mean:+.4f} | [{low:+.4f}, {high:+.4f}] | [{least:+.4f}, {most:+.4f}] |")
+        rows.append(gap_row(one, two, [float(g.mean()) for g in gaps], drawn))
+    print(markdown(("difference", "GAUC", "over seeds", "over users"), rows))
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import arguments
-from benchmarks.papers.user_logs import feature_map, samples, users_anew
+from benchmarks.papers.user_logs import differences_over_users, feature_map, samples
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
@@ -76,14 +76,6 @@ def prepared(seed: int) -> tuple[dict[str, Column], dict[str, Column], dict[str,
     return encoded[0], {**encoded[1], "raw_user": parts[1]["user_id"]}, encoders.sizes()
 
 
-def half_width(
-    click: np.ndarray, first: np.ndarray, second: np.ndarray, user: np.ndarray, rng: np.random.Generator
-) -> float:
-    """Half of the 95 % interval of a difference in AUC when the test's users are drawn anew."""
-    drawn = users_anew(user, RESAMPLES, rng)
-    return 1.96 * float(np.std([auc(click[r], first[r]) - auc(click[r], second[r]) for r in drawn]))
-
-
 def main() -> None:
     """Run and print."""
     args = arguments(__doc__, seeds=5, seed=0, learning_rate=1e-3).parse_args()
@@ -107,8 +99,9 @@ def main() -> None:
             print(seed, name, {k: round(v[-1], 4) for k, v in scores[name].items()}, flush=True)
         rng = np.random.default_rng(seed)
         for part, rows in parts.items():
-            halves = (click[rows], predicted["msnet"][rows], predicted["din"][rows], user[rows])
-            wide.setdefault(part, []).append(half_width(*halves, rng))
+            test = (click[rows], predicted["msnet"][rows], predicted["din"][rows], user[rows])
+            half = 1.96 * np.std(differences_over_users(auc, *test, RESAMPLES, rng))
+            wide.setdefault(part, []).append(float(half))
         print({part: int(rows.sum()) for part, rows in parts.items()}, f"{len(np.unique(user))} users")
     for part in parts:
         for better, base in (("split", "din"), ("split_meta", "split"), ("msnet", "split_meta"), ("msnet", "din")):

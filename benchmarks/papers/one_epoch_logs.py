@@ -14,14 +14,15 @@ the log could show.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from benchmarks.common import arguments
-from benchmarks.papers.user_logs import feature_map, over_users, samples
+from benchmarks.common import arguments, markdown
+from benchmarks.papers.user_logs import differences_over_users, feature_map, gap_row, samples
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
@@ -31,7 +32,6 @@ from recommend.features.ragged import Column, array_of, rows_of, select_batch
 from recommend.metrics.calibration import logloss
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
-from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from recommend.training.watch import Watch
@@ -113,20 +113,15 @@ def main() -> None:
         f"last seed: {rows_of(learned)} rows learned on {len(np.unique(item))} things, {rows_of(asked)} asked of "
         f"{len(np.unique(user[-1]))} users; {np.isin(array_of(asked['item_id']), item).mean():.3f} on things learned"
     )
-    print("| arm | measure | pass 1 | 2 | 3 | change | over seeds | over users |\n|" + "---|" * 8)
-    y, who = np.concatenate(label), np.concatenate(user)
-    for name, runs in by_arm.items():
-        for measure, of in MEASURES.items():
-            by_seed = np.array([[of(a, p) for p in ps] for a, ps in zip(label, runs, strict=True)])
-            for later in range(1, PASSES):
-                mean, low, high = t_interval(by_seed[:, later] - by_seed[:, 0])
-                two, one = (np.concatenate([ps[i] for ps in runs]) for i in (later, 0))
-                least, most = over_users(of, y, two, one, who)
-                values = " | ".join(f"{v:.4f}" for v in by_seed.mean(0))
-                print(
-                    f"| {name} | {measure} | {values} | {later + 1} - 1: {mean:+.4f} | [{low:+.4f}, {high:+.4f}] "
-                    f"| [{least:+.4f}, {most:+.4f}] |"
-                )
+    rows, y, who = [], np.concatenate(label), np.concatenate(user)
+    for (name, runs), (measure, of) in itertools.product(by_arm.items(), MEASURES.items()):
+        by_seed = np.array([[of(a, p) for p in ps] for a, ps in zip(label, runs, strict=True)])
+        for later in range(1, PASSES):
+            two, one = (np.concatenate([ps[i] for ps in runs]) for i in (later, 0))
+            gaps = differences_over_users(of, y, two, one, who)
+            change, mean, *intervals = gap_row(str(later + 1), "1", list(by_seed[:, later] - by_seed[:, 0]), gaps)
+            rows.append((name, measure, *(f"{v:.4f}" for v in by_seed.mean(0)), f"{change}: {mean}", *intervals))
+    print(markdown(("arm", "measure", "pass 1", "2", "3", "change", "over seeds", "over users"), rows))
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 

@@ -1,4 +1,4 @@
-"""What two real logs can say about selection bias, and the smallest effect that each could show.
+"""Selection bias in two real logs, and the smallest effect that each could show.
 
 ``IPL_DATA=... python -m benchmarks.papers.rec4ad_logs [coat] [open_bandit]``. Coat holds ratings of coats that people
 chose and of coats drawn at random; Open Bandit holds impressions of Thompson sampling and of a uniform policy. Neither

@@ -1,16 +1,18 @@
-"""What the checks on logs of users' events share: samples, test users drawn anew, what somebody does after a view."""
+"""Samples of logs of users' events, test users drawn anew, and what somebody does after a view."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
+from benchmarks.common import signed
 from recommend.data.imports.sql import DAY_MS
 from recommend.data.sequences import Past, Rule, draw_negatives
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged
+from recommend.studies.statistics import t_interval
 
 NEVER = 100 * DAY_MS  # longer than the logs
 
@@ -23,19 +25,30 @@ def users_anew(user: np.ndarray, draws: int, rng: np.random.Generator) -> Iterat
         yield np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
 
 
-def over_users(
+def differences_over_users(
     measure: Callable[..., float],
     label: np.ndarray,
     one: np.ndarray,
     two: np.ndarray,
     user: np.ndarray,
     draws: int = 100,
-) -> tuple[float, float]:
-    """95 % interval of the difference in a measure of two arms' (rows,) predictions when the users are drawn anew."""
-    drawn = users_anew(user, draws, np.random.default_rng(0))
-    gaps = [measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn]
-    low, high = np.quantile(gaps, [0.025, 0.975])
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """(draws,) differences in a measure of two arms' (rows,) predictions when the users are drawn anew."""
+    drawn = users_anew(user, draws, rng or np.random.default_rng(0))
+    return np.array([measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn])
+
+
+def ends(differences: np.ndarray) -> tuple[float, float]:
+    """95 % interval of differences that were drawn."""
+    low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)
+
+
+def gap_row(one: str, two: str, by_seed: Sequence[float], over_users: np.ndarray) -> tuple[str, ...]:
+    """A line of ``GAPS``: the difference of two arms, over seeds and over users."""
+    mean, over_seeds = signed(*t_interval(list(by_seed)))
+    return f"{one} - {two}", mean, over_seeds, signed(0, *ends(over_users))[1]
 
 
 def until_next(
@@ -118,7 +131,7 @@ def samples(
 
 
 def feature_map(category: bool = True, longest: int = 50, user: bool = True) -> FeatureMap:
-    """What ``samples`` gives, for the models.
+    """The features of ``samples``, for the models.
 
     Args:
         user: whether the user's id is a feature (GAUC groups by it in any case).

@@ -1,4 +1,4 @@
-"""How well the two thresholds of a near-duplicate tell the same photo, edited, from another garment.
+"""Errors of the two thresholds that tell the same photo, edited, from another garment.
 
 ``python -m benchmarks.rag_index.near_duplicates --data DIR --image DIR [--photos N]``; DIR of ``--data`` holds
 annotated photos, DIR of ``--image`` the tuned tower. Photos are those of senders that neither the tower nor the sample

@@ -1,4 +1,4 @@
-"""How long an import of many rows takes, and how much memory: a generated log of impressions with texts.
+"""Time and memory of an import of many rows: a generated log of impressions with texts.
 
 ``python -m benchmarks.recommend.import_speed [--rows 50000000] [--folder DIR]`` writes Parquet files of
 texts (user, item, category, device, ISO 8601 time; 5 % clicks, 30 days, Zipf-like items, a twenty-fifth as many users

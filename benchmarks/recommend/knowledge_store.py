@@ -1,4 +1,4 @@
-"""How fast knowledge is looked up: batches of keys from a store of a million, quiet and while a version is published.
+"""Speed of looking up knowledge: batches of keys from a store of a million, quiet and while a version is published.
 
 ``python -m benchmarks.recommend.knowledge_store [--keys N] [--lookups N]``. Keys are drawn at
 random, a tenth of them missing. "While publishing" asks from this process while another one writes the next version of
@@ -32,7 +32,7 @@ def table(keys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def publish(folder: Path, keys: int, seed: int) -> None:
-    """What the other process does."""
+    """Publish a version, in another process."""
     with KnowledgeStore(folder, CAPACITY) as store:
         store.publish({"item": table(keys, seed)}, until_ms=0)
 

@@ -25,14 +25,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 
-from benchmarks.common import arguments
+from benchmarks.common import arguments, markdown
 from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
 from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
 from recommend.data.schema import table_files
 from recommend.features.ragged import Ragged, slice_batch
 from recommend.metrics.ranks import auc
+from recommend.studies.statistics import t_interval
 
 ARMS: dict[str, Any] = {
     "ours": ours.Model,
@@ -45,7 +45,7 @@ Figures = dict[str, dict[str, float]]
 
 
 def measure(task: Task, kind: str, names: list[str]) -> Figures:
-    """Of each library: AUC, rows a CPU second, and how far its first predictions lie from ours."""
+    """Figures of each library: AUC, rows a CPU second, and how far its first predictions lie from this package's."""
     turn = task.seed % len(names)
     few, source = slice_batch(task.test, 0, 1024), ours.Model(task, kind)
     first, figures = source.predict(few), {}
@@ -68,13 +68,11 @@ def measure(task: Task, kind: str, names: list[str]) -> Figures:
     return figures
 
 
-def stated(d: list[float]) -> str:
+def with_interval(differences: list[float]) -> str:
     """Mean and 95 % t-interval; whether it lies within what is allowed."""
-    mean, half = statistics.fmean(d), np.inf
-    if len(d) > 1:
-        half = stats.t.ppf(0.975, len(d) - 1) * statistics.stdev(d) / len(d) ** 0.5
-    wide = "" if abs(mean) + half < ALLOWED else f", not within {ALLOWED}"
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{wide}"
+    mean, low, high = t_interval(differences)
+    wide = "" if max(-low, high) < ALLOWED else f", not within {ALLOWED}"
+    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]{wide}"
 
 
 def spread(values: list[float], digits: int) -> str:
@@ -82,20 +80,18 @@ def spread(values: list[float], digits: int) -> str:
     return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
-def table(runs: list[Figures]) -> None:
+def table(runs: list[Figures]) -> str:
     """A line a library."""
-    print("| library | AUC by seed | ours - this | before training | rows per CPU second | ours / this |")
-    print("|---|---|---|---|---|---|")
+    lines = []
     for name in (n for n in ARMS if n in runs[0]):
         rows, mine = [r[name] for r in runs], [r["ours"] for r in runs]
-        aucs = " ".join(f"{r['auc']:.4f}" for r in rows)
+        gaps = [m["auc"] - r["auc"] for m, r in zip(mine, rows, strict=True)]
         ratios = [m["speed"] / r["speed"] for m, r in zip(mine, rows, strict=True)]
-        print(
-            f"| {name} | {aucs} | "
-            f"{stated([m['auc'] - r['auc'] for m, r in zip(mine, rows, strict=True)])} | "
-            f"{max(r['before'] for r in rows):.0e} | {spread([r['speed'] for r in rows], 0)} | {spread(ratios, 1)} |",
-            flush=True,
-        )
+        aucs, before = " ".join(f"{r['auc']:.4f}" for r in rows), max(r["before"] for r in rows)
+        speeds = spread([r["speed"] for r in rows], 0)
+        lines.append((name, aucs, with_interval(gaps), f"{before:.0e}", speeds, spread(ratios, 1)))
+    head = ("library", "AUC by seed", "ours - this", "before training", "rows per CPU second", "ours / this")
+    return markdown(head, lines)
 
 
 def main() -> int:
@@ -120,7 +116,7 @@ def main() -> int:
         for kind, runs_of_kind in runs.items():
             print(f"\n{log.name}, {kind}: {len(lengths):,} rows, histories of {lengths.float().mean():.1f}, tables "
                   f"{task.sizes}\n")  # fmt: skip
-            table(runs_of_kind)
+            print(table(runs_of_kind), flush=True)
     versions = ", ".join(f"{n} {version(n)}" for n in (*ARMS, "torch") if n != "ours")
     print(f"\n{settings}; {versions}; Python {platform.python_version()}, "
           f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, load {os.getloadavg()[0]:.1f}")  # fmt: skip

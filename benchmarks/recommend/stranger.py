@@ -1,4 +1,4 @@
-"""Does ``phenomena`` name the right methods in worlds of which its reader knows nothing?
+"""Methods that ``phenomena`` names in worlds whose reader is told nothing of them, beside those that are right.
 
     python -m benchmarks.recommend.stranger --worlds 10 --out stranger.json [--train]
 

@@ -28,7 +28,7 @@ def one(log: Log, query: str) -> float:
 
 
 def figures(root: Path) -> dict[str, float]:
-    """Of a written view of impressions."""
+    """Marginals of a written view of impressions."""
     log = Log(root / "log")
     q = {name: f"quantile_cont(delay_ms, {name})" for name in (0.5, 0.75, 0.9)}
     single = open_oracle(root, "item")

@@ -1,4 +1,4 @@
-"""How far base models come in World 2, judged by the truth: ``python -m benchmarks.recommend.world_competence``.
+"""Base models in World 2, judged by the truth: ``python -m benchmarks.recommend.world_competence``.
 
 Click: expected AUC of DIN, DCN, two towers and popularity on the last days of the impressions, beside the oracle.
 Order: expected AUC after a click, of a DNN on the view of clicks. Nothing here uses a seed that judges.

@@ -1,4 +1,4 @@
-"""What strangers can do to a real ``ipl serve`` with a password file, and what a signed-in person notices of it::
+"""Attacks of strangers on a real ``ipl serve`` with a password file, and what a signed-in person notices of them::
 
     python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40]
 

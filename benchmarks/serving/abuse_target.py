@@ -1,4 +1,4 @@
-"""What the benchmark of abuse attacks: a real ``ipl serve`` with two people, one of whom reads meanwhile."""
+"""The target of the benchmark of abuse: a real ``ipl serve`` with two people, one of whom reads meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a page of the feed takes, and where the time goes: 1, 8 and 32 visitors at once, in one process.
+"""Latency of a page of the feed, and where the time goes: 1, 8 and 32 visitors at once, in one process.
 
     python -m benchmarks.serving.feed_latency [--items 20000] [--requests 400] [--ranking din] [--papers]
 

@@ -1,4 +1,4 @@
-"""Who comes in the load benchmark: readers, buyers, sellers with photos, an operator. Imported after locust.
+"""The people of the load benchmark: readers, buyers, sellers with photos, an operator. Imported after locust.
 
 Every answer is noted by ``Notes``: what is right, what was refused with 429 and a time to come back, and what is wrong.
 """
@@ -28,7 +28,7 @@ SOLD = 409  # somebody else was faster, or the price was changed: how a sale of 
 
 @dataclass
 class Notes:
-    """Of one phase: milliseconds of the answers by route, counts of the refused, and what went wrong."""
+    """Answers of one phase: milliseconds by route, counts of the refused, and errors."""
 
     ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     refused: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Notes:
 
 
 class Asks:
-    """Of every user: one call, noted in the phase that runs (``environment.notes``)."""
+    """The calls of a user, each noted in the phase that runs (``environment.notes``)."""
 
     client: Any
     environment: Any

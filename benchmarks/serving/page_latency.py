@@ -1,4 +1,4 @@
-"""How long a seller waits in a real browser, with the real model::
+"""Waiting times of a seller in a real browser, with the real model::
 
     python -m benchmarks.serving.page_latency [--rounds 5] [--pictures FOLDER]
 

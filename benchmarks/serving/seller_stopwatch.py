@@ -104,7 +104,7 @@ class Seller:
         self.steps[step] = [self.clicks - clicks, self.letters - letters]
 
     def visibility(self) -> dict[str, bool]:
-        """Whether title and text are seen without scrolling, by size of the window."""
+        """Size of the window -> title and text are visible without scrolling."""
         phone = self.page.evaluate(WHOLE_IN_WINDOW)
         self.page.set_viewport_size(DESKTOP)
         self.page.wait_for_timeout(300)
@@ -139,7 +139,7 @@ class Seller:
             self.scrolled += abs(self.page.evaluate("scrollY") - before)
 
     def lower_edge(self) -> float:
-        """Where the fixed bar with the button begins, or the window ends."""
+        """The height at which the fixed bar with the button begins, or the window ends."""
         bar = self.page.locator("#ipl-draft .bottom")
         box = bar.bounding_box() if bar.is_visible() else None
         return min(self.height, box["y"]) if box else self.height
@@ -210,7 +210,7 @@ class Seller:
         return [c for c in named if self.truth.judge(attribute, c.get_attribute("data-value") or "")]
 
     def tell_facts(self) -> None:
-        """What is missing, as far as there is a chip or a question for it."""
+        """State what is missing, as far as there is a chip or a question for it."""
         changed = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
             offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
@@ -346,7 +346,7 @@ def run(edition: str, url: str, out: Path) -> None:
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    """What was measured so far."""
+    """Measurements so far."""
     return read_lines(file) if file.is_file() else []
 
 

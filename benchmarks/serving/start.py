@@ -1,4 +1,4 @@
-"""How long a server with many things on sale takes to start: seconds and CPU seconds of its services, no model loaded.
+"""Start of a server with many items on sale: seconds and CPU seconds of its services, no model loaded.
 
     python -m benchmarks.serving.start [--listings 20000]
 
@@ -9,7 +9,6 @@ the feed writes down what it knows of each thing; ``again``: it reads that.
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.db import open_store
 from app.store.tables import ListingRow
-from benchmarks.common import arguments
+from benchmarks.common import arguments, machine
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 from listing.observe.past_listings import PastListings
@@ -75,7 +74,7 @@ def main() -> None:
         fill(home, args.listings, args.seed)
         fill_index(home, args.seed)
         times = {when: start(home) for when in ("first", "again")}
-    print(json.dumps({**times, "machine": platform.machine(), "python": platform.python_version()}))
+    print(json.dumps({**times, **machine()}))
 
 
 if __name__ == "__main__":

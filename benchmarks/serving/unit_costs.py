@@ -9,7 +9,6 @@ real ones; for pages and orders the store is filled with rows directly, and the 
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.draft_repo import new_id
 from app.store.tables import ListingRow, now
-from benchmarks.common import arguments
+from benchmarks.common import arguments, machine
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline
@@ -117,7 +116,7 @@ def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]
 def main() -> int:
     args = arguments(__doc__, drafts=8, items=5000, pages=200, orders=200).parse_args()
     demo = Path(__file__).resolve().parents[2] / "demo"
-    costs: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
+    costs: dict[str, Any] = {**machine()}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         costs |= listings(Path(one), demo, args.drafts)
         costs |= traffic(Path(two), args.items, args.pages, args.orders)

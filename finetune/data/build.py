@@ -51,7 +51,7 @@ Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was written: samples by split, and answers by task and value (texts: how many).
+    """Counts of what was written: samples by split, and answers by task and value (texts: how many).
 
     split: what is kept for validation, "senders" or "items". alike: training photos left out as lookalikes.
     """
@@ -172,7 +172,7 @@ def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[st
 
 
 def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """How often each value is the answer, by task; texts and forms are counted, not listed."""
+    """Counts of each answer by task; texts and forms are counted, not listed."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
         answers = [m["content"] for m in sample["messages"] if m["role"] == "assistant"]

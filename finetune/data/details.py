@@ -72,7 +72,7 @@ def details_of(row: Mapping[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def second_parts(row: Mapping[str, Any]) -> list[str] | None:
-    """Where the second colour is, as names of ``PARTS``; empty where there is none, None where no name fits."""
+    """Places of the second colour, as names of ``PARTS``; empty where there is none, None where no name fits."""
     if len(row["c"]) < 2:
         return []
     place = (row["at"] or {}).get(row["c"][1], "")

@@ -58,7 +58,7 @@ class ClaimSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class AllowedClaims:
-    """What may be said of an item: its name and (attribute, value) claims."""
+    """Claims that a text may make of an item: its name and (attribute, value) pairs."""
 
     name: str
     node: CategoryNode
@@ -175,7 +175,7 @@ def claimed_part(text: str, allowed: AllowedClaims) -> str:
 
 
 def _is_item(item: str, allowed: AllowedClaims) -> bool:
-    """Whether all of an item is known, and it ends in a thing: in no colour, and in no bare participle."""
+    """True where claims cover all of a list's item, and it ends in a noun: in no colour, and in no bare participle."""
     spans = claim_spans(item, allowed)
     ends = bool(spans) and spans[-1].claim[0] not in ("colour", "colour2") and not _PARTICIPLE.search(item.strip())
     return ends and not unclaimed_words(item, allowed) and not _SPEAKS.search(item)
@@ -204,7 +204,7 @@ def _without(words: str, allowed: AllowedClaims) -> str:
 
 
 def claim_spans(text: str, allowed: AllowedClaims) -> list[ClaimSpan]:
-    """Where the text says a claim of ``known`` or names the item, without overlaps, the longest first."""
+    """Spans that state a claim of ``allowed`` or name the item, without overlaps, the longest first."""
     lexicon, low = load_lexicon(), text.lower()
     matches: list[tuple[re.Match[str], tuple[str, str]]] = []
     for match in lexicon.phrases.finditer(low):

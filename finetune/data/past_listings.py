@@ -55,7 +55,7 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
 
 
 class LabelFinder:
-    """Says whether a photo shows a label; after ``MOST_READ`` photos it says no."""
+    """Finds labels on photos; after ``MOST_READ`` photos it finds none."""
 
     def __init__(self) -> None:
         self.reader, self.left = Reader(), MOST_READ

@@ -19,7 +19,7 @@ ATTRIBUTES = load_taxonomy().observed()
 
 
 def data_root() -> Path:
-    """Where annotated photos are looked for: ``IPL_DATA``, else ``../shared/data`` beside the repository."""
+    """The folder of annotated photos: ``IPL_DATA``, else ``../shared/data`` beside the repository."""
     return Path(os.environ.get("IPL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 

@@ -29,7 +29,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong."""
+    """Shares (0..1) of a photo's questions by family, and of hints that are wrong."""
 
     attributes: int = 99  # asked of one photo at most; short sequences let the category come by more often
     always: tuple[str, ...] = ()  # asked of every photo, beside those; many values need more practice
@@ -88,7 +88,7 @@ def annotated_form(row: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
 
 
 def form_task(category: str, answers: Mapping[str, str], taxonomy: Taxonomy) -> Task:
-    """What a model behind a server is asked of an item, and its JSON, without the keys that nobody can answer."""
+    """The form that a model behind a server fills in, and its JSON, without the keys that nobody can answer."""
     form = {"category": prompts.leaf_answers(taxonomy)[category], **answers}
     return Task(FORM, prompts.form(taxonomy), json.dumps(form, ensure_ascii=False))
 

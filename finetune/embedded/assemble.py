@@ -282,7 +282,7 @@ def is_current(folder: Path, weights: Path = WEIGHTS) -> bool:
 
 
 def is_ready(home: Path, weights: Path = WEIGHTS, name: str = "ipl-mini") -> bool:
-    """Whether ``home`` holds the current model, the files that lie beside it, and the text encoder."""
+    """True where ``home`` holds the current model, the files that lie beside it, and the text encoder."""
     folder = home / "models" / name
     return (
         (home / "models" / "minilm" / "model.safetensors").is_file()

@@ -129,7 +129,7 @@ def _one(x: Tensor, goals: Goals, index: np.ndarray, answers: int, cfg: NetworkC
 def crossed(
     features: np.ndarray, goals: Goals, folds: np.ndarray, names: Sequence[str], cfg: NetworkConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What networks that did not see a sender say of the sender's photos."""
+    """Answers of networks that did not see a sender to the sender's photos."""
     first, second = np.zeros((len(folds), len(names))), np.zeros((len(folds), len(names) + 1))
     for fold in range(FOLDS):
         held = np.flatnonzero(folds == fold)
@@ -148,7 +148,7 @@ def power(shares: np.ndarray, truth: np.ndarray) -> float:
 
 
 def measured(first: np.ndarray, second: np.ndarray, goals: Goals) -> dict[str, float]:
-    """How often the likeliest answers are right, on photos whose colour is no guess."""
+    """Shares of the likeliest answers that are right, on photos whose colour is no guess."""
     best, other, sure = first.argmax(1), second.argmax(1), goals.sure
     main = best == goals.main
     return {

@@ -1,4 +1,4 @@
-"""What the evidence tower's details and signs of wear are worth: ``eyes_calibration.json``.
+"""Calibration of the evidence tower's details and signs of wear: ``eyes_calibration.json``.
 
 Logit of right = a + b * logit of the tower + an offset of the phrase, drawn towards 0 where the phrase is rare.
 """
@@ -43,6 +43,6 @@ class Fitted:
         return np.asarray(self.model.predict_proba(self._inputs(raw))[:, 1].reshape(raw.shape))
 
     def curves(self, phrases: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Of each phrase the curve as points, as ``eyes_calibration.json`` holds it."""
+        """Phrase -> its curve as points, as ``eyes_calibration.json`` holds it."""
         grid = self(np.tile(np.array(GRID)[:, None], (1, len(phrases))))
         return {phrase: {"raw": GRID, "right": grid[:, i].round(4).tolist()} for i, phrase in enumerate(phrases)}

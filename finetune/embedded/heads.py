@@ -94,7 +94,7 @@ class Problem:
         return weight.detach(), bias.detach()
 
     def crossed(self, views: Tensor, folds: np.ndarray, strength: float) -> Tensor:
-        """What heads of the other folds say of each photo (``said``)."""
+        """Probabilities of each photo by heads of the other folds (``head_shares``)."""
         out = torch.zeros(len(views), self.answers)
         for fold in range(FOLDS):
             out[folds == fold] = head_shares(

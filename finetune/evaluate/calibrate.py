@@ -177,7 +177,7 @@ def _type_cases(rows: Sequence[Row], views: Sequence[Views], rules: Rules) -> li
 
 
 def _worth_saying(value: str, p: float, attribute: Attribute) -> bool:
-    """Whether an answer would be stated or at least suggested."""
+    """True for an answer that would be stated or at least suggested."""
     return value not in (*NOT_STATED, attribute.absent) and p >= MIN_SUGGESTION
 
 

@@ -42,7 +42,7 @@ MEASURES = ("category", "among three", "F1", "precision", "recall")
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What is evaluated: names of ``ARMS``, the number of photos (0: all), and the draws of the bootstrap."""
+    """Settings of an evaluation: names of ``ARMS``, the number of photos (0: all), and the draws of the bootstrap."""
 
     arms: tuple[str, ...] = tuple(ARMS)
     limit: int = 0
@@ -146,7 +146,7 @@ def scored(row: Row) -> set[str]:
 
 
 def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, float]:
-    """What the rendered texts say of the annotated facts, how many words they mark, and how they vary.
+    """Figures of the rendered texts: annotated facts that they state, words that they mark, and their variety.
 
     ``unmarked_right``, ``marked_right``: of the category and the annotated attributes that they say, details left out.
     """

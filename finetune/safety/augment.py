@@ -50,7 +50,7 @@ def number_words() -> frozenset[str]:
 
 
 def guess_kind(text: str) -> str:
-    """Which variations suit a contact that carries no kind: phone, email, messenger or contact (left as it is)."""
+    """The kind of a contact that carries none: phone, email, messenger or contact (which is not varied)."""
     digits = sum(unicodedata.digit(c, -1) >= 0 for c in text)
     letters = sum(c.isalpha() for c in text)
     if digits >= 6 and letters <= 3:

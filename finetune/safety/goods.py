@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How it is learned.
+    """Settings of the training.
 
     strength: inverse of the regularisation. guilty, near: weights of rows of the group, and of allowed ones.
     near_misses: share of allowed rows that may be reviewed. precision: of what is refused. sentence: how far above

@@ -45,7 +45,7 @@ def address(rng: random.Random) -> tuple[str, str]:
 
 
 def messenger(rng: random.Random) -> tuple[str, str]:
-    """What stands before and after the handle in a phrase that offers it."""
+    """The words before and after the handle in a phrase that offers it."""
     before, after = rng.choice(WORDS["messenger"]).replace("{p}", rng.choice(WORDS["networks"])).split("{h}")
     return before, after
 

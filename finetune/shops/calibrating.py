@@ -78,7 +78,7 @@ def cases_of(listings: Sequence[Observed], question: str, taxonomy: Taxonomy, ba
 
 
 def sources_of(listing: Observed, question: str, taxonomy: Taxonomy, base: Calibration) -> dict[str, Distribution]:
-    """What each source says of a question, as decisions hear it."""
+    """Each source's distribution over a question's answers, as decisions weigh it."""
     views = Views(listing.observations, 1)
     if question == "category":
         return shop_votes(views, taxonomy, base.range)

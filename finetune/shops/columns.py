@@ -12,7 +12,7 @@ from finetune.errors import DataError
 from rag_index.imports.catalogue import Catalogue, RowReader
 from rag_index.imports.cells import stated
 from rag_index.imports.columns import plain_name
-from rag_index.imports.glossary import DROP, NONE
+from rag_index.imports.glossary import DROP, NONE, Entry
 from rag_index.imports.products import one_row_each
 from rag_index.imports.tables import RawRow, read_rows
 
@@ -36,7 +36,7 @@ class Kind:
 
 @dataclass
 class ShopColumns:
-    """What a table says: word -> kind; attribute -> value -> rows; attribute -> its column; brands; sellers; remarks.
+    """A table's words: word -> kind; attribute -> value -> rows; attribute -> its column; brands; sellers; remarks.
 
     Attributes that are ours keep our name, others have that of their column.
     """
@@ -57,8 +57,7 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
     for row in one_row_each(read_rows(catalogue.path)):
         reader = RowReader(row.cells, catalogue.columns) if isinstance(row, RawRow) else None
         word = reader.category() if reader else ""
-        entry = catalogue.glossary.categories.get(word)
-        if reader is None or not word or (entry is not None and entry.sure and entry.ours == DROP):
+        if reader is None or not word or _is_dropped(catalogue.glossary.categories.get(word)):
             continue
         kind = table.kinds[word]
         table.rows, kind.rows = table.rows + 1, kind.rows + 1
@@ -76,18 +75,28 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
                 by_kind[name].setdefault(word, Counter())[value] += 1
     table.columns = names
     _check_kinds(table, catalogue.path.name)
-    for name in list(table.values):
-        ours = name in catalogue.vocabulary.values
-        reason = unusable(table.values[name], table.rows, ours)
-        if reason is None and not ours and _follows(by_kind[name].values()):
-            reason = "it follows from what a thing is"
-        if reason is not None:
-            table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
-            del table.values[name]
+    _drop_unusable(table, by_kind, catalogue)
     for word, kind in table.kinds.items():
         kind.states = Counter({name: by_kind[name].get(word, Counter()).total() for name in table.values})
     table.kinds, table.values = dict(table.kinds), dict(table.values)
     return table
+
+
+def _is_dropped(entry: Entry | None) -> bool:
+    """True for a category whose rows a person left out."""
+    return entry is not None and entry.sure and entry.ours == DROP
+
+
+def _drop_unusable(table: ShopColumns, by_kind: Mapping[str, dict[str, Counter[str]]], catalogue: Catalogue) -> None:
+    """Take out the columns that answer no closed question, each with a remark."""
+    for name in list(table.values):
+        is_ours = name in catalogue.vocabulary.values
+        reason = unusable(table.values[name], table.rows, is_ours)
+        if reason is None and not is_ours and _follows(by_kind[name].values()):
+            reason = "it follows from what an item is"
+        if reason is not None:
+            table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
+            del table.values[name]
 
 
 def no_vectors(words: Sequence[str]) -> np.ndarray:
@@ -142,7 +151,7 @@ def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
 
 
 def _follows(by_kind: Collection[Counter[str]]) -> bool:
-    """Whether all rows of a kind say the same, whichever kind it is."""
+    """True where all rows of a kind state the same, whichever kind it is."""
     return sum(max(values.values()) for values in by_kind) >= MOST_ALIKE * sum(values.total() for values in by_kind)
 
 

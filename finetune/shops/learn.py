@@ -20,7 +20,6 @@ from finetune.shops.table import Table
 from finetune.shops.titles import title_pattern
 from listing.calibration import FILE, Calibration
 from listing.catalogue import tools, vocabulary_of
-from listing.intake.photos import intake
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads
@@ -44,7 +43,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Learned:
-    """What came of it: the version's folder, and the questions that have a head."""
+    """Result of learning: the version's folder, and the questions that have a head."""
 
     version: Path
     listings: int
@@ -166,12 +165,9 @@ def _observed(
     vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]
-        digest, file = next(iter(files.items()))
-        (photo,) = intake([file])
-        past.remember(photo, vectors[record.listing_id])
-        neighbours = past.find([photo], category=None, seller_id=record.seller_id)
+        alone, neighbours = observer.first_photo(files, past, vectors[record.listing_id], record.seller_id)
         by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
-        observations = in_a_draft(observer.observe(digest, photo), taxonomy, by_heads, neighbours)
+        observations = in_a_draft(alone, taxonomy, by_heads, neighbours)
         truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
         yield Observed(record.listing_id, observations, truths, examples.groups[i])
         if number % 50 == 0:

@@ -1,4 +1,4 @@
-"""How well a shop's drafts answer what a table of new listings states, beside each source alone."""
+"""Agreement of a shop's drafts with what a table of new listings states, beside each source alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from listing.decide.category import shop_votes
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution, best
 from listing.decide.views import Views
-from listing.intake.photos import intake
 from listing.observe.heads import FILE, Heads
 from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
@@ -57,12 +56,9 @@ def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) ->
         for record, (_, files, features) in zip(importer.records(), importer.photo_features(), strict=True):
             if not files:
                 continue
-            digest, file = next(iter(files.items()))
-            (photo,) = intake([file])
-            past.remember(photo, record.image_vectors[0])
-            neighbours = past.find([photo], category=None, seller_id=record.seller_id)
+            vector = record.image_vectors[0]
+            observations, neighbours = observer.first_photo(files, past, vector, record.seller_id)
             taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
-            observations = observer.observe(digest, photo)
             decision = Decision(in_a_draft(observations, taxonomy, taught, neighbours), 1, rules)
             untaught = _untaught(observations, rules, taxonomy, base)
             for question, into in rows.items():

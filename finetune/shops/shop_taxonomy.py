@@ -146,7 +146,7 @@ class _ShopWords:
 
 
 def spoken(word: str, kind: Kind) -> tuple[str, bool]:
-    """How a text names a kind, and whether it is a plural: by what the titles of its listings say more often."""
+    """The phrase for a kind in texts, and whether it is a plural: as in most titles of its listings."""
     phrase = plain_name(word)
     *first, last = phrase.split() or [phrase]
     one = singular(last)

@@ -1,4 +1,4 @@
-"""How a shop's titles are built: which of a listing's facts they name, in which order, and how they call each kind."""
+"""Patterns of a shop's titles: which of a listing's facts they name, in which order, and how they call each kind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def title_pattern(records: Iterable[IndexRecord], attributes: Sequence[str]) -> 
 
 
 def _place(value: str, title: Sequence[str]) -> int | None:
-    """Where a value's words stand in a title, whatever their case and plural."""
+    """The place of a value's words in a title, whatever their case and plural."""
     requested = [word_key(word) for word in value.split()]
     words = [word_key(word.removesuffix("'s").removesuffix("’s")) for word in title]
     spans = range(len(words) - len(requested) + 1)

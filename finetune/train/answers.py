@@ -1,4 +1,4 @@
-"""How often the whole answer comes out right during the evaluation of a run, without decoding anything.
+"""Shares of whole answers that are right during the evaluation of a run, without decoding anything.
 
 Greedy decoding gives an answer exactly when each of its tokens is the likeliest one after those before it; so one
 forward pass tells whether it would.
@@ -24,7 +24,7 @@ def likeliest(outputs: Any) -> Any:
 
 
 def spans(labels: np.ndarray) -> Iterator[slice]:
-    """Where the answers stand in one row of labels."""
+    """Places of the answers in one row of labels."""
     inside = np.concatenate([[False], labels != IGNORED, [False]])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
     yield from (slice(int(start), int(end)) for start, end in edges.reshape(-1, 2))

@@ -138,7 +138,7 @@ def train_chat(cfg: ChatConfig) -> None:
 
 
 def often(samples: int, draws: int) -> str:
-    """How often each sample is seen, and what follows where that is more than a few times."""
+    """A sentence on how often each sample is drawn, and what follows where that is more than a few times."""
     passes = draws / samples
     heart = "; so few are learned by heart: more listings help more than more steps" if passes > PASSES else ""
     return f"{samples} samples train, each is seen {passes:.1f} times{heart}."
@@ -168,7 +168,7 @@ class ByLength(LengthGroupedSampler):
 
 
 class AnswerTrainer(Trainer):
-    """Of an evaluation's outputs it keeps the likeliest tokens alone; the rest differs from family to family.
+    """Trainer that keeps the likeliest tokens alone of an evaluation's outputs; the rest differs between families.
 
     grouped: samples of one batch are about as long as each other.
     """

@@ -45,7 +45,7 @@ class Family:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What stays 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
+        """Modules that stay 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
         return (*self.vision, *(p for p in self.projector if not p.startswith(self.vision)), "lm_head")
 
 

@@ -1,4 +1,4 @@
-"""What a training run leaves behind beside its weights: a log, answers to a few fixed samples, and a manifest."""
+"""Records of a training run beside its weights: a log, answers to a few fixed samples, and a manifest."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Reporter(TrainerCallback):
 
 
 def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
-    """What is logged of an entry of Trainer's history, its step first; step and time alone say nothing."""
+    """The logged numbers of an entry of Trainer's history, its step first; step and time alone say nothing."""
     evaluated = [name for name in entry if name.startswith("eval_") and not name.endswith(TIMES)]
     return {"step": entry["step"], **{n: round(float(entry[n]), 8) for n in (*evaluated, *LOGGED) if n in entry}}
 
