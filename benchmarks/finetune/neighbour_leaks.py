@@ -3,7 +3,7 @@
     python -m benchmarks.finetune.neighbour_leaks [--photos 200]
 
 Every listing of the sample gets contact data into its text and into an attribute, and made-up values for what holds for
-one piece only (brand, size, print, condition, defects, reason). They are written into an index opened without a check
+one item only (brand, size, print, condition, defects, reason). They are written into an index opened without a check
 for contact data, as if everything before it had failed. Then drafts of validation photos are written by the
 whole pipeline beside this index. Counted: contact data in a draft (by the detector), the planted words in a draft,
 instance-level facts with a planted value that no photo supports, and those that name a neighbour as evidence.

@@ -4,7 +4,7 @@
 UserBehavior sample (``recommend/data/maps/taobao.yaml``). It has no pages, so it cannot test lists: a list is what a
 user viewed within a batch, and only calibration is looked at.
 
-A row is a view of days 0 to 8, its label a purchase of the thing by this user within 24 hours; privileged is whether
+A row is a view of days 0 to 8, its label a purchase of the item by this user within 24 hours; privileged is whether
 they put it into the cart or among the favourites within these hours. Training: days 0 to 5 once, whose labels are all
 known when day 7 begins; test: days 7 and 8.
 Intervals over seeds say how far the initial weights and the order of draws move a difference; those over users (drawn
@@ -92,7 +92,7 @@ def over_users(label: np.ndarray, one: np.ndarray, two: np.ndarray, user: np.nda
 
 
 def main() -> None:
-    """Train every arm on every seed and print what came of it."""
+    """Train every arm on every seed and print the figures."""
     args = arguments(__doc__, seeds=5).parse_args()
     began = time.process_time()
     rows = views()

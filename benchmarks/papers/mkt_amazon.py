@@ -1,8 +1,8 @@
 """MKT (arXiv 2402.19101) on a real log: Amazon's electronics help its cell phones, for the same users.
 
 ``IPL_DATA=DIR python -m benchmarks.papers.mkt_amazon [--seeds N] [--users N]``. Both entities have one schema, an id of
-a thing, so that there is nothing for the alignment to do: what is tried is the transfer. The log has positives only and
-no clock. A user's things stand in a random order; a row reads those before it of both entities as two histories. Rows
+an item, so that there is nothing for the alignment to do: what is tried is the transfer. The log has positives only and
+no clock. A user's items stand in a random order; a row reads those before it of both entities as two histories. Rows
 to learn from have one negative, drawn as often as others bought it; a held-back phone has twenty, drawn from the phones
 held back of others, so that popularity says nothing.
 
@@ -77,7 +77,7 @@ def rows_of_users(seed: int, users: int, others: bool) -> tuple[Rows, Rows]:
     entity = np.repeat((0, 1), [len(c) for c in code])
     item = np.concatenate([log["item_id"][k] for log, k in zip(logs, of_chosen, strict=True)]) + FAR * entity
     held = np.concatenate([log["time_ms"][k] == 1 for log, k in zip(logs, of_chosen, strict=True)])
-    order = np.where(held, len(user), rng.permutation(len(user)))  # held-back things come last
+    order = np.where(held, len(user), rng.permutation(len(user)))  # held-back items come last
 
     def rows(targets: np.ndarray, negatives: int) -> Rows:
         how = {"seed": seed, "block": 2 * entity + held, "past": ~held, "longest": HISTORY}

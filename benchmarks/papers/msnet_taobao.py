@@ -2,8 +2,8 @@
 
     python -m benchmarks.papers.msnet_taobao --seeds 5
 
-The log has no stock, so a thing counts as limited on the day on which the log first holds it: a rule that needs nothing
-of the future, unlike a count of its events. Negatives are things of other events of the same day, so that the flag says
+The log has no stock, so an item counts as limited on the day on which the log first holds it: a rule that needs nothing
+of the future, unlike a count of its events. Negatives are items of other events of the same day, so that the flag says
 nothing of the label. What is missing here: stock, sales that end a listing, content, impressions without a click.
 Training: days 0 to 7; test: the last two. The smallest effect that the test could show comes from resampling its users.
 """

@@ -32,7 +32,7 @@ def truth(root: Path, days: tuple[int, int], name: str) -> np.ndarray:
 
 
 def popularity(root: Path, days: int, test: int) -> np.ndarray:
-    """Click rate of each thing in training, with its category's as a prior of 50 rows."""
+    """Click rate of each item in training, with its category's as a prior of 50 rows."""
     stream = WorldStream(root / "log", (0, days - 1), ["item_id", "post_id", "category", "click"])
     parts = [{n: array_of(c) for n, c in stream.day(d).items()} for d in range(days)]
     a = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}

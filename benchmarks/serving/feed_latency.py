@@ -2,7 +2,7 @@
 
     python -m benchmarks.serving.feed_latency [--items 20000] [--requests 400] [--ranking din] [--papers]
 
-A world of 200,000 impressions gives the models (trained here, once, into --work) and the things on sale, copied under
+A world of 200,000 impressions gives the models (trained here, once, into --work) and the items on sale, copied under
 new ids until there are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20.
 With ``--papers`` the models are COPR, KEEP with published knowledge, ECAD, Rec4Ad and, for 200 posts, MKT; they learn
 from a few days only, since how long they take does not hang on what they know.
@@ -45,7 +45,7 @@ from recommend.world import write_world
 from recommend.world.stored import store_histories
 
 PLAIN = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "bid", "listed_ms")
-PIECES = 50  # of a listing that is not of one piece
+MANY = 50  # in stock of a listing that is not of a single item
 PAPERS = {"pre_ranking": "copr", "ranking": "keep", "conversion": "ecad", "ads": "rec4ad", "posts": "mkt"}
 FEW = 26  # days held back: what is left is enough to have weights
 
@@ -74,7 +74,9 @@ def world(folder: Path, seed: int) -> Path:
     if not (folder / "log").is_dir():
         write_world(folder, seed=seed, knobs={"impressions": 200_000})
         store_histories(folder)
-        for file in table_files(folder / "log", "impression"):  # shown things stand for candidates, which COPR asks for
+        for file in table_files(
+            folder / "log", "impression"
+        ):  # which stand for candidates, as COPR asks for
             rows = pq.read_table(file, columns=["request_id", "time_ms", "user_id", "item_id", "policy", "position"])
             rows = rows.filter(pc.field("item_id") >= 0).rename_columns({"position": "rank"})
             for name, value in (("rank_score", 0.05), ("bid", 1.0), ("shown", True)):
@@ -86,14 +88,14 @@ def world(folder: Path, seed: int) -> Path:
 
 
 def world_items(log: Path, until: Moment) -> list[Item]:
-    """All things listed until a moment, the latest first; whether they were sold by then is not asked."""
+    """All items listed until a moment, the latest first, sold by then or not."""
     rows = concat_batches(list(ParquetStream(table_files(log, "item"), [*PLAIN, "content"], batch_rows=65_536)))
     content = rows["content"]
     assert isinstance(content, Ragged)
     vectors = content.padded()[0].numpy()
     plain = {name: tensor_of(rows[name]).tolist() for name in PLAIN}
     items = [
-        Item(**{k: v[n] for k, v in plain.items()}, stock=1 if plain["single"][n] else PIECES, content=vectors[n])
+        Item(**{k: v[n] for k, v in plain.items()}, stock=1 if plain["single"][n] else MANY, content=vectors[n])
         for n in range(len(vectors))
         if plain["listed_ms"][n] <= until.time_ms
     ]
@@ -111,7 +113,7 @@ def write_posts(feed: Feed, moment: Moment, count: int = 200) -> None:
 
 
 def build(args: argparse.Namespace) -> tuple[Feed, Moment]:
-    """A feed with models, things on sale, and visitors who have a past."""
+    """A feed with models, items on sale, and visitors who have a past."""
     log = world(args.work / f"world-{args.seed}", args.seed)
     registry = Registry(args.work / "models", healthy)
     if args.papers:

@@ -5,7 +5,7 @@
 A visit is a page of the feed, the events on it and now and then an order; a sale is a photo, the draft that the real
 model writes of it, its publishing, a change and a search; the operator looks at health, metrics and a table. Rates are
 a second, kept by locust whatever the server does (up to one open visit for each person). The server runs on a home of
-its own with ``--listings`` things on sale. Prints JSON lines: by phase and route calls, p50 and p99 in milliseconds,
+its own with ``--listings`` items on sale. Prints JSON lines: by phase and route calls, p50 and p99 in milliseconds,
 refusals (429) and errors; then the server's resident memory and how fast it grew in the second half of the steady
 phase. Exit status 1: an error, a refusal at the steady rate, a 429 without Retry-After, no refusal under overload, or
 memory that grows by more than ``--most-mb-a-minute``.
@@ -37,7 +37,7 @@ from benchmarks.serving.several_servers import proxied
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 
-PIECES = 10
+PARTS = 10
 
 
 @contextmanager
@@ -83,13 +83,13 @@ class Watch:
 def growth(samples: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Slope of (seconds, megabytes) in megabytes a minute, with its 95 % interval.
 
-    Over the means of ten pieces of equal length: neighbouring samples say the same.
+    Over the means of ten parts of equal length: neighbouring samples say the same.
     """
-    if len(samples) < PIECES:
+    if len(samples) < PARTS:
         return 0.0, (-np.inf, np.inf)
-    means = np.array([piece.mean(0) for piece in np.array_split(samples, PIECES)])
+    means = np.array([part.mean(0) for part in np.array_split(samples, PARTS)])
     line = stats.linregress(means[:, 0] / 60, means[:, 1])
-    reach = float(stats.t.ppf(0.975, PIECES - 2) * line.stderr)
+    reach = float(stats.t.ppf(0.975, PARTS - 2) * line.stderr)
     return float(line.slope), (float(line.slope) - reach, float(line.slope) + reach)
 
 

@@ -23,7 +23,7 @@ from listing.taxonomy import load_taxonomy
 PHOTO = Path(__file__).resolve().parents[2] / "demo" / "hoodie.jpg"
 VISITORS = 500
 CATEGORIES = sorted(load_taxonomy().categories)
-SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single pieces goes
+SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single items goes
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Seller(Asks, HttpUser):
 
     @task
     def sell(self) -> None:
-        """One thing, from the photo to the shelf."""
+        """One item, from the photo to the shelf."""
         photo = {"photos": ("hoodie.jpg", PHOTO.read_bytes(), "image/jpeg")}
         answer = self.ask("POST", "/v1/drafts", "POST /v1/drafts", (201,), files=photo, data={"note": "Worn twice."})
         if answer is None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Variables for commands on a home, without the settings of who runs the benchmark; the models are linked into it."""
+    """Variables for commands on a home, without the settings of the caller; the models are linked into it."""
     home.mkdir()
     (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
     others = {name: value for name, value in os.environ.items() if not name.startswith("IPL_")}

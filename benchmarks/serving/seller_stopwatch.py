@@ -310,7 +310,7 @@ class Seller:
 
 
 def in_words(attribute: str, value: str) -> str:
-    """A value as it is said."""
+    """A value in the words of texts."""
     closed = load_taxonomy().attributes.get(attribute)
     return closed.phrases[value][0] if closed is not None and value in closed.phrases else value
 

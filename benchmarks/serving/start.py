@@ -3,7 +3,7 @@
     python -m benchmarks.serving.start [--listings 20000]
 
 Store and index are filled first (``benchmarks.serving.stock``; image vectors drawn at random, no photos). ``first``:
-the feed writes down what it knows of each thing; ``again``: it reads that.
+the feed writes down its facts of each item; ``again``: it reads that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Things on sale in the store of a server that does not run, and a log of several days that is played in minutes.
+"""Items on sale in the store of a server that does not run, and a log of several days that is played in minutes.
 
     python -m benchmarks.serving.stock fill --home HOME --listings 2000    # an empty home, before the server starts
     python -m benchmarks.serving.stock age --home HOME --hours 24          # all that was written so far, into the past

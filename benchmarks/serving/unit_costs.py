@@ -93,7 +93,7 @@ def fill(services: Services, count: int) -> list[str]:
 
 
 def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]:
-    """Pages and orders on a store with that many things."""
+    """Pages and orders on a store with that many items."""
     settings = Settings(home=home, feed_per_second=1e9)
     services = Services(settings, pipeline=FakePipeline(), index=FakeIndex())
     ids = fill(services, items)

@@ -31,7 +31,7 @@ from listing.say.write import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
 
 ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed
-MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
+MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one item differ at most
 SHOWN_SAMPLES = 40
 _PAGE = Environment(autoescape=True, trim_blocks=True).from_string("""\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>
@@ -53,7 +53,7 @@ Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any
 class DataReport:
     """Counts of what was written: samples by split, and answers by task and value (texts: how many).
 
-    split: what is kept for validation, "senders" or "items". alike: training photos left out as lookalikes.
+    split: the units of validation, "senders" or "items". alike: training photos left out as lookalikes.
     """
 
     split: str

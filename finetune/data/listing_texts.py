@@ -26,8 +26,8 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
-LIKELY = 0.5  # of the claims are told as likely
-LEFT_OUT = 0.15  # of the claims that no text says stay in the prompt: who is told something says it
+LIKELY = 0.5  # of the claims are stated as likely
+LEFT_OUT = 0.15  # of the claims that no text states stay in the prompt: a writer uses what it is given
 KIND = ("category", NAME)
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
 EXAMPLES = 0.3  # share of prompts with texts of other listings
@@ -101,7 +101,7 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
 
 
 def _about(text: str, node: CategoryNode) -> list[str]:
-    """The sentences that begin with the thing; the others are advice and praise."""
+    """The sentences that begin with the item; the others are advice and praise."""
 
     def begins(sentence: str) -> bool:
         head = _JOINTS.split(sentence)[0]
@@ -111,7 +111,7 @@ def _about(text: str, node: CategoryNode) -> list[str]:
 
 
 def _description(sentences: Sequence[str], allowed: AllowedClaims) -> str:
-    """Whole sentences, each of which says something new; the thing by the name that it has there."""
+    """Whole sentences, each of which states something new; the item by the name that it has there."""
     out, stated = "", set[tuple[str, str]]()
     for whole in sentences:
         names = _nouns(_JOINTS.split(whole)[0], allowed.node)
@@ -138,7 +138,7 @@ def _claims(
 
 
 def _nouns(text: str, node: CategoryNode) -> list[str]:
-    """The words of a text that name a thing of this kind."""
+    """The words of a text that name an item of this kind."""
     nouns = load_lexicon().nouns
     matches = [m[0] for m in load_lexicon().noun_words.finditer(text.lower())]
     return [w for w in matches if node.name in (nouns.get(plain(w)) or nouns.get(plain(w).removesuffix("s")) or ())]
@@ -158,7 +158,7 @@ def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
 def claimed_part(text: str, allowed: AllowedClaims) -> str:
     """A sentence of a catalogue, words before a noun and a list behind it, without what no claim covers.
 
-    Words go from before the noun, items from the list. "" where it does not begin with the thing.
+    Words go from before the noun, items from the list. "" where it does not begin with the item.
     """
     head, *rest = _JOINTS.split(text.strip(" .!-*"))
     out = head if _IT.match(head) else _without(head, allowed)

@@ -26,14 +26,14 @@ from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
 LABEL_LINES = 2  # of a label's words on a photo, for it to show one
-MOST_READ = 200  # further photos of a table that are read for this: half a second each, and few labels teach enough
+MAX_READ = 200  # further photos of a table that are read for this: half a second each, and few labels teach enough
 LABEL_QUESTIONS = 4  # about a photo that answers none
 VARIANTS = 2  # prompts drawn of each listing's texts
 UNNAMED = "one seller"  # whose name the table does not say
 
 
 def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[list[dict[str, Any]], Report]:
-    """Rows ``{image, sender_id, item, listing, role, more}``, one a photo, and what became of the table's rows.
+    """Rows ``{image, sender_id, item, listing, role, more}``, one a photo, and the report of the table's rows.
 
     role: ``cover`` of a listing's first photo, whose ``more`` are the others; of these ``label`` or ``side``.
     The photos pass intake and are written to ``out/photos``, so that ``out`` can be taken elsewhere as it is.
@@ -55,10 +55,10 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
 
 
 class LabelFinder:
-    """Finds labels on photos; after ``MOST_READ`` photos it finds none."""
+    """Finds labels on photos; after ``MAX_READ`` photos it finds none."""
 
     def __init__(self) -> None:
-        self.reader, self.left = Reader(), MOST_READ
+        self.reader, self.left = Reader(), MAX_READ
 
     def __call__(self, image: Image.Image) -> bool:
         if not self.left:

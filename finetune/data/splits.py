@@ -38,7 +38,7 @@ def split_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]],
 def split_items(
     rows: Sequence[Mapping[str, Any]], groups: Sequence[str], share: float = VALIDATION_SHARE
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(training rows, validation rows) by the group of each row; one group at least is kept, and one is taught."""
+    """(training rows, validation rows) by the group of each row; each side has one group at least."""
     names = sorted(set(groups), key=_place)
     held_out: set[str] = set()
     for name in names[:-1]:

@@ -4,7 +4,7 @@
 
 The linear model (``listing.observe.networks.colour_pixels``) says which colours are impossible and serves where there
 is no network; the network (``colour_network``) names main and second colour. Five minutes of one core once masks and
-features are kept. Printed: agreement on senders that were not seen, by folds of training senders and on validation.
+features are stored. Printed: agreement on senders that were held out, by folds of training senders and on validation.
 """
 
 from __future__ import annotations

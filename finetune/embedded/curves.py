@@ -12,12 +12,12 @@ import numpy as np
 
 OFFSET = 1.5  # how far a phrase's own offset may go: one-hot inputs of this size under the ridge penalty
 GRID = (0.0, 0.005, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
-_LEAST = 1e-3
+_MIN = 1e-3
 
 
 def logit(p: np.ndarray) -> np.ndarray:
     """Log odds."""
-    clipped = np.clip(p, _LEAST, 1 - _LEAST)
+    clipped = np.clip(p, _MIN, 1 - _MIN)
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 

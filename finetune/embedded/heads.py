@@ -2,9 +2,9 @@
 
     python -m finetune.embedded.heads --data PHOTOS --features FILE [--write]
 
-Features are pooled over the four views of serving (``EvidenceTower.pooled``) and kept in FILE (.npz). Curves are fitted
-to what heads of the other senders say of each sender's photos. A head with one answer that the tower has already is the
-mean of both. Validation senders take no part; their figures are printed.
+Features are pooled over the four views of serving (``EvidenceTower.pooled``); FILE (.npz) stores them. Curves are fitted
+to the answers of heads of the other senders to each sender's photos. A head with one answer that the tower has already
+is the mean of both. Validation senders take no part; their figures are printed.
 """
 
 from __future__ import annotations
@@ -185,11 +185,11 @@ def judged(rows: list[Row], values: dict[str, list[str]], name: str) -> tuple[np
 def threshold_figures(p: np.ndarray, there: np.ndarray, settled: np.ndarray) -> dict[str, float]:
     """At three thresholds: phrases a photo, how many of the settled ones are right, how many of what is there."""
     out: dict[str, float] = {}
-    for least in (0.5, 0.6, 0.75):
-        is_stated = p >= least
-        out[f"a photo at {least}"] = round(float(is_stated.sum() / len(p)), 2)
-        out[f"right at {least}"] = round(float((is_stated & there).sum() / max(1, (is_stated & settled).sum())), 3)
-        out[f"found at {least}"] = round(float((is_stated & there).sum() / there.sum()), 3)
+    for limit in (0.5, 0.6, 0.75):
+        is_stated = p >= limit
+        out[f"a photo at {limit}"] = round(float(is_stated.sum() / len(p)), 2)
+        out[f"right at {limit}"] = round(float((is_stated & there).sum() / max(1, (is_stated & settled).sum())), 3)
+        out[f"found at {limit}"] = round(float((is_stated & there).sum() / there.sum()), 3)
     return out
 
 

@@ -1,4 +1,4 @@
-"""Masks of a photo folder, worked out once and kept: a mask takes up to a third of a second of one core."""
+"""Masks of a photo folder, computed once and stored: a mask takes up to a third of a second of one core."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Observer:
 
     Args:
         parts: loads the sources; called when a photo has to be observed that was not before.
-        file: where observations are kept; its name should change with the weights (``weights_stamp``).
+        file: where observations are stored; its name should change with the weights (``weights_stamp``).
     """
 
     def __init__(self, parts: Callable[[], Parts], file: Path) -> None:

@@ -119,13 +119,13 @@ def learn(rows: Sequence[Row], recipe: Recipe) -> GoodsModel:
     rows = [{**row, "text": spelling} for row in rows for spelling in spellings(row["text"])]
     groups, idf = load_groups(), inverse_frequency(rows)
     inputs, codes = matrix(rows, idf), np.array([row["group"] for row in rows])
-    near = np.where(codes == "ok", recipe.near, 1.0)
+    row_weights = np.where(codes == "ok", recipe.near, 1.0)
     weights, bias = np.zeros((len(idf), len(groups))), np.zeros(len(groups), np.float32)
     for column, group in enumerate(groups):
         model = LogisticRegression(
             C=recipe.strength, class_weight={0: 1, 1: recipe.guilty}, solver="liblinear", random_state=recipe.seed
         )
-        model.fit(inputs, codes == group.code, sample_weight=near)
+        model.fit(inputs, codes == group.code, sample_weight=row_weights)
         weights[:, column], bias[column] = model.coef_[0], model.intercept_[0]
     scale = (np.abs(weights).max(axis=0) / 127).astype(np.float32)
     return GoodsModel(groups, np.rint(weights / scale).astype(np.int8), scale, idf, bias, 0.0, 0.0, 0.0)
@@ -162,13 +162,13 @@ def figures(rows: Sequence[Row], row_scores: np.ndarray, refuse: float, review: 
     """Recall of both levels together, of refusing, its precision, and shares of allowed rows that are flagged."""
     guilty = np.array([row["prohibited"] for row in rows])
     ordinary = np.array([row["group"] == "ordinary" for row in rows])
-    near = ~guilty & ~ordinary
+    is_near_miss = ~guilty & ~ordinary
     result = {
         "rows": len(rows),
         "recall": float((row_scores[guilty] >= review).mean()),
         "refused": float((row_scores[guilty] >= refuse).mean()),
         "precision of refusing": float(guilty[row_scores >= refuse].mean()),
-        "near-misses flagged": float((row_scores[near] >= review).mean()),
+        "near-misses flagged": float((row_scores[is_near_miss] >= review).mean()),
     }
     if ordinary.any():
         result["ordinary flagged"] = float((row_scores[ordinary] >= review).mean())

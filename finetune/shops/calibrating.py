@@ -1,4 +1,4 @@
-"""One calibration of all that is heard on a shop's things: towers, heads, past listings, by listings kept apart."""
+"""One calibration of all sources on a shop's items: towers, heads, past listings, by listings held out."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def fit(listings: Sequence[Observed], questions: Sequence[str], taxonomy: Taxono
         if question == "category":
             weights = {GENERAL: 0.0, **weights}
         tops = [(best(d), case) for case, d in pool]
-        least = threshold([(p, int(value in case.truths)) for (value, p), case in tops], PRECISION)
-        fitted[question] = QuestionCalibration(weights=weights, threshold=least)
+        limit = threshold([(p, int(value in case.truths)) for (value, p), case in tops], PRECISION)
+        fitted[question] = QuestionCalibration(weights=weights, threshold=limit)
     return Calibration(questions=fitted)
 
 
@@ -124,6 +124,6 @@ def cross_fitted(
     for here, other in ((halves[0], halves[1]), (halves[1], halves[0])):
         calibration = fit(other, questions, taxonomy, base)
         for question in questions:
-            least = calibration.of(question).threshold
-            out[question] += [(a, a.p >= least) for a in answers(here, question, taxonomy, base, calibration)]
+            limit = calibration.of(question).threshold
+            out[question] += [(a, a.p >= limit) for a in answers(here, question, taxonomy, base, calibration)]
     return out

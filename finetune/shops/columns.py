@@ -1,4 +1,4 @@
-"""A table's words as a shop's own: its kinds of things, and which of its columns answer a question about them."""
+"""A table's words as a shop's: its kinds of items, and which of its columns answer a question about them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rag_index.imports.glossary import DROP, NONE, Entry
 from rag_index.imports.products import one_row_each
 from rag_index.imports.tables import RawRow, read_rows
 
-MOST_VALUES = 60  # of a column that answers a closed question
-LEAST_ROWS = 20  # that state a value, for a column to be one
-LEAST_SHARE = 0.2  # of all rows
+MAX_VALUES = 60  # of a column that answers a closed question
+MIN_ROWS = 20  # that state a value, for a column to be one
+MIN_SHARE = 0.2  # of all rows
 ROWS_A_VALUE = 8  # on average: of a column with fewer, each value is nearly a row's own
-MOST_LETTERS = 40
-MOST_ALIKE = 0.98  # share of one value, from which on a column says nothing
+MAX_LETTERS = 40
+MAX_ALIKE = 0.98  # share of one value, from which on a column says nothing
 
 
 @dataclass
 class Kind:
-    """One word for a kind of thing: rows, the wider word that most of them state, and words of their titles."""
+    """One word for a kind of item: rows, the wider word that most of them state, and words of their titles."""
 
     rows: int = 0
     groups: Counter[str] = field(default_factory=Counter)
@@ -135,24 +135,24 @@ def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
     """Why a column answers no closed question; None where it does. ours: the question is one of ours, and closed."""
     count = sum(values.values())
     frequent = [value for value, n in values.items() if n > 1]
-    if count < max(LEAST_ROWS, LEAST_SHARE * rows):
+    if count < max(MIN_ROWS, MIN_SHARE * rows):
         return f"only {count} of {rows} rows state it"
     if all(not any(c.isalpha() for c in value) for value in values):
         return "its values are numbers"
     if len(values) > count / 2 and not ours:
         return "nearly every row has a value of its own, as ids and texts have"
-    if len(frequent) > MOST_VALUES or (count / len(values) < ROWS_A_VALUE and not ours):
+    if len(frequent) > MAX_VALUES or (count / len(values) < ROWS_A_VALUE and not ours):
         return f"it has {len(values)} values, and is read as free text"
-    if max(map(len, frequent)) > MOST_LETTERS:
+    if max(map(len, frequent)) > MAX_LETTERS:
         return "its values are texts"
-    if max(values.values()) > MOST_ALIKE * count or len(frequent) < 2:
+    if max(values.values()) > MAX_ALIKE * count or len(frequent) < 2:
         return "nearly all rows say the same"
     return None
 
 
 def _follows(by_kind: Collection[Counter[str]]) -> bool:
     """True where all rows of a kind state the same, whichever kind it is."""
-    return sum(max(values.values()) for values in by_kind) >= MOST_ALIKE * sum(values.total() for values in by_kind)
+    return sum(max(values.values()) for values in by_kind) >= MAX_ALIKE * sum(values.total() for values in by_kind)
 
 
 def _check_kinds(table: ShopColumns, name: str) -> None:

@@ -12,7 +12,7 @@ from listing.observe.heads import Heads
 AXES = 512
 PENALTY = 0.05  # C of scikit-learn, for features of mean square 1
 FOLDS = 5
-LEAST_EXAMPLES = 2  # photos of a value, for a head to have it
+MIN_EXAMPLES = 2  # photos of a value, for a head to have it
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _fit(inputs: np.ndarray, answers: np.ndarray) -> tuple[list[str], np.ndarray
     from sklearn.linear_model import LogisticRegression
 
     names, counts = np.unique(answers, return_counts=True)
-    frequent = [n for n, c in zip(names.tolist(), counts, strict=True) if n and c >= LEAST_EXAMPLES]
+    frequent = [n for n, c in zip(names.tolist(), counts, strict=True) if n and c >= MIN_EXAMPLES]
     rows = np.isin(answers, frequent)
     if len(frequent) < 2:
         return frequent, np.zeros((inputs.shape[1] + 1, len(frequent)), np.float32)

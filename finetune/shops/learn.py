@@ -34,10 +34,10 @@ from rag_index.imports.importer import Import
 
 CATEGORY = "category"
 SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
-MOST_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
-LEAST_LISTINGS = 20
-LEAST_BRAND = 2  # rows of a brand, for print to be read against it
-_SHARED_TABLE = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
+MAX_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
+MIN_LISTINGS = 20
+MIN_BRAND_ROWS = 2  # rows of a brand, for print to be read against it
+_SHARED_TABLE = Path("/shop")  # no place: all tables of a shop share one file of imported rows
 Tell = Callable[[str], None]
 
 
@@ -72,12 +72,12 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
             features=observer.features, known_as=_SHARED_TABLE,
         )  # fmt: skip
         rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
-        if rows.kept < LEAST_LISTINGS:
+        if rows.kept < MIN_LISTINGS:
             why = "; ".join(line.strip() for line in rows.lines())
-            raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
+            raise DataError(f"{table.path.name} has too few rows to learn from, {MIN_LISTINGS} are needed: {why}")
         rag_index.build(importer.records(), version / INDEX, encoders.info, contact_check=importer.check)
         questions = [CATEGORY, *words.values]
-        share = MOST_LISTINGS / rows.kept
+        share = MAX_LISTINGS / rows.kept
         listings = [listing for listing in importer.photo_features() if _place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
@@ -103,7 +103,7 @@ def _brands(words: columns.ShopColumns) -> Iterator[str]:
     """The brands of a table that the list of brands has not, as lines of it; ordinary words count alone in a line."""
     listed = {spelling.key for spelling in spellings()}
     for name, rows in words.brands.most_common():
-        if rows >= LEAST_BRAND and "".join(words_of(name)) not in listed:
+        if rows >= MIN_BRAND_ROWS and "".join(words_of(name)) not in listed:
             yield f"!{name}" if name.lower() in english() else name
 
 
@@ -165,9 +165,9 @@ def _observed(
     vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]
-        alone, neighbours = observer.first_photo(files, past, vectors[record.listing_id], record.seller_id)
+        untaught, neighbours = observer.first_photo(files, past, vectors[record.listing_id], record.seller_id)
         by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
-        observations = in_a_draft(alone, taxonomy, by_heads, neighbours)
+        observations = in_a_draft(untaught, taxonomy, by_heads, neighbours)
         truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
         yield Observed(record.listing_id, observations, truths, examples.groups[i])
         if number % 50 == 0:

@@ -66,8 +66,8 @@ def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) ->
                 if truth:
                     alone = (untaught(question), _votes(neighbours, question), taught.get(question, {}))
                     answers = {arm: best(d)[0] if d else None for arm, d in zip(ARMS, alone, strict=False)}
-                    least = learned.of(question).threshold
-                    into.append({"truth": truth, **answers, **_answer(decision, question, least)})
+                    limit = learned.of(question).threshold
+                    into.append({"truth": truth, **answers, **_answer(decision, question, limit)})
     return {question: figures(answers, frequent[question]) for question, answers in rows.items() if answers}
 
 
@@ -89,12 +89,12 @@ def _votes(neighbours: Neighbours, question: str) -> Distribution:
     return neighbours.categories if question == CATEGORY else neighbours.votes.get(question, {})
 
 
-def _answer(decision: Decision, question: str, least: float) -> Row:
+def _answer(decision: Decision, question: str, limit: float) -> Row:
     """A draft's likeliest answer, its next ones, and whether it is stated."""
     if question == CATEGORY:
         category = decision.category
         three = [candidate.value for candidate in category.candidates]
-        return {"shop": category.value, "three": three, "stated": category.confidence >= least}
+        return {"shop": category.value, "three": three, "stated": category.confidence >= limit}
     fact = next((fact for fact in decision.facts if fact.name == question), None)
     if fact is None:
         return {"shop": None, "three": [], "stated": False}

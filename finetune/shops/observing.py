@@ -29,7 +29,7 @@ UNHEARD = ("seller", "tower", "roles", "neighbours", "heads", "mllm", "ocr")  # 
 
 
 class PhotoObserver:
-    """The untaught sources of a model folder. ``file``: where observations are kept, by the digest of the photo."""
+    """The untaught sources of a model folder. ``file``: where observations are stored, by the digest of the photo."""
 
     def __init__(self, folder: Path, stamp: str, file: Path) -> None:
         self.folder, self.stamp = folder, stamp

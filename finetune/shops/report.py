@@ -88,7 +88,7 @@ def _unlearned(figures: Mapping[str, Mapping[str, Any]], observed: Sequence[Obse
 
 
 def _twins(files: Mapping[str, Mapping[str, Path]], observed: Sequence[Observed]) -> Iterator[str]:
-    """The same photo under several listings: in a shop of single things, a row that was copied."""
+    """The same photo under several listings: in a shop of single items, a row that was copied."""
     owners: dict[str, list[str]] = {}
     for listing_id, photos in files.items():
         for digest in photos:

@@ -36,7 +36,7 @@ def answer_scores(samples: Sequence[Encoded], predicted: Any, labels: Any, token
     predicted: int [samples, n], the likeliest token after each position. labels: IGNORED where no answer stands.
     ``unknown`` is no statement: it is never right or wrong, but misses what was to be stated.
     """
-    cases = []  # (task, wanted tokens, said tokens)
+    cases = []  # (task, expected tokens, tokens of the answer)
     for sample, answer, expected in zip(samples, predicted, labels, strict=True):
         places = [s for s in spans(expected) if s.start]
         tasks = sample.tasks if len(sample.tasks) == len(places) else ("",) * len(places)

@@ -49,9 +49,9 @@ class Family:
         return (*self.vision, *(p for p in self.projector if not p.startswith(self.vision)), "lm_head")
 
 
-def _side(least: int, most: int) -> dict[str, Any]:
+def _side(smallest: int, largest: int) -> dict[str, Any]:
     """Qwen's budget: the area of squares with these sides."""
-    return {"size": {"shortest_edge": least * least, "longest_edge": most * most}}
+    return {"size": {"shortest_edge": smallest * smallest, "longest_edge": largest * largest}}
 
 
 FAMILIES = (
