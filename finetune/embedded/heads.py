@@ -2,8 +2,8 @@
 
     python -m finetune.embedded.heads --data PHOTOS --features FILE [--write]
 
-Features are pooled over the four views of serving (``EvidenceTower.pooled``); FILE (.npz) stores them. Curves are fitted
-to the answers of heads of the other senders to each sender's photos. A head with one answer that the tower has already
+Features are pooled over the four views of serving (``EvidenceTower.pooled``); FILE (.npz) stores them. Curves fit
+the answers of heads of the other senders to each sender's photos. A head with one answer that the tower has already
 is the mean of both. Validation senders take no part; their figures are printed.
 """
 
