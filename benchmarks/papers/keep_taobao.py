@@ -62,7 +62,7 @@ class Log:
     """Encoded rows of all categories in the order of time, by what their history holds.
 
     Attributes:
-        whole, own, midnight: all views, those of the sub-domain, all of earlier days.
+        whole, sub_domain, midnight: all views, those of the sub-domain, all of earlier days.
         day, click, user, inside, early, asked: (rows,) the last three whether a row is of the sub-domain, of a day to
             learn from, of the sub-domain's last days.
     """

@@ -46,7 +46,7 @@ def ends(differences: np.ndarray) -> tuple[float, float]:
 
 
 def gap_row(one: str, two: str, by_seed: Sequence[float], over_users: np.ndarray) -> tuple[str, ...]:
-    """A line of ``GAPS``: the difference of two arms, over seeds and over users."""
+    """A table's line: the difference of two arms, its intervals over seeds and over users."""
     mean, over_seeds = signed(*t_interval(list(by_seed)))
     return f"{one} - {two}", mean, over_seeds, signed(0, *ends(over_users))[1]
 

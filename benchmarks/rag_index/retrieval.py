@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks.common import arguments
 from rag_index import (
@@ -77,11 +78,9 @@ class Clones:
             )
 
 
-def memory_mb(pid: int | str = "self") -> float:
-    """Resident memory of a process now (Linux; elsewhere not a number)."""
-    status = Path(f"/proc/{pid}/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), float("nan"))
+def memory_mb(pid: int | None = None) -> float:
+    """Resident memory of a process now, by default of this one."""
+    return float(psutil.Process(pid).memory_info().rss / 2**20)
 
 
 def milliseconds(work: Callable[[int], Any], count: int) -> dict[str, float]:

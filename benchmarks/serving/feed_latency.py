@@ -74,9 +74,7 @@ def world(folder: Path, seed: int) -> Path:
     if not (folder / "log").is_dir():
         write_world(folder, seed=seed, knobs={"impressions": 200_000})
         store_histories(folder)
-        for file in table_files(
-            folder / "log", "impression"
-        ):  # which stand for candidates, as COPR asks for
+        for file in table_files(folder / "log", "impression"):  # which stand for candidates, as COPR asks for
             rows = pq.read_table(file, columns=["request_id", "time_ms", "user_id", "item_id", "policy", "position"])
             rows = rows.filter(pc.field("item_id") >= 0).rename_columns({"position": "rank"})
             for name, value in (("rank_score", 0.05), ("bid", 1.0), ("shown", True)):
