@@ -66,7 +66,7 @@ def leaks_in(draft: Draft) -> dict[str, int]:
         "planted": sum(word in text.lower() for word in TELLTALE for text in texts),
         "instance_values": sum(PLANTED[f.name] in (f.value, f.suggestion) and not _has_photo(f) for f in instance),
         "instance_evidence": sum(e.source == "neighbours" for fact in instance for e in fact.evidence),
-        "with_neighbours": int(any(e.source == "neighbours" for fact in draft.attributes for e in fact.evidence)),
+        "with_neighbours": int(bool(draft.neighbours)),
     }
 
 
