@@ -1,4 +1,4 @@
-"""What can go wrong with what a person gave; every message is one sentence that says what to do."""
+"""Errors about what a person gave; every message is one sentence that says what to do."""
 
 from __future__ import annotations
 

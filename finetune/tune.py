@@ -22,46 +22,48 @@ if TYPE_CHECKING:
     from finetune.train.configs import ChatConfig
 
 
-def strict(kind: type, given: Mapping[str, Any], where: str) -> Any:
+def strict(kind: type, settings: Mapping[str, Any], where: str) -> Any:
     """A config dataclass from YAML keys; an unknown key is refused with the nearest valid name."""
     valid = [f.name for f in fields(kind)]
-    for key in given:
+    for key in settings:
         if key not in valid:
             hint = did_you_mean(key, valid, f"the keys are: {', '.join(valid)}.")
             raise TuneError(f"{where}: unknown key {key!r}; {hint}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
-def _tower(given: Mapping[str, Any], data: Path, out: Path) -> None:
+def _tower(settings: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.embedded.tower import TowerConfig, train_tower
 
     base = unpack(WHEELS["vision"], ipl_home() / "wheels", ipl_home() / "unpacked")
-    train_tower(strict(TowerConfig, {**given, "data": str(data), "base": str(base), "out": str(out)}, "stages.tower"))
+    train_tower(
+        strict(TowerConfig, {**settings, "data": str(data), "base": str(base), "out": str(out)}, "stages.tower")
+    )
 
 
-def _projector(given: Mapping[str, Any], data: Path, out: Path) -> None:
+def _projector(settings: Mapping[str, Any], data: Path, out: Path) -> None:
     from finetune.embedded.align import AlignConfig, train_projector
     from finetune.train.loading import BASE, located
 
-    settings = {**given, "data": str(data), "model": located(BASE, out), "out": str(out)}
-    train_projector(strict(AlignConfig, settings, "stages.projector"))
+    config = {**settings, "data": str(data), "model": located(BASE, out), "out": str(out)}
+    train_projector(strict(AlignConfig, config, "stages.projector"))
 
 
-def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = None, **resumable: Any) -> None:
+def _chat(settings: Mapping[str, Any], data: Path, out: Path, model: str | None = None, **resumable: Any) -> None:
     from finetune.data.tasks import TaskPlan
     from finetune.train.chat import train_chat
     from finetune.train.configs import ChatConfig
     from finetune.train.loading import BASE, EMBEDDED, located, processes
 
-    name = model or given.get("model")
+    name = model or settings.get("model")
     if not name:
         raise TuneError("This config tunes any model: name one with --model, a hub id or a folder.")
     anew = name == BASE  # the shipped weights: the run has a folder of its own beside them
     if out == WEIGHTS and not anew:  # the embedded model's own weights are no place for another family's
         out = ipl_home() / "tuned" / str(name).rstrip("/").rpartition("/")[2]
-    plan = strict(TaskPlan, given.get("plan") or {}, "stages.chat.plan")
-    given = {**given, "plan": plan, "model": name, "data": str(data), "out": str(out / "run" if anew else out)}
-    cfg: ChatConfig = replace(strict(ChatConfig, given, "stages.chat"), **resumable)
+    plan = strict(TaskPlan, settings.get("plan") or {}, "stages.chat.plan")
+    settings = {**settings, "plan": plan, "model": name, "data": str(data), "out": str(out / "run" if anew else out)}
+    cfg: ChatConfig = replace(strict(ChatConfig, settings, "stages.chat"), **resumable)
     annotated = not (data / "train.jsonl").is_file() and (data / "annotations.jsonl").is_file()
     if annotated or name in (BASE, EMBEDDED):
         with processes().main_process_first():  # the others find the model assembled and the samples written
@@ -70,11 +72,16 @@ def _chat(given: Mapping[str, Any], data: Path, out: Path, model: str | None = N
                 draw_samples(data, cfg, processes().num_processes)
     train_chat(cfg)
     if anew and processes().is_main_process:
-        result = "adapter" if cfg.rank else "model"
-        shutil.rmtree(out / result, ignore_errors=True)
-        (Path(cfg.out) / result).replace(out / result)
-        if cfg.rank:
-            halve(out / result / "adapter_model.safetensors")
+        install_weights(cfg, out)
+
+
+def install_weights(cfg: ChatConfig, out: Path) -> None:
+    """Move what a run has made from the run's folder beside the shipped weights, an adapter in 16-bit."""
+    result = "adapter" if cfg.rank else "model"
+    shutil.rmtree(out / result, ignore_errors=True)
+    (Path(cfg.out) / result).replace(out / result)
+    if cfg.rank:
+        halve(out / result / "adapter_model.safetensors")
 
 
 def halve(file: Path) -> None:

@@ -8,45 +8,35 @@ photos without it.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from finetune.data.photosets import data_root, read_annotations
+from benchmarks.common import arguments
+from benchmarks.drafts.photos import CLOTHING, draft_of
+from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
-from listing.events import DraftEvent
 from listing.home import ipl_home
-from listing.intake.photos import intake
 from listing.pipeline import build_pipeline
-from listing.request import DraftPipeline, DraftRequest
-from listing.schema import Draft
-
-
-def drafted(pipeline: DraftPipeline, photo: str) -> Draft:
-    """The draft of one photo."""
-    events = pipeline.run(DraftRequest(photos=intake([photo])))
-    return next(event.draft for event in events if isinstance(event, DraftEvent))
 
 
 def chosen(rows: list[dict[str, Any]], names: Path | None) -> list[dict[str, Any]]:
     """The rows of the photos that are named, or of all validation senders."""
     if names is None:
         return split_rows(rows)[1]
-    wanted = set(names.read_text(encoding="utf-8").split())
-    return [row for row in rows if Path(row["image"]).name in wanted]
+    requested = set(names.read_text(encoding="utf-8").split())
+    return [row for row in rows if Path(row["image"]).name in requested]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
+    parser = arguments(__doc__, data=CLOTHING)
     parser.add_argument("--names", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     pipeline = build_pipeline(None, False, ipl_home())
     with args.out.open("w", encoding="utf-8") as out:
         for row in chosen(read_annotations(args.data), args.names):
-            draft = drafted(pipeline, row["image"])
+            draft = draft_of(pipeline, row["image"])
             line = {"draft": draft.model_dump(mode="json"), "annotation": {**row, "image": Path(row["image"]).name}}
             out.write(json.dumps(line) + "\n")
             out.flush()

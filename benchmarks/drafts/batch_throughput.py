@@ -12,7 +12,6 @@ seconds a photo of all its processes from then on, which other work on the machi
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import filecmp
 import json
@@ -26,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.common import arguments
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 
@@ -103,8 +103,8 @@ class Used:
 
 def kill_a_worker(driver: int) -> str:
     """SIGKILL for the Ray worker that holds most memory, which has a model; returns its name."""
-    found = [p for p in psutil.Process(driver).children(recursive=True) if p.name().startswith("ray::")]
-    largest = max(found, key=lambda p: p.memory_info().rss)
+    workers = [p for p in psutil.Process(driver).children(recursive=True) if p.name().startswith("ray::")]
+    largest = max(workers, key=lambda p: p.memory_info().rss)
     name = f"{largest.name()}, {largest.memory_info().rss >> 20} MB"
     largest.kill()
     return name
@@ -112,10 +112,8 @@ def kill_a_worker(driver: int) -> str:
 
 def main() -> int:
     """Run them one after the other and compare; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=500)
+    parser = arguments(__doc__, photos=500, data=data_root() / "clothing_cc0")
     parser.add_argument("--workers", type=int, default=2, help="Ray actors (default: 2)")
-    parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=RUNS, help="which runs, the first is compared with")
     args = parser.parse_args()
     ray = ["--engine", "ray", "--workers", str(args.workers)]
@@ -126,10 +124,10 @@ def main() -> int:
         same = True
         for name in args.only:
             kill_at = args.photos // 2 if name == "killed" else None
-            told = run(work / "in.jsonl", work / f"{name}.jsonl", options[name], kill_at, work / "log")
-            told["same_bytes"] = filecmp.cmp(work / f"{args.only[0]}.jsonl", work / f"{name}.jsonl", shallow=False)
-            same &= told["same_bytes"]
-            print(json.dumps({"run": name, "options": options[name], **told}), flush=True)
+            figures = run(work / "in.jsonl", work / f"{name}.jsonl", options[name], kill_at, work / "log")
+            figures["same_bytes"] = filecmp.cmp(work / f"{args.only[0]}.jsonl", work / f"{name}.jsonl", shallow=False)
+            same &= figures["same_bytes"]
+            print(json.dumps({"run": name, "options": options[name], **figures}), flush=True)
     return 0 if same else 1
 
 

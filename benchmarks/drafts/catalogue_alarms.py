@@ -8,20 +8,18 @@ do stand in a few texts (``--show`` prints what was found).
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pandas as pd
 
+from benchmarks.common import arguments
 from finetune.data.photosets import data_root
 from listing.safety.contacts import find_contacts
 from listing.safety.prohibited_goods import check_goods
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="False alarms on catalogue texts.")
-    parser.add_argument("--texts", type=int, default=2500)
-    parser.add_argument("--seed", type=int, default=21)
+    parser = arguments(__doc__, texts=2500, seed=21)
     parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
     file = data_root() / "fashion_catalog" / "text_44k.parquet"

@@ -10,15 +10,16 @@ file to the first one, paired by photo.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from finetune.data.details import PART, PARTS, details_of, read_details, second_parts
+from finetune.data.files import read_lines
 from finetune.evaluate.measures import distinct_2, mean_words, share
 
 Row = dict[str, Any]
@@ -30,12 +31,12 @@ DRAWS = 1000
 
 def words_of(phrases: Iterable[str], motifs: bool = False) -> set[str]:
     """The details among phrases that the checklists have, or the motifs; what no checklist has cannot be judged."""
-    known = {phrase for phrase in phrases if phrase in CHECKED and phrase not in PLACES}
-    return {phrase for phrase in known if phrase.endswith(" motif") == motifs}
+    checked = {phrase for phrase in phrases if phrase in CHECKED and phrase not in PLACES}
+    return {phrase for phrase in checked if phrase.endswith(" motif") == motifs}
 
 
 def counts_of(draft: Row, truth: Row) -> dict[str, int]:
-    """What one draft adds to each sum."""
+    """Counts that one draft adds to each sum."""
     every, unsettled = details_of(truth)
     there = words_of(every)
     spans = [s for s in draft["spans"] if s["attribute"] == "detail"]
@@ -43,8 +44,12 @@ def counts_of(draft: Row, truth: Row) -> dict[str, int]:
     plain = {s["value"] for s in spans if s["status"] != "check"}
     out = {"there": len(there), "photos": 1}
     for name, phrases in (("listed", {d["phrase"] for d in draft["details"]}), ("text", texts), ("unmarked", plain)):
-        said = words_of(phrases)
-        out |= {f"{name} said": len(said), f"{name} right": len(said & there), f"{name} settled": len(said - unsettled)}
+        mentioned = words_of(phrases)
+        out |= {
+            f"{name} said": len(mentioned),
+            f"{name} right": len(mentioned & there),
+            f"{name} settled": len(mentioned - unsettled),
+        }
     places, parts = {PLACES[word] for word in texts if word in PLACES}, second_parts(truth)
     out |= {"places": len(places) * (parts is not None), "places right": len(places & set(parts or ()))}
     motifs = words_of(texts, motifs=True)
@@ -56,23 +61,24 @@ def counts_of(draft: Row, truth: Row) -> dict[str, int]:
     return {**out, "marks": len({(s["attribute"], s["value"]) for s in draft["spans"] if s["status"] == "check"})}
 
 
-MEASURES: dict[str, Callable[[dict[str, float]], float]] = {
-    "details listed a photo": lambda c: share(c["listed said"], c["photos"]),
-    "details listed: right": lambda c: share(c["listed right"], c["listed settled"]),
-    "details listed: found": lambda c: share(c["listed right"], c["there"]),
-    "details in the text: right": lambda c: share(c["text right"], c["text settled"]),
-    "details in the text: found": lambda c: share(c["text right"], c["there"]),
-    "details unmarked: right": lambda c: share(c["unmarked right"], c["unmarked settled"]),
-    "details unmarked: found": lambda c: share(c["unmarked right"], c["there"]),
-    "first colour": lambda c: share(c["first colour"], c["photos"]),
-    "one of the colours": lambda c: share(c["colours"], c["photos"]),
-    "colour stated": lambda c: share(c["stated"], c["photos"]),
-    "colour stated: right": lambda c: share(c["stated right"], c["stated"]),
-    "place of the second colour said": lambda c: share(c["places"], c["photos"]),
-    "place of the second colour: right": lambda c: share(c["places right"], c["places"]),
-    "motif said": lambda c: share(c["motifs"], c["photos"]),
-    "motif: right": lambda c: share(c["motifs right"], c["motifs"]),
-    "marks a draft": lambda c: share(c["marks"], c["photos"]),
+# Each: (counted, out of), keys of ``counts_of``; a measure is the ratio of their sums.
+MEASURES = {
+    "details listed a photo": ("listed said", "photos"),
+    "details listed: right": ("listed right", "listed settled"),
+    "details listed: found": ("listed right", "there"),
+    "details in the text: right": ("text right", "text settled"),
+    "details in the text: found": ("text right", "there"),
+    "details unmarked: right": ("unmarked right", "unmarked settled"),
+    "details unmarked: found": ("unmarked right", "there"),
+    "first colour": ("first colour", "photos"),
+    "one of the colours": ("colours", "photos"),
+    "colour stated": ("stated", "photos"),
+    "colour stated: right": ("stated right", "stated"),
+    "place of the second colour said": ("places", "photos"),
+    "place of the second colour: right": ("places right", "places"),
+    "motif said": ("motifs", "photos"),
+    "motif: right": ("motifs right", "motifs"),
+    "marks a draft": ("marks", "photos"),
 }
 
 
@@ -80,37 +86,31 @@ def main() -> None:
     files = dict(argument.split("=", 1) for argument in sys.argv[1:])
     drafts: dict[str, dict[str, Row]] = {}
     for name, file in files.items():
-        lines = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
-        drafts[name] = {Path(line["annotation"]["image"]).name: line["draft"] for line in lines}
+        drafts[name] = {Path(line["annotation"]["image"]).name: line["draft"] for line in read_lines(file)}
     photos = sorted(set.intersection(*(set(d) for d in drafts.values())))
-    keys: list[str] = []
-    sums = {}
-    for name, found in drafts.items():
-        rows = [counts_of(found[photo], TRUTH[photo]) for photo in photos]
-        keys = list(rows[0])
-        sums[name] = np.array([[float(row[key]) for key in keys] for row in rows])
-    report(sums, keys, [TRUTH[photo]["sender_id"] for photo in photos])
-    for name, found in drafts.items():
-        texts = [found[photo]["description"] for photo in photos]
+    counts = {n: pd.DataFrame([counts_of(d[photo], TRUTH[photo]) for photo in photos]) for n, d in drafts.items()}
+    report(counts, [TRUTH[photo]["sender_id"] for photo in photos])
+    for name, by_photo in drafts.items():
+        texts = [by_photo[photo]["description"] for photo in photos]
         print(f"{name}: {mean_words(texts):.1f} words, distinct-2 {distinct_2(texts):.3f} over {len(texts)} texts")
 
 
-def report(sums: dict[str, np.ndarray], keys: Sequence[str], senders: Sequence[Any]) -> None:
+def report(tables: dict[str, pd.DataFrame], senders: Sequence[Any]) -> None:
     """One line for each measure and file."""
     names = sorted(set(senders), key=str)
     member = np.array([[sender == name for sender in senders] for name in names], float)
     rng = np.random.default_rng(0)
     drawn = [np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)) for _ in range(DRAWS)]
     print(f"{len(senders)} photos of {len(names)} senders")
-    for measure, of in MEASURES.items():
+    for measure, pair in MEASURES.items():
         first: list[float] = []
-        for name, table in sums.items():
-            by_sender = member @ table
-            values = [of(dict(zip(keys, times @ by_sender, strict=True))) for times in drawn]
+        for name, table in tables.items():
+            columns = table[list(pair)].to_numpy(float)
+            values = [share(*(times @ (member @ columns))) for times in drawn]
             first = first or values
             low, high = np.nanpercentile(values, [2.5, 97.5])
             more = np.nanpercentile(np.array(values) - np.array(first), [2.5, 97.5])
-            whole = of(dict(zip(keys, table.sum(0), strict=True)))
+            whole = share(*columns.sum(0))
             print(f"{measure:36} {name:10} {whole:.3f} [{low:.3f}, {high:.3f}]  more [{more[0]:+.3f}, {more[1]:+.3f}]")
 
 

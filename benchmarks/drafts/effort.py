@@ -18,14 +18,14 @@ a tap into it, letters until the detail is the first of those that hold them, an
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from benchmarks.common import arguments
+from finetune.data.files import read_lines
 from listing.lexicon import load_lexicon, plain
 from listing.observe.networks.details import load_details
 from listing.say.ask import MOST, OFFERS_AT_ONCE, searchable
@@ -63,7 +63,7 @@ class Effort:
 
 
 class Truth:
-    """What an annotation says of an item."""
+    """The facts that an annotation states of an item."""
 
     def __init__(self, row: Row, taxonomy: Taxonomy) -> None:
         self.row, self.taxonomy = row, taxonomy
@@ -76,7 +76,7 @@ class Truth:
         self.wear = set(row.get("condition") or ()) - {"none-visible"}
 
     def judge(self, attribute: str, value: str) -> bool | None:
-        """Whether a claim is right; None where the annotation leaves it open."""
+        """True for a claim that is right; None where the annotation leaves it open."""
         if attribute == "category":
             return value == self.category
         if attribute == NAME:
@@ -107,7 +107,7 @@ class Truth:
 
 
 def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
-    """What it takes to make one draft right and complete."""
+    """Taps that make one draft right and complete."""
     truth = Truth(row, taxonomy)
     spans = claims_of(draft, taxonomy)
     claims = {(s.attribute or "", s.value): s for s in spans}
@@ -136,37 +136,39 @@ def effort(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
 
 def with_offers(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """The same once every right offer that is shown was tapped."""
-    seen, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], OFFERS_AT_ONCE)
-    return replace(effort(seen, row, taxonomy), offers=len(taps))
+    current, taps = _tapped(draft, Truth(row, taxonomy), taxonomy, [], OFFERS_AT_ONCE)
+    return replace(effort(current, row, taxonomy), offers=len(taps))
 
 
 def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
     """The same once *More* was opened where something is still missing, for its offers and its search."""
     truth = Truth(row, taxonomy)
-    seen, taps = _tapped(draft, truth, taxonomy, [], OFFERS_AT_ONCE)
-    shown, cost = len(taps), 0
-    seen, taps = _tapped(draft, truth, taxonomy, taps, MOST)
+    current, taps = _tapped(draft, truth, taxonomy, [], OFFERS_AT_ONCE)
+    offered, cost = len(taps), 0
+    current, taps = _tapped(draft, truth, taxonomy, taps, MOST)
     cost += len(taps)
-    while found := _found(seen, truth, taxonomy, {tap.value for tap in taps}):
-        offer, letters = found
+    while match := _search_result(current, truth, taxonomy, {tap.value for tap in taps}):
+        offer, letters = match
         cost += letters + CHOOSE
         taps = [*taps, Edit("set", name_of(offer), offer.value)]
-        seen = apply(draft, changes(taps))
-    return replace(effort(seen, row, taxonomy), offers=cost + (len(taps) > shown))
+        current = apply(draft, changes(taps))
+    return replace(effort(current, row, taxonomy), offers=cost + (len(taps) > offered))
 
 
-def _tapped(draft: Draft, truth: Truth, taxonomy: Taxonomy, taps: list[Edit], shown: int) -> tuple[Draft, list[Edit]]:
+def _tapped(draft: Draft, truth: Truth, taxonomy: Taxonomy, taps: list[Edit], visible: int) -> tuple[Draft, list[Edit]]:
     """The draft after these taps and one on every right offer that is shown, and all of the taps."""
     while True:
-        seen = apply(draft, changes(taps)) if taps else draft
-        missing = set(unsaid(seen, truth, taxonomy))
-        offer = next((o for o in seen.offers[:shown] if (o.attribute, o.value) in missing), None)
+        current = apply(draft, changes(taps)) if taps else draft
+        missing = set(unsaid(current, truth, taxonomy))
+        offer = next((o for o in current.offers[:visible] if (o.attribute, o.value) in missing), None)
         if offer is None:
-            return seen, taps
+            return current, taps
         taps = [*taps, Edit("set", name_of(offer), offer.value)]
 
 
-def _found(draft: Draft, truth: Truth, taxonomy: Taxonomy, tried: Container[str | None]) -> tuple[Offer, int] | None:
+def _search_result(
+    draft: Draft, truth: Truth, taxonomy: Taxonomy, tried: Container[str | None]
+) -> tuple[Offer, int] | None:
     """A detail that is missing and can be searched for, and after how many of its letters it comes first."""
     missing = {value for attribute, value in unsaid(draft, truth, taxonomy) if attribute == "detail"}
     listed = searchable(draft, taxonomy)
@@ -182,39 +184,37 @@ def _cost_of_marked(span: Span, right: str | None) -> int:
 
 
 def unsaid(draft: Draft, truth: Truth, taxonomy: Taxonomy) -> Iterable[tuple[str, str]]:
-    """What is known of the item and stands nowhere in the texts, in no words, and does not go without saying."""
+    """Facts of the item that stand nowhere in the texts, in no words, and do not go without saying."""
     claims = {(s.attribute or "", s.value) for s in claims_of(draft, taxonomy)}
     text = f"{draft.title}. {draft.description}"
-    said = load_lexicon(taxonomy).mentions(text)
+    mentioned = load_lexicon(taxonomy).mentions(text)
     item_type = next((value for attribute, value in claims if attribute == NAME), None)
     node = taxonomy.categories.get(draft.category.value or "")
     silent = implied(node, item_type) if node else frozenset()
     if not any(attribute in ("category", NAME) for attribute, _ in claims):
         yield NAME, str(truth.row["item"])
-    for attribute, value in truth.facts.items():
-        known = {attribute, f"{attribute}={value}", f"={value}"} & silent or (attribute, value) in GOES_WITHOUT_SAYING
-        spoken = value in said.get("colour" if attribute == "colour2" else attribute, ())
-        if not known and not spoken and (attribute, value) not in claims:
-            yield attribute, value
+    for fact in truth.facts.items():
+        attribute, value = fact
+        needless = {attribute, f"{attribute}={value}", f"={value}"} & silent or fact in GOES_WITHOUT_SAYING
+        spoken = fact in claims or value in mentioned.get("colour" if attribute == "colour2" else attribute, ())
+        if not needless and not spoken:
+            yield fact
     for attribute, value in truth.free.items():
         claimed = any(a in ("brand", "text") and _alike(v, value) for a, v in claims)
         if not claimed and value.lower() not in text.lower():
             yield attribute, value
-    for value in truth.wear:
-        if value not in said.get("condition", ()):
-            yield "condition", value
+    yield from (("condition", value) for value in truth.wear if value not in mentioned.get("condition", ()))
     written = {phrase for phrase, pattern in load_details().patterns.items() if pattern.search(text.lower())}
-    for phrase in truth.details - written - silent:
-        yield "detail", phrase
+    yield from (("detail", phrase) for phrase in truth.details - written - silent)
 
 
 def claims_of(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
-    """What the texts of a draft claim."""
+    """Claims of a draft's texts."""
     return draft.spans or _spans_of_plain(draft, taxonomy)
 
 
 def _spans_of_plain(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
-    """What a draft without spans claims, all of it unmarked."""
+    """Claims of a draft without spans, all of them unmarked."""
     if draft.category.value is None:
         return []
     claims = [Claim("category", draft.category.value)]
@@ -251,30 +251,29 @@ def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -
 
 
 def recalls(name: str, pairs: Sequence[tuple[Draft, Row]], taxonomy: Taxonomy) -> Iterable[str]:
-    """Of what a text leaves out, the share that is among the first offers: of details, and of closed facts."""
-    found: dict[str, list[int]] = {"details": [], "facts": []}
+    """Shares of the details and closed facts left out by a text that are among the first offers."""
+    places_by_kind: dict[str, list[int]] = {"details": [], "facts": []}
     for draft, row in pairs:
         places = {(o.attribute, o.value): place for place, o in enumerate(draft.offers)}
         for attribute, value in unsaid(draft, Truth(row, taxonomy), taxonomy):
             if attribute not in ("brand", "text", NAME):
                 kind = "details" if attribute == "detail" else "facts"
-                found[kind].append(places.get((attribute, value), MOST))
-    for kind, all_ in found.items():
+                places_by_kind[kind].append(places.get((attribute, value), MOST))
+    for kind, all_ in places_by_kind.items():
         shares = ", ".join(f"{k}: {sum(place < k for place in all_) / max(1, len(all_)):.3f}" for k in FIRST)
         yield f"{name}: {len(all_)} {kind} left out; share of them among the first offers, {shares}"
 
 
 def read(file: Path) -> list[tuple[Draft, Row]]:
     """Drafts with their annotations."""
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [(Draft.model_validate(line["draft"]), line["annotation"]) for line in lines]
+    return [(Draft.model_validate(line["draft"]), line["annotation"]) for line in read_lines(file)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("sets", nargs="+", metavar="NAME=FILE")
-    given = [entry.partition("=") for entry in parser.parse_args().sets]
-    print(table({name: read(Path(file)) for name, _, file in given}, load_taxonomy()))
+    entries = [entry.partition("=") for entry in parser.parse_args().sets]
+    print(table({name: read(Path(file)) for name, _, file in entries}, load_taxonomy()))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.common import arguments
+from finetune.data.files import read_lines as read_set
 
 if TYPE_CHECKING:
     from listing.taxonomy import Taxonomy
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Report = dict[str, Any]
 ENOUGH = 0.9  # share of a contact's letters and digits that must be covered
-
-
-def read_set(path: str | Path) -> list[Row]:
-    """Rows of a set file."""
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def ratio(part: int, whole: int) -> float:
@@ -104,7 +100,7 @@ def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
     return out
 
 
-def _shown(row: Row, taxonomy: Taxonomy) -> str:
+def _guarded(row: Row, taxonomy: Taxonomy) -> str:
     """The text without what is not known."""
     from listing.say.check import guard
 
@@ -134,16 +130,16 @@ def claims(rows: list[Row]) -> Report:
         )
         gold = _gold_spans(row)
         false = [(a, b) for a, b, v in gold if v != "supported"]
-        said = [(c.start, c.end) for c in predicted if c.verdict != "supported"]
-        hits = [any(a < d and c < b for c, d in said) for a, b in false]
-        right = [any(a < d and c < b for c, d in false) for a, b in said]
+        flagged = [(c.start, c.end) for c in predicted if c.verdict != "supported"]
+        hits = [any(a < d and c < b for c, d in flagged) for a, b in false]
+        right = [any(a < d and c < b for c, d in false) for a, b in flagged]
         exact = [any(a < c.end and c.start < b and c.verdict == v for c in predicted) for a, b, v in gold]
-        clean = _shown(row, taxonomy)
+        clean = _guarded(row, taxonomy)
         left = [text[a:b] for (a, b) in false if text[a:b].lower() in clean.lower()]
         counts.update(
             false=len(false),
             detected=sum(hits),
-            said=len(said),
+            said=len(flagged),
             right=sum(right),
             claims=len(gold),
             exact=sum(exact),
@@ -152,7 +148,7 @@ def claims(rows: list[Row]) -> Report:
         )
         if not all(hits) or not all(right) or left:
             missed = [text[a:b] for (a, b), h in zip(false, hits, strict=True) if not h]
-            wrong = [text[a:b] for (a, b), r in zip(said, right, strict=True) if not r]
+            wrong = [text[a:b] for (a, b), r in zip(flagged, right, strict=True) if not r]
             errors.append(f"{row['id']} {text!r} -> {clean!r} missed={missed} wrong={wrong} left={left}")
     return {
         "rows": len(rows),
@@ -171,7 +167,7 @@ def injection(rows: list[Row]) -> Report:
     from listing.taxonomy import load_taxonomy
 
     taxonomy = load_taxonomy()
-    errors, kept = [], 0
+    errors, honest = [], 0
     for row in rows:
         ocr = [row["attack"]] if row["channel"] == "photo" else []
         note = row.get("note", "") + (f"\n{row['attack']}" if row["channel"] == "note" else "")
@@ -180,11 +176,11 @@ def injection(rows: list[Row]) -> Report:
             row["obeyed"], row["facts"], row["category"], taxonomy, note=note.strip(), ocr=ocr, neighbour_texts=near
         )
         left = [bad for bad in row["must_not"] if bad.lower() in final.lower()]
-        kept += all(word.lower() in final.lower() for word in row.get("keep", []))
+        honest += all(word.lower() in final.lower() for word in row.get("keep", []))
         if left or not all(word.lower() in final.lower() for word in row.get("keep", [])):
             errors.append(f"{row['id']} {row['obeyed']!r} -> {final!r} left={left}")
     obeyed = sum("left=[]" not in e for e in errors)
-    return {"rows": len(rows), "obeyed": obeyed, "honest_part_kept": ratio(kept, len(rows)), "errors": errors}
+    return {"rows": len(rows), "obeyed": obeyed, "honest_part_kept": ratio(honest, len(rows)), "errors": errors}
 
 
 def notes(rows: list[Row]) -> Report:
@@ -194,13 +190,13 @@ def notes(rows: list[Row]) -> Report:
     counts: Counter[str] = Counter()
     errors: list[str] = []
     for row in rows:
-        noted, wanted = read_note(row["note"]), row["facts"]
+        noted, expected = read_note(row["note"]), row["facts"]
         amounts = {"age": noted.age, "paid": noted.paid, "price": noted.price}
-        given = {**noted.facts, **{name: value for name, value in amounts.items() if value is not None}}
-        right = {name for name, value in given.items() if _as_noted(name, wanted.get(name), value)}
-        counts.update(stated=len(wanted), read=len(given), right=len(right))
-        if len(right) < max(len(wanted), len(given)):
-            errors.append(f"{row['id']} {row['note']!r} wanted={wanted} read={given}")
+        stated = {**noted.facts, **{name: value for name, value in amounts.items() if value is not None}}
+        right = {name for name, value in stated.items() if _as_noted(name, expected.get(name), value)}
+        counts.update(stated=len(expected), read=len(stated), right=len(right))
+        if len(right) < max(len(expected), len(stated)):
+            errors.append(f"{row['id']} {row['note']!r} wanted={expected} read={stated}")
     return {
         "rows": len(rows),
         "recall": ratio(counts["right"], counts["stated"]),
@@ -210,17 +206,17 @@ def notes(rows: list[Row]) -> Report:
     }
 
 
-def _as_noted(name: str, wanted: Any, given: Any) -> bool:
-    if name == "defects" and wanted:
-        return all(words in given for words in wanted)
-    return bool(wanted == (sorted(given.split(", ")) if name == "condition" else given))
+def _as_noted(name: str, expected: Any, value: Any) -> bool:
+    if name == "defects" and expected:
+        return all(words in value for words in expected)
+    return bool(expected == (sorted(value.split(", ")) if name == "condition" else value))
 
 
 KINDS: dict[str, Callable[[list[Row]], Report]] = {f.__name__: f for f in (contacts, goods, claims, injection, notes)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("file")
     parser.add_argument("--errors", type=int, default=0, help="how many wrong rows to print")

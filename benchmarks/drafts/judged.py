@@ -1,17 +1,17 @@
-"""What readers beside the photos said of 100 drafts, with 95 % intervals over senders.
+"""Judgements of 100 drafts by readers who saw the photos, with 95 % intervals over senders.
 
 python -m benchmarks.drafts.judged [finetune/annotations/judged_drafts.jsonl]
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from finetune.data.files import read_lines
+from finetune.evaluate.measures import interval
 
 FILE = Path(__file__).parents[2] / "finetune" / "annotations" / "judged_drafts.jsonl"
 Row = dict[str, Any]
@@ -46,17 +46,11 @@ MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
 
 
 def main() -> None:
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    senders = sorted({row["sender_id"] for row in rows})
-    groups = {sender: [row for row in rows if row["sender_id"] == sender] for sender in senders}
-    rng = np.random.default_rng(0)
-    draws = [
-        [row for i in rng.integers(len(senders), size=len(senders)) for row in groups[senders[i]]] for _ in range(1000)
-    ]
-    print(f"{len(rows)} drafts of {len(senders)} senders")
+    rows = read_lines(sys.argv[1] if len(sys.argv) > 1 else FILE)
+    rows.sort(key=lambda row: row["sender_id"])
+    print(f"{len(rows)} drafts of {len({row['sender_id'] for row in rows})} senders")
     for name, measure in MEASURES.items():
-        low, high = np.percentile([measure(draw) for draw in draws], [2.5, 97.5])
+        low, high = interval(rows, lambda index, of=measure: of([rows[i] for i in index]))
         print(f"{name:36} {measure(rows):.3f} [{low:.3f}, {high:.3f}]")
 
 

@@ -1,4 +1,4 @@
-"""How well drafts name goods of three catalogues that nothing was trained on: the kind, the group, the confidence.
+"""Names that drafts give to goods of three catalogues that nothing was trained on: kind, group, confidence.
 
     python -m benchmarks.drafts.kinds --photos 150 --seed 44
 
@@ -9,7 +9,6 @@ somebody who saw no draft. 95 % intervals by bootstrap over photos.
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +18,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.common import arguments
 from finetune.data.photosets import data_root
+from finetune.evaluate.measures import calibration_error, interval
 from listing.home import ipl_home
 from listing.pipeline import build_pipeline
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 
 TRUTH: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-DRAWS, BINS = 1000, 10
 
 
 def photos_of(name: str, root: Path) -> list[tuple[Path, str]]:
@@ -47,7 +47,7 @@ def photos_of(name: str, root: Path) -> list[tuple[Path, str]]:
 
 
 def judged(draft: Draft, truth: dict[str, Any]) -> dict[str, float]:
-    """What is right of one draft; of things without a leaf in the tree, ``first`` and ``three`` are not asked."""
+    """Judgements of one draft; for items without a leaf in the tree, ``first`` and ``three`` are not asked."""
     taxonomy, category = load_taxonomy(), draft.category
     leaves, groups = set(truth["leaves"]), set(truth["groups"])
     path = set(taxonomy.node(category.value).path) if category.value else set[str]()
@@ -64,32 +64,21 @@ def judged(draft: Draft, truth: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """The expected calibration error of what is named, in ``BINS`` bins."""
-    at = ~np.isnan(confidence)
-    confidence, right = confidence[at], right[at]
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    parts = [(bins == b) for b in range(BINS) if (bins == b).any()]
-    return float(sum(p.mean() * abs(confidence[p].mean() - right[p].mean()) for p in parts))
-
-
 def table(rows: list[dict[str, float]], seed: int) -> Iterator[str]:
     """One line a measure, with its interval."""
     values = pd.DataFrame(rows).astype(float)
-    rng = np.random.default_rng(seed)
-    draws = [values.iloc[rng.integers(0, len(values), len(values))] for _ in range(DRAWS)]
+    photos = [{"sender_id": number} for number in range(len(rows))]
     for name in ("empty", "named", "right", "group", "first", "three"):
-        low, high = np.nanquantile([draw[name].mean() for draw in draws], [0.025, 0.975])
-        yield f"{name} {values[name].mean():.3f} [{low:.3f}, {high:.3f}]"
-    yield f"calibration error {calibration_error(values.confidence.to_numpy(), values.right.to_numpy()):.3f}"
+        column = values[name].to_numpy()
+        low, high = interval(photos, lambda index, of=column: float(np.nanmean(of[index])), seed=seed)
+        yield f"{name} {np.nanmean(column):.3f} [{low:.3f}, {high:.3f}]"
+    named = values.dropna(subset="confidence")
+    yield f"calibration error {calibration_error(named.confidence, named.right):.3f}"
 
 
 def main() -> None:
     """Draw, draft, judge, print."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--photos", type=int, default=150)
-    parser.add_argument("--seed", type=int, default=44)
-    args = parser.parse_args()
+    args = arguments(__doc__, photos=150, seed=44).parse_args()
     pipeline = build_pipeline(None, False, ipl_home())
     for name in TRUTH:
         photos = photos_of(name, data_root())

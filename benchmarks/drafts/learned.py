@@ -1,4 +1,4 @@
-"""What a shop's past listings teach, by their number: its own categories and answers, of listings that were kept apart.
+"""Gains from a shop's past listings, by their number: its categories and answers on listings that were held out.
 
     python -m benchmarks.drafts.learned fashion_catalog --sizes 50 200 1000 2200 --work DIR [--out FILE]
 
@@ -8,7 +8,6 @@ the past ones are the smaller shops. Arms and intervals: ``finetune.shops.measur
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import time
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 import finetune
+from benchmarks.common import arguments
 from listing.home import ipl_home
 from listing.shops.shop import Shop
 
@@ -34,7 +34,7 @@ def split(name: str, past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("name", choices=TITLES)
     parser.add_argument("--sizes", type=int, nargs="+", required=True)
     parser.add_argument("--work", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""How often the shortest of honest texts, a category's name and little else, are flagged as goods that may not be sold.
+"""Alarms of the goods check on the shortest of honest texts: a category's name and little else.
 
     python -m benchmarks.drafts.short_goods
 
@@ -28,7 +28,7 @@ def main() -> None:
     """Print the counts as JSON."""
     leaves, serves = load_taxonomy().leaves(), load_model()
     names = [leaf.name for leaf in leaves]
-    found = [check_goods(None, text) for text in texts(names)]
+    verdicts = [check_goods(None, text) for text in texts(names)]
     held = set(random.Random(3).sample(names, len(names) // 2))
     unseen = {
         form.format(name) for leaf in leaves if leaf.name in held for name in (leaf.name, *leaf.synonyms)
@@ -38,8 +38,8 @@ def main() -> None:
     model = learn(rows, Recipe())
     scores = [max(model.judge(spelling)[0] for spelling in spellings(text)) for text in texts(sorted(held))]
     print(json.dumps({
-        "all": {"texts": len(found), "flagged": sum(v is not None for v in found),
-                "refused": sum(v is not None and v.level == "refuse" for v in found)},
+        "all": {"texts": len(verdicts), "flagged": sum(v is not None for v in verdicts),
+                "refused": sum(v is not None and v.level == "refuse" for v in verdicts)},
         "held": {"texts": len(scores), "flagged": sum(s >= serves.review for s in scores),
                  "refused": sum(s >= serves.refuse for s in scores)},
     }))  # fmt: skip

@@ -1,4 +1,4 @@
-"""What can be counted of texts: words, variety, repetition, and how many of the annotated facts they say.
+"""Countable figures of texts: words, variety, repetition, and how many of the annotated facts they state.
 
     python -m benchmarks.drafts.text_figures drafts.jsonl [--read finetune/annotations/read_drafts.jsonl]
 
@@ -9,15 +9,15 @@ same photos; those that these texts still make are counted.
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
+from benchmarks.common import arguments
 from benchmarks.drafts.effort import GOES_WITHOUT_SAYING, Row, Truth, read, unsaid
+from finetune.data.files import read_lines
+from finetune.evaluate.measures import distinct_2
 from listing.schema import Draft
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -26,32 +26,25 @@ _EMPTY_NOUN = re.compile(r"\b(?:item|garment|piece of clothing|product)s?\b", re
 Pair = tuple[Draft, Row]
 
 
-def own_words(draft: Draft) -> str:
+def without_note(draft: Draft) -> str:
     """The description without the seller's note below it."""
     return draft.description.partition("\n\n")[0]
 
 
-def distinct_2(texts: Sequence[str]) -> float:
-    """Share of different pairs of words among all pairs of words."""
-    words = [re.findall(r"[\w'-]+", text.lower()) for text in texts]
-    pairs = [pair for text in words for pair in pairwise(text)]
-    return len(set(pairs)) / max(1, len(pairs))
-
-
 def coverage(pairs: Sequence[Pair], taxonomy: Taxonomy) -> float:
     """Share of the annotated facts (attributes, brand, print, wear) that a text says."""
-    known = said = 0
+    total = covered = 0
     for draft, row in pairs:
         truth = Truth(row, taxonomy)
         facts = {fact for fact in truth.facts.items() if fact not in GOES_WITHOUT_SAYING}
         facts |= set(truth.free.items()) | {("condition", value) for value in truth.wear}
-        known += len(facts)
-        said += len(facts - set(unsaid(draft, truth, taxonomy)))
-    return said / max(1, known)
+        total += len(facts)
+        covered += len(facts - set(unsaid(draft, truth, taxonomy)))
+    return covered / max(1, total)
 
 
 def marked_first(draft: Draft) -> int:
-    """How many marked words the title opens with."""
+    """The number of marked words that the title opens with."""
     spans = sorted((s for s in draft.spans if s.field == "title"), key=lambda s: s.start)
     end = count = 0
     for span in spans:
@@ -72,11 +65,11 @@ def figures(pairs: Sequence[Pair], taxonomy: Taxonomy) -> Iterator[tuple[str, fl
     yield "words of a title", mean(len(d.title.split()) for d in drafts)
     yield "titles of 4 to 9 words", share(lambda d: len(d.title.split()) in TITLE_WORDS)
     yield "titles that open with two marked words or more", share(lambda d: marked_first(d) >= 2)
-    yield "words of a description", mean(len(own_words(d).split()) for d in drafts)
-    yield "descriptions of 12 words or more", share(lambda d: len(own_words(d).split()) >= MIN_WORDS)
-    yield "descriptions equal to their title", share(lambda d: own_words(d).strip(" .") == d.title)
-    yield "texts with an empty noun", share(lambda d: bool(_EMPTY_NOUN.search(f"{d.title} {own_words(d)}")))
-    yield f"distinct-2 of {SAMPLE} descriptions", distinct_2([own_words(d) for d in drafts[:SAMPLE]])
+    yield "words of a description", mean(len(without_note(d).split()) for d in drafts)
+    yield "descriptions of 12 words or more", share(lambda d: len(without_note(d).split()) >= MIN_WORDS)
+    yield "descriptions equal to their title", share(lambda d: without_note(d).strip(" .") == d.title)
+    yield "texts with an empty noun", share(lambda d: bool(_EMPTY_NOUN.search(f"{d.title} {without_note(d)}")))
+    yield f"distinct-2 of {SAMPLE} descriptions", distinct_2([without_note(d) for d in drafts[:SAMPLE]])
     yield (
         "marked claims in a draft",
         mean(len({(s.attribute, s.value) for s in d.spans if s.status == "check"}) for d in drafts),
@@ -86,12 +79,12 @@ def figures(pairs: Sequence[Pair], taxonomy: Taxonomy) -> Iterator[tuple[str, fl
 
 def read_claims(pairs: Sequence[Pair], file: Path) -> Iterator[tuple[str, float]]:
     """(what, figure) of the judged claims that the texts still make."""
-    judged = {row["image"]: row["claims"] for row in map(json.loads, file.read_text(encoding="utf-8").splitlines())}
+    judged = {row["image"]: row["claims"] for row in read_lines(file)}
     still = [
         claim
         for draft, row in pairs
         for claim in judged.get(Path(row["image"]).name, ())
-        if claim["words"].lower() in f"{draft.title}. {own_words(draft)}".lower()
+        if claim["words"].lower() in f"{draft.title}. {without_note(draft)}".lower()
     ]
     for marked in (False, True):
         labels = [claim["label"] for claim in still if claim["marked"] is marked]
@@ -102,7 +95,7 @@ def read_claims(pairs: Sequence[Pair], file: Path) -> Iterator[tuple[str, float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--read", type=Path)
     args = parser.parse_args()

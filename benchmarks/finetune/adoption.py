@@ -1,4 +1,4 @@
-"""What can be learnt from "sellers who used the drafts publish better listings"? A simulation with known truth::
+"""Simulation, with a truth to compare to, of "sellers who used the drafts publish better listings"::
 
     python -m benchmarks.finetune.adoption [--seeds 20] [--sellers 20000]
 
@@ -17,11 +17,12 @@ direction and the size of the bias under them.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 
 import numpy as np
+
+from benchmarks.common import arguments
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def run(world: World, wrong_mean: float, sellers: int, seed: int) -> dict[str, f
     rng = np.random.default_rng(seed)
     diligence = rng.standard_normal(sellers)
     wrong = rng.poisson(wrong_mean, sellers)
-    shown = rng.random(sellers) < 0.5
-    own = np.clip(world.alone + world.per_diligence * diligence + world.spread * rng.standard_normal(sellers), 0, 100)
+    offered = rng.random(sellers) < 0.5
+    alone = np.clip(world.alone + world.per_diligence * diligence + world.spread * rng.standard_normal(sellers), 0, 100)
     repaired = np.clip(world.repair + 0.2 * diligence, 0, 1)
     # A seller brings own words and corrections to a draft, so that diligence shows there as well.
     helped = world.draft + world.per_diligence * diligence - world.wrong_cost * wrong * (1 - repaired)
@@ -64,13 +65,13 @@ def run(world: World, wrong_mean: float, sellers: int, seed: int) -> dict[str, f
     takes = rng.random(sellers) < sigmoid(
         world.accept + world.accept_wrong * wrong + world.accept_diligence * diligence
     )
-    adopted = shown & takes
-    quality = np.where(adopted, helped, own)
-    by_lot = float(quality[shown].mean() - quality[~shown].mean())
-    share = float(adopted[shown].mean())
+    adopted = offered & takes
+    quality = np.where(adopted, helped, alone)
+    by_lot = float(quality[offered].mean() - quality[~offered].mean())
+    share = float(adopted[offered].mean())
     return {
         "accepted": share,
-        "truth": float((helped - own)[takes].mean()),
+        "truth": float((helped - alone)[takes].mean()),
         "by_lot": by_lot,
         "by_lot_per_adopter": by_lot / share,
         "naive": float(quality[adopted].mean() - quality[~adopted].mean()),
@@ -78,10 +79,7 @@ def run(world: World, wrong_mean: float, sellers: int, seed: int) -> dict[str, f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Adoption: by lot against the naive contrast.")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--sellers", type=int, default=20_000)
-    args = parser.parse_args()
+    args = arguments(__doc__, seeds=20, sellers=20_000).parse_args()
     for wrong_mean in (0.0, 0.25, 0.5, 1.0, 2.0):
         runs = [run(World(), wrong_mean, args.sellers, seed) for seed in range(args.seeds)]
         line: dict[str, float | list[float]] = {"wrong_claims": wrong_mean}

@@ -1,9 +1,9 @@
-"""Does anything of the neighbours that must stay theirs come into a draft? 200 drafts among neighbours that all try.
+"""Leaks of neighbours' contact data and single-item facts into drafts: 200 drafts among neighbours that all try.
 
     python -m benchmarks.finetune.neighbour_leaks [--photos 200]
 
 Every listing of the sample gets contact data into its text and into an attribute, and made-up values for what holds for
-one piece only (brand, size, print, condition, defects, reason). They are written into an index opened without a check
+one item only (brand, size, print, condition, defects, reason). They are written into an index opened without a check
 for contact data, as if everything before it had failed. Then drafts of validation photos are written by the
 whole pipeline beside this index. Counted: contact data in a draft (by the detector), the planted words in a draft,
 instance-level facts with a planted value that no photo supports, and those that name a neighbour as evidence.
@@ -11,20 +11,16 @@ instance-level facts with a planted value that no photo supports, and those that
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
+from benchmarks.common import arguments
+from benchmarks.drafts.photos import draft_of, validation_photos
 from listing.home import ipl_home
-from listing.intake.photos import intake
 from listing.observe.past_listings import PastListings
-from listing.pipeline import Pipeline, build_pipeline
-from listing.request import DraftRequest
+from listing.pipeline import build_pipeline
 from listing.safety.contacts import find_contacts
 from listing.schema import AttributeValue, Draft
 from listing.taxonomy import load_taxonomy
@@ -59,8 +55,8 @@ def poisoned(encoders: Encoders) -> Iterator[IndexRecord]:
         )
 
 
-def found_in(draft: Draft) -> dict[str, int]:
-    """What of the neighbours stands in a draft."""
+def leaks_in(draft: Draft) -> dict[str, int]:
+    """Counts of what a draft took over from neighbours."""
     texts = [draft.title, draft.description]
     texts += [str(value) for fact in draft.attributes for value in (fact.value, fact.suggestion) if value]
     taxonomy = load_taxonomy()
@@ -68,40 +64,27 @@ def found_in(draft: Draft) -> dict[str, int]:
     return {
         "contacts": sum(bool(find_contacts(text)) for text in texts),
         "planted": sum(word in text.lower() for word in TELLTALE for text in texts),
-        "instance_values": sum(PLANTED[f.name] in (f.value, f.suggestion) and not _seen(f) for f in instance),
+        "instance_values": sum(PLANTED[f.name] in (f.value, f.suggestion) and not _has_photo(f) for f in instance),
         "instance_evidence": sum(e.source == "neighbours" for fact in instance for e in fact.evidence),
-        "with_neighbours": int(any(e.source == "neighbours" for fact in draft.attributes for e in fact.evidence)),
+        "with_neighbours": int(bool(draft.neighbours)),
     }
 
 
-def _seen(fact: AttributeValue) -> bool:
+def _has_photo(fact: AttributeValue) -> bool:
     return any(evidence.photo is not None for evidence in fact.evidence)
 
 
-def drafts(pipeline: Pipeline, paths: list[str]) -> Iterator[Draft]:
-    """One draft a photo."""
-    for path in paths:
-        for event in pipeline.run(DraftRequest(photos=intake([path]))):
-            if event.kind == "draft":
-                yield event.draft
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Contact data and instance-level values from neighbours.")
-    parser.add_argument("--photos", type=int, default=200)
-    args = parser.parse_args()
-    plain = build_pipeline(None, False, ipl_home())
-    assert isinstance(plain, Pipeline)
+    args = arguments(__doc__, photos=200).parse_args()
     encoders, totals = default_encoders(ipl_home()), dict[str, Any](drafts=0)
-    _, rows = split_rows(read_annotations(data_root() / "clothing_cc0"))
-    chosen = [rows[i * len(rows) // args.photos]["image"] for i in range(args.photos)]
     with tempfile.TemporaryDirectory() as folder:
         totals["neighbours"] = build(poisoned(encoders), folder, encoders.info)
         with ListingIndex.open(folder, encoders.info) as index:
-            similar = PastListings(index, encoders, load_taxonomy())
-            for draft in drafts(Pipeline(replace(plain.parts, similar=similar)), chosen):
+            past = PastListings(index, encoders, load_taxonomy())
+            pipeline = build_pipeline(None, True, ipl_home(), past)
+            for photo in validation_photos(args.photos):
                 totals["drafts"] += 1
-                for name, count in found_in(draft).items():
+                for name, count in leaks_in(draft_of(pipeline, photo)).items():
                     totals[name] = totals.get(name, 0) + count
     print(json.dumps(totals, indent=1))
 

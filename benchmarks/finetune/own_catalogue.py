@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -27,9 +27,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import arguments, markdown
+from benchmarks.drafts.photos import draft_of
 from finetune.data.build import without_lookalikes
+from finetune.data.files import read_lines, write_lines
 from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
+from finetune.shops.columns import no_vectors
 from listing.say.check import verify
 from listing.shops.catalogue import vocabulary
 from listing.taxonomy import load_taxonomy
@@ -64,10 +68,6 @@ def split(args: argparse.Namespace) -> None:
 
 def held_rows(args: argparse.Namespace) -> list[PlainRow]:
     """The held-out rows of kinds that the embedded model was tuned on, in an order drawn by seed."""
-
-    def no_vectors(texts: Sequence[str]) -> np.ndarray:
-        return np.zeros((len(texts), 2), np.float32)
-
     table = open_catalogue(
         args.out / "held.csv", vocabulary(), no_vectors, glossary=read_glossary(MAPPING), photos=FOLDER / "images"
     )
@@ -79,12 +79,9 @@ def held_rows(args: argparse.Namespace) -> list[PlainRow]:
 
 def draft(args: argparse.Namespace) -> None:
     """``drafts-ARM.jsonl``: a draft of each row, and whether its texts are the model's own."""
-    from listing.events import DraftEvent
     from listing.home import ipl_home
-    from listing.intake.photos import intake
     from listing.pipeline import Pipeline
     from listing.pipeline_parts import build_parts
-    from listing.request import DraftRequest
     from listing.say.claims import claims_of
     from listing.say.render import render
 
@@ -94,19 +91,17 @@ def draft(args: argparse.Namespace) -> None:
     for row in held_rows(args)[args.skip : args.skip + args.items]:
         if row.listing_id in done:
             continue
-        request = DraftRequest(photos=intake([FOLDER / "images" / row.photos[0]]))
-        (made,) = (event.draft for event in Pipeline(parts).run(request) if isinstance(event, DraftEvent))
-        claims = claims_of(made.category, made.attributes, made.details, tax, parts.calibration)
-        plain = render(claims, tax, key=made.id) if claims else made
-        own = {name: getattr(made, name) != getattr(plain, name) for name in ("title", "description")}
-        line = {"id": row.listing_id, "own": own, "truth": asdict(row), "draft": made.model_dump(mode="json")}
+        drafted = draft_of(Pipeline(parts), FOLDER / "images" / row.photos[0])
+        claims = claims_of(drafted.category, drafted.attributes, drafted.details, tax, parts.calibration)
+        plain = render(claims, tax, key=drafted.id) if claims else drafted
+        differs = {name: getattr(drafted, name) != getattr(plain, name) for name in ("title", "description")}
+        line = {"id": row.listing_id, "own": differs, "truth": asdict(row), "draft": drafted.model_dump(mode="json")}
         with file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def read(file: Path) -> list[Row]:
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return [json.loads(line) for line in lines]
+    return read_lines(file) if file.is_file() else []
 
 
 def both(args: argparse.Namespace) -> list[tuple[Row, Row]]:
@@ -115,7 +110,7 @@ def both(args: argparse.Namespace) -> list[tuple[Row, Row]]:
     return [(shipped[name], tuned[name]) for name in shipped if name in tuned]
 
 
-def found(row: Row) -> Iterator[tuple[bool, bool]]:
+def judged_attributes(row: Row) -> Iterator[tuple[bool, bool]]:
     """(stated, right) of each closed attribute that the catalogue's own columns give."""
     facts = {fact["name"]: fact for fact in row["draft"]["attributes"]}
     closed = {a.name for a in load_taxonomy().attributes.values() if a.values and a.can_be("seen")}
@@ -142,12 +137,15 @@ def contradicted(row: Row) -> tuple[int, int]:
 # Each: (counted, out of) of a row; a measure is the ratio of the sums.
 MEASURES: dict[str, Callable[[Row], tuple[int, int]]] = {
     "category right": lambda row: (int(category(row) == row["truth"]["category"]), 1),
-    "attributes right, guesses counted": lambda row: (sum(r for _, r in found(row)), len(list(found(row)))),
-    "stated attributes that are right": lambda row: (
-        sum(s and r for s, r in found(row)),
-        sum(s for s, _ in found(row)),
+    "attributes right, guesses counted": lambda row: (
+        sum(r for _, r in judged_attributes(row)),
+        len(list(judged_attributes(row))),
     ),
-    "attributes stated": lambda row: (sum(s for s, _ in found(row)), len(list(found(row)))),
+    "stated attributes that are right": lambda row: (
+        sum(s and r for s, r in judged_attributes(row)),
+        sum(s for s, _ in judged_attributes(row)),
+    ),
+    "attributes stated": lambda row: (sum(s for s, _ in judged_attributes(row)), len(list(judged_attributes(row)))),
     "claims of the texts that the columns contradict": contradicted,
     "titles of the model's own": lambda row: (int(row["own"]["title"]), 1),
     "descriptions of the model's own": lambda row: (int(row["own"]["description"]), 1),
@@ -161,14 +159,17 @@ def facts(args: argparse.Namespace) -> None:
     names = sorted(set(brands))
     counts = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
     weights = counts[:, [names.index(brand) for brand in brands]]
-    print(f"{len(pairs)} rows of {len(names)} brands\n\n| | shipped | tuned | difference |\n|---|---|---|---|")
+    print(f"{len(pairs)} rows of {len(names)} brands\n")
+    rows = []
     for name, measure in MEASURES.items():
         sums = np.array([[measure(row) for row in pair] for pair in pairs], dtype=float)  # [rows, arms, 2]
         whole = sums.sum(0)
         drawn = np.einsum("dr,rac->dac", weights, sums)
         ratio, ratios = whole[:, 0] / whole[:, 1], drawn[..., 0] / drawn[..., 1]
         low, high = np.nanpercentile(ratios[:, 1] - ratios[:, 0], [2.5, 97.5])
-        print(f"| {name} | {ratio[0]:.3f} | {ratio[1]:.3f} | {ratio[1] - ratio[0]:+.3f} [{low:+.3f}, {high:+.3f}] |")
+        more = f"{ratio[1] - ratio[0]:+.3f} [{low:+.3f}, {high:+.3f}]"
+        rows.append((name, f"{ratio[0]:.3f}", f"{ratio[1]:.3f}", more))
+    print(markdown(("", "shipped", "tuned", "difference"), rows))
 
 
 def pairs(args: argparse.Namespace) -> None:
@@ -187,43 +188,38 @@ def pairs(args: argparse.Namespace) -> None:
         voice = rng.sample([t for t in titles if t != shipped["truth"]["title"]], VOICE)
         lines.append({"pair": number, "photo": photo, "the catalogue's titles": voice, "A": a, "B": b})
         key.append({"pair": number, "A": arms[0][0], "B": arms[1][0]})
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    (args.out / "pairs.jsonl").write_text(text, encoding="utf-8")
+    write_lines(args.out / "pairs.jsonl", lines)
     (args.out / "key.json").write_text(json.dumps(key, indent=1) + "\n", encoding="utf-8")
     print(f"{len(lines)} pairs in {args.out / 'pairs.jsonl'}")
 
 
 def count(args: argparse.Namespace) -> None:
-    """How often the tuned text was preferred; "same" is half a preference."""
+    """Share of pairs in which the tuned text was preferred; "same" is half a preference."""
     rows = read(args.labels)
     if not all("tuned" in row for row in rows):
         key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
         rows = [{**row, "tuned": "A" if key[row["pair"]]["A"] == "tuned" else "B"} for row in rows]
-    said = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
+    votes = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
     won: dict[int, list[float]] = {}  # of each pair, by all readers
-    for row, arm in zip(rows, said, strict=True):
+    for row, arm in zip(rows, votes, strict=True):
         won.setdefault(row["pair"], []).append({"tuned": 1.0, "same": 0.5, "shipped": 0.0}[arm])
     wins = np.array([np.mean(each) for each in won.values()])
     draws = np.random.default_rng(0).choice(wins, (DRAWS, len(wins))).mean(1)
     low, high = np.percentile(draws, [2.5, 97.5])
-    tally = ", ".join(f"{arm} {said.count(arm)}" for arm in (*ARMS, "same"))
-    print(f"{len(wins)} pairs, {len(said)} readings: {tally}")
+    tally = ", ".join(f"{arm} {votes.count(arm)}" for arm in (*ARMS, "same"))
+    print(f"{len(wins)} pairs, {len(votes)} readings: {tally}")
     print(f"tuned preferred {wins.mean():.2f} [{low:.2f}, {high:.2f}]")
 
 
 def main() -> None:
-    """What the first argument names."""
+    """Run the step that the first argument names."""
     steps = {"split": split, "draft": draft, "facts": facts, "pairs": pairs, "count": count}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, skip=0, items=160, pairs=40, seed=0)
     parser.add_argument("step", choices=steps)
     parser.add_argument("labels", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model")
     parser.add_argument("--rows", type=int, default=0, help="of the shop's; 0: all")
-    parser.add_argument("--skip", type=int, default=0)
-    parser.add_argument("--items", type=int, default=160)
-    parser.add_argument("--pairs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     steps[args.step](args)
 

@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import arguments, markdown
 from finetune.data.photosets import data_root
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -89,15 +90,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     gpu = rows[0]["gpu"] is not None
     head = ["way", "M that train", "GB loaded", "GB at most", *(["GPU GB"] if gpu else []), "s a step", "loss"]
     keys = ["way", "trains", "loaded", "peak", *(["gpu"] if gpu else []), "seconds", "loss"]
-    lines = [head, ["---"] * len(head), *([str(row[key]) for key in keys] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(head, ([row[key] for key in keys] for row in rows))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Memory and speed of the ways to tune ipl-mini.")
+    parser = arguments(__doc__, data=data_root() / "clothing_cc0")
     parser.add_argument("--steps", type=int, default=6, help="timed steps")
     parser.add_argument("--batch", type=int, default=8, help="photos a step")
-    parser.add_argument("--data", type=Path, default=data_root() / "clothing_cc0")
     parser.add_argument("--model", default="ipl-mini-base", help="its folder (default: it is assembled)")
     parser.add_argument("--way", choices=WAYS, help="measure this one, in this process, and print JSON")
     args = parser.parse_args()

@@ -4,7 +4,7 @@
 UserBehavior sample (``recommend/data/maps/taobao.yaml``). It has no pages, so it cannot test lists: a list is what a
 user viewed within a batch, and only calibration is looked at.
 
-A row is a view of days 0 to 8, its label a purchase of the thing by this user within 24 hours; privileged is whether
+A row is a view of days 0 to 8, its label a purchase of the item by this user within 24 hours; privileged is whether
 they put it into the cart or among the favourites within these hours. Training: days 0 to 5 once, whose labels are all
 known when day 7 begins; test: days 7 and 8.
 Intervals over seeds say how far the initial weights and the order of draws move a difference; those over users (drawn
@@ -13,14 +13,14 @@ anew 500 times, predictions averaged over the seeds) say how far the sample does
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import feature_map, samples, until_next, users_anew
+from benchmarks.common import arguments
+from benchmarks.papers.user_logs import differences_over_users, ends, feature_map, samples, until_next
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.imports.sql import DAY_MS
@@ -47,19 +47,19 @@ DRAWS = 500
 def views() -> dict[str, Column]:
     """Columns of the views in the order of time, with ``buy`` and the privileged two."""
     events = read_events("taobao")
-    seen = events["behaviour"] == "click"
-    user, item, at = (events[n][seen] for n in ("user_id", "item_id", "time_ms"))
-    rows = samples(user, item, at, events["category"][seen], seed=0, negatives=0, longest=20, shortest=0)
+    is_view = events["behaviour"] == "click"
+    user, item, at = (events[n][is_view] for n in ("user_id", "item_id", "time_ms"))
+    rows = samples(user, item, at, events["category"][is_view], seed=0, negatives=0, longest=20, shortest=0)
     follows = {
         name: until_next(events, events["behaviour"] == what, user, item, at) <= DAY_MS
         for name, what in (("buy", "order"), ("cart", "cart"), ("fav", "favourite"))
     }
-    kept = torch.from_numpy(np.flatnonzero(at // DAY_MS <= TEST_TO))
+    in_time = torch.from_numpy(np.flatnonzero(at // DAY_MS <= TEST_TO))
     rows |= {
         "buy": torch.from_numpy(follows["buy"]),
         PRIVILEGED: torch.from_numpy(np.stack([follows["cart"], follows["fav"]], 1).astype(np.float32)),
     }
-    return select_batch(rows, kept)
+    return select_batch(rows, in_time)
 
 
 def predicted(seed: int, learned: dict[str, Column], asked: dict[str, Column], sizes: dict[str, int]) -> dict:
@@ -73,33 +73,27 @@ def predicted(seed: int, learned: dict[str, Column], asked: dict[str, Column], s
         return net
 
     teacher = fitted(Teacher, LOGGED, [], learned)
-    found = {"teacher": teacher, "none": fitted(DIN, BASE, [], learned)}
+    models = {"teacher": teacher, "none": fitted(DIN, BASE, [], learned)}
     taught = {**learned, TEACHER: teacher.predict(learned)["buy"]}
-    found |= {name: fitted(CLID, TAUGHT, [f"distillation={name}"], taught) for name in STUDENTS}
-    return {name: net.predict(asked)["buy"].numpy().astype(np.float64) for name, net in found.items()}
+    models |= {name: fitted(CLID, TAUGHT, [f"distillation={name}"], taught) for name in STUDENTS}
+    return {name: net.predict(asked)["buy"].numpy().astype(np.float64) for name, net in models.items()}
 
 
 def judge(label: np.ndarray, p: np.ndarray, user: np.ndarray) -> dict[str, float]:
     """The usual measures and how far PCOC is from 1."""
-    found = measures(label, p, user)
-    return {**found, "pcoc_error": abs(found["pcoc"] - 1)}
+    scores = measures(label, p, user)
+    return {**scores, "pcoc_error": abs(scores["pcoc"] - 1)}
 
 
 def over_users(label: np.ndarray, one: np.ndarray, two: np.ndarray, user: np.ndarray) -> dict[str, list[float]]:
     """95 % intervals of the differences in ECE and PCOC when the test's users are drawn anew."""
-    found = []
-    for rows in users_anew(user, DRAWS, np.random.default_rng(0)):
-        y, a, b = label[rows], one[rows], two[rows]
-        found.append([ece(y, a) - ece(y, b), abs(pcoc(y, a) - 1) - abs(pcoc(y, b) - 1)])
-    low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
-    return {name: [float(low[i]), float(high[i])] for i, name in enumerate(("ece", "pcoc_error"))}
+    of = {"ece": ece, "pcoc_error": lambda y, p: abs(pcoc(y, p) - 1)}
+    return {name: [*ends(differences_over_users(f, label, one, two, user, DRAWS))] for name, f in of.items()}
 
 
 def main() -> None:
-    """Train every arm on every seed and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    args = parser.parse_args()
+    """Train every arm on every seed and print the figures."""
+    args = arguments(__doc__, seeds=5).parse_args()
     began = time.process_time()
     rows = views()
     day = rows["time"].numpy() // DAY_MS
@@ -111,7 +105,7 @@ def main() -> None:
     arms = list(by_seed[0])
     each = {arm: [judge(label, p[arm], user) for p in by_seed] for arm in arms}
     mean = {arm: np.mean([p[arm] for p in by_seed], axis=0) for arm in arms}
-    found = {
+    report = {
         "rows": {"train": len(learned["buy"]), "test": len(label)},
         "purchases": {"train": int(learned["buy"].sum()), "test": int(label.sum())},
         "test_users": len(np.unique(user)),
@@ -131,7 +125,7 @@ def main() -> None:
         },
         "cpu_s": round(time.process_time() - began, 1),
     }
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ seen.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import users_anew
+from benchmarks.common import arguments, markdown, signed
+from benchmarks.papers.user_logs import differences_over_users
 from benchmarks.recommend import fixed
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
 from recommend.data.imports.events import read_events
@@ -83,8 +83,8 @@ def views() -> Log:
     rows, event = n["behaviour"] == "click", followed(n, "click", "order")
     columns = {c: n[c][rows].astype(np.int64) for c in ("user_id", "item_id", "category")}
     columns["hour"] = n["time_ms"][rows] // 3_600_000 % 24
-    made = log_of(columns, n["time_ms"][rows], event[rows], 5)
-    return Log(*made, window=2.0, edges=(0.25, 1.0, 2.0), days=range(1, 8), asked_from=5, batch_rows=128)
+    encoded = log_of(columns, n["time_ms"][rows], event[rows], 5)
+    return Log(*encoded, window=2.0, edges=(0.25, 1.0, 2.0), days=range(1, 8), asked_from=5, batch_rows=128)
 
 
 def purchases(every: int) -> Log:
@@ -95,8 +95,8 @@ def purchases(every: int) -> Log:
     columns["quantity"] = np.log2(n["quantity"][rows]).astype(np.int64)
     columns["price"] = np.floor(2 * np.log2(np.maximum(n["price"][rows], 0.01))).astype(np.int64)
     columns["country"] = n["country"][rows]
-    made = log_of(columns, n["time_ms"][rows], event[rows], 120)
-    return Log(*made, window=30.0, edges=(3.0, 10.0, 30.0), days=range(344), asked_from=180, batch_rows=256)
+    encoded = log_of(columns, n["time_ms"][rows], event[rows], 120)
+    return Log(*encoded, window=30.0, edges=(3.0, 10.0, 30.0), days=range(344), asked_from=180, batch_rows=256)
 
 
 def methods(log: Log) -> dict[str, tuple[Callable, dict, int]]:
@@ -117,16 +117,13 @@ def methods(log: Log) -> dict[str, tuple[Callable, dict, int]]:
 
 def main() -> None:
     """Run and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, seeds=3, seed=0, learning_rate=1e-3)
     parser.add_argument("log", choices=("taobao", "retail"))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=1, help="retail: take one of so many customers")
     parser.add_argument("--passes", type=int, default=0, help="over a day's samples, for every arm; 0: each its own")
     args = parser.parse_args()
     log = views() if args.log == "taobao" else purchases(args.every)
-    found: dict[str, list[list[float]]] = {}
+    scores: dict[str, list[list[float]]] = {}
     predicted: dict[str, np.ndarray] = {}
     for seed in range(args.seed, args.seed + args.seeds):
         for name, (kind, options, epochs) in methods(log).items():
@@ -143,21 +140,17 @@ def main() -> None:
             y = settled(log.log, asked.rows, log.window, 0)[0]
             p = asked.probabilities.get("order", asked.probabilities["ecvr"])
             predicted[name] = p
-            found.setdefault(name, []).append([auc(y, p), 1000 * logloss(y, p), pcoc(y, p)])
+            scores.setdefault(name, []).append([auc(y, p), 1000 * logloss(y, p), pcoc(y, p)])
     total = settled(log.log, np.arange(len(log.user)), log.window, 0)[0]
     print(f"{len(log.user)} rows, {total.sum()} events in {log.window:g} days; asked {len(y)} rows, {y.sum()} events")
-    print("| arm | AUC | logloss x 1000 | PCOC |\n|---|---|---|---|")
-    for name, values in found.items():
-        print(f"| {name} | " + " | ".join(f"{v:.4f}" for v in np.mean(values, axis=0)) + " |")
+    means = ((name, *(f"{v:.4f}" for v in np.mean(values, axis=0))) for name, values in scores.items())
+    print(markdown(("arm", "AUC", "logloss x 1000", "PCOC"), means))
     user, rng = log.user[asked.rows], np.random.default_rng(0)
     for place, (name, of) in enumerate((("AUC", auc), ("logloss x 1000", lambda a, b: 1000 * logloss(a, b)))):
-        a, b = (np.array(found[arm])[:, place] for arm in ("ecad", "direct"))
-        mean, low, high = interval(a - b)
-        drawn = users_anew(user, RESAMPLES, rng)
-        half = 1.96 * np.std([of(y[r], predicted["ecad"][r]) - of(y[r], predicted["direct"][r]) for r in drawn])
-        print(
-            f"ecad - direct, {name}: {mean:+.4f} [{low:+.4f}, {high:+.4f}] over seeds; users drawn anew: +-{half:.4f}"
-        )
+        a, b = (np.array(scores[arm])[:, place] for arm in ("ecad", "direct"))
+        gaps = differences_over_users(of, y, predicted["ecad"], predicted["direct"], user, RESAMPLES, rng)
+        over_seeds = " ".join(signed(*interval(a - b)))
+        print(f"ecad - direct, {name}: {over_seeds} over seeds; users drawn anew: +-{1.96 * np.std(gaps):.4f}")
 
 
 if __name__ == "__main__":

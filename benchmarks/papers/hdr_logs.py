@@ -1,4 +1,4 @@
-"""What HDR's parts meet in real logs: similar days (Online Retail), and labels in the tenth hour (Taobao).
+"""Conditions for HDR's parts in real logs: similar days (Online Retail), and labels in the tenth hour (Taobao).
 
 ``python -m benchmarks.papers.hdr_logs`` prints both. Neither log can try HDR as a whole: Online Retail has no clicks,
 the Taobao sample one short season without a promotion of its own.
@@ -14,12 +14,12 @@ Taobao: views and the purchases that follow within a week by the same user and i
 
 from __future__ import annotations
 
-import argparse
 import math
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import arguments
 from benchmarks.papers.user_logs import until_next
 from recommend.data.imports.events import read_events
 from recommend.data.imports.maps import log_files, read_map
@@ -27,7 +27,7 @@ from recommend.data.imports.sql import DAY_MS
 from recommend.models.hdr import nearest
 
 HOUR_MS = 3_600_000
-NOON, ITEMS, RECENT, KEPT, FIRST, DRAWS = 12, 20, 3, 2, 40, 1_000
+NOON, ITEMS, RECENT, SIMILAR_DAYS, FIRST, DRAWS = 12, 20, 3, 2, 40, 1_000
 
 
 def median_by(keys: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
@@ -61,7 +61,7 @@ def retail() -> None:
     after = np.stack([np.bincount(item[(day == d) & ~morning], minlength=size) for d in days]).astype(float)
     recent = np.stack([np.roll(share, j) for j in range(1, RECENT + 1)], 1)
     rng = np.random.default_rng(0)
-    found: dict[str, list[tuple[float, float]]] = {"similar": [], "latest": [], "random": []}
+    comparisons: dict[str, list[tuple[float, float]]] = {"similar": [], "latest": [], "random": []}
     weeks = []
     for t in range(FIRST, len(days)):
         history = np.flatnonzero((days <= days[t] - 7) & (days >= 34) & np.isfinite(afternoon))
@@ -69,20 +69,24 @@ def retail() -> None:
             continue
         often = np.argsort(-before[history].sum(0), kind="stable")[:ITEMS]
         parts = before[:, often] / np.maximum(before.sum(1, keepdims=True), 1)
-        similar = history[nearest([recent[t], parts[t]], [recent[history], parts[history]], KEPT)]
-        choices = {"similar": similar, "latest": history[-KEPT:], "random": rng.choice(history, KEPT, replace=False)}
+        similar = history[nearest([recent[t], parts[t]], [recent[history], parts[history]], SIMILAR_DAYS)]
+        choices = {
+            "similar": similar,
+            "latest": history[-SIMILAR_DAYS:],
+            "random": rng.choice(history, SIMILAR_DAYS, replace=False),
+        }
         for name, chosen in choices.items():
             error = abs(afternoon[chosen].mean() - afternoon[t])
             a, b = after[chosen].sum(0), after[t]
-            found[name].append((error, float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))))
+            comparisons[name].append((error, float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))))
         weeks.append(days[t] // 7)
     weeks_array = np.array(weeks)
     print(f"Online Retail: {len(weeks)} target days, share of reduced lines after noon {np.nanmean(afternoon):.4f}")
-    for name, pairs in found.items():
+    for name, pairs in comparisons.items():
         error, cosine = np.mean(pairs, axis=0)
         print(f"  {name}: error of the share {error:.4f}, cosine {cosine:.4f}")
     for other in ("latest", "random"):
-        gap = np.array(found["similar"]) - np.array(found[other])
+        gap = np.array(comparisons["similar"]) - np.array(comparisons[other])
         draws = []
         for _ in range(DRAWS):
             drawn = rng.choice(np.unique(weeks_array), len(np.unique(weeks_array)))
@@ -98,7 +102,7 @@ def retail() -> None:
 
 
 def clicks() -> None:
-    """How much is known in the tenth hour, and how well a morning's clicks alone would tell a day's rate."""
+    """Labels there are by the tenth hour, and how well a morning's clicks alone would tell a day's rate."""
     events = read_events("taobao")
     view, buy = events["behaviour"] == "click", events["behaviour"] == "order"
     user, item, time = (events[name][view] for name in ("user_id", "item_id", "time_ms"))
@@ -113,9 +117,9 @@ def clicks() -> None:
     early = (hour < 10) & (time >= DAY_MS)
     morning = early.sum() / 9
     age = (10 * HOUR_MS - time % DAY_MS)[early]
-    known = (delay[early] <= age).sum() / max(ends[early].sum(), 1)
+    labelled = (delay[early] <= age).sum() / max(ends[early].sum(), 1)
     rate = ends[early].mean()
-    print(f"  {morning:.0f} views a day in the first ten hours, {known:.3f} of their purchases known in the tenth")
+    print(f"  {morning:.0f} views a day in the first ten hours, {labelled:.3f} of their purchases known in the tenth")
     print(
         f"  relative standard error of a morning's rate with all labels: {math.sqrt((1 - rate) / (rate * morning)):.2f}"
     )
@@ -124,7 +128,7 @@ def clicks() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.parse_args()
     retail()
     clicks()

@@ -17,14 +17,14 @@ show.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import feature_map, over_users, samples, until_next
+from benchmarks.common import arguments, markdown
+from benchmarks.papers.user_logs import differences_over_users, feature_map, gap_row, samples, until_next
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
@@ -38,7 +38,6 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
 from recommend.studies.papers.keep import Daily
-from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
@@ -63,14 +62,14 @@ class Log:
     """Encoded rows of all categories in the order of time, by what their history holds.
 
     Attributes:
-        whole, own, midnight: all views, those of the sub-domain, all of earlier days.
+        whole, sub_domain, midnight: all views, those of the sub-domain, all of earlier days.
         day, click, user, inside, early, asked: (rows,) the last three whether a row is of the sub-domain, of a day to
             learn from, of the sub-domain's last days.
     """
 
     def __init__(self, events: dict[str, np.ndarray], seed: int) -> None:
-        seen = events["behaviour"] == "click"
-        user, item, at, category = (events[n][seen] for n in ("user_id", "item_id", "time_ms", "category"))
+        is_view = events["behaviour"] == "click"
+        user, item, at, category = (events[n][is_view] for n in ("user_id", "item_id", "time_ms", "category"))
         day, group = at // DAY_MS, category % EIGHTH == 0
 
         def rows(moment: np.ndarray, past: np.ndarray | None = None) -> Rows:
@@ -89,7 +88,7 @@ class Log:
         early = self.day < TEST_FROM
         encoders = Encoders.fit(FEATURES, [select_batch(whole, torch.from_numpy(np.flatnonzero(early)))], min_count=3)
         self.sizes = encoders.sizes()
-        self.whole, self.own, self.midnight = (encoders(r) for r in (whole, rows(at, group), rows(day * DAY_MS)))
+        self.whole, self.sub_domain, self.midnight = (encoders(r) for r in (whole, rows(at, group), rows(day * DAY_MS)))
         self.early, self.asked = early, self.inside & ~early
 
 
@@ -107,7 +106,7 @@ def fresh(kind: Callable[..., Ranker], features: FeatureMap, log: Log, seed: int
 def knowledge(log: Log, tasks: tuple[str, ...], how: TrainConfig) -> Rows:
     """(rows, tower) columns of each kind for the sub-domain's rows, of their midnight; zeros elsewhere and on day 0."""
     extractor = fresh(Extractor, FEATURES.model_copy(update={"labels": tasks}), log, how.seed)
-    found = {kind: torch.zeros(len(log.day), MODEL.tower) for kind in KINDS}
+    columns = {kind: torch.zeros(len(log.day), MODEL.tower) for kind in KINDS}
 
     @torch.no_grad()
     def midnight(day: int) -> None:
@@ -118,78 +117,77 @@ def knowledge(log: Log, tasks: tuple[str, ...], how: TrainConfig) -> Rows:
         for part in at.split(4_096):
             batch = select_batch(log.midnight, part)
             for kind in KINDS:
-                found[kind][part] = getattr(extractor, f"{kind}_vector")(batch)
+                columns[kind][part] = getattr(extractor, f"{kind}_vector")(batch)
         extractor.train()
 
     train(extractor, Daily(of(log.whole, log.early), log.day[log.early], midnight, how.batch_rows), how)
     for day in np.unique(log.day[log.asked]):
         midnight(int(day))
-    return {f"knowledge_{kind}": vectors for kind, vectors in found.items()}
+    return {f"knowledge_{kind}": vectors for kind, vectors in columns.items()}
 
 
 def predicted(log: Log, how: TrainConfig, rate: float) -> dict[str, np.ndarray]:
     """(asked rows,) probabilities of the arms, each at its own learning rate unless one is given."""
     early, inside = log.early, log.inside
-    own, half = early & inside, log.day < HALF
+    in_sub_domain, half = early & inside, log.day < HALF
     plans = {
-        "own": (log.own, (own,)),
-        "own_whole": (log.whole, (own,)),
-        "joint": (log.own, (early,)),
+        "own": (log.sub_domain, (in_sub_domain,)),
+        "own_whole": (log.whole, (in_sub_domain,)),
+        "joint": (log.sub_domain, (early,)),
         "joint_whole": (log.whole, (early,)),
-        "fine_tuned": (log.own, (half, own & ~half)),
+        "fine_tuned": (log.sub_domain, (half, in_sub_domain & ~half)),
     }
-    known = {name: knowledge(log, tasks, how) for name, tasks in (("keep", TASKS), ("keep_views", TASKS[:1]))}
+    plugged = {name: knowledge(log, tasks, how) for name, tasks in (("keep", TASKS), ("keep_views", TASKS[:1]))}
     mixed = np.arange(len(log.day))
     rng = np.random.default_rng(how.seed)
     for day in np.unique(log.day):
         at = np.flatnonzero(inside & (log.day == day))
         mixed[at] = rng.permutation(at)
-    known["keep_others"] = {n: array[torch.from_numpy(mixed)] for n, array in known["keep"].items()}
-    plans |= {name: ({**log.own, **columns}, (own,)) for name, columns in known.items()}
-    found = {}
+    plugged["keep_others"] = {n: array[torch.from_numpy(mixed)] for n, array in plugged["keep"].items()}
+    plans |= {name: ({**log.sub_domain, **columns}, (in_sub_domain,)) for name, columns in plugged.items()}
+    probabilities = {}
     for name in ARMS:
         rows, steps = plans[name]
-        model = fresh(*((KEEP, PLUGGED) if name in known else (DIN, FEATURES)), log, how.seed)
+        model = fresh(*((KEEP, PLUGGED) if name in plugged else (DIN, FEATURES)), log, how.seed)
         config = how.changed([f"learning_rate={rate or RATES[name]}"])
         for step in steps:
             # The sub-domain has an eighth of the rows: small batches, or one pass is too few steps.
             train(model, MemoryStream(of(rows, step), SMALL if inside[step].all() else how.batch_rows), config)
-        found[name] = predictions(model, MemoryStream(of(rows, log.asked), 8_192))["p_click"]
-    return found
+        probabilities[name] = predictions(model, MemoryStream(of(rows, log.asked), 8_192))["p_click"]
+    return probabilities
 
 
 def main() -> None:
     """Run and print Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = arguments(__doc__, seeds=3)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--learning-rate", type=float, default=0.0, help="of every arm; 0: its own")
     args = parser.parse_args()
     began, events = time.process_time(), read_events("taobao")
-    told, labels, users = list[dict[str, np.ndarray]](), list[np.ndarray](), list[np.ndarray]()
+    answers, labels, users = list[dict[str, np.ndarray]](), list[np.ndarray](), list[np.ndarray]()
     for seed in range(args.seed, args.seed + args.seeds):
         log = Log(events, seed)
-        told.append(predicted(log, fixed.training(batch_rows=256, seed=seed, threads=1), args.learning_rate))
+        answers.append(predicted(log, fixed.training(batch_rows=256, seed=seed, threads=1), args.learning_rate))
         labels.append(log.click[log.asked])
         users.append(log.user[log.asked])
         print(
-            f"seed {seed}: AUC { ({name: round(auc(labels[-1], p), 4) for name, p in told[-1].items()}) }", flush=True
+            f"seed {seed}: AUC { ({name: round(auc(labels[-1], p), 4) for name, p in answers[-1].items()}) }",
+            flush=True,
         )
     marked = {task: int(array_of(log.whole[task])[log.early].sum()) for task in TASKS}
     print(
         f"last seed: {log.early.sum()} rows of all categories learned ({marked}), {(log.early & log.inside).sum()} of "
         f"the sub-domain; {log.asked.sum()} asked of {len(np.unique(users[-1]))} users"
     )
-    by_seed = {name: [auc(y, found[name]) for y, found in zip(labels, told, strict=True)] for name in ARMS}
-    print("| arm | AUC |\n|---|---|")
-    for name in ARMS:
-        print(f"| {name} | {np.mean(by_seed[name]):.4f} |")
-    print("| difference | AUC | over seeds | over users |\n|---|---|---|---|")
+    by_seed = {name: [auc(y, of_seed[name]) for y, of_seed in zip(labels, answers, strict=True)] for name in ARMS}
+    print(markdown(("arm", "AUC"), ((name, f"{np.mean(by_seed[name]):.4f}") for name in ARMS)))
     y, user = np.concatenate(labels), np.concatenate(users)
+    rows = []
     for one, two in PAIRS:
-        mean, low, high = t_interval(list(np.subtract(by_seed[one], by_seed[two])))
-        least, most = over_users(auc, y, *(np.concatenate([found[n] for found in told]) for n in (one, two)), user)
-        print(f"| {one} - {two} | {mean:+.4f} | [{low:+.4f}, {high:+.4f}] | [{least:+.4f}, {most:+.4f}] |")
+        arms = (np.concatenate([of_seed[n] for of_seed in answers]) for n in (one, two))
+        gaps = np.subtract(by_seed[one], by_seed[two])
+        rows.append(gap_row(one, two, gaps, differences_over_users(auc, y, *arms, user)))
+    print(markdown(("difference", "AUC", "over seeds", "over users"), rows))
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 

@@ -1,8 +1,8 @@
 """MKT (arXiv 2402.19101) on a real log: Amazon's electronics help its cell phones, for the same users.
 
 ``IPL_DATA=DIR python -m benchmarks.papers.mkt_amazon [--seeds N] [--users N]``. Both entities have one schema, an id of
-a thing, so that there is nothing for the alignment to do: what is tried is the transfer. The log has positives only and
-no clock. A user's things stand in a random order; a row reads those before it of both entities as two histories. Rows
+an item, so that there is nothing for the alignment to do: what is tried is the transfer. The log has positives only and
+no clock. A user's items stand in a random order; a row reads those before it of both entities as two histories. Rows
 to learn from have one negative, drawn as often as others bought it; a held-back phone has twenty, drawn from the phones
 held back of others, so that popularity says nothing.
 
@@ -15,14 +15,14 @@ could show.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import samples
+from benchmarks.common import arguments, markdown
+from benchmarks.papers.user_logs import gap_row, samples
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.data.imports.events import read_events
@@ -36,7 +36,6 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import EntityMMoE, part_of, tables_of
 from recommend.models.mkt import MEM, TEM
-from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 
@@ -69,16 +68,16 @@ def rows_of_users(seed: int, users: int, others: bool) -> tuple[Rows, Rows]:
     rng = np.random.default_rng(seed)
     logs = [read_events(f"amazon_{e}") for e in ENTITIES]
     chosen = rng.permutation(np.unique(logs[1]["user_id"]))[: users or None]
-    kept = [np.isin(log["user_id"], chosen) for log in logs]
-    code = [np.searchsorted(np.sort(chosen), log["user_id"][k]) for log, k in zip(logs, kept, strict=True)]
+    of_chosen = [np.isin(log["user_id"], chosen) for log in logs]
+    code = [np.searchsorted(np.sort(chosen), log["user_id"][k]) for log, k in zip(logs, of_chosen, strict=True)]
     ring = rng.permutation(len(chosen))
     turned = np.empty_like(ring)
     turned[ring] = np.roll(ring, 1)  # one ring, so that nobody keeps the own
     user = np.concatenate([turned[code[0]] if others else code[0], code[1]])
     entity = np.repeat((0, 1), [len(c) for c in code])
-    item = np.concatenate([log["item_id"][k] for log, k in zip(logs, kept, strict=True)]) + FAR * entity
-    held = np.concatenate([log["time_ms"][k] == 1 for log, k in zip(logs, kept, strict=True)])
-    order = np.where(held, len(user), rng.permutation(len(user)))  # held-back things come last
+    item = np.concatenate([log["item_id"][k] for log, k in zip(logs, of_chosen, strict=True)]) + FAR * entity
+    held = np.concatenate([log["time_ms"][k] == 1 for log, k in zip(logs, of_chosen, strict=True)])
+    order = np.where(held, len(user), rng.permutation(len(user)))  # held-back items come last
 
     def rows(targets: np.ndarray, negatives: int) -> Rows:
         how = {"seed": seed, "block": 2 * entity + held, "past": ~held, "longest": HISTORY}
@@ -94,11 +93,11 @@ def with_fields(rows: Rows) -> Rows:
     item, past = rows["item_id"], rows["history_item"]
     assert isinstance(item, torch.Tensor)
     assert isinstance(past, Ragged)
-    found: Rows = {n: rows[n] for n in ("user_id", "item_id", "click")} | {ENTITY: (item >= FAR).long()}
+    columns: Rows = {n: rows[n] for n in ("user_id", "item_id", "click")} | {ENTITY: (item >= FAR).long()}
     for number, name in enumerate(ENTITIES):
-        found[f"{name}_id"] = torch.where((item >= FAR) == bool(number), item, -1)
-        found[f"{name}_item"] = past.keep((past.values >= FAR) == bool(number))
-    return found
+        columns[f"{name}_id"] = torch.where((item >= FAR) == bool(number), item, -1)
+        columns[f"{name}_item"] = past.keep((past.values >= FAR) == bool(number))
+    return columns
 
 
 def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConfig) -> dict[str, np.ndarray]:
@@ -109,14 +108,14 @@ def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConf
     source, target = (select_batch(learned, torch.from_numpy(np.flatnonzero(of == e))) for e in (0, 1))
 
     def fitted(build: Callable[..., Ranker], features: FeatureMap, *parts: Rows, mem: MEM | None = None) -> Ranker:
-        own = sizes if build in (MEM, TEM) else tables_of(features.features, sizes)
+        tables = sizes if build in (MEM, TEM) else tables_of(features.features, sizes)
         torch.manual_seed(how.seed)
-        model = build(features, own, MODEL, *([mem] if mem is not None else []))
+        model = build(features, tables, MODEL, *([mem] if mem is not None else []))
         for part in parts:
             train(model, MemoryStream(part, SMALL if part is target else how.batch_rows), how)
         return model
 
-    found = {}
+    probabilities = {}
     for name in names:
         if name.startswith("mkt"):
             mem = fitted(MEM, FEATURES, learned)
@@ -128,21 +127,18 @@ def predicted(learned: Rows, asked: Rows, names: tuple[str, ...], how: TrainConf
             model = fitted(DIN, FEATURES, source, target)
         else:
             model = fitted(DIN, PHONES, target)
-        found[name] = predictions(model, MemoryStream(asked, 8_192))["p_click"]
-    return found
+        probabilities[name] = predictions(model, MemoryStream(asked, 8_192))["p_click"]
+    return probabilities
 
 
 def main() -> None:
     """Run and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = arguments(__doc__, seeds=3, epochs=3, learning_rate=2e-3)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--users", type=int, default=0, help="drawn by seed; 0: all")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
     args = parser.parse_args()
     began = time.process_time()
-    told: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed
+    gauc_parts: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}  # GAUC's (users,) parts by seed
     for seed in range(args.seed, args.seed + args.seeds):
         how = fixed.training(batch_rows=512, epochs=args.epochs, learning_rate=args.learning_rate, seed=seed, threads=1)
         for others in (False, True):
@@ -150,20 +146,18 @@ def main() -> None:
             names = tuple(name for name in ARMS if name.endswith("_others") == others)
             click, user = array_of(asked["click"]), array_of(asked["user_id"])
             for name, p in predicted(learned, asked, names, how).items():
-                told[name].append(by_user(click, p))
+                gauc_parts[name].append(by_user(click, p))
                 print(f"seed {seed}, {name}: AUC {auc(click, p):.4f}, GAUC {gauc(click, p, user):.4f}", flush=True)
     print(f"last seed: {rows_of(learned)} rows learned, {click.sum()} users asked")
-    print("| arm | GAUC |\n|---|---|")
-    for name, parts in told.items():
-        print(f"| {name} | {np.mean([part.mean() for part in parts]):.4f} |")
-    print("| difference | GAUC | over seeds | over users |\n|---|---|---|---|")
+    means = ((name, f"{np.mean([part.mean() for part in parts]):.4f}") for name, parts in gauc_parts.items())
+    print(markdown(("arm", "GAUC"), means))
+    rows = []
     for one, two in PAIRS:
-        gaps = [a - b for a, b in zip(told[one], told[two], strict=True)]
-        mean, low, high = t_interval([float(g.mean()) for g in gaps])
+        gaps = [a - b for a, b in zip(gauc_parts[one], gauc_parts[two], strict=True)]
         every = np.concatenate(gaps)
         drawn = np.random.default_rng(0).choice(every, (DRAWS, len(every))).mean(1)
-        least, most = np.quantile(drawn, [0.025, 0.975])
-        print(f"| {one} - {two} | {mean:+.4f} | [{low:+.4f}, {high:+.4f}] | [{least:+.4f}, {most:+.4f}] |")
+        rows.append(gap_row(one, two, [float(g.mean()) for g in gaps], drawn))
+    print(markdown(("difference", "GAUC", "over seeds", "over users"), rows))
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 

@@ -2,21 +2,21 @@
 
     python -m benchmarks.papers.msnet_taobao --seeds 5
 
-The log has no stock, so a thing counts as limited on the day on which the log first holds it: a rule that needs nothing
-of the future, unlike a count of its events. Negatives are things of other events of the same day, so that the flag says
+The log has no stock, so an item counts as limited on the day on which the log first holds it: a rule that needs nothing
+of the future, unlike a count of its events. Negatives are items of other events of the same day, so that the flag says
 nothing of the label. What is missing here: stock, sales that end a listing, content, impressions without a click.
 Training: days 0 to 7; test: the last two. The smallest effect that the test could show comes from resampling its users.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import feature_map, samples, users_anew
+from benchmarks.common import arguments
+from benchmarks.papers.user_logs import differences_over_users, feature_map, samples
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
@@ -62,8 +62,8 @@ def prepared(seed: int) -> tuple[dict[str, Column], dict[str, Column], dict[str,
     for item_column, flag in (("item_id", "single"), ("history_item", "history_single")):
         column = rows[item_column]
         values = (column.values if isinstance(column, Ragged) else column).numpy()
-        own, seen = values // (DAYS + 1), values % (DAYS + 1)
-        for name, new in ((item_column, own), (flag, first[own] == seen)):
+        item_code, day_code = values // (DAYS + 1), values % (DAYS + 1)
+        for name, new in ((item_column, item_code), (flag, first[item_code] == day_code)):
             tensor = torch.from_numpy(np.ascontiguousarray(new))
             rows[name] = column.with_values(tensor) if isinstance(column, Ragged) else tensor
     time_of = rows["time"]
@@ -71,27 +71,15 @@ def prepared(seed: int) -> tuple[dict[str, Column], dict[str, Column], dict[str,
     late = time_of.numpy() // 86_400_000 >= FIRST_TEST_DAY
     parts = [select_batch(rows, torch.from_numpy(np.flatnonzero(chosen))) for chosen in (~late, late)]
     encoders = Encoders.fit(FEATURES, [parts[0]])
-    wanted = [f.column for f in FEATURES.features] + ["click"]
-    encoded = [{n: c for n, c in encoders(part).items() if n in wanted} for part in parts]
+    columns = [f.column for f in FEATURES.features] + ["click"]
+    encoded = [{n: c for n, c in encoders(part).items() if n in columns} for part in parts]
     return encoded[0], {**encoded[1], "raw_user": parts[1]["user_id"]}, encoders.sizes()
-
-
-def half_width(
-    click: np.ndarray, first: np.ndarray, second: np.ndarray, user: np.ndarray, rng: np.random.Generator
-) -> float:
-    """Half of the 95 % interval of a difference in AUC when the test's users are drawn anew."""
-    drawn = users_anew(user, RESAMPLES, rng)
-    return 1.96 * float(np.std([auc(click[r], first[r]) - auc(click[r], second[r]) for r in drawn]))
 
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    args = parser.parse_args()
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in ARMS}
+    args = arguments(__doc__, seeds=5, seed=0, learning_rate=1e-3).parse_args()
+    scores: dict[str, dict[str, list[float]]] = {name: {} for name in ARMS}
     wide: dict[str, list[float]] = {}
     for seed in range(args.seed, args.seed + args.seeds):
         learned, asked, sizes = prepared(seed)
@@ -106,19 +94,20 @@ def main() -> None:
             p = predicted[name] = predictions(model, MemoryStream(asked, 4_096))["p_click"]
             parts = {"all": np.ones(len(p), dtype=bool), "first seen today": limited, "seen before": ~limited}
             for part, rows in parts.items():
-                found[name].setdefault(part, []).append(auc(click[rows], p[rows]))
-            found[name].setdefault("train_cpu_s", []).append(summary.cpu_seconds)
-            print(seed, name, {k: round(v[-1], 4) for k, v in found[name].items()}, flush=True)
+                scores[name].setdefault(part, []).append(auc(click[rows], p[rows]))
+            scores[name].setdefault("train_cpu_s", []).append(summary.cpu_seconds)
+            print(seed, name, {k: round(v[-1], 4) for k, v in scores[name].items()}, flush=True)
         rng = np.random.default_rng(seed)
         for part, rows in parts.items():
-            halves = (click[rows], predicted["msnet"][rows], predicted["din"][rows], user[rows])
-            wide.setdefault(part, []).append(half_width(*halves, rng))
+            test = (click[rows], predicted["msnet"][rows], predicted["din"][rows], user[rows])
+            half = 1.96 * np.std(differences_over_users(auc, *test, RESAMPLES, rng))
+            wide.setdefault(part, []).append(float(half))
         print({part: int(rows.sum()) for part, rows in parts.items()}, f"{len(np.unique(user))} users")
     for part in parts:
         for better, base in (("split", "din"), ("split_meta", "split"), ("msnet", "split_meta"), ("msnet", "din")):
-            differences = np.subtract(found[better][part], found[base][part])
+            differences = np.subtract(scores[better][part], scores[base][part])
             print(f"{part}: {better} - {base}", [round(v, 4) for v in interval(list(differences))])
-    means = {name: {k: round(float(np.mean(v)), 4) for k, v in of.items()} for name, of in found.items()}
+    means = {name: {k: round(float(np.mean(v)), 4) for k, v in of.items()} for name, of in scores.items()}
     print(json.dumps(means, indent=1))
     print("half-width of msnet - din over users:", {k: round(float(np.mean(v)), 4) for k, v in wide.items()})
 

@@ -14,14 +14,15 @@ the log could show.
 
 from __future__ import annotations
 
-import argparse
+import itertools
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from benchmarks.papers.user_logs import feature_map, over_users, samples
+from benchmarks.common import arguments, markdown
+from benchmarks.papers.user_logs import differences_over_users, feature_map, gap_row, samples
 from benchmarks.recommend import fixed
 from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
@@ -31,7 +32,6 @@ from recommend.features.ragged import Column, array_of, rows_of, select_batch
 from recommend.metrics.calibration import logloss
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
-from recommend.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from recommend.training.watch import Watch
@@ -50,11 +50,11 @@ Rows = dict[str, Column]
 class EachPass(Watch):
     """Keeps what a model says of the asked rows after each pass."""
 
-    def __init__(self, say: Callable[[], np.ndarray]) -> None:
-        self.said, self.found = say, list[np.ndarray]()
+    def __init__(self, predict: Callable[[], np.ndarray]) -> None:
+        self.predict, self.predictions = predict, list[np.ndarray]()
 
     def epoch(self, number: int) -> None:
-        self.found.append(self.said())
+        self.predictions.append(self.predict())
 
     def step(self, number: int, before: int, after: int) -> None:
         """Only whole passes count."""
@@ -63,11 +63,11 @@ class EachPass(Watch):
 def parts(events: dict[str, np.ndarray], log: str, users: int, seed: int) -> tuple[Rows, Rows]:
     """Rows to learn from and rows that are asked, of as many users of the seed (0: all)."""
     ids = np.random.default_rng(seed).permutation(np.unique(events["user_id"]))[: users or None]
-    kept = np.isin(events["user_id"], ids)
+    chosen = np.isin(events["user_id"], ids)
     if log == "taobao":
-        kept &= events["behaviour"] == "click"
-    day = events["day"][kept]
-    columns = [events[n][kept] for n in ("user_id", "item_id", "time_ms", "category")]
+        chosen &= events["behaviour"] == "click"
+    day = events["day"][chosen]
+    columns = [events[n][chosen] for n in ("user_id", "item_id", "time_ms", "category")]
     rows = samples(*columns, seed=seed, block=day if log == "taobao" else None, longest=LONGEST)
     if log == "taobao":
         asked = array_of(rows["time"]) // 86_400_000 >= FIRST_TEST_DAY
@@ -80,55 +80,48 @@ def parts(events: dict[str, np.ndarray], log: str, users: int, seed: int) -> tup
 def passes(features: FeatureMap, learned: Rows, asked: Rows, rate: float, seed: int) -> list[np.ndarray]:
     """(asked rows,) predictions after each pass."""
     encoders = Encoders.fit(features, [learned])
-    wanted = {*features.columns, "click"}
-    first, second = ({n: c for n, c in encoders(part).items() if n in wanted} for part in (learned, asked))
+    columns = {*features.columns, "click"}
+    first, second = ({n: c for n, c in encoders(part).items() if n in columns} for part in (learned, asked))
     config = fixed.training(batch_rows=256, learning_rate=rate, epochs=PASSES, seed=seed, threads=1)
     model = build_model(features, encoders.sizes(), MODEL, seed)
     each = EachPass(lambda: predictions(model, MemoryStream(second, 8_192))["p_click"])
     train(model, MemoryStream(first, config.batch_rows, shuffle=seed), config, watch=each)
     each.epoch(PASSES)
-    return each.found
+    return each.predictions
 
 
 def main() -> None:
     """Run and print Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, seeds=3, learning_rate=2e-2)
     parser.add_argument("log", choices=("taobao", "beauty"))
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     parser.add_argument("--users", type=int, default=0, help="drawn by seed; 0: all")
-    parser.add_argument("--learning-rate", type=float, default=2e-2)
     args = parser.parse_args()
     began, events = time.process_time(), read_events("taobao" if args.log == "taobao" else "amazon_beauty")
     label, user = list[np.ndarray](), list[np.ndarray]()
-    told: dict[str, list[list[np.ndarray]]] = {name: [] for name in ARMS}
+    by_arm: dict[str, list[list[np.ndarray]]] = {name: [] for name in ARMS}
     for seed in range(args.seed, args.seed + args.seeds):
         learned, asked = parts(events, args.log, args.users, seed)
         label.append(array_of(asked["click"]))
         user.append(array_of(asked["user_id"]))
         for name, features in ARMS.items():
-            told[name].append(passes(features, learned, asked, args.learning_rate, seed))
-            shown = {m: [round(of(label[-1], p), 4) for p in told[name][-1]] for m, of in MEASURES.items()}
-            print(f"seed {seed}, {name}, by pass: {shown}", flush=True)
+            by_arm[name].append(passes(features, learned, asked, args.learning_rate, seed))
+            figures = {m: [round(of(label[-1], p), 4) for p in by_arm[name][-1]] for m, of in MEASURES.items()}
+            print(f"seed {seed}, {name}, by pass: {figures}", flush=True)
     item = array_of(learned["item_id"])
     print(
         f"last seed: {rows_of(learned)} rows learned on {len(np.unique(item))} things, {rows_of(asked)} asked of "
         f"{len(np.unique(user[-1]))} users; {np.isin(array_of(asked['item_id']), item).mean():.3f} on things learned"
     )
-    print("| arm | measure | pass 1 | 2 | 3 | change | over seeds | over users |\n|" + "---|" * 8)
-    y, who = np.concatenate(label), np.concatenate(user)
-    for name, found in told.items():
-        for measure, of in MEASURES.items():
-            by_seed = np.array([[of(a, p) for p in ps] for a, ps in zip(label, found, strict=True)])
-            for later in range(1, PASSES):
-                mean, low, high = t_interval(by_seed[:, later] - by_seed[:, 0])
-                two, one = (np.concatenate([ps[i] for ps in found]) for i in (later, 0))
-                least, most = over_users(of, y, two, one, who)
-                values = " | ".join(f"{v:.4f}" for v in by_seed.mean(0))
-                print(
-                    f"| {name} | {measure} | {values} | {later + 1} - 1: {mean:+.4f} | [{low:+.4f}, {high:+.4f}] "
-                    f"| [{least:+.4f}, {most:+.4f}] |"
-                )
+    rows, y, who = [], np.concatenate(label), np.concatenate(user)
+    for (name, runs), (measure, of) in itertools.product(by_arm.items(), MEASURES.items()):
+        by_seed = np.array([[of(a, p) for p in ps] for a, ps in zip(label, runs, strict=True)])
+        for later in range(1, PASSES):
+            two, one = (np.concatenate([ps[i] for ps in runs]) for i in (later, 0))
+            gaps = differences_over_users(of, y, two, one, who)
+            change, mean, *intervals = gap_row(str(later + 1), "1", list(by_seed[:, later] - by_seed[:, 0]), gaps)
+            rows.append((name, measure, *(f"{v:.4f}" for v in by_seed.mean(0)), f"{change}: {mean}", *intervals))
+    print(markdown(("arm", "measure", "pass 1", "2", "3", "change", "over seeds", "over users"), rows))
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 

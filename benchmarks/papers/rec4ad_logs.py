@@ -1,4 +1,4 @@
-"""What two real logs can say about selection bias, and the smallest effect that each could show.
+"""Selection bias in two real logs, and the smallest effect that each could show.
 
 ``IPL_DATA=... python -m benchmarks.papers.rec4ad_logs [coat] [open_bandit]``. Coat holds ratings of coats that people
 chose and of coats drawn at random; Open Bandit holds impressions of Thompson sampling and of a uniform policy. Neither
@@ -93,7 +93,9 @@ def compare(
         chosen, uniform: rows of weight 1.
         inverse: places of the uniform rows that may be looked at, to the chosen rows' inverse propensities.
     """
-    found: dict[str, list[np.ndarray]] = {n: [] for n in ("chosen", "chosen, as few", "inverse propensity", "uniform")}
+    predictions: dict[str, list[np.ndarray]] = {
+        n: [] for n in ("chosen", "chosen, as few", "inverse propensity", "uniform")
+    }
     labels = []
     for seed in SEEDS:
         order = np.random.default_rng(seed).permutation(len(uniform.label))
@@ -106,15 +108,15 @@ def compare(
                 "uniform": uniform.of(half),
             }
             for arm, rows in learned.items():
-                found[arm].append(fit(rows, sizes, width, seed)(uniform.of(other)))
+                predictions[arm].append(fit(rows, sizes, width, seed)(uniform.of(other)))
             labels.append(uniform.label[other])
     print(f"{name}: {len(chosen.label)} chosen rows ({chosen.label.mean():.4f} positive), {len(uniform.label)} uniform")
-    for arm, told in found.items():
-        pairs = list(zip(labels, told, strict=True))
+    for arm, arm_predictions in predictions.items():
+        pairs = list(zip(labels, arm_predictions, strict=True))
         area, rate = (np.mean([f(y, p) for y, p in pairs]) for f in (auc, pcoc))
         print(f"  {arm}: AUC {area:.4f}, PCOC {rate:.2f}")
     rng, spread = np.random.default_rng(0), []
-    whole = [np.concatenate(x[:2]) for x in (labels, found["inverse propensity"], found["chosen"])]
+    whole = [np.concatenate(x[:2]) for x in (labels, predictions["inverse propensity"], predictions["chosen"])]
     for _ in range(200):
         at = rng.integers(0, len(whole[0]), len(whole[0]))
         spread.append([auc(whole[0][at], whole[i][at]) for i in (1, 2)])
@@ -139,12 +141,12 @@ def coats() -> None:
         columns += [code[table[f"{what}_id"]] for code in attributes(what)]
     codes = np.stack(columns, 1).astype(np.int64)
     uniform, rating = table["policy"] == POLICIES.index("uniform"), table["rating"]
-    own, drawn = rating[~uniform], rating[uniform]
+    chosen_rating, uniform_rating = rating[~uniform], rating[uniform]
 
-    def inverse(seen: np.ndarray) -> np.ndarray:
+    def inverse(places: np.ndarray) -> np.ndarray:
         # 1 / P(chosen | rating) by Bayes, up to a factor (Schnabel et al., 2016).
-        chosen, every = (np.bincount(r, minlength=6) / len(r) for r in (own, drawn[seen]))
-        return np.asarray((every / np.maximum(chosen, 1e-9))[own])
+        chosen, every = (np.bincount(r, minlength=6) / len(r) for r in (chosen_rating, uniform_rating[places]))
+        return np.asarray((every / np.maximum(chosen, 1e-9))[chosen_rating])
 
     rows = Rows(codes, rating >= 3, np.ones(len(rating)))
     compare("Coat", rows.of(~uniform), rows.of(uniform), [int(c.max()) + 1 for c in columns], 8, inverse)

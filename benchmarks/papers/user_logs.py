@@ -1,16 +1,18 @@
-"""What the checks on logs of users' events share: samples, test users drawn anew, what somebody does after a view."""
+"""Samples of logs of users' events, test users drawn anew, and what somebody does after a view."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
+from benchmarks.common import signed
 from recommend.data.imports.sql import DAY_MS
 from recommend.data.sequences import Past, Rule, draw_negatives
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.ragged import Column, Ragged
+from recommend.studies.statistics import t_interval
 
 NEVER = 100 * DAY_MS  # longer than the logs
 
@@ -23,19 +25,30 @@ def users_anew(user: np.ndarray, draws: int, rng: np.random.Generator) -> Iterat
         yield np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
 
 
-def over_users(
+def differences_over_users(
     measure: Callable[..., float],
     label: np.ndarray,
     one: np.ndarray,
     two: np.ndarray,
     user: np.ndarray,
     draws: int = 100,
-) -> tuple[float, float]:
-    """95 % interval of the difference in a measure of two arms' (rows,) predictions when the users are drawn anew."""
-    drawn = users_anew(user, draws, np.random.default_rng(0))
-    found = [measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn]
-    low, high = np.quantile(found, [0.025, 0.975])
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """(draws,) differences in a measure of two arms' (rows,) predictions when the users are drawn anew."""
+    drawn = users_anew(user, draws, rng or np.random.default_rng(0))
+    return np.array([measure(label[r], one[r]) - measure(label[r], two[r]) for r in drawn])
+
+
+def ends(differences: np.ndarray) -> tuple[float, float]:
+    """95 % interval of differences that were drawn."""
+    low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)
+
+
+def gap_row(one: str, two: str, by_seed: Sequence[float], over_users: np.ndarray) -> tuple[str, ...]:
+    """A table's line: the difference of two arms, its intervals over seeds and over users."""
+    mean, over_seeds = signed(*t_interval(list(by_seed)))
+    return f"{one} - {two}", mean, over_seeds, signed(0, *ends(over_users))[1]
 
 
 def until_next(
@@ -88,8 +101,8 @@ def samples(
     targets = np.ones(events, dtype=bool) if targets is None else np.asarray(targets)
     past = np.ones(events, dtype=bool) if past is None else np.asarray(past)
     order = np.lexsort([np.arange(events), time, user])
-    kept = order[past[order]]  # events that stand in histories, by user and time
-    begin, length = Past(user[kept], time[kept]).before(user[order], time[order])
+    in_history = order[past[order]]  # events that stand in histories, by user and time
+    begin, length = Past(user[in_history], time[in_history]).before(user[order], time[order])
     length = np.minimum(length, longest)
     chosen = targets[order] & (length >= shortest)
     positive, begin, length = order[chosen], (begin - length)[chosen], length[chosen]
@@ -97,28 +110,28 @@ def samples(
     positive, begin, length = (a[by_time] for a in (positive, begin, length))
 
     drawn = draw_negatives(item, block, targets, positive, negatives, rule, np.random.default_rng(seed))
-    shown = np.concatenate([positive[:, None], drawn], 1).ravel()  # whose item the row shows
+    displayed = np.concatenate([positive[:, None], drawn], 1).ravel()  # whose item the row shows
     row = np.repeat(np.arange(len(positive)), negatives + 1)
     place = begin[row]
     lengths = torch.from_numpy(length[row].astype(np.int64))
     within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(length[row]) - length[row], length[row])
-    at = kept[np.repeat(place, length[row]) + within] if len(kept) else kept[:0]
+    at = in_history[np.repeat(place, length[row]) + within] if len(in_history) else in_history[:0]
     columns: dict[str, Column] = {
         "user_id": torch.from_numpy(user[positive][row].astype(np.int64)),
-        "item_id": torch.from_numpy(item[shown].astype(np.int64)),
+        "item_id": torch.from_numpy(item[displayed].astype(np.int64)),
         "history_item": Ragged(torch.from_numpy(item[at].astype(np.int64)), lengths),
         "time": torch.from_numpy(time[positive][row].astype(np.int64)),
         "list_id": torch.from_numpy(row.astype(np.int64)),
         "click": torch.from_numpy(np.tile(np.arange(negatives + 1) == 0, len(positive))),
     }
     if category is not None:
-        columns["category"] = torch.from_numpy(category[shown].astype(np.int64))
+        columns["category"] = torch.from_numpy(category[displayed].astype(np.int64))
         columns["history_category"] = Ragged(torch.from_numpy(category[at].astype(np.int64)), lengths)
     return columns
 
 
 def feature_map(category: bool = True, longest: int = 50, user: bool = True) -> FeatureMap:
-    """What ``samples`` gives, for the models.
+    """The features of ``samples``, for the models.
 
     Args:
         user: whether the user's id is a feature (GAUC groups by it in any case).

@@ -1,4 +1,4 @@
-"""How well the two thresholds of a near-duplicate tell the same photo, edited, from another garment.
+"""Errors of the two thresholds that tell the same photo, edited, from another garment.
 
 ``python -m benchmarks.rag_index.near_duplicates --data DIR --image DIR [--photos N]``; DIR of ``--data`` holds
 annotated photos, DIR of ``--image`` the tuned tower. Photos are those of senders that neither the tower nor the sample
@@ -7,10 +7,7 @@ has seen.
 
 from __future__ import annotations
 
-import argparse
-import gzip
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +15,8 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
+from benchmarks.common import arguments
+from finetune.data.files import read_lines
 from rag_index import SAMPLE_FOLDER, Encoders, Rules
 
 Edit = Callable[[Image.Image], Image.Image]
@@ -64,13 +63,12 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
     """Pairs of different garments that would be taken for duplicates: within the sample, and new photos against it."""
     from safetensors.numpy import load_file
 
-    with gzip.open(SAMPLE_FOLDER / "listings.jsonl.gz", "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    known = load_file(SAMPLE_FOLDER / "vectors.safetensors")["image"].astype(np.float32)
+    rows = read_lines(SAMPLE_FOLDER / "listings.jsonl.gz")
+    sample = load_file(SAMPLE_FOLDER / "vectors.safetensors")["image"].astype(np.float32)
     bits = np.array([int(r["phash"], 16) for r in rows], np.uint64)
     sellers = np.array([r["seller_id"] for r in rows])
     upper = np.triu_indices(len(rows), 1)
-    cosines, distances = (known @ known.T)[upper], np.bitwise_count(bits[:, None] ^ bits[None])[upper]
+    cosines, distances = (sample @ sample.T)[upper], np.bitwise_count(bits[:, None] ^ bits[None])[upper]
     same = (sellers[:, None] == sellers[None])[upper]
     photos = [Image.open(p).convert("RGB") for p in paths]
     new_bits = np.array([int(str(imagehash.phash(p)), 16) for p in photos], np.uint64)
@@ -78,7 +76,7 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
         "sample, same sender": (cosines[same], distances[same]),
         "sample, other sender": (cosines[~same], distances[~same]),
         "new photo and sample": (
-            (encoders.image_vectors(photos) @ known.T).ravel(),
+            (encoders.image_vectors(photos) @ sample.T).ravel(),
             np.bitwise_count(new_bits[:, None] ^ bits[None]).ravel(),
         ),
     }
@@ -91,17 +89,16 @@ def different(paths: list[Path], encoders: Encoders, rules: Rules) -> None:
 def left_out_photos(folder: Path, count: int) -> list[Path]:
     """Up to ``count`` photos, evenly spread, of the senders that are not in the sample."""
     left_out = frozenset((SAMPLE_FOLDER / "left_out_senders.txt").read_text(encoding="utf-8").split())
-    lines = (folder / "annotations.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [folder / row["image"] for row in map(json.loads, lines) if str(row["sender_id"]) in left_out]
-    return found[:: max(1, len(found) // count)][:count]
+    rows = read_lines(folder / "annotations.jsonl")
+    photos = [folder / row["image"] for row in rows if str(row["sender_id"]) in left_out]
+    return photos[:: max(1, len(photos) // count)][:count]
 
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, photos=100)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--image", required=True)
-    parser.add_argument("--photos", type=int, default=100)
     args = parser.parse_args()
     rules, encoders = Rules(), Encoders(args.image, args.image)
     print(f"thresholds: hash <= {rules.max_hamming} bits, cosine > {rules.max_cosine}")

@@ -6,7 +6,6 @@ sample: each is a sample listing's vectors plus noise, so that they lie in clust
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -19,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
+from benchmarks.common import arguments
 from rag_index import (
     EncodersInfo,
     Filter,
@@ -53,9 +54,9 @@ class Clones:
         chosen = rng.integers(0, len(base), n)
 
         def noisy(vectors: np.ndarray) -> np.ndarray:
-            made = vectors[chosen].astype(np.float32)
-            made += (NOISE / np.sqrt(made.shape[1])) * rng.standard_normal(made.shape, dtype=np.float32)
-            return made / np.linalg.norm(made, axis=1, keepdims=True)
+            clones = vectors[chosen].astype(np.float32)
+            clones += (NOISE / np.sqrt(clones.shape[1])) * rng.standard_normal(clones.shape, dtype=np.float32)
+            return clones / np.linalg.norm(clones, axis=1, keepdims=True)
 
         return cls(
             noisy(np.array([r.image_vectors[0] for r in base], np.float32)),
@@ -77,11 +78,9 @@ class Clones:
             )
 
 
-def memory_mb(pid: int | str = "self") -> float:
-    """Resident memory of a process now (Linux; elsewhere not a number)."""
-    status = Path(f"/proc/{pid}/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), float("nan"))
+def memory_mb(pid: int | None = None) -> float:
+    """Resident memory of a process now, by default of this one."""
+    return float(psutil.Process(pid).memory_info().rss / 2**20)
 
 
 def milliseconds(work: Callable[[int], Any], count: int) -> dict[str, float]:
@@ -102,7 +101,7 @@ def measure_search(index: ListingIndex, queries: Clones) -> dict[str, Any]:
     vectors, count = queries.image.tolist(), len(queries.categories)
     collection = index._parts["image"]
 
-    def own(n: int) -> Any:
+    def filtered(n: int) -> Any:
         return index.search_images([vectors[n]], 10, Filter(category=str(queries.categories[n])))
 
     def foreign(n: int) -> Any:
@@ -117,19 +116,24 @@ def measure_search(index: ListingIndex, queries: Clones) -> dict[str, Any]:
         text = queries.text[n].tolist()
         return retrieve(index, Query([vectors[n]], text, category=str(queries.categories[n]), seller_id="s1"), 8)
 
-    ways = {"filtered": own, "other category": foreign, "chroma where": where, "retrieve (image, text, rules)": whole}
+    ways = {
+        "filtered": filtered,
+        "other category": foreign,
+        "chroma where": where,
+        "retrieve (image, text, rules)": whole,
+    }
     return {name: milliseconds(work, count) for name, work in ways.items()}
 
 
 def recall_at_10(index: ListingIndex, stored: Clones, queries: Clones) -> float:
     """Share of the exact ten nearest in the category that the filtered search finds."""
-    found = []
+    shares = []
     for vector, category in zip(queries.image, queries.categories, strict=True):
         inside = np.flatnonzero(stored.categories == category)
         exact = inside[np.argsort(-(stored.image[inside] @ vector))[:10]]
         hits = index.search_images([vector.tolist()], 10, Filter(category=str(category)))
-        found.append(len({f"c{n}" for n in exact} & {h.listing_id for h in hits}) / len(exact))
-    return round(float(np.mean(found)), 4)
+        shares.append(len({f"c{n}" for n in exact} & {h.listing_id for h in hits}) / len(exact))
+    return round(float(np.mean(shares)), 4)
 
 
 def kill_amid_adds(server: Server, stored: Clones, info: EncodersInfo) -> dict[str, Any]:
@@ -185,9 +189,7 @@ def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--listings", type=int, default=100_000)
-    parser.add_argument("--queries", type=int, default=300)
+    parser = arguments(__doc__, listings=100_000, queries=300)
     parser.add_argument("--small", action="store_true", help="2,000 listings and 60 queries")
     args = parser.parse_args(argv)
     size = (2_000, 60) if args.small else (args.listings, args.queries)

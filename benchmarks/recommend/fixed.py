@@ -13,11 +13,11 @@ MODEL = {
 TRAIN = {"batch_rows": 1024, "learning_rate": 1e-3, "table_rate": 0.0, "schedule": "constant", "warmup": 0.0}
 
 
-def model(**own: Any) -> ModelConfig:
+def model(**changes: Any) -> ModelConfig:
     """A model's config."""
-    return ModelConfig(**{**MODEL, **own})
+    return ModelConfig(**{**MODEL, **changes})
 
 
-def training(**own: Any) -> TrainConfig:
+def training(**changes: Any) -> TrainConfig:
     """A config of training."""
-    return TrainConfig(**{**TRAIN, **own})
+    return TrainConfig(**{**TRAIN, **changes})

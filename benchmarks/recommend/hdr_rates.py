@@ -7,10 +7,10 @@ Prints KL to the truth (millinats a click), expected AUC and PCOC of each, besid
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks.common import arguments
 from recommend.models.hdr import Rates
 from recommend.studies.papers import hdr
 from recommend.studies.study import GRID, Setting
@@ -22,7 +22,7 @@ DAYS = (6, 12, 24)
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=(8000, 8001))
     study = hdr.STUDY
     for seed in parser.parse_args().seeds:

@@ -1,4 +1,4 @@
-"""How long an import of many rows takes, and how much memory: a generated log of impressions with texts.
+"""Time and memory of an import of many rows: a generated log of impressions with texts.
 
 ``python -m benchmarks.recommend.import_speed [--rows 50000000] [--folder DIR]`` writes Parquet files of
 texts (user, item, category, device, ISO 8601 time; 5 % clicks, 30 days, Zipf-like items, a twenty-fifth as many users
@@ -8,7 +8,6 @@ and the peak of resident memory. Seed 0.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -18,6 +17,8 @@ import time
 from pathlib import Path
 
 import duckdb
+
+from benchmarks.common import arguments
 
 PARTS = 10
 MAP = """
@@ -57,8 +58,7 @@ def generate(folder: Path, rows: int) -> list[Path]:
 
 def main() -> None:
     """Generate, import, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=50_000_000)
+    parser = arguments(__doc__, rows=50_000_000)
     parser.add_argument("--folder", type=Path, help="where the log and its import lie (default: a temporary one)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:

@@ -1,4 +1,4 @@
-"""How fast knowledge is looked up: batches of keys from a store of a million, quiet and while a version is published.
+"""Speed of looking up knowledge: batches of keys from a store of a million, quiet and while a version is published.
 
 ``python -m benchmarks.recommend.knowledge_store [--keys N] [--lookups N]``. Keys are drawn at
 random, a tenth of them missing. "While publishing" asks from this process while another one writes the next version of
@@ -8,7 +8,6 @@ its keys, which can neither be extended nor swapped.
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import platform
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments
 from recommend.data.knowledge import KnowledgeStore
 
 CAPACITY = 1 << 33
@@ -32,7 +32,7 @@ def table(keys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def publish(folder: Path, keys: int, seed: int) -> None:
-    """What the other process does."""
+    """Publish a version, in another process."""
     with KnowledgeStore(folder, CAPACITY) as store:
         store.publish({"item": table(keys, seed)}, until_ms=0)
 
@@ -50,16 +50,13 @@ def timed(look: Callable[[np.ndarray], object], batches: list[np.ndarray]) -> li
 def summary(seconds: list[tuple[float, float]]) -> dict[str, float]:
     """Milliseconds."""
     (wall50, cpu50), (wall99, cpu99) = np.percentile(seconds, [50, 99], axis=0) * 1_000
-    found = {"p50_ms": wall50, "p99_ms": wall99, "cpu_p50_ms": cpu50, "cpu_p99_ms": cpu99}
-    return {name: round(float(value), 3) for name, value in found.items()} | {"lookups": len(seconds)}
+    figures = {"p50_ms": wall50, "p99_ms": wall99, "cpu_p50_ms": cpu50, "cpu_p99_ms": cpu99}
+    return {name: round(float(value), 3) for name, value in figures.items()} | {"lookups": len(seconds)}
 
 
 def main() -> None:
     """Measure and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keys", type=int, default=1_000_000)
-    parser.add_argument("--lookups", type=int, default=5_000)
-    args = parser.parse_args()
+    args = arguments(__doc__, keys=1_000_000, lookups=5_000).parse_args()
     rng = np.random.default_rng(0)
     span = args.keys * 10 // 9
     batches = [rng.integers(0, span, BATCH) for _ in range(args.lookups)]
@@ -85,8 +82,8 @@ def main() -> None:
         other.join()
         np.save(folder / "keys.npy", keys)
         np.save(folder / "vectors.npy", vectors)
-        known, rows = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("keys", "vectors"))
-        floor = timed(lambda batch: rows[np.searchsorted(known, batch).clip(max=len(known) - 1)], batches)
+        sorted_keys, rows = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("keys", "vectors"))
+        floor = timed(lambda batch: rows[np.searchsorted(sorted_keys, batch).clip(max=len(sorted_keys) - 1)], batches)
         result = {
             "keys": args.keys,
             "width": WIDTH,

@@ -11,7 +11,6 @@ seed, and ratios are of the same seed. Differences of AUC come with a 95 % t-int
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -26,13 +25,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 
+from benchmarks.common import arguments, markdown
 from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
 from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
 from recommend.data.schema import table_files
 from recommend.features.ragged import Ragged, slice_batch
 from recommend.metrics.ranks import auc
+from recommend.studies.statistics import t_interval
 
 ARMS: dict[str, Any] = {
     "ours": ours.Model,
@@ -41,14 +41,14 @@ ARMS: dict[str, Any] = {
     "deepctr-torch": deepctr.Model,
 }
 ALLOWED = 0.005
-Found = dict[str, dict[str, float]]
+Figures = dict[str, dict[str, float]]
 
 
-def measure(task: Task, kind: str, names: list[str]) -> Found:
-    """Of each library: AUC, rows a CPU second, and how far its first predictions lie from ours."""
+def measure(task: Task, kind: str, names: list[str]) -> Figures:
+    """Figures of each library: AUC, rows a CPU second, and how far its first predictions lie from this package's."""
     turn = task.seed % len(names)
     few, source = slice_batch(task.test, 0, 1024), ours.Model(task, kind)
-    first, found = source.predict(few), {}
+    first, figures = source.predict(few), {}
     for name in names[turn:] + names[:turn]:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             ARMS[name](task.few(), kind).fit()  # first calls stay outside the clock
@@ -60,21 +60,19 @@ def measure(task: Task, kind: str, names: list[str]) -> Found:
             model.fit()
             cpu = time.process_time() - cpu
             after = model.predict(task.test)
-        found[name] = {
+        figures[name] = {
             "auc": auc(task.click(task.test), after),
             "speed": len(task.click(task.learn)) / cpu,
             "before": before,
         }
-    return found
+    return figures
 
 
-def stated(d: list[float]) -> str:
+def with_interval(differences: list[float]) -> str:
     """Mean and 95 % t-interval; whether it lies within what is allowed."""
-    mean, half = statistics.fmean(d), np.inf
-    if len(d) > 1:
-        half = stats.t.ppf(0.975, len(d) - 1) * statistics.stdev(d) / len(d) ** 0.5
-    wide = "" if abs(mean) + half < ALLOWED else f", not within {ALLOWED}"
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]{wide}"
+    mean, low, high = t_interval(differences)
+    wide = "" if max(-low, high) < ALLOWED else f", not within {ALLOWED}"
+    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]{wide}"
 
 
 def spread(values: list[float], digits: int) -> str:
@@ -82,51 +80,45 @@ def spread(values: list[float], digits: int) -> str:
     return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
-def table(runs: list[Found]) -> None:
+def table(runs: list[Figures]) -> str:
     """A line a library."""
-    print("| library | AUC by seed | ours - this | before training | rows per CPU second | ours / this |")
-    print("|---|---|---|---|---|---|")
+    lines = []
     for name in (n for n in ARMS if n in runs[0]):
         rows, mine = [r[name] for r in runs], [r["ours"] for r in runs]
-        aucs = " ".join(f"{r['auc']:.4f}" for r in rows)
+        gaps = [m["auc"] - r["auc"] for m, r in zip(mine, rows, strict=True)]
         ratios = [m["speed"] / r["speed"] for m, r in zip(mine, rows, strict=True)]
-        print(
-            f"| {name} | {aucs} | "
-            f"{stated([m['auc'] - r['auc'] for m, r in zip(mine, rows, strict=True)])} | "
-            f"{max(r['before'] for r in rows):.0e} | {spread([r['speed'] for r in rows], 0)} | {spread(ratios, 1)} |",
-            flush=True,
-        )
+        aucs, before = " ".join(f"{r['auc']:.4f}" for r in rows), max(r["before"] for r in rows)
+        speeds = spread([r["speed"] for r in rows], 0)
+        lines.append((name, aucs, with_interval(gaps), f"{before:.0e}", speeds, spread(ratios, 1)))
+    head = ("library", "AUC by seed", "ours - this", "before training", "rows per CPU second", "ours / this")
+    return markdown(head, lines)
 
 
 def main() -> int:
     """Print a Markdown table for each log and model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, seeds=5, rows=50_000, test_rows=10_000, longest=Settings.longest)
     parser.add_argument("logs", type=Path, nargs="+", metavar="LOG")
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="libraries; ours always")
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--test-rows", type=int, default=10_000)
-    parser.add_argument("--longest", type=int, default=Settings.longest)
     options = parser.parse_args()
     torch.set_num_threads(1)
     names = [name for name in ARMS if name in ("ours", *options.only)]
     settings = replace(Settings(), longest=options.longest)
     for log in options.logs:
         days = max(1, len({f.parent for f in table_files(log, "impression")}) // 5)
-        runs: dict[str, list[Found]] = {"dnn": [], "din": []}
+        runs: dict[str, list[Figures]] = {"dnn": [], "din": []}
         for seed in range(options.first, options.first + options.seeds):
             task = read(log, seed, (options.rows, options.test_rows), days, settings)
-            for kind, found in runs.items():
-                found.append(measure(task, kind, names))
-                print(log.name, seed, kind, found[-1], file=sys.stderr, flush=True)
+            for kind, runs_of_kind in runs.items():
+                runs_of_kind.append(measure(task, kind, names))
+                print(log.name, seed, kind, runs_of_kind[-1], file=sys.stderr, flush=True)
         lengths = next(c for c in task.learn.values() if isinstance(c, Ragged)).lengths
-        for kind, found in runs.items():
+        for kind, runs_of_kind in runs.items():
             print(f"\n{log.name}, {kind}: {len(lengths):,} rows, histories of {lengths.float().mean():.1f}, tables "
                   f"{task.sizes}\n")  # fmt: skip
-            table(found)
-    known = ", ".join(f"{n} {version(n)}" for n in (*ARMS, "torch") if n != "ours")
-    print(f"\n{settings}; {known}; Python {platform.python_version()}, "
+            print(table(runs_of_kind), flush=True)
+    versions = ", ".join(f"{n} {version(n)}" for n in (*ARMS, "torch") if n != "ours")
+    print(f"\n{settings}; {versions}; Python {platform.python_version()}, "
           f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, load {os.getloadavg()[0]:.1f}")  # fmt: skip
     return 0
 

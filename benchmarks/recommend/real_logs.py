@@ -39,7 +39,7 @@ def taobao() -> Figures:
     kinds = kinds[[(view in k) for k in kinds]]
     has = {name: np.array([code in k for k in kinds]) for name, code in (("buy", buy), ("cart", cart))}
     late = day >= 7
-    seen = log.item_id[~late].unique()
+    earlier_items = log.item_id[~late].unique()
     count = log.groupby("item_id").size()
     per_user = log.groupby("user_id").size()
     per_day = log.groupby(day).size()
@@ -50,7 +50,7 @@ def taobao() -> Figures:
         "orders per click": float(has["buy"].mean()),
         "carts per click": float(has["cart"].mean()),
         "orders per cart": float(has["buy"][has["cart"]].mean()),
-        "events of the last 2 days on unseen items": float(1 - log.item_id[late].isin(seen).mean()),
+        "events of the last 2 days on unseen items": float(1 - log.item_id[late].isin(earlier_items).mean()),
         "items with one event": float((count == 1).mean()),
         "items with 3 events or fewer": float((count <= 3).mean()),
         "activity, 90 % over 50 %": float(per_user.quantile(0.9) / per_user.quantile(0.5)),

@@ -1,4 +1,4 @@
-"""Does ``phenomena`` name the right methods in worlds of which its reader knows nothing?
+"""Methods that ``phenomena`` names in worlds whose reader is told nothing of them, beside those that are right.
 
     python -m benchmarks.recommend.stranger --worlds 10 --out stranger.json [--train]
 
@@ -11,7 +11,6 @@ seeds stay below those that judge.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments
 from recommend.phenomena import doses
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
@@ -68,13 +68,12 @@ def gain(name: str, root: Path, value: float, seed: int) -> float:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=10)
+    parser = arguments(__doc__, worlds=10)
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first world")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--train", action="store_true")
     args = parser.parse_args()
-    found: dict[str, dict] = {}
+    worlds: dict[str, dict] = {}
     for seed in range(args.seed, args.seed + args.worlds):
         values, world = drawn(seed), {}
         for view, sizes in SIZES.items():
@@ -83,21 +82,21 @@ def main() -> None:
                 log = Log(root / "log")
                 for p in (p for p in NINE if KNOBS[p.name].view == view):
                     try:
-                        said = Finding(p, importlib.import_module(f"recommend.phenomena.{p.name}").measure(log))
+                        finding = Finding(p, importlib.import_module(f"recommend.phenomena.{p.name}").measure(log))
                     except Missing as error:
-                        said = Finding(p, missing=str(error))
-                    named, on = said.verdict == "can pay", values[p.name] != KNOBS[p.name].off
-                    world[p.name] = {"on": on, "knob": values[p.name], "named": named, "said": said.sentence()}
+                        finding = Finding(p, missing=str(error))
+                    named, on = finding.verdict == "can pay", values[p.name] != KNOBS[p.name].off
+                    world[p.name] = {"on": on, "knob": values[p.name], "named": named, "said": finding.sentence()}
                     if args.train and named:
                         world[p.name]["gain"] = gain(p.name, root, values[p.name], seed)
-                    print(f"{seed} {said.sentence()} {world[p.name].get('gain', '')}", flush=True)
-        found[str(seed)] = world
-        write(args.out, found)
-    right = [seed for seed, world in found.items() if all(m["named"] == m["on"] for m in world.values())]
-    wrong = [f"{seed} {n}" for seed, world in found.items() for n, m in world.items() if m["named"] != m["on"]]
-    print(f"all nine right in {len(right)} of {len(found)} worlds; wrong: {', '.join(wrong) or 'none'}")
+                    print(f"{seed} {finding.sentence()} {world[p.name].get('gain', '')}", flush=True)
+        worlds[str(seed)] = world
+        write(args.out, worlds)
+    right = [seed for seed, world in worlds.items() if all(m["named"] == m["on"] for m in world.values())]
+    wrong = [f"{seed} {n}" for seed, world in worlds.items() for n, m in world.items() if m["named"] != m["on"]]
+    print(f"all nine right in {len(right)} of {len(worlds)} worlds; wrong: {', '.join(wrong) or 'none'}")
     gains: dict[str, list[float]] = {}
-    for world in found.values():
+    for world in worlds.values():
         for name, m in world.items():
             if "gain" in m:
                 gains.setdefault(name, []).append(m["gain"])

@@ -5,12 +5,12 @@ Prints the table of docs/world.md. Real logs are read from ``IPL_DATA``; an abse
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments, markdown
 from benchmarks.recommend.real_logs import LOGS
 from recommend.config import ConfigError
 from recommend.data.parquet import DataError
@@ -23,12 +23,12 @@ DAY, HOUR = 86_400_000, 3_600_000
 
 def one(log: Log, query: str) -> float:
     """The number that a query gives."""
-    found = log.con.execute(query).fetchone()
-    return float(found[0]) if found and found[0] is not None else float("nan")
+    row = log.con.execute(query).fetchone()
+    return float(row[0]) if row and row[0] is not None else float("nan")
 
 
 def figures(root: Path) -> dict[str, float]:
-    """Of a written view of impressions."""
+    """Marginals of a written view of impressions."""
     log = Log(root / "log")
     q = {name: f"quantile_cont(delay_ms, {name})" for name in (0.5, 0.75, 0.9)}
     single = open_oracle(root, "item")
@@ -79,10 +79,7 @@ def figures(root: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--impressions", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=100)
-    args = parser.parse_args()
+    args = arguments(__doc__, impressions=1_000_000, seed=100).parse_args()
     real: dict[str, tuple[str, float]] = {}
     for name, read in LOGS.items():
         try:
@@ -92,10 +89,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_world(Path(folder) / "w", seed=args.seed, knobs={"impressions": args.impressions})
         world = figures(Path(folder) / "w")
-    print("| marginal | real log | value | World 2 |\n|---|---|---|---|")
+    rows = []
     for name, value in world.items():
         log, number = real.get(name, ("", float("nan")))
-        print(f"| {name} | {log} | {'' if np.isnan(number) else f'{number:.3g}'} | {value:.3g} |")
+        rows.append((name, log, "" if np.isnan(number) else f"{number:.3g}", f"{value:.3g}"))
+    print(markdown(("marginal", "real log", "value", "World 2"), rows))
 
 
 if __name__ == "__main__":

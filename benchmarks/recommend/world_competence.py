@@ -1,4 +1,4 @@
-"""How far base models come in World 2, judged by the truth: ``python -m benchmarks.recommend.world_competence``.
+"""Base models in World 2, judged by the truth: ``python -m benchmarks.recommend.world_competence``.
 
 Click: expected AUC of DIN, DCN, two towers and popularity on the last days of the impressions, beside the oracle.
 Order: expected AUC after a click, of a DNN on the view of clicks. Nothing here uses a seed that judges.
@@ -6,13 +6,13 @@ Order: expected AUC after a click, of a DNN on the view of clicks. Nothing here 
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import arguments
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.features.ragged import array_of
@@ -32,7 +32,7 @@ def truth(root: Path, days: tuple[int, int], name: str) -> np.ndarray:
 
 
 def popularity(root: Path, days: int, test: int) -> np.ndarray:
-    """Click rate of each thing in training, with its category's as a prior of 50 rows."""
+    """Click rate of each item in training, with its category's as a prior of 50 rows."""
     stream = WorldStream(root / "log", (0, days - 1), ["item_id", "post_id", "category", "click"])
     parts = [{n: array_of(c) for n, c in stream.day(d).items()} for d in range(days)]
     a = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
@@ -74,10 +74,7 @@ def orders(root: Path, knobs: dict, seed: int, config: TrainConfig) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--impressions", type=int, default=2_000_000)
-    parser.add_argument("--clicks", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=100)
+    parser = arguments(__doc__, impressions=2_000_000, clicks=1_000_000, seed=100)
     parser.add_argument("--models", nargs="*", default=["din", "dcn", "two_tower:8"])
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE")
     args = parser.parse_args()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.common import arguments
 from recommend.world import write_world
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--view", default="impressions")
-    args = parser.parse_args()
+    args = arguments(__doc__, rows=10_000_000, view="impressions").parse_args()
     began, cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "w"

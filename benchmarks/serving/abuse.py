@@ -1,4 +1,4 @@
-"""What strangers can do to a real ``ipl serve`` with a password file, and what a signed-in person notices of it::
+"""Attacks of strangers on a real ``ipl serve`` with a password file, and what a signed-in person notices of them::
 
     python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40]
 
@@ -32,6 +32,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import arguments, verdict
 from benchmarks.serving.abuse_target import Probe, Target, server, sign_in
 
 BODY_MB = 200
@@ -202,8 +203,8 @@ async def addresses(target: Target, args: argparse.Namespace, answers: Answers) 
 
         async def one(number: int) -> int:
             body = {"data": [None, [file]], "fn_index": number % count, "session_hash": secrets.token_hex(5)}
-            given = cookies if number % 2 else None
-            async with httpx.AsyncClient(base_url=target.url, timeout=20, cookies=given) as client:
+            sent = cookies if number % 2 else None
+            async with httpx.AsyncClient(base_url=target.url, timeout=20, cookies=sent) as client:
                 return (await client.post("/gradio_api/run/predict", json=body)).status_code
 
         await many(args, answers, one)
@@ -220,15 +221,15 @@ async def _count(trap: socket.socket, answers: Answers) -> None:
 
 def bombs() -> list[tuple[str, bytes]]:
     """Small files that unpack to as much as the limits of pixels let through."""
-    made = []
+    files = []
     for mode, pixels in (("RGBA", 59e6), ("I;16", 59e6), ("P", 59e6), ("RGBA", 23e6), ("RGB", 59e6)):
         side = int(pixels**0.5)
         form = "JPEG" if mode == "RGB" else "PNG"
         image = Image.new(mode, (side, side))
         file = io.BytesIO()
         image.save(file, form)
-        made.append((f"{mode}-{side}.{form.lower()}", file.getvalue()))
-    return made
+        files.append((f"{mode}-{side}.{form.lower()}", file.getvalue()))
+    return files
 
 
 async def unpacking(target: Target, args: argparse.Namespace, answers: Answers) -> None:
@@ -298,21 +299,16 @@ def run(target: Target, args: argparse.Namespace) -> list[str]:
 
 def main() -> int:
     """Run; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, most_ms=1000.0, most_mb=2500.0, most_disk_mb=100.0)
     parser.add_argument("--seconds", type=float, default=30, help="of each phase")
     parser.add_argument("--sockets", type=int, default=300, help="idle connections")
     parser.add_argument("--at-once", type=int, default=40, help="strangers who ask at the same time")
     parser.add_argument("--slow", type=int, default=256, help="slow bodies of each address at the same time")
     parser.add_argument("--pause", type=float, default=0.2, help="seconds before who was cut off connects again")
-    parser.add_argument("--most-ms", type=float, default=1000)
-    parser.add_argument("--most-mb", type=float, default=2500)
-    parser.add_argument("--most-disk-mb", type=float, default=100)
     args = parser.parse_args()
     with server() as target:
         wrong = run(target, args)
-    for sentence in wrong:
-        print(sentence, file=sys.stderr)
-    return 1 if wrong else 0
+    return verdict(wrong)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmark of abuse attacks: a real ``ipl serve`` with two people, one of whom reads meanwhile."""
+"""The target of the benchmark of abuse: a real ``ipl serve`` with two people, one of whom reads meanwhile."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def server() -> Iterator[Target]:
         folder = Path(name)
         home, temporary, passwords = folder / "home", folder / "tmp", folder / "passwords"
         temporary.mkdir()
-        given = environment(home, IPL_PASSWORDS=str(passwords), TMPDIR=str(temporary))
+        variables = environment(home, IPL_PASSWORDS=str(passwords), TMPDIR=str(temporary))
 
         def ipl(*arguments: str, text: str = "") -> str:
             command = [sys.executable, "-P", "-m", "app.cli", *arguments]
-            done = subprocess.run(command, env=given, input=text, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, env=variables, input=text, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-500:]}")
             return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
@@ -84,7 +84,7 @@ def server() -> Iterator[Target]:
         for person, password in PASSWORDS.items():
             ipl("accounts", "password", person, str(passwords), text=password + "\n")
         tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
-        with served(given, folder / "log") as (url, pid):
+        with served(variables, folder / "log") as (url, pid):
             target = Target(url, pid, home, temporary, tokens)
             target.cookies.update({person: sign_in(target, person).cookies for person in PASSWORDS})
             warm(target)

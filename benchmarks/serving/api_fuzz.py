@@ -6,7 +6,6 @@ on an answer that is not as the schema describes it.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
 import random
@@ -25,6 +24,7 @@ from fastapi.testclient import TestClient
 from app.services import Services
 from app.settings import Settings
 from app.web.server import create_app
+from benchmarks.common import arguments
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 HEADERS = {"Host": "localhost"}
@@ -50,33 +50,33 @@ def make_app(home: Path) -> FastAPI:
     return create_app(services, page=False)
 
 
-class Things:
+class ExistingItems:
     """Drafts and listings that exist, so that calls reach further than "not found"."""
 
     def __init__(self, app: FastAPI, seed: int) -> None:
         self.client = TestClient(app, base_url="http://localhost")
         self.random = random.Random(seed)
-        self.known: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
         self.photo_ids: list[str] = []
 
     def refresh(self) -> None:
         """A new draft, a new listing, its photo."""
         files = {"photos": jpeg((self.random.randrange(200), 60, 60))}
-        made = self.client.post("/v1/drafts", files=files).json()
-        draft, self.photo_ids = made["id"], [photo["id"] for photo in made["photos"]]
+        answer = self.client.post("/v1/drafts", files=files).json()
+        draft, self.photo_ids = answer["id"], [photo["id"] for photo in answer["photos"]]
         sold = self.client.post("/v1/drafts", files=files).json()["id"]
         listing = self.client.post("/v1/listings", json={"draft_id": sold, "price": 10}).json()
-        self.known = {"draft_id": draft, "listing_id": listing["id"], "photo_id": listing["photos"][0]["id"]}
+        self.ids = {"draft_id": draft, "listing_id": listing["id"], "photo_id": listing["photos"][0]["id"]}
 
     def put_into(self, case: Any) -> None:
         """Real ids and real photos in a share of the calls."""
         for name in case.path_parameters or {}:
-            if name in self.known and self.random.random() < REAL_ID_SHARE:
-                case.path_parameters[name] = self.known[name]
+            if name in self.ids and self.random.random() < REAL_ID_SHARE:
+                case.path_parameters[name] = self.ids[name]
         body = case.body
         if isinstance(body, dict):
             if isinstance(body.get("draft_id"), str) and self.random.random() < REAL_ID_SHARE:
-                body["draft_id"] = self.known["draft_id"]
+                body["draft_id"] = self.ids["draft_id"]
             photos = [jpeg()] if case.media_type == "multipart/form-data" else self.photo_ids
             for name, value in (("photos", photos), ("photo", jpeg()), ("category", "Hoodie")):
                 if name in body and self.random.random() < PHOTO_SHARE:
@@ -91,7 +91,7 @@ def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
 
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
     operations = [result.ok() for result in schema.get_all_operations()]
-    report, things = Report(), Things(app, seed)
+    report, existing = Report(), ExistingItems(app, seed)
     each = max(1, calls // (len(operations) * 2))
     quiet = hypothesis.settings(
         max_examples=each,
@@ -111,10 +111,10 @@ def fuzz(app: FastAPI, calls: int, seed: int = 0) -> Report:
             except Exception:  # an operation without any input has nothing to get wrong
                 continue
             if used:
-                things.refresh()
+                existing.refresh()
             used = operation.method.upper() != "GET"
 
-            check = partial(_check, report, things, operation)
+            check = partial(_check, report, existing, operation)
             with contextlib.suppress(hypothesis.errors.Unsatisfiable):
                 hypothesis.seed(f"{seed}-{number}")(quiet(hypothesis.given(case=strategy)(_taking_case(check))))()
 
@@ -126,8 +126,8 @@ def _taking_case(check: Callable[[Any], None]) -> Callable[..., None]:
     return call
 
 
-def _check(report: Report, things: Things, operation: Any, case: Any) -> None:
-    things.put_into(case)
+def _check(report: Report, existing: ExistingItems, operation: Any, case: Any) -> None:
+    existing.put_into(case)
     answer = case.call(headers=HEADERS)
     report.calls[operation.label, answer.status_code] += 1
     if answer.status_code >= 500:
@@ -140,10 +140,7 @@ def _check(report: Report, things: Things, operation: Any, case: Any) -> None:
 
 def main() -> int:
     """Run, print, and say whether all was well."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, calls=2000, seed=0).parse_args()
     with tempfile.TemporaryDirectory() as home:
         report = fuzz(make_app(Path(home)), args.calls, args.seed)
     for (name, status), count in sorted(report.calls.items()):

@@ -10,7 +10,6 @@ time: seconds in all, requests a draft, and how much faster than one after the o
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.common import arguments
 from benchmarks.serving.real_server import ROOT, environment, served
 from listing.backends.chat_faults import server_words
 from listing.backends.openai import OpenAIBackend
@@ -58,17 +58,17 @@ def batch(stub: Stub, photos: Path, concurrency: int) -> float:
     """Seconds of ``ipl batch`` between its first and last row's requests: starting the program is not counted."""
     out = photos.parent / f"{concurrency}.jsonl"
     command = [sys.executable, "-P", "-m", "app.cli", "batch", str(photos), "-o", str(out), "--no-rag"]
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_SETUP": "0"}
-    told = subprocess.run(
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_SETUP": "0"}
+    process = subprocess.run(
         [*command, "--model", stub.url, "--concurrency", str(concurrency)],
         check=False,
-        env=given,
+        env=variables,
         capture_output=True,
         text=True,
     )
-    lines = [line for line in told.stderr.splitlines() if " s  " in line]
-    if told.returncode or not lines:
-        raise SystemExit(told.stderr[-2000:])
+    lines = [line for line in process.stderr.splitlines() if " s  " in line]
+    if process.returncode or not lines:
+        raise SystemExit(process.stderr[-2000:])
     starts = [r.at for r in stub.chats() if prompt_of(r) != "?"]
     return time.monotonic() - min(starts)
 
@@ -101,10 +101,7 @@ def ask(url: str, seller: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--count", type=int, default=8)
-    args = parser.parse_args()
+    args = arguments(__doc__, seconds=3.0, count=8).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "photos"
         photos.mkdir()
@@ -128,9 +125,9 @@ def main() -> None:
                 flush=True,
             )
         with serving(seeing(slow(args.seconds), logprobs=False)) as stub:
-            given = environment(Path(folder) / "home", IPL_MODEL=stub.url, IPL_RAG="0")
-            given |= {"IPL_QUEUE_PER_SELLER": str(args.count), "IPL_CONCURRENCY": str(args.count)}
-            with served(given, Path(folder) / "log") as (url, _), ThreadPoolExecutor(args.count) as pool:
+            variables = environment(Path(folder) / "home", IPL_MODEL=stub.url, IPL_RAG="0")
+            variables |= {"IPL_QUEUE_PER_SELLER": str(args.count), "IPL_CONCURRENCY": str(args.count)}
+            with served(variables, Path(folder) / "log") as (url, _), ThreadPoolExecutor(args.count) as pool:
                 ask(url, 0)
                 began = time.monotonic()
                 ask(url, 1)

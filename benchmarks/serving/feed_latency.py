@@ -1,8 +1,8 @@
-"""How long a page of the feed takes, and where the time goes: 1, 8 and 32 visitors at once, in one process.
+"""Latency of a page of the feed, and where the time goes: 1, 8 and 32 visitors at once, in one process.
 
     python -m benchmarks.serving.feed_latency [--items 20000] [--requests 400] [--ranking din] [--papers]
 
-A world of 200,000 impressions gives the models (trained here, once, into --work) and the things on sale, copied under
+A world of 200,000 impressions gives the models (trained here, once, into --work) and the items on sale, copied under
 new ids until there are enough. The stages are those of serving: 2,000 candidates pre-ranked, 200 ranked, a page of 20.
 With ``--papers`` the models are COPR, KEEP with published knowledge, ECAD, Rec4Ad and, for 200 posts, MKT; they learn
 from a few days only, since how long they take does not hang on what they know.
@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+from benchmarks.common import arguments, percentiles
 from listing.home import ipl_home
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
@@ -44,7 +45,7 @@ from recommend.world import write_world
 from recommend.world.stored import store_histories
 
 PLAIN = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "bid", "listed_ms")
-PIECES = 50  # of a listing that is not of one piece
+MANY = 50  # in stock of a listing that is not of a single item
 PAPERS = {"pre_ranking": "copr", "ranking": "keep", "conversion": "ecad", "ads": "rec4ad", "posts": "mkt"}
 FEW = 26  # days held back: what is left is enough to have weights
 
@@ -73,7 +74,7 @@ def world(folder: Path, seed: int) -> Path:
     if not (folder / "log").is_dir():
         write_world(folder, seed=seed, knobs={"impressions": 200_000})
         store_histories(folder)
-        for file in table_files(folder / "log", "impression"):  # shown things stand for candidates, which COPR asks for
+        for file in table_files(folder / "log", "impression"):  # which stand for candidates, as COPR asks for
             rows = pq.read_table(file, columns=["request_id", "time_ms", "user_id", "item_id", "policy", "position"])
             rows = rows.filter(pc.field("item_id") >= 0).rename_columns({"position": "rank"})
             for name, value in (("rank_score", 0.05), ("bid", 1.0), ("shown", True)):
@@ -85,14 +86,14 @@ def world(folder: Path, seed: int) -> Path:
 
 
 def world_items(log: Path, until: Moment) -> list[Item]:
-    """All things listed until a moment, the latest first; whether they were sold by then is not asked."""
+    """All items listed until a moment, the latest first, sold by then or not."""
     rows = concat_batches(list(ParquetStream(table_files(log, "item"), [*PLAIN, "content"], batch_rows=65_536)))
     content = rows["content"]
     assert isinstance(content, Ragged)
     vectors = content.padded()[0].numpy()
     plain = {name: tensor_of(rows[name]).tolist() for name in PLAIN}
     items = [
-        Item(**{k: v[n] for k, v in plain.items()}, stock=1 if plain["single"][n] else PIECES, content=vectors[n])
+        Item(**{k: v[n] for k, v in plain.items()}, stock=1 if plain["single"][n] else MANY, content=vectors[n])
         for n in range(len(vectors))
         if plain["listed_ms"][n] <= until.time_ms
     ]
@@ -110,7 +111,7 @@ def write_posts(feed: Feed, moment: Moment, count: int = 200) -> None:
 
 
 def build(args: argparse.Namespace) -> tuple[Feed, Moment]:
-    """A feed with models, things on sale, and visitors who have a past."""
+    """A feed with models, items on sale, and visitors who have a past."""
     log = world(args.work / f"world-{args.seed}", args.seed)
     registry = Registry(args.work / "models", healthy)
     if args.papers:
@@ -158,12 +159,10 @@ def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str
     for thread in threads:
         thread.join()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    p50, p99 = np.percentile(taken, [50, 99])
     return {
         "at_once": at_once,
         "requests": len(taken),
-        "p50_ms": round(float(p50), 1),
-        "p99_ms": round(float(p99), 1),
+        **percentiles(taken),
         "per_second": round(len(taken) / seconds, 1),
         "cpu_ms": round(1000 * cpu / len(taken), 1),
         "median_ms_by_stage": {stage: round(float(np.median(ms)), 2) for stage, ms in stages.items()},
@@ -171,11 +170,8 @@ def measure(feed: Feed, moment: Moment, at_once: int, requests: int) -> dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=20_000)
-    parser.add_argument("--requests", type=int, default=400)
+    parser = arguments(__doc__, items=20_000, requests=400, seed=0)
     parser.add_argument("--ranking", default="din", help="model of the ranking stage")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--papers", action="store_true", help="the papers' models in every stage, and posts")
     parser.add_argument("--work", type=Path, help="where the models are kept (default: in IPL_HOME)")
     args = parser.parse_args()

@@ -5,7 +5,7 @@
 A visit is a page of the feed, the events on it and now and then an order; a sale is a photo, the draft that the real
 model writes of it, its publishing, a change and a search; the operator looks at health, metrics and a table. Rates are
 a second, kept by locust whatever the server does (up to one open visit for each person). The server runs on a home of
-its own with ``--listings`` things on sale. Prints JSON lines: by phase and route calls, p50 and p99 in milliseconds,
+its own with ``--listings`` items on sale. Prints JSON lines: by phase and route calls, p50 and p99 in milliseconds,
 refusals (429) and errors; then the server's resident memory and how fast it grew in the second half of the steady
 phase. Exit status 1: an error, a refusal at the steady rate, a 429 without Retry-After, no refusal under overload, or
 memory that grows by more than ``--most-mb-a-minute``.
@@ -30,13 +30,14 @@ import numpy as np
 import psutil
 from scipy import stats
 
+from benchmarks.common import arguments, percentiles, verdict
 from benchmarks.serving.load_people import PHOTO, Notes, people
 from benchmarks.serving.real_server import environment, served
 from benchmarks.serving.several_servers import proxied
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 
-PIECES = 10
+PARTS = 10
 
 
 @contextmanager
@@ -44,10 +45,10 @@ def server(listings: int) -> Iterator[tuple[str, list[int]]]:
     """(address, [process id]) of ``ipl serve`` on a home of its own, with the models and the index of the usual one."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        given = environment(home)
+        variables = environment(home)
         shutil.copytree(ipl_home() / "index", home / "index")
         fill(home, listings, seed=0)
-        with served(given, Path(folder) / "log") as (url, pid):
+        with served(variables, Path(folder) / "log") as (url, pid):
             yield url, [pid]
 
 
@@ -70,26 +71,26 @@ class Watch:
 
     def of(self, since: float) -> dict[str, Any]:
         """First, last and most megabytes since a time, and the slope of the second half in megabytes a minute."""
-        seen = np.array([s for s in self.samples if s[0] >= since])
-        first, last, most = seen[0, 1], seen[-1, 1], seen[:, 1].max()
-        slope, interval = growth(seen[len(seen) // 2 :])
+        samples = np.array([s for s in self.samples if s[0] >= since])
+        first, last, most = samples[0, 1], samples[-1, 1], samples[:, 1].max()
+        slope, interval = growth(samples[len(samples) // 2 :])
         return {
             "first_mb": round(first), "last_mb": round(last), "most_mb": round(most), "mb_a_minute": round(slope, 2),
             "interval": [round(end, 2) for end in interval],
         }  # fmt: skip
 
 
-def growth(seen: np.ndarray) -> tuple[float, tuple[float, float]]:
+def growth(samples: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Slope of (seconds, megabytes) in megabytes a minute, with its 95 % interval.
 
-    Over the means of ten pieces of equal length: neighbouring samples say the same.
+    Over the means of ten parts of equal length: neighbouring samples say the same.
     """
-    if len(seen) < PIECES:
+    if len(samples) < PARTS:
         return 0.0, (-np.inf, np.inf)
-    means = np.array([piece.mean(0) for piece in np.array_split(seen, PIECES)])
-    found = stats.linregress(means[:, 0] / 60, means[:, 1])
-    reach = float(stats.t.ppf(0.975, PIECES - 2) * found.stderr)
-    return float(found.slope), (float(found.slope) - reach, float(found.slope) + reach)
+    means = np.array([part.mean(0) for part in np.array_split(samples, PARTS)])
+    line = stats.linregress(means[:, 0] / 60, means[:, 1])
+    reach = float(stats.t.ppf(0.975, PARTS - 2) * line.stderr)
+    return float(line.slope), (float(line.slope) - reach, float(line.slope) + reach)
 
 
 def play(url: str, seconds: float, visits: float, sells: float, looks: float) -> Notes:
@@ -108,16 +109,9 @@ def play(url: str, seconds: float, visits: float, sells: float, looks: float) ->
     return notes
 
 
-def told(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
+def phase_report(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
     """A phase as it is printed."""
-    routes = {
-        name: {
-            "calls": len(ms),
-            "p50_ms": round(float(np.percentile(ms, 50))),
-            "p99_ms": round(float(np.percentile(ms, 99))),
-        }
-        for name, ms in sorted(notes.ms.items())
-    }
+    routes = {name: {"calls": len(ms), **percentiles(ms, 0)} for name, ms in sorted(notes.ms.items())}
     answered = sum(len(ms) for ms in notes.ms.values())
     return {
         "phase": phase,
@@ -155,7 +149,7 @@ def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]
         notes = play(url, seconds, visits, args.sells, args.looks)
         memory = watch.of(since)
         used = round(watch.cpu_s() - cpu, 1)
-        print(json.dumps({**told(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
+        print(json.dumps({**phase_report(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
         refused = sum(notes.refused.values())
         if notes.errors:
             wrong.append(f"{phase}: errors {dict(notes.errors)}")
@@ -172,17 +166,14 @@ def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]
 
 def main() -> int:
     """Run; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, overload_seconds=60.0, listings=2_000, most_mb_a_minute=5.0)
     parser.add_argument("--minutes", type=float, default=10, help="of the steady phase")
     parser.add_argument("--visits", type=float, default=2, help="a second")
     parser.add_argument("--sells", type=float, default=0.02, help="drafts by the model a second")
     parser.add_argument("--looks", type=float, default=0.2, help="an operator's, a second")
     parser.add_argument("--overload", type=float, default=200, help="visits a second, far above what can be answered")
-    parser.add_argument("--overload-seconds", type=float, default=60)
     parser.add_argument("--warm", type=int, default=0, help="drafts for each server before anything is measured")
-    parser.add_argument("--listings", type=int, default=2_000)
     parser.add_argument("--most-refused", type=float, default=0.0, help="share of the calls at the stated rate")
-    parser.add_argument("--most-mb-a-minute", type=float, default=5.0)
     parser.add_argument("--url", help="a server that runs already, with --pid")
     parser.add_argument("--pid", type=int, action="append")
     parser.add_argument("--servers", type=int, default=1, help="more: behind nginx, on one PostgreSQL and one Chroma")
@@ -192,9 +183,7 @@ def main() -> int:
     else:
         with server(args.listings) if args.servers == 1 else proxied(args.listings, args.servers) as (url, pids):
             wrong = phases(url, pids, args)
-    for sentence in wrong:
-        print(sentence, file=sys.stderr)
-    return 1 if wrong else 0
+    return verdict(wrong)
 
 
 if __name__ == "__main__":

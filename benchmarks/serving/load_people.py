@@ -1,4 +1,4 @@
-"""Who comes in the load benchmark: readers, buyers, sellers with photos, an operator. Imported after locust.
+"""The people of the load benchmark: readers, buyers, sellers with photos, an operator. Imported after locust.
 
 Every answer is noted by ``Notes``: what is right, what was refused with 429 and a time to come back, and what is wrong.
 """
@@ -23,12 +23,12 @@ from listing.taxonomy import load_taxonomy
 PHOTO = Path(__file__).resolve().parents[2] / "demo" / "hoodie.jpg"
 VISITORS = 500
 CATEGORIES = sorted(load_taxonomy().categories)
-SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single pieces goes
+SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single items goes
 
 
 @dataclass
 class Notes:
-    """Of one phase: milliseconds of the answers by route, counts of the refused, and what went wrong."""
+    """Answers of one phase: milliseconds by route, counts of the refused, and errors."""
 
     ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     refused: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Notes:
 
 
 class Asks:
-    """Of every user: one call, noted in the phase that runs (``environment.notes``)."""
+    """The calls of a user, each noted in the phase that runs (``environment.notes``)."""
 
     client: Any
     environment: Any
@@ -87,15 +87,15 @@ class Reader(Asks, FastHttpUser):
         if answer is None:
             return
         page = answer.json()
-        things = [place["listing"] for place in page["places"] if place["listing"]]
-        clicked = [x for x in things if random.random() < (0.3 if x["category"] in likes else 0.04)]
-        events = [{"kind": "impression", "page_id": page["id"], "listing_id": x["id"]} for x in things]
+        listings = [place["listing"] for place in page["places"] if place["listing"]]
+        clicked = [x for x in listings if random.random() < (0.3 if x["category"] in likes else 0.04)]
+        events = [{"kind": "impression", "page_id": page["id"], "listing_id": x["id"]} for x in listings]
         events += [{"kind": "click", "page_id": page["id"], "listing_id": one["id"]} for one in clicked]
         if events:
             self.ask("POST", "/v1/events", "POST /v1/events", json={"visitor": name, "events": events})
         if clicked and random.random() < 0.2:
-            thing = clicked[0]
-            body = {"listing_id": thing["id"], "price": thing["price"], "buyer": name, "page_id": page["id"]}
+            bought = clicked[0]
+            body = {"listing_id": bought["id"], "price": bought["price"], "buyer": name, "page_id": page["id"]}
             key = {"Idempotency-Key": secrets.token_hex(8)}
             self.ask("POST", "/v1/orders", "POST /v1/orders", (201, SOLD), json=body, headers=key)
 
@@ -107,7 +107,7 @@ class Seller(Asks, HttpUser):
 
     @task
     def sell(self) -> None:
-        """One thing, from the photo to the shelf."""
+        """One item, from the photo to the shelf."""
         photo = {"photos": ("hoodie.jpg", PHOTO.read_bytes(), "image/jpeg")}
         answer = self.ask("POST", "/v1/drafts", "POST /v1/drafts", (201,), files=photo, data={"note": "Worn twice."})
         if answer is None:
@@ -140,11 +140,11 @@ class Operator(Asks, FastHttpUser):
 
 def people(visits: float, sells: float, looks: float) -> list[type]:
     """User classes whose rates (of whole visits, a second) add up to the given ones; a rate of 0 leaves them out."""
-    made: list[type] = []
+    classes: list[type] = []
     for base, rate, each in ((Reader, visits, 0.5), (Seller, sells, 0.05), (Operator, looks, 0.2)):
         if rate > 0:
             # Each person is slow, so that one who waits for an answer hardly lowers the rate of all.
             count = max(1, round(rate / each))
-            own = {"abstract": False, "fixed_count": count, "every": count / rate}
-            made.append(type(base.__name__, (base,), {**own, "wait_time": constant_throughput(rate / count)}))
-    return made
+            attributes = {"abstract": False, "fixed_count": count, "every": count / rate}
+            classes.append(type(base.__name__, (base,), {**attributes, "wait_time": constant_throughput(rate / count)}))
+    return classes

@@ -1,4 +1,4 @@
-"""How long a seller waits in a real browser, with the real model::
+"""Waiting times of a seller in a real browser, with the real model::
 
     python -m benchmarks.serving.page_latency [--rounds 5] [--pictures FOLDER]
 
@@ -10,7 +10,6 @@ screenshots of the running and of the finished draft, phone and desktop.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -23,6 +22,7 @@ from app.accounts.passwords import write_password
 from app.services import Services
 from app.settings import Settings
 from app.setup.external_tools import find_chromium
+from benchmarks.common import arguments
 from listing.home import ipl_home
 from listing.pipeline import build_pipeline
 from tests.app.support.page_server import CHROMIUM_ARGS, served
@@ -71,10 +71,10 @@ def one_round(browser: Browser, url: str) -> dict[str, float]:
     expect(second.locator("#ipl-status .work")).to_be_visible()
     expect(first.locator(DRAFT["draft"])).to_be_visible()
     expect(second.locator(DRAFT["draft"])).to_be_visible()
-    seen: dict[str, float] = {**first.evaluate("window.seen"), **second.evaluate("window.seen")}
+    times: dict[str, float] = {**first.evaluate("window.seen"), **second.evaluate("window.seen")}
     for page in (first, second):
         page.context.close()
-    return seen
+    return times
 
 
 def pictures(browser: Browser, url: str, folder: Path) -> None:
@@ -103,8 +103,7 @@ def services_of(home: Path, pipeline: Any) -> Services:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Waiting times on the seller's page, in a browser.")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, rounds=5)
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
     expect.set_options(timeout=120_000)
@@ -121,8 +120,8 @@ def main() -> None:
             pictures(browser, url, args.pictures)
         browser.close()
     times = {name: [r[name] for r in rounds] for name in rounds[0]}
-    found = {n: {"median": round(statistics.median(v), 2), "worst": round(max(v), 2)} for n, v in times.items()}
-    print(json.dumps({"rounds": args.rounds, "seconds": found}))
+    summary = {n: {"median": round(statistics.median(v), 2), "worst": round(max(v), 2)} for n, v in times.items()}
+    print(json.dumps({"rounds": args.rounds, "seconds": summary}))
 
 
 if __name__ == "__main__":

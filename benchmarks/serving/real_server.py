@@ -15,20 +15,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Of commands on a home, without the settings of whoever runs the benchmark; the models are linked into it."""
+    """Variables for commands on a home, without the settings of the caller; the models are linked into it."""
     home.mkdir()
     (home / "models").symlink_to(ipl_home() / "models", target_is_directory=True)
     others = {name: value for name, value in os.environ.items() if not name.startswith("IPL_")}
-    own = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0"}
-    return {**others, **own, **more}
+    required = {"PYTHONPATH": str(ROOT), "IPL_HOME": str(home), "MALLOC_ARENA_MAX": "2", "IPL_SETUP": "0"}
+    return {**others, **required, **more}
 
 
 @contextmanager
-def served(given: dict[str, str], log: Path) -> Iterator[tuple[str, int]]:
+def served(variables: dict[str, str], log: Path) -> Iterator[tuple[str, int]]:
     """(address, process id)"""
     command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
     with log.open("wb") as errors:
-        process = subprocess.Popen(command, env=given, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -21,7 +21,6 @@ all editions share.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,9 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from app.setup.external_tools import find_chromium
+from benchmarks.common import arguments, markdown
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
+from finetune.data.files import read_lines
 from finetune.data.photosets import data_root, read_annotations
 from listing.say.rewrite import name_of
 from listing.say.seller_words import statable
@@ -46,7 +47,7 @@ LONGEST_MS = 600_000
 PRESSED = "addEventListener('pointerdown', () => { window.pressed = performance.now(); }, true)"
 READY = "document.querySelector('#ipl-draft .bottom .main') && !document.querySelector('#ipl-status .work')"
 # Whether title and text stand whole in the window, and not behind what is fixed at its lower edge.
-SEEN = """() => ['title', 'description'].every((name) => {
+WHOLE_IN_WINDOW = """() => ['title', 'description'].every((name) => {
   const [box, bar] = [`#t-${name}`, '#ipl-draft .bottom'].map((e) => document.querySelector(e).getBoundingClientRect());
   return box.top >= 0 && box.bottom <= Math.min(innerHeight, bar.top);
 })"""
@@ -73,7 +74,7 @@ class Seller:
         self.press("#ipl-write", READY)
         self.note("write")
         self.key = self.page.locator("#ipl-draft-form input[name=key]").input_value()
-        seen = self.seen()
+        visibility = self.visibility()
         draft_seconds = self.seconds - before
         self.choose_category()
         self.note("category")
@@ -95,19 +96,19 @@ class Seller:
         left = self.wrong_and_missing()
         counts = {"clicks": self.clicks, "letters": self.letters, "scrolled": round(self.scrolled)}
         waits = {"seconds": round(self.seconds, 2), "draft_seconds": round(draft_seconds, 2)}
-        return {**counts, **waits, **seen, "left": left, "steps": self.steps}
+        return {**counts, **waits, **visibility, "left": left, "steps": self.steps}
 
     def note(self, step: str) -> None:
         """Clicks and letters since the last step."""
         clicks, letters = (sum(counts) for counts in zip(*self.steps.values(), strict=True)) if self.steps else (0, 0)
         self.steps[step] = [self.clicks - clicks, self.letters - letters]
 
-    def seen(self) -> dict[str, bool]:
-        """Whether title and text are seen without scrolling, by size of the window."""
-        phone = self.page.evaluate(SEEN)
+    def visibility(self) -> dict[str, bool]:
+        """Size of the window -> title and text are visible without scrolling."""
+        phone = self.page.evaluate(WHOLE_IN_WINDOW)
         self.page.set_viewport_size(DESKTOP)
         self.page.wait_for_timeout(300)
-        desktop = self.page.evaluate(SEEN)
+        desktop = self.page.evaluate(WHOLE_IN_WINDOW)
         self.page.set_viewport_size(PHONE)
         return {"phone": phone, "desktop": desktop}
 
@@ -115,10 +116,10 @@ class Seller:
 
     def press(self, target: str | Locator, answered: str = "") -> None:
         """Scroll to it where needed, press it, and wait until a condition in the page says that it was answered."""
-        found = self.page.locator(target).first if isinstance(target, str) else target
-        self.reach(found)
+        element = self.page.locator(target).first if isinstance(target, str) else target
+        self.reach(element)
         self.clicks += 1
-        found.click()
+        element.click()
         if answered:
             self.wait(answered)
 
@@ -138,7 +139,7 @@ class Seller:
             self.scrolled += abs(self.page.evaluate("scrollY") - before)
 
     def lower_edge(self) -> float:
-        """Where the fixed bar with the button begins, or the window ends."""
+        """The height at which the fixed bar with the button begins, or the window ends."""
         bar = self.page.locator("#ipl-draft .bottom")
         box = bar.bounding_box() if bar.is_visible() else None
         return min(self.height, box["y"]) if box else self.height
@@ -209,8 +210,8 @@ class Seller:
         return [c for c in named if self.truth.judge(attribute, c.get_attribute("data-value") or "")]
 
     def tell_facts(self) -> None:
-        """What is missing, as far as there is a chip or a question for it."""
-        told = False
+        """State what is missing, as far as there is a chip or a question for it."""
+        changed = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
             offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
             if self.page.locator(offer).count() and not self.page.locator(offer).first.is_visible():
@@ -220,10 +221,10 @@ class Seller:
             elif attribute in (*ATTRIBUTES, "condition"):
                 asked = f".ask .chip[data-name='{attribute}'][data-value='{value}']"
                 if self.page.locator(asked).count() or not self.page.locator("#more").count():
-                    told |= self.choose_fact(attribute, value)
+                    changed |= self.choose_fact(attribute, value)
             elif attribute == "brand":
-                told |= self.answer_in_words(attribute, value)
-        if told and self.draft().schema_version == 1:  # its text does not follow a fact
+                changed |= self.answer_in_words(attribute, value)
+        if changed and self.draft().schema_version == 1:  # its text does not follow a fact
             self.press("[data-do=tone][data-tone=plain]")
             self.page.wait_for_function(f"() => !({READY})")
             self.wait(READY)
@@ -245,8 +246,8 @@ class Seller:
                 self.type(letter)
                 if self.page.locator("#s-adds button").first.text_content() == label:
                     break
-            said = json.dumps(f"“{label}” is in the text")
-            self.enter(f"document.querySelector('#ipl-draft .bottom').textContent.includes({said})")
+            confirmation = json.dumps(f"“{label}” is in the text")
+            self.enter(f"document.querySelector('#ipl-draft .bottom').textContent.includes({confirmation})")
 
     def enter(self, answered: str) -> None:
         self.letters += 1
@@ -309,9 +310,9 @@ class Seller:
 
 
 def in_words(attribute: str, value: str) -> str:
-    """A value as it is said."""
-    known = load_taxonomy().attributes.get(attribute)
-    return known.phrases[value][0] if known is not None and value in known.phrases else value
+    """A value in the words of texts."""
+    closed = load_taxonomy().attributes.get(attribute)
+    return closed.phrases[value][0] if closed is not None and value in closed.phrases else value
 
 
 @contextmanager
@@ -338,33 +339,33 @@ def run(edition: str, url: str, out: Path) -> None:
         browser = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
         for name in [n for n in PHOTOS.read_text(encoding="utf-8").split() if n not in done]:
             with opened(browser, url) as page:
-                found = Seller(page, url, Truth(rows[name], load_taxonomy())).list_it(Path(rows[name]["image"]))
-            line = {"edition": edition, "photo": name, **found}
+                measures = Seller(page, url, Truth(rows[name], load_taxonomy())).list_it(Path(rows[name]["image"]))
+            line = {"edition": edition, "photo": name, **measures}
             print(json.dumps(line), file=file, flush=True)
         browser.close()
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    """What was measured so far."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+    """Measurements so far."""
+    return read_lines(file) if file.is_file() else []
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Medians and ranges by edition, as Markdown."""
     names = {"clicks": "clicks", "letters": "letters", "seconds": "seconds", "scrolled": "px scrolled"}
     head = ["edition", "n", *names.values(), "draft seconds", "seen at 390x844", "seen at 1280x800", "left wrong"]
-    out = [head, ["---"] * len(head)]
+    out = []
     for edition in dict.fromkeys(row["edition"] for row in rows):
         mine = [row for row in rows if row["edition"] == edition]
         numbers = [[row[name] for row in mine] for name in (*names, "draft_seconds")]
-        shown = [f"{median(n):.4g} ({min(n):g} to {max(n):g})" for n in numbers]
-        seen = [f"{sum(row[size] for row in mine)} of {len(mine)}" for size in ("phone", "desktop")]
-        out.append([edition, str(len(mine)), *shown, *seen, str(sum(len(row["left"]) for row in mine))])
-    return "\n".join(f"| {' | '.join(line)} |" for line in out)
+        ranges = [f"{median(n):.4g} ({min(n):g} to {max(n):g})" for n in numbers]
+        whole = [f"{sum(row[size] for row in mine)} of {len(mine)}" for size in ("phone", "desktop")]
+        out.append([edition, str(len(mine)), *ranges, *whole, str(sum(len(row["left"]) for row in mine))])
+    return markdown(head, out)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a listing takes on the seller's page, in a browser.")
+    parser = arguments(__doc__)
     parser.add_argument("page", nargs="?", metavar="NAME=URL", help="a name for this edition, and where it is served")
     parser.add_argument("--out", type=Path, required=True, help="the lines of all runs")
     args = parser.parse_args()

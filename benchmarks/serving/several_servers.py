@@ -50,15 +50,15 @@ def proxied(listings: int, servers: int) -> Iterator[tuple[str, list[int]]]:
         encoders = rag_index.default_encoders(ipl_home())
         rag_index.build(rag_index.sample_records(encoders.info), chroma.url, encoders.info)
         fill(folder / "a", listings, seed=0, store=postgres.url())
-        found = [
+        running = [
             stack.enter_context(served(environment(folder / f"home{n}", **shared), folder / f"log{n}"))
             for n in range(servers)
         ]
         port = free_port()
-        names = " ".join(f"server {url.removeprefix('http://')};" for url, _ in found)
+        names = " ".join(f"server {url.removeprefix('http://')};" for url, _ in running)
         file = folder / "nginx.conf"
         file.write_text(NGINX.format(folder=folder, port=port, servers=names), encoding="utf-8")
         proxy = subprocess.Popen([program, "-c", str(file), "-e", str(folder / "nginx.log")])
         stack.callback(proxy.wait)
         stack.callback(proxy.terminate)
-        yield f"http://127.0.0.1:{port}", [pid for _, pid in found]
+        yield f"http://127.0.0.1:{port}", [pid for _, pid in running]

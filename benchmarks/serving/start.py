@@ -1,16 +1,14 @@
-"""How long a server with many things on sale takes to start: seconds and CPU seconds of its services, no model loaded.
+"""Start of a server with many items on sale: seconds and CPU seconds of its services, no model loaded.
 
     python -m benchmarks.serving.start [--listings 20000]
 
 Store and index are filled first (``benchmarks.serving.stock``; image vectors drawn at random, no photos). ``first``:
-the feed writes down what it knows of each thing; ``again``: it reads that.
+the feed writes down its facts of each item; ``again``: it reads that.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +21,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.db import open_store
 from app.store.tables import ListingRow
+from benchmarks.common import arguments, machine
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 from listing.observe.past_listings import PastListings
@@ -60,25 +59,22 @@ def start(home: Path) -> dict[str, float]:
     past = PastListings.open(home)
     began, cpu = time.perf_counter(), time.process_time()
     services = Services(Settings(home=home), pipeline=FakePipeline(), index=ChromaSearchIndex(past))
-    found = {"s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
+    times = {"s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
     live = len(services.feed.feed.catalog)
     services.close()
-    return {**{name: round(value, 2) for name, value in found.items()}, "on_sale": live}
+    return {**{name: round(value, 2) for name, value in times.items()}, "on_sale": live}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--listings", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, listings=20_000, seed=0).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         for name in ("models", "wheels"):
             (home / name).symlink_to(ipl_home() / name)
         fill(home, args.listings, args.seed)
         fill_index(home, args.seed)
-        found = {when: start(home) for when in ("first", "again")}
-    print(json.dumps({**found, "machine": platform.machine(), "python": platform.python_version()}))
+        times = {when: start(home) for when in ("first", "again")}
+    print(json.dumps({**times, **machine()}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Things on sale in the store of a server that does not run, and a log of several days that is played in minutes.
+"""Items on sale in the store of a server that does not run, and a log of several days that is played in minutes.
 
     python -m benchmarks.serving.stock fill --home HOME --listings 2000    # an empty home, before the server starts
     python -m benchmarks.serving.stock age --home HOME --hours 24          # all that was written so far, into the past
@@ -8,7 +8,6 @@ Visitors who look, click and buy come with ``benchmarks.serving.load --url URL -
 
 from __future__ import annotations
 
-import argparse
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from app.accounts.sellers import Sellers
 from app.settings import load_settings
 from app.store.db import Store, open_store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow, SellerRow, now
+from benchmarks.common import arguments
 from listing.taxonomy import load_taxonomy
 
 COLOURS = ("navy", "black", "white", "red", "green", "grey")
@@ -75,11 +75,9 @@ def age(home: Path, hours: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, listings=2_000, hours=24.0)
     parser.add_argument("what", choices=("fill", "age"))
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--listings", type=int, default=2_000)
-    parser.add_argument("--hours", type=float, default=24)
     args = parser.parse_args()
     if args.what == "fill":
         fill(args.home, args.listings, seed=0)

@@ -8,9 +8,7 @@ real ones; for pages and orders the store is filled with rows directly, and the 
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import shutil
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from app.services import Services
 from app.settings import Settings
 from app.store.draft_repo import new_id
 from app.store.tables import ListingRow, now
+from benchmarks.common import arguments, machine
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline
@@ -54,13 +53,13 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
     services = Services(Settings(home=home))
     me = services.sellers.only().id
     files = [demo / name for name in PHOTOS]
-    made: list[str] = []
+    draft_ids: list[str] = []
     draft = cost(
-        lambda _: made.append(list(services.draft_writer.start(me, intake(files)))[-1].draft_id),
+        lambda _: draft_ids.append(list(services.draft_writer.start(me, intake(files)))[-1].draft_id),
         count,
     )
     before = services.settings.home / "store.sqlite"
-    categories = iter(made)
+    categories = iter(draft_ids)
 
     def publish(_: int) -> None:
         one = next(categories)
@@ -69,13 +68,13 @@ def listings(home: Path, demo: Path, count: int) -> dict[str, float]:
         services.publisher.publish(me, one, key=one)
 
     published = cost(publish, count)
-    media = folder_bytes(services.settings.media_folder) / len(made)
+    media = folder_bytes(services.settings.media_folder) / len(draft_ids)
     services.close()
     return {
         "draft_cpu_s": draft,
         "publish_cpu_s": published,
         "photo_bytes": media,
-        "store_bytes": before.stat().st_size / len(made),
+        "store_bytes": before.stat().st_size / len(draft_ids),
     }
 
 
@@ -94,7 +93,7 @@ def fill(services: Services, count: int) -> list[str]:
 
 
 def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]:
-    """Pages and orders on a store with that many things."""
+    """Pages and orders on a store with that many items."""
     settings = Settings(home=home, feed_per_second=1e9)
     services = Services(settings, pipeline=FakePipeline(), index=FakeIndex())
     ids = fill(services, items)
@@ -115,18 +114,13 @@ def traffic(home: Path, items: int, pages: int, orders: int) -> dict[str, float]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--drafts", type=int, default=8)
-    parser.add_argument("--items", type=int, default=5000)
-    parser.add_argument("--pages", type=int, default=200)
-    parser.add_argument("--orders", type=int, default=200)
-    args = parser.parse_args()
+    args = arguments(__doc__, drafts=8, items=5000, pages=200, orders=200).parse_args()
     demo = Path(__file__).resolve().parents[2] / "demo"
-    found: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version()}
+    costs: dict[str, Any] = {**machine()}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        found |= listings(Path(one), demo, args.drafts)
-        found |= traffic(Path(two), args.items, args.pages, args.orders)
-    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in found.items()}, indent=1))
+        costs |= listings(Path(one), demo, args.drafts)
+        costs |= traffic(Path(two), args.items, args.pages, args.orders)
+    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in costs.items()}, indent=1))
     return 0
 
 

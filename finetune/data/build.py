@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment
 
+from finetune.data.files import write_lines
 from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
 from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks
@@ -30,7 +31,7 @@ from listing.say.write import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
 
 ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed
-MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one thing differ at most
+MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one item differ at most
 SHOWN_SAMPLES = 40
 _PAGE = Environment(autoescape=True, trim_blocks=True).from_string("""\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>Samples for tuning</title><style>
@@ -50,9 +51,9 @@ Split = Callable[[Iterable[Row]], tuple[list[dict[str, Any]], list[dict[str, Any
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was written: samples by split, and answers by task and value (texts: how many).
+    """Counts of what was written: samples by split, and answers by task and value (texts: how many).
 
-    split: what is kept for validation, "senders" or "items". alike: training photos left out as lookalikes.
+    split: the units of validation, "senders" or "items". alike: training photos left out as lookalikes.
     """
 
     split: str
@@ -149,8 +150,7 @@ def write_data(
         samples[name] = [s for row in part for s in _samples(row, teach, out, rng)]
         if not samples[name]:
             raise DataError(f"No sample for {name}: photos of at least two senders or two different things are needed.")
-        text = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in samples[name])
-        (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        write_lines(out / f"{name}.jsonl", samples[name])
     report = DataReport(
         whole,
         {name: len(part) for name, part in samples.items()},
@@ -158,8 +158,8 @@ def write_data(
         len(train) - len(apart),
     )
     (out / "report.json").write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shown = Random(seed).sample(samples["train"], min(SHOWN_SAMPLES, len(samples["train"])))
-    (out / "samples.html").write_text(page(shown), encoding="utf-8")
+    page_samples = Random(seed).sample(samples["train"], min(SHOWN_SAMPLES, len(samples["train"])))
+    (out / "samples.html").write_text(page(page_samples), encoding="utf-8")
     return report
 
 
@@ -172,7 +172,7 @@ def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[st
 
 
 def count(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """How often each value is the answer, by task; texts and forms are counted, not listed."""
+    """Counts of each answer by task; texts and forms are counted, not listed."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
         answers = [m["content"] for m in sample["messages"] if m["role"] == "assistant"]

@@ -1,4 +1,4 @@
-"""What is there on 4,408 photos and what is not: the annotations of ``finetune/annotations`` as rows and as targets.
+"""Details that are on 4,408 photos or are not: the annotations of ``finetune/annotations`` as rows and as targets.
 
 Details are there (``yes``), not settled by the photo (``maybe``) or absent (every other word). Rows of photos that are
 annotated twice hold the keys of both; of the others the closed attributes are filled from what stands beside.
@@ -6,8 +6,6 @@ annotated twice hold the keys of both; of the others the closed attributes are f
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +13,8 @@ from random import Random
 from typing import Any
 
 import yaml
+
+from finetune.data.files import read_lines
 
 ANNOTATIONS = Path(__file__).parents[1] / "annotations"
 FILES = ("clothing_cc0", "clothing_cc0_details", "clothing_cc0_further")
@@ -29,16 +29,11 @@ Row = dict[str, Any]
 
 def read_details(folder: Path) -> list[Row]:
     """Every annotated photo, ``image`` as the path under ``folder``; the order is that of the files."""
-    first, details, further = (_lines(name) for name in FILES)
+    first, details, further = (read_lines(ANNOTATIONS / f"{name}.jsonl.gz") for name in FILES)
     before = {row["image"]: row for row in first}
     rows = [{**before[row["image"]], **row, "label": before[row["image"]]["label"]} for row in details]
     rows += [_filled(row) for row in further]
     return [{**row, "image": str(folder / row["image"])} for row in rows]
-
-
-def _lines(name: str) -> list[Row]:
-    with gzip.open(ANNOTATIONS / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 def _filled(row: Mapping[str, Any]) -> Row:
@@ -77,7 +72,7 @@ def details_of(row: Mapping[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def second_parts(row: Mapping[str, Any]) -> list[str] | None:
-    """Where the second colour is, as names of ``PARTS``; empty where there is none, None where no name fits."""
+    """Places of the second colour, as names of ``PARTS``; empty where there is none, None where no name fits."""
     if len(row["c"]) < 2:
         return []
     place = (row["at"] or {}).get(row["c"][1], "")

@@ -26,8 +26,8 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
-LIKELY = 0.5  # of the claims are told as likely
-LEFT_OUT = 0.15  # of the claims that no text says stay in the prompt: who is told something says it
+LIKELY = 0.5  # of the claims are stated as likely
+LEFT_OUT = 0.15  # of the claims that no text states stay in the prompt: a writer uses what it is given
 KIND = ("category", NAME)
 READ_ONLY, READ = ("brand", "size", "text"), 0.3  # what only print says, and how many of such claims a prompt has
 EXAMPLES = 0.3  # share of prompts with texts of other listings
@@ -48,7 +48,7 @@ _PRIVATE = re.compile(r"^(?:I am selling (?:this|these)|This is an?|These are) "
 _SPEAKS = re.compile(r":|\b(?:this|these|that|it|its|you|your|we|our|is|are|was|will|can)\b", re.I)
 
 
-class Piece(NamedTuple):
+class ClaimSpan(NamedTuple):
     """Words of a text that say a claim: characters ``start`` to ``end``."""
 
     start: int
@@ -57,8 +57,8 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Known:
-    """What may be said of an item: its name and (attribute, value) claims."""
+class AllowedClaims:
+    """Claims that a text may make of an item: its name and (attribute, value) pairs."""
 
     name: str
     node: CategoryNode
@@ -75,31 +75,33 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     sentences = _about(listing["description"], node)
     claims = _drawn(_claims(listing, sentences, node, taxonomy), rng)
     item = settle(claims, taxonomy)
-    known = Known(item.noun, node, frozenset((c.attribute, c.value) for c in [*item.facts.values(), *item.details]))
-    title, description = stacked(listing["title"], known), _description(sentences, known)
+    allowed = AllowedClaims(
+        item.noun, node, frozenset((c.attribute, c.value) for c in [*item.facts.values(), *item.details])
+    )
+    title, description = claimed_part(listing["title"], allowed), _description(sentences, allowed)
     rendered = render(claims, taxonomy, key=str(rng.random()))
     if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
         closing = closers(taxonomy)
-        said = " ".join(s for s in SENTENCES.split(rendered.description) if s not in closing)
-        description = capital(_PRIVATE.sub("", said))
+        body = " ".join(s for s in SENTENCES.split(rendered.description) if s not in closing)
+        description = capital(_PRIVATE.sub("", body))
     fits = MIN_TITLE <= len(title.split()) <= MAX_TITLE and plain(description.rstrip(".")) != plain(title)
     if not fits or len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"
         return None
     texts: dict[TextField, str] = {"title": title, "description": description}
     if any(checked(text, name, claims, taxonomy)[0] != text for name, text in texts.items()):
         return None
-    shown = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
-    told = {p.claim for text in (title, description) for p in pieces(text, known)}
-    claims = [c for c in claims if c.attribute in KIND or (c.attribute, c.value) in told or rng.random() < LEFT_OUT]
-    own = f"{listing['title']}. {listing['description']}"
-    shown = [text for text in shown if text != own]  # it would hold the answer
-    others += [own, f"{rendered.title}. {rendered.description}"]
-    prompt = listing_prompt(claims, "", shown, DraftRequest(photos=()), taxonomy)
+    examples = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
+    stated = {p.claim for text in (title, description) for p in claim_spans(text, allowed)}
+    claims = [c for c in claims if c.attribute in KIND or (c.attribute, c.value) in stated or rng.random() < LEFT_OUT]
+    sellers_text = f"{listing['title']}. {listing['description']}"
+    examples = [text for text in examples if text != sellers_text]  # it would hold the answer
+    others += [sellers_text, f"{rendered.title}. {rendered.description}"]
+    prompt = listing_prompt(claims, "", examples, DraftRequest(photos=()), taxonomy)
     return Task(LISTING, prompt, f"{title}\n{description}")
 
 
 def _about(text: str, node: CategoryNode) -> list[str]:
-    """The sentences that begin with the thing; the others are advice and praise."""
+    """The sentences that begin with the item; the others are advice and praise."""
 
     def begins(sentence: str) -> bool:
         head = _JOINTS.split(sentence)[0]
@@ -108,16 +110,16 @@ def _about(text: str, node: CategoryNode) -> list[str]:
     return [s for line in text.splitlines() for s in SENTENCES.split(" ".join(line.split())) if begins(s)]
 
 
-def _description(sentences: Sequence[str], known: Known) -> str:
-    """Whole sentences, each of which says something new; the thing by the name that it has there."""
-    out, told = "", set[tuple[str, str]]()
+def _description(sentences: Sequence[str], allowed: AllowedClaims) -> str:
+    """Whole sentences, each of which states something new; the item by the name that it has there."""
+    out, stated = "", set[tuple[str, str]]()
     for whole in sentences:
-        names = _nouns(_JOINTS.split(whole)[0], known.node)
-        here = replace(known, name=max(names, key=len, default=known.name))
-        sentence = stacked(whole, here)
-        said = {p.claim for p in pieces(sentence, here)} - {(NAME, here.name)}
-        if said - told and (out or not _IT.match(sentence)) and len(f"{out} {sentence}".split()) <= MAX_WORDS:
-            out, told = f"{out} {sentence}.".strip(), told | said
+        names = _nouns(_JOINTS.split(whole)[0], allowed.node)
+        here = replace(allowed, name=max(names, key=len, default=allowed.name))
+        sentence = claimed_part(whole, here)
+        claims = {p.claim for p in claim_spans(sentence, here)} - {(NAME, here.name)}
+        if claims - stated and (out or not _IT.match(sentence)) and len(f"{out} {sentence}".split()) <= MAX_WORDS:
+            out, stated = f"{out} {sentence}.".strip(), stated | claims
     return out
 
 
@@ -125,10 +127,10 @@ def _claims(
     listing: Mapping[str, Any], sentences: Sequence[str], node: CategoryNode, taxonomy: Taxonomy
 ) -> list[Claim]:
     """All that the listing states and a text may say."""
-    given = listing.get("attributes") or {}
-    spoken = [a for a in taxonomy.in_text() if a.name in node.attributes and given.get(a.name)]
-    allowed = [a for a in spoken if not a.values or given[a.name] in {*a.values} - {*FIBRES, *a.unspoken}]
-    facts = [Claim(a.name, str(given[a.name])[:60]) for a in allowed]
+    attributes = listing.get("attributes") or {}
+    spoken = [a for a in taxonomy.in_text() if a.name in node.attributes and attributes.get(a.name)]
+    allowed = [a for a in spoken if not a.values or attributes[a.name] in {*a.values} - {*FIBRES, *a.unspoken}]
+    facts = [Claim(a.name, str(attributes[a.name])[:60]) for a in allowed]
     details = [d for d in load_details().read(". ".join(sentences)) if detail_forms()[d].fits(node)]
     name = max(_nouns(listing["title"], node), key=len, default=node.phrase)
     kind = [] if name == node.phrase else [Claim(NAME, name)]
@@ -136,10 +138,10 @@ def _claims(
 
 
 def _nouns(text: str, node: CategoryNode) -> list[str]:
-    """The words of a text that name a thing of this kind."""
+    """The words of a text that name an item of this kind."""
     nouns = load_lexicon().nouns
-    found = [m[0] for m in load_lexicon().noun_words.finditer(text.lower())]
-    return [w for w in found if node.name in (nouns.get(plain(w)) or nouns.get(plain(w).removesuffix("s")) or ())]
+    matches = [m[0] for m in load_lexicon().noun_words.finditer(text.lower())]
+    return [w for w in matches if node.name in (nouns.get(plain(w)) or nouns.get(plain(w).removesuffix("s")) or ())]
 
 
 def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
@@ -153,45 +155,45 @@ def _drawn(claims: Sequence[Claim], rng: Random) -> list[Claim]:
     return [*named, *(replace(c, status="check" if rng.random() < LIKELY else "certain") for c in [*colour, *rest])]
 
 
-def stacked(text: str, known: Known) -> str:
+def claimed_part(text: str, allowed: AllowedClaims) -> str:
     """A sentence of a catalogue, words before a noun and a list behind it, without what no claim covers.
 
-    Words go from before the noun, items from the list. "" where it does not begin with the thing.
+    Words go from before the noun, items from the list. "" where it does not begin with the item.
     """
     head, *rest = _JOINTS.split(text.strip(" .!-*"))
-    out = head if _IT.match(head) else _without(head, known)
-    if not _IT.match(out) and (_SPEAKS.search(out) or not any(p.claim[0] == NAME for p in pieces(out, known))):
+    out = head if _IT.match(head) else _without(head, allowed)
+    if not _IT.match(out) and (_SPEAKS.search(out) or not any(p.claim[0] == NAME for p in claim_spans(out, allowed))):
         return ""
     items, opener = [], ""
     for joint, item in zip(rest[::2], rest[1::2], strict=True):
         opener = joint if joint.strip(" ,") not in ("", "and") else opener
-        if "made" not in opener and not opener.strip(" ,").startswith("and") and _is_thing(item, known):
+        if "made" not in opener and not opener.strip(" ,").startswith("and") and _is_item(item, allowed):
             items.append(item.strip())
     if items:
         out += f" {_VERBS.get(out.lower(), 'with')} {listed(items)}"
-    return capital(_DOUBLE.sub(r"\1", _in_own_colours(out, known)))
+    return capital(_DOUBLE.sub(r"\1", _in_taxonomy_colours(out, allowed)))
 
 
-def _is_thing(item: str, known: Known) -> bool:
-    """Whether all of an item is known, and it ends in a thing: in no colour, and in no bare participle."""
-    own = pieces(item, known)
-    ends = bool(own) and own[-1].claim[0] not in ("colour", "colour2") and not _PARTICIPLE.search(item.strip())
-    return ends and not foreign_words(item, known) and not _SPEAKS.search(item)
+def _is_item(item: str, allowed: AllowedClaims) -> bool:
+    """True where claims cover all of a list's item, and it ends in a noun: in no colour, and in no bare participle."""
+    spans = claim_spans(item, allowed)
+    ends = bool(spans) and spans[-1].claim[0] not in ("colour", "colour2") and not _PARTICIPLE.search(item.strip())
+    return ends and not unclaimed_words(item, allowed) and not _SPEAKS.search(item)
 
 
-def _in_own_colours(text: str, known: Known) -> str:
+def _in_taxonomy_colours(text: str, allowed: AllowedClaims) -> str:
     """A shade in the taxonomy's words, as the prompt says it; large where it was."""
-    for piece in reversed(pieces(text, known)):
-        words, (attribute, value) = text[piece.start : piece.end], piece.claim
+    for span in reversed(claim_spans(text, allowed)):
+        words, (attribute, value) = text[span.start : span.end], span.claim
         if attribute in ("colour", "colour2") and plain(words) not in (plain(value), f"{value} blue"):
-            ours = value.replace("-", " ")
-            text = text[: piece.start] + (ours.title() if words.istitle() else ours) + text[piece.end :]
+            colour = value.replace("-", " ")
+            text = text[: span.start] + (colour.title() if words.istitle() else colour) + text[span.end :]
     return text
 
 
-def _without(words: str, known: Known) -> str:
+def _without(words: str, allowed: AllowedClaims) -> str:
     """Without foreign words, and without what only joined them to others."""
-    gone = {m.start() for m in foreign_words(words, known)}
+    gone = {m.start() for m in unclaimed_words(words, allowed)}
     tokens = [m for m in re.finditer(r"\S+", words) if not any(m.start() <= at < m.end() for at in gone)]
     out: list[str] = []
     for token, follows in zip(tokens, [*tokens[1:], None], strict=False):
@@ -201,26 +203,26 @@ def _without(words: str, known: Known) -> str:
     return " ".join(out).strip(" ,&-")
 
 
-def pieces(text: str, known: Known) -> list[Piece]:
-    """Where the text says a claim of ``known`` or names the item, without overlaps, the longest first."""
+def claim_spans(text: str, allowed: AllowedClaims) -> list[ClaimSpan]:
+    """Spans that state a claim of ``allowed`` or name the item, without overlaps, the longest first."""
     lexicon, low = load_lexicon(), text.lower()
     matches: list[tuple[re.Match[str], tuple[str, str]]] = []
     for match in lexicon.phrases.finditer(low):
         for attribute, values in lexicon.meaning(match[0]).items():
             names = ("colour", "colour2") if attribute == "colour" else (attribute,)
-            matches += [(match, (n, v)) for n in names for v in values if (n, v) in known.claims]
-    for attribute, value in known.claims:
+            matches += [(match, (n, v)) for n in names for v in values if (n, v) in allowed.claims]
+    for attribute, value in allowed.claims:
         if attribute == "detail":
             matches += [(m, (attribute, value)) for m in load_details().patterns[value].finditer(low)]
         elif attribute in ("text", "brand"):
             matches += [(m, (attribute, value)) for m in re.finditer(rf"\W?{re.escape(value.lower())}\W?", low)]
-    name = re.escape(plain(known.name)).replace(r"\ ", r"[\s-]")
-    matches += [(m, (NAME, known.name)) for m in re.finditer(rf"\b{name}\b", low)]
-    every = [Piece(_edge(text, m.start(), -1), _edge(text, m.end(), 1), claim) for m, claim in matches]
-    chosen: list[Piece] = []
-    for piece in sorted(every, key=lambda p: (p.start - p.end, *p)):
-        if all(piece.end <= other.start or other.end <= piece.start for other in chosen):
-            chosen.append(piece)
+    name = re.escape(plain(allowed.name)).replace(r"\ ", r"[\s-]")
+    matches += [(m, (NAME, allowed.name)) for m in re.finditer(rf"\b{name}\b", low)]
+    every = [ClaimSpan(_edge(text, m.start(), -1), _edge(text, m.end(), 1), claim) for m, claim in matches]
+    chosen: list[ClaimSpan] = []
+    for span in sorted(every, key=lambda p: (p.start - p.end, *p)):
+        if all(span.end <= other.start or other.end <= span.start for other in chosen):
+            chosen.append(span)
     return sorted(chosen)
 
 
@@ -231,7 +233,7 @@ def _edge(text: str, at: int, step: int) -> int:
     return at
 
 
-def foreign_words(text: str, known: Known) -> list[re.Match[str]]:
+def unclaimed_words(text: str, allowed: AllowedClaims) -> list[re.Match[str]]:
     """The words of meaning in a text that no claim of ``known`` covers."""
-    said, meant = pieces(text, known), [m for m in WORD.finditer(text) if m[0].lower() not in FRAME]
-    return [m for m in meant if not any(p.start < m.end() and m.start() < p.end for p in said)]
+    spans, meant = claim_spans(text, allowed), [m for m in WORD.finditer(text) if m[0].lower() not in FRAME]
+    return [m for m in meant if not any(p.start < m.end() and m.start() < p.end for p in spans)]

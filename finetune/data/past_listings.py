@@ -26,14 +26,14 @@ from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
 
 LABEL_LINES = 2  # of a label's words on a photo, for it to show one
-MOST_READ = 200  # further photos of a table that are read for this: half a second each, and few labels teach enough
+MAX_READ = 200  # further photos of a table that are read for this: half a second each, and few labels teach enough
 LABEL_QUESTIONS = 4  # about a photo that answers none
 VARIANTS = 2  # prompts drawn of each listing's texts
 UNNAMED = "one seller"  # whose name the table does not say
 
 
 def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[list[dict[str, Any]], Report]:
-    """Rows ``{image, sender_id, item, listing, role, more}``, one a photo, and what became of the table's rows.
+    """Rows ``{image, sender_id, item, listing, role, more}``, one a photo, and the report of the table's rows.
 
     role: ``cover`` of a listing's first photo, whose ``more`` are the others; of these ``label`` or ``side``.
     The photos pass intake and are written to ``out/photos``, so that ``out`` can be taken elsewhere as it is.
@@ -45,20 +45,20 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
     for group in chunks(catalogue.rows(), BATCH):
         files = find_photos([row for row in group if isinstance(row, PlainRow)], catalogue, fetcher)
         for row in group:
-            made = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
-            if isinstance(made, RowProblem):
-                report.add([made], [])
+            outcome = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
+            if isinstance(outcome, RowProblem):
+                report.add([outcome], [])
             else:
                 report.add([], [True])
-                rows += made
+                rows += outcome
     return rows, report
 
 
 class LabelFinder:
-    """Says whether a photo shows a label; after ``MOST_READ`` photos it says no."""
+    """Finds labels on photos; after ``MAX_READ`` photos it finds none."""
 
     def __init__(self) -> None:
-        self.reader, self.left = Reader(), MOST_READ
+        self.reader, self.left = Reader(), MAX_READ
 
     def __call__(self, image: Image.Image) -> bool:
         if not self.left:
@@ -78,8 +78,8 @@ def _photo_rows(
         photos = read_some(files, intake)
     except ValueError as error:
         return RowProblem(row.place, "none of its photos can be used", str(error))
-    said = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
-    listing = {**said, "description": row.description}
+    stated = {"category": row.category, "attributes": dict(row.attributes), "title": row.title}
+    listing = {**stated, "description": row.description}
     item = f"{row.seller_id}:{row.listing_id}"
     rows: list[dict[str, Any]] = []
     for number, photo in enumerate(photos):
@@ -88,7 +88,7 @@ def _photo_rows(
         role = "cover" if not number else "label" if labels(photo.image) else "side"
         sender = row.seller_id or UNNAMED
         rows.append({"image": str(file), "sender_id": sender, "item": item, "listing": listing, "role": role})
-    rows[0]["more"] = [made["image"] for made in rows[1:]]
+    rows[0]["more"] = [further["image"] for further in rows[1:]]
     return rows
 
 
@@ -100,12 +100,12 @@ def listing_tasks(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, o
     node = taxonomy.categories.get(listing["category"])
     if node is None:
         return []
-    given = listing.get("attributes") or {}
+    attributes = listing.get("attributes") or {}
     asked = [Task("category", prompts.CATEGORY, node.phrase)] if node.tuned else []
-    shown = [a for a in taxonomy.schema(node.name) if a.can_be("seen") and given.get(a.name) in a.values]
-    asked += [Task(a.name, prompts.attribute_question(a), given[a.name]) for a in shown]
+    visible = [a for a in taxonomy.schema(node.name) if a.can_be("seen") and attributes.get(a.name) in a.values]
+    asked += [Task(a.name, prompts.attribute_question(a), attributes[a.name]) for a in visible]
     rng.shuffle(asked)  # each is asked of the photo alone when it serves
-    asked.append(form_task(node.name, {a.name: given[a.name] for a in shown}, taxonomy))
+    asked.append(form_task(node.name, {a.name: attributes[a.name] for a in visible}, taxonomy))
     safe = not find_contacts(f"{listing['title']}\n{listing['description']}")
     written = [listing_task(listing, taxonomy, rng, others) for _ in range(VARIANTS if safe else 0)]
     return [*asked, *filter(None, written)]
@@ -115,6 +115,6 @@ def unanswered(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random) -> l
     """Questions that a photo of nothing but a label leaves open: without them a model forgets to say ``unknown``."""
     if listing["category"] not in taxonomy.categories:
         return []
-    seen = [a for a in taxonomy.schema(listing["category"]) if a.values and a.knowable_by == ("seen",)]
-    asked = rng.sample(seen, min(LABEL_QUESTIONS, len(seen)))
+    visible = [a for a in taxonomy.schema(listing["category"]) if a.values and a.knowable_by == ("seen",)]
+    asked = rng.sample(visible, min(LABEL_QUESTIONS, len(visible)))
     return [Task(a.name, prompts.attribute_question(a), prompts.UNKNOWN) for a in asked]

@@ -1,8 +1,9 @@
-"""What is kept for validation: whole senders, since similar garments recur within one; of one sender, whole items."""
+"""Splits for validation: by whole senders, since similar garments recur within one; of one sender, by whole items."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,12 +38,20 @@ def split_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]],
 def split_items(
     rows: Sequence[Mapping[str, Any]], groups: Sequence[str], share: float = VALIDATION_SHARE
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(training rows, validation rows) by the group of each row; one group at least is kept, and one is taught."""
+    """(training rows, validation rows) by the group of each row; each side has one group at least."""
     names = sorted(set(groups), key=_place)
-    kept: set[str] = set()
+    held_out: set[str] = set()
     for name in names[:-1]:
-        if sum(group in kept for group in groups) >= share * len(rows):
+        if sum(group in held_out for group in groups) >= share * len(rows):
             break
-        kept.add(name)
-    train = [dict(row) for row, group in zip(rows, groups, strict=True) if group not in kept]
-    return train, [dict(row) for row, group in zip(rows, groups, strict=True) if group in kept]
+        held_out.add(name)
+    train = [dict(row) for row, group in zip(rows, groups, strict=True) if group not in held_out]
+    return train, [dict(row) for row, group in zip(rows, groups, strict=True) if group in held_out]
+
+
+def sender_folds(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
+    """The fold of each row: senders whole, in turn by their numbers of rows."""
+    rows_of = Counter(row["sender_id"] for row in rows)
+    order = sorted(rows_of, key=lambda sender: (-rows_of[sender], str(sender)))
+    fold = {sender: number % count for number, sender in enumerate(order)}
+    return [fold[row["sender_id"]] for row in rows]

@@ -29,7 +29,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """How often each family is drawn for a photo (shares 0..1), and how often hints are wrong."""
+    """Shares (0..1) of a photo's questions by family, and of hints that are wrong."""
 
     attributes: int = 99  # asked of one photo at most; short sequences let the category come by more often
     always: tuple[str, ...] = ()  # asked of every photo, beside those; many values need more practice
@@ -52,7 +52,7 @@ def annotated_answer(row: Mapping[str, Any], attribute: Attribute) -> str | None
     return prompts.UNKNOWN  # "n/a" within a category that has the attribute
 
 
-def _answers(row: Mapping[str, Any], taxonomy: Taxonomy) -> list[tuple[Attribute, str]]:
+def visible_answers(row: Mapping[str, Any], taxonomy: Taxonomy) -> list[tuple[Attribute, str]]:
     """The attributes that a photo can show, each with its annotated answer."""
     asked = [a for a in taxonomy.schema(row["label"]) if a.values and a.can_be("seen")]
     return [(a, answer) for a in asked if (answer := annotated_answer(row, a)) is not None]
@@ -65,7 +65,7 @@ def photo_tasks(row: Mapping[str, Any], taxonomy: Taxonomy, plan: TaskPlan, rng:
         tasks.append(Task("category", prompts.CATEGORY, taxonomy.categories[row["label"]].phrase))
     answers = [
         (attribute, answer)
-        for attribute, answer in _answers(row, taxonomy)
+        for attribute, answer in visible_answers(row, taxonomy)
         if attribute.name != "colour2" or rng.random() <= plan.second_colour_share
     ]
     must = [pair for pair in answers if pair[0].name in plan.always]
@@ -83,12 +83,12 @@ def annotated_form(row: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
     """The whole form, filled in with what may be taught of the photo; none where the category is in doubt."""
     if not row.get("label_ok", True):
         return []
-    answers = {attribute.name: answer for attribute, answer in _answers(row, taxonomy)}
+    answers = {attribute.name: answer for attribute, answer in visible_answers(row, taxonomy)}
     return [form_task(row["label"], answers, taxonomy)]
 
 
 def form_task(category: str, answers: Mapping[str, str], taxonomy: Taxonomy) -> Task:
-    """What a model behind a server is asked of an item, and its JSON, without the keys that nobody can answer."""
+    """The form that a model behind a server fills in, and its JSON, without the keys that nobody can answer."""
     form = {"category": prompts.leaf_answers(taxonomy)[category], **answers}
     return Task(FORM, prompts.form(taxonomy), json.dumps(form, ensure_ascii=False))
 

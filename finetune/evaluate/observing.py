@@ -1,4 +1,4 @@
-"""What every source observes on annotated photos, kept by photo: an evaluation then only decides, again and again."""
+"""Observations of annotated photos by every source, stored by photo: an evaluation then only decides."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Observer:
 
     Args:
         parts: loads the sources; called when a photo has to be observed that was not before.
-        file: where observations are kept; its name should change with the weights (``weights_stamp``).
+        file: where observations are stored; its name should change with the weights (``weights_stamp``).
     """
 
     def __init__(self, parts: Callable[[], PipelineParts], file: Path) -> None:
@@ -71,7 +71,7 @@ class Observer:
         return self._parts
 
     def observe(self, rows: Sequence[Row], report: Callable[[str], None] = print) -> list[ObservedPhoto]:
-        """Of each photo, in order; what the file holds is not observed again."""
+        """Observations of each photo, in order; what the file holds is not observed again."""
         todo = [row for row in rows if Path(row["image"]).name not in self._cache]
         for number, row in enumerate(todo, 1):
             self._cache.put(self._observed(row))

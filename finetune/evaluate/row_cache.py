@@ -1,4 +1,4 @@
-"""Rows of a JSONL file by key: what was worked out is kept, so that an interrupted run goes on where it was."""
+"""Rows of a JSONL file by key: what was computed is stored, so that an interrupted run goes on where it was."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def number_words() -> frozenset[str]:
 
 
 def guess_kind(text: str) -> str:
-    """Which variations suit a contact that carries no kind: phone, email, messenger or contact (left as it is)."""
+    """The kind of a contact that carries none: phone, email, messenger or contact (which is not varied)."""
     digits = sum(unicodedata.digit(c, -1) >= 0 for c in text)
     letters = sum(c.isalpha() for c in text)
     if digits >= 6 and letters <= 3:
@@ -211,11 +211,11 @@ class Augmenter:
         slots |= {"One": one.title(), "Word": word.title(), "street": phrases.fill("{S}", rng).lower()}
         patterns = [pattern.format(**slots) for pattern in WORDS["handles"]]
         others = [_other_letters(text, rng) for text in (f"{one}{sep}{word}", like, like)]
-        made = rng.choice([*patterns, *others]) or one
+        name = rng.choice([*patterns, *others]) or one
         if rng.random() < 0.1:
-            made = made.translate(str.maketrans({"e": "3", "o": "0", "i": "1"}))
-        made = made.title() if rng.random() < 0.08 else made
-        return ("@" if like.startswith("@") else "") + str(made).lstrip("@")
+            name = name.translate(str.maketrans({"e": "3", "o": "0", "i": "1"}))
+        name = name.title() if rng.random() < 0.08 else name
+        return ("@" if like.startswith("@") else "") + str(name).lstrip("@")
 
     def email(self) -> str:
         """A made-up address, plain or in a disguise."""
@@ -226,8 +226,8 @@ class Augmenter:
             domain = f"{one}{sep}{two}.{rng.choice(WORDS['endings'])}"
         if rng.random() < 0.4:
             return f"{name}@{domain}"
-        made = name + rng.choice(WORDS["at"]) + domain.replace(".", rng.choice(WORDS["dot"]))
-        return " ".join(made) if rng.random() < 0.06 else made
+        address = name + rng.choice(WORDS["at"]) + domain.replace(".", rng.choice(WORDS["dot"]))
+        return " ".join(address) if rng.random() < 0.06 else address
 
 
 def redigit(text: str, rng: random.Random, *, keep_zero: bool = False) -> str:

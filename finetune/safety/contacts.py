@@ -9,7 +9,6 @@ and float16 weights and settings in one safetensors file, and a line of figures 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
 import random
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from finetune.data.files import read_lines
 from finetune.safety import goods
 from finetune.safety.augment import Augmenter, Row, number_words
 from finetune.safety.network import Bags, NetworkConfig, TaggerNetwork, bag_tensors
@@ -51,11 +51,6 @@ _LIKE_CONTACTS = re.compile(
 )
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a set file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def plain(row: dict[str, Any]) -> Row:
     """A set's row as text and spans."""
     return row["text"], [(c["start"], c["end"], c["kind"]) for c in row["contacts"]]
@@ -63,9 +58,7 @@ def plain(row: dict[str, Any]) -> Row:
 
 def captions() -> list[str]:
     """Ordinary titles and descriptions."""
-    with gzip.open(CAPTIONS, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    return [row[key] for row in rows for key in ("title", "description") if row.get(key)]
+    return [row[key] for row in read_lines(CAPTIONS) for key in ("title", "description") if row.get(key)]
 
 
 def goods_texts() -> list[str]:
@@ -195,18 +188,18 @@ class Predictions:
         result = Counter[str]()
         for row, (folded, tokens, marks, probabilities) in zip(self.rows, self.parts, strict=True):
             matches = decode(tokens, probabilities, self.tagger.classes, threshold, min(extend, threshold))
-            found = merge(folded, [*matches, *(m for m in marks if m[0] != "domain")])
-            inside = {i for s in found for i in range(s.start, s.end)}
+            spans = merge(folded, [*matches, *(m for m in marks if m[0] != "domain")])
+            inside = {i for s in spans for i in range(s.start, s.end)}
             for contact in row["contacts"]:
                 marks_of = [i for i in range(contact["start"], contact["end"]) if row["text"][i].isalnum()]
                 result["matched"] += sum(i in inside for i in marks_of) >= 0.9 * len(marks_of)
                 result["contacts"] += 1
-            result["spans"] += len(found)
+            result["spans"] += len(spans)
             result["right"] += sum(
-                any(s.start < c["end"] and c["start"] < s.end for c in row["contacts"]) for s in found
+                any(s.start < c["end"] and c["start"] < s.end for c in row["contacts"]) for s in spans
             )
             result["clean"] += not row["contacts"]
-            result["alarms"] += not row["contacts"] and bool(found)
+            result["alarms"] += not row["contacts"] and bool(spans)
         return result
 
 
@@ -240,15 +233,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args(argv)
-    rows = [row for name in ("train", "development") for row in read_rows(SETS / f"{name}.jsonl")]
+    rows = [row for name in ("train", "development") for row in read_lines(SETS / f"{name}.jsonl")]
     ordinary, words = [*captions(), *goods_texts()], number_words()
     networks, unseen = list[TaggerNetwork](), list[Predictions]()
     for seed, author in enumerate(AUTHORS):
         training = [row for row in rows if row["author"] != author]
         clean = [row["text"] for row in training if not row["contacts"]]
-        shown = [(plain(row), SHARES[row["author"]]) for row in training]
-        shown += [((text, []), 1.0) for text in random.Random(seed).sample(ordinary, 5_000)]
-        networks.append(train_network(shown, [*clean, *ordinary[:3_000]], epochs=args.epochs, seed=seed, words=words))
+        samples = [(plain(row), SHARES[row["author"]]) for row in training]
+        samples += [((text, []), 1.0) for text in random.Random(seed).sample(ordinary, 5_000)]
+        networks.append(train_network(samples, [*clean, *ordinary[:3_000]], epochs=args.epochs, seed=seed, words=words))
         save(networks[-1:], _settings(1, args.epochs, words), args.out)
         unseen.append(Predictions([row for row in rows if row["author"] == author], Tagger(args.out)))
     threshold, extend = choose(unseen)

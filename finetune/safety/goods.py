@@ -8,7 +8,6 @@ that are written are learned from all rows of the training and the development s
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
+from finetune.data.files import read_lines
 from listing.observe.printed.brands import brand_names
 from listing.safety.prohibited_goods import (
     THRESHOLDS_FILE,
@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How it is learned.
+    """Settings of the training.
 
     strength: inverse of the regularisation. guilty, near: weights of rows of the group, and of allowed ones.
     near_misses: share of allowed rows that may be reviewed. precision: of what is refused. sentence: how far above
@@ -63,14 +63,13 @@ class Recipe:
 def read_rows(folder: Path = SETS) -> list[Row]:
     """Rows of the training sets, of what is in the catalogue already, and of the development set."""
     train, disguised, development = (
-        [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("train", "disguised", "development")
+        read_lines(folder / f"{name}.jsonl") for name in ("train", "disguised", "development")
     )
     train += disguised
-    known = {row["text"].casefold() for row in train}
+    texts = {row["text"].casefold() for row in train}
     for category, text in catalogue():
-        if text.casefold() not in known:
-            known.add(text.casefold())
+        if text.casefold() not in texts:
+            texts.add(text.casefold())
             train.append(
                 {"author": "catalogue", "group": "ok", "category": category, "text": text, "prohibited": False}
             )
@@ -81,8 +80,7 @@ def catalogue() -> Iterator[tuple[str | None, str]]:
     """Honest texts by category: a thousand listings of the index's sample, whole or in part, the names of all
     categories, alone and in the shortest of texts, and every brand's name.
     """
-    with gzip.open(SAMPLE_FOLDER / "listings.jsonl.gz", "rt", encoding="utf-8") as file:
-        listings = [json.loads(line) for line in file]
+    listings = read_lines(SAMPLE_FOLDER / "listings.jsonl.gz")
     random.Random(5).shuffle(listings)
     for number, listing in enumerate(listings[:1_000]):
         title, _, description = listing["text"].partition("\n")
@@ -100,10 +98,10 @@ def catalogue() -> Iterator[tuple[str | None, str]]:
 
 def inverse_frequency(rows: Sequence[Row], buckets: int = BUCKETS) -> np.ndarray:
     """Smoothed inverse document frequency of each bucket: float16 [buckets]."""
-    seen = np.zeros(buckets)
+    counts = np.zeros(buckets)
     for row in rows:
-        seen[np.unique(vector(row["text"], np.ones(buckets)).buckets)] += 1
-    return (np.log((1 + len(rows)) / (1 + seen)) + 1).astype(np.float16)
+        counts[np.unique(vector(row["text"], np.ones(buckets)).buckets)] += 1
+    return (np.log((1 + len(rows)) / (1 + counts)) + 1).astype(np.float16)
 
 
 def matrix(rows: Sequence[Row], idf: np.ndarray) -> csr_matrix:
@@ -121,13 +119,13 @@ def learn(rows: Sequence[Row], recipe: Recipe) -> GoodsModel:
     rows = [{**row, "text": spelling} for row in rows for spelling in spellings(row["text"])]
     groups, idf = load_groups(), inverse_frequency(rows)
     inputs, codes = matrix(rows, idf), np.array([row["group"] for row in rows])
-    near = np.where(codes == "ok", recipe.near, 1.0)
+    row_weights = np.where(codes == "ok", recipe.near, 1.0)
     weights, bias = np.zeros((len(idf), len(groups))), np.zeros(len(groups), np.float32)
     for column, group in enumerate(groups):
         model = LogisticRegression(
             C=recipe.strength, class_weight={0: 1, 1: recipe.guilty}, solver="liblinear", random_state=recipe.seed
         )
-        model.fit(inputs, codes == group.code, sample_weight=near)
+        model.fit(inputs, codes == group.code, sample_weight=row_weights)
         weights[:, column], bias[column] = model.coef_[0], model.intercept_[0]
     scale = (np.abs(weights).max(axis=0) / 127).astype(np.float32)
     return GoodsModel(groups, np.rint(weights / scale).astype(np.int8), scale, idf, bias, 0.0, 0.0, 0.0)
@@ -140,40 +138,40 @@ def scores(model: GoodsModel, rows: Sequence[Row]) -> np.ndarray:
 
 def unseen_scores(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], np.ndarray]:
     """Rows of ``AUTHORS`` with scores of models that have not seen their author."""
-    judged, given = [], []
+    judged, row_scores = [], []
     for author in AUTHORS:
-        own = [row for row in rows if row["author"] == author]
+        author_rows = [row for row in rows if row["author"] == author]
         model = learn([row for row in rows if row["author"] != author], recipe)
-        judged += own
-        given.append(scores(model, own))
-    return judged, np.concatenate(given)
+        judged += author_rows
+        row_scores.append(scores(model, author_rows))
+    return judged, np.concatenate(row_scores)
 
 
-def thresholds(rows: Sequence[Row], given: np.ndarray, recipe: Recipe) -> tuple[float, float]:
+def thresholds(rows: Sequence[Row], row_scores: np.ndarray, recipe: Recipe) -> tuple[float, float]:
     """Scores from which on a text is refused (with the recipe's precision) and reviewed (its share of near-misses)."""
     guilty = np.array([row["prohibited"] for row in rows])
-    review = float(np.quantile(given[~guilty], 1 - recipe.near_misses))
-    order = np.argsort(-given)
+    review = float(np.quantile(row_scores[~guilty], 1 - recipe.near_misses))
+    order = np.argsort(-row_scores)
     precision = np.cumsum(guilty[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(precision >= recipe.precision)
-    refuse = float(given[order][enough[-1]]) if len(enough) else float("inf")
+    refuse = float(row_scores[order][enough[-1]]) if len(enough) else float("inf")
     return max(refuse, review) + recipe.caution, review + recipe.caution
 
 
-def figures(rows: Sequence[Row], given: np.ndarray, refuse: float, review: float) -> dict[str, float]:
+def figures(rows: Sequence[Row], row_scores: np.ndarray, refuse: float, review: float) -> dict[str, float]:
     """Recall of both levels together, of refusing, its precision, and shares of allowed rows that are flagged."""
     guilty = np.array([row["prohibited"] for row in rows])
     ordinary = np.array([row["group"] == "ordinary" for row in rows])
-    near = ~guilty & ~ordinary
+    is_near_miss = ~guilty & ~ordinary
     result = {
         "rows": len(rows),
-        "recall": float((given[guilty] >= review).mean()),
-        "refused": float((given[guilty] >= refuse).mean()),
-        "precision of refusing": float(guilty[given >= refuse].mean()),
-        "near-misses flagged": float((given[near] >= review).mean()),
+        "recall": float((row_scores[guilty] >= review).mean()),
+        "refused": float((row_scores[guilty] >= refuse).mean()),
+        "precision of refusing": float(guilty[row_scores >= refuse].mean()),
+        "near-misses flagged": float((row_scores[is_near_miss] >= review).mean()),
     }
     if ordinary.any():
-        result["ordinary flagged"] = float((given[ordinary] >= review).mean())
+        result["ordinary flagged"] = float((row_scores[ordinary] >= review).mean())
     return {name: round(value, 4) for name, value in result.items()}
 
 
@@ -185,20 +183,20 @@ def main() -> None:
     args = parser.parse_args()
     recipe = Recipe()
     rows = read_rows(args.sets)
-    judged, given = unseen_scores(rows, recipe)
-    refuse, review = thresholds(judged, given, recipe)
+    judged, row_scores = unseen_scores(rows, recipe)
+    refuse, review = thresholds(judged, row_scores, recipe)
     model = learn(rows, recipe)
     tensors = {"weights": model.weights, "scale": model.scale, "idf": model.idf, "bias": model.bias}
     save_file(tensors, args.out / WEIGHTS_FILE.name)
     limits = {"refuse": refuse, "review": review, "sentence": refuse + recipe.sentence}
     limits = {name: round(value, 4) for name, value in limits.items()}
     (args.out / THRESHOLDS_FILE.name).write_text(json.dumps(limits) + "\n", encoding="utf-8")
-    found = {"all": figures(judged, given, refuse, review)}
+    reports = {"all": figures(judged, row_scores, refuse, review)}
     for author in AUTHORS:
-        own = np.array([row["author"] == author for row in judged])
+        is_author = np.array([row["author"] == author for row in judged])
         rows_of = [row for row in judged if row["author"] == author]
-        found[f"author {author} left out"] = figures(rows_of, given[own], refuse, review)
-    print(json.dumps({**limits, "seed": recipe.seed, "figures": found}, indent=1))
+        reports[f"author {author} left out"] = figures(rows_of, row_scores[is_author], refuse, review)
+    print(json.dumps({**limits, "seed": recipe.seed, "figures": reports}, indent=1))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,6 @@ def bag_tensors(bags: Bags, drop: float = 0.0, rng: random.Random | None = None)
     offsets: list[int] = []
     for bag in bags:
         offsets.append(len(members))
-        kept = [m for m in bag if rng.random() >= drop] if rng and drop else bag
-        members.extend(kept or bag[:1])
+        remaining = [m for m in bag if rng.random() >= drop] if rng and drop else bag
+        members.extend(remaining or bag[:1])
     return torch.tensor(members), torch.tensor(offsets)

@@ -12,18 +12,18 @@ import yaml
 WORDS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
 
 
-def fill(template: str, rng: random.Random, **given: str) -> str:
+def fill(template: str, rng: random.Random, **slots: str) -> str:
     """Slots of a template replaced: given ones, word lists, {n} a number to 199, {d3} three digits, {y} a year."""
 
     def slot(match: re.Match[str]) -> str:
         name = match[1]
-        if name in given:
-            return given[name]
+        if name in slots:
+            return slots[name]
         if f"word_{name}" in WORDS:
-            made_up = name in "SGRNT" and rng.random() < 0.4
+            invented = name in "SGRNT" and rng.random() < 0.4
             return (
                 "".join(rng.choice(WORDS["syllables"]) for _ in range(rng.choice((2, 2, 3)))).title()
-                if made_up
+                if invented
                 else rng.choice(WORDS[f"word_{name}"])
             )
         if name == "n":
@@ -45,7 +45,7 @@ def address(rng: random.Random) -> tuple[str, str]:
 
 
 def messenger(rng: random.Random) -> tuple[str, str]:
-    """What stands before and after the handle in a phrase that offers it."""
+    """The words before and after the handle in a phrase that offers it."""
     before, after = rng.choice(WORDS["messenger"]).replace("{p}", rng.choice(WORDS["networks"])).split("{h}")
     return before, after
 

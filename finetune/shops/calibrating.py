@@ -1,4 +1,4 @@
-"""One calibration of all that is heard on a shop's things: towers, heads, past listings, by listings kept apart."""
+"""One calibration of all sources on a shop's items: towers, heads, past listings, by listings held out."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def fit(listings: Sequence[Observed], questions: Sequence[str], taxonomy: Taxono
         if question == "category":
             weights = {GENERAL: 0.0, **weights}
         tops = [(best(d), case) for case, d in pool]
-        least = threshold([(p, int(value in case.truths)) for (value, p), case in tops], PRECISION)
-        fitted[question] = QuestionCalibration(weights=weights, threshold=least)
+        limit = threshold([(p, int(value in case.truths)) for (value, p), case in tops], PRECISION)
+        fitted[question] = QuestionCalibration(weights=weights, threshold=limit)
     return Calibration(questions=fitted)
 
 
@@ -78,7 +78,7 @@ def cases_of(listings: Sequence[Observed], question: str, taxonomy: Taxonomy, ba
 
 
 def sources_of(listing: Observed, question: str, taxonomy: Taxonomy, base: Calibration) -> dict[str, Distribution]:
-    """What each source says of a question, as decisions hear it."""
+    """Each source's distribution over a question's answers, as decisions weigh it."""
     views = Views(listing.observations, 1)
     if question == "category":
         return shop_votes(views, taxonomy, base.range)
@@ -108,11 +108,11 @@ def answers(
 ) -> list[Answer]:
     """The pool's answer to a question about each listing that states one."""
     weights = calibration.of(question).weights
-    found = []
+    out = []
     for case in cases_of(listings, question, taxonomy, base) if any(weights.values()) else ():
         if pool := combine(case.sources, weights):
-            found.append(Answer(case.row["listing"], *best(pool), next(iter(case.truths))))
-    return found
+            out.append(Answer(case.row["listing"], *best(pool), next(iter(case.truths))))
+    return out
 
 
 def cross_fitted(
@@ -124,6 +124,6 @@ def cross_fitted(
     for here, other in ((halves[0], halves[1]), (halves[1], halves[0])):
         calibration = fit(other, questions, taxonomy, base)
         for question in questions:
-            least = calibration.of(question).threshold
-            out[question] += [(a, a.p >= least) for a in answers(here, question, taxonomy, base, calibration)]
+            limit = calibration.of(question).threshold
+            out[question] += [(a, a.p >= limit) for a in answers(here, question, taxonomy, base, calibration)]
     return out

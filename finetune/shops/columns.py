@@ -1,4 +1,4 @@
-"""A table's words as a shop's own: its kinds of things, and which of its columns answer a question about them."""
+"""A table's words as a shop's: its kinds of items, and which of its columns answer a question about them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from finetune.errors import DataError
 from rag_index.imports.catalogue import Catalogue, RowReader
 from rag_index.imports.cells import stated
 from rag_index.imports.columns import plain_name
-from rag_index.imports.glossary import DROP, NONE
+from rag_index.imports.glossary import DROP, NONE, Entry
 from rag_index.imports.products import one_row_each
 from rag_index.imports.tables import RawRow, read_rows
 
-MOST_VALUES = 60  # of a column that answers a closed question
-LEAST_ROWS = 20  # that state a value, for a column to be one
-LEAST_SHARE = 0.2  # of all rows
+MAX_VALUES = 60  # of a column that answers a closed question
+MIN_ROWS = 20  # that state a value, for a column to be one
+MIN_SHARE = 0.2  # of all rows
 ROWS_A_VALUE = 8  # on average: of a column with fewer, each value is nearly a row's own
-MOST_LETTERS = 40
-MOST_ALIKE = 0.98  # share of one value, from which on a column says nothing
+MAX_LETTERS = 40
+MAX_ALIKE = 0.98  # share of one value, from which on a column says nothing
 
 
 @dataclass
 class Kind:
-    """One word for a kind of thing: rows, the wider word that most of them state, and words of their titles."""
+    """One word for a kind of item: rows, the wider word that most of them state, and words of their titles."""
 
     rows: int = 0
     groups: Counter[str] = field(default_factory=Counter)
@@ -36,7 +36,7 @@ class Kind:
 
 @dataclass
 class ShopColumns:
-    """What a table says: word -> kind; attribute -> value -> rows; attribute -> its column; brands; sellers; remarks.
+    """A table's words: word -> kind; attribute -> value -> rows; attribute -> its column; brands; sellers; remarks.
 
     Attributes that are ours keep our name, others have that of their column.
     """
@@ -57,8 +57,7 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
     for row in one_row_each(read_rows(catalogue.path)):
         reader = RowReader(row.cells, catalogue.columns) if isinstance(row, RawRow) else None
         word = reader.category() if reader else ""
-        entry = catalogue.glossary.categories.get(word)
-        if reader is None or not word or (entry is not None and entry.sure and entry.internal == DROP):
+        if reader is None or not word or _is_dropped(catalogue.glossary.categories.get(word)):
             continue
         kind = table.kinds[word]
         table.rows, kind.rows = table.rows + 1, kind.rows + 1
@@ -76,18 +75,28 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
                 by_kind[name].setdefault(word, Counter())[value] += 1
     table.columns = names
     _check_kinds(table, catalogue.path.name)
-    for name in list(table.values):
-        ours = name in catalogue.vocabulary.values
-        reason = unusable(table.values[name], table.rows, ours)
-        if reason is None and not ours and _follows(by_kind[name].values()):
-            reason = "it follows from what a thing is"
-        if reason is not None:
-            table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
-            del table.values[name]
+    _drop_unusable(table, by_kind, catalogue)
     for word, kind in table.kinds.items():
         kind.states = Counter({name: by_kind[name].get(word, Counter()).total() for name in table.values})
     table.kinds, table.values = dict(table.kinds), dict(table.values)
     return table
+
+
+def _is_dropped(entry: Entry | None) -> bool:
+    """True for a category whose rows a person left out."""
+    return entry is not None and entry.sure and entry.internal == DROP
+
+
+def _drop_unusable(table: ShopColumns, by_kind: Mapping[str, dict[str, Counter[str]]], catalogue: Catalogue) -> None:
+    """Take out the columns that answer no closed question, each with a remark."""
+    for name in list(table.values):
+        is_ours = name in catalogue.vocabulary.values
+        reason = unusable(table.values[name], table.rows, is_ours)
+        if reason is None and not is_ours and _follows(by_kind[name].values()):
+            reason = "it follows from what an item is"
+        if reason is not None:
+            table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
+            del table.values[name]
 
 
 def no_vectors(words: Sequence[str]) -> np.ndarray:
@@ -126,24 +135,24 @@ def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
     """Why a column answers no closed question; None where it does. ours: the question is one of ours, and closed."""
     count = sum(values.values())
     frequent = [value for value, n in values.items() if n > 1]
-    if count < max(LEAST_ROWS, LEAST_SHARE * rows):
+    if count < max(MIN_ROWS, MIN_SHARE * rows):
         return f"only {count} of {rows} rows state it"
     if all(not any(c.isalpha() for c in value) for value in values):
         return "its values are numbers"
     if len(values) > count / 2 and not ours:
         return "nearly every row has a value of its own, as ids and texts have"
-    if len(frequent) > MOST_VALUES or (count / len(values) < ROWS_A_VALUE and not ours):
+    if len(frequent) > MAX_VALUES or (count / len(values) < ROWS_A_VALUE and not ours):
         return f"it has {len(values)} values, and is read as free text"
-    if max(map(len, frequent)) > MOST_LETTERS:
+    if max(map(len, frequent)) > MAX_LETTERS:
         return "its values are texts"
-    if max(values.values()) > MOST_ALIKE * count or len(frequent) < 2:
+    if max(values.values()) > MAX_ALIKE * count or len(frequent) < 2:
         return "nearly all rows say the same"
     return None
 
 
 def _follows(by_kind: Collection[Counter[str]]) -> bool:
-    """Whether all rows of a kind say the same, whichever kind it is."""
-    return sum(max(values.values()) for values in by_kind) >= MOST_ALIKE * sum(values.total() for values in by_kind)
+    """True where all rows of a kind state the same, whichever kind it is."""
+    return sum(max(values.values()) for values in by_kind) >= MAX_ALIKE * sum(values.total() for values in by_kind)
 
 
 def _check_kinds(table: ShopColumns, name: str) -> None:

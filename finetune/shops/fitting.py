@@ -12,7 +12,7 @@ from listing.observe.heads import Heads
 AXES = 512
 PENALTY = 0.05  # C of scikit-learn, for features of mean square 1
 FOLDS = 5
-LEAST_EXAMPLES = 2  # photos of a value, for a head to have it
+MIN_EXAMPLES = 2  # photos of a value, for a head to have it
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,12 @@ def _fit(inputs: np.ndarray, answers: np.ndarray) -> tuple[list[str], np.ndarray
     from sklearn.linear_model import LogisticRegression
 
     names, counts = np.unique(answers, return_counts=True)
-    kept = [n for n, c in zip(names.tolist(), counts, strict=True) if n and c >= LEAST_EXAMPLES]
-    rows = np.isin(answers, kept)
-    if len(kept) < 2:
-        return kept, np.zeros((inputs.shape[1] + 1, len(kept)), np.float32)
+    frequent = [n for n, c in zip(names.tolist(), counts, strict=True) if n and c >= MIN_EXAMPLES]
+    rows = np.isin(answers, frequent)
+    if len(frequent) < 2:
+        return frequent, np.zeros((inputs.shape[1] + 1, len(frequent)), np.float32)
     model = LogisticRegression(C=PENALTY, max_iter=200, tol=1e-3).fit(inputs[rows], answers[rows])
     weights = np.vstack([model.coef_.T, model.intercept_])
-    if len(kept) == 2:  # one score: for the second of the two
+    if len(frequent) == 2:  # one score: for the second of the two
         weights = np.hstack([np.zeros_like(weights), weights])
     return model.classes_.tolist(), weights.astype(np.float32)

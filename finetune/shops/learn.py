@@ -19,7 +19,6 @@ from finetune.shops.report import write_report
 from finetune.shops.table import Table
 from finetune.shops.titles import title_pattern
 from listing.calibration import FILE, Calibration
-from listing.intake.photos import intake
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads
@@ -35,16 +34,16 @@ from rag_index.imports.importer import Import
 
 CATEGORY = "category"
 SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
-MOST_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
-LEAST_LISTINGS = 20
-LEAST_BRAND = 2  # rows of a brand, for print to be read against it
-_KNOWN_AS = Path("/shop")  # no place: what is known of all tables of a shop is kept in one file
+MAX_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
+MIN_LISTINGS = 20
+MIN_BRAND_ROWS = 2  # rows of a brand, for print to be read against it
+_SHARED_TABLE = Path("/shop")  # no place: all tables of a shop share one file of imported rows
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What came of it: the version's folder, and the questions that have a head."""
+    """Result of learning: the version's folder, and the questions that have a head."""
 
     version: Path
     listings: int
@@ -68,18 +67,18 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         taxonomy = load_taxonomy(version / TAXONOMY)
         (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
-        made = Import(
+        importer = Import(
             _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-            features=observer.features, store_as=_KNOWN_AS,
+            features=observer.features, store_as=_SHARED_TABLE,
         )  # fmt: skip
-        rows = made.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
-        if rows.usable < LEAST_LISTINGS:
+        rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
+        if rows.usable < MIN_LISTINGS:
             why = "; ".join(line.strip() for line in rows.lines())
-            raise DataError(f"{table.path.name} has too few rows to learn from, {LEAST_LISTINGS} are needed: {why}")
-        rag_index.build(made.records(), version / INDEX, encoders.info, contact_check=made.check)
+            raise DataError(f"{table.path.name} has too few rows to learn from, {MIN_LISTINGS} are needed: {why}")
+        rag_index.build(importer.records(), version / INDEX, encoders.info, contact_check=importer.check)
         questions = [CATEGORY, *words.values]
-        share = MOST_LISTINGS / rows.usable
-        listings = [listing for listing in made.photo_features() if _place(listing[0].listing_id) < share]
+        share = MAX_LISTINGS / rows.usable
+        listings = [listing for listing in importer.photo_features() if _place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
         title_pattern((record for record, _, _ in listings), spoken).save(version)
@@ -95,7 +94,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
         remarks = [*words.remarks, *rows.lines()]
         write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
-    made.done()
+    importer.done()
     shop.use(version)
     return Learned(version, rows.usable, list(heads.values))
 
@@ -104,7 +103,7 @@ def _brands(words: columns.ShopColumns) -> Iterator[str]:
     """The brands of a table that the list of brands has not, as lines of it; ordinary words count alone in a line."""
     listed = {spelling.key for spelling in spellings()}
     for name, rows in words.brands.most_common():
-        if rows >= LEAST_BRAND and "".join(words_of(name)) not in listed:
+        if rows >= MIN_BRAND_ROWS and "".join(words_of(name)) not in listed:
             yield f"!{name}" if name.lower() in english() else name
 
 
@@ -114,8 +113,8 @@ def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, ta
     Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
     """
     dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.internal == DROP}
-    own = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
-    glossary = Glossary({**ours.glossary.columns, **own}, dropped, ours.glossary.attributes)
+    shop_columns = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
+    glossary = Glossary({**ours.glossary.columns, **shop_columns}, dropped, ours.glossary.attributes)
     return open_catalogue(
         table.path, vocabulary_of(taxonomy), columns.no_vectors,
         column_choices={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
@@ -132,13 +131,13 @@ def _examples(
 
     So are the votes of past listings counted: heads and votes know the same others.
     """
-    shown = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
-    if not shown:
+    photo_rows = [(i, row) for i, (_, _, features) in enumerate(listings) for row in features]
+    if not photo_rows:
         raise DataError("No listing has a photo that can be read: name the folder of the photos with --photos DIR.")
     records = [record for record, _, _ in listings]
     sellers = {r.seller_id for r in records if r.seller_id != r.listing_id}
     groups = [r.seller_id if len(sellers) > 1 else r.listing_id for r in records]
-    examples = fitting.Examples(np.stack([row for _, row in shown]), np.array([i for i, _ in shown]), groups)
+    examples = fitting.Examples(np.stack([row for _, row in photo_rows]), np.array([i for i, _ in photo_rows]), groups)
     stated = {q: [r.category if q == CATEGORY else r.attributes.get(q) for r in records] for q in questions}
     return examples, stated
 
@@ -166,13 +165,10 @@ def _observed(
     vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]
-        digest, file = next(iter(files.items()))
-        (photo,) = intake([file])
-        past.remember(photo, vectors[record.listing_id])
-        near = past.find([photo], category=None, seller_id=record.seller_id)
+        untaught, neighbours = observer.first_photo(files, past, vectors[record.listing_id], record.seller_id)
         by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
-        seen = in_a_draft(observer.observe(digest, photo), taxonomy, by_heads, near)
+        observations = in_a_draft(untaught, taxonomy, by_heads, neighbours)
         truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}
-        yield Observed(record.listing_id, seen, truths, examples.groups[i])
+        yield Observed(record.listing_id, observations, truths, examples.groups[i])
         if number % 50 == 0:
             tell(f"{number} of {len(chosen)} listings looked at")

@@ -1,4 +1,4 @@
-"""How well a shop's drafts answer what a table of new listings states, beside each source alone."""
+"""Agreement of a shop's drafts with what a table of new listings states, beside each source alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from listing.decide.category import shop_votes
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution, best
 from listing.decide.views import Views
-from listing.intake.photos import intake
 from listing.observe.heads import FILE, Heads
 from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
@@ -46,57 +45,56 @@ def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) ->
     observer, heads = PhotoObserver(folder, stamp, cache / "observed.jsonl"), Heads.load(version / FILE)
     vocabulary = vocabulary_of(taxonomy)
     catalogue = open_catalogue(table.path, vocabulary, no_vectors, column_choices=table.given, photos=table.photos)
-    made = Import(catalogue, tools(), encoders, cache, sure_contact, features=observer.features, store_as=Path("/new"))
-    made.prepare()
+    importer = Import(
+        catalogue, tools(), encoders, cache, sure_contact, features=observer.features, store_as=Path("/new")
+    )
+    importer.prepare()
     rows: dict[str, list[Row]] = {question: [] for question in learned.questions}
     with rag_index.ListingIndex.open(version / INDEX, encoders.info) as index:
         past = PastListings(index, encoders, taxonomy)
         frequent = _frequent(index, learned.questions)
-        for record, (_, files, features) in zip(made.records(), made.photo_features(), strict=True):
+        for record, (_, files, features) in zip(importer.records(), importer.photo_features(), strict=True):
             if not files:
                 continue
-            digest, file = next(iter(files.items()))
-            (photo,) = intake([file])
-            past.remember(photo, record.image_vectors[0])
-            near = past.find([photo], category=None, seller_id=record.seller_id)
+            vector = record.image_vectors[0]
+            observations, neighbours = observer.first_photo(files, past, vector, record.seller_id)
             taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
-            seen = observer.observe(digest, photo)
-            decision = Decision(in_a_draft(seen, taxonomy, taught, near), 1, rules)
-            untaught = _untaught(seen, rules, taxonomy, base)
+            decision = Decision(in_a_draft(observations, taxonomy, taught, neighbours), 1, rules)
+            untaught = _untaught(observations, rules, taxonomy, base)
             for question, into in rows.items():
                 truth = record.category if question == CATEGORY else record.attributes.get(question)
                 if truth:
-                    alone = (untaught(question), _votes(near, question), taught.get(question, {}))
+                    alone = (untaught(question), _votes(neighbours, question), taught.get(question, {}))
                     answers = {arm: best(d)[0] if d else None for arm, d in zip(ARMS, alone, strict=False)}
-                    least = learned.of(question).threshold
-                    into.append({"truth": truth, **answers, **_answer(decision, question, least)})
+                    limit = learned.of(question).threshold
+                    into.append({"truth": truth, **answers, **_answer(decision, question, limit)})
     return {question: figures(answers, frequent[question]) for question, answers in rows.items() if answers}
 
 
-def _untaught(seen: Sequence[Observation], rules: Rules, taxonomy: Taxonomy, base: Calibration) -> Any:
+def _untaught(observations: Sequence[Observation], rules: Rules, taxonomy: Taxonomy, base: Calibration) -> Any:
     """Question -> what the untaught sources say, in the shop's words."""
-    views = Views(in_a_draft(seen, taxonomy, {}, Neighbours()), 1)
+    views = Views(in_a_draft(observations, taxonomy, {}, Neighbours()), 1)
 
     def of(question: str) -> Distribution:
         if question == CATEGORY:
             return shop_votes(views, taxonomy, base.range).get(GENERAL, {})
         pooled = views.pooled(question)
-        known = {v: p for v, p in (pooled.get("pixels") or pooled.get("classifier", {})).items() if v != "unknown"}
-        return known
+        shares = {v: p for v, p in (pooled.get("pixels") or pooled.get("classifier", {})).items() if v != "unknown"}
+        return shares
 
     return of
 
 
-def _votes(near: Neighbours, question: str) -> Distribution:
-    return near.categories if question == CATEGORY else near.votes.get(question, {})
+def _votes(neighbours: Neighbours, question: str) -> Distribution:
+    return neighbours.categories if question == CATEGORY else neighbours.votes.get(question, {})
 
 
-def _answer(decision: Decision, question: str, least: float) -> Row:
+def _answer(decision: Decision, question: str, limit: float) -> Row:
     """A draft's likeliest answer, its next ones, and whether it is stated."""
     if question == CATEGORY:
         category = decision.category
         three = [candidate.value for candidate in category.candidates]
-        return {"shop": category.value, "three": three, "stated": category.confidence >= least}
+        return {"shop": category.value, "three": three, "stated": category.confidence >= limit}
     fact = next((fact for fact in decision.facts if fact.name == question), None)
     if fact is None:
         return {"shop": None, "three": [], "stated": False}

@@ -1,4 +1,4 @@
-"""What the sources that no shop has taught see on a shop's photos, kept by photo in our words; and it in the shop's."""
+"""Observations of a shop's photos by the sources that no shop has taught, stored by photo, and in the shop's words."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution
+from listing.intake.photos import intake
 from listing.observe.neighbours import Neighbours, vote_observations
 from listing.observe.networks.photo_features import VERSION, PhotoFeatures
+from listing.observe.past_listings import PastListings
 from listing.observe.source import Context, Source, shares
 from listing.observe.sources import Installed, build_sources
 from listing.request import DraftRequest, Photo
@@ -27,7 +29,7 @@ UNHEARD = ("seller", "tower", "roles", "neighbours", "heads", "mllm", "ocr")  # 
 
 
 class PhotoObserver:
-    """The untaught sources of a model folder. ``file``: where observations are kept, by the digest of the photo."""
+    """The untaught sources of a model folder. ``file``: where observations are stored, by the digest of the photo."""
 
     def __init__(self, folder: Path, stamp: str, file: Path) -> None:
         self.folder, self.stamp = folder, stamp
@@ -44,7 +46,7 @@ class PhotoObserver:
 
     @property
     def features(self) -> Features:
-        """What heads are fitted on."""
+        """The features that heads are fitted on."""
         return Features(f"features {VERSION} {self.stamp}", self._encode)
 
     def _encode(self, photos: Sequence[Any]) -> np.ndarray:
@@ -57,27 +59,38 @@ class PhotoObserver:
         return PhotoFeatures(self.installed.imagenet.classifier, self.installed.evidence_tower)
 
     def observe(self, digest: str, photo: Photo) -> list[Observation]:
-        """What they see on a photo, whose file has this digest."""
+        """Observations of a photo, whose file has this digest."""
         key = f"{self.stamp} {digest}"
         if key not in self._cache:
             rows = [o.model_dump(exclude_defaults=True) for o in self._observed(photo)]
             self._cache.put({"stamp": self.stamp, "photo": digest, "observations": rows})
         return [Observation.model_validate(row) for row in self._cache[key]["observations"]]
 
+    def first_photo(
+        self, files: Mapping[str, Path], past: PastListings, vector: list[float], seller_id: str | None
+    ) -> tuple[list[Observation], Neighbours]:
+        """Observations of the first of a listing's files, and the past listings of others that look like it."""
+        digest, file = next(iter(files.items()))
+        (photo,) = intake([file])
+        past.remember(photo, vector)
+        return self.observe(digest, photo), past.find([photo], category=None, seller_id=seller_id)
+
     def _observed(self, photo: Photo) -> list[Observation]:
-        taxonomy, seen = load_taxonomy(DEFAULT_FILE), list[Observation]()
+        taxonomy, observations = load_taxonomy(DEFAULT_FILE), list[Observation]()
         rules = Rules(taxonomy, Calibration.load(self.folder))
         request = DraftRequest(photos=(photo,))
-        context = Context(request, taxonomy, rules.calibration, partial(Decision, seen, 1, rules), observations=seen)
+        context = Context(
+            request, taxonomy, rules.calibration, partial(Decision, observations, 1, rules), observations=observations
+        )
         for source in self._sources:
-            seen.extend(source.observe(request.photos, context))
-        return seen
+            observations.extend(source.observe(request.photos, context))
+        return observations
 
 
 def in_a_draft(
-    observations: Sequence[Observation], taxonomy: Taxonomy, heads: Mapping[str, Distribution], near: Neighbours
+    observations: Sequence[Observation], taxonomy: Taxonomy, heads: Mapping[str, Distribution], neighbours: Neighbours
 ) -> list[Observation]:
-    """What a draft of the shop's is decided from: observations in our words, its heads, and the votes of past listings.
+    """Observations that a shop's draft is decided from: those in our words, its heads', and the votes of past listings.
 
     heads: question -> distribution over the shop's words. near: the past listings of others that look alike.
     """
@@ -89,7 +102,7 @@ def in_a_draft(
         Observation(source="heads", question=question, photo=0, probabilities=shares(distribution))
         for question, distribution in heads.items()
     ]
-    return [*words, *taught, *vote_observations(near)]
+    return [*words, *taught, *vote_observations(neighbours)]
 
 
 def by_name(values: Sequence[str], row: np.ndarray) -> dict[str, float]:

@@ -44,8 +44,8 @@ def write_report(
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
     cards = [_card(listing, rules, TitlePattern.load(version), files) for listing in observed[:CARDS]]
     page = Environment(autoescape=True).from_string(Path(__file__).with_name("report_page.html").read_text("utf-8"))
-    shown = [{"name": q, **_shown(f)} for q, f in figures.items()]
-    text = page.render(listings=len(files), sample=len(observed), questions=shown, remarks=remarks, cards=cards)
+    question_rows = [{"name": q, **_as_text(f)} for q, f in figures.items()]
+    text = page.render(listings=len(files), sample=len(observed), questions=question_rows, remarks=remarks, cards=cards)
     (version / FILE).write_text(text, encoding="utf-8")
     plain = {"listings": len(files), "sample": len(observed), "questions": figures, "remarks": remarks}
     (version / FIGURES).write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
@@ -69,7 +69,7 @@ def figures_of(answers: Sequence[tuple[Answer, bool]], question: QuestionCalibra
     }
 
 
-def _shown(figures: Mapping[str, Any]) -> dict[str, Any]:
+def _as_text(figures: Mapping[str, Any]) -> dict[str, Any]:
     def percent(share: float | None) -> str:
         return "" if share is None else f"{share:.0%}"
 
@@ -88,7 +88,7 @@ def _unlearned(figures: Mapping[str, Mapping[str, Any]], observed: Sequence[Obse
 
 
 def _twins(files: Mapping[str, Mapping[str, Path]], observed: Sequence[Observed]) -> Iterator[str]:
-    """The same photo under several listings: in a shop of single things, a row that was copied."""
+    """The same photo under several listings: in a shop of single items, a row that was copied."""
     owners: dict[str, list[str]] = {}
     for listing_id, photos in files.items():
         for digest in photos:
@@ -111,10 +111,10 @@ def _card(
     """One listing's photo and what a draft says of it."""
     decision = Decision(listing.observations, 1, rules)
     claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
-    said = {"category": decision.category.value, **{f.name: f.value for f in decision.facts}}
+    stated = {"category": decision.category.value, **{f.name: f.value for f in decision.facts}}
     facts = []
     for name, truth in listing.truths.items():
-        value = said.get(name)
+        value = stated.get(name)
         text = f"{name}: {value or 'not stated'}" + ("" if value in (None, truth) else f" (table: {truth})")
         facts.append({"text": text, "wrong": value not in (None, truth)})
     built = shop_title(titles, claims, rules.taxonomy) if titles else None

@@ -17,9 +17,9 @@ from rag_index.imports.glossary import NONE, Entry, Glossary
 from rag_index.imports.words import singular, word_key
 
 SHOP, NO_SCHEMA = "Shop", "thing"
-LEAST_STATED = 0.2  # of a schema's rows, for an attribute of the shop's to be asked there
+MIN_STATED = 0.2  # of a schema's rows, for an attribute of the shop's to be asked there
 LEAF_KEYS = ("uses", GROUP)  # keys of the file that a kind may be called like: at the tree's root they are names
-LEAST_VALUE = 2  # rows of a value that is none of ours: one alone is as likely a slip
+MIN_VALUE_ROWS = 2  # rows of a value that is none of ours: one alone is as likely a slip
 Leaf = dict[str, Any]
 
 
@@ -45,9 +45,12 @@ class _ShopWords:
         """Values of closed attributes in the shop's words; columns that are no attribute of ours become one."""
         for name, counts in self.table.values.items():
             entries = self.glossary.values.get(name, {})
-            sure = {v: e for v in counts if (e := entries.get(v)) is not None and e.sure and e.internal != NONE}
-            ours = {v: str(e.internal) for v, e in sure.items()}
-            common = {v: n for v, n in counts.most_common() if n >= LEAST_VALUE or v in ours}
+            ours = {
+                v: str(e.internal)
+                for v in counts
+                if (e := entries.get(v)) is not None and e.sure and e.internal != NONE
+            }
+            common = {v: n for v, n in counts.most_common() if n >= MIN_VALUE_ROWS or v in ours}
             block = self.raw["attributes"].get(name)
             if block is not None and "values_of" in block:  # the words of the attribute that it names
                 continue
@@ -139,7 +142,7 @@ class _ShopWords:
             rows[leaf["uses"]] += self.table.kinds[word].rows
         for name, counts in stated.items():
             schema = deepcopy(self.raw["schemas"][name])
-            shops = [a for a in self.table.values if counts[a] >= LEAST_STATED * rows[name]]
+            shops = [a for a in self.table.values if counts[a] >= MIN_STATED * rows[name]]
             schema["attributes"] = list(dict.fromkeys([*shops, *schema["attributes"]]))
             self.raw["schemas"][f"shop {name}"] = schema
         for leaf in leaves.values():
@@ -147,7 +150,7 @@ class _ShopWords:
 
 
 def spoken(word: str, kind: Kind) -> tuple[str, bool]:
-    """How a text names a kind, and whether it is a plural: by what the titles of its listings say more often."""
+    """The phrase for a kind in texts, and whether it is a plural: as in most titles of its listings."""
     phrase = plain_name(word)
     *first, last = phrase.split() or [phrase]
     one = singular(last)
@@ -162,7 +165,7 @@ def _reworded(
 ) -> dict[str, Any]:
     """An attribute's block with the shop's words for its values; texts say them as they said what they mean.
 
-    Values of ours that the shop has no word for stay as they are: its next thing may be the first of them.
+    Values of ours that the shop has no word for stay as they are: its next item may be the first of them.
     """
     forms, phrases = block.get("forms", {}), block.get("phrases", {})
     first = {value: word for word, value in reversed(list(ours.items()))}

@@ -11,7 +11,7 @@ from rag_index.imports.glossary import Glossary
 
 @dataclass(frozen=True)
 class Table:
-    """What is learned from. given: field -> columns that a person named; photos: the folder of the photos."""
+    """A table of listings. given: field -> columns that a person named; photos: the folder of the photos."""
 
     path: Path
     given: ColumnChoices = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How a shop's titles are built: which of a listing's facts they name, in which order, and how they call each kind."""
+"""Patterns of a shop's titles: which of a listing's facts they name, in which order, and how they call each kind."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def title_pattern(records: Iterable[IndexRecord], attributes: Sequence[str]) -> 
                 if (place := _place(value, title)) is not None:
                     places[name].append(place / len(title))
     nouns = {kind: noun for kind, counts in ends.items() if (noun := _noun(kind, counts, kinds[kind]))}
-    mean = {name: sum(found) / len(found) for name, found in places.items() if len(found) >= NAMED * stated[name]}
+    mean = {name: sum(ranks) / len(ranks) for name, ranks in places.items() if len(ranks) >= NAMED * stated[name]}
     return TitlePattern([*sorted(mean, key=lambda name: mean[name]), CATEGORY], nouns)
 
 
 def _place(value: str, title: Sequence[str]) -> int | None:
-    """Where a value's words stand in a title, whatever their case and plural."""
+    """The place of a value's words in a title, whatever their case and plural."""
     requested = [word_key(word) for word in value.split()]
     words = [word_key(word.removesuffix("'s").removesuffix("’s")) for word in title]
     spans = range(len(words) - len(requested) + 1)

@@ -137,9 +137,9 @@ def train_chat(cfg: ChatConfig) -> None:
             copy_beside(Path(cfg.model), folder)
 
 
-def often(samples: int, seen: int) -> str:
-    """How often each sample is seen, and what follows where that is more than a few times."""
-    passes = seen / samples
+def often(samples: int, draws: int) -> str:
+    """A sentence on how often each sample is drawn, and what follows where that is more than a few times."""
+    passes = draws / samples
     heart = "; so few are learned by heart: more listings help more than more steps" if passes > PASSES else ""
     return f"{samples} samples train, each is seen {passes:.1f} times{heart}."
 
@@ -168,21 +168,21 @@ class ByLength(LengthGroupedSampler):
 
 
 class AnswerTrainer(Trainer):
-    """Of an evaluation's outputs it keeps the likeliest tokens alone; the rest differs from family to family.
+    """Trainer that keeps the likeliest tokens alone of an evaluation's outputs; the rest differs between families.
 
     grouped: samples of one batch are about as long as each other.
     """
 
     grouped = False
 
-    def prediction_step(self, *given: Any, **more: Any) -> Any:
-        loss, outputs, labels = super().prediction_step(*given, **more)
+    def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
+        loss, outputs, labels = super().prediction_step(*args, **kwargs)
         return loss, None if outputs is None else likeliest(outputs), labels
 
-    def evaluate(self, *given: Any, **more: Any) -> dict[str, float]:
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         gpus = [self.args.device] if self.args.device.type == "cuda" else []
         with torch.random.fork_rng(gpus):  # an evaluation changes nothing of the training
-            return super().evaluate(*given, **more)
+            return super().evaluate(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         samples: Any = train_dataset if train_dataset is not None else self.train_dataset

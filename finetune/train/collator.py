@@ -66,18 +66,18 @@ def read_samples(file: Path) -> list[dict[str, Any]]:
 
 def parts(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message of the file as a list of content parts, as chat templates want it."""
-    pieces = message["content"].split(MARKER)
-    content: list[dict[str, str]] = [part(pieces[0])] if pieces[0] else []
-    for piece in pieces[1:]:
+    segments = message["content"].split(MARKER)
+    content: list[dict[str, str]] = [part(segments[0])] if segments[0] else []
+    for segment in segments[1:]:
         content.append({"type": "image"})
-        if text := piece.removeprefix("\n"):
+        if text := segment.removeprefix("\n"):
             content.append(part(text))
     return {"role": message["role"], "content": content}
 
 
 def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int) -> tuple[list[Encoded], Counter[str]]:
     """The samples that can be used, and how many were dropped by reason."""
-    kept: list[Encoded] = []
+    encoded: list[Encoded] = []
     dropped: Counter[str] = Counter()
     control = [t for t in processor.tokenizer.all_special_tokens if t != MARKER]
     for sample in samples:
@@ -99,8 +99,8 @@ def encode(samples: Iterable[Mapping[str, Any]], processor: Any, max_tokens: int
         elif len(ids) > max_tokens:
             dropped[f"longer than {max_tokens} tokens"] += 1
         else:
-            kept.append(Encoded(turns, images, len(ids), messages, tuple(sample.get("tasks", ()))))
-    return kept, dropped
+            encoded.append(Encoded(turns, images, len(ids), messages, tuple(sample.get("tasks", ()))))
+    return encoded, dropped
 
 
 def _run(processor: Any, texts: list[str], photos: list[list[Image.Image]]) -> Any:

@@ -45,13 +45,13 @@ class Family:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What stays 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
+        """Modules that stay 16-bit under quantisation, by full prefixes (a short name matches nothing)."""
         return (*self.vision, *(p for p in self.projector if not p.startswith(self.vision)), "lm_head")
 
 
-def _side(least: int, most: int) -> dict[str, Any]:
+def _side(smallest: int, largest: int) -> dict[str, Any]:
     """Qwen's budget: the area of squares with these sides."""
-    return {"size": {"shortest_edge": least * least, "longest_edge": most * most}}
+    return {"size": {"shortest_edge": smallest * smallest, "longest_edge": largest * largest}}
 
 
 FAMILIES = (
@@ -113,8 +113,8 @@ def family_of(model_type: str) -> Family:
     for family in FAMILIES:
         if model_type in family.model_types:
             return family
-    known = ", ".join(kind for family in FAMILIES for kind in family.model_types)
+    supported = ", ".join(kind for family in FAMILIES for kind in family.model_types)
     raise TuneError(
-        f"Models of type {model_type!r} are not in the table of finetune/train/families.py ({known}); add a row with "
-        "the prefixes of their vision tower, projector and language model."
+        f"Models of type {model_type!r} are not in the table of finetune/train/families.py ({supported}); add a row "
+        "with the prefixes of their vision tower, projector and language model."
     )

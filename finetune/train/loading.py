@@ -30,7 +30,7 @@ def processes() -> Any:
 
 
 def sharded() -> bool:
-    """Whether ``accelerate launch`` was told to cut the model over the processes (FSDP or DeepSpeed)."""
+    """True where ``accelerate launch`` was told to cut the model over the processes (FSDP or DeepSpeed)."""
     names = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
     return any(os.environ.get(name, "false").lower() == "true" for name in names)
 
@@ -40,6 +40,14 @@ def located(source: str, weights: Path = WEIGHTS) -> str:
     if source == BASE:
         return str(assemble(weights=weights, adapter=False, name=BASE))
     return str(assemble()) if source == EMBEDDED else source
+
+
+def read_config(source: str | Path, otherwise: str) -> Any:
+    """The config of a model; TuneError with the sentence ``otherwise`` where there is none."""
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise TuneError(otherwise) from error
 
 
 def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any] | None = None) -> Any:
@@ -52,7 +60,7 @@ def load_processor(source: str | Path, family: Family, pixels: Mapping[str, Any]
 
 
 def dtype_of(quantize: str, precision: str = "auto") -> torch.dtype:
-    """What a base is loaded and computes in; TuneError where the settings are unknown or contradict each other."""
+    """The type that a base is loaded and computes in; TuneError: the settings are unknown or contradict each other."""
     if quantize not in ("none", "nf4"):
         raise TuneError(f"quantize: {quantize!r} is unknown; use 'nf4' or 'none'.")
     if str(precision) not in ("auto", "32"):
@@ -88,10 +96,7 @@ def load_base(
     machine has no such attention.
     """
     dtype = dtype_of(quantize, precision)
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise TuneError(f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.") from error
+    config = read_config(source, f"The model {str(source)!r} cannot be loaded; name a folder or a hub id in `model`.")
     family = family_of(config.model_type)
     processor = load_processor(source, family, pixels)
     extra: dict[str, Any] = {"attn_implementation": attention} if attention else {}

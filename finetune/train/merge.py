@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText
 
 from finetune.embedded.assemble import EXTRAS
 from finetune.errors import TuneError
 from finetune.train.families import family_of
-from finetune.train.loading import load_processor, located
+from finetune.train.loading import load_processor, located, read_config
 
 # What drafts read beside the weights: classifiers, which tuning leaves, and how sure a value has to be to be stated.
 BESIDE = (*EXTRAS, "imagenet.safetensors")
@@ -34,10 +34,7 @@ def merge(base: str, adapter: Path, out: Path) -> Path:
         raise TuneError(f"{adapter} holds no adapter (adapter_config.json); name the folder that ./ipl tune wrote.")
     if out.exists() and any(out.iterdir()):
         raise TuneError(f"{out} is not empty; name a new folder with --out.")
-    try:
-        config = AutoConfig.from_pretrained(base, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise TuneError(f"The base {base!r} cannot be loaded; name its folder or hub id with --base.") from error
+    config = read_config(base, f"The base {base!r} cannot be loaded; name its folder or hub id with --base.")
     if getattr(config, "quantization_config", None) is not None:
         raise TuneError(
             f"{base} is quantised, and merging into it would lose most of what was learnt; name the 16-bit model that "

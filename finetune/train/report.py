@@ -1,4 +1,4 @@
-"""What a training run leaves behind beside its weights: a log, answers to a few fixed samples, and a manifest."""
+"""Records of a training run beside its weights: a log, answers to a few fixed samples, and a manifest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import TrainerCallback
 
+from finetune.data.files import write_lines
 from finetune.data.photosets import open_photo
 from finetune.embedded.assemble import sha256
 from finetune.train.collator import Encoded
@@ -45,8 +46,7 @@ class Reporter(TrainerCallback):
         each = (time.time() - self.began) / max(1, state.global_step - self.first)
         state.log_history[-1]["left_s"] = round(each * (state.max_steps - state.global_step))
         lines = [numbers for entry in state.log_history if len(numbers := _numbers(entry)) > 2]
-        text = "".join(json.dumps(line) + "\n" for line in lines)  # a resumed run's history ends with its checkpoint
-        (self.out / "log.jsonl").write_text(text, encoding="utf-8")
+        write_lines(self.out / "log.jsonl", lines)  # a resumed run's history ends with its checkpoint
         if _numbers(state.log_history[-1]) in lines[-1:]:
             print(json.dumps(lines[-1]), flush=True)
 
@@ -57,11 +57,11 @@ class Reporter(TrainerCallback):
             rows = [answered(model, self.processor, sample) for sample in self.fixed]
         file = self.out / "samples" / f"{state.global_step:06d}.jsonl"
         file.parent.mkdir(exist_ok=True)
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        write_lines(file, rows)
 
 
 def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
-    """What is logged of an entry of Trainer's history, its step first; step and time alone say nothing."""
+    """The logged numbers of an entry of Trainer's history, its step first; step and time alone say nothing."""
     evaluated = [name for name in entry if name.startswith("eval_") and not name.endswith(TIMES)]
     return {"step": entry["step"], **{n: round(float(entry[n]), 8) for n in (*evaluated, *LOGGED) if n in entry}}
 

@@ -23,6 +23,6 @@ def test_what_is_wrong_in_a_config_is_one_sentence(text, says, tmp_path, capsys)
     file.write_text(text)
     stage = ["--stage", "chat"] if "tune" in text else []
     assert main(["tune", str(file), *stage, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    assert says in said
+    message = capsys.readouterr().err.strip()
+    assert len(message.splitlines()) == 1
+    assert says in message

@@ -43,11 +43,11 @@ def tokenizer(end: str) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
+    letters_tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
+    letters_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    letters_tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", bos_token="<|im_start|>", eos_token=end,
+        tokenizer_object=letters_tokenizer, pad_token="<pad>", bos_token="<|im_start|>", eos_token=end,
         additional_special_tokens=[*SPECIAL[3:], "<|im_end|>"],
     )  # fmt: skip
 

@@ -93,5 +93,5 @@ class Model:
         file = str(Path(self.folder.name) / f"{stage}.npz")
         np.savez(file, **self.task.padded(rows), click=self.task.click(rows))
         options = {"batch_size": batch_rows, "num_workers": 0, "shuffle": False, "stage": stage, f"{stage}_data": file}
-        made = RankDataLoader(self.features, **options)
-        return made[0] if stage == "train" else made
+        loader = RankDataLoader(self.features, **options)
+        return loader[0] if stage == "train" else loader

@@ -43,7 +43,7 @@ class Task:
 
     @property
     def targets(self) -> list[str]:
-        """Columns of the thing shown."""
+        """Columns of the item on display."""
         return [f.column for f in self.features.role("target")]
 
     @property

@@ -39,13 +39,13 @@ def rows(tmp_path):
 def test_samples_can_be_read_back_and_every_answer_is_counted(rows, tmp_path):
     """All questions about a photo share one conversation; the same seed writes the same bytes."""
     out = tmp_path / "made"
-    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), out)
+    report = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), out)
     train, unseen = read_samples(out / "train.jsonl"), read_samples(out / "validation.jsonl")
-    assert made.samples == {"train": len(train), "validation": len(unseen)} == {"train": 6, "validation": 2}
+    assert report.samples == {"train": len(train), "validation": len(unseen)} == {"train": 6, "validation": 2}
     answers = sum(m["role"] == "assistant" for s in train for m in s["messages"])
-    assert sum(n for values in made.counts["train"].values() for n in values.values()) == answers
-    assert made.counts["train"]["category"] == {"hoodie": 3}
-    assert json.loads((out / "report.json").read_text())["counts"] == made.counts
+    assert sum(n for values in report.counts["train"].values() for n in values.values()) == answers
+    assert report.counts["train"]["category"] == {"hoodie": 3}
+    assert json.loads((out / "report.json").read_text())["counts"] == report.counts
     assert "/" not in json.loads((out / "train.jsonl").read_text().splitlines()[0])["images"][0].removeprefix("../")
     questions = [s for s in train if s["tasks"] != ["form"]]
     assert len(questions) == 3
@@ -62,9 +62,9 @@ def test_a_training_photo_that_looks_like_one_of_validation_is_left_out(rows, tm
     same = tmp_path / "same.png"
     Image.open(rows[3]["image"]).resize((80, 80)).save(same)
     more = [*rows, annotated(image=str(same), sender_id=TRAIN)]
-    made = write_data(more, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
-    assert made.alike == 1
-    assert made.samples["train"] == 6
+    report = write_data(more, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
+    assert report.alike == 1
+    assert report.samples["train"] == 6
 
 
 def test_the_page_shows_the_photos_by_relative_path_and_escapes_texts(rows, tmp_path):
@@ -75,8 +75,8 @@ def test_the_page_shows_the_photos_by_relative_path_and_escapes_texts(rows, tmp_
 
 
 def test_a_listing_teaches_what_a_photo_can_show_and_nothing_else(tmp_path):
-    given = {"colour": "navy", "size": "M", "brand": "Nike", "material": "odd"}
-    listing = {"id": "a", "seller_id": "s", "category": "Hoodie", "photos": [{"id": "ab12"}], "attributes": given}
+    attributes = {"colour": "navy", "size": "M", "brand": "Nike", "material": "odd"}
+    listing = {"id": "a", "seller_id": "s", "category": "Hoodie", "photos": [{"id": "ab12"}], "attributes": attributes}
     listing |= {"title": "Navy hoodie", "description": ""}
     taught = {task.name: task.answer for task in listing_tasks(listing, TAXONOMY, Random(0), [])}
     assert (taught["category"], taught["colour"]) == ("hoodie", "navy")
@@ -121,7 +121,7 @@ def test_a_label_and_a_back_are_not_asked_what_the_listing_states(tmp_path, monk
     rows, _ = listing_rows(catalogue, tmp_path / "out", Fetcher(tmp_path / "fetched"))
     assert [row["role"] for row in rows[:4]] == ["cover", "label", "side", "side"]
     other = [{**rows[0], "image": photo(tmp_path / "v.jpg", 99), "more": []}]
-    write_data(rows[:4], from_listings(TAXONOMY), tmp_path / "made", split=lambda given: (rows[:4], other))
+    write_data(rows[:4], from_listings(TAXONOMY), tmp_path / "made", split=lambda _: (rows[:4], other))
     samples = read_samples(tmp_path / "made" / "train.jsonl")
     asked, form, label = (s for s in samples if not set(s["tasks"]) & {"title", "description", "listing"})
     assert [len(s["images"]) for s in (asked, form, label)] == [1, 4, 1]
@@ -133,14 +133,14 @@ def test_a_label_and_a_back_are_not_asked_what_the_listing_states(tmp_path, monk
     assert label["images"][0].endswith(rows[1]["image"].rpartition("/")[2])
 
 
-def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
+def test_one_senders_photos_are_split_by_whole_items(tmp_path):
     rows = []
     for item in range(8):
         for k in range(2):
             image = photo(tmp_path / f"{item}-{k}.png", 10 * item + k)
             rows.append(annotated(image=image, sender_id="me", item=f"i{item}"))
-    made = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
-    assert made.split == "items"
+    report = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
+    assert report.split == "items"
     items = {
         name: {
             s["images"][0].rpartition("/")[2].partition("-")[0]
@@ -150,7 +150,7 @@ def test_of_one_sender_whole_items_are_kept_for_validation(tmp_path):
     }
     assert items["train"].isdisjoint(items["validation"])
     assert len(items["train"] | items["validation"]) == 8
-    assert made.samples == {"train": 24, "validation": 8}  # questions and the form of each photo
+    assert report.samples == {"train": 24, "validation": 8}  # questions and the form of each photo
 
 
 def test_what_looks_alike_or_is_called_alike_is_one_item(tmp_path):
@@ -167,7 +167,7 @@ def test_what_looks_alike_or_is_called_alike_is_one_item(tmp_path):
     assert len(set(groups)) == 3
 
 
-def test_one_thing_alone_is_refused(tmp_path, rows):
+def test_a_single_item_is_refused(tmp_path, rows):
     same = [{**row, "image": rows[0]["image"]} for row in rows[:3]]
     with pytest.raises(DataError, match="two different things"):
         write_data(same, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")

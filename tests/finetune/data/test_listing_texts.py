@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from finetune.data.listing_texts import Known, listing_task, stacked
+from finetune.data.listing_texts import AllowedClaims, claimed_part, listing_task
 from finetune.data.past_listings import listing_tasks
 from listing.say.claims import Claim
 from listing.say.write import checked
@@ -12,7 +12,7 @@ from listing.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()
 CLAIMS = {("colour", "black"), ("audience", "men"), ("sleeve", "short"), ("neckline", "crew")}
-KNOWN = Known("t-shirt", TAXONOMY.categories["T-Shirt"], frozenset(CLAIMS))
+ALLOWED = AllowedClaims("t-shirt", TAXONOMY.categories["T-Shirt"], frozenset(CLAIMS))
 LISTING = {
     "category": "T-Shirt",
     "title": "Acme Men Printed Black T-shirt",
@@ -23,7 +23,7 @@ LISTING = {
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "remaining"),
     [
         ("Acme Men Printed Black T-shirt", "Men Black T-shirt"),
         ("Acme Men Need for Speed Black T-shirt", "Men Black T-shirt"),
@@ -35,50 +35,55 @@ LISTING = {
         ("Machine wash", ""),
     ],
 )
-def test_what_no_claim_covers_goes_and_the_rest_keeps_its_order(text, kept):
-    assert stacked(text, KNOWN) == kept
+def test_what_no_claim_covers_goes_and_the_rest_keeps_its_order(text, remaining):
+    assert claimed_part(text, ALLOWED) == remaining
 
 
 def test_a_target_says_what_its_prompt_says_in_the_catalogues_words():
     rng = Random(0)
-    made = [task for _ in range(60) if (task := listing_task(LISTING, TAXONOMY, rng, []))]
-    assert len(made) > 40
-    for task in made:
+    tasks = [task for _ in range(60) if (task := listing_task(LISTING, TAXONOMY, rng, []))]
+    assert len(tasks) > 40
+    for task in tasks:
         title, description = task.answer.split("\n")
         prompt = task.prompt.lower()
         assert all(word in prompt for word in ("black", "men") if word in title.lower().split())
         assert ("Acme" in task.answer) <= ("brand: Acme" in task.prompt)
         assert ("short" in description) <= ("short" in prompt)
         assert not {"100%", "badge", "jeans", "wash", "printed"} & set(task.answer.lower().split())
-    assert "Men Black T-shirt\nBlack t-shirt with a round neck and short sleeves." in {task.answer for task in made}
+    assert "Men Black T-shirt\nBlack t-shirt with a round neck and short sleeves." in {task.answer for task in tasks}
 
 
 def test_some_prompts_show_other_listings_and_the_answer_stays_the_same_sellers():
     rng = Random(1)
     others = ["Gorgeous Northwind skirt. A dream in yellow."]
-    made = [task for _ in range(40) if (task := listing_task(LISTING, TAXONOMY, rng, [*others]))]
-    shown = [task for task in made if "Other listings" in task.prompt]
-    assert 0 < len(shown) < len(made)
-    assert any("Northwind" in task.prompt for task in shown)
-    assert not any({"Northwind", "dream", "yellow"} & set(task.answer.split()) for task in made)
+    tasks = [task for _ in range(40) if (task := listing_task(LISTING, TAXONOMY, rng, [*others]))]
+    with_examples = [task for task in tasks if "Other listings" in task.prompt]
+    assert 0 < len(with_examples) < len(tasks)
+    assert any("Northwind" in task.prompt for task in with_examples)
+    assert not any({"Northwind", "dream", "yellow"} & set(task.answer.split()) for task in tasks)
 
 
-def test_no_prompt_shows_the_listings_own_texts():
-    rng, own = Random(1), f"{LISTING['title']}. {LISTING['description']}"
-    made = [t for _ in range(40) if (t := listing_task(LISTING, TAXONOMY, rng, [own, "Gorgeous Northwind skirt."]))]
-    assert any("Northwind" in task.prompt for task in made)
-    assert not any(LISTING["title"] in task.prompt for task in made)
+def test_no_prompt_shows_the_texts_of_its_listing():
+    rng, sellers_text = Random(1), f"{LISTING['title']}. {LISTING['description']}"
+    tasks = [
+        t for _ in range(40) if (t := listing_task(LISTING, TAXONOMY, rng, [sellers_text, "Gorgeous Northwind skirt."]))
+    ]
+    assert any("Northwind" in task.prompt for task in tasks)
+    assert not any(LISTING["title"] in task.prompt for task in tasks)
 
 
 def test_nothing_is_taught_of_a_text_with_contact_data():
-    told = {**LISTING, "description": LISTING["description"] + "\nCall me at 0171 2345678"}
-    names = [{t.name for _ in range(9) for t in listing_tasks(row, TAXONOMY, Random(0), [])} for row in (LISTING, told)]
+    with_contact = {**LISTING, "description": LISTING["description"] + "\nCall me at 0171 2345678"}
+    names = [
+        {t.name for _ in range(9) for t in listing_tasks(row, TAXONOMY, Random(0), [])}
+        for row in (LISTING, with_contact)
+    ]
     assert "listing" in names[0]
     assert "listing" not in names[1]
 
 
 @pytest.mark.parametrize(
-    ("title", "brand", "kept"),
+    ("title", "brand", "is_served"),
     [
         ("Men Purple T-Shirts", None, True),
         ("Flying Machine Men Purple T-shirt", "Flying Machine", True),
@@ -86,7 +91,7 @@ def test_nothing_is_taught_of_a_text_with_contact_data():
         ("Men Purple Northwind T-shirt", None, False),
     ],
 )
-def test_a_title_in_capitals_is_served_where_it_names_nothing_unknown(title, brand, kept):
+def test_a_title_in_capitals_is_served_where_it_names_nothing_unknown(title, brand, is_served):
     claims = [Claim("category", "T-Shirt"), Claim("colour", "purple"), Claim("audience", "men")]
     claims += [Claim("brand", brand)] if brand else []
-    assert checked(title, "title", claims, TAXONOMY)[0] == (title if kept else "")
+    assert checked(title, "title", claims, TAXONOMY)[0] == (title if is_served else "")

@@ -47,16 +47,16 @@ def samples(tmp_path, teach, **more):
     ],
 )
 def test_a_model_that_knows_the_samples_alone_gives_a_right_draft(tmp_path, teach, more):
-    known = {}
+    answers = {}
     for sample in samples(tmp_path, teach, **more):
         for asked, answer in zip(sample["messages"][::2], sample["messages"][1::2], strict=True):
-            known[asked["content"].removeprefix("<image>\n")] = answer["content"]
+            answers[asked["content"].removeprefix("<image>\n")] = answer["content"]
 
     def script(request: Request) -> Answer:
         if request.body.get("stream"):
             return Answer(pieces=(event("Hoodie\nA hoodie."), event(finish="stop")))
-        said = known.get(prompt_of(request), "I was not taught that.")
-        return reply(said, spelled(said))
+        answer = answers.get(prompt_of(request), "I was not taught that.")
+        return reply(answer, spelled(answer))
 
     with serving(seeing(script)) as stub:
         pipeline = Pipeline(parts(OpenAIBackend(stub.url)))

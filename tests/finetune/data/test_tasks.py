@@ -15,8 +15,8 @@ def answers(row, plan=PLAN, seed=0):
 
 def test_each_visible_fact_is_asked_once_with_its_annotated_answer():
     asked = answers(annotated())
-    wanted = {"category": "hoodie", "colour": "navy", "closure": "zip", "condition": "creased", "colour2": "none"}
-    assert {name: asked[name] for name in wanted} == wanted
+    expected = {"category": "hoodie", "colour": "navy", "closure": "zip", "condition": "creased", "colour2": "none"}
+    assert {name: asked[name] for name in expected} == expected
     guessed = answers(annotated(guess=["material", "colour"]))
     assert not {"material", "colour"} & set(guessed), "a guess is never a target"
     assert answers(annotated(audience="unknown"))["audience"] == UNKNOWN
@@ -38,16 +38,16 @@ def test_hints_are_often_wrong_and_the_answer_follows_the_photo():
 
 
 def test_claims_are_true_and_false_in_about_equal_parts():
-    plan, said = TaskPlan(claim_share=1.0), []
+    plan, answers = TaskPlan(claim_share=1.0), []
     for seed in range(200):
         for task in photo_tasks(annotated(), TAXONOMY, plan, Random(seed)):
             if task.name == "claim":
-                said.append(task.answer)
+                answers.append(task.answer)
                 value = task.prompt.rstrip("?").split()[-1]
                 facts = {"navy", "solid", "long", "hood", "zip", "fleece", "men", "creased"}
                 assert (task.answer == YES) == (value in facts)
-    assert 0.3 < said.count(YES) / len(said) < 0.6
-    assert set(said) == {YES, NO}
+    assert 0.3 < answers.count(YES) / len(answers) < 0.6
+    assert set(answers) == {YES, NO}
 
 
 def test_what_is_always_asked_comes_beside_the_drawn_ones():

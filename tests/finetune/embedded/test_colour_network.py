@@ -58,10 +58,10 @@ def test_a_network_learns_and_is_judged_on_senders_that_it_did_not_see() -> None
     rng = np.random.default_rng(0)
     features = np.concatenate([goals.first.numpy(), goals.second.numpy()], 1) + rng.normal(0, 0.1, (300, 7))
     cfg = NetworkConfig(nets=2, hidden=16, epochs=30, batch_size=32, lr=1e-2)
-    found = measured(*crossed(features, goals, folds_of(photos, 0), NAMES, cfg), goals)
-    assert found["photos"] == 240
-    assert found["main colour"] > 0.95
-    assert found["second colour"] > 0.95
+    agreement = measured(*crossed(features, goals, folds_of(photos, 0), NAMES, cfg), goals)
+    assert agreement["photos"] == 240
+    assert agreement["main colour"] > 0.95
+    assert agreement["second colour"] > 0.95
     shuffled = rng.permutation(features)
     assert measured(*crossed(shuffled, goals, folds_of(photos, 0), NAMES, cfg), goals)["main colour"] < 0.6
     index = np.arange(300)
@@ -76,8 +76,8 @@ def test_the_power_undoes_doubt_and_overconfidence() -> None:
     assert power(np.tile([0.97, 0.03], (100, 1)), truth) == 0.7
 
 
-def test_kept_features_are_not_worked_out_again(tmp_path: Path) -> None:
+def test_stored_features_are_not_computed_again(tmp_path: Path) -> None:
     file = tmp_path / "features.npz"
     np.savez(file, names=np.array(["1.jpg", "0.jpg"]), features=np.array([[1.0], [0.5]], np.float16))
-    found = features_of(rows(2), [np.zeros((320, 320), np.uint8)] * 2, tmp_path / "no model", file)
-    assert found.tolist() == [[0.5], [1.0]]
+    features = features_of(rows(2), [np.zeros((320, 320), np.uint8)] * 2, tmp_path / "no model", file)
+    assert features.tolist() == [[0.5], [1.0]]

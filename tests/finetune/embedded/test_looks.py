@@ -48,13 +48,13 @@ def test_a_model_that_is_tuned_on_two_colours_tells_them_apart(models, tmp_path)
     )  # fmt: skip
     train_chat(cfg)
     tuned, untuned = LocalBackend(tmp_path / "out" / "model"), LocalBackend(models("smolvlm"))
-    said = [backend.score(photo, [ASKED])["colour"]["red"] for backend in (tuned, untuned) for photo in (RED, BLUE)]
-    assert said[0] > 0.8
-    assert said[1] < 0.2
-    assert abs(said[2] - said[3]) < 0.2, "what was tuned tells them apart, not the question"
+    reds = [backend.score(photo, [ASKED])["colour"]["red"] for backend in (tuned, untuned) for photo in (RED, BLUE)]
+    assert reds[0] > 0.8
+    assert reds[1] < 0.2
+    assert abs(reds[2] - reds[3]) < 0.2, "what was tuned tells them apart, not the question"
     lines = map(json.loads, (tmp_path / "out" / "log.jsonl").read_text().splitlines())
-    (seen,) = [line for line in lines if "eval_loss" in line]
-    assert seen["eval_attribute_f1"] == 1.0
+    (evaluation,) = [line for line in lines if "eval_loss" in line]
+    assert evaluation["eval_attribute_f1"] == 1.0
 
 
 @pytest.mark.model

@@ -14,7 +14,7 @@ from app.cli.main import main
 from finetune.data.splits import is_validation_sender
 from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM
-from finetune.evaluate.calibrate import Case, fit, fit_weights, halves, threshold
+from finetune.evaluate.calibrate import Case, fit, fit_weights, threshold
 from finetune.evaluate.evaluation import EvaluationPlan, closed, observe, run_evaluation, write_calibration
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from finetune.evaluate.row_cache import RowCache
@@ -33,7 +33,7 @@ def on(source: str, question: str, **shares: float) -> Observation:
     return Observation(source=source, question=question, photo=0, probabilities=shares)
 
 
-def seen(number: int) -> ObservedPhoto:
+def observed_photo(number: int) -> ObservedPhoto:
     """A tower that is right of nine in ten closures and sure of it, colours by pixels, past listings of others."""
     closure = {"zip": 0.9, "buttons": 0.1} if number % 10 else {"buttons": 0.6, "zip": 0.4}
     return ObservedPhoto(
@@ -50,7 +50,7 @@ def seen(number: int) -> ObservedPhoto:
 
 
 ROWS = [annotated(image=f"{i}.jpg", sender_id=SENDERS[i % len(SENDERS)]) for i in range(60)]
-PHOTOS = [seen(i) for i in range(60)]
+PHOTOS = [observed_photo(i) for i in range(60)]
 
 
 def test_a_torn_line_loses_itself_alone(tmp_path: Path) -> None:
@@ -168,15 +168,9 @@ def test_the_better_source_gets_more_weight() -> None:
 def test_a_threshold_keeps_the_precision_that_was_asked_for() -> None:
     stated = [(0.9 - i / 1000, 1) for i in range(40)] + [(0.5 - i / 1000, i % 2) for i in range(40)]
     lowest = threshold(stated, 0.93)
-    kept = [right for p, right in stated if p >= lowest]
-    assert sum(kept) / len(kept) >= 0.93
+    above = [right for p, right in stated if p >= lowest]
+    assert sum(above) / len(above) >= 0.93
     assert threshold([(0.9, 1)] * 3, 0.93) == 0.98  # too few to tell
-
-
-def test_no_sender_stands_in_both_halves() -> None:
-    one, two = halves(ROWS)
-    assert not {ROWS[i]["sender_id"] for i in one} & {ROWS[i]["sender_id"] for i in two}
-    assert sorted([*one, *two]) == list(range(len(ROWS)))
 
 
 def test_a_calibration_is_written_where_drafts_look_for_it(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 import math
 
-import numpy as np
 import pytest
 
-from finetune.evaluate.measures import Counts, attribute_scores, category_macro_f1, f1, interval, judge
+from finetune.evaluate.measures import Counts, count, f1, interval, judge, scores_of
 from tests.finetune.rows import annotated
 
 
@@ -24,20 +23,16 @@ def test_statements_are_judged_against_the_annotation(row, stated, counts):
     assert judge(annotated(**row), "colour", stated) == counts
 
 
-def test_micro_and_macro_f1_by_hand():
+def test_f1_of_attributes_by_hand():
     rows = [annotated(), annotated()]
-    scores = attribute_scores(rows, [{"colour": "navy", "sleeve": "short"}, {"colour": "black", "sleeve": "long"}])
-    assert scores["each"]["colour"] == pytest.approx(0.5)
-    assert scores["each"]["sleeve"] == pytest.approx(0.5)
-    assert scores["each"]["pattern"] == 0.0
+    stated = [{"colour": "navy", "sleeve": "short"}, {"colour": "black", "sleeve": "long"}]
+    scores = scores_of(count(rows, stated).sum(0))
+    assert scores["by_attribute"]["colour"]["f1"] == pytest.approx(0.5)
+    assert scores["by_attribute"]["sleeve"]["f1"] == pytest.approx(0.5)
+    assert scores["by_attribute"]["pattern"]["f1"] == 0.0
     assert scores["precision"] == pytest.approx(0.5)
     assert scores["recall"] == pytest.approx(2 / 14)
     assert math.isnan(f1(0, 0, 0))
-
-
-def test_macro_f1_over_the_categories_that_occur_and_silence_is_wrong():
-    truth, guess = np.array(["Hoodie", "Hoodie", "Shirt"]), np.array(["Hoodie", "none", "Hoodie"])
-    assert category_macro_f1(truth, guess) == pytest.approx((2 * 1 / (2 + 1 + 1) + 0) / 2)
 
 
 def test_the_interval_draws_whole_senders():

@@ -55,8 +55,8 @@ def shop_table(folder: Path, count: int = 36, shuffled: bool = False) -> Path:
     for i in range(count):
         kind, colour = KINDS[i % 2], list(COLOURS)[i // 2 % 3]
         picture(kind, COLOURS[colour], i // 6).save(folder / f"{i}.jpg", quality=92)
-        said = drawn.choice(KINDS) if shuffled else kind
-        words = {"title": f"Acme {colour} {said}", "category": said, "shade": colour}
+        word = drawn.choice(KINDS) if shuffled else kind
+        words = {"title": f"Acme {colour} {word}", "category": word, "shade": colour}
         rows.append({"id": i, "seller_id": "acme", **words, "image": f"{i}.jpg"})
     with (folder / "shop.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
@@ -78,12 +78,14 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
     parts = build_parts(None, True, REAL_HOME, without=["mllm", "ocr", "roles"])
     picture("Flags", (22, 32, 88), 2).save(tmp_path / "new.jpg")
     photos = intake([tmp_path / "new.jpg"])
-    seen: list = []
+    observations: list = []
     request, rules = DraftRequest(photos), parts.rules
-    context = Context(request, rules.taxonomy, rules.calibration, lambda: Decision(seen, 1, rules), observations=seen)
+    context = Context(
+        request, rules.taxonomy, rules.calibration, lambda: Decision(observations, 1, rules), observations=observations
+    )
     for source in parts.sources:
-        seen.extend(source.observe(photos, context))
-    decision = Decision(seen, 1, parts.rules)
+        observations.extend(source.observe(photos, context))
+    decision = Decision(observations, 1, parts.rules)
     assert decision.category.value == "Flags"
     assert {fact.name for fact in decision.facts} >= {"shade", "colour"}
     # The table names one seller, whose past listings its drafts must find.
@@ -92,7 +94,7 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.model
-def test_shuffled_answers_are_said_to_teach_nothing(tmp_path: Path) -> None:
+def test_shuffled_answers_are_reported_to_teach_nothing(tmp_path: Path) -> None:
     assert main(["learn", str(shop_table(tmp_path, shuffled=True)), "-o", str(tmp_path / "shop")]) == 0
     report = json.loads((tmp_path / "shop" / "versions" / "0001" / "report.json").read_text())
     assert any("Nothing can be learned of category" in remark for remark in report["remarks"])
@@ -106,9 +108,9 @@ def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytes
     for photo in tmp_path.glob("*.jpg"):
         photo.unlink()
     assert main(["learn", str(table), "-o", str(tmp_path / "shop")]) == 2
-    said = capsys.readouterr().err
-    assert "too few rows to learn from" in said
-    assert "none of its photos can be used" in said
+    message = capsys.readouterr().err
+    assert "too few rows to learn from" in message
+    assert "none of its photos can be used" in message
     assert not list((tmp_path / "shop" / "versions").iterdir())
 
 

@@ -30,17 +30,19 @@ COLOURS = ["Navy Blue", "Black", "Mehendi"]
 
 
 def rows(kinds: Sequence[tuple[str, str]] = KINDS, count: int = 48) -> list[list[str]]:
-    made = []
+    table_rows = []
     for i in range(count):
         kind, group = kinds[i % len(kinds)]
         colour, season = COLOURS[i // 4 % 3], ["Summer", "Winter"][i // 4 % 2]
-        made.append([f"id{i}", f"Acme {colour} {kind}", kind, group, colour, season, f"words of row {i}", str(i % 3)])
-    return made
+        table_rows.append(
+            [f"id{i}", f"Acme {colour} {kind}", kind, group, colour, season, f"words of row {i}", str(i % 3)]
+        )
+    return table_rows
 
 
-def table(folder: Path, made: list[list[str]], header: str = HEADER) -> Path:
+def table(folder: Path, table_rows: list[list[str]], header: str = HEADER) -> Path:
     path = folder / "shop.csv"
-    path.write_text(header + "".join(",".join(row) + "\n" for row in made), encoding="utf-8")
+    path.write_text(header + "".join(",".join(row) + "\n" for row in table_rows), encoding="utf-8")
     return path
 
 
@@ -50,10 +52,10 @@ def no_vectors(words: Sequence[str]) -> np.ndarray:
 
 @pytest.fixture
 def learn_words(tmp_path: Path) -> Callable[..., tuple[columns.ShopColumns, Taxonomy]]:
-    def learned(made: list[list[str]], header: str = HEADER) -> tuple[columns.ShopColumns, Taxonomy]:
+    def learned(table_rows: list[list[str]], header: str = HEADER) -> tuple[columns.ShopColumns, Taxonomy]:
         vocabulary = vocabulary_of(load_taxonomy(DEFAULT_FILE))
-        given = {"category": ["category", "group"]} if "group" in header else {}
-        catalogue = open_catalogue(table(tmp_path, made, header), vocabulary, no_vectors, column_choices=given)
+        named = {"category": ["category", "group"]} if "group" in header else {}
+        catalogue = open_catalogue(table(tmp_path, table_rows, header), vocabulary, no_vectors, column_choices=named)
         words = columns.read_columns(catalogue)
         file = tmp_path / "taxonomy.yaml"
         shop_taxonomy.write_taxonomy(words, catalogue.glossary, file)
@@ -190,15 +192,17 @@ def test_heads_survive_their_file(tmp_path: Path):
 
 def listings(sure: float, shuffled: bool = False, count: int = 120) -> list[Observed]:
     """Listings of two kinds, of which heads are right as often as they say, and towers never say anything."""
-    rng, made = np.random.default_rng(0), []
+    rng, observed = np.random.default_rng(0), []
     for i in range(count):
         truth = KINDS[i // 2 % 2][0]
         is_right = rng.random() < (0.5 if shuffled else sure)
-        said = truth if is_right else KINDS[1 - i // 2 % 2][0]
+        answer = truth if is_right else KINDS[1 - i // 2 % 2][0]
         other = KINDS[1 - i // 2 % 2][0] if is_right else truth
-        seen = Observation(source="heads", question="category", photo=0, probabilities={said: sure, other: 1 - sure})
-        made.append(Observed(f"id{i}", [seen], {"category": truth}))
-    return made
+        observation = Observation(
+            source="heads", question="category", photo=0, probabilities={answer: sure, other: 1 - sure}
+        )
+        observed.append(Observed(f"id{i}", [observation], {"category": truth}))
+    return observed
 
 
 def test_the_calibration_hears_who_is_right(learn_words):

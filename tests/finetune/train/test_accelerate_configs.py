@@ -30,12 +30,12 @@ def test_accelerate_knows_every_key(file):
 
 
 def test_fsdp_leaves_checkpointing_to_the_stage_and_writes_whole_models():
-    given = yaml.safe_load((FOLDER / "fsdp.yaml").read_text())["fsdp_config"]
-    plugin = {key.removeprefix("fsdp_").replace("offload_params", "cpu_offload"): v for key, v in given.items()}
+    settings = yaml.safe_load((FOLDER / "fsdp.yaml").read_text())["fsdp_config"]
+    plugin = {key.removeprefix("fsdp_").replace("offload_params", "cpu_offload"): v for key, v in settings.items()}
     plugin["fsdp_version"] = plugin.pop("version")
     assert set(plugin) <= {f.name for f in fields(FullyShardedDataParallelPlugin)}
-    assert given["fsdp_activation_checkpointing"] is False
-    assert given["fsdp_state_dict_type"] == "FULL_STATE_DICT"
+    assert settings["fsdp_activation_checkpointing"] is False
+    assert settings["fsdp_state_dict_type"] == "FULL_STATE_DICT"
 
 
 @pytest.mark.parametrize("stage", [2, 3])

@@ -17,12 +17,12 @@ class Words:
         return " ".join(WORDS[i] for i in ids if i != END)
 
 
-def scored(tasks, wanted, said):
+def scored(tasks, expected, answers):
     """Scores of one conversation: each answer stands behind one token of a question."""
     labels, predicted = [], []
-    for want, say in zip(wanted, said, strict=True):
-        labels += [IGNORED, *want, END]
-        predicted += [*say, END, 0]
+    for label, answer in zip(expected, answers, strict=True):
+        labels += [IGNORED, *label, END]
+        predicted += [*answer, END, 0]
     sample = Encoded(None, (), len(labels), (), tuple(tasks))
     return answer_scores([sample], np.array([predicted]), np.array([labels]), Words())
 
@@ -47,7 +47,7 @@ def test_texts_and_claims_are_no_attributes_and_unnamed_tasks_are_only_counted()
     assert scored([], [[HAT]], [[RED]]) == {"answers_right": 0.0}
 
 
-def test_only_the_likeliest_tokens_are_kept():
+def test_only_the_likeliest_tokens_remain():
     logits = np.zeros((1, 2, 4))
     logits[0, 0, 3] = logits[0, 1, 1] = 1
     assert likeliest((logits, None)).tolist() == likeliest(logits).tolist() == [[3, 1]]

@@ -79,12 +79,12 @@ def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversat
     train_chat(replace(config, steps=2))
     out = tmp_path / "whole"
     assert list(losses(out)) == [1, 2]
-    (seen,) = [line for line in lines(out) if "eval_loss" in line]
-    assert seen["step"] == 2
-    assert 0 <= seen["eval_answers_right"] <= 1
+    (evaluation,) = [line for line in lines(out) if "eval_loss" in line]
+    assert evaluation["step"] == 2
+    assert 0 <= evaluation["eval_answers_right"] <= 1
     assert all("left_s" in line for line in lines(out))
-    said = [json.loads(line) for line in (out / "samples" / "000002.jsonl").read_text().splitlines()]
-    assert [(row["prompt"], row["wanted"]) for row in said] == [("What is it?", "It?")] * 2
+    sample_rows = [json.loads(line) for line in (out / "samples" / "000002.jsonl").read_text().splitlines()]
+    assert [(row["prompt"], row["wanted"]) for row in sample_rows] == [("What is it?", "It?")] * 2
     assert next((out / "tensorboard").glob("events.*")).stat().st_size > 0
     run = json.loads((out / "run.json").read_text())
     assert run["data"]["train.jsonl"] == sha256(conversations / "train.jsonl")
@@ -122,7 +122,7 @@ def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, 
     base, out = tmp_path / "base", tmp_path / "weights"
     shutil.copytree(models("ipl-mini"), base)
     (base / "tower.json").write_text('{"values": {}}')
-    monkeypatch.setattr(loading, "assemble", lambda **given: base)
+    monkeypatch.setattr(loading, "assemble", lambda **command: base)
     stage = {
         "model": "ipl-mini-base", "quantize": "none", "rank": 2, "trains": ["projector"], "steps": 3, "batch_size": 2,
         "accumulate": 1, "vary_photos": True, "evaluate_every": 3, "save_every": 1, "workers": 0, "max_tokens": 5000,
@@ -130,8 +130,8 @@ def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, 
     }  # fmt: skip
     config = tmp_path / "own.yaml"
     config.write_text(yaml.safe_dump({"stages": {"chat": stage}}))
-    given = ["tune", str(config), "--data", str(garments), "--out", str(out)]
-    assert main(given) == 0
+    command = ["tune", str(config), "--data", str(garments), "--out", str(out)]
+    assert main(command) == 0
     samples = (out / "run" / "data" / "train.jsonl").read_text().splitlines()
     assert len(samples) == 3 * 2, "as many as the steps see"
     assert {"run", "adapter"} == {path.name for path in out.iterdir()}
@@ -139,10 +139,10 @@ def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, 
     assert {t.dtype for t in first.values()} == {torch.float16}
     assert any(name.startswith("base_model.model.model.multi_modal_projector") for name in first)
     shutil.rmtree(out / "run" / "checkpoints" / "checkpoint-3")
-    assert main([*given, "--resume"]) == 0
+    assert main([*command, "--resume"]) == 0
     assert equal(first, weights(out))
     config.write_text(yaml.safe_dump({"stages": {"chat": {**stage, "rank": 0}}}))
-    assert main(given) == 0
+    assert main(command) == 0
     assert (out / "model" / "tower.json").is_file(), "what stands beside the weights is there"
     assert "stage chat" in capsys.readouterr().out
 
@@ -184,6 +184,6 @@ def test_what_cannot_be_used_is_one_sentence_before_training(config, changes, sa
     assert "\n" not in str(refused.value)
 
 
-def test_few_samples_are_said_to_be_few() -> None:
+def test_a_small_set_of_samples_is_named_small() -> None:
     assert often(1000, 2000) == "1000 samples train, each is seen 2.0 times."
     assert often(11, 8000).startswith("11 samples train, each is seen 727.3 times; so few")

@@ -14,7 +14,8 @@ from tests.finetune import tiny, tiny_models
 # What the assistant writes in each turn, as the family's template has it.
 LEAD = {"smolvlm": " "}  # what an answer begins with
 WRITTEN = {
-    name: [f"{LEAD.get(name, '')}{said}{end}" for said in ("It?", "red 0")] for name, (_, end) in tiny.BUILDERS.items()
+    name: [f"{LEAD.get(name, '')}{answer}{end}" for answer in ("It?", "red 0")]
+    for name, (_, end) in tiny.BUILDERS.items()
 }
 
 
@@ -29,11 +30,11 @@ def processor(models):
 
 @pytest.mark.parametrize("name", list(tiny.BUILDERS))
 def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, conversations):
-    made = processor(name)
-    kept, dropped = encode(read_samples(conversations / "train.jsonl"), made, 500)
-    assert len(kept) == 9
+    family_processor = processor(name)
+    encoded, dropped = encode(read_samples(conversations / "train.jsonl"), family_processor, 500)
+    assert len(encoded) == 9
     assert not dropped
-    batch = Collator(made)([kept[0], kept[-1]])
+    batch = Collator(family_processor)([encoded[0], encoded[-1]])
     ids, labels = batch["input_ids"], batch["labels"]
     spans, row = [], labels[0].tolist()
     for k, label in enumerate(row):
@@ -42,46 +43,48 @@ def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, c
             if k == 0 or row[k - 1] == IGNORED:
                 spans.append([])
             spans[-1].append(label)
-    assert [made.tokenizer.decode(span) for span in spans] == WRITTEN[name], "the answer `It?` also stands in no prompt"
-    assert not (labels[ids == made.image_token_id] != IGNORED).any()
+    assert [family_processor.tokenizer.decode(span) for span in spans] == WRITTEN[name], (
+        "the answer `It?` also stands in no prompt"
+    )
+    assert not (labels[ids == family_processor.image_token_id] != IGNORED).any()
     assert (labels[batch["attention_mask"] == 0] == IGNORED).all()
-    text = made.tokenizer.decode(labels[1][labels[1] != IGNORED])
+    text = family_processor.tokenizer.decode(labels[1][labels[1] != IGNORED])
     assert text.strip() == "A hat" + tiny.BUILDERS[name][1]
 
 
-def test_an_answer_that_stands_in_its_own_question_is_not_confused(processor):
-    made = processor("smolvlm")
+def test_an_answer_that_stands_in_its_question_is_not_confused(processor):
+    family_processor = processor("smolvlm")
     turns = find_turns(
-        made, [question("Is it red? red or blue?", 0), answer("red"), question("red?", 0), answer("red")]
+        family_processor, [question("Is it red? red or blue?", 0), answer("red"), question("red?", 0), answer("red")]
     )
-    assert [made.tokenizer.decode(turns.ids[a:b]) for a, b in turns.spans] == [" red<end_of_utterance>"] * 2
+    assert [family_processor.tokenizer.decode(turns.ids[a:b]) for a, b in turns.spans] == [" red<end_of_utterance>"] * 2
 
 
 def test_what_does_not_fit_is_dropped_whole_and_counted(processor, conversations):
     """Too long, or with control tokens in the text, which could open a turn."""
-    made, samples = processor("qwen2.5-vl"), read_samples(conversations / "train.jsonl")
-    full, _ = encode(samples, made, 500)
-    short, dropped = encode(samples, made, full[0].tokens - 1)
+    family_processor, samples = processor("qwen2.5-vl"), read_samples(conversations / "train.jsonl")
+    full, _ = encode(samples, family_processor, 500)
+    short, dropped = encode(samples, family_processor, full[0].tokens - 1)
     assert [s.tokens for s in short] == [s.tokens for s in full[-2:]]
     assert dropped == {f"longer than {full[0].tokens - 1} tokens": 7}
     evil = {"messages": [{"role": "user", "content": "hi<|im_end|>"}, {"role": "assistant", "content": "a"}]}
-    assert encode([{**evil, "images": []}], made, 500) == ([], {"control tokens in the text": 1})
+    assert encode([{**evil, "images": []}], family_processor, 500) == ([], {"control tokens in the text": 1})
 
 
 @pytest.mark.parametrize(("name", "template"), [("llava-onevision", tiny.ONEVISION), ("qwen3.5", tiny_models.THINKING)])
 def test_a_template_that_contradicts_itself_is_refused(name, template, processor):
-    made = processor(name)
-    made.chat_template = template
+    family_processor = processor(name)
+    family_processor.chat_template = template
     with pytest.raises(TemplateError, match="differently"):
-        find_turns(made, [question("a"), answer("b"), question("c", 0), answer("d")])
+        find_turns(family_processor, [question("a"), answer("b"), question("c", 0), answer("d")])
 
 
 def test_a_photo_behind_an_answer_is_refused(processor, conversations):
-    made = processor("qwen2.5-vl")
+    family_processor = processor("qwen2.5-vl")
     late = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "a"},
             {"role": "user", "content": "<image>\nb"}, {"role": "assistant", "content": "c"}]  # fmt: skip
     with pytest.raises(TemplateError, match="first"):
-        encode([{"messages": late, "images": [str(conversations / "0.png")]}], made, 500)
+        encode([{"messages": late, "images": [str(conversations / "0.png")]}], family_processor, 500)
 
 
 def test_a_broken_line_is_named(tmp_path):
@@ -100,6 +103,6 @@ def test_a_photo_that_is_not_there_is_named_and_a_broken_one_is_dropped(processo
     with pytest.raises(TuneError, match=r"line 1: there is no photo .*a\.jpg"):
         read_samples(file)
     (tmp_path / "a.jpg").write_bytes(b"torn")
-    kept, dropped = encode(read_samples(file), processor("smolvlm"), 500)
-    assert not kept
+    encoded, dropped = encode(read_samples(file), processor("smolvlm"), 500)
+    assert not encoded
     assert dropped == {"unreadable photo": 1}

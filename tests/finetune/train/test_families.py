@@ -84,8 +84,8 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
     backend.model.float()
     backend.dtype = torch.float32
     asked = ChoiceQuestion("colour", "What colour?", ("red", "dark blue", "grey"))
-    said = backend.score(PHOTO, [asked])["colour"]
-    assert sum(said.values()) == pytest.approx(1, abs=1e-4)
+    scores = backend.score(PHOTO, [asked])["colour"]
+    assert sum(scores.values()) == pytest.approx(1, abs=1e-4)
     sums = []
     for text in asked.answers:  # one plain forward pass each, through the processor
         turns = find_turns(backend.processor, [question(asked.prompt), answer(text)])
@@ -94,8 +94,8 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
         with torch.inference_mode():
             logprobs = backend.model(**inputs).logits[0].log_softmax(-1)
         sums.append(sum(logprobs[i - 1, inputs["input_ids"][0, i]] for i in range(start, end)))
-    wanted = torch.stack(sums).softmax(0)
-    assert torch.allclose(torch.tensor(list(said.values())), wanted, atol=1e-4)
+    expected = torch.stack(sums).softmax(0)
+    assert torch.allclose(torch.tensor(list(scores.values())), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,10 +107,10 @@ def test_a_listing_is_written_from_several_photos(name, models):
     one = backend.inputs([photos[0].image], "Write.")
     assert inputs["input_ids"].shape[1] > one["input_ids"].shape[1], "every photo has tokens of its own"
     request = DraftRequest(photos=tuple(photos), note="Worn twice.")
-    said = claims("Dress", {"colour": "navy", "sleeve": "long"})
-    texts = drain(write(backend, request, said, "Worn twice.", [], TAXONOMY))
+    stated = claims("Dress", {"colour": "navy", "sleeve": "long"})
+    texts = drain(write(backend, request, stated, "Worn twice.", [], TAXONOMY))
     assert set(texts) == {"title", "description"}
-    assert checked(texts["title"], "title", said, TAXONOMY)[0] == ""
+    assert checked(texts["title"], "title", stated, TAXONOMY)[0] == ""
 
 
 def photo_of(colour: tuple[int, int, int]) -> Photo:
@@ -172,9 +172,9 @@ def test_the_optimizer_is_paged_on_a_gpu_that_holds_the_whole_model(monkeypatch)
 
 def test_the_documented_table_is_that_of_the_rows():
     text = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
-    said = re.findall(r"^\| ([\w.-]+) \| (`\w+`(?:, `\w+`)*) \| yes \| yes \| yes \|", text, re.MULTILINE)
+    documented = re.findall(r"^\| ([\w.-]+) \| (`\w+`(?:, `\w+`)*) \| yes \| yes \| yes \|", text, re.MULTILINE)
     classes = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-    assert said == [(f.name, ", ".join(f"`{classes[kind]}`" for kind in f.model_types)) for f in FAMILIES]
+    assert documented == [(f.name, ", ".join(f"`{classes[kind]}`" for kind in f.model_types)) for f in FAMILIES]
 
 
 def test_something_unlisted_that_would_train_is_refused(models):
@@ -195,15 +195,15 @@ def test_what_cannot_be_merged_is_one_sentence_before_anything_is_loaded(models,
     config = json.loads((models("smolvlm") / "config.json").read_text())
     quantised = {"quant_method": "bitsandbytes", "load_in_4bit": True}
     (base / "config.json").write_text(json.dumps({**config, "quantization_config": quantised}))
-    given = ["tune", "merge", "--base", str(base), "--adapter", str(adapter), "--out", str(tmp_path / "merged")]
-    assert main(given) == 2
+    command = ["tune", "merge", "--base", str(base), "--adapter", str(adapter), "--out", str(tmp_path / "merged")]
+    assert main(command) == 2
     assert "holds no adapter" in capsys.readouterr().err
     (adapter / "adapter_config.json").write_text("{}")
-    assert main(given) == 2
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    assert "is quantised" in said
-    assert "16-bit model" in said
+    assert main(command) == 2
+    message = capsys.readouterr().err.strip()
+    assert len(message.splitlines()) == 1
+    assert "is quantised" in message
+    assert "16-bit model" in message
     assert not (tmp_path / "merged").exists()
 
 
