@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
     from recommend.errors import RecommendError
 
+    if args.task in LABORATORY and find_spec("recommend.research") is None:
+        raise CommandError(f"'recommend {args.task}' is in the repository only, not in an installed package.", 2)
     try:
         TASKS[args.task][0](args)
     except RecommendError as error:
@@ -100,10 +103,10 @@ def run(args: argparse.Namespace) -> int:
 def _world(args: argparse.Namespace) -> None:
     import sys
 
-    from recommend.phenomena.doses import markdown, results
-    from recommend.world import write_world
-    from recommend.world.candidates import add_candidates
-    from recommend.world.stored import store_histories
+    from recommend.research.doses import markdown, results
+    from recommend.research.world import write_world
+    from recommend.research.world.candidates import add_candidates
+    from recommend.research.world.stored import store_histories
 
     if (args.out is None) == (args.table is None):
         raise CommandError("name either --out DIR for a world or --table FILE for the table of phenomena.", 2)
@@ -125,11 +128,11 @@ def _train(args: argparse.Namespace) -> None:
     import sys
 
     from recommend.config import TrainConfig, sort_changes
+    from recommend.data.oracle import no_oracle
     from recommend.models.registry import MODELS, model_config
     from recommend.training.distributed import group
     from recommend.training.knowledge import started
     from recommend.training.runs import labels_of, log_of, plan, train_run
-    from recommend.world.oracle import no_oracle
 
     of_model, of_train = sort_changes(args.set)
     if args.model not in MODELS:
@@ -180,13 +183,12 @@ def _study(args: argparse.Namespace) -> None:
     import sys
     from functools import partial
 
-    from recommend.studies.engine import RESULTS, run_pilot, run_study
-    from recommend.studies.page import tables
-    from recommend.studies.study import find_study
+    from recommend.phenomena.studies import publish
+    from recommend.research.studies.engine import RESULTS, run_pilot, run_study
+    from recommend.research.studies.page import tables
+    from recommend.research.studies.study import find_study
 
     study = find_study(args.name)
-    if args.out is None and repository() is None:
-        raise CommandError("name a file for the results with --out FILE; an installed package keeps its own.", 2)
     first, _, last = ("8000-8003" if args.pilot and args.seeds == "9000-9007" else args.seeds).partition("-")
     if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
         raise CommandError(f"'{args.seeds}' are no seeds; write 9000-9007.", 2)
@@ -198,15 +200,17 @@ def _study(args: argparse.Namespace) -> None:
         return
     doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
+    if args.out is None:
+        publish(study.name, results["conclusion"])
     print("\n".join(tables(study, results)))
     print(f"{results['conclusion']['verdict']}: {results['conclusion']['why']}; written to {out}")
 
 
 def _report(args: argparse.Namespace) -> None:
-    from recommend.studies.engine import RESULTS, read_results
-    from recommend.studies.overview import stored, write_all, write_page
-    from recommend.studies.page import page
-    from recommend.studies.study import find_study
+    from recommend.research.studies.engine import RESULTS, read_results
+    from recommend.research.studies.overview import stored, write_all, write_page
+    from recommend.research.studies.page import page
+    from recommend.research.studies.study import find_study
 
     if args.all == (args.name is not None):
         raise CommandError("name either a study or --all.", 2)
@@ -321,6 +325,7 @@ def _promote(args: argparse.Namespace) -> None:
     )
 
 
+LABORATORY = ("world", "study", "report")  # what ``recommend.research`` is needed for
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log, or measure its phenomena by dose"),
     "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),

@@ -13,9 +13,9 @@ import numpy as np
 
 from app.demo.things import GRADES, KINDS, Thing
 from app.feed.items import milliseconds
-from recommend.world.chance import stream
-from recommend.world.config import DAY_MS, WorldConfig
-from recommend.world.live import Live, Things
+from recommend.simulation.chance import stream
+from recommend.simulation.config import DAY_MS, WorldConfig
+from recommend.simulation.live import Live, Things
 
 NAMES = (
     *("mia", "noah", "emma", "ben", "lina", "paul", "anna", "finn", "clara", "jonas", "ida", "luca", "frida", "theo"),

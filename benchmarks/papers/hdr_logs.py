@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.papers.user_logs import until_next
-from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import log_files, read_map
-from recommend.data.imports.sql import DAY_MS
+from recommend.imports.events import read_events
+from recommend.imports.maps import log_files, read_map
+from recommend.imports.sql import DAY_MS
 from recommend.models.hdr import nearest
 
 HOUR_MS = 3_600_000

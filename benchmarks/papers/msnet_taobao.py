@@ -18,14 +18,14 @@ import torch
 
 from benchmarks.papers.user_logs import feature_map, samples, users_anew
 from benchmarks.recommend import fixed
-from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, Ragged, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Column, Ragged, select_batch
+from recommend.imports.events import read_events
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model, changed
-from recommend.studies.statistics import t_interval as interval
+from recommend.research.studies.statistics import t_interval as interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

@@ -23,15 +23,15 @@ import torch
 
 from benchmarks.papers.user_logs import feature_map, over_users, samples
 from benchmarks.recommend import fixed
-from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, array_of, rows_of, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, array_of, rows_of, select_batch
+from recommend.imports.events import read_events
 from recommend.metrics.calibration import logloss
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
-from recommend.studies.statistics import t_interval
+from recommend.research.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from recommend.training.watch import Watch

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import torch
 
-from recommend.data.imports.sql import DAY_MS
+from recommend.data.ragged import Column, Ragged
 from recommend.data.sequences import Past, Rule, draw_negatives
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Column, Ragged
+from recommend.imports.sql import DAY_MS
 
 NEVER = 100 * DAY_MS  # longer than the logs
 

@@ -30,8 +30,8 @@ from scipy import stats
 
 from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
 from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import table_files
-from recommend.features.ragged import Ragged, slice_batch
 from recommend.metrics.ranks import auc
 
 ARMS: dict[str, Any] = {

@@ -15,7 +15,7 @@ from recommend.cascade.posts import made_up
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
 from recommend.cascade.visitors import Past, Visitor
-from recommend.features.ragged import Column
+from recommend.data.ragged import Column
 from recommend.models.baselines.two_tower import TwoTower
 
 ROWS, CLICKS = 64, 8

@@ -18,7 +18,7 @@ from torch import Tensor
 from recommend.cascade.registry import Loaded
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError
-from recommend.features.ragged import Batch, Column, array_of
+from recommend.data.ragged import Batch, Column, array_of
 from recommend.models.keep import CATEGORY, vectors
 
 log = logging.getLogger(__name__)

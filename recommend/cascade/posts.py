@@ -19,8 +19,8 @@ from recommend.cascade.catalog import PRIOR
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment, stacked
 from recommend.cascade.visitors import Past, PastPost, Visitor
+from recommend.data.ragged import Column, Repeated
 from recommend.data.schema import ENTITIES
-from recommend.features.ragged import Column, Repeated
 
 ROLE = "posts"
 POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20

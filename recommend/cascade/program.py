@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from recommend.cascade.registry import Loaded
-from recommend.features.ragged import Batch, Column, Repeated, tensor_of
+from recommend.data.ragged import Batch, Column, Repeated, tensor_of
 from recommend.models.baselines.two_tower import TwoTower
 
 log = logging.getLogger(__name__)

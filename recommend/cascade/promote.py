@@ -18,12 +18,12 @@ import torch
 
 from recommend.cascade.registry import PROMOTION, Loaded, Registry
 from recommend.cascade.request import DAY_MS, HOUR_MS
-from recommend.data.content_join import Contents
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, Position
+from recommend.data.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.data.schema import ENTITIES, table_files
+from recommend.features.content_join import Contents
 from recommend.features.counts import Counts
-from recommend.features.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.models.hdr import Correction, Deployment, Rates, correct, fine_tune, nearest
 from recommend.models.hdr_copies import ECADCopy, ESMMCopy
 from recommend.models.registry import build_model, model_class

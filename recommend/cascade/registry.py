@@ -24,8 +24,8 @@ from torch import Tensor
 
 from recommend.config import ConfigError, nearest
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Batch
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model
 from recommend.training import checkpoint

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Column, rows_of, select_batch, tensor_of
 from recommend.data.schema import CHANNELS, POLICIES
-from recommend.features.ragged import Column, rows_of, select_batch, tensor_of
 
 OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
 OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")

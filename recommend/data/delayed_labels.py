@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recommend.features.ragged import Column
+from recommend.data.ragged import Column
 
 DAY_MS = 86_400_000
 NEVER = torch.iinfo(torch.int64).max  # the moment of what did not happen, or is not known to

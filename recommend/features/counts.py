@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from recommend.data.parquet import read_table
+from recommend.data.ragged import Batch, Column, tensor_of
 from recommend.data.schema import ENTITIES, columns_of
 from recommend.features.encoders import mixed
 from recommend.features.feature_map import TIME, Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, tensor_of
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

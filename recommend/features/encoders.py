@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch, Column, Ragged, ragged_of, tensor_of
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.matches import match
-from recommend.features.ragged import Batch, Column, Ragged, ragged_of, tensor_of
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recommend.data.content_join import Vectors
 from recommend.data.parquet import read_table
+from recommend.data.ragged import Batch, Column, ragged_of, tensor_of
 from recommend.data.schema import ENTITIES
+from recommend.features.content_join import Vectors
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, ragged_of, tensor_of
 
 HISTORY, CONTENT = 10, 16  # clicks of each kind that are read; size of the content vectors
 SHARED = "shared"  # group of the target fields that every entity has

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recommend.features.ragged import Column, Ragged, Repeated, tensor_of
+from recommend.data.ragged import Column, Ragged, Repeated, tensor_of
 
 
 def match(candidate: Column, history: Ragged) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from recommend.config import ConfigError
+from recommend.data.ragged import Batch, ragged_of, tensor_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, ragged_of, tensor_of
 from recommend.layers.inputs import InputLayer, Inputs
 
 

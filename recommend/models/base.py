@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, on_device, tensor_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, on_device, tensor_of
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
-from recommend.training.given import Encode, Given, Stream
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Encode, Given, Stream, Train
 
 Logits = dict[str, Tensor]
 
@@ -89,8 +89,8 @@ class Ranker(nn.Module):
         """Whether it reads columns that ``join`` makes."""
         return "join" in {name for base in cls.__mro__[: cls.__mro__.index(Ranker)] for name in vars(base)}
 
-    def first_stage(self, given: Given, out: Path) -> None:
-        """Trains a part of the model before the rest, with a folder for its checkpoint."""
+    def first_stage(self, given: Given, out: Path, train: Train) -> None:
+        """Trains a part of the model by ``train`` before the rest, with a folder for its checkpoint."""
 
     def stream(self, given: Given) -> Stream | None:
         """What is trained on; None: the impressions, read from the disk, also by several processes."""

@@ -16,8 +16,8 @@ from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch, Ragged, rows_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged, rows_of
 from recommend.layers.activations import standardised
 from recommend.losses.distillation import distillation, lists_of
 from recommend.losses.pointwise import bce

@@ -25,15 +25,15 @@ from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.candidates import read_listed
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.data.schema import POLICIES
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.layers.mlp import MLP
 from recommend.losses.listwise import listnet, ranknet
 from recommend.losses.pointwise import bce, distil
 from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
-from recommend.training.given import Given
+from recommend.models.training_log import Given
 
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
 NOTHING = 1e-6  # stands for a bid of 0

@@ -19,14 +19,14 @@ from recommend.config import ConfigError, ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, select_batch, tensor_of
 from recommend.data.schema import columns_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, select_batch, tensor_of
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.training.given import Given
+from recommend.models.training_log import Given
 
 FIRST_RATE = 0.05  # what a tower says before it has learned anything
 RATES = ("order", "refund")  # how the names of towers begin

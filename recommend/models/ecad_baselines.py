@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
+from recommend.data.ragged import Batch, Column
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.ecad import (

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.inputs import InputLayer
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN

@@ -26,13 +26,13 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.data.knowledge import KnowledgeStore, Snapshot
+from recommend.data.ragged import Batch, Column, Ragged, array_of, ragged_of, tensor_of
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, array_of, ragged_of, tensor_of
 from recommend.layers.attention import mean_pool
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, Ranker
 from recommend.models.baselines.din import DIN
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
 
 KINDS = ("user", "item", "pair")  # of knowledge: by user, by item, by user and category
 CATEGORY = "category"

@@ -20,17 +20,16 @@ from torch.nn import functional
 from recommend.config import ModelConfig, Sizes
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, Column, rows_of, select_batch
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, rows_of, select_batch
 from recommend.layers.embedding import Tables
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
-from recommend.training.given import Given
-from recommend.training.run_config import RunConfig
-from recommend.training.trainer import train
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Given, Train
 
 Polarity = Literal["signed", "absolute", "none"]
 WEIGHT = 0.1  # gamma, of the polarised loss
@@ -265,7 +264,7 @@ class MKT(TEM):
         """Adds what the log's tables say of posts, of people and of what was clicked."""
         return Facts(log, read_table(log, "impression", ["post_id", "category"])).join
 
-    def first_stage(self, given: Given, out: Path) -> None:
+    def first_stage(self, given: Given, out: Path, train: Train) -> None:
         """Train what is transferred on the rows of both entities; goes on with an interrupted first stage.
 
         Raises:

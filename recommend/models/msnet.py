@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, Ragged, ragged_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged, ragged_of
 from recommend.layers.attention import attentions, mean_pool
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs

@@ -24,15 +24,15 @@ from torch import Tensor, nn
 from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.training.given import Given
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Given
 
 ADS, ORGANIC = 0, 1
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the RBF kernels, in units of the mean squared distance

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from recommend.data.oracle import open_oracle
 from recommend.data.schema import table_files
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Log, estimate
-from recommend.world.oracle import open_oracle
 
 FIRST, PASSED = 10, 20
 

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from recommend.data.oracle import open_oracle
 from recommend.data.schema import table_files
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.log import Floats
-from recommend.world.oracle import open_oracle
 
 NAMES = "impression/day={:03d}"
 

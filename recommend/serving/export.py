@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
+from recommend.data.ragged import Batch, Column, Ragged, slice_batch
 from recommend.errors import RecommendError
 from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature
-from recommend.features.ragged import Batch, Column, Ragged, slice_batch
 from recommend.serving.scorer import Scorer
 from recommend.training.runs import ENCODERS
 

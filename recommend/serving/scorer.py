@@ -14,13 +14,13 @@ import torch
 
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
+from recommend.data.oracle import no_oracle
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch, Column, Ragged, array_of
 from recommend.data.schema import columns_of
 from recommend.features.feature_map import TIME, Feature
-from recommend.features.ragged import Batch, Column, Ragged, array_of
 from recommend.training.runs import asked, load_run, log_of, read_run
 from recommend.training.trainer import computing
-from recommend.world.oracle import no_oracle
 
 Precision = Literal["fp32", "bf16"]
 KEPT = ("impression_id", "user_id", "item_id")  # beside the scores, where the log has them

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import Batch, array_of, ragged_of
 from recommend.data.schema import table_files
 from recommend.data.splits import TimeSplit
 from recommend.features.feature_map import FeatureMap
 from recommend.features.matches import match
-from recommend.features.ragged import Batch, array_of, ragged_of
 from recommend.models.base import Ranker
-from recommend.training.given import Encode
+from recommend.models.training_log import Encode
 from recommend.training.runs import asked
 
 COUNT, POPULAR, TREES = "history count", "popularity by category", "boosted trees"

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from recommend.config import ConfigError, TrainConfig, nearest
+from recommend.data.oracle import no_oracle
 from recommend.data.parquet import DataError
 from recommend.data.schema import columns_of, table_files
 from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS, model_class, model_config
+from recommend.models.run_config import RunConfig
 from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.evaluation import truth_of
-from recommend.training.run_config import RunConfig
 from recommend.training.runs import (
     RUN,
     asked,
@@ -34,7 +35,6 @@ from recommend.training.runs import (
     train_run,
 )
 from recommend.training.scoring import predictions
-from recommend.world.oracle import no_oracle
 
 MEASURES: dict[str, Callable[..., float]] = {
     "auc": lambda y, p, user: auc(y, p),

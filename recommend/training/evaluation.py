@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recommend.data.oracle import FOLDER, no_oracle, open_oracle
 from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.ragged import tensor_of
 from recommend.data.schema import table_files
-from recommend.features.ragged import tensor_of
 from recommend.metrics.lists import normalised_regret
 from recommend.metrics.report import measures
 from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.runs import asked, load_run
 from recommend.training.scoring import measured, predictions
 from recommend.training.trainer import computing
-from recommend.world.oracle import FOLDER, no_oracle, open_oracle
 
 
 def evaluate_run(folder: Path, log: Path, device: str = "cpu", precision: str = "fp32") -> dict[str, Any]:

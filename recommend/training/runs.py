@@ -13,22 +13,22 @@ import torch
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.codes import code_file, marks, same_codes
-from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, read_table
+from recommend.data.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.data.schema import columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
+from recommend.features.content_join import Contents
 from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model, model_class
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Encode, Given, Stream
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.given import Encode, Given, Stream
-from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Summary, train
 from recommend.training.watch import Watch
@@ -193,7 +193,7 @@ def train_run(
         encoders.save(out / ENCODERS)
         (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
     if not (out / checkpoint.NAME).exists():
-        model.first_stage(given, out)
+        model.first_stage(given, out, train)
     group.wait()
     share: Stream = stream.share(group.rank, group.size)
     if own is None and "hour" not in columns_of(log):  # steps are no times: in their order all first events come first

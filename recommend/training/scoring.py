@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recommend.features.ragged import Batch, array_of
+from recommend.data.ragged import Batch, array_of
 from recommend.metrics.report import measures
 from recommend.models.base import Ranker
-from recommend.training.given import Encode
+from recommend.models.training_log import Encode
 
 
 def predictions(

@@ -15,10 +15,10 @@ import torch
 
 from recommend.config import TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
-from recommend.features.ragged import select_batch, slice_batch
+from recommend.data.oracle import no_oracle
+from recommend.data.ragged import select_batch, slice_batch
 from recommend.models.ecad import Towers
 from recommend.training.optim import optimizers
-from recommend.world.oracle import no_oracle
 
 ASKED_ROWS = 4_096
 

@@ -15,12 +15,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.parquet import DataError, Position
+from recommend.data.ragged import Batch, Column, on_device, rows_of
 from recommend.errors import RecommendError
-from recommend.features.ragged import Batch, Column, on_device, rows_of
 from recommend.models.base import Ranker
+from recommend.models.training_log import Encode, Stream
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.given import Encode, Stream
 from recommend.training.logs import RunLog
 from recommend.training.optim import kinds, optimizers, set_rates
 from recommend.training.watch import Watch

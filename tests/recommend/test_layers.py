@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.features.ragged import Ragged
+from recommend.data.ragged import Ragged
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
 from recommend.layers.embedding import Tables

@@ -19,7 +19,7 @@ from recommend.cascade.registry import Loaded
 from recommend.cascade.request import FEED, Moment, columns
 from recommend.cascade.scoring import SIMPLE, Models, Scores, as_known
 from recommend.cascade.visitors import Visitor
-from recommend.features.ragged import Batch
+from recommend.data.ragged import Batch
 from recommend.models.baselines.two_tower import TwoTower
 
 VECTORS_AT_ONCE = 4_096  # rows

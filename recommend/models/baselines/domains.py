@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.activations import activation
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label

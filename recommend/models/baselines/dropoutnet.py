@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.models.base import Logits
 from recommend.models.baselines.din import DIN
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, Ragged, rows_of, slice_batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged, rows_of, slice_batch
 from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce

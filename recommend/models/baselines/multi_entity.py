@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.experts import mix
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.experts import PLE as Extraction
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP

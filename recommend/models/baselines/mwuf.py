@@ -10,8 +10,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP

@@ -14,8 +14,8 @@ from app.store.tables import FeedPageRow, FeedPostRow, FeedRow, PhotoRow, PostRo
 from recommend.cascade.posts import POST_SLOTS, Post, Posts, around, slots
 from recommend.cascade.visitors import Visitors
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import concat_batches
 from recommend.data.schema import ENTITIES, table_files
-from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_models import SMALL, Index, spread
 from tests.app.support.clients import client_of, code, published

@@ -22,9 +22,9 @@ from recommend.cascade.registry import Registry
 from recommend.cascade.request import FEED, columns
 from recommend.cascade.scoring import SIMPLE, Models, probabilities
 from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.research.world import write_world
+from recommend.research.world.stored import store_histories
 from recommend.training.runs import plan, train_run
-from recommend.world import write_world
-from recommend.world.stored import store_histories
 from tests.recommend.cascade.live_items import HOUR, NOW, SIZE, item
 
 

@@ -10,8 +10,8 @@ import torch
 
 from recommend.cascade.program import Program, compiled, pre_ranking, with_program
 from recommend.cascade.registry import Loaded
+from recommend.data.ragged import Ragged, Repeated
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Ragged, Repeated
 from recommend.layers.attention import TargetAttention
 from recommend.models.registry import MODELS, build_model, changed
 from tests.recommend import tiny

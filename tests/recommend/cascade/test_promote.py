@@ -23,10 +23,10 @@ from recommend.cascade.request import Moment
 from recommend.cascade.scoring import Models
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import DataError
+from recommend.data.ragged import select_batch
 from recommend.data.schema import table_files
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import select_batch
 from recommend.models.hdr import Rates, fine_tune
 from recommend.models.registry import build_model, model_class
 from recommend.training.runs import plan, train_run

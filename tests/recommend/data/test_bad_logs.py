@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from recommend.data.imports.maps import Label
 from recommend.errors import RecommendError
+from recommend.imports.maps import Label
 from tests.recommend.data.test_imports import EVENTS, bring, events, parquet, table
 
 

@@ -12,12 +12,12 @@ from app.cli.main import main
 from benchmarks.papers.user_logs import feature_map, samples
 from finetune.data.photosets import data_root
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import FOLDER, log_files, read_map
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import select_batch
 from recommend.data.schema import POLICIES
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import select_batch
+from recommend.imports.events import read_events
+from recommend.imports.maps import FOLDER, log_files, read_map
 from recommend.models.registry import build_model
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import train

@@ -14,10 +14,10 @@ import pytest
 from pyarrow import feather
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log, sentences
 from recommend.data.parquet import DataError
 from recommend.data.schema import table_files
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log, sentences
 from recommend.phenomena.log import Log
 from recommend.phenomena.one_epoch import measure
 from recommend.training.runs import plan

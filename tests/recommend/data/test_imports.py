@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports import rows as rows_module
-from recommend.data.imports.maps import FOLDER, LogMap, log_files, read_map
-from recommend.data.imports.run import ImportFailed, import_log, sentences
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import day_file, table_files
 from recommend.features.feature_map import FeatureMap
+from recommend.imports import rows as rows_module
+from recommend.imports.maps import FOLDER, LogMap, log_files, read_map
+from recommend.imports.run import ImportFailed, import_log, sentences
 from recommend.models.registry import build_model
 from recommend.training import runs as training_runs
 from recommend.training.runs import load_run, plan, train_run

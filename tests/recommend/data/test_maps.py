@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from recommend.data.imports.maps import log_files, read_map
-from recommend.data.imports.run import import_log
 from recommend.data.schema import table_files
+from recommend.imports.maps import log_files, read_map
+from recommend.imports.run import import_log
 
 
 def text(path, *lines: str):

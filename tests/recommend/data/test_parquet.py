@@ -10,7 +10,7 @@ import pytest
 
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, Position
-from recommend.features.ragged import concat_batches, rows_of
+from recommend.data.ragged import concat_batches, rows_of
 from tests.recommend import tiny
 
 COLUMNS = list(tiny.columns(1))

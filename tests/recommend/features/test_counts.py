@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from recommend.config import ConfigError
+from recommend.data.ragged import Ragged, Repeated
 from recommend.data.schema import day_file
 from recommend.features.counts import HOUR_MS, PRIOR, Counts, LiveCounts
 from recommend.features.encoders import with_made
 from recommend.features.feature_map import COUNTED, Feature, FeatureMap, impression_map
 from recommend.features.matches import match
-from recommend.features.ragged import Ragged, Repeated
 from tests.recommend import tiny
 
 IDS = ("user_id", "item_id", "category", "seller_id")

@@ -8,12 +8,12 @@ import torch
 from pydantic import ValidationError
 
 from recommend.config import ConfigError
-from recommend.data.content_join import Contents
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import conform, day_file
+from recommend.features.content_join import Contents
 from recommend.features.encoders import Encoders, Sample, halving
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
-from recommend.features.ragged import Ragged, slice_batch
 from tests.recommend import tiny
 
 TARGET = Feature(column="item_id", role="target")

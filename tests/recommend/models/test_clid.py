@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.batching import ListStream
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Ragged, slice_batch
 from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lists_of
 from recommend.losses.pointwise import bce
 from recommend.metrics.ranks import auc

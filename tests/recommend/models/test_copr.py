@@ -12,7 +12,7 @@ from torch.nn import functional
 from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.parquet import Position
-from recommend.features.ragged import Ragged, concat_batches, slice_batch
+from recommend.data.ragged import Ragged, concat_batches, slice_batch
 from recommend.models.baselines.two_tower import TwoTower
 from recommend.models.copr import COPR, LIMIT, Terms, draw_lists, exchange_weights, order_loss
 from tests.recommend import tiny

@@ -12,15 +12,15 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
+from recommend.data.oracle import OracleSealed, open_oracle
+from recommend.data.ragged import select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import select_batch
 from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened
 from recommend.models.registry import build_model
+from recommend.research.world import write_world
 from recommend.training.streaming import settled, stream
-from recommend.world import write_world
-from recommend.world.oracle import OracleSealed, open_oracle
 from tests.recommend import tiny
 
 torch.set_num_threads(1)  # small tensors: a second thread only waits

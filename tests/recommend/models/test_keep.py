@@ -10,16 +10,16 @@ import torch
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, select_batch, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, select_batch, slice_batch
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
+from recommend.models.run_config import RunConfig
 from recommend.training import checkpoint, runs
 from recommend.training.knowledge import coordinates, started
-from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 from tests.recommend import tiny
 

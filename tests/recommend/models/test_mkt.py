@@ -11,9 +11,9 @@ from torch import nn
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Ragged, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Ragged, select_batch
 from recommend.metrics.ranks import auc
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.fibinet import Bilinear, FiBiNET, Squeeze

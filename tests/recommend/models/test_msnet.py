@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Ragged, slice_batch
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
 from recommend.models.baselines.dropoutnet import DropoutNet

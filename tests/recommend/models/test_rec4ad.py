@@ -25,7 +25,7 @@ from recommend.models.rec4ad import (
     correlation,
     mmd,
 )
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
 from recommend.training.trainer import train
 from tests.recommend import tiny
 

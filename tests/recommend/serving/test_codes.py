@@ -15,10 +15,10 @@ from fastapi.testclient import TestClient
 
 from app.feed import scoring_server
 from recommend.config import ModelConfig, TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError
 from recommend.features.feature_map import Feature
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log
 from recommend.serving.export import Program, export
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import plan, read_run, train_run

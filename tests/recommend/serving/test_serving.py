@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 from app.cli.main import main
 from app.feed.scoring_server import MOST_ROWS, application
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.ragged import Ragged
 from recommend.data.schema import table_files
 from recommend.features.counts import Counts
-from recommend.features.ragged import Ragged
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log
 from recommend.serving.export import ExportFailed, Program, export
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import FEATURES, labels_of, load_run, plan, train_run

@@ -10,15 +10,15 @@ import torch
 import yaml
 
 from recommend.config import TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log
+from recommend.data.oracle import write_truth
 from recommend.data.schema import table_files
 from recommend.errors import RecommendError
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log
 from recommend.models.base import Ranker
 from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
 from recommend.training.runs import FEATURES, declared_features, labels_of, load_run, plan, train_run
-from recommend.world.oracle import write_truth
 
 LACKING = {
     "keep": "trained with published knowledge",
