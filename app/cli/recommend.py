@@ -312,16 +312,16 @@ def _promote(args: argparse.Namespace) -> None:
             if args.data is None and not write_log(store, Path(folder)).days:
                 raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)
             moment = int(time.time() * 1000)
-            made = promote(registry, log_of(args.data or Path(folder)), target, moment)
+            copy = promote(registry, log_of(args.data or Path(folder)), target, moment)
     except AppError as error:
         raise CommandError(str(error), 2) from error
     finally:
         store.engine.dispose()
-    days = " and ".join(str(day_of(d)) for d in sorted(made.days))
+    days = " and ".join(str(day_of(d)) for d in sorted(copy.days))
     print(
-        f"copy {made.version} for {target.name!r}: from {made.clicks} clicks with {made.orders} orders on {days}; "
-        f"positives weigh {made.found.ratio:.2f}; it predicts {made.predicted:.4f} where {made.found.today:.4f} are "
-        f"expected, and serves from {day} to {day_of(target.last)}"
+        f"copy {copy.version} for {target.name!r}: from {copy.clicks} clicks with {copy.orders} orders on {days}; "
+        f"positives weigh {copy.correction.ratio:.2f}; it predicts {copy.predicted:.4f} where "
+        f"{copy.correction.today:.4f} are expected, and serves from {day} to {day_of(target.last)}"
     )
 
 

@@ -178,7 +178,9 @@ class Catalog:
         first = first[near[first] > -np.inf]
         return first[np.argsort(-near[first], kind="stable")]
 
-    def shown(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None) -> None:
+    def add_impressions(
+        self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None
+    ) -> None:
         """Count an impression of each, by a visitor if that is known; see ``clicked``."""
         self._count("impressions", "first_shown_ms", item_ids, time_ms, user_id, facts)
 
@@ -229,8 +231,8 @@ class Catalog:
 def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     """(n,) clicks over impressions, drawn to the mean of all live things where impressions are few."""
     live = catalog.live()
-    shown, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
-    mean = (clicked + 1.0) / (shown + PRIOR)
+    add_impressions, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
+    mean = (clicked + 1.0) / (add_impressions + PRIOR)
     return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)
 
 

@@ -81,8 +81,8 @@ class Registry:
     def versions(self, role: str) -> list[str]:
         """Installed versions, oldest first."""
         folder = self._folder(role)
-        found = [p for p in folder.glob("*") if (p / MANIFEST).is_file()] if folder.is_dir() else []
-        return [p.name for p in sorted(found, key=lambda p: (self._manifest(p).get("installed", 0), p.name))]
+        manifests = [p for p in folder.glob("*") if (p / MANIFEST).is_file()] if folder.is_dir() else []
+        return [p.name for p in sorted(manifests, key=lambda p: (self._manifest(p).get("installed", 0), p.name))]
 
     def current(self, role: str) -> str:
         """The version that is meant to serve; empty when there is none."""
@@ -113,8 +113,8 @@ class Registry:
         if not weights.is_file():
             raise DataError(f"{run} holds no checkpoint yet; let './ipl recommend train' end first.")
         # A number that was given once is not given again, though its version may have been discarded.
-        given = [e["version"] for e in self.events(EVERY) if (e["what"], e["role"]) == ("installed", role)]
-        number = 1 + max((int(v) for v in (*self.versions(role), *given) if v.isdigit()), default=0)
+        assigned = [e["version"] for e in self.events(EVERY) if (e["what"], e["role"]) == ("installed", role)]
+        number = 1 + max((int(v) for v in (*self.versions(role), *assigned) if v.isdigit()), default=0)
         version = f"{number:04d}"
         draft = folder / f".{version}.{os.getpid()}.part"
         draft.mkdir(parents=True)
@@ -150,7 +150,7 @@ class Registry:
         draft.replace(self._folder(role) / CURRENT)
         self.note("activated", role, version, "")
 
-    def wanted(self, role: str) -> str:
+    def to_serve(self, role: str) -> str:
         """The version to serve now: the current one, or what stands in while its model is idle; empty: none."""
         current = self.current(role)
         if not current or self.manifest(role, current).get("model") not in self.idle():
@@ -165,12 +165,12 @@ class Registry:
         """
         current, turns = self.current(role), self._in_turn(role)
         for version in turns:
-            found, problem = self._try(role, version)
-            if found is not None:
+            loaded, problem = self._try(role, version)
+            if loaded is not None:
                 if version != turns[0] == current:
                     self.activate(role, version)
                     self.note("rolled back", role, version, f"from {current}")
-                return found
+                return loaded
             self.note("failed", role, version, problem)
         return None
 
@@ -242,10 +242,10 @@ class Registry:
     @staticmethod
     def _manifest(folder: Path) -> dict[str, Any]:
         try:
-            found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return manifest if isinstance(manifest, dict) else {}
 
 
 def _sha256(path: Path) -> str:

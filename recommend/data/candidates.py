@@ -50,9 +50,9 @@ def read_listed(log: Path, first: int, last: int) -> dict[str, Column]:
 
 def _place(table: dict[str, Column], rows: dict[str, Column], key: str, log: Path) -> Tensor:
     """For each row the first row of the table with the same key."""
-    known, wanted = tensor_of(table[key]), tensor_of(rows[key])
-    order = known.argsort(stable=True)
-    place = torch.searchsorted(known[order], wanted).clamp(max=max(len(known) - 1, 0))
-    if not len(known) or bool((known[order][place] != wanted).any()):
+    keys, sought = tensor_of(table[key]), tensor_of(rows[key])
+    order = keys.argsort(stable=True)
+    place = torch.searchsorted(keys[order], sought).clamp(max=max(len(keys) - 1, 0))
+    if not len(keys) or bool((keys[order][place] != sought).any()):
         raise DataError(f"{log} has candidates whose {key} stands in no other table; write the log again.")
     return order[place]

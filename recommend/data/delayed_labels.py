@@ -15,7 +15,7 @@ NEVER = torch.iinfo(torch.int64).max  # the moment of what did not happen, or is
 
 
 @dataclass(frozen=True)
-class Known:
+class ObservedClicks:
     """The clicks until a moment, and which of them were ordered and refunded until then.
 
     Attributes:
@@ -55,7 +55,7 @@ class ClickLog:
         if bool((self.click_ms.diff() < 0).any()):
             raise ValueError("the clicks of a log must come in order of time.")
 
-    def known(self, now: int, foresight: bool = False) -> Known:
+    def observed(self, now: int, foresight: bool = False) -> ObservedClicks:
         """The log at a moment.
 
         Args:
@@ -65,7 +65,7 @@ class ClickLog:
         order, refund = self.order_ms[:count], self.refund_ms[:count]
         if not foresight:
             order, refund = (torch.where(t <= now, t, NEVER) for t in (order, refund))
-        return Known(now, self.click_ms[:count], order, refund)
+        return ObservedClicks(now, self.click_ms[:count], order, refund)
 
     def count(self, now: int) -> int:
         """Clicks before or at a moment."""

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from recommend.errors import RecommendError
 
-Known = Literal["request", "after", "label"]
+Availability = Literal["request", "after", "label"]
 
 # Codes of small integer columns, in one place for writers and readers.
 ENTITIES = ("item", "post")  # what is shown; an ad is an item with is_ad
@@ -38,7 +38,7 @@ class Column:
     name: str
     type: pa.DataType
     meaning: str
-    known: Known = "request"
+    available: Availability = "request"
 
 
 IDS = pa.list_(pa.int64())
@@ -182,14 +182,14 @@ def arrow_schema(table: str) -> pa.Schema:
     if table not in TABLES:
         raise SchemaError(f"there is no table '{table}'; the log has {', '.join(TABLES)}.")
     return pa.schema(
-        [pa.field(c.name, c.type, metadata={"meaning": c.meaning, "known": c.known}) for c in TABLES[table]]
+        [pa.field(c.name, c.type, metadata={"meaning": c.meaning, "known": c.available}) for c in TABLES[table]]
     )
 
 
-def columns(table: str, known: Known | None = None) -> list[str]:
+def columns(table: str, available: Availability | None = None) -> list[str]:
     """Names of the table's columns, optionally only those known at one moment."""
     arrow_schema(table)
-    return [c.name for c in TABLES[table] if known is None or c.known == known]
+    return [c.name for c in TABLES[table] if available is None or c.available == available]
 
 
 def conform(table: str, data: dict[str, Any]) -> pa.Table:
@@ -225,8 +225,8 @@ def day_file(root: Path, table: str, day: int, part: int = 0) -> Path:
 
 def table_files(root: Path, table: str, first_day: int = 0, last_day: int | None = None) -> list[Path]:
     """The table's files in time order, of days ``first_day``..``last_day`` (both included)."""
-    found = (Path(root) / table).glob("day=*/part-*.parquet")
-    days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in found)  # a log may be longer than 1,000 days
+    paths = (Path(root) / table).glob("day=*/part-*.parquet")
+    days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in paths)  # a log may be longer than 1,000 days
     return [p for d, p in days if d >= first_day and (last_day is None or d <= last_day)]
 
 

@@ -41,8 +41,8 @@ class Past:
             return np.zeros(len(user), dtype=np.int64), np.zeros(len(user), dtype=np.int64)
         place = np.minimum(np.searchsorted(self.who, user), len(self.who) - 1)
         end = np.searchsorted(self.key, place * self.step + np.searchsorted(self.moments, time), "left")
-        known = self.who[place] == user
-        return np.where(known, end, 0), np.where(known, end - self.starts[place], 0)
+        has_events = self.who[place] == user
+        return np.where(has_events, end, 0), np.where(has_events, end - self.starts[place], 0)
 
 
 def draw_negatives(

@@ -32,8 +32,8 @@ class Vectors:
         if not len(self.ids):
             return self.values.new_zeros(len(ids), self.values.shape[1]), torch.zeros(len(ids), dtype=torch.bool)
         place = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
-        known = self.ids[place] == ids
-        return self.values[place] * known[:, None], known
+        matches = self.ids[place] == ids
+        return self.values[place] * matches[:, None], matches
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Contents:
         first = batch[feature.joined_by[0]]
         if isinstance(first, Ragged):
             return first.with_values(self.tables[KEYS[feature.joined_by[0]]](first.values)[0])
-        found, known = self.tables[KEYS[feature.joined_by[0]]](first)
+        values, matches = self.tables[KEYS[feature.joined_by[0]]](first)
         for key in feature.joined_by[1:]:
             other, _ = self.tables[KEYS[key]](tensor_of(batch[key]))
-            found = torch.where(known[:, None], found, other)
-        return found
+            values = torch.where(matches[:, None], values, other)
+        return values
 
 
 def _read(root: Path, table: str, size: int, last_day: int | None) -> Vectors:

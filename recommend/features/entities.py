@@ -76,13 +76,13 @@ class Lookup:
 
     @staticmethod
     def of(ids: Column, values: Column) -> Lookup:
-        known, found = tensor_of(ids), tensor_of(values)
-        order = known.argsort()
-        return Lookup(Vectors(known[order], found[order].double()[:, None]))
+        keys, numbers = tensor_of(ids), tensor_of(values)
+        order = keys.argsort()
+        return Lookup(Vectors(keys[order], numbers[order].double()[:, None]))
 
     def __call__(self, ids: Tensor) -> Tensor:
-        found, known = self.vectors(ids)
-        return torch.where(known, found[:, 0].long(), -1)
+        values, matches = self.vectors(ids)
+        return torch.where(matches, values[:, 0].long(), -1)
 
 
 class Facts:

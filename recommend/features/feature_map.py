@@ -14,9 +14,9 @@ Role = Literal["context", "target", "history", "raw"]
 Kind = Literal["id", "number", "vector", "match", "count"]
 SIZES = {"match": 3, "count": 2}  # numbers of those kinds that are made of other columns
 TIME = "time_ms"  # column that says what lay before a row
-LABELS = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+LABELS = frozenset(c.name for c in TABLES["impression"] if c.available == "label")
 # What is known later than the request, and the days on which labels came true.
-FORBIDDEN = {c.name for c in TABLES["impression"] if c.known != "request"} | {f"{name}_day" for name in LABELS}
+FORBIDDEN = {c.name for c in TABLES["impression"] if c.available != "request"} | {f"{name}_day" for name in LABELS}
 
 
 class Feature(Config):
@@ -85,7 +85,7 @@ class Feature(Config):
         return bool(self.buckets or self.edges)
 
     @property
-    def made(self) -> bool:
+    def derived(self) -> bool:
         """Whether the encoders make it of other features' columns."""
         return bool(self.cross) or self.kind == "match"
 
@@ -144,8 +144,8 @@ class FeatureMap(Config):
                 raise ValueError(f"history {feature.column} needs 'match', the target feature of the same meaning")
             if feature.role == "history" and feature.vocabulary != targets[feature.match].vocabulary:
                 raise ValueError(f"history {feature.column} must use the table of {feature.match}")
-            own, of = ((f.kind, f.size, f.buckets, f.edges) for f in (feature, targets.get(feature.match, feature)))
-            if feature.role == "history" and own != of:
+            shape, of = ((f.kind, f.size, f.buckets, f.edges) for f in (feature, targets.get(feature.match, feature)))
+            if feature.role == "history" and shape != of:
                 raise ValueError(f"history {feature.column} must be of the kind and size of {feature.match}")
         return self
 
@@ -166,12 +166,12 @@ class FeatureMap(Config):
 
     def apart(self) -> FeatureMap:
         """Without what user and candidate make together, and what changes while a candidate's vector is kept."""
-        own = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
+        columns = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
 
-        def kept(f: Feature) -> bool:
-            return f.kind not in SIZES and not all(own[role] & set(f.cross) for role in own)
+        def separate(f: Feature) -> bool:
+            return f.kind not in SIZES and not all(columns[role] & set(f.cross) for role in columns)
 
-        return self.model_copy(update={"features": tuple(filter(kept, self.features))})
+        return self.model_copy(update={"features": tuple(filter(separate, self.features))})
 
     def groups(self) -> list[str]:
         """Names of the aligned histories (``item``, ``post``)."""

@@ -29,9 +29,9 @@ def read_events(name: str, *files: Path) -> dict[str, np.ndarray]:
         DataError: the files cannot be used.
     """
     log_map, _ = read_map(name)
-    found = [Path(f).resolve() for f in log_files(log_map, files)]
+    paths = [Path(f).resolve() for f in log_files(log_map, files)]
     with TemporaryDirectory(prefix="ipl-events-") as folder:
-        work = Work(Path(folder), tuple(found), log_map, int(time.time() * 1000))
+        work = Work(Path(folder), tuple(paths), log_map, int(time.time() * 1000))
         try:
             work.read()
             work.clean()

@@ -30,11 +30,11 @@ from recommend.features.feature_map import FORBIDDEN
 FOLDER = Path(__file__).parents[1] / "data" / "maps"
 KINDS = ("click", "cart", "favourite", "order", "refund")
 CODED = {"policy": POLICIES, "channel": CHANNELS, "entity": ENTITIES}  # columns whose values the schema numbers
-OWN = frozenset(  # made by the import
+RESERVED = frozenset(  # made by the import
     {"impression_id", "time_ms", "day", "hour", "user_id", "item_id", "privileged", *(f"{kind}_day" for kind in KINDS)}
 )
 ALL = "all"  # in a history: every row
-MADE = ("history_", "_")  # as which names of columns that the import makes begin
+DERIVED_PREFIXES = ("history_", "_")  # as which names of columns that the import makes begin
 
 
 class Source(Config):
@@ -163,18 +163,18 @@ class LogMap(Config):
     def _consistent(self) -> LogMap:
         columns = [n.casefold() for n in (*self.target, *self.context, *self.privileged, *self.other)]
         names = [*columns, *(n.casefold() for n in self.labels)]  # SQL does not tell "Price" from "price"
-        made = {n for n in names if n.startswith(MADE) or n in OWN} | (set(columns) & set(KINDS))
-        if twice := sorted(made | {n for n in names if names.count(n) > 1}):
+        reserved = {n for n in names if n.startswith(DERIVED_PREFIXES) or n in RESERVED} | (set(columns) & set(KINDS))
+        if twice := sorted(reserved | {n for n in names if names.count(n) > 1}):
             raise ValueError(f"column {twice[0]} has two meanings; rename it")
         if odd := [n for n in names if not n.strip() or set("./") & set(n)]:
             raise ValueError(f"'{odd[0]}' is no name of a column; leave out '.' and '/'")
         if late := sorted({*self.target, *self.context} & FORBIDDEN):
             raise ValueError(f"{late[0]} is known after the request, so that no model may read it; use 'other'")
-        known = (*(self.labels or KINDS), ALL)
+        allowed = (*(self.labels or KINDS), ALL)
         if late := [n for n, label in self.labels.items() if label.at is not None and n in self.history]:
             raise ValueError(f"{late[0]} follows later than its row, so that a history cannot hold it; use 'all'")
-        if wrong := [n for n in (*self.history, *(() if self.labels else self.positive)) if n not in known]:
-            raise ValueError(f"{wrong[0]} is none of {', '.join(known)}")
+        if wrong := [n for n in (*self.history, *(() if self.labels else self.positive)) if n not in allowed]:
+            raise ValueError(f"{wrong[0]} is none of {', '.join(allowed)}")
         if wrong := [v for v in (self.behaviour.values if self.behaviour else {}).values() if v not in KINDS]:
             raise ValueError(f"behaviour {wrong[0]} is none of {', '.join(KINDS)}")
         if self.labels and self.behaviour:
@@ -202,8 +202,8 @@ def read_map(name: str) -> tuple[LogMap, Path]:
     """
     path = Path(name) if Path(name).suffix in (".yaml", ".yml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
-        raise ConfigError(f"there is no map '{name}'; name a YAML file, or one of {known}.")
+        names = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+        raise ConfigError(f"there is no map '{name}'; name a YAML file, or one of {names}.")
     return LogMap.read(path), path
 
 
@@ -212,18 +212,18 @@ def data_root() -> Path:
     return Path(os.environ.get("IPL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
-def log_files(log_map: LogMap, given: Sequence[Path] = ()) -> list[Path]:
+def log_files(log_map: LogMap, files: Sequence[Path] = ()) -> list[Path]:
     """The log's files: those that are named, else the map's own in ``data_root()``.
 
     Raises:
         ConfigError: nothing is named, by nobody, or the map's own are not there.
     """
-    if given:
-        return list(given)
+    if files:
+        return list(files)
     if not log_map.file:
         raise ConfigError("name the log's files: this map is of no log of the project's.")
     root = data_root()
-    if not (found := sorted(root.glob(log_map.file))):
+    if not (paths := sorted(root.glob(log_map.file))):
         advice = "name the log's files, or the folder of the project's logs in IPL_DATA"
         raise ConfigError(f"{log_map.file} is not in {root}: {advice}.")
-    return found
+    return paths

@@ -77,16 +77,16 @@ class Rows:
         """The day's rows, some at a time; ``first`` is the number of its first row."""
         table = self.work.table(f"SELECT * FROM shown WHERE day = {day} ORDER BY time_ms, _n")
         table = table.drop_columns([n for n in table.column_names if n.startswith("_")])
-        made = [] if self.map.labels else [self.map.label, *self.work.follow]
+        labels = [] if self.map.labels else [self.map.label, *self.work.follow]
         drawn = self._drawn(np.asarray(table["item_id"]), day)
         for at in range(0, table.num_rows, max(1, CHUNK // self.times)):
             event = np.arange(at, min(at + max(1, CHUNK // self.times), table.num_rows))
-            row, shown = np.repeat(event, self.times), drawn[event].ravel()
+            row, displayed = np.repeat(event, self.times), drawn[event].ravel()
             part = table.take(pa.array(row))
             for name in self.of_target:
-                part = _set(part, name, table[name].take(pa.array(shown)))
+                part = _set(part, name, table[name].take(pa.array(displayed)))
             positive = np.arange(len(row)) % self.times == 0
-            for name in made:
+            for name in labels:
                 part = _set(part, name, pa.array(np.asarray(part[name]) & positive))
             for name in [] if self.map.labels else map(day_of, self.work.follow):
                 part = _set(part, name, pa.array(np.where(positive, np.asarray(part[name]), -1).astype(np.int32)))
@@ -103,16 +103,16 @@ class Rows:
 
     def _drawn(self, item: np.ndarray, day: int) -> np.ndarray:
         """(events, times): the event itself, and those whose item is shown as its negatives."""
-        own = np.arange(len(item))
+        positives = np.arange(len(item))
         if self.times == 1:
-            return own[:, None]
+            return positives[:, None]
         rule = self.map.negatives
         rng = np.random.default_rng([rule.seed, day])
         everything = np.ones(len(item), dtype=bool)
-        drawn = draw_negatives(item, None, everything, own, rule.count, rule.rule, rng)
+        drawn = draw_negatives(item, None, everything, positives, rule.count, rule.rule, rng)
         if len(row := np.flatnonzero((item[drawn] == item[:, None]).any(1))):
             drawn[row] = _others(item, row, rule, rng)
-        return np.concatenate([own[:, None], drawn], 1)
+        return np.concatenate([positives[:, None], drawn], 1)
 
     def _histories(
         self, past: tuple[Past, dict[str, np.ndarray]], table: pa.Table, event: np.ndarray
@@ -138,8 +138,8 @@ def _others(item: np.ndarray, row: np.ndarray, rule: Negatives, rng: np.random.G
         order = order[np.unique(item[order], return_index=True)[1]]
     low, high = (np.searchsorted(item[order], item[row], side)[:, None] for side in ("left", "right"))
     place = (rng.random((len(row), rule.count)) * (len(order) - (high - low))).astype(np.int64)
-    found: np.ndarray = order[np.where(place < low, place, place + high - low)]
-    return found
+    others: np.ndarray = order[np.where(place < low, place, place + high - low)]
+    return others
 
 
 def _packed(columns: list[np.ndarray]) -> pa.Array:

@@ -158,8 +158,8 @@ def feature_map(rows: Rows) -> FeatureMap:
         for name, column in rows.histories.items()
     ]
     if rows.clock:  # in steps one person's past is another one's future
-        own = [n for n in rows.of_target if kinds[n] != "FLOAT" and n != "single"]
-        features += [count(n) for n in ("user_id", *own)] + [count("user_id", n) for n in own[1:]]
+        target_ids = [n for n in rows.of_target if kinds[n] != "FLOAT" and n != "single"]
+        features += [count(n) for n in ("user_id", *target_ids)] + [count("user_id", n) for n in target_ids[1:]]
     return FeatureMap(features=tuple(features), labels=(m.label,), min_count=m.min_count)
 
 
@@ -172,13 +172,13 @@ def _usable(work: Work) -> None:
             raise DataError(
                 f"'{name}' is {'false' if ones == 0 else 'true'} in every row; nothing can be learned from it."
             )
-    shown, alone = work.value("SELECT count(*) FROM shown"), work.alone()
-    if alone > shown:
+    rows, alone = work.value("SELECT count(*) FROM shown"), work.alone()
+    if alone > rows:
         raise DataError(
-            f"{alone:,} of {shown + alone:,} events lie on days with one item, among which no negative can be "
+            f"{alone:,} of {rows + alone:,} events lie on days with one item, among which no negative can be "
             "drawn; join days by 'day' of the map, or leave out the sparse ones."
         )
-    if not shown:
+    if not rows:
         raise DataError(f"no row is one of {', '.join(m.positive)}; look at 'behaviour' and 'positive' of the map.")
     if work.value("SELECT count(DISTINCT item_id) FROM shown") < 2:
         raise DataError("there is one item only; nothing can be learned from it.")
@@ -196,16 +196,16 @@ def _codes(work: Work, out: Path) -> None:
 
 
 def _report(work: Work, rows: Rows) -> dict[str, Any]:
-    shown, label = work.map.labels, work.map.label
+    declared_labels, label = work.map.labels, work.map.label
     facts = work.table("SELECT count(*) n, count(DISTINCT user_id) users, count(DISTINCT item_id) items FROM events")
-    kept, users, items = (int(column[0].as_py()) for column in facts.columns)
+    events, users, items = (int(column[0].as_py()) for column in facts.columns)
     dropped = work.dropped()
     empty, unmoved = (
         {str(n): int(c) for n, c in work.con.execute(f"SELECT name, n FROM {of} WHERE n > 0").fetchall()}
         for of in ("empty", "unmoved")
     )
     total = sum(rows.days.values())
-    names = [*shown] or [label, *work.follow]
+    names = [*declared_labels] or [label, *work.follow]
     rates = {n: work.value(f"SELECT count(*) FROM shown WHERE {quoted(n)}") / total for n in names}
     behaviours = work.con.execute(
         "SELECT _behaviour, count(*) FROM events GROUP BY _behaviour ORDER BY 2 DESC"
@@ -213,10 +213,10 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
     return {
         "about": work.map.about,
         "files": [f.name for f in work.files],
-        "rows_read": kept + sum(dropped.values()),
+        "rows_read": events + sum(dropped.values()),
         "dropped": dropped,
-        "events": kept,
-        "behaviours": {} if shown else {str(k): int(n) for k, n in behaviours},
+        "events": events,
+        "behaviours": {} if declared_labels else {str(k): int(n) for k, n in behaviours},
         "empty": empty,
         "unreadable_moments": unmoved,
         "alone": work.alone(),
@@ -225,7 +225,7 @@ def _report(work: Work, rows: Rows) -> dict[str, Any]:
         "days": len(rows.days),
         "span": _span(work),
         "rows": total,
-        "drawn": 0 if shown else total - total // rows.times,
+        "drawn": 0 if declared_labels else total - total // rows.times,
         "rates": rates,
     }
 
@@ -268,7 +268,7 @@ def _readable(file: Path) -> None:
 def _stopped(error: Exception) -> bool:
     """Whether the machine failed, and not the log: then what is done stays."""
     if isinstance(error, duckdb.IOException):
-        return any(said in str(error) for said in FULL)
+        return any(sign in str(error) for sign in FULL)
     return isinstance(error, STOPPED) or (isinstance(error, OSError) and error.errno is not None)
 
 

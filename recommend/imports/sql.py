@@ -58,11 +58,11 @@ def day_of(kind: str) -> str:
 
 def expression(source: Source) -> str:
     """DuckDB's expression of a source."""
-    found = f"({source.sql})" if source.sql else quoted(source.column)
+    expression_text = f"({source.sql})" if source.sql else quoted(source.column)
     if not source.values:
-        return found
+        return expression_text
     cases = " ".join(f"WHEN {literal(raw)} THEN {literal(value)}" for raw, value in source.values.items())
-    return f"CASE CAST({found} AS VARCHAR) {cases} END"
+    return f"CASE CAST({expression_text} AS VARCHAR) {cases} END"
 
 
 def moment(time: Moment, kinds: dict[str, str]) -> str:

@@ -64,10 +64,10 @@ class Work:
         named = self.files[0].parent / self.map.items.file
         if named.parent.resolve() != self.files[0].parent.resolve():
             raise DataError(f"the map names {self.map.items.file} for the items, which must lie beside the log.")
-        found = sorted(named.parent.glob(named.name))
-        if not found:
+        paths = sorted(named.parent.glob(named.name))
+        if not paths:
             raise DataError(f"there is no file {named}, which the map names for the items.")
-        return found
+        return paths
 
     def table(self, query: str) -> pa.Table:
         """What a query gives."""
@@ -103,17 +103,17 @@ class Work:
         if self.has("raw") or self.has("events"):
             return
         source = self._source()
-        given = self._checked(source)
+        columns = self._checked(source)
         m = self.map
         chosen = {
             "user_id": expression(m.user),
             "item_id": expression(m.item),
-            "_t": moment(m.time, given),
+            "_t": moment(m.time, columns),
             "_behaviour": expression(m.behaviour) if m.behaviour else literal(m.positive[0]),
             "_asked": f"({m.where})" if m.where else "true",
             "_given_day": f"TRY_CAST({expression(m.day)} AS INTEGER)" if m.day else "0",
             **{name: f"coalesce(TRY_CAST({expression(s)} AS DOUBLE) > 0, false)" for name, s in m.labels.items()},
-            **{f"_{name} at": moment(m.time.model_copy(update={"column": s.at.column, "sql": s.at.sql}), given)
+            **{f"_{name} at": moment(m.time.model_copy(update={"column": s.at.column, "sql": s.at.sql}), columns)
                for name, s in m.labels.items() if s.at is not None},
             **{name: expression(s) for name, s in m.columns.items()},
         }  # fmt: skip
@@ -145,8 +145,8 @@ class Work:
         void = {n: f"{quoted(n)} IS NULL" for n in names}
         void |= {n: f"NOT coalesce(isfinite({quoted(n)}), false)" for n in names if kinds[n] in ("FLOAT", "DOUBLE")}
         counts = ", ".join(f"count(*) FILTER ({void[n]})" for n in names)
-        found = self.con.execute(f"SELECT {counts} FROM judged WHERE _fault IS NULL").fetchall()[0]
-        empty = dict(zip(names, found, strict=True))
+        counts_row = self.con.execute(f"SELECT {counts} FROM judged WHERE _fault IS NULL").fetchall()[0]
+        empty = dict(zip(names, counts_row, strict=True))
         self._hold("empty", empty)
         exprs, joins = self._coded(names, kinds)
         zone = round(m.time.zone_h * sql.HOUR_MS)
@@ -248,11 +248,11 @@ class Work:
 
     def dropped(self) -> dict[str, int]:
         """Rows that are left out, by reason."""
-        found = {
+        reasons = {
             str(f): int(n) for f, n in self.con.execute("SELECT * FROM faults WHERE _fault IS NOT NULL").fetchall()
         }
         unread = self.value("SELECT * FROM unread")
-        return {**({"not readable as a row": unread} if unread else {}), **found}
+        return {**({"not readable as a row": unread} if unread else {}), **reasons}
 
     # Parts of the steps
 
@@ -272,23 +272,23 @@ class Work:
         Raises:
             DataError: none of a label's moments can.
         """
-        found, lost = {}, {}
+        moments, lost = {}, {}
         for name in [n for n, s in self.map.labels.items() if s.at is not None]:
             at, true = quoted(f"_{name} at"), quoted(name)
-            found[name] = f"({at} IS NOT NULL)"
+            moments[name] = f"({at} IS NOT NULL)"
             if self.map.time.unit != "step":
-                found[name] = (
+                moments[name] = (
                     f"coalesce({day_number(at, start)} >= {day_number('_t', start)} AND {at} <= {self._now}, false)"
                 )
             of = "SELECT count(*) FROM judged WHERE _fault IS NULL AND"
-            lost[name], all_of = self.value(f"{of} {true} AND NOT {found[name]}"), self.value(f"{of} {true}")
+            lost[name], all_of = self.value(f"{of} {true} AND NOT {moments[name]}"), self.value(f"{of} {true}")
             if lost[name] == all_of > 0:
                 raise DataError(
                     f"'{name}' is true in {all_of:,} rows, and none of their moments can be read (or all lie before "
                     f"their rows, or in the future); look at its 'at', whose unit is that of the map's time."
                 )
         self._hold("unmoved", {n: count for n, count in lost.items() if count})
-        return found
+        return moments
 
     @property
     def _csv(self) -> bool:
@@ -297,35 +297,35 @@ class Work:
     def _source(self) -> str:
         if self.files[0].suffix in sql.ARROW:
             self.con.register("_arrow", dataset([str(f) for f in self.files], format="ipc"))
-            found = "_arrow"
+            table = "_arrow"
         else:
-            found = read_files(self.files, self.map, "store_rejects=true" if self._csv else "")
+            table = read_files(self.files, self.map, "store_rejects=true" if self._csv else "")
         items = self.map.items
         if items is None:
-            return found
+            return table
         of_item = read_files(self.items_files, items)
-        given = {n.casefold() for n in self.kinds(f"SELECT * FROM {found}")}
-        if twice := [n for n in items.columns if n.casefold() in given]:
+        log_columns = {n.casefold() for n in self.kinds(f"SELECT * FROM {table}")}
+        if twice := [n for n in items.columns if n.casefold() in log_columns]:
             raise DataError(
                 f"'{twice[0]}' is a column of the log and one of the map's items; rename that of the items."
             )
         facts = ", ".join(f"{e} AS {quoted(n)}" for n, e in items.columns.items())
         one = f"SELECT CAST({quoted(items.key)} AS VARCHAR) AS _key, {facts} FROM {of_item} GROUP BY 1"
-        log = f"SELECT *, CAST({expression(items.by or self.map.item)} AS VARCHAR) AS _key FROM {found}"
+        log = f"SELECT *, CAST({expression(items.by or self.map.item)} AS VARCHAR) AS _key FROM {table}"
         return f"(SELECT * FROM ({log}) l LEFT JOIN ({one}) i USING (_key))"
 
     def _checked(self, source: str) -> dict[str, str]:
         """Types of the files' columns; one sentence for a column that is not there."""
-        given = self.kinds(f"SELECT * FROM {source}")
+        columns = self.kinds(f"SELECT * FROM {source}")
         m = self.map
         every = [m.user, m.item, m.time, *([m.day] if m.day else []), *([m.behaviour] if m.behaviour else [])]
-        for wanted in (*every, *m.labels.values(), *m.columns.values()):
-            if wanted.column and wanted.column not in given:
+        for source_of in (*every, *m.labels.values(), *m.columns.values()):
+            if source_of.column and source_of.column not in columns:
                 raise DataError(
-                    f"the map names a column '{wanted.column}', which {self.files[0].name} does not have; "
-                    f"{nearest(wanted.column, list(given))}"
+                    f"the map names a column '{source_of.column}', which {self.files[0].name} does not have; "
+                    f"{nearest(source_of.column, list(columns))}"
                 )
-        return given
+        return columns
 
     def _usable(self) -> None:
         if self.value("SELECT count(*) FROM judged WHERE _fault IS NULL"):
@@ -359,17 +359,17 @@ class Work:
                 code = quoted(f"code_{name}")
                 first = 1 if name == "promotion" else 0  # a promotion of number 0 is none
                 text = f"nullif(CAST({at} AS VARCHAR), '')" if first else f"CAST({at} AS VARCHAR)"
-                found = f"SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {text} IS NOT NULL"
-                known = self.codes / f"{name}.parquet" if self.codes is not None else None
-                if known is not None and known.is_file():
+                distinct = f"SELECT DISTINCT {text} AS value FROM judged j WHERE _fault IS NULL AND {text} IS NOT NULL"
+                earlier_codes = self.codes / f"{name}.parquet" if self.codes is not None else None
+                if earlier_codes is not None and earlier_codes.is_file():
                     self.con.execute(
-                        f"CREATE TABLE {code} AS SELECT value, code FROM read_parquet({literal(str(known))})"
+                        f"CREATE TABLE {code} AS SELECT value, code FROM read_parquet({literal(str(earlier_codes))})"
                     )
                 else:
                     self.con.execute(f"CREATE TABLE {code} (value VARCHAR, code BIGINT)")
                 more = f"(SELECT coalesce(max(code), {first - 1}) FROM {code}) + row_number() OVER (ORDER BY value)"
                 self.con.execute(
-                    f"INSERT INTO {code} SELECT value, {more} FROM ({found} EXCEPT SELECT value FROM {code})"
+                    f"INSERT INTO {code} SELECT value, {more} FROM ({distinct} EXCEPT SELECT value FROM {code})"
                 )
                 joins += f" LEFT JOIN {code} ON {code}.value = {text}"
                 exprs.append(f"coalesce({code}.code, {first - 1}) AS {quoted(name)}")
@@ -382,13 +382,13 @@ class Work:
             DataError: something is neither, such as a text that only people can read.
         """
         text = f"lower(CAST({at} AS VARCHAR))"
-        known = ", ".join(map(literal, sql.FLAGS))
+        flags = ", ".join(map(literal, sql.FLAGS))
         odd = self.con.execute(
-            f"SELECT any_value({text}) FROM judged j WHERE _fault IS NULL AND {text} NOT IN ({known})"
+            f"SELECT any_value({text}) FROM judged j WHERE _fault IS NULL AND {text} NOT IN ({flags})"
         )
-        if (found := odd.fetchall()[0][0]) is not None:
+        if (text_value := odd.fetchall()[0][0]) is not None:
             raise DataError(
-                f"'single' says which things are of limited stock and must be true or false (1 or 0), not '{found}'; "
-                "an expression (sql) of the map can say so."
+                f"'single' says which things are of limited stock and must be true or false (1 or 0), not "
+                f"'{text_value}'; an expression (sql) of the map can say so."
             )
         return f"CAST(coalesce({text} IN ({', '.join(map(literal, sql.FLAGS[:3]))}), false) AS BIGINT)"

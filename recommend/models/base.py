@@ -21,7 +21,7 @@ from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.run_config import RunConfig
-from recommend.models.training_log import Encode, Given, Stream, Train
+from recommend.models.training_log import Encode, Stream, Train, TrainingLog
 
 Logits = dict[str, Tensor]
 
@@ -76,8 +76,8 @@ class Ranker(nn.Module):
         One that may get a copy reads no counts: they grow with the log, and a copy's correction compares the scores of
         days that lie far apart.
         """
-        kept = tuple(f for f in usual.features if f.kind != "count")
-        return usual.model_copy(update={"features": kept}) if cls.copy else usual
+        features = tuple(f for f in usual.features if f.kind != "count")
+        return usual.model_copy(update={"features": features}) if cls.copy else usual
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Encode | None:
@@ -89,10 +89,10 @@ class Ranker(nn.Module):
         """Whether it reads columns that ``join`` makes."""
         return "join" in {name for base in cls.__mro__[: cls.__mro__.index(Ranker)] for name in vars(base)}
 
-    def first_stage(self, given: Given, out: Path, train: Train) -> None:
+    def first_stage(self, source: TrainingLog, out: Path, train: Train) -> None:
         """Trains a part of the model by ``train`` before the rest, with a folder for its checkpoint."""
 
-    def stream(self, given: Given) -> Stream | None:
+    def stream(self, source: TrainingLog) -> Stream | None:
         """What is trained on; None: the impressions, read from the disk, also by several processes."""
         return None
 

@@ -97,8 +97,8 @@ class CLID(_OneTask):
             raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {self.config.alpha}.")
         self.distil = distillation(self.config.distillation)
         self.list_column = LIST if LIST in features.extra else features.group
-        given = TEACHER in features.extra
-        self.teacher = None if given else self.mlp(self.body_width + self.privileged.width)
+        from_log = TEACHER in features.extra
+        self.teacher = None if from_log else self.mlp(self.body_width + self.privileged.width)
 
     def forward(self, batch: Batch) -> Logits:
         body = self.body(self.inputs(batch))

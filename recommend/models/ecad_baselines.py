@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommend.config import ModelConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, Known, Samples
+from recommend.data.delayed_labels import DAY_MS, NEVER, ObservedClicks, Samples
 from recommend.data.ragged import Batch, Column
 from recommend.features.feature_map import FeatureMap
 from recommend.losses.pointwise import bce
@@ -60,7 +60,7 @@ class Delayed(Towers):
         super().__init__(features, sizes, config, self.names)
         self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
 
-    def samples(self, known: Known, since: int) -> Samples:
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
         """What became worth a look after ``since``."""
         raise NotImplementedError
 
@@ -70,15 +70,15 @@ class Direct(Delayed):
 
     names: ClassVar[Mapping[str, float]] = {"ecvr": FIRST_RATE}
 
-    def samples(self, known: Known, since: int) -> Samples:
-        return self._labelled(known, known.click_ms + self.order_ms + self.refund_ms, since)
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
+        return self._labelled(observed, observed.click_ms + self.order_ms + self.refund_ms, since)
 
-    def _labelled(self, known: Known, due: Tensor, since: int) -> Samples:
+    def _labelled(self, observed: ObservedClicks, due: Tensor, since: int) -> Samples:
         """Clicks that came due, with what is known of them now."""
-        index = ((due <= known.now) & (due > since)).nonzero().squeeze(1)
-        click, order, refund = (t[index] for t in (known.click_ms, known.order_ms, known.refund_ms))
-        kept = (order - click <= self.order_ms) & ((refund == NEVER) | (refund - order > self.refund_ms))
-        return Samples(index, {LABEL: kept})
+        index = ((due <= observed.now) & (due > since)).nonzero().squeeze(1)
+        click, order, refund = (t[index] for t in (observed.click_ms, observed.order_ms, observed.refund_ms))
+        completed = (order - click <= self.order_ms) & ((refund == NEVER) | (refund - order > self.refund_ms))
+        return Samples(index, {LABEL: completed})
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         return bce(logits["ecvr"], label(batch, LABEL))
@@ -90,17 +90,17 @@ class Direct(Delayed):
 class ObservedNow(Direct):
     """Naive: every click once, at the end of its day, as if nothing could change any more."""
 
-    def samples(self, known: Known, since: int) -> Samples:
-        return self._labelled(known, known.click_ms, since)
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
+        return self._labelled(observed, observed.click_ms, since)
 
 
 class Oracle(ECAD):
     """ESMM on final labels at the end of the click's own day: the bound. Needs a log with foresight."""
 
-    def samples(self, known: Known, since: int) -> Samples:
-        index = (known.click_ms > since).nonzero().squeeze(1)
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
+        index = (observed.click_ms > since).nonzero().squeeze(1)
         aged = torch.full_like(index, self.refund_ms[-1])
-        return Samples(index, {**after_click(known, index), AGE: aged, AGE_BEFORE: torch.full_like(index, -1)})
+        return Samples(index, {**after_click(observed, index), AGE: aged, AGE_BEFORE: torch.full_like(index, -1)})
 
 
 class OrdersAlone(ECAD):
@@ -108,17 +108,17 @@ class OrdersAlone(ECAD):
     ordered, most of ECAD's entire space, tell nothing of refunds. ``refund_edges``: days from the order.
     """
 
-    def samples(self, known: Known, since: int) -> Samples:
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
         """Clicks that ripened for a window of orders after ``since``, and orders for one of refunds."""
-        age, every = known.now - known.click_ms, torch.arange(len(known.click_ms))
-        rows = {AGE: age, AGE_BEFORE: since - known.click_ms, **after_click(known, every)}
+        age, every = observed.now - observed.click_ms, torch.arange(len(observed.click_ms))
+        rows = {AGE: age, AGE_BEFORE: since - observed.click_ms, **after_click(observed, every)}
         index = self._ripened(rows)[1].any(0).nonzero().squeeze(1)
         return Samples(index, {name: column[index] for name, column in rows.items()})
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """As ECAD's, but a refund's head is the rate of an order, and its mean over orders."""
-        found = torch.cat([shares(logits, names) for names in (self.order_names, self.refund_names)])
-        return torch.stack([bce_of_log(*row) for row in zip(found, *self._ripened(batch), strict=True)]).sum()
+        log_shares = torch.cat([shares(logits, names) for names in (self.order_names, self.refund_names)])
+        return torch.stack([bce_of_log(*row) for row in zip(log_shares, *self._ripened(batch), strict=True)]).sum()
 
     def _ripened(self, batch: Mapping[str, Column]) -> tuple[Tensor, Tensor]:
         """(n + m, rows) targets and masks."""
@@ -167,29 +167,29 @@ class Stage:
         return float(((settled > wait).sum() + 0.5) / (len(settled) + 1))
 
 
-Seen = tuple[Tensor, Tensor]  # units (mask) and their labels (all units)
+Observation = tuple[Tensor, Tensor]  # units (mask) and their labels (all units)
 
 
 class Staged(Delayed):
     """p_v from clicks, p_r from orders, each from the labels that ``seen`` gives."""
 
-    def seen(self, stage: Stage) -> list[Seen]:
+    def observations(self, stage: Stage) -> list[Observation]:
         """Which units enter the stream now, and with which label."""
         raise NotImplementedError
 
-    def samples(self, known: Known, since: int) -> Samples:
-        click, order, refund = known.click_ms, known.order_ms, known.refund_ms
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
+        click, order, refund = observed.click_ms, observed.order_ms, observed.refund_ms
         bought = (order - click <= self.order_ms).nonzero().squeeze(1)
         wait = torch.where(order < NEVER, order - click, NEVER)
         back = torch.where(refund[bought] < NEVER, refund[bought] - order[bought], NEVER)
         stages = (
-            Stage(torch.arange(len(click)), click, wait, self.order_ms, known.now, since),
-            Stage(bought, order[bought], back, self.refund_ms, known.now, since),
+            Stage(torch.arange(len(click)), click, wait, self.order_ms, observed.now, since),
+            Stage(bought, order[bought], back, self.refund_ms, observed.now, since),
         )
         rows, columns = [], []
         for number, stage in enumerate(stages):
             late = stage.late_share(self.wait_ms)
-            for units, labels in self.seen(stage):
+            for units, labels in self.observations(stage):
                 row = stage.row[units]
                 rows.append(row)
                 columns.append((labels[units], torch.full_like(row, number), torch.full((len(row),), late)))
@@ -202,13 +202,13 @@ class Staged(Delayed):
         for number, name in enumerate(STAGES):
             rows = stage == number
             if bool(rows.any()):
-                seen, late = (label(batch, n)[rows] for n in (LABEL, LATE))
-                total.append(rows.float().mean() * self.of_stage(logits[name][rows], seen, late))
+                labels, late = (label(batch, n)[rows] for n in (LABEL, LATE))
+                total.append(rows.float().mean() * self.of_stage(logits[name][rows], labels, late))
         return torch.stack(total).sum()
 
-    def of_stage(self, logits: Tensor, seen: Tensor, late: Tensor) -> Tensor:
+    def of_stage(self, logits: Tensor, labels: Tensor, late: Tensor) -> Tensor:
         """Mean loss of (n,) rows of a stage: their logits, labels in the stream, and share of late events."""
-        return bce(logits, seen)
+        return bce(logits, labels)
 
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
         order, rfr = (logits[name].sigmoid() for name in STAGES)
@@ -218,7 +218,7 @@ class Staged(Delayed):
 class Settled(Staged):
     """CVR x (1 - RFR): clicks aged over the order's window, orders aged over the refund's."""
 
-    def seen(self, stage: Stage) -> list[Seen]:
+    def observations(self, stage: Stage) -> list[Observation]:
         return [(stage.due(stage.window), stage.delay <= stage.window)]
 
 
@@ -247,13 +247,13 @@ class ESDFM(Staged):
 
     weights = staticmethod(elapsed_weights)
 
-    def seen(self, stage: Stage) -> list[Seen]:
+    def observations(self, stage: Stage) -> list[Observation]:
         early = stage.delay <= self.wait_ms
         return [(stage.due(self.wait_ms), early), (stage.arrived & ~early, ~early)]
 
-    def of_stage(self, logits: Tensor, seen: Tensor, late: Tensor) -> Tensor:
-        weight = self.weights(logits.detach().sigmoid(), late, seen)
-        return (functional.binary_cross_entropy_with_logits(logits, seen.float(), reduction="none") * weight).mean()
+    def of_stage(self, logits: Tensor, labels: Tensor, late: Tensor) -> Tensor:
+        weight = self.weights(logits.detach().sigmoid(), late, labels)
+        return (functional.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none") * weight).mean()
 
 
 class DEFER(ESDFM):
@@ -261,7 +261,7 @@ class DEFER(ESDFM):
 
     weights = staticmethod(doubled_weights)
 
-    def seen(self, stage: Stage) -> list[Seen]:
+    def observations(self, stage: Stage) -> list[Observation]:
         early = stage.delay <= self.wait_ms
         late = ~early & (stage.delay <= stage.window)
-        return [*super().seen(stage), (stage.due(stage.window) & ~late, early)]
+        return [*super().observations(stage), (stage.due(stage.window) & ~late, early)]

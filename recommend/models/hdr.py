@@ -108,9 +108,9 @@ def prevalence(confusion: Floats, today: Floats, strength: float, history: Float
         (2,) class shares of today, brought back into the simplex.
     """
     left = confusion.T @ confusion + strength * np.eye(2)
-    found = np.linalg.lstsq(left, confusion.T @ today + strength * history, rcond=None)[0]
-    found = found.clip(0)
-    return found / found.sum() if found.sum() > 0 else history
+    shares = np.linalg.lstsq(left, confusion.T @ today + strength * history, rcond=None)[0]
+    shares = shares.clip(0)
+    return shares / shares.sum() if shares.sum() > 0 else history
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,13 @@ def correct(scores: Floats, labels: Floats, today: Floats, bins: int = 10, stren
     if not len(today) or y.all() or not y.any():
         return Correction(rate, rate)
     edges = edges_of(scores, bins)
-    said = answers(scores, edges)
-    confusion = np.column_stack([said[~y].mean(0), said[y].mean(0)])
+    answered = answers(scores, edges)
+    confusion = np.column_stack([answered[~y].mean(0), answered[y].mean(0)])
     answer = answers(today, edges).mean(0)
     if strength is None:
         strength = balanced(answer, 1 / (1 / len(scores) + 1 / len(today)), rate)
-    found = prevalence(confusion, answer, strength, np.array([1 - rate, rate]))
-    return Correction(rate, float(found[1]))
+    shares = prevalence(confusion, answer, strength, np.array([1 - rate, rate]))
+    return Correction(rate, float(shares[1]))
 
 
 def nearest(today: Sequence[Floats], history: Sequence[Floats], count: int) -> NDArray[np.int64]:

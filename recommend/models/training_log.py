@@ -28,7 +28,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True)
-class Given:
+class TrainingLog:
     """What a model makes its stream of (``Ranker.stream``).
 
     Attributes:
@@ -41,7 +41,7 @@ class Given:
     features: FeatureMap
     encode: Encode
 
-    def shown(self, *more: str) -> dict[str, Column]:
+    def impressions(self, *more: str) -> dict[str, Column]:
         """The impressions of the training days, encoded, with further raw columns; all of them in memory.
 
         Raises:

@@ -33,7 +33,7 @@ def headroom(root: Path) -> float:
     """Share of the true expected revenue of the ranker's first 10 of all that is lost when it sees the pre-ranker's
     first 20 alone."""
     columns = ["request_id", "bid", "rank_score", "pre_score"]
-    kept = everything = 0.0
+    achieved = everything = 0.0
     for file in table_files(root / "log", "candidate"):
         table = pq.read_table(file, columns=columns)
         r = {name: table[name].to_numpy() for name in columns}
@@ -43,5 +43,5 @@ def headroom(root: Path) -> float:
             rank, pre = (r[name][at] * r["bid"][at] for name in ("rank_score", "pre_score"))
             passed = np.argsort(-pre)[:PASSED]
             everything += float(worth[at][np.argsort(-rank)[:FIRST]].sum())
-            kept += float(worth[at][passed[np.argsort(-rank[passed])[:FIRST]]].sum())
-    return 1 - kept / everything
+            achieved += float(worth[at][passed[np.argsort(-rank[passed])[:FIRST]]].sum())
+    return 1 - achieved / everything

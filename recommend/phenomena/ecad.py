@@ -19,11 +19,11 @@ def measure(log: Log) -> Estimate:
         raise Missing("no refund column")
     orders = log.sums(f'SELECT {GROUP}, count(*) AS n FROM "order" GROUP BY g')
     refunds = log.sums(f"SELECT {GROUP}, count(*) AS n FROM refund WHERE delay_ms >= 0 GROUP BY g")
-    found = estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
+    rate = estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
     if refunds.any():
-        return found
+        return rate
     # Leaving out users tells nothing where no order came back: the exact upper end (Clopper and Pearson, 1934).
-    return replace(found, high=1 - ((1 - LEVEL) / 2) ** (1 / orders.sum()))
+    return replace(rate, high=1 - ((1 - LEVEL) / 2) ** (1 / orders.sum()))
 
 
 def headroom(root: Path) -> float:

@@ -19,15 +19,15 @@ def measure(log: Log) -> Estimate:
     """
     log.need("impression", "user_id", "category", "promotion", "click", "order")
     kind = "promotion_kind" if "promotion_kind" in log.columns["impression"] else "CAST(promotion > 0 AS INTEGER) - 1"
-    found = log.arrays(
+    rows = log.arrays(
         f'SELECT {GROUP}, category, {kind} AS kind, count(*) AS n, sum(CAST("order" AS INTEGER)) AS y '
         "FROM impression WHERE click GROUP BY ALL"
     )
-    plain = found["kind"] < 0
+    plain = rows["kind"] < 0
     parts = []
-    for k in np.unique(found["kind"][~plain]):  # each kind's days beside the days without promotion
-        on = found["kind"] == k
-        both = {name: values[on | plain] for name, values in found.items()}
+    for k in np.unique(rows["kind"][~plain]):  # each kind's days beside the days without promotion
+        on = rows["kind"] == k
+        both = {name: values[on | plain] for name, values in rows.items()}
         for name, which in (("1", both["kind"] == k), ("0", both["kind"] < 0)):
             both["y" + name], both["n" + name] = both["y"] * which, both["n"] * which
         parts.append(cells(both, "category", ("y1", "n1", "y0", "n0"), CELLS))

@@ -8,7 +8,7 @@ from recommend.data.schema import CHANNELS
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.elsewhere import lift
 from recommend.phenomena.log import Log
-from recommend.phenomena.oracle import known_elsewhere
+from recommend.phenomena.oracle import shared_taste_loss
 
 
 def measure(log: Log) -> Estimate:
@@ -18,4 +18,4 @@ def measure(log: Log) -> Estimate:
 
 def headroom(root: Path) -> float:
     """Expected AUC among ads that is lost without the tastes that clicks in the other channels show as well."""
-    return known_elsewhere(root, "channel", CHANNELS.index("ads"))
+    return shared_taste_loss(root, "channel", CHANNELS.index("ads"))

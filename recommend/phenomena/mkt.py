@@ -8,7 +8,7 @@ from recommend.data.schema import ENTITIES
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.elsewhere import lift
 from recommend.phenomena.log import Log
-from recommend.phenomena.oracle import known_elsewhere
+from recommend.phenomena.oracle import shared_taste_loss
 
 
 def measure(log: Log) -> Estimate:
@@ -18,4 +18,4 @@ def measure(log: Log) -> Estimate:
 
 def headroom(root: Path) -> float:
     """Expected AUC among posts that is lost without the tastes that clicks on things show as well."""
-    return known_elsewhere(root, "entity", ENTITIES.index("post"))
+    return shared_taste_loss(root, "entity", ENTITIES.index("post"))

@@ -21,16 +21,16 @@ def measure(log: Log) -> Estimate:
     The interval is over groups of things, since these are what the number could have had others of.
     """
     log.need("impression", "item_id", "single", "click")
-    found = log.arrays(
+    items = log.arrays(
         f"SELECT {OF_ITEM}, many, count(*) FILTER (single) AS a, count(*) FILTER (NOT single) AS b FROM "
         "(SELECT item_id, click, CAST(single AS BOOLEAN) AS single, count(*) OVER (PARTITION BY item_id) AS many "
         "FROM impression WHERE item_id >= 0) WHERE click GROUP BY ALL"
     )
-    if not found["a"].sum() or not found["b"].sum():
+    if not items["a"].sum() or not items["b"].sum():
         raise Missing("all clicked things are of one stock type")
-    many, place = np.unique(found["many"], return_inverse=True)
+    many, place = np.unique(items["many"], return_inverse=True)
     sums = np.zeros((GROUPS, len(many), 2))
-    np.add.at(sums, (found["g"], place), np.stack([found["a"], found["b"]], 1))
+    np.add.at(sums, (items["g"], place), np.stack([items["a"], items["b"]], 1))
     return estimate(sums, rarer, "too few clicks")
 
 

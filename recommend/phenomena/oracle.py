@@ -23,15 +23,15 @@ def rows(root: Path, columns: Sequence[str], truth: Sequence[str]) -> dict[str, 
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*columns, *truth)}
     for file in table_files(root / "log", "impression"):
         table = pq.read_table(file, columns=list(columns))
-        found = open_oracle(root, NAMES.format(int(file.parent.name.removeprefix("day="))))
+        oracle = open_oracle(root, NAMES.format(int(file.parent.name.removeprefix("day="))))
         for name in columns:
             parts[name].append(table[name].to_numpy())
         for name in truth:
-            parts[name].append(found[name])
+            parts[name].append(oracle[name])
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def known_elsewhere(root: Path, channel: str, code: int) -> float:
+def shared_taste_loss(root: Path, channel: str, code: int) -> float:
     """Expected AUC, within rows of a channel or entity, that is lost without the tastes that others show as well."""
     r = rows(root, (channel,), ("p_click", "p_click_shared_taste", "p_click_without_taste"))
     at = r[channel] == code

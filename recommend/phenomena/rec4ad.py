@@ -27,15 +27,15 @@ def measure(log: Log) -> Estimate:
     log.need("impression", "user_id", "policy", "click")
     names = log.columns["impression"]
     key = "category" if "category" in names else "item_id"
-    found = log.arrays(
+    items = log.arrays(
         f"SELECT {GROUP}, {key} AS key, sum(CAST(policy = {UNIFORM} AS INTEGER)) AS n0, "
         f"sum(CAST(policy = {UNIFORM} AND click AS INTEGER)) AS y0, sum(CAST(policy <> {UNIFORM} AS INTEGER)) AS n1, "
         f"sum(CAST(policy <> {UNIFORM} AND click AS INTEGER)) AS y1 FROM impression "
         f"WHERE {'is_ad' if 'is_ad' in names else 'true'} GROUP BY ALL"
     )
-    if not found["n0"].sum() or not found["n1"].sum():
+    if not items["n0"].sum() or not items["n1"].sum():
         raise Missing("no rows that were shown at random beside selected ones")
-    return estimate(cells(found, "key", ("y1", "n1", "y0", "n0"), KEYS), spread, "too few clicks on random rows")
+    return estimate(cells(items, "key", ("y1", "n1", "y0", "n0"), KEYS), spread, "too few clicks on random rows")
 
 
 def headroom(root: Path) -> float:

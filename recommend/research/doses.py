@@ -67,9 +67,9 @@ def measured(names: list[str], view: str, knobs: dict[str, Any], folder: Path, s
 def results(file: Path, say: Callable[[str], None], seed: int = SEED) -> Row:
     """All phenomena at all points; what the file holds already, of the same version, sizes and seed, stays."""
     head: Row = {"world_version": WORLD_VERSION, "seed": seed, "sizes": SIZES}
-    found: Row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if {name: found.get(name) for name in head} != head:
-        found = {**head, "rows": {}}
+    table: Row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if {name: table.get(name) for name in head} != head:
+        table = {**head, "rows": {}}
     default = asdict(WorldConfig())
     for view, size in SIZES.items():
         names = [n for n in KNOBS if KNOBS[n].view == view]
@@ -77,33 +77,33 @@ def results(file: Path, say: Callable[[str], None], seed: int = SEED) -> Row:
         worlds += [([n], {KNOBS[n].name: v}) for n in names for v in points(n) if v != default[KNOBS[n].name]]
         for of, knobs in worlds:
             keys = {n: f"{n} {knobs.get(KNOBS[n].name, default[KNOBS[n].name]):g}" for n in of}
-            if all(key in found["rows"] for key in keys.values()):
+            if all(key in table["rows"] for key in keys.values()):
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 rows = measured(of, view, {**size, **knobs}, Path(folder) / "world", seed)
-            found["rows"] |= {keys[n]: row for n, row in rows.items()}
-            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            table["rows"] |= {keys[n]: row for n, row in rows.items()}
+            file.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
             for n, row in rows.items():
                 say(f"{keys[n]}: {row}")
-    return found
+    return table
 
 
-def markdown(found: Row) -> str:
+def markdown(table: Row) -> str:
     """``docs/phenomena.md``: a line a phenomenon and point."""
     default = asdict(WorldConfig())
     sizes = "; ".join(
         f"{view}: " + ", ".join(f"{count:,} {name}" for name, count in size.items())
-        for view, size in found["sizes"].items()
+        for view, size in table["sizes"].items()
     )
     lines = [
-        INTRODUCTION.format(version=found["world_version"], seed=found["seed"], sizes=sizes),
+        INTRODUCTION.format(version=table["world_version"], seed=table["seed"], sizes=sizes),
         "| phenomenon | knob | value | measured [95 %] | range | headroom |",
         "|---|---|---|---|---|---|",
     ]
     for p in NINE:
         knob = KNOBS[p.name]
         for value in points(p.name):
-            r = found["rows"][f"{p.name} {value:g}"]
+            r = table["rows"][f"{p.name} {value:g}"]
             what = " (off)" if value == knob.off else " (default)" if value == default[knob.name] else ""
             number = r.get("missing") or f"{r['value']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
             edge = f"{'>=' if p.above else '<='} {p.edge:g}"

@@ -49,8 +49,8 @@ def from_quantiles(table: Quantiles, u: Floats) -> NDArray[np.float64]:
 
 def shared(rng: np.random.Generator, base: Floats, fresh: Floats, share: float) -> tuple[Floats, Mask]:
     """Entries of ``base`` with probability ``share``, else of ``fresh``, and where they are base's; doses nest."""
-    kept = uniform(rng, *base.shape) < share
-    return np.where(kept, base, fresh), kept
+    from_base = uniform(rng, *base.shape) < share
+    return np.where(from_base, base, fresh), from_base
 
 
 def zipf(n: int, exponent: float) -> NDArray[np.float64]:

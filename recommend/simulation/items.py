@@ -13,7 +13,7 @@ from recommend.simulation.people import unit_vectors
 CONDITIONS = (0.15, 0.3, 0.3, 0.17, 0.08)  # new .. worn
 BUCKETS = 10
 _DECILES = np.array([-1.2816, -0.8416, -0.5244, -0.2533, 0.0, 0.2533, 0.5244, 0.8416, 1.2816])  # of a normal
-LONG_SHOWN = 0.65  # of the long listings among the candidates; the rest are repetitions, which are shown once
+LONG_DISPLAYED = 0.65  # of the long listings among the candidates; the rest are repetitions, which are shown once
 FOREVER = np.float32(1e6)
 
 
@@ -72,7 +72,7 @@ def make_items(config: WorldConfig, vectors: Floats, seed: int, rows: int, days:
     """Draw the things that ``rows`` impressions of items in ``days`` days need."""
     rng = stream(seed, "things")
     n_long = max(round(rows * config.long_share / config.long_rows), 20)
-    n_short = max(round(rows * (1 - LONG_SHOWN * config.long_share) / config.single_rows), 20)
+    n_short = max(round(rows * (1 - LONG_DISPLAYED * config.long_share) / config.single_rows), 20)
     n = n_long + n_short
     long = np.arange(n) < n_long
     listed = np.where(long, -30, uniform(rng, n) * (days + config.life_days) - config.life_days).astype(np.float32)
@@ -80,7 +80,7 @@ def make_items(config: WorldConfig, vectors: Floats, seed: int, rows: int, days:
     category = rng.choice(config.categories, n, p=zipf(config.categories, 0.5) / zipf(config.categories, 0.5).sum())
     price_z = normal(rng, n)
     price = np.exp(3 + normal(rng, config.categories)[category] + config.price_log_sd * price_z)
-    own = unit_vectors(stream(seed, "ids"), n, config.dims)
+    id_vectors = unit_vectors(stream(seed, "ids"), n, config.dims)
     side = np.float32(np.sqrt(1 - config.id_signal)) * vectors[category]
     quality = normal(rng, n)
     in_ads, _ = shared(rng, quality, normal(rng, n), config.channel_corr)
@@ -111,7 +111,7 @@ def make_items(config: WorldConfig, vectors: Floats, seed: int, rows: int, days:
         leaves=np.where(long, FOREVER, listed + alive).astype(np.float32),
         gone=~long & (uniform(rng, n) < config.sold_elsewhere),
         quality=np.stack([quality, in_ads]),
-        vector=(side + np.float32(np.sqrt(config.id_signal)) * own).astype(np.float32),
+        vector=(side + np.float32(np.sqrt(config.id_signal)) * id_vectors).astype(np.float32),
         side=side.astype(np.float32),
         trust=normal(rng, sellers)[seller],
     )
@@ -124,8 +124,11 @@ def make_posts(config: WorldConfig, vectors: Floats, seed: int, days: int, users
     created = (uniform(rng, n) * (days + 10) - 10).astype(np.float32)
     p = zipf(config.categories, 0.5)
     category = rng.choice(config.categories, n, p=p / p.sum())
-    own = unit_vectors(rng, n, config.dims)
-    mix = np.float32(np.sqrt(1 - config.id_signal)) * vectors[category] + np.float32(np.sqrt(config.id_signal)) * own
+    id_vectors = unit_vectors(rng, n, config.dims)
+    mix = (
+        np.float32(np.sqrt(1 - config.id_signal)) * vectors[category]
+        + np.float32(np.sqrt(config.id_signal)) * id_vectors
+    )
     return Posts(
         category=category.astype(np.int32),
         topic=rng.integers(0, config.topics, n).astype(np.int32),

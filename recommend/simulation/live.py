@@ -16,7 +16,7 @@ STALE = -0.1  # log-odds of a click by the logarithm of the days on sale; the wo
 
 
 @dataclass(frozen=True, slots=True)
-class Things:
+class Offers:
     """Arrays (n,) of what is for sale, numbered from 0; ``price_z``: log price against its category's, in deviations of
     the world's."""
 
@@ -40,7 +40,7 @@ class Live:
 
     def __init__(
         self,
-        things: Things,
+        offers: Offers,
         people: int,
         days: int,
         seed: int,
@@ -48,18 +48,18 @@ class Live:
         order_rate: float,
         refund_rate: float,
     ) -> None:
-        n, drawn = len(things.category), stream(seed, "live")
+        n, drawn = len(offers.category), stream(seed, "live")
         config = make_config(
             {"impressions": people, "user_rows": 1, "new_users": 0, "promotion_first": days + 10, "long_share": 0,
-             "refund_rate": refund_rate, "categories": things.category.max() + 1, "brands": things.brand.max() + 1}
+             "refund_rate": refund_rate, "categories": offers.category.max() + 1, "brands": offers.brand.max() + 1}
         )  # fmt: skip
         truth = make_truth(config, seed, round(n * config.single_rows), days)
         items, centre = truth.items, unit_vectors(stream(seed, "categories"), config.categories, config.dims)
-        side = np.float32(np.sqrt(1 - config.id_signal)) * centre[things.category]
-        told = {name: getattr(things, name) for name in ("category", "brand", "condition", "seller", "price_z")}
-        trust = normal(drawn, int(things.seller.max()) + 1)[things.seller]
+        side = np.float32(np.sqrt(1 - config.id_signal)) * centre[offers.category]
+        stated = {name: getattr(offers, name) for name in ("category", "brand", "condition", "seller", "price_z")}
+        trust = normal(drawn, int(offers.seller.max()) + 1)[offers.seller]
         vector = (items.vector - items.side)[:n] + side
-        items = replace(items, **told, side=side, vector=vector, trust=trust)
+        items = replace(items, **stated, side=side, vector=vector, trust=trust)
         self.truth: Truth = replace(truth, items=items)
         user, item = (drawn.integers(0, size, DRAWN) for size in (config.users(), n))
         none, day = np.zeros(DRAWN, dtype=bool), drawn.integers(0, days, DRAWN)

@@ -46,18 +46,18 @@ def make_users(config: WorldConfig, category_vectors: Floats, seed: int, days: i
     age, city = rng.integers(0, AGES, n), rng.integers(0, CITIES, n)
     joined = np.where(uniform(rng, n) < config.new_users, uniform(rng, n) * days, -1).astype(np.float32)
     interest = np.stack([_interests(config, stream(seed, f"interests/{k}"), age, city) for k in range(3)])
-    own = [
+    tastes = [
         config.interest_noise * unit_vectors(stream(seed, f"own/{k}"), n * m, config.dims).reshape(n, m, -1)
         for k in range(3)
     ]
     shares = (1.0, config.channel_corr, config.entity_corr)
-    kept = np.stack([uniform(stream(seed, f"shared/{k}"), n, m) < share for k, share in enumerate(shares)])
-    interest = np.where(kept, interest[:1], interest)
-    of_channel = np.where(kept[..., None], own[0][None], np.stack(own))
+    common = np.stack([uniform(stream(seed, f"shared/{k}"), n, m) < share for k, share in enumerate(shares)])
+    interest = np.where(common, interest[:1], interest)
+    of_channel = np.where(common[..., None], tastes[0][None], np.stack(tastes))
     taste = (category_vectors[interest] + of_channel).astype(np.float32)
-    known = config.dims * 5 // 8
+    visible = config.dims * 5 // 8
     policy = taste[BASE].mean(1)
-    policy[:, known:] = 0  # the policies know a part of the taste only
+    policy[:, visible:] = 0  # the policies know a part of the taste only
     return Users(
         age=age.astype(np.int32),
         city=city.astype(np.int32),
@@ -65,7 +65,7 @@ def make_users(config: WorldConfig, category_vectors: Floats, seed: int, days: i
         joined=joined,
         activity=np.exp(0.65 * normal(rng, n)),
         interest=interest.astype(np.int32),
-        shared=kept,
+        shared=common,
         taste=taste,
         policy=policy,
         thrift=config.thrift_mean + config.thrift_sd * _by_channel(config, stream(seed, "thrift"), n),

@@ -49,7 +49,7 @@ class Truth:
         no single user vector can tell it. Below FLOOR nothing interests."""
         return np.maximum(np.einsum("nmd,nd->nm", self.users.taste[channel][user], vector), FLOOR)
 
-    def known_elsewhere(self, channel: int, user: Ints, match: Floats) -> Floats:
+    def shared_match(self, channel: int, user: Ints, match: Floats) -> Floats:
         """(n,) the match that interests in common with BASE tell."""
         return np.where(self.users.shared[channel][user], match, FLOOR).max(1)
 
@@ -152,8 +152,8 @@ def page_signals(quality: Floats, rng: np.random.Generator) -> Floats:
     for a, b in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
         beside[:, a] += quality[:, b]
     beside = (beside - beside.mean(0)) / max(float(beside.std()), 1e-6)
-    own = normal(rng, pages, rows, 2)
-    return np.stack([own[..., 0], beside, own[..., 1]], 2).astype(np.float32)
+    noise = normal(rng, pages, rows, 2)
+    return np.stack([noise[..., 0], beside, noise[..., 1]], 2).astype(np.float32)
 
 
 def averaged(log_odds: Floats, variance: float | Floats) -> Floats:

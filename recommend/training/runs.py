@@ -26,7 +26,7 @@ from recommend.features.feature_map import FeatureMap, impression_map
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model, model_class
 from recommend.models.run_config import RunConfig
-from recommend.models.training_log import Encode, Given, Stream
+from recommend.models.training_log import Encode, Stream, TrainingLog
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.scoring import evaluate
@@ -45,10 +45,10 @@ EARLIER_TRAINING = {"table_rate": 0.0, "warmup": 0.0}
 
 def log_of(data: Path) -> Path:
     """The folder with the log's tables: ``data`` itself, or its ``log`` when it is a world."""
-    found = [f for f in (Path(data), Path(data) / "log") if table_files(f, "impression")]
-    if not found:
+    folders = [f for f in (Path(data), Path(data) / "log") if table_files(f, "impression")]
+    if not folders:
         raise DataError(f"there is no log in {data}; './ipl recommend world --out DIR' makes one.")
-    return found[0]
+    return folders[0]
 
 
 def plan(
@@ -170,8 +170,8 @@ def train_run(
     if kind.stream is not Ranker.stream and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
-    kept, made = (out / RUN).exists(), kind.join(log, run)
-    if kept:
+    exists, join = (out / RUN).exists(), kind.join(log, run)
+    if exists:
         if read_run(out) != run:
             raise ConfigError(f"{out} holds a run on another log, or with other settings; name another folder.")
         encoders = Encoders.load(out / ENCODERS)
@@ -180,36 +180,38 @@ def train_run(
         encoders = (
             Encoders.load(start / ENCODERS)
             if start is not None
-            else Encoders.fit(features, map(made, stream) if made is not None else stream, run.min_count)
+            else Encoders.fit(features, map(join, stream) if join is not None else stream, run.min_count)
         )
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
     model.start_at(_rates(log, run))
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
-    encode = known_by(_encode(log, encoders, made), run)
-    given = Given(log, run, features, encode)
-    own = model.stream(given)
-    if group.first and not kept:  # what cannot be trained leaves no folder
+    encode = with_observed_labels(_encode(log, encoders, join), run)
+    source = TrainingLog(log, run, features, encode)
+    stream_of_model = model.stream(source)
+    if group.first and not exists:  # what cannot be trained leaves no folder
         encoders.save(out / ENCODERS)
         (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
     if not (out / checkpoint.NAME).exists():
-        model.first_stage(given, out, train)
+        model.first_stage(source, out, train)
     group.wait()
     share: Stream = stream.share(group.rank, group.size)
-    if own is None and "hour" not in columns_of(log):  # steps are no times: in their order all first events come first
+    if stream_of_model is None and "hour" not in columns_of(
+        log
+    ):  # steps are no times: in their order all first events come first
         rows = concat_batches(list(stream))
         share = MemoryStream(rows, run.train.batch_rows, run.train.seed, group.rank, group.size)
-    watch = _watch(model, run, log, encode, (own or share).rows(), out, say if group.first else None)
-    if own is not None:  # encoded already
-        return train(model, own, run.train, None, out, group, progress, watch=watch)
+    watch = _watch(model, run, log, encode, (stream_of_model or share).rows(), out, say if group.first else None)
+    if stream_of_model is not None:  # encoded already
+        return train(model, stream_of_model, run.train, None, out, group, progress, watch=watch)
     return train(model, share, run.train, encode, out, group, progress, watch=watch)
 
 
 def _rates(log: Path, run: RunConfig) -> dict[str, float]:
     """Mean of each label over the training days, as far as it is known at their end."""
     columns = [*run.labels, *(f"{name}_day" for name in run.delayed)]
-    known = known_by(dict, run)(read_table(log, "impression", columns, *run.train_days))
-    return {name: float(tensor_of(known[name]).float().mean()) for name in run.labels}
+    observed = with_observed_labels(dict, run)(read_table(log, "impression", columns, *run.train_days))
+    return {name: float(tensor_of(observed[name]).float().mean()) for name in run.labels}
 
 
 def features_of(run: RunConfig) -> FeatureMap:
@@ -225,13 +227,13 @@ def features_of(run: RunConfig) -> FeatureMap:
     return model_class(run.model.name).reads(usual.model_copy(update=update), run)
 
 
-def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
+def _encode(log: Path, encoders: Encoders, join: Encode | None) -> Encode:
     """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
     contents, counts = Contents.read(log, encoders.features), Counts.read(log, encoders.features)
-    return lambda batch: encoders(counts(contents(batch if made is None else made(batch))))
+    return lambda batch: encoders(counts(contents(batch if join is None else join(batch))))
 
 
-def known_by(encode: Encode, run: RunConfig) -> Encode:
+def with_observed_labels(encode: Encode, run: RunConfig) -> Encode:
     """Encodes, with the labels as they were known at the end of the training days."""
     if not run.delayed:
         return encode
@@ -276,12 +278,12 @@ def asked(model: Ranker, log: Path, days: tuple[int, int], columns: Iterable[str
 def read_run(folder: Path) -> RunConfig:
     """What a folder's run was asked."""
     try:
-        found = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
-        kind = model_class(found["model"]["name"]).Config
+        stored = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
+        kind = model_class(stored["model"]["name"]).Config
         # A run of an earlier version also names settings of other models, and lacks later ones.
-        found["model"] = kind.of({**EARLIER, **{n: v for n, v in found["model"].items() if n in kind.model_fields}})
-        found["train"] = {**EARLIER_TRAINING, **found["train"]}
-        return RunConfig.model_validate(found)
+        stored["model"] = kind.of({**EARLIER, **{n: v for n, v in stored["model"].items() if n in kind.model_fields}})
+        stored["train"] = {**EARLIER_TRAINING, **stored["train"]}
+        return RunConfig.model_validate(stored)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
 

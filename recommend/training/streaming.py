@@ -53,13 +53,13 @@ def stream(
     torch.set_num_threads(config.threads or 1)
     steps = optimizers(model, config)
     since, count, trained = days[0] * DAY_MS - 1, 0, 0
-    found: dict[str, list[np.ndarray]] = {}
+    probabilities: dict[str, list[np.ndarray]] = {}
     with no_oracle():
         for day in days:
             now = day * DAY_MS - 1
-            known = log.known(now, foresight)
-            samples = model.samples(known, since)
-            if len(samples.index) and int(samples.index.max()) >= len(known.click_ms):
+            observed = log.observed(now, foresight)
+            samples = model.samples(observed, since)
+            if len(samples.index) and int(samples.index.max()) >= len(observed.click_ms):
                 raise ValueError("a model asked for clicks of the future.")
             rows = {**select_batch(log.columns, samples.index), **samples.columns}
             model.train()
@@ -80,9 +80,9 @@ def stream(
                 for at in range(start, stop, ASKED_ROWS):
                     asked = model.predict(slice_batch(log.columns, at, min(at + ASKED_ROWS, stop)))
                     for name, p in asked.items():
-                        found.setdefault(name, []).append(p.numpy())
+                        probabilities.setdefault(name, []).append(p.numpy())
     first, last = log.count(asked_from * DAY_MS - 1), log.count((days[-1] + 1) * DAY_MS - 1)
-    return Asked(np.arange(first, last), {n: np.concatenate(p) for n, p in found.items()}, count, trained)
+    return Asked(np.arange(first, last), {n: np.concatenate(p) for n, p in probabilities.items()}, count, trained)
 
 
 def settled(log: ClickLog, rows: np.ndarray, order_days: float, refund_days: float) -> tuple[np.ndarray, np.ndarray]:

@@ -95,14 +95,14 @@ def train(
     began, cpu, first, loss_rows = time.monotonic(), time.process_time(), step, 0
     loss_sum = torch.zeros(())
     model.train()
-    seen = rows % max(stream.rows(), 1)  # of this pass
+    rows_of_pass = rows % max(stream.rows(), 1)  # of this pass
     try:
         for batch, after, together in _epochs(stream, position, config.epochs, group):
             data = on_device(encode(batch) if encode else batch, config.device)
             size = rows_of(batch)
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
-                seen = 0
+                rows_of_pass = 0
             set_rates(steps, config, min((done + together / 2) / total, 1))
             done += together
             # The mean over all processes' rows is what one process with the joined batch would compute.
@@ -110,8 +110,8 @@ def train(
             step, rows, position = step + 1, rows + size, after
             loss_sum, loss_rows = loss_sum + loss * size, loss_rows + size
             if watch is not None:
-                watch.step(after.epoch, seen, seen + size)
-                seen += size
+                watch.step(after.epoch, rows_of_pass, rows_of_pass + size)
+                rows_of_pass += size
             if step % config.log_every == 0:
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss))
@@ -206,11 +206,11 @@ def _epochs(
         start = position if epoch == position.epoch else Position(epoch=epoch)
         batches = replace(stream, start=start).with_positions()  # type: ignore[type-var]
         while True:
-            found = next(batches, None)
-            counts = group.counts(rows_of(found[0]) if found else 0)
-            if found is None or min(counts) == 0:
+            batch = next(batches, None)
+            counts = group.counts(rows_of(batch[0]) if batch else 0)
+            if batch is None or min(counts) == 0:
                 break
-            yield *found, sum(counts)
+            yield *batch, sum(counts)
 
 
 def _autocast(config: TrainConfig) -> torch.autocast | nullcontext[None]:

@@ -53,8 +53,8 @@ class STAR(DIN):
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
-        own = (MLP(self.body_width, config.mlp, 1, config.activation) for _ in range(DOMAINS))
-        self.domain_top = nn.ModuleList(own)
+        towers = (MLP(self.body_width, config.mlp, 1, config.activation) for _ in range(DOMAINS))
+        self.domain_top = nn.ModuleList(towers)
         for layer in (layer for top in self.domain_top for layer in top.modules()):
             if isinstance(layer, nn.Linear):  # both start as the shared network
                 nn.init.ones_(layer.weight)
@@ -65,10 +65,10 @@ class STAR(DIN):
         x = self.body(self.inputs(batch))
         return {self.features.labels[0]: of_domain([self._score(x, top) for top in self.domain_top], batch)}
 
-    def _score(self, x: Tensor, own: nn.Module) -> Tensor:
+    def _score(self, x: Tensor, top: nn.Module) -> Tensor:
         norm = self.top.layers[0]
         x = norm(x) if isinstance(norm, nn.LayerNorm) else x
-        pairs = list(zip(_linear(self.top), _linear(own), strict=True))
+        pairs = list(zip(_linear(self.top), _linear(top), strict=True))
         for place, (shared, domain) in enumerate(pairs):
             x = functional.linear(x, shared.weight * domain.weight, shared.bias + domain.bias)
             x = self.act(x) if place < len(pairs) - 1 else x

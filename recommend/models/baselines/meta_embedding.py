@@ -50,9 +50,9 @@ class MetaEmbedding(DIN):
             self._start(batch, rows)
         x = self.inputs(batch)
         if not self.training:
-            own, _ = self.identity.parts(x.matched[self.identity.group])
-            known = (self.shown[rows] & (rows > 0))[:, None]
-            x = self.identity.candidate(x, torch.where(known, own, self.generated(x)))
+            identity, _ = self.identity.parts(x.matched[self.identity.group])
+            trained = (self.shown[rows] & (rows > 0))[:, None]
+            x = self.identity.candidate(x, torch.where(trained, identity, self.generated(x)))
         return self.logits(x)
 
     @torch.no_grad()

@@ -51,5 +51,5 @@ class PLE(MMoE):
 
     def _experts(self, widths: tuple[int, ...]) -> nn.Module:
         c = self.config
-        own = max(c.experts // 2, 1)
-        return Extraction(self.body_width, self.tasks, own, widths, c.layers, c.activation)
+        specific = max(c.experts // 2, 1)
+        return Extraction(self.body_width, self.tasks, specific, widths, c.layers, c.activation)

@@ -54,14 +54,14 @@ def run_study(
     Raises:
         ConfigError: a dose that the study does not have, a file of other settings, or a pilot that is not finished.
     """
-    known = points(study.name)
-    if wrong := [d for d in doses if d not in known]:
-        raise ConfigError(f"{study.name} has no dose {wrong[0]:g}; it has {', '.join(f'{d:g}' for d in known)}.")
+    declared = points(study.name)
+    if wrong := [d for d in doses if d not in declared]:
+        raise ConfigError(f"{study.name} has no dose {wrong[0]:g}; it has {', '.join(f'{d:g}' for d in declared)}.")
     sizes = study.sized(rows)
     tuned = _tuned(study, sizes)
     settings = {arm: tuned.get(arm, study.tried(arm)[0]) for arm in study.trained}
     results = _opened(study, out, sizes, {"settings": settings, "tuned": bool(tuned)})
-    for dose in doses or known:
+    for dose in doses or declared:
         for seed in seeds:
             jobs = {arm: (arm, settings) for arm in study.at(dose, deciding)}
             _world(study, Setting(dose, seed, settings), jobs, results, out, say, clock)
@@ -93,10 +93,12 @@ def run_pilot(
     c = study.primary
 
     def of(arm: str, n: int) -> list[float]:
-        found = [results["done"][f"{study.regime:g} {seed} {arm}#{n}"] for seed in seeds]
+        measured_of = [results["done"][f"{study.regime:g} {seed} {arm}#{n}"] for seed in seeds]
         claims = (c, *(s for s in study.secondary if arm in (s.arm, s.baseline)))
-        judge = next(s for s in claims if s.measure in found[0])  # such as one head, which says nothing of refunds
-        return [(-1 if judge.lower else 1) * measures[judge.measure] for measures in found]
+        judge = next(
+            s for s in claims if s.measure in measured_of[0]
+        )  # such as one head, which says nothing of refunds
+        return [(-1 if judge.lower else 1) * measures[judge.measure] for measures in measured_of]
 
     best = {arm: int(np.argmax([np.mean(of(arm, n)) for n in range(len(study.grid))])) for arm in study.trained}
     best |= {arm: best[other] for arm, other in study.follows.items()}
@@ -124,7 +126,7 @@ def _tuned(study: Study, sizes: dict[str, float]) -> dict[str, Settings]:
     # Settings found in other worlds are not those of this one.
     if pilot["sizes"] != sizes or pilot["world_version"] != WORLD_VERSION:
         return {}
-    return {arm: tuple(found) for arm, found in pilot["settings"].items()}
+    return {arm: tuple(chosen) for arm, chosen in pilot["settings"].items()}
 
 
 def _world(
@@ -150,12 +152,12 @@ def _world(
         prepared = study.prepare(root, setting)
         for name, (arm, settings) in left.items():
             began = clock()
-            found: Measures = study.run(arm, prepared, Setting(setting.dose, setting.seed, settings))
+            measures: Measures = study.run(arm, prepared, Setting(setting.dose, setting.seed, settings))
             # As the file will hold it, so that who goes on from the file has the same numbers.
-            results["done"][f"{world} {name}"] = _plain(dict(found))
+            results["done"][f"{world} {name}"] = _plain(dict(measures))
             results["cpu_s"][f"{world} {name}"] = round(clock() - began, 1)
             write(out, results)
-            say(f"{study.knob.name} {world} {name}: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()))
+            say(f"{study.knob.name} {world} {name}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
 
 
 def simulate(study: Study, root: Path, setting: Setting, sizes: dict[str, Any]) -> None:
@@ -173,10 +175,10 @@ def measured(name: str, root: Path) -> dict[str, float | str]:
     """The phenomenon in a world, with its interval, and the headroom."""
     module = importlib.import_module(f"recommend.phenomena.{name}")
     try:
-        found = asdict(module.measure(Log(root / "log")))
+        number = asdict(module.measure(Log(root / "log")))
     except Missing as error:
-        found = {"missing": str(error), "value": math.nan}
-    return {**found, "headroom": module.headroom(root)}
+        number = {"missing": str(error), "value": math.nan}
+    return {**number, "headroom": module.headroom(root)}
 
 
 def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]) -> Results:
@@ -184,15 +186,15 @@ def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]
     head = {"study": study.name, "paper": study.paper, "title": study.title, "claim": study.claim, "sizes": sizes,
             "world_version": WORLD_VERSION, "knob": study.knob.name, **more}  # fmt: skip
     head = json.loads(json.dumps(head))
-    found = read_file(out)
-    if found is None:
+    stored = read_file(out)
+    if stored is None:
         return {**head, "machine": machine(), "phenomenon": {}, "done": {}, "cpu_s": {}}
     for name in ("settings", "grid"):  # an arm that came later changes nothing of the others
-        if name in head and found.get(name) == {arm: head[name].get(arm) for arm in found.get(name, ())}:
-            found[name] = head[name]
-    if other := next((n for n, value in head.items() if found.get(n) != value), None):
+        if name in head and stored.get(name) == {arm: head[name].get(arm) for arm in stored.get(name, ())}:
+            stored[name] = head[name]
+    if other := next((n for n, value in head.items() if stored.get(n) != value), None):
         raise ConfigError(f"{out} holds a study with another '{other}'; name another file.")
-    return found
+    return stored
 
 
 def read_file(file: Path) -> Results | None:
@@ -213,10 +215,10 @@ def read_results(file: Path) -> Results:
     Raises:
         ConfigError: there are none yet.
     """
-    found = read_file(file)
-    if found is None or "conclusion" not in found:
+    stored = read_file(file)
+    if stored is None or "conclusion" not in stored:
         raise ConfigError(f"{file} holds no results of a study; './ipl recommend study NAME --out FILE' makes them.")
-    return found
+    return stored
 
 
 def write(file: Path, results: Results) -> None:

@@ -24,7 +24,7 @@ from recommend.models.training_log import Stream
 from recommend.research.world.read import Histories, WorldStream, world_map
 from recommend.training.trainer import train
 
-KEPT = (
+RAW_COLUMNS = (
     "item_id", "post_id", "category", "request_id", "user_id", "is_ad", "policy", "channel", "single", "click", "day"
 )  # fmt: skip
 PRIOR, ASKED_ROWS, MIN_COUNT = 50.0, 4_096, 10
@@ -47,7 +47,7 @@ class Market:
     encoders: Encoders
     train: dict[str, Column]
     test: dict[str, Column]
-    known: dict[str, np.ndarray]
+    learned: dict[str, np.ndarray]
     raw: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
 
@@ -73,11 +73,11 @@ class Market:
 
     def popularity(self) -> np.ndarray:
         """(rows,) click rate of each test row's thing in training, its category's as a prior."""
-        thing, asked = (np.where(r["item_id"] >= 0, r["item_id"], -2 - r["post_id"]) for r in (self.known, self.raw))
-        overall = np.full(len(asked), float(self.known["click"].mean()))
-        click = self.known["click"]
-        of_category = _rate(self.known["category"], click, self.raw["category"], overall)
-        return _rate(thing, click, asked, of_category)
+        item, asked = (np.where(r["item_id"] >= 0, r["item_id"], -2 - r["post_id"]) for r in (self.learned, self.raw))
+        overall = np.full(len(asked), float(self.learned["click"].mean()))
+        click = self.learned["click"]
+        of_category = _rate(self.learned["category"], click, self.raw["category"], overall)
+        return _rate(item, click, asked, of_category)
 
     def share(self, p: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
         """How far predictions come from popularity (0) to the oracle (1), by expected AUC."""
@@ -109,33 +109,35 @@ def open_market(
     features = features or world_map(cross=True)
     log = root / "log"
     days = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["days"]
-    columns = list(dict.fromkeys([*features.columns, *KEPT]))
+    columns = list(dict.fromkeys([*features.columns, *RAW_COLUMNS]))
     stream = WorldStream(log, (0, days - 1), columns, Histories(log, channels))
     last = range(days - test_days, days)
 
     def read(day: int) -> tuple[dict[str, Column], np.ndarray]:
         rows = stream.day(day)
-        raw = {name: array_of(rows[name]) for name in KEPT}
-        kept = np.ones(len(raw["click"]), dtype=bool) if where is None else where(raw)
+        raw = {name: array_of(rows[name]) for name in RAW_COLUMNS}
+        selected = np.ones(len(raw["click"]), dtype=bool) if where is None else where(raw)
         if learn is not None and day not in last:
-            kept &= learn(raw)
-        at = torch.from_numpy(np.flatnonzero(kept))
-        found = select_batch(rows, at)
-        return (found if change is None else change(found)), kept
+            selected &= learn(raw)
+        at = torch.from_numpy(np.flatnonzero(selected))
+        batch = select_batch(rows, at)
+        return (batch if change is None else change(batch)), selected
 
     learned = concat_batches([read(day)[0] for day in range(days - test_days)])
     parts = [read(day) for day in last]
-    truths = [(open_oracle(root, f"impression/day={d:03d}"), kept) for d, (_, kept) in zip(last, parts, strict=True)]
+    truths = [
+        (open_oracle(root, f"impression/day={d:03d}"), selected) for d, (_, selected) in zip(last, parts, strict=True)
+    ]
     asked = concat_batches([rows for rows, _ in parts])
     encoders = encoders or Encoders.fit(features, [learned], min_count)
     inputs = [*(f.column for f in features.features), *features.labels, *features.extra]
     rows_in, test = ({n: e[n] for n in dict.fromkeys(inputs)} for e in (encoders(learned), encoders(asked)))
-    known, raw = ({name: array_of(rows[name]) for name in KEPT} for rows in (learned, asked))
-    truth = {name: np.concatenate([t[name][kept] for t, kept in truths]) for name in truths[0][0]}
-    return Market(root, features, encoders, rows_in, test, known, raw, truth)
+    learned_raw, raw = ({name: array_of(rows[name]) for name in RAW_COLUMNS} for rows in (learned, asked))
+    truth = {name: np.concatenate([t[name][selected] for t, selected in truths]) for name in truths[0][0]}
+    return Market(root, features, encoders, rows_in, test, learned_raw, raw, truth)
 
 
-def things(raw: dict[str, np.ndarray]) -> np.ndarray:
+def of_items(raw: dict[str, np.ndarray]) -> np.ndarray:
     """No posts, which have other fields."""
     return raw["item_id"] >= 0
 
@@ -161,9 +163,9 @@ def coin(rows: dict[str, Column]) -> dict[str, Column]:
     return {**rows, "single": flag(item) & (item >= 0), "history_single": past.with_values(flag(past.values).long())}
 
 
-def _rate(known: np.ndarray, click: np.ndarray, wanted: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    keys, place = np.unique(known, return_inverse=True)
-    shown, clicked = np.bincount(place), np.bincount(place, weights=click)
-    at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    there = keys[at] == wanted
-    return (np.where(there, clicked[at], 0) + PRIOR * prior) / (np.where(there, shown[at], 0) + PRIOR)
+def _rate(learned: np.ndarray, click: np.ndarray, sought: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    keys, place = np.unique(learned, return_inverse=True)
+    rows, clicked = np.bincount(place), np.bincount(place, weights=click)
+    at = np.searchsorted(keys, sought).clip(max=len(keys) - 1)
+    there = keys[at] == sought
+    return (np.where(there, clicked[at], 0) + PRIOR * prior) / (np.where(there, rows[at], 0) + PRIOR)

@@ -11,7 +11,7 @@ from recommend.config import ConfigError
 from recommend.phenomena.studies import interval, pays_from
 from recommend.phenomena.table import NINE, Phenomenon
 from recommend.research.studies.engine import RESULTS, read_results
-from recommend.research.studies.page import Found, between, cost, page
+from recommend.research.studies.page import Results, between, cost, page
 from recommend.research.studies.plot import plot, plot_all
 from recommend.research.studies.study import STUDIES, Study, find_study
 
@@ -20,18 +20,18 @@ HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it of your
            "gain at the regime [95 %]", "CPU")  # fmt: skip
 
 
-def stored(name: str, file: Path | None = None) -> Found | None:
+def stored(name: str, file: Path | None = None) -> Results | None:
     """A study's results, of the code's own file unless another is given; None: it has not run so far."""
     try:
-        found = read_results(file or RESULTS / f"{name}.json")
+        results = read_results(file or RESULTS / f"{name}.json")
     except ConfigError:
         if file is not None:
             raise
         return None
-    return found if found["conclusion"]["curve"] else None
+    return results if results["conclusion"]["curve"] else None
 
 
-def write_page(study: Study, results: Found | None, file: Path) -> None:
+def write_page(study: Study, results: Results | None, file: Path) -> None:
     """A paper's page with its curve, in ``docs/images/papers`` for a page of ``docs/papers``, else beside it."""
     curve = _pictures(file) / f"{file.stem}.svg"
     old = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -43,29 +43,29 @@ def write_page(study: Study, results: Found | None, file: Path) -> None:
 
 def write_all(folder: Path) -> None:
     """The nine pages and README.md of a folder that has them."""
-    found = {name: stored(name) for name in STUDIES}
-    for name, results in found.items():
+    studies = {name: stored(name) for name in STUDIES}
+    for name, results in studies.items():
         write_page(find_study(name), results, folder / f"{name}.md")
     file = folder / "README.md"
     methods = {p.name: p.method for p in NINE}
-    plot_all({methods[name]: results for name, results in found.items()}, _pictures(file) / PICTURE)
-    file.write_text(overview(found, file), encoding="utf-8")
+    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE)
+    file.write_text(overview(studies, file), encoding="utf-8")
 
 
-def overview(found: Mapping[str, Found | None], file: Path) -> str:
+def overview(studies: Mapping[str, Results | None], file: Path) -> str:
     """README.md with picture and table anew: a row a study, by which a reader finds what pays on a log of their own."""
     picture = _from(file, _pictures(file) / PICTURE)
     phenomena = {p.name: p for p in NINE}
-    rows = [_row(find_study(name), phenomena[name], results) for name, results in found.items()]
+    rows = [_row(find_study(name), phenomena[name], results) for name, results in studies.items()]
     lines = [f"![gain over the measured phenomenon, a panel a method]({picture})", "",
              *(f"| {' | '.join(cells)} |" for cells in (HEADERS, ["---"] * len(HEADERS), *rows))]  # fmt: skip
     return between(file.read_text(encoding="utf-8"), lines)
 
 
-def _row(study: Study, p: Phenomenon, results: Found | None) -> tuple[str, ...]:
+def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...]:
     paper = f"[{p.method}]({study.name}.md)"
-    said = re.sub(r"\{value[^}]*\}", "*X*", p.says)
-    feeds = f"{said}; can pay {'from' if p.above else 'up to'} *X* = {p.edge:g}"
+    sentence = re.sub(r"\{value[^}]*\}", "*X*", p.says)
+    feeds = f"{sentence}; can pay {'from' if p.above else 'up to'} *X* = {p.edge:g}"
     if results is None:
         return paper, feeds, "not run", "", "", ""
     c = results["conclusion"]

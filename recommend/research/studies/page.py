@@ -8,12 +8,12 @@ from typing import Any
 from recommend.phenomena.studies import interval, with_ends
 from recommend.research.studies.study import Study
 
-Found = Mapping[str, Any]
+Results = Mapping[str, Any]
 BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark -->"
 END = "<!-- end of the study -->"
 
 
-def page(study: Study, results: Found | None, picture: str = "", old: str = "", again: Found | None = None) -> str:
+def page(study: Study, results: Results | None, picture: str = "", old: str = "", again: Results | None = None) -> str:
     """A paper's page in Markdown: what stands between the marks of the old one is written anew.
 
     Args:
@@ -33,7 +33,7 @@ def between(old: str, lines: Sequence[str]) -> str:
     return "\n".join([f"{before}{BEGIN}", *lines, f"{END}{after.partition(END)[2]}"])
 
 
-def part(study: Study, results: Found | None, picture: str = "", again: Found | None = None) -> list[str]:
+def part(study: Study, results: Results | None, picture: str = "", again: Results | None = None) -> list[str]:
     """Claim, verdict, regime, curve, tables, tuning, limits and cost."""
     claim = f"**Claim.** {study.claim}"
     if results is None:
@@ -55,14 +55,14 @@ def part(study: Study, results: Found | None, picture: str = "", again: Found | 
     ]  # fmt: skip
 
 
-def _again(study: Study, c: Found) -> str:
+def _again(study: Study, c: Results) -> str:
     """The verdict on other seeds."""
     here = next((p for p in c["curve"] if p["dose"] == study.regime), None)
     gain = f", {interval(here)} {c['unit']}" if here else ""
     return f"On other seeds ({min(c['seeds'])} to {max(c['seeds'])}): **{c['verdict']}**, {c['why']}{gain}."
 
 
-def _rest(study: Study, results: Found) -> list[str]:
+def _rest(study: Study, results: Results) -> list[str]:
     """How the arms were tuned, what the study does not say, what it cost, and the command."""
     c = results["conclusion"]
     ratio = cost(study, c["cpu_s"])
@@ -77,7 +77,7 @@ def _rest(study: Study, results: Found) -> list[str]:
     return [piece for line in lines for piece in (line, "")][:-1]
 
 
-def _commands(study: Study, results: Found) -> str:
+def _commands(study: Study, results: Results) -> str:
     """What runs it; doses that have more seeds than others by a command of their own."""
     doses: dict[tuple[int, ...], list[float]] = {}
     for p in results["conclusion"]["curve"]:
@@ -86,33 +86,33 @@ def _commands(study: Study, results: Found) -> str:
     least = min(doses, key=len)
     return ", ".join(
         f"`{command} --seeds {min(seeds)}-{max(seeds)} {rows}{''.join(f' --dose {d:g}' for d in at if seeds != least)}`"
-        for seeds, at in sorted(doses.items(), key=lambda found: len(found[0]))
+        for seeds, at in sorted(doses.items(), key=lambda item: len(item[0]))
     )
 
 
-def cost(study: Study, cpu: Found) -> float | None:
+def cost(study: Study, cpu: Results) -> float | None:
     """CPU of the method over that of its baseline, training and answers together; None where either took no time."""
     arm, baseline = (cpu.get(name) for name in (study.primary.arm, study.primary.baseline))
     return arm / baseline if arm and baseline else None
 
 
-def _tuning(study: Study, results: Found) -> str:
+def _tuning(study: Study, results: Results) -> str:
     """What each arm was tuned over and which settings it got, arms of equal settings together."""
-    told = _alike({arm: tuple(settings) for arm, settings in results["settings"].items()})
+    chosen = _alike({arm: tuple(settings) for arm, settings in results["settings"].items()})
     if not results["tuned"]:
-        return f"Nothing was tuned: {told}."
+        return f"Nothing was tuned: {chosen}."
     over = {arm: tuple(" ".join(settings) for settings in study.tried(arm)) for arm in study.trained}
-    return f"Every arm on seeds of their own, over {_alike(over)}. Found: {told}."
+    return f"Every arm on seeds of their own, over {_alike(over)}. Found: {chosen}."
 
 
 def _alike(settings: Mapping[str, Sequence[str]]) -> str:
-    found: dict[Sequence[str], list[str]] = {}
+    arms_by_settings: dict[Sequence[str], list[str]] = {}
     for arm, of in settings.items():
-        found.setdefault(of, []).append(f"`{arm}`")
-    return "; ".join(f"{', '.join(of) or 'nothing set'} ({', '.join(arms)})" for of, arms in found.items())
+        arms_by_settings.setdefault(of, []).append(f"`{arm}`")
+    return "; ".join(f"{', '.join(of) or 'nothing set'} ({', '.join(arms)})" for of, arms in arms_by_settings.items())
 
 
-def tables(study: Study, results: Found) -> list[str]:
+def tables(study: Study, results: Results) -> list[str]:
     """The doses, what stands beside them, and the arms at the regime."""
     c = results["conclusion"]
     lines = [f"| {study.knob.name} | phenomenon | headroom | gain, {c['unit']} | gate |", "|---|---|---|---|---|"]
@@ -125,14 +125,14 @@ def tables(study: Study, results: Found) -> list[str]:
     above = "nowhere up to the strongest dose" if c["crossing"] is None else f"from {c['crossing']:.3g} on"
     steep = with_ends(slope) if slope else "not measured"
     lines += ["", f"The whole band lies above 0: {above}; slope a unit of the phenomenon: {steep}."]
-    lines.append(f"Off: {with_ends(off['gain'])}, equivalent within {off['margin']:g}: {_said(off['p'])}. "
+    lines.append(f"Off: {with_ends(off['gain'])}, equivalent within {off['margin']:g}: {_yes_or_no(off['p'])}. "
                  f"Control, {control['name']}: {interval(control)}, no gain of {control['margin']:g}: "
-                 f"{_said(control['p'])}.")  # fmt: skip
+                 f"{_yes_or_no(control['p'])}.")  # fmt: skip
     if c["beside"]:
-        told = "; ".join(
+        secondary = "; ".join(
             f"{s['name']} ({s['arm']} over {s['baseline']}, {s['measure']}) {interval(s)}" for s in c["beside"]
         )
-        lines.append(f"Off, of the secondary claims: {told}.")
+        lines.append(f"Off, of the secondary claims: {secondary}.")
     lines.append(_competence(study, c["competence"]))
     best, beaten = c["ceiling"]["arm"], c["ceiling"]["beaten"]
     no_ceiling = f"`{best}` is none, since {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])})"
@@ -146,7 +146,7 @@ def tables(study: Study, results: Found) -> list[str]:
     return [*lines, "", *_arms(study, c["arms"], c["cpu_s"])]
 
 
-def _arms(study: Study, arms: Found, cpu: Found) -> list[str]:
+def _arms(study: Study, arms: Results, cpu: Results) -> list[str]:
     arms = {arm: arms[arm] for arm in study.arms if arm in arms}
     names = list(dict.fromkeys(m for of in arms.values() for m in of))
     lines = ["| arm | " + " | ".join(names) + " | CPU s |", "|---" * (len(names) + 2) + "|"]
@@ -165,5 +165,5 @@ def _competence(study: Study, share: float | None) -> str:
     return f"Competence: `{study.base}` comes {share:.2f} of the way to the oracle{enough}."
 
 
-def _said(p: float) -> str:
+def _yes_or_no(p: float) -> str:
     return f"{'yes' if p < 0.05 else 'not shown'} (p {p:.2g})"

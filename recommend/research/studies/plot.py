@@ -13,27 +13,27 @@ from recommend.phenomena.studies import GREY, draw
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Found = Mapping[str, Any]
+Results = Mapping[str, Any]
 COLUMNS = 3
 
 
-def plot(results: Found, file: Path) -> None:
+def plot(results: Results, file: Path) -> None:
     """A study's curve.
 
     Args:
         file: .svg or .png; its folder is made.
     """
-    found = results["conclusion"]
+    conclusion = results["conclusion"]
     figure = _figure(6.4, 3.4)
     axis = figure.subplots()
-    draw(axis, found)
+    draw(axis, conclusion)
     axis.set_xlabel("measured phenomenon")
-    axis.set_ylabel(fill(f"gain, {found['unit']}", 40), fontsize=9)
-    axis.set_title(f"{results['title']}: {found['verdict']}", fontsize=10)
+    axis.set_ylabel(fill(f"gain, {conclusion['unit']}", 40), fontsize=9)
+    axis.set_title(f"{results['title']}: {conclusion['verdict']}", fontsize=10)
     _save(figure, file)
 
 
-def plot_all(studies: Mapping[str, Found | None], file: Path) -> None:
+def plot_all(studies: Mapping[str, Results | None], file: Path) -> None:
     """Small multiples, a panel a method by its name; one without results is empty and says so."""
     rows = -(-len(studies) // COLUMNS)
     figure = _figure(7.6, 2.1 * rows)
@@ -42,12 +42,12 @@ def plot_all(studies: Mapping[str, Found | None], file: Path) -> None:
         axis.set_visible(False)
     for axis, (method, results) in zip(axes, studies.items(), strict=False):
         axis.set_visible(True)
-        found = results["conclusion"] if results is not None else {"verdict": "not run"}
-        axis.set_title(f"{method}\n{found['verdict']}", fontsize=9.5, loc="left")
+        conclusion = results["conclusion"] if results is not None else {"verdict": "not run"}
+        axis.set_title(f"{method}\n{conclusion['verdict']}", fontsize=9.5, loc="left")
         axis.tick_params(labelsize=8)
         if results is not None:
-            draw(axis, found)
-            axis.set_ylabel(fill(found["unit"].partition(",")[0], 20), fontsize=7.5)
+            draw(axis, conclusion)
+            axis.set_ylabel(fill(conclusion["unit"].partition(",")[0], 20), fontsize=7.5)
             axis.locator_params(nbins=5)
             continue
         axis.set(xticks=[], yticks=[])

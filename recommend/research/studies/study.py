@@ -53,10 +53,10 @@ class Setting:
     seed: int
     settings: Mapping[str, Settings]
 
-    def configs(self, arm: str, *own: str) -> tuple[ModelConfig, TrainConfig]:
+    def configs(self, arm: str, *changes: str) -> tuple[ModelConfig, TrainConfig]:
         """Of an arm: what all have, the arm's own, and what was tuned for it."""
-        names = [setting for setting in own if setting.startswith("name=")]
-        model, train = sort_changes([*(s for s in own if s not in names), *self.settings.get(arm, ())])
+        names = [setting for setting in changes if setting.startswith("name=")]
+        model, train = sort_changes([*(s for s in changes if s not in names), *self.settings.get(arm, ())])
         return changed(MODEL, [*names, *model]), TRAIN.changed([*train, f"seed={self.seed}"])
 
 
@@ -113,8 +113,8 @@ class Study:
             return self.arms
         here = dose == self.regime
         claims = (self.primary, self.control) if here else (self.primary,)
-        wanted = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base,) if here else ())}
-        return tuple(a for a in self.arms if a in wanted or a not in self.trained)
+        needed = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base,) if here else ())}
+        return tuple(a for a in self.arms if a in needed or a not in self.trained)
 
     def tried(self, arm: str) -> tuple[Settings, ...]:
         """What a pilot tries for a trained arm; the first is used without one."""

@@ -39,7 +39,7 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
     at = runs.get(study.regime, {})
     off = [study.primary.gain(arms) for arms in runs.get(study.knob.off, {}).values()]
     control = [study.control.gain(arms) for arms in at.values()]
-    found: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "curve": curve,
         "regime": study.regime,
         "unit": study.unit,
@@ -54,15 +54,15 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
         "arms": _means(study, at),
         "cpu_s": _costs(study, results),
     }  # fmt: skip
-    word, why = _word(study, found)
+    word, why = _word(study, parts)
     every = sorted({seed for of in runs.values() for seed in of})
     exploratory = min(every) < JUDGES or "rc" in WORLD_VERSION
-    return {"verdict": word, "why": why, "exploratory": exploratory, "seeds": every, **found}
+    return {"verdict": word, "why": why, "exploratory": exploratory, "seeds": every, **parts}
 
 
-def _word(study: Study, found: Mapping[str, Any]) -> tuple[str, str]:
+def _word(study: Study, parts: Mapping[str, Any]) -> tuple[str, str]:
     """The verdict, and what decided it."""
-    points_on = [p for p in found["curve"] if p["dose"] != study.knob.off]
+    points_on = [p for p in parts["curve"] if p["dose"] != study.knob.off]
     here = next((p for p in points_on if p["dose"] == study.regime), None)
     stronger = [p for p in points_on if here and p["phenomenon"] is not None and p["open"] and p["dose"] != here["dose"]
                 and _towards(study, p["phenomenon"] or 0.0) > _towards(study, here["phenomenon"] or 0.0)]  # fmt: skip
@@ -75,7 +75,7 @@ def _word(study: Study, found: Mapping[str, Any]) -> tuple[str, str]:
     if not (at_regime := here["open"] and here["low"] > 0) and not held:
         where = f"at {study.knob.name} = {study.regime:g}" if here["open"] else "where the phenomenon is strong enough"
         return "not reproduced", f"the interval {where} is not above 0"
-    for name, p in (("off", found["off"]["p"]), ("control", found["control"]["p"])):
+    for name, p in (("off", parts["off"]["p"]), ("control", parts["control"]["p"])):
         if not p < ALPHA:
             what = {"off": "with the phenomenon off the gain is not shown to be gone",
                     "control": "the control is not shown to gain nothing"}[name]  # fmt: skip
@@ -83,7 +83,7 @@ def _word(study: Study, found: Mapping[str, Any]) -> tuple[str, str]:
     if at_regime:
         return "reproduced", f"at {study.knob.name} = {study.regime:g}"
     least = min((p["phenomenon"] for p in held), key=lambda v: _towards(study, v))
-    above = found["crossing"] if found["crossing"] is not None else least
+    above = parts["crossing"] if parts["crossing"] is not None else least
     return f"reproduced above {above:.3g}", "at stronger doses than the paper's regime"
 
 
@@ -92,10 +92,10 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     gains = [study.primary.gain(arms) for arms in runs.values()]
     mean, low, high = t_interval(gains)
     of = [phenomena[f"{dose:g} {seed}"] for seed in runs]
-    told = [m for m in of if m["value"] is not None]
+    measured = [m for m in of if m["value"] is not None]
     # The mean over the worlds of each world's own interval.
     value, least, most = (
-        float(np.mean([v if (v := m.get(key)) is not None else m["value"] for m in told])) if told else math.nan
+        float(np.mean([v if (v := m.get(key)) is not None else m["value"] for m in measured])) if measured else math.nan
         for key in ("value", "low", "high")
     )
     headroom = float(np.mean([m["headroom"] for m in of]))
@@ -116,14 +116,14 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
 
 def _runs(study: Study, results: Mapping[str, Any]) -> dict[float, dict[int, Arms]]:
     """By dose and seed the measures of the arms, of those that have what the verdict needs."""
-    found: dict[float, dict[int, dict[str, Measures]]] = {}
+    by_dose: dict[float, dict[int, dict[str, Measures]]] = {}
     for key, measures in results["done"].items():
         dose, seed, arm = key.split(" ")
         got = {n: math.nan if v is None else v for n, v in measures.items()}
-        found.setdefault(float(dose), {}).setdefault(int(seed), {})[arm] = got
+        by_dose.setdefault(float(dose), {}).setdefault(int(seed), {})[arm] = got
     whole: dict[float, dict[int, Arms]] = {
         d: {s: a for s, a in sorted(of.items()) if set(study.at(d, deciding=True)) <= set(a)}
-        for d, of in sorted(found.items())
+        for d, of in sorted(by_dose.items())
     }
     return {d: of for d, of in whole.items() if of}
 
@@ -132,8 +132,8 @@ def _claim(claim: Claim, runs: Mapping[int, Arms]) -> dict[str, Any]:
     """Of the seeds that have both arms: ablations may have run on fewer."""
     gains = _gains(claim, runs)
     mean, low, high = t_interval(gains)
-    said = {"name": claim.name, "arm": claim.arm, "baseline": claim.baseline, "measure": claim.measure}
-    return {**said, "gain": mean, "low": low, "high": high, "seeds": len(gains)}
+    names = {"name": claim.name, "arm": claim.arm, "baseline": claim.baseline, "measure": claim.measure}
+    return {**names, "gain": mean, "low": low, "high": high, "seeds": len(gains)}
 
 
 def _gains(claim: Claim, runs: Mapping[int, Arms]) -> list[float]:
@@ -161,26 +161,26 @@ def _beside(study: Study, off: Mapping[int, Arms]) -> list[dict[str, Any]]:
 
 def _means(study: Study, runs: Mapping[int, Arms]) -> dict[str, dict[str, float]]:
     """Measures of each arm over the seeds that have it."""
-    found = {}
+    means = {}
     for arm in study.arms:
         if of := [arms[arm] for arms in runs.values() if arm in arms]:
-            found[arm] = {m: float(np.mean([measures[m] for measures in of])) for m in of[0]}
-    return found
+            means[arm] = {m: float(np.mean([measures[m] for measures in of])) for m in of[0]}
+    return means
 
 
 def _secondary(study: Study, runs: Mapping[int, Arms]) -> list[dict[str, Any]]:
     claims = [c for c in study.secondary if _gains(c, runs)]
     p = holm([p_value(_gains(claim, runs)) for claim in claims])
-    found = [_claim(claim, runs) for claim in claims]
-    return [{**c, "p": q, "holds": q < ALPHA and c["gain"] > 0} for c, q in zip(found, p, strict=True)]
+    results = [_claim(claim, runs) for claim in claims]
+    return [{**c, "p": q, "holds": q < ALPHA and c["gain"] > 0} for c, q in zip(results, p, strict=True)]
 
 
 def _costs(study: Study, results: Mapping[str, Any]) -> dict[str, float]:
     """Mean CPU seconds an arm of one world."""
-    found: dict[str, list[float]] = {}
+    seconds_by_arm: dict[str, list[float]] = {}
     for key, seconds in results["cpu_s"].items():
-        found.setdefault(key.split(" ")[2], []).append(seconds)
-    return {arm: float(np.mean(found[arm])) for arm in study.arms if arm in found}
+        seconds_by_arm.setdefault(key.split(" ")[2], []).append(seconds)
+    return {arm: float(np.mean(seconds_by_arm[arm])) for arm in study.arms if arm in seconds_by_arm}
 
 
 def _phenomenon(study: Study) -> Any:

@@ -77,10 +77,10 @@ def add_candidates(
         data[name] = _scores(root, day, model, histories)
     put(root, "candidate", day, tables.table("candidate", data))
     oracle.write_truth(root, f"candidate/day={day:03d}", {"p_click_without_page": p})
-    said = {name: manifest[name] for name in ("view", "seed", "knobs")}
-    said |= {"rows": {**manifest["rows"], "candidate": n}}
-    said |= {"ranker": ranker.model_dump(), "pre_ranker": pre_ranker.model_dump()}
-    return write_manifest(root, said, asdict(size))
+    facts = {name: manifest[name] for name in ("view", "seed", "knobs")}
+    facts |= {"rows": {**manifest["rows"], "candidate": n}}
+    facts |= {"ranker": ranker.model_dump(), "pre_ranker": pre_ranker.model_dump()}
+    return write_manifest(root, facts, asdict(size))
 
 
 def _align(
@@ -111,8 +111,8 @@ def _requests(truth: Truth, day: int) -> tuple[dict[str, Any], np.ndarray]:
     request, item = np.divmod(np.unique((np.arange(len(user))[:, None] << np.int64(32)) | ids), np.int64(1) << 32)
     # Of more drawn than wanted, as many different ones by chance.
     order = np.lexsort((rng.random(len(item)), request))
-    kept = np.sort(order[np.arange(len(order)) - np.searchsorted(request, request) < config.candidates])
-    request, item = request[kept], item[kept].astype(np.int32)
+    first = np.sort(order[np.arange(len(order)) - np.searchsorted(request, request) < config.candidates])
+    request, item = request[first], item[first].astype(np.int32)
     user, time = user[request], time[request]
     ads = np.ones(len(item), dtype=bool)
     match = np.concatenate(

@@ -57,7 +57,7 @@ class Impressions:
         share = np.where(on, config.traffic, 1.0)
         for day in range(config.days):
             pages = self._visits(day, max(round(config.pages() * share[day] / share.sum()), 1))
-            rows = self._shown(day, pages)
+            rows = self._displayed(day, pages)
             truth = self._act(day, rows)
             yield day, rows, truth
 
@@ -75,7 +75,7 @@ class Impressions:
         order = np.argsort(time, kind="stable")
         return Pages(user[of][order], time[order], depth[order].astype(np.int32), picks[of][order])
 
-    def _shown(self, day: int, pages: Pages) -> Rows:
+    def _displayed(self, day: int, pages: Pages) -> Rows:
         """Rows of all channels, in order of time and place."""
         config, market = self.truth.config, Market.on(self.truth, day, self.sold)
         edges = [config.feed_pages, config.feed_pages + config.search_pages]
@@ -102,20 +102,20 @@ class Impressions:
         """Eight organic rows and two ads, which never repeat one of them."""
         config, n, rng = self.truth.config, len(user), self._rng["ads"]
         k = ROWS - len(AD_SLOTS)
-        shown, first = organic(self.truth, self._rng["exposure"], market, user, picks, 24, k)
-        wanted = np.resize(np.arange(picks.shape[1]), 20)
-        ads = market.ads.draw(rng, picks[:, wanted])
+        organic_items, first = organic(self.truth, self._rng["exposure"], market, user, picks, 24, k)
+        picks_of_ads = np.resize(np.arange(picks.shape[1]), 20)
+        ads = market.ads.draw(rng, picks[:, picks_of_ads])
         intent = self.truth.intent_sd[self.truth.items.category[ads]] * normal(rng, *ads.shape)
         noise, at_random = gumbel(rng, *ads.shape), uniform(rng, n) < config.uniform_share
         worth = intent + np.log(self.truth.items.bid[ads])
         score = np.where(at_random[:, None], 0, config.selection * worth).astype(np.float32) + noise
-        barred = repeated(np.concatenate([shown, ads], axis=1))[:, k:]
+        barred = repeated(np.concatenate([organic_items, ads], axis=1))[:, k:]
         score = np.where(barred, NEVER, score)
         best = np.argpartition(-score, 1, axis=1)[:, :2]
         is_ad = np.isin(np.arange(ROWS), AD_SLOTS)
         grid = self._grid(n, ITEM, FEED)
         valid = np.ones((n, ROWS), dtype=bool)
-        grid["item"][:, ~is_ad], grid["item"][:, is_ad] = shown, np.take_along_axis(ads, best, axis=1)
+        grid["item"][:, ~is_ad], grid["item"][:, is_ad] = organic_items, np.take_along_axis(ads, best, axis=1)
         valid[:, ~is_ad], valid[:, is_ad] = first, np.take_along_axis(score, best, axis=1) > NEVER / 2
         grid["channel"][:, is_ad] = AD_CHANNEL
         grid["policy"][:, is_ad] = np.where(at_random, UNIFORM, ADS_POLICY)[:, None]
@@ -176,26 +176,26 @@ class Impressions:
     def _click_truth(self, day: int, rows: Rows) -> Rows:
         """True probabilities of the rows; see ``docs/world.md`` for each."""
         t, c, n = self.truth, self.truth.config, len(rows["user"])
-        user, seen = rows["user"], np.zeros(len(rows["user"]), dtype=np.float32)
+        user, repeats = rows["user"], np.zeros(len(rows["user"]), dtype=np.float32)
         rest = np.zeros(n, dtype=np.float32)
-        match, known, side = (np.full(n, FLOOR, dtype=np.float32) for _ in range(3))
+        match, shared, side = (np.full(n, FLOOR, dtype=np.float32) for _ in range(3))
         item_at = np.flatnonzero(rows["entity"] == ITEM)
         ads = rows["channel"] == AD_CHANNEL
-        seen[item_at] = _seen(user[item_at], rows["item"][item_at])
+        repeats[item_at] = _repeats(user[item_at], rows["item"][item_at])
         rest[item_at] = t.item_rest(user[item_at], rows["item"][item_at], ads[item_at], day)
         for channel, at in ((BASE, item_at[~ads[item_at]]), (ADS, item_at[ads[item_at]])):
             item = rows["item"][at]
-            found = t.match(channel, user[at], t.items.vector[item])
-            match[at], known[at] = found.max(1), t.known_elsewhere(channel, user[at], found)
+            matches = t.match(channel, user[at], t.items.vector[item])
+            match[at], shared[at] = matches.max(1), t.shared_match(channel, user[at], matches)
             side[at] = match[at]
             short = ~t.items.long[item]  # their ids are too rare for their own part to be learned
             side[at[short]] = t.match(channel, user[at][short], t.items.side[item[short]]).max(1)
         at = np.flatnonzero(rows["entity"] == POST)
         rest[at] = t.post_rest(user[at], rows["post"][at])
-        found = t.match(POSTS, user[at], t.posts.vector[rows["post"][at]])
-        match[at], known[at] = found.max(1), t.known_elsewhere(POSTS, user[at], found)
+        matches = t.match(POSTS, user[at], t.posts.vector[rows["post"][at]])
+        match[at], shared[at] = matches.max(1), t.shared_match(POSTS, user[at], matches)
         side[at] = match[at]
-        rest += c.position_effect * rows["position"] + c.fatigue * rows.pop("depth") + c.repeat * seen
+        rest += c.position_effect * rows["position"] + c.fatigue * rows.pop("depth") + c.repeat * repeats
         intent, intent_variance = rows.pop("intent"), np.where(ads, t.intent_sd[rows["category"]] ** 2, 0)
         page = c.page_effect * (rows["page_signal"] @ PRIVILEGED)
         variance = c.page_effect**2 * PAGE_VARIANCE + intent_variance
@@ -210,7 +210,7 @@ class Impressions:
             "p_click_without_page": averaged(visible, variance),  # what can be known when the page is made
             "p_click_with_page": averaged((visible + page).astype(np.float32), intent_variance),
             "p_click_without_taste": averaged(rest, variance),
-            "p_click_shared_taste": averaged((rest + c.taste * (known - FLOOR)).astype(np.float32), variance),
+            "p_click_shared_taste": averaged((rest + c.taste * (shared - FLOOR)).astype(np.float32), variance),
             "p_click_without_id": averaged((rest + c.taste * (side - FLOOR)).astype(np.float32), variance),
             "intent": intent,
             "p_order": p_order,
@@ -240,7 +240,7 @@ class Impressions:
         rows["refund_ms"] = rows["order_ms"] + t.refund_delay(rng, np.maximum(rows["item"], 0))
 
 
-def _seen(user: Ints, item: Ints) -> Floats:
+def _repeats(user: Ints, item: Ints) -> Floats:
     """(n,) how often the user has seen the thing before on that day; rows are in order of time."""
     key = user.astype(np.int64) << 32 | item
     order = np.argsort(key, kind="stable")

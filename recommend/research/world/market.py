@@ -60,8 +60,8 @@ class Market:
         posts = np.flatnonzero((p.created <= day) & (p.leaves > day))
 
         def pool(which: Mask, weight: Floats | None = None) -> Pool:
-            found = np.flatnonzero(which)
-            return Pool.of(found if len(found) else np.flatnonzero(i.long), i.category, weight, size)
+            items = np.flatnonzero(which)
+            return Pool.of(items if len(items) else np.flatnonzero(i.long), i.category, weight, size)
 
         # An advertised class gets half of the ads' candidates, whatever its number of things.
         ads = alive & i.ad
@@ -77,22 +77,22 @@ class Market:
 def session_picks(truth: Truth, rng: np.random.Generator, user: Ints) -> Ints:
     """(sessions, PICKS) categories into which retrieval looks: interests, popularity, and one at random."""
     size = truth.config.categories
-    own = truth.users.interest[BASE][user[:, None], rng.integers(0, truth.config.interests, (len(user), PICKS))]
+    interests = truth.users.interest[BASE][user[:, None], rng.integers(0, truth.config.interests, (len(user), PICKS))]
     popular = np.cumsum(zipf(size, 0.5) / zipf(size, 0.5).sum())
-    other = np.minimum(np.searchsorted(popular, rng.random(own.shape), side="right"), size - 1)
-    picks = np.where(rng.random(own.shape) < EXPLORED, other, own)
+    other = np.minimum(np.searchsorted(popular, rng.random(interests.shape), side="right"), size - 1)
+    picks = np.where(rng.random(interests.shape) < EXPLORED, other, interests)
     picks[:, -1] = rng.integers(0, size, len(user))
     return picks.astype(np.int32)
 
 
 def organic(
-    truth: Truth, rng: np.random.Generator, market: Market, user: Ints, picks: Ints, found: int, k: int
+    truth: Truth, rng: np.random.Generator, market: Market, user: Ints, picks: Ints, count: int, k: int
 ) -> tuple[Ints, Mask]:
     """(pages, k) things and which of them are no repetition: the best of ``found`` by a partial taste, with noise."""
-    n_long = round(found * truth.config.long_share)
-    wanted = np.resize(np.arange(picks.shape[1]), found)
-    long = market.long.draw(rng, picks[:, wanted[:n_long]], 0.0 if picks.shape[1] == 1 else ANYWHERE)
-    ids = np.concatenate([long, market.short.draw(rng, picks[:, wanted[n_long:]])], axis=1)
+    n_long = round(count * truth.config.long_share)
+    pick = np.resize(np.arange(picks.shape[1]), count)
+    long = market.long.draw(rng, picks[:, pick[:n_long]], 0.0 if picks.shape[1] == 1 else ANYWHERE)
+    ids = np.concatenate([long, market.short.draw(rng, picks[:, pick[n_long:]])], axis=1)
     score = policy_score(truth, user, ids) + np.float32(truth.config.organic_noise) * gumbel(rng, *ids.shape)
     return chosen(ids, score, k)
 

@@ -66,14 +66,14 @@ class Histories:
         names = ["user_id", "time_ms", "channel", *(n for n in HISTORY.values() if n != "post_id" or table == "click")]
         parts = [pq.read_table(f, columns=names) for f in files]
         data = {n: np.concatenate([p[n].to_numpy() for p in parts]) for n in names}
-        kept = np.isin(data["channel"], channels) if channels is not None else np.ones(len(data["channel"]), bool)
-        key = data["user_id"][kept].astype(np.int64) * _SPAN + data["time_ms"][kept]
+        selected = np.isin(data["channel"], channels) if channels is not None else np.ones(len(data["channel"]), bool)
+        key = data["user_id"][selected].astype(np.int64) * _SPAN + data["time_ms"][selected]
         order = np.argsort(key, kind="stable")
         self._key = key[order]
-        self._columns = {h: torch.from_numpy(data[n][kept][order].astype(np.int64))
+        self._columns = {h: torch.from_numpy(data[n][selected][order].astype(np.int64))
                          for h, n in HISTORY.items() if n in data}  # fmt: skip
 
-    def join(self, user: np.ndarray, time: np.ndarray, wanted: Sequence[str]) -> dict[str, Column]:
+    def join(self, user: np.ndarray, time: np.ndarray, names: Sequence[str]) -> dict[str, Column]:
         """Ragged histories of rows (n,): the last clicks before each, oldest first."""
         user = user.astype(np.int64)
         stop = np.searchsorted(self._key, user * _SPAN + time, side="left")
@@ -82,7 +82,7 @@ class Histories:
         total = np.cumsum(length)
         place = np.arange(total[-1] if len(total) else 0) - np.repeat(total - length - start, length)
         at, lengths = torch.from_numpy(place), torch.from_numpy(length)
-        return {name: Ragged(self._columns[name][at], lengths) for name in wanted}
+        return {name: Ragged(self._columns[name][at], lengths) for name in names}
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def store_histories(root: Path) -> dict[str, Any]:
                     name, pa.ListArray.from_arrays(offsets, pa.array(column.values.numpy(), pa.int32()))
                 )
         put(Path(root), "impression", int(file.parent.name.removeprefix("day=")), rows)
-    said = json.loads((Path(root) / MANIFEST).read_text(encoding="utf-8"))
-    config = said.pop("config")
-    del said["files"], said["world_version"]
-    return write_manifest(Path(root), {**said, "histories": of["item"].longest}, config)
+    manifest = json.loads((Path(root) / MANIFEST).read_text(encoding="utf-8"))
+    config = manifest.pop("config")
+    del manifest["files"], manifest["world_version"]
+    return write_manifest(Path(root), {**manifest, "histories": of["item"].longest}, config)

@@ -144,13 +144,13 @@ def event(row: np.ndarray, user: np.ndarray, item: np.ndarray, time: Times, dela
 
 def orders_and_refunds(truth: Truth, rows: Rows) -> dict[str, dict[str, Any]]:
     """The tables of orders and refunds; those after the log's end are among them, with their time."""
-    found = {}
+    events = {}
     for name, since in (("order", "click_ms"), ("refund", "order_ms")):
         at = np.flatnonzero(rows[name])
         time, item = rows[f"{name}_ms"][at], rows["item"][at]
-        found[name] = event(rows["row"][at], rows["user"][at], item, time, time - rows[since][at])
-        found[name]["amount"] = truth.items.price[item]
-    return found
+        events[name] = event(rows["row"][at], rows["user"][at], item, time, time - rows[since][at])
+        events[name]["amount"] = truth.items.price[item]
+    return events
 
 
 def standing(truth: Truth, config: WorldConfig) -> dict[str, dict[str, Any]]:

@@ -84,11 +84,11 @@ def put(out: Path, name: str, day: int, data: pa.Table) -> int:
     return int(data.num_rows)
 
 
-def write_manifest(out: Path, said: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+def write_manifest(out: Path, facts: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """Version, seed, knobs, rows and checksums."""
     files = {str(p.relative_to(out)): _sha256(p) for p in sorted(out.rglob("*")) if p.is_file() and p.name != MANIFEST}
     text = json.dumps(
-        {"world_version": WORLD_VERSION, **said, "config": config, "files": files}, indent=1, sort_keys=True
+        {"world_version": WORLD_VERSION, **facts, "config": config, "files": files}, indent=1, sort_keys=True
     )
     (out / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return json.loads(text)

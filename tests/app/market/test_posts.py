@@ -193,8 +193,8 @@ def test_places_and_rates():
     for n in (1, 2, 3):
         shelf.put(Post(n, 0, 0, 0, n, 10, np.zeros(2, np.float32)))
     for _ in range(60):
-        shelf.shown(1)
-        shelf.shown(2)
+        shelf.add_impression(1)
+        shelf.add_impression(2)
     for _ in range(30):
         shelf.count_click(1)
     for n in range(4, 200):  # a crowd of newer ones: the liked one still reaches ranking

@@ -72,7 +72,7 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
         for s in far:
             first.setdefault(s.item_id, n)
         seen |= set(ids)
-        made.shown(8, ids, NOW)
+        made.add_impressions(8, ids, NOW)
     made.close()
     young = set(range(81, 241))
     if beyond:
@@ -87,7 +87,7 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
 def test_a_feed_without_models_ranks_by_popularity_and_says_so(tmp_path):
     made = feed(tmp_path)
     for _ in range(50):
-        made.shown(8, [17, 18], NOW)
+        made.add_impressions(8, [17, 18], NOW)
     made.catalog.clicked([17] * 40, NOW.time_ms)
     slate = made.slate(1, NOW)
     assert slate.models["ranking"] == SIMPLE
@@ -286,7 +286,7 @@ def test_a_seed_gives_the_pages_it_always_gave(tmp_path):
     for n in range(30):
         slate = made.slate(n % 5, NOW)
         lines += [(s.item_id, s.position, s.reason, s.sources, s.rank, s.policy) for s in (*slate.page, *slate.fell)]
-        made.shown(8, [s.item_id for s in slate.page], NOW)
+        made.add_impressions(8, [s.item_id for s in slate.page], NOW)
         made.take(slate.page[0].item_id)
     assert list(slate.ms) == ["sources", "pre_ranking", "ranking", "auction", "mixing", "trace"]
     assert hashlib.sha256(repr(lines).encode()).hexdigest()[:16] == "6091d4ee15fe776e"

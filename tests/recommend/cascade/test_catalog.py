@@ -36,7 +36,7 @@ def test_a_thing_is_sold_as_often_as_there_are_pieces_whoever_asks_at_once():
 def test_the_catalogue_keeps_counters_on_change_and_lets_rows_rest():
     catalog = Catalog(SIZE)
     row = catalog.put(item(1))
-    catalog.shown([1, 99], 5)
+    catalog.add_impressions([1, 99], 5)
     catalog.clicked([1], 9)
     assert catalog.put(item(1, price=5.0)) == row
     assert [int(catalog.get(n, np.array([row]))[0]) for n in ("impressions", "clicks", "first_click_ms")] == [1, 1, 9]

@@ -220,7 +220,7 @@ def test_a_copy_goes_with_the_model_that_it_was_made_from(registry, world):
 
 def test_before_the_day_rates_alone_choose_and_nothing_is_corrected(registry, world):
     made = promote(registry, world / "log", TARGET, DAY * DAY_MS - HOUR_MS)
-    assert made.found.ratio == 1.0
+    assert made.correction.ratio == 1.0
     assert set(made.days) < {4, 5, 13, 14}
 
 

@@ -254,7 +254,7 @@ def test_labels_that_come_true_later_are_not_known_in_training(tmp_path):
     model, encode, _ = _trained(tmp_path, run)
     files = table_files(tmp_path / "out", "impression", 0, 1)
     raw = next(iter(ParquetStream(files, model.features.columns, 500)))
-    known = training_runs.known_by(encode, run)(raw)["order"].bool()
+    known = training_runs.with_observed_labels(encode, run)(raw)["order"].bool()
     assert known.tolist() == [0 <= r["order_day"] <= 1 for r in rows if r["day"] < 2]
     assert known.sum() < raw["order"].sum(), "some are ordered on the day that is held back"
 

@@ -12,7 +12,7 @@ from recommend.config import ConfigError
 from recommend.data.ragged import Ragged, Repeated
 from recommend.data.schema import day_file
 from recommend.features.counts import HOUR_MS, PRIOR, Counts, LiveCounts
-from recommend.features.encoders import with_made
+from recommend.features.encoders import with_derived
 from recommend.features.feature_map import COUNTED, Feature, FeatureMap, impression_map
 from recommend.features.matches import match
 from tests.recommend import tiny
@@ -122,7 +122,7 @@ def test_a_match_reads_the_history_that_the_model_reads() -> None:
         "history_item": past,
         "history_category": past,
     }
-    made = with_made(features, batch)
+    made = with_derived(features, batch)
     assert not made["item_id in history"].any()
     assert made["category in history"][0].tolist() == pytest.approx([np.log(2), 1, 1 / 2])
 

@@ -180,7 +180,7 @@ def test_a_sample_of_a_long_stream_keeps_its_quantiles():
     sample, values = Sample(most=1_000), torch.randperm(50_000, generator=torch.Generator().manual_seed(0)).float()
     for part in values.split(777):
         sample.add(part)
-    assert sample.kept <= 1_000
+    assert sample.count <= 1_000
     assert (sample.edges(10) / 5_000 - torch.arange(1, 10)).abs().max() < 0.5
     constant = Sample()
     constant.add(torch.zeros(10))

@@ -162,7 +162,7 @@ def test_the_loss_is_the_entities_means_and_a_tenth_of_the_signed_cosine() -> No
         turned = 0.0
         if kind != "none":
             for name, index in mem.rows(BATCH):
-                x, own = mem.body(mem.inputs(BATCH))[index], mem.own_fields(BATCH, name, index)
+                x, own = mem.body(mem.inputs(BATCH))[index], mem.specific_fields(BATCH, name, index)
                 a, b = mem.common(x, own, name), mem.independent[name](torch.cat([x, own], 1))
                 cosine = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
                 turned = turned + (cosine if kind == "signed" else cosine.abs()).mean()
@@ -174,7 +174,7 @@ def extracted(mem: MEM, entity: str, batch: dict = BATCH) -> tuple[torch.Tensor,
     index = dict(mem.rows(batch))[entity]
     mem.eval()
     with torch.no_grad():
-        x, own = mem.body(mem.inputs(batch))[index], mem.own_fields(batch, entity, index)
+        x, own = mem.body(mem.inputs(batch))[index], mem.specific_fields(batch, entity, index)
         return batch["click"][index], mem.common(x, own, entity), mem.independent[entity](torch.cat([x, own], 1))
 
 

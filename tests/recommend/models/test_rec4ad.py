@@ -79,7 +79,7 @@ def tiny_model(parts: Parts | None = None) -> tuple[Rec4Ad, dict]:
     sizes, rows = tiny.encoded(400)
     torch.manual_seed(3)
     rows |= {"system": torch.arange(400) % 2, "log_bid": torch.randn(400)}
-    return Rec4Ad(tiny.FEATURES, sizes, SMALL, parts=parts or Parts(own=("log_bid",))), rows
+    return Rec4Ad(tiny.FEATURES, sizes, SMALL, parts=parts or Parts(signals=("log_bid",))), rows
 
 
 def of_branches(model: Rec4Ad, rows: dict) -> list[list[torch.Tensor]]:
@@ -172,7 +172,7 @@ def test_alignment_compares_rows_of_the_same_click() -> None:
 
 
 def test_lambdas_rise_during_the_first_steps() -> None:
-    model, rows = tiny_model(Parts(align=5.0, decorrelate=5.0, warm_steps=4, own=("log_bid",)))
+    model, rows = tiny_model(Parts(align=5.0, decorrelate=5.0, warm_steps=4, signals=("log_bid",)))
     values = [model.loss(model(rows), rows).item() for _ in range(6)]
     rise = np.diff(values)
     assert rise[:4] == pytest.approx(rise[0], rel=1e-3)

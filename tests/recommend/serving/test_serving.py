@@ -125,7 +125,7 @@ def sent(folder, name: str, count: int) -> list[dict]:
     of = {"history_item": "item_id", "history_category": "category"}
     found = []
     for coded in rows:
-        read = [f.column for f in model.features.features if not f.made and f.kind != "count"]
+        read = [f.column for f in model.features.features if not f.derived and f.kind != "count"]
         row = {column: coded[column] for column in (*read, "time_ms")}
         row |= {column: values[coded[column]] for column, values in codes.items()}
         row |= {column: [codes[own][i] for i in coded[column]] for column, own in of.items()}

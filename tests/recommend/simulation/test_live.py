@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommend.simulation.live import Live, Things
+from recommend.simulation.live import Live, Offers
 
 N, PEOPLE, DAYS = 600, 100, 20
 
 
 def live(seed: int = 1, tops: tuple[int, ...] = (12, 6, 5, 8)) -> Live:
     rng = np.random.default_rng(0)
-    things = Things(*(rng.integers(0, top, N) for top in tops), rng.normal(size=N).astype(np.float32))
+    things = Offers(*(rng.integers(0, top, N) for top in tops), rng.normal(size=N).astype(np.float32))
     return Live(things, PEOPLE, DAYS, seed, 0.05, 0.1, 0.2)
 
 

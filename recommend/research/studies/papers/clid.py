@@ -44,21 +44,21 @@ class Taught:
     """The world, and (training rows,) what teachers say of it, each trained when first asked for."""
 
     market: Market
-    told: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    predictions: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     def model(self, name: str, setting: Setting) -> Ranker:
         """An arm's model after one pass over whole pages; a student reads no privileged column."""
-        kind, own, teacher = ARMS[name]
-        (config, train), rows = setting.configs(name, "name=clid", *own), dict(self.market.train)
+        kind, changes, teacher = ARMS[name]
+        (config, train), rows = setting.configs(name, "name=clid", *changes), dict(self.market.train)
         if teacher:
             key = (teacher, str(setting.settings.get(teacher)))
-            if key not in self.told:
-                self.told[key] = (
+            if key not in self.predictions:
+                self.predictions[key] = (
                     self.true()
                     if teacher == TRUTH
                     else self.market.ask(self.model(teacher, setting), self.market.train)
                 )
-            rows[TEACHER] = torch.from_numpy(self.told[key])
+            rows[TEACHER] = torch.from_numpy(self.predictions[key])
         extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
         features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
         with torch.random.fork_rng(devices=[]):
@@ -73,30 +73,30 @@ class Taught:
     def true(self) -> np.ndarray:
         """(training rows,) true click rates on the page."""
         root, parts = self.market.root, []
-        for day in np.unique(self.market.known["day"]).tolist():
+        for day in np.unique(self.market.learned["day"]).tolist():
             rows = WorldStream(root / "log", (day, day), ("item_id", "is_ad")).day(day)
-            kept = things({name: array_of(column) for name, column in rows.items()})
-            parts.append(open_oracle(root, f"impression/day={day:03d}")["p_click"][kept])
+            selected = clicked_pages({name: array_of(column) for name, column in rows.items()})
+            parts.append(open_oracle(root, f"impression/day={day:03d}")["p_click"][selected])
         return np.concatenate(parts).astype(np.float32)
 
 
-def things(raw: dict[str, np.ndarray]) -> np.ndarray:
+def clicked_pages(raw: dict[str, np.ndarray]) -> np.ndarray:
     """Organic rows: ads move by an intent that no teacher sees."""
     return (raw["item_id"] >= 0) & ~raw["is_ad"].astype(bool)
 
 
 def prepare(root: Path, setting: Setting) -> Taught:
     """The world."""
-    return Taught(open_market(root, FEATURES, where=things))
+    return Taught(open_market(root, FEATURES, where=clicked_pages))
 
 
 def run(name: str, taught: Taught, setting: Setting) -> Measures:
     """Expected GAUC within pages, KL to what can be known (millinats), ECE by the truth; GAUC of labels beside them."""
     market = taught.market
-    known: dict[str, Callable[[], np.ndarray]] = {
+    untrained: dict[str, Callable[[], np.ndarray]] = {
         "popularity": market.popularity, "oracle": lambda: market.truth["p_click_without_page"],
              "oracle_page": lambda: market.truth["p_click"]}  # fmt: skip
-    p = known[name]() if name in known else market.ask(taught.model(name, setting))
+    p = untrained[name]() if name in untrained else market.ask(taught.model(name, setting))
     true, page = market.truth["p_click"], market.raw["request_id"]
     return {
         "gauc": expected_gauc(true, p, page),

@@ -22,7 +22,7 @@ from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.copr import COPR, Terms, draw_lists
 from recommend.phenomena.copr import FIRST, PASSED
-from recommend.research.studies.market import Market, open_market, things
+from recommend.research.studies.market import Market, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import Histories, WorldStream, world_map
 
@@ -69,7 +69,7 @@ class Sets:
 def prepare(root: Path, setting: Setting) -> Sets:
     """Impressions of all days but the last, and the last day's candidates."""
     features = world_map()  # two towers cannot read a cross
-    market = open_market(root, features, test_days=1, where=things)
+    market = open_market(root, features, test_days=1, where=of_items)
     day = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["days"] - 1
     names = [f.column for f in features.features]
     log = root / "log"
@@ -96,7 +96,7 @@ def fitted(name: str, sets: Sets, setting: Setting) -> COPR:
             for at in sets.requests(True):
                 value[at] = value[rng.permutation(at)]
         places = [at[draw_lists(value[at], terms.chunks, rng, chunked)].ravel() for at in sets.requests(True)]
-        place, shown = np.concatenate(places), rows_of(market.train)
+        place, displayed = np.concatenate(places), rows_of(market.train)
         listed: dict[str, Column] = {
             "draw": torch.arange(len(place)) // terms.chunks,
             "chunk": torch.arange(len(place)) % terms.chunks,
@@ -104,8 +104,8 @@ def fitted(name: str, sets: Sets, setting: Setting) -> COPR:
             "bid": torch.from_numpy(sets.bid[place]).float(),
             "click": torch.zeros(len(place), dtype=torch.bool),  # unknown, and not read
         }
-        nothing = {"draw": torch.full((shown,), -1), "chunk": torch.zeros(shown, dtype=torch.int64),
-                   "teacher": torch.zeros(shown), "bid": torch.zeros(shown)}  # fmt: skip
+        nothing = {"draw": torch.full((displayed,), -1), "chunk": torch.zeros(displayed, dtype=torch.int64),
+                   "teacher": torch.zeros(displayed), "bid": torch.zeros(displayed)}  # fmt: skip
         listed = {**select_batch(sets.rows, torch.from_numpy(place)), **listed}
         both = {name: column for name, column in {**market.train, **nothing}.items() if name in listed}
         stream = interleave(both, listed, config.batch_rows, np.array([len(p) for p in places]))
@@ -119,23 +119,23 @@ def run(name: str, sets: Sets, setting: Setting) -> Measures:
     judged = np.concatenate(sets.requests(False))
     rows, bid = select_batch(sets.rows, torch.from_numpy(judged)), sets.bid[judged]
     score, true = sets.score[judged], sets.true[judged]
-    known = {"bids": (np.full(len(bid), true.mean()), np.log(bid)), "ranker": (score, np.log(score * bid)),
+    untrained = {"bids": (np.full(len(bid), true.mean()), np.log(bid)), "ranker": (score, np.log(score * bid)),
              "oracle": (true, np.log(true * bid))}  # fmt: skip
-    if name in known:
-        p, value = known[name]
+    if name in untrained:
+        p, value = untrained[name]
     else:
         net = fitted(name, sets, setting)
         p = sets.market.ask(net, rows).astype(np.float64)
         value = net.rank_score(rows, torch.from_numpy(bid).float()).double().numpy()
-    kept = every = hits = places = 0.0
+    revenue = every = hits = places = 0.0
     for at in np.split(np.arange(len(judged)), np.flatnonzero(np.diff(sets.request[judged])) + 1):
         passed, best = at[np.argsort(-value[at])[:PASSED]], at[np.argsort(-(score * bid)[at])[:FIRST]]
-        shown = passed[np.argsort(-(score * bid)[passed])[:FIRST]]
-        every, kept = every + float((true * bid)[best].sum()), kept + float((true * bid)[shown].sum())
+        displayed = passed[np.argsort(-(score * bid)[passed])[:FIRST]]
+        every, revenue = every + float((true * bid)[best].sum()), revenue + float((true * bid)[displayed].sum())
         hits, places = hits + len(np.intersect1d(best, passed)), places + len(best)
     worth = expected_auc(true, p)
     return {
-        "revenue": kept / every,
+        "revenue": revenue / every,
         "hit_rate": hits / places,
         "expected_auc": worth,
         "kl": 1000 * divergence(true, p),

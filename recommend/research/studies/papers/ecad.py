@@ -74,7 +74,7 @@ class Clicks:
     warm: int
     order: np.ndarray
     refund: np.ndarray
-    known: tuple[float, float]
+    rates: tuple[float, float]
 
     def shuffled(self, seed: int) -> ClickLog:
         """The same log, but refunds (whether and how long after the order) change hands at random."""
@@ -116,17 +116,17 @@ def _moments(log: Path, table: str, rows: int) -> torch.Tensor:
     """(rows,) when each click was ordered or refunded; the impression id is the row."""
     out = torch.full((rows,), NEVER)
     for file in table_files(log, table):
-        found = pq.read_table(file, columns=["impression_id", "time_ms"])
-        at = torch.from_numpy(found["impression_id"].to_numpy().astype(np.int64))
-        out[at] = torch.from_numpy(found["time_ms"].to_numpy().astype(np.int64))
+        events = pq.read_table(file, columns=["impression_id", "time_ms"])
+        at = torch.from_numpy(events["impression_id"].to_numpy().astype(np.int64))
+        out[at] = torch.from_numpy(events["time_ms"].to_numpy().astype(np.int64))
     return out
 
 
 def _refunds_within(root: Path, days: int) -> np.ndarray:
     """(categories,) share of refunds that come within the window, of many drawn delays."""
-    said = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
-    config = make_config(said["knobs"])
-    truth = make_truth(config, said["seed"], 4 * config.clicks, days)
+    manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    config = make_config(manifest["knobs"])
+    truth = make_truth(config, manifest["seed"], 4 * config.clicks, days)
     _, first = np.unique(truth.items.category, return_index=True)
     share = np.ones(config.categories)
     for item in first:
@@ -158,7 +158,7 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
             net = kind(FEATURES, clicks.sizes, model)
-        net.start(*clicks.known)
+        net.start(*clicks.rates)
         asked = stream(net, log, range(clicks.days), clicks.warm, config, foresight=name == "oracle")
         p, visits = asked.probabilities, asked.trained / len(log.click_ms)
     kl, constant = 1000 * divergence(true, p["ecvr"]), 1000 * divergence(true, np.full(len(rows), true.mean()))

@@ -93,8 +93,8 @@ class Days:
         if how == "random":
             return list(np.random.default_rng([seed, today]).choice(days, RETRIEVED, replace=False))
         if how in ("kind", "others"):
-            own = status[(self.kind[status] == self.kind[today]) == (how == "kind")]
-            return list((own if len(own) else status)[-RETRIEVED:])
+            similar = status[(self.kind[status] == self.kind[today]) == (how == "kind")]
+            return list((similar if len(similar) else status)[-RETRIEVED:])
         # Conversions of the days until the tenth hour are not in; the rates are those of the latest ripe days.
         size = int(self.category.max()) + 1
         rate = np.bincount(self.day, self.order) / np.maximum(np.bincount(self.day), 1)
@@ -102,8 +102,8 @@ class Days:
         np.add.at(share, (self.day[self.early], self.category[self.early]), 1)
         share /= np.maximum(share.sum(1, keepdims=True), 1)
         recent = np.array([[rate[d - RIPE - j] for j in range(RECENT)] for d in (today, *status)])
-        found = nearest([recent[0], share[today]], [recent[1:], share[status]], RETRIEVED)
-        return list(status[found])
+        places = nearest([recent[0], share[today]], [recent[1:], share[status]], RETRIEVED)
+        return list(status[places])
 
 
 def prepare(root: Path, setting: Setting) -> Days:
@@ -137,11 +137,11 @@ def served(name: str, days: Days, today: int, first: int, setting: Setting) -> n
         return shifted(days.scores(base, past), days.order[past], days.scores(base, late))
     opening = past & days.early
     rate = float(days.order[opening].mean())
-    found = Correction(rate, rate)
+    correction = Correction(rate, rate)
     if weighed:
-        found = correct(days.scores(base, opening), days.order[opening], days.scores(base, now))
+        correction = correct(days.scores(base, opening), days.order[opening], days.scores(base, now))
     batches = MemoryStream(days.part(past), BATCH, shuffle=setting.seed)
-    return days.scores(fine_tune(base, batches, rates, found.ratio), late)
+    return days.scores(fine_tune(base, batches, rates, correction.ratio), late)
 
 
 def shifted(scores: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.domains import STAR, SYSTEM, DomainPLE
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
-from recommend.research.studies.market import Market, open_market, things
+from recommend.research.studies.market import Market, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import Histories, world_map
 from recommend.simulation.config import DAY_MS
@@ -35,8 +35,8 @@ TASKS = ("click", "cart", "order")
 PLAIN = world_map(TASKS)
 # No numbers, which change while what is stored of a thing does not; no place, which is the page's.
 KEYS = PLAIN.model_copy(update={"features": tuple(f for f in PLAIN.features if f.kind == "id")})
-OWN = world_map(cross=True)
-PLUGGED = OWN.model_copy(update={"features": (*OWN.features, *knowledge_features(WIDTH))})
+WORLD_FEATURES = world_map(cross=True)
+PLUGGED = WORLD_FEATURES.model_copy(update={"features": (*WORLD_FEATURES.features, *knowledge_features(WIDTH))})
 SHARED: dict[str, Callable[..., Ranker]] = {"fine_tuned": DIN, "joint": DIN, "star": STAR, "ple": DomainPLE}
 ARMS = ("own", *SHARED, "keep", "keep_clicks", "keep_once", "keep_others")
 
@@ -95,8 +95,8 @@ class Domains:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
             extractor = Extractor(features, self.keyed.encoders.sizes(), config)
-        parts = [(self.asked.train, self.asked.known["day"]), (self.asked.test, self.asked.raw["day"])]
-        found = [{kind: torch.zeros(len(day), WIDTH) for kind in KINDS} for _, day in parts]
+        parts = [(self.asked.train, self.asked.learned["day"]), (self.asked.test, self.asked.raw["day"])]
+        vectors_of = [{kind: torch.zeros(len(day), WIDTH) for kind in KINDS} for _, day in parts]
         rng = np.random.default_rng(setting.seed)
         once = name == "keep_once"
 
@@ -105,27 +105,27 @@ class Domains:
             if day < WEEK or (once and day > WEEK):
                 return
             extractor.eval()
-            for (rows, days), known in zip(parts, found, strict=True):
+            for (rows, days), vectors in zip(parts, vectors_of, strict=True):
                 at = torch.from_numpy(np.flatnonzero(days >= day if once else days == day))
                 for part in at.split(4_096):
                     batch = select_batch(rows, part)
                     for kind in KINDS:
-                        known[kind][part] = getattr(extractor, f"{kind}_vector")(batch)
+                        vectors[kind][part] = getattr(extractor, f"{kind}_vector")(batch)
                 if name == "keep_others":
                     for kind in KINDS:
-                        known[kind][at] = known[kind][at[torch.from_numpy(rng.permutation(len(at)))]]
+                        vectors[kind][at] = vectors[kind][at[torch.from_numpy(rng.permutation(len(at)))]]
             extractor.train()
 
-        self.keyed.fit(extractor, how, Daily(self.keyed.train, self.keyed.known["day"], midnight, how.batch_rows))
+        self.keyed.fit(extractor, how, Daily(self.keyed.train, self.keyed.learned["day"], midnight, how.batch_rows))
         for day in np.unique(parts[1][1]):
             midnight(int(day))
-        columns = [{f"knowledge_{kind}": vector for kind, vector in known.items()} for known in found]
+        columns = [{f"knowledge_{kind}": vector for kind, vector in vectors.items()} for vectors in vectors_of]
         return dict(columns[0]), dict(columns[1])
 
 
 def prepare(root: Path, setting: Setting) -> Domains:
     """Both domains, each as its models read it."""
-    everything = open_market(root, where=things, channels=(ADS,))
+    everything = open_market(root, where=of_items, channels=(ADS,))
     all_channels = Histories(root / "log")
 
     def as_of_midnight(rows: dict[str, Column]) -> dict[str, Column]:
@@ -133,7 +133,7 @@ def prepare(root: Path, setting: Setting) -> Domains:
         past = [f.column for f in KEYS.role("history")]
         return {**rows, **all_channels.join(user, day * DAY_MS, past)}
 
-    keyed = open_market(root, KEYS, where=things)
+    keyed = open_market(root, KEYS, where=of_items)
     asked = open_market(root, KEYS, where=ads, change=as_of_midnight, encoders=keyed.encoders)
     return Domains(open_market(root, where=ads, channels=(ADS,)), everything, keyed, asked)
 
@@ -141,28 +141,30 @@ def prepare(root: Path, setting: Setting) -> Domains:
 def predicted(name: str, domains: Domains, setting: Setting) -> np.ndarray:
     """(rows,) what an arm says of the ads of the last days."""
     config, how = setting.configs(name)
-    own = domains.ads
+    market = domains.ads
     if name == "own":
-        return own.ask(own.fit(config.changed(["name=din"]), how))
+        return market.ask(market.fit(config.changed(["name=din"]), how))
     if name.startswith("keep"):
         train, test = domains.knowledge(name, setting)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
-            model = KEEP(PLUGGED, own.encoders.sizes(), config)
-        own.fit(model, how, MemoryStream({**own.train, **train}, how.batch_rows))
-        return own.ask(model, {**own.test, **test})
+            model = KEEP(PLUGGED, market.encoders.sizes(), config)
+        market.fit(model, how, MemoryStream({**market.train, **train}, how.batch_rows))
+        return market.ask(model, {**market.test, **test})
     return shared(name, domains, config, how)
 
 
 def shared(name: str, domains: Domains, config: ModelConfig, how: TrainConfig) -> np.ndarray:
     """A model of the rows of all channels; ``fine_tuned``: of those of the first half, then day by day of the ads."""
-    both, (known, raw) = domains.everything, (domains.everything.known, domains.everything.raw)
+    both, (learned, raw) = domains.everything, (domains.everything.learned, domains.everything.raw)
     model = both.build(SHARED[name], config, how.seed)
-    other = {k: torch.from_numpy((v["channel"] != ADS).astype(np.int64)) for k, v in (("train", known), ("test", raw))}
+    other = {
+        k: torch.from_numpy((v["channel"] != ADS).astype(np.int64)) for k, v in (("train", learned), ("test", raw))
+    }
     rows = {**both.train, SYSTEM: other["train"]}
     if name == "fine_tuned":
-        early = known["day"] < (int(raw["day"].min()) + 1) // 2
-        for at in (early, ~early & (known["channel"] == ADS)):
+        early = learned["day"] < (int(raw["day"].min()) + 1) // 2
+        for at in (early, ~early & (learned["channel"] == ADS)):
             part = select_batch(rows, torch.from_numpy(np.flatnonzero(at)))
             both.fit(model, how, MemoryStream(part, how.batch_rows))
     else:

@@ -51,7 +51,7 @@ class Entities:
     """
 
     market: Market
-    things: Batch
+    items: Batch
     posts: Batch
     judged: np.ndarray
     first: dict[str, MEM] = field(default_factory=dict)
@@ -71,9 +71,9 @@ def prepare(root: Path, setting: Setting) -> Entities:
         return facts.join(rows)
 
     market = open_market(root, FEATURES, change=joined)
-    is_post = market.known["post_id"] >= 0
-    things, posts = (select_batch(market.train, torch.from_numpy(np.flatnonzero(w))) for w in (~is_post, is_post))
-    return Entities(market, things, posts, market.raw["post_id"] >= 0)
+    is_post = market.learned["post_id"] >= 0
+    items, posts = (select_batch(market.train, torch.from_numpy(np.flatnonzero(w))) for w in (~is_post, is_post))
+    return Entities(market, items, posts, market.raw["post_id"] >= 0)
 
 
 def shuffled(rows: Batch, seed: int) -> dict[str, Column]:
@@ -89,7 +89,7 @@ def shuffled(rows: Batch, seed: int) -> dict[str, Column]:
 
 def fitted(name: str, entities: Entities, setting: Setting) -> Ranker:
     """An arm's model; what learns from posts again passes over them once more."""
-    kind, own = ARMS[name]
+    kind, settings = ARMS[name]
     (config, how), market = setting.configs(name, *WIDTHS), entities.market
     sizes = market.encoders.sizes()
 
@@ -104,21 +104,21 @@ def fitted(name: str, entities: Entities, setting: Setting) -> Ranker:
     if kind == "posts":
         target = part_of(FEATURES, (SHARED, ENTITIES[POST]))
         model = fresh(DIN, target, tables_of(target.features, sizes), config)
-        for _ in range(own.get("passes", 1)):
+        for _ in range(settings.get("passes", 1)):
             learn(model, entities.posts)
         return model
     if kind in ("joint", "fine_tuned"):
         build = EntityMMoE if kind == "joint" else DIN
         model = fresh(build, FEATURES, tables_of(FEATURES.features, sizes), config)
-        learn(model, market.train if kind == "joint" else entities.things)
+        learn(model, market.train if kind == "joint" else entities.items)
         return model if kind == "joint" else learn(model, entities.posts)
     other = name.endswith("other_clicks")
-    key = f"{other} {own} {config} {how}"
+    key = f"{other} {settings} {config} {how}"
     if key not in entities.first:
         rows = shuffled(market.train, setting.seed) if other else market.train
-        made = learn(fresh(MEM, FEATURES, sizes, config, **own), rows)
-        assert isinstance(made, MEM)
-        entities.first[key] = made
+        trained = learn(fresh(MEM, FEATURES, sizes, config, **settings), rows)
+        assert isinstance(trained, MEM)
+        entities.first[key] = trained
     mem = entities.first[key]
     return mem if kind == "stage1" else learn(fresh(TEM, FEATURES, sizes, config, mem), entities.posts)
 

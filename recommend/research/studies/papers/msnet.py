@@ -20,7 +20,7 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.msnet import LIMITED_ROW
 from recommend.models.registry import changed
-from recommend.research.studies.market import MIN_COUNT, Market, coin, open_market, things
+from recommend.research.studies.market import MIN_COUNT, Market, coin, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 
 ARMS = {
@@ -40,15 +40,17 @@ class Worlds:
     """The world as an arm reads it, the last one kept."""
 
     root: Path
-    found: dict[tuple[bool, bool], Market] = field(default_factory=dict)
+    markets: dict[tuple[bool, bool], Market] = field(default_factory=dict)
 
     def of(self, arm: str) -> Market:
         """With a stock flag that is a coin for a control's arm, with shared rows of rare ids for ``frequent``."""
         key = tossed, pooled = arm.endswith("_coin"), arm == "frequent"
-        if key not in self.found:
+        if key not in self.markets:
             count = MIN_COUNT if pooled else 1
-            self.found = {key: open_market(self.root, where=things, change=coin if tossed else None, min_count=count)}
-        return self.found[key]
+            self.markets = {
+                key: open_market(self.root, where=of_items, change=coin if tossed else None, min_count=count)
+            }
+        return self.markets[key]
 
 
 def prepare(root: Path, setting: Setting) -> Worlds:

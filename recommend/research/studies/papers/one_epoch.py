@@ -14,7 +14,7 @@ from torch import nn
 from recommend.metrics.calibration import divergence, logloss
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
-from recommend.research.studies.market import MIN_COUNT, Market, open_market, things
+from recommend.research.studies.market import MIN_COUNT, Market, of_items, open_market
 from recommend.research.studies.study import GRID, Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map
 
@@ -44,15 +44,15 @@ class Worlds:
     """The world as an arm reads it, the last one kept."""
 
     root: Path
-    found: dict[tuple[bool, int], Market] = field(default_factory=dict)
+    markets: dict[tuple[bool, int], Market] = field(default_factory=dict)
 
     def of(self, arm: str) -> Market:
         """Without ids, with those of frequent things and users, or with all."""
         key = ids, count = not arm.endswith("_no_ids"), MIN_COUNT if arm.endswith("_frequent") else 1
-        if key not in self.found:
+        if key not in self.markets:
             features = world_map(cross=True) if ids else NO_IDS
-            self.found = {key: open_market(self.root, features, where=things, min_count=count)}
-        return self.found[key]
+            self.markets = {key: open_market(self.root, features, where=of_items, min_count=count)}
+        return self.markets[key]
 
 
 def prepare(root: Path, setting: Setting) -> Worlds:

@@ -62,7 +62,7 @@ def prepare(root: Path, setting: Setting) -> Feed:
         learn=lambda raw: raw["policy"] != UNIFORM,
     )
     judged = (market.raw["policy"] == UNIFORM) & market.raw["is_ad"].astype(bool)
-    return Feed(market, market.known["is_ad"].astype(bool), judged)
+    return Feed(market, market.learned["is_ad"].astype(bool), judged)
 
 
 def fitted(name: str, feed: Feed, setting: Setting) -> np.ndarray:

@@ -18,12 +18,12 @@ SETTING = Setting(0.6, 3, dict.fromkeys(keep.ARMS, ("mlp=[8,4]", "embedding=4", 
 def test_a_day_reads_what_the_days_before_it_taught(tmp_path: Path) -> None:
     write_world(tmp_path / "w", seed=3, knobs={"impressions": 12_000, "days": 14})
     domains = keep.prepare(tmp_path / "w", SETTING)
-    day, click = domains.keyed.known["day"], domains.keyed.train["click"]
+    day, click = domains.keyed.learned["day"], domains.keyed.train["click"]
     assert isinstance(click, torch.Tensor)
     other = {**domains.keyed.train, "click": torch.where(torch.from_numpy(day) >= 9, ~click.bool(), click.bool())}
     changed = replace(domains, keyed=replace(domains.keyed, train=other))
     (first, test), (second, test_too) = (d.knowledge("keep_clicks", SETTING) for d in (domains, changed))
-    of = domains.ads.known["day"]
+    of = domains.ads.learned["day"]
     for name in first:
         a, b = first[name], second[name]
         assert isinstance(a, torch.Tensor)
