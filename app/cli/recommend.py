@@ -103,9 +103,7 @@ def run(args: argparse.Namespace) -> int:
 def _world(args: argparse.Namespace) -> None:
     import sys
 
-    from recommend.research.doses import markdown, results
-    from recommend.research.world import write_world
-    from recommend.research.world.candidates import add_candidates
+    from recommend.research.doses import markdown, results, simulate
     from recommend.research.world.stored import store_histories
 
     if (args.out is None) == (args.table is None):
@@ -116,9 +114,7 @@ def _world(args: argparse.Namespace) -> None:
         print(markdown(results(args.table, lambda text: print(text, file=sys.stderr, flush=True))))
         return
     knobs = dict(setting.partition("=")[::2] for setting in args.set)
-    write_world(args.out, view=args.view, seed=args.seed, knobs=knobs)
-    if args.view == "candidates":
-        add_candidates(args.out)
+    simulate(args.out, args.view, args.seed, knobs)
     manifest = store_histories(args.out)
     rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
     print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")

@@ -25,12 +25,12 @@ from benchmarks.recommend import fixed
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Column, select_batch
 from recommend.features.encoders import Encoders
-from recommend.imports.events import read_events
 from recommend.imports.sql import DAY_MS
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.report import measures
 from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, PRIVILEGED, TEACHER, Teacher
+from recommend.research.events import read_events
 from recommend.research.studies.statistics import t_interval as interval
 from recommend.training.trainer import train
 

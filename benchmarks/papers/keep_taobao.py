@@ -31,12 +31,12 @@ from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Column, array_of, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.imports.events import read_events
 from recommend.imports.sql import DAY_MS
 from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
+from recommend.research.events import read_events
 from recommend.research.studies.papers.keep import Daily
 from recommend.research.studies.statistics import t_interval
 from recommend.training.scoring import predictions

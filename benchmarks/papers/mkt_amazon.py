@@ -30,12 +30,12 @@ from recommend.data.ragged import Column, Ragged, array_of, rows_of, select_batc
 from recommend.features.encoders import Encoders
 from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.imports.events import read_events
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import EntityMMoE, part_of, tables_of
 from recommend.models.mkt import MEM, TEM
+from recommend.research.events import read_events
 from recommend.research.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

@@ -22,9 +22,9 @@ from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Column, Ragged, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.imports.events import read_events
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model, changed
+from recommend.research.events import read_events
 from recommend.research.studies.statistics import t_interval as interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

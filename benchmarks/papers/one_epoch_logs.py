@@ -27,10 +27,10 @@ from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Column, array_of, rows_of, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.imports.events import read_events
 from recommend.metrics.calibration import logloss
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
+from recommend.research.events import read_events
 from recommend.research.studies.statistics import t_interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from recommend.data.schema import POLICIES
-from recommend.imports.events import read_events
 from recommend.imports.maps import data_root, log_files, read_map
+from recommend.research.events import read_events
 from recommend.simulation.config import DAY_MS, HOUR_MS
 
 Figures = dict[str, float]

@@ -151,7 +151,7 @@ class ECAD(Towers):
         log_p = heads(logits, self.order_names, self.refund_names)
         if AGE not in batch:
             if len(log_p) != 2:
-                raise ConfigError("with several windows, ecad needs the times of a stream (training/streaming.py).")
+                raise ConfigError("with several windows, ecad needs the times of a stream of events.")
             order, refund = (label(batch, name).to(log_p.dtype) for name in self.features.labels)
             return bce_of_log(log_p[0], order) + bce_of_log(log_p[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
 from recommend.metrics.ranks import auc_by_group
-from recommend.metrics.ranks import gauc as expected_gauc
 from recommend.phenomena.log import GROUP, GROUPS, Absent, Log, Missing, estimate
-from recommend.phenomena.oracle import rows
 
 ROWS = 200_000
 
@@ -40,12 +36,3 @@ def measure(log: Log) -> Estimate:
     group[page] = rows_of_log["g"]
     parts = [np.bincount(group, weights=w, minlength=GROUPS) for w in (np.nan_to_num(value) * rows, rows)]
     return estimate(np.stack(parts, 1), lambda s: s[0] / s[1], "too few pages with a click")
-
-
-def headroom(root: Path) -> float:
-    """Expected GAUC within pages that one loses who does not know the rest of the page: the teacher's lead."""
-    names = ("p_click", "p_click_with_page", "p_click_without_page")
-    r = rows(root, ("request_id", "is_ad"), names)
-    at = ~r["is_ad"]
-    p, teacher, student = (r[n][at] for n in names)
-    return expected_gauc(p, teacher, r["request_id"][at]) - expected_gauc(p, student, r["request_id"][at])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from recommend.metrics.jackknife import LEVEL, Estimate
 from recommend.phenomena.log import GROUP, Log, Missing, estimate
-from recommend.phenomena.oracle import divergence, rows
 
 
 def measure(log: Log) -> Estimate:
@@ -24,11 +22,3 @@ def measure(log: Log) -> Estimate:
         return rate
     # Leaving out users tells nothing where no order came back: the exact upper end (Clopper and Pearson, 1934).
     return replace(rate, high=1 - ((1 - LEVEL) / 2) ** (1 / orders.sum()))
-
-
-def headroom(root: Path) -> float:
-    """Millinats a click that are lost by one refund rate for all orders."""
-    r = rows(root, ("click",), ("p_order", "p_refund"))
-    order, refund = (r[n][r["click"]].astype(np.float64) for n in ("p_order", "p_refund"))
-    mean = (order * refund).sum() / order.sum()
-    return divergence(order * (1 - refund), order * (1 - mean))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Absent, Floats, Log, cells, estimate
-from recommend.phenomena.oracle import divergence, rows, shifted
 
 CELLS, LEAST = 300, 5  # the most frequent ones, of those with so many orders on either kind of day
 
@@ -50,11 +47,3 @@ def spread(sums: Floats) -> float:
     excess = (weight * (effect - mean) ** 2).sum() - (len(effect) - 1)
     variance = excess / (weight.sum() - (weight**2).sum() / weight.sum())
     return float(np.sign(variance) * np.sqrt(abs(variance)))  # below 0: less than chance
-
-
-def headroom(root: Path) -> float:
-    """Millinats a click on promotion days that are lost by ordinary days' probabilities moved by one number."""
-    r = rows(root, ("click", "promotion"), ("p_order", "p_order_without_promotion"))
-    at = r["click"] & (r["promotion"] > 0) & (r["p_order"] > 0)
-    now, plain = r["p_order"][at].astype(np.float64), r["p_order_without_promotion"][at].astype(np.float64)
-    return divergence(now, shifted(plain, float(now.mean())))

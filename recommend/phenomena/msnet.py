@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
-from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.log import GROUPS, Floats, Log, Missing, estimate
-from recommend.phenomena.oracle import rows
 
 OF_ITEM = f"CAST(hash(item_id) % {GROUPS} AS INTEGER) AS g"
 
@@ -39,15 +35,3 @@ def rarer(sums: Floats) -> float:
     limited, other = sums.T
     above = other.sum() - np.cumsum(other) + other / 2
     return float((limited * above).sum() / (limited.sum() * other.sum()))
-
-
-def headroom(root: Path) -> float:
-    """Expected AUC among limited things that a model loses which knows nothing of rare ids but their other fields, less
-    the same among other things."""
-    r = rows(root, ("item_id", "single"), ("p_click", "p_click_without_page", "p_click_without_id"))
-    loss = []
-    for flag in (True, False):
-        at = (r["item_id"] >= 0) & (r["single"] == flag)
-        p, best, without = (r[n][at] for n in ("p_click", "p_click_without_page", "p_click_without_id"))
-        loss.append(expected_auc(p, best) - expected_auc(p, without))
-    return loss[0] - loss[1]

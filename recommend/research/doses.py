@@ -17,6 +17,7 @@ from typing import Any
 
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE
+from recommend.research import headroom
 from recommend.research.world import KNOBS, WORLD_VERSION, WorldConfig, write_world
 
 SEED = 50  # of the table; below those that judge
@@ -33,7 +34,7 @@ What the nine papers mend, measured in [World 2](world.md) {version} (seed {seed
 **before any study**: at the knob's value *off*, and at five doses of which one is the default. *Measured* is what
 `./ipl recommend phenomena --data LOG` would print for that log, with its interval over groups of users (MSNet: of
 things). *Range*: from where on the method can pay. *Headroom*: what the best possible model gains over one without the
-phenomenon, from the truth; the phenomenon's docstring in `recommend/phenomena/` says between which two.
+phenomenon, from the truth; `recommend/research/headroom.py` says between which two.
 
 Written by `./ipl recommend world --table recommend/research/results/doses.json > docs/phenomena.md`, which goes
 on where it was interrupted. Sources of the ranges: `recommend/phenomena/table.py`.
@@ -48,20 +49,27 @@ def points(name: str) -> list[float]:
 def measured(names: list[str], view: str, knobs: dict[str, Any], folder: Path, seed: int = SEED) -> dict[str, Row]:
     """Phenomena of one view in one world: number with interval, headroom, CPU seconds of all together."""
     began = time.process_time()
+    simulate(folder, view, seed, knobs)
+    return {name: phenomenon(name, folder) | {"cpu_s": round(time.process_time() - began, 1)} for name in names}
+
+
+def simulate(folder: Path, view: str, seed: int, knobs: dict[str, Any]) -> None:
+    """Write a world, with its candidates' scores where the view has candidates."""
     write_world(folder, view=view, seed=seed, knobs=knobs)
     if view == "candidates":
         from recommend.research.world.candidates import add_candidates
 
         add_candidates(folder)
-    log, rows = Log(folder / "log"), {}
-    for name in names:
-        module = importlib.import_module(f"recommend.phenomena.{name}")
-        try:
-            rows[name] = asdict(module.measure(log))
-        except Missing as error:
-            rows[name] = {"missing": str(error)}
-        rows[name] |= {"headroom": module.headroom(folder), "cpu_s": round(time.process_time() - began, 1)}
-    return rows
+
+
+def phenomenon(name: str, root: Path) -> Row:
+    """A world's number with its interval, or why it is missing, and its headroom."""
+    measure = importlib.import_module(f"recommend.phenomena.{name}").measure
+    try:
+        number = asdict(measure(Log(root / "log")))
+    except Missing as error:
+        number = {"missing": str(error)}
+    return {**number, "headroom": getattr(headroom, name)(root)}
 
 
 def results(file: Path, say: Callable[[str], None], seed: int = SEED) -> Row:

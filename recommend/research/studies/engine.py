@@ -6,14 +6,12 @@ depends on nothing else (but for the measured CPU seconds).
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +19,11 @@ import numpy as np
 
 from recommend.config import ConfigError
 from recommend.data.parquet import DataError
-from recommend.phenomena.log import Log, Missing
-from recommend.research.doses import points
+from recommend.research.doses import phenomenon, points, simulate
 from recommend.research.studies.statistics import detectable, seeds_needed
 from recommend.research.studies.study import Measures, Setting, Settings, Study
 from recommend.research.studies.verdict import conclude
-from recommend.research.world import WORLD_VERSION, write_world
+from recommend.research.world import WORLD_VERSION
 
 RESULTS = Path(__file__).parents[1] / "results"
 Results = dict[str, Any]
@@ -145,9 +142,9 @@ def _world(
         return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "world"
-        simulate(study, root, setting, results["sizes"])
+        simulate(root, study.knob.view, setting.seed, {**results["sizes"], study.knob.name: setting.dose})
         if world not in results["phenomenon"]:
-            number = measured(study.name, root)
+            number = {"value": math.nan, **phenomenon(study.name, root)}
             results["phenomenon"][world] = _plain(number | {"headroom": number["value"]} if study.lost else number)
         prepared = study.prepare(root, setting)
         for name, (arm, settings) in left.items():
@@ -158,27 +155,6 @@ def _world(
             results["cpu_s"][f"{world} {name}"] = round(clock() - began, 1)
             write(out, results)
             say(f"{study.knob.name} {world} {name}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
-
-
-def simulate(study: Study, root: Path, setting: Setting, sizes: dict[str, Any]) -> None:
-    """The world of a dose and seed, in the study's view."""
-    view = study.knob.view
-    knobs = {**sizes, study.knob.name: setting.dose}
-    write_world(root, view=view, seed=setting.seed, knobs=knobs)
-    if view == "candidates":
-        from recommend.research.world.candidates import add_candidates
-
-        add_candidates(root)
-
-
-def measured(name: str, root: Path) -> dict[str, float | str]:
-    """The phenomenon in a world, with its interval, and the headroom."""
-    module = importlib.import_module(f"recommend.phenomena.{name}")
-    try:
-        number = asdict(module.measure(Log(root / "log")))
-    except Missing as error:
-        number = {"missing": str(error), "value": math.nan}
-    return {**number, "headroom": module.headroom(root)}
 
 
 def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]) -> Results:

@@ -16,11 +16,11 @@ from recommend.data.oracle import OracleSealed, open_oracle
 from recommend.data.ragged import select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened
 from recommend.models.registry import build_model
+from recommend.research.studies import ecad_baselines as delayed
+from recommend.research.studies.streaming import settled, stream
 from recommend.research.world import write_world
-from recommend.training.streaming import settled, stream
 from tests.recommend import tiny
 
 torch.set_num_threads(1)  # small tensors: a second thread only waits

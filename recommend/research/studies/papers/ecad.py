@@ -24,16 +24,16 @@ from recommend.features.encoders import Encoders
 from recommend.metrics.calibration import divergence
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
-from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, Towers
+from recommend.research.studies import ecad_baselines as delayed
 from recommend.research.studies.market import read_clicks
+from recommend.research.studies.streaming import settled, stream
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world import make_config
 from recommend.research.world.read import world_map
 from recommend.simulation.chance import stream as chance
 from recommend.simulation.config import HOUR_MS
 from recommend.simulation.truth import make_truth
-from recommend.training.streaming import settled, stream
 
 WINDOW = 3.0  # days, click to order and order to refund (CASCADE's)
 WINDOWS: dict[str, Any] = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (0.5, 2.0, 2 * WINDOW)}

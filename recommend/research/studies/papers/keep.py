@@ -22,8 +22,8 @@ from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
-from recommend.models.baselines.domains import STAR, SYSTEM, DomainPLE
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
+from recommend.research.studies.domains import STAR, SYSTEM, DomainPLE
 from recommend.research.studies.market import Market, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import Histories, world_map

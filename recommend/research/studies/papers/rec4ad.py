@@ -19,8 +19,8 @@ from recommend.metrics.calibration import divergence
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.baselines.din import DIN
-from recommend.models.baselines.domains import Domains
 from recommend.models.rec4ad import ADS, ORGANIC, Parts, Rec4Ad
+from recommend.research.studies.domains import Domains
 from recommend.research.studies.market import Market, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map

@@ -87,7 +87,7 @@ def no_worlds(request, tmp_path: Path, monkeypatch) -> None:
     if "real" not in request.keywords.get("usefixtures", pytest.mark.usefixtures()).args:
         monkeypatch.setattr(engine, "simulate", lambda *_: None)
         dose = {}
-        monkeypatch.setattr(engine, "measured", lambda name, root: {"value": dose["now"], "headroom": 0.1})
+        monkeypatch.setattr(engine, "phenomenon", lambda name, root: {"value": dose["now"], "headroom": 0.1})
         old = engine._world
 
         def world(study, setting, *rest):  # type: ignore[no-untyped-def]
@@ -167,7 +167,7 @@ def test_no_effect_is_not_reproduced_and_no_phenomenon_is_absent(tmp_path: Path,
     assert run(planted(lambda *_: 0.0), tmp_path / "a.json")["conclusion"]["verdict"] == "not reproduced"
     for found, why in (({"value": 0.01, "headroom": 0.1}, "not shown to be above"),
                        ({"value": 0.3, "headroom": 1e-4}, "headroom")):  # fmt: skip
-        monkeypatch.setattr(engine, "measured", lambda *_, found=found: found)
+        monkeypatch.setattr(engine, "phenomenon", lambda *_, found=found: found)
         c = run(planted(lead), tmp_path / f"{why[:4]}.json")["conclusion"]
         assert c["verdict"] == "phenomenon absent"
         assert why in c["why"]
@@ -345,7 +345,7 @@ def test_every_arm_of_every_study_runs_in_a_world(name: str, tmp_path: Path, mon
     study = find_study(name)
     sizes = TINY.get(name, TINY.get(study.knob.view))
     setting = Setting(study.regime, 3, dict.fromkeys(study.trained, ("mlp=[8,4]", "embedding=4", "attention=[4]")))
-    engine.simulate(study, tmp_path / "w", setting, dict(sizes))
+    engine.simulate(tmp_path / "w", study.knob.view, setting.seed, {**sizes, study.knob.name: setting.dose})
     prepared = study.prepare(tmp_path / "w", setting)
     found = {arm: study.run(arm, prepared, setting) for arm in study.arms}
     best = "truth" if "truth" in found else "oracle"

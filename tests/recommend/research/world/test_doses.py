@@ -12,7 +12,7 @@ import pytest
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import Log
 from recommend.phenomena.table import NINE
-from recommend.research import doses
+from recommend.research import doses, headroom
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
 
@@ -57,11 +57,11 @@ def test_a_knob_moves_its_own_number_and_no_other(folder, view, name):
 
 @pytest.mark.parametrize(("view", "name"), PAIRS)
 def test_off_is_off_and_the_headroom_goes_with_it(folder, view, name):
-    knob, module = KNOBS[name], importlib.import_module(f"recommend.phenomena.{name}")
+    knob, lead = KNOBS[name], getattr(headroom, name)
     p = next(p for p in NINE if p.name == name)
     e = measured(folder, view, knob.name, knob.off)[name]
     assert e.low <= max(p.off, p.edge / 10 if name == "one_epoch" else p.off)
-    on, off = (module.headroom(world(folder, view, *k)) for k in ((), (knob.name, knob.off)))
+    on, off = (lead(world(folder, view, *k)) for k in ((), (knob.name, knob.off)))
     assert off < on / 3
 
 
@@ -80,7 +80,7 @@ def test_candidate_sets_are_large_and_scored_by_two_models(folder):
     assert manifest["ranker"]["name"] != manifest["pre_ranker"]["name"]
     copr = importlib.import_module("recommend.phenomena.copr")
     assert 0 < copr.measure(log).value < 1
-    assert copr.headroom(root) < 1
+    assert headroom.copr(root) < 1
 
 
 def test_the_table_goes_on_where_it_ended(tmp_path, monkeypatch):

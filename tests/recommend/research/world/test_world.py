@@ -13,7 +13,7 @@ from recommend.data.schema import table_files
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.ranks import gauc as expected_gauc
-from recommend.phenomena.oracle import rows
+from recommend.research.headroom import rows
 from recommend.research.world import KNOBS, KnobError, WorldConfig, make_config, write_world
 from recommend.research.world.read import Histories, WorldStream, world_map
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recommend.config import ModelConfig
-from recommend.models.baselines.domains import STAR, DomainPLE, Domains
+from recommend.research.studies.domains import STAR, DomainPLE, Domains
 from tests.recommend import tiny
 
 SMALL = ModelConfig(embedding=4, attention=(4,), mlp=(8, 4), activation="relu")

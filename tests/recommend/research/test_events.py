@@ -16,9 +16,9 @@ from recommend.data.memory import MemoryStream
 from recommend.data.ragged import select_batch
 from recommend.data.schema import POLICIES
 from recommend.features.encoders import Encoders
-from recommend.imports.events import read_events
 from recommend.imports.maps import FOLDER, log_files, read_map
 from recommend.models.registry import build_model
+from recommend.research.events import read_events
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import train
 from tests.conftest import NEEDS
