@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,27 +75,29 @@ class Models:
         with self._swap:
             idle = self.registry.idle()
             for role in ROLES:
-                have, current = self._loaded.get(role), self.registry.current(role)
                 version = self.registry.to_serve(role)
-                if version == self._asked.get(role, ""):
-                    continue
-                loaded = self.registry.load(role) if version else None
-                why = idle.get(have.manifest["model"], "") if have is not None else ""
-                if version and loaded is None and have is not None and not why:
-                    continue  # nothing that can be loaded is healthy: what serves goes on
-                if have is not None and why and have.version == current:
-                    self.registry.note("idle", role, current, why)
-                self._asked[role] = self.registry.to_serve(role) if loaded is not None else ""
-                if loaded is None:
-                    self._loaded.pop(role, None)
-                else:
-                    # Of a pre-ranking model vectors are asked for, and no probabilities.
-                    self._loaded[role] = loaded if role == "pre_ranking" else with_program(loaded, sample(loaded))
-                if (loaded.version if loaded else "") != (have.version if have else ""):
+                if version != self._asked.get(role, "") and self._replace(role, version, idle):
                     changed.append(role)
             if day is not None:
                 self._look_at_copy(day)
         return changed
+
+    def _replace(self, role: str, version: str, idle: Mapping[str, str]) -> bool:
+        """Load a role's model in the place of the one that serves; true when another version serves then."""
+        have = self._loaded.get(role)
+        loaded = self.registry.load(role) if version else None
+        why = idle.get(have.manifest["model"], "") if have is not None else ""
+        if version and loaded is None and have is not None and not why:
+            return False  # nothing that can be loaded is healthy: what serves goes on
+        if have is not None and why and have.version == self.registry.current(role):
+            self.registry.note("idle", role, have.version, why)
+        self._asked[role] = self.registry.to_serve(role) if loaded is not None else ""
+        if loaded is None:
+            self._loaded.pop(role, None)
+        else:
+            # Of a pre-ranking model vectors are asked for, and no probabilities.
+            self._loaded[role] = loaded if role == "pre_ranking" else with_program(loaded, sample(loaded))
+        return (loaded.version if loaded else "") != (have.version if have else "")
 
     def _look_at_copy(self, day: int) -> None:
         """Load the copy when its days have come, and discard it when they are over, when it is sick, or when the model

@@ -112,6 +112,15 @@ class Feature(Config):
         return self.table or self.match or self.column
 
 
+def _check_history(past: Feature, target: Feature | None) -> None:
+    if target is None:
+        raise ValueError(f"history {past.column} needs 'match', the target feature of the same meaning")
+    if past.vocabulary != target.vocabulary:
+        raise ValueError(f"history {past.column} must use the table of {past.match}")
+    if (past.kind, past.size, past.buckets, past.edges) != (target.kind, target.size, target.buckets, target.edges):
+        raise ValueError(f"history {past.column} must be of the kind and size of {past.match}")
+
+
 class FeatureMap(Config):
     """All features of a model, its labels and the column by which GAUC groups."""
 
@@ -133,20 +142,14 @@ class FeatureMap(Config):
         ids = {f.column for f in self.features if f.kind == "id" and f.role != "history" and not f.bucketed}
         if lost := [(f.column, c) for f in self.features for c in f.cross if c not in ids - {f.column}]:
             raise ValueError(f"{lost[0][0]} crosses {lost[0][1]}, which is no id feature")
-        past = {f.column for f in self.features if f.role == "history" and f.kind == "id"}
+        history_ids = {f.column for f in self.role("history", "id")}
         for feature in self.features:
-            there = past if feature.kind == "match" else ids
+            there = history_ids if feature.kind == "match" else ids
             if absent := [c for c in feature.inputs if c not in there]:
                 raise ValueError(f"{feature.column} is made of {absent[0]}, which is no such id feature")
         targets = {f.column: f for f in self.features if f.role == "target"}
-        for feature in self.features:
-            if feature.role == "history" and feature.match not in targets:
-                raise ValueError(f"history {feature.column} needs 'match', the target feature of the same meaning")
-            if feature.role == "history" and feature.vocabulary != targets[feature.match].vocabulary:
-                raise ValueError(f"history {feature.column} must use the table of {feature.match}")
-            shape, of = ((f.kind, f.size, f.buckets, f.edges) for f in (feature, targets.get(feature.match, feature)))
-            if feature.role == "history" and shape != of:
-                raise ValueError(f"history {feature.column} must be of the kind and size of {feature.match}")
+        for past in self.role("history"):
+            _check_history(past, targets.get(past.match))
         return self
 
     @property

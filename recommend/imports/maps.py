@@ -160,7 +160,7 @@ class LogMap(Config):
     negatives: Negatives = Negatives()
 
     @model_validator(mode="after")
-    def _consistent(self) -> LogMap:
+    def _names(self) -> LogMap:
         columns = [n.casefold() for n in (*self.target, *self.context, *self.privileged, *self.other)]
         names = [*columns, *(n.casefold() for n in self.labels)]  # SQL does not tell "Price" from "price"
         reserved = {n for n in names if n.startswith(DERIVED_PREFIXES) or n in RESERVED} | (set(columns) & set(KINDS))
@@ -170,6 +170,10 @@ class LogMap(Config):
             raise ValueError(f"'{odd[0]}' is no name of a column; leave out '.' and '/'")
         if late := sorted({*self.target, *self.context} & FORBIDDEN):
             raise ValueError(f"{late[0]} is known after the request, so that no model may read it; use 'other'")
+        return self
+
+    @model_validator(mode="after")
+    def _behaviours(self) -> LogMap:
         allowed = (*(self.labels or KINDS), ALL)
         if late := [n for n, label in self.labels.items() if label.at is not None and n in self.history]:
             raise ValueError(f"{late[0]} follows later than its row, so that a history cannot hold it; use 'all'")

@@ -25,13 +25,12 @@ from recommend.models.run_config import RunConfig
 from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.evaluation import truth_of
 from recommend.training.runs import (
-    RUN,
     asked,
+    continued,
     features_of,
     labels_of,
     load_run,
     plan,
-    read_run,
     train_run,
 )
 from recommend.training.scoring import predictions
@@ -116,14 +115,7 @@ def planned(
     by: str,
 ) -> list[tuple[Path, RunConfig]]:
     """The runs of a comparison by folder; arguments and errors as of ``compare``. Nothing is trained yet."""
-    for name in models:
-        if name not in MODELS:
-            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
-    if len(set(models)) != len(models) or len(models) < 2:
-        raise ConfigError("name two models or more, each once.")
-    settings_names = [n for name in models for n in model_class(name).Config.model_fields]
-    if strange := next((n for s in settings[0] if (n := s.partition("=")[0]) not in settings_names), None):
-        raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(settings_names)))}")
+    _check_names(models, settings[0])
     arms, there = [], columns_of(log)
     for name in models:
         model = model_config(
@@ -132,8 +124,7 @@ def planned(
         for seed in seeds:
             run = plan(log, model, TrainConfig(seed=seed).changed(settings[1]), labels_of(log, name), test_days)
             folder = out / f"{name}-{seed}"
-            if (folder / RUN).exists() and read_run(folder) != run:
-                raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
+            continued(folder, run)
             arms.append((folder, run))
         spec = model_class(name)
         read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if not spec.joins() else []
@@ -152,6 +143,20 @@ def planned(
             raise DataError(f"{name} reads '{column}' of '{table}', which the log does not have; leave {name} out.")
     _groups(log, arms[0][1], by)
     return arms
+
+
+def _check_names(models: Sequence[str], settings: Sequence[str]) -> None:
+    """Raises:
+    ConfigError: a model or a setting that there is not, or too few models.
+    """
+    for name in models:
+        if name not in MODELS:
+            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    if len(set(models)) != len(models) or len(models) < 2:
+        raise ConfigError("name two models or more, each once.")
+    knobs = [n for name in models for n in model_class(name).Config.model_fields]
+    if strange := next((n for s in settings if (n := s.partition("=")[0]) not in knobs), None):
+        raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(knobs)))}")
 
 
 def _groups(log: Path, run: RunConfig, by: str) -> None:

@@ -170,18 +170,11 @@ def train_run(
     if kind.stream is not Ranker.stream and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
-    exists, join = (out / RUN).exists(), kind.join(log, run)
-    if exists:
-        if read_run(out) != run:
-            raise ConfigError(f"{out} holds a run on another log, or with other settings; name another folder.")
-        encoders = Encoders.load(out / ENCODERS)
-    else:
-        # Every process fits the same encoders, on the whole window; the first one keeps them.
-        encoders = (
-            Encoders.load(start / ENCODERS)
-            if start is not None
-            else Encoders.fit(features, map(join, stream) if join is not None else stream, run.min_count)
-        )
+    exists, join = continued(out, run), kind.join(log, run)
+    if exists or start is not None:
+        encoders = Encoders.load((out if exists else start or out) / ENCODERS)
+    else:  # every process fits the same encoders, on the whole window; the first one keeps them
+        encoders = Encoders.fit(features, map(join, stream) if join is not None else stream, run.min_count)
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
     model.start_at(_rates(log, run))
     if start is not None:
@@ -195,16 +188,26 @@ def train_run(
     if not (out / checkpoint.NAME).exists():
         model.first_stage(source, out, train)
     group.wait()
-    share: Stream = stream.share(group.rank, group.size)
-    if stream_of_model is None and "hour" not in columns_of(
-        log
-    ):  # steps are no times: in their order all first events come first
+    share: Stream = stream_of_model or stream.share(group.rank, group.size)
+    if stream_of_model is None and "hour" not in columns_of(log):
+        # Steps are no times: in their order all first events come first.
         rows = concat_batches(list(stream))
         share = MemoryStream(rows, run.train.batch_rows, run.train.seed, group.rank, group.size)
-    watch = _watch(model, run, log, encode, (stream_of_model or share).rows(), out, say if group.first else None)
-    if stream_of_model is not None:  # encoded already
-        return train(model, stream_of_model, run.train, None, out, group, progress, watch=watch)
-    return train(model, share, run.train, encode, out, group, progress, watch=watch)
+    watch = _watch(model, run, log, encode, share.rows(), out, say if group.first else None)
+    raw = stream_of_model is None  # a stream of the model's is encoded already
+    return train(model, share, run.train, encode if raw else None, out, group, progress, watch=watch)
+
+
+def continued(folder: Path, run: RunConfig) -> bool:
+    """True where the folder holds this run already.
+
+    Raises:
+        ConfigError: it holds another one.
+    """
+    exists = (folder / RUN).exists()
+    if exists and read_run(folder) != run:
+        raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
+    return exists
 
 
 def _rates(log: Path, run: RunConfig) -> dict[str, float]:

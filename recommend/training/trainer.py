@@ -79,30 +79,25 @@ def train(
         watch: looks at rows that are not trained on, at the end of the first pass and within later ones.
     """
     group = group or Group()
-    torch.set_num_threads(config.threads or idle_cores())
-    torch.manual_seed(config.seed)
-    computing(config.device)
-    model.to(config.device)
+    _set_up(model, config)
     steps = optimizers(model, config)
-    loss_of: nn.Module = WithLoss(model)
     path = Path(folder) / checkpoint.NAME if folder is not None else None
     step, rows, position = _resumed(path, model, steps, group) or (0, 0, stream.start)
-    if group.size > 1:
-        loss_of = DistributedDataParallel(loss_of)
+    loss_of: nn.Module = DistributedDataParallel(WithLoss(model)) if group.size > 1 else WithLoss(model)
     # Rows of all processes, by which the rates rise and fall in each of them alike.
     done, total = (sum(group.counts(n)) for n in (rows, stream.rows() * config.epochs))
     log = RunLog(folder if group.first else None, stream.rows() * config.epochs, rows, progress and group.first)
     began, cpu, first, loss_rows = time.monotonic(), time.process_time(), step, 0
     loss_sum = torch.zeros(())
     model.train()
-    rows_of_pass = rows % max(stream.rows(), 1)  # of this pass
+    if watch is not None:
+        watch.done = rows % max(stream.rows(), 1)
     try:
         for batch, after, together in _epochs(stream, position, config.epochs, group):
             data = on_device(encode(batch) if encode else batch, config.device)
             size = rows_of(batch)
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
-                rows_of_pass = 0
             set_rates(steps, config, min((done + together / 2) / total, 1))
             done += together
             # The mean over all processes' rows is what one process with the joined batch would compute.
@@ -110,8 +105,7 @@ def train(
             step, rows, position = step + 1, rows + size, after
             loss_sum, loss_rows = loss_sum + loss * size, loss_rows + size
             if watch is not None:
-                watch.step(after.epoch, rows_of_pass, rows_of_pass + size)
-                rows_of_pass += size
+                watch.step(after.epoch, size)
             if step % config.log_every == 0:
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss))
@@ -132,6 +126,13 @@ def train(
         cpu_seconds=time.process_time() - cpu,
         optimizer=kinds(model, config),
     )
+
+
+def _set_up(model: Ranker, config: TrainConfig) -> None:
+    torch.set_num_threads(config.threads or idle_cores())
+    torch.manual_seed(config.seed)
+    computing(config.device)
+    model.to(config.device)
 
 
 def computing(device: str) -> None:

@@ -64,10 +64,10 @@ def _word(study: Study, parts: Mapping[str, Any]) -> tuple[str, str]:
     """The verdict, and what decided it."""
     points_on = [p for p in parts["curve"] if p["dose"] != study.knob.off]
     here = next((p for p in points_on if p["dose"] == study.regime), None)
-    stronger = [p for p in points_on if here and p["phenomenon"] is not None and p["open"] and p["dose"] != here["dose"]
-                and _towards(study, p["phenomenon"] or 0.0) > _towards(study, here["phenomenon"] or 0.0)]  # fmt: skip
     if here is None:
         return "not reproduced", f"the regime ({study.knob.name} = {study.regime:g}) has not run"
+    stronger = [p for p in points_on if p["phenomenon"] is not None and p["open"] and p["dose"] != here["dose"]
+                and _towards(study, p["phenomenon"]) > _towards(study, here["phenomenon"] or 0.0)]  # fmt: skip
     if not here["open"] and not stronger:
         return "phenomenon absent", here["closed"]
     corrected = holm([p["p"] for p in stronger])
@@ -75,11 +75,11 @@ def _word(study: Study, parts: Mapping[str, Any]) -> tuple[str, str]:
     if not (at_regime := here["open"] and here["low"] > 0) and not held:
         where = f"at {study.knob.name} = {study.regime:g}" if here["open"] else "where the phenomenon is strong enough"
         return "not reproduced", f"the interval {where} is not above 0"
-    for name, p in (("off", parts["off"]["p"]), ("control", parts["control"]["p"])):
+    doubts = {"with the phenomenon off the gain is not shown to be gone": parts["off"]["p"],
+              "the control is not shown to gain nothing": parts["control"]["p"]}  # fmt: skip
+    for doubt, p in doubts.items():
         if not p < ALPHA:
-            what = {"off": "with the phenomenon off the gain is not shown to be gone",
-                    "control": "the control is not shown to gain nothing"}[name]  # fmt: skip
-            return "not reproduced", f"it gains, but {what} (within {study.margin:g}: p {p:.2g})"
+            return "not reproduced", f"it gains, but {doubt} (within {study.margin:g}: p {p:.2g})"
     if at_regime:
         return "reproduced", f"at {study.knob.name} = {study.regime:g}"
     least = min((p["phenomenon"] for p in held), key=lambda v: _towards(study, v))
