@@ -1,4 +1,4 @@
-"""What is on sale now, as columns: the one place that the stages read, changed in place and at once.
+"""The stock that is on sale now, as columns: the one place that the stages read, changed in place and at once.
 
 A thing that is sold leaves here first; nothing else keeps a copy of it, so that no stage can show it again.
 """

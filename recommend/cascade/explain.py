@@ -46,7 +46,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Fate:
-    """How far a thing came on a page. Places count from 0; None: it did not come so far.
+    """A thing's way through the stages of a page. Places count from 0; None: it did not come so far.
 
     Attributes:
         sources: that found it.
@@ -74,7 +74,7 @@ class Fate:
 
 
 def fate(page: PageState, catalog: Catalog, item_id: int) -> Fate:
-    """How far a thing came on a page that was just made."""
+    """A thing's way through a page that was just made."""
     rows = catalog.rows([item_id])
     if not len(rows):
         return Fate(False)
@@ -123,7 +123,7 @@ def moves(
     models: Models, catalog: Catalog, rows: Sequence[int] | np.ndarray, among: np.ndarray, visitor: Visitor,
     moment: Moment,
 ) -> list[tuple[Move, ...]]:  # fmt: skip
-    """What moved the predicted click rate of each thing most, the strongest first; nothing without a ranking model.
+    """Features that moved each thing's predicted click rate most, the strongest first; nothing without a ranking model.
 
     Args:
         rows: (n,) rows of the catalogue. among: rows of the things whose features stand in, as those of the page.

@@ -90,7 +90,7 @@ class Feed:
         self.catalog.clicked([item_id], moment.time_ms, user_id, facts)
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
-        """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
+        """A page for a visitor. Impressions are not counted here but by ``add_impressions``, when the page was seen."""
         return self.considered(user_id, moment, size).slate
 
     def considered(self, user_id: int, moment: Moment, size: int | None = None) -> PageState:

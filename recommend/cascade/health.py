@@ -1,4 +1,4 @@
-"""What a model has to show before it serves: numbers that are probabilities, that differ, and that are not absurd."""
+"""The health check before a model serves: numbers that are probabilities, that differ, and that are not absurd."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HIGHEST_MEAN = 0.9  # nothing that people are shown is clicked or bought that of
 
 
 def healthy(loaded: Loaded) -> str:
-    """What is wrong with a model on made-up things (or posts) and a made-up visitor; empty when nothing is."""
+    """The fault of a model on invented items (or posts) and an invented visitor; empty when there is none."""
     if loaded.role == "pre_ranking" and not isinstance(loaded.model, TwoTower):
         return "it gives no vectors of visitors and things, by which pre-ranking works"
     answers = loaded(sample(loaded))

@@ -1,4 +1,4 @@
-"""What a page is made of: the sizes of the stages, what each stage knows of a request, and the page with its trace."""
+"""A page in the making: the sizes of the stages, the state that they pass on, and the page with its trace."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Ranked:
 
 
 class Explained(Protocol):
-    """What was known when a page was made, from which the lines that few read are written when they are asked for."""
+    """State of a page when it was made, from which the lines that few read are written when they are asked for."""
 
     def fell(self) -> tuple[TraceLine, ...]:
         """The best ranked items that are not on the page."""

@@ -69,7 +69,7 @@ class Posts:
         return len(self._posts)
 
     def ids(self) -> set[int]:
-        """Of the posts that can be shown."""
+        """Ids of the posts that can be displayed."""
         with self._lock:
             return set(self._posts)
 
@@ -120,7 +120,7 @@ class Posts:
         return np.array([(counts[p.post_id][1] + PRIOR * mean) / (counts[p.post_id][0] + PRIOR) for p in posts])
 
     def impressions(self, post_id: int) -> int:
-        """How often a post was seen."""
+        """Impressions of a post."""
         return self._counts.get(post_id, [0])[0]
 
     def _count(self, post_id: int, which: int) -> None:

@@ -38,7 +38,7 @@ class Program(nn.Module):
         self.tasks: tuple[str, ...] = ()
 
     def arguments(self, raw: Batch) -> tuple[Tensor, ...]:
-        """What it is called with, of a request's raw columns."""
+        """Its arguments, of a request's raw columns."""
         past = [column.one for name in self.past if isinstance(column := raw[name], Repeated)]
         return (*(tensor_of(raw[name]) for name in self.plain), *past)
 
@@ -57,7 +57,7 @@ class Program(nn.Module):
 
 
 class PreRanking(Program):
-    """Of a two-tower model: given (m, tower) vectors of things and the columns of one of them for the visitor."""
+    """A two-tower model on (m, tower) vectors of items and the columns of one of them for the visitor."""
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """(m,) click probabilities, and what things are ordered by; float64."""

@@ -184,7 +184,7 @@ class Registry:
         return [v for v in (current, *reversed(older)) if self.manifest(role, v).get("model") not in idle]
 
     def manifest(self, role: str, version: str) -> dict[str, Any]:
-        """What is written down of a version; empty when it is not there."""
+        """The manifest of a version; empty when it is not there."""
         return self._manifest(self.folder(role, version))
 
     def folder(self, role: str, version: str) -> Path:
@@ -205,7 +205,7 @@ class Registry:
             self.note("discarded", role, version, why)
 
     def events(self, most: int = 200) -> list[dict[str, Any]]:
-        """What happened, newest first."""
+        """The registry's events, newest first."""
         try:
             lines = (self.root / EVENTS).read_text(encoding="utf-8").splitlines()
         except OSError:

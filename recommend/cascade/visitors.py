@@ -1,4 +1,4 @@
-"""What the feed knows of a visitor: the things clicked last, with their content, since most of them are sold by now."""
+"""The feed's memory of a visitor: the items clicked last, with their content, since most of them are sold by now."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Visitors:
             return visitor
 
     def ids(self, most: int = 200) -> list[int]:
-        """Who came last, latest first."""
+        """Ids of the latest visitors, latest first."""
         with self._lock:
             return list(reversed(self._visitors))[:most]
 

@@ -20,7 +20,7 @@ def code_file(log: Path, column: str) -> Path:
 
 
 def marks(log: Path, columns: Iterable[str]) -> dict[str, str]:
-    """What tells the codes of some columns from others: how many, and a digest of the texts in their order."""
+    """Marks that tell the codes of some columns from others: how many, and a digest of the texts in their order."""
     digests = {}
     for name in sorted(set(columns)):
         if code_file(log, name).is_file():
@@ -30,7 +30,7 @@ def marks(log: Path, columns: Iterable[str]) -> dict[str, str]:
 
 
 def same_codes(log: Path, expected: Mapping[str, str], columns: Iterable[str]) -> None:
-    """Whether a log's codes begin with those of ``marks``; more texts may follow.
+    """Check that a log's codes begin with those of ``marks``; more texts may follow.
 
     Raises:
         DataError: they do not, so that a number means something else.

@@ -31,7 +31,7 @@ class ObservedClicks:
 
 @dataclass(frozen=True)
 class Samples:
-    """What to train on: (n,) rows of the clicks, repeated if seen twice, and (n, ...) columns for the loss."""
+    """Training rows: (n,) rows of the clicks, repeated if seen twice, and (n, ...) columns for the loss."""
 
     index: Tensor
     columns: Mapping[str, Tensor]
@@ -39,7 +39,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class ClickLog:
-    """All clicks in order of time, with all that ever follows them. Training sees it only through ``known``.
+    """All clicks in order of time, with all that ever follows them. Training sees it only through ``observed``.
 
     Attributes:
         columns: encoded features, no labels.

@@ -34,7 +34,7 @@ Table = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Version:
-    """What is known of a version.
+    """Facts of a version.
 
     Attributes:
         until_ms: no event at or after this moment shaped it.
@@ -50,7 +50,7 @@ class Version:
     source: str = ""
 
     def prefix(self, kind: str) -> bytes:
-        """What the keys of a kind begin with."""
+        """The beginning of a kind's keys."""
         if kind not in self.widths:
             raise DataError(f"version {self.number} holds no knowledge of '{kind}'; it has {', '.join(self.widths)}.")
         return struct.pack(">IB", self.number, list(self.widths).index(kind))

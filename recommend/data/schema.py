@@ -4,7 +4,7 @@ Every source writes these tables (the simulated world, the import of other logs)
 is a folder of Parquet files, one partition a day: ``ROOT/TABLE/day=007/part-0.parquet``. Ids start at 0 within their
 kind; -1 means "none". Times are milliseconds since the log's own start.
 
-``known`` says when a value exists, which is what keeps the future out of the features:
+``available`` says when a value exists, which is what keeps the future out of the features:
 
 - ``request``: before the page is shown; the only columns a model may read when it serves;
 - ``after``: after the page was shown (a privileged feature: a teacher may read it in training, a student may not);

@@ -1,4 +1,4 @@
-"""What lies before an event, and what might have been shown in its place: for logs that hold only what people did.
+"""Histories before an event, and items that might have stood in its place: for logs that hold events alone.
 
 A negative has its positive's user, moment and history, and the target of another event. **How negatives are drawn
 decides what can be learned**:

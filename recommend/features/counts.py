@@ -1,4 +1,4 @@
-"""How often something was shown and clicked before a row: the features of kind ``count``, offline and online.
+"""Impressions and clicks of ids before a row: the features of kind ``count``, offline and online.
 
 A row counts from the hour after its own on, with its click: within an hour nothing of it is known, so that no row's
 label is in its own features, nor in those of its page. In a log without a clock a step takes the place of the hour.

@@ -86,7 +86,7 @@ class Lookup:
 
 
 class Facts:
-    """What the tables of things, posts and users say of the ids in the log's rows.
+    """Facts that the tables of items, posts and users hold of the ids in the log's rows.
 
     Args:
         rows: ``post_id`` and ``category`` of all rows: a post's category stands only where it was shown.

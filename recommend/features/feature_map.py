@@ -1,4 +1,4 @@
-"""What a model reads: each feature's column, role, vocabulary and size. Saved beside the model as JSON."""
+"""The inputs of a model: each feature's column, role, vocabulary and size. Saved beside the model as JSON."""
 
 from __future__ import annotations
 
@@ -81,17 +81,17 @@ class Feature(Config):
 
     @property
     def bucketed(self) -> bool:
-        """Whether numbers become ids."""
+        """True where numbers become ids."""
         return bool(self.buckets or self.edges)
 
     @property
     def derived(self) -> bool:
-        """Whether the encoders make it of other features' columns."""
+        """True where the encoders make it of other features' columns."""
         return bool(self.cross) or self.kind == "match"
 
     @property
     def listed(self) -> bool:
-        """Whether a row has several numbers of it."""
+        """True where a row has several numbers of it."""
         return self.kind == "vector" or self.kind in SIZES
 
     @property

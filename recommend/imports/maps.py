@@ -1,4 +1,4 @@
-"""What the columns of somebody's log mean: a map, read from YAML.
+"""The meaning of a log's columns: a map, read from YAML.
 
     user: uid                                    # a column's name,
     item: {sql: "split_part(sku, '-', 1)"}       # or an expression of DuckDB over the file's columns
@@ -77,7 +77,7 @@ When = Annotated[Moment, BeforeValidator(_named)]
 
 
 class Label(Source):
-    """What followed a row.
+    """An outcome that followed a row.
 
     Attributes:
         at: when it did, as the map's ``time`` is written, if later than the row itself.
@@ -106,7 +106,7 @@ class Items(Config):
 
 
 class Negatives(Config):
-    """How negatives of a log of events are drawn, within the day (``data/sequences.py``)."""
+    """The rule by which negatives of a log of events are drawn, within the day (``data/sequences.py``)."""
 
     count: PositiveInt = 1
     rule: Rule = "popular"

@@ -141,7 +141,7 @@ def sentences(report: dict[str, Any]) -> list[str]:
 
 
 def feature_map(rows: Rows) -> FeatureMap:
-    """What models read of an imported log, until somebody changes the file."""
+    """The features that models read of an imported log, until somebody changes the file."""
     kinds, m = rows.work.kinds("shown"), rows.map
 
     def feature(name: str, role: Role) -> Feature:
@@ -266,7 +266,7 @@ def _readable(file: Path) -> None:
 
 
 def _stopped(error: Exception) -> bool:
-    """Whether the machine failed, and not the log: then what is done stays."""
+    """True where the machine failed, and not the log: then finished steps stay."""
     if isinstance(error, duckdb.IOException):
         return any(sign in str(error) for sign in FULL)
     return isinstance(error, STOPPED) or (isinstance(error, OSError) and error.errno is not None)

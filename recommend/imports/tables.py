@@ -70,7 +70,7 @@ class Work:
         return paths
 
     def table(self, query: str) -> pa.Table:
-        """What a query gives."""
+        """The table of a query."""
         return self.con.sql(query).to_arrow_table()
 
     def value(self, query: str) -> int:
@@ -78,7 +78,7 @@ class Work:
         return int(self.con.execute(query).fetchall()[0][0] or 0)
 
     def has(self, table: str) -> bool:
-        """Whether a step was done."""
+        """True where a step was done."""
         return bool(self.value(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {literal(table)}"))
 
     def one(self, statement: str) -> duckdb.DuckDBPyConnection:
@@ -234,8 +234,8 @@ class Work:
         )
 
     def happened(self, kind: str, cause: str) -> pa.Table:
-        """Of a log with labels: where a label came true, with the row's number and the moment; ``delay_ms`` since the
-        cause's moment, -1 where that is not known.
+        """The rows in which a label of the log came true, with their numbers and its moments; ``delay_ms`` since the
+        cause's moment, -1 without one.
         """
         moments = {n: quoted(f"_{n} at") for n, label in self.map.labels.items() if label.at is not None}
         at, day = moments.get(kind, "time_ms"), quoted(day_of(kind)) if kind in moments else "day"
@@ -258,7 +258,7 @@ class Work:
 
     @property
     def _now(self) -> int:
-        """What lies behind it is in the future: texts may be local times, which no column says."""
+        """The moment behind which all is in the future: texts may be local times, which no column says."""
         return self.now_ms + (AHEAD_MS if self.map.time.unit == "date" else 0)
 
     def _hold(self, table: str, counts: dict[str, int]) -> None:
@@ -267,7 +267,7 @@ class Work:
             self.con.execute(f"INSERT INTO {table} VALUES ({literal(name)}, {count})")
 
     def _moments(self, start: int) -> dict[str, str]:
-        """Whether a label's moment can be used, by label; how often it cannot is ``unmoved``.
+        """Conditions under which a label's moment can be used, by label; how often it cannot is ``unmoved``.
 
         Raises:
             DataError: none of a label's moments can.

@@ -18,7 +18,7 @@ FEW = 100  # rows of a table that holds all values there are: none of it is read
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model works on.
+    """The embedded inputs of a model.
 
     Attributes:
         context: (rows, context width): user and page.

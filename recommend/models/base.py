@@ -1,4 +1,4 @@
-"""What every ranker has in common: logits by task, a loss, and ``predict``.
+"""The base of all rankers: logits by task, a loss, and ``predict``.
 
 A model's class is its one declaration: what it predicts, what it reads of a log, what it is trained on. Whoever uses a
 trained one calls ``predict`` only.
@@ -86,14 +86,14 @@ class Ranker(nn.Module):
 
     @classmethod
     def joins(cls) -> bool:
-        """Whether it reads columns that ``join`` makes."""
+        """True where it reads columns that ``join`` makes."""
         return "join" in {name for base in cls.__mro__[: cls.__mro__.index(Ranker)] for name in vars(base)}
 
     def first_stage(self, source: TrainingLog, out: Path, train: Train) -> None:
         """Trains a part of the model by ``train`` before the rest, with a folder for its checkpoint."""
 
     def stream(self, source: TrainingLog) -> Stream | None:
-        """What is trained on; None: the impressions, read from the disk, also by several processes."""
+        """The rows to train on; None: the impressions, read from the disk, also by several processes."""
         return None
 
     def mlp(self, inputs: int, out: int = 1) -> MLP:
@@ -118,7 +118,7 @@ class Ranker(nn.Module):
         return torch.stack([bce(logits[name], label(batch, name)) for name in self.features.labels]).sum()
 
     def measured(self) -> dict[str, tuple[str, str | None]]:
-        """What each prediction is to be measured against: its label and, if it is a conditional probability, the label
+        """The measure of each prediction: its label and, if it is a conditional probability, the label
         of the rows to which it applies."""
         return {name: (name, None) for name in self.features.labels}
 

@@ -1,7 +1,7 @@
 """CLID: Calibration-compatible Listwise Distillation of Privileged Features for CTR Prediction (WSDM 2024, arXiv
 2312.08727).
 
-Privileged features exist only after the page was shown (``known="after"`` in ``data/schema.py``): the teacher reads
+Privileged features exist only after the page was shown (``available="after"`` in ``data/schema.py``): the teacher reads
 them, what serves never does. They come as the extra column ``privileged``, so that they are no input of any
 ``Ranker.inputs`` and may be missing where the student serves. ``dwell_s`` is known afterwards too, but it is 0 without
 a click: it *is* the label, and must not be among them.

@@ -260,7 +260,7 @@ def lists(request: np.ndarray, organic: np.ndarray, least: int) -> Iterator[np.n
 
 
 def level(source: TrainingLog, listed: Batch) -> float:
-    """What brings the ranking stage's scores to the rate at which what it chose was clicked.
+    """The factor that brings the ranking stage's scores to the click rate of its choices.
 
     A factor leaves the order as it was. 1 where there are too few clicks to tell.
     """

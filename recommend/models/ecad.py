@@ -69,7 +69,7 @@ class Towers(DIN):
             _begin(tower, rate)
 
     def samples(self, observed: ObservedClicks, since: int) -> Samples:
-        """What a moment teaches beside what the moment ``since`` has taught; for training while labels come in."""
+        """The rows that a moment adds to those of the moment ``since``; for training while labels come in."""
         raise NotImplementedError
 
     def forward(self, batch: Batch) -> Logits:

@@ -115,7 +115,7 @@ def prevalence(confusion: Floats, today: Floats, strength: float, history: Float
 
 @dataclass(frozen=True)
 class Correction:
-    """What the correction found: conversion rates of the historical and of today's first hours."""
+    """Result of the correction: conversion rates of the historical and of today's first hours."""
 
     history: float
     today: float
@@ -240,7 +240,7 @@ def fine_tune(model: M, batches: Iterable[Batch], rates: Rates, ratio: float) ->
 
 
 class Deployment(Generic[M]):
-    """What is served: the production model, or for a day the copy that was fine-tuned for it.
+    """The served model: the production model, or for a day the copy that was fine-tuned for it.
 
     Args:
         tolerance: a copy that predicts more than this factor above or below the rate that the correction expects of

@@ -50,7 +50,7 @@ class ESMMCopy(ESMM):
 
     @property
     def block(self) -> TransBlock:
-        """What moves the conversion."""
+        """The weights that move the conversion."""
         assert isinstance(self.conversion, Blocked)
         return self.conversion.block
 

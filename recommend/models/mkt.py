@@ -90,7 +90,7 @@ class Gate(nn.Module):
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What stage 1 hands to stage 2, all (rows, width): user, histories, shared fields, and ``g_com``."""
+    """Tensors that stage 1 hands to stage 2, all (rows, width): user, histories, shared fields, and ``g_com``."""
 
     user: Tensor
     past: Tensor
@@ -178,7 +178,7 @@ class MEM(MultiEntity):
         return super().loss(logits, batch) + WEIGHT * logits.get("polarity", torch.zeros(()))
 
     def knowledge(self, batch: Batch) -> Knowledge:
-        """Of rows that are all of the target entity; nothing of the other entities is read."""
+        """Knowledge of rows that are all of the target entity; nothing of the other entities is read."""
         x = self.inputs(batch)
         body = self.body(x)
         everything = torch.arange(body.shape[0], device=body.device)

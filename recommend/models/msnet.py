@@ -58,7 +58,7 @@ class Warm(nn.Module):
 
 @dataclass(frozen=True)
 class State:
-    """What a batch is turned into before the top network.
+    """A batch as the top network reads it.
 
     Attributes:
         x: the inputs, with the warmed embedding where the candidate is limited.

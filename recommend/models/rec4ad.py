@@ -62,7 +62,7 @@ class Parts:
 
 
 class Branch(nn.Module):
-    """What is a system's own: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
+    """A system's branch: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
 
     def __init__(self, inputs: int, width: int, act: str, specific: bool) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class Rec4Ad(DIN):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the branches read, (rows, E + own), and z_inv (rows, width), which never sees the own columns."""
+        """Inputs of the branches, (rows, E + signals), and z_inv (rows, width), which never sees the signals."""
         h = self.encoder(self.body(self.inputs(batch)))
         signals = [label(batch, name).float()[:, None] for name in self.parts.signals]
         return torch.cat([h, *signals], 1), self.shared(h)

@@ -1,4 +1,4 @@
-"""What a training run was asked, as it is kept in its folder."""
+"""The request of a training run, as its folder holds it."""
 
 from __future__ import annotations
 

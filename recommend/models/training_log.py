@@ -1,4 +1,4 @@
-"""What a model is given that reads more of a log than its impressions in their order."""
+"""Access to a log for models that read more of it than its impressions in their order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Train = Callable[..., object]  # ``training.trainer.train``, which knows the mod
 
 
 class Stream(Protocol):
-    """What is trained on: a dataclass with a ``start``, such as ``ParquetStream`` and ``MemoryStream``."""
+    """Rows to train on: a dataclass with a ``start``, such as ``ParquetStream`` and ``MemoryStream``."""
 
     @property
     def start(self) -> Position: ...
@@ -29,7 +29,7 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """What a model makes its stream of (``Ranker.stream``).
+    """The log of a run, of which a model makes its stream (``Ranker.stream``).
 
     Attributes:
         features: of the run.
@@ -56,7 +56,7 @@ class TrainingLog:
         return {**input_, **{n: encoded[n] for n in self.features.labels}, **{n: rows[n] for n in more}}
 
     def input(self, rows: Batch) -> dict[str, Column]:
-        """What the model reads of raw columns, and nothing else."""
+        """The columns that the model reads, encoded from raw ones."""
         encoded = self.encode(rows)
         return {f.column: encoded[f.column] for f in self.features.features}
 

@@ -1,4 +1,4 @@
-"""What a pre-ranker cannot order (COPR, 2306.03516): its first ones by expected revenue are not those of the ranker."""
+"""Candidates in a pre-ranker's order (COPR, 2306.03516): its first ones by revenue are not those of the ranker."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def measure(log: Log) -> Estimate:
 
 
 def spread(sums: Floats) -> float:
-    """Of (categories, 4): orders and clicks on promotion days, and on others."""
+    """Spread over (categories, 4) sums: orders and clicks on promotion days, and on others."""
     y1, n1, y0, n0 = sums[(sums[:, 0] >= LEAST) & (sums[:, 2] >= LEAST)].T
     if len(y1) < 3:
         return float("nan")

@@ -25,7 +25,7 @@ class Missing(DataError):
 
 
 class Absent(Missing):
-    """What the log lacks is the phenomenon itself: were it there, the log would hold it."""
+    """The log lacks the phenomenon itself: were it there, the log would hold it."""
 
 
 class Log:

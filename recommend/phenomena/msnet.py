@@ -31,7 +31,7 @@ def measure(log: Log) -> Estimate:
 
 
 def rarer(sums: Floats) -> float:
-    """Of (counts, 2) limited and other clicks by how often the thing was shown, ascending."""
+    """Share of (counts, 2) sums: limited and other clicks by how often the thing was shown, ascending."""
     limited, other = sums.T
     above = other.sum() - np.cumsum(other) + other / 2
     return float((limited * above).sum() / (limited.sum() * other.sum()))

@@ -81,7 +81,7 @@ class Finding:
 
     @property
     def rough(self) -> bool:
-        """Whether the interval rests on few groups."""
+        """True where the interval rests on few groups."""
         return self.estimate is not None and self.estimate.groups < FEW
 
     def sentence(self) -> str:

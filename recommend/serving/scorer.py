@@ -59,8 +59,8 @@ class Scorer:
         return {name: value.float().numpy() for name, value in answers.items()}
 
     def scores(self, first: int, last: int) -> Iterator[pa.Table]:
-        """Scores of the log's rows of some days, in their order: the columns ``KEPT``, ids as they stood in the log's
-        files, and ``p_TASK``.
+        """Scores of the log's rows of some days, in their order: the columns ``ID_COLUMNS``, ids as they stood in the
+        log's files, and ``p_TASK``.
 
         Raises:
             DataError: there are no such rows.

@@ -126,7 +126,7 @@ class WorldConfig:
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """What moves a phenomenon: ``off`` turns it off; ``doses`` are five strengths, the default among them."""
+    """The knob of a phenomenon: ``off`` turns it off; ``doses`` are five strengths, the default among them."""
 
     name: str
     off: float

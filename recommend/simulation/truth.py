@@ -130,7 +130,7 @@ def _refund_part(users: Users, items: Items, category: Floats, user: Ints, item:
 
 
 def offset_for(part: Floats, rate: float) -> float:
-    """What to add to log-odds so that their mean probability is the rate."""
+    """The number to add to log-odds so that their mean probability is the rate."""
     low, high = -20.0, 20.0
     for _ in range(50):
         middle = (low + high) / 2

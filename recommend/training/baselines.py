@@ -1,4 +1,4 @@
-"""What a trained model has to beat: a count of the history, popularity, boosted trees on the same columns."""
+"""Baselines that a trained model has to beat: a count of the history, popularity, boosted trees on the same columns."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def _holm(estimates: dict[str, dict[str, Estimated]]) -> dict[str, dict[str, flo
 
 
 def _p(e: Estimated) -> float:
-    """Of a difference that is none, by the t-distribution of its interval; 1 where there is no interval."""
+    """The p-value of no difference, by the t-distribution of its interval; 1 where there is no interval."""
     value, low, high, groups = e["value"], e["low"], e["high"], e["groups"]
     if value is None or low is None or high is None or groups is None:
         return 1.0
@@ -275,7 +275,7 @@ def rows(results: dict[str, Any]) -> list[str]:
 
 
 def _beaten(results: dict[str, Any]) -> list[str]:
-    """What is said of each model that is not above a baseline, and of how far models come to the oracle."""
+    """Lines on each model that is not above a baseline, and on the models' way to the oracle."""
     lines = []
     for name, measures in results["models"].items():
         for other in (COUNT, POPULAR, TREES):

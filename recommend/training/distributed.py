@@ -22,7 +22,7 @@ class Group:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files."""
+        """True for the process that writes the files."""
         return self.rank == 0
 
     def counts(self, rows: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a trained extractor knows, computed once for every key and published as a new version (KEEP)."""
+"""The knowledge of a trained extractor, computed once for every key and published as a new version (KEEP)."""
 
 from __future__ import annotations
 

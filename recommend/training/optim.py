@@ -59,7 +59,7 @@ def set_rates(steps: list[torch.optim.Optimizer], config: TrainConfig, done: flo
 
 
 def kinds(model: nn.Module, config: TrainConfig) -> str:
-    """What a result must say about its optimisers."""
+    """The names of a model's optimisers, which a result states."""
     sparse = sparse_parameters(model)
     dense = "SGD" if config.optimizer == "sgd" else f"fused Adam{'W' if config.weight_decay else ''}"
     return f"{dense}; SparseAdam (lazy) on {len(sparse)} tables" if sparse else dense

@@ -94,7 +94,7 @@ def plan(
 
 
 def declared_features(log: Path) -> FeatureMap | None:
-    """What an imported log declares that models read; None for a log of the marketplace's own tables."""
+    """The features that an imported log declares; None for a log of the marketplace's own tables."""
     path = Path(log) / FEATURES
     return FeatureMap.read(path) if path.exists() else None
 
@@ -113,7 +113,7 @@ def _one_code_each(log: Path, declared: FeatureMap) -> None:
 
 
 def labels_of(log: Path, model: str) -> tuple[str, ...]:
-    """What a model predicts of a log unless something else is asked: what it is made for, else the log's own label."""
+    """The labels that a model predicts of a log by default: those of its design, else the log's single label."""
     usual, declared = model_class(model).usual, declared_features(log)
     return declared.labels if declared is not None and usual == Ranker.usual else usual
 
@@ -218,7 +218,7 @@ def _rates(log: Path, run: RunConfig) -> dict[str, float]:
 
 
 def features_of(run: RunConfig) -> FeatureMap:
-    """What the run's model and its loss read of the log."""
+    """The columns that the run's model and its loss read of the log."""
     usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
     extra = (*run.extra, *(f"{name}_day" for name in run.delayed))
     update: dict[str, object] = {"labels": run.labels, "extra": extra}
@@ -231,7 +231,7 @@ def features_of(run: RunConfig) -> FeatureMap:
 
 
 def _encode(log: Path, encoders: Encoders, join: Encode | None) -> Encode:
-    """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
+    """Raw columns of a log to what a model reads; ``join`` adds those that its form makes."""
     contents, counts = Contents.read(log, encoders.features), Counts.read(log, encoders.features)
     return lambda batch: encoders(counts(contents(batch if join is None else join(batch))))
 
@@ -254,7 +254,7 @@ def with_observed_labels(encode: Encode, run: RunConfig) -> Encode:
 def _watch(
     model: Ranker, run: RunConfig, log: Path, encode: Encode, rows: int, out: Path, say: Callable[[str], None] | None
 ) -> Watch | None:
-    """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
+    """The watch over the days that are reserved for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
     days = run.watch_days
@@ -279,7 +279,7 @@ def asked(model: Ranker, log: Path, days: tuple[int, int], columns: Iterable[str
 
 
 def read_run(folder: Path) -> RunConfig:
-    """What a folder's run was asked."""
+    """The request of a folder's run."""
     try:
         stored = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
         kind = model_class(stored["model"]["name"]).Config

@@ -34,7 +34,7 @@ class TrainingError(RecommendError, RuntimeError):
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. ``loss`` is the mean over the rows of this call."""
+    """Result of a run. ``loss`` is the mean over the rows of this call."""
 
     steps: int
     rows: int

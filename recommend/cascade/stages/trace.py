@@ -138,7 +138,7 @@ def _ranks(score: np.ndarray) -> np.ndarray:
 
 
 def _models(page: PageState) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What scored, by role, and the roles in which a simpler way had to do."""
+    """The scoring models by role, and the roles in which a simpler way had to do."""
     pre, click, order, ads = page.pre, page.click, page.order, page.ads
     used = {
         "pre_ranking": (pre.by, pre.degraded) if pre else ("-", True),

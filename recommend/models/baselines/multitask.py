@@ -30,7 +30,7 @@ class MMoE(DIN):
 
     @property
     def tasks(self) -> int:
-        """How many towers there are."""
+        """The number of towers."""
         return len(self.features.labels)
 
     def _experts(self, widths: tuple[int, ...]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What ECAD is compared with: other ways to learn effective conversion while labels are still to come.
+"""Baselines of ECAD: other ways to learn effective conversion while labels are still to come.
 
 All have DIN's body, the same bottom and one tower a head (``ecad.Towers``); they differ in which clicks they see when
 (``samples``) and in their loss. Those made for one delay are applied stage by stage: clicks wait for their order,
@@ -61,7 +61,7 @@ class Delayed(Towers):
         self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
 
     def samples(self, observed: ObservedClicks, since: int) -> Samples:
-        """What became worth a look after ``since``."""
+        """Units that became due after ``since``."""
         raise NotImplementedError
 
 
@@ -171,7 +171,7 @@ Observation = tuple[Tensor, Tensor]  # units (mask) and their labels (all units)
 
 
 class Staged(Delayed):
-    """p_v from clicks, p_r from orders, each from the labels that ``seen`` gives."""
+    """p_v from clicks, p_r from orders, each from the labels that ``observations`` gives."""
 
     def observations(self, stage: Stage) -> list[Observation]:
         """Which units enter the stream now, and with which label."""

@@ -158,7 +158,7 @@ def _world(
 
 
 def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]) -> Results:
-    """What the file holds, or a new one."""
+    """The file's results, or new ones."""
     head = {"study": study.name, "paper": study.paper, "title": study.title, "claim": study.claim, "sizes": sizes,
             "world_version": WORLD_VERSION, "knob": study.knob.name, **more}  # fmt: skip
     head = json.loads(json.dumps(head))
@@ -174,7 +174,7 @@ def _opened(study: Study, out: Path, sizes: dict[str, Any], more: dict[str, Any]
 
 
 def read_file(file: Path) -> Results | None:
-    """What it holds; None where there is none.
+    """The content of a file; None where there is none.
 
     Raises:
         DataError: it cannot be read.
@@ -216,7 +216,7 @@ def _plain(value: Any) -> Any:
 
 
 def machine() -> str:
-    """What the figures were taken on."""
+    """The machine of the figures."""
     import torch
 
     return f"{platform.machine()}, one thread, Python {platform.python_version()}, torch {torch.__version__}"

@@ -38,7 +38,7 @@ class Market:
 
     Attributes:
         train, test: encoded columns of the features, of labels and extra, in the order of time.
-        known, raw: raw columns (``KEPT``) of both.
+        learned, raw: raw columns (``RAW_COLUMNS``) of both.
         truth: (rows,) columns of the truth of the test rows.
     """
 
@@ -80,7 +80,7 @@ class Market:
         return _rate(item, click, asked, of_category)
 
     def share(self, p: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
-        """How far predictions come from popularity (0) to the oracle (1), by expected AUC."""
+        """The share of the way from popularity (0) to the oracle (1), by expected AUC."""
         true, best = self.truth["p_click"][rows], self.truth["p_click_without_page"][rows]
         floor, ceiling = (expected_auc(true, x) for x in (self.popularity()[rows], best))
         return share_of_way(expected_auc(true, p[rows]), floor, ceiling)
@@ -100,7 +100,7 @@ def open_market(
     """Read a world's impressions.
 
     Args:
-        where, learn: of raw columns (``KEPT``) the rows that are kept at all, and of those the ones that train.
+        where, learn: of raw columns (``RAW_COLUMNS``) the rows that are kept at all, and of those the ones that train.
         change: raw columns of a day to others, for controls.
         channels: whose clicks the histories hold; None: all.
         encoders: of another market; None: fitted on the training rows.

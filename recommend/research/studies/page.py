@@ -63,7 +63,7 @@ def _again(study: Study, c: Results) -> str:
 
 
 def _rest(study: Study, results: Results) -> list[str]:
-    """How the arms were tuned, what the study does not say, what it cost, and the command."""
+    """Tuning of the arms, limits, cost, and the command."""
     c = results["conclusion"]
     ratio = cost(study, c["cpu_s"])
     times = f"`{study.primary.arm}` takes {ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
@@ -78,7 +78,7 @@ def _rest(study: Study, results: Results) -> list[str]:
 
 
 def _commands(study: Study, results: Results) -> str:
-    """What runs it; doses that have more seeds than others by a command of their own."""
+    """The commands that run it; doses that have more seeds than others by a command of their own."""
     doses: dict[tuple[int, ...], list[float]] = {}
     for p in results["conclusion"]["curve"]:
         doses.setdefault(tuple(p["seeds"]), []).append(p["dose"])
@@ -97,7 +97,7 @@ def cost(study: Study, cpu: Results) -> float | None:
 
 
 def _tuning(study: Study, results: Results) -> str:
-    """What each arm was tuned over and which settings it got, arms of equal settings together."""
+    """The grid and the chosen settings of each arm, arms of equal settings together."""
     chosen = _alike({arm: tuple(settings) for arm, settings in results["settings"].items()})
     if not results["tuned"]:
         return f"Nothing was tuned: {chosen}."

@@ -1,4 +1,4 @@
-"""What paired seeds say: t-intervals, equivalence, Holm's correction, power, and the shape of a curve."""
+"""Statistics of paired seeds: t-intervals, equivalence, Holm's correction, power, and the shape of a curve."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def t_interval(differences: Sequence[float]) -> tuple[float, float, float]:
 def p_value(
     differences: Sequence[float], of: float = 0.0, side: Literal["two-sided", "less", "greater"] = "two-sided"
 ) -> float:
-    """Of Student's t-test that the mean is ``of``; 1 for fewer than two, certain where all are equal."""
+    """The p-value of Student's t-test that the mean is ``of``; 1 for fewer than two, certain where all are equal."""
     d = np.asarray(differences, dtype=np.float64)
     if len(d) < 2:
         return 1.0
@@ -58,7 +58,7 @@ def detectable(sd: float, seeds: int) -> float:
 
 
 def seeds_needed(sd: float, effect: float, most: int = 256) -> int:
-    """How many seeds detect an effect; ``most`` when even they do not."""
+    """Number of seeds that detect an effect; ``most`` when even they do not."""
     return next((n for n in range(2, most) if detectable(sd, n) <= effect), most)
 
 

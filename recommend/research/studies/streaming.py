@@ -1,8 +1,8 @@
 """Training day by day while labels ripen: at each midnight a model learns from what is known then, and is asked for the
 clicks of the day that begins.
 
-A model is a ``Ranker`` that also says, from what is known, what it wants to train on (``samples``). It never gets the
-log itself; ``ClickLog.known`` hides what has not happened yet.
+A model is a ``Ranker`` that also chooses, of the observed clicks, what to train on (``samples``). It never gets the
+log itself; ``ClickLog.observed`` hides what has not happened yet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ASKED_ROWS = 4_096
 
 @dataclass(frozen=True)
 class Asked:
-    """What was predicted: (rows,) probabilities by name of the clicks ``rows``, each before its own day."""
+    """Predictions: (rows,) probabilities by name of the clicks ``rows``, each before its own day."""
 
     rows: np.ndarray
     probabilities: dict[str, np.ndarray]

@@ -1,4 +1,4 @@
-"""What a study declares: arms, one primary claim, a control that can fail; the engine does the rest."""
+"""The declaration of a study: arms, one primary claim, a control that can fail; the engine does the rest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Claim:
     lower: bool = False
 
     def gain(self, arms: Mapping[str, Measures]) -> float:
-        """Of one seed; above 0 is better."""
+        """The gain of one seed; above 0 is better."""
         difference = arms[self.arm][self.measure] - arms[self.baseline][self.measure]
         return -difference if self.lower else difference
 
@@ -54,7 +54,7 @@ class Setting:
     settings: Mapping[str, Settings]
 
     def configs(self, arm: str, *changes: str) -> tuple[ModelConfig, TrainConfig]:
-        """Of an arm: what all have, the arm's own, and what was tuned for it."""
+        """Configs of an arm: the settings of all, the arm's changes, and what was tuned for it."""
         names = [setting for setting in changes if setting.startswith("name=")]
         model, train = sort_changes([*(s for s in changes if s not in names), *self.settings.get(arm, ())])
         return changed(MODEL, [*names, *model]), TRAIN.changed([*train, f"seed={self.seed}"])
@@ -117,7 +117,7 @@ class Study:
         return tuple(a for a in self.arms if a in needed or a not in self.trained)
 
     def tried(self, arm: str) -> tuple[Settings, ...]:
-        """What a pilot tries for a trained arm; the first is used without one."""
+        """Settings that a pilot tries for a trained arm; the first is used without one."""
         return self.grids.get(arm, self.grid)
 
     @property

@@ -129,7 +129,7 @@ def _runs(study: Study, results: Mapping[str, Any]) -> dict[float, dict[int, Arm
 
 
 def _claim(claim: Claim, runs: Mapping[int, Arms]) -> dict[str, Any]:
-    """Of the seeds that have both arms: ablations may have run on fewer."""
+    """A claim over the seeds that have both arms: ablations may have run on fewer."""
     gains = _gains(claim, runs)
     mean, low, high = t_interval(gains)
     names = {"name": claim.name, "arm": claim.arm, "baseline": claim.baseline, "measure": claim.measure}

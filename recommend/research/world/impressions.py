@@ -221,7 +221,7 @@ class Impressions:
         }
 
     def _orders(self, day: int, rows: Rows, truth: Rows, u: Floats) -> None:
-        """Who wishes first gets the piece; a thing with one piece leaves on the day after its sale."""
+        """Orders: the first wish gets the piece; a thing with one piece leaves on the day after its sale."""
         t, rng, n = self.truth, self._rng["orders"], len(u)
         delay, back = t.order_delay(uniform(rng, n)), uniform(rng, n)
         rows["order_ms"] = rows["click_ms"] + delay

@@ -26,7 +26,7 @@ class Pool:
 
     @staticmethod
     def of(ids: Ints, category: Ints, weight: Floats | None, categories: int) -> Pool:
-        """Of living things; without weights all are alike."""
+        """A pool of living items; without weights all are alike."""
         order = np.argsort(category[ids], kind="stable")
         ids = ids[order].astype(np.int32)
         w = np.ones(len(ids)) if weight is None else weight[ids].astype(np.float64)
@@ -45,7 +45,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What is on sale on a day."""
+    """The stock that is on sale on a day."""
 
     long: Pool
     short: Pool
@@ -88,7 +88,7 @@ def session_picks(truth: Truth, rng: np.random.Generator, user: Ints) -> Ints:
 def organic(
     truth: Truth, rng: np.random.Generator, market: Market, user: Ints, picks: Ints, count: int, k: int
 ) -> tuple[Ints, Mask]:
-    """(pages, k) things and which of them are no repetition: the best of ``found`` by a partial taste, with noise."""
+    """(pages, k) things and which of them are no repetition: the best of ``count`` by a partial taste, with noise."""
     n_long = round(count * truth.config.long_share)
     pick = np.resize(np.arange(picks.shape[1]), count)
     long = market.long.draw(rng, picks[:, pick[:n_long]], 0.0 if picks.shape[1] == 1 else ANYWHERE)

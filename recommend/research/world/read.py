@@ -26,7 +26,7 @@ _SPAN = np.int64(1) << 40  # more milliseconds than any world has
 def world_map(
     labels: tuple[str, ...] = ("click",), history: int = 20, ids: bool = True, post: bool = False, cross: bool = False
 ) -> FeatureMap:
-    """What the base models read of a world: all of it known at the request.
+    """The inputs of base models in a world: all of it known at the request.
 
     Args:
         ids: with the things' own ids, in target and history.

@@ -126,7 +126,7 @@ def prepare(root: Path, setting: Setting) -> Days:
 
 
 def served(name: str, days: Days, today: int, first: int, setting: Setting) -> np.ndarray:
-    """What is predicted for a day's clicks after the first hours."""
+    """Predictions of a day's clicks after the first hours."""
     now, late = (days.day == today) & days.early, (days.day == today) & ~days.early
     base = days.production(name, first, setting)
     if name in ("production", "calendar", "production_ordinary"):

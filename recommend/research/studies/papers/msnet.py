@@ -60,7 +60,7 @@ def prepare(root: Path, setting: Setting) -> Worlds:
 
 @torch.no_grad()
 def attended(model: Ranker, rows: Batch) -> Measures:
-    """Of rows with clicks of both kinds: the limited ones' share (``limited_clicks``), and that of DIN's attention."""
+    """Shares of the limited clicks (``limited_clicks``) and of DIN's attention to them, of rows with both kinds."""
     assert isinstance(model, DIN)
     ((group, attention),) = model.attention.items()
     assert isinstance(attention, TargetAttention)
