@@ -220,7 +220,7 @@ def _times(log: Path, table: str, moment: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _encoded(clicks: Clicks, base: Loaded, which: np.ndarray) -> dict[str, Column]:
-    """Model input of some clicks. A promotion that the model has not seen is none, as when it serves (``as_known``)."""
+    """Model input of some clicks. A promotion outside of the vocabulary is none, as in serving (``in_vocabulary``)."""
     raw = select_batch(clicks.columns, torch.from_numpy(np.flatnonzero(which)))
     vocabulary = base.encoders.vocabularies.get("promotion")
     if vocabulary is not None:

@@ -91,16 +91,19 @@ class _Table:
 def _popularity(train_table: _Table, new: _Table) -> Floats:
     """(rows,) click rates: the item's, drawn to its category's, drawn to the mean."""
     mean = train_table.y.mean()
-    by_category = _rates(train_table.category, train_table.y, new.category, np.full(len(new.y), mean))
-    return _rates(train_table.item, train_table.y, new.item, by_category)
+    by_category = smoothed_rates(train_table.category, train_table.y, new.category, np.full(len(new.y), mean))
+    return smoothed_rates(train_table.item, train_table.y, new.item, by_category)
 
 
-def _rates(keys: NDArray[np.int64], y: NDArray[np.bool_], asked_of: NDArray[np.int64], mean: Floats) -> Floats:
+def smoothed_rates(
+    keys: NDArray[np.int64], y: NDArray[np.bool_], asked_of: NDArray[np.int64], mean: Floats, prior: float = PRIOR
+) -> Floats:
+    """(asked,) rates of keys, each drawn to its mean as if that had been seen in ``prior`` rows."""
     values, place = np.unique(keys, return_inverse=True)
     rows, ones = np.bincount(place), np.bincount(place, weights=y)
     at = np.searchsorted(values, asked_of).clip(max=len(values) - 1)
     there = values[at] == asked_of
-    rates_of: Floats = (ones[at] * there + PRIOR * mean) / (rows[at] * there + PRIOR)
+    rates_of: Floats = (ones[at] * there + prior * mean) / (rows[at] * there + prior)
     return rates_of
 
 

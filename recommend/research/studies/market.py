@@ -22,6 +22,7 @@ from recommend.models.base import Ranker
 from recommend.models.registry import build_model
 from recommend.models.training_log import Stream
 from recommend.research.world.read import Histories, WorldStream, world_map
+from recommend.training.baselines import smoothed_rates
 from recommend.training.trainer import train
 
 RAW_COLUMNS = (
@@ -59,11 +60,18 @@ class Market:
             train(model, stream or MemoryStream(self.train, config.batch_rows), config)
         return model
 
-    def build(self, kind: Callable[..., Ranker], config: ModelConfig, seed: int, **more: object) -> Ranker:
+    def build(
+        self,
+        kind: Callable[..., Ranker],
+        config: ModelConfig,
+        seed: int,
+        features: FeatureMap | None = None,
+        **more: object,
+    ) -> Ranker:
         """A fresh model of a class; equal seeds give equal weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return kind(self.features, self.encoders.sizes(), config, **more)
+            return kind(features or self.features, self.encoders.sizes(), config, **more)
 
     def ask(self, model: Ranker, rows: Batch | None = None) -> np.ndarray:
         """(rows,) probabilities of the first label, of the test rows unless others are given."""
@@ -76,8 +84,8 @@ class Market:
         item, asked = (np.where(r["item_id"] >= 0, r["item_id"], -2 - r["post_id"]) for r in (self.learned, self.raw))
         overall = np.full(len(asked), float(self.learned["click"].mean()))
         click = self.learned["click"]
-        of_category = _rate(self.learned["category"], click, self.raw["category"], overall)
-        return _rate(item, click, asked, of_category)
+        of_category = smoothed_rates(self.learned["category"], click, self.raw["category"], overall, PRIOR)
+        return smoothed_rates(item, click, asked, of_category, PRIOR)
 
     def share(self, p: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
         """The share of the way from popularity (0) to the oracle (1), by expected AUC."""
@@ -161,11 +169,3 @@ def coin(rows: dict[str, Column]) -> dict[str, Column]:
     assert isinstance(item, torch.Tensor)
     assert isinstance(past, Ragged)
     return {**rows, "single": flag(item) & (item >= 0), "history_single": past.with_values(flag(past.values).long())}
-
-
-def _rate(learned: np.ndarray, click: np.ndarray, sought: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    keys, place = np.unique(learned, return_inverse=True)
-    rows, clicked = np.bincount(place), np.bincount(place, weights=click)
-    at = np.searchsorted(keys, sought).clip(max=len(keys) - 1)
-    there = keys[at] == sought
-    return (np.where(there, clicked[at], 0) + PRIOR * prior) / (np.where(there, rows[at], 0) + PRIOR)

@@ -27,7 +27,7 @@ from tests.app.feed.test_feed_log import visit
 from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.fakes import jpeg
-from tests.recommend.research.studies.made import made
+from tests.recommend.research.studies.planted import planted_results
 
 pytestmark = pytest.mark.stores
 
@@ -198,7 +198,7 @@ def test_a_study_shows_its_curve_as_soon_as_it_is_done(used, tmp_path, monkeypat
     assert curves() == {}
     assert "<figure" not in client.get("/ops/studies").text
     (tmp_path / "keep.json").write_text(json.dumps({"done": {}}))  # while it runs
-    gains = made("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
+    gains = planted_results("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
     assert set(curves()) == {"ecad"}
     page = client.get("/ops/studies").text
     said = f"Gain from {gains[0]['gain']:+.2f} to {gains[-1]['gain']:+.2f} by dose"

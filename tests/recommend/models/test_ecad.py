@@ -181,12 +181,12 @@ def test_the_duplicates_that_streams_hold() -> None:
         delayed.DEFER: [(1, 0), (2, 1)],
         delayed.Settled: [(4, 1)],
     }
-    for kind, seen in expected.items():
-        found = []
+    for kind, labels in expected.items():
+        streamed = []
         for day, samples in enumerate(days_of(model_of(kind), log, 9), 1):
             first = samples.columns["stage"] == 0
-            found += [(day, int(y)) for y in samples.columns["seen"][first]]
-        assert found == seen, kind
+            streamed += [(day, int(y)) for y in samples.columns["seen"][first]]
+        assert streamed == labels, kind
     never = ClickLog(log.columns, log.click_ms, torch.tensor([NEVER]), torch.tensor([NEVER]))
     twice = [int(s.columns["seen"].sum() == 0) * len(s.index) for s in days_of(model_of(delayed.DEFER), never, 9)]
     assert sum(twice) == 2  # after the wait and when it is settled
@@ -233,10 +233,10 @@ def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() ->
         times.index_add_(1, samples.index, masks.long())
     assert bool((times == 1).all())
     bought, back = settled(LOG, np.arange(len(aged)), 3, 3)
-    kept = torch.from_numpy(bought & ~back)
-    wrong = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
+    completed = torch.from_numpy(bought & ~back)
+    wrong = [(s.columns["seen"] != completed[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
     assert int(sum(wrong)) > 50
-    right = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
+    right = [(s.columns["seen"] != completed[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
     assert int(sum(right)) == 0
 
 
@@ -265,10 +265,10 @@ def rates() -> dict[str, float]:
 def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
     """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
     model = model_of(kind, **(WINDOWS if kind is ECAD else AFTER_ORDER if kind is delayed.OrdersAlone else {}))
-    found = best_constant(model, STREAM)
+    rates_learned = best_constant(model, STREAM)
     for name in ("order", "rfr", "ecvr"):
-        if name in found:
-            assert found[name] == pytest.approx(rates[name], abs=0.015), name
+        if name in rates_learned:
+            assert rates_learned[name] == pytest.approx(rates[name], abs=0.015), name
 
 
 def trained(kind: type, log: ClickLog, days: int = 8, foresight: bool = False, **options: object) -> torch.nn.Module:

@@ -77,7 +77,7 @@ def put(root: Path, table: str, columns: dict[str, np.ndarray]) -> None:
     pq.write_table(pa.table({n: list(v) if v.ndim > 1 else v for n, v in columns.items()}), path)
 
 
-def made(root: Path, on: str) -> Path:
+def planted(root: Path, on: str) -> Path:
     """A log in which one phenomenon is there, or none."""
     rows, rng = impressions(on), np.random.default_rng(2)
     put(root, "impression", rows)
@@ -97,7 +97,7 @@ def made(root: Path, on: str) -> Path:
 
 @cache
 def measured(folder: Path, on: str) -> dict[str, Finding]:
-    return {f.phenomenon.name: f for f in findings(made(folder / (on or "none"), on))}
+    return {f.phenomenon.name: f for f in findings(planted(folder / (on or "none"), on))}
 
 
 @pytest.fixture(scope="module")
@@ -120,22 +120,22 @@ def test_a_knob_moves_its_own_number_and_no_other(folder, on):
 
 
 def test_where_nothing_is_on_nothing_can_pay(folder):
-    found = measured(folder, "")
-    assert {n: f.verdict for n, f in found.items() if f.verdict == "can pay"} == {}
+    measured_of = measured(folder, "")
+    assert {n: f.verdict for n, f in measured_of.items() if f.verdict == "can pay"} == {}
     for name in ("mkt", "keep", "clid", "hdr", "rec4ad"):
-        p, e = found[name].phenomenon, found[name].estimate
-        assert e.low <= p.off, found[name]  # a spread below what chance makes comes out below 0
-        assert e.high >= p.off or name in ("hdr", "rec4ad"), found[name]
+        p, e = measured_of[name].phenomenon, measured_of[name].estimate
+        assert e.low <= p.off, measured_of[name]  # a spread below what chance makes comes out below 0
+        assert e.high >= p.off or name in ("hdr", "rec4ad"), measured_of[name]
 
 
 def test_what_a_log_lacks_is_said(tmp_path):
     put(tmp_path, "impression", {n: impressions("")[n] for n in ("user_id", "item_id", "click", "day")})
-    found = {f.phenomenon.name: f for f in findings(tmp_path)}
-    assert [n for n, f in found.items() if f.estimate] == ["one_epoch"]
-    assert found["ecad"].sentence() == "cannot be told from this log: no table of orders."
-    assert found["msnet"].sentence() == "cannot be told from this log: no column 'single'."
-    assert "has little to do" in found["one_epoch"].sentence()
-    assert json.loads(json.dumps([as_json(f) for f in found.values()]))[5]["verdict"] == "cannot be told"
+    measured_of = {f.phenomenon.name: f for f in findings(tmp_path)}
+    assert [n for n, f in measured_of.items() if f.estimate] == ["one_epoch"]
+    assert measured_of["ecad"].sentence() == "cannot be told from this log: no table of orders."
+    assert measured_of["msnet"].sentence() == "cannot be told from this log: no column 'single'."
+    assert "has little to do" in measured_of["one_epoch"].sentence()
+    assert json.loads(json.dumps([as_json(f) for f in measured_of.values()]))[5]["verdict"] == "cannot be told"
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says(tmp_path):
@@ -158,13 +158,13 @@ def test_few_users_make_wide_intervals_and_are_said(tmp_path):
     rng = np.random.default_rng(0)
     data = {"user_id": np.repeat([11, 12, 13], 50), "item_id": rng.integers(0, 20, 150), "day": np.zeros(150, int)}
     put(tmp_path, "impression", {**data, "click": np.ones(150, bool)})
-    found = {f.phenomenon.name: f for f in findings(tmp_path)}["one_epoch"]
+    measured_of = {f.phenomenon.name: f for f in findings(tmp_path)}["one_epoch"]
     many = np.bincount(data["item_id"], minlength=20)[data["item_id"]] < 10
     without = np.array([many[data["user_id"] != u].mean() for u in (11, 12, 13)])
     error = np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum())
-    assert found.estimate.high - found.estimate.value == pytest.approx(4.3027 * error, rel=1e-3)
-    assert found.estimate.groups == 3
-    assert "of 3 groups only, so that the interval is rough" in found.sentence()
+    assert measured_of.estimate.high - measured_of.estimate.value == pytest.approx(4.3027 * error, rel=1e-3)
+    assert measured_of.estimate.groups == 3
+    assert "of 3 groups only, so that the interval is rough" in measured_of.sentence()
     put(tmp_path / "one", "impression", {**{n: v[:50] for n, v in data.items()}, "click": np.ones(50, bool)})
     assert {f.phenomenon.name: f for f in findings(tmp_path / "one")}["one_epoch"].missing == "one user only"
 
@@ -176,6 +176,6 @@ def test_few_orders_of_which_none_came_back_leave_it_open(tmp_path):
         put(root, "impression", {"user_id": users, "item_id": users, "day": users * 0, "click": users >= 0})
         put(root, "order", {"user_id": users, "item_id": users, "time_ms": users})
         put(root, "refund", {"user_id": users, "delay_ms": np.full(many, -1)})
-        found = {f.phenomenon.name: f for f in findings(root)}["ecad"]
-        assert (found.estimate.value, found.verdict) == (0.0, verdict)
-        assert found.estimate.high == pytest.approx(high, rel=0.01)
+        measured_of = {f.phenomenon.name: f for f in findings(root)}["ecad"]
+        assert (measured_of.estimate.value, measured_of.verdict) == (0.0, verdict)
+        assert measured_of.estimate.high == pytest.approx(high, rel=0.01)

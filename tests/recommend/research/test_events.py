@@ -73,10 +73,10 @@ def test_the_real_taobao_log():
 )
 def test_the_real_amazon_sequences(name, events, users):
     needs(name)
-    found = read_events(name)
-    assert (len(found["item_id"]), len(np.unique(found["user_id"]))) == (events, users)
-    assert (found["day"] == 1).sum() == users, "everybody's last event is the test"
-    assert found["category"].min() >= 0
+    read = read_events(name)
+    assert (len(read["item_id"]), len(np.unique(read["user_id"]))) == (events, users)
+    assert (read["day"] == 1).sum() == users, "everybody's last event is the test"
+    assert read["category"].min() >= 0
 
 
 def test_the_real_cross_domain_log_has_the_same_users_in_both():
@@ -141,8 +141,8 @@ def test_samples_are_in_time_order_and_look_back_only():
     assert columns["list_id"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert (columns["category"] == columns["item_id"] * 10).all()
     assert (columns["history_category"].values == columns["history_item"].values * 10).all()
-    shown, of_list = columns["item_id"].numpy(), columns["list_id"].numpy()
-    assert (shown[~positive] != shown[positive][of_list[~positive]]).all(), "a negative is never its positive"
+    items, of_list = columns["item_id"].numpy(), columns["list_id"].numpy()
+    assert (items[~positive] != items[positive][of_list[~positive]]).all(), "a negative is never its positive"
 
 
 def test_long_histories_keep_the_newest_and_short_ones_make_no_sample():
@@ -162,8 +162,8 @@ def test_samples_agree_with_a_plain_loop():
         before = [int(item[j]) for j in sorted(before, key=lambda j: (time[j], j))][-4:]
         if targets[i] and before:
             expected.append((int(user[i]), int(item[i]), before))
-    found = zip(columns["user_id"].tolist(), columns["item_id"].tolist(), histories(columns), strict=True)
-    assert sorted(found) == sorted(expected)
+    drawn_rows = zip(columns["user_id"].tolist(), columns["item_id"].tolist(), histories(columns), strict=True)
+    assert sorted(drawn_rows) == sorted(expected)
     assert (np.diff(columns["time"].numpy()) >= 0).all()
 
 

@@ -12,8 +12,8 @@ N, PEOPLE, DAYS = 600, 100, 20
 
 def live(seed: int = 1, tops: tuple[int, ...] = (12, 6, 5, 8)) -> Live:
     rng = np.random.default_rng(0)
-    things = Offers(*(rng.integers(0, top, N) for top in tops), rng.normal(size=N).astype(np.float32))
-    return Live(things, PEOPLE, DAYS, seed, 0.05, 0.1, 0.2)
+    offers = Offers(*(rng.integers(0, top, N) for top in tops), rng.normal(size=N).astype(np.float32))
+    return Live(offers, PEOPLE, DAYS, seed, 0.05, 0.1, 0.2)
 
 
 def ask(

@@ -61,14 +61,8 @@ class Taught:
             rows[TEACHER] = torch.from_numpy(self.predictions[key])
         extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
         features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(setting.seed)
-            model = kind(features, self.market.encoders.sizes(), config)
+        model = self.market.build(kind, config, setting.seed, features)
         return self.market.fit(model, train, ListStream(rows, LIST, train.batch_rows))
-
-    def says(self, teacher: str, setting: Setting) -> np.ndarray:
-        """(training rows,) what an arm predicts."""
-        return self.market.ask(self.model(teacher, setting), self.market.train)
 
     def true(self) -> np.ndarray:
         """(training rows,) true click rates on the page."""
@@ -95,7 +89,7 @@ def run(name: str, taught: Taught, setting: Setting) -> Measures:
     market = taught.market
     untrained: dict[str, Callable[[], np.ndarray]] = {
         "popularity": market.popularity, "oracle": lambda: market.truth["p_click_without_page"],
-             "oracle_page": lambda: market.truth["p_click"]}  # fmt: skip
+        "oracle_page": lambda: market.truth["p_click"]}  # fmt: skip
     p = untrained[name]() if name in untrained else market.ask(taught.model(name, setting))
     true, page = market.truth["p_click"], market.raw["request_id"]
     return {

@@ -120,7 +120,7 @@ def run(name: str, sets: Sets, setting: Setting) -> Measures:
     rows, bid = select_batch(sets.rows, torch.from_numpy(judged)), sets.bid[judged]
     score, true = sets.score[judged], sets.true[judged]
     untrained = {"bids": (np.full(len(bid), true.mean()), np.log(bid)), "ranker": (score, np.log(score * bid)),
-             "oracle": (true, np.log(true * bid))}  # fmt: skip
+                 "oracle": (true, np.log(true * bid))}  # fmt: skip
     if name in untrained:
         p, value = untrained[name]
     else:

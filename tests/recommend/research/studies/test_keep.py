@@ -38,9 +38,9 @@ def test_a_day_reads_what_the_days_before_it_taught(tmp_path: Path) -> None:
 
 
 def test_midnight_comes_before_its_day() -> None:
-    seen: list[tuple[str, int]] = []
+    events: list[tuple[str, int]] = []
     day = np.array([3, 3, 3, 5, 5])
-    stream = keep.Daily({"x": torch.arange(5)}, day, lambda d: seen.append(("midnight", d)), 2)
+    stream = keep.Daily({"x": torch.arange(5)}, day, lambda d: events.append(("midnight", d)), 2)
     for batch, _ in stream.with_positions():
-        seen.extend(("row", int(v)) for v in batch["x"])
-    assert seen == [("midnight", 3), ("row", 0), ("row", 1), ("row", 2), ("midnight", 5), ("row", 3), ("row", 4)]
+        events.extend(("row", int(v)) for v in batch["x"])
+    assert events == [("midnight", 3), ("row", 0), ("row", 1), ("row", 2), ("midnight", 5), ("row", 3), ("row", 4)]

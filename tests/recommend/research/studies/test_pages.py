@@ -14,7 +14,7 @@ from recommend.research.studies import overview
 from recommend.research.studies.engine import RESULTS, read_results
 from recommend.research.studies.page import BEGIN, END, page
 from recommend.research.studies.study import STUDIES, find_study
-from tests.recommend.research.studies.made import made
+from tests.recommend.research.studies.planted import planted_results
 
 PAPERS = Path(__file__).resolve().parents[4] / "docs" / "papers"
 IMAGES = PAPERS.parent / "images" / "papers"
@@ -46,11 +46,11 @@ def test_what_stands_by_hand_explains_every_arm(name: str) -> None:
 
 
 def test_the_overview_says_what_all_results_say() -> None:
-    file, found = PAPERS / "README.md", {name: overview.stored(name) for name in STUDIES}
-    assert file.read_text(encoding="utf-8") == overview.overview(found, file), STALE
-    verdicts = ["not run" if r is None else r["conclusion"]["verdict"] for r in found.values()]
-    said = words((IMAGES / overview.PICTURE).read_text(encoding="utf-8"))
-    assert [said[said.index(method) + 1] for method in METHODS] == verdicts, STALE
+    file, studies = PAPERS / "README.md", {name: overview.stored(name) for name in STUDIES}
+    assert file.read_text(encoding="utf-8") == overview.overview(studies, file), STALE
+    verdicts = ["not run" if r is None else r["conclusion"]["verdict"] for r in studies.values()]
+    words_of = words((IMAGES / overview.PICTURE).read_text(encoding="utf-8"))
+    assert [words_of[words_of.index(method) + 1] for method in METHODS] == verdicts, STALE
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def papers(tmp_path: Path, monkeypatch) -> Path:
     """A repository's docs/papers, with results of two studies."""
     for folder in ("docs/papers", "docs/images/papers", "results"):
         (tmp_path / folder).mkdir(parents=True)
-    made("msnet", tmp_path / "results" / "msnet.json", lambda strength: 0.01 * strength)
-    made("msnet", tmp_path / "results" / "msnet.again.json", lambda strength: 0.01 * strength)
-    made("copr", tmp_path / "results" / "copr.json", lambda _: 0.0)
+    planted_results("msnet", tmp_path / "results" / "msnet.json", lambda strength: 0.01 * strength)
+    planted_results("msnet", tmp_path / "results" / "msnet.again.json", lambda strength: 0.01 * strength)
+    planted_results("copr", tmp_path / "results" / "copr.json", lambda _: 0.0)
     monkeypatch.setattr(overview, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(command, "repository", lambda: tmp_path)
     (tmp_path / "docs/papers/README.md").write_text(f"# Nine\n\n{BEGIN}\n{END}\n\nBy hand.\n")
@@ -90,8 +90,8 @@ def test_all_pages_and_pictures_are_written_and_what_is_by_hand_stays(papers: Pa
     assert (copr[2], copr[3]) == ("**not reproduced** at `cross` = 0.4", "nowhere shown")
     pictures = papers.parent / "images" / "papers"
     assert {file.name for file in pictures.iterdir()} == {"msnet.svg", "copr.svg", overview.PICTURE}
-    said = words((pictures / overview.PICTURE).read_text())
-    assert [said[said.index(method) + 1] for method in ("MSNet", "KEEP")] == ["reproduced", "not run"]
+    words_of = words((pictures / overview.PICTURE).read_text())
+    assert [words_of[words_of.index(method) + 1] for method in ("MSNet", "KEEP")] == ["reproduced", "not run"]
 
 
 def test_a_page_elsewhere_has_its_curve_beside_it(papers, tmp_path, capsys, monkeypatch) -> None:

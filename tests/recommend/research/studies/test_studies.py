@@ -68,9 +68,9 @@ def planted(effect: Effect, base: float = 0.8) -> Study:
     """A study of known truth: the method's lead is ``effect(arm, dose)``, beside small noise."""
 
     def run(name: str, prepared: None, setting: Setting) -> dict[str, float]:
-        shared, own = (np.random.default_rng([setting.seed, n]).normal() for n in (1, sum(map(ord, name))))
+        shared, noise = (np.random.default_rng([setting.seed, n]).normal() for n in (1, sum(map(ord, name))))
         level = float(setting.settings.get(name, ("bonus=0",))[0].partition("=")[2])
-        return {"m": 0.7 + 0.1 * shared + 0.0005 * own + effect(name, setting.dose) + level, "share": base}
+        return {"m": 0.7 + 0.1 * shared + 0.0005 * noise + effect(name, setting.dose) + level, "share": base}
 
     return Study(
         name="ecad", title="Planted", paper="0000.00000", claim="It is so.", prepare=lambda *_: None, run=run,
@@ -165,9 +165,9 @@ def test_an_effect_at_strong_doses_alone_is_reproduced_above_one(tmp_path: Path)
 
 def test_no_effect_is_not_reproduced_and_no_phenomenon_is_absent(tmp_path: Path, monkeypatch) -> None:
     assert run(planted(lambda *_: 0.0), tmp_path / "a.json")["conclusion"]["verdict"] == "not reproduced"
-    for found, why in (({"value": 0.01, "headroom": 0.1}, "not shown to be above"),
-                       ({"value": 0.3, "headroom": 1e-4}, "headroom")):  # fmt: skip
-        monkeypatch.setattr(engine, "phenomenon", lambda *_, found=found: found)
+    for number, why in (({"value": 0.01, "headroom": 0.1}, "not shown to be above"),
+                        ({"value": 0.3, "headroom": 1e-4}, "headroom")):  # fmt: skip
+        monkeypatch.setattr(engine, "phenomenon", lambda *_, number=number: number)
         c = run(planted(lead), tmp_path / f"{why[:4]}.json")["conclusion"]
         assert c["verdict"] == "phenomenon absent"
         assert why in c["why"]
@@ -221,18 +221,18 @@ def test_a_file_of_other_settings_and_a_wrong_dose_are_refused(tmp_path: Path) -
 def test_a_pilot_tunes_every_arm_alike_and_its_settings_are_used(tmp_path: Path, monkeypatch) -> None:
     study, folder = planted(lead), tmp_path / "results"
     monkeypatch.setattr(engine, "RESULTS", folder)
-    found = run_pilot(study, range(8_000, 8_003), folder / "ecad.pilot.json", say=lambda _: None)
-    assert found["settings"] == {arm: ["bonus=0.01"] for arm in study.trained}
-    assert len(found["done"]) == 3 * len(study.trained) * len(study.grid)
-    assert found["seeds_needed"] == 2
+    pilot_results = run_pilot(study, range(8_000, 8_003), folder / "ecad.pilot.json", say=lambda _: None)
+    assert pilot_results["settings"] == {arm: ["bonus=0.01"] for arm in study.trained}
+    assert len(pilot_results["done"]) == 3 * len(study.trained) * len(study.grid)
+    assert pilot_results["seeds_needed"] == 2
     results = run(study, tmp_path / "r.json", doses=[0.25])
     assert results["tuned"]
     assert results["settings"]["method"] == ["bonus=0.01"]
     assert not run(study, tmp_path / "s.json", doses=[0.25], rows=7)["tuned"]  # a pilot of other worlds
-    engine.write(folder / "ecad.pilot.json", {**found, "world_version": "0"})
+    engine.write(folder / "ecad.pilot.json", {**pilot_results, "world_version": "0"})
     other = run(study, tmp_path / "v.json", doses=[0.25])
     assert (other["tuned"], other["settings"]["method"]) == (False, ["bonus=0"])
-    engine.write(folder / "ecad.pilot.json", {n: v for n, v in found.items() if n != "settings"})
+    engine.write(folder / "ecad.pilot.json", {n: v for n, v in pilot_results.items() if n != "settings"})
     with pytest.raises(ConfigError, match=r"ecad\.pilot\.json is not finished; run it again or delete it"):
         run(study, tmp_path / "u.json")
 
@@ -259,13 +259,13 @@ def test_an_arm_without_the_primary_measure_is_tuned_by_its_own_claims(tmp_path:
     study = planted(lead)
 
     def run_one(name: str, prepared: None, setting: Setting) -> dict[str, float]:
-        found = dict(study.run(name, prepared, setting))
-        return {"n": -found["m"], "share": 1.0} if name == "method_random" else {**found, "n": -found["m"]}
+        measures = dict(study.run(name, prepared, setting))
+        return {"n": -measures["m"], "share": 1.0} if name == "method_random" else {**measures, "n": -measures["m"]}
 
     other = (Claim("other", "method_random", "din", "n", lower=True),)
     one = replace(study, run=run_one, secondary=other)
-    found = run_pilot(one, range(8_000, 8_002), tmp_path / "p.json", say=lambda _: None)
-    assert found["settings"]["method_random"] == ["bonus=0.01"]
+    pilot_results = run_pilot(one, range(8_000, 8_002), tmp_path / "p.json", say=lambda _: None)
+    assert pilot_results["settings"]["method_random"] == ["bonus=0.01"]
 
 
 def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) -> None:
@@ -299,10 +299,10 @@ def test_the_commands_run_a_study_and_write_its_page(tmp_path: Path, monkeypatch
     assert (c["verdict"], [p["dose"] for p in c["curve"]]) == ("reproduced", [0, 0.25])
     assert main(["recommend", "report", "ecad", "--results", out, "--page", str(where)]) == 0
     assert "![gain over the phenomenon](p.svg)" in where.read_text()
-    for wrong, said in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),
+    for wrong, message in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),
                         (["recommend", "report", "ecad"], "holds no results of a study")):  # fmt: skip
         assert main(wrong) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -318,7 +318,7 @@ def test_a_declaration_names_arms_that_it_has(name: str) -> None:
 def test_each_setting_has_a_teacher_of_its_own(monkeypatch) -> None:
     taught: list[float] = []
     market = SimpleNamespace(
-        train={clid.LIST: torch.zeros(2, dtype=torch.int64)}, encoders=SimpleNamespace(sizes=dict),
+        train={clid.LIST: torch.zeros(2, dtype=torch.int64)}, build=lambda *_: None,
         fit=lambda model, train, stream: train.learning_rate,
         ask=lambda rate, rows: taught.append(rate) or np.zeros(2),
     )  # fmt: skip
@@ -347,11 +347,11 @@ def test_every_arm_of_every_study_runs_in_a_world(name: str, tmp_path: Path, mon
     setting = Setting(study.regime, 3, dict.fromkeys(study.trained, ("mlp=[8,4]", "embedding=4", "attention=[4]")))
     engine.simulate(tmp_path / "w", study.knob.view, setting.seed, {**sizes, study.knob.name: setting.dose})
     prepared = study.prepare(tmp_path / "w", setting)
-    found = {arm: study.run(arm, prepared, setting) for arm in study.arms}
-    best = "truth" if "truth" in found else "oracle"
+    measures_of = {arm: study.run(arm, prepared, setting) for arm in study.arms}
+    best = "truth" if "truth" in measures_of else "oracle"
     for claim in (study.primary, *study.secondary, study.control):
-        assert math.isfinite(claim.gain(found)), claim
-    assert found[best]["share"] == pytest.approx(1, abs=0.01)
+        assert math.isfinite(claim.gain(measures_of)), claim
+    assert measures_of[best]["share"] == pytest.approx(1, abs=0.01)
     again = study.prepare(tmp_path / "w", setting)
     arm = study.primary.arm
-    assert study.run(arm, again, setting) == found[arm]  # whatever ran before
+    assert study.run(arm, again, setting) == measures_of[arm]  # whatever ran before

@@ -91,11 +91,11 @@ def test_the_table_goes_on_where_it_ended(tmp_path, monkeypatch):
         return {n: {"value": 1.0, "low": 0.5, "high": 1.5, "headroom": 0.1, "cpu_s": 0.0} for n in names}
 
     monkeypatch.setattr(doses, "measured", fake)
-    found = doses.results(tmp_path / "t.json", lambda _: None)
+    table = doses.results(tmp_path / "t.json", lambda _: None)
     assert len(asked) == 9 * 6
-    assert doses.results(tmp_path / "t.json", lambda _: None) == found
+    assert doses.results(tmp_path / "t.json", lambda _: None) == table
     assert len(asked) == 9 * 6
-    lines = [line for line in doses.markdown(found).splitlines() if line.startswith("|")]
+    lines = [line for line in doses.markdown(table).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 9 * 6
     assert sum("(default)" in line for line in lines) == 9
     assert sum("(off)" in line for line in lines) == 9

@@ -96,11 +96,13 @@ def test_things_are_shown_only_between_listing_and_leaving(root: Path) -> None:
         assert (items.leaves[item] > day).all()
         assert (posts.created[post] <= day).all()
         assert (posts.leaves[post] > day).all()
-    shown, table = read(root, "impression"), read(root, "item")
-    at = shown["item_id"] >= 0
+    impressions, table = read(root, "impression"), read(root, "item")
+    at = impressions["item_id"] >= 0
     for name in ("single", "category", "brand", "condition", "price", "seller_id"):
-        assert (shown[name][at] == table[name][shown["item_id"][at]]).all()  # of the listing, not of its future
-    assert (shown["time_ms"][at] >= table["listed_ms"][shown["item_id"][at]]).all()
+        assert (
+            impressions[name][at] == table[name][impressions["item_id"][at]]
+        ).all()  # of the listing, not of its future
+    assert (impressions["time_ms"][at] >= table["listed_ms"][impressions["item_id"][at]]).all()
 
 
 def test_delays_of_orders_hold_the_real_quantiles() -> None:
@@ -120,17 +122,17 @@ def test_stored_histories_are_earlier_clicks_and_training_reads_them(tmp_path: P
     log = tmp_path / "w" / "log"
     past = pa.concat_tables([pq.ParquetFile(f).read() for f in table_files(log, "impression")])
     lists = {n: past[n].to_pylist() for n in ("history_item", "history_single", "history_category", "history_post")}
-    single, seen = read(tmp_path / "w", "item")["single"], 0
+    single, clicks_before = read(tmp_path / "w", "item")["single"], 0
     for i in range(0, len(before["day"]), 61):
         mine = (clicks["user_id"] == after["user_id"][i]) & (clicks["time_ms"] < after["time_ms"][i])
         for name, column in (("history_item", "item_id"), ("history_post", "post_id")):
             at = np.flatnonzero(mine & (clicks[column] >= 0))
             at = at[np.argsort(clicks["time_ms"][at], kind="stable")][-20:]
             assert lists[name][i] == clicks[column][at].tolist()
-            seen += len(at)
+            clicks_before += len(at)
         assert lists["history_single"][i] == single[lists["history_item"][i]].astype(int).tolist()
         assert len(lists["history_category"][i]) == len(lists["history_item"][i])
-    assert seen
+    assert clicks_before
     run = plan(
         log, ModelConfig(name="din", embedding=4, mlp=(8,)), TrainConfig(batch_rows=512, threads=1), ("click",), 1
     )

@@ -37,17 +37,17 @@ def test_same_seed_same_bytes_other_seed_other_bytes(world, tmp_path):
 
 
 def test_labels_follow_the_true_probabilities(world):
-    found = rows(world[0], ("click", "order", "refund", "entity"), ("p_click", "p_order", "p_refund", "p_cart"))
-    for label, p, given in (
-        ("click", "p_click", np.ones(len(found["click"]), dtype=bool)),
-        ("refund", "p_refund", found["order"]),
+    log_rows = rows(world[0], ("click", "order", "refund", "entity"), ("p_click", "p_order", "p_refund", "p_cart"))
+    for label, p, condition in (
+        ("click", "p_click", np.ones(len(log_rows["click"]), dtype=bool)),
+        ("refund", "p_refund", log_rows["order"]),
     ):
-        y, q = found[label][given].astype(float), found[p][given].astype(float)
+        y, q = log_rows[label][condition].astype(float), log_rows[p][condition].astype(float)
         assert abs(y.mean() - q.mean()) < 4 * np.sqrt((q * (1 - q)).sum()) / len(q)
         top = q > np.median(q)
         assert y[top].mean() > y[~top].mean()
-    wished = found["p_order"][found["click"] & (found["entity"] == 0)]
-    lost = wished.sum() - found["order"].sum()  # single pieces that somebody else got first
+    wished = log_rows["p_order"][log_rows["click"] & (log_rows["entity"] == 0)]
+    lost = wished.sum() - log_rows["order"].sum()  # single pieces that somebody else got first
     assert -4 * np.sqrt(wished.sum()) < lost < 0.3 * wished.sum()
 
 
@@ -72,7 +72,7 @@ def test_histories_hold_the_last_clicks_before_the_request_and_nothing_later(wor
     clicks = [pq.read_table(f, columns=["user_id", "time_ms", "item_id"]).to_pydict() for f in
               table_files(log, "click")]  # fmt: skip
     user, time, item = (np.concatenate([c[n] for c in clicks]) for n in ("user_id", "time_ms", "item_id"))
-    seen = 0
+    checked = 0
     for batch in stream:
         history = batch["history_item"]
         assert isinstance(history, Ragged)
@@ -83,8 +83,8 @@ def test_histories_hold_the_last_clicks_before_the_request_and_nothing_later(wor
             )
             mine = mine[np.argsort(time[mine], kind="stable")][-5:]
             assert history.values.numpy()[starts[i] : starts[i + 1]].tolist() == item[mine].tolist()
-            seen += len(mine)
-    assert seen
+            checked += len(mine)
+    assert checked
 
 
 def test_a_stream_goes_on_where_a_position_says(world):
@@ -112,26 +112,26 @@ def test_own_channel_histories(world):
 
 def test_a_single_piece_is_sold_once_and_then_gone(world):
     log = world[0] / "log"
-    shown = rows(world[0], ("item_id", "single", "day", "order", "time_ms"), ())
-    sold = shown["single"] & shown["order"]
+    log_rows = rows(world[0], ("item_id", "single", "day", "order", "time_ms"), ())
+    sold = log_rows["single"] & log_rows["order"]
     assert sold.any()
-    assert len(np.unique(shown["item_id"][sold])) == sold.sum()
+    assert len(np.unique(log_rows["item_id"][sold])) == sold.sum()
     orders = [pq.read_table(f).to_pandas() for f in table_files(log, "order")]
     day = {i: t // 86_400_000 for o in orders for i, t in zip(o.item_id, o.time_ms, strict=True)}
-    single = np.flatnonzero(shown["single"])
-    late = [i for i in single if shown["day"][i] > day.get(shown["item_id"][i], 10**9)]
+    single = np.flatnonzero(log_rows["single"])
+    late = [i for i in single if log_rows["day"][i] > day.get(log_rows["item_id"][i], 10**9)]
     assert not late
 
 
 def test_the_view_of_clicks_has_promotions_of_three_kinds(tmp_path):
     write_world(tmp_path, view="clicks", seed=1, knobs=KNOBS_SMALL)
-    found = rows(tmp_path, ("click", "promotion", "promotion_kind", "day"), ("p_order", "p_order_without_promotion"))
-    assert found["click"].all()
-    assert found["promotion"].max() >= 8
-    assert set(found["promotion_kind"]) == {-1, 0, 1, 2}
-    plain = found["promotion"] == 0
-    assert np.allclose(found["p_order"][plain], found["p_order_without_promotion"][plain])
-    assert found["p_order"][~plain].mean() > 1.2 * found["p_order_without_promotion"][~plain].mean()
+    log_rows = rows(tmp_path, ("click", "promotion", "promotion_kind", "day"), ("p_order", "p_order_without_promotion"))
+    assert log_rows["click"].all()
+    assert log_rows["promotion"].max() >= 8
+    assert set(log_rows["promotion_kind"]) == {-1, 0, 1, 2}
+    plain = log_rows["promotion"] == 0
+    assert np.allclose(log_rows["p_order"][plain], log_rows["p_order_without_promotion"][plain])
+    assert log_rows["p_order"][~plain].mean() > 1.2 * log_rows["p_order_without_promotion"][~plain].mean()
 
 
 def test_knobs():

@@ -18,7 +18,7 @@ from recommend.research.studies.verdict import conclude
 SEEDS = range(9_000, 9_006)
 
 
-def made(name: str, file: Path, gain: Callable[[float], float], noise: float = 0.0005) -> dict[str, Any]:
+def planted_results(name: str, file: Path, gain: Callable[[float], float], noise: float = 0.0005) -> dict[str, Any]:
     """Write them.
 
     Args:
@@ -28,11 +28,11 @@ def made(name: str, file: Path, gain: Callable[[float], float], noise: float = 0
     measures = {c.measure for c in (study.primary, *study.secondary, study.control)}
     rng = np.random.default_rng(0)
     done: dict[str, Any] = {}
-    seen: dict[str, Any] = {}
+    phenomena: dict[str, Any] = {}
     for place, dose in enumerate(points(name)):
         strength = place / (len(points(name)) - 1)
         for seed in SEEDS:
-            seen[f"{dose:g} {seed}"] = {"value": p.off + 2 * strength * (p.edge - p.off), "headroom": 1e3 * noise}
+            phenomena[f"{dose:g} {seed}"] = {"value": p.off + 2 * strength * (p.edge - p.off), "headroom": 1e3 * noise}
             for arm in study.arms:
                 value = noise * rng.normal() + gain(strength) * (arm == study.primary.arm)
                 sign = -1 if study.primary.lower else 1
@@ -40,7 +40,7 @@ def made(name: str, file: Path, gain: Callable[[float], float], noise: float = 0
     results = {
         "study": name, "title": study.title, "claim": study.claim, "paper": study.paper, "sizes": study.sized(),
         "world_version": "2.0.0", "knob": study.knob.name, "machine": "a machine", "tuned": False,
-        "settings": {arm: list(study.grid[0]) for arm in study.trained}, "phenomenon": seen, "done": done,
+        "settings": {arm: list(study.grid[0]) for arm in study.trained}, "phenomenon": phenomena, "done": done,
         "cpu_s": {key: 3.0 if key.endswith(f" {study.primary.arm}") else 2.0 for key in done},
     }  # fmt: skip
     results = json.loads(json.dumps(results))
