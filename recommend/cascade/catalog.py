@@ -231,8 +231,8 @@ class Catalog:
 def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     """(n,) clicks over impressions, drawn to the mean of all live things where impressions are few."""
     live = catalog.live()
-    add_impressions, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
-    mean = (clicked + 1.0) / (add_impressions + PRIOR)
+    impressions, clicks = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
+    mean = (clicks + 1.0) / (impressions + PRIOR)
     return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)
 
 

@@ -165,7 +165,7 @@ class Registry:
         """
         current, turns = self.current(role), self._in_turn(role)
         for version in turns:
-            loaded, problem = self._try(role, version)
+            loaded, problem = self.check(role, version)
             if loaded is not None:
                 if version != turns[0] == current:
                     self.activate(role, version)
@@ -191,10 +191,6 @@ class Registry:
         """Where a version lies."""
         return self._folder(role) / version
 
-    def check(self, role: str, version: str) -> tuple[Loaded | None, str]:
-        """A version if it is healthy, and what is wrong if it is not."""
-        return self._try(role, version)
-
     def discard(self, role: str, version: str, why: str) -> None:
         """Delete a version; it serves nobody any more."""
         folder = self._folder(role)
@@ -218,7 +214,8 @@ class Registry:
         with (self.root / EVENTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def _try(self, role: str, version: str) -> tuple[Loaded | None, str]:
+    def check(self, role: str, version: str) -> tuple[Loaded | None, str]:
+        """A version if it is healthy, and its fault if it is not."""
         folder = self._folder(role) / version
         try:
             manifest = self._manifest(folder)

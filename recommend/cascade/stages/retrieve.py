@@ -71,8 +71,8 @@ class Neighbours:
         """Ids of the ``count`` nearest things, nearest first; fewer when there are fewer."""
         if not len(self._index):
             return []
-        sources = self._index.search(vector.astype(np.float32), min(count, len(self._index)))
-        return np.asarray(sources.keys).astype(np.int64).tolist()
+        matches = self._index.search(vector.astype(np.float32), min(count, len(self._index)))
+        return np.asarray(matches.keys).astype(np.int64).tolist()
 
 
 class Sources:

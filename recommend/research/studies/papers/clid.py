@@ -69,19 +69,19 @@ class Taught:
         root, parts = self.market.root, []
         for day in np.unique(self.market.learned["day"]).tolist():
             rows = WorldStream(root / "log", (day, day), ("item_id", "is_ad")).day(day)
-            selected = clicked_pages({name: array_of(column) for name, column in rows.items()})
+            selected = organic({name: array_of(column) for name, column in rows.items()})
             parts.append(open_oracle(root, f"impression/day={day:03d}")["p_click"][selected])
         return np.concatenate(parts).astype(np.float32)
 
 
-def clicked_pages(raw: dict[str, np.ndarray]) -> np.ndarray:
+def organic(raw: dict[str, np.ndarray]) -> np.ndarray:
     """Organic rows: ads move by an intent that no teacher sees."""
     return (raw["item_id"] >= 0) & ~raw["is_ad"].astype(bool)
 
 
 def prepare(root: Path, setting: Setting) -> Taught:
     """The world."""
-    return Taught(open_market(root, FEATURES, where=clicked_pages))
+    return Taught(open_market(root, FEATURES, where=organic))
 
 
 def run(name: str, taught: Taught, setting: Setting) -> Measures:
