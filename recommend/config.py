@@ -90,7 +90,7 @@ class ModelConfig(Config):
 
 
 class TrainConfig(Config):
-    """How a model is trained; the default is one pass in the order of time."""
+    """Settings of a training; the default is one pass in the order of time."""
 
     batch_rows: PositiveInt = 256
     epochs: PositiveInt = 1

@@ -235,11 +235,22 @@ def test_the_wheel_drafts_a_batch(installed: Path, tmp_path: Path, options: list
     assert [json.loads(line)["draft"]["title"] for line in (tmp_path / "out.jsonl").open()] == ["Navy hoodie"] * 2
 
 
+@pytest.mark.parametrize("task", [["world", "--out", "w"], ["study", "ecad"], ["report", "--all"]])
+def test_the_wheel_leaves_the_laboratory_out_and_says_so(installed: Path, tmp_path: Path, task: list[str]) -> None:
+    (package,) = (installed.parent / "lib").glob("python*/site-packages/recommend")
+    assert not (package / "research").exists()
+    assert (package / "phenomena" / "verdicts" / "ecad.json").is_file()
+    done = alone([installed / "ipl", "recommend", *task], tmp_path / "home", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"'recommend {task[0]}' is in the repository only" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def data_files() -> Iterator[Path]:
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*"):
             parts = file.relative_to(ROOT).parts
-            shipped = "__pycache__" not in parts and parts[:2] != ("app", "deploy")
+            shipped = "__pycache__" not in parts and parts[:2] not in (("app", "deploy"), ("recommend", "research"))
             if file.is_file() and file.suffix not in (".py", ".md") and shipped:
                 yield file.relative_to(ROOT)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     """Do it; errors of the recommender carry one sentence each."""
     from recommend.errors import RecommendError
 
+    if args.task in LABORATORY and find_spec("recommend.research") is None:
+        raise CommandError(f"'recommend {args.task}' is in the repository only, not in an installed package.", 2)
     try:
         TASKS[args.task][0](args)
     except RecommendError as error:
@@ -100,10 +103,8 @@ def run(args: argparse.Namespace) -> int:
 def _world(args: argparse.Namespace) -> None:
     import sys
 
-    from recommend.phenomena.doses import markdown, results
-    from recommend.world import write_world
-    from recommend.world.candidates import add_candidates
-    from recommend.world.stored import store_histories
+    from recommend.research.doses import markdown, results, simulate
+    from recommend.research.world.stored import store_histories
 
     if (args.out is None) == (args.table is None):
         raise CommandError("name either --out DIR for a world or --table FILE for the table of phenomena.", 2)
@@ -113,9 +114,7 @@ def _world(args: argparse.Namespace) -> None:
         print(markdown(results(args.table, lambda text: print(text, file=sys.stderr, flush=True))))
         return
     knobs = dict(setting.partition("=")[::2] for setting in args.set)
-    write_world(args.out, view=args.view, seed=args.seed, knobs=knobs)
-    if args.view == "candidates":
-        add_candidates(args.out)
+    simulate(args.out, args.view, args.seed, knobs)
     manifest = store_histories(args.out)
     rows = ", ".join(f"{count:,} {table}" for table, count in manifest["rows"].items())
     print(f"world {manifest['world_version']}, seed {args.seed}, in {args.out}: {rows}")
@@ -125,11 +124,11 @@ def _train(args: argparse.Namespace) -> None:
     import sys
 
     from recommend.config import TrainConfig, sort_changes
+    from recommend.data.oracle import no_oracle
     from recommend.models.registry import MODELS, model_config
     from recommend.training.distributed import group
     from recommend.training.knowledge import started
     from recommend.training.runs import labels_of, log_of, plan, train_run
-    from recommend.world.oracle import no_oracle
 
     of_model, of_train = sort_changes(args.set)
     if args.model not in MODELS:
@@ -180,13 +179,12 @@ def _study(args: argparse.Namespace) -> None:
     import sys
     from functools import partial
 
-    from recommend.studies.engine import RESULTS, run_pilot, run_study
-    from recommend.studies.page import tables
-    from recommend.studies.study import find_study
+    from recommend.phenomena.studies import publish
+    from recommend.research.studies.engine import RESULTS, run_pilot, run_study
+    from recommend.research.studies.page import tables
+    from recommend.research.studies.study import find_study
 
     study = find_study(args.name)
-    if args.out is None and repository() is None:
-        raise CommandError("name a file for the results with --out FILE; an installed package keeps its own.", 2)
     first, _, last = ("8000-8003" if args.pilot and args.seeds == "9000-9007" else args.seeds).partition("-")
     if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
         raise CommandError(f"'{args.seeds}' are no seeds; write 9000-9007.", 2)
@@ -198,15 +196,17 @@ def _study(args: argparse.Namespace) -> None:
         return
     doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
+    if args.out is None:
+        publish(study.name, results["conclusion"])
     print("\n".join(tables(study, results)))
     print(f"{results['conclusion']['verdict']}: {results['conclusion']['why']}; written to {out}")
 
 
 def _report(args: argparse.Namespace) -> None:
-    from recommend.studies.engine import RESULTS, read_results
-    from recommend.studies.overview import stored, write_all, write_page
-    from recommend.studies.page import page
-    from recommend.studies.study import find_study
+    from recommend.research.studies.engine import RESULTS, read_results
+    from recommend.research.studies.overview import stored, write_all, write_page
+    from recommend.research.studies.page import page
+    from recommend.research.studies.study import find_study
 
     if args.all == (args.name is not None):
         raise CommandError("name either a study or --all.", 2)
@@ -308,19 +308,20 @@ def _promote(args: argparse.Namespace) -> None:
             if args.data is None and not write_log(store, Path(folder)).days:
                 raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)
             moment = int(time.time() * 1000)
-            made = promote(registry, log_of(args.data or Path(folder)), target, moment)
+            copy = promote(registry, log_of(args.data or Path(folder)), target, moment)
     except AppError as error:
         raise CommandError(str(error), 2) from error
     finally:
         store.engine.dispose()
-    days = " and ".join(str(day_of(d)) for d in sorted(made.days))
+    days = " and ".join(str(day_of(d)) for d in sorted(copy.days))
     print(
-        f"copy {made.version} for {target.name!r}: from {made.clicks} clicks with {made.orders} orders on {days}; "
-        f"positives weigh {made.found.ratio:.2f}; it predicts {made.predicted:.4f} where {made.found.today:.4f} are "
-        f"expected, and serves from {day} to {day_of(target.last)}"
+        f"copy {copy.version} for {target.name!r}: from {copy.clicks} clicks with {copy.orders} orders on {days}; "
+        f"positives weigh {copy.correction.ratio:.2f}; it predicts {copy.predicted:.4f} where "
+        f"{copy.correction.today:.4f} are expected, and serves from {day} to {day_of(target.last)}"
     )
 
 
+LABORATORY = ("world", "study", "report")  # what ``recommend.research`` is needed for
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log, or measure its phenomena by dose"),
     "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),

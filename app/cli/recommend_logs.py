@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from app.cli import CommandError, number
 
 if TYPE_CHECKING:
+    from recommend.phenomena.studies import Expected
     from recommend.phenomena.table import Finding
     from recommend.serving.scorer import Scorer
-    from recommend.studies.expected import Expected
 
 
 def register(
@@ -81,8 +81,8 @@ def import_(args: argparse.Namespace) -> None:
     """Import a log."""
     import sys
 
-    from recommend.data.imports.maps import log_files, read_map
-    from recommend.data.imports.run import import_log, sentences
+    from recommend.imports.maps import log_files, read_map
+    from recommend.imports.run import import_log, sentences
 
     log_map, _ = read_map(args.map)
     report = import_log(
@@ -114,7 +114,7 @@ def phenomena(args: argparse.Namespace) -> None:
 
 def _expected(finding: Finding) -> Expected | None:
     """What the method gained in its study where the phenomenon was as strong; None where it is not in its range."""
-    from recommend.studies.expected import expected
+    from recommend.phenomena.studies import expected
 
     if finding.estimate is None or finding.verdict == "absent":
         return None

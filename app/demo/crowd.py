@@ -13,9 +13,9 @@ import numpy as np
 
 from app.demo.things import GRADES, KINDS, Thing
 from app.feed.items import milliseconds
-from recommend.world.chance import stream
-from recommend.world.config import DAY_MS, WorldConfig
-from recommend.world.live import Live, Things
+from recommend.simulation.chance import stream
+from recommend.simulation.config import DAY_MS, WorldConfig
+from recommend.simulation.live import Live, Offers
 
 NAMES = (
     *("mia", "noah", "emma", "ben", "lina", "paul", "anna", "finn", "clara", "jonas", "ida", "luca", "frida", "theo"),
@@ -39,14 +39,14 @@ class Crowd:
 
     def __init__(self, things: Sequence[Thing], visitors: int, begin: datetime, seed: int) -> None:
         colours = sorted({t.colour for t in things})
-        told = Things(
+        offers = Offers(
             category=np.array([KINDS.index(t.kind) for t in things]),
             brand=np.array([colours.index(t.colour) for t in things]),
             condition=np.array([GRADES.index(t.grade) for t in things]),
             seller=np.array([self.seller(t.number) for t in things]),
             price_z=np.array([np.log(t.price / t.kind.price) / WorldConfig().price_log_sd for t in things], np.float32),
         )
-        self.live = Live(told, visitors, LAST_DAY, seed, CLICK_RATE, ORDER_RATE, REFUND_RATE)
+        self.live = Live(offers, visitors, LAST_DAY, seed, CLICK_RATE, ORDER_RATE, REFUND_RATE)
         self.visitors, self._begin_ms = visitors, milliseconds(begin)
         self._listed_ms = np.zeros(len(things), np.int64)
         activity = self.live.truth.users.activity[:visitors].astype(np.float64)

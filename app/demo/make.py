@@ -30,8 +30,8 @@ from app.store.search_index import SearchIndex
 from listing.home import ipl_home
 from recommend.config import TrainConfig
 from recommend.models.registry import model_class, model_config
+from recommend.simulation.truth import HOURS
 from recommend.training.runs import plan, train_run
-from recommend.world.truth import HOURS
 
 DAYS = 14
 # Days after which models are trained, serving from then on: once there is enough to learn from, and again when what

@@ -53,7 +53,7 @@ class FeedEvents:
                     new += shown.note(kind, page_id, listing_id, of_items, at)
         self.posts.count(visitor_id, of_posts, moment)
         facts = _facts(of_items.seen)
-        self.feed.shown(visitor_id, facts["item_id"].tolist(), moment, facts)
+        self.feed.add_impressions(visitor_id, facts["item_id"].tolist(), moment, facts)
         for known in of_items.clicked:
             self.feed.clicked(visitor_id, int(known["item_id"]), moment, _facts([known]))
         return new
@@ -90,7 +90,7 @@ class FeedEvents:
                 .order_by(FeedRow.seen_at, FeedRow.id)
             ).all()
         for visitor_id, known, at in seen:
-            self.feed.catalog.shown([int(known["item_id"])], milliseconds(at), visitor_id, _facts([known]))
+            self.feed.catalog.add_impressions([int(known["item_id"])], milliseconds(at), visitor_id, _facts([known]))
         for visitor_id, known, at in clicks:
             past = Past(
                 int(known["item_id"]),

@@ -26,7 +26,7 @@ from app.views import AppError, Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.feed import Feed
-from recommend.cascade.page import PageState, Shown, Slate
+from recommend.cascade.page import PageState, Slate, TraceLine
 from recommend.cascade.request import HOUR_MS, Moment
 from recommend.cascade.visitors import Visitor
 
@@ -211,7 +211,7 @@ def candidates(slate: Slate) -> dict[str, list[Any]]:
         "pctr": np.round(ranked.pctr.astype(np.float64), 6).tolist(),
         "bid": np.round(ranked.bid.astype(np.float64), 4).tolist(),
         "rank": ranked.rank.tolist(),
-        "shown": ranked.shown.tolist(),
+        "shown": ranked.displayed.tolist(),
     }
 
 
@@ -230,7 +230,7 @@ def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
     }
 
 
-def feed_row(page_id: str, shown: Shown, listing_id: str, catalog: Catalog) -> FeedRow:
+def feed_row(page_id: str, shown: TraceLine, listing_id: str, catalog: Catalog) -> FeedRow:
     """A listing on a page, with what was known of it and how it was scored."""
     rows = catalog.rows([shown.item_id])  # none when it was sold meanwhile
     names = ("condition", "price", "price_bucket")

@@ -19,7 +19,7 @@ from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
 from app.views import AppError
 from recommend.cascade.feed import Feed
 from recommend.cascade.page import Slate
-from recommend.cascade.posts import Post, ShownPost
+from recommend.cascade.posts import PlacedPost, Post
 from recommend.cascade.request import Moment
 from recommend.cascade.visitors import PastPost
 
@@ -62,7 +62,7 @@ class LivePosts:
                 .order_by(FeedPostRow.id)
             ).all()
         for row, who in rows:
-            self.feed.posts.shown(int(row.known["post_id"]))
+            self.feed.posts.add_impression(int(row.known["post_id"]))
             if row.clicked_at is not None:  # the click is remembered though the post may be gone
                 self.feed.posts.count_click(int(row.known["post_id"]))
                 self.feed.visitors.get(who).posts.append(_past(row))
@@ -109,7 +109,7 @@ class LivePosts:
     def count(self, who: int, events: NewEvents, moment: Moment) -> None:
         """Count what was written down."""
         for post_id in events.seen:
-            self.feed.posts.shown(post_id)
+            self.feed.posts.add_impression(post_id)
         for post_id in events.clicked:
             self.feed.posts.clicked(post_id, self.feed.visitors.get(who), moment)
 
@@ -132,7 +132,7 @@ class LivePosts:
             )
 
 
-def _known(shown: ShownPost) -> dict[str, Any]:
+def _known(shown: PlacedPost) -> dict[str, Any]:
     names = ("post_id", "author_id", "category", "topic", "length", "created_ms")
     facts = {name: getattr(shown.post, name) for name in names}
     return {**facts, "item_age_h": round(shown.age_h, 3), "content": rounded(shown.post.content)}

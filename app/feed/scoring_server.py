@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from recommend.data.parquet import DataError
-from recommend.features.ragged import Column, concat_batches
+from recommend.data.ragged import Column, concat_batches
 from recommend.serving.scorer import Scorer
 
 MOST_BYTES = 8 * 2**20  # of a request

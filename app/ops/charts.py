@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
@@ -15,8 +15,7 @@ from app.ops.intervals import rate_interval
 from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
 from app.ops.verdicts import Report
 from recommend.cascade.scoring import SIMPLE
-from recommend.studies.page import signed
-from recommend.studies.plot import draw
+from recommend.phenomena.studies import Conclusion, draw, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +139,7 @@ def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
     return _named(figure, axis, "", "")
 
 
-def study_curve(found: dict[str, Any]) -> Figure:
+def study_curve(found: Conclusion) -> Figure:
     """What a method gains by how strong what it feeds on was measured to be."""
     figure, axis = _figure(4.2, 2.6)
     draw(axis, found, GREEN, GREY, "none")

@@ -22,16 +22,16 @@ import torch
 from benchmarks.common import arguments
 from benchmarks.papers.user_logs import differences_over_users, ends, feature_map, samples, until_next
 from benchmarks.recommend import fixed
-from recommend.data.imports.events import read_events
-from recommend.data.imports.sql import DAY_MS
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, select_batch
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Column, select_batch
+from recommend.imports.sql import DAY_MS
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.report import measures
 from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, PRIVILEGED, TEACHER, Teacher
-from recommend.studies.statistics import t_interval as interval
+from recommend.research.events import read_events
+from recommend.research.studies.statistics import t_interval as interval
 from recommend.training.trainer import train
 
 TRAIN_TO, TEST_FROM, TEST_TO = 5, 7, 8  # days; the labels of the last one reach into day 9, where the log ends

@@ -19,15 +19,15 @@ from benchmarks.common import arguments, markdown, signed
 from benchmarks.papers.user_logs import differences_over_users
 from benchmarks.recommend import fixed
 from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
-from recommend.data.imports.events import read_events
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.metrics.calibration import logloss, pcoc
 from recommend.metrics.ranks import auc
-from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD
-from recommend.studies.statistics import t_interval as interval
-from recommend.training.streaming import settled, stream
+from recommend.research.events import read_events
+from recommend.research.studies import ecad_baselines as delayed
+from recommend.research.studies.statistics import t_interval as interval
+from recommend.research.studies.streaming import settled, stream
 
 RESAMPLES = 200
 

@@ -21,10 +21,10 @@ import pandas as pd
 
 from benchmarks.common import arguments
 from benchmarks.papers.user_logs import until_next
-from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import log_files, read_map
-from recommend.data.imports.sql import DAY_MS
+from recommend.imports.maps import log_files, read_map
+from recommend.imports.sql import DAY_MS
 from recommend.models.hdr import nearest
+from recommend.research.events import read_events
 
 HOUR_MS = 3_600_000
 NOON, ITEMS, RECENT, SIMILAR_DAYS, FIRST, DRAWS = 12, 20, 3, 2, 40, 1_000

@@ -27,17 +27,17 @@ from benchmarks.common import arguments, markdown
 from benchmarks.papers.user_logs import differences_over_users, feature_map, gap_row, samples, until_next
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
-from recommend.data.imports.events import read_events
-from recommend.data.imports.sql import DAY_MS
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, array_of, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, array_of, select_batch
+from recommend.imports.sql import DAY_MS
 from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
-from recommend.studies.papers.keep import Daily
+from recommend.research.events import read_events
+from recommend.research.studies.papers.keep import Daily
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

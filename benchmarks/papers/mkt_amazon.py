@@ -25,17 +25,17 @@ from benchmarks.common import arguments, markdown
 from benchmarks.papers.user_logs import gap_row, samples
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
-from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, Ragged, array_of, rows_of, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Column, Ragged, array_of, rows_of, select_batch
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import EntityMMoE, part_of, tables_of
 from recommend.models.mkt import MEM, TEM
+from recommend.research.events import read_events
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

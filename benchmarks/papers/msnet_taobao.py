@@ -18,14 +18,14 @@ import torch
 from benchmarks.common import arguments
 from benchmarks.papers.user_logs import differences_over_users, feature_map, samples
 from benchmarks.recommend import fixed
-from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, Ragged, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Column, Ragged, select_batch
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model, changed
-from recommend.studies.statistics import t_interval as interval
+from recommend.research.events import read_events
+from recommend.research.studies.statistics import t_interval as interval
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 

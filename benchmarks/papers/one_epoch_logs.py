@@ -24,14 +24,14 @@ import torch
 from benchmarks.common import arguments, markdown
 from benchmarks.papers.user_logs import differences_over_users, feature_map, gap_row, samples
 from benchmarks.recommend import fixed
-from recommend.data.imports.events import read_events
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, array_of, rows_of, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, array_of, rows_of, select_batch
 from recommend.metrics.calibration import logloss
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
+from recommend.research.events import read_events
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from recommend.training.watch import Watch

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import log_files, read_map
 from recommend.data.schema import POLICIES
+from recommend.imports.maps import log_files, read_map
 from recommend.metrics.calibration import pcoc
 from recommend.metrics.ranks import auc
+from recommend.research.events import read_events
 
 SEEDS = range(2)
 STEPS, RATE, DECAY = 80, 0.05, 1e-3

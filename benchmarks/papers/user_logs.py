@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from benchmarks.common import signed
-from recommend.data.imports.sql import DAY_MS
+from recommend.data.ragged import Column, Ragged
 from recommend.data.sequences import Past, Rule, draw_negatives
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Column, Ragged
-from recommend.studies.statistics import t_interval
+from recommend.imports.sql import DAY_MS
+from recommend.research.studies.statistics import t_interval
 
 NEVER = 100 * DAY_MS  # longer than the logs
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.common import arguments
 from recommend.models.hdr import Rates
-from recommend.studies.papers import hdr
-from recommend.studies.study import GRID, Setting
-from recommend.world import write_world
+from recommend.research.studies.papers import hdr
+from recommend.research.studies.study import GRID, Setting
+from recommend.research.world import write_world
 
 TRIED = ((1e-4, 1e-3), (1e-4, 3e-3), (3e-4, 3e-3), (3e-4, 1e-2))
 DAYS = (6, 12, 24)

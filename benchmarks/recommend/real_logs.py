@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from recommend.data.imports.events import read_events
-from recommend.data.imports.maps import data_root, log_files, read_map
 from recommend.data.schema import POLICIES
-from recommend.world.config import DAY_MS, HOUR_MS
+from recommend.imports.maps import data_root, log_files, read_map
+from recommend.research.events import read_events
+from recommend.simulation.config import DAY_MS, HOUR_MS
 
 Figures = dict[str, float]
 

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import arguments
-from recommend.phenomena import doses
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
-from recommend.studies.engine import write
-from recommend.studies.study import Setting, find_study
-from recommend.world import KNOBS, write_world
-from recommend.world.candidates import add_candidates
+from recommend.research import doses
+from recommend.research.studies.engine import write
+from recommend.research.studies.study import Setting, find_study
+from recommend.research.world import KNOBS, write_world
+from recommend.research.world.candidates import add_candidates
 
 FIRST_SEED = 7_000
 # At 400,000 impressions the interval of Rec4Ad's phenomenon spans the edge of its range at every dose.

@@ -13,10 +13,10 @@ import numpy as np
 from benchmarks.common import arguments, markdown
 from benchmarks.recommend.real_logs import LOGS
 from recommend.config import ConfigError
+from recommend.data.oracle import open_oracle
 from recommend.data.parquet import DataError
 from recommend.phenomena.log import Log
-from recommend.world import write_world
-from recommend.world.oracle import open_oracle
+from recommend.research.world import write_world
 
 DAY, HOUR = 86_400_000, 3_600_000
 

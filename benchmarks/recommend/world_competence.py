@@ -15,12 +15,12 @@ import numpy as np
 from benchmarks.common import arguments
 from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
-from recommend.features.ragged import array_of
+from recommend.data.oracle import open_oracle
+from recommend.data.ragged import array_of
 from recommend.metrics.ranks import auc as expected_auc
-from recommend.world import write_world
-from recommend.world.oracle import open_oracle
-from recommend.world.rankers import train_on
-from recommend.world.read import Histories, WorldStream
+from recommend.research.world import write_world
+from recommend.research.world.rankers import train_on
+from recommend.research.world.read import Histories, WorldStream
 
 TEST_DAYS = 3
 INITIAL_STD = 0.3  # of the tables, found on seed 100: from the default .01 nothing learns to match in one pass

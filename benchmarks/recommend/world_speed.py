@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import arguments
-from recommend.world import write_world
+from recommend.research.world import write_world
 
 
 def main() -> None:

@@ -36,13 +36,13 @@ from recommend.cascade.request import DAY_MS, Moment
 from recommend.cascade.scoring import KNOWLEDGE, Models
 from recommend.config import TrainConfig
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import Ragged, concat_batches, tensor_of
 from recommend.data.schema import table_files
-from recommend.features.ragged import Ragged, concat_batches, tensor_of
 from recommend.models.registry import model_class, model_config
+from recommend.research.world import write_world
+from recommend.research.world.stored import store_histories
 from recommend.training.knowledge import publish
 from recommend.training.runs import plan, train_run
-from recommend.world import write_world
-from recommend.world.stored import store_histories
 
 PLAIN = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single", "bid", "listed_ms")
 MANY = 50  # in stock of a listing that is not of a single item

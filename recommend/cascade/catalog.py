@@ -1,4 +1,4 @@
-"""What is on sale now, as columns: the one place that the stages read, changed in place and at once.
+"""The stock that is on sale now, as columns: the one place that the stages read, changed in place and at once.
 
 A thing that is sold leaves here first; nothing else keeps a copy of it, so that no stage can show it again.
 """
@@ -178,7 +178,9 @@ class Catalog:
         first = first[near[first] > -np.inf]
         return first[np.argsort(-near[first], kind="stable")]
 
-    def shown(self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None) -> None:
+    def add_impressions(
+        self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None
+    ) -> None:
         """Count an impression of each, by a visitor if that is known; see ``clicked``."""
         self._count("impressions", "first_shown_ms", item_ids, time_ms, user_id, facts)
 
@@ -229,8 +231,8 @@ class Catalog:
 def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     """(n,) clicks over impressions, drawn to the mean of all live things where impressions are few."""
     live = catalog.live()
-    shown, clicked = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
-    mean = (clicked + 1.0) / (shown + PRIOR)
+    impressions, clicks = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
+    mean = (clicks + 1.0) / (impressions + PRIOR)
     return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)
 
 

@@ -18,7 +18,7 @@ from recommend.cascade.catalog import Catalog
 from recommend.cascade.page import PageState
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import FEED, Moment, columns
-from recommend.cascade.scoring import Models, as_known
+from recommend.cascade.scoring import Models, in_vocabulary
 from recommend.cascade.visitors import Visitor
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -46,7 +46,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Fate:
-    """How far a thing came on a page. Places count from 0; None: it did not come so far.
+    """A thing's way through the stages of a page. Places count from 0; None: it did not come so far.
 
     Attributes:
         sources: that found it.
@@ -74,38 +74,38 @@ class Fate:
 
 
 def fate(page: PageState, catalog: Catalog, item_id: int) -> Fate:
-    """How far a thing came on a page that was just made."""
+    """A thing's way through a page that was just made."""
     rows = catalog.rows([item_id])
     if not len(rows):
         return Fate(False)
     row = rows[0]
-    sources = tuple(name for name, found in page.sources.items() if row in found)
-    known = Fate(True, sources, len(page.rows), len(page.ranked))
+    sources = tuple(name for name, rows_of_source in page.sources.items() if row in rows_of_source)
+    fate_so_far = Fate(True, sources, len(page.rows), len(page.ranked))
     at = np.flatnonzero(page.rows == row)
     if not len(at):
-        return known
+        return fate_so_far
     candidate = int(at[0])
-    known = replace(
-        known,
+    fate_so_far = replace(
+        fate_so_far,
         pre_place=int((page.pre_score > page.pre_score[candidate]).sum()),
         pre_score=float(page.pre_score[candidate]),
         pre_cut=_pre_cut(page),
     )
     among = np.flatnonzero(page.chosen == candidate)
     if not len(among):
-        return known
+        return fate_so_far
     i = int(among[0])
     last = min((p.candidate for p in page.places if p.reason == "ranked"), key=lambda c: page.score[c], default=None)
-    shown = next((s for s in page.slate.page if s.item_id == item_id), None)
+    line = next((s for s in page.slate.page if s.item_id == item_id), None)
     fell = next((s for s in page.slate.fell if s.item_id == item_id), None)
     return replace(
-        known,
+        fate_so_far,
         rank=int((page.score > page.score[i]).sum()),
         score=float(page.score[i]),
         cut=float(page.score[last]) if last is not None else None,
         pctr=float(page.click.values[i]),
-        position=shown.position if shown else None,
-        reason=shown.reason if shown else fell.reason if fell else "fell: its rank is below the last on the page",
+        position=line.position if line else None,
+        reason=line.reason if line else fell.reason if fell else "fell: its rank is below the last on the page",
     )
 
 
@@ -123,7 +123,7 @@ def moves(
     models: Models, catalog: Catalog, rows: Sequence[int] | np.ndarray, among: np.ndarray, visitor: Visitor,
     moment: Moment,
 ) -> list[tuple[Move, ...]]:  # fmt: skip
-    """What moved the predicted click rate of each thing most, the strongest first; nothing without a ranking model.
+    """Features that moved each thing's predicted click rate most, the strongest first; nothing without a ranking model.
 
     Args:
         rows: (n,) rows of the catalogue. among: rows of the things whose features stand in, as those of the page.
@@ -139,12 +139,12 @@ def moves(
     out = []
     for n, row in enumerate(rows):
         others = among[among != row][:OTHERS]
-        found = [Move(PAST, float(plain[n] / max(strange[n], 1e-9)))]
+        candidates = [Move(PAST, float(plain[n] / max(strange[n], 1e-9)))]
         if len(others):
             without = _without(models, loaded, catalog, (int(row), others, groups), visitor, moment)
-            found += [Move(g, float(plain[n] / max(value, 1e-9))) for g, value in without.items()]
-        told = [m for m in found if abs(np.log(max(m.factor, 1e-9))) > LEAST]
-        out.append(tuple(sorted(told, key=lambda m: -abs(np.log(max(m.factor, 1e-9))))))
+            candidates += [Move(g, float(plain[n] / max(value, 1e-9))) for g, value in without.items()]
+        notable = [m for m in candidates if abs(np.log(max(m.factor, 1e-9))) > LEAST]
+        out.append(tuple(sorted(notable, key=lambda m: -abs(np.log(max(m.factor, 1e-9))))))
     return out
 
 
@@ -155,21 +155,21 @@ def _without(
     """Mean prediction for a row with each group of columns taken from each of the others."""
     row, others, groups = what
     size = len(others)
-    raw = columns(catalog, np.full(size * len(groups), row), visitor, as_known(loaded, moment), FEED)
-    theirs = columns(catalog, others, visitor, as_known(loaded, moment), FEED)
+    raw = columns(catalog, np.full(size * len(groups), row), visitor, in_vocabulary(loaded, moment), FEED)
+    raw_others = columns(catalog, others, visitor, in_vocabulary(loaded, moment), FEED)
     for n, names in enumerate(groups.values()):
         for name in names:
-            mine, other = raw[name], theirs[name]
+            mine, other = raw[name], raw_others[name]
             assert isinstance(mine, Tensor)
             assert isinstance(other, Tensor)
             mine[n * size : (n + 1) * size] = other
-    found = loaded(models.knowledge.add(loaded, raw).columns)["click"]
-    means = found.double().numpy().reshape(len(groups), size).mean(1)
+    probabilities = loaded(models.knowledge.add(loaded, raw).columns)["click"]
+    means = probabilities.double().numpy().reshape(len(groups), size).mean(1)
     return dict(zip(groups, means.tolist(), strict=True))
 
 
 def _predict(
     models: Models, loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
 ) -> np.ndarray:
-    known = models.knowledge.add(loaded, columns(catalog, rows, visitor, as_known(loaded, moment), FEED))
-    return loaded(known.columns)["click"].double().numpy()
+    enriched = models.knowledge.add(loaded, columns(catalog, rows, visitor, in_vocabulary(loaded, moment), FEED))
+    return loaded(enriched.columns)["click"].double().numpy()

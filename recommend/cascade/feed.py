@@ -65,9 +65,9 @@ class Feed:
             return
         rows = np.array([self.catalog.put(item) for item in items])
         content = self.catalog.content(rows)
-        known = np.asarray(content.any(1))  # a thing of which nothing is known is nobody's neighbour
-        self.neighbours.put(np.array([item.item_id for item in items])[known], content[known])
-        for item, has in zip(items, known, strict=True):
+        described = np.asarray(content.any(1))  # a thing of which nothing is known is nobody's neighbour
+        self.neighbours.put(np.array([item.item_id for item in items])[described], content[described])
+        for item, has in zip(items, described, strict=True):
             if not has:
                 self.neighbours.remove(item.item_id)
         self.pre_ranker.put(rows, moment)
@@ -90,19 +90,19 @@ class Feed:
         self.catalog.clicked([item_id], moment.time_ms, user_id, facts)
 
     def slate(self, user_id: int, moment: Moment, size: int | None = None) -> Slate:
-        """A page for a visitor. Impressions are not counted here but by ``shown``, when the page was seen."""
+        """A page for a visitor. Impressions are not counted here but by ``add_impressions``, when the page was seen."""
         return self.considered(user_id, moment, size).slate
 
     def considered(self, user_id: int, moment: Moment, size: int | None = None) -> PageState:
         """A page with everything that the stages filled in on its way."""
         # First come, first served: a semaphore would let some visitors wait for seconds.
-        return self._workers.submit(self._made, user_id, moment, size).result()
+        return self._workers.submit(self._make, user_id, moment, size).result()
 
-    def shown(self, user_id: int, item_ids: list[int], moment: Moment, facts: Facts | None = None) -> None:
+    def add_impressions(self, user_id: int, item_ids: list[int], moment: Moment, facts: Facts | None = None) -> None:
         """A visitor saw a page: its items have one impression more; ``facts`` as in ``Catalog.clicked``."""
-        self.catalog.shown(item_ids, moment.time_ms, user_id, facts)
+        self.catalog.add_impressions(item_ids, moment.time_ms, user_id, facts)
 
-    def _made(self, user_id: int, moment: Moment, size: int | None) -> PageState:
+    def _make(self, user_id: int, moment: Moment, size: int | None) -> PageState:
         page = PageState(self.visitors.get(user_id), moment, min(size or self.config.size, self.config.ranked))
         for stage in self.stages:
             began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a model has to show before it serves: numbers that are probabilities, that differ, and that are not absurd."""
+"""The health check before a model serves: numbers that are probabilities, that differ, and that are not absurd."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from recommend.cascade.catalog import Catalog, Item
 from recommend.cascade.knowledge import without
 from recommend.cascade.posts import ROLE as POSTS
-from recommend.cascade.posts import made_up
+from recommend.cascade.posts import invented
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
 from recommend.cascade.visitors import Past, Visitor
-from recommend.features.ragged import Column
+from recommend.data.ragged import Column
 from recommend.models.baselines.two_tower import TwoTower
 
 ROWS, CLICKS = 64, 8
@@ -24,14 +24,14 @@ HIGHEST_MEAN = 0.9  # nothing that people are shown is clicked or bought that of
 
 
 def healthy(loaded: Loaded) -> str:
-    """What is wrong with a model on made-up things (or posts) and a made-up visitor; empty when nothing is."""
+    """The fault of a model on invented items (or posts) and an invented visitor; empty when there is none."""
     if loaded.role == "pre_ranking" and not isinstance(loaded.model, TwoTower):
         return "it gives no vectors of visitors and things, by which pre-ranking works"
-    found = loaded(sample(loaded))
-    wanted = SAYS.get(loaded.role, ("click",))
-    if not set(wanted) & set(found):
-        return f"it says nothing of {' or '.join(wanted)}"
-    for task, values in found.items():
+    answers = loaded(sample(loaded))
+    tasks = SAYS.get(loaded.role, ("click",))
+    if not set(tasks) & set(answers):
+        return f"it says nothing of {' or '.join(tasks)}"
+    for task, values in answers.items():
         if not bool(torch.isfinite(values).all()):
             return f"its probabilities of {task} are no numbers"
         if float(values.min()) < 0 or float(values.max()) > 1:
@@ -45,15 +45,15 @@ def healthy(loaded: Loaded) -> str:
 
 def sample(loaded: Loaded) -> dict[str, Column]:
     """Raw columns of a made-up request: ``ROWS`` things (or posts) for a visitor with ``CLICKS`` clicks."""
-    return without(loaded, SAMPLES.get(loaded.role, _things)(loaded)).columns
+    return without(loaded, SAMPLES.get(loaded.role, _items)(loaded)).columns
 
 
-def _things(loaded: Loaded) -> dict[str, Column]:
+def _items(loaded: Loaded) -> dict[str, Column]:
     content = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
     catalog, visitor = Catalog(content), Visitor(0, deque(maxlen=CLICKS))
     rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
-    known = loaded.encoders.vocabularies.get("item_id")
-    ids = known[:ROWS].tolist() if known is not None and len(known) >= ROWS else list(range(ROWS))
+    vocabulary = loaded.encoders.vocabularies.get("item_id")
+    ids = vocabulary[:ROWS].tolist() if vocabulary is not None and len(vocabulary) >= ROWS else list(range(ROWS))
     for n, item_id in enumerate(ids):
         vector = rng.normal(size=content).astype(np.float32)
         listed, bid = moment.time_ms - n * 60_000, 0.1 + 0.1 * (n % 5)
@@ -63,4 +63,4 @@ def _things(loaded: Loaded) -> dict[str, Column]:
     return columns(catalog, catalog.live(), visitor, moment, FEED)
 
 
-SAMPLES: dict[str, Callable[[Loaded], dict[str, Column]]] = {POSTS: made_up}
+SAMPLES: dict[str, Callable[[Loaded], dict[str, Column]]] = {POSTS: invented}

@@ -18,7 +18,7 @@ from torch import Tensor
 from recommend.cascade.registry import Loaded
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError
-from recommend.features.ragged import Batch, Column, array_of
+from recommend.data.ragged import Batch, Column, array_of
 from recommend.models.keep import CATEGORY, vectors
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ PREFIX = "knowledge_"
 
 
 @dataclass(frozen=True)
-class Known:
+class Enriched:
     """The columns with knowledge, from where it is (``version 3``, or ``none: why``), and whether there is any."""
 
     columns: dict[str, Column]
@@ -40,11 +40,11 @@ def reads(loaded: Loaded) -> list[tuple[str, int]]:
     return [(f.column, f.size) for f in raw if f.column.startswith(PREFIX)]
 
 
-def without(loaded: Loaded, raw: Batch, why: str = "") -> Known:
+def without(loaded: Loaded, raw: Batch, why: str = "") -> Enriched:
     """The columns of a request of which nothing is known."""
     count = len(next(iter(raw.values()))) if raw else 0
     nothing: dict[str, Column] = {name: torch.zeros(count, width) for name, width in reads(loaded)}
-    return Known({**raw, **nothing}, f"none: {why}" if nothing else "", bool(nothing))
+    return Enriched({**raw, **nothing}, f"none: {why}" if nothing else "", bool(nothing))
 
 
 class Knowledge:
@@ -63,7 +63,7 @@ class Knowledge:
     def refresh(self) -> None:
         """See whether there is a store, and whether it is still the same file."""
         with self._lock:
-            file = self._found()
+            file = self._stamp()
             if file == self._file:
                 return
             # What was open is not closed: a request may be reading from it.
@@ -74,11 +74,11 @@ class Knowledge:
                 except DataError as error:
                     log.warning("the feed goes on without knowledge: %s", error)
 
-    def add(self, loaded: Loaded, raw: Batch) -> Known:
+    def add(self, loaded: Loaded, raw: Batch) -> Enriched:
         """The raw columns of a request with what is known of their keys, for a model that reads it."""
-        wanted = reads(loaded)
-        if not wanted:
-            return Known(dict(raw))
+        widths = reads(loaded)
+        if not widths:
+            return Enriched(dict(raw))
         store = self._store
         if store is None:
             return without(loaded, raw, "no store")
@@ -89,14 +89,14 @@ class Knowledge:
                 version = snapshot.version
                 if facts.get("source", version.source) != version.source:
                     return without(loaded, raw, f"version {version.number} is of another extractor")
-                found = vectors(snapshot, user, item, category)
+                columns = vectors(snapshot, user, item, category)
         except DataError as error:
             return without(loaded, raw, str(error))
-        if any(_width(found.get(name)) != width for name, width in wanted):
+        if any(_width(columns.get(name)) != width for name, width in widths):
             return without(loaded, raw, f"version {version.number} has vectors of another size")
-        return Known({**raw, **found}, f"version {version.number}")
+        return Enriched({**raw, **columns}, f"version {version.number}")
 
-    def _found(self) -> tuple[int, int] | None:
+    def _stamp(self) -> tuple[int, int] | None:
         try:
             facts = (self.folder / "data.mdb").stat()
         except OSError:

@@ -1,4 +1,4 @@
-"""What a page is made of: the sizes of the stages, what each stage knows of a request, and the page with its trace."""
+"""A page in the making: the sizes of the stages, the state that they pass on, and the page with its trace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recommend.cascade.posts import ShownPost
+from recommend.cascade.posts import PlacedPost
 from recommend.cascade.request import Moment
 from recommend.cascade.scoring import Scores
 from recommend.cascade.visitors import Visitor
@@ -86,7 +86,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Shown:
+class TraceLine:
     """A thing in the trace: on the page when ``position`` is not None."""
 
     item_id: int
@@ -121,13 +121,13 @@ class Ranked:
     pctr: np.ndarray
     bid: np.ndarray  # 0 for what is not considered as an ad
     rank: np.ndarray  # 0-based, of the organic things and of the ads
-    shown: np.ndarray
+    displayed: np.ndarray
 
 
 class Explained(Protocol):
-    """What was known when a page was made, from which the lines that few read are written when they are asked for."""
+    """State of a page when it was made, from which the lines that few read are written when they are asked for."""
 
-    def fell(self) -> tuple[Shown, ...]:
+    def fell(self) -> tuple[TraceLine, ...]:
         """The best ranked items that are not on the page."""
 
     def considered(self) -> Ranked:
@@ -140,16 +140,16 @@ class Slate:
 
     user_id: int
     moment: Moment
-    page: tuple[Shown, ...]
+    page: tuple[TraceLine, ...]
     explained: Explained
     counts: dict[str, int]
     ms: dict[str, float]
     models: dict[str, str]
     degraded: tuple[str, ...]
-    posts: tuple[ShownPost, ...] = ()
+    posts: tuple[PlacedPost, ...] = ()
 
     @cached_property
-    def fell(self) -> tuple[Shown, ...]:
+    def fell(self) -> tuple[TraceLine, ...]:
         """The best ranked items that are not on the page."""
         return self.explained.fell()
 
@@ -201,7 +201,7 @@ class PageState:
     seller: np.ndarray = field(init=False)
     alive: np.ndarray = field(init=False)
     places: list[Place] = field(init=False)
-    posts: list[ShownPost] = field(init=False)
+    posts: list[PlacedPost] = field(init=False)
     post_scores: Scores = field(init=False)
     slate: Slate = field(init=False)
 

@@ -19,8 +19,8 @@ from recommend.cascade.catalog import PRIOR
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment, stacked
 from recommend.cascade.visitors import Past, PastPost, Visitor
+from recommend.data.ragged import Column, Repeated
 from recommend.data.schema import ENTITIES
-from recommend.features.ragged import Column, Repeated
 
 ROLE = "posts"
 POST_SLOTS = (9, 16)  # 0-based places of the posts on a page: a tenth of a page of 20
@@ -42,7 +42,7 @@ class Post:
 
 
 @dataclass(frozen=True)
-class ShownPost:
+class PlacedPost:
     """A post on a page, with what was known of it and how it was scored."""
 
     post: Post
@@ -69,7 +69,7 @@ class Posts:
         return len(self._posts)
 
     def ids(self) -> set[int]:
-        """Of the posts that can be shown."""
+        """Ids of the posts that can be displayed."""
         with self._lock:
             return set(self._posts)
 
@@ -85,7 +85,7 @@ class Posts:
             self._posts.pop(post_id, None)
             self._counts.pop(post_id, None)
 
-    def shown(self, post_id: int) -> None:
+    def add_impression(self, post_id: int) -> None:
         """Count an impression."""
         self._count(post_id, 0)
 
@@ -115,12 +115,12 @@ class Posts:
         """(n,) clicks over impressions, drawn to the mean of all posts where impressions are few."""
         with self._lock:
             counts = {p.post_id: tuple(self._counts.get(p.post_id, (0, 0))) for p in posts}
-            seen, clicks = (sum(c[n] for c in self._counts.values()) for n in (0, 1))
-        mean = (clicks + 1.0) / (seen + PRIOR)
+            impressions, clicks = (sum(c[n] for c in self._counts.values()) for n in (0, 1))
+        mean = (clicks + 1.0) / (impressions + PRIOR)
         return np.array([(counts[p.post_id][1] + PRIOR * mean) / (counts[p.post_id][0] + PRIOR) for p in posts])
 
     def impressions(self, post_id: int) -> int:
-        """How often a post was seen."""
+        """Impressions of a post."""
         return self._counts.get(post_id, [0])[0]
 
     def _count(self, post_id: int, which: int) -> None:
@@ -134,10 +134,10 @@ def slots(size: int, available: int) -> list[int]:
     return [slot for slot in POST_SLOTS if slot < size][:available]
 
 
-def around(things: int, of_posts: Sequence[int]) -> tuple[list[int], list[int]]:
+def around(items: int, of_posts: Sequence[int]) -> tuple[list[int], list[int]]:
     """Positions of the things and of the posts on a page; on one with few things the posts stand at its end."""
-    posts = [min(slot, things + n) for n, slot in enumerate(of_posts)]
-    return [n for n in range(things + len(posts)) if n not in posts], posts
+    posts = [min(slot, items + n) for n, slot in enumerate(of_posts)]
+    return [n for n in range(items + len(posts)) if n not in posts], posts
 
 
 def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: int) -> dict[str, Column]:
@@ -160,14 +160,14 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
     numbers = np.array(of_post, np.int64).reshape(-1, 6).T.copy()
     age = np.maximum(moment.time_ms - numbers[5], 0) / HOUR_MS
     names = ("post_id", "seller_id", "category", "topic", "length_step")
-    things, read = list(visitor.history), list(visitor.posts)
+    clicked, read = list(visitor.history), list(visitor.posts)
     past = {
-        "item_category": [p.category for p in things],
-        "item_seller_id": [p.seller_id for p in things],
+        "item_category": [p.category for p in clicked],
+        "item_seller_id": [p.seller_id for p in clicked],
         "post_category": [p.category for p in read],
         "post_seller_id": [p.author_id for p in read],
     }
-    vectors = {"item_content": [p.content for p in things], "post_content": [p.content for p in read]}
+    vectors = {"item_content": [p.content for p in clicked], "post_content": [p.content for p in read]}
     out: dict[str, Column] = {name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()}
     out |= {name: torch.from_numpy(values) for name, values in zip(names, numbers[:5], strict=True)}
     content = torch.from_numpy(stacked([p.content for p in posts], size)).float()
@@ -179,17 +179,17 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
     return out
 
 
-def made_up(loaded: Loaded, count: int = 64) -> dict[str, Column]:
+def invented(loaded: Loaded, count: int = 64) -> dict[str, Column]:
     """Columns of made-up posts for a made-up visitor: what a model of posts is checked on before it serves."""
     size = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
     rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
     content = rng.normal(size=(count, size)).astype(np.float32)
-    known = loaded.encoders.vocabularies.get("post_id")
-    ids = known[:count].tolist() if known is not None and len(known) >= count else list(range(count))
+    vocabulary = loaded.encoders.vocabularies.get("post_id")
+    ids = vocabulary[:count].tolist() if vocabulary is not None and len(vocabulary) >= count else list(range(count))
     posts = [
         Post(i, n % 9, n % 12, n % 5, moment.time_ms - n * 60_000, 20 + 7 * n, content[n]) for n, i in enumerate(ids)
     ]
-    things = [Past(n, n % 12, True, moment.time_ms - n, content[n], n % 9) for n in range(8)]
-    visitor = Visitor(0, deque(things))
+    clicked = [Past(n, n % 12, True, moment.time_ms - n, content[n], n % 9) for n in range(8)]
+    visitor = Visitor(0, deque(clicked))
     visitor.posts.extend(PastPost(p.post_id, p.author_id, p.category, moment.time_ms, p.content) for p in posts[:4])
     return post_columns(posts, visitor, moment, size)

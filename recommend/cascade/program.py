@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from recommend.cascade.registry import Loaded
-from recommend.features.ragged import Batch, Column, Repeated, tensor_of
+from recommend.data.ragged import Batch, Column, Repeated, tensor_of
 from recommend.models.baselines.two_tower import TwoTower
 
 log = logging.getLogger(__name__)
@@ -33,36 +33,36 @@ class Program(nn.Module):
         super().__init__()
         self.model, self.encoders = loaded.model, loaded.encoders
         features = loaded.encoders.features.features
-        self.plain = [f.column for f in features if f.role != "history" and not f.made]
+        self.plain = [f.column for f in features if f.role != "history" and not f.derived]
         self.past = [f.column for f in features if f.role == "history"]
         self.tasks: tuple[str, ...] = ()
 
     def arguments(self, raw: Batch) -> tuple[Tensor, ...]:
-        """What it is called with, of a request's raw columns."""
+        """Its arguments, of a request's raw columns."""
         past = [column.one for name in self.past if isinstance(column := raw[name], Repeated)]
         return (*(tensor_of(raw[name]) for name in self.plain), *past)
 
-    def batch(self, given: tuple[Tensor, ...]) -> dict[str, Column]:
+    def batch(self, inputs: tuple[Tensor, ...]) -> dict[str, Column]:
         """The encoded columns of its arguments."""
-        raw: dict[str, Column] = dict(zip(self.plain, given, strict=False))
-        count = given[0].shape[0]
-        raw |= {name: Repeated(one, count) for name, one in zip(self.past, given[len(self.plain) :], strict=True)}
+        raw: dict[str, Column] = dict(zip(self.plain, inputs, strict=False))
+        count = inputs[0].shape[0]
+        raw |= {name: Repeated(one, count) for name, one in zip(self.past, inputs[len(self.plain) :], strict=True)}
         return self.encoders(raw)
 
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """(n,) probabilities of ``tasks``."""
-        told = self.model.predicted(self.batch(given))
-        self.tasks = tuple(told)
-        return tuple(told.values())
+        answers = self.model.predicted(self.batch(inputs))
+        self.tasks = tuple(answers)
+        return tuple(answers.values())
 
 
 class PreRanking(Program):
-    """Of a two-tower model: given (m, tower) vectors of things and the columns of one of them for the visitor."""
+    """A two-tower model on (m, tower) vectors of items and the columns of one of them for the visitor."""
 
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """(m,) click probabilities, and what things are ordered by; float64."""
-        model, items = cast(TwoTower, self.model), given[0]
-        user = model.user_vector(model.inputs(self.batch(given[1:])))
+        model, items = cast(TwoTower, self.model), inputs[0]
+        user = model.user_vector(model.inputs(self.batch(inputs[1:])))
         p = (model.scale * (items @ user[0]) + model.bias).double().sigmoid()
         return p, p * model.factor(user.expand_as(items), items).double()
 
@@ -75,8 +75,8 @@ def compiled(program: Program, cases: list[tuple[Tensor, ...]]) -> Call:
             warnings.simplefilter("ignore")  # of constants: what they change is seen below
             traced = torch.jit.freeze(torch.jit.trace(program.eval(), cases[0], check_trace=False))
             for case in cases:
-                for right, found in zip(program(*case), traced(*case), strict=True):
-                    torch.testing.assert_close(found, right, atol=CLOSE, rtol=0)
+                for right, answer in zip(program(*case), traced(*case), strict=True):
+                    torch.testing.assert_close(answer, right, atol=CLOSE, rtol=0)
         return cast(Call, traced)
     except Exception as error:  # whatever tracing meets, the model itself goes on
         log.warning("%s is asked layer by layer: %s", type(program.model).__name__, str(error).strip()[:200])

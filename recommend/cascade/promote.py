@@ -18,12 +18,12 @@ import torch
 
 from recommend.cascade.registry import PROMOTION, Loaded, Registry
 from recommend.cascade.request import DAY_MS, HOUR_MS
-from recommend.data.content_join import Contents
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, Position
+from recommend.data.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.data.schema import ENTITIES, table_files
+from recommend.features.content_join import Contents
 from recommend.features.counts import Counts
-from recommend.features.ragged import Batch, Column, array_of, concat_batches, select_batch
 from recommend.models.hdr import Correction, Deployment, Rates, correct, fine_tune, nearest
 from recommend.models.hdr_copies import ECADCopy, ESMMCopy
 from recommend.models.registry import build_model, model_class
@@ -61,7 +61,7 @@ class Clicks:
     time: np.ndarray
     ordered: np.ndarray
     days: np.ndarray
-    shown: np.ndarray
+    impressions: np.ndarray
 
     def rate(self, day: int, moment: int) -> float:
         """Share of a day's clicks whose orders were in at a moment; NaN without clicks."""
@@ -82,18 +82,18 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Made:
+class PromotionCopy:
     """A copy that was installed, and from what."""
 
     version: str
     days: tuple[int, ...]
     clicks: int
     orders: int
-    found: Correction
+    correction: Correction
     predicted: float
 
 
-def promote(registry: Registry, log: Path, target: Target, moment: int, seed: int = 0) -> Made:
+def promote(registry: Registry, log: Path, target: Target, moment: int, seed: int = 0) -> PromotionCopy:
     """Make the copy for a day and install it.
 
     Args:
@@ -127,13 +127,13 @@ def promote(registry: Registry, log: Path, target: Target, moment: int, seed: in
     before, today = _scores(model, data), _scores(model, _encoded(clicks, base, now))
     first = clicks.hour[past] < hours
     compared = first if len(today) and first.any() else np.ones(len(labels), bool)
-    found = correct(before[compared], labels[compared], today)
-    tuned = fine_tune(model, _batches(data, len(labels), seed), RATES, found.ratio)
+    correction = correct(before[compared], labels[compared], today)
+    tuned = fine_tune(model, _batches(data, len(labels), seed), RATES, correction.ratio)
     predicted = float((_scores(tuned, _encoded(clicks, base, now)) if len(today) else _scores(tuned, data)).mean())
-    if not Deployment(model, TOLERANCE).push(tuned, target.day, predicted, found.today):
+    if not Deployment(model, TOLERANCE).push(tuned, target.day, predicted, correction.today):
         raise DataError(
-            f"the copy is not served: it predicts {predicted:.4f} orders a click where {found.today:.4f} are expected; "
-            "the conversion model goes on as it is."
+            f"the copy is not served: it predicts {predicted:.4f} orders a click where {correction.today:.4f} are "
+            "expected; the conversion model goes on as it is."
         )
     facts = {
         "days": [target.day, target.last],
@@ -141,9 +141,9 @@ def promote(registry: Registry, log: Path, target: Target, moment: int, seed: in
         "name": target.name,
         "base": {"model": base.manifest["model"], "version": base.version},
     }
-    measures = {"days": days.tolist(), "clicks": len(labels), "orders": int(labels.sum()), "ratio": found.ratio}
+    measures = {"days": days.tolist(), "clicks": len(labels), "orders": int(labels.sum()), "ratio": correction.ratio}
     version = _install(registry, base, tuned, measures, facts)
-    return Made(version, tuple(days.tolist()), len(labels), int(labels.sum()), found, predicted)
+    return PromotionCopy(version, tuple(days.tolist()), len(labels), int(labels.sum()), correction, predicted)
 
 
 def read_clicks(log: Path, base: Loaded, moment: int) -> Clicks:
@@ -154,12 +154,12 @@ def read_clicks(log: Path, base: Loaded, moment: int) -> Clicks:
     features = base.encoders.features
     clicked = _times(log, "click", moment)
     read = [name for f in features.features for name in f.sources]  # no label among them
-    wanted = [*read, "impression_id", "time_ms", "entity", "category"]
-    parts, shown = [], []
-    for batch in ParquetStream(files, list(dict.fromkeys(wanted)), batch_rows=65_536):
+    needed = [*read, "impression_id", "time_ms", "entity", "category"]
+    parts, impressions = [], []
+    for batch in ParquetStream(files, list(dict.fromkeys(needed)), batch_rows=65_536):
         time, category = array_of(batch["time_ms"]), array_of(batch["category"])
         item = (array_of(batch["entity"]) == ENTITIES.index("item")) & (time <= moment)
-        shown.append(np.column_stack([time // HOUR_MS, category])[item])
+        impressions.append(np.column_stack([time // HOUR_MS, category])[item])
         mine = item & np.isin(array_of(batch["impression_id"]), clicked[0])
         parts.append(select_batch(batch, torch.from_numpy(np.flatnonzero(mine))))
     columns = Counts.read(log, features)(Contents.read(log, features)(concat_batches(parts)))
@@ -168,7 +168,7 @@ def read_clicks(log: Path, base: Loaded, moment: int) -> Clicks:
     place = np.searchsorted(number, row).clip(max=max(len(number) - 1, 0))
     ordered = np.where(number[place] == row, when[place], np.inf) if len(number) else np.full(len(row), np.inf)
     ordered = np.where(ordered <= time + WINDOW * DAY_MS, ordered, np.inf)
-    hours, codes = np.concatenate(shown).T
+    hours, codes = np.concatenate(impressions).T
     categories, column = np.unique(codes, return_inverse=True)
     days, day = np.unique(hours // 24, return_inverse=True)
     counts = np.zeros((len(days), 24, len(categories)))
@@ -193,7 +193,7 @@ def retrieve(clicks: Clicks, target: Target, moment: int, hours: int) -> np.ndar
         )
     vectors = [_rates(clicks, [*days, target.day], hours)]
     if hours and target.day in clicks.days:
-        first = clicks.shown[np.searchsorted(clicks.days, [*days, target.day]), :hours].sum(1)
+        first = clicks.impressions[np.searchsorted(clicks.days, [*days, target.day]), :hours].sum(1)
         often = np.argsort(-first[:-1].sum(0), kind="stable")[:CATEGORIES]
         vectors.append(first[:, often] / np.maximum(first.sum(1, keepdims=True), 1))
     return days[nearest([v[-1] for v in vectors], [v[:-1] for v in vectors], RETRIEVED)]
@@ -201,9 +201,9 @@ def retrieve(clicks: Clicks, target: Target, moment: int, hours: int) -> np.ndar
 
 def _rates(clicks: Clicks, days: list[int], hours: int) -> np.ndarray:
     """(days, RECENT) conversion rates of the days before each, as known ``hours`` into it; their mean where none is."""
-    found = np.array([[clicks.rate(d - j, d * DAY_MS + hours * HOUR_MS) for j in range(1, RECENT + 1)] for d in days])
-    mean = float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
-    return np.where(np.isnan(found), mean, found)
+    rates = np.array([[clicks.rate(d - j, d * DAY_MS + hours * HOUR_MS) for j in range(1, RECENT + 1)] for d in days])
+    mean = float(np.nanmean(rates)) if np.isfinite(rates).any() else 0.0
+    return np.where(np.isnan(rates), mean, rates)
 
 
 def _times(log: Path, table: str, moment: int) -> tuple[np.ndarray, np.ndarray]:
@@ -220,15 +220,15 @@ def _times(log: Path, table: str, moment: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _encoded(clicks: Clicks, base: Loaded, which: np.ndarray) -> dict[str, Column]:
-    """Model input of some clicks. A promotion that the model has not seen is none, as when it serves (``as_known``)."""
+    """Model input of some clicks. A promotion outside of the vocabulary is none, as in serving (``in_vocabulary``)."""
     raw = select_batch(clicks.columns, torch.from_numpy(np.flatnonzero(which)))
-    known = base.encoders.vocabularies.get("promotion")
-    if known is not None:
+    vocabulary = base.encoders.vocabularies.get("promotion")
+    if vocabulary is not None:
         promotion = raw["promotion"]
         assert isinstance(promotion, torch.Tensor)
-        raw["promotion"] = torch.where(torch.isin(promotion, known), promotion, 0)
-    found = base.encoders(raw)
-    return {f.column: found[f.column] for f in base.encoders.features.features}
+        raw["promotion"] = torch.where(torch.isin(promotion, vocabulary), promotion, 0)
+    encoded = base.encoders(raw)
+    return {f.column: encoded[f.column] for f in base.encoders.features.features}
 
 
 @torch.no_grad()

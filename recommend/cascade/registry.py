@@ -24,8 +24,8 @@ from torch import Tensor
 
 from recommend.config import ConfigError, nearest
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Batch
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model
 from recommend.training import checkpoint
@@ -81,8 +81,8 @@ class Registry:
     def versions(self, role: str) -> list[str]:
         """Installed versions, oldest first."""
         folder = self._folder(role)
-        found = [p for p in folder.glob("*") if (p / MANIFEST).is_file()] if folder.is_dir() else []
-        return [p.name for p in sorted(found, key=lambda p: (self._manifest(p).get("installed", 0), p.name))]
+        manifests = [p for p in folder.glob("*") if (p / MANIFEST).is_file()] if folder.is_dir() else []
+        return [p.name for p in sorted(manifests, key=lambda p: (self._manifest(p).get("installed", 0), p.name))]
 
     def current(self, role: str) -> str:
         """The version that is meant to serve; empty when there is none."""
@@ -113,8 +113,8 @@ class Registry:
         if not weights.is_file():
             raise DataError(f"{run} holds no checkpoint yet; let './ipl recommend train' end first.")
         # A number that was given once is not given again, though its version may have been discarded.
-        given = [e["version"] for e in self.events(EVERY) if (e["what"], e["role"]) == ("installed", role)]
-        number = 1 + max((int(v) for v in (*self.versions(role), *given) if v.isdigit()), default=0)
+        assigned = [e["version"] for e in self.events(EVERY) if (e["what"], e["role"]) == ("installed", role)]
+        number = 1 + max((int(v) for v in (*self.versions(role), *assigned) if v.isdigit()), default=0)
         version = f"{number:04d}"
         draft = folder / f".{version}.{os.getpid()}.part"
         draft.mkdir(parents=True)
@@ -150,7 +150,7 @@ class Registry:
         draft.replace(self._folder(role) / CURRENT)
         self.note("activated", role, version, "")
 
-    def wanted(self, role: str) -> str:
+    def to_serve(self, role: str) -> str:
         """The version to serve now: the current one, or what stands in while its model is idle; empty: none."""
         current = self.current(role)
         if not current or self.manifest(role, current).get("model") not in self.idle():
@@ -165,12 +165,12 @@ class Registry:
         """
         current, turns = self.current(role), self._in_turn(role)
         for version in turns:
-            found, problem = self._try(role, version)
-            if found is not None:
+            loaded, problem = self.check(role, version)
+            if loaded is not None:
                 if version != turns[0] == current:
                     self.activate(role, version)
                     self.note("rolled back", role, version, f"from {current}")
-                return found
+                return loaded
             self.note("failed", role, version, problem)
         return None
 
@@ -184,16 +184,12 @@ class Registry:
         return [v for v in (current, *reversed(older)) if self.manifest(role, v).get("model") not in idle]
 
     def manifest(self, role: str, version: str) -> dict[str, Any]:
-        """What is written down of a version; empty when it is not there."""
+        """The manifest of a version; empty when it is not there."""
         return self._manifest(self.folder(role, version))
 
     def folder(self, role: str, version: str) -> Path:
         """Where a version lies."""
         return self._folder(role) / version
-
-    def check(self, role: str, version: str) -> tuple[Loaded | None, str]:
-        """A version if it is healthy, and what is wrong if it is not."""
-        return self._try(role, version)
 
     def discard(self, role: str, version: str, why: str) -> None:
         """Delete a version; it serves nobody any more."""
@@ -205,7 +201,7 @@ class Registry:
             self.note("discarded", role, version, why)
 
     def events(self, most: int = 200) -> list[dict[str, Any]]:
-        """What happened, newest first."""
+        """The registry's events, newest first."""
         try:
             lines = (self.root / EVENTS).read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -218,7 +214,8 @@ class Registry:
         with (self.root / EVENTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def _try(self, role: str, version: str) -> tuple[Loaded | None, str]:
+    def check(self, role: str, version: str) -> tuple[Loaded | None, str]:
+        """A version if it is healthy, and its fault if it is not."""
         folder = self._folder(role) / version
         try:
             manifest = self._manifest(folder)
@@ -242,10 +239,10 @@ class Registry:
     @staticmethod
     def _manifest(folder: Path) -> dict[str, Any]:
         try:
-            found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return manifest if isinstance(manifest, dict) else {}
 
 
 def _sha256(path: Path) -> str:

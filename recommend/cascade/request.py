@@ -14,8 +14,8 @@ from torch import Tensor
 
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.visitors import Visitor
+from recommend.data.ragged import Column, Repeated, tensor_of
 from recommend.data.schema import CHANNELS
-from recommend.features.ragged import Column, Repeated, tensor_of
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

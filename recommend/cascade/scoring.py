@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from recommend.cascade.catalog import Catalog, smoothed_rate
 from recommend.cascade.health import sample
-from recommend.cascade.knowledge import Knowledge, Known
+from recommend.cascade.knowledge import Enriched, Knowledge
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import Post, Posts, post_columns
 from recommend.cascade.program import with_program
@@ -33,7 +33,7 @@ class Scores:
     degraded: bool = False
     copy: bool = False
     ordered: np.ndarray | None = None  # (n,) what things are ordered by, where that is not the values
-    knowledge: Known | None = None  # what a model that reads knowledge was given
+    knowledge: Enriched | None = None  # what a model that reads knowledge was given
 
     @property
     def order(self) -> np.ndarray:
@@ -75,54 +75,56 @@ class Models:
         with self._swap:
             idle = self.registry.idle()
             for role in ROLES:
-                have, current = self._loaded.get(role), self.registry.current(role)
-                wanted = self.registry.wanted(role)
-                if wanted == self._asked.get(role, ""):
-                    continue
-                found = self.registry.load(role) if wanted else None
-                why = idle.get(have.manifest["model"], "") if have is not None else ""
-                if wanted and found is None and have is not None and not why:
-                    continue  # nothing that can be loaded is healthy: what serves goes on
-                if have is not None and why and have.version == current:
-                    self.registry.note("idle", role, current, why)
-                self._asked[role] = self.registry.wanted(role) if found is not None else ""
-                if found is None:
-                    self._loaded.pop(role, None)
-                else:
-                    # Of a pre-ranking model vectors are asked for, and no probabilities.
-                    self._loaded[role] = found if role == "pre_ranking" else with_program(found, sample(found))
-                if (found.version if found else "") != (have.version if have else ""):
+                version = self.registry.to_serve(role)
+                if version != self._asked.get(role, "") and self._replace(role, version, idle):
                     changed.append(role)
             if day is not None:
                 self._look_at_copy(day)
         return changed
 
+    def _replace(self, role: str, version: str, idle: Mapping[str, str]) -> bool:
+        """Load a role's model in the place of the one that serves; true when another version serves then."""
+        have = self._loaded.get(role)
+        loaded = self.registry.load(role) if version else None
+        why = idle.get(have.manifest["model"], "") if have is not None else ""
+        if version and loaded is None and have is not None and not why:
+            return False  # nothing that can be loaded is healthy: what serves goes on
+        if have is not None and why and have.version == self.registry.current(role):
+            self.registry.note("idle", role, have.version, why)
+        self._asked[role] = self.registry.to_serve(role) if loaded is not None else ""
+        if loaded is None:
+            self._loaded.pop(role, None)
+        else:
+            # Of a pre-ranking model vectors are asked for, and no probabilities.
+            self._loaded[role] = loaded if role == "pre_ranking" else with_program(loaded, sample(loaded))
+        return (loaded.version if loaded else "") != (have.version if have else "")
+
     def _look_at_copy(self, day: int) -> None:
         """Load the copy when its days have come, and discard it when they are over, when it is sick, or when the model
         that it is a copy of serves no more: then the conversion model itself goes on."""
         registry, base = self.registry, self._loaded.get("conversion")
-        wanted = registry.current(PROMOTION)
-        facts = registry.manifest(PROMOTION, wanted) if wanted else {}
+        version = registry.current(PROMOTION)
+        facts = registry.manifest(PROMOTION, version) if version else {}
         problem = _outlived(facts, day, base, registry.current("conversion")) if facts else ""
         idle = facts.get("model") in registry.idle()
         if not facts or problem or base is None or idle or day < facts["days"][0]:
             self._copy = None
-        elif self._copy is None or self._copy.version != wanted:
-            found, problem = registry.check(PROMOTION, wanted)
-            self._copy = with_program(found, sample(found)) if found is not None else None
+        elif self._copy is None or self._copy.version != version:
+            loaded, problem = registry.check(PROMOTION, version)
+            self._copy = with_program(loaded, sample(loaded)) if loaded is not None else None
             if problem:
-                registry.note("failed", PROMOTION, wanted, problem)
-                registry.note("rolled back", "conversion", base.version, f"from promotion {wanted}")
+                registry.note("failed", PROMOTION, version, problem)
+                registry.note("rolled back", "conversion", base.version, f"from promotion {version}")
         if problem:
-            registry.discard(PROMOTION, wanted, problem)
+            registry.discard(PROMOTION, version, problem)
 
     def state(self) -> list[dict[str, str]]:
         """A row a role for people: what serves, and what is meant to."""
         rows = []
         for role in ROLES:
-            have, wanted = self._loaded.get(role), self.registry.current(role)
+            have, current = self._loaded.get(role), self.registry.current(role)
             serves = have.name if have else f"{SIMPLE} (no model)"
-            rows.append({"role": role, "serves": serves, "wanted": wanted or "-"})
+            rows.append({"role": role, "serves": serves, "wanted": current or "-"})
         return rows
 
 
@@ -139,11 +141,11 @@ def _outlived(facts: dict[str, Any], day: int, base: Loaded | None, current: str
     return ""
 
 
-def as_known(loaded: Loaded, moment: Moment) -> Moment:
+def in_vocabulary(loaded: Loaded, moment: Moment) -> Moment:
     """The moment as a model can read it: a promotion that it has never seen is none, since nothing was learned of it
     (every promotion has a number of its own); what a promotion changes is the copy's business."""
-    known = loaded.encoders.vocabularies.get("promotion")
-    unknown = known is not None and moment.promotion not in known.tolist()
+    vocabulary = loaded.encoders.vocabularies.get("promotion")
+    unknown = vocabulary is not None and moment.promotion not in vocabulary.tolist()
     return replace(moment, promotion=0) if unknown else moment
 
 
@@ -155,13 +157,13 @@ def probabilities(
     visitor: Visitor,
     moment: Moment,
     channel: int,
-) -> tuple[dict[str, np.ndarray], Known | None]:
+) -> tuple[dict[str, np.ndarray], Enriched | None]:
     """(n,) probabilities of every task of a model for the candidates, and what it was given of published knowledge."""
     if not len(rows):
         return {name: np.empty(0) for name in loaded.model.measured()}, None
-    known = models.knowledge.add(loaded, columns(catalog, rows, visitor, as_known(loaded, moment), channel))
-    found = loaded(known.columns)
-    return {name: value.double().numpy() for name, value in found.items()}, known if known.by else None
+    enriched = models.knowledge.add(loaded, columns(catalog, rows, visitor, in_vocabulary(loaded, moment), channel))
+    answers = loaded(enriched.columns)
+    return {name: value.double().numpy() for name, value in answers.items()}, enriched if enriched.by else None
 
 
 def click_scores(
@@ -172,8 +174,8 @@ def click_scores(
     for tried in dict.fromkeys((role, "ranking")):
         loaded = models.get(tried)
         if loaded is not None:
-            found, known = probabilities(models, loaded, catalog, rows, visitor, moment, channel)
-            return Scores(found["click"], loaded.name, degraded=tried != role, knowledge=known)
+            answers, enriched = probabilities(models, loaded, catalog, rows, visitor, moment, channel)
+            return Scores(answers["click"], loaded.name, degraded=tried != role, knowledge=enriched)
     return Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
 
 
@@ -182,8 +184,8 @@ def post_scores(models: Models, posts: Posts, among: Sequence[Post], visitor: Vi
     loaded = models.get(POSTS)
     if loaded is None:
         return Scores(posts.rates(among), SIMPLE, degraded=True)
-    found = loaded(post_columns(among, visitor, as_known(loaded, moment), posts.content))
-    return Scores(found["click"].double().numpy(), loaded.name)
+    answers = loaded(post_columns(among, visitor, in_vocabulary(loaded, moment), posts.content))
+    return Scores(answers["click"].double().numpy(), loaded.name)
 
 
 def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
@@ -196,8 +198,8 @@ def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Vis
     loaded = copy or models.get("conversion")
     if loaded is None:
         return Scores(np.ones(len(rows)), "none", degraded=True)
-    found, _ = probabilities(models, loaded, catalog, rows, visitor, moment, FEED)
-    task = next((name for name in ("ecvr", "order") if name in found), "")
+    answers, _ = probabilities(models, loaded, catalog, rows, visitor, moment, FEED)
+    task = next((name for name in ("ecvr", "order") if name in answers), "")
     if not task:
         return Scores(np.ones(len(rows)), "none", degraded=True)
-    return Scores(found[task], loaded.name, copy=copy is not None)
+    return Scores(answers[task], loaded.name, copy=copy is not None)

@@ -1,4 +1,4 @@
-"""What the feed knows of a visitor: the things clicked last, with their content, since most of them are sold by now."""
+"""The feed's memory of a visitor: the items clicked last, with their content, since most of them are sold by now."""
 
 from __future__ import annotations
 
@@ -36,12 +36,10 @@ class PastPost:
 
 @dataclass
 class Visitor:
-    """``history``: clicks, oldest first; ``seen``: things shown lately, newest last; ``posts``: those opened, oldest
-    first."""
+    """``history``: clicks, oldest first; ``posts``: those opened, oldest first."""
 
     user_id: int
     history: deque[Past]
-    seen: deque[int] = field(default_factory=lambda: deque(maxlen=400))
     posts: deque[PastPost] = field(default_factory=lambda: deque(maxlen=50))
 
     def taste(self) -> np.ndarray | None:
@@ -64,26 +62,26 @@ class Visitors:
     def __init__(self, history: int = 50, most: int = 100_000) -> None:
         self._history, self._most = history, most
         self._lock = threading.Lock()
-        self._known: OrderedDict[int, Visitor] = OrderedDict()
+        self._visitors: OrderedDict[int, Visitor] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._visitors)
 
     def get(self, user_id: int) -> Visitor:
         """The visitor; a new one has no history."""
         with self._lock:
-            found = self._known.get(user_id)
-            if found is None:
-                found = self._known[user_id] = Visitor(user_id, deque(maxlen=self._history))
-                while len(self._known) > self._most:
-                    self._known.popitem(last=False)
-            self._known.move_to_end(user_id)
-            return found
+            visitor = self._visitors.get(user_id)
+            if visitor is None:
+                visitor = self._visitors[user_id] = Visitor(user_id, deque(maxlen=self._history))
+                while len(self._visitors) > self._most:
+                    self._visitors.popitem(last=False)
+            self._visitors.move_to_end(user_id)
+            return visitor
 
     def ids(self, most: int = 200) -> list[int]:
-        """Who came last, latest first."""
+        """Ids of the latest visitors, latest first."""
         with self._lock:
-            return list(reversed(self._known))[:most]
+            return list(reversed(self._visitors))[:most]
 
     def clicked(self, user_id: int, item_id: int, catalog: Catalog, time_ms: int) -> bool:
         """Remember a click; False when the thing is not on sale any more and nothing is known of it."""

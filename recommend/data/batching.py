@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from recommend.data.parquet import Position
-from recommend.features.ragged import Batch, Column, concat_batches, rows_of, select_batch, slice_batch, tensor_of
+from recommend.data.ragged import Batch, Column, concat_batches, rows_of, select_batch, slice_batch, tensor_of
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Column, rows_of, select_batch, tensor_of
 from recommend.data.schema import CHANNELS, POLICIES
-from recommend.features.ragged import Column, rows_of, select_batch, tensor_of
 
 OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
 OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
@@ -50,9 +50,9 @@ def read_listed(log: Path, first: int, last: int) -> dict[str, Column]:
 
 def _place(table: dict[str, Column], rows: dict[str, Column], key: str, log: Path) -> Tensor:
     """For each row the first row of the table with the same key."""
-    known, wanted = tensor_of(table[key]), tensor_of(rows[key])
-    order = known.argsort(stable=True)
-    place = torch.searchsorted(known[order], wanted).clamp(max=max(len(known) - 1, 0))
-    if not len(known) or bool((known[order][place] != wanted).any()):
+    keys, sought = tensor_of(table[key]), tensor_of(rows[key])
+    order = keys.argsort(stable=True)
+    place = torch.searchsorted(keys[order], sought).clamp(max=max(len(keys) - 1, 0))
+    if not len(keys) or bool((keys[order][place] != sought).any()):
         raise DataError(f"{log} has candidates whose {key} stands in no other table; write the log again.")
     return order[place]

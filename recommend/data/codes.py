@@ -20,27 +20,27 @@ def code_file(log: Path, column: str) -> Path:
 
 
 def marks(log: Path, columns: Iterable[str]) -> dict[str, str]:
-    """What tells the codes of some columns from others: how many, and a digest of the texts in their order."""
-    found = {}
+    """Marks that tell the codes of some columns from others: how many, and a digest of the texts in their order."""
+    digests = {}
     for name in sorted(set(columns)):
         if code_file(log, name).is_file():
             texts = _texts(log, name)
-            found[name] = f"{len(texts)} {_digest(texts)}"
-    return found
+            digests[name] = f"{len(texts)} {_digest(texts)}"
+    return digests
 
 
-def same_codes(log: Path, known: Mapping[str, str], columns: Iterable[str]) -> None:
-    """Whether a log's codes begin with those of ``marks``; more texts may follow.
+def same_codes(log: Path, expected: Mapping[str, str], columns: Iterable[str]) -> None:
+    """Check that a log's codes begin with those of ``marks``; more texts may follow.
 
     Raises:
         DataError: they do not, so that a number means something else.
     """
-    for name in sorted({*known, *columns}):
+    for name in sorted({*expected, *columns}):
         there = code_file(log, name).is_file()
-        if there == (name in known):
+        if there == (name in expected):
             if not there:
                 continue
-            many, digest = known[name].split()
+            many, digest = expected[name].split()
             texts = _texts(log, name)
             if len(texts) >= int(many) and _digest(texts[: int(many)]) == digest:
                 continue
@@ -57,7 +57,7 @@ def _texts(log: Path, name: str) -> list[str]:
 
 
 def _digest(texts: list[str]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for at in range(0, len(texts), PART):
-        found.update("\0".join([*texts[at : at + PART], ""]).encode("utf-8", "surrogatepass"))
-    return found.hexdigest()[:16]
+        digest.update("\0".join([*texts[at : at + PART], ""]).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recommend.features.ragged import Column
+from recommend.data.ragged import Column
 
 DAY_MS = 86_400_000
 NEVER = torch.iinfo(torch.int64).max  # the moment of what did not happen, or is not known to
 
 
 @dataclass(frozen=True)
-class Known:
+class ObservedClicks:
     """The clicks until a moment, and which of them were ordered and refunded until then.
 
     Attributes:
@@ -31,7 +31,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Samples:
-    """What to train on: (n,) rows of the clicks, repeated if seen twice, and (n, ...) columns for the loss."""
+    """Training rows: (n,) rows of the clicks, repeated if seen twice, and (n, ...) columns for the loss."""
 
     index: Tensor
     columns: Mapping[str, Tensor]
@@ -39,7 +39,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class ClickLog:
-    """All clicks in order of time, with all that ever follows them. Training sees it only through ``known``.
+    """All clicks in order of time, with all that ever follows them. Training sees it only through ``observed``.
 
     Attributes:
         columns: encoded features, no labels.
@@ -55,7 +55,7 @@ class ClickLog:
         if bool((self.click_ms.diff() < 0).any()):
             raise ValueError("the clicks of a log must come in order of time.")
 
-    def known(self, now: int, foresight: bool = False) -> Known:
+    def observed(self, now: int, foresight: bool = False) -> ObservedClicks:
         """The log at a moment.
 
         Args:
@@ -65,7 +65,7 @@ class ClickLog:
         order, refund = self.order_ms[:count], self.refund_ms[:count]
         if not foresight:
             order, refund = (torch.where(t <= now, t, NEVER) for t in (order, refund))
-        return Known(now, self.click_ms[:count], order, refund)
+        return ObservedClicks(now, self.click_ms[:count], order, refund)
 
     def count(self, now: int) -> int:
         """Clicks before or at a moment."""

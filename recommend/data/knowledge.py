@@ -34,7 +34,7 @@ Table = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Version:
-    """What is known of a version.
+    """Facts of a version.
 
     Attributes:
         until_ms: no event at or after this moment shaped it.
@@ -50,7 +50,7 @@ class Version:
     source: str = ""
 
     def prefix(self, kind: str) -> bytes:
-        """What the keys of a kind begin with."""
+        """The beginning of a kind's keys."""
         if kind not in self.widths:
             raise DataError(f"version {self.number} holds no knowledge of '{kind}'; it has {', '.join(self.widths)}.")
         return struct.pack(">IB", self.number, list(self.widths).index(kind))
@@ -82,8 +82,8 @@ class Snapshot:
         width, get = version.widths[kind], self._transaction.get
         missing = bytes(4 * width)
         each = {name: get(name, missing) for name in dict.fromkeys(names)}  # of a request's rows one user asks
-        found = b"".join([each[name] for name in names])
-        return np.frombuffer(found, dtype="<f4").reshape(len(names), width)
+        joined = b"".join([each[name] for name in names])
+        return np.frombuffer(joined, dtype="<f4").reshape(len(names), width)
 
 
 class KnowledgeStore:
@@ -125,11 +125,11 @@ class KnowledgeStore:
             current = transaction.get(CURRENT)
             if current is None:
                 raise DataError(f"nothing has been published in {self.folder} yet.")
-            known = _about(transaction)
-            wanted = int(bytes(current)) if number is None else number
-            if wanted not in known:
-                raise DataError(f"{self.folder} keeps the versions {', '.join(map(str, known))}, not {wanted}.")
-            yield Snapshot(known[wanted], transaction)
+            versions = _about(transaction)
+            version = int(bytes(current)) if number is None else number
+            if version not in versions:
+                raise DataError(f"{self.folder} keeps the versions {', '.join(map(str, versions))}, not {version}.")
+            yield Snapshot(versions[version], transaction)
 
     def publish(self, tables: Mapping[str, Table], until_ms: int, keep: int = 2, source: str = "") -> Version:
         """Write a new version and make it the current one; readers go on meanwhile.
@@ -141,9 +141,11 @@ class KnowledgeStore:
             source: see ``Version``.
         """
         with FileLock(str(self.folder / "publish.lock")), self._full():
-            known = {version.number: version for version in self.versions()}
-            number = max(known, default=0) + 1
-            self._delete_all_but(known)  # what an interrupted publication may have left, of its own or of old versions
+            versions = {version.number: version for version in self.versions()}
+            number = max(versions, default=0) + 1
+            self._delete_all_but(
+                versions
+            )  # what an interrupted publication may have left, of its own or of old versions
             version = Version(
                 number=number,
                 until_ms=int(until_ms),
@@ -154,11 +156,11 @@ class KnowledgeStore:
             )
             for kind, (keys, vectors) in tables.items():
                 self._write(version, kind, *_sorted(kind, keys, vectors))
-            kept = sorted([*known, number])[-max(keep, 1) :]
+            remaining = sorted([*versions, number])[-max(keep, 1) :]
             with self._env.begin(write=True) as transaction:
-                _set_about(transaction, {n: v for n, v in {**known, number: version}.items() if n in kept})
+                _set_about(transaction, {n: v for n, v in {**versions, number: version}.items() if n in remaining})
                 transaction.put(CURRENT, str(number).encode())
-            self._delete_all_but(kept)
+            self._delete_all_but(remaining)
         return version
 
     def versions(self) -> list[Version]:
@@ -184,11 +186,11 @@ class KnowledgeStore:
                         break
                     left = cursor.delete()
 
-    def _delete_all_but(self, kept: Container[int]) -> None:
+    def _delete_all_but(self, remaining: Container[int]) -> None:
         """The rows of every version that is not kept."""
         number = self._next(0)  # under 0 lie CURRENT and ABOUT
         while number is not None:
-            if number not in kept:
+            if number not in remaining:
                 self._delete(struct.pack(">I", number))
             number = self._next(number)
 
@@ -239,8 +241,8 @@ def _sorted(kind: str, keys: np.ndarray, vectors: np.ndarray) -> Table:
 
 
 def _about(transaction: lmdb.Transaction) -> dict[int, Version]:
-    found = transaction.get(ABOUT)
-    return {} if found is None else {v["number"]: Version(**v) for v in json.loads(bytes(found))}
+    stored = transaction.get(ABOUT)
+    return {} if stored is None else {v["number"]: Version(**v) for v in json.loads(bytes(stored))}
 
 
 def _set_about(transaction: lmdb.Transaction, versions: Mapping[int, Version]) -> None:

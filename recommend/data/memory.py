@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from recommend.data.parquet import Position
-from recommend.features.ragged import Batch, Column, rows_of, select_batch, slice_batch
+from recommend.data.ragged import Batch, Column, rows_of, select_batch, slice_batch
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from recommend.data.ragged import Column, Ragged, concat_batches, rows_of, slice_batch
 from recommend.data.schema import table_files
 from recommend.errors import RecommendError
-from recommend.features.ragged import Column, Ragged, concat_batches, rows_of, slice_batch
 
 # What Arrow raises on damaged bytes: names that are no text and sizes that are no sizes among it.
 FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)

@@ -4,7 +4,7 @@ Every source writes these tables (the simulated world, the import of other logs)
 is a folder of Parquet files, one partition a day: ``ROOT/TABLE/day=007/part-0.parquet``. Ids start at 0 within their
 kind; -1 means "none". Times are milliseconds since the log's own start.
 
-``known`` says when a value exists, which is what keeps the future out of the features:
+``available`` says when a value exists, which is what keeps the future out of the features:
 
 - ``request``: before the page is shown; the only columns a model may read when it serves;
 - ``after``: after the page was shown (a privileged feature: a teacher may read it in training, a student may not);
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from recommend.errors import RecommendError
 
-Known = Literal["request", "after", "label"]
+Availability = Literal["request", "after", "label"]
 
 # Codes of small integer columns, in one place for writers and readers.
 ENTITIES = ("item", "post")  # what is shown; an ad is an item with is_ad
@@ -38,7 +38,7 @@ class Column:
     name: str
     type: pa.DataType
     meaning: str
-    known: Known = "request"
+    available: Availability = "request"
 
 
 IDS = pa.list_(pa.int64())
@@ -182,14 +182,14 @@ def arrow_schema(table: str) -> pa.Schema:
     if table not in TABLES:
         raise SchemaError(f"there is no table '{table}'; the log has {', '.join(TABLES)}.")
     return pa.schema(
-        [pa.field(c.name, c.type, metadata={"meaning": c.meaning, "known": c.known}) for c in TABLES[table]]
+        [pa.field(c.name, c.type, metadata={"meaning": c.meaning, "known": c.available}) for c in TABLES[table]]
     )
 
 
-def columns(table: str, known: Known | None = None) -> list[str]:
+def columns(table: str, available: Availability | None = None) -> list[str]:
     """Names of the table's columns, optionally only those known at one moment."""
     arrow_schema(table)
-    return [c.name for c in TABLES[table] if known is None or c.known == known]
+    return [c.name for c in TABLES[table] if available is None or c.available == available]
 
 
 def conform(table: str, data: dict[str, Any]) -> pa.Table:
@@ -225,8 +225,8 @@ def day_file(root: Path, table: str, day: int, part: int = 0) -> Path:
 
 def table_files(root: Path, table: str, first_day: int = 0, last_day: int | None = None) -> list[Path]:
     """The table's files in time order, of days ``first_day``..``last_day`` (both included)."""
-    found = (Path(root) / table).glob("day=*/part-*.parquet")
-    days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in found)  # a log may be longer than 1,000 days
+    paths = (Path(root) / table).glob("day=*/part-*.parquet")
+    days = sorted((int(p.parent.name.removeprefix("day=")), p) for p in paths)  # a log may be longer than 1,000 days
     return [p for d, p in days if d >= first_day and (last_day is None or d <= last_day)]
 
 

@@ -1,4 +1,4 @@
-"""What lies before an event, and what might have been shown in its place: for logs that hold only what people did.
+"""Histories before an event, and items that might have stood in its place: for logs that hold events alone.
 
 A negative has its positive's user, moment and history, and the target of another event. **How negatives are drawn
 decides what can be learned**:
@@ -41,8 +41,8 @@ class Past:
             return np.zeros(len(user), dtype=np.int64), np.zeros(len(user), dtype=np.int64)
         place = np.minimum(np.searchsorted(self.who, user), len(self.who) - 1)
         end = np.searchsorted(self.key, place * self.step + np.searchsorted(self.moments, time), "left")
-        known = self.who[place] == user
-        return np.where(known, end, 0), np.where(known, end - self.starts[place], 0)
+        has_events = self.who[place] == user
+        return np.where(has_events, end, 0), np.where(has_events, end - self.starts[place], 0)
 
 
 def draw_negatives(

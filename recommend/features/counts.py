@@ -1,4 +1,4 @@
-"""How often something was shown and clicked before a row: the features of kind ``count``, offline and online.
+"""Impressions and clicks of ids before a row: the features of kind ``count``, offline and online.
 
 A row counts from the hour after its own on, with its click: within an hour nothing of it is known, so that no row's
 label is in its own features, nor in those of its page. In a log without a clock a step takes the place of the hour.
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from recommend.data.parquet import read_table
+from recommend.data.ragged import Batch, Column, tensor_of
 from recommend.data.schema import ENTITIES, columns_of
 from recommend.features.encoders import mixed
 from recommend.features.feature_map import TIME, Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, tensor_of
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -41,34 +41,34 @@ class Table:
     """
 
     keys: Tensor
-    shown: Tensor
+    impressions: Tensor
     clicked: Tensor
     starts: tuple[Tensor, Tensor]
     hours: Tensor
 
     @staticmethod
-    def of(keys: Tensor, hour: Tensor, known: Tensor, click: Tensor, hours: Tensor) -> Table:
+    def of(keys: Tensor, hour: Tensor, labelled_at: Tensor, click: Tensor, hours: Tensor) -> Table:
         """From rows: key, hour, and the hour from which on the click is known."""
-        found, place = torch.unique(keys, return_inverse=True)
+        unique, place = torch.unique(keys, return_inverse=True)
         step = len(hours) + 1
-        shown = (place * step + torch.searchsorted(hours, hour)).sort().values
-        clicked = (place * step + torch.searchsorted(hours, known))[click].sort().values
-        firsts = torch.arange(len(found) + 1) * step
-        starts = (torch.searchsorted(shown, firsts), torch.searchsorted(clicked, firsts))
-        return Table(found, shown, clicked, starts, hours)
+        impressions = (place * step + torch.searchsorted(hours, hour)).sort().values
+        clicked = (place * step + torch.searchsorted(hours, labelled_at))[click].sort().values
+        firsts = torch.arange(len(unique) + 1) * step
+        starts = (torch.searchsorted(impressions, firsts), torch.searchsorted(clicked, firsts))
+        return Table(unique, impressions, clicked, starts, hours)
 
     def before(self, keys: Tensor, hour: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) rows and clicks of keys before an hour each."""
         if not len(self.keys):
             return (torch.zeros(len(keys)),) * 2
         place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
-        known = self.keys[place] == keys
+        matches = self.keys[place] == keys
         limit = place * (len(self.hours) + 1) + torch.searchsorted(self.hours, hour)
-        shown, clicked = (
-            (torch.searchsorted(of, limit) - starts[place]) * known
-            for of, starts in zip((self.shown, self.clicked), self.starts, strict=True)
+        impressions, clicked = (
+            (torch.searchsorted(of, limit) - starts[place]) * matches
+            for of, starts in zip((self.impressions, self.clicked), self.starts, strict=True)
         )
-        return shown.float(), clicked.float()
+        return impressions.float(), clicked.float()
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ class Counts:
         hour_ms = HOUR_MS if "hour" in there else 1
         hour, click = rows[TIME] // hour_ms, rows[label].bool()
         # A label that comes true later than its row is known when its day is over.
-        known = torch.maximum(hour, (rows[late] + 1) * (DAY_MS // hour_ms)) if late and hour_ms > 1 else hour
-        hours = torch.unique(torch.cat([hour, known]))
+        label_hour = torch.maximum(hour, (rows[late] + 1) * (DAY_MS // hour_ms)) if late and hour_ms > 1 else hour
+        hours = torch.unique(torch.cat([hour, label_hour]))
 
         def table(keys: Tensor) -> Table:
-            return Table.of(keys, hour, known, click, hours)
+            return Table.of(keys, hour, label_hour, click, hours)
 
         tables = {f.column: table(mixed([rows[c] for c in f.inputs])) for f in counted}
         return Counts(counted, tables | {"": table(torch.zeros_like(hour))}, hour_ms)
@@ -118,13 +118,13 @@ class Counts:
         time = tensor_of(batch[TIME]) if TIME in batch else torch.full_like(first, LAST)
         hour = time // self.hour_ms
         mean = rate(*self.tables[""].before(torch.zeros_like(hour), hour))
-        made: dict[str, Column] = {}
+        derived: dict[str, Column] = {}
         for f in self.features:
             ids = [tensor_of(batch[c]) for c in f.inputs]
-            shown, clicked = self.tables[f.column].before(mixed(ids), hour)
-            known = torch.stack(ids).ge(0).all(0)  # -1 is no thing
-            made[f.column] = numbers(shown * known, clicked * known, mean)
-        return {**batch, **made}
+            impressions, clicked = self.tables[f.column].before(mixed(ids), hour)
+            valid = torch.stack(ids).ge(0).all(0)  # -1 is no thing
+            derived[f.column] = numbers(impressions * valid, clicked * valid, mean)
+        return {**batch, **derived}
 
 
 class LiveCounts:
@@ -153,14 +153,14 @@ class LiveCounts:
         hour = time_ms // HOUR_MS
         with self._lock:
             self._count_before(hour)
-            shown, clicked = self._of[""].get(0, (0, 0))
-            mean = rate(torch.tensor([float(shown)]), torch.tensor([float(clicked)]))
-            made: dict[str, Column] = {}
+            impressions, clicked = self._of[""].get(0, (0, 0))
+            mean = rate(torch.tensor([float(impressions)]), torch.tensor([float(clicked)]))
+            derived: dict[str, Column] = {}
             for f in self.features:
                 of = self._of[f.column]
-                found = torch.tensor([of.get(k, (0, 0)) for k in _keys(ids, f)], dtype=torch.float32).reshape(-1, 2)
-                made[f.column] = numbers(found[:, 0], found[:, 1], mean)
-        return made
+                counts = torch.tensor([of.get(k, (0, 0)) for k in _keys(ids, f)], dtype=torch.float32).reshape(-1, 2)
+                derived[f.column] = numbers(counts[:, 0], counts[:, 1], mean)
+        return derived
 
     def _count_before(self, hour: int) -> None:
         ready = [row for past in [h for h in self._waiting if h < hour] for row in self._waiting.pop(past)]
@@ -174,25 +174,25 @@ class LiveCounts:
         self._of[""][0][which] += len(next(iter(of.values())))
         for f in self.features:
             counts = self._of[f.column]
-            for key, known in zip(
+            for key, valid in zip(
                 _keys(of, f), torch.stack([of[c] for c in f.inputs]).ge(0).all(0).tolist(), strict=True
             ):
-                if known:
+                if valid:
                     counts[key][which] += 1
 
 
 def _keys(ids: Mapping[str, Tensor], feature: Feature) -> list[int]:
-    found: list[int] = mixed([ids[c] for c in feature.inputs]).tolist()
-    return found
+    keys: list[int] = mixed([ids[c] for c in feature.inputs]).tolist()
+    return keys
 
 
-def rate(shown: Tensor, clicked: Tensor) -> Tensor:
+def rate(impressions: Tensor, clicked: Tensor) -> Tensor:
     """(n,) share of the rows that were clicked; a half before the first one."""
-    return (clicked + 0.5) / (torch.maximum(shown, clicked) + 1.0)
+    return (clicked + 0.5) / (torch.maximum(impressions, clicked) + 1.0)
 
 
-def numbers(shown: Tensor, clicked: Tensor, mean: Tensor) -> Tensor:
+def numbers(impressions: Tensor, clicked: Tensor, mean: Tensor) -> Tensor:
     """(n, 2) of about unit scale: a quarter of log(1 + rows), and the log-odds of the smoothed rate over the mean's."""
     # A click may be counted before its impression, at an hour's turn.
-    smoothed = (clicked + PRIOR * mean) / (torch.maximum(shown, clicked) + PRIOR)
-    return torch.stack([shown.log1p() / 4, smoothed.logit() - mean.expand_as(smoothed).logit()], 1)
+    smoothed = (clicked + PRIOR * mean) / (torch.maximum(impressions, clicked) + PRIOR)
+    return torch.stack([impressions.log1p() / 4, smoothed.logit() - mean.expand_as(smoothed).logit()], 1)

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch, Column, Ragged, ragged_of, tensor_of
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.features.matches import match
-from recommend.features.ragged import Batch, Column, Ragged, ragged_of, tensor_of
 
 
 @dataclass(frozen=True)
@@ -59,26 +59,26 @@ class Encoders:
         """
         counted = [f for f in features.features if _is_id(f) and not f.bucketed and f.role != "history"]
         parted = [f for f in features.features if f.buckets and f.role != "history"]
-        seen_numbers = {f.vocabulary: Sample() for f in parted}
+        samples = {f.vocabulary: Sample() for f in parted}
         counts = {f.vocabulary: (torch.empty(0, dtype=torch.int64),) * 2 for f in counted}
         sums: dict[str, Tensor] = {
             f.column: torch.zeros(3, dtype=torch.float64) for f in features.features if _scaled(f)
         }
         log = {f.column: f.scale == "log" for f in features.features}
         scaled = list(sums)
-        seen = 0
+        batch_count = 0
         for raw in batches:
-            seen += 1
-            batch = with_made(features, raw)
+            batch_count += 1
+            batch = with_derived(features, raw)
             for f in parted:
-                seen_numbers[f.vocabulary].add(_flat(batch[f.column]))
-            for name, known in counts.items():
+                samples[f.vocabulary].add(_flat(batch[f.column]))
+            for name, tally in counts.items():
                 ids = [_flat(batch[f.column]) for f in counted if f.vocabulary == name]
-                counts[name] = _merge(known, torch.cat(ids).to(torch.int64))
+                counts[name] = _merge(tally, torch.cat(ids).to(torch.int64))
             for name in scaled:
                 x = (_squash(_flat(batch[name])) if log[name] else _flat(batch[name])).double()
                 sums[name] += torch.stack([torch.tensor(len(x), dtype=torch.float64), x.sum(), (x * x).sum()])
-        if not seen:
+        if not batch_count:
             raise DataError("the training window is empty; nothing can be fitted on it.")
         return Encoders(
             features,
@@ -86,18 +86,18 @@ class Encoders:
             {name: _scale(total, log[name]) for name, total in sums.items()},
             {
                 **{f.vocabulary: torch.tensor(f.edges) for f in features.features if f.edges},
-                **{f.vocabulary: seen_numbers[f.vocabulary].edges(f.buckets) for f in parted},
+                **{f.vocabulary: samples[f.vocabulary].edges(f.buckets) for f in parted},
             },
         )
 
     def sizes(self) -> dict[str, int]:
         """Rows of each table, the out-of-vocabulary row included."""
-        known = {name: len(ids) + 1 for name, ids in self.vocabularies.items()}
-        return known | {name: len(edges) + 2 for name, edges in self.edges.items()}
+        rows = {name: len(ids) + 1 for name, ids in self.vocabularies.items()}
+        return rows | {name: len(edges) + 2 for name, edges in self.edges.items()}
 
     def __call__(self, batch: Batch) -> dict[str, Column]:
         """Encode a batch: ids to rows, numbers to their scale; labels and other columns pass as they are."""
-        batch = with_made(self.features, batch)
+        batch = with_derived(self.features, batch)
         out = dict(batch)
         for feature in self.features.features:
             column = batch.get(feature.column)
@@ -156,8 +156,8 @@ class Encoders:
             vocabularies.pop("_", None)
             scales = json.loads((folder / "scales.json").read_text(encoding="utf-8"))
             edges = load_file(folder / "edges.safetensors") if (folder / "edges.safetensors").exists() else {}
-            found = {n: Scale(*of) for n, of in scales.items()}
-            return Encoders(FeatureMap.load(folder / "features.json"), vocabularies, found, edges)
+            scale_of = {n: Scale(*of) for n, of in scales.items()}
+            return Encoders(FeatureMap.load(folder / "features.json"), vocabularies, scale_of, edges)
         except (OSError, ValueError) as error:
             raise DataError(f"{folder} holds no readable encoders: {error}") from error
 
@@ -170,7 +170,7 @@ class Sample:
     """
 
     def __init__(self, most: int = 2**20) -> None:
-        self.most, self.step, self.at, self.parts, self.kept = most, 1, 0, [torch.empty(0)], 0
+        self.most, self.step, self.at, self.parts, self.count = most, 1, 0, [torch.empty(0)], 0
 
     def add(self, values: Tensor) -> None:
         """More of the stream; NaN counts as nothing."""
@@ -178,11 +178,11 @@ class Sample:
         first = -self.at % self.step
         self.at += len(values)
         self.parts.append(values[first :: self.step])
-        self.kept += len(self.parts[-1])
-        while self.kept > self.most:
+        self.count += len(self.parts[-1])
+        while self.count > self.most:
             self.step *= 2
             self.parts = [torch.cat(self.parts)[::2]]
-            self.kept = len(self.parts[0])
+            self.count = len(self.parts[0])
 
     def edges(self, buckets: int) -> Tensor:
         """At most ``buckets - 1`` ascending edges between parts of equal size; equal ones are one."""
@@ -195,27 +195,27 @@ class Sample:
 
 def halving(values: Tensor, asked: Tensor) -> Tensor:
     """``torch.searchsorted`` of ascending values in plain steps: how many of them are smaller than what is asked."""
-    found = torch.zeros_like(asked)
+    position = torch.zeros_like(asked)
     step = 1 << len(values).bit_length()
     while step := step // 2:
-        further = found + step
+        further = position + step
         smaller = values[(further - 1).clamp(max=len(values) - 1)] < asked
-        found = torch.where((further <= len(values)) & smaller, further, found)
-    return found
+        position = torch.where((further <= len(values)) & smaller, further, position)
+    return position
 
 
-def with_made(features: FeatureMap, batch: Batch) -> dict[str, Column]:
+def with_derived(features: FeatureMap, batch: Batch) -> dict[str, Column]:
     """The raw columns with those that are made of others: crosses and matches, the same wherever a model is asked."""
-    made: dict[str, Column] = {}
+    derived: dict[str, Column] = {}
     histories = {f.column: f for f in features.role("history")}
     for feature in features.features:
         if feature.cross:
-            made[feature.column] = mixed([tensor_of(batch[name]) for name in feature.cross])
+            derived[feature.column] = mixed([tensor_of(batch[name]) for name in feature.cross])
         elif feature.kind == "match":
             history = histories[feature.inputs[0]]
             past = ragged_of(batch[history.column]).last(history.max_length)
-            made[feature.column] = match(batch[history.match], past)
-    return {**batch, **made}
+            derived[feature.column] = match(batch[history.match], past)
+    return {**batch, **derived}
 
 
 def mixed(columns: Sequence[Tensor]) -> Tensor:
@@ -249,11 +249,11 @@ def _squash(values: Tensor) -> Tensor:
     return values.sign() * values.abs().log1p()
 
 
-def _merge(known: tuple[Tensor, Tensor], ids: Tensor) -> tuple[Tensor, Tensor]:
+def _merge(tally: tuple[Tensor, Tensor], ids: Tensor) -> tuple[Tensor, Tensor]:
     """Sorted ids and their counts, with a batch's ids added; memory stays that of the vocabulary."""
     new, many = torch.unique(ids, return_counts=True)
-    both, place = torch.unique(torch.cat([known[0], new]), return_inverse=True)
-    total = torch.zeros(len(both), dtype=torch.int64).index_add(0, place, torch.cat([known[1], many]))
+    both, place = torch.unique(torch.cat([tally[0], new]), return_inverse=True)
+    total = torch.zeros(len(both), dtype=torch.int64).index_add(0, place, torch.cat([tally[1], many]))
     return both, total
 
 

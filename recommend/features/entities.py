@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recommend.data.content_join import Vectors
 from recommend.data.parquet import read_table
+from recommend.data.ragged import Batch, Column, ragged_of, tensor_of
 from recommend.data.schema import ENTITIES
+from recommend.features.content_join import Vectors
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, ragged_of, tensor_of
 
 HISTORY, CONTENT = 10, 16  # clicks of each kind that are read; size of the content vectors
 SHARED = "shared"  # group of the target fields that every entity has
@@ -76,17 +76,17 @@ class Lookup:
 
     @staticmethod
     def of(ids: Column, values: Column) -> Lookup:
-        known, found = tensor_of(ids), tensor_of(values)
-        order = known.argsort()
-        return Lookup(Vectors(known[order], found[order].double()[:, None]))
+        keys, numbers = tensor_of(ids), tensor_of(values)
+        order = keys.argsort()
+        return Lookup(Vectors(keys[order], numbers[order].double()[:, None]))
 
     def __call__(self, ids: Tensor) -> Tensor:
-        found, known = self.vectors(ids)
-        return torch.where(known, found[:, 0].long(), -1)
+        values, matches = self.vectors(ids)
+        return torch.where(matches, values[:, 0].long(), -1)
 
 
 class Facts:
-    """What the tables of things, posts and users say of the ids in the log's rows.
+    """Facts that the tables of items, posts and users hold of the ids in the log's rows.
 
     Args:
         rows: ``post_id`` and ``category`` of all rows: a post's category stands only where it was shown.

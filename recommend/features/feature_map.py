@@ -1,4 +1,4 @@
-"""What a model reads: each feature's column, role, vocabulary and size. Saved beside the model as JSON."""
+"""The inputs of a model: each feature's column, role, vocabulary and size. Saved beside the model as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Role = Literal["context", "target", "history", "raw"]
 Kind = Literal["id", "number", "vector", "match", "count"]
 SIZES = {"match": 3, "count": 2}  # numbers of those kinds that are made of other columns
 TIME = "time_ms"  # column that says what lay before a row
-LABELS = frozenset(c.name for c in TABLES["impression"] if c.known == "label")
+LABELS = frozenset(c.name for c in TABLES["impression"] if c.available == "label")
 # What is known later than the request, and the days on which labels came true.
-FORBIDDEN = {c.name for c in TABLES["impression"] if c.known != "request"} | {f"{name}_day" for name in LABELS}
+FORBIDDEN = {c.name for c in TABLES["impression"] if c.available != "request"} | {f"{name}_day" for name in LABELS}
 
 
 class Feature(Config):
@@ -81,17 +81,17 @@ class Feature(Config):
 
     @property
     def bucketed(self) -> bool:
-        """Whether numbers become ids."""
+        """True where numbers become ids."""
         return bool(self.buckets or self.edges)
 
     @property
-    def made(self) -> bool:
-        """Whether the encoders make it of other features' columns."""
+    def derived(self) -> bool:
+        """True where the encoders make it of other features' columns."""
         return bool(self.cross) or self.kind == "match"
 
     @property
     def listed(self) -> bool:
-        """Whether a row has several numbers of it."""
+        """True where a row has several numbers of it."""
         return self.kind == "vector" or self.kind in SIZES
 
     @property
@@ -110,6 +110,15 @@ class Feature(Config):
     def vocabulary(self) -> str:
         """The table in which its ids are looked up."""
         return self.table or self.match or self.column
+
+
+def _check_history(past: Feature, target: Feature | None) -> None:
+    if target is None:
+        raise ValueError(f"history {past.column} needs 'match', the target feature of the same meaning")
+    if past.vocabulary != target.vocabulary:
+        raise ValueError(f"history {past.column} must use the table of {past.match}")
+    if (past.kind, past.size, past.buckets, past.edges) != (target.kind, target.size, target.buckets, target.edges):
+        raise ValueError(f"history {past.column} must be of the kind and size of {past.match}")
 
 
 class FeatureMap(Config):
@@ -133,20 +142,14 @@ class FeatureMap(Config):
         ids = {f.column for f in self.features if f.kind == "id" and f.role != "history" and not f.bucketed}
         if lost := [(f.column, c) for f in self.features for c in f.cross if c not in ids - {f.column}]:
             raise ValueError(f"{lost[0][0]} crosses {lost[0][1]}, which is no id feature")
-        past = {f.column for f in self.features if f.role == "history" and f.kind == "id"}
+        history_ids = {f.column for f in self.role("history", "id")}
         for feature in self.features:
-            there = past if feature.kind == "match" else ids
+            there = history_ids if feature.kind == "match" else ids
             if absent := [c for c in feature.inputs if c not in there]:
                 raise ValueError(f"{feature.column} is made of {absent[0]}, which is no such id feature")
         targets = {f.column: f for f in self.features if f.role == "target"}
-        for feature in self.features:
-            if feature.role == "history" and feature.match not in targets:
-                raise ValueError(f"history {feature.column} needs 'match', the target feature of the same meaning")
-            if feature.role == "history" and feature.vocabulary != targets[feature.match].vocabulary:
-                raise ValueError(f"history {feature.column} must use the table of {feature.match}")
-            own, of = ((f.kind, f.size, f.buckets, f.edges) for f in (feature, targets.get(feature.match, feature)))
-            if feature.role == "history" and own != of:
-                raise ValueError(f"history {feature.column} must be of the kind and size of {feature.match}")
+        for past in self.role("history"):
+            _check_history(past, targets.get(past.match))
         return self
 
     @property
@@ -166,12 +169,12 @@ class FeatureMap(Config):
 
     def apart(self) -> FeatureMap:
         """Without what user and candidate make together, and what changes while a candidate's vector is kept."""
-        own = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
+        columns = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
 
-        def kept(f: Feature) -> bool:
-            return f.kind not in SIZES and not all(own[role] & set(f.cross) for role in own)
+        def separate(f: Feature) -> bool:
+            return f.kind not in SIZES and not all(columns[role] & set(f.cross) for role in columns)
 
-        return self.model_copy(update={"features": tuple(filter(kept, self.features))})
+        return self.model_copy(update={"features": tuple(filter(separate, self.features))})
 
     def groups(self) -> list[str]:
         """Names of the aligned histories (``item``, ``post``)."""

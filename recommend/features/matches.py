@@ -1,4 +1,4 @@
-"""How a row's candidate compares with the visitor's history: the features of kind ``match``.
+"""Comparison of a row's candidate with the visitor's history: the features of kind ``match``.
 
 Untrained, such a count can rank better than a model that has to learn from ids alone what "the same" means.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recommend.features.ragged import Column, Ragged, Repeated, tensor_of
+from recommend.data.ragged import Column, Ragged, Repeated, tensor_of
 
 
 def match(candidate: Column, history: Ragged) -> Tensor:

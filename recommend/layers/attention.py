@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
-from recommend.features.ragged import Ragged, Repeated
+from recommend.data.ragged import Ragged, Repeated
 from recommend.layers.activations import activation
 from recommend.layers.mlp import MLP
 

@@ -48,10 +48,10 @@ class PLE(nn.Module):
         self.width = widths[-1]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        own, shared = [x] * self.tasks, x
+        specific_x, shared = [x] * self.tasks, x
         for layer in self.layers:
-            own, shared = layer(own, shared)
-        return own
+            specific_x, shared = layer(specific_x, shared)
+        return specific_x
 
 
 class _Extraction(nn.Module):
@@ -66,11 +66,11 @@ class _Extraction(nn.Module):
         self.gates = nn.ModuleList(nn.Linear(inputs, 2 * experts, bias=False) for _ in range(tasks))
         self.shared_gate = nn.Linear(inputs, (tasks + 1) * experts, bias=False) if shared_gate else None
 
-    def forward(self, own: list[Tensor], shared: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward(self, specific_x: list[Tensor], shared: Tensor) -> tuple[list[Tensor], Tensor]:
         common = [expert(shared) for expert in self.shared]
         groups = (cast(nn.ModuleList, group) for group in self.own)
-        specific = [[expert(x) for expert in group] for group, x in zip(groups, own, strict=True)]
-        mixed = [mix([*s, *common], gate(x)) for s, gate, x in zip(specific, self.gates, own, strict=True)]
+        specific = [[expert(x) for expert in group] for group, x in zip(groups, specific_x, strict=True)]
+        mixed = [mix([*s, *common], gate(x)) for s, gate, x in zip(specific, self.gates, specific_x, strict=True)]
         if self.shared_gate is None:
             return mixed, shared
         return mixed, mix([*(e for s in specific for e in s), *common], self.shared_gate(shared))

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from recommend.config import ConfigError
+from recommend.data.ragged import Batch, ragged_of, tensor_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, ragged_of, tensor_of
 from recommend.layers.inputs import InputLayer, Inputs
 
 
@@ -66,21 +66,21 @@ class Identity:
         stop = self.start + self.width
         return vectors[:, self.start : stop], torch.cat([vectors[:, : self.start], vectors[:, stop:]], 1)
 
-    def put(self, vectors: Tensor, own: Tensor) -> Tensor:
+    def put(self, vectors: Tensor, identity: Tensor) -> Tensor:
         """Matched or history vectors with another ID embedding (n, width)."""
-        return torch.cat([vectors[:, : self.start], own, vectors[:, self.start + self.width :]], 1)
+        return torch.cat([vectors[:, : self.start], identity, vectors[:, self.start + self.width :]], 1)
 
-    def candidate(self, x: Inputs, own: Tensor) -> Inputs:
+    def candidate(self, x: Inputs, identity: Tensor) -> Inputs:
         """The inputs with another ID embedding (rows, width) of the candidate."""
         a = self.target_start
-        target = torch.cat([x.target[:, :a], own, x.target[:, a + self.width :]], 1)
-        return replace(x, target=target, matched={**x.matched, self.group: self.put(x.matched[self.group], own)})
+        target = torch.cat([x.target[:, :a], identity, x.target[:, a + self.width :]], 1)
+        return replace(x, target=target, matched={**x.matched, self.group: self.put(x.matched[self.group], identity)})
 
     def rows(self, batch: Batch) -> Tensor:
         """(rows,) table rows of the candidates; 0 is an ID that training did not hold."""
         return tensor_of(batch[self.column])
 
-    def known(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def in_vocabulary(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(rows,) and (history entries,) masks: IDs of candidates and clicked things that training held."""
         return self.rows(batch) > 0, ragged_of(batch[self.past]).values > 0
 

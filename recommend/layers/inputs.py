@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, Ragged, ragged_of, rows_of, tensor_of
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Ragged, ragged_of, rows_of, tensor_of
 from recommend.layers.embedding import Tables
 
 FEW = 100  # rows of a table that holds all values there are: none of it is read as unknown
@@ -18,7 +18,7 @@ FEW = 100  # rows of a table that holds all values there are: none of it is read
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model works on.
+    """The embedded inputs of a model.
 
     Attributes:
         context: (rows, context width): user and page.

@@ -33,14 +33,14 @@ class TorchRecTable(nn.Module):
     @property
     def weight(self) -> Tensor:
         """(rows, width)."""
-        found: Tensor = self.collection.embeddings[NAME].weight
-        return found
+        weights: Tensor = self.collection.embeddings[NAME].weight
+        return weights
 
     def forward(self, ids: Tensor) -> Tensor:
         """(n, width) vectors of (n,) rows: one jagged row of n values."""
         lengths = torch.tensor([len(ids)], device=ids.device)
-        found: Tensor = self.collection(self._jagged(keys=[NAME], values=ids, lengths=lengths))[NAME].values()
-        return found
+        vectors: Tensor = self.collection(self._jagged(keys=[NAME], values=ids, lengths=lengths))[NAME].values()
+        return vectors
 
 
 def make(rows: int, width: int, sparse: bool, std: float) -> nn.Module:

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommend.config import ConfigError, nearest
-from recommend.features.ragged import Ragged
+from recommend.data.ragged import Ragged
 from recommend.losses import listwise
 from recommend.losses.pointwise import distil
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recommend.features.ragged import Ragged
+from recommend.data.ragged import Ragged
 
 LOW = -1e30
 

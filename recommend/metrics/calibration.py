@@ -1,4 +1,4 @@
-"""How far predicted probabilities are from what happened."""
+"""Distances of predicted probabilities from outcomes."""
 
 from __future__ import annotations
 

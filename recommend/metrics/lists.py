@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def normalised_regret(truth: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int = 1) -> float:
-    """What choosing the first k by score loses against the oracle, as a share of what choosing at random loses.
+    """The loss of choosing the first k by score against the oracle, as a share of the loss of a random choice.
 
     Args:
         truth: true probabilities or values of the rows (known only where the world is simulated).

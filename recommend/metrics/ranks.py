@@ -24,8 +24,8 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 def gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
     """AUC of each group, weighted by its rows; groups of a single class do not count. NaN when none counts."""
     value, rows = auc_by_group(labels, scores, groups)
-    known = ~np.isnan(value)
-    return float((value[known] * rows[known]).sum() / rows[known].sum()) if known.any() else float("nan")
+    defined = ~np.isnan(value)
+    return float((value[defined] * rows[defined]).sum() / rows[defined].sum()) if defined.any() else float("nan")
 
 
 def auc_by_group(

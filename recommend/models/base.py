@@ -1,4 +1,4 @@
-"""What every ranker has in common: logits by task, a loss, and ``predict``.
+"""The base of all rankers: logits by task, a loss, and ``predict``.
 
 A model's class is its one declaration: what it predicts, what it reads of a log, what it is trained on. Whoever uses a
 trained one calls ``predict`` only.
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, on_device, tensor_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, on_device, tensor_of
 from recommend.layers.inputs import InputLayer
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
-from recommend.training.given import Encode, Given, Stream
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Encode, Stream, Train, TrainingLog
 
 Logits = dict[str, Tensor]
 
@@ -76,8 +76,8 @@ class Ranker(nn.Module):
         One that may get a copy reads no counts: they grow with the log, and a copy's correction compares the scores of
         days that lie far apart.
         """
-        kept = tuple(f for f in usual.features if f.kind != "count")
-        return usual.model_copy(update={"features": kept}) if cls.copy else usual
+        features = tuple(f for f in usual.features if f.kind != "count")
+        return usual.model_copy(update={"features": features}) if cls.copy else usual
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Encode | None:
@@ -86,14 +86,14 @@ class Ranker(nn.Module):
 
     @classmethod
     def joins(cls) -> bool:
-        """Whether it reads columns that ``join`` makes."""
+        """True where it reads columns that ``join`` makes."""
         return "join" in {name for base in cls.__mro__[: cls.__mro__.index(Ranker)] for name in vars(base)}
 
-    def first_stage(self, given: Given, out: Path) -> None:
-        """Trains a part of the model before the rest, with a folder for its checkpoint."""
+    def first_stage(self, source: TrainingLog, out: Path, train: Train) -> None:
+        """Trains a part of the model by ``train`` before the rest, with a folder for its checkpoint."""
 
-    def stream(self, given: Given) -> Stream | None:
-        """What is trained on; None: the impressions, read from the disk, also by several processes."""
+    def stream(self, source: TrainingLog) -> Stream | None:
+        """The rows to train on; None: the impressions, read from the disk, also by several processes."""
         return None
 
     def mlp(self, inputs: int, out: int = 1) -> MLP:
@@ -118,7 +118,7 @@ class Ranker(nn.Module):
         return torch.stack([bce(logits[name], label(batch, name)) for name in self.features.labels]).sum()
 
     def measured(self) -> dict[str, tuple[str, str | None]]:
-        """What each prediction is to be measured against: its label and, if it is a conditional probability, the label
+        """The measure of each prediction: its label and, if it is a conditional probability, the label
         of the rows to which it applies."""
         return {name: (name, None) for name in self.features.labels}
 

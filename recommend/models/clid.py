@@ -1,7 +1,7 @@
 """CLID: Calibration-compatible Listwise Distillation of Privileged Features for CTR Prediction (WSDM 2024, arXiv
 2312.08727).
 
-Privileged features exist only after the page was shown (``known="after"`` in ``data/schema.py``): the teacher reads
+Privileged features exist only after the page was shown (``available="after"`` in ``data/schema.py``): the teacher reads
 them, what serves never does. They come as the extra column ``privileged``, so that they are no input of any
 ``Ranker.inputs`` and may be missing where the student serves. ``dwell_s`` is known afterwards too, but it is 0 without
 a click: it *is* the label, and must not be among them.
@@ -16,8 +16,8 @@ from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch, Ragged, rows_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged, rows_of
 from recommend.layers.activations import standardised
 from recommend.losses.distillation import distillation, lists_of
 from recommend.losses.pointwise import bce
@@ -97,8 +97,8 @@ class CLID(_OneTask):
             raise ConfigError(f"alpha is the share of the cross-entropy, from 0 to 1, not {self.config.alpha}.")
         self.distil = distillation(self.config.distillation)
         self.list_column = LIST if LIST in features.extra else features.group
-        given = TEACHER in features.extra
-        self.teacher = None if given else self.mlp(self.body_width + self.privileged.width)
+        from_log = TEACHER in features.extra
+        self.teacher = None if from_log else self.mlp(self.body_width + self.privileged.width)
 
     def forward(self, batch: Batch) -> Logits:
         body = self.body(self.inputs(batch))

@@ -25,15 +25,15 @@ from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.candidates import read_listed
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.data.schema import POLICIES
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.layers.mlp import MLP
 from recommend.losses.listwise import listnet, ranknet
 from recommend.losses.pointwise import bce, distil
 from recommend.models.base import Logits, evaluating, label
 from recommend.models.baselines.two_tower import TwoTower
-from recommend.training.given import Given
+from recommend.models.training_log import TrainingLog
 
 LIMIT = 2.0  # log alpha stays within +-2: an ad's score changes by a factor of 7.4 at most
 NOTHING = 1e-6  # stands for a bid of 0
@@ -174,8 +174,8 @@ class COPR(TwoTower):
         if "draw" not in batch:
             return bce(logit, label(batch, name))
         draw = label(batch, "draw")
-        shown, listed = draw < 0, draw >= 0
-        loss = t.click * bce(logit[shown], label(batch, name)[shown])
+        displayed, listed = draw < 0, draw >= 0
+        loss = t.click * bce(logit[displayed], label(batch, name)[displayed])
         if not bool(listed.any()):
             return loss
         logit, log_alpha, draw = logit[listed], logits["log_alpha"][listed], draw[listed]
@@ -211,7 +211,7 @@ class COPR(TwoTower):
         """(rows,) click probabilities; alpha orders ads and is no part of them."""
         return {name: p for name, p in super().predicted(batch).items() if name != "log_alpha"}
 
-    def stream(self, given: Given) -> CutStream:
+    def stream(self, source: TrainingLog) -> CutStream:
         """Batches of impressions, each followed by its share of the drawn lists.
 
         Ads are ordered by expected revenue. Things that are no ads compete by click probability alone, which is the
@@ -221,17 +221,17 @@ class COPR(TwoTower):
             DataError: the log holds no candidates, or too few of a page.
         """
         chunks = self.terms.chunks
-        shown = given.shown()
-        listed = read_listed(given.log, *given.run.train_days)
+        impressions = source.impressions()
+        listed = read_listed(source.log, *source.run.train_days)
         score, bid, rank, request = (array_of(listed[n]) for n in ("rank_score", "bid", "rank", "request_id"))
         organic = array_of(listed["policy"]) == POLICIES.index("organic")
         bid = np.where(organic, 1.0, bid)
-        score = score.astype(np.float64) * level(given, listed)
-        rng = np.random.default_rng(given.run.train.seed)
+        score = score.astype(np.float64) * level(source, listed)
+        rng = np.random.default_rng(source.run.train.seed)
         places = [rows[draw_lists(-rank[rows], chunks, rng)].ravel() for rows in lists(request, organic, chunks)]
         if not places:
             raise DataError(
-                f"no page in {given.log} lists {chunks} ranking candidates of one kind on the days {given.days}; "
+                f"no page in {source.log} lists {chunks} ranking candidates of one kind on the days {source.days}; "
                 "log more pages, or set chunks to a smaller number (--set chunks=5)."
             )
         place = np.concatenate(places)
@@ -240,14 +240,14 @@ class COPR(TwoTower):
             "chunk": torch.arange(len(place)) % chunks,
             "teacher": torch.from_numpy(score[place]).float().clamp(LOWEST, 1 - LOWEST),
             "bid": torch.from_numpy(bid[place]).float(),
-            given.features.labels[0]: torch.zeros(len(place), dtype=torch.bool),  # unknown, and not read
+            source.features.labels[0]: torch.zeros(len(place), dtype=torch.bool),  # unknown, and not read
         }
-        drawn = {**select_batch(given.input(listed), torch.from_numpy(place)), **columns}
-        count = rows_of(shown)
-        shown |= {"draw": torch.full((count,), -1), "chunk": torch.zeros(count, dtype=torch.int64)}
-        shown |= {name: torch.zeros(count) for name in ("teacher", "bid")}
+        drawn = {**select_batch(source.input(listed), torch.from_numpy(place)), **columns}
+        count = rows_of(impressions)
+        impressions |= {"draw": torch.full((count,), -1), "chunk": torch.zeros(count, dtype=torch.int64)}
+        impressions |= {name: torch.zeros(count) for name in ("teacher", "bid")}
         lengths = np.array([len(p) for p in places])
-        return interleave({n: shown[n] for n in drawn}, drawn, given.run.train.batch_rows, lengths)
+        return interleave({n: impressions[n] for n in drawn}, drawn, source.run.train.batch_rows, lengths)
 
 
 def lists(request: np.ndarray, organic: np.ndarray, least: int) -> Iterator[np.ndarray]:
@@ -259,12 +259,12 @@ def lists(request: np.ndarray, organic: np.ndarray, least: int) -> Iterator[np.n
             yield rows
 
 
-def level(given: Given, listed: Batch) -> float:
-    """What brings the ranking stage's scores to the rate at which what it chose was clicked.
+def level(source: TrainingLog, listed: Batch) -> float:
+    """The factor that brings the ranking stage's scores to the click rate of its choices.
 
     A factor leaves the order as it was. 1 where there are too few clicks to tell.
     """
-    rows = read_table(given.log, "impression", ["request_id", "item_id", "click"], *given.run.train_days)
+    rows = read_table(source.log, "impression", ["request_id", "item_id", "click"], *source.run.train_days)
     chosen = array_of(listed["shown"]).astype(bool) & (array_of(listed["policy"]) != POLICIES.index("uniform"))
     key = _keys(rows)
     there = np.isin(key, _keys(listed)[chosen])

@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
+from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, ObservedClicks, Samples
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, select_batch, tensor_of
 from recommend.data.schema import columns_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, select_batch, tensor_of
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.training.given import Given
+from recommend.models.training_log import TrainingLog
 
 FIRST_RATE = 0.05  # what a tower says before it has learned anything
 RATES = ("order", "refund")  # how the names of towers begin
@@ -68,8 +68,8 @@ class Towers(DIN):
             rate = order * (1 - refund) if not kind else {"order": order, "refund": refund}[kind] / windows[kind]
             _begin(tower, rate)
 
-    def samples(self, known: Known, since: int) -> Samples:
-        """What a moment teaches beside what the moment ``since`` has taught; for training while labels come in."""
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
+        """The rows that a moment adds to those of the moment ``since``; for training while labels come in."""
         raise NotImplementedError
 
     def forward(self, batch: Batch) -> Logits:
@@ -82,8 +82,8 @@ class Towers(DIN):
 
     def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) ``probabilities``."""
-        found = self.probabilities({name: value.double() for name, value in self(batch).items()})
-        return {name: value.float() for name, value in found.items()}
+        probabilities = self.probabilities({name: value.double() for name, value in self(batch).items()})
+        return {name: value.float() for name, value in probabilities.items()}
 
 
 def _begin(tower: nn.Module, rate: float) -> None:
@@ -126,11 +126,11 @@ class ECAD(Towers):
         refund_edges: Sequence[float] | None = None,
         main: bool = False,
     ) -> None:
-        own = self.configured(config)
+        settings = self.configured(config)
         if len(features.labels) != 2:
             raise ConfigError("ecad needs two labels: the order and the refund (--labels order,refund).")
-        order_edges = own.order_edges if order_edges is None else order_edges
-        refund_edges = own.refund_edges if refund_edges is None else refund_edges
+        order_edges = settings.order_edges if order_edges is None else order_edges
+        refund_edges = settings.refund_edges if refund_edges is None else refund_edges
         for edges in (order_edges, refund_edges):
             if not edges or sorted({0.0, *edges}) != [0.0, *edges]:
                 raise ConfigError(f"the windows end at {list(edges)}; the ends must rise, from above 0.")
@@ -148,14 +148,14 @@ class ECAD(Towers):
 
         Without the columns of a stream the labels are taken as settled, which needs a single window each.
         """
-        found = heads(logits, self.order_names, self.refund_names)
+        log_p = heads(logits, self.order_names, self.refund_names)
         if AGE not in batch:
-            if len(found) != 2:
-                raise ConfigError("with several windows, ecad needs the times of a stream (training/streaming.py).")
-            order, refund = (label(batch, name).to(found.dtype) for name in self.features.labels)
-            return bce_of_log(found[0], order) + bce_of_log(found[1], order * refund)
+            if len(log_p) != 2:
+                raise ConfigError("with several windows, ecad needs the times of a stream of events.")
+            order, refund = (label(batch, name).to(log_p.dtype) for name in self.features.labels)
+            return bce_of_log(log_p[0], order) + bce_of_log(log_p[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)
-        losses = [bce_of_log(*row) for row in zip(found, targets, masks, strict=True)]
+        losses = [bce_of_log(*row) for row in zip(log_p, targets, masks, strict=True)]
         if self.main:  # variant B: aged over the whole windows
             full = ripened(batch, self.order_ms[-1:], self.refund_ms[-1:])
             losses += [bce_of_log(*row) for row in zip(heads(logits, ["order"], ["refund"]), *full, strict=True)]
@@ -169,14 +169,14 @@ class ECAD(Towers):
         of_order, of_refund = self.features.labels
         return {of_order: order, of_refund: order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
 
-    def samples(self, known: Known, since: int) -> Samples:
+    def samples(self, observed: ObservedClicks, since: int) -> Samples:
         """The clicks for which a head ripened after ``since``, with their times as known now."""
-        age, before = known.now - known.click_ms, since - known.click_ms
+        age, before = observed.now - observed.click_ms, since - observed.click_ms
         ends = torch.tensor([*self.order_ms, *self.refund_ms])[:, None]
         index = ((age >= ends) & (before < ends)).any(0).nonzero().squeeze(1)
-        return Samples(index, {AGE: age[index], AGE_BEFORE: before[index], **after_click(known, index)})
+        return Samples(index, {AGE: age[index], AGE_BEFORE: before[index], **after_click(observed, index)})
 
-    def stream(self, given: Given) -> MemoryStream:
+    def stream(self, source: TrainingLog) -> MemoryStream:
         """The clicks of the training days for which a window has closed, in their order.
 
         What is known is what the log knew at the end of these days; a click whose first window is still open then is
@@ -185,45 +185,47 @@ class ECAD(Towers):
         Raises:
             DataError: there are none.
         """
-        first, last = given.run.train_days
-        there = columns_of(given.log)
-        if absent := [n for n in ("impression_id", "click", *given.features.labels) if n not in there]:
-            raise DataError(f"ecad reads '{absent[0]}', which {given.log} does not have.")
-        shown = given.shown("impression_id", *(["entity"] if "entity" in there else []))
-        ids = tensor_of(shown["impression_id"])
-        entity = tensor_of(shown["entity"]) if "entity" in there else torch.zeros_like(ids)
-        click, order, refund = (moments(given, table, ids) for table in ("click", "order", "refund"))
+        first, last = source.run.train_days
+        there = columns_of(source.log)
+        if absent := [n for n in ("impression_id", "click", *source.features.labels) if n not in there]:
+            raise DataError(f"ecad reads '{absent[0]}', which {source.log} does not have.")
+        impressions = source.impressions("impression_id", *(["entity"] if "entity" in there else []))
+        ids = tensor_of(impressions["impression_id"])
+        entity = tensor_of(impressions["entity"]) if "entity" in there else torch.zeros_like(ids)
+        click, order, refund = (moments(source, table, ids) for table in ("click", "order", "refund"))
         index = ((click < NEVER) & (entity == 0)).nonzero().squeeze(1)
         index = index[click[index].argsort(stable=True)]
-        inputs = {f.column: shown[f.column] for f in given.features.features}
+        inputs = {f.column: impressions[f.column] for f in source.features.features}
         log = ClickLog(select_batch(inputs, index), *(t[index] for t in (click, order, refund)))
-        known = log.known((last + 1) * DAY_MS - 1)
-        samples = self.samples(known, first * DAY_MS - 1)
+        observed = log.observed((last + 1) * DAY_MS - 1)
+        samples = self.samples(observed, first * DAY_MS - 1)
         if not len(samples.index):
             shortest = min(*self.order_ms, *self.refund_ms) / DAY_MS
             raise DataError(
-                f"no click of the days {given.days} in {given.log} is {shortest:g} days old, as the shortest window "
+                f"no click of the days {source.days} in {source.log} is {shortest:g} days old, as the shortest window "
                 "asks; wait, or set shorter ones (--set order_edges=[0.1,1] --set refund_edges=[0.5,2])."
             )
-        return MemoryStream({**select_batch(log.columns, samples.index), **samples.columns}, given.run.train.batch_rows)
+        return MemoryStream(
+            {**select_batch(log.columns, samples.index), **samples.columns}, source.run.train.batch_rows
+        )
 
 
-def moments(given: Given, table: str, ids: Tensor) -> Tensor:
+def moments(source: TrainingLog, table: str, ids: Tensor) -> Tensor:
     """(impressions,) when it happened, ms; NEVER where it had not by the end of the training days."""
     at = torch.full((len(ids),), NEVER)
-    events = read_table(given.log, table, ["impression_id", "time_ms"], *given.run.train_days)
-    wanted, time = tensor_of(events["impression_id"]), tensor_of(events["time_ms"])
-    known, place = ids.sort()
-    found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
-    there = known[found] == wanted
-    at[place[found[there]]] = time[there]
+    events = read_table(source.log, table, ["impression_id", "time_ms"], *source.run.train_days)
+    event_ids, time = tensor_of(events["impression_id"]), tensor_of(events["time_ms"])
+    sorted_ids, place = ids.sort()
+    nearest = torch.searchsorted(sorted_ids, event_ids).clamp(max=len(sorted_ids) - 1)
+    there = sorted_ids[nearest] == event_ids
+    at[place[nearest[there]]] = time[there]
     return at
 
 
-def after_click(known: Known, index: Tensor) -> dict[str, Tensor]:
+def after_click(observed: ObservedClicks, index: Tensor) -> dict[str, Tensor]:
     """Time from the click to its order and to its refund, of some rows, as far as known."""
-    found = zip((ORDER_AFTER, REFUND_AFTER), (known.order_ms, known.refund_ms), strict=True)
-    return {name: torch.where(t < NEVER, t - known.click_ms, NEVER)[index] for name, t in found}
+    columns = zip((ORDER_AFTER, REFUND_AFTER), (observed.order_ms, observed.refund_ms), strict=True)
+    return {name: torch.where(t < NEVER, t - observed.click_ms, NEVER)[index] for name, t in columns}
 
 
 def heads(logits: Logits, order: Sequence[str], refund: Sequence[str]) -> Tensor:

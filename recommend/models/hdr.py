@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.inputs import InputLayer
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
@@ -108,14 +108,14 @@ def prevalence(confusion: Floats, today: Floats, strength: float, history: Float
         (2,) class shares of today, brought back into the simplex.
     """
     left = confusion.T @ confusion + strength * np.eye(2)
-    found = np.linalg.lstsq(left, confusion.T @ today + strength * history, rcond=None)[0]
-    found = found.clip(0)
-    return found / found.sum() if found.sum() > 0 else history
+    shares = np.linalg.lstsq(left, confusion.T @ today + strength * history, rcond=None)[0]
+    shares = shares.clip(0)
+    return shares / shares.sum() if shares.sum() > 0 else history
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What the correction found: conversion rates of the historical and of today's first hours."""
+    """Result of the correction: conversion rates of the historical and of today's first hours."""
 
     history: float
     today: float
@@ -151,13 +151,13 @@ def correct(scores: Floats, labels: Floats, today: Floats, bins: int = 10, stren
     if not len(today) or y.all() or not y.any():
         return Correction(rate, rate)
     edges = edges_of(scores, bins)
-    said = answers(scores, edges)
-    confusion = np.column_stack([said[~y].mean(0), said[y].mean(0)])
+    answered = answers(scores, edges)
+    confusion = np.column_stack([answered[~y].mean(0), answered[y].mean(0)])
     answer = answers(today, edges).mean(0)
     if strength is None:
         strength = balanced(answer, 1 / (1 / len(scores) + 1 / len(today)), rate)
-    found = prevalence(confusion, answer, strength, np.array([1 - rate, rate]))
-    return Correction(rate, float(found[1]))
+    shares = prevalence(confusion, answer, strength, np.array([1 - rate, rate]))
+    return Correction(rate, float(shares[1]))
 
 
 def nearest(today: Sequence[Floats], history: Sequence[Floats], count: int) -> NDArray[np.int64]:
@@ -240,7 +240,7 @@ def fine_tune(model: M, batches: Iterable[Batch], rates: Rates, ratio: float) ->
 
 
 class Deployment(Generic[M]):
-    """What is served: the production model, or for a day the copy that was fine-tuned for it.
+    """The served model: the production model, or for a day the copy that was fine-tuned for it.
 
     Args:
         tolerance: a copy that predicts more than this factor above or below the rate that the correction expects of

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits
 from recommend.models.baselines.esmm import ESMM
@@ -50,7 +50,7 @@ class ESMMCopy(ESMM):
 
     @property
     def block(self) -> TransBlock:
-        """What moves the conversion."""
+        """The weights that move the conversion."""
         assert isinstance(self.conversion, Blocked)
         return self.conversion.block
 

@@ -26,13 +26,13 @@ from torch.nn import functional
 
 from recommend.config import ModelConfig
 from recommend.data.knowledge import KnowledgeStore, Snapshot
+from recommend.data.ragged import Batch, Column, Ragged, array_of, ragged_of, tensor_of
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, array_of, ragged_of, tensor_of
 from recommend.layers.attention import mean_pool
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, Ranker
 from recommend.models.baselines.din import DIN
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
 
 KINDS = ("user", "item", "pair")  # of knowledge: by user, by item, by user and category
 CATEGORY = "category"
@@ -158,16 +158,16 @@ class KEEP(DIN):
         Raises:
             RuntimeError: the old model lacks a weight of the new one, or has one of another shape.
         """
-        found = self.load_state_dict(old.state_dict(), strict=False)
-        left = [name for name in found.missing_keys if not name.startswith("plug.")]
-        if left or found.unexpected_keys:
-            raise RuntimeError(f"the old model does not fit: {', '.join([*left, *found.unexpected_keys])}.")
+        keys = self.load_state_dict(old.state_dict(), strict=False)
+        left = [name for name in keys.missing_keys if not name.startswith("plug.")]
+        if left or keys.unexpected_keys:
+            raise RuntimeError(f"the old model does not fit: {', '.join([*left, *keys.unexpected_keys])}.")
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
         """The usual features and the looked-up vectors."""
-        known = [f.model_copy(update={"joined_by": READ}) for f in knowledge_features(run.knowledge_width)]
-        return usual.model_copy(update={"features": (*usual.features, *known)})
+        knowledge = [f.model_copy(update={"joined_by": READ}) for f in knowledge_features(run.knowledge_width)]
+        return usual.model_copy(update={"features": (*usual.features, *knowledge)})
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Callable[[Batch], dict[str, Column]]:
@@ -187,5 +187,5 @@ def vectors(
 ) -> dict[str, Column]:
     """(rows, width) knowledge of each kind by (rows,) keys; zeros where a key is unknown."""
     keys = (user, item, np.column_stack([user, category]))
-    found = {kind: snapshot.lookup(kind, key, time_ms) for kind, key in zip(KINDS, keys, strict=True)}
-    return {f"knowledge_{kind}": torch.from_numpy(values.copy()) for kind, values in found.items()}
+    values_of = {kind: snapshot.lookup(kind, key, time_ms) for kind, key in zip(KINDS, keys, strict=True)}
+    return {f"knowledge_{kind}": torch.from_numpy(values.copy()) for kind, values in values_of.items()}

@@ -20,17 +20,16 @@ from torch.nn import functional
 from recommend.config import ModelConfig, Sizes
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, Column, rows_of, select_batch
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, rows_of, select_batch
 from recommend.layers.embedding import Tables
 from recommend.layers.mlp import MLP
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.multi_entity import SHARED, EntityExperts, MultiEntity, entities, part_of, tables_of
-from recommend.training.given import Given
-from recommend.training.run_config import RunConfig
-from recommend.training.trainer import train
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Train, TrainingLog
 
 Polarity = Literal["signed", "absolute", "none"]
 WEIGHT = 0.1  # gamma, of the polarised loss
@@ -64,17 +63,17 @@ class Aligned(nn.Module):
         implicit = functional.relu(self.implicit(first))  # eq. 5
         return 2 * self.score(torch.cat([x, implicit], 1)).sigmoid()  # eq. 6
 
-    def forward(self, own: Tensor) -> Tensor:
+    def forward(self, specific: Tensor) -> Tensor:
         """(n, fields * width) to (n, out)."""
-        weighed = own.unflatten(1, (self.fields, -1)) * self.importance(own)[:, :, None]  # eq. 7-8
+        weighed = specific.unflatten(1, (self.fields, -1)) * self.importance(specific)[:, :, None]  # eq. 7-8
         return functional.relu(self.out(weighed.flatten(1)))
 
 
 class Plain(Aligned):
     """The ablation without HFA: fields are brought to the width and shared, but nothing weighs them."""
 
-    def forward(self, own: Tensor) -> Tensor:
-        return functional.relu(self.out(own))
+    def forward(self, specific: Tensor) -> Tensor:
+        return functional.relu(self.out(specific))
 
 
 class Gate(nn.Module):
@@ -91,7 +90,7 @@ class Gate(nn.Module):
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What stage 1 hands to stage 2, all (rows, width): user, histories, shared fields, and ``g_com``."""
+    """Tensors that stage 1 hands to stage 2, all (rows, width): user, histories, shared fields, and ``g_com``."""
 
     user: Tensor
     past: Tensor
@@ -124,7 +123,7 @@ class MEM(MultiEntity):
         super().__init__(common, tables_of(common.features, sizes), config, entities(features))
         c, names = config, self.names
         fields = {n: [f for f in features.role("target") if f.group == n] for n in names}
-        self.own = {n: [(f.vocabulary, f.column) for f in members] for n, members in fields.items()}
+        self.specific = {n: [(f.vocabulary, f.column) for f in members] for n, members in fields.items()}
         self.polarity = polarity
         self.tables = nn.ModuleDict({n: Tables(tables_of(tuple(fields[n]), sizes), c) for n in names})
         kind, width = (Aligned if aligned else Plain), c.mlp[0]
@@ -139,27 +138,27 @@ class MEM(MultiEntity):
         """The entity to which is transferred."""
         return self.names[-1]
 
-    def own_fields(self, batch: Batch, entity: str, index: Tensor) -> Tensor:
+    def specific_fields(self, batch: Batch, entity: str, index: Tensor) -> Tensor:
         """(n, fields * width) embeddings of the entity's own fields in its rows."""
         return torch.cat(
-            [self.tables[entity](table, label(batch, column)[index]) for table, column in self.own[entity]], 1
+            [self.tables[entity](table, label(batch, column)[index]) for table, column in self.specific[entity]], 1
         )
 
-    def common(self, body: Tensor, own: Tensor, entity: str) -> Tensor:
+    def common(self, body: Tensor, specific: Tensor, entity: str) -> Tensor:
         """(n, width): ``g_com = f_CKE(q)`` (eq. 9).
 
         Eq. 8 has the shared and the aligned fields in ``q``; user and histories stand there too, since no interaction
         with them could be transferred otherwise.
         """
-        return self.extract(torch.cat([body, self.align[entity](own)], 1), entity)
+        return self.extract(torch.cat([body, self.align[entity](specific)], 1), entity)
 
     def forward(self, batch: Batch) -> Logits:
         body = self.body(self.inputs(batch))
         logit, turned = body.new_zeros(len(body)), body.new_zeros(())
         for name, index in self.rows(batch):
-            x, own = body[index], self.own_fields(batch, name, index)
-            common = self.common(x, own, name)
-            alone = self.independent[name](torch.cat([x, own], 1))  # eq. 10
+            x, specific = body[index], self.specific_fields(batch, name, index)
+            common = self.common(x, specific, name)
+            alone = self.independent[name](torch.cat([x, specific], 1))  # eq. 10
             # The tower reads both, or else only the polarised loss would train the independent extractor.
             score = self.towers[name](torch.cat([common, alone], 1)).squeeze(1)
             logit = logit.index_copy(0, index, score)
@@ -179,13 +178,13 @@ class MEM(MultiEntity):
         return super().loss(logits, batch) + WEIGHT * logits.get("polarity", torch.zeros(()))
 
     def knowledge(self, batch: Batch) -> Knowledge:
-        """Of rows that are all of the target entity; nothing of the other entities is read."""
+        """Knowledge of rows that are all of the target entity; nothing of the other entities is read."""
         x = self.inputs(batch)
         body = self.body(x)
         everything = torch.arange(body.shape[0], device=body.device)
         user, shared, past = body.split([x.context.shape[1], x.target.shape[1], self.past_width], 1)
-        own = self.own_fields(batch, self.target, everything)
-        return Knowledge(user, past, shared, self.common(body, own, self.target))
+        specific = self.specific_fields(batch, self.target, everything)
+        return Knowledge(user, past, shared, self.common(body, specific, self.target))
 
     @property
     def past_width(self) -> int:
@@ -204,15 +203,15 @@ class TEM(DIN):
     """
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM) -> None:
-        own = part_of(features, (SHARED, mem.target))
-        super().__init__(own, tables_of(own.features, sizes), config)
+        specific = part_of(features, (SHARED, mem.target))
+        super().__init__(specific, tables_of(specific.features, sizes), config)
         mem.zero_grad()  # what stage 1 left would be kept in memory for nothing
         self.mem = mem.requires_grad_(False)
-        i, known = self.inputs, mem.inputs
+        i, teacher = self.inputs, mem.inputs
         # The gates come last, so that all before them is drawn as in a DIN of the same seed.
-        self.user = Gate(known.context_width, i.context_width)
+        self.user = Gate(teacher.context_width, i.context_width)
         self.past = Gate(mem.past_width, sum(i.history_widths.values()))
-        self.shared = Gate(known.target_width, known.target_width)
+        self.shared = Gate(teacher.target_width, teacher.target_width)
         linear = [n for n, layer in enumerate(self.top.layers) if isinstance(layer, nn.Linear)]
         self.cut = linear[-2]  # g_cross: where MEM's experts end as well
         self.cross = Gate(mem.extract.width, config.mlp[-2])
@@ -226,14 +225,16 @@ class TEM(DIN):
 
     def forward(self, batch: Batch) -> Logits:
         with torch.no_grad():
-            known = self.mem.knowledge(batch)
+            knowledge = self.mem.knowledge(batch)
         x = self.inputs(batch)
         interests = [attend(x.matched[group], x.histories[group]) for group, attend in self.attention.items()]
-        shared, own = x.target.tensor_split([known.shared.shape[1]], 1)
-        user = x.context + self.user(known.user)
-        past = torch.cat(interests, 1) + self.past(known.past)
-        crossed = self.top.layers[: self.cut](torch.cat([user, shared + self.shared(known.shared), own, past], 1))
-        out = self.top.layers[self.cut :](crossed + self.cross(known.common))  # eq. 15
+        shared, specific = x.target.tensor_split([knowledge.shared.shape[1]], 1)
+        user = x.context + self.user(knowledge.user)
+        past = torch.cat(interests, 1) + self.past(knowledge.past)
+        crossed = self.top.layers[: self.cut](
+            torch.cat([user, shared + self.shared(knowledge.shared), specific, past], 1)
+        )
+        out = self.top.layers[self.cut :](crossed + self.cross(knowledge.common))  # eq. 15
         return {self.features.labels[0]: out[:, 0]}
 
 
@@ -251,8 +252,8 @@ class MKT(TEM):
     needs = ("impression.post_id", "item.seller_id", "post.author_id", "user.city")
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
-        own: ModelConfig = self.configured(config)
-        super().__init__(features, sizes, own, MEM(features, sizes, own))
+        specific: ModelConfig = self.configured(config)
+        super().__init__(features, sizes, specific, MEM(features, sizes, specific))
         self.features = features  # of both entities: what is read of a log
 
     @classmethod
@@ -265,33 +266,33 @@ class MKT(TEM):
         """Adds what the log's tables say of posts, of people and of what was clicked."""
         return Facts(log, read_table(log, "impression", ["post_id", "category"])).join
 
-    def first_stage(self, given: Given, out: Path) -> None:
+    def first_stage(self, source: TrainingLog, out: Path, train: Train) -> None:
         """Train what is transferred on the rows of both entities; goes on with an interrupted first stage.
 
         Raises:
             DataError: the log has rows of one entity alone.
         """
-        rows = given.shown()
+        rows = source.impressions()
         of_posts = _posts(rows)
         if not bool(of_posts.any()) or bool(of_posts.all()):
             what = "posts" if not bool(of_posts.any()) else "things"
             raise DataError(
-                f"nobody saw {what} on the days {given.days} in {given.log}; mkt learns from things and posts."
+                f"nobody saw {what} on the days {source.days} in {source.log}; mkt learns from things and posts."
             )
         mem = self.mem.requires_grad_(True)
-        train(mem, MemoryStream(rows, given.run.train.batch_rows), given.run.train, folder=out / STAGE)
+        train(mem, MemoryStream(rows, source.run.train.batch_rows), source.run.train, folder=out / STAGE)
         mem.requires_grad_(False)
         mem.zero_grad()
 
-    def stream(self, given: Given) -> MemoryStream:
+    def stream(self, source: TrainingLog) -> MemoryStream:
         """The rows of posts, in their order."""
-        rows = given.shown()
+        rows = source.impressions()
         posts = select_batch(rows, _posts(rows).nonzero().squeeze(1))
         if not rows_of(posts):
             raise DataError(
-                f"nobody saw posts on the days {given.days} in {given.log}; mkt learns from things and posts."
+                f"nobody saw posts on the days {source.days} in {source.log}; mkt learns from things and posts."
             )
-        return MemoryStream(posts, given.run.train.batch_rows)
+        return MemoryStream(posts, source.run.train.batch_rows)
 
 
 def _posts(rows: Batch) -> Tensor:

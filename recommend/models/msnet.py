@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, Ragged, ragged_of
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged, ragged_of
 from recommend.layers.attention import attentions, mean_pool
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
@@ -49,16 +49,16 @@ class Warm(nn.Module):
         for network in (self.scale, self.shift):
             network.begin(0.01)
 
-    def forward(self, own: Tensor, side: Tensor) -> Tensor:
+    def forward(self, identity: Tensor, side: Tensor) -> Tensor:
         """(n, width) embeddings of ``own`` (n, width) and ``side`` (n, side)."""
         # Only the copy that the networks read is stopped: the embedding itself goes on learning through the product.
-        z = torch.cat([own.detach(), side], 1)
-        return own * (1 + self.scale(z)) + self.shift(z)
+        z = torch.cat([identity.detach(), side], 1)
+        return identity * (1 + self.scale(z)) + self.shift(z)
 
 
 @dataclass(frozen=True)
 class State:
-    """What a batch is turned into before the top network.
+    """A batch as the top network reads it.
 
     Attributes:
         x: the inputs, with the warmed embedding where the candidate is limited.
@@ -94,8 +94,12 @@ class MSNet(Ranker):
         self.identity = identity = Identity.find(features, i, "msnet")
         of_flag = {f.match: f.column for f in i.groups[identity.group]}.get(FLAG)
         self.flag = of_flag if of_flag is not None and sizes[FLAG] > LIMITED_ROW else None
-        own = self.config
-        self.warm = Warm(identity.width, identity.side_width, own.meta_width, own.activation) if own.warm else None
+        settings = self.config
+        self.warm = (
+            Warm(identity.width, identity.side_width, settings.meta_width, settings.activation)
+            if settings.warm
+            else None
+        )
         width = i.history_widths[identity.group]
         self.encoders = attentions({"limited": width, "deep": width}, config)
         self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
@@ -110,7 +114,7 @@ class MSNet(Ranker):
     def is_limited(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(rows,) and (history entries,) masks: which candidates and which clicks are of limited things."""
         if self.flag is None:
-            candidate, past = self.identity.known(batch)
+            candidate, past = self.identity.in_vocabulary(batch)
             return torch.ones_like(candidate), torch.ones_like(past)
         return label(batch, FLAG) == LIMITED_ROW, ragged_of(batch[self.flag]).values == LIMITED_ROW
 
@@ -123,15 +127,15 @@ class MSNet(Ranker):
         deep = history.keep(~past).last(self.config.branch_length)
         if self.warm is not None:
             limited = limited.with_values(place.put(limited.values, self.warm(*place.parts(limited.values))))
-            own, side = place.parts(x.matched[place.group])
-            x = place.candidate(x, torch.where(candidate[:, None], self.warm(own, side), own))
+            identity, side = place.parts(x.matched[place.group])
+            x = place.candidate(x, torch.where(candidate[:, None], self.warm(identity, side), identity))
         return State(x, limited, deep)
 
     def interest(self, kind: str, query: Tensor, history: Ragged) -> Tensor:
         """(rows, width + 1): attention over one part of the history (eq. 2, 6) and whether there is one."""
         there = (history.lengths > 0)[:, None]
-        found = torch.where(there, self.encoders[kind](query, history), self.nothing[kind])
-        return torch.cat([found, there.to(found.dtype)], 1)
+        vector = torch.where(there, self.encoders[kind](query, history), self.nothing[kind])
+        return torch.cat([vector, there.to(vector.dtype)], 1)
 
     def forward(self, batch: Batch) -> Logits:
         """Logits by task (eq. 7); in training also ``aux``, whose loss applies to ``with_aux(batch)``."""
@@ -148,8 +152,8 @@ class MSNet(Ranker):
     def aux(self, s: State) -> Tensor:
         """(rows,) logits that see nothing but the limited history's mean and the candidate (eq. 8)."""
         past, _ = self.identity.parts(mean_pool(s.limited))
-        own, _ = self.identity.parts(s.x.matched[self.identity.group])
-        return self.slope * functional.cosine_similarity(past, own, dim=1) / self.config.temperature + self.bias
+        identity, _ = self.identity.parts(s.x.matched[self.identity.group])
+        return self.slope * functional.cosine_similarity(past, identity, dim=1) / self.config.temperature + self.bias
 
     def with_aux(self, batch: Batch) -> Tensor:
         """(rows,) 1 where candidate and some of the history are limited: no deep ID learns from the auxiliary loss."""

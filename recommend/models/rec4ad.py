@@ -8,7 +8,7 @@ they do to a click (an ad is clicked less because it is one), so a representatio
 is a system's own. In the spirit of the paper, whose section on the method was not at hand; equations are numbered as in
 ``docs/papers/rec4ad.md``.
 
-A batch holds ``system`` (0 ads, 1 organic; without it all rows are ads) and whatever ``Parts.own`` names.
+A batch holds ``system`` (0 ads, 1 organic; without it all rows are ads) and whatever ``Parts.signals`` names.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from torch import Tensor, nn
 from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.data.schema import CHANNELS
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
-from recommend.training.given import Given
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import TrainingLog
 
 ADS, ORGANIC = 0, 1
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the RBF kernels, in units of the mean squared distance
@@ -49,7 +49,7 @@ class Parts:
         align, decorrelate: lambda 1 and 2 of eq. 5.
         specific: with branches of the systems; otherwise one head reads z_inv alone.
         warm_steps: lambdas rise linearly from 0 over so many steps.
-        own: columns of numbers that only a system's own branch reads (what only ads have, such as a bid).
+        signals: columns of numbers that only a system's own branch reads (what only ads have, such as a bid).
     """
 
     organic: float = 1.0
@@ -58,11 +58,11 @@ class Parts:
     decorrelate: float = 5.0
     specific: bool = True
     warm_steps: int = 50
-    own: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
 
 
 class Branch(nn.Module):
-    """What is a system's own: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
+    """A system's branch: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
 
     def __init__(self, inputs: int, width: int, act: str, specific: bool) -> None:
         super().__init__()
@@ -74,9 +74,9 @@ class Branch(nn.Module):
         """(rows,) logits and (rows, width) z_s, which is zero without a branch."""
         if self.encode is None or self.gate is None:
             return self.head(invariant).squeeze(1), torch.zeros_like(invariant)
-        own = self.encode(h)
-        gate = self.gate(torch.cat([invariant, own], 1)).sigmoid()
-        return self.head(torch.cat([invariant, gate * own], 1)).squeeze(1), own
+        z = self.encode(h)
+        gate = self.gate(torch.cat([invariant, z], 1)).sigmoid()
+        return self.head(torch.cat([invariant, gate * z], 1)).squeeze(1), z
 
 
 class Rec4Ad(DIN):
@@ -100,22 +100,22 @@ class Rec4Ad(DIN):
         parts: Parts | None = None,
     ) -> None:
         super().__init__(features, sizes, config)
-        own = tuple(f.column for f in features.role("raw", "number"))
-        self.parts = p = parts or Parts(organic=self.config.organic, own=own)
+        signals = tuple(f.column for f in features.role("raw", "number"))
+        self.parts = p = parts or Parts(organic=self.config.organic, signals=signals)
         del self.top
         width = config.mlp[-1]
         self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
         self.shared = MLP(self.encoder.width, (width,), 0, config.activation)
-        inputs = self.encoder.width + len(p.own)
+        inputs = self.encoder.width + len(p.signals)
         self.branches = nn.ModuleList(Branch(inputs, width, config.activation, p.specific) for _ in (ADS, ORGANIC))
         self.told = MLP(width, (), 1, config.activation) if p.rationale else None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the branches read, (rows, E + own), and z_inv (rows, width), which never sees the own columns."""
+        """Inputs of the branches, (rows, E + signals), and z_inv (rows, width), which never sees the signals."""
         h = self.encoder(self.body(self.inputs(batch)))
-        own = [label(batch, name).float()[:, None] for name in self.parts.own]
-        return torch.cat([h, *own], 1), self.shared(h)
+        signals = [label(batch, name).float()[:, None] for name in self.parts.signals]
+        return torch.cat([h, *signals], 1), self.shared(h)
 
     def forward(self, batch: Batch) -> Logits:
         """(rows,) logits and, where both systems' rows are mixed, (rows, width) z_inv and z_s for the loss."""
@@ -123,14 +123,14 @@ class Rec4Ad(DIN):
         if "system" not in batch:
             return {self.features.labels[0]: self.branches[ADS](h, invariant)[0]}
         system = label(batch, "system")
-        logit, own = h.new_zeros(len(h)), torch.zeros_like(invariant)
+        logit, specific = h.new_zeros(len(h)), torch.zeros_like(invariant)
         for number, branch in enumerate(self.branches):
             rows = (system == number).nonzero().squeeze(1)
             # Each system's rows pass its own branch alone, so that the other's weights get no gradient from them.
             if len(rows):
                 of_rows, z = branch(h[rows], invariant[rows])
-                logit, own = logit.index_copy(0, rows, of_rows), own.index_copy(0, rows, z)
-        return {self.features.labels[0]: logit, "invariant": invariant, "own": own}
+                logit, specific = logit.index_copy(0, rows, of_rows), specific.index_copy(0, rows, z)
+        return {self.features.labels[0]: logit, "invariant": invariant, "own": specific}
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Eq. 5."""
@@ -147,12 +147,14 @@ class Rec4Ad(DIN):
         warm = min(1.0, float(self.get_buffer("steps")) / max(p.warm_steps, 1))
         if self.training:
             self.get_buffer("steps").add_(1)
-        z, own = logits["invariant"], logits["own"]
+        z, specific = logits["invariant"], logits["own"]
         if p.align:
             loss = loss + p.align * warm * alignment(z, click.bool(), organic)
         if p.decorrelate and p.specific:
-            told = [correlation(z[rows], own[rows]).square().mean() for _, rows in both if bool(rows.any())]
-            loss = loss + p.decorrelate * warm * torch.stack(told).sum()
+            correlations = [
+                correlation(z[rows], specific[rows]).square().mean() for _, rows in both if bool(rows.any())
+            ]
+            loss = loss + p.decorrelate * warm * torch.stack(correlations).sum()
         return loss
 
     def predicted(self, batch: Batch) -> dict[str, Tensor]:
@@ -169,13 +171,13 @@ class Rec4Ad(DIN):
         """
         return usual.model_copy(update={"features": tuple(f for f in usual.features if f.column != "channel")})
 
-    def stream(self, given: Given) -> CutStream:
+    def stream(self, source: TrainingLog) -> CutStream:
         """Batches of as many ads each, with their share of organic rows: ``organic`` of the model's config for each ad.
 
         Raises:
             DataError: the log holds no ads.
         """
-        rows = given.shown("is_ad", "channel")
+        rows = source.impressions("is_ad", "channel")
         is_ad, channel = tensor_of(rows.pop("is_ad")).bool(), tensor_of(rows.pop("channel"))
         rows["system"] = torch.where(is_ad, ADS, ORGANIC)
         # Retrieved are organic rows of the feed, where the ads are; search and posts are places with other wishes.
@@ -183,13 +185,13 @@ class Rec4Ad(DIN):
         ads, organic = (select_batch(rows, which.nonzero().squeeze(1)) for which in (is_ad, feed))
         if not rows_of(ads):
             raise DataError(
-                f"nobody saw an ad on the days {given.days} in {given.log}; rec4ad needs ads to learn from."
+                f"nobody saw an ad on the days {source.days} in {source.log}; rec4ad needs ads to learn from."
             )
         ratio = self.config.organic
-        wanted = min(round(ratio * rows_of(ads)), rows_of(organic))
-        drawn = np.sort(np.random.default_rng(given.run.train.seed).permutation(rows_of(organic))[:wanted])
-        batch = max(round(given.run.train.batch_rows / (1 + ratio)), 1)
-        return interleave(ads, select_batch(organic, torch.from_numpy(drawn)), batch, np.ones(wanted, dtype=np.int64))
+        count = min(round(ratio * rows_of(ads)), rows_of(organic))
+        drawn = np.sort(np.random.default_rng(source.run.train.seed).permutation(rows_of(organic))[:count])
+        batch = max(round(source.run.train.batch_rows / (1 + ratio)), 1)
+        return interleave(ads, select_batch(organic, torch.from_numpy(drawn)), batch, np.ones(count, dtype=np.int64))
 
 
 def alignment(z: Tensor, click: Tensor, organic: Tensor) -> Tensor:

@@ -50,8 +50,8 @@ def model_class(name: str) -> type[Ranker]:
     if place is None:
         raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
     module, attribute = place.split(":")
-    found: type[Ranker] = getattr(importlib.import_module(module), attribute)
-    return found
+    model: type[Ranker] = getattr(importlib.import_module(module), attribute)
+    return model
 
 
 def build_model(features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, seed: int = 0) -> Ranker:
@@ -81,5 +81,5 @@ def changed(config: ModelConfig, settings: Sequence[str]) -> ModelConfig:
     """
     names = [s.partition("=")[2] for s in settings if s.startswith("name=")]
     name = names[-1] if names else config.name
-    own: ModelConfig = model_class(name).configured(config.model_copy(update={"name": name}))
-    return own.changed([s for s in settings if not s.startswith("name=")])
+    settings_of_model: ModelConfig = model_class(name).configured(config.model_copy(update={"name": name}))
+    return settings_of_model.changed([s for s in settings if not s.startswith("name=")])

@@ -1,16 +1,9 @@
-"""What a pre-ranker cannot order (COPR, 2306.03516): its first ones by expected revenue are not those of the ranker."""
+"""Candidates in a pre-ranker's order (COPR, 2306.03516): its first ones by revenue are not those of the ranker."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-import pyarrow.parquet as pq
-
-from recommend.data.schema import table_files
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Log, estimate
-from recommend.world.oracle import open_oracle
 
 FIRST, PASSED = 10, 20
 
@@ -27,21 +20,3 @@ def measure(log: Log) -> Estimate:
         "GROUP BY g"
     )
     return estimate(sums, lambda s: s[0] / s[1], f"no requests with more than {2 * PASSED} candidates that have a bid")
-
-
-def headroom(root: Path) -> float:
-    """Share of the true expected revenue of the ranker's first 10 of all that is lost when it sees the pre-ranker's
-    first 20 alone."""
-    columns = ["request_id", "bid", "rank_score", "pre_score"]
-    kept = everything = 0.0
-    for file in table_files(root / "log", "candidate"):
-        table = pq.read_table(file, columns=columns)
-        r = {name: table[name].to_numpy() for name in columns}
-        day = int(file.parent.name.removeprefix("day="))
-        worth = open_oracle(root, f"candidate/day={day:03d}")["p_click_without_page"] * r["bid"]
-        for at in np.split(np.arange(len(worth)), np.flatnonzero(np.diff(r["request_id"])) + 1):
-            rank, pre = (r[name][at] * r["bid"][at] for name in ("rank_score", "pre_score"))
-            passed = np.argsort(-pre)[:PASSED]
-            everything += float(worth[at][np.argsort(-rank)[:FIRST]].sum())
-            kept += float(worth[at][passed[np.argsort(-rank[passed])[:FIRST]]].sum())
-    return 1 - kept / everything

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from recommend.metrics.jackknife import LEVEL, Estimate
 from recommend.phenomena.log import GROUP, Log, Missing, estimate
-from recommend.phenomena.oracle import divergence, rows
 
 
 def measure(log: Log) -> Estimate:
@@ -19,16 +17,8 @@ def measure(log: Log) -> Estimate:
         raise Missing("no refund column")
     orders = log.sums(f'SELECT {GROUP}, count(*) AS n FROM "order" GROUP BY g')
     refunds = log.sums(f"SELECT {GROUP}, count(*) AS n FROM refund WHERE delay_ms >= 0 GROUP BY g")
-    found = estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
+    rate = estimate(np.concatenate([refunds, orders], 1), lambda s: s[0] / s[1], "no orders")
     if refunds.any():
-        return found
+        return rate
     # Leaving out users tells nothing where no order came back: the exact upper end (Clopper and Pearson, 1934).
-    return replace(found, high=1 - ((1 - LEVEL) / 2) ** (1 / orders.sum()))
-
-
-def headroom(root: Path) -> float:
-    """Millinats a click that are lost by one refund rate for all orders."""
-    r = rows(root, ("click",), ("p_order", "p_refund"))
-    order, refund = (r[n][r["click"]].astype(np.float64) for n in ("p_order", "p_refund"))
-    mean = (order * refund).sum() / order.sum()
-    return divergence(order * (1 - refund), order * (1 - mean))
+    return replace(rate, high=1 - ((1 - LEVEL) / 2) ** (1 / orders.sum()))

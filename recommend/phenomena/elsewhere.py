@@ -1,4 +1,4 @@
-"""What clicks on one side of a log say about another side: shared by MKT (entities) and KEEP (channels)."""
+"""Clicks on one side of a log as a sign of clicks on another: shared by MKT (entities) and KEEP (channels)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LEAST = 500  # rows of a side
 
 
 def lift(log: Log, side: str, only: str = "true") -> Estimate:
-    """How much likelier a click on the smallest side is where the user clicked that category on another side before.
+    """The factor by which a click on the smallest side is likelier after a click on that category on another side.
 
     Only rows whose category the user has not clicked on the small side itself. Compared within users, each category's
     own rate taken off, and as a share of the click rate; 0: the other sides say nothing.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Absent, Floats, Log, cells, estimate
-from recommend.phenomena.oracle import divergence, rows, shifted
 
 CELLS, LEAST = 300, 5  # the most frequent ones, of those with so many orders on either kind of day
 
@@ -19,15 +16,15 @@ def measure(log: Log) -> Estimate:
     """
     log.need("impression", "user_id", "category", "promotion", "click", "order")
     kind = "promotion_kind" if "promotion_kind" in log.columns["impression"] else "CAST(promotion > 0 AS INTEGER) - 1"
-    found = log.arrays(
+    rows = log.arrays(
         f'SELECT {GROUP}, category, {kind} AS kind, count(*) AS n, sum(CAST("order" AS INTEGER)) AS y '
         "FROM impression WHERE click GROUP BY ALL"
     )
-    plain = found["kind"] < 0
+    plain = rows["kind"] < 0
     parts = []
-    for k in np.unique(found["kind"][~plain]):  # each kind's days beside the days without promotion
-        on = found["kind"] == k
-        both = {name: values[on | plain] for name, values in found.items()}
+    for k in np.unique(rows["kind"][~plain]):  # each kind's days beside the days without promotion
+        on = rows["kind"] == k
+        both = {name: values[on | plain] for name, values in rows.items()}
         for name, which in (("1", both["kind"] == k), ("0", both["kind"] < 0)):
             both["y" + name], both["n" + name] = both["y"] * which, both["n"] * which
         parts.append(cells(both, "category", ("y1", "n1", "y0", "n0"), CELLS))
@@ -40,7 +37,7 @@ def measure(log: Log) -> Estimate:
 
 
 def spread(sums: Floats) -> float:
-    """Of (categories, 4): orders and clicks on promotion days, and on others."""
+    """Spread over (categories, 4) sums: orders and clicks on promotion days, and on others."""
     y1, n1, y0, n0 = sums[(sums[:, 0] >= LEAST) & (sums[:, 2] >= LEAST)].T
     if len(y1) < 3:
         return float("nan")
@@ -50,11 +47,3 @@ def spread(sums: Floats) -> float:
     excess = (weight * (effect - mean) ** 2).sum() - (len(effect) - 1)
     variance = excess / (weight.sum() - (weight**2).sum() / weight.sum())
     return float(np.sign(variance) * np.sqrt(abs(variance)))  # below 0: less than chance
-
-
-def headroom(root: Path) -> float:
-    """Millinats a click on promotion days that are lost by ordinary days' probabilities moved by one number."""
-    r = rows(root, ("click", "promotion"), ("p_order", "p_order_without_promotion"))
-    at = r["click"] & (r["promotion"] > 0) & (r["p_order"] > 0)
-    now, plain = r["p_order"][at].astype(np.float64), r["p_order_without_promotion"][at].astype(np.float64)
-    return divergence(now, shifted(plain, float(now.mean())))

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from recommend.data.schema import CHANNELS
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.elsewhere import lift
 from recommend.phenomena.log import Log
-from recommend.phenomena.oracle import known_elsewhere
 
 
 def measure(log: Log) -> Estimate:
     """``elsewhere.lift`` of channels, among items."""
     return lift(log, "channel", "entity = 0" if "entity" in log.columns["impression"] else "true")
-
-
-def headroom(root: Path) -> float:
-    """Expected AUC among ads that is lost without the tastes that clicks in the other channels show as well."""
-    return known_elsewhere(root, "channel", CHANNELS.index("ads"))

@@ -25,7 +25,7 @@ class Missing(DataError):
 
 
 class Absent(Missing):
-    """What the log lacks is the phenomenon itself: were it there, the log would hold it."""
+    """The log lacks the phenomenon itself: were it there, the log would hold it."""
 
 
 class Log:
@@ -66,10 +66,10 @@ class Log:
 
     def sums(self, query: str) -> Floats:
         """(groups, columns) sums of a query that gives ``g`` and numbers, one row a group."""
-        found = self.arrays(query)
-        group = found.pop("g")
-        out = np.zeros((GROUPS, len(found)))
-        out[group] = np.stack([np.nan_to_num(v.astype(np.float64)) for v in found.values()], 1)
+        columns = self.arrays(query)
+        group = columns.pop("g")
+        out = np.zeros((GROUPS, len(columns)))
+        out[group] = np.stack([np.nan_to_num(v.astype(np.float64)) for v in columns.values()], 1)
         return out
 
 
@@ -105,15 +105,15 @@ def estimate(sums: Floats, statistic: Callable[[Floats], float], too_few: str) -
     return jackknife(value, without)
 
 
-def cells(found: dict[str, NDArray[Any]], key: str, names: Sequence[str], most: int) -> Floats:
+def cells(columns: dict[str, NDArray[Any]], key: str, names: Sequence[str], most: int) -> Floats:
     """(groups, keys, names) sums of a query by ``g`` and a key, of the ``most`` frequent keys by the first name."""
-    keys, place = np.unique(found[key], return_inverse=True)
-    values = {name: found[name].astype(np.float64) for name in names}
+    keys, place = np.unique(columns[key], return_inverse=True)
+    values = {name: columns[name].astype(np.float64) for name in names}
     often = np.argsort(-np.bincount(place, weights=values[names[0]]), kind="stable")[:most]
     at = np.full(len(keys), -1)
     at[often] = np.arange(len(often))
     out = np.zeros((GROUPS, len(often), len(names)))
-    kept = at[place] >= 0
+    frequent = at[place] >= 0
     for number, name in enumerate(names):
-        np.add.at(out[..., number], (found["g"][kept], at[place][kept]), values[name][kept])
+        np.add.at(out[..., number], (columns["g"][frequent], at[place][frequent]), values[name][frequent])
     return out

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from recommend.data.schema import ENTITIES
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.elsewhere import lift
 from recommend.phenomena.log import Log
-from recommend.phenomena.oracle import known_elsewhere
 
 
 def measure(log: Log) -> Estimate:
     """``elsewhere.lift`` of entities."""
     return lift(log, "entity")
-
-
-def headroom(root: Path) -> float:
-    """Expected AUC among posts that is lost without the tastes that clicks on things show as well."""
-    return known_elsewhere(root, "entity", ENTITIES.index("post"))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from recommend.metrics.jackknife import Estimate
-from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.log import GROUPS, Floats, Log, Missing, estimate
-from recommend.phenomena.oracle import rows
 
 OF_ITEM = f"CAST(hash(item_id) % {GROUPS} AS INTEGER) AS g"
 
@@ -21,33 +17,21 @@ def measure(log: Log) -> Estimate:
     The interval is over groups of things, since these are what the number could have had others of.
     """
     log.need("impression", "item_id", "single", "click")
-    found = log.arrays(
+    items = log.arrays(
         f"SELECT {OF_ITEM}, many, count(*) FILTER (single) AS a, count(*) FILTER (NOT single) AS b FROM "
         "(SELECT item_id, click, CAST(single AS BOOLEAN) AS single, count(*) OVER (PARTITION BY item_id) AS many "
         "FROM impression WHERE item_id >= 0) WHERE click GROUP BY ALL"
     )
-    if not found["a"].sum() or not found["b"].sum():
+    if not items["a"].sum() or not items["b"].sum():
         raise Missing("all clicked things are of one stock type")
-    many, place = np.unique(found["many"], return_inverse=True)
+    many, place = np.unique(items["many"], return_inverse=True)
     sums = np.zeros((GROUPS, len(many), 2))
-    np.add.at(sums, (found["g"], place), np.stack([found["a"], found["b"]], 1))
+    np.add.at(sums, (items["g"], place), np.stack([items["a"], items["b"]], 1))
     return estimate(sums, rarer, "too few clicks")
 
 
 def rarer(sums: Floats) -> float:
-    """Of (counts, 2) limited and other clicks by how often the thing was shown, ascending."""
+    """Share of (counts, 2) sums: limited and other clicks by how often the thing was shown, ascending."""
     limited, other = sums.T
     above = other.sum() - np.cumsum(other) + other / 2
     return float((limited * above).sum() / (limited.sum() * other.sum()))
-
-
-def headroom(root: Path) -> float:
-    """Expected AUC among limited things that a model loses which knows nothing of rare ids but their other fields, less
-    the same among other things."""
-    r = rows(root, ("item_id", "single"), ("p_click", "p_click_without_page", "p_click_without_id"))
-    loss = []
-    for flag in (True, False):
-        at = (r["item_id"] >= 0) & (r["single"] == flag)
-        p, best, without = (r[n][at] for n in ("p_click", "p_click_without_page", "p_click_without_id"))
-        loss.append(expected_auc(p, best) - expected_auc(p, without))
-    return loss[0] - loss[1]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Log, estimate
-from recommend.phenomena.oracle import rows
 
 RARE = 10  # rows of a log with fewer targets than that are rare
 
@@ -21,11 +16,3 @@ def measure(log: Log) -> Estimate:
         "(SELECT user_id, count(*) OVER (PARTITION BY item_id) AS many FROM impression WHERE item_id >= 0) GROUP BY g"
     )
     return estimate(sums, lambda s: s[0] / s[1], "no rows with an item")
-
-
-def headroom(root: Path) -> float:
-    """Millinats a row that a rate of its own for each thing loses on new rows when it is fitted to the end: half of a
-    parameter's worth each (Akaike, 1974). What a second pass goes for; the truth adds nothing to it."""
-    item = rows(root, ("item_id",), ())["item_id"]
-    item = item[item >= 0]
-    return float(500 * len(np.unique(item)) / len(item))

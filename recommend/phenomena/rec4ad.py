@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-
 from recommend.data.schema import POLICIES
 from recommend.metrics.jackknife import Estimate
-from recommend.metrics.ranks import auc as expected_auc
 from recommend.phenomena.hdr import spread
 from recommend.phenomena.log import GROUP, Log, Missing, cells, estimate
-from recommend.phenomena.oracle import rows
 
 KEYS = 200
 UNIFORM = POLICIES.index("uniform")
@@ -27,24 +21,12 @@ def measure(log: Log) -> Estimate:
     log.need("impression", "user_id", "policy", "click")
     names = log.columns["impression"]
     key = "category" if "category" in names else "item_id"
-    found = log.arrays(
+    items = log.arrays(
         f"SELECT {GROUP}, {key} AS key, sum(CAST(policy = {UNIFORM} AS INTEGER)) AS n0, "
         f"sum(CAST(policy = {UNIFORM} AND click AS INTEGER)) AS y0, sum(CAST(policy <> {UNIFORM} AS INTEGER)) AS n1, "
         f"sum(CAST(policy <> {UNIFORM} AND click AS INTEGER)) AS y1 FROM impression "
         f"WHERE {'is_ad' if 'is_ad' in names else 'true'} GROUP BY ALL"
     )
-    if not found["n0"].sum() or not found["n1"].sum():
+    if not items["n0"].sum() or not items["n1"].sum():
         raise Missing("no rows that were shown at random beside selected ones")
-    return estimate(cells(found, "key", ("y1", "n1", "y0", "n0"), KEYS), spread, "too few clicks on random rows")
-
-
-def headroom(root: Path) -> float:
-    """Expected AUC on random rows that one loses who takes for a category's rate what selected rows show: the mean of
-    what the policy knew and no log holds."""
-    r = rows(root, ("policy", "is_ad", "category"), ("p_click_without_page", "intent"))
-    chosen, random = (r["is_ad"] & ((r["policy"] == UNIFORM) == flag) for flag in (False, True))
-    size = int(r["category"].max()) + 1
-    total, many = (np.bincount(r["category"][chosen], w, size) for w in (r["intent"][chosen], None))
-    mean = total / np.maximum(many, 1)
-    p, category = r["p_click_without_page"][random].astype(np.float64), r["category"][random]
-    return expected_auc(p, p) - expected_auc(p, np.log(p / (1 - p)) + mean[category])
+    return estimate(cells(items, "key", ("y1", "n1", "y0", "n0"), KEYS), spread, "too few clicks on random rows")

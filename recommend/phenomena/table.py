@@ -81,7 +81,7 @@ class Finding:
 
     @property
     def rough(self) -> bool:
-        """Whether the interval rests on few groups."""
+        """True where the interval rests on few groups."""
         return self.estimate is not None and self.estimate.groups < FEW
 
     def sentence(self) -> str:
@@ -109,17 +109,17 @@ def findings(root: Path) -> Iterator[Finding]:
             yield Finding(phenomenon, missing=str(error), lacks=isinstance(error, Absent))
 
 
-def as_json(found: Finding) -> dict[str, Any]:
+def as_json(finding: Finding) -> dict[str, Any]:
     """All of a finding."""
-    estimate = asdict(found.estimate) if found.estimate is not None else None
-    said = {"verdict": found.verdict, "sentence": found.sentence(), "rough": found.rough}
-    said |= {"missing": found.missing, "lacks": found.lacks}
-    return {**asdict(found.phenomenon), "estimate": estimate, **said}
+    estimate = asdict(finding.estimate) if finding.estimate is not None else None
+    summary = {"verdict": finding.verdict, "sentence": finding.sentence(), "rough": finding.rough}
+    summary |= {"missing": finding.missing, "lacks": finding.lacks}
+    return {**asdict(finding.phenomenon), "estimate": estimate, **summary}
 
 
-def row(found: Finding) -> str:
+def row(finding: Finding) -> str:
     """A line of the table."""
-    p, e = found.phenomenon, found.estimate
+    p, e = finding.phenomenon, finding.estimate
     number = f"{e.value:8.3f} [{e.low:.3f}, {e.high:.3f}]" if e is not None else "       -"
     edge = f"{'>=' if p.above else '<='} {p.edge:g}"
-    return f"{p.method:<10} {number:<28} {edge:<8} {found.verdict:<14} {found.sentence()}"
+    return f"{p.method:<10} {number:<28} {edge:<8} {finding.verdict:<14} {finding.sentence()}"

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
+from recommend.data.ragged import Batch, Column, Ragged, slice_batch
 from recommend.errors import RecommendError
 from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature
-from recommend.features.ragged import Batch, Column, Ragged, slice_batch
 from recommend.serving.scorer import Scorer
 from recommend.training.runs import ENCODERS
 
@@ -47,23 +47,23 @@ class Program(nn.Module):
                 f"{scorer.run.model.name} reads columns that are joined to a log; no program holds them."
             )
         self.encoders = replace(Encoders.load(scorer.folder / ENCODERS), by_halving=form == "onnx")
-        self.plain = [f for f in features.features if f.role != "history" and not f.made]
+        self.plain = [f for f in features.features if f.role != "history" and not f.derived]
         self.groups = {g: [f for f in features.role("history") if f.group == g] for g in features.groups()}
         self.tasks = list(scorer.model.measured())
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """Name, type and shape of each input, in order; ``codes``: the log's file with the number of each text."""
-        found: list[dict[str, Any]] = []
+        described: list[dict[str, Any]] = []
         for f in self.plain:
             shape = ["rows", f.size] if f.listed else ["rows"]
-            found.append({"name": f.column, "type": _type(f), "shape": shape, **self._codes(f)})
+            described.append({"name": f.column, "type": _type(f), "shape": shape, **self._codes(f)})
         for group, members in self.groups.items():
             for f in members:
                 facts = {"shape": [f"{group}_entries"], "at_most": f.max_length, **self._codes(f)}
-                found.append({"name": f.column, "type": _type(f), **facts})
-            found.append({"name": f"{group}_lengths", "type": "int64", "shape": ["rows"]})
-        return found
+                described.append({"name": f.column, "type": _type(f), **facts})
+            described.append({"name": f"{group}_lengths", "type": "int64", "shape": ["rows"]})
+        return described
 
     def _codes(self, feature: Feature) -> dict[str, str]:
         path = code_file(self.log, feature.coded) if feature.coded else None
@@ -71,25 +71,25 @@ class Program(nn.Module):
 
     def arguments(self, batch: dict[str, Column]) -> tuple[Tensor, ...]:
         """The inputs of raw columns."""
-        found = []
+        tensors = []
         for f in self.plain:
             column = batch[f.column]
             flat = column.values if isinstance(column, Ragged) else column
-            found.append(flat.reshape(-1, f.size) if f.listed else flat)
+            tensors.append(flat.reshape(-1, f.size) if f.listed else flat)
         for members in self.groups.values():
             histories = [column for f in members if isinstance(column := batch[f.column], Ragged)]
-            found += [*(column.values for column in histories), histories[0].lengths]
-        return tuple(found)
+            tensors += [*(column.values for column in histories), histories[0].lengths]
+        return tuple(tensors)
 
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         """(rows,) probabilities of each task."""
-        left = list(given)
+        left = list(arguments)
         raw: dict[str, Column] = {f.column: left.pop(0) for f in self.plain}
         for members in self.groups.values():
             values, lengths = [left.pop(0) for _ in members], left.pop(0)
             raw |= {f.column: Ragged(v, lengths) for f, v in zip(members, values, strict=True)}
-        told = self.model.predicted(self.encoders(raw))
-        return tuple(told[name] for name in self.tasks)
+        answers = self.model.predicted(self.encoders(raw))
+        return tuple(answers[name] for name in self.tasks)
 
 
 def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
@@ -119,8 +119,8 @@ def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.partial{out.suffix}")
     try:
-        found = _pt2(traced, draft, two) if form == "pt2" else _onnx(traced, draft, two, program)
-        if not all(torch.allclose(a, b, atol=CLOSE) for a, b in zip(found, expected, strict=True)):
+        answers = _pt2(traced, draft, two) if form == "pt2" else _onnx(traced, draft, two, program)
+        if not all(torch.allclose(a, b, atol=CLOSE) for a, b in zip(answers, expected, strict=True)):
             raise ExportFailed(f"the exported {scorer.run.model.name} gives other probabilities than the model.")
         outputs = [{"name": f"p_{task}", "type": "float32", "shape": ["rows"]} for task in program.tasks]
         facts = {"model": scorer.run.model.name, "form": form, "inputs": program.inputs, "outputs": outputs}
@@ -151,9 +151,9 @@ def _rows(scorer: Scorer) -> tuple[dict[str, Column], int]:
     many = 0
     for days in (scorer.days.test, scorer.days.train):
         if many < 3 * TRIED:
-            found = next(iter(ParquetStream(table_files(scorer.log, "impression", *days), columns, 3 * TRIED)), batch)
-            if found and len(found[columns[0]]) > many:
-                batch, many = found, len(found[columns[0]])
+            larger = next(iter(ParquetStream(table_files(scorer.log, "impression", *days), columns, 3 * TRIED)), batch)
+            if larger and len(larger[columns[0]]) > many:
+                batch, many = larger, len(larger[columns[0]])
     if many < FEWEST:
         raise ExportFailed(
             f"{scorer.log} has {many} rows of the run's days; an export is compared on {FEWEST} or more."
@@ -163,14 +163,14 @@ def _rows(scorer: Scorer) -> tuple[dict[str, Column], int]:
     return {n: c.last(long[n]) if isinstance(c, Ragged) and n in long else c for n, c in batch.items()}, many
 
 
-def _pt2(traced: torch.export.ExportedProgram, path: Path, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _pt2(traced: torch.export.ExportedProgram, path: Path, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     torch.export.save(traced, path)
-    found: tuple[Tensor, ...] = torch.export.load(path).module()(*given)
-    return found
+    answers: tuple[Tensor, ...] = torch.export.load(path).module()(*arguments)
+    return answers
 
 
 def _onnx(
-    traced: torch.export.ExportedProgram, path: Path, given: tuple[Tensor, ...], program: Program
+    traced: torch.export.ExportedProgram, path: Path, arguments: tuple[Tensor, ...], program: Program
 ) -> tuple[Tensor, ...]:
     names = [i["name"] for i in program.inputs]
     try:
@@ -180,7 +180,7 @@ def _onnx(
         assert written is not None
         written.save(path)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        of_name = {i.name: t.numpy() for i, t in zip(session.get_inputs(), given, strict=True)}
+        of_name = {i.name: t.numpy() for i, t in zip(session.get_inputs(), arguments, strict=True)}
         return tuple(torch.from_numpy(a) for a in session.run(None, of_name))
     except ImportError as error:
         raise ExportFailed(f"ONNX needs the packages onnx, onnxscript and onnxruntime ({_first(error)}).") from error

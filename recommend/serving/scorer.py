@@ -14,16 +14,16 @@ import torch
 
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
+from recommend.data.oracle import no_oracle
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Batch, Column, Ragged, array_of
 from recommend.data.schema import columns_of
 from recommend.features.feature_map import TIME, Feature
-from recommend.features.ragged import Batch, Column, Ragged, array_of
 from recommend.training.runs import asked, load_run, log_of, read_run
 from recommend.training.trainer import computing
-from recommend.world.oracle import no_oracle
 
 Precision = Literal["fp32", "bf16"]
-KEPT = ("impression_id", "user_id", "item_id")  # beside the scores, where the log has them
+ID_COLUMNS = ("impression_id", "user_id", "item_id")  # beside the scores, where the log has them
 
 
 class Scorer:
@@ -55,22 +55,22 @@ class Scorer:
     def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
         """(rows,) float32 probabilities by task, of raw columns of the log."""
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
-            found = self.model.predict(self.encode(batch))
-        return {name: value.float().numpy() for name, value in found.items()}
+            answers = self.model.predict(self.encode(batch))
+        return {name: value.float().numpy() for name, value in answers.items()}
 
     def scores(self, first: int, last: int) -> Iterator[pa.Table]:
-        """Scores of the log's rows of some days, in their order: the columns ``KEPT``, ids as they stood in the log's
-        files, and ``p_TASK``.
+        """Scores of the log's rows of some days, in their order: the columns ``ID_COLUMNS``, ids as they stood in the
+        log's files, and ``p_TASK``.
 
         Raises:
             DataError: there are no such rows.
         """
         there = columns_of(self.log)
-        kept = [n for n in KEPT if n in there]
+        ids = [n for n in ID_COLUMNS if n in there]
         inputs = [n for n in self.features.columns if n not in (*self.features.labels, *self.features.extra)]
-        for batch in asked(self.model, self.log, (first, last), [*inputs, *kept]):
-            told = {f"p_{name}": pa.array(p) for name, p in self(batch).items()}
-            yield pa.table({**{n: self._as_written(n, array_of(batch[n])) for n in kept}, **told})
+        for batch in asked(self.model, self.log, (first, last), [*inputs, *ids]):
+            probabilities = {f"p_{name}": pa.array(p) for name, p in self(batch).items()}
+            yield pa.table({**{n: self._as_written(n, array_of(batch[n])) for n in ids}, **probabilities})
 
     def _as_written(self, column: str, ids: np.ndarray) -> pa.Array:
         """Ids as the log's files had them: texts where these have codes."""
@@ -89,9 +89,9 @@ class Scorer:
         Raises:
             DataError: a column is missing or of another kind.
         """
-        found: dict[str, Column] = {}
+        columns: dict[str, Column] = {}
         for feature in self.features.features:
-            if feature.made or feature.kind == "count":
+            if feature.derived or feature.kind == "count":
                 continue
             if feature.joined_by:
                 raise DataError(f"'{feature.column}' is joined to the rows of a log; score a log instead.")
@@ -99,15 +99,15 @@ class Scorer:
                 cells = [row[feature.column] for row in rows]
             except KeyError as error:
                 raise DataError(f"a row lacks '{feature.column}', which {self.run.model.name} reads.") from error
-            found[feature.column] = self._column(feature, cells)
+            columns[feature.column] = self._column(feature, cells)
         if all(TIME in row for row in rows):
-            found[TIME] = self._column(Feature(column=TIME, role="raw", kind="id"), [row[TIME] for row in rows])
+            columns[TIME] = self._column(Feature(column=TIME, role="raw", kind="id"), [row[TIME] for row in rows])
         for group in self.features.groups():
-            of = [found[f.column] for f in self.features.role("history") if f.group == group]
+            of = [columns[f.column] for f in self.features.role("history") if f.group == group]
             lengths = [column.lengths for column in of if isinstance(column, Ragged)]
             if any(not torch.equal(one, lengths[0]) for one in lengths):
                 raise DataError(f"the histories of '{group}' must be equally long in every row.")
-        return found
+        return columns
 
     def _column(self, feature: Feature, cells: list[Any]) -> Column:
         name, listed = feature.column, feature.role == "history" or feature.kind == "vector"

@@ -1,4 +1,4 @@
-"""What a trained model has to beat: a count of the history, popularity, boosted trees on the same columns."""
+"""Baselines that a trained model has to beat: a count of the history, popularity, boosted trees on the same columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import Batch, array_of, ragged_of
 from recommend.data.schema import table_files
 from recommend.data.splits import TimeSplit
 from recommend.features.feature_map import FeatureMap
 from recommend.features.matches import match
-from recommend.features.ragged import Batch, array_of, ragged_of
 from recommend.models.base import Ranker
-from recommend.training.given import Encode
+from recommend.models.training_log import Encode
 from recommend.training.runs import asked
 
 COUNT, POPULAR, TREES = "history count", "popularity by category", "boosted trees"
@@ -42,14 +42,14 @@ def baselines(run: tuple[Ranker, Encode, TimeSplit], log: Path) -> dict[str, Flo
     features, (first, last) = model.features, split.train
     while first < last and ParquetStream(table_files(log, "impression", first, last), ()).rows() > MOST_ROWS:
         first += 1
-    known, new = (
+    train_table, test_table = (
         _Table.read(features, ((raw, encode(raw)) for raw in asked(model, log, days, features.columns)))
         for days in ((first, last), split.test)
     )
-    found = {} if new.count is None else {COUNT: new.count}
-    found[POPULAR] = _popularity(known, new)
-    trees = _trees(known, new)
-    return found if trees is None else found | {TREES: trees}
+    scores = {} if test_table.count is None else {COUNT: test_table.count}
+    scores[POPULAR] = _popularity(train_table, test_table)
+    trees = _trees(train_table, test_table)
+    return scores if trees is None else scores | {TREES: trees}
 
 
 class _Table:
@@ -70,17 +70,17 @@ class _Table:
     @staticmethod
     def read(features: FeatureMap, batches: Iterable[tuple[Batch, Batch]]) -> _Table:
         """From raw and encoded batches."""
-        targets = [f.column for f in features.role("target", "id") if not f.made and not f.joined_by]
+        targets = [f.column for f in features.role("target", "id") if not f.derived and not f.joined_by]
         item = targets[0]
         category = CATEGORY if CATEGORY in targets else item
         past = next((f for name in (category, item) for f in features.role("history", "id") if f.match == name), None)
-        own = [f for role in ("context", "target") for f in features.role(role)]
-        few = [f.kind == "id" for f in own for _ in range(1 if f.kind == "id" else f.size)]
+        fields = [f for role in ("context", "target") for f in features.role(role)]
+        few = [f.kind == "id" for f in fields for _ in range(1 if f.kind == "id" else f.size)]
         parts = []
         for raw, rows in batches:
             if past is not None and not {past.match, past.column} <= set(raw):
                 past = None  # a run may read fewer columns
-            numbers = [array_of(rows[f.column]).reshape(len(array_of(rows[f.column])), -1) for f in own]
+            numbers = [array_of(rows[f.column]).reshape(len(array_of(rows[f.column])), -1) for f in fields]
             count = match(raw[past.match], ragged_of(raw[past.column]))[:, 0].numpy() if past is not None else ()
             ids = (array_of(raw[name]) for name in (item, category))
             label = array_of(raw[features.labels[0]])
@@ -88,33 +88,36 @@ class _Table:
         return _Table(parts, few, past is not None)
 
 
-def _popularity(known: _Table, new: _Table) -> Floats:
+def _popularity(train_table: _Table, new: _Table) -> Floats:
     """(rows,) click rates: the item's, drawn to its category's, drawn to the mean."""
-    mean = known.y.mean()
-    by_category = _rates(known.category, known.y, new.category, np.full(len(new.y), mean))
-    return _rates(known.item, known.y, new.item, by_category)
+    mean = train_table.y.mean()
+    by_category = smoothed_rates(train_table.category, train_table.y, new.category, np.full(len(new.y), mean))
+    return smoothed_rates(train_table.item, train_table.y, new.item, by_category)
 
 
-def _rates(keys: NDArray[np.int64], y: NDArray[np.bool_], asked_of: NDArray[np.int64], mean: Floats) -> Floats:
+def smoothed_rates(
+    keys: NDArray[np.int64], y: NDArray[np.bool_], asked_of: NDArray[np.int64], mean: Floats, prior: float = PRIOR
+) -> Floats:
+    """(asked,) rates of keys, each drawn to its mean as if that had been seen in ``prior`` rows."""
     values, place = np.unique(keys, return_inverse=True)
     rows, ones = np.bincount(place), np.bincount(place, weights=y)
     at = np.searchsorted(values, asked_of).clip(max=len(values) - 1)
     there = values[at] == asked_of
-    found: Floats = (ones[at] * there + PRIOR * mean) / (rows[at] * there + PRIOR)
-    return found
+    rates_of: Floats = (ones[at] * there + prior * mean) / (rows[at] * there + prior)
+    return rates_of
 
 
-def _trees(known: _Table, new: _Table) -> Floats | None:
+def _trees(train_table: _Table, new: _Table) -> Floats | None:
     """(rows,) probabilities; None without scikit-learn, or where trees have nothing to read."""
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError:
         return None
-    ids = np.array(known.few)
-    read = ~ids | (known.x.max(0) < MOST_VALUES)
-    if not read.any() or known.y.all() or not known.y.any():
+    ids = np.array(train_table.few)
+    read = ~ids | (train_table.x.max(0) < MOST_VALUES)
+    if not read.any() or train_table.y.all() or not train_table.y.any():
         return None
     trees = HistGradientBoostingClassifier(categorical_features=ids[read], early_stopping=False, random_state=0)
-    trees.fit(known.x[:, read], known.y)
-    found: Floats = trees.predict_proba(new.x[:, read])[:, 1]
-    return found
+    trees.fit(train_table.x[:, read], train_table.y)
+    probabilities: Floats = trees.predict_proba(new.x[:, read])[:, 1]
+    return probabilities

@@ -14,27 +14,26 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from recommend.config import ConfigError, TrainConfig, nearest
+from recommend.data.oracle import no_oracle
 from recommend.data.parquet import DataError
 from recommend.data.schema import columns_of, table_files
 from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, jackknife
 from recommend.metrics.ranks import auc, gauc
 from recommend.models.registry import MODELS, model_class, model_config
+from recommend.models.run_config import RunConfig
 from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.evaluation import truth_of
-from recommend.training.run_config import RunConfig
 from recommend.training.runs import (
-    RUN,
     asked,
+    continued,
     features_of,
     labels_of,
     load_run,
     plan,
-    read_run,
     train_run,
 )
 from recommend.training.scoring import predictions
-from recommend.world.oracle import no_oracle
 
 MEASURES: dict[str, Callable[..., float]] = {
     "auc": lambda y, p, user: auc(y, p),
@@ -93,16 +92,16 @@ def compare(
     truth = truth_of(log, run.test_days, table["impression_id"]) if run.labels[0] == "click" else None
     above = {} if truth is None else {ORACLE: [truth]}
     all_of = _measured(table["label"].astype(bool), scores | below | above, table["user"], groups, list(below))
-    found = {name: all_of[name] for name in scores}
+    estimates = {name: all_of[name] for name in scores}
     return {
         "label": run.labels[0],
         "days": list(run.test_days),
         "rows": len(groups),
         "by": by,
         "seeds": list(seeds),
-        "models": found,
+        "models": estimates,
         "baselines": {name: all_of[name] for name in (*below, *above)},
-        "holm": _holm(found),
+        "holm": _holm(estimates),
     }
 
 
@@ -116,14 +115,7 @@ def planned(
     by: str,
 ) -> list[tuple[Path, RunConfig]]:
     """The runs of a comparison by folder; arguments and errors as of ``compare``. Nothing is trained yet."""
-    for name in models:
-        if name not in MODELS:
-            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
-    if len(set(models)) != len(models) or len(models) < 2:
-        raise ConfigError("name two models or more, each once.")
-    known = [n for name in models for n in model_class(name).Config.model_fields]
-    if strange := next((n for s in settings[0] if (n := s.partition("=")[0]) not in known), None):
-        raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(known)))}")
+    _check_names(models, settings[0])
     arms, there = [], columns_of(log)
     for name in models:
         model = model_config(
@@ -132,8 +124,7 @@ def planned(
         for seed in seeds:
             run = plan(log, model, TrainConfig(seed=seed).changed(settings[1]), labels_of(log, name), test_days)
             folder = out / f"{name}-{seed}"
-            if (folder / RUN).exists() and read_run(folder) != run:
-                raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
+            continued(folder, run)
             arms.append((folder, run))
         spec = model_class(name)
         read = [c for f in features_of(run).features if not f.joined_by for c in f.sources] if not spec.joins() else []
@@ -145,13 +136,27 @@ def planned(
         both = [
             (n, goals[n][0], f"rows with '{goals[n][1]}'" if goals[n][1] else "all rows") for n in (models[0], other)
         ]
-        said = " and ".join(f"{name} predicts '{label}' of {of}" for name, label, of in both)
-        raise ConfigError(f"{said}; compare them apart.")
+        targets = " and ".join(f"{name} predicts '{label}' of {of}" for name, label, of in both)
+        raise ConfigError(f"{targets}; compare them apart.")
     for name, (table, column) in ((n, need.split(".")) for n in models for need in model_class(n).needs):
         if not table_files(log, table) or column not in columns_of(log, table):
             raise DataError(f"{name} reads '{column}' of '{table}', which the log does not have; leave {name} out.")
     _groups(log, arms[0][1], by)
     return arms
+
+
+def _check_names(models: Sequence[str], settings: Sequence[str]) -> None:
+    """Raises:
+    ConfigError: a model or a setting that there is not, or too few models.
+    """
+    for name in models:
+        if name not in MODELS:
+            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    if len(set(models)) != len(models) or len(models) < 2:
+        raise ConfigError("name two models or more, each once.")
+    knobs = [n for name in models for n in model_class(name).Config.model_fields]
+    if strange := next((n for s in settings if (n := s.partition("=")[0]) not in knobs), None):
+        raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(knobs)))}")
 
 
 def _groups(log: Path, run: RunConfig, by: str) -> None:
@@ -171,13 +176,13 @@ def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any
     model, encode, split = load_run(folder, log)
     f = model.features
     keep = [f.labels[0], f.group, "day", *(["impression_id"] if "impression_id" in columns_of(log) else [])]
-    found = predictions(model, asked(model, log, split.test, [*f.columns, *keep]), encode, keep)
-    if not found:
+    columns = predictions(model, asked(model, log, split.test, [*f.columns, *keep]), encode, keep)
+    if not columns:
         raise DataError(f"{log} has no rows of the days {split.test[0]}..{split.test[1]}.")
-    user = np.unique(found[f.group], return_inverse=True)[1]
-    number = found.get("impression_id", np.arange(len(user)))
-    return found[f"p_{f.labels[0]}"], {
-        "label": found[f.labels[0]], "user": user, "day": found["day"], "impression_id": number
+    user = np.unique(columns[f.group], return_inverse=True)[1]
+    number = columns.get("impression_id", np.arange(len(user)))
+    return columns[f"p_{f.labels[0]}"], {
+        "label": columns[f.labels[0]], "user": user, "day": columns["day"], "impression_id": number
     }  # fmt: skip
 
 
@@ -201,33 +206,33 @@ def _measured(
     first = next(iter(scores))
     base = {n: values(first, measure) for n, measure in MEASURES.items()}
     auc_below = {name: values(name, MEASURES["auc"]) for name in below}
-    found: dict[str, dict[str, Estimated]] = {}
+    estimates: dict[str, dict[str, Estimated]] = {}
     for name in scores:
-        own = {n: values(name, measure) for n, measure in MEASURES.items()} if name != first else base
-        found[name] = {n: estimate(v) for n, v in own.items()}
+        measured = {n: values(name, measure) for n, measure in MEASURES.items()} if name != first else base
+        estimates[name] = {n: estimate(v) for n, v in measured.items()}
         if name != first:
-            found[name] |= {f"{n} over {first}": estimate(own[n] - base[n]) for n in MEASURES}
-        found[name] |= {f"auc over {n}": estimate(own["auc"] - v) for n, v in auc_below.items() if n != name}
+            estimates[name] |= {f"{n} over {first}": estimate(measured[n] - base[n]) for n in MEASURES}
+        estimates[name] |= {f"auc over {n}": estimate(measured["auc"] - v) for n, v in auc_below.items() if n != name}
         if name == COUNT:  # is no probability
-            found[name]["logloss"] = dict.fromkeys(found[name]["logloss"])
-    return found
+            estimates[name]["logloss"] = dict.fromkeys(estimates[name]["logloss"])
+    return estimates
 
 
-def _holm(found: dict[str, dict[str, Estimated]]) -> dict[str, dict[str, float]]:
+def _holm(estimates: dict[str, dict[str, Estimated]]) -> dict[str, dict[str, float]]:
     """p-values of the differences of each measure, by Holm for as many models as are compared with the first."""
-    told: dict[str, dict[str, float]] = {}
-    names = list(found)[1:]
-    for measure in [n for n in found[names[0]] if n.endswith(f" over {next(iter(found))}")]:
-        p = {name: _p(found[name][measure]) for name in names}
+    adjusted: dict[str, dict[str, float]] = {}
+    names = list(estimates)[1:]
+    for measure in [n for n in estimates[names[0]] if n.endswith(f" over {next(iter(estimates))}")]:
+        p = {name: _p(estimates[name][measure]) for name in names}
         highest = 0.0
         for rank, name in enumerate(sorted(names, key=p.__getitem__)):
             highest = max(highest, min(1.0, p[name] * (len(names) - rank)))
-            told.setdefault(name, {})[measure] = highest
-    return told
+            adjusted.setdefault(name, {})[measure] = highest
+    return adjusted
 
 
 def _p(e: Estimated) -> float:
-    """Of a difference that is none, by the t-distribution of its interval; 1 where there is no interval."""
+    """The p-value of no difference, by the t-distribution of its interval; 1 where there is no interval."""
     value, low, high, groups = e["value"], e["low"], e["high"], e["groups"]
     if value is None or low is None or high is None or groups is None:
         return 1.0
@@ -237,52 +242,54 @@ def _p(e: Estimated) -> float:
     return float(2 * stats.t.sf(abs(value) / half * stats.t.ppf((1 + LEVEL) / 2, free), free))
 
 
-def rows(found: dict[str, Any]) -> list[str]:
+def rows(results: dict[str, Any]) -> list[str]:
     """The table, as Markdown."""
-    first = next(iter(found["models"]))
+    first = next(iter(results["models"]))
     lines = [
         f"| model | {' | '.join(MEASURES)} | auc over {first} | gauc over {first} |",
         "|---" * (len(MEASURES) + 3) + "|",
     ]
-    both = found["models"] | {f"*{name}*": measures for name, measures in found["baselines"].items()}
+    both = results["models"] | {f"*{name}*": measures for name, measures in results["baselines"].items()}
     for name, measures in both.items():
         cells = [_cell(measures[n]) for n in MEASURES]
         over = [measures.get(f"{n} over {first}") for n in ("auc", "gauc")]
         cells += ["" if e is None else _cell(e, "+") for e in over]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    groups, seeds = found["models"][first]["auc"]["groups"], len(found["seeds"])
+    groups, seeds = results["models"][first]["auc"]["groups"], len(results["seeds"])
     many = f"the mean of {seeds} seeds" if seeds > 1 else "one seed"
     lines.append(
-        f"Intervals: 95 %, of the test rows ({found['by']}s left out in turn) for {many}; how much other seeds or "
+        f"Intervals: 95 %, of the test rows ({results['by']}s left out in turn) for {many}; how much other seeds or "
         "other training days would change is not in them."
     )
-    sure = [n for n, p in found["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
-    told = ", ".join(f"{n} (p {found['holm'][n][f'auc over {first}']:.1g})" for n in sure)
-    lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {told or 'none'}.")
-    lines += _beaten(found)
-    if any(e[n] is None for measures in found["models"].values() for e in measures.values() for n in e):
+    sure = [n for n, p in results["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
+    differing = ", ".join(f"{n} (p {results['holm'][n][f'auc over {first}']:.1g})" for n in sure)
+    lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {differing or 'none'}.")
+    lines += _beaten(results)
+    if any(e[n] is None for measures in results["models"].values() for e in measures.values() for n in e):
         lines.append(
-            f"'-': without one of the groups ({found['by']}s) the rows are all of one label; hold back more days."
+            f"'-': without one of the groups ({results['by']}s) the rows are all of one label; hold back more days."
         )
     if groups < FEW:
-        lines.append(f"The intervals rest on {groups} groups ({found['by']}s) only: take them for rough ones.")
+        lines.append(f"The intervals rest on {groups} groups ({results['by']}s) only: take them for rough ones.")
     return lines
 
 
-def _beaten(found: dict[str, Any]) -> list[str]:
-    """What is said of each model that is not above a baseline, and of how far models come to the oracle."""
+def _beaten(results: dict[str, Any]) -> list[str]:
+    """Lines on each model that is not above a baseline, and on the models' way to the oracle."""
     lines = []
-    for name, measures in found["models"].items():
+    for name, measures in results["models"].items():
         for other in (COUNT, POPULAR, TREES):
             over = measures.get(f"auc over {other}")
             if over is None or over["high"] is None or over["low"] > 0:
                 continue
-            said = "loses to" if over["high"] < 0 else "is not told from"
-            lines.append(f"**{name} {said} {other}**: AUC {_cell(over, '+')}.")
-    if ORACLE in found["baselines"]:
-        low, high = (found["baselines"][n]["auc"]["value"] for n in (POPULAR, ORACLE))
-        own = {n: found[of][n]["auc"]["value"] for of in ("models", "baselines") for n in found[of] if n != ORACLE}
-        way = ", ".join(f"{n} {(value - low) / (high - low):.2f}" for n, value in own.items() if n != POPULAR)
+            verb = "loses to" if over["high"] < 0 else "is not told from"
+            lines.append(f"**{name} {verb} {other}**: AUC {_cell(over, '+')}.")
+    if ORACLE in results["baselines"]:
+        low, high = (results["baselines"][n]["auc"]["value"] for n in (POPULAR, ORACLE))
+        auc_of = {
+            n: results[of][n]["auc"]["value"] for of in ("models", "baselines") for n in results[of] if n != ORACLE
+        }
+        way = ", ".join(f"{n} {(value - low) / (high - low):.2f}" for n, value in auc_of.items() if n != POPULAR)
         lines.append(f"Share of the way from {POPULAR} (0) to the oracle (1), by AUC: {way}.")
     return lines
 

@@ -22,7 +22,7 @@ class Group:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files."""
+        """True for the process that writes the files."""
         return self.rank == 0
 
     def counts(self, rows: int) -> list[int]:
@@ -33,14 +33,14 @@ class Group:
         dist.all_gather(all_counts, torch.tensor([rows], dtype=torch.int64))
         return [int(count) for count in all_counts]
 
-    def positions(self, own: Position) -> list[Position]:
+    def positions(self, position: Position) -> list[Position]:
         """Where every process reads next: shards of unequal row groups move on at unequal pace."""
         if self.size == 1:
-            return [own]
-        mine = torch.tensor([own.group, own.row, own.epoch], dtype=torch.int64)
-        found = [torch.zeros_like(mine) for _ in range(self.size)]
-        dist.all_gather(found, mine)
-        return [Position(*map(int, values)) for values in found]
+            return [position]
+        mine = torch.tensor([position.group, position.row, position.epoch], dtype=torch.int64)
+        gathered = [torch.zeros_like(mine) for _ in range(self.size)]
+        dist.all_gather(gathered, mine)
+        return [Position(*map(int, values)) for values in gathered]
 
     def wait(self) -> None:
         """Until all are here."""

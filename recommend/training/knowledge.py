@@ -1,4 +1,4 @@
-"""What a trained extractor knows, computed once for every key and published as a new version (KEEP)."""
+"""The knowledge of a trained extractor, computed once for every key and published as a new version (KEEP)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from recommend.config import ConfigError
 from recommend.data.knowledge import KnowledgeStore, Table, Version
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
+from recommend.data.ragged import Batch, Column, Ragged, select_batch, tensor_of
 from recommend.data.schema import TABLES
-from recommend.features.ragged import Batch, Column, Ragged, select_batch, tensor_of
 from recommend.models.keep import CATEGORY, Extractor
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Encode
 from recommend.training import checkpoint
-from recommend.training.given import Encode
-from recommend.training.run_config import RunConfig
 from recommend.training.runs import load_run, read_run
 
 DAY_MS = 86_400_000
@@ -78,10 +78,10 @@ def extract(model: Extractor, encode: Encode, log: Path, last_day: int) -> dict[
     items = read_table(log, "item", (*OF_ITEM, "listed_ms"))
     listed = (tensor_of(items["listed_ms"]) < until).nonzero().squeeze(1)
     items = select_batch(items, listed[tensor_of(items["item_id"])[listed].argsort()])
-    shown = read_table(log, "impression", ("user_id", "item_id", CATEGORY), 0, last_day)
-    ids = {n: tensor_of(shown[n])[tensor_of(shown["item_id"]) >= 0] for n in ("user_id", CATEGORY)}
+    impressions = read_table(log, "impression", ("user_id", "item_id", CATEGORY), 0, last_day)
+    ids = {n: tensor_of(impressions[n])[tensor_of(impressions["item_id"]) >= 0] for n in ("user_id", CATEGORY)}
     pairs = torch.unique(torch.stack([ids["user_id"], ids[CATEGORY].long()], 1), dim=0)
-    users = torch.unique(tensor_of(shown["user_id"]))
+    users = torch.unique(tensor_of(impressions["user_id"]))
     longest = max(f.max_length for f in model.features.role("history"))
     of_user = _behaviour(log, users, items, last_day, longest)
     of_pair = select_batch(of_user, torch.searchsorted(users, pairs[:, 0].contiguous()))
@@ -112,9 +112,9 @@ def _behaviour(log: Path, users: Tensor, items: Batch, last_day: int, longest: i
     """The users' columns as a request right after the day would find them."""
     clicks = read_table(log, "click", ("user_id", "item_id", "time_ms"), 0, last_day)
     user, item, time = (tensor_of(clicks[n]).numpy() for n in ("user_id", "item_id", "time_ms"))
-    known = tensor_of(items["item_id"]).numpy()
+    item_ids = tensor_of(items["item_id"]).numpy()
     order = np.lexsort((time, user))
-    order = order[np.isin(item[order], known)]  # of posts nothing is known here
+    order = order[np.isin(item[order], item_ids)]  # of posts nothing is known here
     user, item = user[order], item[order]
     begin, end = (np.searchsorted(user, users.numpy(), side) for side in ("left", "right"))
     begin = np.maximum(begin, end - longest)

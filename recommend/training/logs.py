@@ -1,4 +1,4 @@
-"""What a run tells: one JSON line every few steps, TensorBoard curves, a line with the time left."""
+"""The progress of a run: one JSON line every few steps, TensorBoard curves, a line with the time left."""
 
 from __future__ import annotations
 

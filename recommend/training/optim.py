@@ -36,17 +36,17 @@ def optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimi
         lr: [p for p in weights if (table_rate if id(p) in of_tables else rate) == lr] for lr in (rate, table_rate)
     }
     dense = [{"params": part, "lr": lr} for lr, part in parts.items() if part]
-    found: list[torch.optim.Optimizer] = []
+    steps: list[torch.optim.Optimizer] = []
     if dense and config.optimizer == "sgd":
-        found.append(torch.optim.SGD(dense, lr=rate, weight_decay=decay))
+        steps.append(torch.optim.SGD(dense, lr=rate, weight_decay=decay))
     elif dense:
         adam = torch.optim.AdamW if decay else torch.optim.Adam
-        found.append(adam(dense, lr=rate, weight_decay=decay, fused=True))
+        steps.append(adam(dense, lr=rate, weight_decay=decay, fused=True))
     if sparse:
-        found.append(torch.optim.SparseAdam(sparse, lr=table_rate))
-    for group in (group for optimizer in found for group in optimizer.param_groups):
+        steps.append(torch.optim.SparseAdam(sparse, lr=table_rate))
+    for group in (group for optimizer in steps for group in optimizer.param_groups):
         group["initial_lr"] = group["lr"]
-    return found
+    return steps
 
 
 def set_rates(steps: list[torch.optim.Optimizer], config: TrainConfig, done: float) -> None:
@@ -59,7 +59,7 @@ def set_rates(steps: list[torch.optim.Optimizer], config: TrainConfig, done: flo
 
 
 def kinds(model: nn.Module, config: TrainConfig) -> str:
-    """What a result must say about its optimisers."""
+    """The names of a model's optimisers, which a result states."""
     sparse = sparse_parameters(model)
     dense = "SGD" if config.optimizer == "sgd" else f"fused Adam{'W' if config.weight_decay else ''}"
     return f"{dense}; SparseAdam (lazy) on {len(sparse)} tables" if sparse else dense

@@ -13,22 +13,22 @@ import torch
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.codes import code_file, marks, same_codes
-from recommend.data.content_join import Contents
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, read_table
+from recommend.data.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.data.schema import columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
+from recommend.features.content_join import Contents
 from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.models.base import Ranker
 from recommend.models.registry import build_model, model_class
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Encode, Stream, TrainingLog
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.given import Encode, Given, Stream
-from recommend.training.run_config import RunConfig
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import Summary, train
 from recommend.training.watch import Watch
@@ -45,10 +45,10 @@ EARLIER_TRAINING = {"table_rate": 0.0, "warmup": 0.0}
 
 def log_of(data: Path) -> Path:
     """The folder with the log's tables: ``data`` itself, or its ``log`` when it is a world."""
-    found = [f for f in (Path(data), Path(data) / "log") if table_files(f, "impression")]
-    if not found:
+    folders = [f for f in (Path(data), Path(data) / "log") if table_files(f, "impression")]
+    if not folders:
         raise DataError(f"there is no log in {data}; './ipl recommend world --out DIR' makes one.")
-    return found[0]
+    return folders[0]
 
 
 def plan(
@@ -94,7 +94,7 @@ def plan(
 
 
 def declared_features(log: Path) -> FeatureMap | None:
-    """What an imported log declares that models read; None for a log of the marketplace's own tables."""
+    """The features that an imported log declares; None for a log of the marketplace's own tables."""
     path = Path(log) / FEATURES
     return FeatureMap.read(path) if path.exists() else None
 
@@ -113,7 +113,7 @@ def _one_code_each(log: Path, declared: FeatureMap) -> None:
 
 
 def labels_of(log: Path, model: str) -> tuple[str, ...]:
-    """What a model predicts of a log unless something else is asked: what it is made for, else the log's own label."""
+    """The labels that a model predicts of a log by default: those of its design, else the log's single label."""
     usual, declared = model_class(model).usual, declared_features(log)
     return declared.labels if declared is not None and usual == Ranker.usual else usual
 
@@ -170,50 +170,55 @@ def train_run(
     if kind.stream is not Ranker.stream and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
-    kept, made = (out / RUN).exists(), kind.join(log, run)
-    if kept:
-        if read_run(out) != run:
-            raise ConfigError(f"{out} holds a run on another log, or with other settings; name another folder.")
-        encoders = Encoders.load(out / ENCODERS)
-    else:
-        # Every process fits the same encoders, on the whole window; the first one keeps them.
-        encoders = (
-            Encoders.load(start / ENCODERS)
-            if start is not None
-            else Encoders.fit(features, map(made, stream) if made is not None else stream, run.min_count)
-        )
+    exists, join = continued(out, run), kind.join(log, run)
+    if exists or start is not None:
+        encoders = Encoders.load((out if exists else start or out) / ENCODERS)
+    else:  # every process fits the same encoders, on the whole window; the first one keeps them
+        encoders = Encoders.fit(features, map(join, stream) if join is not None else stream, run.min_count)
     model = build_model(features, encoders.sizes(), run.model, run.train.seed)
     model.start_at(_rates(log, run))
     if start is not None:
         checkpoint.load(start / checkpoint.NAME, model)
-    encode = known_by(_encode(log, encoders, made), run)
-    given = Given(log, run, features, encode)
-    own = model.stream(given)
-    if group.first and not kept:  # what cannot be trained leaves no folder
+    encode = with_observed_labels(_encode(log, encoders, join), run)
+    source = TrainingLog(log, run, features, encode)
+    stream_of_model = model.stream(source)
+    if group.first and not exists:  # what cannot be trained leaves no folder
         encoders.save(out / ENCODERS)
         (out / RUN).write_text(run.model_dump_json(indent=1), encoding="utf-8")
     if not (out / checkpoint.NAME).exists():
-        model.first_stage(given, out)
+        model.first_stage(source, out, train)
     group.wait()
-    share: Stream = stream.share(group.rank, group.size)
-    if own is None and "hour" not in columns_of(log):  # steps are no times: in their order all first events come first
+    share: Stream = stream_of_model or stream.share(group.rank, group.size)
+    if stream_of_model is None and "hour" not in columns_of(log):
+        # Steps are no times: in their order all first events come first.
         rows = concat_batches(list(stream))
         share = MemoryStream(rows, run.train.batch_rows, run.train.seed, group.rank, group.size)
-    watch = _watch(model, run, log, encode, (own or share).rows(), out, say if group.first else None)
-    if own is not None:  # encoded already
-        return train(model, own, run.train, None, out, group, progress, watch=watch)
-    return train(model, share, run.train, encode, out, group, progress, watch=watch)
+    watch = _watch(model, run, log, encode, share.rows(), out, say if group.first else None)
+    raw = stream_of_model is None  # a stream of the model's is encoded already
+    return train(model, share, run.train, encode if raw else None, out, group, progress, watch=watch)
+
+
+def continued(folder: Path, run: RunConfig) -> bool:
+    """True where the folder holds this run already.
+
+    Raises:
+        ConfigError: it holds another one.
+    """
+    exists = (folder / RUN).exists()
+    if exists and read_run(folder) != run:
+        raise ConfigError(f"{folder} holds a run on another log, or with other settings; name another folder.")
+    return exists
 
 
 def _rates(log: Path, run: RunConfig) -> dict[str, float]:
     """Mean of each label over the training days, as far as it is known at their end."""
     columns = [*run.labels, *(f"{name}_day" for name in run.delayed)]
-    known = known_by(dict, run)(read_table(log, "impression", columns, *run.train_days))
-    return {name: float(tensor_of(known[name]).float().mean()) for name in run.labels}
+    observed = with_observed_labels(dict, run)(read_table(log, "impression", columns, *run.train_days))
+    return {name: float(tensor_of(observed[name]).float().mean()) for name in run.labels}
 
 
 def features_of(run: RunConfig) -> FeatureMap:
-    """What the run's model and its loss read of the log."""
+    """The columns that the run's model and its loss read of the log."""
     usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
     extra = (*run.extra, *(f"{name}_day" for name in run.delayed))
     update: dict[str, object] = {"labels": run.labels, "extra": extra}
@@ -225,13 +230,13 @@ def features_of(run: RunConfig) -> FeatureMap:
     return model_class(run.model.name).reads(usual.model_copy(update=update), run)
 
 
-def _encode(log: Path, encoders: Encoders, made: Encode | None) -> Encode:
-    """Raw columns of a log to what a model reads; ``made`` adds those that its form makes."""
+def _encode(log: Path, encoders: Encoders, join: Encode | None) -> Encode:
+    """Raw columns of a log to what a model reads; ``join`` adds those that its form makes."""
     contents, counts = Contents.read(log, encoders.features), Counts.read(log, encoders.features)
-    return lambda batch: encoders(counts(contents(batch if made is None else made(batch))))
+    return lambda batch: encoders(counts(contents(batch if join is None else join(batch))))
 
 
-def known_by(encode: Encode, run: RunConfig) -> Encode:
+def with_observed_labels(encode: Encode, run: RunConfig) -> Encode:
     """Encodes, with the labels as they were known at the end of the training days."""
     if not run.delayed:
         return encode
@@ -249,7 +254,7 @@ def known_by(encode: Encode, run: RunConfig) -> Encode:
 def _watch(
     model: Ranker, run: RunConfig, log: Path, encode: Encode, rows: int, out: Path, say: Callable[[str], None] | None
 ) -> Watch | None:
-    """What looks at the days that are kept for it; None for a run of one pass, or where nobody listens."""
+    """The watch over the days that are reserved for it; None for a run of one pass, or where nobody listens."""
     if run.watch_days is None or say is None:
         return None
     days = run.watch_days
@@ -274,14 +279,14 @@ def asked(model: Ranker, log: Path, days: tuple[int, int], columns: Iterable[str
 
 
 def read_run(folder: Path) -> RunConfig:
-    """What a folder's run was asked."""
+    """The request of a folder's run."""
     try:
-        found = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
-        kind = model_class(found["model"]["name"]).Config
+        stored = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
+        kind = model_class(stored["model"]["name"]).Config
         # A run of an earlier version also names settings of other models, and lacks later ones.
-        found["model"] = kind.of({**EARLIER, **{n: v for n, v in found["model"].items() if n in kind.model_fields}})
-        found["train"] = {**EARLIER_TRAINING, **found["train"]}
-        return RunConfig.model_validate(found)
+        stored["model"] = kind.of({**EARLIER, **{n: v for n, v in stored["model"].items() if n in kind.model_fields}})
+        stored["train"] = {**EARLIER_TRAINING, **stored["train"]}
+        return RunConfig.model_validate(stored)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
 

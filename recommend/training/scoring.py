@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recommend.features.ragged import Batch, array_of
+from recommend.data.ragged import Batch, array_of
 from recommend.metrics.report import measures
 from recommend.models.base import Ranker
-from recommend.training.given import Encode
+from recommend.models.training_log import Encode
 
 
 def predictions(
@@ -36,8 +36,8 @@ def evaluate(
 
 def measured(model: Ranker, table: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """The same of ``predictions`` that hold labels and group."""
-    group, found = table[model.features.group], {}
-    for name, (label, given) in model.measured().items():
-        rows = np.ones(len(group), dtype=bool) if given is None else table[given].astype(bool)
-        found[name] = measures(table[label][rows], table[f"p_{name}"][rows], group[rows])
-    return found
+    group, results = table[model.features.group], {}
+    for name, (label, condition) in model.measured().items():
+        rows = np.ones(len(group), dtype=bool) if condition is None else table[condition].astype(bool)
+        results[name] = measures(table[label][rows], table[f"p_{name}"][rows], group[rows])
+    return results

@@ -15,12 +15,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.parquet import DataError, Position
+from recommend.data.ragged import Batch, Column, on_device, rows_of
 from recommend.errors import RecommendError
-from recommend.features.ragged import Batch, Column, on_device, rows_of
 from recommend.models.base import Ranker
+from recommend.models.training_log import Encode, Stream
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.given import Encode, Stream
 from recommend.training.logs import RunLog
 from recommend.training.optim import kinds, optimizers, set_rates
 from recommend.training.watch import Watch
@@ -34,7 +34,7 @@ class TrainingError(RecommendError, RuntimeError):
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. ``loss`` is the mean over the rows of this call."""
+    """Result of a run. ``loss`` is the mean over the rows of this call."""
 
     steps: int
     rows: int
@@ -79,30 +79,25 @@ def train(
         watch: looks at rows that are not trained on, at the end of the first pass and within later ones.
     """
     group = group or Group()
-    torch.set_num_threads(config.threads or idle_cores())
-    torch.manual_seed(config.seed)
-    computing(config.device)
-    model.to(config.device)
+    _set_up(model, config)
     steps = optimizers(model, config)
-    loss_of: nn.Module = WithLoss(model)
     path = Path(folder) / checkpoint.NAME if folder is not None else None
     step, rows, position = _resumed(path, model, steps, group) or (0, 0, stream.start)
-    if group.size > 1:
-        loss_of = DistributedDataParallel(loss_of)
+    loss_of: nn.Module = DistributedDataParallel(WithLoss(model)) if group.size > 1 else WithLoss(model)
     # Rows of all processes, by which the rates rise and fall in each of them alike.
     done, total = (sum(group.counts(n)) for n in (rows, stream.rows() * config.epochs))
     log = RunLog(folder if group.first else None, stream.rows() * config.epochs, rows, progress and group.first)
     began, cpu, first, loss_rows = time.monotonic(), time.process_time(), step, 0
     loss_sum = torch.zeros(())
     model.train()
-    seen = rows % max(stream.rows(), 1)  # of this pass
+    if watch is not None:
+        watch.done = rows % max(stream.rows(), 1)
     try:
         for batch, after, together in _epochs(stream, position, config.epochs, group):
             data = on_device(encode(batch) if encode else batch, config.device)
             size = rows_of(batch)
             if watch is not None and after.epoch != position.epoch:
                 watch.epoch(after.epoch)
-                seen = 0
             set_rates(steps, config, min((done + together / 2) / total, 1))
             done += together
             # The mean over all processes' rows is what one process with the joined batch would compute.
@@ -110,8 +105,7 @@ def train(
             step, rows, position = step + 1, rows + size, after
             loss_sum, loss_rows = loss_sum + loss * size, loss_rows + size
             if watch is not None:
-                watch.step(after.epoch, seen, seen + size)
-                seen += size
+                watch.step(after.epoch, size)
             if step % config.log_every == 0:
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss))
@@ -132,6 +126,13 @@ def train(
         cpu_seconds=time.process_time() - cpu,
         optimizer=kinds(model, config),
     )
+
+
+def _set_up(model: Ranker, config: TrainConfig) -> None:
+    torch.set_num_threads(config.threads or idle_cores())
+    torch.manual_seed(config.seed)
+    computing(config.device)
+    model.to(config.device)
 
 
 def computing(device: str) -> None:
@@ -206,11 +207,11 @@ def _epochs(
         start = position if epoch == position.epoch else Position(epoch=epoch)
         batches = replace(stream, start=start).with_positions()  # type: ignore[type-var]
         while True:
-            found = next(batches, None)
-            counts = group.counts(rows_of(found[0]) if found else 0)
-            if found is None or min(counts) == 0:
+            batch = next(batches, None)
+            counts = group.counts(rows_of(batch[0]) if batch else 0)
+            if batch is None or min(counts) == 0:
                 break
-            yield *found, sum(counts)
+            yield *batch, sum(counts)
 
 
 def _autocast(config: TrainConfig) -> torch.autocast | nullcontext[None]:

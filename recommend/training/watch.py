@@ -39,19 +39,22 @@ class Watch:
         self.path = Path(folder) / STATE if folder is not None else None
         self.first: float | None = None
         self.warned = False
+        self.done = 0  # rows of this pass
         if self.path is not None and self.path.exists():
             state = json.loads(self.path.read_text(encoding="utf-8"))
             self.first, self.warned = state["first"], state["warned"]
 
     def epoch(self, number: int) -> None:
         """Before the first step of pass ``number`` (0 is the first pass)."""
+        self.done = 0
         if number == 1 and self.first is None:
             self.first = self.measure()
             self._keep()
 
-    def step(self, number: int, before: int, after: int) -> None:
-        """After a step of pass ``number`` that took the pass from ``before`` to ``after`` rows."""
-        quarter = max(self.rows // LOOKS, 1)
+    def step(self, number: int, size: int) -> None:
+        """After a step of pass ``number`` of so many rows."""
+        before, after, quarter = self.done, self.done + size, max(self.rows // LOOKS, 1)
+        self.done = after
         if number < 1 or self.first is None or self.warned or before // quarter == after // quarter:
             return
         now = self.measure()

@@ -39,7 +39,11 @@ def test_yaml_file(tmp_path):
 
 def test_settings_go_to_the_model_or_to_the_training():
     assert sort_changes(["mlp=[8]", "epochs=2"]) == (("mlp=[8]",), ("epochs=2",))
-    for wrong, said in (("epoch=2", "did you mean 'epochs'"), ("epochs", "write knob=value"), ("epochs=x", "cannot be"),
-                        ("seed=1", "no knob 'seed'")):  # fmt: skip
-        with pytest.raises(ConfigError, match=said):
+    for wrong, message in (
+        ("epoch=2", "did you mean 'epochs'"),
+        ("epochs", "write knob=value"),
+        ("epochs=x", "cannot be"),
+        ("seed=1", "no knob 'seed'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
             sort_changes([wrong])

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.features.ragged import Ragged
+from recommend.data.ragged import Ragged
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
 from recommend.layers.embedding import Tables
@@ -88,10 +88,10 @@ def test_ple_keeps_a_tasks_own_experts_from_the_other(layers: int) -> None:
     layer, x = PLE(5, tasks=2, experts=2, widths=(4,), layers=layers), torch.randn(7, 5)
     first, second = layer(x)
     assert first.shape == second.shape == (7, 4)
-    own = list(layer.layers[-1].own[0].parameters())
-    gradients = torch.autograd.grad(second.sum(), own, allow_unused=True, retain_graph=True)
+    first_experts = list(layer.layers[-1].own[0].parameters())
+    gradients = torch.autograd.grad(second.sum(), first_experts, allow_unused=True, retain_graph=True)
     assert all(g is None or not g.any() for g in gradients)
-    assert any(g.any() for g in torch.autograd.grad(first.square().sum(), own))
+    assert any(g.any() for g in torch.autograd.grad(first.square().sum(), first_experts))
 
 
 def test_big_tables_get_sparse_gradients() -> None:

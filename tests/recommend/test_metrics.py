@@ -135,9 +135,9 @@ def test_nothing_measured_is_not_a_number(measure: Callable[[], float]) -> None:
 
 def test_the_report_names_every_measure() -> None:
     y, p, g = rows(1)
-    found = measures(y, p, g)
-    assert set(found) == {"auc", "gauc", "logloss", "pcoc", "ece"}
-    assert found["auc"] == auc(y, p)
+    report = measures(y, p, g)
+    assert set(report) == {"auc", "gauc", "logloss", "pcoc", "ece"}
+    assert report["auc"] == auc(y, p)
     assert share_of_way(0.7, 0.6, 0.8) == pytest.approx(0.5)
     assert math.isnan(share_of_way(0.7, 0.6, 0.6))
 

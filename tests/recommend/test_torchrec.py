@@ -20,16 +20,16 @@ def test_both_engines_are_one_model() -> None:
     plain = build_model(tiny.FEATURES, sizes, model_config("din", SIZES))
     other = build_model(tiny.FEATURES, sizes, model_config("din", [*SIZES, "tables=torchrec"]))
     assert type(next(iter(other.inputs.tables.tables.values()))).__name__ == "TorchRecTable"
-    own = dict(plain.named_parameters())
+    weights = dict(plain.named_parameters())
     with torch.no_grad():
         for name, weight in other.named_parameters():
-            weight.copy_(own[name.replace("collection.embeddings.table.", "")])
+            weight.copy_(weights[name.replace("collection.embeddings.table.", "")])
     losses = [model.loss(model(batch), batch) for model in (plain, other)]
     torch.testing.assert_close(losses[0], losses[1])
     for loss in losses:
         loss.backward()
     for name, weight in other.named_parameters():
-        torch.testing.assert_close(weight.grad, own[name.replace("collection.embeddings.table.", "")].grad)
+        torch.testing.assert_close(weight.grad, weights[name.replace("collection.embeddings.table.", "")].grad)
 
 
 def test_without_the_packages_it_is_a_sentence(monkeypatch) -> None:

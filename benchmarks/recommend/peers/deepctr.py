@@ -6,7 +6,7 @@ import numpy as np
 from torch.optim import Adam
 
 from benchmarks.recommend.peers.workload import Task
-from recommend.features.ragged import Batch
+from recommend.data.ragged import Batch
 
 
 class Model:

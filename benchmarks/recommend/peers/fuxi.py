@@ -17,7 +17,7 @@ from fuxictr.pytorch.layers import DIN_Attention, FeatureEmbeddingDict, MLP_Bloc
 from fuxictr.pytorch.models import BaseModel
 
 from benchmarks.recommend.peers.workload import Task
-from recommend.features.ragged import Batch
+from recommend.data.ragged import Batch
 
 
 class Net(BaseModel):

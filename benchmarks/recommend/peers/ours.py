@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.recommend import fixed
 from benchmarks.recommend.peers.workload import Task
 from recommend.data.memory import MemoryStream
-from recommend.features.ragged import Batch
+from recommend.data.ragged import Batch
 from recommend.models.registry import build_model
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recommend.features.ragged import Ragged
+from recommend.data.ragged import Ragged
 from recommend.layers.attention import TargetAttention
 from recommend.layers.inputs import Inputs
 from recommend.models.baselines.din import DIN

@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 
 from benchmarks.recommend.peers.workload import Task
-from recommend.features.ragged import Batch
+from recommend.data.ragged import Batch
 
 
 class Model:

@@ -11,10 +11,10 @@ from torch import nn
 
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import Batch, Column, Ragged, concat_batches, rows_of, select_batch, slice_batch
 from recommend.data.schema import table_files
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Column, Ragged, concat_batches, rows_of, select_batch, slice_batch
 from recommend.training.runs import features_of, labels_of, plan
 
 

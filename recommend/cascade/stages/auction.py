@@ -57,14 +57,14 @@ def auction(
 
     These pages are the unbiased sample that models of ads are judged by. Who is drawn pays the reserve.
     """
-    found = second_price(pctr, bid, slots, reserve)
+    outcome = second_price(pctr, bid, slots, reserve)
     if uniform <= 0:
-        return found
+        return outcome
     able = np.flatnonzero((bid >= reserve) & (bid > 0))
     count = min(slots, len(able))
     chance = uniform * count / max(len(able), 1)
     if rng.random() >= uniform:
-        return replace(found, propensity=np.full(len(found.winners), 1 - uniform + chance))
+        return replace(outcome, propensity=np.full(len(outcome.winners), 1 - uniform + chance))
     drawn = rng.permutation(able)[:count]
-    propensity = chance + (1 - uniform) * np.isin(drawn, found.winners)
-    return Outcome(drawn, np.full(count, reserve), found.ecpm, propensity, uniform=True)
+    propensity = chance + (1 - uniform) * np.isin(drawn, outcome.winners)
+    return Outcome(drawn, np.full(count, reserve), outcome.ecpm, propensity, uniform=True)

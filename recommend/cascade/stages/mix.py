@@ -12,7 +12,7 @@ import numpy as np
 
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.page import AD_SLOTS, Exposure, PageState, Place
-from recommend.cascade.posts import Posts, ShownPost, slots
+from recommend.cascade.posts import PlacedPost, Posts, slots
 from recommend.cascade.request import HOUR_MS
 from recommend.cascade.scoring import SIMPLE, Models, Scores, post_scores
 
@@ -52,7 +52,7 @@ class Mix:
         best = np.argsort(-scores.values, kind="stable")[: len(slots(page.size, len(among)))]
         page.post_scores = scores
         page.posts = [
-            ShownPost(
+            PlacedPost(
                 among[i],
                 0,
                 float(scores.values[i]),
@@ -108,8 +108,8 @@ def mix(
 
     least = sorted((i for i in order if new[i]), key=lambda i: int(impressions[i]) // TIER)
     far = [i for i in least if beyond is not None and beyond[i]]
-    kept = _whole(rules.beyond * exploring, rng) if far else 0
-    fresh = choose(far, kept, [])
+    far_count = _whole(rules.beyond * exploring, rng) if far else 0
+    fresh = choose(far, far_count, [])
     fresh += choose([i for i in least if i not in far], exploring - len(fresh), [])
     fresh += choose(far, exploring - len(fresh), fresh)  # where sources found too few new things
     best = choose(order, organic - len(fresh), fresh)

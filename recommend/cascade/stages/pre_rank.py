@@ -17,9 +17,9 @@ from recommend.cascade.page import PageState
 from recommend.cascade.program import pre_ranking
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import FEED, Moment, columns
-from recommend.cascade.scoring import SIMPLE, Models, Scores, as_known
+from recommend.cascade.scoring import SIMPLE, Models, Scores, in_vocabulary
 from recommend.cascade.visitors import Visitor
-from recommend.features.ragged import Batch
+from recommend.data.ragged import Batch
 from recommend.models.baselines.two_tower import TwoTower
 
 VECTORS_AT_ONCE = 4_096  # rows
@@ -74,8 +74,8 @@ class _Vectors:
     loaded: Loaded
     ask: Callable[[Tensor, Batch], tuple[Tensor, ...]]  # see ``pre_ranking``
     values: np.ndarray
-    known: np.ndarray
-    made_ms: int
+    filled: np.ndarray
+    computed_ms: int
 
     @torch.inference_mode()
     def fill(self, catalog: Catalog, rows: np.ndarray, moment: Moment) -> None:
@@ -85,14 +85,14 @@ class _Vectors:
         nobody = Visitor(-1, deque())
         for start in range(0, len(rows), VECTORS_AT_ONCE):
             part = rows[start : start + VECTORS_AT_ONCE]
-            batch = self.loaded.encoders(columns(catalog, part, nobody, as_known(self.loaded, moment), FEED))
-            made = model.item_vector(model.inputs(batch)).numpy()
-            missing = int(part.max()) + 1 - len(self.known)
+            batch = self.loaded.encoders(columns(catalog, part, nobody, in_vocabulary(self.loaded, moment), FEED))
+            vectors = model.item_vector(model.inputs(batch)).numpy()
+            missing = int(part.max()) + 1 - len(self.filled)
             if missing > 0:
-                more = max(missing, len(self.known))
-                self.values = np.concatenate([self.values, np.zeros((more, made.shape[1]), np.float32)])
-                self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
-            self.values[part], self.known[part] = made, True
+                more = max(missing, len(self.filled))
+                self.values = np.concatenate([self.values, np.zeros((more, vectors.shape[1]), np.float32)])
+                self.filled = np.concatenate([self.filled, np.zeros(more, np.bool_)])
+            self.values[part], self.filled[part] = vectors, True
 
 
 class PreRanker:
@@ -121,7 +121,7 @@ class PreRanker:
 
     def age_s(self, moment: Moment) -> float:
         """Seconds since the vectors were made; 0 without any."""
-        return (moment.time_ms - self._state.made_ms) / 1000 if self._state else 0.0
+        return (moment.time_ms - self._state.computed_ms) / 1000 if self._state else 0.0
 
     def put(self, rows: np.ndarray, moment: Moment) -> None:
         """Vectors of things that have come or changed."""
@@ -151,12 +151,12 @@ class PreRanker:
             state = self._state
             if state is None:  # the model went while its vectors were made
                 return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
-            inside = rows[rows < len(state.known)]
-            missing = np.concatenate([rows[rows >= len(state.known)], inside[~state.known[inside]]])
+            inside = rows[rows < len(state.filled)]
+            missing = np.concatenate([rows[rows >= len(state.filled)], inside[~state.filled[inside]]])
             if len(missing):
                 state.fill(self.catalog, missing, moment)
             vectors = state.values[rows]
         with torch.inference_mode():
-            one = columns(self.catalog, rows[:1], visitor, as_known(state.loaded, moment), FEED)
+            one = columns(self.catalog, rows[:1], visitor, in_vocabulary(state.loaded, moment), FEED)
             p, ordered = state.ask(torch.from_numpy(vectors), one)
         return Scores(p.numpy(), state.loaded.name, ordered=ordered.numpy())

@@ -71,8 +71,8 @@ class Neighbours:
         """Ids of the ``count`` nearest things, nearest first; fewer when there are fewer."""
         if not len(self._index):
             return []
-        found = self._index.search(vector.astype(np.float32), min(count, len(self._index)))
-        return np.asarray(found.keys).astype(np.int64).tolist()
+        matches = self._index.search(vector.astype(np.float32), min(count, len(self._index)))
+        return np.asarray(matches.keys).astype(np.int64).tolist()
 
 
 class Sources:
@@ -97,16 +97,16 @@ class Sources:
     def find(self, visitor: Visitor, time_ms: int, count: int) -> dict[str, np.ndarray]:
         """Rows by source, about ``count`` in all; what a source cannot fill is filled with the newest things."""
         total = sum(self.shares.values())
-        found: dict[str, np.ndarray] = {}
+        sources: dict[str, np.ndarray] = {}
         for name, share in self.shares.items():
             rows = self._sources[name](visitor, time_ms, round(count * share / total))
-            found[name] = rows[self.catalog.on_sale(rows)] if len(rows) else rows
-        known = distinct(joined(found))
-        if len(known) < count:
+            sources[name] = rows[self.catalog.on_sale(rows)] if len(rows) else rows
+        distinct_rows = distinct(joined(sources))
+        if len(distinct_rows) < count:
             newest = self._new(visitor, time_ms, count)
-            more = newest[~among(newest, known)][: count - len(known)]
-            found["new"] = np.concatenate([found.get("new", np.empty(0, np.int64)), more])
-        return found
+            more = newest[~among(newest, distinct_rows)][: count - len(distinct_rows)]
+            sources["new"] = np.concatenate([sources.get("new", np.empty(0, np.int64)), more])
+        return sources
 
     def unseen(self, time_ms: int, rules: Exposure, count: int) -> np.ndarray:
         """Rows of new things, whoever the visitor is: the least shown first, of these the oldest, which are stale
@@ -114,12 +114,12 @@ class Sources:
         rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
         young = np.searchsorted(-self.catalog.get("listed_ms", rows), rules.young_h * HOUR_MS - time_ms)
         rows = rows[:young]
-        listed, shown = self.catalog.get("listed_ms", rows), self.catalog.get("impressions", rows)
-        fresh = (shown < rules.enough) & self.catalog.on_sale(rows)
-        rows, listed, shown = rows[fresh], listed[fresh], shown[fresh]
+        listed, impressions = self.catalog.get("listed_ms", rows), self.catalog.get("impressions", rows)
+        fresh = (impressions < rules.enough) & self.catalog.on_sale(rows)
+        rows, listed, impressions = rows[fresh], listed[fresh], impressions[fresh]
         if not len(rows):
             return rows
-        key = shown.astype(np.int64) << 42 | listed - listed.min()  # 42 bits of milliseconds are a century
+        key = impressions.astype(np.int64) << 42 | listed - listed.min()  # 42 bits of milliseconds are a century
         first = np.argpartition(key, count)[:count] if len(key) > count else np.arange(len(key))
         return rows[first[np.argsort(key[first], kind="stable")]]
 
@@ -140,12 +140,12 @@ class Sources:
     def _category(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
         if not visitor.history:
             return np.empty(0, np.int64)
-        wanted = {past.category for past in visitor.history}
+        categories = {past.category for past in visitor.history}
         rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
         if self._categories[0] is not rows:
             self._categories = (rows, *np.unique(self.catalog.get("category", rows), return_inverse=True))
         rows, names, of = self._categories
-        return rows[np.isin(names, list(wanted))[of]][:count]
+        return rows[np.isin(names, list(categories))[of]][:count]
 
     def _view(self, name: str, key: Callable[[np.ndarray], np.ndarray], every: int = 1) -> np.ndarray:
         """Live rows in an order that is made anew when the catalogue has changed ``every`` times."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from recommend.cascade.catalog import Catalog, among
-from recommend.cascade.page import PageState, Ranked, Shown, Slate
+from recommend.cascade.page import PageState, Ranked, Slate, TraceLine
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import around, slots
 
@@ -30,18 +30,18 @@ class Trace:
         lines = _Lines(page, self.catalog, self.explained)
         of_items, of_posts = around(len(page.places), slots(page.size, len(page.posts)))
         posts = tuple(replace(post, position=n) for post, n in zip(page.posts, of_posts, strict=True))
-        shown = tuple(lines.line(p.candidate, n, p.reason) for n, p in zip(of_items, page.places, strict=True))
+        on_page = tuple(lines.line(p.candidate, n, p.reason) for n, p in zip(of_items, page.places, strict=True))
         counts = {
             "live": len(self.catalog),
             "candidates": len(page.rows),
             "ranked": len(page.ranked),
-            "page": len(shown) + len(posts),
+            "page": len(on_page) + len(posts),
         }
         models, degraded = _models(page)
         page.slate = Slate(
             user_id=page.visitor.user_id,
             moment=page.moment,
-            page=shown,
+            page=on_page,
             explained=lines,
             counts=counts,
             ms=page.ms,
@@ -73,7 +73,7 @@ class _Lines:
         }
         self.facts = {name: values.tolist() for name, values in columns.items()}
         self.pcvr = None if page.order.by == "none" else page.order.values.tolist()
-        self.found = {name: among(page.ranked, rows).tolist() for name, rows in page.sources.items()}
+        self.in_source = {name: among(page.ranked, rows).tolist() for name, rows in page.sources.items()}
         self.ecpm = dict(zip(page.bidding.tolist(), page.outcome.ecpm.tolist(), strict=True))
         terms = zip(page.outcome.price.tolist(), page.outcome.propensity.tolist(), strict=True)
         self.terms = dict(zip(page.winners, terms, strict=True))
@@ -81,13 +81,13 @@ class _Lines:
         self.of_seller = Counter(self.facts["seller_id"][p.candidate] for p in page.places)
         self.last = max((self.facts["rank"][p.candidate] for p in page.places if p.reason == "ranked"), default=-1)
 
-    def line(self, i: int, position: int | None, reason: str) -> Shown:
+    def line(self, i: int, position: int | None, reason: str) -> TraceLine:
         """The i-th ranked item."""
         price, propensity = self.terms[i] if reason == "ad" else (None, 1.0)
-        return Shown(
+        return TraceLine(
             position=position,
             reason=reason,
-            sources=tuple(name for name, found in self.found.items() if found[i]),
+            sources=tuple(name for name, in_source in self.in_source.items() if in_source[i]),
             pcvr=None if self.pcvr is None else self.pcvr[i],
             ecpm=self.ecpm.get(i),
             price_per_click=price,
@@ -96,7 +96,7 @@ class _Lines:
             **{name: values[i] for name, values in self.facts.items()},
         )
 
-    def fell(self) -> tuple[Shown, ...]:
+    def fell(self) -> tuple[TraceLine, ...]:
         """The best ranked items that are not on the page."""
         on_page = {place.candidate for place in self.page.places}
         order = np.argsort(-self.page.score, kind="stable").tolist()
@@ -126,7 +126,7 @@ class _Lines:
             pctr=np.concatenate([page.click.values, page.ads.values]),
             bid=np.concatenate([np.zeros(len(ids)), page.bid[bidding]]),
             rank=np.concatenate([self.rank, np.argsort(np.argsort(-page.outcome.ecpm, kind="stable"))]),
-            shown=np.concatenate([np.isin(np.arange(len(ids)), organic), np.isin(bidding, ads)]),
+            displayed=np.concatenate([np.isin(np.arange(len(ids)), organic), np.isin(bidding, ads)]),
         )
 
 
@@ -138,7 +138,7 @@ def _ranks(score: np.ndarray) -> np.ndarray:
 
 
 def _models(page: PageState) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What scored, by role, and the roles in which a simpler way had to do."""
+    """The scoring models by role, and the roles in which a simpler way had to do."""
     pre, click, order, ads = page.pre, page.click, page.order, page.ads
     used = {
         "pre_ranking": (pre.by, pre.degraded) if pre else ("-", True),

@@ -1,1 +1,1 @@
-"""What the papers' models are compared with and built on, one file a model or two of a kind."""
+"""Models that the papers' are compared with and built on, one file a model or two of a kind."""

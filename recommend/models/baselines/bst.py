@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch, Ragged
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged
 from recommend.models.base import Logits, Ranker
 
 PLACES_STD = 0.02  # as of BERT's positions

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.attention import attentions
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits, Ranker

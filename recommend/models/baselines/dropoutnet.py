@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.id_embedding import Identity
 from recommend.layers.inputs import Inputs
 from recommend.models.base import Logits
@@ -36,12 +36,12 @@ class DropoutNet(DIN):
         """The inputs with zeros for the IDs that are unknown or (in training) dropped."""
         place = self.identity
         history = x.histories[place.group]
-        candidate, past = place.known(batch)
+        candidate, past = place.in_vocabulary(batch)
         if self.training and self.config.id_dropout:
-            kept = torch.rand(2, len(candidate), device=candidate.device) >= self.config.id_dropout
-            candidate, past = candidate & kept[0], past & kept[1].repeat_interleave(history.lengths)
-        own, _ = place.parts(x.matched[place.group])
-        x = place.candidate(x, own * candidate[:, None])
+            remaining = torch.rand(2, len(candidate), device=candidate.device) >= self.config.id_dropout
+            candidate, past = candidate & remaining[0], past & remaining[1].repeat_interleave(history.lengths)
+        identity, _ = place.parts(x.matched[place.group])
+        x = place.candidate(x, identity * candidate[:, None])
         mine, _ = place.parts(history.values)
         x.histories[place.group] = history.with_values(place.put(history.values, mine * past[:, None]))
         return x

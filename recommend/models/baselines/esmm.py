@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.losses.pointwise import bce, bce_of_product
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN

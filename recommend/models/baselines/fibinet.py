@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.models.base import Logits
 from recommend.models.baselines.din import DIN
 
@@ -57,9 +57,9 @@ class FiBiNET(DIN):
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
         width = config.embedding
-        own = [*features.role("context"), *features.role("target")]
-        self.widths = [width if f.kind == "id" else f.size for f in own] + list(self.inputs.history_widths.values())
-        ids = [f.kind == "id" for f in own] + [False] * len(self.inputs.history_widths)
+        columns = [*features.role("context"), *features.role("target")]
+        self.widths = [width if f.kind == "id" else f.size for f in columns] + list(self.inputs.history_widths.values())
+        ids = [f.kind == "id" for f in columns] + [False] * len(self.inputs.history_widths)
         self.project = nn.ModuleList(
             nn.Identity() if is_id else nn.Linear(w, width) for w, is_id in zip(self.widths, ids, strict=True)
         )

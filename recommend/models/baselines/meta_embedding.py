@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch, Ragged, rows_of, slice_batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch, Ragged, rows_of, slice_batch
 from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
@@ -50,9 +50,9 @@ class MetaEmbedding(DIN):
             self._start(batch, rows)
         x = self.inputs(batch)
         if not self.training:
-            own, _ = self.identity.parts(x.matched[self.identity.group])
-            known = (self.shown[rows] & (rows > 0))[:, None]
-            x = self.identity.candidate(x, torch.where(known, own, self.generated(x)))
+            identity, _ = self.identity.parts(x.matched[self.identity.group])
+            trained = (self.shown[rows] & (rows > 0))[:, None]
+            x = self.identity.candidate(x, torch.where(trained, identity, self.generated(x)))
         return self.logits(x)
 
     @torch.no_grad()

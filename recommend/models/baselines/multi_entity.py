@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.experts import mix
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -32,9 +32,9 @@ def entities(features: FeatureMap) -> list[str]:
 
 def part_of(features: FeatureMap, groups: tuple[str, ...]) -> FeatureMap:
     """The map with the target fields of some groups only, ``shared`` first; all else stays."""
-    kept = [f for group in groups for f in features.role("target") if f.group == group]
+    fields = [f for group in groups for f in features.role("target") if f.group == group]
     others = [f for f in features.features if f.role not in ("target", "raw")]
-    return features.model_copy(update={"features": (*others, *kept)})
+    return features.model_copy(update={"features": (*others, *fields)})
 
 
 def tables_of(features: tuple[Feature, ...], sizes: Mapping[str, int]) -> dict[str, int]:
@@ -51,12 +51,14 @@ class EntityExperts(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, names: Sequence[str], shared: int, own: int, widths: Sequence[int], act: str = "relu"
+        self, inputs: int, names: Sequence[str], shared: int, specific: int, widths: Sequence[int], act: str = "relu"
     ) -> None:
         super().__init__()
         self.shared = nn.ModuleList(MLP(inputs, widths, 0, act) for _ in range(shared))
-        self.own = nn.ModuleDict({n: nn.ModuleList(MLP(inputs, widths, 0, act) for _ in range(own)) for n in names})
-        self.gates = nn.ModuleDict({n: nn.Linear(inputs, shared + own, bias=False) for n in names})
+        self.own = nn.ModuleDict(
+            {n: nn.ModuleList(MLP(inputs, widths, 0, act) for _ in range(specific)) for n in names}
+        )
+        self.gates = nn.ModuleDict({n: nn.Linear(inputs, shared + specific, bias=False) for n in names})
         self.width = widths[-1]
 
     def forward(self, x: Tensor, entity: str) -> Tensor:

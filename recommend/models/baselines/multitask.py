@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.experts import PLE as Extraction
 from recommend.layers.experts import MMoE as Mixture
 from recommend.layers.mlp import MLP
@@ -30,7 +30,7 @@ class MMoE(DIN):
 
     @property
     def tasks(self) -> int:
-        """How many towers there are."""
+        """The number of towers."""
         return len(self.features.labels)
 
     def _experts(self, widths: tuple[int, ...]) -> nn.Module:
@@ -51,5 +51,5 @@ class PLE(MMoE):
 
     def _experts(self, widths: tuple[int, ...]) -> nn.Module:
         c = self.config
-        own = max(c.experts // 2, 1)
-        return Extraction(self.body_width, self.tasks, own, widths, c.layers, c.activation)
+        specific = max(c.experts // 2, 1)
+        return Extraction(self.body_width, self.tasks, specific, widths, c.layers, c.activation)

@@ -10,8 +10,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.id_embedding import Identity, alone
 from recommend.layers.inputs import Inputs
 from recommend.layers.mlp import MLP
@@ -58,11 +58,11 @@ class MWUF(DIN):
 
     def warmed(self, x: Inputs, rows: Tensor) -> Tensor:
         """(rows, width): ``e * scale(side) + shift(people)``; inputs are stopped, as DIN has learned them."""
-        own, side = (part.detach() for part in self.identity.parts(x.matched[self.identity.group]))
+        identity, side = (part.detach() for part in self.identity.parts(x.matched[self.identity.group]))
         clicked = self.clicked[rows][:, None]
         everybody = self._table(self.user.vocabulary).mean(0)
         people = torch.where(clicked > 0, self.people[rows] / clicked.clamp(min=1), everybody)
-        return own * (1 + self.scale(side)) + self.shift(people)
+        return identity * (1 + self.scale(side)) + self.shift(people)
 
     def _table(self, name: str) -> Tensor:
         weight = self.inputs.tables.tables[name].weight
@@ -75,9 +75,9 @@ class MWUF(DIN):
             self._start(rows)
         x = self.inputs(batch)
         if not self.training:
-            own, _ = self.identity.parts(x.matched[self.identity.group])
+            identity, _ = self.identity.parts(x.matched[self.identity.group])
             cold = ((self.shown[rows] < self.config.cold_count) | (rows == 0))[:, None]
-            x = self.identity.candidate(x, torch.where(cold, self.warmed(x, rows), own))
+            x = self.identity.candidate(x, torch.where(cold, self.warmed(x, rows), identity))
         return self.logits(x)
 
     @torch.no_grad()

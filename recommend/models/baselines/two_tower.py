@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommend.config import ModelConfig
+from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Batch
 from recommend.layers.attention import mean_pool
 from recommend.layers.inputs import Inputs
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, Ranker, label
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
 
 
 class TwoTower(Ranker):

@@ -7,8 +7,8 @@ import pytest
 from app.cli.main import main
 from app.feed.log import write_log
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import concat_batches
 from recommend.data.schema import TABLES, table_files
-from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
 

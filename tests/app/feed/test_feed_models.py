@@ -14,8 +14,8 @@ from app.feed.log import write_log
 from app.store.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedRow, OrderRow
 from recommend.cascade.catalog import Item
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import concat_batches
 from recommend.data.schema import POLICIES, table_files
-from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, published

@@ -16,9 +16,9 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena import table
 from recommend.phenomena.table import NINE, Finding, as_json
+from recommend.research.world import write_world
+from recommend.research.world.stored import store_histories
 from recommend.training.runs import plan, train_run
-from recommend.world import write_world
-from recommend.world.stored import store_histories
 from tests.app.feed.test_feed import seen
 from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, published

@@ -14,8 +14,8 @@ from app.store.tables import FeedPageRow, FeedPostRow, FeedRow, PhotoRow, PostRo
 from recommend.cascade.posts import POST_SLOTS, Post, Posts, around, slots
 from recommend.cascade.visitors import Visitors
 from recommend.data.parquet import ParquetStream
+from recommend.data.ragged import concat_batches
 from recommend.data.schema import ENTITIES, table_files
-from recommend.features.ragged import concat_batches
 from tests.app.feed.test_feed import buy, seen
 from tests.app.feed.test_feed_models import SMALL, Index, spread
 from tests.app.support.clients import client_of, code, published
@@ -193,8 +193,8 @@ def test_places_and_rates():
     for n in (1, 2, 3):
         shelf.put(Post(n, 0, 0, 0, n, 10, np.zeros(2, np.float32)))
     for _ in range(60):
-        shelf.shown(1)
-        shelf.shown(2)
+        shelf.add_impression(1)
+        shelf.add_impression(2)
     for _ in range(30):
         shelf.count_click(1)
     for n in range(4, 200):  # a crowd of newer ones: the liked one still reaches ranking

@@ -21,13 +21,13 @@ from app.ops.studies import curves, studies
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from listing.intake.photos import intake
-from recommend.studies.study import STUDIES
+from recommend.research.studies.study import STUDIES
 from tests.app.feed.test_feed import buy
 from tests.app.feed.test_feed_log import visit
 from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.fakes import jpeg
-from tests.recommend.studies.made import made
+from tests.recommend.research.studies.planted import planted_results
 
 pytestmark = pytest.mark.stores
 
@@ -180,7 +180,7 @@ def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repos
     conclusion = {"verdict": "reproduced", "why": "at 1", "exploratory": True, "regime": 1.0, "unit": "AUC",
                   "crossing": 0.8, "curve": [point]}  # fmt: skip
     (tmp_path / "msnet.json").write_text(json.dumps({"conclusion": conclusion}))
-    monkeypatch.setattr(papers, "RESULTS", tmp_path)
+    monkeypatch.setattr(papers, "VERDICTS", tmp_path)
     (tmp_path / "copr.json").write_text(json.dumps({"done": {}}))  # while it runs
     nothing = {"verdict": "nothing has run yet", "why": "", "curve": []}
     (tmp_path / "clid.json").write_text(json.dumps({"conclusion": nothing}))
@@ -194,11 +194,11 @@ def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repos
 
 def test_a_study_shows_its_curve_as_soon_as_it_is_done(used, tmp_path, monkeypatch):
     _, client, _ = used
-    monkeypatch.setattr(papers, "RESULTS", tmp_path)
+    monkeypatch.setattr(papers, "VERDICTS", tmp_path)
     assert curves() == {}
     assert "<figure" not in client.get("/ops/studies").text
     (tmp_path / "keep.json").write_text(json.dumps({"done": {}}))  # while it runs
-    gains = made("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
+    gains = planted_results("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
     assert set(curves()) == {"ecad"}
     page = client.get("/ops/studies").text
     said = f"Gain from {gains[0]['gain']:+.2f} to {gains[-1]['gain']:+.2f} by dose"

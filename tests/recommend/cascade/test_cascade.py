@@ -22,9 +22,9 @@ from recommend.cascade.registry import Registry
 from recommend.cascade.request import FEED, columns
 from recommend.cascade.scoring import SIMPLE, Models, probabilities
 from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.research.world import write_world
+from recommend.research.world.stored import store_histories
 from recommend.training.runs import plan, train_run
-from recommend.world import write_world
-from recommend.world.stored import store_histories
 from tests.recommend.cascade.live_items import HOUR, NOW, SIZE, item
 
 
@@ -46,10 +46,10 @@ def models(tmp_path: Path, check=healthy) -> Models:
 
 
 def feed(tmp_path: Path, count: int = 400, config: FeedConfig | None = None) -> Feed:
-    made = Feed(SIZE, models(tmp_path), config or FeedConfig(candidates=200, ranked=60, size=10))
+    built = Feed(SIZE, models(tmp_path), config or FeedConfig(candidates=200, ranked=60, size=10))
     for item_id in range(1, count + 1):
-        made.put(item(item_id), NOW)
-    return made
+        built.put(item(item_id), NOW)
+    return built
 
 
 @pytest.mark.parametrize("beyond", [0.0, 0.5])
@@ -57,39 +57,43 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
     """Only what is popular is found: forty of 240 things. With half of the exploration beyond them every new thing has
     been seen once all places for it have come; without it none of the others ever is."""
     exposure = Exposure(share=0.4, beyond=beyond, young_h=24)
-    made = feed(tmp_path, 0, FeedConfig(candidates=40, ranked=40, size=10, exposure=exposure, shares={"popular": 1.0}))
-    made.sources.find = lambda visitor, time_ms, count: {"popular": made.sources._popular(visitor, time_ms, count)}
+    cascade = feed(
+        tmp_path, 0, FeedConfig(candidates=40, ranked=40, size=10, exposure=exposure, shares={"popular": 1.0})
+    )
+    cascade.sources.find = lambda visitor, time_ms, count: {
+        "popular": cascade.sources._popular(visitor, time_ms, count)
+    }
     for item_id in range(1, 241):
         young = item_id > 80
-        made.put(item(item_id, bid=0.0, listed_ms=NOW.time_ms - (item_id * 60_000 if young else 30 * HOUR)), NOW)
-    made.catalog.clicked(range(1, 41), NOW.time_ms)
-    seen, first = set(), {}
+        cascade.put(item(item_id, bid=0.0, listed_ms=NOW.time_ms - (item_id * 60_000 if young else 30 * HOUR)), NOW)
+    cascade.catalog.clicked(range(1, 41), NOW.time_ms)
+    displayed, first = set(), {}
     for n in range(90):
-        slate = made.slate(1, NOW)
+        slate = cascade.slate(1, NOW)
         far = [s for s in slate.page if s.sources == ("unseen",)]
-        assert all(s.reason == "exploration" for s in far if s.item_id not in seen)
+        assert all(s.reason == "exploration" for s in far if s.item_id not in displayed)
         ids = [s.item_id for s in slate.page]
         for s in far:
             first.setdefault(s.item_id, n)
-        seen |= set(ids)
-        made.shown(8, ids, NOW)
-    made.close()
+        displayed |= set(ids)
+        cascade.add_impressions(8, ids, NOW)
+    cascade.close()
     young = set(range(81, 241))
     if beyond:
-        assert young <= seen
+        assert young <= displayed
         order = sorted(young, key=lambda i: first[i])
         assert np.mean(order[:40]) > np.mean(order[-40:])  # the oldest, which are stale next, come first
-        assert not set(range(41, 81)) & seen  # what is stale already is not explored
+        assert not set(range(41, 81)) & displayed  # what is stale already is not explored
     else:
-        assert not (young | set(range(41, 81))) & seen
+        assert not (young | set(range(41, 81))) & displayed
 
 
 def test_a_feed_without_models_ranks_by_popularity_and_says_so(tmp_path):
-    made = feed(tmp_path)
+    cascade = feed(tmp_path)
     for _ in range(50):
-        made.shown(8, [17, 18], NOW)
-    made.catalog.clicked([17] * 40, NOW.time_ms)
-    slate = made.slate(1, NOW)
+        cascade.add_impressions(8, [17, 18], NOW)
+    cascade.catalog.clicked([17] * 40, NOW.time_ms)
+    slate = cascade.slate(1, NOW)
     assert slate.models["ranking"] == SIMPLE
     assert set(slate.degraded) == {"pre_ranking", "ranking", "conversion", "ads"}
     assert next(s for s in slate.page if s.reason == "ranked").item_id == 17
@@ -97,53 +101,53 @@ def test_a_feed_without_models_ranks_by_popularity_and_says_so(tmp_path):
 
 
 def test_a_new_listing_is_in_the_feed_at_once_and_a_sold_one_is_gone_at_once(tmp_path):
-    made = feed(tmp_path, 50)
-    made.put(item(1000, listed_ms=NOW.time_ms), NOW)
-    assert 1000 in {s.item_id for s in (*made.slate(3, NOW).page, *made.slate(3, NOW).fell)}
-    assert made.take(1000)
+    cascade = feed(tmp_path, 50)
+    cascade.put(item(1000, listed_ms=NOW.time_ms), NOW)
+    assert 1000 in {s.item_id for s in (*cascade.slate(3, NOW).page, *cascade.slate(3, NOW).fell)}
+    assert cascade.take(1000)
     for _ in range(20):
-        slate = made.slate(3, NOW)
+        slate = cascade.slate(3, NOW)
         assert 1000 not in {s.item_id for s in (*slate.page, *slate.fell)}
-    assert 1000 not in made.neighbours.find(np.asarray(item(1000).content), 50)
+    assert 1000 not in cascade.neighbours.find(np.asarray(item(1000).content), 50)
 
 
 def test_neighbours_of_the_past_are_retrieved(tmp_path):
-    made = feed(tmp_path)
+    cascade = feed(tmp_path)
     like = np.asarray(item(9).content)
-    made.put(item(2000, content=like + 0.01, listed_ms=0), NOW)
-    made.clicked(4, 9, NOW)
-    found = made.sources.find(made.visitors.get(4), NOW.time_ms, 50)
-    assert made.catalog.rows([2000])[0] in found["content"][:3]
+    cascade.put(item(2000, content=like + 0.01, listed_ms=0), NOW)
+    cascade.clicked(4, 9, NOW)
+    sources = cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)
+    assert cascade.catalog.rows([2000])[0] in sources["content"][:3]
 
 
 def test_exact_neighbours_are_the_nearest_live_things_and_those_of_the_index(tmp_path, monkeypatch):
-    made = feed(tmp_path, 300)
-    made.put(item(900, content=np.zeros(SIZE)), NOW)  # of which nothing is known
-    made.remove(30)
+    cascade = feed(tmp_path, 300)
+    cascade.put(item(900, content=np.zeros(SIZE)), NOW)  # of which nothing is known
+    cascade.remove(30)
     taste = np.asarray(item(30).content, np.float32)
-    rows = made.catalog.live()
-    content = made.catalog.content(rows)
+    rows = cascade.catalog.live()
+    content = cascade.catalog.content(rows)
     cosine = content @ taste / np.maximum(np.linalg.norm(content, axis=1), 1e-9)
-    nearest = made.catalog.get("item_id", made.catalog.nearest(taste, 40)).tolist()
-    assert nearest == made.catalog.get("item_id", rows[np.argsort(-cosine)[:40]]).tolist()
-    assert nearest[:10] == made.neighbours.find(taste, 40)[:10]
-    everything = made.catalog.get("item_id", made.catalog.nearest(taste, 5_000)).tolist()
+    nearest = cascade.catalog.get("item_id", cascade.catalog.nearest(taste, 40)).tolist()
+    assert nearest == cascade.catalog.get("item_id", rows[np.argsort(-cosine)[:40]]).tolist()
+    assert nearest[:10] == cascade.neighbours.find(taste, 40)[:10]
+    everything = cascade.catalog.get("item_id", cascade.catalog.nearest(taste, 5_000)).tolist()
     assert sorted(everything) == sorted(set(range(1, 301)) - {30})
-    made.clicked(4, 9, NOW)
-    exact = made.sources.find(made.visitors.get(4), NOW.time_ms, 50)["content"].tolist()
+    cascade.clicked(4, 9, NOW)
+    exact = cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)["content"].tolist()
     monkeypatch.setattr("recommend.cascade.stages.retrieve.EXACT", 0)
-    assert made.sources.find(made.visitors.get(4), NOW.time_ms, 50)["content"].tolist() == exact
+    assert cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)["content"].tolist() == exact
 
 
 def test_the_whole_cascade_with_trained_models_and_its_trace(tmp_path, runs):
-    made = feed(tmp_path)
-    registry = made.models.registry
+    cascade = feed(tmp_path)
+    registry = cascade.models.registry
     registry.install(runs["two_tower"], "pre_ranking")
     registry.install(runs["din"], "ranking")
-    assert made.models.refresh() == ["pre_ranking", "ranking"]
+    assert cascade.models.refresh() == ["pre_ranking", "ranking"]
     for item_id in (3, 30, 300):
-        made.clicked(8, item_id, NOW)
-    slate = made.slate(8, NOW)
+        cascade.clicked(8, item_id, NOW)
+    slate = cascade.slate(8, NOW)
     assert slate.models["ranking"].startswith("din")
     assert slate.models["pre_ranking"].startswith("two_tower")
     assert slate.degraded == ("conversion", "ads")
@@ -153,7 +157,7 @@ def test_the_whole_cascade_with_trained_models_and_its_trace(tmp_path, runs):
     assert all(0 < s.pctr < 1 and s.sources for s in slate.page)
     for s in slate.page:
         if s.reason == "ad":
-            assert s.bid >= s.price_per_click >= made.config.reserve
+            assert s.bid >= s.price_per_click >= cascade.config.reserve
             assert s.ecpm == pytest.approx(1000 * s.bid * s.pctr, rel=0.5)  # other channel, other pCTR
     assert slate.fell
     assert all(s.reason.startswith("fell") for s in slate.fell)
@@ -161,39 +165,39 @@ def test_the_whole_cascade_with_trained_models_and_its_trace(tmp_path, runs):
 
 
 def test_pre_ranking_by_cached_vectors_is_what_the_model_says(tmp_path, runs):
-    made = feed(tmp_path, 120)
-    made.models.registry.install(runs["two_tower"], "pre_ranking")
-    made.models.refresh()
-    made.clicked(8, 3, NOW)
-    rows, visitor = made.catalog.live(), made.visitors.get(8)
-    cached = made.pre_ranker.score(rows, visitor, NOW).values
-    loaded = made.models.get("pre_ranking")
-    asked = loaded.model.predict(loaded.encoders(columns(made.catalog, rows, visitor, NOW, FEED)))["click"].numpy()
+    cascade = feed(tmp_path, 120)
+    cascade.models.registry.install(runs["two_tower"], "pre_ranking")
+    cascade.models.refresh()
+    cascade.clicked(8, 3, NOW)
+    rows, visitor = cascade.catalog.live(), cascade.visitors.get(8)
+    cached = cascade.pre_ranker.score(rows, visitor, NOW).values
+    loaded = cascade.models.get("pre_ranking")
+    asked = loaded.model.predict(loaded.encoders(columns(cascade.catalog, rows, visitor, NOW, FEED)))["click"].numpy()
     assert np.allclose(cached, asked, atol=1e-5)
-    made.put(item(5000), NOW)  # comes after the vectors were made
-    row = made.catalog.rows([5000])
-    asked = loaded.model.predict(loaded.encoders(columns(made.catalog, row, visitor, NOW, FEED)))["click"].numpy()
-    assert np.allclose(made.pre_ranker.score(row, visitor, NOW).values, asked, atol=1e-5)
+    cascade.put(item(5000), NOW)  # comes after the vectors were made
+    row = cascade.catalog.rows([5000])
+    asked = loaded.model.predict(loaded.encoders(columns(cascade.catalog, row, visitor, NOW, FEED)))["click"].numpy()
+    assert np.allclose(cascade.pre_ranker.score(row, visitor, NOW).values, asked, atol=1e-5)
 
 
 def test_a_sick_model_is_rolled_back_and_a_missing_one_degrades(tmp_path, runs):
-    made = feed(tmp_path, 60)
-    registry = made.models.registry
+    cascade = feed(tmp_path, 60)
+    registry = cascade.models.registry
     good = registry.install(runs["din"], "ranking")
-    made.models.refresh()
+    cascade.models.refresh()
     bad = registry.install(runs["din"], "ranking")
     weights = registry.root / "ranking" / bad / "checkpoint.safetensors"
     weights.write_bytes(weights.read_bytes()[:-64] + b"\0" * 64)
-    made.models.refresh()
-    assert made.models.get("ranking").version == good == registry.current("ranking")
+    cascade.models.refresh()
+    assert cascade.models.get("ranking").version == good == registry.current("ranking")
     assert [e["what"] for e in registry.events(3)][:2] == ["rolled back", "activated"]
     assert any(e["what"] == "failed" and e["version"] == bad for e in registry.events())
-    assert made.slate(1, NOW).models["ranking"] == f"din {good}"
+    assert cascade.slate(1, NOW).models["ranking"] == f"din {good}"
 
     (registry.root / "ranking" / "current").unlink()
-    assert made.models.refresh() == ["ranking"]
-    assert made.slate(1, NOW).models["ranking"] == SIMPLE
-    assert made.models.state()[1]["serves"].startswith(SIMPLE)
+    assert cascade.models.refresh() == ["ranking"]
+    assert cascade.slate(1, NOW).models["ranking"] == SIMPLE
+    assert cascade.models.state()[1]["serves"].startswith(SIMPLE)
 
 
 def test_a_model_that_says_nonsense_does_not_pass_the_health_check(tmp_path, runs):
@@ -210,9 +214,9 @@ def test_a_model_that_says_nonsense_does_not_pass_the_health_check(tmp_path, run
         manifest.write_text(
             json.dumps({**json.loads(manifest.read_text()), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
         )
-        found = registry.load("ranking")
-        assert found is not None
-        return healthy(found)
+        candidate = registry.load("ranking")
+        assert candidate is not None
+        return healthy(candidate)
 
     assert spoil(1.0) == ""
     assert "same" in spoil(0.0)
@@ -236,11 +240,11 @@ def test_installing_an_unfinished_run_or_activating_what_is_not_there_is_refused
 
 
 def test_requests_go_on_while_things_come_and_go_and_models_are_swapped(tmp_path, runs):
-    made = feed(tmp_path, 200)
-    registry = made.models.registry
+    cascade = feed(tmp_path, 200)
+    registry = cascade.models.registry
     registry.install(runs["two_tower"], "pre_ranking")
     registry.install(runs["din"], "ranking")
-    made.models.refresh()
+    cascade.models.refresh()
     stop, problems, sold = threading.Event(), [], set()
 
     def guarded(work) -> None:
@@ -255,19 +259,19 @@ def test_requests_go_on_while_things_come_and_go_and_models_are_swapped(tmp_path
 
     def churn() -> None:
         new = next(fresh)
-        made.put(item(new, listed_ms=NOW.time_ms), NOW)
+        cascade.put(item(new, listed_ms=NOW.time_ms), NOW)
         gone = new - 50
-        if gone >= 10_000 and made.take(gone):
+        if gone >= 10_000 and cascade.take(gone):
             sold.add(gone)
 
     def ask() -> None:
         before = set(sold)
-        page = {s.item_id for s in made.slate(int(np.random.randint(20)), NOW).page}
+        page = {s.item_id for s in cascade.slate(int(np.random.randint(20)), NOW).page}
         assert not page & before
 
     def swap() -> None:
         registry.install(runs["din"], "ranking")
-        made.models.refresh()
+        cascade.models.refresh()
 
     threads = [threading.Thread(target=guarded, args=(work,)) for work in (churn, ask, ask, swap)]
     for thread in threads:
@@ -281,63 +285,64 @@ def test_requests_go_on_while_things_come_and_go_and_models_are_swapped(tmp_path
 
 
 def test_a_seed_gives_the_pages_it_always_gave(tmp_path):
-    made = feed(tmp_path, 300, FeedConfig(candidates=200, ranked=60, size=10, uniform_ads=0.3))
+    cascade = feed(tmp_path, 300, FeedConfig(candidates=200, ranked=60, size=10, uniform_ads=0.3))
     lines = []
     for n in range(30):
-        slate = made.slate(n % 5, NOW)
+        slate = cascade.slate(n % 5, NOW)
         lines += [(s.item_id, s.position, s.reason, s.sources, s.rank, s.policy) for s in (*slate.page, *slate.fell)]
-        made.shown(8, [s.item_id for s in slate.page], NOW)
-        made.take(slate.page[0].item_id)
+        cascade.add_impressions(8, [s.item_id for s in slate.page], NOW)
+        cascade.take(slate.page[0].item_id)
     assert list(slate.ms) == ["sources", "pre_ranking", "ranking", "auction", "mixing", "trace"]
     assert hashlib.sha256(repr(lines).encode()).hexdigest()[:16] == "6091d4ee15fe776e"
 
 
 def test_why_a_thing_stands_where_it_does(tmp_path, runs):
-    made = feed(tmp_path)
+    cascade = feed(tmp_path)
     for model, role in (("two_tower", "pre_ranking"), ("din", "ranking")):
-        made.models.registry.install(runs[model], role)
-    made.models.refresh()
+        cascade.models.registry.install(runs[model], role)
+    cascade.models.refresh()
     for item_id in (3, 30, 300):
-        made.clicked(8, item_id, NOW)
-    page = made.considered(8, NOW)
+        cascade.clicked(8, item_id, NOW)
+    page = cascade.considered(8, NOW)
     for s in page.slate.page:
-        f = fate(page, made.catalog, s.item_id)
+        f = fate(page, cascade.catalog, s.item_id)
         assert (f.position, f.reason, f.rank, f.pre_place) == (s.position, s.reason, s.rank, s.pre_rank)
         assert (f.pctr, f.score, set(f.sources)) == (s.pctr, s.score, set(s.sources))
         assert s.reason != "ranked" or f.score >= f.cut
-    ids = made.catalog.get("item_id", page.rows)
+    ids = cascade.catalog.get("item_id", page.rows)
     usual = np.isin(page.rows, page.usual) & ~np.isin(np.arange(len(page.rows)), page.chosen)
     for item_id in ids[usual][:20]:
-        f = fate(page, made.catalog, int(item_id))
+        f = fate(page, cascade.catalog, int(item_id))
         assert f.rank is None
         assert f.pre_score <= f.pre_cut
-    made.remove(int(ids[0]))
-    assert not fate(page, made.catalog, int(ids[0])).on_sale
+    cascade.remove(int(ids[0]))
+    assert not fate(page, cascade.catalog, int(ids[0])).on_sale
 
     # The same by hand: a price's share of a score is that of other things with this price in its place.
-    rows = made.catalog.rows([s.item_id for s in page.slate.page[:5]])
-    told = moves(made.models, made.catalog, rows[:1], rows, page.visitor, page.moment)[0]
-    assert told == tuple(sorted(told, key=lambda m: -abs(np.log(m.factor))))
+    rows = cascade.catalog.rows([s.item_id for s in page.slate.page[:5]])
+    moved = moves(cascade.models, cascade.catalog, rows[:1], rows, page.visitor, page.moment)[0]
+    assert moved == tuple(sorted(moved, key=lambda m: -abs(np.log(m.factor))))
     twins = feed(tmp_path / "twins", 0)
-    first = int(made.catalog.get("item_id", rows[:1])[0])
+    first = int(cascade.catalog.get("item_id", rows[:1])[0])
     same = {
-        n: made.catalog.get(n, rows[:1])[0].item() for n in ("seller_id", "condition", "stock", "single", "listed_ms")
+        n: cascade.catalog.get(n, rows[:1])[0].item()
+        for n in ("seller_id", "condition", "stock", "single", "listed_ms")
     }
-    content, category = made.catalog.content(rows[:1])[0], made.catalog.get("category", rows[:1])[0].item()
-    loaded, by_hand = made.models.get("ranking"), {}
+    content, category = cascade.catalog.content(rows[:1])[0], cascade.catalog.get("category", rows[:1])[0].item()
+    loaded, by_hand = cascade.models.get("ranking"), {}
     for group, of in (("itself", rows[:1]), ("category", rows[1:])):
         values = []
         for row in of:
-            price, bucket = (made.catalog.get(n, rows[:1])[0].item() for n in ("price", "price_bucket"))
-            theirs = made.catalog.get("category", np.array([row]))[0].item() if group == "category" else category
+            price, bucket = (cascade.catalog.get(n, rows[:1])[0].item() for n in ("price", "price_bucket"))
+            theirs = cascade.catalog.get("category", np.array([row]))[0].item() if group == "category" else category
             twin = twins.catalog.put(
                 Item(first, category=theirs, price=price, price_bucket=bucket, content=content, **same)
             )
-            found, _ = probabilities(
-                made.models, loaded, twins.catalog, np.array([twin]), page.visitor, page.moment, FEED
+            answers, _ = probabilities(
+                cascade.models, loaded, twins.catalog, np.array([twin]), page.visitor, page.moment, FEED
             )
-            values.append(found["click"][0])
+            values.append(answers["click"][0])
         by_hand[group] = np.mean(values)
     factor = by_hand["itself"] / by_hand["category"]
-    of_category = [m.factor for m in told if m.feature == "category"]
+    of_category = [m.factor for m in moved if m.feature == "category"]
     assert of_category == pytest.approx([factor], rel=1e-4) if abs(np.log(factor)) > 0.02 else of_category == []

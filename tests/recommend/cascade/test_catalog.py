@@ -36,7 +36,7 @@ def test_a_thing_is_sold_as_often_as_there_are_pieces_whoever_asks_at_once():
 def test_the_catalogue_keeps_counters_on_change_and_lets_rows_rest():
     catalog = Catalog(SIZE)
     row = catalog.put(item(1))
-    catalog.shown([1, 99], 5)
+    catalog.add_impressions([1, 99], 5)
     catalog.clicked([1], 9)
     assert catalog.put(item(1, price=5.0)) == row
     assert [int(catalog.get(n, np.array([row]))[0]) for n in ("impressions", "clicks", "first_click_ms")] == [1, 1, 9]
@@ -57,12 +57,12 @@ def test_a_request_has_every_column_that_is_known_at_the_request():
     catalog, visitors = Catalog(SIZE), Visitors()
     rows = np.array([catalog.put(item(i)) for i in (1, 2, 3)])
     visitors.clicked(5, 2, catalog, NOW.time_ms - HOUR)
-    made = columns(catalog, rows, visitors.get(5), NOW, FEED)
+    request = columns(catalog, rows, visitors.get(5), NOW, FEED)
     of_log = {"impression_id", "request_id", "policy", "position", "propensity"}  # kept by the log, read by no model
-    assert set(schema_columns("impression", "request")) - of_log <= set(made)
-    assert made["history_item"].values.tolist() == [2, 2, 2]
-    assert made["history_age_h"].values.tolist() == [1.0, 1.0, 1.0]
-    assert made["hour"].tolist() == [13, 13, 13]
+    assert set(schema_columns("impression", "request")) - of_log <= set(request)
+    assert request["history_item"].values.tolist() == [2, 2, 2]
+    assert request["history_age_h"].values.tolist() == [1.0, 1.0, 1.0]
+    assert request["hour"].tolist() == [13, 13, 13]
 
 
 def test_a_history_outlives_its_things():

@@ -21,9 +21,9 @@ def test_second_prices_lie_between_reserve_and_bid():
     rng = np.random.default_rng(0)
     for _ in range(50):
         p, b = rng.random(6), rng.random(6)
-        found = second_price(p, b, 3, 0.1)
-        assert (found.price >= 0.1).all()
-        assert (found.price <= b[found.winners] + 1e-12).all()
+        auctioned = second_price(p, b, 3, 0.1)
+        assert (auctioned.price >= 0.1).all()
+        assert (auctioned.price <= b[auctioned.winners] + 1e-12).all()
 
 
 def test_no_bidder_gains_by_paying_more_than_the_next_is_worth():
@@ -33,12 +33,14 @@ def test_no_bidder_gains_by_paying_more_than_the_next_is_worth():
     assert prices == pytest.approx([0.6, 0.6, 0.6])
 
 
-def mixed(rng, share, *, new=None, shown=None, seller=None, ads=(), far=None, count=60, **rules):
+def mixed(rng, share, *, new=None, impressions=None, seller=None, ads=(), far=None, count=60, **rules):
     """A page of ten of ``count`` candidates, the best first; nothing is new and all sellers differ, unless said."""
     zeros = np.zeros(count, int)
-    shown, new = (zeros if shown is None else shown), (zeros > 0 if new is None else new)
+    impressions, new = (zeros if impressions is None else impressions), (zeros > 0 if new is None else new)
     seller = np.arange(count) if seller is None else seller
-    return mix(np.linspace(1, 0, count), shown, new, seller, list(ads), 10, Exposure(share=share, **rules), rng, far)
+    return mix(
+        np.linspace(1, 0, count), impressions, new, seller, list(ads), 10, Exposure(share=share, **rules), rng, far
+    )
 
 
 def explored(page) -> list[int]:
@@ -51,7 +53,7 @@ def test_exploration_gets_its_share_of_the_places_on_average():
     assert np.mean([len(explored(mixed(rng, 0.15, new=new))) for _ in range(400)]) == pytest.approx(1.5, abs=0.1)
     tired = np.where(new, 10, 0)
     tired[50] = 4
-    assert explored(mixed(rng, 0.1, new=new, shown=tired)) == [50]
+    assert explored(mixed(rng, 0.1, new=new, impressions=tired)) == [50]
     assert [p.candidate for p in mixed(rng, 0.0, new=new)] == list(range(10))
 
 

@@ -10,8 +10,8 @@ import torch
 
 from recommend.cascade.program import Program, compiled, pre_ranking, with_program
 from recommend.cascade.registry import Loaded
+from recommend.data.ragged import Ragged, Repeated
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Ragged, Repeated
 from recommend.layers.attention import TargetAttention
 from recommend.models.registry import MODELS, build_model, changed
 from tests.recommend import tiny
@@ -52,10 +52,10 @@ def test_a_program_says_what_the_model_says(name, caplog):
     for count, clicks, seed in ((1, 0, 2), (3, 1, 3), (200, 30, 4), (64, LONGEST, 5)):
         raw = request(count, clicks, seed)
         right = plain.model.predict(plain.encoders(by_row(raw)))
-        for found in (fast(raw), plain(raw)):
-            assert set(found) == set(right)
+        for answers in (fast(raw), plain(raw)):
+            assert set(answers) == set(right)
             for task, p in right.items():
-                torch.testing.assert_close(found[task], p, atol=1e-5, rtol=0)
+                torch.testing.assert_close(answers[task], p, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["two_tower", "copr"])
@@ -94,9 +94,9 @@ def test_a_model_whose_steps_hang_on_the_data_is_asked_layer_by_layer(caplog):
     plain = loaded("din")
 
     class Odd(Program):
-        def forward(self, *given):
-            (p,) = super().forward(*given)
-            return (p * given[0].shape[0] if len(given[0]) < 10 else p,)
+        def forward(self, *inputs):
+            (p,) = super().forward(*inputs)
+            return (p * inputs[0].shape[0] if len(inputs[0]) < 10 else p,)
 
     program = Odd(plain)
     few = request(4)

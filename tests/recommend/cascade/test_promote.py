@@ -23,10 +23,10 @@ from recommend.cascade.request import Moment
 from recommend.cascade.scoring import Models
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import DataError
+from recommend.data.ragged import select_batch
 from recommend.data.schema import table_files
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import select_batch
 from recommend.models.hdr import Rates, fine_tune
 from recommend.models.registry import build_model, model_class
 from recommend.training.runs import plan, train_run
@@ -38,7 +38,7 @@ PROMOTIONS = {4: 1, 5: 1, 13: 2, 14: 2, 22: 3, 23: 3}
 DAY = 22
 NOON = DAY * DAY_MS + 12 * HOUR_MS
 TARGET = Target(DAY, DAY + 1, 3, "summer sale", (4, 5, 13, 14))
-MADE_OF = {"esmm": ("click", "order"), "ecad": ("order", "refund")}
+LABELS_OF = {"esmm": ("click", "order"), "ecad": ("order", "refund")}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def world(tmp_path_factory) -> Path:
     """A log, and conversion models that were trained on the days before the promotion."""
     root = tmp_path_factory.mktemp("promotions")
     log = write_log(root / "log", 24, PROMOTIONS)
-    for name, labels in MADE_OF.items():
+    for name, labels in LABELS_OF.items():
         # Orders of this log depend on the promotion alone: a model that learned its noise would have scores that shift.
         mlp = (16, 16) if name == "ecad" else (16,)
         model = ModelConfig(name=name, embedding=8, mlp=mlp, initial_std=0.01, layer_norm=False)
@@ -60,16 +60,16 @@ def world(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def registry(tmp_path, world) -> Registry:
-    made = Registry(tmp_path / "models", healthy)
-    made.install(world / "esmm", "conversion")
-    return made
+    new_registry = Registry(tmp_path / "models", healthy)
+    new_registry.install(world / "esmm", "conversion")
+    return new_registry
 
 
 def feed(registry: Registry) -> Feed:
-    made = Feed(SIZE, Models(registry), FeedConfig(candidates=50, ranked=20, size=10))
+    cascade = Feed(SIZE, Models(registry), FeedConfig(candidates=50, ranked=20, size=10))
     for item_id in range(1, 40):
-        made.put(item(item_id), moment(DAY))
-    return made
+        cascade.put(item(item_id), moment(DAY))
+    return cascade
 
 
 def moment(day: int, hour: int = 12) -> Moment:
@@ -77,13 +77,13 @@ def moment(day: int, hour: int = 12) -> Moment:
 
 
 def weights(registry: Registry, version: str) -> dict[str, torch.Tensor]:
-    found = load_file(registry.folder(PROMOTION, version) / "checkpoint.safetensors")
-    return {name: tensor for name, tensor in found.items() if name.startswith("model.")}
+    state = load_file(registry.folder(PROMOTION, version) / "checkpoint.safetensors")
+    return {name: tensor for name, tensor in state.items() if name.startswith("model.")}
 
 
-@pytest.mark.parametrize("name", MADE_OF)
+@pytest.mark.parametrize("name", LABELS_OF)
 def test_a_copy_begins_as_its_model_to_the_digit_and_learns_beside_it(name):
-    features = FeatureMap(features=tiny.FEATURES.features, labels=MADE_OF[name])
+    features = FeatureMap(features=tiny.FEATURES.features, labels=LABELS_OF[name])
     data = {**tiny.columns(600), "refund": torch.zeros(600, dtype=torch.bool)}
     encoders = Encoders.fit(features, [data])
     batch = encoders(data)
@@ -93,8 +93,8 @@ def test_a_copy_begins_as_its_model_to_the_digit_and_learns_beside_it(name):
     missing, unknown = copy.load_state_dict(base.state_dict(), strict=False)
     assert not unknown
     assert len(missing) == 2
-    asked, said = base.predict(batch), copy.predict(batch)
-    assert all(torch.allclose(said[task], asked[task], atol=1e-6) for task in asked)
+    asked, answers = base.predict(batch), copy.predict(batch)
+    assert all(torch.allclose(answers[task], asked[task], atol=1e-6) for task in asked)
     tuned = fine_tune(copy, [batch] * 30, Rates(net=1e-5, block=0.01), ratio=1.0)
     ordered, before, after = data["order"].float().mean(), asked["order"].mean(), tuned.predict(batch)["order"].mean()
     assert abs(after - ordered) < 0.7 * abs(before - ordered)
@@ -104,12 +104,12 @@ def test_a_copy_begins_as_its_model_to_the_digit_and_learns_beside_it(name):
 
 
 def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
-    made = promote(registry, world / "log", TARGET, NOON)
-    assert set(made.days) < {4, 5, 13, 14}
-    assert made.orders >= promoting.FEWEST_ORDERS
+    promoted = promote(registry, world / "log", TARGET, NOON)
+    assert set(promoted.days) < {4, 5, 13, 14}
+    assert promoted.orders >= promoting.FEWEST_ORDERS
     served = feed(registry)
     base = registry.load("conversion").name
-    copy = f"esmm_copy {made.version} of {base}"
+    copy = f"esmm_copy {promoted.version} of {base}"
     for day, by, degraded in ((DAY - 1, base, False), (DAY, copy, False), (DAY + 1, copy, False)):
         served.models.refresh(day)
         slate = served.slate(1, moment(day))
@@ -120,7 +120,7 @@ def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
         registry.idle = lambda idle=idle: {idle: "no promotion declared"}
         served.models.refresh(DAY)
         assert served.models.copy(moment(DAY)) is None
-        assert registry.versions(PROMOTION) == [made.version]
+        assert registry.versions(PROMOTION) == [promoted.version]
     registry.idle = dict
     served.models.refresh(DAY)
     assert served.slate(1, moment(DAY)).models["conversion"] == copy
@@ -132,18 +132,18 @@ def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
     assert [(e["what"], e["why"]) for e in registry.events(1)] == [("discarded", "its days are over")]
     assert served.slate(1, moment(DAY)).models["promotion"] == "none"
     again = promote(registry, world / "log", TARGET, NOON)
-    assert again.version != made.version  # who holds the old one must notice
+    assert again.version != promoted.version  # who holds the old one must notice
     served.close()
 
 
-@pytest.mark.parametrize("name", MADE_OF)
+@pytest.mark.parametrize("name", LABELS_OF)
 def test_the_copy_is_nearer_to_the_promotion_s_afternoon_than_its_model(tmp_path, world, name):
     """The model promises half of what happens; the labels of two earlier promotion days repair most of it."""
     log, registry = world / "log", Registry(tmp_path / "models", healthy)
     registry.install(world / name, "conversion")
     base = registry.load("conversion")
-    made = promote(registry, log, TARGET, NOON)
-    copy, problem = registry.check(PROMOTION, made.version)
+    promoted = promote(registry, log, TARGET, NOON)
+    copy, problem = registry.check(PROMOTION, promoted.version)
     assert not problem
     clicks = promoting.read_clicks(log, base, 40 * DAY_MS)
     late = clicks.time > NOON
@@ -186,8 +186,8 @@ def test_no_label_of_the_target_day_reaches_the_copy(registry, world, tmp_path):
 
 
 def test_a_sick_copy_is_rolled_back_to_the_model_and_both_are_seen(registry, world):
-    made = promote(registry, world / "log", TARGET, NOON)
-    file = registry.folder(PROMOTION, made.version) / "checkpoint.safetensors"
+    promoted = promote(registry, world / "log", TARGET, NOON)
+    file = registry.folder(PROMOTION, promoted.version) / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:-64] + b"\0" * 64)
     served = feed(registry)
     served.models.refresh(DAY)
@@ -219,9 +219,9 @@ def test_a_copy_goes_with_the_model_that_it_was_made_from(registry, world):
 
 
 def test_before_the_day_rates_alone_choose_and_nothing_is_corrected(registry, world):
-    made = promote(registry, world / "log", TARGET, DAY * DAY_MS - HOUR_MS)
-    assert made.found.ratio == 1.0
-    assert set(made.days) < {4, 5, 13, 14}
+    promoted = promote(registry, world / "log", TARGET, DAY * DAY_MS - HOUR_MS)
+    assert promoted.correction.ratio == 1.0
+    assert set(promoted.days) < {4, 5, 13, 14}
 
 
 def test_what_cannot_have_a_copy_is_one_sentence(registry, world, tmp_path, monkeypatch):

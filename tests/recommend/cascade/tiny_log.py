@@ -37,13 +37,13 @@ def write_log(root: Path, days: int, promotions: dict[int, int], seed: int = 0) 
         refund = order & (rng.random(ROWS) < 0.2)
         time = day * DAY_MS + np.sort(rng.integers(0, DAY_MS - HOUR_MS, ROWS))
         row = day * ROWS + np.arange(ROWS)
-        offsets, seen = np.r_[0, past.cumsum()], rng.integers(0, ITEMS, past.sum())
+        offsets, clicked = np.r_[0, past.cumsum()], rng.integers(0, ITEMS, past.sum())
         plain = {"impression_id": row, "request_id": row // 10, "time_ms": time, "day": time // DAY_MS,
                  "hour": time // HOUR_MS % 24, "user_id": rng.integers(0, USERS, ROWS), "entity": np.zeros(ROWS, int),
                  "item_id": item, "channel": np.zeros(ROWS, int), "item_age_h": rng.exponential(50, ROWS),
                  "promotion": np.full(ROWS, promotions.get(day, 0)), "click": click, "cart": order, "order": order,
                  "refund": refund, **{name: values[item] for name, values in of_item.items()}}  # fmt: skip
-        lists = {"history_item": seen, "history_category": of_item["category"][seen]}
+        lists = {"history_item": clicked, "history_category": of_item["category"][clicked]}
         ragged = {n: pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(v)) for n, v in lists.items()}
         _write(root, "impression", day, {**plain, **ragged})
         moments = {"click": time + 30_000}

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from recommend.data.imports.maps import Label
 from recommend.errors import RecommendError
+from recommend.imports.maps import Label
 from tests.recommend.data.test_imports import EVENTS, bring, events, parquet, table
 
 
 def bad(tmp_path, case):
     """The file and the map of a bad case."""
-    log, wanted = events(50), EVENTS
+    log, log_map = events(50), EVENTS
     path = tmp_path / "log.parquet"
     if case == "column":
-        wanted = EVENTS.changed(["user={column: whom}"])
+        log_map = EVENTS.changed(["user={column: whom}"])
     elif case == "future":
         log["at"] = [t * 1000 for t in log["at"]]
     elif case == "class":
-        wanted = EVENTS.model_copy(update={"behaviour": None, "labels": {"click": Label(column="one")}})
+        log_map = EVENTS.model_copy(update={"behaviour": None, "labels": {"click": Label(column="one")}})
         log["one"] = [1] * 50
     elif case == "sql":
-        wanted = EVENTS.changed(["where=SELECT"])
+        log_map = EVENTS.changed(["where=SELECT"])
     elif case == "snoop":
-        wanted = EVENTS.changed(["where=(SELECT count(*) FROM read_text('/etc/hostname')) > 0"])
+        log_map = EVENTS.changed(["where=(SELECT count(*) FROM read_text('/etc/hostname')) > 0"])
     parquet(path, log)
     if case == "half":
         path.write_bytes(path.read_bytes()[:-500])
     elif case in WRITTEN:
         path = path.with_suffix(".csv")
         path.write_bytes(WRITTEN[case])
-    return path, wanted
+    return path, log_map
 
 
 WRITTEN = {"void": b"", "head": b"who,sku,at,did,cat,price\n", "bytes": bytes(range(256)) * 20}
@@ -59,9 +59,9 @@ def test_numbers_that_are_none_are_nought_and_counted(tmp_path):
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, case, said):
-    path, wanted = bad(tmp_path, case)
+    path, log_map = bad(tmp_path, case)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(RecommendError, match=said) as caught:
-        bring(path, wanted, tmp_path / "out")
+        bring(path, log_map, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before

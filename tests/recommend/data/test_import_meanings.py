@@ -14,10 +14,10 @@ import pytest
 from pyarrow import feather
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log, sentences
 from recommend.data.parquet import DataError
 from recommend.data.schema import table_files
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log, sentences
 from recommend.phenomena.log import Log
 from recommend.phenomena.one_epoch import measure
 from recommend.training.runs import plan
@@ -65,8 +65,8 @@ def test_moments_with_a_zone_do_not_depend_on_the_host(tmp_path, berlin):
     columns = {"u": ["a", "b", "c"] * 20, "i": [k % 17 for k in range(60)]}
     stamps = {**columns, "t": pa.array(moments, pa.timestamp("us", "UTC"))}
     texts = {**columns, "t": [m.strftime("%Y-%m-%dT%H:%M:%SZ") for m in moments]}
-    for name, given in (("stamps", stamps), ("texts", texts)):
-        report, out = bring(tmp_path / f"{name}.parquet", given, time={"column": "t"})
+    for name, cells in (("stamps", stamps), ("texts", texts)):
+        report, out = bring(tmp_path / f"{name}.parquet", cells, time={"column": "t"})
         assert report["span"] == ["2023-10-28 20:00", "2023-10-29 05:50"], name
         rows = table(out).to_pylist()[::2]
         assert [r["hour"] for r in rows] == [m.hour for m in moments], name
@@ -177,9 +177,9 @@ def test_facts_of_items_do_not_hide_behind_a_column_of_the_log(tmp_path):
 def test_how_many_negatives_are_drawn_moves_no_phenomenon(tmp_path):
     item = np.random.default_rng(0).permutation(np.repeat(np.arange(300), 4))
     columns = {"u": np.arange(1200) % 60, "i": item, "t": START + np.arange(1200) * 300}
-    found = {}
+    by_count = {}
     for count in (1, 4):
         _, out = bring(tmp_path / f"{count}.parquet", columns, negatives={"count": count})
-        found[count] = measure(Log(out)).value
-    assert 0.5 < found[1] < 0.9
-    assert found[4] == pytest.approx(found[1], abs=0.06)
+        by_count[count] = measure(Log(out)).value
+    assert 0.5 < by_count[1] < 0.9
+    assert by_count[4] == pytest.approx(by_count[1], abs=0.06)

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports import rows as rows_module
-from recommend.data.imports.maps import FOLDER, LogMap, log_files, read_map
-from recommend.data.imports.run import ImportFailed, import_log, sentences
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.schema import day_file, table_files
 from recommend.features.feature_map import FeatureMap
+from recommend.imports import rows as rows_module
+from recommend.imports.maps import FOLDER, LogMap, log_files, read_map
+from recommend.imports.run import ImportFailed, import_log, sentences
 from recommend.models.registry import build_model
 from recommend.training import runs as training_runs
 from recommend.training.runs import load_run, plan, train_run
@@ -129,17 +129,17 @@ def test_an_import_trains_and_csv_is_parquet(tmp_path):
 )
 def test_formats_of_time(tmp_path, time, cell):
     log = {"who": ["a", "b", "a"], "sku": [1, 2, 2], "at": [cell] * 3}
-    wanted = LogMap.of({"user": "who", "item": "sku", "time": {"column": "at", "zone_h": 12.0, **time}})
-    report = bring(csv(tmp_path / "log.csv", log), wanted, tmp_path / "out")
+    fields = LogMap.of({"user": "who", "item": "sku", "time": {"column": "at", "zone_h": 12.0, **time}})
+    report = bring(csv(tmp_path / "log.csv", log), fields, tmp_path / "out")
     assert report["span"] == ["2020-09-14 00:26"] * 2, "days and hours are those of the zone"
     assert set(table(tmp_path / "out")["hour"].to_pylist()) == {0}
 
 
 def test_impressions_with_their_own_labels_need_no_negatives(tmp_path):
     log = {"u": [1, 1, 2**40], "i": [2**40, 5, 5], "at": [0, 60_000, 60_000], "c": [1, 0, 0], "p": ["x", "y", "y"]}
-    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "ms"}, "labels": {"click": "c"}}
+    fields = {"user": "u", "item": "i", "time": {"column": "at", "unit": "ms"}, "labels": {"click": "c"}}
     policy = {"policy": {"column": "p", "values": {"x": "organic", "y": "uniform"}}}
-    report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**wanted, "other": policy}), tmp_path / "out")
+    report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**fields, "other": policy}), tmp_path / "out")
     rows = table(tmp_path / "out")
     assert (report["drawn"], rows["item_id"].to_pylist()) == (0, [2**40, 5, 5]), "whole numbers stay as they are"
     assert rows["history_item"].to_pylist() == [[], [2**40], []]
@@ -207,8 +207,8 @@ def test_an_import_that_was_cut_off_goes_on(tmp_path, monkeypatch):
 def test_one_user_with_very_many_rows(tmp_path):
     rows = 200_000
     log = {"u": np.ones(rows, np.int64), "i": np.arange(rows) % 97, "t": np.arange(rows) // 2}
-    wanted = LogMap.of({"user": "u", "item": "i", "time": {"column": "t", "unit": "s"}, "longest": 3})
-    assert bring(parquet(tmp_path / "log.parquet", log), wanted, tmp_path / "out")["rows"] == 2 * rows
+    fields = LogMap.of({"user": "u", "item": "i", "time": {"column": "t", "unit": "s"}, "longest": 3})
+    assert bring(parquet(tmp_path / "log.parquet", log), fields, tmp_path / "out")["rows"] == 2 * rows
     last = table(tmp_path / "out").slice(2 * rows - 2, 1).to_pylist()[0]
     assert last["history_item"] == [(rows - k) % 97 for k in (5, 4, 3)], (
         "two events of the same second do not know each other"
@@ -218,9 +218,9 @@ def test_one_user_with_very_many_rows(tmp_path):
 def test_event_tables_hold_their_own_days_also_without_a_clock(tmp_path):
     """The orders of a day are those of that day, in the file's order where moments coincide."""
     log = {"u": [1, 1, 1, 2, 2, 2], "i": [7, 7, 8, 9, 9, 7], "at": [0, 5, 9, 0, 1, 2], "b": list("vbbvvb")}
-    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}}
+    fields = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}}
     did = {"behaviour": {"column": "b", "values": {"v": "click", "b": "order"}}}
-    bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**wanted, **did}), tmp_path / "out")
+    bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**fields, **did}), tmp_path / "out")
     for day, expected in ((0, [(1, 7, 5)]), (1, [(2, 7, 2), (1, 8, 9)])):
         rows = pq.ParquetFile(day_file(tmp_path / "out", "order", day)).read().to_pylist()
         assert [(r["user_id"], r["item_id"], r["time_ms"]) for r in rows] == expected
@@ -228,7 +228,7 @@ def test_event_tables_hold_their_own_days_also_without_a_clock(tmp_path):
     many = {n: np.repeat(v, 50) for n, v in {"i": [1, 2], "at": [60_000, 60_000], "b": ["v", "b"]}.items()}
     order = np.random.default_rng(0).permutation(100)
     path = parquet(tmp_path / "many.parquet", {"i": order % 7, "u": order, "at": many["at"], "b": many["b"][order]})
-    timed = LogMap.of({**wanted, **did, "time": {"column": "at", "unit": "ms"}})
+    timed = LogMap.of({**fields, **did, "time": {"column": "at", "unit": "ms"}})
     bring(path, timed, tmp_path / "many")
     assert table(tmp_path / "many", "order")["user_id"].to_pylist() == [u for u in order if u >= 50]
 
@@ -243,9 +243,9 @@ def test_labels_that_come_true_later_are_not_known_in_training(tmp_path):
         ],
         "b": ["v", "b"] * 40,
     }
-    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "ms"}}
+    fields = {"user": "u", "item": "i", "time": {"column": "at", "unit": "ms"}}
     did = {"behaviour": {"column": "b", "values": {"v": "click", "b": "order"}}}
-    bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**wanted, **did}), tmp_path / "out")
+    bring(parquet(tmp_path / "log.parquet", log), LogMap.of({**fields, **did}), tmp_path / "out")
     rows = table(tmp_path / "out").to_pylist()
     assert all(r["order"] == (r["order_day"] >= 0) for r in rows)
     run = plan(tmp_path / "out", ModelConfig(name="esmm", mlp=(8,), embedding=4), TrainConfig(threads=1),
@@ -254,9 +254,9 @@ def test_labels_that_come_true_later_are_not_known_in_training(tmp_path):
     model, encode, _ = _trained(tmp_path, run)
     files = table_files(tmp_path / "out", "impression", 0, 1)
     raw = next(iter(ParquetStream(files, model.features.columns, 500)))
-    known = training_runs.known_by(encode, run)(raw)["order"].bool()
-    assert known.tolist() == [0 <= r["order_day"] <= 1 for r in rows if r["day"] < 2]
-    assert known.sum() < raw["order"].sum(), "some are ordered on the day that is held back"
+    observed = training_runs.with_observed_labels(encode, run)(raw)["order"].bool()
+    assert observed.tolist() == [0 <= r["order_day"] <= 1 for r in rows if r["day"] < 2]
+    assert observed.sum() < raw["order"].sum(), "some are ordered on the day that is held back"
 
 
 def _trained(tmp_path, run):
@@ -270,7 +270,7 @@ def test_any_name_of_a_column_and_of_what_it_becomes(tmp_path):
         "t": [1.5, 2.5, 3.5],
         "n": [1, 2, 3], "fault": [1, 0, 1],
     }  # fmt: skip
-    wanted = {
+    fields = {
         "user": "order",
         "item": 'say "x"',
         "time": {"column": "the time", "unit": "s"},
@@ -280,7 +280,7 @@ def test_any_name_of_a_column_and_of_what_it_becomes(tmp_path):
         "sequences": ['odd "name" of it'],
         "history": ["it's good"],
     }
-    bring(parquet(tmp_path / "log.parquet", log), LogMap.of(wanted), tmp_path / "out")
+    bring(parquet(tmp_path / "log.parquet", log), LogMap.of(fields), tmp_path / "out")
     rows = table(tmp_path / "out").to_pylist()
     assert [(r["t"], r["asked"], r["behaviour"], r["given_day"], r["n"]) for r in rows] == [
         (1.5, 1, 1, 1, 1), (2.5, 2, 0, 2, 2), (3.5, 3, 1, 3, 3)
@@ -307,16 +307,16 @@ def test_an_import_like_another_keeps_its_codes(tmp_path):
         assert sorted(after.values()) == list(range(len(after)))
     assert values(tmp_path / "new", "user_id")["a"] == 6, "what is new comes behind"
     again = {"sku": values(tmp_path / "new", "item_id")}
-    shown = [r["item_id"] for r in table(tmp_path / "new").to_pylist() if r["click"]]
-    assert sorted(shown) == sorted(again["sku"][s] for s, d in zip(new["sku"], new["did"], strict=True) if d == "v")
+    positives = [r["item_id"] for r in table(tmp_path / "new").to_pylist() if r["click"]]
+    assert sorted(positives) == sorted(again["sku"][s] for s, d in zip(new["sku"], new["did"], strict=True) if d == "v")
     with pytest.raises(ConfigError, match="is no import"):
         bring(tmp_path / "new.parquet", EVENTS, tmp_path / "more", like=tmp_path)
 
 
 def test_days_of_a_map_are_whole_numbers_from_0_on(tmp_path):
     log = {"u": [1, 1, 2, 2, 1, 2], "i": [5, 6, 5, 6, 6, 5], "at": [0, 1, 2, 3, 4, 5], "d": [0, None, -3, 1, 0, 1]}
-    wanted = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}, "day": "d"}
-    report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of(wanted), tmp_path / "out")
+    fields = {"user": "u", "item": "i", "time": {"column": "at", "unit": "step"}, "day": "d"}
+    report = bring(parquet(tmp_path / "log.parquet", log), LogMap.of(fields), tmp_path / "out")
     assert report["dropped"] == {"no day (a whole number from 0 on)": 2}
     assert sorted(p.name for p in (tmp_path / "out/impression").iterdir()) == ["day=000", "day=001"]
 
@@ -324,15 +324,15 @@ def test_days_of_a_map_are_whole_numbers_from_0_on(tmp_path):
 def test_another_file_of_items_is_another_import(tmp_path, monkeypatch):
     path = parquet(tmp_path / "log.parquet", events())
     items = {"file": "items.parquet", "key": "sku", "columns": {"made": "max(maker)"}}
-    wanted = EVENTS.changed([f"items={json.dumps(items)}", "context={maker: {sql: made}}"])
+    fields = EVENTS.changed([f"items={json.dumps(items)}", "context={maker: {sql: made}}"])
     facts = {"sku": [f"s-{i}" for i in range(30)], "maker": list(range(30))}
     parquet(tmp_path / "items.parquet", facts)
     monkeypatch.setattr(rows_module, "_put", lambda file, parts: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        bring(path, wanted, tmp_path / "out")
+        bring(path, fields, tmp_path / "out")
     monkeypatch.undo()
     parquet(tmp_path / "items.parquet", {**facts, "maker": [7] * 30})
-    bring(path, wanted, tmp_path / "out")
+    bring(path, fields, tmp_path / "out")
     assert set(table(tmp_path / "out")["maker"].to_pylist()) == {7}
 
 

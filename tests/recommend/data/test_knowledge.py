@@ -42,9 +42,9 @@ def test_vectors_come_back_to_the_bit_in_the_order_asked(tmp_path: Path) -> None
 def test_a_missing_key_gives_the_default_vector(tmp_path: Path) -> None:
     with KnowledgeStore(tmp_path) as store:
         store.publish({"user": (KEYS, vectors(4)), "pair": (PAIRS, vectors(3))}, until_ms=0)
-        found = current(store, "user", np.array([-1, 7, 8, 0, 2**62]))
-        assert (found[[0, 2, 3, 4]] == 0).all()
-        assert (found[1] != 0).all()
+        looked_up = current(store, "user", np.array([-1, 7, 8, 0, 2**62]))
+        assert (looked_up[[0, 2, 3, 4]] == 0).all()
+        assert (looked_up[1] != 0).all()
         assert (current(store, "pair", np.array([[1, 7], [300, 0]])) == 0).all()  # not the other way round
         assert current(store, "user", np.array([], dtype=np.int64)).shape == (0, 4)
 
@@ -65,7 +65,7 @@ def test_readers_never_see_two_versions_at_once(tmp_path: Path) -> None:
     """Version n holds n in every number of both kinds; four readers look both up while thirty versions come and go."""
     keys = np.arange(500)
     problems: list[str] = []
-    seen: set[int] = set()
+    versions: set[int] = set()
     over = threading.Event()
 
     def tables(n: int) -> dict[str, knowledge.Table]:
@@ -80,7 +80,7 @@ def test_readers_never_see_two_versions_at_once(tmp_path: Path) -> None:
                 values = {*np.unique(snapshot.lookup("user", asked)), *np.unique(snapshot.lookup("item", asked))}
             if len(values) != 1 or 0.0 in values:
                 problems.append(str(values))
-            seen.update(int(v) for v in values)
+            versions.update(int(v) for v in values)
 
     with KnowledgeStore(tmp_path) as store:
         store.publish(tables(1), until_ms=0)
@@ -94,7 +94,7 @@ def test_readers_never_see_two_versions_at_once(tmp_path: Path) -> None:
             reader.join()
         assert [v.number for v in store.versions()] == [29, 30]
     assert not problems
-    assert len(seen) > 2  # the readers did go on during the publications
+    assert len(versions) > 2  # the readers did go on during the publications
 
 
 def _publish_elsewhere(folder: Path) -> None:
@@ -175,8 +175,8 @@ def test_rows_that_a_crash_left_behind_go_with_the_next_publication(
             assert [v.number for v in store.versions()] == [2, 3]
             assert entries(store) == 100 + 10 + 2
             np.testing.assert_array_equal(current(store, "user", many[:10]), third)
-            with store.snapshot(2) as kept:
-                np.testing.assert_array_equal(kept.lookup("user", many), second)
+            with store.snapshot(2) as older:
+                np.testing.assert_array_equal(older.lookup("user", many), second)
 
 
 def test_a_sample_older_than_the_knowledge_is_refused(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from recommend.data.imports.maps import log_files, read_map
-from recommend.data.imports.run import import_log
 from recommend.data.schema import table_files
+from recommend.imports.maps import log_files, read_map
+from recommend.imports.run import import_log
 
 
 def text(path, *lines: str):
@@ -52,17 +52,17 @@ def test_kuairand(tmp_path, monkeypatch):
         "8,4,AD,2022-04-20,Web,0,9000,720,1280,1,9,12",
         "9,4,NORMAL,2022-04-20,Web,0,9000,720,1280,1,9,",
     )
-    found = rows(tmp_path, monkeypatch, "kuairand")
-    assert [(r["item_id"], r["policy"], r["click"], r["long_view"]) for r in found] == [
+    imported = rows(tmp_path, monkeypatch, "kuairand")
+    assert [(r["item_id"], r["policy"], r["click"], r["long_view"]) for r in imported] == [
         (7, 0, True, True),
         (8, 0, False, False),
         (9, 2, True, True),
     ]
-    assert [r["author"] for r in found] == [3, 4, 4]
-    assert [r["category"] for r in found] == [1, 0, -1]
-    assert found[2]["privileged"] == [500.0, 0.0, 3.0]
-    assert [r["history_item"] for r in found] == [[], [7], [7]]
-    assert [(r["day"], r["hour"]) for r in found] == [(0, 0), (0, 1), (1, 0)]
+    assert [r["author"] for r in imported] == [3, 4, 4]
+    assert [r["category"] for r in imported] == [1, 0, -1]
+    assert imported[2]["privileged"] == [500.0, 0.0, 3.0]
+    assert [r["history_item"] for r in imported] == [[], [7], [7]]
+    assert [(r["day"], r["hour"]) for r in imported] == [(0, 0), (0, 1), (1, 0)]
 
 
 def test_ali_ccp(tmp_path, monkeypatch):
@@ -71,21 +71,21 @@ def test_ali_ccp(tmp_path, monkeypatch):
 
     folder = tmp_path / "ali_ccp"
     for part, at in (("train", 10), ("test", 20)):
-        shown = features(("205", at), ("206", 6), ("207", 7), ("216", 8), ("508", 9), ("301", 2))
+        fields = features(("205", at), ("206", 6), ("207", 7), ("216", 8), ("508", 9), ("301", 2))
         other = features(("216", 8), ("205", at + 1), ("301", 1))
-        text(folder / f"sample_skeleton_{part}.csv", f"1,1,1,k{part},6,{shown}", f"2,0,0,k{part},3,{other}")
+        text(folder / f"sample_skeleton_{part}.csv", f"1,1,1,k{part},6,{fields}", f"2,0,0,k{part},3,{other}")
         common = features(("109_14", 205), ("101", at * 100), ("124", 3), ("127_14", 5))
         text(folder / f"common_features_{part}.csv", f"k{part},4,{common}")
-    found = rows(tmp_path, monkeypatch, "ali_ccp")
-    assert [r["day"] for r in found] == [0, 0, 1, 1], "the published parts"
-    assert [(r["click"], r["order"]) for r in found] == [(True, True), (False, False)] * 2
+    imported = rows(tmp_path, monkeypatch, "ali_ccp")
+    assert [r["day"] for r in imported] == [0, 0, 1, 1], "the published parts"
+    assert [(r["click"], r["order"]) for r in imported] == [(True, True), (False, False)] * 2
     values = {
         n: pq.read_table(tmp_path / f"out/codes/{n}.parquet")["value"].to_pylist() for n in ("user_id", "item_id")
     }
-    assert [values["user_id"][r["user_id"]] for r in found] == ["1000", "1000", "2000", "2000"]
-    assert [values["item_id"][r["item_id"]] for r in found] == ["10", "11", "20", "21"]
-    assert [r["category"] for r in found] == [0, -1, 0, -1]
-    assert [r["scenario"] for r in found] == [1, 0, 1, 0]
+    assert [values["user_id"][r["user_id"]] for r in imported] == ["1000", "1000", "2000", "2000"]
+    assert [values["item_id"][r["item_id"]] for r in imported] == ["10", "11", "20", "21"]
+    assert [r["category"] for r in imported] == [0, -1, 0, -1]
+    assert [r["scenario"] for r in imported] == [1, 0, 1, 0]
 
 
 def test_tenrec(tmp_path, monkeypatch):
@@ -97,14 +97,14 @@ def test_tenrec(tmp_path, monkeypatch):
         "1,11,1,0,0,0,6,2,2,4",
         "1,12,0,0,0,0,5,0,2,4",
     )
-    found = rows(tmp_path, monkeypatch, "tenrec")
-    assert [(r["user_id"], r["item_id"], r["history_item"]) for r in found] == [
+    imported = rows(tmp_path, monkeypatch, "tenrec")
+    assert [(r["user_id"], r["item_id"], r["history_item"]) for r in imported] == [
         (1, 10, []),
         (1, 11, [10]),
         (2, 10, []),
         (1, 12, [10, 11]),
     ]
-    assert [r["day"] for r in found] == [0, 0, 1, 1], "everybody's last row is the test"
+    assert [r["day"] for r in imported] == [0, 0, 1, 1], "everybody's last row is the test"
 
 
 def test_cascade(tmp_path, monkeypatch):
@@ -120,11 +120,11 @@ def test_cascade(tmp_path, monkeypatch):
         line(120, "[]", "[]", "u1", "i2"),
         line(90_000, f"[{start + 90_060}]", "[]", "u2", "i1"),
     )
-    found = rows(tmp_path, monkeypatch, "cascade")
-    assert [(r["order"], r["refund"]) for r in found] == [(True, True), (False, False), (True, False)]
-    assert [(r["order_day"], r["refund_day"]) for r in found] == [(1, 3), (-1, -1), (1, -1)]
-    assert [r["day"] for r in found] == [0, 0, 1]
-    assert [r["history_item"] for r in found] == [[], [found[0]["item_id"]], []]
+    imported = rows(tmp_path, monkeypatch, "cascade")
+    assert [(r["order"], r["refund"]) for r in imported] == [(True, True), (False, False), (True, False)]
+    assert [(r["order_day"], r["refund_day"]) for r in imported] == [(1, 3), (-1, -1), (1, -1)]
+    assert [r["day"] for r in imported] == [0, 0, 1]
+    assert [r["history_item"] for r in imported] == [[], [imported[0]["item_id"]], []]
     later = {n: pa.concat_tables(pq.ParquetFile(f).read() for f in table_files(tmp_path / "out", n)).to_pylist()
              for n in ("click", "order", "refund")}  # fmt: skip
     day = 86_400_000
@@ -148,13 +148,13 @@ def test_recflow(tmp_path, monkeypatch):
     path = tmp_path / "recflow/realshow/2024-01-16.feather"
     path.parent.mkdir(parents=True)
     feather.write_feather(pa.table(columns), path)
-    found = rows(tmp_path, monkeypatch, "recflow")
-    assert [(r["item_id"], r["request_id"], r["click"], r["history_item"]) for r in found] == [
+    imported = rows(tmp_path, monkeypatch, "recflow")
+    assert [(r["item_id"], r["request_id"], r["click"], r["history_item"]) for r in imported] == [
         (70, 1, True, []),
         (71, 1, False, [70]),
         (72, 2, True, [70]),
     ]
-    assert found[1]["history_category"] == [20]
+    assert imported[1]["history_category"] == [20]
 
 
 def test_merrec(tmp_path, monkeypatch):
@@ -170,12 +170,12 @@ def test_merrec(tmp_path, monkeypatch):
     path = tmp_path / "merrec/20230501/000.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table(columns), path)
-    found = [r for r in rows(tmp_path, monkeypatch, "merrec") if r["click"]]
-    assert [(r["item_id"], r["category"], r["cart"], r["order"]) for r in found] == [
+    imported = [r for r in rows(tmp_path, monkeypatch, "merrec") if r["click"]]
+    assert [(r["item_id"], r["category"], r["cart"], r["order"]) for r in imported] == [
         (100, 7, True, True),
         (101, 8, False, False),
         (102, -1, False, False),
         (103, 9, False, False),
     ]
-    assert [r["history_item"] for r in found] == [[], [100], [100, 101], []]
-    assert {r["price"] for r in found} == {25.0}
+    assert [r["history_item"] for r in imported] == [[], [100], [100, 101], []]
+    assert {r["price"] for r in imported} == {25.0}

@@ -10,7 +10,7 @@ import pytest
 
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, Position
-from recommend.features.ragged import concat_batches, rows_of
+from recommend.data.ragged import concat_batches, rows_of
 from tests.recommend import tiny
 
 COLUMNS = list(tiny.columns(1))
@@ -49,8 +49,8 @@ def test_ranks_part_the_rows(files, ranks):
     data, paths = files
     stream = ParquetStream(paths, ["price"], batch_rows=50)
     parts = [stream.share(rank, ranks) for rank in range(ranks)]
-    seen = [row for part in parts for batch in part for row in batch["price"].tolist()]
-    assert sorted(seen) == sorted(data["price"].tolist())
+    read = [row for part in parts for batch in part for row in batch["price"].tolist()]
+    assert sorted(read) == sorted(data["price"].tolist())
     assert sum(part.rows() for part in parts) == 530
 
 
@@ -87,7 +87,7 @@ def test_a_flipped_bit_is_found_or_harmless(tmp_path):
     data = tiny.columns(200)
     whole = tiny.write(tmp_path / "whole.parquet", data, 100).read_bytes()
     expected = concat_batches(list(ParquetStream([tmp_path / "whole.parquet"], COLUMNS)))
-    bad, found = tmp_path / "bad.parquet", []
+    bad, errors = tmp_path / "bad.parquet", []
     rng = random.Random(0)
     for _ in range(150):
         damaged = bytearray(whole)
@@ -96,11 +96,11 @@ def test_a_flipped_bit_is_found_or_harmless(tmp_path):
         try:
             got = concat_batches(list(ParquetStream([bad], COLUMNS)))
         except DataError as error:
-            found.append(str(error))
+            errors.append(str(error))
         else:
             assert all(tiny.same(got[name], expected[name]) for name in COLUMNS)
-    assert len(found) > 75
-    assert all("bad.parquet" in sentence and "\n" not in sentence for sentence in found)
+    assert len(errors) > 75
+    assert all("bad.parquet" in sentence and "\n" not in sentence for sentence in errors)
 
 
 def test_text_and_gaps_are_refused(tmp_path):

@@ -8,12 +8,12 @@ import torch
 from pydantic import ValidationError
 
 from recommend.config import ConfigError
-from recommend.data.content_join import Contents
 from recommend.data.parquet import DataError
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import conform, day_file
+from recommend.features.content_join import Contents
 from recommend.features.encoders import Encoders, Sample, halving
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
-from recommend.features.ragged import Ragged, slice_batch
 from tests.recommend import tiny
 
 TARGET = Feature(column="item_id", role="target")
@@ -26,9 +26,9 @@ def encoders() -> Encoders:
 
 def test_rows_of_the_window_get_rows_and_others_the_unknown_row(encoders: Encoders) -> None:
     window = tiny.columns(400)
-    seen = window["item_id"].unique()
-    assert encoders.sizes()["item_id"] == len(seen) + 1
-    assert encoders.row("item_id", seen).tolist() == list(range(1, len(seen) + 1))
+    distinct = window["item_id"].unique()
+    assert encoders.sizes()["item_id"] == len(distinct) + 1
+    assert encoders.row("item_id", distinct).tolist() == list(range(1, len(distinct) + 1))
     assert encoders.row("item_id", torch.tensor([10**12, -1])).tolist() == [0, 0]
 
 
@@ -133,9 +133,9 @@ def test_content_is_joined_to_targets_posts_and_histories(tmp_path) -> None:
     for table, of in vectors.items():
         path = day_file(tmp_path, table, 0)
         path.parent.mkdir(parents=True)
-        own = {f"{table}_id": list(of), "content": list(of.values())}
-        rest = {n: [v] * len(of) for n, v in filler.items() if n in columns(table) and n not in own}
-        pq.write_table(conform(table, own | rest), path)
+        stated = {f"{table}_id": list(of), "content": list(of.values())}
+        rest = {n: [v] * len(of) for n, v in filler.items() if n in columns(table) and n not in stated}
+        pq.write_table(conform(table, stated | rest), path)
     features = impression_map(content=2)
     assert "content" not in features.columns
     assert {"item_id", "post_id", "history_item"} <= set(features.columns)
@@ -167,9 +167,9 @@ def test_numbers_in_buckets_are_ids_of_the_training_days_quantiles():
     history = Ragged.of([[0.0, 99.0]] + [[]] * 99, torch.float32)
     data = {"price": price, "history_price": history, "age": torch.full((100,), 20)}
     encoders = Encoders.fit(features, [data])
-    found = encoders(data)
-    assert found["price"].bincount().tolist() == [0, 25, 25, 25, 25], "row 0 is for what is no number"
-    assert found["history_price"].values.tolist() == [1, 4], "a history shares the buckets"
+    encoded_data = encoders(data)
+    assert encoded_data["price"].bincount().tolist() == [0, 25, 25, 25, 25], "row 0 is for what is no number"
+    assert encoded_data["history_price"].values.tolist() == [1, 4], "a history shares the buckets"
     ages = torch.tensor([17, 18, 29, 30])
     assert encoders.encoded(features.features[2], ages).tolist() == [1, 2, 2, 3]
     assert encoders.encoded(features.features[0], torch.tensor([float("nan"), 1e9, -1e9])).tolist() == [0, 4, 1]
@@ -180,7 +180,7 @@ def test_a_sample_of_a_long_stream_keeps_its_quantiles():
     sample, values = Sample(most=1_000), torch.randperm(50_000, generator=torch.Generator().manual_seed(0)).float()
     for part in values.split(777):
         sample.add(part)
-    assert sample.kept <= 1_000
+    assert sample.count <= 1_000
     assert (sample.edges(10) / 5_000 - torch.arange(1, 10)).abs().max() < 0.5
     constant = Sample()
     constant.add(torch.zeros(10))
@@ -197,12 +197,12 @@ def test_halving_finds_what_a_search_finds():
 def test_scales_of_numbers():
     numbers = [Feature(column=s, role="target", kind="number", scale=s) for s in ("log", "standard", "none")]
     data = {s: torch.tensor([0.0, 10.0, 1000.0, 5.0]) for s in ("log", "standard", "none")}
-    found = Encoders.fit(FeatureMap(features=tuple(numbers)), [data])(data)
-    assert found["none"].tolist() == [0.0, 10.0, 1000.0, 5.0]
+    encoded_data = Encoders.fit(FeatureMap(features=tuple(numbers)), [data])(data)
+    assert encoded_data["none"].tolist() == [0.0, 10.0, 1000.0, 5.0]
     plain = data["standard"]
-    assert torch.allclose(found["standard"], (plain - plain.mean()) / plain.std(correction=0), atol=1e-5)
-    assert torch.allclose(found["log"].mean(), torch.tensor(0.0), atol=1e-5)
-    assert (found["log"] - found["standard"]).abs().max() > 0.1
+    assert torch.allclose(encoded_data["standard"], (plain - plain.mean()) / plain.std(correction=0), atol=1e-5)
+    assert torch.allclose(encoded_data["log"].mean(), torch.tensor(0.0), atol=1e-5)
+    assert (encoded_data["log"] - encoded_data["standard"]).abs().max() > 0.1
 
 
 def test_a_cross_is_an_id_of_ids_together():
@@ -229,19 +229,19 @@ def test_a_cross_is_an_id_of_ids_together():
 
 def test_features_that_cannot_be_are_one_sentence():
     target = {"column": "price", "role": "target"}
-    for feature, said in (
+    for feature, message in (
         ({**target, "kind": "number", "buckets": 4}, "either buckets or edges, and is of kind id"),
         ({**target, "edges": [2.0, 1.0]}, "must ascend"),
         ({**target, "cross": ["user"]}, "crosses two columns or more"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             Feature.of(feature)
-    for columns, said in (
+    for columns, message in (
         ([target, {"column": "x", "role": "target", "cross": ["price", "nobody"]}], "crosses nobody"),
         ([{"column": "dwell_s", "role": "target", "kind": "number"}], "known after the request"),
         ([{"column": "order_day", "role": "target"}], "known after the request"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             FeatureMap.of({"features": columns})
 
 

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.batching import ListStream
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.features.encoders import Encoders
-from recommend.features.ragged import Ragged, slice_batch
 from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lists_of
 from recommend.losses.pointwise import bce
 from recommend.metrics.ranks import auc
@@ -129,8 +129,8 @@ def test_lists_are_lists_and_not_the_batch() -> None:
     assert of(torch.arange(12)) == 0
     extra = torch.cat([ids, torch.tensor([9])])
     order, lengths = lists_of(extra)
-    more, told = torch.cat([s, torch.tensor([1.0])]), torch.cat([p, torch.tensor([0.5])])
-    assert float(clid(more[order], told[order], lengths)) == pytest.approx(of(ids), rel=1e-5)
+    more, taught_batch = torch.cat([s, torch.tensor([1.0])]), torch.cat([p, torch.tensor([0.5])])
+    assert float(clid(more[order], taught_batch[order], lengths)) == pytest.approx(of(ids), rel=1e-5)
 
 
 def test_a_student_who_knows_less_is_biased_unless_lists_count_by_their_mass() -> None:
@@ -188,20 +188,20 @@ def test_what_serves_never_reads_what_is_known_afterwards() -> None:
 def test_a_teacher_knows_more_and_its_probabilities_get_no_gradient() -> None:
     encoders, data = prepared(5_120)
     held, learned = slice_batch(data, 4_096, 5_120), slice_batch(data, 0, 4_096)
-    found = {}
+    auc_of = {}
     for model in (Teacher, CLID):
         net = model(LOGGED, encoders.sizes(), SMALL)
         train(net, ListStream(learned, batch_rows=128), TrainConfig(epochs=6, learning_rate=0.01, threads=1))
-        found[model] = auc(held["click"], net.predict(held)["click"])
-    assert found[Teacher] > found[CLID] + 0.05
-    assert found[CLID] > 0.55
+        auc_of[model] = auc(held["click"], net.predict(held)["click"])
+    assert auc_of[Teacher] > auc_of[CLID] + 0.05
+    assert auc_of[CLID] > 0.55
 
     student = CLID(TAUGHT, encoders.sizes(), SMALL)
     assert student.teacher is None
-    told = torch.full((5_120,), 0.3, requires_grad=True)
-    batch = {**data, TEACHER: told}
+    taught_batch = torch.full((5_120,), 0.3, requires_grad=True)
+    batch = {**data, TEACHER: taught_batch}
     student.loss(student(batch), batch).backward()
-    assert told.grad is None
+    assert taught_batch.grad is None
     along = CLID(LOGGED, encoders.sizes(), SMALL.changed(["alpha=0"]))
     logits = along(data)
     logits[TEACHER].retain_grad()
@@ -215,9 +215,9 @@ def test_the_students_loss_is_the_distillation_of_each_page(name: str) -> None:
     """With rows in any order and pages of several sizes; page by page, as the equations are written."""
     encoders, data = prepared(256)
     drawn = torch.Generator().manual_seed(0)
-    kept = torch.randperm(256, generator=drawn)[:200]
+    chosen = torch.randperm(256, generator=drawn)[:200]
     batch = {**data, TEACHER: torch.rand(256, generator=drawn) * 0.5}
-    batch = {n: c.select(kept) if isinstance(c, Ragged) else c[kept] for n, c in batch.items()}
+    batch = {n: c.select(chosen) if isinstance(c, Ragged) else c[chosen] for n, c in batch.items()}
     student = CLID(TAUGHT, encoders.sizes(), SMALL.changed(["alpha=0", f"distillation={name}"]))
     logits = student(batch)
     each = []
@@ -236,12 +236,12 @@ def test_a_taught_student_reads_neither_its_teacher_nor_what_is_known_afterwards
     """In training either: only the loss hears the teacher."""
     encoders, data = prepared(256)
     student = CLID(TAUGHT, encoders.sizes(), SMALL)
-    told = {**data, TEACHER: torch.rand(256)}
-    other = {**told, TEACHER: torch.rand(256), PRIVILEGED: data[PRIVILEGED].select(torch.randperm(256))}
+    taught_batch = {**data, TEACHER: torch.rand(256)}
+    other = {**taught_batch, TEACHER: torch.rand(256), PRIVILEGED: data[PRIVILEGED].select(torch.randperm(256))}
     for mode in (student.train(), student.eval()):
-        assert torch.equal(mode(told)["click"], mode(other)["click"])
-    assert torch.equal(student.predict(told)["click"], student.predict({**data})["click"])
-    assert not torch.equal(student.loss(student(told), told), student.loss(student(other), other))
+        assert torch.equal(mode(taught_batch)["click"], mode(other)["click"])
+    assert torch.equal(student.predict(taught_batch)["click"], student.predict({**data})["click"])
+    assert not torch.equal(student.loss(student(taught_batch), taught_batch), student.loss(student(other), other))
 
 
 def test_alpha_weighs_clicks_against_the_teacher() -> None:

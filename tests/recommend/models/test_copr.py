@@ -12,7 +12,7 @@ from torch.nn import functional
 from recommend.config import ModelConfig
 from recommend.data.batching import CutStream, interleave
 from recommend.data.parquet import Position
-from recommend.features.ragged import Ragged, concat_batches, slice_batch
+from recommend.data.ragged import Ragged, concat_batches, slice_batch
 from recommend.models.baselines.two_tower import TwoTower
 from recommend.models.copr import COPR, LIMIT, Terms, draw_lists, exchange_weights, order_loss
 from tests.recommend import tiny
@@ -111,9 +111,9 @@ def test_each_term_reads_its_own_rows() -> None:
     def loss(changed: dict | None = None, **terms: object) -> float:
         model.terms = Terms(**({"click": 0, "score": 0, "order": 0, "chunks": 4} | terms))
         model.weights = exchange_weights(4)
-        given = batch | (changed or {})
+        rows = batch | (changed or {})
         with torch.no_grad():
-            return float(model.loss(model(given), given))
+            return float(model.loss(model(rows), rows))
 
     other_clicks = {"click": batch["click"] ^ (batch["draw"] >= 0)}
     assert loss(other_clicks, click=1) == loss(click=1) > 0
@@ -138,14 +138,14 @@ def test_batches_keep_lists_whole_and_go_on_where_they_were() -> None:
     batches = [batch for batch, _ in stream.with_positions()]
     assert len(batches) == 3
     groups = np.repeat(np.arange(5), lengths)
-    seen: list[int] = []
+    values: list[int] = []
     for batch in batches:
         x = batch["x"].numpy()
         inside = groups[x[x >= 100] - 100]
         assert all((groups == g).sum() == (inside == g).sum() for g in set(inside))
-        seen += x.tolist()
-    assert sorted(seen) == [*range(23), *range(100, 116)]
-    assert [x for x in seen if x < 100] == list(range(23))
+        values += x.tolist()
+    assert sorted(values) == [*range(23), *range(100, 116)]
+    assert [x for x in values if x < 100] == list(range(23))
     whole = concat_batches(batches)
     assert torch.equal(whole["h"].lengths[whole["x"] < 100], first["h"].lengths)
     rest = [batch for batch, _ in replace(stream, start=Position(group=2)).with_positions()]

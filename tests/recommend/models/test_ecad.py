@@ -11,16 +11,16 @@ import torch
 from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, Known, Samples
+from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, ObservedClicks, Samples
+from recommend.data.oracle import OracleSealed, open_oracle
+from recommend.data.ragged import select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import select_batch
-from recommend.models import ecad_baselines as delayed
 from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened
 from recommend.models.registry import build_model
-from recommend.training.streaming import settled, stream
-from recommend.world import write_world
-from recommend.world.oracle import OracleSealed, open_oracle
+from recommend.research.studies import ecad_baselines as delayed
+from recommend.research.studies.streaming import settled, stream
+from recommend.research.world import write_world
 from tests.recommend import tiny
 
 torch.set_num_threads(1)  # small tensors: a second thread only waits
@@ -61,7 +61,7 @@ def model_of(kind: type = ECAD, **options: object) -> torch.nn.Module:
 def days_of(model: torch.nn.Module, log: ClickLog = LOG, days: int = DAYS + 8) -> list[Samples]:
     """What a model asks for at every midnight until all has settled."""
     edges = [day * DAY_MS - 1 for day in range(days)]
-    return [model.samples(log.known(now), since) for since, now in pairwise(edges)]
+    return [model.samples(log.observed(now), since) for since, now in pairwise(edges)]
 
 
 def times_of(age: float, order: float | None, refund: float | None, before: float = 0.0) -> dict[str, torch.Tensor]:
@@ -181,12 +181,12 @@ def test_the_duplicates_that_streams_hold() -> None:
         delayed.DEFER: [(1, 0), (2, 1)],
         delayed.Settled: [(4, 1)],
     }
-    for kind, seen in expected.items():
-        found = []
+    for kind, labels in expected.items():
+        streamed = []
         for day, samples in enumerate(days_of(model_of(kind), log, 9), 1):
             first = samples.columns["stage"] == 0
-            found += [(day, int(y)) for y in samples.columns["seen"][first]]
-        assert found == seen, kind
+            streamed += [(day, int(y)) for y in samples.columns["seen"][first]]
+        assert streamed == labels, kind
     never = ClickLog(log.columns, log.click_ms, torch.tensor([NEVER]), torch.tensor([NEVER]))
     twice = [int(s.columns["seen"].sum() == 0) * len(s.index) for s in days_of(model_of(delayed.DEFER), never, 9)]
     assert sum(twice) == 2  # after the wait and when it is settled
@@ -220,7 +220,7 @@ def test_windows_of_one_are_esmm() -> None:
 def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() -> None:
     """Fidelity test 1. The naive build is wrong on the same log, so that the check can fail."""
     model = model_of(**WINDOWS)
-    everything = LOG.known(10**12, foresight=True)
+    everything = LOG.observed(10**12, foresight=True)
     aged = torch.full_like(everything.click_ms, 10**12)
     index = torch.arange(len(aged))
     of_click = {"age_ms": aged, "age_before_ms": aged, **delayed.after_click(everything, index)}
@@ -233,20 +233,20 @@ def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() ->
         times.index_add_(1, samples.index, masks.long())
     assert bool((times == 1).all())
     bought, back = settled(LOG, np.arange(len(aged)), 3, 3)
-    kept = torch.from_numpy(bought & ~back)
-    wrong = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
+    completed = torch.from_numpy(bought & ~back)
+    wrong = [(s.columns["seen"] != completed[s.index]).sum() for s in days_of(model_of(delayed.ObservedNow))]
     assert int(sum(wrong)) > 50
-    right = [(s.columns["seen"] != kept[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
+    right = [(s.columns["seen"] != completed[s.index]).sum() for s in days_of(model_of(delayed.Direct))]
     assert int(sum(right)) == 0
 
 
 def test_fully_aged_windows_add_up_to_the_labels() -> None:
     """Fidelity test 4: all masks 1, sum_k target_k = y and sum_j target_j = z."""
     model = model_of(**WINDOWS)
-    known = LOG.known(10**12)
-    index = torch.arange(len(known.click_ms))
+    observed = LOG.observed(10**12)
+    index = torch.arange(len(observed.click_ms))
     ages = {"age_ms": torch.full_like(index, 10**11), "age_before_ms": torch.full_like(index, -1)}
-    targets, masks = ripened({**ages, **delayed.after_click(known, index)}, model.order_ms, model.refund_ms)
+    targets, masks = ripened({**ages, **delayed.after_click(observed, index)}, model.order_ms, model.refund_ms)
     bought, back = settled(LOG, index.numpy(), 3, 3)
     assert bool(masks.all())
     assert np.array_equal(targets[:3].sum(0).numpy(), bought)
@@ -265,10 +265,10 @@ def rates() -> dict[str, float]:
 def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
     """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
     model = model_of(kind, **(WINDOWS if kind is ECAD else AFTER_ORDER if kind is delayed.OrdersAlone else {}))
-    found = best_constant(model, STREAM)
+    rates_learned = best_constant(model, STREAM)
     for name in ("order", "rfr", "ecvr"):
-        if name in found:
-            assert found[name] == pytest.approx(rates[name], abs=0.015), name
+        if name in rates_learned:
+            assert rates_learned[name] == pytest.approx(rates[name], abs=0.015), name
 
 
 def trained(kind: type, log: ClickLog, days: int = 8, foresight: bool = False, **options: object) -> torch.nn.Module:
@@ -300,27 +300,27 @@ def test_no_label_is_seen_before_its_time(kind: type) -> None:
 def test_the_oracle_alone_sees_the_future() -> None:
     model = model_of(delayed.Oracle)
     now = 3 * DAY_MS - 1
-    samples = model.samples(LOG.known(now, foresight=True), 2 * DAY_MS - 1)
+    samples = model.samples(LOG.observed(now, foresight=True), 2 * DAY_MS - 1)
     targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
     bought, back = settled(LOG, samples.index.numpy(), 3, 3)
     assert bool(masks.all())
     assert np.array_equal(targets.numpy(), np.stack([bought, back]))
-    hidden = LOG.known(now)
+    hidden = LOG.observed(now)
     assert all(bool(((t <= now) | (t == NEVER)).all()) for t in (hidden.click_ms, hidden.order_ms, hidden.refund_ms))
 
 
 def test_the_harness_refuses_rows_of_the_future_and_seals_the_truth(tmp_path: Path) -> None:
     class Greedy(delayed.Direct):
-        def samples(self, known: Known, since: int) -> Samples:
-            return Samples(torch.tensor([len(known.click_ms)]), {"seen": torch.tensor([1])})
+        def samples(self, observed: ObservedClicks, since: int) -> Samples:
+            return Samples(torch.tensor([len(observed.click_ms)]), {"seen": torch.tensor([1])})
 
     with pytest.raises(ValueError, match="clicks of the future"):
         stream(model_of(Greedy), LOG, range(3), 2, TRAIN)
 
     class Cheat(delayed.Direct):
-        def samples(self, known: Known, since: int) -> Samples:
+        def samples(self, observed: ObservedClicks, since: int) -> Samples:
             open_oracle(world, "impression/day=000")
-            return super().samples(known, since)
+            return super().samples(observed, since)
 
     world = tmp_path / "w"
     write_world(world, seed=1, knobs={"impressions": 2_000, "days": 2})

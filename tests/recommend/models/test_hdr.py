@@ -83,10 +83,10 @@ def test_a_label_shift_is_estimated_without_labels(history: float, today: float)
     rng = np.random.default_rng(2)
     before, y = clicks(history, 600_000, rng)
     now, true = clicks(today, 600_000, rng)
-    found = correct(before, y, now, bins=10, strength=1e-6)
-    assert found.today == pytest.approx(true.mean(), rel=0.05)
+    correction = correct(before, y, now, bins=10, strength=1e-6)
+    assert correction.today == pytest.approx(true.mean(), rel=0.05)
     if history == today:
-        assert found.ratio == pytest.approx(1, abs=0.03)
+        assert correction.ratio == pytest.approx(1, abs=0.03)
 
 
 def test_estimates_stay_inside_what_is_believed() -> None:
@@ -148,11 +148,11 @@ def test_what_is_cut_off_gives_the_block_no_gradient_and_stays_a_probability() -
     block = TransBlock(4)
     with torch.no_grad():
         block.linear.bias.copy_(torch.tensor([0.0, -0.5]))
-    for p, kept in ((0.1, 0.01), (0.9, 0.4)):
+    for p, bound in ((0.1, 0.01), (0.9, 0.4)):
         block.zero_grad()
         out = block(torch.zeros(1, 4), torch.tensor([p]))
         out.sum().backward()
-        assert float(out.detach()) == pytest.approx(kept)
+        assert float(out.detach()) == pytest.approx(bound)
         assert (block.linear.bias.grad[1] == 0) == (p == 0.1)
     with torch.no_grad():
         block.linear.bias.copy_(torch.tensor([0.0, 0.5]))
@@ -170,8 +170,8 @@ def test_a_fresh_model_is_its_production_part_to_the_digit() -> None:
 def test_labels_that_are_still_coming_in_are_not_taken_for_refusals() -> None:
     """Half of the conversions are in: the loss with ``ripe`` is least at the eventual rate, the plain one at half."""
     model, data = fresh(400)
-    seen = torch.arange(400) % 10 == 0  # 10 % now, 20 % in the end
-    batch = {**data, "click": seen}
+    ordered = torch.arange(400) % 10 == 0  # 10 % now, 20 % in the end
+    batch = {**data, "click": ordered}
     rates = torch.linspace(0.02, 0.5, 241)
     for ripe, best in ((None, 0.1), (0.5, 0.2)):
         extra = {} if ripe is None else {RIPE: torch.full((400,), ripe)}

@@ -10,16 +10,16 @@ import torch
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Column, select_batch, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.features.ragged import Column, select_batch, slice_batch
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
+from recommend.models.run_config import RunConfig
 from recommend.training import checkpoint, runs
 from recommend.training.knowledge import coordinates, started
-from recommend.training.run_config import RunConfig
 from recommend.training.trainer import train
 from tests.recommend import tiny
 
@@ -200,7 +200,7 @@ def test_an_extractors_knowledge_of_other_users_neither_helps_nor_hurts() -> Non
     )
     extractor.eval()
 
-    def known(of: Rows) -> Rows:
+    def vectors_of(of: Rows) -> Rows:
         with torch.no_grad():
             return {f"knowledge_{kind}": getattr(extractor, f"{kind}_vector")(of) for kind in KINDS}
 
@@ -208,9 +208,13 @@ def test_an_extractors_knowledge_of_other_users_neither_helps_nor_hurts() -> Non
     shuffled = torch.randperm(30, generator=torch.Generator().manual_seed(1))
     user = encoders.row("user_id", shuffled[label(raw, "user_id")[4_500:]])
     losses = {}
-    for name, found in {"own": known(later), "other": known({**later, "user_id": user}), "none": {}}.items():
-        model = make(KEEP if found else DIN, PLUGGED if found else tiny.FEATURES, encoders.sizes())
-        learned, held = (slice_batch({**later, **found}, *part) for part in ((0, 1_000), (1_000, 1_500)))
+    for name, knowledge in {
+        "own": vectors_of(later),
+        "other": vectors_of({**later, "user_id": user}),
+        "none": {},
+    }.items():
+        model = make(KEEP if knowledge else DIN, PLUGGED if knowledge else tiny.FEATURES, encoders.sizes())
+        learned, held = (slice_batch({**later, **knowledge}, *part) for part in ((0, 1_000), (1_000, 1_500)))
         train(model, MemoryStream(learned, 64), TrainConfig(epochs=2, learning_rate=0.005, threads=1))
         model.eval()
         with torch.no_grad():

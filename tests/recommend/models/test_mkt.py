@@ -11,9 +11,9 @@ from torch import nn
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Ragged, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Ragged, select_batch
 from recommend.metrics.ranks import auc
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.fibinet import Bilinear, FiBiNET, Squeeze
@@ -21,13 +21,13 @@ from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, part_of,
 from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
 from recommend.training.trainer import train
 
-OWN = {"item": ("price_bucket", "condition", "single"), "post": ("topic",)}
+FIELDS = {"item": ("price_bucket", "condition", "single"), "post": ("topic",)}
 FEATURES = FeatureMap(
     features=(
         Feature(column="user_id", role="context"),
         Feature(column="category", role="target", group=SHARED),
         Feature(column="seller_id", role="target", group=SHARED),
-        *(Feature(column=c, role="target", group=e) for e, columns in OWN.items() for c in columns),
+        *(Feature(column=c, role="target", group=e) for e, columns in FIELDS.items() for c in columns),
         Feature(column="item_category", role="history", match="category", group="item"),
         Feature(column="post_category", role="history", match="category", group="post"),
         Feature(column="entity", role="raw"),
@@ -50,7 +50,7 @@ def columns(rows: int = ROWS, seed: int = 0) -> dict:
         lengths = rng.integers(0, 5, rows)
         return Ragged(torch.from_numpy(rng.integers(0, 6, lengths.sum())), torch.from_numpy(lengths))
 
-    found = {
+    batch_columns = {
         "user_id": user,
         "category": category,
         "seller_id": rng.integers(0, 9, rows),
@@ -61,7 +61,10 @@ def columns(rows: int = ROWS, seed: int = 0) -> dict:
         "entity": post.astype(np.int64),
         "click": rng.random(rows) < 1 / (1 + np.exp(-logit)),
     }
-    return {n: torch.from_numpy(v) for n, v in found.items()} | {"item_category": past(), "post_category": past()}
+    return {n: torch.from_numpy(v) for n, v in batch_columns.items()} | {
+        "item_category": past(),
+        "post_category": past(),
+    }
 
 
 DATA = columns()
@@ -72,7 +75,7 @@ POSTS = select_batch(BATCH, BATCH["entity"].nonzero()[:, 0])
 TARGET = part_of(FEATURES, (SHARED, "post"))
 
 
-def made(build: Callable, features: FeatureMap = FEATURES, *more: object, seed: int = 0, **settings: object):
+def built(build: Callable, features: FeatureMap = FEATURES, *more: object, seed: int = 0, **settings: object):
     torch.manual_seed(seed)
     sizes = SIZES if build in (MEM, TEM) else tables_of(features.features, SIZES)
     return build(features, sizes, settings.pop("config", CONFIG), *more, **settings)
@@ -92,18 +95,18 @@ def score(model: nn.Module, rows: dict = POSTS) -> torch.Tensor:
 
 def test_importance_lies_between_0_and_2_and_starts_as_a_plain_projection_when_its_score_is_0() -> None:
     torch.manual_seed(1)
-    hfa, own = Aligned(3, 8, 12), torch.randn(50, 24) * 3
-    p = hfa.importance(own)
+    hfa, specific = Aligned(3, 8, 12), torch.randn(50, 24) * 3
+    p = hfa.importance(specific)
     assert p.shape == (50, 3)  # one number a field
     assert bool(((p > 0) & (p < 2)).all())
     assert float(p.detach().std()) > 0.01
     plain = Plain(3, 8, 12)
     plain.load_state_dict(hfa.state_dict())
-    assert not torch.allclose(hfa(own), plain(own))
+    assert not torch.allclose(hfa(specific), plain(specific))
     nn.init.zeros_(hfa.score.weight)
     nn.init.zeros_(hfa.score.bias)
-    assert torch.equal(hfa.importance(own), torch.ones(50, 3))
-    torch.testing.assert_close(hfa(own), plain(own))
+    assert torch.equal(hfa.importance(specific), torch.ones(50, 3))
+    torch.testing.assert_close(hfa(specific), plain(specific))
 
 
 def test_the_cross_is_dcn_s() -> None:
@@ -123,16 +126,16 @@ def test_the_cross_is_dcn_s() -> None:
 
 
 def test_changes_of_things_fields_never_reach_a_post_but_their_history_does() -> None:
-    mem = taught(made(MEM))
-    tem = taught(made(TEM, FEATURES, mem), POSTS)
+    mem = taught(built(MEM))
+    tem = taught(built(TEM, FEATURES, mem), POSTS)
 
     def others(rows: dict) -> dict:
-        return {**rows, **{c: (rows[c] + 2) % SIZES[c] for c in OWN["item"]}}
+        return {**rows, **{c: (rows[c] + 2) % SIZES[c] for c in FIELDS["item"]}}
 
     other = others(POSTS)
-    assert all(bool((other[c] != POSTS[c]).all()) for c in OWN["item"])
-    things = select_batch(BATCH, (BATCH["entity"] == 0).nonzero()[:, 0])
-    assert not torch.allclose(score(mem, things), score(mem, others(things)))  # where the fields belong they count
+    assert all(bool((other[c] != POSTS[c]).all()) for c in FIELDS["item"])
+    items = select_batch(BATCH, (BATCH["entity"] == 0).nonzero()[:, 0])
+    assert not torch.allclose(score(mem, items), score(mem, others(items)))  # where the fields belong they count
     past = POSTS["item_category"]
     moved = {**POSTS, "item_category": past.with_values((past.values + 1) % 6)}
     for model in (mem, tem):
@@ -143,7 +146,7 @@ def test_changes_of_things_fields_never_reach_a_post_but_their_history_does() ->
 
 def test_rows_of_an_entity_are_scored_alike_whatever_stands_beside_them() -> None:
     for build in (MEM, EntityMMoE):
-        model = taught(made(build))
+        model = taught(built(build))
         mixed = score(model, BATCH)
         alone = torch.empty_like(mixed)
         for _, index in model.rows(BATCH):
@@ -153,7 +156,7 @@ def test_rows_of_an_entity_are_scored_alike_whatever_stands_beside_them() -> Non
 
 def test_the_loss_is_the_entities_means_and_a_tenth_of_the_signed_cosine() -> None:
     for kind in ("signed", "absolute", "none"):
-        mem = made(MEM, polarity=kind)
+        mem = built(MEM, polarity=kind)
         mem.train()
         logits = mem(BATCH)
         ce = torch.nn.functional.binary_cross_entropy_with_logits
@@ -162,8 +165,8 @@ def test_the_loss_is_the_entities_means_and_a_tenth_of_the_signed_cosine() -> No
         turned = 0.0
         if kind != "none":
             for name, index in mem.rows(BATCH):
-                x, own = mem.body(mem.inputs(BATCH))[index], mem.own_fields(BATCH, name, index)
-                a, b = mem.common(x, own, name), mem.independent[name](torch.cat([x, own], 1))
+                x, specific = mem.body(mem.inputs(BATCH))[index], mem.specific_fields(BATCH, name, index)
+                a, b = mem.common(x, specific, name), mem.independent[name](torch.cat([x, specific], 1))
                 cosine = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
                 turned = turned + (cosine if kind == "signed" else cosine.abs()).mean()
         torch.testing.assert_close(mem.loss(logits, BATCH), expected + 0.1 * turned)
@@ -174,8 +177,12 @@ def extracted(mem: MEM, entity: str, batch: dict = BATCH) -> tuple[torch.Tensor,
     index = dict(mem.rows(batch))[entity]
     mem.eval()
     with torch.no_grad():
-        x, own = mem.body(mem.inputs(batch))[index], mem.own_fields(batch, entity, index)
-        return batch["click"][index], mem.common(x, own, entity), mem.independent[entity](torch.cat([x, own], 1))
+        x, specific = mem.body(mem.inputs(batch))[index], mem.specific_fields(batch, entity, index)
+        return (
+            batch["click"][index],
+            mem.common(x, specific, entity),
+            mem.independent[entity](torch.cat([x, specific], 1)),
+        )
 
 
 def turned(mem: MEM, entity: str) -> float:
@@ -201,7 +208,7 @@ def test_the_polarised_loss_turns_the_extractors_apart_and_leaves_knowledge_in_t
     A ridge regression on that of an untrained model comes to 0.48 to 0.66 on these rows.
     """
     config = CONFIG.model_copy(update={"activation": activation})
-    with_loss, without = (taught(made(MEM, config=config, polarity=k), epochs=6) for k in ("signed", "none"))
+    with_loss, without = (taught(built(MEM, config=config, polarity=k), epochs=6) for k in ("signed", "none"))
     fresh = ENCODERS(columns(ROWS, seed=9))
     for entity in with_loss.names:
         assert turned(with_loss, entity) < least + 0.05
@@ -219,7 +226,7 @@ def test_after_relu_the_cosine_and_its_size_are_one() -> None:
         config = CONFIG.model_copy(update={"activation": activation})
         losses = []
         for polarity in ("signed", "absolute"):
-            mem = taught(made(MEM, config=config))
+            mem = taught(built(MEM, config=config))
             mem.polarity = polarity
             mem.train()
             losses.append(float(mem.loss(mem(BATCH), BATCH).detach()))
@@ -232,10 +239,10 @@ def test_after_relu_the_cosine_and_its_size_are_one() -> None:
 def test_stage_2_leaves_stage_1_as_it_was_to_the_bit() -> None:
     """With Dice, whose running statistics a training pass would move."""
     config = CONFIG.model_copy(update={"activation": "dice"})
-    mem = taught(made(MEM, config=config))
+    mem = taught(built(MEM, config=config))
     before = {n: v.clone() for n, v in mem.state_dict().items()}
     assert any("running_mean" in n for n in before)
-    tem = taught(made(TEM, FEATURES, mem, config=config), POSTS)
+    tem = taught(built(TEM, FEATURES, mem, config=config), POSTS)
     assert all(torch.equal(before[n], v) for n, v in mem.state_dict().items())
     assert all(p.grad is None for p in mem.parameters())
     assert not any(p.requires_grad for p in mem.parameters())
@@ -244,11 +251,11 @@ def test_stage_2_leaves_stage_1_as_it_was_to_the_bit() -> None:
 
 
 def test_with_closed_gates_it_is_the_target_s_own_din_before_and_after_training(monkeypatch) -> None:
-    mem = taught(made(MEM))
-    din, open_gates = made(DIN, TARGET), made(TEM, FEATURES, mem)
+    mem = taught(built(MEM))
+    din, open_gates = built(DIN, TARGET), built(TEM, FEATURES, mem)
     assert not torch.allclose(score(open_gates), score(din))
     monkeypatch.setattr(Gate, "forward", lambda self, x: x.new_zeros(len(x), self.both.out_features // 2))
-    closed = made(TEM, FEATURES, mem)
+    closed = built(TEM, FEATURES, mem)
     assert torch.equal(score(closed), score(din))
     taught(closed, POSTS)
     taught(din, POSTS)
@@ -256,8 +263,8 @@ def test_with_closed_gates_it_is_the_target_s_own_din_before_and_after_training(
 
 
 def test_each_of_the_four_transfers_arrives(monkeypatch) -> None:
-    mem = taught(made(MEM))
-    tem = made(TEM, FEATURES, mem)
+    mem = taught(built(MEM))
+    tem = built(TEM, FEATURES, mem)
     whole = score(tem)
     for name in ("user", "past", "shared", "cross"):
         gate = getattr(tem, name)
@@ -274,17 +281,17 @@ def test_each_of_the_four_transfers_arrives(monkeypatch) -> None:
 def test_both_stages_learn() -> None:
     held = ENCODERS(columns(ROWS, seed=9))
     posts = select_batch(held, held["entity"].nonzero()[:, 0])
-    mem = taught(made(MEM), epochs=4)
-    tem = taught(made(TEM, FEATURES, mem), POSTS, epochs=4)
+    mem = taught(built(MEM), epochs=4)
+    tem = taught(built(TEM, FEATURES, mem), POSTS, epochs=4)
     for model in (mem, tem):
         assert auc(posts["click"], score(model, posts)) > 0.7
 
 
 def test_a_map_of_one_entity_is_refused() -> None:
     with pytest.raises(ConfigError, match="two entities"):
-        made(EntityMMoE, TARGET)
+        built(EntityMMoE, TARGET)
     with pytest.raises(ConfigError, match="two widths"):
-        made(MEM, config=CONFIG.model_copy(update={"mlp": (8,)}))
+        built(MEM, config=CONFIG.model_copy(update={"mlp": (8,)}))
 
 
 # What it is compared with
@@ -299,7 +306,7 @@ def test_fibinet_multiplies_every_pair_and_weighs_fields() -> None:
     squeeze = Squeeze(4)
     ratio = squeeze(fields) / fields
     torch.testing.assert_close(ratio, ratio[:, :, :1].expand_as(ratio))
-    model = taught(made(FiBiNET, TARGET), POSTS, epochs=4)
+    model = taught(built(FiBiNET, TARGET), POSTS, epochs=4)
     assert auc(POSTS["click"], score(model)) > 0.7
 
 

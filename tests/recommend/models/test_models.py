@@ -8,9 +8,9 @@ import torch
 from benchmarks.recommend.peers.padded import PaddedDIN
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.ragged import Ragged, select_batch, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Ragged, select_batch, slice_batch
 from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.dcn import Cross

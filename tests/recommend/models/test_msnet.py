@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from recommend.config import ConfigError, ModelConfig
+from recommend.data.ragged import Ragged, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.features.ragged import Ragged, slice_batch
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
 from recommend.models.baselines.dropoutnet import DropoutNet
@@ -46,8 +46,8 @@ ENCODERS = Encoders.fit(FLAGGED, [flagged(2_000)])
 
 def other(name: str, **settings: object) -> ModelConfig:
     """The same sizes for another model, with settings of its own."""
-    found: ModelConfig = model_class(name).configured(SMALL.model_copy(update={"name": name}))
-    return found.model_copy(update=settings)
+    other_config: ModelConfig = model_class(name).configured(SMALL.model_copy(update={"name": name}))
+    return other_config.model_copy(update=settings)
 
 
 def fresh(rows: int = 400, seed: int = 0, **changes: object) -> tuple[MSNet, dict]:
@@ -128,9 +128,9 @@ def test_a_thing_without_any_interaction_is_scored_by_its_side_information() -> 
     assert first == second
     assert first != other
     s = model.state(rows[0])
-    own, side = model.identity.parts(model.inputs(rows[0]).matched["item"])
+    identity, side = model.identity.parts(model.inputs(rows[0]).matched["item"])
     assert model.warm is not None
-    torch.testing.assert_close(model.identity.parts(s.x.matched["item"])[0], model.warm(own, side))
+    torch.testing.assert_close(model.identity.parts(s.x.matched["item"])[0], model.warm(identity, side))
 
 
 def test_warmed_embeddings_come_from_the_thing_alone() -> None:
@@ -141,7 +141,7 @@ def test_warmed_embeddings_come_from_the_thing_alone() -> None:
     assert torch.equal(model.state(here).limited.values[0], model.state(elsewhere).limited.values[1])
 
 
-def sold_thing(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
+def sold_item(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradients of a sold thing's ID row from the losses, with attention forced to nothing."""
     model.encoders["limited"].weights = lambda target, history, rows=None: history.values.new_zeros(
         len(history.values), 1
@@ -155,10 +155,10 @@ def sold_thing(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_sold_thing_learns_through_the_auxiliary_loss_alone() -> None:
     """It stands in a history and gets no attention: the main loss has nothing to say to its row."""
     row = one([2, 8, 3])
-    main, total = sold_thing(fresh()[0], row)
+    main, total = sold_item(fresh()[0], row)
     assert not main
     assert total
-    main, total = sold_thing(fresh(aux_weight=0.0)[0], row)
+    main, total = sold_item(fresh(aux_weight=0.0)[0], row)
     assert not main
     assert not total
 
@@ -233,11 +233,11 @@ def test_dropoutnet_serves_unknown_ids_without_one_and_learns_without() -> None:
     assert float(gradient.abs().sum()) == 0  # every ID was dropped
     unknown = one([2, 3], item=1_000)
     before = model.predict(unknown)["click"]
-    known = model.predict(one([2, 3]))["click"]
+    with_id = model.predict(one([2, 3]))["click"]
     with torch.no_grad():
         table[0] += 1
     assert torch.equal(model.predict(unknown)["click"], before)
-    assert not torch.equal(before, known)
+    assert not torch.equal(before, with_id)
 
 
 def test_meta_embedding_takes_one_step_from_the_generated_value_and_leaves_din_alone() -> None:
@@ -320,8 +320,8 @@ def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddi
 
     def mass() -> tuple[torch.Tensor, torch.Tensor]:
         s = model.state(data)
-        own = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
-        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, own)
+        attention_weights = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
+        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, attention_weights)
         x = din.inputs(data)
         weights = din.attention["item"].weights(x.matched["item"], x.histories["item"])[:, 0]
         of_din = torch.zeros(len(per_row)).index_add(0, x.histories["item"].rows, weights * limited_of)

@@ -25,7 +25,7 @@ from recommend.models.rec4ad import (
     correlation,
     mmd,
 )
-from recommend.training.run_config import RunConfig
+from recommend.models.run_config import RunConfig
 from recommend.training.trainer import train
 from tests.recommend import tiny
 
@@ -44,9 +44,9 @@ def two_systems(rows: int, seed: int = 0) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(seed)
     w = np.random.default_rng(99).normal(size=DIMS) * (np.arange(DIMS) < 6)
     parts = []
-    for system, known in ((ADS, slice(0, 4)), (ORGANIC, slice(2, 6))):
+    for system, visible in ((ADS, slice(0, 4)), (ORGANIC, slice(2, 6))):
         x = rng.normal(size=(rows * 3, DIMS)).astype(np.float32)
-        guess = x[:, known] @ w[known] + rng.normal(size=len(x))
+        guess = x[:, visible] @ w[visible] + rng.normal(size=len(x))
         x = x[np.argsort(-guess)[:rows]]
         x[:, 6:] += np.float32(0.5 if system == ADS else -0.5)
         odds = -2 + x @ w + 0.6 * (system == ORGANIC)
@@ -79,7 +79,7 @@ def tiny_model(parts: Parts | None = None) -> tuple[Rec4Ad, dict]:
     sizes, rows = tiny.encoded(400)
     torch.manual_seed(3)
     rows |= {"system": torch.arange(400) % 2, "log_bid": torch.randn(400)}
-    return Rec4Ad(tiny.FEATURES, sizes, SMALL, parts=parts or Parts(own=("log_bid",))), rows
+    return Rec4Ad(tiny.FEATURES, sizes, SMALL, parts=parts or Parts(signals=("log_bid",))), rows
 
 
 def of_branches(model: Rec4Ad, rows: dict) -> list[list[torch.Tensor]]:
@@ -127,9 +127,9 @@ def test_the_gate_and_the_head_follow_their_equations() -> None:
     model, rows = tiny_model()
     h, invariant = model.encoded(rows)
     branch = model.branches[ADS]
-    own = branch.encode(h)
-    gate = (torch.cat([invariant, own], 1) @ branch.gate.weight.T + branch.gate.bias).sigmoid()
-    expected = branch.head(torch.cat([invariant, gate * own], 1)).squeeze(1)
+    specific = branch.encode(h)
+    gate = (torch.cat([invariant, specific], 1) @ branch.gate.weight.T + branch.gate.bias).sigmoid()
+    expected = branch.head(torch.cat([invariant, gate * specific], 1)).squeeze(1)
     ads = rows["system"] == ADS
     torch.testing.assert_close(model(rows)["click"][ads], expected[ads])
 
@@ -172,7 +172,7 @@ def test_alignment_compares_rows_of_the_same_click() -> None:
 
 
 def test_lambdas_rise_during_the_first_steps() -> None:
-    model, rows = tiny_model(Parts(align=5.0, decorrelate=5.0, warm_steps=4, own=("log_bid",)))
+    model, rows = tiny_model(Parts(align=5.0, decorrelate=5.0, warm_steps=4, signals=("log_bid",)))
     values = [model.loss(model(rows), rows).item() for _ in range(6)]
     rise = np.diff(values)
     assert rise[:4] == pytest.approx(rise[0], rel=1e-3)
@@ -194,9 +194,9 @@ def learned(align: float = Parts().align, decorrelate: float = Parts().decorrela
 
 def test_the_invariant_part_does_not_tell_the_system_and_the_own_part_does() -> None:
     model, rows = learned(ALIGNED)
-    invariant, own = representations(model, rows)
+    invariant, specific = representations(model, rows)
     assert probe(invariant, rows["system"]) <= 0.6
-    assert probe(own, rows["system"]) >= 0.85
+    assert probe(specific, rows["system"]) >= 0.85
     without, _ = learned(0.0)
     assert probe(representations(without, rows)[0], rows["system"]) > 0.8
     # It did not collapse to get there: alone it still tells clicks, on rows that the guess was not fitted on.
@@ -207,11 +207,11 @@ def test_decorrelation() -> None:
     def between(model: Rec4Ad, rows: dict) -> float:
         with torch.no_grad():
             out = model(rows)
-        found = [
+        distances = [
             correlation(out["invariant"][which], out["own"][which]).abs().mean()
             for which in (rows["system"] == ADS, rows["system"] == ORGANIC)
         ]
-        return float(torch.stack(found).mean())
+        return float(torch.stack(distances).mean())
 
     with_it, rows = learned()
     assert between(with_it, rows) < 0.05
@@ -221,12 +221,12 @@ def test_decorrelation() -> None:
 def test_shown_ads_stay_calibrated_with_organic_rows() -> None:
     model, rows = learned()
     ads = rows["system"] == ADS
-    found = model.predict(rows)["click"][ads]
-    assert pcoc(rows["click"][ads], found) == pytest.approx(1, abs=0.05)
+    predicted = model.predict(rows)["click"][ads]
+    assert pcoc(rows["click"][ads], predicted) == pytest.approx(1, abs=0.05)
 
 
 def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
-    own = {
+    facts = {
         "labels": ("click",),
         "content": 16,
         "history": 20,
@@ -234,7 +234,9 @@ def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
         "train_days": (0, 1),
         "test_days": (2, 3),
     }
-    run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **own)
-    found = Rec4Ad.reads(impression_map(content=16), run)
-    assert {f.column for f in found.features} == {f.column for f in impression_map(content=16).features} - {"channel"}
-    assert not any("bid" in name for name in found.columns)
+    run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **facts)
+    features = Rec4Ad.reads(impression_map(content=16), run)
+    assert {f.column for f in features.features} == {f.column for f in impression_map(content=16).features} - {
+        "channel"
+    }
+    assert not any("bid" in name for name in features.columns)

@@ -15,10 +15,10 @@ from fastapi.testclient import TestClient
 
 from app.feed import scoring_server
 from recommend.config import ModelConfig, TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError
 from recommend.features.feature_map import Feature
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log
 from recommend.serving.export import Program, export
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import plan, read_run, train_run
@@ -107,9 +107,9 @@ def test_like_refuses_a_column_that_was_numbers_and_is_text(folder):
 def test_scores_bring_the_ids_of_the_files(folder, tmp_path):
     root, columns = folder
     score_log(Scorer(root / "run", root / "log"), tmp_path / "scores.parquet", (0, 3))
-    found = pq.read_table(tmp_path / "scores.parquet")
-    assert set(found["item_id"].to_pylist()) <= set(columns["i"])
-    assert set(found["user_id"].to_pylist()) <= {str(u) for u in columns["u"]}
+    scores = pq.read_table(tmp_path / "scores.parquet")
+    assert set(scores["item_id"].to_pylist()) <= set(columns["i"])
+    assert set(scores["user_id"].to_pylist()) <= {str(u) for u in columns["u"]}
 
 
 def test_few_rows_held_back_are_helped_out_by_those_of_training(tmp_path):

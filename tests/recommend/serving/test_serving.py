@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 from app.cli.main import main
 from app.feed.scoring_server import MOST_ROWS, application
 from recommend.config import ConfigError, ModelConfig, TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log
 from recommend.data.parquet import DataError, ParquetStream
+from recommend.data.ragged import Ragged
 from recommend.data.schema import table_files
 from recommend.features.counts import Counts
-from recommend.features.ragged import Ragged
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log
 from recommend.serving.export import ExportFailed, Program, export
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import FEATURES, labels_of, load_run, plan, train_run
@@ -78,10 +78,10 @@ def expected(folder, name: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", MODELS)
 def test_scores_of_a_log(folder, tmp_path, name):
     rows = score_log(Scorer(folder / name, folder / "log"), tmp_path / "scores.parquet")
-    table, wanted = pq.read_table(tmp_path / "scores.parquet"), expected(folder, name)
-    assert rows == table.num_rows == len(wanted["impression_id"])
+    table, right = pq.read_table(tmp_path / "scores.parquet"), expected(folder, name)
+    assert rows == table.num_rows == len(right["impression_id"])
     assert {"impression_id", "user_id", "item_id", "p_click"} <= set(table.column_names)
-    for column, values in wanted.items():
+    for column, values in right.items():
         assert np.allclose(np.asarray(table[column]), values, atol=1e-6)
 
 
@@ -123,26 +123,26 @@ def sent(folder, name: str, count: int) -> list[dict]:
     codes = {n: pq.read_table(folder / f"log/codes/{n}.parquet")["value"].to_pylist()
              for n in ("user_id", "item_id", "category")}  # fmt: skip
     of = {"history_item": "item_id", "history_category": "category"}
-    found = []
+    bodies = []
     for coded in rows:
-        read = [f.column for f in model.features.features if not f.made and f.kind != "count"]
+        read = [f.column for f in model.features.features if not f.derived and f.kind != "count"]
         row = {column: coded[column] for column in (*read, "time_ms")}
         row |= {column: values[coded[column]] for column, values in codes.items()}
-        row |= {column: [codes[own][i] for i in coded[column]] for column, own in of.items()}
-        found.append(row)
-    return found
+        row |= {column: [codes[code_column][i] for i in coded[column]] for column, code_column in of.items()}
+        bodies.append(row)
+    return bodies
 
 
 def test_the_server_gives_what_the_model_gives(folder):
-    rows, wanted = sent(folder, "din", 20), expected(folder, "din")["p_click"]
+    rows, right = sent(folder, "din", 20), expected(folder, "din")["p_click"]
     with TestClient(application(Scorer(folder / "din", folder / "log"))) as client:
         assert client.get("/healthz").json()["model"] == "din"
         answer = client.post("/score", json={"rows": rows})
         assert answer.status_code == 200
-        assert np.allclose([s["p_click"] for s in answer.json()["scores"]], wanted[:20], atol=1e-5)
+        assert np.allclose([s["p_click"] for s in answer.json()["scores"]], right[:20], atol=1e-5)
         unknown = {**rows[0], "user_id": "nobody", "item_id": None}
         assert 0 < client.post("/score", json={"rows": [unknown]}).json()["scores"][0]["p_click"] < 1
-        for body, said in (
+        for body, message in (
             ({"rows": []}, f"1 to {MOST_ROWS} rows"),
             ({"rows": [1]}, "must be a list"),
             ({"row": 1}, "as JSON"),
@@ -153,7 +153,7 @@ def test_the_server_gives_what_the_model_gives(folder):
             ({"rows": [{**rows[0], "history_item": ["s-1"] * 99}]}, "must be equally long"),
         ):
             answer = client.post("/score", json=body)
-            assert (answer.status_code, said in answer.json()["error"]) == (400, True), answer.text
+            assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
         assert client.post("/score", content=b"x" * (9 * 2**20)).status_code == 400
 
 
@@ -161,7 +161,7 @@ def test_requests_that_wait_are_scored_together(folder, monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     scorer, sizes = Scorer(folder / "din", folder / "log"), []
-    rows, wanted = sent(folder, "din", 24), expected(folder, "din")["p_click"]
+    rows, right = sent(folder, "din", 24), expected(folder, "din")["p_click"]
     plain = Scorer.__call__
 
     def slow(self, batch):
@@ -173,10 +173,10 @@ def test_requests_that_wait_are_scored_together(folder, monkeypatch):
 
     monkeypatch.setattr(Scorer, "__call__", slow)
     with TestClient(application(scorer)) as client, ThreadPoolExecutor(12) as pool:
-        found = list(
+        answers = list(
             pool.map(lambda i: client.post("/score", json={"rows": rows[2 * i : 2 * i + 2]}).json(), range(12))
         )
-    assert np.allclose([s["p_click"] for f in found for s in f["scores"]], wanted[:24], atol=1e-5)
+    assert np.allclose([s["p_click"] for f in answers for s in f["scores"]], right[:24], atol=1e-5)
     assert sum(sizes) == 24
     assert len(sizes) < 12
 
@@ -191,24 +191,24 @@ def test_an_exported_program_gives_what_the_model_gives(folder, tmp_path, name):
     model, _, split = load_run(folder / name, folder / "log")
     files = table_files(folder / "log", "impression", *split.test)
     raw = Counts.read(folder / "log", model.features)(next(iter(ParquetStream(files, model.features.columns, 37))))
-    given = []
-    for known in facts["inputs"]:
-        column = raw[known["name"]] if known["name"] in raw else raw["history_item"].lengths
-        given.append(column.values if isinstance(column, Ragged) else column)
-    wanted = expected(folder, name)
-    for told, found in zip(facts["outputs"], program(*given), strict=True):
-        assert np.allclose(found.detach().numpy(), wanted[told["name"]][:37], atol=1e-5)
+    arguments = []
+    for declared in facts["inputs"]:
+        column = raw[declared["name"]] if declared["name"] in raw else raw["history_item"].lengths
+        arguments.append(column.values if isinstance(column, Ragged) else column)
+    right = expected(folder, name)
+    for output, answer in zip(facts["outputs"], program(*arguments), strict=True):
+        assert np.allclose(answer.detach().numpy(), right[output["name"]][:37], atol=1e-5)
 
 
 def test_the_steps_of_an_onnx_program_give_what_the_model_gives(folder):
     """ONNX has no search in a sorted vocabulary: ids are looked up by halving."""
-    scorer, wanted = Scorer(folder / "din", folder / "log"), expected(folder, "din")
+    scorer, right = Scorer(folder / "din", folder / "log"), expected(folder, "din")
     program = Program(scorer, "onnx").eval()
     files = table_files(folder / "log", "impression", *scorer.days.test)
     raw = Counts.read(scorer.log, scorer.features)(next(iter(ParquetStream(files, scorer.features.columns, 50))))
     with torch.no_grad():
-        found = program(*program.arguments(raw))
-    assert np.allclose(found[0].numpy(), wanted["p_click"][:50], atol=1e-6)
+        answers = program(*program.arguments(raw))
+    assert np.allclose(answers[0].numpy(), right["p_click"][:50], atol=1e-6)
 
 
 def test_what_cannot_be_exported_is_one_sentence_and_leaves_nothing(folder, tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ def log(tmp_path):
 
 
 def test_a_comparison_is_that_of_the_runs_and_trains_nothing_twice(log, tmp_path):
-    found = compare(log, ["dnn", "din"], tmp_path / "out", SMALL, seeds=(0, 1))
+    comparison = compare(log, ["dnn", "din"], tmp_path / "out", SMALL, seeds=(0, 1))
     table: dict[str, list] = {}
     for name in ("dnn", "din"):
         for seed in (0, 1):
@@ -51,8 +51,8 @@ def test_a_comparison_is_that_of_the_runs_and_trains_nothing_twice(log, tmp_path
     y, user = p["click"], p["user_id"]
     means = {name: np.mean([auc(y, score) for score in scores]) for name, scores in table.items()}
     for name, mean in means.items():
-        assert found["models"][name]["auc"]["value"] == pytest.approx(mean)
-    over = found["models"]["din"]["auc over dnn"]
+        assert comparison["models"][name]["auc"]["value"] == pytest.approx(mean)
+    over = comparison["models"]["din"]["auc over dnn"]
     assert over["value"] == pytest.approx(means["din"] - means["dnn"])
     # Every one of the 30 users is a group: leaving one out of both models at once is what pairs them.
     without = [
@@ -66,34 +66,34 @@ def test_a_comparison_is_that_of_the_runs_and_trains_nothing_twice(log, tmp_path
     ]
     error = np.sqrt(29 / 30 * ((np.array(without) - np.mean(without)) ** 2).sum())
     assert (over["high"] - over["low"]) / 2 == pytest.approx(2.0452 * error, rel=1e-3)
-    assert "auc over dnn" not in found["models"]["dnn"]
-    said = rows(found)
-    assert [line.split(" |")[0] for line in said[2:7]] == [f"| {n}" for n in (*table, *(f"*{n}*" for n in BELOW))]
-    assert "of the test rows (users left out in turn) for the mean of 2 seeds" in said[7]
+    assert "auc over dnn" not in comparison["models"]["dnn"]
+    lines = rows(comparison)
+    assert [line.split(" |")[0] for line in lines[2:7]] == [f"| {n}" for n in (*table, *(f"*{n}*" for n in BELOW))]
+    assert "of the test rows (users left out in turn) for the mean of 2 seeds" in lines[7]
     p = 2 * scipy.stats.t.sf(abs(over["value"]) / error, 29)
-    assert found["holm"]["din"]["auc over dnn"] == pytest.approx(p, rel=1e-3)
-    assert ("din (p" in said[8]) == (p < 0.05)
+    assert comparison["holm"]["din"]["auc over dnn"] == pytest.approx(p, rel=1e-3)
+    assert ("din (p" in lines[8]) == (p < 0.05)
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "out").rglob("run.json")}
-    assert compare(log, ["dnn", "din"], tmp_path / "out", SMALL, seeds=(0, 1)) == found
+    assert compare(log, ["dnn", "din"], tmp_path / "out", SMALL, seeds=(0, 1)) == comparison
     assert {f: f.stat().st_mtime_ns for f in before} == before
 
 
 def test_what_a_model_has_to_beat_stands_beside_it_and_is_said_where_it_wins(log, tmp_path):
     """Users click here what their history holds: a count of it ranks well, and a hardly trained model does not."""
     weak = (SMALL[0], ("threads=1", "batch_rows=1024", "learning_rate=1e-6", "table_rate=1e-6"))
-    found = compare(log, ["dnn", "din"], tmp_path / "out", weak)
+    comparison = compare(log, ["dnn", "din"], tmp_path / "out", weak)
     raw = next(iter(ParquetStream(table_files(log, "impression", 2), [*tiny.FEATURES.columns], 400)))
     past, category = raw["history_category"], raw["category"]
     same = past.values == category[past.rows]
     count = torch.zeros(len(category)).index_add(0, past.rows, same.float())
-    own = {n: found["baselines"][n]["auc"]["value"] for n in BELOW}
-    assert own["history count"] == pytest.approx(auc(raw["click"].numpy(), count.numpy()))
-    assert own["history count"] > 0.7
-    assert all(found["baselines"]["history count"]["logloss"][n] is None for n in ("value", "low", "high"))
-    over = found["models"]["din"]["auc over history count"]
-    assert over["value"] == pytest.approx(found["models"]["din"]["auc"]["value"] - own["history count"])
+    auc_below = {n: comparison["baselines"][n]["auc"]["value"] for n in BELOW}
+    assert auc_below["history count"] == pytest.approx(auc(raw["click"].numpy(), count.numpy()))
+    assert auc_below["history count"] > 0.7
+    assert all(comparison["baselines"]["history count"]["logloss"][n] is None for n in ("value", "low", "high"))
+    over = comparison["models"]["din"]["auc over history count"]
+    assert over["value"] == pytest.approx(comparison["models"]["din"]["auc"]["value"] - auc_below["history count"])
     assert over["high"] < 0
-    assert any(line.startswith("**din loses to history count**") for line in rows(found))
+    assert any(line.startswith("**din loses to history count**") for line in rows(comparison))
 
 
 def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):
@@ -137,11 +137,11 @@ def test_models_of_different_labels_are_not_compared(log, tmp_path, monkeypatch)
 
 
 def test_few_groups_are_said(log, tmp_path):
-    found = compare(log, ["dnn", "din"], tmp_path / "out", SMALL, test_days=2, by="day")
-    first = found["models"]["dnn"]["auc"]
+    comparison = compare(log, ["dnn", "din"], tmp_path / "out", SMALL, test_days=2, by="day")
+    first = comparison["models"]["dnn"]["auc"]
     assert first["groups"] == 2
     assert first["high"] - first["low"] > 12 * 2 * 0.001, "the t-quantile of one degree of freedom"
-    assert rows(found)[-1] == "The intervals rest on 2 groups (days) only: take them for rough ones."
+    assert rows(comparison)[-1] == "The intervals rest on 2 groups (days) only: take them for rough ones."
 
 
 def test_positives_of_one_user_group_tell_nothing(log, tmp_path):
@@ -150,14 +150,14 @@ def test_positives_of_one_user_group_tell_nothing(log, tmp_path):
     mine = pc.and_(data["click"], pc.equal(data["user_id"], data["user_id"][data["click"].index(True).as_py()]))
     place = data.schema.get_field_index("click")
     pq.write_table(data.set_column(place, "click", mine.cast(data.schema.field("click").type)), file)
-    found = compare(log, ["dnn", "din"], tmp_path / "out", SMALL)
-    assert found["models"]["din"]["auc over dnn"]["low"] is None
-    assert found["holm"]["din"]["auc over dnn"] == 1
-    json.dumps(found, allow_nan=False)
-    said = "\n".join(rows(found))
-    assert "nan" not in said
-    assert "(Holm, 5 %): none." in said
-    assert "the rows are all of one label" in said
+    comparison = compare(log, ["dnn", "din"], tmp_path / "out", SMALL)
+    assert comparison["models"]["din"]["auc over dnn"]["low"] is None
+    assert comparison["holm"]["din"]["auc over dnn"] == 1
+    json.dumps(comparison, allow_nan=False)
+    lines = "\n".join(rows(comparison))
+    assert "nan" not in lines
+    assert "(Holm, 5 %): none." in lines
+    assert "the rows are all of one label" in lines
 
 
 def test_the_command_writes_the_table(log, tmp_path, capsys):
@@ -186,12 +186,12 @@ def test_a_cuda_device_trains_what_the_processor_trains(name):
     from recommend.data.memory import MemoryStream
 
     sizes, data = tiny.encoded(400)
-    found = {}
+    predictions_by_device = {}
     for device in ("cpu", "cuda"):
         model = build_model(tiny.FEATURES, sizes, ModelConfig(name=name, mlp=(8,)))
         train(model, MemoryStream(data, 64), TrainConfig(device=device, threads=1))
-        found[device] = model.predict(data)["click"]
-    assert torch.allclose(found["cpu"], found["cuda"], atol=1e-3)
+        predictions_by_device[device] = model.predict(data)["click"]
+    assert torch.allclose(predictions_by_device["cpu"], predictions_by_device["cuda"], atol=1e-3)
 
 
 def test_differences_of_many_models_are_judged_together():
@@ -201,7 +201,7 @@ def test_differences_of_many_models_are_judged_together():
     t = scipy.stats.t.isf(0.01, 39)
     one = {"auc over a": {"value": t * error, "low": t * error - half, "high": t * error + half, "groups": 40}}
     clear = {"auc over a": {"value": 9.0, "low": 7.0, "high": 11.0, "groups": 40}}
-    found = _holm({"a": {}, "b": one, "c": clear, "d": one, "e": one})
-    assert found["b"]["auc over a"] == pytest.approx(0.06, rel=1e-3)
-    assert found["c"]["auc over a"] < 1e-6
-    assert found["e"]["auc over a"] == pytest.approx(0.06, rel=1e-3)
+    adjusted = _holm({"a": {}, "b": one, "c": clear, "d": one, "e": one})
+    assert adjusted["b"]["auc over a"] == pytest.approx(0.06, rel=1e-3)
+    assert adjusted["c"]["auc over a"] < 1e-6
+    assert adjusted["e"]["auc over a"] == pytest.approx(0.06, rel=1e-3)

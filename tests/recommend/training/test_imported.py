@@ -10,15 +10,15 @@ import torch
 import yaml
 
 from recommend.config import TrainConfig
-from recommend.data.imports.maps import LogMap
-from recommend.data.imports.run import import_log
+from recommend.data.oracle import write_truth
 from recommend.data.schema import table_files
 from recommend.errors import RecommendError
+from recommend.imports.maps import LogMap
+from recommend.imports.run import import_log
 from recommend.models.base import Ranker
 from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
 from recommend.training.runs import FEATURES, declared_features, labels_of, load_run, plan, train_run
-from recommend.world.oracle import write_truth
 
 LACKING = {
     "keep": "trained with published knowledge",
@@ -97,8 +97,8 @@ def test_labels_with_their_moments_train_ecad(tmp_path):
     train = TrainConfig(threads=1, batch_rows=128)
     run = plan(tmp_path / "log", model, train, labels_of(tmp_path / "log", "ecad"), 1)
     assert train_run(tmp_path / "log", run, tmp_path / "run").rows > 500
-    found = evaluate_run(tmp_path / "run", tmp_path / "log")["measures"]
-    assert {"order", "refund"} <= set(found)
+    results = evaluate_run(tmp_path / "run", tmp_path / "log")["measures"]
+    assert {"order", "refund"} <= set(results)
 
 
 def test_a_run_begins_at_the_base_rate_and_trains_the_row_of_unknown_ids(log, tmp_path, monkeypatch):
@@ -139,8 +139,8 @@ def test_a_log_without_a_clock_is_trained_in_an_order_of_the_seeds(log, tmp_path
         rows = pq.read_table(file).drop_columns("hour")
         pq.write_table(rows, steps / "impression" / file.parent.name / file.name)
     declared = declared_features(log)
-    kept = [f for f in declared.features if f.column != "hour" and f.kind != "count"]
-    values = {**declared.model_dump(mode="json"), "features": [f.model_dump(mode="json") for f in kept]}
+    remaining = [f for f in declared.features if f.column != "hour" and f.kind != "count"]
+    values = {**declared.model_dump(mode="json"), "features": [f.model_dump(mode="json") for f in remaining]}
     (steps / FEATURES).write_text(yaml.safe_dump(values), encoding="utf-8")
     for of, seed in ((log, 0), (steps, 0), (steps, 1), (steps, 0)):
         run = plan(of, model_config("dnn", ["mlp=[8]"]), TrainConfig(threads=1, seed=seed), ("click",), 1)
@@ -154,17 +154,17 @@ def test_a_log_without_a_clock_is_trained_in_an_order_of_the_seeds(log, tmp_path
 def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
     model = model_config("dnn", ["mlp=[8]", "embedding=4"])
     train_run(log, plan(log, model, TrainConfig(threads=1), labels_of(log, "dnn"), 2), tmp_path / "run")
-    found = evaluate_run(tmp_path / "run", log)
-    below = [n for n in found["measures"] if n.endswith(" of click")]
-    assert [*found["measures"]] == ["click", *below]
-    higher = [n for n in below if found["measures"][n]["auc"] > found["measures"]["click"]["auc"]]
-    assert [f"{n} of click" for n in found["loses"]] == higher
+    results = evaluate_run(tmp_path / "run", log)
+    below = [n for n in results["measures"] if n.endswith(" of click")]
+    assert [*results["measures"]] == ["click", *below]
+    higher = [n for n in below if results["measures"][n]["auc"] > results["measures"]["click"]["auc"]]
+    assert [f"{n} of click" for n in results["loses"]] == higher
     assert {"popularity by category of click", "boosted trees of click"} <= set(below)
     for file in table_files(log, "impression"):
         click = pq.read_table(file, columns=["click"])["click"].to_numpy(zero_copy_only=False)
         write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})
-    found = evaluate_run(tmp_path / "run", log)["measures"]
-    assert found["oracle of click"]["auc"] == 1 > found["click"]["auc"]
+    results = evaluate_run(tmp_path / "run", log)["measures"]
+    assert results["oracle of click"]["auc"] == 1 > results["click"]["auc"]
 
 
 def test_a_run_is_measured_in_bf16_as_in_fp32_but_for_its_digits(log, tmp_path):

@@ -121,15 +121,15 @@ def test_a_run_may_end_anywhere(log: Path, stop: int) -> None:
 
 def test_one_pass_in_the_order_of_time_is_the_default(log: Path) -> None:
     encoders, model, stream = prepared(log)
-    seen: list[float] = []
+    prices: list[float] = []
 
     def encode(batch: dict) -> dict:
-        seen.extend(batch["price"].tolist())
+        prices.extend(batch["price"].tolist())
         return encoders(batch)
 
     done = train(model, stream, TrainConfig(threads=1), encode)
     assert done.rows == 530
-    assert seen == tiny.columns(530)["price"].tolist()
+    assert prices == tiny.columns(530)["price"].tolist()
 
 
 def part(folder: Path) -> None:
@@ -169,8 +169,10 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     where = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     both = [child(PART, str(tmp_path), RANK=str(rank), **where) for rank in range(2)]
     for process in both:
-        said, errors = process.communicate(timeout=200)
-        assert said == "done\n", errors  # gloo's threads can abort a process that has ended, so its status says little
+        output, errors = process.communicate(timeout=200)
+        assert output == "done\n", (
+            errors
+        )  # gloo's threads can abort a process that has ended, so its status says little
     for kind in KINDS:
         one, data = joined(kind)
         train(one, MemoryStream(data, 64), TrainConfig(threads=1))
@@ -198,8 +200,8 @@ def test_big_tables_are_trained_lazily_and_the_summary_says_so(log: Path) -> Non
         optimizers(model, TrainConfig(weight_decay=0.1))
     dense = prepared(log)[1]
     assert kinds(dense, TrainConfig()) == "fused Adam"
-    for asked, made in (("weight_decay=0.1", "AdamW"), ("optimizer=sgd", "SGD")):
-        assert [type(o).__name__ for o in optimizers(dense, TrainConfig().changed([asked]))] == [made]
+    for asked, expected in (("weight_decay=0.1", "AdamW"), ("optimizer=sgd", "SGD")):
+        assert [type(o).__name__ for o in optimizers(dense, TrainConfig().changed([asked]))] == [expected]
 
 
 def test_tables_learn_at_a_rate_of_their_own_and_all_rates_rise_and_fall(log: Path) -> None:
@@ -261,8 +263,8 @@ def test_a_loss_that_is_no_number_stops_the_run(log: Path) -> None:
 def test_evaluation_measures_every_task(log: Path) -> None:
     encoders, model, stream = prepared(log)
     train(model, stream, ONCE.model_copy(update={"learning_rate": 0.02}), encoders)
-    found = evaluate(model, stream, encoders)
-    assert set(found) == {"click"}
-    assert found["click"]["auc"] > 0.55
-    assert 0.7 < found["click"]["pcoc"] < 1.4
+    measures = evaluate(model, stream, encoders)
+    assert set(measures) == {"click"}
+    assert measures["click"]["auc"] > 0.55
+    assert 0.7 < measures["click"]["pcoc"] < 1.4
     assert evaluate(model, []) == {}

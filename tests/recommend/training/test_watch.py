@@ -54,21 +54,21 @@ def overfitting(folder: Path, watched: bool, stop_after: int | None = None):
     test = sparse_log(4_000, 2)[1]
     model = build_model(features, SIZES, SMALL, 0)
     config = TrainConfig(batch_rows=128, epochs=2, learning_rate=5e-3, threads=1, checkpoint_every=20)
-    said: list[str] = []
+    warnings: list[str] = []
 
     def measure() -> float:
         return auc(test["click"].numpy(), predictions(model, MemoryStream(test, 4096))["p_click"])
 
-    watch = Watch(measure, 12_000, said.append, folder, "held back rows") if watched else None
+    watch = Watch(measure, 12_000, warnings.append, folder, "held back rows") if watched else None
     train(model, MemoryStream(learn, 128, shuffle=0), config, folder=folder, stop_after=stop_after, watch=watch)
-    return model, said
+    return model, warnings
 
 
 def test_a_second_pass_that_overfits_is_said_once(tmp_path):
-    _, said = overfitting(tmp_path, watched=True)
-    assert len(said) == 1
-    assert said[0].startswith("pass 2 overfits: the AUC of held back rows was 0.")
-    assert said[0].endswith("train with epochs=1.")
+    _, warnings = overfitting(tmp_path, watched=True)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("pass 2 overfits: the AUC of held back rows was 0.")
+    assert warnings[0].endswith("train with epochs=1.")
     assert json.loads((tmp_path / STATE).read_text())["warned"]
 
 

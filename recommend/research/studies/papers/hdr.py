@@ -1,0 +1,199 @@
+"""HDR (KDD 2023, arXiv 2305.12837): for a promotion's days, the labels of earlier days that were alike.
+
+The view of clicks, 13 months. The last promotion is served from its tenth hour on, with what was known by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recommend.data.memory import MemoryStream
+from recommend.data.oracle import no_oracle
+from recommend.data.ragged import Column, array_of, concat_batches, select_batch, slice_batch
+from recommend.features.encoders import Encoders
+from recommend.metrics.calibration import divergence, pcoc
+from recommend.metrics.ranks import auc as expected_auc
+from recommend.models.hdr import HDR, Correction, Rates, correct, fine_tune, nearest
+from recommend.research.studies.market import read_clicks
+from recommend.research.studies.study import Claim, Measures, Setting, Study
+from recommend.research.world.read import world_map
+from recommend.training.trainer import train
+
+RIPE, FIRST_HOURS, RECENT, RETRIEVED, BATCH = 9, 10, 3, 12, 128  # days, hours, days, days, rows
+CALENDAR = world_map(("order",))
+FEATURES = CALENDAR.model_copy(update={"features": tuple(f for f in CALENDAR.features if f.column != "promotion_kind")})
+TUNED = Rates(net=1e-4, block=1e-3)  # and RETRIEVED: of benchmarks.recommend.hdr_rates
+# Of an arm which days it takes, its rates, and whether positives are weighed.
+ARMS: dict[str, tuple[str, Rates, bool]] = {
+    "hdr": ("alike", TUNED, True),
+    "same_kind": ("kind", TUNED, True),
+    "other_kinds": ("others", TUNED, True),
+    "random_days": ("random", TUNED, True),
+    "no_correction": ("alike", TUNED, False),
+    "no_block": ("alike", Rates(net=1e-4, block=0), True),
+    "all_weights": ("alike", Rates(net=1e-3, block=0, tables=1e-3), True),
+    "hdr_ordinary": ("alike", TUNED, True),
+}
+
+
+@dataclass
+class Days:
+    """The clicks by day.
+
+    Attributes:
+        rows: encoded columns and the label, which is ripe.
+        kind: (days,) of the promotion, -1 without one.
+        promotion, ordinary: judged days; nothing younger than ``RIPE`` days before them trains.
+    """
+
+    rows: dict[str, Column]
+    sizes: dict[str, int]
+    day: np.ndarray
+    early: np.ndarray
+    category: np.ndarray
+    order: np.ndarray
+    true: np.ndarray
+    kind: np.ndarray
+    promotion: np.ndarray
+    ordinary: np.ndarray
+    models: dict[tuple[int, str], HDR] = field(default_factory=dict)
+
+    def part(self, which: np.ndarray) -> dict[str, Column]:
+        """The rows of a mask."""
+        return select_batch(self.rows, torch.from_numpy(np.flatnonzero(which)))
+
+    def production(self, name: str, first: int, setting: Setting) -> HDR:
+        """DIN on the ripe clicks before a day, one pass; the arm ``calendar`` also reads the kind of promotion."""
+        config, how = setting.configs(name)
+        features = CALENDAR if name == "calendar" else FEATURES
+        key = (first, f"{name == 'calendar'} {config} {how}")
+        if key not in self.models:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(setting.seed)
+                model = HDR(features, self.sizes, config)
+            model.block.requires_grad_(False)
+            train(model, MemoryStream(self.part(self.day < first - RIPE), how.batch_rows), how)
+            self.models[key] = model.requires_grad_(True).eval()
+        return self.models[key]
+
+    def scores(self, model: HDR, which: np.ndarray) -> np.ndarray:
+        """(rows of the mask,) predicted conversion rates."""
+        batches = MemoryStream(self.part(which), 4_096)
+        return np.concatenate([model.predict(b)["order"].double().numpy() for b in batches])
+
+    def alike(self, today: int, how: str, seed: int) -> Sequence[int]:
+        """Ripe days for a day: by calendar status and nearness (``alike``), of its kind, the others, or at random."""
+        days = np.arange(RECENT + RIPE, today - RIPE)
+        status = days[(self.kind[days] >= 0) == (self.kind[today] >= 0)]
+        if how == "random":
+            return list(np.random.default_rng([seed, today]).choice(days, RETRIEVED, replace=False))
+        if how in ("kind", "others"):
+            similar = status[(self.kind[status] == self.kind[today]) == (how == "kind")]
+            return list((similar if len(similar) else status)[-RETRIEVED:])
+        # Conversions of the days until the tenth hour are not in; the rates are those of the latest ripe days.
+        size = int(self.category.max()) + 1
+        rate = np.bincount(self.day, self.order) / np.maximum(np.bincount(self.day), 1)
+        share = np.zeros((len(self.kind), size))
+        np.add.at(share, (self.day[self.early], self.category[self.early]), 1)
+        share /= np.maximum(share.sum(1, keepdims=True), 1)
+        recent = np.array([[rate[d - RIPE - j] for j in range(RECENT)] for d in (today, *status)])
+        places = nearest([recent[0], share[today]], [recent[1:], share[status]], RETRIEVED)
+        return list(status[places])
+
+
+def prepare(root: Path, setting: Setting) -> Days:
+    """The clicks, encoded on those before the first judged day."""
+    parts, truth = read_clicks(root, [*CALENDAR.columns, "time_ms", "hour"])
+    kind = np.array([int(array_of(p["promotion_kind"])[0]) for p in parts])
+    starts = np.flatnonzero((kind >= 0) & (np.roll(kind, 1) < 0))
+    last = starts[-1] if len(parts) - starts[-1] >= 3 or len(starts) < 2 else starts[-2]
+    promotion = np.arange(last, len(parts))[: max(int((kind[last:] >= 0).cumprod().sum()), 1)]
+    gap = int(last - starts[starts < last][-1]) // 2
+    day = np.repeat(np.arange(len(parts)), [len(p["time_ms"]) for p in parts])
+    raw = concat_batches(parts)
+    encoders = Encoders.fit(CALENDAR, [slice_batch(raw, 0, int((day < last - gap - RIPE).sum()))], 10)
+    encoded = encoders(raw)
+    names = [*(f.column for f in CALENDAR.features), "order"]
+    early = array_of(raw["hour"]) < FIRST_HOURS
+    order, category = array_of(raw["order"]).astype(np.float64), array_of(raw["category"])
+    rows = {n: encoded[n] for n in names}
+    return Days(rows, encoders.sizes(), day, early, category, order, truth["p_order"], kind, promotion, promotion - gap)
+
+
+def served(name: str, days: Days, today: int, first: int, setting: Setting) -> np.ndarray:
+    """Predictions of a day's clicks after the first hours."""
+    now, late = (days.day == today) & days.early, (days.day == today) & ~days.early
+    base = days.production(name, first, setting)
+    if name in ("production", "calendar", "production_ordinary"):
+        return days.scores(base, late)
+    how, rates, weighed = ARMS.get(name, ARMS["hdr"])
+    past = np.isin(days.day, days.alike(today, how, setting.seed))
+    if name == "one_number":
+        return shifted(days.scores(base, past), days.order[past], days.scores(base, late))
+    opening = past & days.early
+    rate = float(days.order[opening].mean())
+    correction = Correction(rate, rate)
+    if weighed:
+        correction = correct(days.scores(base, opening), days.order[opening], days.scores(base, now))
+    batches = MemoryStream(days.part(past), BATCH, shuffle=setting.seed)
+    return days.scores(fine_tune(base, batches, rates, correction.ratio), late)
+
+
+def shifted(scores: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Probabilities whose log-odds are moved by the one number that fits the labels best (Newton's method)."""
+    odds, moved = np.log(scores / (1 - scores)), 0.0
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-odds - moved))
+        moved += (labels - p).sum() / max((p * (1 - p)).sum(), 1e-9)
+    return 1 / (1 + np.exp(-np.log(asked / (1 - asked)) - moved))
+
+
+def run(name: str, days: Days, setting: Setting) -> Measures:
+    """KL to the true conversion rates of the promotion's clicks, millinats; expected AUC; PCOC by labels."""
+    judged = days.ordinary if name.endswith("_ordinary") else days.promotion
+    late = np.isin(days.day, judged) & ~days.early
+    true = days.true[late]
+    if name in ("mean", "truth"):
+        p = true if name == "truth" else np.full(len(true), true.mean())
+    else:
+        with no_oracle():
+            p = np.concatenate([served(name, days, int(d), int(judged[0]), setting) for d in judged])
+    kl, constant = 1000 * divergence(true, p), 1000 * divergence(true, np.full(len(true), true.mean()))
+    return {"kl": kl, "auc": expected_auc(true, p), "pcoc": pcoc(days.order[late], p), "share": 1 - kl / constant}
+
+
+STUDY = Study(
+    name="hdr",
+    title="HDR: labels of earlier promotions",
+    paper="2305.12837",
+    claim="Fine-tuning a block on similar earlier days predicts a promotion better than one number on its level.",
+    prepare=prepare,
+    run=run,
+    arms=("mean", "production", "calendar", "one_number", *ARMS, "production_ordinary", "truth"),
+    trained=("production", "calendar", "one_number", *ARMS, "production_ordinary"),
+    base="production",
+    primary=Claim("more than one number", "hdr", "one_number", "kl", lower=True),
+    secondary=(
+        Claim("over the production model", "hdr", "production", "kl", lower=True),
+        Claim("over a model that knows the calendar", "hdr", "calendar", "kl", lower=True),
+        Claim("days of its kind over days of others", "same_kind", "other_kinds", "kl", lower=True),
+        Claim("similar days over random ones", "hdr", "random_days", "kl", lower=True),
+        Claim("what the correction adds", "hdr", "no_correction", "kl", lower=True),
+        Claim("the block over all weights", "hdr", "all_weights", "kl", lower=True),
+    ),
+    follows=dict.fromkeys(("one_number", *ARMS, "production_ordinary"), "production"),
+    control=Claim("days without promotion", "hdr_ordinary", "production_ordinary", "kl", lower=True),
+    margin=1.0,
+    unit="millinats a click of KL to the truth",
+    sizes={"clicks": 1_000_000},
+    rows="clicks",
+    limits=(
+        "Labels younger than nine days train nobody.",
+        "A day has 2,500 clicks; a marketplace's has millions.",
+    ),
+)

@@ -1,0 +1,357 @@
+"""Studies: the statistics by hand, planted effects and leaks, runs that go on, and every declaration at a tiny size."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from app.cli.main import main
+from recommend.config import ConfigError
+from recommend.research.doses import points
+from recommend.research.studies import engine
+from recommend.research.studies.engine import read_results, run_pilot, run_study
+from recommend.research.studies.page import page
+from recommend.research.studies.papers import clid
+from recommend.research.studies.plot import plot
+from recommend.research.studies.statistics import (
+    crossing,
+    detectable,
+    holm,
+    p_value,
+    seeds_needed,
+    slope,
+    t_interval,
+    tost,
+)
+from recommend.research.studies.study import STUDIES, Claim, Setting, Study, find_study
+from recommend.research.studies.verdict import conclude
+
+SEEDS = range(9_000, 9_006)
+Effect = Callable[[str, float], float]
+
+
+def test_the_statistics_are_those_of_the_textbook() -> None:
+    # 1, 2, 3: mean 2, sd 1, standard error 1/sqrt(3), t(.975, 2) = 4.302653.
+    assert t_interval([1, 2, 3]) == pytest.approx((2, 2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
+    assert t_interval([1]) == (1, -math.inf, math.inf)
+    # t = 2 sqrt(3) = 3.4641 with 2 degrees of freedom: p = 1 - t / sqrt(t^2 + 2) = .0742 two-sided.
+    assert p_value([1, 2, 3]) == pytest.approx(1 - 3.4641016 / math.sqrt(14), abs=1e-6)
+    assert p_value([2, 2, 2]) == 0
+    assert p_value([1]) == 1
+    # Within 4 of 0: the upper side is t = (2 - 4) sqrt(3), one-sided half of the above.
+    assert tost([1, 2, 3], 4) == pytest.approx(p_value([1, 2, 3]) / 2, abs=1e-6)
+    assert tost([1, 2, 3], 1) > 0.5
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    # t(.975, 8) = 2.306004, t(.8, 8) = .888890, over sqrt(9).
+    assert detectable(3.0, 9) == pytest.approx(2.306004 + 0.888890, abs=1e-4)
+    assert detectable(1.0, 1) == math.inf
+    n = seeds_needed(1.0, 0.5)
+    assert detectable(1.0, n) <= 0.5 < detectable(1.0, n - 1)
+    x = np.array([[0.0, 1, 2], [0, 2, 4]])
+    assert slope(x, 3 * x + 1)[0] == pytest.approx(3)
+    assert crossing([0, 1, 2, 3], [-1, -1, 1, 2]) == pytest.approx(1.5)
+    assert crossing([0, 1, 2], [1, -1, -2]) is None
+    assert crossing([0.5, 1], [1, 1]) == 0.5
+
+
+def planted(effect: Effect, base: float = 0.8) -> Study:
+    """A study of known truth: the method's lead is ``effect(arm, dose)``, beside small noise."""
+
+    def run(name: str, prepared: None, setting: Setting) -> dict[str, float]:
+        shared, noise = (np.random.default_rng([setting.seed, n]).normal() for n in (1, sum(map(ord, name))))
+        level = float(setting.settings.get(name, ("bonus=0",))[0].partition("=")[2])
+        return {"m": 0.7 + 0.1 * shared + 0.0005 * noise + effect(name, setting.dose) + level, "share": base}
+
+    return Study(
+        name="ecad", title="Planted", paper="0000.00000", claim="It is so.", prepare=lambda *_: None, run=run,
+        arms=("din", "method", "method_random", "oracle"), trained=("din", "method", "method_random"), base="din",
+        primary=Claim("lead", "method", "din", "m"), secondary=(Claim("far lead", "oracle", "din", "m"),),
+        control=Claim("nothing to feed on", "method_random", "din", "m"), margin=0.003, unit="m",
+        sizes={"clicks": 1}, rows="clicks", grid=(("bonus=0",), ("bonus=0.01",)),
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_worlds(request, tmp_path: Path, monkeypatch) -> None:
+    """The phenomenon is the dose, and the headroom is large; nothing is simulated."""
+    if "real" not in request.keywords.get("usefixtures", pytest.mark.usefixtures()).args:
+        monkeypatch.setattr(engine, "simulate", lambda *_: None)
+        dose = {}
+        monkeypatch.setattr(engine, "phenomenon", lambda name, root: {"value": dose["now"], "headroom": 0.1})
+        old = engine._world
+
+        def world(study, setting, *rest):  # type: ignore[no-untyped-def]
+            dose["now"] = setting.dose
+            old(study, setting, *rest)
+
+        monkeypatch.setattr(engine, "_world", world)
+    monkeypatch.setattr(engine, "RESULTS", tmp_path / "none")
+
+
+@pytest.fixture
+def real() -> None:
+    """Of tests that simulate."""
+
+
+def run(study: Study, out: Path, seeds: Sequence[int] = SEEDS, **more: object) -> dict:
+    ticks = itertools.count()
+    settings = {"say": lambda _: None, "clock": lambda: float(next(ticks)), **more}
+    return run_study(study, seeds, out, **settings)  # type: ignore[arg-type]
+
+
+def lead(arm: str, dose: float) -> float:
+    return {"method": 0.04 * dose, "oracle": 0.1}.get(arm, 0.0)
+
+
+def test_a_planted_effect_is_reproduced_and_gone_at_off(tmp_path: Path) -> None:
+    c = run(planted(lead), tmp_path / "r.json")["conclusion"]
+    assert c["verdict"] == "reproduced"
+    assert [p["dose"] for p in c["curve"]] == points("ecad")
+    assert c["off"]["p"] < 0.05
+    assert c["control"]["p"] < 0.05
+    assert c["slope"][0] == pytest.approx(0.04)
+    assert 0 < c["crossing"] < 0.1
+    assert c["secondary"][0]["holds"]
+    assert not c["curve"][1]["open"]  # 2 % of refunds are below the range
+    assert not c["exploratory"]
+    assert run(planted(lead), tmp_path / "tried.json", range(200, 206))["conclusion"]["exploratory"]  # no judges
+
+
+def test_a_planted_leak_makes_the_control_fail(tmp_path: Path) -> None:
+    leak = {"method": 0.01, "method_random": 0.01}
+    c = run(planted(lambda arm, dose: leak.get(arm, 0) * (dose > 0)), tmp_path / "r.json")["conclusion"]
+    assert c["verdict"] == "not reproduced"
+    assert "control" in c["why"]
+
+
+def test_an_arm_that_beats_the_truth_shows_that_it_is_no_ceiling(tmp_path: Path) -> None:
+    c = run(planted(lead), tmp_path / "r.json")["conclusion"]
+    assert c["ceiling"] == {"arm": "oracle", "beaten": []}
+    c = run(planted(lambda arm, dose: 0.04 * dose * (arm == "method")), tmp_path / "s.json")["conclusion"]
+    assert "0.5 9000 method" in c["ceiling"]["beaten"]
+
+
+def test_noise_passes_neither_for_equivalence_nor_for_a_control(tmp_path: Path) -> None:
+    def noisy(arm: str, dose: float) -> float:
+        return lead(arm, dose) + 0.05 * np.random.default_rng(next(chance)).normal() * (arm == "method_random")
+
+    chance = itertools.count()
+    c = run(planted(noisy), tmp_path / "r.json")["conclusion"]
+    assert c["control"]["low"] < 0 < c["control"]["high"]  # "0 is in it" would have passed
+    assert c["verdict"] == "not reproduced"
+
+
+def test_a_gain_that_is_there_without_the_phenomenon_is_not_the_phenomenons(tmp_path: Path) -> None:
+    c = run(planted(lambda arm, _: 0.01 * (arm == "method")), tmp_path / "r.json")["conclusion"]
+    assert c["verdict"] == "not reproduced"
+    assert "off" in c["why"]
+
+
+def test_an_effect_at_strong_doses_alone_is_reproduced_above_one(tmp_path: Path) -> None:
+    c = run(planted(lambda arm, d: 0.02 * (arm == "method" and d > 0.3)), tmp_path / "r.json")["conclusion"]
+    assert c["verdict"].startswith("reproduced above 0.")
+    assert 0.25 < c["crossing"] <= 0.35
+
+
+def test_no_effect_is_not_reproduced_and_no_phenomenon_is_absent(tmp_path: Path, monkeypatch) -> None:
+    assert run(planted(lambda *_: 0.0), tmp_path / "a.json")["conclusion"]["verdict"] == "not reproduced"
+    for number, why in (({"value": 0.01, "headroom": 0.1}, "not shown to be above"),
+                        ({"value": 0.3, "headroom": 1e-4}, "headroom")):  # fmt: skip
+        monkeypatch.setattr(engine, "phenomenon", lambda *_, number=number: number)
+        c = run(planted(lead), tmp_path / f"{why[:4]}.json")["conclusion"]
+        assert c["verdict"] == "phenomenon absent"
+        assert why in c["why"]
+
+
+def test_weak_models_are_said_to_be_weak(tmp_path: Path) -> None:
+    study = planted(lead, base=0.3)
+    text = page(study, run(study, tmp_path / "r.json"))
+    assert "below 0.6: the verdict is about weak models" in text
+    assert "weak" not in page(planted(lead), run(planted(lead), tmp_path / "s.json"))
+
+
+def test_a_study_goes_on_where_it_was_killed_to_the_same_bytes(tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def constant() -> float:
+        return 1.0
+
+    study, left = planted(lead), itertools.count()
+
+    def dies(text: str) -> None:
+        if next(left) == 31:
+            raise Killed
+
+    run(study, tmp_path / "whole.json", clock=constant)
+    with pytest.raises(Killed):
+        run(study, tmp_path / "cut.json", clock=constant, say=dies)
+    half = json.loads((tmp_path / "cut.json").read_text())
+    assert len(half["done"]) == 32
+    with pytest.raises(ConfigError, match="no results"):
+        read_results(tmp_path / "cut.json")
+    run(study, tmp_path / "cut.json", clock=constant)
+    assert (tmp_path / "cut.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+    one = run_study(study, SEEDS[:2], tmp_path / "more.json", [0.5], 0, lambda _: None, constant)
+    assert len(one["done"]) == 2 * 3  # no control off the regime
+    run(study, tmp_path / "more.json", clock=constant)
+    assert (tmp_path / "more.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_a_file_of_other_settings_and_a_wrong_dose_are_refused(tmp_path: Path) -> None:
+    run(planted(lead), tmp_path / "r.json", doses=[0.5])
+    with pytest.raises(ConfigError, match="another 'sizes'"):
+        run(planted(lead), tmp_path / "r.json", rows=7)
+    with pytest.raises(ConfigError, match=r"no dose 0\.3; it has 0, 0\.02"):
+        run(planted(lead), tmp_path / "r.json", doses=[0.3])
+    with pytest.raises(ConfigError, match="did you mean 'msnet'"):
+        find_study("msnett")
+
+
+def test_a_pilot_tunes_every_arm_alike_and_its_settings_are_used(tmp_path: Path, monkeypatch) -> None:
+    study, folder = planted(lead), tmp_path / "results"
+    monkeypatch.setattr(engine, "RESULTS", folder)
+    pilot_results = run_pilot(study, range(8_000, 8_003), folder / "ecad.pilot.json", say=lambda _: None)
+    assert pilot_results["settings"] == {arm: ["bonus=0.01"] for arm in study.trained}
+    assert len(pilot_results["done"]) == 3 * len(study.trained) * len(study.grid)
+    assert pilot_results["seeds_needed"] == 2
+    results = run(study, tmp_path / "r.json", doses=[0.25])
+    assert results["tuned"]
+    assert results["settings"]["method"] == ["bonus=0.01"]
+    assert not run(study, tmp_path / "s.json", doses=[0.25], rows=7)["tuned"]  # a pilot of other worlds
+    engine.write(folder / "ecad.pilot.json", {**pilot_results, "world_version": "0"})
+    other = run(study, tmp_path / "v.json", doses=[0.25])
+    assert (other["tuned"], other["settings"]["method"]) == (False, ["bonus=0"])
+    engine.write(folder / "ecad.pilot.json", {n: v for n, v in pilot_results.items() if n != "settings"})
+    with pytest.raises(ConfigError, match=r"ecad\.pilot\.json is not finished; run it again or delete it"):
+        run(study, tmp_path / "u.json")
+
+
+def test_an_arm_that_is_declared_later_is_run_beside_what_is_there(tmp_path: Path, monkeypatch) -> None:
+    study, folder = planted(lead), tmp_path / "results"
+    monkeypatch.setattr(engine, "RESULTS", folder)
+    more = replace(study, arms=("din", "method", "late", *study.arms[2:]), trained=(*study.trained, "late"))
+    pilot, file = folder / "ecad.pilot.json", tmp_path / "r.json"
+    before = run_pilot(study, range(8_000, 8_003), pilot, say=lambda _: None)
+    first = run(study, file, doses=[study.regime])
+    after = run_pilot(more, range(8_000, 8_003), pilot, say=lambda _: None)
+    assert after["settings"] == {**before["settings"], "late": ["bonus=0.01"]}
+    assert len(after["done"]) == len(before["done"]) + 3 * 2
+    second = run(more, file, doses=[study.regime])
+    assert {name: second["done"][name] for name in first["done"]} == first["done"]
+    assert len(second["done"]) == len(first["done"]) + len(SEEDS)
+    changed = replace(study, grid=(("bonus=1",), ("bonus=2",)))
+    with pytest.raises(ConfigError, match="another 'grid'"):
+        run_pilot(changed, range(8_000, 8_003), pilot, say=lambda _: None)
+
+
+def test_an_arm_without_the_primary_measure_is_tuned_by_its_own_claims(tmp_path: Path) -> None:
+    study = planted(lead)
+
+    def run_one(name: str, prepared: None, setting: Setting) -> dict[str, float]:
+        measures = dict(study.run(name, prepared, setting))
+        return {"n": -measures["m"], "share": 1.0} if name == "method_random" else {**measures, "n": -measures["m"]}
+
+    other = (Claim("other", "method_random", "din", "n", lower=True),)
+    one = replace(study, run=run_one, secondary=other)
+    pilot_results = run_pilot(one, range(8_000, 8_002), tmp_path / "p.json", say=lambda _: None)
+    assert pilot_results["settings"]["method_random"] == ["bonus=0.01"]
+
+
+def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) -> None:
+    study = planted(lead)
+    run(study, tmp_path / "r.json")
+    results = read_results(tmp_path / "r.json")
+    text = page(study, results, "r.svg")
+    assert "**Reproduced**: at" in text
+    assert len(text.splitlines()) < 50
+    for _ in range(2):
+        plot(results, tmp_path / "r.svg")
+    svg = (tmp_path / "r.svg").read_text()
+    assert "<!-- Planted: reproduced -->" in svg
+    assert "<!-- gain, m -->" in svg
+    dots = re.findall(r"<use .*fill: (#[0-9a-f]{6}); stroke: #1f5fa8", svg)
+    assert dots == ["#1f5fa8" if p["open"] else "#ffffff" for p in results["conclusion"]["curve"]]
+    assert conclude(study, {**results, "done": {}})["verdict"] == "nothing has run yet"
+
+
+def test_the_commands_run_a_study_and_write_its_page(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("recommend.research.studies.study.find_study", lambda name: planted(lead))
+    out, where = str(tmp_path / "r.json"), tmp_path / "p.md"
+    command = ["recommend", "study", "ecad", "--seeds", "9000-9003", "--out", out]
+    assert main([*command, "--dose", "0.25"]) == 0
+    assert json.loads(Path(out).read_text())["conclusion"]["seeds"] == [9_000, 9_001, 9_002, 9_003]
+    assert main(command) == 0
+    assert "reproduced: at refund_rate = 0.25" in capsys.readouterr().out
+    again = [*command[:3], "--seeds", "9100-9103", "--deciding", "--out", str(tmp_path / "again.json")]
+    assert main(again) == 0
+    c = json.loads((tmp_path / "again.json").read_text())["conclusion"]
+    assert (c["verdict"], [p["dose"] for p in c["curve"]]) == ("reproduced", [0, 0.25])
+    assert main(["recommend", "report", "ecad", "--results", out, "--page", str(where)]) == 0
+    assert "![gain over the phenomenon](p.svg)" in where.read_text()
+    for wrong, message in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),
+                        (["recommend", "report", "ecad"], "holds no results of a study")):  # fmt: skip
+        assert main(wrong) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_declaration_names_arms_that_it_has(name: str) -> None:
+    study = find_study(name)
+    for claim in (study.primary, *study.secondary, study.control):
+        assert {claim.arm, claim.baseline} <= set(study.arms), claim
+    assert set(study.trained) <= set(study.arms)
+    assert study.base in study.arms
+    assert study.regime in points(name)
+
+
+def test_each_setting_has_a_teacher_of_its_own(monkeypatch) -> None:
+    taught: list[float] = []
+    market = SimpleNamespace(
+        train={clid.LIST: torch.zeros(2, dtype=torch.int64)}, build=lambda *_: None,
+        fit=lambda model, train, stream: train.learning_rate,
+        ask=lambda rate, rows: taught.append(rate) or np.zeros(2),
+    )  # fmt: skip
+    arms = {"teacher": (lambda *_: None, (), ""), "clid": (lambda *_: None, (), "teacher")}
+    monkeypatch.setattr(clid, "ARMS", arms)
+    students = clid.Taught(market)
+    for rate in (0.002, 0.001, 0.002):
+        settings = dict.fromkeys(arms, (f"learning_rate={rate}",))
+        assert students.model("clid", Setting(1.0, 3, settings)) == rate
+    assert taught == [0.002, 0.001]
+
+
+TINY = {
+    "impressions": {"impressions": 6_000, "days": 5},
+    "candidates": {"impressions": 6_000, "days": 5, "requests": 12, "candidates": 60},
+    "ecad": {"clicks": 3_000, "click_days": 16},
+    "hdr": {"clicks": 3_000, "click_days": 62, "promotion_every": 20, "promotion_first": 16, "promotion_days": 2},
+}
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_arm_of_every_study_runs_in_a_world(name: str, tmp_path: Path, monkeypatch) -> None:
+    study = find_study(name)
+    sizes = TINY.get(name, TINY.get(study.knob.view))
+    setting = Setting(study.regime, 3, dict.fromkeys(study.trained, ("mlp=[8,4]", "embedding=4", "attention=[4]")))
+    engine.simulate(tmp_path / "w", study.knob.view, setting.seed, {**sizes, study.knob.name: setting.dose})
+    prepared = study.prepare(tmp_path / "w", setting)
+    measures_of = {arm: study.run(arm, prepared, setting) for arm in study.arms}
+    best = "truth" if "truth" in measures_of else "oracle"
+    for claim in (study.primary, *study.secondary, study.control):
+        assert math.isfinite(claim.gain(measures_of)), claim
+    assert measures_of[best]["share"] == pytest.approx(1, abs=0.01)
+    again = study.prepare(tmp_path / "w", setting)
+    arm = study.primary.arm
+    assert study.run(arm, again, setting) == measures_of[arm]  # whatever ran before

@@ -1,0 +1,101 @@
+"""In worlds of World 2 each phenomenon's number moves with its own knob, and the others stay; off is off."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommend.metrics.jackknife import Estimate
+from recommend.phenomena.log import Log
+from recommend.phenomena.table import NINE
+from recommend.research import doses, headroom
+from recommend.research.world import KNOBS, write_world
+from recommend.research.world.candidates import add_candidates
+
+SIZES = {"impressions": 130_000, "uniform_share": 0.5, "clicks": 50_000, "click_days": 150}
+OF = {view: [n for n in KNOBS if KNOBS[n].view == view] for view in ("impressions", "clicks")}
+PAIRS = [(view, name) for view, names in OF.items() for name in names]
+ALIKE = 1.75  # half-widths: 95 % for all comparisons of a view together (Bonferroni)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("doses")
+
+
+@cache
+def world(folder: Path, view: str, knob: str = "", value: float = 0.0) -> Path:
+    root = folder / f"{view}-{knob}-{value:g}"
+    write_world(root, view=view, seed=11, knobs={**SIZES, **({knob: value} if knob else {})})
+    return root
+
+
+@cache
+def measured(folder: Path, view: str, knob: str = "", value: float = 0.0) -> dict[str, Estimate]:
+    log = Log(world(folder, view, knob, value) / "log")
+    return {n: importlib.import_module(f"recommend.phenomena.{n}").measure(log) for n in OF[view]}
+
+
+def moved(one: Estimate, two: Estimate) -> float:
+    """The difference of two estimates in half-widths of their intervals."""
+    return abs(one.value - two.value) / max(np.hypot(one.high - one.value, two.high - two.value), 1e-9)
+
+
+@pytest.mark.parametrize(("view", "name"), PAIRS)
+def test_a_knob_moves_its_own_number_and_no_other(folder, view, name):
+    on, off = measured(folder, view), measured(folder, view, KNOBS[name].name, KNOBS[name].off)
+    far = {n: moved(on[n], off[n]) for n in OF[view]}
+    p = next(p for p in NINE if p.name == name)
+    far.pop(name)
+    assert on[name].low > max(p.off, off[name].value), (on[name], off[name])  # a spread has no good interval around 0
+    assert max(far.values()) < ALIKE, far
+
+
+@pytest.mark.parametrize(("view", "name"), PAIRS)
+def test_off_is_off_and_the_headroom_goes_with_it(folder, view, name):
+    knob, lead = KNOBS[name], getattr(headroom, name)
+    p = next(p for p in NINE if p.name == name)
+    e = measured(folder, view, knob.name, knob.off)[name]
+    assert e.low <= max(p.off, p.edge / 10 if name == "one_epoch" else p.off)
+    on, off = (lead(world(folder, view, *k)) for k in ((), (knob.name, knob.off)))
+    assert off < on / 3
+
+
+def test_candidate_sets_are_large_and_scored_by_two_models(folder):
+    root = folder / "candidates"
+    write_world(root, view="candidates", seed=11, knobs={"impressions": 20_000, "days": 3, "requests": 40})
+    manifest = add_candidates(root)
+    log = Log(root / "log")
+    sizes = log.arrays(
+        "SELECT count(*) AS n, min(rank_score) AS low, max(pre_score) AS high FROM candidate GROUP BY request_id"
+    )
+    assert len(sizes["n"]) == 40
+    assert sizes["n"].min() > 40
+    assert sizes["low"].min() > 0
+    assert sizes["high"].max() < 1
+    assert manifest["ranker"]["name"] != manifest["pre_ranker"]["name"]
+    copr = importlib.import_module("recommend.phenomena.copr")
+    assert 0 < copr.measure(log).value < 1
+    assert headroom.copr(root) < 1
+
+
+def test_the_table_goes_on_where_it_ended(tmp_path, monkeypatch):
+    asked: list[str] = []
+
+    def fake(names: list[str], *_: object) -> dict[str, doses.Row]:
+        asked.extend(names)
+        return {n: {"value": 1.0, "low": 0.5, "high": 1.5, "headroom": 0.1, "cpu_s": 0.0} for n in names}
+
+    monkeypatch.setattr(doses, "measured", fake)
+    table = doses.results(tmp_path / "t.json", lambda _: None)
+    assert len(asked) == 9 * 6
+    assert doses.results(tmp_path / "t.json", lambda _: None) == table
+    assert len(asked) == 9 * 6
+    lines = [line for line in doses.markdown(table).splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 9 * 6
+    assert sum("(default)" in line for line in lines) == 9
+    assert sum("(off)" in line for line in lines) == 9
