@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         return self
 
 
-def load_settings(**given: Any) -> Settings:
+def load_settings(**overrides: Any) -> Settings:
     """Settings from ``IPL_*`` variables; ``given`` ones win over them.
 
     Raises:
@@ -127,7 +127,7 @@ def load_settings(**given: Any) -> Settings:
     for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names):
         raise SettingsError(f"There is no setting {variable}; {did_you_mean(variable, names, 'unset it.')}")
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
         field, reason = str(first["loc"][0]).upper(), first["msg"]

@@ -73,16 +73,16 @@ class Changed(AppError):
 
 def likely_candidates(category: Category) -> list[Candidate]:
     """The candidates that people are shown: the name that the text takes, garments, and what is not far-fetched."""
-    known, named = load_taxonomy().categories, {c.value for c in category.candidates} | {None}
+    categories, named = load_taxonomy().categories, {c.value for c in category.candidates} | {None}
     group = [Candidate(value=str(category.value), confidence=category.confidence)] * (category.value not in named)
     return [
         c
         for n, c in enumerate([*group, *category.candidates])
-        if n == 0 or c.confidence >= FAR_FETCHED or (c.value in known and "Clothing" in known[c.value].path)
+        if n == 0 or c.confidence >= FAR_FETCHED or (c.value in categories and "Clothing" in categories[c.value].path)
     ]
 
 
-def as_shown(category: Category) -> Category:
+def as_displayed(category: Category) -> Category:
     """The category with no candidate that is far-fetched."""
     return category.model_copy(update={"candidates": likely_candidates(category)[:3]})
 
@@ -157,8 +157,8 @@ class DraftView:
             return field_text(self.asked)
         if name == "category":
             return self.category.value if self.category is not None else None
-        known = {f"detail:{d.phrase}": d.phrase for d in self.draft.details} if self.draft is not None else {}
-        return known.get(name) or next((a.value for a in self.attributes if a.name == name), None)
+        details = {f"detail:{d.phrase}": d.phrase for d in self.draft.details} if self.draft is not None else {}
+        return details.get(name) or next((a.value for a in self.attributes if a.name == name), None)
 
     def field_version(self, name: str) -> str:
         """The version of a field, for whoever changes what they were shown."""

@@ -58,7 +58,7 @@ class Caller:
     """Whom a request counts for: ``key`` is a seller's name where ``known``, else an address."""
 
     key: str
-    known: bool
+    signed_in: bool
 
 
 class Tokens:
@@ -107,7 +107,7 @@ class Tokens:
         return answer
 
 
-class Gate:
+class Authenticator:
     """Lets a request in or says why not. ``visitors``: whether the pages for buyers are open to everybody."""
 
     def __init__(self, state: State, visitors: bool) -> None:

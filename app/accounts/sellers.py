@@ -38,7 +38,7 @@ class Token:
     name: str
     id: str
     label: str
-    made: datetime
+    created: datetime
     ends: datetime | None
     valid: bool
 
@@ -168,7 +168,7 @@ class Sellers:
             session.execute(delete(TokenRow).where(TokenRow.digest.in_(digests)))
             return len(digests)
 
-    def known(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         """Whether the name may sign in, or once did."""
         if self.fingerprint(name):
             return True

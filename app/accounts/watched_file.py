@@ -30,7 +30,7 @@ class Watched(Generic[T]):
         self._path, self._read = path, read
         self._lock = threading.Lock()
         self._warned = ""
-        self._seen = self._look()
+        self._stamp = self._look()
         self._value = read(path)
         self._next = time.monotonic() + CHECK_SECONDS
 
@@ -53,7 +53,7 @@ class Watched(Generic[T]):
 
     def _refresh(self) -> None:
         look = self._look()
-        if look is not None and look == self._seen:
+        if look is not None and look == self._stamp:
             return
         try:
             self._value = self._read(self._path)
@@ -63,7 +63,7 @@ class Watched(Generic[T]):
                 log.warning("%s Until then, what it said before holds.", error)
         else:
             self._warned = ""
-        self._seen = look
+        self._stamp = look
 
     def _look(self) -> _Look:
         """What tells one content from another; None for a file that is not there or too young to tell."""

@@ -48,8 +48,8 @@ def scaled_size(ref: PhotoRef, side: int) -> tuple[int, int]:
 
 def card(listing: Listing, reason: str = "") -> dict[str, Any]:
     """A listing in the feed."""
-    known = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
-    facts = [known[name] for name in ("size", "condition_grade") if known.get(name)]
+    values = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    facts = [values[name] for name in ("size", "condition_grade") if values.get(name)]
     return {
         "id": listing.id,
         "kind": "listing",
@@ -68,7 +68,7 @@ def post_card(post: PostView) -> dict[str, Any]:
     return {"id": post.id, "kind": "post", "title": post.title, "text": post.text, "photo": image, "label": "Guide"}
 
 
-def whole(listing: Listing, *, own: bool) -> dict[str, Any]:
+def whole(listing: Listing, *, is_seller: bool) -> dict[str, Any]:
     """A listing on its own page."""
     facts = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
     sold_out = listing.status == "active" and listing.stock == 0
@@ -83,7 +83,7 @@ def whole(listing: Listing, *, own: bool) -> dict[str, Any]:
         "category": words.category_label(listing.category),
         "state": "Sold" if sold_out else STATES[listing.status],
         "on_sale": is_on_sale(listing),
-        "hidden": own and listing.status in ("removed", "draft", "review", "refused"),
+        "hidden": is_seller and listing.status in ("removed", "draft", "review", "refused"),
         "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
         "photos": [
             {**photo(listing, n, LARGE), "small": photo(listing, n, SMALL), "full": photo(listing, n)} for n in places
@@ -94,13 +94,13 @@ def whole(listing: Listing, *, own: bool) -> dict[str, Any]:
 def question(message: Message, sender: str) -> dict[str, Any]:
     """A question with its answer."""
     asked, answered = (f"{at:%-d %B %Y}" if at else "" for at in (message.at, message.answered_at))
-    own = message.sender == sender
-    return {"text": message.text, "answer": message.answer, "own": own, "at": asked, "answered_at": answered}
+    asked_it = message.sender == sender
+    return {"text": message.text, "answer": message.answer, "own": asked_it, "at": asked, "answered_at": answered}
 
 
 def product(listing: Listing, base: str) -> dict[str, Any]:
     """The listing in the terms of schema.org. ``base``: this server's address, without a slash at its end."""
-    known = listing.condition or listing.attributes.get("condition_grade", "")
+    condition = listing.condition or listing.attributes.get("condition_grade", "")
     facts = {name: listing.attributes[key] for key, name in _PRODUCT.items() if key in listing.attributes}
     brand = {"brand": {"@type": "Brand", "name": facts.pop("brand")}} if "brand" in facts else {}
     offer = {
@@ -109,7 +109,7 @@ def product(listing: Listing, base: str) -> dict[str, Any]:
         "price": f"{listing.price:.2f}" if listing.price is not None else None,
         "priceCurrency": listing.currency,
         "availability": _OFFERS + ("InStock" if is_on_sale(listing) else "SoldOut"),
-        "itemCondition": _OFFERS + ("NewCondition" if known in _NEW else "UsedCondition"),
+        "itemCondition": _OFFERS + ("NewCondition" if condition in _NEW else "UsedCondition"),
     }
     return {
         "@context": "https://schema.org",

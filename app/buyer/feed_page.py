@@ -47,7 +47,7 @@ def feed(request: Request, services: Deps) -> Response:
     """The feed, or what was looked for."""
     visitor, filters = visitor_of(request), read(request.query_params)
     if filters.searching:
-        return _page(request, visitor, filters, _found(services, filters, None))
+        return _page(request, visitor, filters, _search_page(services, filters, None))
     return _page(request, visitor, filters, _ranked(request, visitor, filters))
 
 
@@ -66,13 +66,14 @@ async def feed_by_photo(request: Request, services: Deps) -> Response:
 
     def look() -> Response:
         photo, problem = _photo(visitor, data)
-        shown = _found(services, filters, photo) if photo or filters.searching else _ranked(request, visitor, filters)
-        return _page(request, visitor, filters, shown, by_photo=photo is not None, problem=problem)
+        searched = photo is not None or filters.searching
+        cards = _search_page(services, filters, photo) if searched else _ranked(request, visitor, filters)
+        return _page(request, visitor, filters, cards, by_photo=photo is not None, problem=problem)
 
     return await run_in_threadpool(look)
 
 
-class Seen(Body):
+class Impressions(Body):
     """What of a page came into view."""
 
     page: str = Field(max_length=64)
@@ -81,7 +82,7 @@ class Seen(Body):
 
 
 @pages.post("/feed/seen", status_code=204)
-def seen(request: Request, services: Deps, body: Seen) -> None:
+def impressions(request: Request, services: Deps, body: Impressions) -> None:
     """Cards of a page came into view; repeated ones count once."""
     visitor = visitor_of(request).check()
     events = [("impression", body.page, listing_id, "") for listing_id in body.listings]
@@ -139,19 +140,19 @@ def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
             STRANGERS_PHOTOS.release()
 
 
-def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
+def _search_page(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
     """What the search found, as the template takes it."""
     count = RANKED if photo is not None else PER_PAGE
     first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
-    found = services.shop.find(filters.wish, photo, first=first, count=count)
-    last = first + len(found.listings)
-    onward = photo is None and last < found.count and found.listings
+    matches = services.shop.find(filters.wish, photo, first=first, count=count)
+    last = first + len(matches.listings)
+    onward = photo is None and last < matches.count and matches.listings
     return {
-        "cards": [card(x) for x in found.listings],
-        "count": found.count,
-        "summary": found.summary if filters.typed["q"].lower() not in found.summary else (),
+        "cards": [card(x) for x in matches.listings],
+        "count": matches.count,
+        "summary": matches.summary if filters.typed["q"].lower() not in matches.summary else (),
         "exactly": filters.address(1, exact="1"),
-        "whole": found.whole,
+        "whole": matches.whole,
         "page_id": "",
         "next": filters.address(filters.page + 1) if onward else "",
         "previous": filters.address(filters.page - 1) if photo is None and filters.page > 1 else "",
@@ -160,11 +161,11 @@ def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[st
 
 def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, Any]:
     """A page of the visitor's own feed. It is made once and written down; further pages are the rest of it."""
-    services, given = services_of(request), request.query_params.get("on", "")[:64]
-    page_id = given
-    places: Sequence[Place] = services.feed.again(visitor.id, given) if given and filters.page > 1 else []
+    services, sent_id = services_of(request), request.query_params.get("on", "")[:64]
+    page_id = sent_id
+    places: Sequence[Place] = services.feed.again(visitor.id, sent_id) if sent_id and filters.page > 1 else []
     if not places:
-        page_id, places = _made(request, services, visitor)
+        page_id, places = _new_page(request, services, visitor)
     first = (filters.page - 1) * PER_PAGE
     cards = [_card(p) for p in places if first <= p.position < first + PER_PAGE]
     more = any(p.position >= first + PER_PAGE for p in places)
@@ -181,7 +182,7 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
     }
 
 
-def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, Sequence[Place]]:
+def _new_page(request: Request, services: Services, visitor: Visitor) -> tuple[str, Sequence[Place]]:
     """A page that is written down, with its id; for whom nothing is written down the same without one."""
     try:
         if visitor.logged:
@@ -192,8 +193,8 @@ def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, 
     except Busy:  # it is shown all the same
         pass
     slate, listings = services.feed.explain(visitor.id, RANKED)
-    shown = [(s, listings[s.item_id]) for s in slate.page if s.item_id in listings]
-    return "", [Place(n, s.reason, s.pctr, listing=x) for n, (s, x) in enumerate(shown)]
+    listed = [(s, listings[s.item_id]) for s in slate.page if s.item_id in listings]
+    return "", [Place(n, s.reason, s.pctr, listing=x) for n, (s, x) in enumerate(listed)]
 
 
 def _card(place: Place) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def _page(
     request: Request,
     visitor: Visitor,
     filters: Filters,
-    shown: dict[str, Any],
+    values: dict[str, Any],
     *,
     by_photo: bool = False,
     problem: str = "",
@@ -218,7 +219,7 @@ def _page(
     categories = {name: words.category_label(name) for name in (*choices.categories, *([chosen] if chosen else []))}
     html = render(
         FILE,
-        **shown,
+        **values,
         filters=filters,
         typed=filters.typed,
         problems=filters.problems,

@@ -79,7 +79,7 @@ def ask(request: Request, services: Deps, listing_id: str, text: Text = "") -> R
         sent = services.messages.ask(_who_may(visitor), listing_id[:64], text)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("ask", error), typed={"ask": text})
-    return _page(request, visitor, listing_id, said={"ask": _said(ASKED, sent)})
+    return _page(request, visitor, listing_id, done={"ask": _confirmation(ASKED, sent)})
 
 
 @pages.post("/l/{listing_id}/report")
@@ -93,7 +93,7 @@ def report(request: Request, services: Deps, listing_id: str, reason: Text = "ot
         sent = services.messages.report(visitor.check(), listing_id[:64], words)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("report", error), typed={"report": text, "reason": reason})
-    return _page(request, visitor, listing_id, said={"report": _said(REPORTED, sent)})
+    return _page(request, visitor, listing_id, done={"report": _confirmation(REPORTED, sent)})
 
 
 @pages.get("/l/{listing_id}/photos/{number}")
@@ -102,9 +102,9 @@ def listing_photo(
 ) -> Response:
     """A photo of a listing by its place from 1, scaled to one of the sizes that pages use."""
     try:
-        listing = services.listings.shown("", listing_id[:64])
+        listing = services.listings.visible("", listing_id[:64])
     except AppError:
-        listing = services.listings.shown(request_seller(request).id, listing_id[:64])
+        listing = services.listings.visible(request_seller(request).id, listing_id[:64])
     path = services.media.path(listing.photos[number - 1].id) if 1 <= number <= len(listing.photos) else None
     if path is None or not path.is_file():
         raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
@@ -128,7 +128,7 @@ def _who_may(visitor: Visitor) -> str:
     return visitor.check()
 
 
-def _said(words: str, sent: Message) -> str:
+def _confirmation(words: str, sent: Message) -> str:
     contacts = ", ".join(f"“{text}”" for text in sent.taken_out)
     return f"{words} {TAKEN_OUT.format(contacts)}" if contacts else words
 
@@ -146,13 +146,13 @@ def _page(
     listing_id: str,
     *,
     error: tuple[Place, AppError] | None = None,
-    said: Mapping[Place, str] | None = None,
+    done: Mapping[Place, str] | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> Response:
     """The page as it stands now; an error or what was done is said where it was pressed, and what was typed stays."""
     services = services_of(request)
     try:
-        listing = services.listings.shown(visitor.seller, listing_id[:65])
+        listing = services.listings.visible(visitor.seller, listing_id[:65])
     except AppError as missing:
         if missing.http_status not in (404, 422):
             raise
@@ -161,18 +161,18 @@ def _page(
             PAGE, listing=None, missing=NOT_THERE, visitor=visitor, news=news, then="/feed", version=version()
         )
         return HTMLResponse(html, 404, HEADERS)
-    own, base = listing.seller_id == visitor.seller, _base(request)
-    order = services.orders.placed(visitor.id, listing.id) if visitor.known else None
+    is_seller, base = listing.seller_id == visitor.seller, _base(request)
+    order = services.orders.placed(visitor.id, listing.id) if visitor.recognised else None
     html = render(
         PAGE,
-        listing=whole(listing, own=own),
-        own=own and not services.sellers.single,
+        listing=whole(listing, is_seller=is_seller),
+        is_seller=is_seller and not services.sellers.single,
         order=order,
         key=secrets.token_hex(16),
-        questions=[question(m, visitor.id) for m in services.messages.shown(listing.id, visitor.id)],
+        questions=[question(m, visitor.id) for m in services.messages.visible(listing.id, visitor.id)],
         similar=[card(x) for x in _similar(request, listing)],
         errors={error[0]: str(error[1])} if error else {},
-        said=said or {},
+        done=done or {},
         typed={"ask": "", "report": "", "reason": "", **(typed or {})},
         reasons=REASONS,
         most=LENGTH,

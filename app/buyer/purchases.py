@@ -31,11 +31,11 @@ def purchases(request: Request, services: Deps) -> Response:
     visitor = visitor_of(request)
     if not visitor.may_buy:
         return RedirectResponse(f"/sign-in?then={HERE}", 303)
-    orders = services.orders.mine(visitor.id, "buyer", MOST) if visitor.known else []
+    orders = services.orders.mine(visitor.id, "buyer", MOST) if visitor.recognised else []
     public = {x.id: x for x in services.listings.comparables([order.listing_id for order in orders])}
     html = render(
         FILE,
-        orders=[_shown(order, public.get(order.listing_id)) for order in orders],
+        orders=[_order_card(order, public.get(order.listing_id)) for order in orders],
         most=MOST,
         visitor=visitor,
         news=news_for(request, visitor),
@@ -45,7 +45,7 @@ def purchases(request: Request, services: Deps) -> Response:
     return remember(request, HTMLResponse(html, headers={"Cache-Control": "no-store"}), visitor)
 
 
-def _shown(order: Order, listing: Listing | None) -> dict[str, Any]:
+def _order_card(order: Order, listing: Listing | None) -> dict[str, Any]:
     """An order as its buyer reads it. ``listing``: None once it is not public any more."""
     ended = order.refunded_at or order.completed_at
     return {

@@ -35,7 +35,7 @@ class Visitor:
 
     id: str
     seller: str
-    known: bool
+    recognised: bool
     here: bool
     may_buy: bool
     token: str = ""
@@ -43,11 +43,11 @@ class Visitor:
     @property
     def logged(self) -> bool:
         """Whether what they are shown is written down: another site, a preview or a crawler must not do that."""
-        return self.known and self.here
+        return self.recognised and self.here
 
     def check(self) -> str:
         """Their id, for whoever wants to write. Raises AppError (403): the browser keeps no cookie."""
-        if not self.known:
+        if not self.recognised:
             raise AppError("no_cookie", NO_COOKIE, 403)
         return self.id
 
@@ -67,9 +67,9 @@ def visitor_of(request: Request) -> Visitor:
     if seller and not single:
         return Visitor(seller, seller, True, here, True)
     sent = request.cookies.get(COOKIE, "")
-    known = _TOKEN.fullmatch(sent) is not None
-    token = sent if known else secrets.token_hex(16)
-    return Visitor(PREFIX + token, seller, known, here, single, token)
+    recognised = _TOKEN.fullmatch(sent) is not None
+    token = sent if recognised else secrets.token_hex(16)
+    return Visitor(PREFIX + token, seller, recognised, here, single, token)
 
 
 def news_for(request: Request, visitor: Visitor) -> int:
@@ -88,7 +88,7 @@ def address_of(request: Request) -> str:
 
 def remember(request: Request, response: Response, visitor: Visitor) -> Response:
     """Give a browser its cookie, if it needs one and has none."""
-    if visitor.token and not visitor.known:
+    if visitor.token and not visitor.recognised:
         secure = services_of(request).settings.secure_cookies or request.url.scheme == "https"
         age = COOKIE_DAYS * 86_400
         response.set_cookie(COOKIE, visitor.token, max_age=age, httponly=True, samesite="lax", secure=secure)

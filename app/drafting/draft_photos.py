@@ -58,13 +58,13 @@ class DraftPhotos:
             draft_repo.check_at_rest(draft_repo.own_draft(session, seller, draft_id))
             check_count(len(draft_repo.photos_of(session, draft=draft_id)), count)
 
-    def arrange(self, seller: str, draft_id: str, wanted: Sequence[str]) -> DraftView:
+    def arrange(self, seller: str, draft_id: str, photo_ids: Sequence[str]) -> DraftView:
         """Let the draft's photos be those of these ids in this order; those left out are deleted, row and file."""
 
         def chosen(present: list[str]) -> list[str]:
-            if len(set(wanted)) != len(wanted) or not set(wanted) <= set(present):
+            if len(set(photo_ids)) != len(photo_ids) or not set(photo_ids) <= set(present):
                 raise AppError("bad_photos", "Name photos of this draft, each once; further ones are uploaded.", 422)
-            return list(wanted)
+            return list(photo_ids)
 
         return self._reorder(seller, draft_id, chosen)
 
@@ -104,9 +104,9 @@ class DraftPhotos:
         with self.store.write() as session:
             row = _changeable(session, seller, draft_id)
             present = [p.id for p in draft_repo.photos_of(session, draft=draft_id)]
-            wanted = order(present)
-            draft_repo.arrange_photos(session, row, wanted)
-            if wanted != present:
+            photo_ids = order(present)
+            draft_repo.arrange_photos(session, row, photo_ids)
+            if photo_ids != present:
                 draft_repo.note_photos(session, row)
             view = draft_repo.view(session, row, self.currency)
         self.deletions.after()

@@ -116,12 +116,12 @@ class DraftRun:
 
     def _wait(self) -> Iterator[DraftView]:
         line = self.runner.queue
-        shown = None
+        last = None
         while not self.ticket.stopped.is_set():
-            position = line.wait(self.ticket, 0.0 if shown is None else TICK_SECONDS)
+            position = line.wait(self.ticket, 0.0 if last is None else TICK_SECONDS)
             if position == 0:
                 return
-            shown = position
+            last = position
             left = line.seconds_left(self.ticket, 0.0)
             self.view = replace(self.view, state="queued", position=position, seconds_left=left)
             yield self.view
@@ -129,10 +129,10 @@ class DraftRun:
     def _follow(self) -> Iterator[DraftView]:
         limit = self._limit()
         self.view = replace(self.view, state="working", position=0)
-        shown: Event | None = None
+        latest: Event | None = None
         while True:
-            yield self._timed(shown)
-            shown = None
+            yield self._timed(latest)
+            latest = None
             try:
                 event: Event | _End | None = self.events.get(timeout=TICK_SECONDS)
             except queue.Empty:
@@ -146,7 +146,7 @@ class DraftRun:
                 return
             if event is not None and not isinstance(event, _End):
                 self._count_first_fact(event)
-                self.view, shown = step(self.view, event), event
+                self.view, latest = step(self.view, event), event
 
     def _problem(self, event: Event | _End | None, limit: float) -> Problem | None:
         """Why the draft ends here without being done; None when it goes on."""

@@ -39,17 +39,17 @@ def on_sale(listings: Sequence[Listing]) -> list[Listing]:
 
 def rows(form: FormName, listings: Sequence[Listing], base: str) -> list[Row]:
     """A row for each listing, every column a text. ``base``: this server's address, with a slash at its end."""
-    wanted = FORMS[form]
+    columns = FORMS[form]
     return [
-        {name: _fitting(cells.get(name, ""), wanted.most.get(name)) for name in (*wanted.required, *wanted.optional)}
-        for cells in (wanted.row(listing, base) for listing in on_sale(listings))
+        {name: _fitting(cells.get(name, ""), columns.most.get(name)) for name in (*columns.required, *columns.optional)}
+        for cells in (columns.row(listing, base) for listing in on_sale(listings))
     ]
 
 
 def as_csv(form: FormName, listings: Sequence[Listing], base: str) -> str:
     """The rows below their column names."""
-    wanted, text = FORMS[form], io.StringIO()
-    writer = csv.DictWriter(text, (*wanted.required, *wanted.optional))
+    columns, text = FORMS[form], io.StringIO()
+    writer = csv.DictWriter(text, (*columns.required, *columns.optional))
     writer.writeheader()
     writer.writerows(
         {name: f"'{cell}" if cell.startswith(tuple(_FORMULA)) else cell for name, cell in row.items()}

@@ -35,8 +35,8 @@ class Words:
 def fit(query: Query, listing: Words, place: int | None) -> Fit:
     """``place``: among the hits of the index, 0 the best; None where it is not among them."""
     facts = listing.facts
-    said = " ".join(str(value) for value in facts.values() if value)
-    title = f" {plain(listing.title)} {plain(said)} {plain(listing.category)} "
+    stated_facts = " ".join(str(value) for value in facts.values() if value)
+    title = f" {plain(listing.title)} {plain(stated_facts)} {plain(listing.category)} "
     text = f"{title}{plain(listing.description)} "
     parts: list[float] = []
     if query.name:

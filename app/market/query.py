@@ -114,8 +114,8 @@ def _spelt(word: str, foreign: bool) -> list[str]:
         return languages[word].split()
     bare = word.strip("'’")
     parts = plain(bare).split()
-    known = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
-    if known or len(parts) > 1 or len(bare) < 4 or load_lexicon().brands.fullmatch(bare.title()):
+    in_vocabulary = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
+    if in_vocabulary or len(parts) > 1 or len(bare) < 4 or load_lexicon().brands.fullmatch(bare.title()):
         return parts
     most = 1 if len(bare) < 6 else _DISTANCE
     nearest = speller.lookup(bare, Verbosity.TOP, max_edit_distance=most)
@@ -138,12 +138,12 @@ def _named(tokens: list[str]) -> tuple[str, dict[str, float], list[str]]:
 
 def _kinds(name: str) -> dict[str, float]:
     """Categories by how well they are called so: by their own name 1, else a half."""
-    taxonomy, things = load_taxonomy(), load_lexicon().things
+    taxonomy, nouns = load_taxonomy(), load_lexicon().things
     singular = [name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s"]
     spellings = [each for n in singular for each in (n, n.replace(" ", "-"))]
     node = next((n for n in map(taxonomy.find, spellings) if n is not None), None)
     right = dict.fromkeys([node.name, *node.members], 1.0) if node is not None else {}
-    lenient = next((things[plain(n)] for n in singular if plain(n) in things), frozenset())
+    lenient = next((nouns[plain(n)] for n in singular if plain(n) in nouns), frozenset())
     return {**dict.fromkeys(sorted(lenient), 0.5), **right}
 
 

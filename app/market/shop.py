@@ -87,17 +87,17 @@ class Shop:
             alike = near(session, photo, PhotoRow.listing_id.in_(_ids(rows))) if photo is not None else {}
             place = {listing_id: n for n, listing_id in enumerate(index)}
             sure = [ListingRow.id.in_({*place, *alike}), *([has_words(text)] if text else [])]
-            wanted = rows.with_only_columns(*_JUDGED).where(or_(*sure, *_ways(query)))
+            matching = rows.with_only_columns(*_JUDGED).where(or_(*sure, *_ways(query)))
             these_first = case((or_(*sure), 0), else_=1)
-            candidates = session.execute(wanted.order_by(None).order_by(these_first, *NEWEST_FIRST).limit(MOST)).all()
+            candidates = session.execute(matching.order_by(None).order_by(these_first, *NEWEST_FIRST).limit(MOST)).all()
             scores = {i: fit(query, Words(*row), place.get(i)) for i, *row in candidates}
             ranked = sorted(scores, key=lambda i: (alike.get(i, 99), not scores[i].whole, -scores[i].total))
             whole = [i for i in ranked if scores[i].whole] if text and photo is None else []
-            shown = whole or [i for i in ranked if photo is not None or scores[i].total > 0]
-            best = listing_repo.by_ids(session, shown[first : first + count])
+            order = whole or [i for i in ranked if photo is not None or scores[i].total > 0]
+            best = listing_repo.by_ids(session, order[first : first + count])
             return Matches(
                 listing_repo.to_listings(session, best),
-                len(shown),
+                len(order),
                 summary=query.summary,
                 whole=bool(whole) or not text,
             )
@@ -110,16 +110,16 @@ class Shop:
 
     def choices(self) -> Choices:
         """What there is to filter by."""
-        until, known = self._choices
+        until, choices = self._choices
         if time.monotonic() < until:
-            return known
+            return choices
         with self.store.read() as session:
             rows = session.execute(select(ListingRow.category, _fact("size"), _fact("colour")).where(*ON_SALE)).all()
         categories = Counter(row[0] for row in rows)
         sizes, colours = (_counted(row[n] for row in rows) for n in (1, 2))
-        known = Choices(tuple(name for name, _ in categories.most_common()), sizes, colours)
-        self._choices = (time.monotonic() + CHOICES_SECONDS, known)
-        return known
+        choices = Choices(tuple(name for name, _ in categories.most_common()), sizes, colours)
+        self._choices = (time.monotonic() + CHOICES_SECONDS, choices)
+        return choices
 
 
 def _counted(values: Iterable[str | None]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def draft_html(
     errors: Mapping[str, Any] = MappingProxyType({}),
     undo: str = "",
     conflicts: int = 0,
-    told: int = 0,
+    statements: int = 0,
 ) -> str:
     """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
 
@@ -110,7 +110,7 @@ def draft_html(
         quality=view.quality or Quality(score=0),
         bottom=_bottom(view),
         undo=undo,
-        told=told,
+        told=statements,
     )
 
 
@@ -119,34 +119,34 @@ def _key(name: str) -> str:
 
 
 def _category(view: DraftView) -> dict[str, Any] | None:
-    known = view.category
-    if known is None:
+    category = view.category
+    if category is None:
         return None
     chosen = "category" in view.locked
 
     def sure(value: str, confidence: float) -> str:
-        if chosen and value == known.value:
+        if chosen and value == category.value:
             return "your choice"
         return "" if chosen or confidence < LIKELY else f"{confidence:.0%}"
 
     return {
-        "in_range": known.in_range or chosen,
-        "unnamed": not chosen and (known.value in load_taxonomy().groups or 0 < known.confidence < LIKELY),
+        "in_range": category.in_range or chosen,
+        "unnamed": not chosen and (category.value in load_taxonomy().groups or 0 < category.confidence < LIKELY),
         "candidates": [
             {
                 "value": c.value,
                 "label": words.category_label(c.value),
-                "on": c.value == known.value,
+                "on": c.value == category.value,
                 "sure": sure(c.value, c.confidence),
             }
-            for c in likely_candidates(known)
+            for c in likely_candidates(category)
         ],
     }
 
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
     mark = words.mark(fact)
-    shown = fact.value or fact.suggestion or ""
+    value = fact.value or fact.suggestion or ""
     attribute = _attribute(fact.name, view)
     return {
         "name": fact.name,
@@ -154,8 +154,8 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
         "label": words.attribute_label(fact.name),
         "sign": mark.sign,
         "tone": mark.tone,
-        "shown": shown,
-        "said": words.value_label(shown),
+        "shown": value,
+        "said": words.value_label(value),
         "suggestion": fact.suggestion if _is_guess(fact) and fact.name not in rewrite.to_check(view.draft) else None,
         "why": words.reason(fact),
         "locked": fact.locked,
@@ -208,8 +208,8 @@ def _offers(view: DraftView) -> list[dict[str, str]]:
 def _details(view: DraftView) -> list[str]:
     """The words of every detail and fact that can be told."""
     ready = view.draft is not None and view.state == "ready"
-    told = can_be_told(view.draft, load_taxonomy()) if view.draft is not None and ready else []
-    return list(dict.fromkeys(o.label for o in told))
+    statements = can_be_told(view.draft, load_taxonomy()) if view.draft is not None and ready else []
+    return list(dict.fromkeys(o.label for o in statements))
 
 
 def _marked_spans(view: DraftView) -> list[Span]:
@@ -218,10 +218,10 @@ def _marked_spans(view: DraftView) -> list[Span]:
 
 def _reads(view: DraftView, span: Span) -> str:
     """The words of a span as they read within a sentence."""
-    said = str(getattr(view, span.field))[span.start : span.end]
+    text = str(getattr(view, span.field))[span.start : span.end]
     attribute = load_taxonomy().attributes.get(span.attribute or "")
-    own = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
-    return said if own else said[:1].lower() + said[1:]
+    as_written = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
+    return text if as_written else text[:1].lower() + text[1:]
 
 
 def _stated_claims(view: DraftView, spans: Sequence[Span]) -> str:
@@ -278,11 +278,11 @@ def _long(view: DraftView) -> bool:
 
 
 def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
-    known, span = view.price, ""
-    if known is not None:
-        count = len(known.basis)
+    estimate, span = view.price, ""
+    if estimate is not None:
+        count = len(estimate.basis)
         note = f"From {count} similar past listing{'s' if count > 1 else ''}."
-        span = f"{words.amount_text(known.low)} – {words.money(known.high, known.currency)} is usual"
+        span = f"{words.amount_text(estimate.low)} – {words.money(estimate.high, estimate.currency)} is usual"
     elif retrieval:
         note = "There are too few similar items to suggest a price. Set your own."
     else:
@@ -291,7 +291,7 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
         "currency": view.currency,
         "value": words.amount_text(view.asked),
         "version": view.field_version("price"),
-        "hint": words.amount_text(known.mid) if known else "",
+        "hint": words.amount_text(estimate.mid) if estimate else "",
         "range": span,
         "comparables": comparables,
         "note": note,
@@ -302,13 +302,13 @@ def _bottom(view: DraftView) -> str:
     open_ = rewrite.to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
     unproven = sum(f.field in TEXT_FIELDS and f.span is not None for f in view.flags)
-    said = []
+    sentences = []
     if open_:
-        said.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")
+        sentences.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")
     if unproven:
-        said.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
-    if said:
-        return " ".join(said)
+        sentences.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
+    if sentences:
+        return " ".join(sentences)
     if view.category is None or view.category.value is None:
         return "Write what it is, so that buyers find it."
     if doubts:

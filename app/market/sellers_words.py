@@ -45,8 +45,8 @@ def check_listed(
 
     Values of the taxonomy's own lists say nothing by themselves ("ivory" is a colour) and are left out.
     """
-    own = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
-    texts = [f"{title}.\n{description}", *([f"{category}. {title}.\n{', '.join(own)}"] if own else [])]
+    free = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
+    texts = [f"{title}.\n{description}", *([f"{category}. {title}.\n{', '.join(free)}"] if free else [])]
     verdicts = [verdict for text in texts if (verdict := check_goods(category, text.replace(MASK, " ")))]
     for verdict in verdicts:
         if verdict.level == "refuse":
