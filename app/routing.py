@@ -1,4 +1,4 @@
-"""What all routers share: the services, who asks, the shape of bodies, and what each status of an error means."""
+"""Base of all routers: the services, who asks, the shape of bodies, and what each status of an error means."""
 
 from __future__ import annotations
 

@@ -88,12 +88,12 @@ class Settings(BaseSettings):
 
     @property
     def media_folder(self) -> Path:
-        """Where the photos lie."""
+        """Folder of the photos."""
         return self.media or self.home / "media"
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """True where only this machine can reach the server."""
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(self.host).is_loopback
         return self.host == "localhost"

@@ -1,4 +1,4 @@
-"""What a page shows of a draft: plain values, free of any page library and of the database."""
+"""Views of a draft for pages: plain values, free of any page library and of the database."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from listing.schema import (
     Category,
     Draft,
     Flag,
+    Listing,
     NeighbourRef,
     PhotoRef,
     PriceRange,
@@ -87,6 +88,11 @@ def as_displayed(category: Category) -> Category:
     return category.model_copy(update={"candidates": likely_candidates(category)[:3]})
 
 
+def listing_facts(listing: Listing) -> dict[str, str]:
+    """All facts of a listing, its condition among them."""
+    return {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+
+
 def field_text(value: str | float | None) -> str | None:
     """A field's value as it stands in an input; None for no value."""
     return f"{value:.2f}".removesuffix(".00") if isinstance(value, float | int) else value
@@ -99,7 +105,7 @@ def field_version(text: str | None) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a draft failed: a short code and one sentence."""
+    """Reason why a draft failed: a short code and one sentence."""
 
     code: str
     message: str
@@ -150,7 +156,7 @@ class DraftView:
     version: int = 0
 
     def value(self, name: str) -> str | None:
-        """What a field holds, as text: ``title``, ``description``, ``price``, ``category`` or an attribute's name."""
+        """Value of a field, as text: ``title``, ``description``, ``price``, ``category`` or an attribute's name."""
         if name in TEXT_FIELDS:
             return str(getattr(self, name))
         if name == "price":

@@ -61,7 +61,7 @@ class OpenOrders(IplError):
 
 @dataclass
 class Erased:
-    """What was deleted, by its name in the singular; ``orders`` were kept without the person's name.
+    """Counts of deleted rows, by name in the singular; ``orders`` stay without the person's name.
 
     index: "done" (nothing of the listings is in it any more), "server" (a running one has it and follows), "away" (it
     does not answer; the next start follows), "none" (there is none).

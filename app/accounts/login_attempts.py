@@ -27,7 +27,7 @@ _Key = tuple[str, ...]
 
 
 class Counts:
-    """When each key was tried in the last five minutes; bounded: the key that was tried longest ago goes first."""
+    """Times of the tries of each key in the last five minutes; bounded: the key tried longest ago goes first."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -81,7 +81,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class SignInAttempt:
-    """Who tries: a name, the client's address, and the id of a browser with which the name signed in before."""
+    """A try to sign in: name, address, and the id of a browser with which the name signed in before."""
 
     name: str
     address: str
@@ -102,7 +102,7 @@ class Tries:
         self._strangers, self._returning = Lane(MAX_STRANGERS), Lane(MAX_RETURNING)
 
     async def check(self, attempt: SignInAttempt, right: Callable[[], T | None]) -> T | None:
-        """What ``right`` returns, run in a thread: None is a wrong password. Raises AppError (429): too many tries."""
+        """The result of ``right``, run in a thread: None is a wrong password. Raises AppError (429): too many tries."""
         limits = self._limits(attempt)
         wait = max(self.counts.wait(key, limit) for key, limit in limits.items())
         if wait > 0:
@@ -130,7 +130,7 @@ class Tries:
 
 
 def network(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, which is what one customer has."""
+    """The network that counts as one address: of IPv6 the /64, which is what one customer has."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -56,7 +56,7 @@ def _bytes(password: str) -> bytes:
 
 
 def check_password(password: str, stored: str) -> bool:
-    """Whether the password is the stored one, compared in constant time."""
+    """True where the password is the stored one, compared in constant time."""
     stored = stored.removesuffix(OPERATOR)
     if stored.startswith("scrypt$"):
         n, r, p, salt, expected = _parse_scrypt(stored)
@@ -111,7 +111,7 @@ def read_passwords(path: Path) -> dict[str, str]:
 
 
 def is_operator(stored: str) -> bool:
-    """Whether a line of the password file is an operator's."""
+    """True where a line of the password file is an operator's."""
     return stored.endswith(OPERATOR)
 
 

@@ -18,7 +18,7 @@ _Look = tuple[int, ...] | None
 
 
 class Watched(Generic[T]):
-    """What a file says, at most half a second old.
+    """Contents of a file, at most half a second old.
 
     A file that became unusable changes nothing: what it said before still holds, and a warning is logged.
 
@@ -35,7 +35,7 @@ class Watched(Generic[T]):
         self._next = time.monotonic() + CHECK_SECONDS
 
     def get(self) -> T:
-        """What the file says."""
+        """Contents of the file."""
         # Whoever comes while another thread reads takes what is known, and waits for nobody.
         if time.monotonic() >= self._next and self._lock.acquire(blocking=False):
             try:
@@ -66,7 +66,7 @@ class Watched(Generic[T]):
         self._stamp = look
 
     def _look(self) -> _Look:
-        """What tells one content from another; None for a file that is not there or too young to tell."""
+        """Stamp that tells one content from another; None for a file that is not there or too young to tell."""
         try:
             state = self._path.stat()
         except OSError:

@@ -7,6 +7,7 @@ from typing import Any
 from app.market.messages import Message
 from app.market.posts import PostView
 from app.seller import words
+from app.views import listing_facts
 from listing.schema import Listing, PhotoRef
 
 STATES = {**words.STATUSES, "removed": "Not on sale"}
@@ -17,12 +18,12 @@ _PRODUCT = {"brand": "brand", "colour": "color", "size": "size", "material": "ma
 
 
 def is_on_sale(listing: Listing) -> bool:
-    """Whether it can be bought."""
+    """True where it can be bought."""
     return listing.status == "active" and listing.stock > 0
 
 
 def price(listing: Listing) -> str:
-    """What it costs, as people say it."""
+    """The price, as people say it."""
     if listing.price is None:
         return "No price yet"
     return words.money(listing.price, listing.currency) if listing.price else "Free"
@@ -48,7 +49,7 @@ def scaled_size(ref: PhotoRef, side: int) -> tuple[int, int]:
 
 def card(listing: Listing, reason: str = "") -> dict[str, Any]:
     """A listing in the feed."""
-    values = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    values = listing_facts(listing)
     facts = [values[name] for name in ("size", "condition_grade") if values.get(name)]
     return {
         "id": listing.id,
@@ -70,7 +71,7 @@ def post_card(post: PostView) -> dict[str, Any]:
 
 def whole(listing: Listing, *, is_seller: bool) -> dict[str, Any]:
     """A listing on its own page."""
-    facts = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    facts = listing_facts(listing)
     sold_out = listing.status == "active" and listing.stock == 0
     places = range(len(listing.photos))
     return {
@@ -100,7 +101,7 @@ def question(message: Message, sender: str) -> dict[str, Any]:
 
 def product(listing: Listing, base: str) -> dict[str, Any]:
     """The listing in the terms of schema.org. ``base``: this server's address, without a slash at its end."""
-    condition = listing.condition or listing.attributes.get("condition_grade", "")
+    condition = listing_facts(listing).get("condition_grade")
     facts = {name: listing.attributes[key] for key, name in _PRODUCT.items() if key in listing.attributes}
     brand = {"brand": {"@type": "Brand", "name": facts.pop("brand")}} if "brand" in facts else {}
     offer = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -18,23 +15,20 @@ from starlette.exceptions import HTTPException
 
 from app.buyer.cards import SMALL, card, post_card
 from app.buyer.filters import Filters, read
+from app.buyer.page import html_page, remember
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, address_of, news_for, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
 from app.market.posts import NOT_THERE
 from app.routing import Body, Deps, Id, services_of
 from app.seller import words
 from app.services import Services
 from app.store.tables import PostRow
-from app.templates import render
-from app.theme import script, stylesheet
 from app.views import TOO_LARGE, AppError, Busy
 from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake
 
 PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others follow by date
 LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
-FILE = Path(__file__).with_name("templates") / "feed.html"
-HEADERS = {"Cache-Control": "no-store"}
 NO_PHOTO = "Choose a photo first."
 BUSY = "Other people's photos are being looked at; try again in a moment."
 pages = APIRouter(include_in_schema=False)
@@ -53,7 +47,7 @@ def feed(request: Request, services: Deps) -> Response:
 
 @pages.post("/feed")
 async def feed_by_photo(request: Request, services: Deps) -> Response:
-    """What looks like a photo; filters and words count as well."""
+    """Listings that look like a photo; filters and words count as well."""
     visitor = await run_in_threadpool(visitor_of, request)
     try:
         async with request.form(max_files=1, max_fields=20) as form:
@@ -74,7 +68,7 @@ async def feed_by_photo(request: Request, services: Deps) -> Response:
 
 
 class Impressions(Body):
-    """What of a page came into view."""
+    """Cards of a page that came into view."""
 
     page: str = Field(max_length=64)
     listings: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=RANKED)
@@ -101,29 +95,6 @@ def post_photo(services: Deps, post_id: Id) -> Response:
     return scaled_photo(services.listings.photo_file(None, row.photo_id), SMALL)
 
 
-@pages.get("/feed/buyer.css")
-def css() -> Response:
-    """The look of the pages for buyers."""
-    return Response(_files()["css"], media_type="text/css", headers={"Cache-Control": "max-age=86400"})
-
-
-@pages.get("/feed/buyer.js")
-def js() -> Response:
-    """Their one script."""
-    return Response(_files()["js"], media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
-
-
-@cache
-def _files() -> dict[str, str]:
-    return {"css": stylesheet("buyer"), "js": script("buyer")}
-
-
-@cache
-def version() -> str:
-    """Changes with stylesheet and script, so that browsers may keep them."""
-    return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]
-
-
 def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
     """The clean photo, or a sentence that says why there is none."""
     if not data:
@@ -141,7 +112,7 @@ def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
 
 
 def _search_page(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
-    """What the search found, as the template takes it."""
+    """Matches of the search, as the template takes them."""
     count = RANKED if photo is not None else PER_PAGE
     first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
     matches = services.shop.find(filters.wish, photo, first=first, count=count)
@@ -217,8 +188,13 @@ def _page(
     choices = services.shop.choices()
     chosen = filters.wish.category
     categories = {name: words.category_label(name) for name in (*choices.categories, *([chosen] if chosen else []))}
-    html = render(
-        FILE,
+    bad = bool(problem or filters.problems)
+    response = html_page(
+        request,
+        visitor,
+        "feed",
+        422 if bad else 200,
+        then="/feed",
         **values,
         filters=filters,
         typed=filters.typed,
@@ -231,10 +207,5 @@ def _page(
         sizes=choices.sizes,
         colours=[(c, words.value_label(c)) for c in choices.colours],
         currency=services.settings.currency,
-        visitor=visitor,
-        news=news_for(request, visitor),
-        then="/feed",
-        version=version(),
     )
-    bad = bool(problem or filters.problems)
-    return remember(request, HTMLResponse(html, 422 if bad else 200, HEADERS), visitor)
+    return remember(request, response, visitor)

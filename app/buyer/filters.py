@@ -1,4 +1,4 @@
-"""What a buyer typed into the search and its filters: read leniently, each mistake said at its field."""
+"""A buyer's search words and filters: read leniently, each mistake named at its field."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Filters:
 
     @property
     def searching(self) -> bool:
-        """Whether anything is looked for; else the feed is shown."""
+        """True where anything is looked for; else the feed is shown."""
         return any(self.typed.values())
 
     @property
     def count(self) -> int:
-        """How many filters are set."""
+        """Number of filters that are set."""
         return sum(bool(self.typed[name]) for name in FIELDS if name not in ("q", "sort", "exact"))
 
     def address(self, page: int, **more: str) -> str:
-        """Of another page of the same."""
+        """Address of another page of the same."""
         filled = {name: value for name, value in self.typed.items() if value}
         return "/feed?" + urlencode({**filled, **({"page": str(page)} if page > 1 else {}), **more})
 

@@ -5,30 +5,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from app.accounts.authentication import request_seller
 from app.buyer.cards import LARGE, SMALL, card, product, question, whole
-from app.buyer.feed_page import version
 from app.buyer.filters import read
+from app.buyer.page import html_page, remember
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, address_of, news_for, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.editing.prices import parse_price
 from app.feed.pages import Rates
 from app.market.messages import LENGTH, Message
 from app.routing import Deps, place_order, services_of
 from app.store.listing_repo import NOT_THERE
-from app.templates import render
 from app.views import AppError
 from listing.schema import Listing
 
-PAGE = Path(__file__).with_name("templates") / "listing.html"
-HEADERS = {"Cache-Control": "no-store"}
 SIMILAR = 6
 REASONS = {
     "prohibited": "It may not be sold here",
@@ -113,7 +109,7 @@ def listing_photo(
 
 
 def _from_feed(referer: str) -> bool:
-    """Whether a link of the ranked feed led here; what was found by a search says nothing about a place in the feed."""
+    """True where a link of the ranked feed led here; a result of a search says nothing about a place in the feed."""
     try:
         origin = urlsplit(referer)
     except ValueError:
@@ -156,15 +152,15 @@ def _page(
     except AppError as missing:
         if missing.http_status not in (404, 422):
             raise
-        news = news_for(request, visitor)
-        html = render(
-            PAGE, listing=None, missing=NOT_THERE, visitor=visitor, news=news, then="/feed", version=version()
-        )
-        return HTMLResponse(html, 404, HEADERS)
+        return html_page(request, visitor, "listing", 404, then="/feed", listing=None, missing=NOT_THERE)
     is_seller, base = listing.seller_id == visitor.seller, _base(request)
     order = services.orders.placed(visitor.id, listing.id) if visitor.recognised else None
-    html = render(
-        PAGE,
+    response = html_page(
+        request,
+        visitor,
+        "listing",
+        error[1].http_status if error else 200,
+        then=f"/l/{listing.id}",
         listing=whole(listing, is_seller=is_seller),
         is_seller=is_seller and not services.sellers.single,
         order=order,
@@ -178,15 +174,11 @@ def _page(
         most=LENGTH,
         product=product(listing, base),
         base=base,
-        visitor=visitor,
-        news=news_for(request, visitor),
-        then=f"/l/{listing.id}",
-        version=version(),
     )
-    return remember(request, HTMLResponse(html, error[1].http_status if error else 200, HEADERS), visitor)
+    return remember(request, response, visitor)
 
 
 def _similar(request: Request, listing: Listing) -> list[Listing]:
-    """What looks like it; where nothing is known of its photos, or it was sold, the newest of its category."""
+    """Listings that look like it; without vectors of its photos, or once it is sold, the newest of its category."""
     services = services_of(request)
     return services.feed.similar(listing.id, SIMILAR) or services.shop.newest(listing.category, listing.id, SIMILAR)

@@ -40,7 +40,7 @@ class _End:
 
 @dataclass(frozen=True)
 class DraftRunner:
-    """What a run needs: the waiting line, the model, where the draft is kept. ``minutes``: the longest time of one."""
+    """Parts of a run: the waiting line, the model, where the draft is kept. ``minutes``: the longest time of one."""
 
     queue: DraftQueue
     pipeline: DraftPipeline
@@ -149,7 +149,7 @@ class DraftRun:
                 self.view, latest = step(self.view, event), event
 
     def _problem(self, event: Event | _End | None, limit: float) -> Problem | None:
-        """Why the draft ends here without being done; None when it goes on."""
+        """Reason to end the draft here without being done; None when it goes on."""
         if self.ticket.stopped.is_set():
             return STOPPED
         if isinstance(event, _End):
@@ -190,7 +190,7 @@ class DraftRun:
             self.events.put(end)
 
     def _limit(self) -> float:
-        """When the draft has taken too long, on the monotonic clock."""
+        """Time on the monotonic clock from which the draft has taken too long."""
         return time.monotonic() + self.runner.minutes * 60
 
     def _stopped(self) -> _End:
@@ -232,7 +232,7 @@ class DraftRun:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a person is told of a failure: our own errors carry a sentence, others are logged and named in general."""
+    """A failure for people: errors of the product carry a sentence, others are logged and named in general."""
     from listing.backends.base import BackendError
     from listing.intake.photos import PhotoError
 

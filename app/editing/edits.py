@@ -1,4 +1,4 @@
-"""What people send, checked: texts, categories, and versions of what they were shown."""
+"""Checks of what people send: texts, categories, and the versions that their page showed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_version(view: DraftView, version: Version, field: str = "") -> None:
 
 
 def holds(view: DraftView, edit: Edit, version: Version) -> bool:
-    """Whether the field that changed since it was shown holds what is wanted already."""
+    """True where the field that was changed elsewhere holds the new value already."""
     price = edit.field == "price" and edit.value is not None
     text = field_text(float(edit.value or 0)) if price else edit.value
     same = edit.kind in ("set", "drop") and field_version(text) == view.field_version(edit.field)

@@ -1,4 +1,4 @@
-"""What came of pages: impressions, clicks, carts; written down, counted, and read back after a start."""
+"""Events on pages: impressions, clicks, carts; written down, counted, and read back after a start."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class FeedEvents:
 
 @dataclass
 class _ItemEvents:
-    """What happened to items within a transaction, by what their page knew of them."""
+    """Events on items within a transaction, each with the item's facts on its page."""
 
     impressions: list[Mapping[str, Any]] = field(default_factory=list)
     clicked: list[Mapping[str, Any]] = field(default_factory=list)
@@ -118,7 +118,7 @@ def _facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
 
 
 class _PageRows:
-    """What stood on some pages of a visitor, and which events on it are known, read at once."""
+    """Listings on some pages of a visitor, with their events so far, read at once."""
 
     def __init__(self, session: Session, visitor_id: int, page_ids: Collection[str]) -> None:
         self.session = session

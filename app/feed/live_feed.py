@@ -91,7 +91,7 @@ class LiveFeed:
         return list(self.listings.listings(near).values())[:count]
 
     def place_ad(self, seller: str, listing_id: str, bid: float) -> None:
-        """What a seller bids for a click on an own listing (else AppError 404); 0 ends the ad.
+        """Set a seller's bid for a click on their listing (else AppError 404); 0 ends the ad.
 
         The feed learns of it through the outbox.
         """

@@ -103,7 +103,7 @@ class _Log:
         self.considered = set(session.scalars(select(FeedCandidatesRow.page_id)))
 
     def add_page(self, page: FeedPageRow, rows: list[FeedRow], posts: list[FeedPostRow]) -> None:
-        """What was seen on a page, with what came of it."""
+        """Impressions of a page, with their clicks, carts and orders."""
         self.requests += 1
         for post in posts:
             self._add_post(page, post)
@@ -185,7 +185,7 @@ class _Log:
                 self._add("refund", {**bought, **_when(order.refunded_at, order.at)})
 
     def _add_candidates(self, page: FeedPageRow) -> None:
-        """What was considered for the page, with its bids."""
+        """Candidates of the page, with their bids."""
         row = self.session.get_one(FeedCandidatesRow, page.id)
         same = {"request_id": self.requests, "user_id": page.visitor, **_when(page.at)}
         names = ("item_id", "policy", "pctr", "bid", "rank", "shown")

@@ -63,7 +63,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a method's models may serve, and why, for an operator."""
+    """State of a method's models and the reason, for an operator."""
 
     state: Literal["serves", "idle", "not measured", "overruled"]
     because: str
@@ -108,7 +108,7 @@ class ModelSelection:
 
 
 def decision(row: dict[str, Any] | None) -> Decision:
-    """What a measured phenomenon (``as_json``) says of its method; what could not be measured switches nothing off."""
+    """Decision by a measured phenomenon (``as_json``); one that could not be measured switches nothing off."""
     if row is None:
         return Decision("not measured", "the log has not been measured yet")
     e = row["estimate"]
@@ -123,7 +123,7 @@ def decision(row: dict[str, Any] | None) -> Decision:
 
 
 def last_measurement(home: Path) -> dict[str, Any]:
-    """What was measured last; empty: nothing, or nothing that can be read."""
+    """The latest measurement; empty where there is none that can be read."""
     try:
         measurement = json.loads((home / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -59,7 +59,7 @@ class Page:
 
     @property
     def places(self) -> list[Place]:
-        """What stands on it, in order; what is gone meanwhile leaves no gap."""
+        """Listings and posts on it, in order; what is gone meanwhile leaves no gap."""
         places = [
             Place(s.position or 0, s.reason, s.pctr, listing=listing)
             for s in self.slate.page
@@ -131,12 +131,12 @@ class PageMaker:
         return page
 
     def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
-        """What a visitor would see now; nothing is written down or counted."""
+        """The page that a visitor would get now; nothing is written down or counted."""
         slate = self.considered(visitor, size).slate
         return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
 
     def considered(self, visitor: str, size: int) -> PageState:
-        """What a visitor would see now, with all that each stage thought; nothing is written down or counted."""
+        """The page that a visitor would get now, with the scores of every stage; nothing is written down or counted."""
         visitor_number = self._visitor_number(visitor)
         return self.feed.considered(visitor_number if visitor_number is not None else NOBODY, self._moment(), size)
 
@@ -203,7 +203,7 @@ class PageMaker:
 
 
 def candidates(slate: Slate) -> dict[str, list[Any]]:
-    """What the ranking stage considered for a page, by column."""
+    """Candidates of the ranking stage for a page, by column."""
     ranked = slate.ranked
     return {
         "item_id": ranked.item_id.tolist(),
@@ -216,7 +216,7 @@ def candidates(slate: Slate) -> dict[str, list[Any]]:
 
 
 def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
-    """What was known of a request when its page was made, as the log's columns."""
+    """Facts of a request at the moment of its page, as the log's columns."""
     past = list(visitor.history)
     return {
         "hour": moment.hour,

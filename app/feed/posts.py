@@ -26,7 +26,7 @@ from recommend.cascade.visitors import PastPost
 
 @dataclass
 class NewEvents:
-    """What happened to items or posts within a transaction, by the feed's number; counted when that is committed."""
+    """Events on posts within a transaction, by the feed's number; counted when that is committed."""
 
     impressions: list[int] = field(default_factory=list)
     clicked: list[int] = field(default_factory=list)

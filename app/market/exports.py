@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.views import listing_facts
 from listing.schema import Listing
 
 FormName = Literal["ebay", "google", "facebook"]
@@ -19,7 +20,7 @@ _FORMULA = "=+-@\t\r"  # what a spreadsheet would compute instead of showing it
 
 @dataclass(frozen=True)
 class Form:
-    """What one marketplace takes. ``sellers``: columns that only the seller can fill in; ``source`` says what it asks.
+    """Columns of a marketplace's file. ``sellers``: those that the seller fills in; ``source``: its documentation.
 
     row: of a listing and the address of this server.
     """
@@ -73,7 +74,7 @@ def _photo(listing: Listing, base: str, place: int = 0) -> str:
 
 
 def _condition(listing: Listing) -> str:
-    return listing.condition or listing.attributes.get("condition_grade", "")
+    return listing_facts(listing).get("condition_grade", "")
 
 
 def _ebay(listing: Listing, base: str) -> Row:
@@ -97,7 +98,7 @@ def _ebay(listing: Listing, base: str) -> Row:
 
 
 def _feed(listing: Listing, base: str) -> Row:
-    """What Google and Facebook both ask for."""
+    """Columns that Google and Facebook both ask for."""
     return {
         "id": listing.id,
         "title": listing.title,

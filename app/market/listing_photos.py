@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.drafting.draft_photos import DraftPhotos, check_count, check_new
+from app.drafting.draft_photos import DraftPhotos, check_count, check_new, check_order
 from app.store import draft_repo, listing_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -45,8 +45,7 @@ class ListingPhotos:
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
             present = [p.id for p in draft_repo.photos_of(session, listing=listing_id)]
-            if len(set(photo_ids)) != len(photo_ids) or not set(photo_ids) <= set(present):
-                raise AppError("bad_photos", "Name photos of this listing, each once; further ones are uploaded.", 422)
+            check_order(present, photo_ids, "listing")
             if not photo_ids:
                 raise AppError("no_photo", "A listing needs a photo; add another one before you remove the last.", 422)
             if list(photo_ids) != present:

@@ -84,7 +84,7 @@ class Listings:
             return listing_repo.to_listings(session, list({row.id: row for row in matches}.values())[:limit])
 
     def from_index(self, text: str, photo: Photo | None) -> list[str]:
-        """What the index finds, the best first; nothing while it is broken."""
+        """Hits of the index, the best first; none while it is broken."""
         try:
             hits = self.index.search(text, photo.image if photo else None, limit=_FROM_INDEX)
         except Exception:

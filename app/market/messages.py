@@ -20,7 +20,8 @@ from app.market import sellers_words
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import ListingRow, MessageRow, now
+from app.store.retention import STANDING
+from app.store.tables import ListingRow, MessageRow, OrderRow, now
 from app.views import AppError
 from listing.safety.contacts import MASK, scrub
 
@@ -119,6 +120,16 @@ class Messages:
         """Reports, the oldest first; for operators."""
         with self.store.read() as session:
             return _listed(session, MessageRow.kind == REPORT)
+
+
+def count_news(store: Store, seller: str) -> int:
+    """The number of a seller's orders that stand and of questions to them without an answer."""
+    orders = select(func.count()).select_from(OrderRow).where(OrderRow.seller_id == seller, *STANDING)
+    open_question = (MessageRow.kind == QUESTION, MessageRow.answer.is_(None))
+    of_seller = MessageRow.listing_id.in_(select(ListingRow.id).where(ListingRow.seller_id == seller))
+    questions = select(func.count()).select_from(MessageRow).where(*open_question, of_seller)
+    with store.read() as session:
+        return (session.scalar(orders) or 0) + (session.scalar(questions) or 0)
 
 
 def forget_reports(session: Session, listing_id: str) -> None:

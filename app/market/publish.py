@@ -120,8 +120,7 @@ class Publisher:
             return listing_repo.to_listing(session, row) if row is not None else None
 
     def _ready(self, seller: str, draft_id: str) -> Ready | None:
-        """What publishing would publish, its words checked while nobody waits; None when there is no such draft to
-        publish."""
+        """The draft as it would be published, its words checked while nobody waits; None when there is none."""
         with self.store.read() as session:
             where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == "ready"
             draft = session.scalar(select(DraftRow).where(*where))

@@ -41,7 +41,7 @@ def clean_fact(value: str) -> str | None:
 def check_listed(
     category: str, title: str, description: str, facts: Mapping[str, str | None] | None = None
 ) -> GoodsVerdict | None:
-    """What a person has to look at, or None. Title and description are judged together, and so are the facts.
+    """Verdict that a person has to look at, or None. Title and description are judged together, and so are the facts.
 
     Values of the taxonomy's own lists say nothing by themselves ("ivory" is a colour) and are left out.
     """

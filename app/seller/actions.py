@@ -23,7 +23,7 @@ from listing.taxonomy import load_taxonomy
 
 
 class Actions(PhotoActions):
-    """What the presses of one seller on one page do; what cannot be done becomes a notice of one sentence."""
+    """Does what one seller presses on one page; what cannot be done becomes a notice of one sentence."""
 
     def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
         super().__init__(services, seller, session)
@@ -97,7 +97,7 @@ class Actions(PhotoActions):
         yield None
 
     def _tell_first(self, data: Press) -> bool:
-        """What still stands typed is in the draft; False, with a notice, when it cannot be, and nothing is written."""
+        """Saves what still stands typed; False, with a notice, when that cannot be, and nothing is written."""
         if self.session.view is None or self.session.view.state != "ready" or not data.get("more"):
             return True
         try:
@@ -138,7 +138,7 @@ class Actions(PhotoActions):
 
     @staticmethod
     def _renamed_at_once(view: DraftView, category: str) -> bool:
-        """Whether another category only gives the item another name: both have the same facts, and the text says it."""
+        """True where another category only renames the item: both have the same facts, and the text says it."""
         categories = load_taxonomy().categories
         before, now = categories.get(view.category.value or "") if view.category else None, categories.get(category)
         named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
@@ -189,7 +189,7 @@ class Actions(PhotoActions):
         self._can_undo(Pressed(data, value=""))
 
     def do_add(self, data: Press) -> None:
-        """What was offered or typed is in the text; until the next press it can be taken back."""
+        """Puts what was offered or typed into the text; until the next press it can be taken back."""
         typed = str(data.get("more") or "").strip()
         if data.get("name"):
             self._can_undo(data, added=True)
@@ -227,27 +227,30 @@ class Actions(PhotoActions):
             self.session.undo = Undo((name,), label or words.claim_label(name), before, now, added)
 
     def do_undo(self, data: Press) -> None:
-        """What was left out last is back, what was added last is gone, in the texts that were typed as well."""
+        """Puts back what was left out last, takes out what was added last, in the texts that were typed as well."""
         out, draft = self.session.undo, self._draft()
         self.session.undo = None
         if out is None or not self.fields.keep_typed(data):
             return
-        edit, view = self.services.drafts.edit, self.session.view
+        view = self.session.view
         changed = [f for f in TEXT_FIELDS if out.before.value(f) != out.after.value(f)]
         typed_since = [f for f in changed if view is not None and view.value(f) != out.after.value(f)]
         for name in (n for n in out.names if n not in typed_since):
-            version = view.field_version(name) if view is not None else None
-            if name in out.before.locked:
-                view = edit(self.seller, draft, name, out.before.value(name), version=version)
-            else:
-                view = self.services.drafts.unlock(self.seller, draft, name, version=version)
-        for field in changed:
-            if field in out.before.locked and view is not None and view.value(field) == out.after.value(field):
-                view = edit(self.seller, draft, field, out.before.value(field), version=view.field_version(field))
+            view = self._put_back(draft, name, out.before, view)
+        for field in (f for f in changed if f in out.before.locked):
+            if view is not None and view.value(field) == out.after.value(field):
+                view = self._put_back(draft, field, out.before, view)
         self.session.view = view
         for field in typed_since:
             message = f"You typed in the {field} since then; take out there what you do not want."
             self.session.notify("note", f"The {field} stays as it is", message, field)
+
+    def _put_back(self, draft: str, field: str, before: DraftView, now: DraftView | None) -> DraftView:
+        """The draft whose field is again what it was before."""
+        version = now.field_version(field) if now is not None else None
+        if field in before.locked:
+            return self.services.drafts.edit(self.seller, draft, field, before.value(field), version=version)
+        return self.services.drafts.unlock(self.seller, draft, field, version=version)
 
     def _not_busy(self) -> None:
         if self.session.busy:
@@ -339,7 +342,7 @@ class Actions(PhotoActions):
         self._say_taken_out([self.session.view.title, self.session.view.description, *facts])
 
     def _is_current(self, draft: str) -> bool:
-        """Whether the draft is what is on the screen, so that another page changed neither words nor photos."""
+        """True where the draft is as on the screen, so that another page changed neither words nor photos."""
         view = self.services.drafts.get(self.seller, draft)
         same = self.session.view is not None and self.session.view.version == view.version
         return view.state == "published" or (

@@ -1,4 +1,4 @@
-"""What the draft part of the page shows: a ``DraftView`` turned into the plain values that the template names."""
+"""Values of the page's draft part: a ``DraftView`` turned into the plain values that the template names."""
 
 from __future__ import annotations
 
@@ -170,14 +170,12 @@ def _is_guess(fact: AttributeValue) -> bool:
 
 
 def _checks(view: DraftView) -> list[dict[str, Any]]:
-    """What the texts say that is to be checked: one row for each claim, with the values that it may have instead."""
+    """Claims of the texts that are to be checked, each with the values that it may have instead."""
     marked = _marked_spans(view)
     rows = []
     for name, value in rewrite.to_check(view.draft).items():
         mine = [span for span in marked if rewrite.name_of(span) == name]
         kind = mine[0].attribute or ""
-        likely = {c.value for c in likely_candidates(view.category)} if kind == "category" and view.category else None
-        others = dict.fromkeys(other for span in mine for other in span.alternatives)
         rows.append(
             {
                 "name": name,
@@ -186,21 +184,25 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
                 "said": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
-                "choices": [
-                    {"value": other, "label": words.claim_value(kind, other)}
-                    for other in others
-                    if other not in value.split(", ")
-                    and rewrite.sayable(name, other)
-                    and (not likely or other in likely)
-                ],
+                "choices": _choices(view, name, value, mine),
                 "can_go": kind != "category",
             }
         )
     return rows
 
 
+def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> list[dict[str, str]]:
+    """Values that a claim may have instead; of categories only the likely ones."""
+    kind = spans[0].attribute or ""
+    others = dict.fromkeys(other for span in spans for other in span.alternatives if other not in value.split(", "))
+    if kind == "category" and view.category:
+        likely = {c.value for c in likely_candidates(view.category)}
+        others = {other: None for other in others if not likely or other in likely}
+    return [{"value": o, "label": words.claim_value(kind, o)} for o in others if rewrite.sayable(name, o)]
+
+
 def _offers(view: DraftView) -> list[dict[str, str]]:
-    """What can be added with a tap, the likeliest first."""
+    """Facts that can be added with a tap, the likeliest first."""
     offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
     return [{"name": rewrite.name_of(o), "value": o.value, "label": o.label} for o in offers]
 
@@ -225,7 +227,7 @@ def _reads(view: DraftView, span: Span) -> str:
 
 
 def _stated_claims(view: DraftView, spans: Sequence[Span]) -> str:
-    """What the spans say, each once, and none that is a part of another one."""
+    """Words of the spans, each once, and none that is a part of another one."""
     words = list(dict.fromkeys(_reads(view, span) for span in spans))
     return ", ".join(each for each in words if not any(each in other for other in words if other != each))
 
@@ -249,7 +251,6 @@ def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -
 def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     text = str(getattr(view, field))
     flags = [f for f in view.flags if f.field == field]
-    spans = [flag.span or (0, 0) for flag in flags]
     panels = {check["name"]: f"w-{field}-{check['key']}" for check in checks}
     open_ = [(span, panels[rewrite.name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
@@ -263,15 +264,17 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
         "marked": marked(text, flags, () if busy else open_),
         "checks": [check for check in checks if field in check["fields"]],
         "locked": field in view.locked,
-        "flags": [
-            {"words": text[start:end], "start": start, "message": flag.message}
-            for flag, (start, end) in zip(flags, spans, strict=True)
-        ],
+        "flags": [_flag(flag, text) for flag in flags],
     }
 
 
+def _flag(flag: Flag, text: str) -> dict[str, Any]:
+    start, end = flag.span or (0, 0)
+    return {"words": text[start:end], "start": start, "message": flag.message}
+
+
 def _long(view: DraftView) -> bool:
-    """Whether the text can be shorter: not a second time, and not in the seller's words."""
+    """True where the text can be shorter: not a second time, and not in the seller's words."""
     if view.draft is None or view.tone == "shorter" or "description" in view.locked:
         return False
     return can_be_shorter(view.description, stated_claims(view.draft), load_taxonomy())

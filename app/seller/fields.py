@@ -74,17 +74,21 @@ class TypedFields:
         try:
             saved = self.drafts.edit(self.seller, view.draft_id, field, typed, version=last.after if last else base)
         except AppError as error:
-            if error.http_status not in (409, 422) or error.code == "published":
-                raise
-            conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
-            self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
-            self.refresh()
+            self._refused(error, field, typed)
             return False
         text = last.text if last is not None else (view.value(field) or "") if base == here else ""
         self.session.saved[view.draft_id, field] = SavedField(base, typed, text, saved.field_version(field))
         if not self.session.busy:
             self.session.view = saved
         return True
+
+    def _refused(self, error: AppError, field: str, typed: str) -> None:
+        """A notice, where it is about the field; any other error is raised again."""
+        if error.http_status not in (409, 422) or error.code == "published":
+            raise error
+        conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
+        self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
+        self.refresh()
 
     def not_saved(self, notice: Notice) -> None:
         """Show what was typed and not saved; the page is drawn again, so that the field shows what is there."""
@@ -119,5 +123,5 @@ class TypedFields:
 
 
 def painted(view: DraftView, field: str) -> str:
-    """What the page puts into a field."""
+    """Text that the page puts into a field."""
     return words.amount_text(view.asked) if field == "price" else str(getattr(view, field))

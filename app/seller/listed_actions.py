@@ -1,4 +1,4 @@
-"""What is pressed under My listings, and what all presses share: a listing is changed, sold, handed over, deleted."""
+"""Presses under My listings, and the base of all presses: a listing is changed, sold, handed over, deleted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.drafting.draft_photos import moved_photo
 from app.market.sellers_words import taken_out
 from app.seller import words
 from app.seller.fields import TYPED, Press, TypedFields, number
@@ -26,7 +27,7 @@ BROKEN = "Something went wrong on our side; try it again."
 
 
 class ListedActions:
-    """What the presses of one seller do to what is published; what cannot be done becomes a notice of one sentence."""
+    """Does what one seller presses on published listings; what cannot be done becomes a notice of one sentence."""
 
     def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
         self.services, self.seller, self.session = services, seller, session
@@ -34,7 +35,7 @@ class ListedActions:
 
     @contextmanager
     def _noticed(self, what: str, busy: str = FAILED, at: str = "") -> Iterator[None]:
-        """What cannot be done becomes a notice of one sentence; ``busy`` is its title when too many ask at once.
+        """Turns an error into a notice of one sentence; ``busy`` is its title when too many ask at once.
 
         ``at``: the field that was pressed.
         """
@@ -116,11 +117,11 @@ class ListedActions:
         present = [p.id for p in self.services.listings.get(self.seller, listing).photos]
         if photo not in present:
             return
-        photo_ids = [other for other in present if other != photo]
+        moved = [other for other in present if other != photo]
         if to is not None:
-            photo_ids.insert(min(max(number(data, "to"), 0), len(photo_ids)), photo)
+            moved = moved_photo(present, photo, number(data, "to"))
         with self._noticed("photos of a listing", at=f"{listing}-photos"):
-            self.services.listing_photos.arrange(self.seller, listing, photo_ids)
+            self.services.listing_photos.arrange(self.seller, listing, moved)
 
     def do_sold(self, data: Press) -> None:
         self.services.publisher.mark_sold(self.seller, str(data["id"]))

@@ -27,7 +27,7 @@ NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as
 
 @contextmanager
 def _shown_as_error() -> Iterator[None]:
-    """What cannot be done now, such as anything while the store is away, is said where it was pressed (requests.js)."""
+    """Turns what cannot be done now, such as all while the store is away, into an error at what was pressed."""
     try:
         yield
     except AppError as error:
@@ -126,9 +126,8 @@ class SellerPage:
         Answers reach the browser in any order, so that each value begins with the number of its painting: the browser
         keeps the highest. Not whole: what writing changes, until its end.
         """
-        busy = (
-            session.busy
-        )  # asked first: the thread that writes may end meanwhile, and then a tick has to show the end
+        # Asked first: the thread that writes may end meanwhile, and then a tick has to show the end.
+        busy = session.busy
         with _shown_as_error():
             fresh = self._fresh(session, seller, whole or not busy)
         session.painted = max(session.painted + 1, time.time_ns() // 1000)  # also higher than before a restart
@@ -145,16 +144,15 @@ class SellerPage:
         return [*values, gr.skip() if note is None else note, gr.skip() if same else gr.Timer(pace, active=busy)]
 
     def _fresh(self, session: SellerSession, seller: Seller, whole: bool) -> dict[str, str | None]:
-        renderer = self.renderer
+        renderer, sent = self.renderer, session.sent
+        draw_mine = whole and session.page == "mine"
         return {
-            "top": renderer.top(session, seller.id, seller.name) if whole else session.sent.get("top"),
-            "photos": renderer.photos(session) if whole else session.sent.get("photos"),
+            "top": renderer.top(session, seller.id, seller.name) if whole else sent.get("top"),
+            "photos": renderer.photos(session) if whole else sent.get("photos"),
             "status": renderer.status(session) if session.page == "sell" else "",
             "draft": renderer.draft(session, seller.id),
             "told": renderer.status(session) if session.page == "mine" else "",
-            "mine": renderer.mine(session, seller.id)
-            if session.page == "mine" and whole
-            else session.sent.get("mine", ""),
+            "mine": renderer.mine(session, seller.id) if draw_mine else sent.get("mine", ""),
             "find": render("find", text=session.find_text),
             "frame": renderer.frame(session),
         }
@@ -176,22 +174,20 @@ class SellerPage:
         return self._do(session, request, _show_all)
 
     def watch(self, session: SellerSession, request: gr.Request) -> list[Any]:
-        """What is new of a draft that is being written."""
+        """News of a draft that is being written."""
         return self._do(session, request, Actions.look)
 
-    def take(self, session: SellerSession, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
+    def take(self, session: SellerSession, files: Sequence[str] | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
-        paths = [files] if isinstance(files, str) else files or []
-        return self._do(session, request, lambda actions: actions.add_photos(paths))
+        return self._do(session, request, lambda actions: actions.add_photos(files or ()))
 
     def keep_note(self, session: SellerSession, note: str, request: gr.Request) -> list[Any]:
         """The field of the note was left."""
         return self._do(session, request, lambda actions: actions.keep_note(note))
 
-    def take_more(self, session: SellerSession, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
+    def take_more(self, session: SellerSession, files: Sequence[str] | None, request: gr.Request) -> list[Any]:
         """Further photos of a published listing were chosen."""
-        paths = [files] if isinstance(files, str) else files or []
-        return self._do(session, request, lambda actions: actions.add_to_listing(paths))
+        return self._do(session, request, lambda actions: actions.add_to_listing(files or ()))
 
     def look(self, session: SellerSession, file: str | None, request: gr.Request) -> list[Any]:
         """A photo to search own listings by."""

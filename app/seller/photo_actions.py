@@ -1,4 +1,4 @@
-"""What is chosen before anything is written: photos, their order and cover, the note. All of it is stored at once."""
+"""Presses before anything is written: photos, their order and cover, the note. All of it is stored at once."""
 
 from __future__ import annotations
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.market import exports
-from app.market.news import count_news
+from app.market.messages import count_news
 from app.seller import words
 from app.seller.draft_part import BUSY, draft_html, render
 from app.seller.pictures import file_url
 from app.seller.session import Notice, SellerSession
 from app.services import Services
 from app.store.search_index import NoIndex
-from app.views import AppError, DraftView, field_text, field_version
+from app.views import AppError, DraftView, field_text, field_version, listing_facts
 from listing.intake.photos import PhotoLimits
 from listing.schema import Listing, PhotoRef
 from listing.taxonomy import load_taxonomy
@@ -83,20 +83,25 @@ class PageRenderer:
 
     def status(self, session: SellerSession) -> str:
         view = session.view
-        notices = [n for n in session.notices if not n.at or not session.shows_field(n.at)]
-        if view is not None and view.problem is not None:
-            kind = "warn" if view.state == "stopped" else "bad"
-            title = words.PROBLEM_TITLES.get(view.problem.code, "The listing could not be written")
-            notices.append(Notice(kind, title, view.problem.message))
         work = self._work(view, session.runs) if view is not None and view.state in BUSY else None
-        if work is not None and work["slow"]:
-            notices.append(Notice("warn", "This computer needs a little longer", words.SLOW))
+        notices = [n for n in session.notices if not n.at or not session.shows_field(n.at)]
+        notices += self._notices(session, slow=work is not None and work["slow"])
+        spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
+        return render("status", work=work, spoken=spoken, notices=notices)
+
+    @staticmethod
+    def _notices(session: SellerSession, *, slow: bool) -> Iterator[Notice]:
+        """Notices about the draft as it is, beside those of the last press."""
+        problem = session.view.problem if session.view is not None else None
+        if session.view is not None and problem is not None:
+            kind = "warn" if session.view.state == "stopped" else "bad"
+            yield Notice(kind, words.PROBLEM_TITLES.get(problem.code, words.NOT_WRITTEN), problem.message)
+        if slow:
+            yield Notice("warn", "This computer needs a little longer", words.SLOW)
         if session.unseen:
             many = "The new photos have" if session.unseen > 1 else "The new photo has"
             text = f"{many} not been looked at yet. Your changes stay."
-            notices.append(Notice("note", "Added", text, again="Look at them" if session.unseen > 1 else "Look at it"))
-        spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
-        return render("status", work=work, spoken=spoken, notices=notices)
+            yield Notice("note", "Added", text, again="Look at them" if session.unseen > 1 else "Look at it")
 
     def _work(self, view: DraftView, run: int) -> dict[str, Any]:
         names = list(words.STAGES)
@@ -202,9 +207,9 @@ class PageRenderer:
 
 
 def _facts(listing: Listing) -> list[dict[str, Any]]:
-    """What may be said of a thing of this category, as fields of a form."""
+    """Facts that an item of this category may have, as fields of a form."""
     taxonomy = load_taxonomy()
-    values = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    values = listing_facts(listing)
     here = taxonomy.schema_of(taxonomy.node(listing.category))
     choices = {attribute.name: attribute.seller_choices for attribute in here}
     return [

@@ -56,7 +56,7 @@ class Undo:
 
 @dataclass(frozen=True)
 class SavedField:
-    """What a tab saved last of a field: over which version, that one's text, and the version that this gave."""
+    """A field as a tab saved it last: over which version, that one's text, and the version that this gave."""
 
     base: str
     typed: str
@@ -65,7 +65,7 @@ class SavedField:
 
 
 class SellerSession:
-    """What a page remembers between presses. It holds no rights: each press says anew who is asking.
+    """State of one page between presses. It holds no rights: each press says anew who is asking.
 
     It belongs to the first seller who uses it; for another one on the same page there is an empty one (``of``).
     """
@@ -113,22 +113,22 @@ class SellerSession:
 
     @property
     def writes(self) -> bool:
-        """Whether this page's own thread writes."""
+        """True while this page's own thread writes."""
         return self.writer is not None and self.writer.is_alive()
 
     @property
     def unwritten(self) -> bool:
-        """Whether there are photos of which nobody has asked for a listing yet."""
+        """True where there are photos of which nobody has asked for a listing yet."""
         return self.view is not None and self.view.state == "stopped" and self.view.problem is None
 
     @property
     def shows_draft(self) -> bool:
-        """Whether there is anything of a draft to look at."""
+        """True where there is anything of a draft to look at."""
         view = self.view
         return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
 
     def shows_field(self, at: str) -> bool:
-        """Whether there is a place for a notice about this field."""
+        """True where there is a place for a notice about this field."""
         return self.page == "mine" or (self.published is None and self.shows_draft)
 
     @property
@@ -140,7 +140,7 @@ class SellerSession:
 
     @property
     def unseen(self) -> int:
-        """How many photos the draft was not written from."""
+        """Number of photos that the draft was not written from."""
         if self.view is None or self.view.state != "ready" or self.published is not None:
             return 0
         return len({photo.id for photo in self.view.photos} - self.view.written_from - self.covers)

@@ -13,7 +13,7 @@ from listing.taxonomy import load_taxonomy
 
 
 class Mark(NamedTuple):
-    """How a fact is marked: the sign, the class of its colour, the words that say the same."""
+    """Mark of a fact: the sign, the class of its colour, the words that say the same."""
 
     sign: str
     tone: str
@@ -57,6 +57,7 @@ PROBLEM_TITLES = {
     "too_slow": "This took too long",
     "busy": "Many people are writing right now",
 }
+NOT_WRITTEN = "The listing could not be written"
 STATUSES = {
     "active": "For sale",
     "reserved": "Reserved",
@@ -106,7 +107,7 @@ def reason(fact: AttributeValue) -> str:
 
 
 def label_tip(view: DraftView) -> str:
-    """What a photo of the label would settle; empty once a label was read, or where there is none to read."""
+    """Tip with the facts that a photo of the label would settle; empty once one was read, or where none can be."""
     read = any(e.source == "ocr" for fact in view.attributes for e in fact.evidence)
     open_ = [attribute_label(f.name).lower() for f in view.attributes if f.name in ON_LABELS and f.value is None]
     if view.state != "ready" or read or not open_ or len(view.photos) >= PhotoLimits().count:
@@ -122,7 +123,7 @@ def attribute_label(name: str) -> str:
 
 
 def claim_label(kind: str) -> str:
-    """What a claim of the text is about: an attribute, ``category`` or ``detail``."""
+    """Label of what a claim is about: an attribute, ``category`` or ``detail``."""
     return {"category": "What it is", "detail": "Detail"}.get(kind) or attribute_label(kind)
 
 

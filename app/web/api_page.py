@@ -19,7 +19,7 @@ def render(spec: Spec) -> str:
 
 
 def contents(spec: Spec) -> dict[str, Any]:
-    """What a page of an OpenAPI document shows: info, operations, and shapes with their fields."""
+    """Contents of the page of an OpenAPI document: info, operations, and shapes with their fields."""
     shapes = [(name, list(_fields(shape))) for name, shape in sorted(spec["components"]["schemas"].items())]
     documented = [pair for pair in shapes if pair[1]]
     return {

@@ -51,7 +51,7 @@ class _File(BaseModel):
 
 @cache
 def _call_of(values: tuple[Any, ...], pressed: bool) -> type[BaseModel]:
-    """What a page sends for an event: a value for each input, and of a press its words. All else is left out."""
+    """Model of a call for an event: a value for each input, and of a press its words. All else is left out."""
     data: Any = tuple.__class_getitem__(values)
     words: dict[str, Any] = {"event_data": (dict[str, str | dict[str, str]], ...)} if pressed else {}
     return create_model("Call", __base__=_Event, session_hash=(str, ...), data=(data, ...), **words)

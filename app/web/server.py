@@ -19,6 +19,7 @@ from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
 from app.buyer import feed_page, listing_page, purchases
+from app.buyer import page as buyer_page
 from app.feed.model_selection import measure_daily
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
@@ -52,6 +53,7 @@ ROUTERS = (
     api.v1,
     api.health,
     sign_in.pages,
+    buyer_page.pages,
     feed_page.pages,
     listing_page.pages,
     purchases.pages,
@@ -152,7 +154,7 @@ class Keeper:
 
 
 def keepers(services: Services) -> list[Keeper]:
-    """What keeps feed, index and disk in step with the store, whatever died or was away in between."""
+    """Jobs that keep feed, index and disk in step with the store, whatever died or was away in between."""
     house = services.housekeeping
     hourly = {
         "retiring old drafts": house.retire,

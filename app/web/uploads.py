@@ -31,7 +31,7 @@ _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1",
 
 
 def looks_like_photo(head: bytes) -> bool:
-    """Whether a file begins as JPEG, PNG, WebP or HEIC do."""
+    """True where a file begins as JPEG, PNG, WebP or HEIC do."""
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
         return True
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
