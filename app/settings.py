@@ -118,7 +118,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from ``IPL_*`` variables; ``given`` ones win over them.
+    """Settings from ``IPL_*`` variables; ``overrides`` win over them.
 
     Raises:
         SettingsError: a variable is unknown (the nearest name is suggested) or its value is unusable.

@@ -55,7 +55,7 @@ def request_seller(request: Request) -> Seller:
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom a request counts for: ``key`` is a seller's name where ``known``, else an address."""
+    """Whom a request counts for: ``key`` is a seller's name where ``signed_in``, else an address."""
 
     key: str
     signed_in: bool

@@ -24,8 +24,9 @@ class Visitor:
     """Somebody at a page for buyers.
 
     id: under which feed, orders and messages know them. seller: whose own listings they see, empty for nobody.
-    known: signed in, or the browser sent the cookie. here: a browser sent the request from a page of this server, from
-        no page at all, or it was no browser. may_buy: signed in, or this is the single-user mode. token: the cookie's.
+    recognised: signed in, or the browser sent the cookie. may_buy: signed in, or this is the single-user mode.
+    here: a browser sent the request from a page of this server, from no page at all, or it was no browser.
+    token: the cookie's.
     """
 
     id: str

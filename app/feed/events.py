@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.feed.items import milliseconds, number
 from app.feed.posts import LivePosts, NewEvents
+from app.market.orders import latest_place
 from app.store.db import Store
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
 from app.views import AppError
 from recommend.cascade.catalog import COUNTED_IDS
 from recommend.cascade.feed import Feed
@@ -61,16 +62,9 @@ class FeedEvents:
     def opened(self, visitor: str, listing_id: str) -> None:
         """A visitor opened a listing from the feed: a click on the latest page of theirs on which it stood, if any."""
         with self.store.read() as session:
-            page_id = session.scalar(
-                select(FeedPageRow.id)
-                .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
-                .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
-                .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == visitor)
-                .order_by(FeedRow.id.desc())
-                .limit(1)
-            )
-        if page_id is not None:
-            self.take(visitor, [("click", page_id, listing_id, "")])
+            place = session.scalar(latest_place(visitor, listing_id))
+        if place is not None:
+            self.take(visitor, [("click", place.page_id, listing_id, "")])
 
     def remember(self, since: datetime) -> None:
         """The visitors' clicks and the listings' counts from a moment on, after a start."""

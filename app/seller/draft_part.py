@@ -72,7 +72,7 @@ def draft_html(
 
     ``errors``: notices by the field that they are about. ``undo``: what the last press left out or added.
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
-    ``told``: how often "Say more" was taken over; its field is emptied then.
+    ``statements``: how often "Say more" was taken over; its field is emptied then.
     """
     category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
     asked = {q.attribute for q in questions}

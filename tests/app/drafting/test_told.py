@@ -95,7 +95,7 @@ def test_what_cannot_be_told_stays_and_nothing_is_written(services, tab, made):
     runs = tab.session.runs
     tab.run("tone", tone="warmer", more="x" * 4000)
     assert [n.typed for n in tab.session.notices] == ["x" * 4000]
-    assert (tab.session.runs, tab.session.told, tab.draft.version) == (runs, 0, made.version)
+    assert (tab.session.runs, tab.session.statements, tab.draft.version) == (runs, 0, made.version)
 
 
 def test_a_draft_that_was_deleted_elsewhere_is_written_anew_and_keeps_the_typed_words(services, me, tab, made):
