@@ -179,7 +179,7 @@ class Publisher:
     ) -> Listing:
         """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``.
 
-        ``version``: the listing's, as it was read. ``field_versions``: those of single fields, as the seller's page had them.
+        ``version``: the listing's, as it was read. ``field_versions``: those of fields, as the page had them.
 
         Raises:
             AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
