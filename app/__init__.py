@@ -1,4 +1,4 @@
-"""What people touch: the commands, the pages, the API, the store and the live feed.
+"""The product's surfaces: the commands, the pages, the API, the store and the live feed.
 
 Rooms know only rooms above them in this list:
 

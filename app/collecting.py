@@ -1,4 +1,4 @@
-"""How often Python looks for garbage: seldom while modules are imported, which would take a tenth longer."""
+"""Pace of Python's garbage collection: seldom while modules are imported, which would take a tenth longer."""
 
 from __future__ import annotations
 

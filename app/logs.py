@@ -82,8 +82,8 @@ class RequestIds:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _OURS.fullmatch(given) and hide(given) == given else secrets.token_hex(8)
+        sent = Headers(scope=scope).get(HEADER, "")
+        request_id = sent if _OURS.fullmatch(sent) and hide(sent) == sent else secrets.token_hex(8)
         mark, started, status = _current.set(request_id), time.perf_counter(), 0
 
         async def answer(message: Message) -> None:

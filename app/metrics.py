@@ -9,7 +9,7 @@ _SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 55, 90, 150, 300)
 
 
 class Metrics:
-    """What a server counts."""
+    """Counters of a server."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

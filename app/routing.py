@@ -1,4 +1,4 @@
-"""What all routers share: the services, who asks, the shape of bodies, and what each status of an error means."""
+"""Base of all routers: the services, who asks, the shape of bodies, and what each status of an error means."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def operator(request: Request) -> Services:
     return services
 
 
-def place_order(services: Services, buyer: str, listing_id: str, key: str, page_id: str = "", **seen: Any) -> Order:
+def place_order(services: Services, buyer: str, listing_id: str, key: str, page_id: str = "", **quoted: Any) -> Order:
     """``Orders.buy``, counted by how it ended."""
     try:
-        order = services.orders.buy(buyer, listing_id, key, page_id, **seen)
+        order = services.orders.buy(buyer, listing_id, key, page_id, **quoted)
     except AppError as error:
         services.metrics.orders.labels(error.code).inc()
         raise

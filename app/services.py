@@ -57,7 +57,7 @@ class Services:
         pipeline: DraftPipeline | None = None,
         index: SearchIndex | None = None,
     ) -> None:
-        """Of ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
+        """Built from ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
 
         The schema is migrated and whatever a crash left behind, a restore included, is put in order.
 

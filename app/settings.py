@@ -87,12 +87,12 @@ class Settings(BaseSettings):
 
     @property
     def media_folder(self) -> Path:
-        """Where the photos lie."""
+        """Folder of the photos."""
         return self.media or self.home / "media"
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """True where only this machine can reach the server."""
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(self.host).is_loopback
         return self.host == "localhost"
@@ -116,8 +116,8 @@ class Settings(BaseSettings):
         return self
 
 
-def load_settings(**given: Any) -> Settings:
-    """Settings from ``IPL_*`` variables; ``given`` ones win over them.
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from ``IPL_*`` variables; ``overrides`` win over them.
 
     Raises:
         SettingsError: a variable is unknown (the nearest name is suggested) or its value is unusable.
@@ -126,7 +126,7 @@ def load_settings(**given: Any) -> Settings:
     for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names):
         raise SettingsError(f"There is no setting {variable}; {did_you_mean(variable, names, 'unset it.')}")
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
         field, reason = str(first["loc"][0]).upper(), first["msg"]

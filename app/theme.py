@@ -24,20 +24,20 @@ MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">"""
 
-# Colours that Gradio itself needs; the pages' own names stand in static/tokens.css. Each pair is light, dark.
+# Colours that Gradio itself needs, by their names in static/tokens.css, which are light or dark by themselves.
 _COLOURS = {
-    "body_background_fill": ("#f6f5f2", "#111615"),
-    "body_text_color": ("#1c2422", "#eef2f0"),
-    "body_text_color_subdued": ("#55605c", "#a9b5b0"),
-    "block_background_fill": ("transparent", "transparent"),
-    "block_label_text_color": ("#1c2422", "#eef2f0"),
-    "block_title_text_color": ("#1c2422", "#eef2f0"),
-    "block_info_text_color": ("#55605c", "#a9b5b0"),
-    "input_background_fill": ("#ffffff", "#1a201f"),
-    "input_placeholder_color": ("#55605c", "#a9b5b0"),
-    "button_primary_background_fill": ("#0b6655", "#6cd0b6"),
-    "button_primary_background_fill_hover": ("#0d7562", "#82d9c3"),
-    "button_primary_text_color": ("#ffffff", "#06231c"),
+    "body_background_fill": "var(--paper)",
+    "body_text_color": "var(--ink)",
+    "body_text_color_subdued": "var(--soft)",
+    "block_background_fill": "transparent",
+    "block_label_text_color": "var(--ink)",
+    "block_title_text_color": "var(--ink)",
+    "block_info_text_color": "var(--soft)",
+    "input_background_fill": "var(--card)",
+    "input_placeholder_color": "var(--soft)",
+    "button_primary_background_fill": "var(--accent)",
+    "button_primary_background_fill_hover": "var(--accent)",
+    "button_primary_text_color": "var(--accent-ink)",
 }
 
 
@@ -46,16 +46,11 @@ def make_theme() -> Base:
     from gradio.themes import Base
 
     theme = Base(font=SYSTEM_FONTS, font_mono=MONO_FONTS, radius_size="lg", spacing_size="md", text_size="md")
-    both = {
-        f"{name}{suffix}": value
-        for name, pair in _COLOURS.items()
-        for suffix, value in zip(("", "_dark"), pair, strict=True)
-    }
-    return theme.set(**both)
+    return theme.set(**{f"{name}{suffix}": value for name, value in _COLOURS.items() for suffix in ("", "_dark")})
 
 
 def page_options(name: str) -> dict[str, Any]:
-    """What ``mount_gradio_app`` needs for the page of that name: its look, and nothing readable but the page."""
+    """Options of ``mount_gradio_app`` for the page of that name: its look, and nothing readable but the page."""
     return {
         "theme": make_theme(),
         "css": stylesheet(name),

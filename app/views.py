@@ -1,4 +1,4 @@
-"""What a page shows of a draft: plain values, free of any page library and of the database."""
+"""Views of a draft for pages: plain values, free of any page library and of the database."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from listing.schema import (
     Category,
     Draft,
     Flag,
+    Listing,
     NeighbourRef,
     PhotoRef,
     PriceRange,
@@ -73,18 +74,23 @@ class Changed(AppError):
 
 def likely_candidates(category: Category) -> list[Candidate]:
     """The candidates that people are shown: the name that the text takes, garments, and what is not far-fetched."""
-    known, named = load_taxonomy().categories, {c.value for c in category.candidates} | {None}
+    categories, named = load_taxonomy().categories, {c.value for c in category.candidates} | {None}
     group = [Candidate(value=str(category.value), confidence=category.confidence)] * (category.value not in named)
     return [
         c
         for n, c in enumerate([*group, *category.candidates])
-        if n == 0 or c.confidence >= FAR_FETCHED or (c.value in known and "Clothing" in known[c.value].path)
+        if n == 0 or c.confidence >= FAR_FETCHED or (c.value in categories and "Clothing" in categories[c.value].path)
     ]
 
 
-def as_shown(category: Category) -> Category:
+def as_displayed(category: Category) -> Category:
     """The category with no candidate that is far-fetched."""
     return category.model_copy(update={"candidates": likely_candidates(category)[:3]})
+
+
+def listing_facts(listing: Listing) -> dict[str, str]:
+    """All facts of a listing, its condition among them."""
+    return {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
 
 
 def field_text(value: str | float | None) -> str | None:
@@ -99,7 +105,7 @@ def field_version(text: str | None) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a draft failed: a short code and one sentence."""
+    """Reason why a draft failed: a short code and one sentence."""
 
     code: str
     message: str
@@ -150,15 +156,15 @@ class DraftView:
     version: int = 0
 
     def value(self, name: str) -> str | None:
-        """What a field holds, as text: ``title``, ``description``, ``price``, ``category`` or an attribute's name."""
+        """Value of a field, as text: ``title``, ``description``, ``price``, ``category`` or an attribute's name."""
         if name in TEXT_FIELDS:
             return str(getattr(self, name))
         if name == "price":
             return field_text(self.asked)
         if name == "category":
             return self.category.value if self.category is not None else None
-        known = {f"detail:{d.phrase}": d.phrase for d in self.draft.details} if self.draft is not None else {}
-        return known.get(name) or next((a.value for a in self.attributes if a.name == name), None)
+        details = {f"detail:{d.phrase}": d.phrase for d in self.draft.details} if self.draft is not None else {}
+        return details.get(name) or next((a.value for a in self.attributes if a.name == name), None)
 
     def field_version(self, name: str) -> str:
         """The version of a field, for whoever changes what they were shown."""

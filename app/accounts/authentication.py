@@ -1,4 +1,4 @@
-"""Who is asking, from the headers of a request alone: nothing of its body is received before this is known."""
+"""Authentication by the headers of a request alone: nothing of its body is received before."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def page_user(request: Request, state: State | None = None) -> str | None:
 
 
 def request_seller(request: Request) -> Seller:
-    """Whose request this is: by token, by cookie, or the one person on loopback. Raises AppError (401): nobody's."""
+    """Seller by token or cookie, or the one person on loopback. Raises AppError (401): it is nobody's."""
     sellers: Sellers = request.app.state.sellers
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if token:
@@ -55,14 +55,14 @@ def request_seller(request: Request) -> Seller:
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom a request counts for: ``key`` is a seller's name where ``known``, else an address."""
+    """Whom a request counts for: ``key`` is a seller's name where ``signed_in``, else an address."""
 
     key: str
-    known: bool
+    signed_in: bool
 
 
 class Tokens:
-    """Whose tokens are: looked up in the store in threads of their own, and remembered for a second by digest.
+    """Sellers by their tokens: looked up in the store in threads of their own, and remembered for a second by digest.
 
     Tokens that were valid before do not wait behind those that never were, so that garbage keeps nobody out.
     """
@@ -107,7 +107,7 @@ class Tokens:
         return answer
 
 
-class Gate:
+class Authenticator:
     """Lets a request in or says why not. ``visitors``: whether the pages for buyers are open to everybody."""
 
     def __init__(self, state: State, visitors: bool) -> None:
@@ -115,7 +115,7 @@ class Gate:
         self._tokens = Tokens(self._sellers)
 
     async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:
-        """Who asks; open addresses are for everybody. Raises AppError (401): nobody is signed in, or a bad token."""
+        """The caller; open addresses are for everybody. Raises AppError (401): nobody is signed in, or a bad token."""
         path = scope["path"]
         if path in OPEN_PATHS:
             return Caller(_address(scope), False)
@@ -141,7 +141,7 @@ def _address(scope: Scope) -> str:
 
 
 def from_elsewhere(method: str, headers: Mapping[str, str], host: str) -> bool:
-    """Whether a browser sent it for another site. Whoever has no such headers is a program, which nobody can lure."""
+    """True where a browser sent it for another site. Without such headers it is a program, which nobody can lure."""
     if method in SAFE and headers.get("authorization", "").lower().startswith("bearer "):
         return False  # no picture and no link on another site can add a token
     site = headers.get("sec-fetch-site")

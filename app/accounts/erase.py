@@ -61,7 +61,7 @@ class OpenOrders(IplError):
 
 @dataclass
 class Erased:
-    """What was deleted, by its name in the singular; ``orders`` were kept without the person's name.
+    """Counts of deleted rows, by name in the singular; ``orders`` stay without the person's name.
 
     index: "done" (nothing of the listings is in it any more), "server" (a running one has it and follows), "away" (it
     does not answer; the next start follows), "none" (there is none).
@@ -84,7 +84,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         NobodyThere: no such name in the store, or no store. OpenOrders: there are, and ``settle`` is False.
         StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
     """
-    store = _open_known(settings)
+    store = _open_existing(settings)
     done, media = Erased(), Media(settings.media_folder)
     deletions = Deletions(store, media, NoIndex(), settings.home / "uploads")
     try:
@@ -99,7 +99,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
             if not settle:
                 _refuse_open_orders(session, who, name)
             done.refunded = _settle(session, who)
-            _delete_own(session, who, done)
+            _delete_rows(session, who, done)
         visitors = list(_numbers(store, who, "visitor"))
         done.counts["page of the feed"] += forget_pages(store, FeedPageRow.visitor.in_(visitors))
         done.index = _leave_index(settings, store)
@@ -107,7 +107,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         with store.write() as session:
             _lock_listings(session, who)
             done.refunded += _settle(session, who)
-            late = _delete_own(session, who, done)  # what a server took in meanwhile
+            late = _delete_rows(session, who, done)  # what a server took in meanwhile
             _forget_name(session, who, done)
         if late:
             done.index = _leave_index(settings, store)
@@ -123,8 +123,8 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
 def _check_media(settings: Settings, media: Media, store: Store) -> None:
     """Raises StoreError when the photos of the store are not in the folder: their files would stay somewhere else."""
     check_photos(settings, media, store.engine)
-    known = photo_ids(store.engine)
-    if known and media.mark() is None and not known & set(media.ids()):
+    photos = photo_ids(store.engine)
+    if photos and media.mark() is None and not photos & set(media.ids()):
         raise StoreError(
             f"The photos of the store are not in {media.folder}: name their folder with IPL_MEDIA or IPL_HOME."
         )
@@ -152,7 +152,7 @@ def _forget_mark(settings: Settings, name: str) -> None:
         forget_mark(key_file(settings.home), name)
 
 
-def _open_known(settings: Settings) -> Store:
+def _open_existing(settings: Settings) -> Store:
     """The store, which has to be there already. Raises NobodyThere, StoreError."""
     url = make_url(settings.store_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
@@ -181,8 +181,8 @@ def _refuse_open_orders(session: Session, who: str, name: str) -> None:
 
 
 def _their_orders(who: str) -> ColumnElement[bool]:
-    own = select(ListingRow.id).where(ListingRow.seller_id == who)
-    return or_(OrderRow.buyer == who, OrderRow.seller_id == who, OrderRow.listing_id.in_(own))
+    listings = select(ListingRow.id).where(ListingRow.seller_id == who)
+    return or_(OrderRow.buyer == who, OrderRow.seller_id == who, OrderRow.listing_id.in_(listings))
 
 
 def _settle(session: Session, who: str) -> int:
@@ -191,7 +191,7 @@ def _settle(session: Session, who: str) -> int:
     return len(ids)
 
 
-def _delete_own(session: Session, who: str, done: Erased) -> list[str]:
+def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:
     """Listings, drafts, posts with their photos, tokens, keys, events; orders lose the name. Returns listing ids."""
     _forget_orders(session, who, done)
     photos = session.scalar(select(func.count()).select_from(PhotoRow).where(PhotoRow.seller_id == who)) or 0
@@ -200,15 +200,15 @@ def _delete_own(session: Session, who: str, done: Erased) -> list[str]:
     listings = list(session.scalars(select(ListingRow).where(ListingRow.seller_id == who)))
     for row in listings:
         listing_repo.delete_listing(session, row)
-    own = list(session.scalars(select(DraftRow.id).where(DraftRow.seller_id == who)))
-    for start in range(0, len(own), AT_ONCE):
-        draft_repo.delete_drafts(session, own[start : start + AT_ONCE])
+    drafts = list(session.scalars(select(DraftRow.id).where(DraftRow.seller_id == who)))
+    for start in range(0, len(drafts), AT_ONCE):
+        draft_repo.delete_drafts(session, drafts[start : start + AT_ONCE])
     posts = list(session.scalars(select(PostRow).where(PostRow.author_id == who)))
     for post in posts:
         session.delete(post)
     session.flush()
     draft_repo.forget_photos(session, list(session.scalars(select(PhotoRow.id).where(PhotoRow.seller_id == who))))
-    done.counts.update({"listing": len(listings), "draft": len(own), "post": len(posts), "photo": photos})
+    done.counts.update({"listing": len(listings), "draft": len(drafts), "post": len(posts), "photo": photos})
     tables: Sequence[tuple[str, type[DeclarativeBase], ColumnElement[bool]]] = (
         ("token", TokenRow, TokenRow.seller_id == who),
         ("idempotency key", KeyRow, KeyRow.seller_id == who),

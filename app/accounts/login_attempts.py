@@ -21,13 +21,13 @@ WINDOW_SECONDS = 300.0
 PER_NAME, PER_ADDRESS = 10, 30
 # More than can be hashed in a window: while that holds, no count that still matters is dropped.
 MAX_COUNTS = 20_000
-MAX_STRANGERS, MAX_KNOWN = 16, 8
+MAX_STRANGERS, MAX_RETURNING = 16, 8
 RETRY_SECONDS = 2
 _Key = tuple[str, ...]
 
 
 class Counts:
-    """When each key was tried in the last five minutes; bounded: the key that was tried longest ago goes first."""
+    """Times of the tries of each key in the last five minutes; bounded: the key tried longest ago goes first."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -80,8 +80,8 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Who tries: a name, the client's address, and the id of a browser with which the name signed in before."""
+class SignInAttempt:
+    """A try to sign in: name, address, and the id of a browser with which the name signed in before."""
 
     name: str
     address: str
@@ -99,38 +99,38 @@ class Tries:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = Counts(clock)
         self._signed_in: Bounded[_Key, None] = Bounded(MAX_COUNTS)
-        self._strangers, self._known = Lane(MAX_STRANGERS), Lane(MAX_KNOWN)
+        self._strangers, self._returning = Lane(MAX_STRANGERS), Lane(MAX_RETURNING)
 
-    async def check(self, visitor: Visitor, right: Callable[[], T | None]) -> T | None:
-        """What ``right`` returns, run in a thread: None is a wrong password. Raises AppError (429): too many tries."""
-        limits = self._limits(visitor)
+    async def check(self, attempt: SignInAttempt, right: Callable[[], T | None]) -> T | None:
+        """The result of ``right``, run in a thread: None is a wrong password. Raises AppError (429): too many tries."""
+        limits = self._limits(attempt)
         wait = max(self.counts.wait(key, limit) for key, limit in limits.items())
         if wait > 0:
             message = "Too many wrong passwords; wait five minutes and try again."
             raise AppError("too_many_tries", message, 429, math.ceil(wait))
-        future = (self._known if visitor.device else self._strangers).start(right)
+        future = (self._returning if attempt.device else self._strangers).start(right)
         counted = {key: self.counts.take(key) for key in limits}
         result = await asyncio.wrap_future(future)
         if result is not None:
             for key, at in counted.items():
                 self.counts.give_back(key, at)
-            self._remember(visitor)
+            self._remember(attempt)
         return result
 
-    def _limits(self, visitor: Visitor) -> dict[_Key, int]:
-        place = ("place", visitor.name, network(visitor.address))
-        if visitor.device:
-            return {("device", visitor.device, visitor.name): PER_NAME}
+    def _limits(self, attempt: SignInAttempt) -> dict[_Key, int]:
+        place = ("place", attempt.name, network(attempt.address))
+        if attempt.device:
+            return {("device", attempt.device, attempt.name): PER_NAME}
         if place in self._signed_in:
             return {place: PER_NAME}
-        return {("name", visitor.name): PER_NAME, ("address", place[-1]): PER_ADDRESS}
+        return {("name", attempt.name): PER_NAME, ("address", place[-1]): PER_ADDRESS}
 
-    def _remember(self, visitor: Visitor) -> None:
-        self._signed_in.put(("place", visitor.name, network(visitor.address)), None)
+    def _remember(self, attempt: SignInAttempt) -> None:
+        self._signed_in.put(("place", attempt.name, network(attempt.address)), None)
 
 
 def network(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, which is what one customer has."""
+    """The network that counts as one address: of IPv6 the /64, which is what one customer has."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -56,7 +56,7 @@ def _bytes(password: str) -> bytes:
 
 
 def check_password(password: str, stored: str) -> bool:
-    """Whether the password is the stored one, compared in constant time."""
+    """True where the password is the stored one, compared in constant time."""
     stored = stored.removesuffix(OPERATOR)
     if stored.startswith("scrypt$"):
         n, r, p, salt, expected = _parse_scrypt(stored)
@@ -111,7 +111,7 @@ def read_passwords(path: Path) -> dict[str, str]:
 
 
 def is_operator(stored: str) -> bool:
-    """Whether a line of the password file is an operator's."""
+    """True where a line of the password file is an operator's."""
     return stored.endswith(OPERATOR)
 
 
@@ -129,22 +129,22 @@ def write_password(path: Path, name: str, password: str, *, operator: bool | Non
         raise PasswordFileError(BAD_NAME)
     line = hash_password(password, name)
     with _locked(path):
-        known = read_passwords(path) if path.is_file() and path.stat().st_size else {}
-        if added and name in known:
+        passwords = read_passwords(path) if path.is_file() and path.stat().st_size else {}
+        if added and name in passwords:
             raise PasswordFileError(f"{path} has {name} already; ./ipl accounts password {name} {path} changes it.")
-        operator = is_operator(known.get(name, "")) if operator is None else operator
-        _write_passwords(path, {**known, name: line + OPERATOR * operator})
+        operator = is_operator(passwords.get(name, "")) if operator is None else operator
+        _write_passwords(path, {**passwords, name: line + OPERATOR * operator})
 
 
 def remove_password(path: Path, name: str) -> None:
     """Take a name out, which ends its sign-ins and tokens. Raises PasswordFileError: it is not there, or the last."""
     with _locked(path):
-        known = read_passwords(path)
-        if name not in known:
-            raise PasswordFileError(f"{path} has no {name}; it names {', '.join(sorted(known))[:200]}.")
-        if len(known) == 1:
+        passwords = read_passwords(path)
+        if name not in passwords:
+            raise PasswordFileError(f"{path} has no {name}; it names {', '.join(sorted(passwords))[:200]}.")
+        if len(passwords) == 1:
             raise PasswordFileError(f"{name} is the last name in {path} and no server runs without one; add another.")
-        _write_passwords(path, {who: stored for who, stored in known.items() if who != name})
+        _write_passwords(path, {who: stored for who, stored in passwords.items() if who != name})
 
 
 def _locked(path: Path) -> FileLock:

@@ -33,12 +33,12 @@ class Seller:
 
 @dataclass(frozen=True)
 class Token:
-    """What may be shown of a token. ``ends`` None: it has no end; ``valid``: it opens something today."""
+    """Description of a token, without its secret. ``ends`` None: it has no end; ``valid``: it opens something today."""
 
     name: str
     id: str
     label: str
-    made: datetime
+    created: datetime
     ends: datetime | None
     valid: bool
 
@@ -56,7 +56,7 @@ class Sellers:
 
     @property
     def single(self) -> bool:
-        """Whether this is the single-user mode."""
+        """True in the single-user mode."""
         return self._passwords is None
 
     def fingerprint(self, name: str) -> str | None:
@@ -67,7 +67,7 @@ class Sellers:
         return None if stored is None else fingerprint_of(stored)
 
     def operates(self, name: str) -> bool:
-        """Whether the password file makes this name an operator."""
+        """True where the password file makes this name an operator."""
         return is_operator((self.passwords or {}).get(name, ""))
 
     def named(self, name: str) -> Seller:
@@ -129,7 +129,7 @@ class Sellers:
         return token
 
     def by_token(self, token: str) -> Seller | None:
-        """Whose token it is, or None."""
+        """The token's seller, or None."""
         with self.store.read() as session:
             query = select(TokenRow, SellerRow).join(SellerRow, TokenRow.seller_id == SellerRow.id)
             row = session.execute(query.where(TokenRow.digest == _digest(token))).one_or_none()
@@ -168,8 +168,8 @@ class Sellers:
             session.execute(delete(TokenRow).where(TokenRow.digest.in_(digests)))
             return len(digests)
 
-    def known(self, name: str) -> bool:
-        """Whether the name may sign in, or once did."""
+    def exists(self, name: str) -> bool:
+        """True where the name may sign in, or once did."""
         if self.fingerprint(name):
             return True
         with self.store.read() as session:

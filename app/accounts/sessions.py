@@ -65,10 +65,10 @@ class Sessions:
     def _is_ours(self, value: str | None, name: str, purpose: str, seconds: float) -> bool:
         signer = self._signer(name, purpose)
         try:
-            _, made_at = signer.unsign(value or "", return_timestamp=True)
+            _, signed_at = signer.unsign(value or "", return_timestamp=True)
         except (BadSignature, UnicodeError):
             return False
-        return abs(signer.get_timestamp() - made_at.timestamp()) <= seconds  # the clock may have gone back since
+        return abs(signer.get_timestamp() - signed_at.timestamp()) <= seconds  # the clock may have gone back since
 
     def _signer(self, name: str, purpose: str) -> TimestampSigner:
         key, marks = self._secret.get()

@@ -18,7 +18,7 @@ _Look = tuple[int, ...] | None
 
 
 class Watched(Generic[T]):
-    """What a file says, at most half a second old.
+    """Contents of a file, at most half a second old.
 
     A file that became unusable changes nothing: what it said before still holds, and a warning is logged.
 
@@ -30,12 +30,12 @@ class Watched(Generic[T]):
         self._path, self._read = path, read
         self._lock = threading.Lock()
         self._warned = ""
-        self._seen = self._look()
+        self._stamp = self._look()
         self._value = read(path)
         self._next = time.monotonic() + CHECK_SECONDS
 
     def get(self) -> T:
-        """What the file says."""
+        """Contents of the file."""
         # Whoever comes while another thread reads takes what is known, and waits for nobody.
         if time.monotonic() >= self._next and self._lock.acquire(blocking=False):
             try:
@@ -53,7 +53,7 @@ class Watched(Generic[T]):
 
     def _refresh(self) -> None:
         look = self._look()
-        if look is not None and look == self._seen:
+        if look is not None and look == self._stamp:
             return
         try:
             self._value = self._read(self._path)
@@ -63,10 +63,10 @@ class Watched(Generic[T]):
                 log.warning("%s Until then, what it said before holds.", error)
         else:
             self._warned = ""
-        self._seen = look
+        self._stamp = look
 
     def _look(self) -> _Look:
-        """What tells one content from another; None for a file that is not there or too young to tell."""
+        """Stamp that tells one content from another; None for a file that is not there or too young to tell."""
         try:
             state = self._path.stat()
         except OSError:

@@ -7,6 +7,7 @@ from typing import Any
 from app.market.messages import Message
 from app.market.posts import PostView
 from app.seller import words
+from app.views import listing_facts
 from listing.schema import Listing, PhotoRef
 
 STATES = {**words.STATUSES, "removed": "Not on sale"}
@@ -17,12 +18,12 @@ _PRODUCT = {"brand": "brand", "colour": "color", "size": "size", "material": "ma
 
 
 def is_on_sale(listing: Listing) -> bool:
-    """Whether it can be bought."""
+    """True where it can be bought."""
     return listing.status == "active" and listing.stock > 0
 
 
 def price(listing: Listing) -> str:
-    """What it costs, as people say it."""
+    """The price, as people say it."""
     if listing.price is None:
         return "No price yet"
     return words.money(listing.price, listing.currency) if listing.price else "Free"
@@ -48,8 +49,8 @@ def scaled_size(ref: PhotoRef, side: int) -> tuple[int, int]:
 
 def card(listing: Listing, reason: str = "") -> dict[str, Any]:
     """A listing in the feed."""
-    known = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
-    facts = [known[name] for name in ("size", "condition_grade") if known.get(name)]
+    values = listing_facts(listing)
+    facts = [values[name] for name in ("size", "condition_grade") if values.get(name)]
     return {
         "id": listing.id,
         "kind": "listing",
@@ -68,9 +69,9 @@ def post_card(post: PostView) -> dict[str, Any]:
     return {"id": post.id, "kind": "post", "title": post.title, "text": post.text, "photo": image, "label": "Guide"}
 
 
-def whole(listing: Listing, *, own: bool) -> dict[str, Any]:
+def whole(listing: Listing, *, is_seller: bool) -> dict[str, Any]:
     """A listing on its own page."""
-    facts = {**listing.attributes, **({"condition_grade": listing.condition} if listing.condition else {})}
+    facts = listing_facts(listing)
     sold_out = listing.status == "active" and listing.stock == 0
     places = range(len(listing.photos))
     return {
@@ -83,7 +84,7 @@ def whole(listing: Listing, *, own: bool) -> dict[str, Any]:
         "category": words.category_label(listing.category),
         "state": "Sold" if sold_out else STATES[listing.status],
         "on_sale": is_on_sale(listing),
-        "hidden": own and listing.status in ("removed", "draft", "review", "refused"),
+        "hidden": is_seller and listing.status in ("removed", "draft", "review", "refused"),
         "facts": [(words.attribute_label(name), words.value_label(value)) for name, value in facts.items()],
         "photos": [
             {**photo(listing, n, LARGE), "small": photo(listing, n, SMALL), "full": photo(listing, n)} for n in places
@@ -94,13 +95,13 @@ def whole(listing: Listing, *, own: bool) -> dict[str, Any]:
 def question(message: Message, sender: str) -> dict[str, Any]:
     """A question with its answer."""
     asked, answered = (f"{at:%-d %B %Y}" if at else "" for at in (message.at, message.answered_at))
-    own = message.sender == sender
-    return {"text": message.text, "answer": message.answer, "own": own, "at": asked, "answered_at": answered}
+    asked_it = message.sender == sender
+    return {"text": message.text, "answer": message.answer, "own": asked_it, "at": asked, "answered_at": answered}
 
 
 def product(listing: Listing, base: str) -> dict[str, Any]:
     """The listing in the terms of schema.org. ``base``: this server's address, without a slash at its end."""
-    known = listing.condition or listing.attributes.get("condition_grade", "")
+    condition = listing_facts(listing).get("condition_grade")
     facts = {name: listing.attributes[key] for key, name in _PRODUCT.items() if key in listing.attributes}
     brand = {"brand": {"@type": "Brand", "name": facts.pop("brand")}} if "brand" in facts else {}
     offer = {
@@ -109,7 +110,7 @@ def product(listing: Listing, base: str) -> dict[str, Any]:
         "price": f"{listing.price:.2f}" if listing.price is not None else None,
         "priceCurrency": listing.currency,
         "availability": _OFFERS + ("InStock" if is_on_sale(listing) else "SoldOut"),
-        "itemCondition": _OFFERS + ("NewCondition" if known in _NEW else "UsedCondition"),
+        "itemCondition": _OFFERS + ("NewCondition" if condition in _NEW else "UsedCondition"),
     }
     return {
         "@context": "https://schema.org",

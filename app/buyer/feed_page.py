@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -18,23 +15,20 @@ from starlette.exceptions import HTTPException
 
 from app.buyer.cards import SMALL, card, post_card
 from app.buyer.filters import Filters, read
+from app.buyer.page import html_page, remember
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, address_of, news_for, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
 from app.market.posts import NOT_THERE
 from app.routing import Body, Deps, Id, services_of
 from app.seller import words
 from app.services import Services
 from app.store.tables import PostRow
-from app.templates import render
-from app.theme import script, stylesheet
 from app.views import TOO_LARGE, AppError, Busy
 from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake
 
 PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others follow by date
 LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
-FILE = Path(__file__).with_name("templates") / "feed.html"
-HEADERS = {"Cache-Control": "no-store"}
 NO_PHOTO = "Choose a photo first."
 BUSY = "Other people's photos are being looked at; try again in a moment."
 pages = APIRouter(include_in_schema=False)
@@ -47,13 +41,13 @@ def feed(request: Request, services: Deps) -> Response:
     """The feed, or what was looked for."""
     visitor, filters = visitor_of(request), read(request.query_params)
     if filters.searching:
-        return _page(request, visitor, filters, _found(services, filters, None))
+        return _page(request, visitor, filters, _search_page(services, filters, None))
     return _page(request, visitor, filters, _ranked(request, visitor, filters))
 
 
 @pages.post("/feed")
 async def feed_by_photo(request: Request, services: Deps) -> Response:
-    """What looks like a photo; filters and words count as well."""
+    """Listings that look like a photo; filters and words count as well."""
     visitor = await run_in_threadpool(visitor_of, request)
     try:
         async with request.form(max_files=1, max_fields=20) as form:
@@ -66,14 +60,15 @@ async def feed_by_photo(request: Request, services: Deps) -> Response:
 
     def look() -> Response:
         photo, problem = _photo(visitor, data)
-        shown = _found(services, filters, photo) if photo or filters.searching else _ranked(request, visitor, filters)
-        return _page(request, visitor, filters, shown, by_photo=photo is not None, problem=problem)
+        searched = photo is not None or filters.searching
+        cards = _search_page(services, filters, photo) if searched else _ranked(request, visitor, filters)
+        return _page(request, visitor, filters, cards, by_photo=photo is not None, problem=problem)
 
     return await run_in_threadpool(look)
 
 
-class Seen(Body):
-    """What of a page came into view."""
+class Impressions(Body):
+    """Cards of a page that came into view."""
 
     page: str = Field(max_length=64)
     listings: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=RANKED)
@@ -81,7 +76,7 @@ class Seen(Body):
 
 
 @pages.post("/feed/seen", status_code=204)
-def seen(request: Request, services: Deps, body: Seen) -> None:
+def impressions(request: Request, services: Deps, body: Impressions) -> None:
     """Cards of a page came into view; repeated ones count once."""
     visitor = visitor_of(request).check()
     events = [("impression", body.page, listing_id, "") for listing_id in body.listings]
@@ -100,29 +95,6 @@ def post_photo(services: Deps, post_id: Id) -> Response:
     return scaled_photo(services.listings.photo_file(None, row.photo_id), SMALL)
 
 
-@pages.get("/feed/buyer.css")
-def css() -> Response:
-    """The look of the pages for buyers."""
-    return Response(_files()["css"], media_type="text/css", headers={"Cache-Control": "max-age=86400"})
-
-
-@pages.get("/feed/buyer.js")
-def js() -> Response:
-    """Their one script."""
-    return Response(_files()["js"], media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
-
-
-@cache
-def _files() -> dict[str, str]:
-    return {"css": stylesheet("buyer"), "js": script("buyer")}
-
-
-@cache
-def version() -> str:
-    """Changes with stylesheet and script, so that browsers may keep them."""
-    return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]
-
-
 def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
     """The clean photo, or a sentence that says why there is none."""
     if not data:
@@ -139,19 +111,19 @@ def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
             STRANGERS_PHOTOS.release()
 
 
-def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
-    """What the search found, as the template takes it."""
+def _search_page(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
+    """Matches of the search, as the template takes them."""
     count = RANKED if photo is not None else PER_PAGE
     first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
-    found = services.shop.find(filters.wish, photo, first=first, count=count)
-    last = first + len(found.listings)
-    onward = photo is None and last < found.count and found.listings
+    matches = services.shop.find(filters.wish, photo, first=first, count=count)
+    last = first + len(matches.listings)
+    onward = photo is None and last < matches.count and matches.listings
     return {
-        "cards": [card(x) for x in found.listings],
-        "count": found.count,
-        "summary": found.summary if filters.typed["q"].lower() not in found.summary else (),
+        "cards": [card(x) for x in matches.listings],
+        "count": matches.count,
+        "summary": matches.summary if filters.typed["q"].lower() not in matches.summary else (),
         "exactly": filters.address(1, exact="1"),
-        "whole": found.whole,
+        "whole": matches.whole,
         "page_id": "",
         "next": filters.address(filters.page + 1) if onward else "",
         "previous": filters.address(filters.page - 1) if photo is None and filters.page > 1 else "",
@@ -160,11 +132,11 @@ def _found(services: Services, filters: Filters, photo: Photo | None) -> dict[st
 
 def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, Any]:
     """A page of the visitor's own feed. It is made once and written down; further pages are the rest of it."""
-    services, given = services_of(request), request.query_params.get("on", "")[:64]
-    page_id = given
-    places: Sequence[Place] = services.feed.again(visitor.id, given) if given and filters.page > 1 else []
+    services, sent_id = services_of(request), request.query_params.get("on", "")[:64]
+    page_id = sent_id
+    places: Sequence[Place] = services.feed.again(visitor.id, sent_id) if sent_id and filters.page > 1 else []
     if not places:
-        page_id, places = _made(request, services, visitor)
+        page_id, places = _new_page(request, services, visitor)
     first = (filters.page - 1) * PER_PAGE
     cards = [_card(p) for p in places if first <= p.position < first + PER_PAGE]
     more = any(p.position >= first + PER_PAGE for p in places)
@@ -181,7 +153,7 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
     }
 
 
-def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, Sequence[Place]]:
+def _new_page(request: Request, services: Services, visitor: Visitor) -> tuple[str, Sequence[Place]]:
     """A page that is written down, with its id; for whom nothing is written down the same without one."""
     try:
         if visitor.logged:
@@ -192,8 +164,8 @@ def _made(request: Request, services: Services, visitor: Visitor) -> tuple[str, 
     except Busy:  # it is shown all the same
         pass
     slate, listings = services.feed.explain(visitor.id, RANKED)
-    shown = [(s, listings[s.item_id]) for s in slate.page if s.item_id in listings]
-    return "", [Place(n, s.reason, s.pctr, listing=x) for n, (s, x) in enumerate(shown)]
+    listed = [(s, listings[s.item_id]) for s in slate.page if s.item_id in listings]
+    return "", [Place(n, s.reason, s.pctr, listing=x) for n, (s, x) in enumerate(listed)]
 
 
 def _card(place: Place) -> dict[str, Any]:
@@ -207,7 +179,7 @@ def _page(
     request: Request,
     visitor: Visitor,
     filters: Filters,
-    shown: dict[str, Any],
+    values: dict[str, Any],
     *,
     by_photo: bool = False,
     problem: str = "",
@@ -216,9 +188,14 @@ def _page(
     choices = services.shop.choices()
     chosen = filters.wish.category
     categories = {name: words.category_label(name) for name in (*choices.categories, *([chosen] if chosen else []))}
-    html = render(
-        FILE,
-        **shown,
+    bad = bool(problem or filters.problems)
+    response = html_page(
+        request,
+        visitor,
+        "feed",
+        422 if bad else 200,
+        then="/feed",
+        **values,
         filters=filters,
         typed=filters.typed,
         problems=filters.problems,
@@ -230,10 +207,5 @@ def _page(
         sizes=choices.sizes,
         colours=[(c, words.value_label(c)) for c in choices.colours],
         currency=services.settings.currency,
-        visitor=visitor,
-        news=news_for(request, visitor),
-        then="/feed",
-        version=version(),
     )
-    bad = bool(problem or filters.problems)
-    return remember(request, HTMLResponse(html, 422 if bad else 200, HEADERS), visitor)
+    return remember(request, response, visitor)

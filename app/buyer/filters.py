@@ -1,4 +1,4 @@
-"""What a buyer typed into the search and its filters: read leniently, each mistake said at its field."""
+"""A buyer's search words and filters: read leniently, each mistake named at its field."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Filters:
 
     @property
     def searching(self) -> bool:
-        """Whether anything is looked for; else the feed is shown."""
+        """True where anything is looked for; else the feed is shown."""
         return any(self.typed.values())
 
     @property
     def count(self) -> int:
-        """How many filters are set."""
+        """Number of filters that are set."""
         return sum(bool(self.typed[name]) for name in FIELDS if name not in ("q", "sort", "exact"))
 
     def address(self, page: int, **more: str) -> str:
-        """Of another page of the same."""
-        given = {name: value for name, value in self.typed.items() if value}
-        return "/feed?" + urlencode({**given, **({"page": str(page)} if page > 1 else {}), **more})
+        """Address of another page of the same."""
+        filled = {name: value for name, value in self.typed.items() if value}
+        return "/feed?" + urlencode({**filled, **({"page": str(page)} if page > 1 else {}), **more})
 
 
-def read(given: Mapping[str, Any]) -> Filters:
+def read(fields: Mapping[str, Any]) -> Filters:
     """The filters of a query or a form; what is no text, or not a field, is passed over."""
-    typed = {name: _text(given.get(name)) for name in FIELDS}
+    typed = {name: _text(fields.get(name)) for name in FIELDS}
     typed["sort"] = NEWEST if typed["sort"] == NEWEST else ""
     typed["exact"] = "1" if typed["exact"] and typed["q"] else ""
     problems: dict[str, str] = {}
@@ -72,7 +72,7 @@ def read(given: Mapping[str, Any]) -> Filters:
     if wish.least is not None and wish.most is not None and wish.least > wish.most:
         problems["to"] = BETWEEN
         wish = replace(wish, least=None, most=None)
-    page = _text(given.get("page"))
+    page = _text(fields.get("page"))
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
     return Filters(typed, wish, problems, min(max(number, 1), MAX_PAGE))
 

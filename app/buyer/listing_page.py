@@ -5,30 +5,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from app.accounts.authentication import request_seller
 from app.buyer.cards import LARGE, SMALL, card, product, question, whole
-from app.buyer.feed_page import version
 from app.buyer.filters import read
+from app.buyer.page import html_page, remember
 from app.buyer.scaled import scaled_photo
-from app.buyer.visitor import Visitor, address_of, news_for, remember, visitor_of
+from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.editing.prices import parse_price
 from app.feed.pages import Rates
 from app.market.messages import LENGTH, Message
 from app.routing import Deps, place_order, services_of
 from app.store.listing_repo import NOT_THERE
-from app.templates import render
 from app.views import AppError
 from listing.schema import Listing
 
-PAGE = Path(__file__).with_name("templates") / "listing.html"
-HEADERS = {"Cache-Control": "no-store"}
 SIMILAR = 6
 REASONS = {
     "prohibited": "It may not be sold here",
@@ -79,7 +75,7 @@ def ask(request: Request, services: Deps, listing_id: str, text: Text = "") -> R
         sent = services.messages.ask(_who_may(visitor), listing_id[:64], text)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("ask", error), typed={"ask": text})
-    return _page(request, visitor, listing_id, said={"ask": _said(ASKED, sent)})
+    return _page(request, visitor, listing_id, done={"ask": _confirmation(ASKED, sent)})
 
 
 @pages.post("/l/{listing_id}/report")
@@ -93,7 +89,7 @@ def report(request: Request, services: Deps, listing_id: str, reason: Text = "ot
         sent = services.messages.report(visitor.check(), listing_id[:64], words)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("report", error), typed={"report": text, "reason": reason})
-    return _page(request, visitor, listing_id, said={"report": _said(REPORTED, sent)})
+    return _page(request, visitor, listing_id, done={"report": _confirmation(REPORTED, sent)})
 
 
 @pages.get("/l/{listing_id}/photos/{number}")
@@ -102,9 +98,9 @@ def listing_photo(
 ) -> Response:
     """A photo of a listing by its place from 1, scaled to one of the sizes that pages use."""
     try:
-        listing = services.listings.shown("", listing_id[:64])
+        listing = services.listings.visible("", listing_id[:64])
     except AppError:
-        listing = services.listings.shown(request_seller(request).id, listing_id[:64])
+        listing = services.listings.visible(request_seller(request).id, listing_id[:64])
     path = services.media.path(listing.photos[number - 1].id) if 1 <= number <= len(listing.photos) else None
     if path is None or not path.is_file():
         raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
@@ -113,7 +109,7 @@ def listing_photo(
 
 
 def _from_feed(referer: str) -> bool:
-    """Whether a link of the ranked feed led here; what was found by a search says nothing about a place in the feed."""
+    """True where a link of the ranked feed led here; a result of a search says nothing about a place in the feed."""
     try:
         origin = urlsplit(referer)
     except ValueError:
@@ -128,7 +124,7 @@ def _who_may(visitor: Visitor) -> str:
     return visitor.check()
 
 
-def _said(words: str, sent: Message) -> str:
+def _confirmation(words: str, sent: Message) -> str:
     contacts = ", ".join(f"“{text}”" for text in sent.taken_out)
     return f"{words} {TAKEN_OUT.format(contacts)}" if contacts else words
 
@@ -146,47 +142,43 @@ def _page(
     listing_id: str,
     *,
     error: tuple[Place, AppError] | None = None,
-    said: Mapping[Place, str] | None = None,
+    done: Mapping[Place, str] | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> Response:
     """The page as it stands now; an error or what was done is said where it was pressed, and what was typed stays."""
     services = services_of(request)
     try:
-        listing = services.listings.shown(visitor.seller, listing_id[:65])
+        listing = services.listings.visible(visitor.seller, listing_id[:65])
     except AppError as missing:
         if missing.http_status not in (404, 422):
             raise
-        news = news_for(request, visitor)
-        html = render(
-            PAGE, listing=None, missing=NOT_THERE, visitor=visitor, news=news, then="/feed", version=version()
-        )
-        return HTMLResponse(html, 404, HEADERS)
-    own, base = listing.seller_id == visitor.seller, _base(request)
-    order = services.orders.placed(visitor.id, listing.id) if visitor.known else None
-    html = render(
-        PAGE,
-        listing=whole(listing, own=own),
-        own=own and not services.sellers.single,
+        return html_page(request, visitor, "listing", 404, then="/feed", listing=None, missing=NOT_THERE)
+    is_seller, base = listing.seller_id == visitor.seller, _base(request)
+    order = services.orders.placed(visitor.id, listing.id) if visitor.recognised else None
+    response = html_page(
+        request,
+        visitor,
+        "listing",
+        error[1].http_status if error else 200,
+        then=f"/l/{listing.id}",
+        listing=whole(listing, is_seller=is_seller),
+        is_seller=is_seller and not services.sellers.single,
         order=order,
         key=secrets.token_hex(16),
-        questions=[question(m, visitor.id) for m in services.messages.shown(listing.id, visitor.id)],
+        questions=[question(m, visitor.id) for m in services.messages.visible(listing.id, visitor.id)],
         similar=[card(x) for x in _similar(request, listing)],
         errors={error[0]: str(error[1])} if error else {},
-        said=said or {},
+        done=done or {},
         typed={"ask": "", "report": "", "reason": "", **(typed or {})},
         reasons=REASONS,
         most=LENGTH,
         product=product(listing, base),
         base=base,
-        visitor=visitor,
-        news=news_for(request, visitor),
-        then=f"/l/{listing.id}",
-        version=version(),
     )
-    return remember(request, HTMLResponse(html, error[1].http_status if error else 200, HEADERS), visitor)
+    return remember(request, response, visitor)
 
 
 def _similar(request: Request, listing: Listing) -> list[Listing]:
-    """What looks like it; where nothing is known of its photos, or it was sold, the newest of its category."""
+    """Listings that look like it; without vectors of its photos, or once it is sold, the newest of its category."""
     services = services_of(request)
     return services.feed.similar(listing.id, SIMILAR) or services.shop.newest(listing.category, listing.id, SIMILAR)

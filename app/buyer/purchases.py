@@ -1,23 +1,20 @@
-"""What a buyer ordered, and what became of it."""
+"""The page of a buyer's orders and their states."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from app.buyer.cards import SMALL, photo
-from app.buyer.feed_page import version
-from app.buyer.visitor import news_for, remember, visitor_of
+from app.buyer.page import html_page, remember
+from app.buyer.visitor import visitor_of
 from app.market.orders import Order
 from app.routing import Deps
 from app.seller import words
-from app.templates import render
 from listing.schema import Listing
 
-FILE = Path(__file__).with_name("templates") / "purchases.html"
 HERE = "/feed/purchases"
 MOST = 100
 GONE = "A listing that is gone"
@@ -31,21 +28,13 @@ def purchases(request: Request, services: Deps) -> Response:
     visitor = visitor_of(request)
     if not visitor.may_buy:
         return RedirectResponse(f"/sign-in?then={HERE}", 303)
-    orders = services.orders.mine(visitor.id, "buyer", MOST) if visitor.known else []
+    orders = services.orders.mine(visitor.id, "buyer", MOST) if visitor.recognised else []
     public = {x.id: x for x in services.listings.comparables([order.listing_id for order in orders])}
-    html = render(
-        FILE,
-        orders=[_shown(order, public.get(order.listing_id)) for order in orders],
-        most=MOST,
-        visitor=visitor,
-        news=news_for(request, visitor),
-        then=HERE,
-        version=version(),
-    )
-    return remember(request, HTMLResponse(html, headers={"Cache-Control": "no-store"}), visitor)
+    cards = [_order_card(order, public.get(order.listing_id)) for order in orders]
+    return remember(request, html_page(request, visitor, "purchases", then=HERE, orders=cards, most=MOST), visitor)
 
 
-def _shown(order: Order, listing: Listing | None) -> dict[str, Any]:
+def _order_card(order: Order, listing: Listing | None) -> dict[str, Any]:
     """An order as its buyer reads it. ``listing``: None once it is not public any more."""
     ended = order.refunded_at or order.completed_at
     return {

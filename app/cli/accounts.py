@@ -127,7 +127,7 @@ def _tokens(args: argparse.Namespace) -> None:
     for token in sellers.tokens(args.name):
         ends = "never" if token.ends is None else token.ends.date().isoformat()
         valid = "yes" if token.valid else "no"
-        print(TOKEN_TABLE.format(token.name, token.id, token.made.date().isoformat(), ends, valid, token.label))
+        print(TOKEN_TABLE.format(token.name, token.id, token.created.date().isoformat(), ends, valid, token.label))
 
 
 def _revoke(args: argparse.Namespace) -> None:
@@ -157,5 +157,5 @@ def _open() -> tuple[Settings, Sellers]:
 
 
 def _must_be_known(sellers: Sellers, name: str) -> None:
-    if not sellers.known(name):
+    if not sellers.exists(name):
         raise CommandError(f"there is no {name} here; check the name, IPL_HOME and IPL_PASSWORDS.")

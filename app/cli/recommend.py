@@ -261,7 +261,7 @@ def _knowledge(args: argparse.Namespace) -> None:
 
 
 def _install(args: argparse.Namespace) -> None:
-    from app.feed.gate import Gate
+    from app.feed.model_selection import ModelSelection
     from app.settings import load_settings
     from recommend.cascade.health import healthy
     from recommend.cascade.registry import Registry
@@ -276,7 +276,7 @@ def _install(args: argparse.Namespace) -> None:
     if found is None or found.version != version:
         why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
         raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
-    why = Gate(load_settings()).idle().get(found.manifest["model"])
+    why = ModelSelection(load_settings()).idle().get(found.manifest["model"])
     now = f"stays idle: {why} (IPL_FEED_ALWAYS overrules it)" if why else "serves within seconds"
     print(f"{args.role}: {found.name} {now}")
 
@@ -285,8 +285,8 @@ def _promote(args: argparse.Namespace) -> None:
     import time
     from tempfile import TemporaryDirectory
 
-    from app.feed.gate import Gate
     from app.feed.log import write_log
+    from app.feed.model_selection import ModelSelection
     from app.market.promotions import day_number, day_of, read_calendar, read_date, today
     from app.settings import load_settings
     from app.store.db import open_store
@@ -303,7 +303,7 @@ def _promote(args: argparse.Namespace) -> None:
         if day < today():
             raise CommandError(f"{day} is over; a copy is made for today or a day to come.", 2)
         target = read_calendar(store).target(day_number(day))
-        registry = Registry(settings.home / "feed" / "models", healthy, Gate(settings).idle)
+        registry = Registry(settings.home / "feed" / "models", healthy, ModelSelection(settings).idle)
         with TemporaryDirectory(prefix="ipl-log-") as folder:
             if args.data is None and not write_log(store, Path(folder)).days:
                 raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)

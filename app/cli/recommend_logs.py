@@ -122,7 +122,7 @@ def _expected(finding: Finding) -> Expected | None:
 
 
 def _own_phenomena() -> Iterable[Finding]:
-    from app.feed.gate import measure
+    from app.feed.model_selection import measure
     from app.settings import load_settings
     from app.store.db import open_store
 

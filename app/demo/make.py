@@ -21,8 +21,8 @@ from app.demo.home import Made
 from app.demo.known import KnownThings
 from app.demo.market import Market
 from app.demo.things import Thing, thing
-from app.feed.gate import measure
 from app.feed.log import write_log
+from app.feed.model_selection import measure
 from app.services import Services
 from app.settings import Settings
 from app.store.clock import at

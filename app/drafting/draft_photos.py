@@ -5,6 +5,7 @@ While a draft is being written its photos stay as they are, so that what is writ
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -58,13 +59,12 @@ class DraftPhotos:
             draft_repo.check_at_rest(draft_repo.own_draft(session, seller, draft_id))
             check_count(len(draft_repo.photos_of(session, draft=draft_id)), count)
 
-    def arrange(self, seller: str, draft_id: str, wanted: Sequence[str]) -> DraftView:
+    def arrange(self, seller: str, draft_id: str, photo_ids: Sequence[str]) -> DraftView:
         """Let the draft's photos be those of these ids in this order; those left out are deleted, row and file."""
 
         def chosen(present: list[str]) -> list[str]:
-            if len(set(wanted)) != len(wanted) or not set(wanted) <= set(present):
-                raise AppError("bad_photos", "Name photos of this draft, each once; further ones are uploaded.", 422)
-            return list(wanted)
+            check_order(present, photo_ids, "draft")
+            return list(photo_ids)
 
         return self._reorder(seller, draft_id, chosen)
 
@@ -74,15 +74,7 @@ class DraftPhotos:
 
     def move(self, seller: str, draft_id: str, photo_id: str, to: int) -> DraftView:
         """Move a photo to another place, counted from 0; one that is gone is passed over."""
-
-        def shifted(present: list[str]) -> list[str]:
-            if photo_id not in present:
-                return present
-            others = [i for i in present if i != photo_id]
-            others.insert(min(max(to, 0), len(others)), photo_id)
-            return others
-
-        return self._reorder(seller, draft_id, shifted)
+        return self._reorder(seller, draft_id, lambda present: moved_photo(present, photo_id, to))
 
     @contextmanager
     def files(self, photos: Sequence[Photo]) -> Iterator[None]:
@@ -104,9 +96,9 @@ class DraftPhotos:
         with self.store.write() as session:
             row = _changeable(session, seller, draft_id)
             present = [p.id for p in draft_repo.photos_of(session, draft=draft_id)]
-            wanted = order(present)
-            draft_repo.arrange_photos(session, row, wanted)
-            if wanted != present:
+            photo_ids = order(present)
+            draft_repo.arrange_photos(session, row, photo_ids)
+            if photo_ids != present:
                 draft_repo.note_photos(session, row)
             view = draft_repo.view(session, row, self.currency)
         self.deletions.after()
@@ -124,6 +116,29 @@ def check_count(present: int, new: int) -> None:
     if present + new > MAX_PHOTOS:
         message = f"A listing has room for {MAX_PHOTOS} photos; this one has {present} already."
         raise AppError("too_many_photos", message, 422)
+
+
+def check_order(present: Sequence[str], photo_ids: Sequence[str], what: str) -> None:
+    """Raises AppError (422) when they are not all photos of the item, each once."""
+    if len(set(photo_ids)) != len(photo_ids) or not set(photo_ids) <= set(present):
+        raise AppError("bad_photos", f"Name photos of this {what}, each once; further ones are uploaded.", 422)
+
+
+def moved_photo(present: list[str], photo_id: str, to: int) -> list[str]:
+    """The photos with one at another place, counted from 0; unchanged without it."""
+    if photo_id not in present:
+        return present
+    others = [i for i in present if i != photo_id]
+    others.insert(min(max(to, 0), len(others)), photo_id)
+    return others
+
+
+def decoded(ref: PhotoRef, jpeg: bytes, name: str) -> Photo:
+    """A photo again, as intake made it, from its clean JPEG."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(jpeg)) as opened:
+        return Photo(ref=ref, image=opened.convert("RGB"), jpeg=jpeg, name=name)
 
 
 def check_new(present: Sequence[PhotoRef], new: Sequence[PhotoRef]) -> None:

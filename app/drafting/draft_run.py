@@ -40,7 +40,7 @@ class _End:
 
 @dataclass(frozen=True)
 class DraftRunner:
-    """What a run needs: the waiting line, the model, where the draft is kept. ``minutes``: the longest time of one."""
+    """Parts of a run: the waiting line, the model, where the draft is kept. ``minutes``: the longest time of one."""
 
     queue: DraftQueue
     pipeline: DraftPipeline
@@ -116,12 +116,12 @@ class DraftRun:
 
     def _wait(self) -> Iterator[DraftView]:
         line = self.runner.queue
-        shown = None
+        last = None
         while not self.ticket.stopped.is_set():
-            position = line.wait(self.ticket, 0.0 if shown is None else TICK_SECONDS)
+            position = line.wait(self.ticket, 0.0 if last is None else TICK_SECONDS)
             if position == 0:
                 return
-            shown = position
+            last = position
             left = line.seconds_left(self.ticket, 0.0)
             self.view = replace(self.view, state="queued", position=position, seconds_left=left)
             yield self.view
@@ -129,10 +129,10 @@ class DraftRun:
     def _follow(self) -> Iterator[DraftView]:
         limit = self._limit()
         self.view = replace(self.view, state="working", position=0)
-        shown: Event | None = None
+        latest: Event | None = None
         while True:
-            yield self._timed(shown)
-            shown = None
+            yield self._timed(latest)
+            latest = None
             try:
                 event: Event | _End | None = self.events.get(timeout=TICK_SECONDS)
             except queue.Empty:
@@ -146,10 +146,10 @@ class DraftRun:
                 return
             if event is not None and not isinstance(event, _End):
                 self._count_first_fact(event)
-                self.view, shown = step(self.view, event), event
+                self.view, latest = step(self.view, event), event
 
     def _problem(self, event: Event | _End | None, limit: float) -> Problem | None:
-        """Why the draft ends here without being done; None when it goes on."""
+        """Reason to end the draft here without being done; None when it goes on."""
         if self.ticket.stopped.is_set():
             return STOPPED
         if isinstance(event, _End):
@@ -190,7 +190,7 @@ class DraftRun:
             self.events.put(end)
 
     def _limit(self) -> float:
-        """When the draft has taken too long, on the monotonic clock."""
+        """Time on the monotonic clock from which the draft has taken too long."""
         return time.monotonic() + self.runner.minutes * 60
 
     def _stopped(self) -> _End:
@@ -232,7 +232,7 @@ class DraftRun:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a person is told of a failure: our own errors carry a sentence, others are logged and named in general."""
+    """A failure for people: errors of the product carry a sentence, others are logged and named in general."""
     from listing.backends.base import BackendError
     from listing.intake.photos import PhotoError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos
+from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos, decoded
 from app.drafting.draft_run import DraftRun, DraftRunner
 from app.editing import edits
 from app.store import draft_repo
@@ -117,17 +117,13 @@ class DraftWriter:
 
     def _stored(self, view: DraftView) -> Iterator[Photo]:
         """The draft's photos from the media folder; they went through intake when they came."""
-        from PIL import Image
-
         for number, ref in enumerate(view.photos, 1):
-            path = self.media.path(ref.id)
             try:
-                jpeg = path.read_bytes()
+                jpeg = self.media.path(ref.id).read_bytes()
             except FileNotFoundError:
                 message = "A photo of this draft is gone; start again with your photos."
                 raise AppError("photo_gone", message, 410) from None
-            with Image.open(path) as opened:
-                yield Photo(ref=ref, image=opened.convert("RGB"), jpeg=jpeg, name=f"photo {number}")
+            yield decoded(ref, jpeg, f"photo {number}")
 
 
 def _blank(view: DraftView, request: DraftRequest) -> DraftView:

@@ -70,7 +70,7 @@ class Drafts:
         self,
         seller: str,
         draft_id: str,
-        said: Mapping[str, str | None],
+        values: Mapping[str, str | None],
         *,
         confirm: bool = False,
         version: edits.Version = None,
@@ -79,15 +79,15 @@ class Drafts:
 
         ``confirm``: what is still marked afterwards is right.
         """
-        for name in said:
+        for name in values:
             if name in FIELDS and name != "category":
                 raise AppError("bad_field", f"The {name} is no claim; claims are the category, facts and details.", 422)
         with self.store.write() as session:
             row = draft_repo.own_draft(session, seller, draft_id, lock=True)
             draft_repo.check_at_rest(row)
-            seen = self._view(session, row)
-            edits.check_version(seen, version)
-            for edit in [self._edit_of(name, value, seen) for name, value in said.items()]:
+            view = self._view(session, row)
+            edits.check_version(view, version)
+            for edit in [self._edit_of(name, value, view) for name, value in values.items()]:
                 self._write(session, row, edit)
             marked = rewrite.to_check(self._view(session, row).draft) if confirm else {}
             for name, value in marked.items():
@@ -134,7 +134,7 @@ class Drafts:
         self.deletions.after()
 
     @staticmethod
-    def _edit_of(field: str, value: str | None, seen: DraftView) -> Edit:
+    def _edit_of(field: str, value: str | None, view: DraftView) -> Edit:
         text = value or ""
         if field == "title":
             return Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
@@ -149,7 +149,7 @@ class Drafts:
         if field in load_taxonomy().attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             return Edit("set", field, clean) if clean else Edit("drop", field)
-        if rewrite.is_detail(field, seen.draft):
+        if rewrite.is_detail(field, view.draft):
             return Edit("set", field, field.removeprefix(rewrite.DETAIL)) if text else Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
@@ -164,11 +164,11 @@ class Drafts:
 
     def _write(self, session: Session, row: DraftRow, edit: Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
-        seen = self._view(session, row)
+        view = self._view(session, row)
         if (
             edit.kind == "set"
-            and rewrite.is_detail(edit.field, seen.draft)
-            and not rewrite.fits(seen.draft, edit.field)
+            and rewrite.is_detail(edit.field, view.draft)
+            and not rewrite.fits(view.draft, edit.field)
         ):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)

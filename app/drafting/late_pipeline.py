@@ -29,7 +29,7 @@ class LatePipeline:
     def __init__(self, build: Callable[[], DraftPipeline], concurrency: int) -> None:
         self.concurrency = concurrency
         self.failure: Exception | None = None
-        self._build, self._made = build, threading.Event()
+        self._build, self._loaded = build, threading.Event()
         self._pipeline: DraftPipeline | None = None
         self._thread = threading.Thread(target=self._load, name="loading")
         self._starting = threading.Lock()
@@ -48,12 +48,12 @@ class LatePipeline:
             self.failure = error
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
-            self._made.set()
+            self._loaded.set()
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """The loaded pipeline's events. Stopped: nobody waits for them any more. BackendError: it cannot be loaded."""
         self.start()
-        while not self._made.wait(LOOK_SECONDS):
+        while not self._loaded.wait(LOOK_SECONDS):
             if current_wish()():
                 raise Stopped("The draft was stopped before the model was loaded.")
         if self._pipeline is None:

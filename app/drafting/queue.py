@@ -61,8 +61,8 @@ class DraftQueue:
         with self._changed:
             if any(t.name == name and not t.stopped.is_set() for t in self._everyone()):
                 raise AppError("running", "This draft is being written right now; wait until it is done.", 409)
-            own = self._room(seller)
-            latest = max((t.round for t in own), default=self._served_round - 1)
+            tickets = self._room(seller)
+            latest = max((t.round for t in tickets), default=self._served_round - 1)
             self._numbers += 1
             ticket = Ticket(name, seller, latest + 1, self._numbers)
             self._waiting.append(ticket)
@@ -80,14 +80,14 @@ class DraftQueue:
 
     def _room(self, seller: str) -> list[Ticket]:
         """The seller's tickets, if there is room for another."""
-        own = [t for t in self._everyone() if t.seller == seller]
-        if len(own) >= self._per_seller:
-            wait = self._retry_after(len(own))
-            raise Busy(f"{len(own)} of your drafts are being written; wait for one of them.", wait)
+        tickets = [t for t in self._everyone() if t.seller == seller]
+        if len(tickets) >= self._per_seller:
+            wait = self._retry_after(len(tickets))
+            raise Busy(f"{len(tickets)} of your drafts are being written; wait for one of them.", wait)
         if len(self._waiting) >= self._length:
             wait = self._retry_after(len(self._waiting))
             raise Busy(f"Many people are waiting; try again in about {wait} seconds.", wait)
-        return own
+        return tickets
 
     def _retry_after(self, drafts: int) -> int:
         return max(1, round(self._seconds * drafts / 2 / self._at_once))

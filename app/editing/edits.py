@@ -1,4 +1,4 @@
-"""What people send, checked: texts, categories, and versions of what they were shown."""
+"""Checks of what people send: texts, categories, and the versions that their page showed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ TITLE_LENGTH, DESCRIPTION_LENGTH, NOTE_LENGTH, CATEGORY_LENGTH = 120, 4000, 2000
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
-def check_version(seen: DraftView, version: Version, field: str = "") -> None:
+def check_version(view: DraftView, version: Version, field: str = "") -> None:
     """Raises Changed (409) when the draft, or the field of it, is not what was shown any more."""
-    if isinstance(version, int) and version != seen.version:
+    if isinstance(version, int) and version != view.version:
         raise Changed("draft")
-    if isinstance(version, str) and version != seen.field_version(field):
-        raise Changed(field, seen.value(field))
+    if isinstance(version, str) and version != view.field_version(field):
+        raise Changed(field, view.value(field))
 
 
-def holds(seen: DraftView, edit: Edit, version: Version) -> bool:
-    """Whether the field that changed since it was shown holds what is wanted already."""
+def holds(view: DraftView, edit: Edit, version: Version) -> bool:
+    """True where the field that was changed elsewhere holds the new value already."""
     price = edit.field == "price" and edit.value is not None
-    wanted = field_text(float(edit.value or 0)) if price else edit.value
-    same = edit.kind in ("set", "drop") and field_version(wanted) == seen.field_version(edit.field)
-    if same and isinstance(version, str) and version != seen.field_version(edit.field):
+    text = field_text(float(edit.value or 0)) if price else edit.value
+    same = edit.kind in ("set", "drop") and field_version(text) == view.field_version(edit.field)
+    if same and isinstance(version, str) and version != view.field_version(edit.field):
         return True
-    check_version(seen, version, edit.field)
+    check_version(view, version, edit.field)
     return False
 
 

@@ -40,7 +40,7 @@ def moved_facts(
 
 
 def is_gone(evidence: Evidence) -> bool:
-    """Whether it was found in a photo that has been removed."""
+    """True where it comes from a photo that has been removed."""
     return evidence.source in VISUAL and evidence.photo is None
 
 

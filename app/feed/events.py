@@ -1,4 +1,4 @@
-"""What came of pages: impressions, clicks, carts; written down, counted, and read back after a start."""
+"""Events on pages: impressions, clicks, carts; written down, counted, and read back after a start."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.feed.items import milliseconds, number
 from app.feed.posts import LivePosts, NewEvents
+from app.market.orders import latest_place
 from app.store.db import Store
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow
 from app.views import AppError
 from recommend.cascade.catalog import COUNTED_IDS
 from recommend.cascade.feed import Feed
@@ -37,40 +38,33 @@ class FeedEvents:
         """
         new, of_items, of_posts, moment = 0, _ItemEvents(), NewEvents(), self._moment()
         at = datetime.fromtimestamp(moment.time_ms / 1000, UTC)  # as it is counted now and after a start
-        wanted = list(events)
-        for kind, _, listing_id, post_id in wanted:
+        rows = list(events)
+        for kind, _, listing_id, post_id in rows:
             if kind not in KINDS:
                 raise AppError("no_kind", f"An event is one of {', '.join(KINDS)}.", 422)
             if bool(listing_id) == bool(post_id):
                 raise AppError("no_thing", "An event names a listing_id or a post_id, and not both.", 422)
         with self.store.write() as session:
             visitor_id = number(session, "visitor", visitor)
-            shown = _Shown(session, visitor_id, {page_id for _, page_id, listing_id, _ in wanted if listing_id})
-            for kind, page_id, listing_id, post_id in wanted:
+            page_rows = _PageRows(session, visitor_id, {page_id for _, page_id, listing_id, _ in rows if listing_id})
+            for kind, page_id, listing_id, post_id in rows:
                 if post_id:
                     new += self.posts.event(session, visitor_id, kind, page_id, post_id, of_posts)
                 else:
-                    new += shown.note(kind, page_id, listing_id, of_items, at)
+                    new += page_rows.note(kind, page_id, listing_id, of_items, at)
         self.posts.count(visitor_id, of_posts, moment)
-        facts = _facts(of_items.seen)
+        facts = _facts(of_items.impressions)
         self.feed.add_impressions(visitor_id, facts["item_id"].tolist(), moment, facts)
-        for known in of_items.clicked:
-            self.feed.clicked(visitor_id, int(known["item_id"]), moment, _facts([known]))
+        for clicked in of_items.clicked:
+            self.feed.clicked(visitor_id, int(clicked["item_id"]), moment, _facts([clicked]))
         return new
 
     def opened(self, visitor: str, listing_id: str) -> None:
         """A visitor opened a listing from the feed: a click on the latest page of theirs on which it stood, if any."""
         with self.store.read() as session:
-            page_id = session.scalar(
-                select(FeedPageRow.id)
-                .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
-                .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
-                .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == visitor)
-                .order_by(FeedRow.id.desc())
-                .limit(1)
-            )
-        if page_id is not None:
-            self.take(visitor, [("click", page_id, listing_id, "")])
+            place = session.scalar(latest_place(visitor, listing_id))
+        if place is not None:
+            self.take(visitor, [("click", place.page_id, listing_id, "")])
 
     def remember(self, since: datetime) -> None:
         """The visitors' clicks and the listings' counts from a moment on, after a start."""
@@ -83,42 +77,42 @@ class FeedEvents:
                 .where(FeedEventRow.kind == "click", FeedEventRow.at >= since)
                 .order_by(FeedEventRow.id)
             ).all()
-            seen = session.execute(
+            impressions = session.execute(
                 select(FeedPageRow.visitor, FeedRow.known, FeedRow.seen_at)
                 .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
                 .where(FeedRow.seen_at.is_not(None), FeedPageRow.at >= since)
                 .order_by(FeedRow.seen_at, FeedRow.id)
             ).all()
-        for visitor_id, known, at in seen:
-            self.feed.catalog.add_impressions([int(known["item_id"])], milliseconds(at), visitor_id, _facts([known]))
-        for visitor_id, known, at in clicks:
+        for visitor_id, facts, at in impressions:
+            self.feed.catalog.add_impressions([int(facts["item_id"])], milliseconds(at), visitor_id, _facts([facts]))
+        for visitor_id, facts, at in clicks:
             past = Past(
-                int(known["item_id"]),
-                int(known["category"]),
-                bool(known["single"]),
+                int(facts["item_id"]),
+                int(facts["category"]),
+                bool(facts["single"]),
                 milliseconds(at),
-                np.array(known["content"], np.float32),
-                int(known["seller_id"]),
+                np.array(facts["content"], np.float32),
+                int(facts["seller_id"]),
             )
             self.feed.visitors.get(visitor_id).history.append(past)
-            self.feed.catalog.clicked([past.item_id], past.time_ms, visitor_id, _facts([known]))
+            self.feed.catalog.clicked([past.item_id], past.time_ms, visitor_id, _facts([facts]))
 
 
 @dataclass
 class _ItemEvents:
-    """What happened to items within a transaction, by what their page knew of them."""
+    """Events on items within a transaction, each with the item's facts on its page."""
 
-    seen: list[Mapping[str, Any]] = field(default_factory=list)
+    impressions: list[Mapping[str, Any]] = field(default_factory=list)
     clicked: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 def _facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """(n,) ids by column as items are counted: those of their page, which outlive the listing."""
-    return {name: np.array([int(known[name]) for known in rows], np.int64) for name in COUNTED_IDS}
+    return {name: np.array([int(row[name]) for row in rows], np.int64) for name in COUNTED_IDS}
 
 
-class _Shown:
-    """What stood on some pages of a visitor, and which events on it are known, read at once."""
+class _PageRows:
+    """Listings on some pages of a visitor, with their events so far, read at once."""
 
     def __init__(self, session: Session, visitor_id: int, page_ids: Collection[str]) -> None:
         self.session = session
@@ -129,25 +123,25 @@ class _Shown:
         )
         self._rows = {(row.page_id, row.listing_id): row for row in session.scalars(query)} if page_ids else {}
         ids = [row.id for row in self._rows.values()]
-        known = select(FeedEventRow.row_id, FeedEventRow.kind).where(FeedEventRow.row_id.in_(ids))
-        self._known = {(row_id, kind) for row_id, kind in session.execute(known)} if ids else set()
+        noted = select(FeedEventRow.row_id, FeedEventRow.kind).where(FeedEventRow.row_id.in_(ids))
+        self._noted = {(row_id, kind) for row_id, kind in session.execute(noted)} if ids else set()
 
     def note(self, kind: str, page_id: str, listing_id: str, events: _ItemEvents, at: datetime) -> int:
         """Write an event on a listing down; 1 when it is new, 0 when it was known."""
         row = self._rows.get((page_id, listing_id))
         if row is None:
             raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
-        first_seen = row.seen_at is None
-        if kind == "impression" and not first_seen:
+        first_impression = row.seen_at is None
+        if kind == "impression" and not first_impression:
             return 0
         if kind != "impression":
-            if (row.id, kind) in self._known:
+            if (row.id, kind) in self._noted:
                 return 0
-            self._known.add((row.id, kind))
+            self._noted.add((row.id, kind))
             self.session.add(FeedEventRow(row_id=row.id, kind=kind, at=at))
             if kind == "click":
                 events.clicked.append(row.known)
-        if first_seen:  # who clicked has seen
+        if first_impression:  # who clicked has seen
             row.seen_at = at
-            events.seen.append(row.known)
+            events.impressions.append(row.known)
         return 1

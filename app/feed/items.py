@@ -30,12 +30,12 @@ FEW_PRICES = 10  # a category with fewer prices has no deciles of its own
 def number(session: Session, kind: str, key: str) -> int:
     """The number of a listing, visitor or seller; a new one for who is not known yet."""
     query = select(NumberRow.id).where(NumberRow.kind == kind, NumberRow.key == key)
-    found = session.scalar(query)
-    if found is None:
+    row_id = session.scalar(query)
+    if row_id is None:
         with contextlib.suppress(IntegrityError), session.begin_nested():  # another server may be faster
             session.add(NumberRow(kind=kind, key=key))
-        found = session.scalars(query).one()
-    return found
+        row_id = session.scalars(query).one()
+    return row_id
 
 
 def _insert(session: Session, table: type[Base]) -> Any:
@@ -45,18 +45,18 @@ def _insert(session: Session, table: type[Base]) -> Any:
 
 def numbers(session: Session, kind: str, keys: Iterable[str]) -> dict[str, int]:
     """Numbers of many at once."""
-    wanted = sorted(set(keys))
-    known: dict[str, int] = {}
-    for start in range(0, len(wanted), PART):
-        among = NumberRow.key.in_(wanted[start : start + PART])
+    ordered = sorted(set(keys))
+    ids: dict[str, int] = {}
+    for start in range(0, len(ordered), PART):
+        among = NumberRow.key.in_(ordered[start : start + PART])
         rows = session.execute(select(NumberRow.key, NumberRow.id).where(NumberRow.kind == kind, among))
-        known.update((key, n) for key, n in rows)
-    new = [{"kind": kind, "key": key} for key in wanted if key not in known]
+        ids.update((key, n) for key, n in rows)
+    new = [{"kind": kind, "key": key} for key in ordered if key not in ids]
     if not new:
-        return known
+        return ids
     # Another server may be faster with some of them: they are there when we look again.
     session.execute(_insert(session, NumberRow).on_conflict_do_nothing(), new)
-    return known | numbers(session, kind, [row["key"] for row in new])
+    return ids | numbers(session, kind, [row["key"] for row in new])
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ class Projection:
             size = 1280 if vectors is None or not len(vectors) else vectors.shape[1]
             axes = np.random.default_rng(0).normal(size=(size, CONTENT)).astype(np.float32)
             return Projection(np.zeros(size, np.float32), axes)
-        made = Projection.fit(vectors)
+        projection = Projection.fit(vectors)
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(".part")
-        save_file({"mean": np.ascontiguousarray(made.mean), "axes": np.ascontiguousarray(made.axes)}, draft)
+        save_file({"mean": np.ascontiguousarray(projection.mean), "axes": np.ascontiguousarray(projection.axes)}, draft)
         draft.replace(file)
-        return made
+        return projection
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ class Prices:
     @staticmethod
     def read(pairs: Iterable[tuple[str, float]]) -> Prices:
         """From (category, price) of all listings."""
-        found: dict[str, list[float]] = {}
+        prices: dict[str, list[float]] = {}
         for category, price in pairs:
-            found.setdefault(category, []).append(price)
-        every = np.sort(np.array([p for of in found.values() for p in of], np.float64))
-        return Prices({c: np.sort(np.array(p)) for c, p in found.items() if len(p) >= FEW_PRICES}, every)
+            prices.setdefault(category, []).append(price)
+        every = np.sort(np.array([p for of in prices.values() for p in of], np.float64))
+        return Prices({c: np.sort(np.array(p)) for c, p in prices.items() if len(p) >= FEW_PRICES}, every)
 
     def bucket(self, category: str, price: float | None) -> int:
         """0..9: the decile of the price in its category; of all prices where the category has few; 5 without any."""
@@ -135,8 +135,8 @@ def category_code(category: str) -> int:
 
 def condition_code(grade: str | None) -> int:
     """0 (new) .. 4 (worn), as in the log's schema."""
-    known = {name: min(place, 4) for place, name in enumerate(CONDITIONS)}
-    return known.get(grade or "", UNGRADED)
+    codes = {name: min(place, 4) for place, name in enumerate(CONDITIONS)}
+    return codes.get(grade or "", UNGRADED)
 
 
 def rounded(content: Iterable[float] | np.ndarray) -> list[float]:
@@ -156,11 +156,11 @@ def note_items(session: Session, items: Iterable[Item]) -> None:
     insert = _insert(session, FeedItemRow)
     for start in range(0, len(ids), PART):
         part = ids[start : start + PART]
-        known = {row.item_id: row for row in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(part)))}
-        new = [{"item_id": i, "known": _facts(by_id[i])} for i in part if i not in known]
+        rows = {row.item_id: row for row in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(part)))}
+        new = [{"item_id": i, "known": _facts(by_id[i])} for i in part if i not in rows]
         if new:  # another server may do the same at this moment
             session.execute(insert.on_conflict_do_nothing(), new)
-        for item_id, row in known.items():
+        for item_id, row in rows.items():
             content = rounded(by_id[item_id].content)
             if any(content) and not any(row.known["content"]):
                 row.known = {**row.known, "content": content}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.feed.events import FeedEvents
-from app.feed.gate import Gate
 from app.feed.items import CONTENT, milliseconds
+from app.feed.model_selection import ModelSelection
 from app.feed.pages import PageMaker
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
@@ -40,8 +40,8 @@ class LiveFeed:
         folder = settings.home / "feed"
         self.store = store
         self._calendar = Calendar()
-        self.gate = Gate(settings, lambda: bool(self._calendar.promotions))
-        self.registry = Registry(folder / "models", healthy, self.gate.idle)
+        self.model_selection = ModelSelection(settings, lambda: bool(self._calendar.promotions))
+        self.registry = Registry(folder / "models", healthy, self.model_selection.idle)
         self.models = Models(self.registry)
         self.feed = Feed(CONTENT, self.models, FeedConfig(uniform_ads=settings.feed_uniform_ads))
         self.posts = LivePosts(store, self.feed)
@@ -91,7 +91,7 @@ class LiveFeed:
         return list(self.listings.listings(near).values())[:count]
 
     def place_ad(self, seller: str, listing_id: str, bid: float) -> None:
-        """What a seller bids for a click on an own listing (else AppError 404); 0 ends the ad.
+        """Set a seller's bid for a click on their listing (else AppError 404); 0 ends the ad.
 
         The feed learns of it through the outbox.
         """

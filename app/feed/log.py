@@ -64,8 +64,8 @@ def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | Non
     first = days[0] if days else 0  # things and people belong to no day; they stand on the log's first
     count: dict[str, int] = {}
     for name, by_day in log.tables.items():
-        for day, made in (by_day or {first: []}).items():
-            table = conform(name, {column: [row[column] for row in made] for column in columns(name)})
+        for day, table_rows in (by_day or {first: []}).items():
+            table = conform(name, {column: [row[column] for row in table_rows] for column in columns(name)})
             file = day_file(out, name, day or first)
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, file, write_page_checksum=True)
@@ -103,7 +103,7 @@ class _Log:
         self.considered = set(session.scalars(select(FeedCandidatesRow.page_id)))
 
     def add_page(self, page: FeedPageRow, rows: list[FeedRow], posts: list[FeedPostRow]) -> None:
-        """What was seen on a page, with what came of it."""
+        """Impressions of a page, with their clicks, carts and orders."""
         self.requests += 1
         for post in posts:
             self._add_post(page, post)
@@ -118,16 +118,16 @@ class _Log:
 
     def add_what_was_named(self) -> None:
         """Things, posts and visitors; of things what was known when they came, as far as that was written down."""
-        wanted = sorted({*self.items, *self.bids})
-        for start in range(0, len(wanted), PAGES_AT_ONCE):
-            part = FeedItemRow.item_id.in_(wanted[start : start + PAGES_AT_ONCE])
+        ids = sorted({*self.items, *self.bids})
+        for start in range(0, len(ids), PAGES_AT_ONCE):
+            part = FeedItemRow.item_id.in_(ids[start : start + PAGES_AT_ONCE])
             self.items |= {row.item_id: row.known for row in self.session.scalars(select(FeedItemRow).where(part))}
-        for item_id, known in sorted(self.items.items()):
+        for item_id, facts in sorted(self.items.items()):
             bid = self.bids.get(item_id, 0.0)
-            content = known["content"] or [0.0] * CONTENT
-            self._add("item", {**known, "item_id": item_id, "is_ad": bid > 0, "bid": bid, "content": content})
-        for _, known in sorted(self.posts.items()):
-            self._add("post", {**known, "item_id": -1, "content": known["content"] or [0.0] * CONTENT})
+            content = facts["content"] or [0.0] * CONTENT
+            self._add("item", {**facts, "item_id": item_id, "is_ad": bid > 0, "bid": bid, "content": content})
+        for _, facts in sorted(self.posts.items()):
+            self._add("post", {**facts, "item_id": -1, "content": facts["content"] or [0.0] * CONTENT})
         for visitor in sorted(self.visitors):
             self._add("user", {"user_id": visitor, "age_group": 0, "city": 0, "activity": 0, "joined_ms": 0})
 
@@ -138,18 +138,18 @@ class _Log:
         self.impressions += 1
         self.visitors.add(page.visitor)
         of_page = {"history_post": [], **page.known, "user_id": page.visitor, "request_id": self.requests}
-        known = {**of_page, **row.known, "impression_id": self.impressions, "position": row.position}
-        made = {**known, **_when(page.at), "dwell_s": 0.0, "privileged": [], **values}
-        self._add("impression", made)
-        return made
+        facts = {**of_page, **row.known, "impression_id": self.impressions, "position": row.position}
+        impression = {**facts, **_when(page.at), "dwell_s": 0.0, "privileged": [], **values}
+        self._add("impression", impression)
+        return impression
 
     def _add_post(self, page: FeedPageRow, row: FeedPostRow) -> None:
-        known, clicked = row.known, row.clicked_at
-        self.posts.setdefault(int(known["post_id"]), known)
-        of_post = {**NOT_OF_POSTS, "entity": POST, "seller_id": known["author_id"], "channel": VIDEO, "policy": ORGANIC}
-        shown = self._impression(page, row, **of_post, click=clicked is not None)
+        facts, clicked = row.known, row.clicked_at
+        self.posts.setdefault(int(facts["post_id"]), facts)
+        of_post = {**NOT_OF_POSTS, "entity": POST, "seller_id": facts["author_id"], "channel": VIDEO, "policy": ORGANIC}
+        impression = self._impression(page, row, **of_post, click=clicked is not None)
         if clicked is not None:
-            self._add("click", {**shown, **_when(clicked, page.at)})
+            self._add("click", {**impression, **_when(clicked, page.at)})
 
     def _add_item(
         self, page: FeedPageRow, row: FeedRow, clicked: datetime | None, carted: datetime | None, order: OrderRow | None
@@ -160,7 +160,7 @@ class _Log:
         self.bids[item_id] = row.scores["bid"] or self.bids.get(item_id, 0.0)
         # An order without a reported click was a click all the same: nobody buys what they did not open.
         clicked = clicked or (order.at if order else None)
-        shown = self._impression(
+        impression = self._impression(
             page,
             row,
             entity=0,
@@ -175,24 +175,24 @@ class _Log:
             refund=order is not None and order.refunded_at is not None,
         )
         if clicked is not None:
-            self._add("click", {**shown, **_when(clicked, page.at)})
+            self._add("click", {**impression, **_when(clicked, page.at)})
         if carted is not None:
-            self._add("cart", {**shown, **_when(carted, page.at)})
+            self._add("cart", {**impression, **_when(carted, page.at)})
         if order is not None and clicked is not None:
-            bought = {**shown, "order_id": row.id, "amount": order.amount or 0.0}
+            bought = {**impression, "order_id": row.id, "amount": order.amount or 0.0}
             self._add("order", {**bought, **_when(order.at, clicked)})
             if order.refunded_at is not None:
                 self._add("refund", {**bought, **_when(order.refunded_at, order.at)})
 
     def _add_candidates(self, page: FeedPageRow) -> None:
-        """What was considered for the page, with its bids."""
+        """Candidates of the page, with their bids."""
         row = self.session.get_one(FeedCandidatesRow, page.id)
         same = {"request_id": self.requests, "user_id": page.visitor, **_when(page.at)}
         names = ("item_id", "policy", "pctr", "bid", "rank", "shown")
-        for item_id, policy, pctr, bid, rank, shown in zip(*(row.columns[n] for n in names), strict=True):
+        for item_id, policy, pctr, bid, rank, on_page in zip(*(row.columns[n] for n in names), strict=True):
             self.bids[item_id] = bid or self.bids.get(item_id, 0.0)
-            made = {**same, "item_id": item_id, "policy": POLICIES.index(policy), "rank_score": pctr, "bid": bid}
-            self._add("candidate", {**made, "rank": rank, "shown": shown})
+            candidate = {**same, "item_id": item_id, "policy": POLICIES.index(policy), "rank_score": pctr, "bid": bid}
+            self._add("candidate", {**candidate, "rank": rank, "shown": on_page})
 
 
 def _when(at: datetime, cause: datetime | None = None) -> dict[str, int]:

@@ -33,7 +33,7 @@ from recommend.cascade.visitors import Visitor
 MAX_BUCKETS = 10_000  # visitors; beyond them those who have not come for ``FORGET_S`` are forgotten
 FORGET_S = 60.0
 NOBODY = -1  # number of a visitor of whom nothing is known
-KEPT_TIMES = 20_000  # pages of which is known how long they took
+MAX_TIMES = 20_000  # pages of which is known how long they took
 SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "propensity", "pre_rank", "rank")
 
 
@@ -59,7 +59,7 @@ class Page:
 
     @property
     def places(self) -> list[Place]:
-        """What stands on it, in order; what is gone meanwhile leaves no gap."""
+        """Listings and posts on it, in order; what is gone meanwhile leaves no gap."""
         places = [
             Place(s.position or 0, s.reason, s.pctr, listing=listing)
             for s in self.slate.page
@@ -91,7 +91,7 @@ class Rates:
                 raise Busy("You ask too often; wait a moment.", 1)
             self._left[visitor] = (left - 1, at)
             if len(self._left) > MAX_BUCKETS:
-                self._left = {v: kept for v, kept in self._left.items() if at - kept[1] < FORGET_S}
+                self._left = {v: bucket for v, bucket in self._left.items() if at - bucket[1] < FORGET_S}
 
 
 class PageMaker:
@@ -112,7 +112,7 @@ class PageMaker:
         self._seconds, self._errors = metrics.feed_seconds, metrics.errors
         self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
-        self.took: deque[tuple[float, float]] = deque(maxlen=KEPT_TIMES)  # when a page was made, and how long it took
+        self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when a page was made, and how long it took
 
     def page(self, visitor: str, size: int) -> Page:
         """A page for a visitor, written down."""
@@ -131,14 +131,14 @@ class PageMaker:
         return page
 
     def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
-        """What a visitor would see now; nothing is written down or counted."""
+        """The page that a visitor would get now; nothing is written down or counted."""
         slate = self.considered(visitor, size).slate
         return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
 
     def considered(self, visitor: str, size: int) -> PageState:
-        """What a visitor would see now, with all that each stage thought; nothing is written down or counted."""
-        known = self._known_visitor(visitor)
-        return self.feed.considered(known if known is not None else NOBODY, self._moment(), size)
+        """The page that a visitor would get now, with the scores of every stage; nothing is written down or counted."""
+        visitor_number = self._visitor_number(visitor)
+        return self.feed.considered(visitor_number if visitor_number is not None else NOBODY, self._moment(), size)
 
     def again(self, visitor: str, page_id: str) -> list[Place]:
         """The listings of a page that was made for this visitor, in its order, as far as they can still be bought."""
@@ -161,9 +161,9 @@ class PageMaker:
 
     def _visitor(self, name: str) -> int:
         """The visitor's number; only a new visitor has to wait for the store's writers."""
-        known = self._known_visitor(name)
-        if known is not None:
-            return known
+        visitor_number = self._visitor_number(name)
+        if visitor_number is not None:
+            return visitor_number
         try:
             with self.store.write() as session:
                 return number(session, "visitor", name)
@@ -171,21 +171,21 @@ class PageMaker:
             self._check_readable(error)
             return NOBODY
 
-    def _known_visitor(self, name: str) -> int | None:
+    def _visitor_number(self, name: str) -> int | None:
         with self.store.read() as session:
             return session.scalar(select(NumberRow.id).where(NumberRow.kind == "visitor", NumberRow.key == name))
 
     def _written(self, visitor_id: int, slate: Slate) -> Page:
         listings = self.listings.listings(s.item_id for s in slate.page)
         page_id = new_id()
-        known = request_facts(self.feed.visitors.get(visitor_id), slate.moment)
+        facts = request_facts(self.feed.visitors.get(visitor_id), slate.moment)
         try:
             with self.store.write() as session:
-                session.add(FeedPageRow(id=page_id, visitor=visitor_id, known=known, models=slate.models))
+                session.add(FeedPageRow(id=page_id, visitor=visitor_id, known=facts, models=slate.models))
                 session.flush()
-                for shown in slate.page:
-                    if shown.item_id in listings:
-                        session.add(feed_row(page_id, shown, listings[shown.item_id].id, self.feed.catalog))
+                for place in slate.page:
+                    if place.item_id in listings:
+                        session.add(feed_row(page_id, place, listings[place.item_id].id, self.feed.catalog))
                 posts = self.posts.note(session, page_id, slate)
                 # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked.
                 if self._rng.random() < self._candidates_share and "ranking" not in slate.degraded:
@@ -203,7 +203,7 @@ class PageMaker:
 
 
 def candidates(slate: Slate) -> dict[str, list[Any]]:
-    """What the ranking stage considered for a page, by column."""
+    """Candidates of the ranking stage for a page, by column."""
     ranked = slate.ranked
     return {
         "item_id": ranked.item_id.tolist(),
@@ -216,7 +216,7 @@ def candidates(slate: Slate) -> dict[str, list[Any]]:
 
 
 def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
-    """What was known of a request when its page was made, as the log's columns."""
+    """Facts of a request at the moment of its page, as the log's columns."""
     past = list(visitor.history)
     return {
         "hour": moment.hour,
@@ -230,23 +230,23 @@ def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
     }
 
 
-def feed_row(page_id: str, shown: TraceLine, listing_id: str, catalog: Catalog) -> FeedRow:
+def feed_row(page_id: str, item: TraceLine, listing_id: str, catalog: Catalog) -> FeedRow:
     """A listing on a page, with what was known of it and how it was scored."""
-    rows = catalog.rows([shown.item_id])  # none when it was sold meanwhile
+    rows = catalog.rows([item.item_id])  # none when it was sold meanwhile
     names = ("condition", "price", "price_bucket")
     facts: Mapping[str, Any] = {n: catalog.get(n, rows)[0].item() if len(rows) else 0 for n in names}
     content = catalog.content(rows)[0] if len(rows) else np.zeros(CONTENT)
-    known = {
-        **{name: getattr(shown, name) for name in ("item_id", "seller_id", "category", "single", "stock")},
-        "item_age_h": round(shown.age_h, 3),
+    values = {
+        **{name: getattr(item, name) for name in ("item_id", "seller_id", "category", "single", "stock")},
+        "item_age_h": round(item.age_h, 3),
         "content": rounded(content),
         **facts,
     }
     return FeedRow(
         page_id=page_id,
         listing_id=listing_id,
-        position=shown.position or 0,
-        reason=shown.reason,
-        known=known,
-        scores={name: getattr(shown, name) for name in SCORES},
+        position=item.position or 0,
+        reason=item.reason,
+        known=values,
+        scores={name: getattr(item, name) for name in SCORES},
     )

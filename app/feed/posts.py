@@ -26,9 +26,9 @@ from recommend.cascade.visitors import PastPost
 
 @dataclass
 class NewEvents:
-    """What happened to items or posts within a transaction, by the feed's number; counted when that is committed."""
+    """Events on posts within a transaction, by the feed's number; counted when that is committed."""
 
-    seen: list[int] = field(default_factory=list)
+    impressions: list[int] = field(default_factory=list)
     clicked: list[int] = field(default_factory=list)
 
 
@@ -45,9 +45,9 @@ class LivePosts:
         with self._one_at_a_time:
             have = {self._keys[n]: n for n in self.feed.posts.ids()}
             with self.store.read() as session:
-                wanted = set(session.scalars(select(PostRow.id)))
-                new = session.scalars(select(PostRow).where(PostRow.id.in_(sorted(wanted - set(have))))).all()
-            for post_id in set(have) - wanted:
+                stored = set(session.scalars(select(PostRow.id)))
+                new = session.scalars(select(PostRow).where(PostRow.id.in_(sorted(stored - set(have))))).all()
+            for post_id in set(have) - stored:
                 self.feed.posts.remove(have[post_id])
             if new:
                 self._put(new)
@@ -69,21 +69,21 @@ class LivePosts:
 
     def note(self, session: Session, page_id: str, slate: Slate) -> list[PostView | None]:
         """Write a page's posts down; gives them in the slate's order, None for one that was withdrawn meanwhile."""
-        wanted = [self._keys.get(shown.post.post_id, "") for shown in slate.posts]
-        rows = session.scalars(select(PostRow).where(PostRow.id.in_(wanted)))
-        found = {post.id: post for post in views(session, rows)}
-        for shown, key in zip(slate.posts, wanted, strict=True):
-            if key in found:
-                session.add(FeedPostRow(page_id=page_id, post_id=key, position=shown.position, known=_known(shown),
-                                        scores={"pctr": shown.pctr}))  # fmt: skip
-        return [found.get(key) for key in wanted]
+        post_ids = [self._keys.get(place.post.post_id, "") for place in slate.posts]
+        rows = session.scalars(select(PostRow).where(PostRow.id.in_(post_ids)))
+        posts = {post.id: post for post in views(session, rows)}
+        for place, key in zip(slate.posts, post_ids, strict=True):
+            if key in posts:
+                session.add(FeedPostRow(page_id=page_id, post_id=key, position=place.position, known=_facts(place),
+                                        scores={"pctr": place.pctr}))  # fmt: skip
+        return [posts.get(key) for key in post_ids]
 
     def titles(self, post_ids: Sequence[int]) -> dict[int, str]:
         """By the feed's number; of posts that were withdrawn none."""
         keys = {self._keys[n]: n for n in post_ids if n in self._keys}
         with self.store.read() as session:
-            found = session.execute(select(PostRow.id, PostRow.title).where(PostRow.id.in_(list(keys))))
-            return {keys[post_id]: title for post_id, title in found}
+            rows = session.execute(select(PostRow.id, PostRow.title).where(PostRow.id.in_(list(keys))))
+            return {keys[post_id]: title for post_id, title in rows}
 
     def event(self, session: Session, who: int, kind: str, page_id: str, post_id: str, events: NewEvents) -> int:
         """Write an event on a post down; 1 when it is new, 0 when it was known."""
@@ -99,7 +99,7 @@ class LivePosts:
         new = 0
         if row.seen_at is None:  # who clicked has seen
             row.seen_at, new = now(), 1
-            events.seen.append(int(row.known["post_id"]))
+            events.impressions.append(int(row.known["post_id"]))
         if kind == "click" and row.clicked_at is None:
             row.clicked_at, new = now(), 1
             events.clicked.append(int(row.known["post_id"]))
@@ -108,7 +108,7 @@ class LivePosts:
 
     def count(self, who: int, events: NewEvents, moment: Moment) -> None:
         """Count what was written down."""
-        for post_id in events.seen:
+        for post_id in events.impressions:
             self.feed.posts.add_impression(post_id)
         for post_id in events.clicked:
             self.feed.posts.clicked(post_id, self.feed.visitors.get(who), moment)
@@ -132,15 +132,15 @@ class LivePosts:
             )
 
 
-def _known(shown: PlacedPost) -> dict[str, Any]:
+def _facts(place: PlacedPost) -> dict[str, Any]:
     names = ("post_id", "author_id", "category", "topic", "length", "created_ms")
-    facts = {name: getattr(shown.post, name) for name in names}
-    return {**facts, "item_age_h": round(shown.age_h, 3), "content": rounded(shown.post.content)}
+    facts = {name: getattr(place.post, name) for name in names}
+    return {**facts, "item_age_h": round(place.age_h, 3), "content": rounded(place.post.content)}
 
 
 def _past(row: FeedPostRow) -> PastPost:
     """A click as the visitor's history keeps it."""
-    known, at = row.known, row.clicked_at
+    facts, at = row.known, row.clicked_at
     assert at is not None
-    content = np.array(known["content"], np.float32)
-    return PastPost(known["post_id"], known["author_id"], known["category"], milliseconds(at), content)
+    content = np.array(facts["content"], np.float32)
+    return PastPost(facts["post_id"], facts["author_id"], facts["category"], milliseconds(at), content)

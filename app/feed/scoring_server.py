@@ -115,7 +115,7 @@ async def _work(scorer: Scorer, waiting: asyncio.Queue[Asked]) -> None:
             together.append(held)
             held = None
         try:
-            found = await asyncio.to_thread(scorer, concat_batches([a.columns for a in together]))
+            scores = await asyncio.to_thread(scorer, concat_batches([a.columns for a in together]))
         except Exception as error:  # one bad batch must not end the server
             for asked in together:
                 if not asked.answer.done():
@@ -124,6 +124,6 @@ async def _work(scorer: Scorer, waiting: asyncio.Queue[Asked]) -> None:
         at = 0
         for asked in together:
             if not asked.answer.done():
-                part = {f"p_{name}": p[at : at + asked.rows].tolist() for name, p in found.items()}
+                part = {f"p_{name}": p[at : at + asked.rows].tolist() for name, p in scores.items()}
                 asked.answer.set_result([dict(zip(part, row, strict=True)) for row in zip(*part.values(), strict=True)])
             at += asked.rows

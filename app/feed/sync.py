@@ -120,11 +120,11 @@ class ListingSync:
 
     def listings(self, item_ids: Iterable[int]) -> dict[int, Listing]:
         """Listings by the feed's number; those that are gone meanwhile are left out."""
-        wanted = {n: self._keys[n] for n in item_ids if n in self._keys}
+        keys = {n: self._keys[n] for n in item_ids if n in self._keys}
         with self.store.read() as session:
-            rows = listing_repo.by_ids(session, wanted.values())
+            rows = listing_repo.by_ids(session, keys.values())
             active = {x.id: x for x in listing_repo.to_listings(session, rows) if x.status == "active"}
-        return {n: active[key] for n, key in wanted.items() if key in active}
+        return {n: active[key] for n, key in keys.items() if key in active}
 
     def content_of(self, vector: Sequence[float] | None) -> list[float]:
         """The content vector of an image vector; zeros without one."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.views import listing_facts
 from listing.schema import Listing
 
 FormName = Literal["ebay", "google", "facebook"]
@@ -19,7 +20,7 @@ _FORMULA = "=+-@\t\r"  # what a spreadsheet would compute instead of showing it
 
 @dataclass(frozen=True)
 class Form:
-    """What one marketplace takes. ``sellers``: columns that only the seller can fill in; ``source`` says what it asks.
+    """Columns of a marketplace's file. ``sellers``: those that the seller fills in; ``source``: its documentation.
 
     row: of a listing and the address of this server.
     """
@@ -39,17 +40,17 @@ def on_sale(listings: Sequence[Listing]) -> list[Listing]:
 
 def rows(form: FormName, listings: Sequence[Listing], base: str) -> list[Row]:
     """A row for each listing, every column a text. ``base``: this server's address, with a slash at its end."""
-    wanted = FORMS[form]
+    columns = FORMS[form]
     return [
-        {name: _fitting(cells.get(name, ""), wanted.most.get(name)) for name in (*wanted.required, *wanted.optional)}
-        for cells in (wanted.row(listing, base) for listing in on_sale(listings))
+        {name: _fitting(cells.get(name, ""), columns.most.get(name)) for name in (*columns.required, *columns.optional)}
+        for cells in (columns.row(listing, base) for listing in on_sale(listings))
     ]
 
 
 def as_csv(form: FormName, listings: Sequence[Listing], base: str) -> str:
     """The rows below their column names."""
-    wanted, text = FORMS[form], io.StringIO()
-    writer = csv.DictWriter(text, (*wanted.required, *wanted.optional))
+    columns, text = FORMS[form], io.StringIO()
+    writer = csv.DictWriter(text, (*columns.required, *columns.optional))
     writer.writeheader()
     writer.writerows(
         {name: f"'{cell}" if cell.startswith(tuple(_FORMULA)) else cell for name, cell in row.items()}
@@ -73,7 +74,7 @@ def _photo(listing: Listing, base: str, place: int = 0) -> str:
 
 
 def _condition(listing: Listing) -> str:
-    return listing.condition or listing.attributes.get("condition_grade", "")
+    return listing_facts(listing).get("condition_grade", "")
 
 
 def _ebay(listing: Listing, base: str) -> Row:
@@ -97,7 +98,7 @@ def _ebay(listing: Listing, base: str) -> Row:
 
 
 def _feed(listing: Listing, base: str) -> Row:
-    """What Google and Facebook both ask for."""
+    """Columns that Google and Facebook both ask for."""
     return {
         "id": listing.id,
         "title": listing.title,

@@ -1,4 +1,4 @@
-"""What sellers confirmed and corrected in the store, as rows beside the table that a shop was learned from."""
+"""Published listings, as sellers confirmed them: rows beside the table that a shop was learned from."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.drafting.draft_photos import DraftPhotos, check_count, check_new
+from app.drafting.draft_photos import DraftPhotos, check_count, check_new, check_order
 from app.store import draft_repo, listing_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -37,7 +37,7 @@ class ListingPhotos:
         self.outbox.follow()
         return listing
 
-    def arrange(self, seller: str, listing_id: str, wanted: Sequence[str]) -> Listing:
+    def arrange(self, seller: str, listing_id: str, photo_ids: Sequence[str]) -> Listing:
         """Let the photos be those of these ids in this order; those left out are deleted, row and file.
 
         AppError (422): an id that is not there, or none is left.
@@ -45,12 +45,11 @@ class ListingPhotos:
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
             present = [p.id for p in draft_repo.photos_of(session, listing=listing_id)]
-            if len(set(wanted)) != len(wanted) or not set(wanted) <= set(present):
-                raise AppError("bad_photos", "Name photos of this listing, each once; further ones are uploaded.", 422)
-            if not wanted:
+            check_order(present, photo_ids, "listing")
+            if not photo_ids:
                 raise AppError("no_photo", "A listing needs a photo; add another one before you remove the last.", 422)
-            if list(wanted) != present:
-                listing_repo.arrange_photos(session, row, wanted)
+            if list(photo_ids) != present:
+                listing_repo.arrange_photos(session, row, photo_ids)
             listing = listing_repo.to_listing(session, row)
         self.deletions.after()
         self.outbox.follow()

@@ -45,10 +45,10 @@ class Listings:
             row = listing_repo.own_listing(session, seller, listing_id)
             return listing_repo.to_listing(session, row), row.version
 
-    def shown(self, seller: str, listing_id: str) -> Listing:
+    def visible(self, seller: str, listing_id: str) -> Listing:
         """A listing that they may look at: an own one in any state, or a public one."""
         with self.store.read() as session:
-            return listing_repo.to_listing(session, listing_repo.shown_listing(session, seller, listing_id))
+            return listing_repo.to_listing(session, listing_repo.visible_listing(session, seller, listing_id))
 
     def comparables(self, listing_ids: Sequence[str]) -> list[Listing]:
         """Public listings by id in that order, for "like these"; ids that are gone are left out."""
@@ -59,8 +59,8 @@ class Listings:
         """The JPEG of an own photo or of an active or sold listing."""
         path = self.media.path(photo_id)
         with self.store.read() as session:
-            shown = listing_repo.photo_shown(session, photo_id, seller)
-        if not shown or not path.is_file():
+            visible = listing_repo.may_see_photo(session, photo_id, seller)
+        if not visible or not path.is_file():
             raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
         return path
 
@@ -84,7 +84,7 @@ class Listings:
             return listing_repo.to_listings(session, list({row.id: row for row in matches}.values())[:limit])
 
     def from_index(self, text: str, photo: Photo | None) -> list[str]:
-        """What the index finds, the best first; nothing while it is broken."""
+        """Hits of the index, the best first; none while it is broken."""
         try:
             hits = self.index.search(text, photo.image if photo else None, limit=_FROM_INDEX)
         except Exception:

@@ -16,11 +16,12 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.editing import edits
-from app.market import own_words
+from app.market import sellers_words
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
-from app.store.tables import ListingRow, MessageRow, now
+from app.store.retention import STANDING
+from app.store.tables import ListingRow, MessageRow, OrderRow, now
 from app.views import AppError
 from listing.safety.contacts import MASK, scrub
 
@@ -77,8 +78,8 @@ class Messages:
             if listing.seller_id == sender:
                 raise AppError("own", "This is your own listing.", 422)
             here = (MessageRow.listing_id == listing_id, MessageRow.kind == kind)
-            own = select(MessageRow).where(*here, MessageRow.sender == sender, MessageRow.answer.is_(None))
-            waiting = list(session.scalars(own))
+            earlier = select(MessageRow).where(*here, MessageRow.sender == sender, MessageRow.answer.is_(None))
+            waiting = list(session.scalars(earlier))
             row = next((same for same in waiting if same.text == clean), None)
             if row is None:
                 count = session.scalar(select(func.count()).select_from(MessageRow).where(*here)) or 0
@@ -99,11 +100,11 @@ class Messages:
             row.answer, row.answered_at = clean, now()
             return _message(row, listing.title, out)
 
-    def shown(self, listing_id: str, sender: str) -> list[Message]:
+    def visible(self, listing_id: str, sender: str) -> list[Message]:
         """Questions about a listing that ``sender`` sees: answered ones and their own, the oldest first."""
-        seen = or_(MessageRow.answer.is_not(None), MessageRow.sender == sender)
+        visible = or_(MessageRow.answer.is_not(None), MessageRow.sender == sender)
         with self.store.read() as session:
-            return _listed(session, MessageRow.listing_id == listing_id, MessageRow.kind == QUESTION, seen)
+            return _listed(session, MessageRow.listing_id == listing_id, MessageRow.kind == QUESTION, visible)
 
     def of_listings(self, listing_ids: Collection[str]) -> dict[str, list[Message]]:
         """Questions about these listings, for their seller: by listing, those without an answer first."""
@@ -121,6 +122,16 @@ class Messages:
             return _listed(session, MessageRow.kind == REPORT)
 
 
+def count_news(store: Store, seller: str) -> int:
+    """The number of a seller's orders that stand and of questions to them without an answer."""
+    orders = select(func.count()).select_from(OrderRow).where(OrderRow.seller_id == seller, *STANDING)
+    open_question = (MessageRow.kind == QUESTION, MessageRow.answer.is_(None))
+    of_seller = MessageRow.listing_id.in_(select(ListingRow.id).where(ListingRow.seller_id == seller))
+    questions = select(func.count()).select_from(MessageRow).where(*open_question, of_seller)
+    with store.read() as session:
+        return (session.scalar(orders) or 0) + (session.scalar(questions) or 0)
+
+
 def forget_reports(session: Session, listing_id: str) -> None:
     """An operator has decided about the listing."""
     which = (MessageRow.listing_id == listing_id, MessageRow.kind == REPORT)
@@ -136,11 +147,11 @@ def _clean(text: str, what: str, *, offers: bool) -> tuple[str, tuple[str, ...]]
     if not typed:
         raise AppError("empty", f"{what} is empty; write it first.", 422)
     if offers:
-        own_words.check_offered(typed)
+        sellers_words.check_offered(typed)
     clean = scrub(typed)
     if not re.search(r"\w", clean.replace(MASK, "")):
         raise AppError("empty", f"{what} is contact data only, which is taken out; write what you want to say.", 422)
-    return clean, tuple(own_words.taken_out([typed]))
+    return clean, tuple(sellers_words.taken_out([typed]))
 
 
 def _listed(session: Session, *which: ColumnElement[bool], first: ColumnElement[bool] | None = None) -> list[Message]:

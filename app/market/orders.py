@@ -166,15 +166,21 @@ class Orders:
     @staticmethod
     def _row(session: Session, buyer: str, page_id: str, listing_id: str) -> int | None:
         """The place on a page that led to the order: the one named, or the latest that the buyer saw."""
-        query = (
-            select(FeedRow.id)
-            .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
-            .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == buyer)
-            .order_by(FeedRow.id.desc())
-            .limit(1)
-        )
-        return session.scalar(query.where(FeedRow.page_id == page_id) if page_id else query)
+        query = latest_place(buyer, listing_id)
+        place = session.scalar(query.where(FeedRow.page_id == page_id) if page_id else query)
+        return place.id if place is not None else None
+
+
+def latest_place(visitor: str, listing_id: str) -> Select[FeedRow]:
+    """The place of a listing on the latest page of a visitor on which it stood."""
+    return (
+        select(FeedRow)
+        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+        .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
+        .where(FeedRow.listing_id == listing_id, NumberRow.kind == "visitor", NumberRow.key == visitor)
+        .order_by(FeedRow.id.desc())
+        .limit(1)
+    )
 
 
 def _check_wish(row: ListingRow, buyer: str, price: float | None, currency: str) -> None:

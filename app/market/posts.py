@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
-from app.market import own_words
+from app.market import sellers_words
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -75,7 +75,7 @@ class Posts:
         text = scrub(edits.clean_text(text, edits.DESCRIPTION_LENGTH, "The text", lines=True))
         if not title or not text:
             raise AppError("no_text", "A post needs a title and a text.", 422)
-        own_words.check_listed("", title, text)
+        sellers_words.check_listed("", title, text)
         category = edits.category_name(category)
         if topic not in TOPICS:
             raise AppError("bad_topic", f"The topic has to be one of {', '.join(TOPICS)}.", 422)

@@ -49,7 +49,7 @@ class Promotion:
         return range(first, first + self.days)
 
     def state(self, today: date) -> State:
-        """Whether it is on."""
+        """State on a day."""
         if today > self.last_day:
             return "over"
         return "on" if today >= self.first_day else "to come"

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.drafting.drafts import Drafts
 from app.editing import edits, prices
-from app.market import orders, own_words, reviews
+from app.market import orders, reviews, sellers_words
 from app.metrics import Metrics
 from app.store import draft_repo, listing_repo
 from app.store.db import Store
@@ -47,7 +47,7 @@ class Ready:
     """
 
     version: int
-    seen: Draft
+    content: Draft
     price: float | None
     verdict: GoodsVerdict | None
 
@@ -94,9 +94,9 @@ class Publisher:
 
         ``version``: the draft's, as it was read; one that was changed since is refused (AppError 409).
         """
-        known = self.published_by(seller, draft_id, key)
-        if known is not None:
-            return known
+        earlier = self.published_by(seller, draft_id, key)
+        if earlier is not None:
+            return earlier
         try:
             if version is not None:
                 edits.check_version(self.drafts.get(seller, draft_id), version)
@@ -113,27 +113,26 @@ class Publisher:
         """The listing that this key, or an earlier publishing of this draft, gave; None when there is none."""
         with self.store.read() as session:
             used = session.get(KeyRow, (seller, key))
-            wanted = ListingRow.id == used.listing_id if used is not None else ListingRow.draft_id == draft_id
-            row = session.scalar(select(ListingRow).where(wanted, ListingRow.seller_id == seller))
+            condition = ListingRow.id == used.listing_id if used is not None else ListingRow.draft_id == draft_id
+            row = session.scalar(select(ListingRow).where(condition, ListingRow.seller_id == seller))
             if row is not None and row.draft_id != draft_id:
                 raise AppError("key_reused", KEY_REUSED, 409)
             return listing_repo.to_listing(session, row) if row is not None else None
 
     def _ready(self, seller: str, draft_id: str) -> Ready | None:
-        """What publishing would publish, its words checked while nobody waits; None when there is no such draft to
-        publish."""
+        """The draft as it would be published, its words checked while nobody waits; None when there is none."""
         with self.store.read() as session:
             where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == "ready"
             draft = session.scalar(select(DraftRow).where(*where))
             written = draft_repo.generated(draft) if draft is not None else None
             if draft is None or written is None:
                 return None
-            made, version = draft_repo.edits_of(session, draft_id), draft.version
-        price = prices.parse_price(made.values.get("price"))
-        seen = own_words.without_contacts(proven(apply(written, made)))
-        facts = {a.name: a.value for a in seen.attributes}
-        verdict = own_words.check_listed(seen.category.value or "", seen.title, seen.description, facts)
-        return Ready(version, seen, price, verdict)
+            changes, version = draft_repo.edits_of(session, draft_id), draft.version
+        price = prices.parse_price(changes.values.get("price"))
+        content = sellers_words.without_contacts(proven(apply(written, changes)))
+        facts = {a.name: a.value for a in content.attributes}
+        verdict = sellers_words.check_listed(content.category.value or "", content.title, content.description, facts)
+        return Ready(version, content, price, verdict)
 
     def _publish(
         self, seller: str, draft_id: str, key: str, version: int | None, ready: Ready | None
@@ -160,7 +159,7 @@ class Publisher:
             return listing_repo.to_listing(session, row)
 
     def _new_listing(self, session: Session, draft: DraftRow, ready: Ready) -> ListingRow:
-        row = listing_repo.add_listing(session, draft, ready.seen, ready.price, self.currency)
+        row = listing_repo.add_listing(session, draft, ready.content, ready.price, self.currency)
         if ready.verdict is not None:
             row.published_at = None
             reviews.hold(session, row, ready.verdict)
@@ -176,11 +175,11 @@ class Publisher:
         changes: Mapping[str, Any],
         *,
         version: int | None = None,
-        shown: Mapping[str, str] | None = None,
+        field_versions: Mapping[str, str] | None = None,
     ) -> Listing:
         """Change ``title``, ``description``, ``price``, ``stock``, ``condition``, ``status`` or ``attributes``.
 
-        ``version``: the listing's, as it was read. ``shown``: versions of the single fields that the seller was shown.
+        ``version``: the listing's, as it was read. ``field_versions``: those of fields, as the page had them.
 
         Raises:
             AppError: no such field, an unusable value, goods that may not be listed (422); changed since it was shown,
@@ -190,7 +189,7 @@ class Publisher:
         verdict = self._check_words(seller, listing_id, clean) if WORDS & clean.keys() else None
         with self.store.write() as session:
             row = listing_repo.own_listing(session, seller, listing_id, lock=True)
-            listing_repo.check_versions(row, clean, version, shown or {})
+            listing_repo.check_versions(row, clean, version, field_versions or {})
             orders.check_change(session, row, clean)
             if row.status in reviews.HELD and "status" in clean:
                 raise AppError("in_review", IN_REVIEW, 409)
@@ -221,7 +220,7 @@ class Publisher:
             row = listing_repo.own_listing(session, seller, listing_id)
             new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
             facts = {**new["attributes"], "condition": new["condition"]}
-            return own_words.check_listed(row.category, new["title"], new["description"], facts)
+            return sellers_words.check_listed(row.category, new["title"], new["description"], facts)
 
     def delete(self, seller: str, listing_id: str) -> None:
         """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id."""
@@ -244,7 +243,7 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(field: str, value: Any) -> Any:
     if field == "title":
-        title = own_words.clean_title(edits.clean_text(str(value or ""), edits.TITLE_LENGTH, "The title"))
+        title = sellers_words.clean_title(edits.clean_text(str(value or ""), edits.TITLE_LENGTH, "The title"))
         if not title:
             raise AppError("no_title", "A listing needs a title.", 422)
         return title
@@ -255,7 +254,7 @@ def _value(field: str, value: Any) -> Any:
     if field == "price":
         return prices.parse_price(value)
     if field == "condition":
-        return own_words.clean_fact(edits.clean_text(str(value or ""), edits.FACT_LENGTH, "The condition"))
+        return sellers_words.clean_fact(edits.clean_text(str(value or ""), edits.FACT_LENGTH, "The condition"))
     if field == "status":
         if value not in STATUSES:
             raise AppError("bad_status", f"The status has to be one of {', '.join(STATUSES)}.", 422)
@@ -271,7 +270,7 @@ def _facts(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or len(value) > _MAX_FACTS:
         raise AppError("bad_facts", f"The facts have to be pairs of name and text, at most {_MAX_FACTS}.", 422)
     clean = {
-        own_words.clean_fact(edits.clean_text(str(name), 64, "The name of a fact")): own_words.clean_fact(
+        sellers_words.clean_fact(edits.clean_text(str(name), 64, "The name of a fact")): sellers_words.clean_fact(
             edits.clean_text(str(text), edits.FACT_LENGTH, "A fact")
         )
         for name, text in value.items()

@@ -1,4 +1,4 @@
-"""What a buyer means by the words of a search: the kind of item, facts, size and price, and the words left over.
+"""Meaning of the words of a search: kind of item, facts, size, price, words left over; and how well a listing fits.
 
 Words are read through the listing's own lexicon; a word that nobody knows is read as the nearest one of it.
 """
@@ -6,10 +6,11 @@ Words are read through the listing's own lexicon; a word that nobody knows is re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from symspellpy import SymSpell, Verbosity
@@ -29,6 +30,9 @@ _SMALL |= frozenset(("some", "something", "that", "the", "to", "with", "down", "
 _LONGEST = 3  # words of a name
 _DISTANCE = 2
 _FACTS = ("colour", "pattern", "material", "audience")
+KIND, NAME, FACT, SIZE, WORD, INDEX = 4.0, 2.0, 1.5, 2.0, 1.0, 1.0  # weights of what fits
+CONTRARY = 0.5  # what a listing says to the contrary counts so much of the weight against it
+NEAR = 20  # places of the index after which half of its weight is left
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ class Query:
 
     @property
     def is_limits_alone(self) -> bool:
-        """Whether nothing but a size or a price is asked for."""
+        """True where nothing but a size or a price is asked for."""
         return bool(self.size or self.most is not None) and not (self.kinds or self.name or self.words or self.stated)
 
     @property
     def summary(self) -> list[str]:
-        """What was understood, for people."""
+        """Readings of the words, for people."""
         limits = [f"size {self.size}"] * bool(self.size) + ([f"up to {self.most:g}"] if self.most is not None else [])
         return [part for part in (self.name, *dict.fromkeys(self.stated.values()), *limits) if part]
 
@@ -101,7 +105,7 @@ def _vocabulary() -> tuple[frozenset[str], SymSpell]:
 
 
 def _is_foreign(words: list[str]) -> bool:
-    """Whether one of the words is of another language and no English one ("rote Jacke", but not "garden hose")."""
+    """True where one of the words is of another language and no English one ("rote Jacke", but not "garden hose")."""
     languages = _lists()[1]
     return any(word in languages and word not in english() for word in words)
 
@@ -114,8 +118,8 @@ def _spelt(word: str, foreign: bool) -> list[str]:
         return languages[word].split()
     bare = word.strip("'’")
     parts = plain(bare).split()
-    known = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
-    if known or len(parts) > 1 or len(bare) < 4 or load_lexicon().brands.fullmatch(bare.title()):
+    in_vocabulary = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
+    if in_vocabulary or len(parts) > 1 or len(bare) < 4 or load_lexicon().brands.fullmatch(bare.title()):
         return parts
     most = 1 if len(bare) < 6 else _DISTANCE
     nearest = speller.lookup(bare, Verbosity.TOP, max_edit_distance=most)
@@ -138,12 +142,12 @@ def _named(tokens: list[str]) -> tuple[str, dict[str, float], list[str]]:
 
 def _kinds(name: str) -> dict[str, float]:
     """Categories by how well they are called so: by their own name 1, else a half."""
-    taxonomy, things = load_taxonomy(), load_lexicon().item_names
+    taxonomy, nouns = load_taxonomy(), load_lexicon().item_names
     singular = [name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s"]
     spellings = [each for n in singular for each in (n, n.replace(" ", "-"))]
     node = next((n for n in map(taxonomy.find, spellings) if n is not None), None)
     right = dict.fromkeys([node.name, *node.members], 1.0) if node is not None else {}
-    lenient = next((things[plain(n)] for n in singular if plain(n) in things), frozenset())
+    lenient = next((nouns[plain(n)] for n in singular if plain(n) in nouns), frozenset())
     return {**dict.fromkeys(sorted(lenient), 0.5), **right}
 
 
@@ -169,3 +173,56 @@ def _phrases(tokens: list[str]) -> Iterator[str]:
         length = next((n for n in longest if plain(" ".join(tokens[at : at + n])) in meanings), 1)
         yield " ".join(tokens[at : at + length])
         at += length
+
+
+@dataclass(frozen=True)
+class Fit:
+    """``whole``: nothing of the search is missing or contradicted."""
+
+    total: float
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a listing; ``facts`` by attribute."""
+
+    category: str
+    title: str
+    description: str
+    facts: Mapping[str, Any]
+
+
+def fit(query: Query, listing: Words, place: int | None) -> Fit:
+    """``place``: among the hits of the index, 0 the best; None where it is not among them."""
+    parts = list(_parts(query, listing))
+    index = INDEX * NEAR / (NEAR + place) if place is not None else 0.0
+    return Fit(sum(parts) + index, all(part > 0 for part in parts))
+
+
+def _parts(query: Query, listing: Words) -> Iterator[float]:
+    """Score of each part of the search; 0 or less where the listing lacks or contradicts it."""
+    facts = " ".join(str(value) for value in listing.facts.values() if value)
+    title = f" {plain(listing.title)} {plain(facts)} {plain(listing.category)} "
+    text = f"{title}{plain(listing.description)} "
+    if query.name:
+        named = NAME * (f" {query.name.removesuffix('s')}" in title) + KIND * query.kinds.get(listing.category, 0.0)
+        yield named or -KIND
+    for name, values in query.facts.items():
+        yield _fact_part(values, str(listing.facts.get(name) or ""), f" {query.stated[name]} " in title)
+    if query.size:
+        size = str(listing.facts.get("size") or "")
+        yield SIZE if query.size in size.upper().replace("/", " ").split() else -SIZE * CONTRARY * bool(size)
+    for word in map(plain, query.words):
+        stem = word.removesuffix("s")
+        yield WORD if f" {stem}" in text else WORD / 2 * (stem in text)
+
+
+def _fact_part(values: Collection[str], stated: str, literally: bool) -> float:
+    """Score of one fact; ``literally``: its words stand in the title."""
+    listed = {one for one in stated.split(", ") if one}
+    if listed.intersection(values):
+        return FACT + FACT / 3 * literally
+    if listed:
+        return 0.0 if literally else -FACT * CONTRARY
+    return FACT * literally

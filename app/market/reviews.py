@@ -68,10 +68,10 @@ class Reviews:
 
     def one(self, listing_id: str) -> WaitingListing:
         """A listing of the queue."""
-        found = next((waiting for waiting in self.waiting() if waiting.listing_id == listing_id), None)
-        if found is None:
+        listing = next((waiting for waiting in self.waiting() if waiting.listing_id == listing_id), None)
+        if listing is None:
             raise AppError("not_found", NOT_WAITING, 404)
-        return found
+        return listing
 
     def pull(self, listing_id: str) -> None:
         """Take a listing off the market until somebody has decided about it, as after a report of it."""

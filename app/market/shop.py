@@ -1,17 +1,17 @@
-"""What is on sale, for buyers: by words, by a photo and by filters, and what there is to filter by."""
+"""Listings on sale, for buyers: by words, by a photo and by filters, and the values to filter by."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, true
+from sqlalchemy.orm import Session
 
-from app.market.fit import Words, fit
 from app.market.listings import Listings, has_words, near, query_text
-from app.market.query import Query, understand
+from app.market.query import Fit, Query, Words, fit, understand
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, PhotoRow
@@ -29,7 +29,7 @@ ON_SALE = (ListingRow.status == "active", ListingRow.stock > 0)
 
 @dataclass(frozen=True)
 class Wish:
-    """What a buyer looks for; what is empty or None does not matter. Prices are in units of the currency."""
+    """A buyer's search; what is empty or None does not matter. Prices are in units of the currency."""
 
     text: str = ""
     category: str = ""
@@ -55,7 +55,7 @@ class Matches:
 
 @dataclass(frozen=True)
 class Choices:
-    """What things on sale have, the most frequent first."""
+    """Values of the listings on sale, the most frequent first."""
 
     categories: tuple[str, ...]
     sizes: tuple[str, ...]
@@ -70,37 +70,35 @@ class Shop:
         self._choices = (float("-inf"), Choices((), (), ()))
 
     def find(self, wish: Wish, photo: Photo | None = None, *, first: int = 0, count: int = 24) -> Matches:
-        """What fits the wish, ``count`` from the place ``first`` on.
+        """Listings that fit the wish, ``count`` from the place ``first`` on.
 
         With a photo: almost the same photo first, then what the index finds. With words: what fits all that they mean
         first, then what fits most of it. Else the newest first.
         """
         text = query_text(wish.text)
+        if not text and photo is None:
+            return self._newest(wish, first, count)
         query = understand(text) if text and not wish.exact else Query(words=tuple(text.split()))
-        index = self._listings.from_index(query.spelt or text, photo) if text or photo is not None else []
+        index = {listing_id: n for n, listing_id in enumerate(self._listings.from_index(query.spelt or text, photo))}
         with self.store.read() as session:
             rows = _query(wish, query.most)
-            if not text and photo is None:
-                total = session.scalar(select(func.count()).select_from(rows.subquery())) or 0
-                page = session.scalars(rows.offset(first).limit(count))
-                return Matches(listing_repo.to_listings(session, list(page)), total)
             alike = near(session, photo, PhotoRow.listing_id.in_(_ids(rows))) if photo is not None else {}
-            place = {listing_id: n for n, listing_id in enumerate(index)}
-            sure = [ListingRow.id.in_({*place, *alike}), *([has_words(text)] if text else [])]
-            wanted = rows.with_only_columns(*_JUDGED).where(or_(*sure, *_ways(query)))
-            these_first = case((or_(*sure), 0), else_=1)
-            candidates = session.execute(wanted.order_by(None).order_by(these_first, *NEWEST_FIRST).limit(MOST)).all()
-            scores = {i: fit(query, Words(*row), place.get(i)) for i, *row in candidates}
-            ranked = sorted(scores, key=lambda i: (alike.get(i, 99), not scores[i].whole, -scores[i].total))
-            whole = [i for i in ranked if scores[i].whole] if text and photo is None else []
-            shown = whole or [i for i in ranked if photo is not None or scores[i].total > 0]
-            best = listing_repo.by_ids(session, shown[first : first + count])
-            return Matches(
-                listing_repo.to_listings(session, best),
-                len(shown),
-                summary=query.summary,
-                whole=bool(whole) or not text,
-            )
+            sure = [ListingRow.id.in_({*index, *alike}), *([has_words(text)] if text else [])]
+            scores = _scores(session, rows, query, sure, index)
+            order = sorted(scores, key=lambda i: (alike.get(i, 99), not scores[i].whole, -scores[i].total))
+            whole = [i for i in order if scores[i].whole] if photo is None else []
+            if photo is None:
+                order = whole or [i for i in order if scores[i].total > 0]
+            best = listing_repo.by_ids(session, order[first : first + count])
+            listings = listing_repo.to_listings(session, best)
+        return Matches(listings, len(order), summary=query.summary, whole=bool(whole) or not text)
+
+    def _newest(self, wish: Wish, first: int, count: int) -> Matches:
+        with self.store.read() as session:
+            rows = _query(wish)
+            total = session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+            page = session.scalars(rows.offset(first).limit(count))
+            return Matches(listing_repo.to_listings(session, list(page)), total)
 
     def newest(self, category: str, without: str, count: int) -> list[Listing]:
         """The newest of a category but one."""
@@ -109,17 +107,17 @@ class Shop:
             return listing_repo.to_listings(session, list(session.scalars(query.limit(count))))
 
     def choices(self) -> Choices:
-        """What there is to filter by."""
-        until, known = self._choices
+        """Values to filter by."""
+        until, choices = self._choices
         if time.monotonic() < until:
-            return known
+            return choices
         with self.store.read() as session:
             rows = session.execute(select(ListingRow.category, _fact("size"), _fact("colour")).where(*ON_SALE)).all()
         categories = Counter(row[0] for row in rows)
         sizes, colours = (_counted(row[n] for row in rows) for n in (1, 2))
-        known = Choices(tuple(name for name, _ in categories.most_common()), sizes, colours)
-        self._choices = (time.monotonic() + CHOICES_SECONDS, known)
-        return known
+        choices = Choices(tuple(name for name, _ in categories.most_common()), sizes, colours)
+        self._choices = (time.monotonic() + CHOICES_SECONDS, choices)
+        return choices
 
 
 def _counted(values: Iterable[str | None]) -> tuple[str, ...]:
@@ -133,8 +131,18 @@ def _fact(name: str) -> ColumnElement[str]:
     return fact
 
 
+def _scores(
+    session: Session, rows: Select[ListingRow], query: Query, sure: list[ColumnElement[bool]], index: Mapping[str, int]
+) -> dict[str, Fit]:
+    """Fit of the newest candidates, those of ``sure`` among them. ``index``: places in its hits."""
+    matching = rows.with_only_columns(*_JUDGED).where(or_(*sure, *_ways(query)))
+    sure_first = case((or_(*sure), 0), else_=1)
+    candidates = session.execute(matching.order_by(None).order_by(sure_first, *NEWEST_FIRST).limit(MOST))
+    return {i: fit(query, Words(*row), index.get(i)) for i, *row in candidates}
+
+
 def _ways(query: Query) -> list[ColumnElement[bool]]:
-    """How a listing can be a candidate besides: of the kind, or by one of the words."""
+    """Further conditions for candidates: of the kind, or with one of the words."""
     if query.is_limits_alone:
         return [true()]
     words = [] if query.kinds else [*query.words, *query.stated.values()][:MAX_WORDS]

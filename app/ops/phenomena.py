@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.feed.gate import METHODS, Method, kept
 from app.feed.live_feed import LiveFeed
+from app.feed.model_selection import METHODS, Method, last_measurement
 from app.ops.table import Cell, Table, rounded
 from recommend.cascade.registry import PROMOTION, ROLES
 from recommend.cascade.scoring import SIMPLE
@@ -18,12 +18,12 @@ COMMAND = "a server measures it once a day, './ipl recommend phenomena' at once"
 def phenomena(home: Path) -> Table:
     """A row a method, as last measured."""
     headers = ("method", "what it says", "number", "low", "high", "can pay", "verdict")
-    return Table(headers, tuple(_row(f) for f in kept(home).get("found", ())), _as_of(home))
+    return Table(headers, tuple(_row(f) for f in last_measurement(home).get("found", ())), _as_of(home))
 
 
 def gate(feed: LiveFeed, home: Path) -> Table:
     """A row a paper's model: whether it serves, what serves in its place, and why."""
-    decided, rows = feed.gate.decisions(), []
+    decided, rows = feed.model_selection.decisions(), []
     for name, method in METHODS.items():
         for role in _roles(feed, method) or [""]:
             now, because = _now(feed, method, role, decided[name].state), decided[name].because
@@ -51,7 +51,7 @@ def _now(feed: LiveFeed, method: Method, role: str, state: str) -> str:
 
 def _as_of(home: Path) -> str:
     """When the log was measured, how long ago, and on how much."""
-    last = kept(home)
+    last = last_measurement(home)
     if not last:
         return f"The feed's own log has not been measured; {COMMAND}."
     at = datetime.fromisoformat(last["as_of"])

@@ -9,11 +9,11 @@ from contextvars import copy_context
 from dataclasses import replace
 
 from app.seller import words
-from app.seller.desk import Desk, Notice, Undo
 from app.seller.draft_part import BUSY
 from app.seller.fields import Press, Pressed
 from app.seller.listed_actions import FACT, FAILED
 from app.seller.photo_actions import PhotoActions
+from app.seller.session import Notice, SellerSession, Undo
 from app.services import Services
 from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
 from listing.request import TONES
@@ -23,10 +23,10 @@ from listing.taxonomy import load_taxonomy
 
 
 class Actions(PhotoActions):
-    """What the presses of one seller at one desk do; what cannot be done becomes a notice of one sentence."""
+    """Does what one seller presses on one page; what cannot be done becomes a notice of one sentence."""
 
-    def __init__(self, services: Services, seller: str, desk: Desk) -> None:
-        super().__init__(services, seller, desk)
+    def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
+        super().__init__(services, seller, session)
         self._before: DraftView | None = None  # the draft before a fact was set
 
     def press(self, data: Press) -> None:
@@ -34,9 +34,9 @@ class Actions(PhotoActions):
         name = str(data.get("do"))
         # A field that is left takes away what was said of it, and not what was said of another one.
         left = str(data.get("field")) if name in ("text", "price") else ""
-        self.desk.notices[:] = [n for n in self.desk.notices if left and n.at not in ("", left)]
+        self.session.notices[:] = [n for n in self.session.notices if left and n.at not in ("", left)]
         if name not in ("text", "price", "undo"):
-            self.desk.undo = None
+            self.session.undo = None
         action = getattr(self, f"do_{name}", None)
         if action is not None:
             with self._noticed(f"the press {name!r}", at=self._about(data)):
@@ -44,61 +44,61 @@ class Actions(PhotoActions):
 
     def _about(self, data: Press) -> str:
         """The fact or question that is shown on the page and was pressed; empty for anything else."""
-        view, fact = self.desk.view, data.get("name")
+        view, fact = self.session.view, data.get("name")
         if view is None or data.get("do") not in ("fact", "answer", "fact_drop"):
             return ""
-        shown = {a.name for a in view.attributes} | {q.attribute for q in view.questions}
-        return f"{FACT}{fact}" if fact in shown else ""
+        displayed = {a.name for a in view.attributes} | {q.attribute for q in view.questions}
+        return f"{FACT}{fact}" if fact in displayed else ""
 
     def write(self, data: Press) -> None:
         """Begin to write the listing, or to write it again; that goes on in a thread, whoever looks on."""
         views = self.writing(data)
-        if next(views, None) is not None and self.desk.busy:
+        if next(views, None) is not None and self.session.busy:
             run = copy_context().run
-            self.desk.writer = threading.Thread(target=run, args=(deque, views, 0), daemon=True)
-            self.desk.writer.start()
+            self.session.writer = threading.Thread(target=run, args=(deque, views, 0), daemon=True)
+            self.session.writer.start()
 
     def look(self) -> None:
         """Show what is new of the draft that is being written, here, for another page, or by a server that ended."""
-        view = self.desk.view
-        if view is not None and self.desk.busy and not self.desk.writes:
-            self.desk.view = view = self.services.drafts.get(self.seller, view.draft_id)
+        view = self.session.view
+        if view is not None and self.session.busy and not self.session.writes:
+            self.session.view = view = self.services.drafts.get(self.seller, view.draft_id)
         if view is not None and view.problem is not None and view.problem.code == INTERRUPTED:
             self.write({"do": "write", "note": view.note})
 
     def writing(self, data: Press) -> Iterator[DraftView | None]:
         """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
-        self.desk.notices.clear()
-        self.desk.refused = []
-        if self.desk.busy:
+        self.session.notices.clear()
+        self.session.refused = []
+        if self.session.busy:
             return
-        before = self.desk.view
+        before = self.session.view
         with self._noticed("a draft", busy="Many people are writing right now"):
             if not self._tell_first(data):
                 yield before
                 return
-            before = self.desk.view
-            self.desk.runs += 1
+            before = self.session.view
+            self.session.runs += 1
             for view in self._run(data):
                 # A rewrite that ends without a draft leaves the earlier one standing.
                 keeps = view.state in ("failed", "stopped") and before is not None and before.state == "ready"
                 if keeps and before is not None and view.problem is not None:
-                    self.desk.view = self.services.drafts.get(self.seller, before.draft_id)
-                    self.desk.notify("warn", "Your earlier text is still here", view.problem.message)
+                    self.session.view = self.services.drafts.get(self.seller, before.draft_id)
+                    self.session.notify("warn", "Your earlier text is still here", view.problem.message)
                 elif before is not None and view.state in BUSY and before.draft_id == view.draft_id:
                     # Until its new words come, the earlier text stands where it stood.
                     title, text = view.title or before.title, view.description or before.description
-                    self.desk.view = replace(view, title=title, description=text)
+                    self.session.view = replace(view, title=title, description=text)
                 else:
-                    self.desk.view = view
+                    self.session.view = view
                 yield view
             return
-        self.desk.view = before
+        self.session.view = before
         yield None
 
     def _tell_first(self, data: Press) -> bool:
-        """What still stands typed is in the draft; False, with a notice, when it cannot be, and nothing is written."""
-        if self.desk.view is None or self.desk.view.state != "ready" or not data.get("more"):
+        """Saves what still stands typed; False, with a notice, when that cannot be, and nothing is written."""
+        if self.session.view is None or self.session.view.state != "ready" or not data.get("more"):
             return True
         try:
             self.do_add({**data, "name": ""})
@@ -106,22 +106,22 @@ class Actions(PhotoActions):
             if error.code != "not_found":
                 raise
             return True  # deleted elsewhere: there will be another draft, and what was typed stands in a notice
-        return not self.desk.notices
+        return not self.session.notices
 
     def _run(self, data: Press) -> Iterator[DraftView]:
         do, category, note = data.get("do"), data.get("value"), str(data.get("note") or "")
         if do == "category" and not category:
             return iter(())
-        if self.desk.view is not None:
-            draft = self.desk.view.draft_id
+        if self.session.view is not None:
+            draft = self.session.view.draft_id
             try:
-                if do in ("tone", "category") and self.desk.view.state == "ready":
+                if do in ("tone", "category") and self.session.view.state == "ready":
                     if not self.fields.keep_typed(data):
                         return iter(())
-                    if category and self._renamed_at_once(self.desk.view, category):
-                        version = self._shown("category")
+                    if category and self._renamed_at_once(self.session.view, category):
+                        version = self._field_version("category")
                         edit = self.services.drafts.edit
-                        self.desk.view = edit(self.seller, draft, "category", category, version=version)
+                        self.session.view = edit(self.seller, draft, "category", category, version=version)
                         return iter(())
                     tone = data.get("tone") if data.get("tone") in TONES else None
                     return self.services.draft_writer.write_again(
@@ -132,20 +132,20 @@ class Actions(PhotoActions):
                 if error.code != "not_found":
                     raise
                 # It was deleted elsewhere; the photos that are on the screen become a draft of their own.
-                self.desk.shots = [shot.renamed() for shot in self.desk.shots]
-        photos = [shot.photo() for shot in self.desk.shots]
+                self.session.shots = [shot.renamed() for shot in self.session.shots]
+        photos = [shot.photo() for shot in self.session.shots]
         return self.services.draft_writer.start(self.seller, photos, note, category=category)
 
     @staticmethod
     def _renamed_at_once(view: DraftView, category: str) -> bool:
-        """Whether another category only gives the item another name: both have the same facts, and the text says it."""
-        known = load_taxonomy().categories
-        before, now = known.get(view.category.value or "") if view.category else None, known.get(category)
+        """True where another category only renames the item: both have the same facts, and the text says it."""
+        categories = load_taxonomy().categories
+        before, now = categories.get(view.category.value or "") if view.category else None, categories.get(category)
         named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
         return named and before is not None and now is not None and before.attributes == now.attributes
 
     def do_go(self, data: Press) -> None:
-        self.desk.page = "mine" if data.get("to") == "mine" else "sell"
+        self.session.page = "mine" if data.get("to") == "mine" else "sell"
 
     def enter(self, query: Mapping[str, str]) -> None:
         """A page is opened at an address with this query, or is still open there after the server was started again."""
@@ -154,21 +154,21 @@ class Actions(PhotoActions):
 
     def do_visit(self, data: Press) -> None:
         """An address is opened, or reached by back and forward: the listings, a draft or an empty page."""
-        draft, view = str(data.get("draft") or ""), self.desk.view
-        self.desk.page = "mine" if data.get("show") == "listings" else "sell"
-        self.desk.visits += 1
-        if self.desk.page == "mine" or draft == (view.draft_id if view is not None else ""):
+        draft, view = str(data.get("draft") or ""), self.session.view
+        self.session.page = "mine" if data.get("show") == "listings" else "sell"
+        self.session.visits += 1
+        if self.session.page == "mine" or draft == (view.draft_id if view is not None else ""):
             return
         self._not_busy()
-        if self.desk.published is None and not self.fields.keep_typed(data):
+        if self.session.published is None and not self.fields.keep_typed(data):
             raise AppError("typed", "What you typed could not be saved; look at it before you leave.", 409)
         if view is not None:
-            self.desk.start_over()
+            self.session.start_over()
         try:
             if draft:
                 self.do_open({"id": draft})
         except AppError as error:
-            self.desk.page = "mine" if error.code == "published" else "sell"
+            self.session.page = "mine" if error.code == "published" else "sell"
             raise
 
     def do_fact(self, data: Press) -> None:
@@ -176,78 +176,84 @@ class Actions(PhotoActions):
         # The texts follow a fact, so that what is being typed in them comes first.
         if self.fields.keep_typed(data):
             name, value = str(data["name"]), str(data.get("value") or "")
-            draft, version = self._draft(), self._shown(name)
-            self._before = self.desk.view
-            self.desk.view = self.services.drafts.edit(self.seller, draft, name, value, version=version)
+            draft, version = self._draft(), self._field_version(name)
+            self._before = self.session.view
+            self.session.view = self.services.drafts.edit(self.seller, draft, name, value, version=version)
 
-    def _shown(self, field: str) -> str | None:
+    def _field_version(self, field: str) -> str | None:
         """The version of a field that this tab was showing."""
-        return self.desk.view.field_version(field) if self.desk.view is not None else None
+        return self.session.view.field_version(field) if self.session.view is not None else None
 
     def do_fact_drop(self, data: Press) -> None:
         """A fact or detail is left out; until the next press that can be taken back."""
         self._can_undo(Pressed(data, value=""))
 
     def do_add(self, data: Press) -> None:
-        """What was offered or typed is in the text; until the next press it can be taken back."""
+        """Puts what was offered or typed into the text; until the next press it can be taken back."""
         typed = str(data.get("more") or "").strip()
         if data.get("name"):
             self._can_undo(data, added=True)
-        elif typed and self.fields.keep_typed(data) and self.desk.view is not None:
+        elif typed and self.fields.keep_typed(data) and self.session.view is not None:
             try:
-                self._tell(self.desk.view, typed)
+                self._tell(self.session.view, typed)
             except AppError as error:
-                self.desk.notices.append(Notice("bad", FAILED, str(error), typed, at="adds"))
+                self.session.notices.append(Notice("bad", FAILED, str(error), typed, at="adds"))
                 self.fields.refresh()
 
     def _tell(self, before: DraftView, typed: str) -> None:
         """Known details and facts of what was typed are facts; all of it is in the text, the rest word for word."""
         if before.draft is None:
             return
-        told = read_statement(typed, before.draft, load_taxonomy())
+        statement = read_statement(typed, before.draft, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
-        view = drafts.settle(self.seller, draft, told.facts, version=before.version) if told.facts else before
-        names, text = [*told.facts], told.description(view.draft) if view.draft is not None else view.description
+        names, view = [*statement.facts], before
+        if names:
+            view = drafts.settle(self.seller, draft, statement.facts, version=before.version)
+        text = statement.description(view.draft) if view.draft is not None else view.description
         if text != view.description:
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")
-        self.desk.view = view
-        self.desk.told += 1
+        self.session.view = view
+        self.session.statements += 1
         if names:
-            self.desk.undo = Undo(tuple(names), ", ".join([*told.stated, *told.words]), before, view, added=True)
+            label = ", ".join([*statement.stated, *statement.words])
+            self.session.undo = Undo(tuple(names), label, before, view, added=True)
 
     def _can_undo(self, data: Press, added: bool = False) -> None:
         self.do_fact(data)
-        before, now = self._before, self.desk.view
+        before, now = self._before, self.session.view
         if before is not None and now is not None and now is not before:
-            name, said = str(data["name"]), str(data.get("said") or "")
-            self.desk.undo = Undo((name,), said or words.claim_label(name), before, now, added)
+            name, label = str(data["name"]), str(data.get("said") or "")
+            self.session.undo = Undo((name,), label or words.claim_label(name), before, now, added)
 
     def do_undo(self, data: Press) -> None:
-        """What was left out last is back, what was added last is gone, in the texts that were typed as well."""
-        out, draft = self.desk.undo, self._draft()
-        self.desk.undo = None
+        """Puts back what was left out last, takes out what was added last, in the texts that were typed as well."""
+        out, draft = self.session.undo, self._draft()
+        self.session.undo = None
         if out is None or not self.fields.keep_typed(data):
             return
-        edit, view = self.services.drafts.edit, self.desk.view
+        view = self.session.view
         changed = [f for f in TEXT_FIELDS if out.before.value(f) != out.after.value(f)]
         typed_since = [f for f in changed if view is not None and view.value(f) != out.after.value(f)]
         for name in (n for n in out.names if n not in typed_since):
-            version = view.field_version(name) if view is not None else None
-            if name in out.before.locked:
-                view = edit(self.seller, draft, name, out.before.value(name), version=version)
-            else:
-                view = self.services.drafts.unlock(self.seller, draft, name, version=version)
-        for field in changed:
-            if field in out.before.locked and view is not None and view.value(field) == out.after.value(field):
-                view = edit(self.seller, draft, field, out.before.value(field), version=view.field_version(field))
-        self.desk.view = view
+            view = self._put_back(draft, name, out.before, view)
+        for field in (f for f in changed if f in out.before.locked):
+            if view is not None and view.value(field) == out.after.value(field):
+                view = self._put_back(draft, field, out.before, view)
+        self.session.view = view
         for field in typed_since:
             message = f"You typed in the {field} since then; take out there what you do not want."
-            self.desk.notify("note", f"The {field} stays as it is", message, field)
+            self.session.notify("note", f"The {field} stays as it is", message, field)
+
+    def _put_back(self, draft: str, field: str, before: DraftView, now: DraftView | None) -> DraftView:
+        """The draft whose field is again what it was before."""
+        version = now.field_version(field) if now is not None else None
+        if field in before.locked:
+            return self.services.drafts.edit(self.seller, draft, field, before.value(field), version=version)
+        return self.services.drafts.unlock(self.seller, draft, field, version=version)
 
     def _not_busy(self) -> None:
-        if self.desk.busy:
+        if self.session.busy:
             message = "Your listing is being written right now; wait until it is done, or stop it."
             raise AppError("running", message, 409)
 
@@ -257,35 +263,37 @@ class Actions(PhotoActions):
         view = self.services.drafts.get(self.seller, str(data["id"]))
         if view.state == "published":
             raise AppError("published", "It is published already; you find it under My listings.", 409)
-        self.desk.start_over()
+        self.session.start_over()
         self._show(view)
-        self.desk.note = view.note
+        self.session.note = view.note
 
     def do_later(self, data: Press) -> None:
         """The offered draft stays under My listings."""
-        self.desk.declined.add(str(data["id"]))
+        self.session.declined.add(str(data["id"]))
 
     def do_throw_away(self, data: Press) -> None:
         self._not_busy()
         draft = str(data["id"])
         self.services.drafts.abandon(self.seller, draft)
-        if self.desk.view is not None and self.desk.view.draft_id == draft:
-            self.desk.start_over()
-            self.desk.page = "mine"
-        self.desk.notify("good", "Thrown away", "The draft and its photos are gone.")
+        if self.session.view is not None and self.session.view.draft_id == draft:
+            self.session.start_over()
+            self.session.page = "mine"
+        self.session.notify("good", "Thrown away", "The draft and its photos are gone.")
 
     def do_all_right(self, data: Press) -> None:
         """Everything that is marked in the texts is as they say."""
         draft = self._draft()
-        if self.fields.keep_typed(data) and self.desk.view is not None:
-            version = self.desk.view.version
-            self.desk.view = self.services.drafts.settle(self.seller, draft, {}, confirm=True, version=version)
+        if self.fields.keep_typed(data) and self.session.view is not None:
+            version = self.session.view.version
+            self.session.view = self.services.drafts.settle(self.seller, draft, {}, confirm=True, version=version)
 
     def do_fact_unlock(self, data: Press) -> None:
         field = str(data["name"])
         # What is being typed comes first: the same words may come again, with the field that was left by this press.
         if self.fields.keep_typed(data):
-            self.desk.view = self.services.drafts.unlock(self.seller, self._draft(), field, version=self._shown(field))
+            self.session.view = self.services.drafts.unlock(
+                self.seller, self._draft(), field, version=self._field_version(field)
+            )
 
     def do_answer(self, data: Press) -> None:
         if str(data.get("value") or "").strip():
@@ -293,23 +301,23 @@ class Actions(PhotoActions):
 
     def do_field(self, data: Press) -> None:
         """A field was left. It may come a moment after the press that left it: then it is kept, and shown later."""
-        if self.desk.published is None and self._draft():
-            field, value, shown = str(data["field"]), str(data.get("value") or ""), data.get("version")
-            self.fields.keep(self.desk.view, field, value, shown)
+        if self.session.published is None and self._draft():
+            field, value, version = str(data["field"]), str(data.get("value") or ""), data.get("version")
+            self.fields.keep(self.session.view, field, value, version)
 
     do_text = do_price = do_field
 
     def do_claim_remove(self, data: Press) -> None:
         draft, flag = self._draft(), self.fields.flagged(data)
         if flag is not None:
-            self.desk.view = self.services.drafts.remove_claim(
+            self.session.view = self.services.drafts.remove_claim(
                 self.seller, draft, flag.field, flag.words, start=flag.start, version=flag.version
             )
 
     def do_claim_true(self, data: Press) -> None:
         draft, flag = self._draft(), self.fields.flagged(data)
         if flag is not None:
-            self.desk.view = self.services.drafts.confirm_claim(
+            self.session.view = self.services.drafts.confirm_claim(
                 self.seller, draft, flag.field, flag.words, version=flag.version
             )
 
@@ -318,28 +326,28 @@ class Actions(PhotoActions):
 
     def do_publish(self, data: Press) -> None:
         draft = self._draft()
-        stale = not self._is_shown(draft)
-        if not self.fields.keep_typed(data) or self.desk.view is None:
+        stale = not self._is_current(draft)
+        if not self.fields.keep_typed(data) or self.session.view is None:
             return
         if stale:
             self._show(self.services.drafts.get(self.seller, draft))
             raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
         self.do_add({"more": data.get("more")})  # what still stands typed there
-        if self.desk.notices:
+        if self.session.notices:
             return
-        self.desk.published = self.services.publisher.publish(
-            self.seller, draft, key=f"page-{draft}", version=self.desk.view.version
+        self.session.published = self.services.publisher.publish(
+            self.seller, draft, key=f"page-{draft}", version=self.session.view.version
         )
-        facts = (a.value for a in self.desk.view.attributes)
-        self._say_taken_out([self.desk.view.title, self.desk.view.description, *facts])
+        facts = (a.value for a in self.session.view.attributes)
+        self._say_taken_out([self.session.view.title, self.session.view.description, *facts])
 
-    def _is_shown(self, draft: str) -> bool:
-        """Whether the draft is what is on the screen, so that another page changed neither words nor photos."""
+    def _is_current(self, draft: str) -> bool:
+        """True where the draft is as on the screen, so that another page changed neither words nor photos."""
         view = self.services.drafts.get(self.seller, draft)
-        same = self.desk.view is not None and self.desk.view.version == view.version
+        same = self.session.view is not None and self.session.view.version == view.version
         return view.state == "published" or (
-            same and [p.id for p in view.photos] == [shot.ref.id for shot in self.desk.shots]
+            same and [p.id for p in view.photos] == [shot.ref.id for shot in self.session.shots]
         )
 
     def do_again(self, data: Press) -> None:
-        self.desk.start_over()
+        self.session.start_over()

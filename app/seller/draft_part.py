@@ -1,4 +1,4 @@
-"""What the draft part of the page shows: a ``DraftView`` turned into the plain values that the template names."""
+"""Values of the page's draft part: a ``DraftView`` turned into the plain values that the template names."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def draft_html(
     errors: Mapping[str, Any] = MappingProxyType({}),
     undo: str = "",
     conflicts: int = 0,
-    told: int = 0,
+    statements: int = 0,
 ) -> str:
     """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
 
     ``errors``: notices by the field that they are about. ``undo``: what the last press left out or added.
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
-    ``told``: how often "Say more" was taken over; its field is emptied then.
+    ``statements``: how often "Say more" was taken over; its field is emptied then.
     """
     category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
     asked = {q.attribute for q in questions}
@@ -110,7 +110,7 @@ def draft_html(
         quality=view.quality or Quality(score=0),
         bottom=_bottom(view),
         undo=undo,
-        told=told,
+        told=statements,
     )
 
 
@@ -119,34 +119,34 @@ def _key(name: str) -> str:
 
 
 def _category(view: DraftView) -> dict[str, Any] | None:
-    known = view.category
-    if known is None:
+    category = view.category
+    if category is None:
         return None
     chosen = "category" in view.locked
 
     def sure(value: str, confidence: float) -> str:
-        if chosen and value == known.value:
+        if chosen and value == category.value:
             return "your choice"
         return "" if chosen or confidence < LIKELY else f"{confidence:.0%}"
 
     return {
-        "in_range": known.in_range or chosen,
-        "unnamed": not chosen and (known.value in load_taxonomy().groups or 0 < known.confidence < LIKELY),
+        "in_range": category.in_range or chosen,
+        "unnamed": not chosen and (category.value in load_taxonomy().groups or 0 < category.confidence < LIKELY),
         "candidates": [
             {
                 "value": c.value,
                 "label": words.category_label(c.value),
-                "on": c.value == known.value,
+                "on": c.value == category.value,
                 "sure": sure(c.value, c.confidence),
             }
-            for c in likely_candidates(known)
+            for c in likely_candidates(category)
         ],
     }
 
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
     mark = words.mark(fact)
-    shown = fact.value or fact.suggestion or ""
+    value = fact.value or fact.suggestion or ""
     attribute = _attribute(fact.name, view)
     return {
         "name": fact.name,
@@ -154,8 +154,8 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
         "label": words.attribute_label(fact.name),
         "sign": mark.sign,
         "tone": mark.tone,
-        "shown": shown,
-        "said": words.value_label(shown),
+        "shown": value,
+        "said": words.value_label(value),
         "suggestion": fact.suggestion if _is_guess(fact) and fact.name not in rewrite.to_check(view.draft) else None,
         "why": words.reason(fact),
         "locked": fact.locked,
@@ -170,14 +170,12 @@ def _is_guess(fact: AttributeValue) -> bool:
 
 
 def _checks(view: DraftView) -> list[dict[str, Any]]:
-    """What the texts say that is to be checked: one row for each claim, with the values that it may have instead."""
+    """Claims of the texts that are to be checked, each with the values that it may have instead."""
     marked = _marked_spans(view)
     rows = []
     for name, value in rewrite.to_check(view.draft).items():
         mine = [span for span in marked if rewrite.name_of(span) == name]
         kind = mine[0].attribute or ""
-        likely = {c.value for c in likely_candidates(view.category)} if kind == "category" and view.category else None
-        others = dict.fromkeys(other for span in mine for other in span.alternatives)
         rows.append(
             {
                 "name": name,
@@ -186,21 +184,25 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
                 "said": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
-                "choices": [
-                    {"value": other, "label": words.claim_value(kind, other)}
-                    for other in others
-                    if other not in value.split(", ")
-                    and rewrite.sayable(name, other)
-                    and (not likely or other in likely)
-                ],
+                "choices": _choices(view, name, value, mine),
                 "can_go": kind != "category",
             }
         )
     return rows
 
 
+def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> list[dict[str, str]]:
+    """Values that a claim may have instead; of categories only the likely ones."""
+    kind = spans[0].attribute or ""
+    others = dict.fromkeys(other for span in spans for other in span.alternatives if other not in value.split(", "))
+    if kind == "category" and view.category:
+        likely = {c.value for c in likely_candidates(view.category)}
+        others = {other: None for other in others if not likely or other in likely}
+    return [{"value": o, "label": words.claim_value(kind, o)} for o in others if rewrite.sayable(name, o)]
+
+
 def _offers(view: DraftView) -> list[dict[str, str]]:
-    """What can be added with a tap, the likeliest first."""
+    """Facts that can be added with a tap, the likeliest first."""
     offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
     return [{"name": rewrite.name_of(o), "value": o.value, "label": o.label} for o in offers]
 
@@ -208,8 +210,8 @@ def _offers(view: DraftView) -> list[dict[str, str]]:
 def _details(view: DraftView) -> list[str]:
     """The words of every detail and fact that can be told."""
     ready = view.draft is not None and view.state == "ready"
-    told = statable(view.draft, load_taxonomy()) if view.draft is not None and ready else []
-    return list(dict.fromkeys(o.label for o in told))
+    statements = statable(view.draft, load_taxonomy()) if view.draft is not None and ready else []
+    return list(dict.fromkeys(o.label for o in statements))
 
 
 def _marked_spans(view: DraftView) -> list[Span]:
@@ -218,14 +220,14 @@ def _marked_spans(view: DraftView) -> list[Span]:
 
 def _reads(view: DraftView, span: Span) -> str:
     """The words of a span as they read within a sentence."""
-    said = str(getattr(view, span.field))[span.start : span.end]
+    text = str(getattr(view, span.field))[span.start : span.end]
     attribute = load_taxonomy().attributes.get(span.attribute or "")
-    own = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
-    return said if own else said[:1].lower() + said[1:]
+    as_written = attribute is not None and not attribute.values  # a name, a print, a size: written as it is
+    return text if as_written else text[:1].lower() + text[1:]
 
 
 def _stated_claims(view: DraftView, spans: Sequence[Span]) -> str:
-    """What the spans say, each once, and none that is a part of another one."""
+    """Words of the spans, each once, and none that is a part of another one."""
     words = list(dict.fromkeys(_reads(view, span) for span in spans))
     return ", ".join(each for each in words if not any(each in other for other in words if other != each))
 
@@ -249,7 +251,6 @@ def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -
 def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     text = str(getattr(view, field))
     flags = [f for f in view.flags if f.field == field]
-    spans = [flag.span or (0, 0) for flag in flags]
     panels = {check["name"]: f"w-{field}-{check['key']}" for check in checks}
     open_ = [(span, panels[rewrite.name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
@@ -263,26 +264,28 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
         "marked": marked(text, flags, () if busy else open_),
         "checks": [check for check in checks if field in check["fields"]],
         "locked": field in view.locked,
-        "flags": [
-            {"words": text[start:end], "start": start, "message": flag.message}
-            for flag, (start, end) in zip(flags, spans, strict=True)
-        ],
+        "flags": [_flag(flag, text) for flag in flags],
     }
 
 
+def _flag(flag: Flag, text: str) -> dict[str, Any]:
+    start, end = flag.span or (0, 0)
+    return {"words": text[start:end], "start": start, "message": flag.message}
+
+
 def _long(view: DraftView) -> bool:
-    """Whether the text can be shorter: not a second time, and not in the seller's words."""
+    """True where the text can be shorter: not a second time, and not in the seller's words."""
     if view.draft is None or view.tone == "shorter" or "description" in view.locked:
         return False
     return can_be_shorter(view.description, stated_claims(view.draft), load_taxonomy())
 
 
 def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
-    known, span = view.price, ""
-    if known is not None:
-        count = len(known.basis)
+    estimate, span = view.price, ""
+    if estimate is not None:
+        count = len(estimate.basis)
         note = f"From {count} similar past listing{'s' if count > 1 else ''}."
-        span = f"{words.amount_text(known.low)} – {words.money(known.high, known.currency)} is usual"
+        span = f"{words.amount_text(estimate.low)} – {words.money(estimate.high, estimate.currency)} is usual"
     elif retrieval:
         note = "There are too few similar items to suggest a price. Set your own."
     else:
@@ -291,7 +294,7 @@ def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bo
         "currency": view.currency,
         "value": words.amount_text(view.asked),
         "version": view.field_version("price"),
-        "hint": words.amount_text(known.mid) if known else "",
+        "hint": words.amount_text(estimate.mid) if estimate else "",
         "range": span,
         "comparables": comparables,
         "note": note,
@@ -302,13 +305,13 @@ def _bottom(view: DraftView) -> str:
     open_ = rewrite.to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
     unproven = sum(f.field in TEXT_FIELDS and f.span is not None for f in view.flags)
-    said = []
+    sentences = []
     if open_:
-        said.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")
+        sentences.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")
     if unproven:
-        said.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
-    if said:
-        return " ".join(said)
+        sentences.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
+    if sentences:
+        return " ".join(sentences)
     if view.category is None or view.category.value is None:
         return "Write what it is, so that buyers find it."
     if doubts:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.drafting.drafts import Drafts
 from app.seller import words
-from app.seller.desk import Desk, Kept, Notice
+from app.seller.session import Notice, SavedField, SellerSession
 from app.views import TEXT_FIELDS, AppError, DraftView, field_version
 from listing.say.patch import moved
 
@@ -42,10 +42,10 @@ class Flagged:
 
 
 class TypedFields:
-    """The fields of one seller's draft at one desk."""
+    """The fields of one seller's draft on one page."""
 
-    def __init__(self, drafts: Drafts, seller: str, desk: Desk) -> None:
-        self.drafts, self.seller, self.desk = drafts, seller, desk
+    def __init__(self, drafts: Drafts, seller: str, session: SellerSession) -> None:
+        self.drafts, self.seller, self.session = drafts, seller, session
 
     def keep_typed(self, data: Press) -> bool:
         """Save what stands typed in the fields, each alone: a press may come while a field is still being typed in.
@@ -53,12 +53,12 @@ class TypedFields:
         False, with a notice for each, when there are fields that could not be saved.
         """
         versions = data.get("versions")
-        shown = versions if isinstance(versions, Mapping) else {}
-        view, fields = self.desk.view, [f for f in TYPED if isinstance(data.get(f), str)]
-        saved = [self.keep(view, f, data[f], shown.get(f)) for f in fields]
+        sent = versions if isinstance(versions, Mapping) else {}
+        view, fields = self.session.view, [f for f in TYPED if isinstance(data.get(f), str)]
+        saved = [self.keep(view, f, data[f], sent.get(f)) for f in fields]
         return all(saved)
 
-    def keep(self, view: DraftView | None, field: str, typed: str, shown: str | None) -> bool:
+    def keep(self, view: DraftView | None, field: str, typed: str, base: str | None) -> bool:
         """Save what was typed in one field of ``view``, over the version that the tab showed (None: that of the view).
 
         False, with a notice that holds what was typed, when the field was changed elsewhere or cannot hold this.
@@ -66,49 +66,53 @@ class TypedFields:
         if view is None:
             return True
         here = view.field_version(field)
-        shown = shown or here
-        last = self.desk.kept.get((view.draft_id, field))
-        last = last if last is not None and last.shown == shown else None
-        if (last is not None and last.typed == typed) or (shown == here and typed == painted(view, field)):
+        base = base or here
+        last = self.session.saved.get((view.draft_id, field))
+        last = last if last is not None and last.base == base else None
+        if (last is not None and last.typed == typed) or (base == here and typed == painted(view, field)):
             return True  # nothing new: it came with another press already, or nobody typed
         try:
-            saved = self.drafts.edit(self.seller, view.draft_id, field, typed, version=last.after if last else shown)
+            saved = self.drafts.edit(self.seller, view.draft_id, field, typed, version=last.after if last else base)
         except AppError as error:
-            if error.http_status not in (409, 422) or error.code == "published":
-                raise
-            conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
-            self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
-            self.refresh()
+            self._refused(error, field, typed)
             return False
-        text = last.text if last is not None else (view.value(field) or "") if shown == here else ""
-        self.desk.kept[view.draft_id, field] = Kept(shown, typed, text, saved.field_version(field))
-        if not self.desk.busy:
-            self.desk.view = saved
+        text = last.text if last is not None else (view.value(field) or "") if base == here else ""
+        self.session.saved[view.draft_id, field] = SavedField(base, typed, text, saved.field_version(field))
+        if not self.session.busy:
+            self.session.view = saved
         return True
+
+    def _refused(self, error: AppError, field: str, typed: str) -> None:
+        """A notice, where it is about the field; any other error is raised again."""
+        if error.http_status not in (409, 422) or error.code == "published":
+            raise error
+        conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
+        self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
+        self.refresh()
 
     def not_saved(self, notice: Notice) -> None:
         """Show what was typed and not saved; the page is drawn again, so that the field shows what is there."""
-        self.desk.notices[:] = [*(n for n in self.desk.notices if n.at != notice.at), notice]
-        self.desk.conflicts += 1
+        self.session.notices[:] = [*(n for n in self.session.notices if n.at != notice.at), notice]
+        self.session.conflicts += 1
 
     def refresh(self) -> None:
         """Show the draft as it stands now; one that is being written comes by itself."""
-        if self.desk.view is not None and not self.desk.busy:
-            self.desk.view = self.drafts.get(self.seller, self.desk.view.draft_id)
+        if self.session.view is not None and not self.session.busy:
+            self.session.view = self.drafts.get(self.seller, self.session.view.draft_id)
 
     def flagged(self, data: Press) -> Flagged | None:
         """The flag that was pressed, after what is being typed was saved; None when that could not be saved."""
-        assert self.desk.view is not None
+        assert self.session.view is not None
         field, flagged_words, start = str(data["field"]), str(data["words"]), number(data, "start")
-        shown = str(data.get("version") or self.desk.view.field_version(field))
+        base = str(data.get("version") or self.session.view.field_version(field))
         if not self.keep_typed(data):
             return None
         self.refresh()
-        text, version = self.desk.view.value(field) or "", self.desk.view.field_version(field)
-        last = self.desk.kept.get((self.desk.view.draft_id, field))
-        if shown == version:
+        text, version = self.session.view.value(field) or "", self.session.view.field_version(field)
+        last = self.session.saved.get((self.session.view.draft_id, field))
+        if base == version:
             at = start if flagged_words and text.startswith(flagged_words, start) else -1
-        elif last is not None and (last.shown, last.after) == (shown, version):
+        elif last is not None and (last.base, last.after) == (base, version):
             at = moved(last.text, text, flagged_words, start)  # this tab typed around the words
         else:
             at = -1
@@ -119,5 +123,5 @@ class TypedFields:
 
 
 def painted(view: DraftView, field: str) -> str:
-    """What the page puts into a field."""
+    """Text that the page puts into a field."""
     return words.amount_text(view.asked) if field == "price" else str(getattr(view, field))

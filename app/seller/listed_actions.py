@@ -1,4 +1,4 @@
-"""What is pressed under My listings, and what all presses share: a listing is changed, sold, handed over, deleted."""
+"""Presses under My listings, and the base of all presses: a listing is changed, sold, handed over, deleted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.market.own_words import taken_out
+from app.drafting.draft_photos import moved_photo
+from app.market.sellers_words import taken_out
 from app.seller import words
-from app.seller.desk import Desk, Notice
 from app.seller.fields import TYPED, Press, TypedFields, number
 from app.seller.pictures import Shot, read_photos
+from app.seller.session import Notice, SellerSession
 from app.services import Services
 from app.store import listing_repo
 from app.views import AppError, Changed, field_version
@@ -26,15 +27,15 @@ BROKEN = "Something went wrong on our side; try it again."
 
 
 class ListedActions:
-    """What the presses of one seller do to what is published; what cannot be done becomes a notice of one sentence."""
+    """Does what one seller presses on published listings; what cannot be done becomes a notice of one sentence."""
 
-    def __init__(self, services: Services, seller: str, desk: Desk) -> None:
-        self.services, self.seller, self.desk = services, seller, desk
-        self.fields = TypedFields(services.drafts, seller, desk)
+    def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
+        self.services, self.seller, self.session = services, seller, session
+        self.fields = TypedFields(services.drafts, seller, session)
 
     @contextmanager
     def _noticed(self, what: str, busy: str = FAILED, at: str = "") -> Iterator[None]:
-        """What cannot be done becomes a notice of one sentence; ``busy`` is its title when too many ask at once.
+        """Turns an error into a notice of one sentence; ``busy`` is its title when too many ask at once.
 
         ``at``: the field that was pressed.
         """
@@ -43,48 +44,48 @@ class ListedActions:
         except IplError as error:
             if error.code == "changed":
                 self.fields.refresh()
-            if not (error.code == "published" and self.desk.published is not None):
+            if not (error.code == "published" and self.session.published is not None):
                 place = PLACES.get(error.code, at)
-                self.desk.notify("bad", busy if error.code == "busy" else FAILED, str(error), place)
+                self.session.notify("bad", busy if error.code == "busy" else FAILED, str(error), place)
         except Exception:
             log.exception("%s failed", what)
-            self.desk.notify("bad", FAILED, BROKEN)
+            self.session.notify("bad", FAILED, BROKEN)
 
     def _say_taken_out(self, typed: Iterable[str | None]) -> None:
         """Name the contact data that were taken out of what the seller typed."""
         contacts = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
         if contacts:
             sentence = f"Buyers reach you here, so this does not stand in the listing: {contacts}."
-            self.desk.notify("warn", "Contact data was taken out", sentence)
+            self.session.notify("warn", "Contact data was taken out", sentence)
 
     def do_save(self, data: Press) -> None:
         """Save the fields that came, each alone and only over the version that the tab was showing."""
         listing, versions = str(data["id"]), data.get("versions")
-        shown = versions if isinstance(versions, Mapping) else {}
+        sent = versions if isinstance(versions, Mapping) else {}
         for field in (f for f in data if f in TYPED or str(f).startswith(FACT)):
             try:
-                self._save(listing, field, str(data[field]), shown)
+                self._save(listing, field, str(data[field]), sent)
             except AppError as error:
                 if error.http_status not in (409, 422):
                     raise
                 typed = str(data[field]) if error.http_status == 409 else ""
                 title = f"The {words.attribute_label(field.removeprefix(FACT)).lower()} was not saved"
                 self.fields.not_saved(Notice("bad", title, str(error), typed, at=f"{listing}-{field}"))
-        if not self.desk.notices:
+        if not self.session.notices:
             review = self.services.listings.get(self.seller, listing).review
-            self.desk.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
+            self.session.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
         self._say_taken_out([str(data.get("title") or ""), str(data.get("description") or "")])
 
-    def _save(self, listing: str, field: str, typed: str, shown: Mapping[str, str]) -> None:
+    def _save(self, listing: str, field: str, typed: str, sent: Mapping[str, str]) -> None:
         """One field of a published listing, over the version that the tab was showing."""
         publisher, name = self.services.publisher, field.removeprefix(FACT)
         if name == field:
-            publisher.change(self.seller, listing, {field: typed}, shown=shown)
+            publisher.change(self.seller, listing, {field: typed}, field_versions=sent)
             return
         now, version = self.services.listings.versioned(self.seller, listing)
         grade = name == listing_repo.CONDITION
         present = now.condition if grade else now.attributes.get(name)
-        if shown.get(field) not in (None, field_version(present)) and typed != (present or ""):
+        if sent.get(field) not in (None, field_version(present)) and typed != (present or ""):
             raise Changed(words.attribute_label(name).lower(), present)
         facts = {**now.attributes, name: typed}
         changes = {"attributes": facts, **({"condition": typed} if grade else {})}
@@ -92,12 +93,12 @@ class ListedActions:
 
     def do_adding_to(self, data: Press) -> None:
         """Further photos of a published listing are being chosen."""
-        self.desk.adding_to = str(data["id"])
+        self.session.adding_to = str(data["id"])
 
     def add_to_listing(self, files: Sequence[str | Path]) -> None:
         """Further photos of the published listing for which they were chosen; each is judged alone."""
-        self.desk.notices.clear()
-        paths, listing = [Path(file) for file in files], self.desk.adding_to
+        self.session.notices.clear()
+        paths, listing = [Path(file) for file in files], self.session.adding_to
         try:
             with self._noticed("adding photos to a listing", at=f"{listing}-photos"):
                 present = self.services.listings.get(self.seller, listing).photos
@@ -105,7 +106,7 @@ class ListedActions:
                 if photos:
                     self.services.listing_photos.add(self.seller, listing, photos)
                 for title, reason in problems:
-                    self.desk.notify("bad", title, reason, f"{listing}-photos")
+                    self.session.notify("bad", title, reason, f"{listing}-photos")
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -116,11 +117,11 @@ class ListedActions:
         present = [p.id for p in self.services.listings.get(self.seller, listing).photos]
         if photo not in present:
             return
-        wanted = [other for other in present if other != photo]
+        moved = [other for other in present if other != photo]
         if to is not None:
-            wanted.insert(min(max(number(data, "to"), 0), len(wanted)), photo)
+            moved = moved_photo(present, photo, number(data, "to"))
         with self._noticed("photos of a listing", at=f"{listing}-photos"):
-            self.services.listing_photos.arrange(self.seller, listing, wanted)
+            self.services.listing_photos.arrange(self.seller, listing, moved)
 
     def do_sold(self, data: Press) -> None:
         self.services.publisher.mark_sold(self.seller, str(data["id"]))
@@ -130,38 +131,38 @@ class ListedActions:
 
     def do_handed(self, data: Press) -> None:
         self.services.orders.complete(self.seller, str(data["id"]))
-        self.desk.notify("good", "Handed over", "The order is complete.")
+        self.session.notify("good", "Handed over", "The order is complete.")
 
     def do_refund(self, data: Press) -> None:
         self.services.orders.refund(self.seller, str(data["id"]))
-        self.desk.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
+        self.session.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
 
     def do_reply(self, data: Press) -> None:
         """Answer a buyer's question."""
         with self._noticed("an answer", at=f"question-{data['id']}"):
             answered = self.services.messages.answer(self.seller, str(data["id"]), str(data.get("text") or ""))
-            self.desk.notify("good", "Answered", "Your answer stands on the listing's page.")
+            self.session.notify("good", "Answered", "Your answer stands on the listing's page.")
             if answered.taken_out:
                 self._say_taken_out([str(data["text"])])
 
     def do_delete(self, data: Press) -> None:
         self.services.publisher.delete(self.seller, str(data["id"]))
-        if self.desk.published is not None and self.desk.published.id == data["id"]:
-            self.desk.start_over()
-            self.desk.page = "mine"
-        self.desk.notify("good", "Deleted", "The listing, its photos and its history are gone.")
+        if self.session.published is not None and self.session.published.id == data["id"]:
+            self.session.start_over()
+            self.session.page = "mine"
+        self.session.notify("good", "Deleted", "The listing, its photos and its history are gone.")
 
     def do_find(self, data: Press) -> None:
-        self.desk.find_text, self.desk.find_photo = str(data.get("value") or ""), None
+        self.session.find_text, self.session.find_photo = str(data.get("value") or ""), None
 
     do_find_clear = do_find
 
     def look_for(self, file: str | None) -> None:
         """A photo to search own listings by; an unreadable one becomes a notice."""
-        self.desk.notices.clear()
+        self.session.notices.clear()
         if not file:
             return
         photos, problems = read_photos([Path(file)])
-        self.desk.find_photo, self.desk.find_text = (Shot.of(photos[0]) if photos else None), ""
-        self.desk.notices += [Notice("bad", "This photo cannot be searched by", reason) for _, reason in problems]
+        self.session.find_photo, self.session.find_text = (Shot.of(photos[0]) if photos else None), ""
+        self.session.notices += [Notice("bad", "This photo cannot be searched by", reason) for _, reason in problems]
         Path(file).unlink(missing_ok=True)

@@ -13,8 +13,9 @@ import gradio as gr
 from app.accounts.sellers import Seller
 from app.editing.edits import NOTE_LENGTH
 from app.seller.actions import Actions
-from app.seller.desk import Desk, Painter
 from app.seller.draft_part import render
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from app.services import Services
 from app.theme import script
 from app.views import AppError
@@ -25,8 +26,8 @@ NOTE_HINT = "Flaws, why you sell it, how it fits. Your words are kept exactly as
 
 
 @contextmanager
-def _said() -> Iterator[None]:
-    """What cannot be done now, such as anything while the store is away, is said where it was pressed (requests.js)."""
+def _shown_as_error() -> Iterator[None]:
+    """Turns what cannot be done now, such as all while the store is away, into an error at what was pressed."""
     try:
         yield
     except AppError as error:
@@ -34,7 +35,7 @@ def _said() -> Iterator[None]:
 
 
 def _show_all(actions: Actions) -> None:
-    actions.desk.sent.clear()
+    actions.session.sent.clear()
 
 
 class _Blocks(gr.Blocks):
@@ -51,7 +52,7 @@ class SellerPage:
     """
 
     def __init__(self, services: Services, sign_out: str | None) -> None:
-        self.services, self.painter = services, Painter(services, sign_out)
+        self.services, self.renderer = services, PageRenderer(services, sign_out)
         js = script("seller")
 
         def block(name: str, value: str = "") -> Any:
@@ -59,7 +60,7 @@ class SellerPage:
 
         with _Blocks(title="IPL", analytics_enabled=False) as self.blocks:
             self.blocks.state_session_capacity = MAX_SESSIONS
-            self.desk = gr.State(Desk(), time_to_live=6 * 3600)
+            self.session = gr.State(SellerSession(), time_to_live=6 * 3600)
             self.clock = gr.Timer(LOOK_SECONDS, active=False)  # ticks while a draft is written and the tab is in view
             self.top = block("top", "")
             with gr.Column(elem_id="ipl-sell"):
@@ -88,7 +89,7 @@ class SellerPage:
                     self.find_photo = gr.UploadButton(
                         "Find by photo", elem_id="ipl-find-photo", type="filepath", scale=1
                     )
-                self.told = block("told")
+                self.notices = block("told")
                 self.mine = block("mine")
             self.more_photos = gr.UploadButton(
                 "More photos", file_count="multiple", elem_id="ipl-more-photos", type="filepath"
@@ -96,7 +97,7 @@ class SellerPage:
             self._wire()
 
     def _wire(self) -> None:
-        blocks = (self.top, self.photos, self.status, self.draft, self.told, self.mine, self.find, self.frame)
+        blocks = (self.top, self.photos, self.status, self.draft, self.notices, self.mine, self.find, self.frame)
         # Each event is one short call: nothing stays open that a network could cut, or that other tabs would wait for.
         once: dict[str, Any] = {
             "outputs": [*blocks, self.note, self.clock],
@@ -105,97 +106,97 @@ class SellerPage:
             "queue": False,
         }
         each = {**once, "trigger_mode": "multiple"}
-        self.blocks.load(self.enter, self.desk, **each)
-        self.add.upload(self.take, [self.desk, self.add], **each)
-        self.more_photos.upload(self.take_more, [self.desk, self.more_photos], **each)
-        self.find_photo.upload(self.look, [self.desk, self.find_photo], **each)
-        self.note.blur(self.keep_note, [self.desk, self.note], **each)
-        self.clock.tick(self.watch, self.desk, **once)
+        self.blocks.load(self.enter, self.session, **each)
+        self.add.upload(self.take, [self.session, self.add], **each)
+        self.more_photos.upload(self.take_more, [self.session, self.more_photos], **each)
+        self.find_photo.upload(self.look, [self.session, self.find_photo], **each)
+        self.note.blur(self.keep_note, [self.session, self.note], **each)
+        self.clock.tick(self.watch, self.session, **once)
         for html in blocks:
-            html.act(self.press, self.desk, **each)
-            html.run(self.run, [self.desk, self.note], **each)
+            html.act(self.press, self.session, **each)
+            html.run(self.run, [self.session, self.note], **each)
 
     def _seller(self, request: gr.Request) -> Seller:
-        with _said():
+        with _shown_as_error():
             return self.services.sellers.for_page(getattr(request, "username", None))
 
-    def _paint(self, desk: Desk, seller: Seller, whole: bool) -> list[Any]:
+    def _paint(self, session: SellerSession, seller: Seller, whole: bool) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again.
 
         Answers reach the browser in any order, so that each value begins with the number of its painting: the browser
         keeps the highest. Not whole: what writing changes, until its end.
         """
-        busy = desk.busy  # asked first: the thread that writes may end meanwhile, and then a tick has to show the end
-        with _said():
-            fresh = self._fresh(desk, seller, whole or not busy)
-        desk.painted = max(desk.painted + 1, time.time_ns() // 1000)  # also higher than before a restart
+        # Asked first: the thread that writes may end meanwhile, and then a tick has to show the end.
+        busy = session.busy
+        with _shown_as_error():
+            fresh = self._fresh(session, seller, whole or not busy)
+        session.painted = max(session.painted + 1, time.time_ns() // 1000)  # also higher than before a restart
         values = []
         for name, value in fresh.items():
-            same = desk.sent.get(name) == value
-            desk.sent[name] = value
-            values.append(gr.skip() if same else f"<!--{desk.painted}-->{value}")
-        note, desk.note = desk.note, None
-        pace = LINE_SECONDS if desk.view is not None and desk.view.state == "queued" else LOOK_SECONDS
+            same = session.sent.get(name) == value
+            session.sent[name] = value
+            values.append(gr.skip() if same else f"<!--{session.painted}-->{value}")
+        note, session.note = session.note, None
+        pace = LINE_SECONDS if session.view is not None and session.view.state == "queued" else LOOK_SECONDS
         clock = f"{busy} {pace}"
-        same = desk.sent.get("clock") == clock
-        desk.sent["clock"] = clock
+        same = session.sent.get("clock") == clock
+        session.sent["clock"] = clock
         return [*values, gr.skip() if note is None else note, gr.skip() if same else gr.Timer(pace, active=busy)]
 
-    def _fresh(self, desk: Desk, seller: Seller, whole: bool) -> dict[str, str | None]:
-        painter = self.painter
+    def _fresh(self, session: SellerSession, seller: Seller, whole: bool) -> dict[str, str | None]:
+        renderer, sent = self.renderer, session.sent
+        draw_mine = whole and session.page == "mine"
         return {
-            "top": painter.top(desk, seller.id, seller.name) if whole else desk.sent.get("top"),
-            "photos": painter.photos(desk) if whole else desk.sent.get("photos"),
-            "status": painter.status(desk) if desk.page == "sell" else "",
-            "draft": painter.draft(desk, seller.id),
-            "told": painter.status(desk) if desk.page == "mine" else "",
-            "mine": painter.mine(desk, seller.id) if desk.page == "mine" and whole else desk.sent.get("mine", ""),
-            "find": render("find", text=desk.find_text),
-            "frame": painter.frame(desk),
+            "top": renderer.top(session, seller.id, seller.name) if whole else sent.get("top"),
+            "photos": renderer.photos(session) if whole else sent.get("photos"),
+            "status": renderer.status(session) if session.page == "sell" else "",
+            "draft": renderer.draft(session, seller.id),
+            "told": renderer.status(session) if session.page == "mine" else "",
+            "mine": renderer.mine(session, seller.id) if draw_mine else sent.get("mine", ""),
+            "find": render("find", text=session.find_text),
+            "frame": renderer.frame(session),
         }
 
-    def _do(self, desk: Desk, request: gr.Request, act: Callable[[Actions], object]) -> list[Any]:
-        """Act for whoever is signed in, on their own desk; then what the page shows of it."""
+    def _do(self, session: SellerSession, request: gr.Request, act: Callable[[Actions], object]) -> list[Any]:
+        """Act for whoever is signed in, on their session; then what the page shows of it."""
         seller = self._seller(request)
-        desk = desk.of(seller.id)
-        with desk.lock:
-            actions, fresh = Actions(self.services, seller.id, desk), not desk.sent
-            if fresh and desk.view is None:  # opened at an address, or the server was started again below the page
+        session = session.of(seller.id)
+        with session.lock:
+            actions, fresh = Actions(self.services, seller.id, session), not session.sent
+            if fresh and session.view is None:  # opened at an address, or the server was started again below the page
                 actions.enter(getattr(request, "query_params", {}))
-                desk.note = desk.note if act is _show_all else None  # else it stands where it was typed
+                session.note = session.note if act is _show_all else None  # else it stands where it was typed
             act(actions)
-            return self._paint(desk, seller, whole=fresh or act is not Actions.look)
+            return self._paint(session, seller, whole=fresh or act is not Actions.look)
 
-    def enter(self, desk: Desk, request: gr.Request) -> list[Any]:
+    def enter(self, session: SellerSession, request: gr.Request) -> list[Any]:
         """A page was opened, or asks for all that it shows."""
-        return self._do(desk, request, _show_all)
+        return self._do(session, request, _show_all)
 
-    def watch(self, desk: Desk, request: gr.Request) -> list[Any]:
-        """What is new of a draft that is being written."""
-        return self._do(desk, request, Actions.look)
+    def watch(self, session: SellerSession, request: gr.Request) -> list[Any]:
+        """News of a draft that is being written."""
+        return self._do(session, request, Actions.look)
 
-    def take(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
+    def take(self, session: SellerSession, files: Sequence[str] | None, request: gr.Request) -> list[Any]:
         """Photos were chosen, dropped or pasted."""
-        paths = [files] if isinstance(files, str) else files or []
-        return self._do(desk, request, lambda actions: actions.add_photos(paths))
+        return self._do(session, request, lambda actions: actions.add_photos(files or ()))
 
-    def keep_note(self, desk: Desk, note: str, request: gr.Request) -> list[Any]:
+    def keep_note(self, session: SellerSession, note: str, request: gr.Request) -> list[Any]:
         """The field of the note was left."""
-        return self._do(desk, request, lambda actions: actions.keep_note(note))
+        return self._do(session, request, lambda actions: actions.keep_note(note))
 
-    def take_more(self, desk: Desk, files: Sequence[str] | str | None, request: gr.Request) -> list[Any]:
+    def take_more(self, session: SellerSession, files: Sequence[str] | None, request: gr.Request) -> list[Any]:
         """Further photos of a published listing were chosen."""
-        paths = [files] if isinstance(files, str) else files or []
-        return self._do(desk, request, lambda actions: actions.add_to_listing(paths))
+        return self._do(session, request, lambda actions: actions.add_to_listing(files or ()))
 
-    def look(self, desk: Desk, file: str | None, request: gr.Request) -> list[Any]:
+    def look(self, session: SellerSession, file: str | None, request: gr.Request) -> list[Any]:
         """A photo to search own listings by."""
-        return self._do(desk, request, lambda actions: actions.look_for(file))
+        return self._do(session, request, lambda actions: actions.look_for(file))
 
-    def press(self, desk: Desk, event: gr.EventData, request: gr.Request) -> list[Any]:
+    def press(self, session: SellerSession, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Anything short."""
-        return self._do(desk, request, lambda actions: actions.press(event._data))
+        return self._do(session, request, lambda actions: actions.press(event._data))
 
-    def run(self, desk: Desk, note: str, event: gr.EventData, request: gr.Request) -> list[Any]:
+    def run(self, session: SellerSession, note: str, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Write my listing, or write it again: another tone or category."""
-        return self._do(desk, request, lambda actions: actions.write({**event._data, "note": note}))
+        return self._do(session, request, lambda actions: actions.write({**event._data, "note": note}))

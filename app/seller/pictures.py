@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from app.drafting.draft_photos import decoded
 from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake, random_id
 from listing.schema import Box, PhotoRef
 
@@ -42,10 +43,7 @@ class Shot:
 
     def photo(self) -> Photo:
         """The photo again, as intake made it."""
-        from PIL import Image
-
-        with Image.open(io.BytesIO(self.jpeg)) as opened:
-            return Photo(ref=self.ref, image=opened.convert("RGB"), jpeg=self.jpeg, name="photo")
+        return decoded(self.ref, self.jpeg, "photo")
 
 
 def read_photos(files: Sequence[Path], present: Sequence[PhotoRef] = ()) -> tuple[list[Photo], list[tuple[str, str]]]:
@@ -103,7 +101,7 @@ def file_url(path: Path, side: int = THUMB) -> str:
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a square window of ``CROP`` px shows a part of a photo: position and size behind it, a frame, in px."""
+    """Place of a square window of ``CROP`` px on a photo: position and size behind it, a frame, in px."""
 
     photo: str
     width: float

@@ -13,7 +13,7 @@ from listing.taxonomy import load_taxonomy
 
 
 class Mark(NamedTuple):
-    """How a fact is marked: the sign, the class of its colour, the words that say the same."""
+    """Mark of a fact: the sign, the class of its colour, the words that say the same."""
 
     sign: str
     tone: str
@@ -23,13 +23,13 @@ class Mark(NamedTuple):
 WRITE, WRITE_AGAIN = "Write my listing", "Write it again from the photos"
 YOU = Mark("●", "yes", "you told us")
 READ = Mark("●", "yes", "read on the label")
-SEEN = Mark("●", "yes", "seen in your photo")
+FROM_PHOTO = Mark("●", "yes", "seen in your photo")
 MARKS = {
     "unsupported": Mark("◐", "guess", "guess: please check"),
     "contradicted": Mark("✕", "no", "does not match your photo"),
     "unknown": Mark("○", "open", "not known"),
 }
-IN_PHOTO = {READ: "read in", SEEN: "seen in", MARKS["contradicted"]: "does not match"}
+IN_PHOTO = {READ: "read in", FROM_PHOTO: "seen in", MARKS["contradicted"]: "does not match"}
 GONE = "a photo that is no longer here"
 DROPPED = Mark("○", "open", "left out by you")
 TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
@@ -57,6 +57,7 @@ PROBLEM_TITLES = {
     "too_slow": "This took too long",
     "busy": "Many people are writing right now",
 }
+NOT_WRITTEN = "The listing could not be written"
 STATUSES = {
     "active": "For sale",
     "reserved": "Reserved",
@@ -92,21 +93,21 @@ def mark(fact: AttributeValue) -> Mark:
     sources = {e.source for e in fact.evidence}
     if "seller" in sources:
         return YOU
-    return READ if "ocr" in sources else SEEN
+    return READ if "ocr" in sources else FROM_PHOTO
 
 
 def reason(fact: AttributeValue) -> str:
     """The words under a fact's value; read text is quoted."""
-    shown_mark = mark(fact)
-    shown = [e for e in fact.evidence if e.source in VISUAL]
-    if shown_mark in IN_PHOTO and shown and all(is_gone(e) for e in shown):
-        return f"{IN_PHOTO[shown_mark]} {GONE}"
+    fact_mark = mark(fact)
+    visual = [e for e in fact.evidence if e.source in VISUAL]
+    if fact_mark in IN_PHOTO and visual and all(is_gone(e) for e in visual):
+        return f"{IN_PHOTO[fact_mark]} {GONE}"
     read = next((e.text for e in fact.evidence if e.source == "ocr" and e.text), None)
-    return f"{shown_mark.words}: “{read}”" if shown_mark is READ and read else shown_mark.words
+    return f"{fact_mark.words}: “{read}”" if fact_mark is READ and read else fact_mark.words
 
 
 def label_tip(view: DraftView) -> str:
-    """What a photo of the label would settle; empty once a label was read, or where there is none to read."""
+    """Tip with the facts that a photo of the label would settle; empty once one was read, or where none can be."""
     read = any(e.source == "ocr" for fact in view.attributes for e in fact.evidence)
     open_ = [attribute_label(f.name).lower() for f in view.attributes if f.name in ON_LABELS and f.value is None]
     if view.state != "ready" or read or not open_ or len(view.photos) >= PhotoLimits().count:
@@ -117,12 +118,12 @@ def label_tip(view: DraftView) -> str:
 
 def attribute_label(name: str) -> str:
     """The attribute's name as a person says it."""
-    known = load_taxonomy().attributes.get(name)
-    return sentence(known.label if known else name.replace("_", " "))
+    attribute = load_taxonomy().attributes.get(name)
+    return sentence(attribute.label if attribute else name.replace("_", " "))
 
 
 def claim_label(kind: str) -> str:
-    """What a claim of the text is about: an attribute, ``category`` or ``detail``."""
+    """Label of what a claim is about: an attribute, ``category`` or ``detail``."""
     return {"category": "What it is", "detail": "Detail"}.get(kind) or attribute_label(kind)
 
 

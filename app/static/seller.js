@@ -1,7 +1,7 @@
 // Runs once for every HTML block of the seller's page: native controls in, one event ("act") out.
 // Nothing here decides anything: it only tells the server what was pressed, and keeps what a person
 // opened or is typing while the block is drawn again around it.
-const kept = (window.iplKept ??= { open: new Set(), shown: new Set() });
+const state = (window.iplState ??= { open: new Set(), unfolded: new Set() });
 const store = window.iplStore;
 // What is typed and not sent yet, by field; it stays in the tab's storage through a reload, after which it is filled in.
 const typed = (window.iplTyped ??= JSON.parse(store.iplTyped ?? "{}"));
@@ -51,9 +51,9 @@ function fill(field, id = field?.id) {
 // Every press beside the draft brings along what is being typed in it.
 function send({ run, ...data }, form) {
   const beside = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
-  const own = values(form);
-  if (run) kept.more = beside.more;
-  trigger(run ? "run" : "act", { ...beside, ...own, ...data, versions: { ...beside.versions, ...own.versions } });
+  const sent = values(form);
+  if (run) state.more = beside.more;
+  trigger(run ? "run" : "act", { ...beside, ...sent, ...data, versions: { ...beside.versions, ...sent.versions } });
 }
 
 function reveal(id, on) {
@@ -64,35 +64,35 @@ function reveal(id, on) {
 }
 
 // What is shown is not inside something closed.
-function unfold(shown) {
-  for (let box = shown.parentElement; box && box !== element; box = box.parentElement) {
-    if (box.tagName === "DETAILS") { box.open = true; kept.open.add(box.dataset.keep); }
+function unfold(part) {
+  for (let box = part.parentElement; box && box !== element; box = box.parentElement) {
+    if (box.tagName === "DETAILS") { box.open = true; state.open.add(box.dataset.keep); }
     const id = box.getAttribute("id"); // of a form, .id is its field of that name
-    if (box.hidden && id) { kept.open.add(id); reveal(id, true); }
+    if (box.hidden && id) { state.open.add(id); reveal(id, true); }
   }
 }
 
 // The panel of an underlined word: one at a time, the first choice has the focus.
 function pick(mark, on) {
-  element.querySelectorAll(".pick:not([hidden])").forEach((panel) => { kept.open.delete(panel.id); reveal(panel.id, false); });
+  element.querySelectorAll(".pick:not([hidden])").forEach((panel) => { state.open.delete(panel.id); reveal(panel.id, false); });
   if (!on) return;
-  kept.open.add(mark.dataset.open);
-  kept.words = { ...mark.dataset };
+  state.open.add(mark.dataset.open);
+  state.words = { ...mark.dataset };
   reveal(mark.dataset.open, true);
   const panel = document.getElementById(mark.dataset.open);
   panel.querySelector("button").focus({ preventScroll: true });
   panel.scrollIntoView({ block: "nearest" });
 }
 
-// What can be said of the thing and begins like the part that is being typed; the first one is a press of Enter away.
+// Words for the item that begin like the part being typed; the first one is a press of Enter away.
 function suggest() {
   const field = element.querySelector("[data-suggest]"), box = field && document.getElementById(field.dataset.suggest);
   if (!box) return;
   const part = field.value.split(PARTS).pop().trim().toLowerCase();
   const rank = (word) => [word === part, word.startsWith(part), ` ${word}`.includes(` ${part}`), word.includes(part), true].indexOf(true);
   const words = part ? [...element.querySelectorAll("#l-adds option")].map(({ value }) => value) : [];
-  const found = [0, 1, 2, 3].flatMap((n) => words.filter((word) => rank(word) === n)).slice(0, 5);
-  box.replaceChildren(...found.map((word) => Object.assign(document.createElement("button"), { type: "button", className: "chip", textContent: word })));
+  const matches = [0, 1, 2, 3].flatMap((n) => words.filter((word) => rank(word) === n)).slice(0, 5);
+  box.replaceChildren(...matches.map((word) => Object.assign(document.createElement("button"), { type: "button", className: "chip", textContent: word })));
 }
 
 function tell(field, word) {
@@ -109,11 +109,11 @@ function tell(field, word) {
 // Publishing without a price asks once for each draft.
 function asksPrice() {
   const key = element.querySelector("#ipl-draft-form [name=key]").value;
-  const asked = kept.unpriced === key || element.querySelector("#price")?.value.trim();
-  kept.unpriced = key;
+  const asked = state.unpriced === key || element.querySelector("#price")?.value.trim();
+  state.unpriced = key;
   reveal("no-price", !asked);
-  if (asked) { kept.open.delete("no-price"); return false; }
-  kept.open.add("no-price");
+  if (asked) { state.open.delete("no-price"); return false; }
+  state.open.add("no-price");
   const box = element.querySelector("#no-price");
   box.scrollIntoView({ block: "nearest" });
   box.querySelector("button").focus({ preventScroll: true });
@@ -123,18 +123,18 @@ function asksPrice() {
 // The address says what stands there: a step back and forth in the browser opens it, and each new one is a step.
 function arrive({ address, visits }) {
   const here = location.pathname + location.search;
-  if (kept.visits === undefined) window.addEventListener("popstate", () => {
+  if (state.visits === undefined) window.addEventListener("popstate", () => {
     const query = new URLSearchParams(location.search), form = document.getElementById("ipl-draft-form");
     trigger("act", { ...values(form), do: "visit", draft: query.get("draft") ?? "", show: query.get("show") ?? "" });
   });
-  if (here !== address) history[kept.visits === visits ? "pushState" : "replaceState"](null, "", address);
-  kept.visits = visits;
+  if (here !== address) history[state.visits === visits ? "pushState" : "replaceState"](null, "", address);
+  state.visits = visits;
 }
 
 function settle() {
   // After each redraw: open panels stay open; a field takes the server's text unless its owner is typing in it. Then
   // it also keeps the version that its owner was shown.
-  kept.open.forEach((id) => element.querySelector(`[id="${CSS.escape(id)}"]`) && reveal(id, true));
+  state.open.forEach((id) => element.querySelector(`[id="${CSS.escape(id)}"]`) && reveal(id, true));
   element.querySelectorAll("[data-text]").forEach((field) => {
     const { text, version } = field.dataset;
     if (field.iplText === text && field.iplVersion === version) return;
@@ -153,23 +153,23 @@ function settle() {
   }
   element.querySelectorAll("textarea, input").forEach((field) => fill(field));
   const more = element.querySelector("[data-told]"); // emptied once its words are in the text, if nobody typed on
-  if (more && more.dataset.told !== kept.told) {
-    if (kept.more && more.value === kept.more) { more.value = kept.more = ""; forget(more); }
-    kept.told = more.dataset.told;
+  if (more && more.dataset.told !== state.statements) {
+    if (state.more && more.value === state.more) { more.value = state.more = ""; forget(more); }
+    state.statements = more.dataset.told;
   }
-  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = kept.open.has(d.dataset.keep); });
-  const fresh = [...element.querySelectorAll("[data-show]")].filter((shown) => !kept.shown.has(shown.dataset.show));
-  fresh.forEach((shown) => { kept.shown.add(shown.dataset.show); unfold(shown); });
+  element.querySelectorAll("details[data-keep]").forEach((d) => { d.open = state.open.has(d.dataset.keep); });
+  const fresh = [...element.querySelectorAll("[data-show]")].filter(({ dataset }) => !state.unfolded.has(dataset.show));
+  fresh.forEach((part) => { state.unfolded.add(part.dataset.show); unfold(part); });
   fresh[0]?.scrollIntoView({ block: "nearest" });
   suggest();
-  const next = kept.settled && element.querySelector(".mirror mark[data-open], .bottom .main");
-  if (next) { kept.settled = false; next.focus({ preventScroll: true }); }
+  const next = state.settled && element.querySelector(".mirror mark[data-open], .bottom .main");
+  if (next) { state.settled = false; next.focus({ preventScroll: true }); }
   const adds = element.querySelectorAll(".adds button");
-  if (kept.adding >= 0 && adds.length) { adds[Math.min(kept.adding, adds.length - 1)].focus({ preventScroll: true }); kept.adding = -1; }
+  if (state.adding >= 0 && adds.length) { adds[Math.min(state.adding, adds.length - 1)].focus({ preventScroll: true }); state.adding = -1; }
   // What is no photo is named by the server.
   document.querySelectorAll("input[type=file]:not([accept])").forEach((field) => { field.accept = PHOTOS; });
   const say = element.querySelector("[data-focus]");
-  if (say && say.dataset.focus !== kept.focused) { kept.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
+  if (say && say.dataset.focus !== state.focused) { state.focused = say.dataset.focus; say.focus(); window.scrollTo({ top: 0 }); }
 }
 
 element.addEventListener("click", (event) => {
@@ -177,13 +177,13 @@ element.addEventListener("click", (event) => {
   if (opener) {
     const on = opener.getAttribute("aria-expanded") !== "true";
     if (opener.tagName === "MARK") return pick(opener, on);
-    kept.open[on ? "add" : "delete"](opener.dataset.open);
+    state.open[on ? "add" : "delete"](opener.dataset.open);
     reveal(opener.dataset.open, on);
     return;
   }
   const closer = event.target.closest("[data-close]");
   if (closer) {
-    kept.open.delete(closer.dataset.close);
+    state.open.delete(closer.dataset.close);
     reveal(closer.dataset.close, false);
     (closer.dataset.close === "no-price" ? element.querySelector("#price") : element.querySelector(`[data-open="${CSS.escape(closer.dataset.close)}"]`))?.focus();
     return;
@@ -200,23 +200,23 @@ element.addEventListener("click", (event) => {
   if (retype) {
     const field = document.getElementById(`t-${retype}`);
     field.focus();
-    return field.setSelectionRange(Number(kept.words.start), Number(kept.words.end));
+    return field.setSelectionRange(Number(state.words.start), Number(state.words.end));
   }
-  const proposed = event.target.closest("#s-adds button"), own = element.querySelector("[data-suggest]");
-  if (proposed) return tell(own, proposed.textContent);
+  const proposed = event.target.closest("#s-adds button"), field = element.querySelector("[data-suggest]");
+  if (proposed) return tell(field, proposed.textContent);
   const button = event.target.closest("button[data-do]");
   if (!button) return;
-  if (button.dataset.do === "add" && !button.dataset.name) return tell(own);
+  if (button.dataset.do === "add" && !button.dataset.name) return tell(field);
   const panel = button.closest(".pick");
-  if (panel) { kept.open.delete(panel.id); reveal(panel.id, false); }
-  kept.settled = Boolean(panel ?? button.closest(".checks"));
-  kept.adding = [...element.querySelectorAll(".adds button")].indexOf(button);
+  if (panel) { state.open.delete(panel.id); reveal(panel.id, false); }
+  state.settled = Boolean(panel ?? button.closest(".checks"));
+  state.adding = [...element.querySelectorAll(".adds button")].indexOf(button);
   send({ ...button.dataset });
 });
 
 element.addEventListener("toggle", (event) => {
   const name = event.target.dataset?.keep;
-  if (name) kept.open[event.target.open ? "add" : "delete"](name);
+  if (name) state.open[event.target.open ? "add" : "delete"](name);
 }, true);
 
 element.addEventListener("submit", (event) => {
@@ -226,7 +226,7 @@ element.addEventListener("submit", (event) => {
   send({ do: form.dataset.do, run: form.dataset.run }, form);
   [...form.elements].forEach(forget);
   const id = form.getAttribute("id"); // form.id is its field of that name
-  if (id && kept.open.delete(id)) reveal(id, false);
+  if (id && state.open.delete(id)) reveal(id, false);
 });
 
 element.addEventListener("change", (event) => {

@@ -50,7 +50,7 @@ def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = 
     return row
 
 
-def shown_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
+def visible_listing(session: Session, seller: str, listing_id: str) -> ListingRow:
     """A listing of the seller's own, or a public one. Raises AppError (404)."""
     row = session.get(ListingRow, listing_id)
     if row is None or (row.seller_id != seller and row.status not in PUBLIC):
@@ -228,7 +228,7 @@ def count_waiting(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
 
 
-def photo_shown(session: Session, photo_id: str, seller: str | None) -> bool:
+def may_see_photo(session: Session, photo_id: str, seller: str | None) -> bool:
     """Whether the photo is the seller's own or belongs to a public listing or a post."""
     row: Any = session.get(PhotoRow, photo_id)
     if row is None:

@@ -194,8 +194,8 @@ def publish(
 ) -> Listing:
     """Publish a draft. Given fields are edits; publishing the same draft again gives the same listing."""
     key, version = idempotency_key or f"draft:{body.draft_id}", _version(if_match)
-    given = body.model_dump(include={"title", "description", "category", "price"}, exclude_none=True)
-    edits = {**body.facts, **{name: field_text(value) or "" for name, value in given.items()}}
+    fields = body.model_dump(include={"title", "description", "category", "price"}, exclude_none=True)
+    edits = {**body.facts, **{name: field_text(value) or "" for name, value in fields.items()}}
     listing = services.publisher.edit_and_publish(seller.id, body.draft_id, edits, key=key, version=version)
     return _say_version(services, seller.id, listing, response)
 
@@ -223,8 +223,8 @@ async def search_listings(
     data = await photo.read() if photo is not None else b""
 
     def look() -> list[Listing]:
-        seen = intake([data])[0] if photo is not None else None
-        return services.listings.own(seller.id, text=q, photo=seen, limit=limit)
+        clean = intake([data])[0] if photo is not None else None
+        return services.listings.own(seller.id, text=q, photo=clean, limit=limit)
 
     return ListingPage(listings=await run_in_threadpool(look))
 
@@ -244,8 +244,10 @@ def export_listings(
     listing: Annotated[str, Query(max_length=64, description="Only this one.")] = "",
 ) -> Response:
     """The seller's listings on sale, with a price, as a file for another marketplace."""
-    own = services.listings
-    listings = [own.get(seller.id, listing)] if listing else own.own(seller.id, limit=exports.MOST)
+    if listing:
+        listings = [services.listings.get(seller.id, listing)]
+    else:
+        listings = services.listings.own(seller.id, limit=exports.MOST)
     base = str(request.base_url)
     named = {"Content-Disposition": f'attachment; filename="listings-{form}.{kind}"'}
     if kind == "json":

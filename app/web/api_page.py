@@ -19,14 +19,14 @@ def render(spec: Spec) -> str:
 
 
 def contents(spec: Spec) -> dict[str, Any]:
-    """What a page of an OpenAPI document shows: info, operations, and shapes with their fields."""
+    """Contents of the page of an OpenAPI document: info, operations, and shapes with their fields."""
     shapes = [(name, list(_fields(shape))) for name, shape in sorted(spec["components"]["schemas"].items())]
-    shown = [pair for pair in shapes if pair[1]]
+    documented = [pair for pair in shapes if pair[1]]
     return {
         "info": spec["info"],
         "operations": list(_operations(spec)),
-        "shapes": shown,
-        "names": {name for name, _ in shown},
+        "shapes": documented,
+        "names": {name for name, _ in documented},
     }
 
 
@@ -47,9 +47,9 @@ def _operations(spec: Spec) -> Iterator[dict[str, Any]]:
 
 
 def _parameters(operation: Spec) -> Iterator[dict[str, Any]]:
-    for given in operation.get("parameters", []):
-        text, required = given.get("description", ""), given.get("required", False)
-        yield {**_field(given["name"], given["schema"], required), "where": given["in"], "text": text}
+    for parameter in operation.get("parameters", []):
+        text, required = parameter.get("description", ""), parameter.get("required", False)
+        yield {**_field(parameter["name"], parameter["schema"], required), "where": parameter["in"], "text": text}
 
 
 def _body(spec: Spec, operation: Spec) -> Iterator[dict[str, Any]]:

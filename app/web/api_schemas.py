@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from app.routing import Body
-from app.views import DraftView, Problem, State, as_shown
+from app.views import DraftView, Problem, State, as_displayed
 from listing.intake.photos import PhotoLimits
 from listing.request import Tone
 from listing.schema import Draft, Listing, PhotoRef
@@ -48,7 +48,7 @@ class DraftBody(Body):
         same = {name: getattr(view, name) for name in cls.model_fields.keys() - {"id", "locked", "draft"}}
         draft = view.draft
         if draft is not None:  # what is far-fetched is shown nowhere
-            draft = draft.model_copy(update={"category": as_shown(draft.category)})
+            draft = draft.model_copy(update={"category": as_displayed(draft.category)})
         return cls(id=view.draft_id, locked=sorted(view.locked), draft=draft, **same)
 
 
@@ -102,8 +102,8 @@ class ListingChanges(Body):
 
     def changes(self) -> dict[str, object]:
         """The fields that were given; null takes away only where that means something."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        return {name: value for name, value in given.items() if value is not None or name in ("price", "condition")}
+        sent = {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: value for name, value in sent.items() if value is not None or name in ("price", "condition")}
 
 
 class ListingPage(Body):

@@ -19,7 +19,7 @@ _ANSWERS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
 class Ledger:
-    """Who is connected: at most ``total``, and ``each`` of one address.
+    """Connections of a server: at most ``total``, and ``each`` of one address.
 
     When there is no room, a stranger in the middle of a body has to go: the first of the address that has most of
     them. If there is none, whoever has waited longest without a request: strangers first, then the signed-in.
@@ -32,7 +32,7 @@ class Ledger:
         self._bodies: dict[BoundedProtocol, None] = {}  # strangers, in the order in which their bodies began
 
     def enter(self, connection: BoundedProtocol) -> bool:
-        """Whether there is room for a new one."""
+        """True where there is room for a new one."""
         self._of[connection.address] += 1
         self._idle[connection] = None
         if self._of[connection.address] > self.each:
@@ -53,7 +53,7 @@ class Ledger:
             del self._of[connection.address]
 
     def idle(self, connection: BoundedProtocol, waiting: bool) -> None:
-        """Whether it waits for a request, or for the rest of one's headers."""
+        """Note whether it waits for a request, or for the rest of one's headers."""
         self._idle.pop(connection, None)
         if waiting and connection.counted:
             self._idle[connection] = None

@@ -159,8 +159,8 @@ def withdraw_post(services: Deps, seller: Who, post_id: Id) -> None:
 def order(services: Deps, seller: Who, body: OrderBody, idempotency_key: Key = "") -> Order:
     """Buy one piece at the price that was seen. Of two buyers at the same time, one gets it and the other a 409."""
     buyer = acting_for(services, seller, body.buyer)
-    seen = {"price": body.price, "currency": body.currency}
-    return place_order(services, buyer, body.listing_id, idempotency_key, body.page_id, **seen)
+    quoted = {"price": body.price, "currency": body.currency}
+    return place_order(services, buyer, body.listing_id, idempotency_key, body.page_id, **quoted)
 
 
 @v1_feed.get("/orders")

@@ -51,7 +51,7 @@ class _File(BaseModel):
 
 @cache
 def _call_of(values: tuple[Any, ...], pressed: bool) -> type[BaseModel]:
-    """What a page sends for an event: a value for each input, and of a press its words. All else is left out."""
+    """Model of a call for an event: a value for each input, and of a press its words. All else is left out."""
     data: Any = tuple.__class_getitem__(values)
     words: dict[str, Any] = {"event_data": (dict[str, str | dict[str, str]], ...)} if pressed else {}
     return create_model("Call", __base__=_Event, session_hash=(str, ...), data=(data, ...), **words)
@@ -85,7 +85,7 @@ class _Presses(Bounded[str, _Press]):
     used = 0.0
 
 
-class PageGate:
+class PageGuard:
     """Pure ASGI around a mounted page (``app``: Gradio's).
 
     Calls: what no page would send is refused here; inside it would be an error of the server. Sessions: the name that a
@@ -144,15 +144,15 @@ class PageGate:
             self._note_tick(person, session, name)
         if repeated:
             return json.dumps({"fn_index": self._enter, "data": [None], "session_hash": session}).encode()
-        data = [self._own(value, person) for value in call.data]
+        data = [self._checked_value(value, person) for value in call.data]
         return json.dumps({**call.model_dump(), "data": data, "session_hash": session}).encode()
 
-    def _own(self, value: Any, person: str) -> Any:
+    def _checked_value(self, value: Any, person: str) -> Any:
         if isinstance(value, list):
-            return [self._own(each, person) for each in value]
+            return [self._checked_value(each, person) for each in value]
         if not isinstance(value, _File):
             return value
-        path, size = self._uploads.own(person, value.path)
+        path, size = self._uploads.file_of(person, value.path)
         return {"path": str(path), "orig_name": path.name, "size": size, "meta": _FILE_META}
 
     def _press(self, person: str, name: str) -> _Press:
@@ -191,11 +191,11 @@ class PageGate:
         return session
 
 
-def add_page_gate(app: FastAPI, uploads: Uploads) -> None:
-    """Puts a gate in front of the page that was mounted last."""
+def add_page_guard(app: FastAPI, uploads: Uploads) -> None:
+    """Puts a guard in front of the page that was mounted last."""
     mount = app.routes[-1]
     assert isinstance(mount, Mount)
-    mount.app = PageGate(mount.app, app.state, uploads)
+    mount.app = PageGuard(mount.app, app.state, uploads)
 
 
 def _with_length(scope: Scope, length: int) -> Scope:
@@ -205,13 +205,13 @@ def _with_length(scope: Scope, length: int) -> Scope:
 
 def _once(body: bytes, receive: Receive) -> Receive:
     """A ``receive`` that gives this body, then whatever the server says."""
-    given = False
+    sent = False
 
     async def _receive() -> Message:
-        nonlocal given
-        if given:
+        nonlocal sent
+        if sent:
             return await receive()
-        given = True
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return _receive

@@ -19,7 +19,7 @@ CONNECTION = "ipl_connection"  # in the scope: the connection, which hears who a
 
 
 class Places:
-    """How much is under way: at most ``total`` of everybody and ``each`` of one caller."""
+    """Bound of what is under way: at most ``total`` of everybody and ``each`` of one caller."""
 
     def __init__(self, total: int | None, each: int) -> None:
         self.total, self.each = total, each
@@ -27,7 +27,7 @@ class Places:
         self._sum = 0
 
     def take(self, key: str, amount: int = 1) -> bool:
-        """Whether there was room; then ``give`` it back."""
+        """True where there was room; then ``give`` it back."""
         full = self.total is not None and self._sum + amount > self.total
         if full or self._held[key] + amount > self.each:
             return False
@@ -36,7 +36,7 @@ class Places:
         return True
 
     def give(self, key: str, amount: int = 1) -> None:
-        """What was taken is free again."""
+        """Free what was taken."""
         self._sum -= amount
         self._held[key] -= amount
         if self._held[key] <= 0:
@@ -141,7 +141,7 @@ def keep_body(request_scope: Scope, body: Body) -> None:
 
 
 def release_body(request: Request) -> None:
-    """What the request sent is not kept any more and its photos are decoded, though its answer takes longer."""
+    """Let go of what the request sent, whose photos are decoded, though its answer takes longer."""
     body = request.scope.get(_SCOPE_KEY)
     if isinstance(body, Body):
         body.release()

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Caller, Gate, from_elsewhere
+from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Authenticator, Caller, from_elsewhere
 from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
@@ -64,7 +64,7 @@ class Guard:
     """Pure ASGI (streams pass untouched): who is nobody, foreign, too large, too slow or too many is refused."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, state: State) -> None:
-        self.app, self.metrics, self.gate = app, metrics, Gate(state, settings.visitors)
+        self.app, self.metrics, self.authenticator = app, metrics, Authenticator(state, settings.visitors)
         self.limit, self.visitors = int(settings.body_mb * 1e6), settings.visitors
         # In the single-user mode everybody is the one person, who then has all of the room.
         alone, most = settings.passwords is None, settings.requests_waiting
@@ -92,7 +92,7 @@ class Guard:
         with ExitStack() as places:
             try:
                 self._check(scope, headers)
-                caller = await self.gate.caller(scope, headers)
+                caller = await self.authenticator.caller(scope, headers)
                 body = await self._admit(scope, headers, receive, caller, places)
             except AppError as error:
                 await self._refusal(error, scope)(scope, receive, send)
@@ -129,13 +129,13 @@ class Guard:
         decoding = places.enter_context(ExitStack())
         length = int(headers.get("content-length", "0"))
         visits = VISITORS.fullmatch(path) is not None
-        held = self.bytes if caller.known else self.visits_bytes if visits else self.open_bytes
+        held = self.bytes if caller.signed_in else self.visits_bytes if visits else self.open_bytes
         body = Body(receive, length, self._limit_of(method, path), held, caller.key, decoding.close)
         places.callback(body.release)
         connection = scope.get(CONNECTION)  # None in a server without bounds
         if connection is not None:
-            connection.signed_in = caller.known
-        if not caller.known:
+            connection.signed_in = caller.signed_in
+        if not caller.signed_in:
             with connection.ledger.receiving(connection) if connection is not None else nullcontext():
                 await body.receive_all()  # whoever is slow takes no place for answers meanwhile
             if path != SIGN_IN:  # tries have a line of their own, in which those who are known come first

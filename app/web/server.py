@@ -19,7 +19,8 @@ from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
 from app.buyer import feed_page, listing_page, purchases
-from app.feed.gate import measure_daily
+from app.buyer import page as buyer_page
+from app.feed.model_selection import measure_daily
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.ops import forms as ops_forms
@@ -52,6 +53,7 @@ ROUTERS = (
     api.v1,
     api.health,
     sign_in.pages,
+    buyer_page.pages,
     feed_page.pages,
     listing_page.pages,
     purchases.pages,
@@ -115,7 +117,7 @@ def mount_page(app: FastAPI, services: Services) -> None:
 
     from app.seller.page import SellerPage
     from app.theme import page_options
-    from app.web.page_guard import add_page_gate
+    from app.web.page_guard import add_page_guard
     from app.web.uploads import Uploads
 
     def seller(request: Request) -> str | None:
@@ -125,7 +127,7 @@ def mount_page(app: FastAPI, services: Services) -> None:
     options = page_options("seller")
     gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, **options)
     each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
-    add_page_gate(app, Uploads(uploads, each, total))
+    add_page_guard(app, Uploads(uploads, each, total))
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Keeper:
 
 
 def keepers(services: Services) -> list[Keeper]:
-    """What keeps feed, index and disk in step with the store, whatever died or was away in between."""
+    """Jobs that keep feed, index and disk in step with the store, whatever died or was away in between."""
     house = services.housekeeping
     hourly = {
         "retiring old drafts": house.retire,
@@ -255,7 +257,7 @@ def serve_on(listener: socket.socket, services: Services) -> int:
     log.info("serving", extra={"fields": {"host": settings.host, "port": port}})
     server = uvicorn.Server(config)
 
-    def told(number: int, frame: object) -> None:
+    def stop(number: int, frame: object) -> None:
         """SIGTERM before uvicorn listens for it, and the one that it raises again when it has stopped in order.
 
         By itself that would end this process before anything is closed.
@@ -263,7 +265,7 @@ def serve_on(listener: socket.socket, services: Services) -> int:
         server.should_exit = True
         log.info("told to stop; requests under way have ended")
 
-    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGTERM, stop)
     gc.freeze()  # what a server is made of stays
     collecting.as_usual()
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)

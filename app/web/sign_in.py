@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.authentication import COOKIE, page_user
-from app.accounts.login_attempts import Tries, Visitor
+from app.accounts.login_attempts import SignInAttempt, Tries
 from app.accounts.sessions import DEVICE_DAYS, Sessions
 from app.services import Services
 from app.templates import render
@@ -28,10 +28,10 @@ def form(
     error: str = "", name: str = "", status: int = 200, headers: dict[str, str] | None = None, then: str = ""
 ) -> HTMLResponse:
     """The sign-in page; ``then``: where it leads."""
-    return HTMLResponse(render(PAGE, error=error, name=name, then=_own(then)), status, headers)
+    return HTMLResponse(render(PAGE, error=error, name=name, then=_local(then)), status, headers)
 
 
-def _own(address: str) -> str:
+def _local(address: str) -> str:
     """The address if it is one of our pages, else the start."""
     return address if THEN.fullmatch(address) else "/"
 
@@ -39,7 +39,7 @@ def _own(address: str) -> str:
 @pages.get("/sign-in")
 def sign_in_page(request: Request, then: str = "") -> Response:
     """The form, or the page for whoever is signed in already; ``then``: a page for buyers to go back to."""
-    return RedirectResponse(_own(then), 303) if page_user(request) else form(then=then)
+    return RedirectResponse(_local(then), 303) if page_user(request) else form(then=then)
 
 
 @pages.post("/sign-in")
@@ -55,12 +55,12 @@ async def sign_in(
     sessions: Sessions = request.app.state.sessions
     tries: Tries = request.app.state.tries
     if services.sellers.single:
-        return RedirectResponse(_own(then), 303)
+        return RedirectResponse(_local(then), 303)
     name = name.strip()[:64]
     device = sessions.device(request.cookies.get(DEVICE_COOKIE), name)
-    visitor = Visitor(name, request.client.host if request.client else "", device)
+    attempt = SignInAttempt(name, request.client.host if request.client else "", device)
     try:
-        stored = await tries.check(visitor, lambda: services.sellers.stored_if_right(name, password))
+        stored = await tries.check(attempt, lambda: services.sellers.stored_if_right(name, password))
         if stored is not None and everywhere:
             await run_in_threadpool(_revoke, sessions, name)
     except AppError as error:
@@ -68,7 +68,7 @@ async def sign_in(
         return form(str(error), name, error.http_status, headers, then)
     if stored is None:
         return form("The name or the password is wrong.", name, 401, then=then)
-    response = RedirectResponse(_own(then), 303)
+    response = RedirectResponse(_local(then), 303)
     secure = services.settings.secure_cookies or urlsplit(str(request.url)).scheme == "https"
     for cookie, value, seconds, path in (
         (COOKIE, sessions.make(name, stored), int(sessions.seconds), "/"),

@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 from fastapi import Request
 
 from app.drafting.draft_run import DraftRun
-from app.views import AppError, DraftView, as_shown
+from app.views import AppError, DraftView, as_displayed
 from app.web.api_schemas import DraftBody
 
 ENDED = ("ready", "failed", "stopped")
@@ -58,8 +58,8 @@ def _message(view: DraftView) -> str:
         problem = asdict(view.problem) if view.problem else {}
         return _frame("error", {"id": view.draft_id, "error": problem})
     if view.event is not None and view.event.kind == "category":
-        shown = view.event.model_copy(update={"category": as_shown(view.event.category)})
-        return _frame("category", shown.model_dump(mode="json"))
+        event = view.event.model_copy(update={"category": as_displayed(view.event.category)})
+        return _frame("category", event.model_dump(mode="json"))
     if view.event is not None:
         return _frame(view.event.kind, view.event.model_dump(mode="json"))
     progress = {name: getattr(view, name) for name in ("position", "share", "seconds_left")}

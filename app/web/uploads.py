@@ -31,7 +31,7 @@ _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1",
 
 
 def looks_like_photo(head: bytes) -> bool:
-    """Whether a file begins as JPEG, PNG, WebP or HEIC do."""
+    """True where a file begins as JPEG, PNG, WebP or HEIC do."""
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
         return True
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -54,7 +54,7 @@ class Uploads:
         """The folder of a person."""
         return self.folder / hashlib.sha256(person.encode()).hexdigest()[:16]
 
-    def own(self, person: str, path: str) -> tuple[Path, int]:
+    def file_of(self, person: str, path: str) -> tuple[Path, int]:
         """The file that a person uploaded and names, and its bytes."""
         if "\0" not in path:
             with contextlib.suppress(OSError):  # a name that is too long, or a file that was swept just now
@@ -81,7 +81,7 @@ class Uploads:
 
     def _keep(self, person: str, files: Sequence[UploadFile], photos: Sequence[bool]) -> list[str]:
         """Keep photos, and of what is none its beginning, so that the page can say which file it was and why."""
-        kept: list[Path] = []
+        paths: list[Path] = []
         with self._lock:
             new = sum(max(file.size or 0, _MIN_COUNTED) for file in files)
             if _size(self.of(person)) + new > self._each or _size(self.folder) + new > self._total:
@@ -91,17 +91,17 @@ class Uploads:
                 for file, photo in zip(files, photos, strict=True):
                     place = self.of(person) / secrets.token_hex(16)
                     place.mkdir(mode=0o700, parents=True)
-                    kept.append(place / _name(file.filename or ""))
-                    with kept[-1].open("xb") as target:
+                    paths.append(place / _name(file.filename or ""))
+                    with paths[-1].open("xb") as target:
                         if photo:
                             shutil.copyfileobj(file.file, target)
                         else:
                             target.write(file.file.read(_HEAD_BYTES))
             except OSError as error:
-                for path in kept:
+                for path in paths:
                     shutil.rmtree(path.parent, ignore_errors=True)
                 raise (disk_full() if error.errno == errno.ENOSPC else error) from error
-        return [str(path) for path in kept]
+        return [str(path) for path in paths]
 
 
 async def _is_photo(file: UploadFile) -> bool:
@@ -121,7 +121,7 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _name(given: str) -> str:
+def _name(sent: str) -> str:
     """The last part of a file's name, of letters, digits and ``._ ()-`` only: it is shown when the photo is refused."""
-    plain = re.sub(r"[^\w.() -]", "_", PureWindowsPath(given).name).lstrip(". ")
+    plain = re.sub(r"[^\w.() -]", "_", PureWindowsPath(sent).name).lstrip(". ")
     return plain[-80:] or "photo"

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from recommend.studies.statistics import t_interval
 
 from benchmarks.common import arguments, markdown
 from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
@@ -33,6 +32,7 @@ from benchmarks.recommend.peers.workload import Settings, Task, read, start_alik
 from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import table_files
 from recommend.metrics.ranks import auc
+from recommend.research.studies.statistics import t_interval
 
 ARMS: dict[str, Any] = {
     "ours": ours.Model,

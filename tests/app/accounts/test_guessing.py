@@ -14,7 +14,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from fastapi.testclient import TestClient
 
-from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, Tries, Visitor
+from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, SignInAttempt, Tries
 from app.accounts.passwords import write_password
 from app.views import AppError
 from app.web.server import create_app
@@ -171,7 +171,7 @@ def test_counts_are_bounded_and_end():
     tries = Tries(lambda: now)
 
     async def guess(name, address):
-        return await tries.check(Visitor(name, address), lambda: None)
+        return await tries.check(SignInAttempt(name, address), lambda: None)
 
     async def crowd():
         nonlocal now

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.seller.actions import Actions
-from app.seller.desk import Painter
+from app.seller.renderer import PageRenderer
 from tests.app.market.test_reviews import DOUBTFUL, HONEST
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.tabs import Tab
@@ -101,12 +101,12 @@ def test_a_question_is_answered_on_the_page(services, client, me, buyers, listin
     tab.press("go", to="mine")
     question = services.messages.of_listings([listing["id"]])[listing["id"]]
     assert len(question) == 1
-    assert "Does it fit a child?" in Painter(services).mine(tab.desk, me)
+    assert "Does it fit a child?" in PageRenderer(services).mine(tab.session, me)
     tab.press("reply", id=question[0].id, text="x" * 600)
-    notice = tab.desk.notices[0]
+    notice = tab.session.notices[0]
     assert (notice.at, "600 characters" in notice.words) == (f"question-{question[0].id}", True)
     tab.press("reply", id=question[0].id, text="It fits one of ten. Mail bo@example.org")
-    assert "“bo@example.org”" in " ".join(n.words for n in tab.desk.notices)
+    assert "“bo@example.org”" in " ".join(n.words for n in tab.session.notices)
     for buyer in buyers:
         text = buyer.get(address).text
         assert "It fits one of ten." in text
@@ -140,7 +140,7 @@ def test_goods_that_may_not_be_listed_are_not_offered_in_questions_or_answers(se
     question = services.messages.of_listings([listing["id"]])[listing["id"]][0]
     tab = Tab(services)
     tab.press("reply", id=question.id, text="k o k a i n is there too")
-    assert "Drugs and drug equipment cannot be listed." in tab.desk.notices[0].words
+    assert "Drugs and drug equipment cannot be listed." in tab.session.notices[0].words
     assert services.messages.of_listings([listing["id"]])[listing["id"]][0].answer is None
 
 
@@ -179,10 +179,10 @@ def test_only_the_seller_answers(people):
     services = here.services
     question = services.messages.of_listings([listing["id"]])[listing["id"]][0]
     for name in ("bob", "eve"):
-        desk = Tab(services).desk
+        session = Tab(services).session
         who = services.sellers.named(name).id
-        Actions(services, who, desk).press({"do": "reply", "id": question.id, "text": "Yes"})
-        assert "no such question" in desk.notices[0].words
+        Actions(services, who, session).press({"do": "reply", "id": question.id, "text": "Yes"})
+        assert "no such question" in session.notices[0].words
     assert services.messages.of_listings([listing["id"]])[listing["id"]][0].answer is None
     # A question goes with its listing.
     ann.delete(f"/v1/listings/{listing['id']}")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from app.seller.desk import Painter
+from app.seller.renderer import PageRenderer
 from tests.app.support.clients import draft
 from tests.app.support.tabs import Tab
 from tests.app.web.test_security import Tags, harmless
@@ -146,7 +146,7 @@ def test_the_sellers_page_leads_there(services, me, tmp_path):
     tab.write()
     tab.press("publish")
     listing = services.listings.own(me)[0]
-    painter = Painter(services)
-    for html in (painter.draft(tab.desk, me), painter.mine(tab.desk, me)):
+    renderer = PageRenderer(services)
+    for html in (renderer.draft(tab.session, me), renderer.mine(tab.session, me)):
         assert f'href="/l/{listing.id}"' in html
         assert "/v1/listings/" not in html

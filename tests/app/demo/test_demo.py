@@ -84,7 +84,7 @@ def test_visitors_keep_coming_and_what_is_sold_is_followed_by_something_new(demo
         with services.store.read() as session:
             before = session.scalar(select(func.count()).select_from(FeedPageRow))
         taken = next(x for x in market.listed if services.feed.listings.number(x) in services.feed.feed.catalog)
-        price = services.listings.shown("mia-0", taken).price
+        price = services.listings.visible("mia-0", taken).price
         services.orders.buy("mia-0", taken, "key", price=price)
         with living(market, 500, len(services.feed.feed.catalog) + 1):
             for _ in range(600):

@@ -8,7 +8,8 @@ import pytest
 
 from app.cli.drafts.draft_text import category_line, draft_text
 from app.editing import evidence_places
-from app.seller.desk import Desk, Painter
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from app.views import AppError
 from app.web.api_schemas import DraftBody
 from listing.calibration import Calibration, QuestionCalibration
@@ -160,18 +161,18 @@ def test_a_text_that_the_seller_typed_gets_a_sentence_too(services, me, made):
 @pytest.mark.parametrize("typed", ["Side slits", "slits at the side"])
 def test_what_is_not_offered_is_searched_for(services, me, made, typed):
     tab = Tab(services)
-    tab.desk.show(made, services.media)
-    assert '<option value="side slits">' in Painter(services).draft(tab.desk, me)
+    tab.session.show(made, services.media)
+    assert '<option value="side slits">' in PageRenderer(services).draft(tab.session, me)
     tab.press("add", more=typed)
     assert "side slits" in tab.draft.description
-    assert '<option value="side slits">' not in Painter(services).draft(tab.desk, me)
+    assert '<option value="side slits">' not in PageRenderer(services).draft(tab.session, me)
     tab.press("undo")
     assert tab.draft.description == made.description
 
 
 def test_what_is_typed_at_once_is_facts_and_words(services, me, made):
     tab = Tab(services)
-    tab.desk.show(made, services.media)
+    tab.session.show(made, services.media)
     typed = "a drawstring hood and side slits, also white, size M, a small stain at the cuff, it has been to Peru"
     tab.press("add", more=typed)
     facts = {a.name: a.value for a in tab.draft.attributes}
@@ -187,16 +188,16 @@ def test_what_is_typed_at_once_is_facts_and_words(services, me, made):
     ):
         assert words in tab.draft.description
     assert tab.draft.description.count("stain") == 1
-    assert f"“{typed[:15]}" in Painter(services).draft(tab.desk, me)
+    assert f"“{typed[:15]}" in PageRenderer(services).draft(tab.session, me)
     tab.press("undo")
     assert (tab.draft.title, tab.draft.description) == (made.title, made.description)
     assert tab.draft.locked == made.locked
 
     # What still stands there when it is published is in what is published; what cannot be said stays to be seen.
     tab.press("add", more="x" * 4000)
-    assert [n.typed for n in tab.desk.notices] == ["x" * 4000]
+    assert [n.typed for n in tab.session.notices] == ["x" * 4000]
     tab.press("publish", more="curved hem")
-    assert "curved hem" in tab.desk.published.description
+    assert "curved hem" in tab.session.published.description
 
 
 def test_the_terminal_says_what_could_be_added(draft):
@@ -216,9 +217,9 @@ def test_an_offer_is_added_by_the_api_and_on_the_page(services, me, made):
         assert "a drawstring hood" in draft["description"]
         assert [o["value"] for o in draft["offers"]] == ["zip pockets", "white"]
     tab = Tab(services)
-    tab.desk.show(services.drafts.get(me, made.draft_id), services.media)
+    tab.session.show(services.drafts.get(me, made.draft_id), services.media)
     tab.press("add", name="detail:zip pockets", value="zip pockets", said="zip pockets")
-    page = Painter(services).draft(tab.desk, me)
+    page = PageRenderer(services).draft(tab.session, me)
     assert "zip pockets" in tab.draft.description
     assert "“zip pockets” is in the text." in page
     assert page.count('data-do="add" data-name') == 1
@@ -263,20 +264,20 @@ def test_a_draft_without_spans_has_no_panel(services, me, made):
     plain = make_draft(DraftRequest(photos=intake([jpeg()]))).model_copy(update={"schema_version": 1})
     seen = edited(plain, Edit("set", "colour", "black"))
     assert (seen.title, seen.description, seen.spans) == (plain.title, plain.description, [])
-    desk = Desk()
-    desk.show(made, services.media)
-    assert "Please check" in Painter(services).draft(desk, me)
+    session = SellerSession()
+    session.show(made, services.media)
+    assert "Please check" in PageRenderer(services).draft(session, me)
     services.drafts.settle(me, made.draft_id, {}, confirm=True)
-    desk.show(services.drafts.get(me, made.draft_id), services.media)
-    assert "Please check" not in Painter(services).draft(desk, me)
+    session.show(services.drafts.get(me, made.draft_id), services.media)
+    assert "Please check" not in PageRenderer(services).draft(session, me)
 
 
 def test_a_tap_on_the_page_is_stored_with_the_draft_and_published(services, me, tmp_path):
     tab = Tab(services)
     tab.take(jpeg(), folder=tmp_path)
     tab.write("Smoke-free home.")
-    painter = Painter(services)
-    assert "3 words are not confirmed." in painter.draft(tab.desk, me)
+    renderer = PageRenderer(services)
+    assert "3 words are not confirmed." in renderer.draft(tab.session, me)
     shown = tab.draft.field_version("title")
     typed = {"title": "Navy hoodie, warm", "versions": {"title": shown}}
     tab.press("fact", name="colour", value="black", **typed)  # while the title is being typed in
@@ -285,13 +286,13 @@ def test_a_tap_on_the_page_is_stored_with_the_draft_and_published(services, me, 
     assert tab.draft.title == "Black hoodie, warm"
     assert tab.draft.description.startswith("Black hoodie with ")
     tab.press("fact_drop", name="detail:pockets")
-    assert "1 word is not confirmed." in painter.draft(tab.desk, me)
+    assert "1 word is not confirmed." in renderer.draft(tab.session, me)
     again = services.drafts.get(me, tab.draft.draft_id)
     assert (again.title, again.description) == (tab.draft.title, tab.draft.description)
     assert "pockets" not in again.description
     assert again.description.endswith("\n\nSmoke-free home.")
     tab.press("publish")
-    listing = tab.desk.published
+    listing = tab.session.published
     assert listing is not None
     assert (listing.title, listing.attributes["colour"]) == ("Black hoodie, warm", "black")
 
@@ -299,8 +300,8 @@ def test_a_tap_on_the_page_is_stored_with_the_draft_and_published(services, me, 
 def test_what_another_tab_changed_is_not_confirmed(services, me, made):
     tab, other = Tab(services), Tab(services)
     for each in (tab, other):
-        each.desk.owner = me
-        each.desk.show(made, services.media)
+        each.session.owner = me
+        each.session.show(made, services.media)
     other.press("fact", name="colour", value="black")
     tab.press("all_right")
     assert "changed elsewhere" in tab.said[0]

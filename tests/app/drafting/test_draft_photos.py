@@ -47,7 +47,7 @@ class TestWrittenAgain:
         assert (stored.state, stored.note) == ("ready", "Worn three times.")
         assert files_there(services, photos) == [True] * 3
         written.press("publish")
-        assert files_there(services, [p.id for p in written.desk.published.photos]) == [True] * 3
+        assert files_there(services, [p.id for p in written.session.published.photos]) == [True] * 3
 
     def test_after_it_was_stopped(self, build, tmp_path):
         services = build(pipeline=FakePipeline(delay=0.05))
@@ -68,19 +68,19 @@ class TestWrittenAgain:
         assert "Now with a note." in tab.draft.description
         assert [p.id for p in tab.draft.photos] == tab.shown
         tab.press("publish")
-        assert files_there(services, [p.id for p in tab.desk.published.photos]) == [True]
+        assert files_there(services, [p.id for p in tab.session.published.photos]) == [True]
 
     def test_after_its_server_ended_by_the_page_that_opens_it(self, build, me, tab, tmp_path):
         tab.take(picture(1), folder=tmp_path)
-        tab.page.keep_note(tab.desk, "Worn twice.", tab.request)
+        tab.page.keep_note(tab.session, "Worn twice.", tab.request)
         draft = tab.draft.draft_id
         with tab.page.services.store.write() as session:
             draft_repo.set_state(session, draft, "working")
         again = Tab(build())
         again.request.query_params = {"draft": draft}
-        again.page.enter(again.desk, again.request)
-        while again.desk.busy:
-            again.page.watch(again.desk, again.request)
+        again.page.enter(again.session, again.request)
+        while again.session.busy:
+            again.page.watch(again.session, again.request)
         assert (again.draft.draft_id, again.draft.state) == (draft, "ready")
         assert "Worn twice." in again.draft.description
 
@@ -117,7 +117,7 @@ class TestWrittenAgain:
         assert (after.state, after.title, after.problem) == ("ready", before.title, None)
         assert files_there(services, written.shown) == [True] * 3
         written.press("publish")
-        assert written.desk.published is not None
+        assert written.session.published is not None
 
     def test_photos_of_another_draft_are_refused_and_their_files_stay(self, services, me):
         photos = intake([picture(1), picture(2)])
@@ -137,7 +137,7 @@ class TestOnTheScreen:
         assert [p.id for p in draft.photos] == written.shown
         assert files_there(services, [away]) == [False]
         written.press("publish")
-        assert [p.id for p in written.desk.published.photos] == written.shown
+        assert [p.id for p in written.session.published.photos] == written.shown
         assert away not in written.shown
         assert len(written.shown) == 2
 
@@ -149,7 +149,7 @@ class TestOnTheScreen:
         assert len(written.shown) == 4
         assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
         written.press("publish")
-        assert [p.id for p in written.desk.published.photos] == written.shown
+        assert [p.id for p in written.session.published.photos] == written.shown
         assert files_there(services, written.shown) == [True] * 4
 
     def test_without_a_photo_nothing_is_published(self, services, me, written):
@@ -157,7 +157,7 @@ class TestOnTheScreen:
             written.press("photo_remove", photo=photo)
         assert written.shown == []
         written.press("publish")
-        assert written.desk.published is None
+        assert written.session.published is None
         assert written.said == ["The listing has no photo; add one and publish again."]
         assert list(services.media.ids()) == []
 
@@ -167,11 +167,11 @@ class TestOnTheScreen:
         elsewhere.press("photo_remove", photo=written.shown[0])
         left = elsewhere.shown
         written.press("publish")
-        assert written.desk.published is None
+        assert written.session.published is None
         assert len(written.said) == 1
         assert written.shown == left
         written.press("publish")
-        assert [p.id for p in written.desk.published.photos] == left
+        assert [p.id for p in written.session.published.photos] == left
 
     def test_while_it_is_written_its_photos_stay(self, build, tmp_path):
         services = build(pipeline=FakePipeline(delay=0.03))

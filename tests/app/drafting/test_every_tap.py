@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from app.seller.desk import Painter
+from app.seller.renderer import PageRenderer
 from app.views import DraftView
 from finetune.data.photosets import read_annotations
 from listing.intake.photos import intake
@@ -143,12 +143,12 @@ def test_each_press_on_drafts_of_real_photos_leaves_english(real_pipeline, data_
 def sell(services, me, written):
     tab = Tab(services)
     note = written.description.partition("\n\n")[2]
-    tab.desk.show(list(services.draft_writer.start(me, intake([jpeg()]), note))[-1], services.media)
+    tab.session.show(list(services.draft_writer.start(me, intake([jpeg()]), note))[-1], services.media)
     return tab
 
 
 def shorter_is_grey(services, me, tab):
-    page = Painter(services).draft(tab.desk, me)
+    page = PageRenderer(services).draft(tab.session, me)
     button = page[page.index('data-tone="shorter"') :]
     return " disabled" in button[: button.index(">")]
 

@@ -50,7 +50,7 @@ def sell(build):
         services = build(pipeline=Replay(iter([draft])))
         tab = Tab(services)
         me = services.sellers.named("me").id
-        tab.desk.show(list(services.draft_writer.start(me, intake([jpeg()])))[-1], services.media)
+        tab.session.show(list(services.draft_writer.start(me, intake([jpeg()])))[-1], services.media)
         return tab
 
     return _sell
@@ -63,7 +63,7 @@ def fact(tab: Tab, name: str) -> str | None:
 
 def published(tab: Tab) -> dict[str, str]:
     tab.press("publish")
-    return tab.desk.published.attributes
+    return tab.session.published.attributes
 
 
 def typed(tab: Tab, field: str, text: str) -> None:

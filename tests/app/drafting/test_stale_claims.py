@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.seller.actions import Actions
-from app.seller.desk import Desk, Painter
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from listing.say import patch
 from listing.say.check import guard
 from listing.taxonomy import load_taxonomy
@@ -22,9 +23,9 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def tab(services, me, photos):
     """A tab that shows a finished draft with one flag in its description."""
-    desk = Desk()
-    desk.view = list(services.draft_writer.start(me, photos))[-1]
-    return desk
+    session = SellerSession()
+    session.view = list(services.draft_writer.start(me, photos))[-1]
+    return session
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def press(services, me, tab):
 
 def flag_of(services, tab):
     """What the page sends when a button beside the flag is pressed: everything painted on that button."""
-    button = re.search(r"<button[^>]*data-do=\"claim_remove\"[^>]*>", Painter(services).draft(tab, "x"))[0]
+    button = re.search(r"<button[^>]*data-do=\"claim_remove\"[^>]*>", PageRenderer(services).draft(tab, "x"))[0]
     return {name: value for name, value in re.findall(r'data-(\w+)="([^"]*)"', button) if name != "do"}
 
 

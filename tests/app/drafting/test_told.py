@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.seller.desk import Painter
+from app.seller.renderer import PageRenderer
 from listing.say import patch
 from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline
@@ -28,7 +28,7 @@ def made(services, me, photos):
 @pytest.fixture
 def tab(services, made):
     tab = Tab(services)
-    tab.desk.show(made, services.media)
+    tab.session.show(made, services.media)
     return tab
 
 
@@ -61,7 +61,7 @@ def test_a_further_flaw_stands_beside_those_that_were_told_before(tab):
     tab.press("add", more="a big hole")
     assert tab.draft.draft.attribute("defects").value == "a small stain at the cuff; a big hole"
     tab.press("add", more="a long pulled thread along the seam of the left sleeve")
-    assert tab.desk.notices == []
+    assert tab.session.notices == []
     for flaw in ("small stain at the cuff", "big hole", "long pulled thread along the seam of the left sleeve"):
         assert tab.draft.description.count(flaw) == 1
 
@@ -78,7 +78,7 @@ def test_undo_keeps_what_was_typed_since(tab, made, more):
     tab.press("text", field="description", value=typed, version=tab.draft.field_version("description"))
     tab.press("undo")
     assert tab.draft.description == typed
-    assert [n.at for n in tab.desk.notices] == ["description"]
+    assert [n.at for n in tab.session.notices] == ["description"]
     assert (tab.draft.title, tab.draft.locked - {"description"}) == (made.title, made.locked)
 
 
@@ -86,23 +86,23 @@ def test_what_stands_typed_is_told_before_it_is_written_again(services, tab):
     shown = tab.draft.field_version("description")
     typed = {"description": "Warm, for cold days.", "versions": {"description": shown}}
     tab.run("tone", tone="warmer", more="it has been to Peru", **typed)
-    assert tab.desk.notices == []
+    assert tab.session.notices == []
     assert tab.draft.description == "Warm, for cold days. It has been to Peru."
-    assert 'data-told="1"' in Painter(services).draft(tab.desk, "me")
+    assert 'data-told="1"' in PageRenderer(services).draft(tab.session, "me")
 
 
 def test_what_cannot_be_told_stays_and_nothing_is_written(services, tab, made):
-    runs = tab.desk.runs
+    runs = tab.session.runs
     tab.run("tone", tone="warmer", more="x" * 4000)
-    assert [n.typed for n in tab.desk.notices] == ["x" * 4000]
-    assert (tab.desk.runs, tab.desk.told, tab.draft.version) == (runs, 0, made.version)
+    assert [n.typed for n in tab.session.notices] == ["x" * 4000]
+    assert (tab.session.runs, tab.session.statements, tab.draft.version) == (runs, 0, made.version)
 
 
 def test_a_draft_that_was_deleted_elsewhere_is_written_anew_and_keeps_the_typed_words(services, me, tab, made):
     services.drafts.abandon(me, made.draft_id)
     tab.run("write", more="it has been to Peru")
     assert (tab.draft.state, tab.draft.draft_id == made.draft_id) == ("ready", False)
-    assert [n.typed for n in tab.desk.notices] == ["it has been to Peru"]
+    assert [n.typed for n in tab.session.notices] == ["it has been to Peru"]
 
 
 @pytest.mark.parametrize(("typed", "parts"), [("10,5 cm", 1), ("50,- new, zip", 2), ("zip,hood;size M", 3)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.seller.actions import Actions
-from app.seller.desk import Desk, Painter
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from tests.app.support.clients import code, draft, published
 
 
@@ -20,7 +21,7 @@ def tabs(services, me, photos):
     """Two tabs that show the same draft, priced at 10."""
     made = list(services.draft_writer.start(me, photos))[-1]
     view = services.drafts.edit(me, made.draft_id, "price", "10")
-    old, new = Desk(), Desk()
+    old, new = SellerSession(), SellerSession()
     for tab in (old, new):
         tab.show(view, services.media)
     return old, new
@@ -49,7 +50,7 @@ def test_a_field_that_was_changed_elsewhere_is_not_overwritten(services, me, pre
     assert old.published is None
     assert services.drafts.get(me, old.view.draft_id).asked == 20.0
     assert old.view.asked == 20.0
-    shown = Painter(services).draft(old, me)
+    shown = PageRenderer(services).draft(old, me)
     assert "changed elsewhere to “20”" in shown
     assert ">12<" in shown  # what was typed is not lost
     press(old, do="publish", **{**fields(old), "price": "12"})

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from app.seller.actions import Actions
-from app.seller.desk import Desk
+from app.seller.session import SellerSession
 from app.store import draft_repo
 
 
@@ -68,8 +68,8 @@ def test_a_draft_that_ends_the_server_each_time_is_begun_again_twice_and_then_by
         services = build()
         view = services.drafts.get(me, draft)
         codes.append(view.problem.code)
-        actions = Actions(services, me, Desk())
-        actions.desk.view = view
+        actions = Actions(services, me, SellerSession())
+        actions.session.view = view
         actions.write = lambda data: resumed.append(data["do"])
         actions.look()
     assert codes == ["interrupted", "interrupted", "stopped", "stopped"]

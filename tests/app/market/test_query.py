@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.market.fit import Words, fit
-from app.market.query import understand
+from app.market.query import Words, fit, understand
 
 QUERIES = [json.loads(line) for line in Path("tests/sets/search_queries.jsonl").read_text("utf-8").splitlines()]
 SPELT = {

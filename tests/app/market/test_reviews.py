@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.accounts.erase import erase
-from app.seller.desk import Desk, Painter
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from tests.app.support.clients import code, draft, published
 
 TITLE = "Blue wool jacket"
@@ -194,12 +195,12 @@ def test_the_page_decides_for_the_version_that_was_shown(services, client):
 
 def test_the_sellers_page_says_that_a_person_looks(services, client):
     listing = doubtful(client)
-    seller, desk = listing["seller_id"], Desk()
-    desk.published = services.listings.get(seller, listing["id"])
-    painter = Painter(services)
-    assert "It is handed in" in painter.draft(desk, seller)
-    assert SENTENCE in painter.draft(desk, seller)
-    mine = painter.mine(desk, seller)
+    seller, session = listing["seller_id"], SellerSession()
+    session.published = services.listings.get(seller, listing["id"])
+    renderer = PageRenderer(services)
+    assert "It is handed in" in renderer.draft(session, seller)
+    assert SENTENCE in renderer.draft(session, seller)
+    mine = renderer.mine(session, seller)
     assert SENTENCE in mine
     assert "Waiting for a person" in mine
     assert "Mark sold" not in mine

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 
 from app.accounts.passwords import write_password
-from app.feed import gate
+from app.feed import model_selection
 from app.ops import intervals, journey, tables, verdicts
 from app.ops import studies as papers
 from app.ops.api import TABLES
@@ -246,7 +246,7 @@ def test_the_feeds_own_log_is_measured_and_shown(used, capsys, monkeypatch):
     assert "has not been measured" in client.get("/ops/studies").text
     home = services.settings.home
     monkeypatch.setenv("IPL_HOME", str(home))
-    found = gate.measure(services.store, home)
+    found = model_selection.measure(services.store, home)
     assert found[0].phenomenon.method == "MSNet"
     page = client.get("/ops/studies").text
     assert "240 impressions of 2 days" in page

@@ -67,9 +67,9 @@ def test_the_page_says_it_in_a_sentence(services, monkeypatch):
     from app.seller.page import SellerPage
 
     page = SellerPage(services, None)
-    desk = page.desk.value
+    session = page.session.value
     here = gr.Request(username=None)
-    assert len(page.enter(desk, here)) == 10  # eight blocks, the note and the clock
+    assert len(page.enter(session, here)) == 10  # eight blocks, the note and the clock
 
     def away():
         raise db.store_away()
@@ -77,11 +77,11 @@ def test_the_page_says_it_in_a_sentence(services, monkeypatch):
     monkeypatch.setattr(services.store, "read", away)
     monkeypatch.setattr(services.store, "write", away)
     event = gr.EventData(None, {"do": "page", "value": "mine"})
-    for do in (lambda: page.enter(desk, here), lambda: page.press(desk, event, here)):
+    for do in (lambda: page.enter(session, here), lambda: page.press(session, event, here)):
         with pytest.raises(gr.Error, match="The store does not answer"):
             do()
     monkeypatch.undo()
-    assert len(page.enter(desk, here)) == 10  # eight blocks, the note and the clock
+    assert len(page.enter(session, here)) == 10  # eight blocks, the note and the clock
 
 
 def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services, monkeypatch):

@@ -24,7 +24,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.seller.actions import Actions
-from app.seller.desk import Desk, Painter
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from app.store.db import Store, open_engine
 from app.store.tables import PhotoDeletionRow
 from app.views import AppError
@@ -231,15 +232,15 @@ def test_writing_the_stores_file_anew_leaves_none_of_what_overwriting_missed(tmp
 
 
 def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
-    desk, photo = Desk(), tmp_path / "a.jpg"
+    session, photo = SellerSession(), tmp_path / "a.jpg"
     view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
     listing = services.publisher.publish(me, view.draft_id, key="k")
     photo.write_bytes(jpeg())
-    Actions(services, "", desk).look_for(str(photo))
-    desk.page = "mine"
-    assert listing.title in Painter(services).mine(desk, me)
-    assert "with this photo" in Painter(services).mine(desk, me)
-    kept, seen = [desk.__dict__], set()
+    Actions(services, "", session).look_for(str(photo))
+    session.page = "mine"
+    assert listing.title in PageRenderer(services).mine(session, me)
+    assert "with this photo" in PageRenderer(services).mine(session, me)
+    kept, seen = [session.__dict__], set()
     while kept:
         thing = kept.pop()
         if id(thing) in seen or isinstance(thing, type | ModuleType):

@@ -8,44 +8,44 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from app.seller.desk import Desk
 from app.seller.page import SellerPage
+from app.seller.session import SellerSession
 from app.services import Services
 from app.views import DraftView
 
 
 class Tab:
-    """What a person does on one open page; ``desk`` is what stands on it."""
+    """What a person does on one open page; ``session`` is what stands on it."""
 
     def __init__(self, services: Services, name: str = "me") -> None:
-        self.page, self.desk = SellerPage(services, None), Desk()
+        self.page, self.session = SellerPage(services, None), SellerSession()
         self.request: Any = SimpleNamespace(username=name)
 
     @property
     def draft(self) -> DraftView:
-        assert self.desk.view is not None
-        return self.desk.view
+        assert self.session.view is not None
+        return self.session.view
 
     @property
     def shown(self) -> list[str]:
         """The ids of the photos on the screen, in their order."""
-        return [shot.ref.id for shot in self.desk.shots]
+        return [shot.ref.id for shot in self.session.shots]
 
     @property
     def said(self) -> list[str]:
         """The sentences of the notices on the screen."""
-        return [notice.words for notice in self.desk.notices]
+        return [notice.words for notice in self.session.notices]
 
     def take(self, *files: bytes, folder: Path) -> None:
         """Choose photos."""
         paths = [folder / f"chosen{number}.jpg" for number, _ in enumerate(files)]
         for path, data in zip(paths, files, strict=True):
             path.write_bytes(data)
-        self.page.take(self.desk, [str(path) for path in paths], self.request)
+        self.page.take(self.session, [str(path) for path in paths], self.request)
 
     def press(self, do: str, **data: Any) -> None:
         """Press a button."""
-        self.page.press(self.desk, SimpleNamespace(_data={"do": do, **data}), self.request)  # type: ignore[arg-type]
+        self.page.press(self.session, SimpleNamespace(_data={"do": do, **data}), self.request)  # type: ignore[arg-type]
 
     def write(self, note: str = "") -> None:
         """Press "Write my listing" (or "Write it again from the photos") and wait for the end."""
@@ -59,7 +59,7 @@ class Tab:
     def writing(self, do: str = "write", note: str = "", **data: Any) -> Iterator[object]:
         """What the page is sent while a listing is written."""
         event: Any = SimpleNamespace(_data={"do": do, **data})
-        yield self.page.run(self.desk, note, event, self.request)
-        while self.desk.busy or self.desk.writes:
+        yield self.page.run(self.session, note, event, self.request)
+        while self.session.busy or self.session.writes:
             time.sleep(0.01)
-            yield self.page.watch(self.desk, self.request)
+            yield self.page.watch(self.session, self.request)

@@ -41,12 +41,12 @@ def clean_fact(value: str) -> str | None:
 def check_listed(
     category: str, title: str, description: str, facts: Mapping[str, str | None] | None = None
 ) -> GoodsVerdict | None:
-    """What a person has to look at, or None. Title and description are judged together, and so are the facts.
+    """Verdict that a person has to look at, or None. Title and description are judged together, and so are the facts.
 
     Values of the taxonomy's own lists say nothing by themselves ("ivory" is a colour) and are left out.
     """
-    own = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
-    texts = [f"{title}.\n{description}", *([f"{category}. {title}.\n{', '.join(own)}"] if own else [])]
+    free = [value for name, value in (facts or {}).items() if value and not _is_listed(name, value)]
+    texts = [f"{title}.\n{description}", *([f"{category}. {title}.\n{', '.join(free)}"] if free else [])]
     verdicts = [verdict for text in texts if (verdict := check_goods(category, text.replace(MASK, " ")))]
     for verdict in verdicts:
         if verdict.level == "refuse":

@@ -63,13 +63,13 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a method's models may serve, and why, for an operator."""
+    """State of a method's models and the reason, for an operator."""
 
     state: Literal["serves", "idle", "not measured", "overruled"]
     because: str
 
 
-class Gate:
+class ModelSelection:
     """The decisions by what was measured last. Any thread may ask.
 
     Args:
@@ -88,47 +88,47 @@ class Gate:
 
     def idle(self) -> dict[str, str]:
         """Models that are not to serve, and why."""
-        found = self.decisions()
-        return {m: found[n].because for n, of in METHODS.items() for m in of.models if found[n].state == "idle"}
+        decisions = self.decisions()
+        return {m: decisions[n].because for n, of in METHODS.items() for m in of.models if decisions[n].state == "idle"}
 
     def decisions(self) -> dict[str, Decision]:
         """By the names of ``METHODS``."""
-        measured = {found["name"]: found for found in kept(self._home).get("found", ())}
+        measured = {row["name"]: row for row in last_measurement(self._home).get("found", ())}
         return {name: self._decision(name, measured.get(name)) for name in METHODS}
 
-    def _decision(self, name: str, found: dict[str, Any] | None) -> Decision:
-        decided = decision(found)
+    def _decision(self, name: str, row: dict[str, Any] | None) -> Decision:
+        decided = decision(row)
         if name == "hdr" and not self._promotions():
             decided = Decision("idle", "no promotion declared")
-        elif name == "hdr" and found and found.get("lacks"):  # declared, but nothing of it was seen yet
+        elif name == "hdr" and row and row.get("lacks"):  # declared, but nothing of it was seen yet
             decided = Decision("not measured", "nothing in the log is of a promotion's day")
         if decided.state == "idle" and name in self._always:
             return Decision("overruled", f"by IPL_FEED_ALWAYS, although {decided.because}")
         return decided
 
 
-def decision(found: dict[str, Any] | None) -> Decision:
-    """What a measured phenomenon (``as_json``) says of its method; what could not be measured switches nothing off."""
-    if found is None:
+def decision(row: dict[str, Any] | None) -> Decision:
+    """Decision by a measured phenomenon (``as_json``); one that could not be measured switches nothing off."""
+    if row is None:
         return Decision("not measured", "the log has not been measured yet")
-    e = found["estimate"]
+    e = row["estimate"]
     if e is None:
-        return Decision("idle" if found.get("lacks") else "not measured", f"in the log: {found.get('missing')}")
-    said, edge = found["says"].format(value=e["value"]), PLACE.findall(found["says"])[0].format(value=found["edge"])
-    if found["verdict"] == "open":
-        return Decision("serves", f"{said}; whether it reaches {edge}, from where on it can pay, is open")
-    if found["verdict"] == "absent" and found.get("rough"):
-        return Decision("not measured", f"{said}, but of {e['groups']} groups only, too few to tell")
-    return Decision("idle" if found["verdict"] == "absent" else "serves", f"{said}; it can pay from {edge}")
+        return Decision("idle" if row.get("lacks") else "not measured", f"in the log: {row.get('missing')}")
+    sentence, edge = row["says"].format(value=e["value"]), PLACE.findall(row["says"])[0].format(value=row["edge"])
+    if row["verdict"] == "open":
+        return Decision("serves", f"{sentence}; whether it reaches {edge}, from where on it can pay, is open")
+    if row["verdict"] == "absent" and row.get("rough"):
+        return Decision("not measured", f"{sentence}, but of {e['groups']} groups only, too few to tell")
+    return Decision("idle" if row["verdict"] == "absent" else "serves", f"{sentence}; it can pay from {edge}")
 
 
-def kept(home: Path) -> dict[str, Any]:
-    """What was measured last; empty: nothing, or nothing that can be read."""
+def last_measurement(home: Path) -> dict[str, Any]:
+    """The latest measurement; empty where there is none that can be read."""
     try:
-        found = json.loads((home / FILE).read_text(encoding="utf-8"))
+        measurement = json.loads((home / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return measurement if isinstance(measurement, dict) else {}
 
 
 def measure(store: Store, home: Path, latest: int | None = None) -> list[Finding]:
@@ -146,11 +146,11 @@ def measure(store: Store, home: Path, latest: int | None = None) -> list[Finding
         written = write_log(store, Path(folder), latest=latest)
         if not written.days:
             raise DataError("nobody has seen a listing yet, so that there is nothing to measure.")
-        found = list(findings(Path(folder)))
-    made = {"as_of": datetime.now(UTC).isoformat(timespec="minutes"), "impressions": written.rows["impression"],
-            "days": written.days, "found": [as_json(f) for f in found]}  # fmt: skip
-    replace_privately(home / FILE, json.dumps(made, indent=1).encode())
-    return found
+        rows = list(findings(Path(folder)))
+    measurement = {"as_of": datetime.now(UTC).isoformat(timespec="minutes"), "impressions": written.rows["impression"],
+            "days": written.days, "found": [as_json(f) for f in rows]}  # fmt: skip
+    replace_privately(home / FILE, json.dumps(measurement, indent=1).encode())
+    return rows
 
 
 def measure_daily(store: Store, settings: Settings) -> None:
@@ -159,7 +159,7 @@ def measure_daily(store: Store, settings: Settings) -> None:
     Raises:
         AppError: the process failed; what was measured before stays.
     """
-    last = kept(settings.home).get("as_of")
+    last = last_measurement(settings.home).get("as_of")
     if last is not None and datetime.now(UTC) - datetime.fromisoformat(last) < FRESH:
         return
     with store.read() as session:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from app.feed import gate
-from app.feed.gate import Gate, decision, kept, measure, measure_daily
+from app.feed import model_selection
+from app.feed.model_selection import ModelSelection, decision, last_measurement, measure, measure_daily
 from app.settings import Settings, SettingsError
 from app.store.tables import FeedPageRow, FeedRow, OrderRow, now
 from recommend.config import ModelConfig, TrainConfig
@@ -66,20 +66,20 @@ def test_a_measure_decides_and_what_is_not_known_switches_nothing_off(measured, 
 
 
 def test_promotions_are_known_from_the_calendar_and_an_operator_overrules(tmp_path):
-    none, some = (Gate(Settings(home=tmp_path), lambda there=there: there) for there in (False, True))
+    none, some = (ModelSelection(Settings(home=tmp_path), lambda there=there: there) for there in (False, True))
     assert none.decisions()["hdr"].because == "no promotion declared"
     assert none.idle().keys() == {"hdr", "esmm_copy", "ecad_copy"}
     assert some.idle() == {}
     lacks = as_json(Finding(OF["hdr"], missing="no promotion", lacks=True))
-    (tmp_path / gate.FILE).write_text(json.dumps({"found": [lacks, found("hdr") | {"name": "msnet"}]}))
+    (tmp_path / model_selection.FILE).write_text(json.dumps({"found": [lacks, found("hdr") | {"name": "msnet"}]}))
     assert some.decisions()["hdr"].state == "not measured"
     assert some.idle().keys() == {"msnet"}
-    forced = Gate(Settings(home=tmp_path, feed_always="msnet, hdr"), lambda: False)
+    forced = ModelSelection(Settings(home=tmp_path, feed_always="msnet, hdr"), lambda: False)
     assert forced.idle() == {}
     assert forced.decisions()["hdr"].because == "by IPL_FEED_ALWAYS, although no promotion declared"
     with pytest.raises(SettingsError, match="did you mean 'msnet'"):
-        Gate(Settings(home=tmp_path, feed_always="msnett"))
-    (tmp_path / gate.FILE).write_text("torn")
+        ModelSelection(Settings(home=tmp_path, feed_always="msnett"))
+    (tmp_path / model_selection.FILE).write_text("torn")
     assert some.decisions()["msnet"].state == "not measured"
 
 
@@ -145,7 +145,12 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
         def never(*_):
             raise AssertionError("a request measures")
 
-        for module, name in ((gate, "measure"), (gate, "measure_daily"), (gate, "write_log"), (table, "findings")):
+        for module, name in (
+            (model_selection, "measure"),
+            (model_selection, "measure_daily"),
+            (model_selection, "write_log"),
+            (table, "findings"),
+        ):
             monkeypatch.setattr(module, name, never)
         for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/models", "/ops/feed", "/ops/studies"):
             assert client.get(address).status_code == 200, address
@@ -156,20 +161,20 @@ def test_a_server_measures_once_a_day_in_a_process_of_its_own(build):
     home = services.settings.home
     with client_of(services) as client:
         measure_daily(services.store, services.settings)
-        assert kept(home) == {}  # nobody has seen anything
+        assert last_measurement(home) == {}  # nobody has seen anything
         published(client)
         visit(client, "vera")
         measure_daily(services.store, services.settings)
-        first = kept(home)
+        first = last_measurement(home)
         assert (first["impressions"], len(first["found"])) == (1, len(NINE))
         assert not list(home.glob("ipl-phenomena-*"))
         visit(client, "otto")
         measure_daily(services.store, services.settings)
-        assert kept(home) == first
+        assert last_measurement(home) == first
         old = datetime.now(UTC) - timedelta(days=9)
-        (home / gate.FILE).write_text(json.dumps({**first, "as_of": old.isoformat()}))
+        (home / model_selection.FILE).write_text(json.dumps({**first, "as_of": old.isoformat()}))
         assert "9 days ago, over 1 impressions" in client.get("/ops/models").text
         with services.store.read() as session:
             assert len(session.scalars(select(FeedPageRow)).all()) == 2
         measure(services.store, home, latest=1)
-        assert kept(home)["impressions"] == 1
+        assert last_measurement(home)["impressions"] == 1

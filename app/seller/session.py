@@ -1,0 +1,165 @@
+"""One open page of a seller: its photos, draft, notices, and what is to be remembered between presses."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, Literal
+
+from app.editing.evidence_places import moved_facts
+from app.seller.draft_part import BUSY
+from app.seller.pictures import Shot
+from app.store.media import Media
+from app.views import DraftView
+from listing.schema import Listing
+
+Page = Literal["sell", "mine"]
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message with a look: ``good``, ``warn``, ``bad`` or ``note``.
+
+    ``typed``: what the person typed and is not saved. ``at``: the field that it is about, where it is shown.
+    ``again``: the words of a button that writes the draft again.
+    """
+
+    kind: str
+    title: str
+    words: str
+    typed: str = ""
+    at: str = ""
+    again: str = ""
+    number: int = field(default_factory=lambda: next(_numbers), compare=False)
+
+    @property
+    def mark(self) -> str:
+        return {"good": "✓", "warn": "◐", "bad": "!", "note": "+"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Fields that were just left out, or added, as they are said, and the draft before and after."""
+
+    names: tuple[str, ...]
+    label: str
+    before: DraftView
+    after: DraftView
+    added: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"“{self.label}” is {'in the text' if self.added else 'left out'}."
+
+
+@dataclass(frozen=True)
+class SavedField:
+    """A field as a tab saved it last: over which version, that one's text, and the version that this gave."""
+
+    base: str
+    typed: str
+    text: str
+    after: str
+
+
+class SellerSession:
+    """State of one page between presses. It holds no rights: each press says anew who is asking.
+
+    It belongs to the first seller who uses it; for another one on the same page there is an empty one (``of``).
+    """
+
+    def __init__(self) -> None:
+        self.owner = ""
+        self._others: dict[str, SellerSession] = {}
+        self.page: Page = "sell"
+        self.shots: list[Shot] = []
+        self.refused: list[tuple[str, str]] = []  # titles and reasons of photos that were not added
+        self.view: DraftView | None = None
+        self.published: Listing | None = None
+        self.notices: list[Notice] = []
+        self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
+        self.visits = 0  # how often an address was opened: the browser's is then set to what the page shows
+        self.statements = 0  # how often what was typed beside the texts came to be in them
+        self.undo: Undo | None = None
+        self.cover: Shot | None = None  # a plain picture that is being looked at
+        self.covers: set[str] = set()  # photos that are such pictures: there is nothing new to see on them
+        self.declined: set[str] = set()  # drafts that this page has offered to go on with
+        self.saved: dict[tuple[str, str], SavedField] = {}  # by draft and field
+        self.adding_to = ""  # the published listing whose further photos are being chosen
+        self.find_text = ""
+        self.find_photo: Shot | None = None
+        self.sent: dict[str, str | None] = {}  # what the browser was sent last, by block
+        self.painted = 0  # the number of the last painting
+        self.note: str | None = None  # what the field of the note is to hold; None leaves what is typed there
+        self.typed_note = ""  # what was typed there before there was a draft
+        self.writer: threading.Thread | None = None  # writes the draft, if this page asked for it
+        self.lock = threading.RLock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SellerSession:
+        """A fresh page starts empty; the lock cannot be copied."""
+        return SellerSession()
+
+    def of(self, seller: str) -> SellerSession:
+        """This session, if it is the seller's (id) or nobody's yet; else another one, which is theirs."""
+        with self.lock:
+            self.owner = self.owner or seller
+            return self if self.owner == seller else self._others.setdefault(seller, SellerSession())
+
+    @property
+    def busy(self) -> bool:
+        return self.view is not None and self.view.state in BUSY
+
+    @property
+    def writes(self) -> bool:
+        """True while this page's own thread writes."""
+        return self.writer is not None and self.writer.is_alive()
+
+    @property
+    def unwritten(self) -> bool:
+        """True where there are photos of which nobody has asked for a listing yet."""
+        return self.view is not None and self.view.state == "stopped" and self.view.problem is None
+
+    @property
+    def shows_draft(self) -> bool:
+        """True where there is anything of a draft to look at."""
+        view = self.view
+        return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
+
+    def shows_field(self, at: str) -> bool:
+        """True where there is a place for a notice about this field."""
+        return self.page == "mine" or (self.published is None and self.shows_draft)
+
+    @property
+    def address(self) -> str:
+        """The address of what the page shows, for a bookmark and a reload."""
+        if self.page == "mine":
+            return "/?show=listings"
+        return f"/?draft={self.view.draft_id}" if self.view is not None else "/"
+
+    @property
+    def unseen(self) -> int:
+        """Number of photos that the draft was not written from."""
+        if self.view is None or self.view.state != "ready" or self.published is not None:
+            return 0
+        return len({photo.id for photo in self.view.photos} - self.view.written_from - self.covers)
+
+    def notify(self, kind: str, title: str, text: str, at: str = "") -> None:
+        """Show one more notice; ``at``: below which field."""
+        self.notices.append(Notice(kind, title, text, at=at))
+
+    def start_over(self) -> None:
+        """An empty page, for the next listing."""
+        self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
+        self.undo = self.cover = None
+        self.note, self.typed_note = "", ""
+
+    def show(self, view: DraftView, media: Media) -> None:
+        """Show the draft with exactly its photos, in their order."""
+        before, shots = self.view, {shot.ref.id: shot for shot in self.shots}
+        if view.draft is None and before is not None:  # what had arrived before it was stopped stays
+            facts = moved_facts(before.attributes, before.photos, view.photos)
+            view = replace(before, photos=view.photos, attributes=facts)
+        self.shots = [shots.get(ref.id) or Shot.stored(ref, media.path(ref.id)) for ref in view.photos]
+        self.view = view
