@@ -17,8 +17,6 @@ from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH
 from app.ops import tables
 from app.ops.drift import drift_by_feature
-from app.ops.phenomena import gate, phenomena
-from app.ops.studies import studies
 from app.ops.table import Table
 from app.ops.verdicts import Report, Reports
 from app.routing import ERRORS, Body, Id, Operator
@@ -34,13 +32,12 @@ TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
     "model-health": lambda _, report: tables.model_health(report().figures),
     "drift-by-feature": lambda s, _: drift_by_feature(s.store, s.feed),
     "models": lambda s, _: tables.models(s.feed),
-    "papers": lambda s, _: gate(s.feed, s.settings.home),
+    "papers": lambda s, _: tables.paper_models(s.feed, s.settings.home),
     "model-events": lambda s, _: tables.model_events(s.feed),
     "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
     "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
     "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
-    "studies": lambda *_: studies(),
-    "phenomena": lambda s, _: phenomena(s.settings.home),
+    "phenomena": lambda s, _: tables.phenomena(s.settings.home),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Over = Annotated[Literal["1h", "24h", "7d", "14d"], Query(description="How far back it looks.")]

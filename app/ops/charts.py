@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
@@ -15,8 +15,6 @@ from app.ops.intervals import rate_interval
 from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
 from app.ops.verdicts import Report
 from recommend.cascade.scoring import SIMPLE
-from recommend.studies.page import signed
-from recommend.studies.plot import draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,16 +136,6 @@ def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
         f"{sum(ms.values()):.0f} ms, most of it in {slowest.replace('_', '-')}", fontsize=10, loc="left", color=GREY
     )
     return _named(figure, axis, "", "")
-
-
-def study_curve(found: dict[str, Any]) -> Figure:
-    """What a method gains by how strong what it feeds on was measured to be."""
-    figure, axis = _figure(4.2, 2.6)
-    draw(axis, found, GREEN, GREY, "none")
-    axis.locator_params(nbins=5)
-    weakest, strongest = signed([found["curve"][end]["gain"] for end in (0, -1)])
-    axis.set_title(f"Gain from {weakest} to {strongest} by dose", fontsize=8.5, loc="left", color=GREY)
-    return _named(figure, axis, "measured phenomenon", found["unit"].partition(",")[0])
 
 
 def _figure(width: float = 6.2, height: float = 3.4) -> tuple[Figure, Axes]:

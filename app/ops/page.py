@@ -15,8 +15,6 @@ from app.ops import charts, journey, tables
 from app.ops.api import reports_of
 from app.ops.drift import drift_by_feature
 from app.ops.impressions import SPANS, USUAL
-from app.ops.phenomena import gate, phenomena
-from app.ops.studies import curves, studies
 from app.ops.verdicts import WORDS, Report
 from app.routing import Operator, services_of
 from app.services import Services
@@ -29,7 +27,7 @@ HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
 TABS = {
     "": "Overview", "feed": "Feed", "new": "New listings", "models": "Models", "assistant": "Assistant",
-    "studies": "Studies", "reviews": "Review", "promotions": "Promotions",
+    "reviews": "Review", "promotions": "Promotions",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
 Over = Annotated[str, Query(max_length=8)]
@@ -106,7 +104,8 @@ def models(request: Request, services: Operator, over: Over = USUAL) -> Response
     return shown(request, "models", "models.html", over, lambda report: {
         "days": charts.picture(charts.by_day(report)), "reliable": charts.picture(charts.reliability(report)),
         "health": tables.model_health(report.figures), "serving": tables.models(services.feed),
-        "papers": gate(services.feed, services.settings.home),
+        "papers": tables.paper_models(services.feed, services.settings.home),
+        "here": tables.phenomena(services.settings.home),
         "events": tables.model_events(services.feed), "drift": drift_by_feature(services.store, services.feed),
     })  # fmt: skip
 
@@ -120,13 +119,6 @@ def assistant(request: Request, services: Operator, over: Over = USUAL) -> Respo
         return {"table": tables.assistant(found), "wrong": tables.wrong_words(found)}
 
     return shown(request, "assistant", "assistant.html", over, values)
-
-
-@pages.get("/studies")
-def methods(request: Request, services: Operator, over: Over = USUAL) -> Response:
-    """When each method pays, and whether it can on this feed's log."""
-    return shown(request, "studies", "studies.html", over, lambda _: {
-        "table": studies(), "curves": curves(), "here": phenomena(services.settings.home)})  # fmt: skip
 
 
 def shown(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from sqlalchemy import select
 
+from app.feed.gate import METHODS, Method
+from app.feed.gate import kept as last_measured
 from app.feed.live_feed import LiveFeed
 from app.market.messages import Messages
 from app.market.promotions import Calendar, day_of
@@ -24,7 +27,8 @@ from app.ops.table import rounded as _r
 from app.ops.verdicts import WORDS, Report
 from app.store.db import Store
 from app.store.tables import EventRow, ListingRow
-from recommend.cascade.registry import PROMOTION
+from recommend.cascade.registry import PROMOTION, ROLES
+from recommend.cascade.scoring import SIMPLE
 from recommend.metrics.calibration import ece
 from recommend.metrics.ranks import gauc
 
@@ -32,6 +36,7 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 """What the model wrote, and what was published."""
 Assisted = tuple[list[tuple[str, str | None, datetime]], list[tuple[str, datetime, Pair]]]
 """See ``assisted``."""
+COMMAND = "a server measures it once a day, './ipl recommend phenomena' at once"
 
 
 def watched(report: Report) -> Table:
@@ -123,6 +128,59 @@ def models(feed: LiveFeed) -> Table:
     """What serves, by role."""
     rows = tuple((r["role"].replace("_", "-"), r["serves"], r["wanted"]) for r in feed.models.state())
     return Table(("role", "serves", "meant to serve"), rows)
+
+
+def phenomena(home: Path) -> Table:
+    """A row a method, as last measured."""
+    headers = ("method", "what it says", "number", "low", "high", "can pay", "verdict")
+    return Table(headers, tuple(_phenomenon(f) for f in last_measured(home).get("found", ())), _as_of(home))
+
+
+def paper_models(feed: LiveFeed, home: Path) -> Table:
+    """A row a paper's model: whether it serves, what serves in its place, and why."""
+    decided, rows = feed.gate.decisions(), []
+    for name, method in METHODS.items():
+        for role in _roles(feed, method) or [""]:
+            now, because = _service(feed, method, role, decided[name].state), decided[name].because
+            rows.append((method.label, (role or method.role).replace("_", "-"), now, because))
+    note = f"What could not be measured switches nothing off; IPL_FEED_ALWAYS overrules. {_as_of(home)}"
+    return Table(("model", "stage", "now", "because"), tuple(rows), note)
+
+
+def _roles(feed: LiveFeed, method: Method) -> list[str]:
+    """Where a model of the method is meant to serve."""
+    registry = feed.registry
+    of = {role: registry.manifest(role, registry.current(role)).get("model") for role in (*ROLES, PROMOTION)}
+    return [role for role, model in of.items() if model in method.models]
+
+
+def _service(feed: LiveFeed, method: Method, role: str, state: str) -> str:
+    if state == "idle" and (role or method.role == PROMOTION):  # a promotion's copy is made for the day
+        other = feed.models.get("conversion" if role == PROMOTION else role)
+        return f"idle; {other.name if other else SIMPLE} serves" if role else "idle"
+    serves = feed.models.copy(feed.moment()) if role == PROMOTION else feed.models.get(role)
+    if serves is None or serves.manifest["model"] not in method.models:
+        return "does not serve" if role else "not installed"
+    return "serves" if state == "serves" else f"serves, {state}"
+
+
+def _as_of(home: Path) -> str:
+    """When the log was measured, how long ago, and on how much."""
+    last = last_measured(home)
+    if not last:
+        return f"The feed's own log has not been measured; {COMMAND}."
+    at = datetime.fromisoformat(last["as_of"])
+    hours = int((datetime.now(UTC) - at).total_seconds() // 3600)
+    ago = f"{hours} h" if hours < 48 else f"{hours // 24} days"
+    return (f"As of {at:%Y-%m-%d %H:%M} UTC, {ago} ago, over {last['impressions']:,} impressions of {last['days']} "
+            f"days, with 95 % intervals; {COMMAND}.")  # fmt: skip
+
+
+def _phenomenon(row: dict[str, Any]) -> tuple[Cell, ...]:
+    e = row["estimate"]
+    numbers = [_r(e[name], 3) for name in ("value", "low", "high")] if e else [None] * 3
+    pays = f"{'from' if row['above'] else 'up to'} {row['edge']:g}"
+    return (row["method"], row["sentence"], *numbers, pays, row["verdict"])
 
 
 def model_events(feed: LiveFeed) -> Table:
