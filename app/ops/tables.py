@@ -13,8 +13,8 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from sqlalchemy import select
 
+from app.feed import gate
 from app.feed.gate import METHODS, Method
-from app.feed.gate import kept as last_measured
 from app.feed.live_feed import LiveFeed
 from app.market.messages import Messages
 from app.market.promotions import Calendar, day_of
@@ -74,7 +74,7 @@ def new_listings(figures: Figures) -> Table:
     return Table(headers, tuple(rows), note, tuple(f"/ops/listing/{x.id}" for x in figures.arrived))
 
 
-def seen_in_time(figures: Figures) -> Table:
+def first_impressions(figures: Figures) -> Table:
     """By category and by seller: how many of those whose time is over were seen within it."""
     due = figures.due
     rows: list[tuple[Cell, ...]] = [("all", "", *_in_time(due))] if due else []
@@ -101,14 +101,14 @@ def _in_time(of: Sequence[NewListing]) -> tuple[Cell, ...]:
 
 def model_health(figures: Figures) -> Table:
     """The window's figures first (those of the cards), then by stock, then by day and by what ranked."""
-    judged, seen = figures.judged, figures.seen
+    judged, impressions = figures.judged, figures.impressions
     rows: list[tuple[Cell, ...]] = []
     for stock, which in (("all", np.ones(len(judged), bool)), ("single", judged.single), ("many", ~judged.single)):
         if which.any():
             rows.append(_health("all", figures.ranking, stock, judged.where(which)))
-    for day in sorted(set(seen.day.tolist()), reverse=True):
-        for model in sorted(set(seen.model[seen.day == day].tolist())):
-            of = seen.where(seen.day == day).ranked_by(model)
+    for day in sorted(set(impressions.day.tolist()), reverse=True):
+        for model in sorted(set(impressions.model[impressions.day == day].tolist())):
+            of = impressions.where(impressions.day == day).ranked_by(model)
             if len(of):
                 rows.append(_health(day, model, "all", of))
     headers = ("day", "ranked by", "stock", "impressions", "clicks", "click rate", "AUC", "predicted over observed",
@@ -133,7 +133,7 @@ def models(feed: LiveFeed) -> Table:
 def phenomena(home: Path) -> Table:
     """A row a method, as last measured."""
     headers = ("method", "what it says", "number", "low", "high", "can pay", "verdict")
-    return Table(headers, tuple(_phenomenon(f) for f in last_measured(home).get("found", ())), _as_of(home))
+    return Table(headers, tuple(_phenomenon(f) for f in gate.kept(home).get("found", ())), _as_of(home))
 
 
 def paper_models(feed: LiveFeed, home: Path) -> Table:
@@ -166,7 +166,7 @@ def _service(feed: LiveFeed, method: Method, role: str, state: str) -> str:
 
 def _as_of(home: Path) -> str:
     """When the log was measured, how long ago, and on how much."""
-    last = last_measured(home)
+    last = gate.kept(home)
     if not last:
         return f"The feed's own log has not been measured; {COMMAND}."
     at = datetime.fromisoformat(last["as_of"])
@@ -212,18 +212,18 @@ def review_queue(reviews: Reviews) -> Table:
 
 def reports(messages: Messages) -> Table:
     """What visitors reported, the oldest first."""
-    found = messages.reports()
-    out = [(m.title, m.text, f"{m.at:%Y-%m-%d %H:%M}", m.listing_id) for m in found]
+    reported = messages.reports()
+    out = [(m.title, m.text, f"{m.at:%Y-%m-%d %H:%M}", m.listing_id) for m in reported]
     note = "A report changes nothing by itself. It goes when the listing is approved or refused."
-    links = tuple(f"/ops/reviews?listing={m.listing_id}" for m in found)
+    links = tuple(f"/ops/reviews?listing={m.listing_id}" for m in reported)
     return Table(("title", "report", "since (UTC)", "listing"), tuple(out), note, links)
 
 
 def promotions(feed: LiveFeed, calendar: Calendar) -> Table:
     """The calendar, the latest first, and what scores conversions on a promotion's days."""
     registry, moment = feed.registry, feed.moment()
-    wanted = registry.current(PROMOTION)
-    facts = registry.manifest(PROMOTION, wanted) if wanted else {}
+    version = registry.current(PROMOTION)
+    facts = registry.manifest(PROMOTION, version) if version else {}
     serving = feed.models.copy(moment)
     base = feed.models.get("conversion")
     otherwise = f"no copy: {base.name if base else 'no model'}"
@@ -234,15 +234,15 @@ def promotions(feed: LiveFeed, calendar: Calendar) -> Table:
         if state == "on":
             scores = serving.name if serving is not None else otherwise
         elif state == "to come":
-            scores = f"copy {wanted}" if facts.get("promotion") == p.id else "no copy yet"
+            scores = f"copy {version}" if facts.get("promotion") == p.id else "no copy yet"
         out.append((p.id, p.name, str(p.first_day), str(p.last_day), state, scores))
     headers = ("number", "name", "first day", "last day", "state", "conversions scored by")
     return Table(headers, tuple(out), "Whole days, in UTC. './ipl recommend promote' makes the copy for a day.")
 
 
-def assistant(found: Assisted) -> Table:
+def assistant(assisted_: Assisted) -> Table:
     """Drafts of the window and what sellers made of them, by day and by category."""
-    events, pairs = found
+    events, pairs = assisted_
     days: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     taps: dict[str, int] = defaultdict(int)
     for kind, draft, at in events:
@@ -256,10 +256,10 @@ def assistant(found: Assisted) -> Table:
         by_category[category].append(pair)
     out: list[tuple[Cell, ...]] = []
     for day in sorted(days.keys() | by_day.keys(), reverse=True):
-        shown, published = len(days[day]["shown"]), len(days[day]["published"])
-        edits = _r(taps[day] / shown, 1) if shown else None
-        out.append(("day", day, shown, published, share(published, shown), edits, *_kept_of(by_day[day])))
-    out += [("category", c, None, len(of), None, None, *_kept_of(of)) for c, of in sorted(by_category.items())]
+        drafts, published = len(days[day]["shown"]), len(days[day]["published"])
+        edits = _r(taps[day] / drafts, 1) if drafts else None
+        out.append(("day", day, drafts, published, share(published, drafts), edits, *_unchanged(by_day[day])))
+    out += [("category", c, None, len(of), None, None, *_unchanged(of)) for c, of in sorted(by_category.items())]
     headers = ("by", "which", "drafts", "published", "adopted", "changes a draft", "title kept", "text edit distance",
                "facts kept")  # fmt: skip
     return Table(headers, tuple(out), "Adopted: drafts that were published. Kept: published as the model wrote it.")
@@ -268,10 +268,10 @@ def assistant(found: Assisted) -> Table:
 def wrong_words(assisted_: Assisted) -> Table:
     """By fact: how often what the model stated was kept, changed or left out, and what sellers had to fill in."""
     _, pairs = assisted_
-    found: dict[str, list[str]] = defaultdict(list)
+    outcomes: dict[str, list[str]] = defaultdict(list)
     wrong: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for _, _, (made, sold) in pairs:
-        stated = {a["name"]: a.get("value") for a in made["attributes"]}
+    for _, _, (draft, sold) in pairs:
+        stated = {a["name"]: a.get("value") for a in draft["attributes"]}
         for name in stated.keys() | sold["attributes"].keys():
             was, became = stated.get(name), sold["attributes"].get(name)
             if was is None and became is None:
@@ -279,11 +279,11 @@ def wrong_words(assisted_: Assisted) -> Table:
             what = (
                 "filled in" if was is None else "kept" if was == became else "left out" if became is None else "changed"
             )
-            found[name].append(what)
+            outcomes[name].append(what)
             if what == "changed":
                 wrong[name][f"{was} → {became}"] += 1
     rows: list[tuple[Cell, ...]] = []
-    for name, of in found.items():
+    for name, of in outcomes.items():
         stated_n = len(of) - of.count("filled in")
         most = max(wrong[name].items(), key=lambda kv: (kv[1], kv[0]), default=("", 0))[0]
         rows.append((name.replace("_", " "), stated_n, share(of.count("kept"), stated_n), of.count("changed"),
@@ -304,16 +304,16 @@ def assisted(store: Store, over: Window) -> Assisted:
         listings = select(*columns).where(
             ListingRow.generated.is_not(None), ListingRow.published.is_not(None), ListingRow.created_at >= over.since
         )
-        pairs = [(category, at, (made or {}, sold or {})) for category, at, made, sold in session.execute(listings)]
+        pairs = [(category, at, (draft or {}, sold or {})) for category, at, draft, sold in session.execute(listings)]
     return events, pairs
 
 
-def _kept_of(pairs: Sequence[Pair]) -> tuple[Cell, ...]:
-    kept = [sold["attributes"].get(a["name"]) == a["value"] for made, sold in pairs
-            for a in made["attributes"] if a.get("value") is not None]  # fmt: skip
-    titles = _mean(float(made["title"] == sold["title"]) for made, sold in pairs)
-    texts = _mean(Levenshtein.normalized_distance(made["description"], sold["description"]) for made, sold in pairs)
-    return (_r(titles, 2), _r(texts, 2), share(sum(kept), len(kept)) if kept else None)
+def _unchanged(pairs: Sequence[Pair]) -> tuple[Cell, ...]:
+    unchanged = [sold["attributes"].get(a["name"]) == a["value"] for draft, sold in pairs
+            for a in draft["attributes"] if a.get("value") is not None]  # fmt: skip
+    titles = _mean(float(draft["title"] == sold["title"]) for draft, sold in pairs)
+    texts = _mean(Levenshtein.normalized_distance(draft["description"], sold["description"]) for draft, sold in pairs)
+    return (_r(titles, 2), _r(texts, 2), share(sum(unchanged), len(unchanged)) if unchanged else None)
 
 
 def _mean(values: Iterable[float]) -> float | None:

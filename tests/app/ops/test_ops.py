@@ -49,22 +49,22 @@ def test_figures_are_what_the_rows_say(used):
     with services.store.write() as session:
         session.execute(update(ListingRow).where(ListingRow.id == hidden["id"]).values(published_at=ago))
     report = report_of(services, "7d")
-    m, seen = report.measures, report.figures.seen
-    assert m["live_listings"].found.value == 8
-    assert m["pages"].found.value == 30
+    m, seen = report.measures, report.figures.impressions
+    assert m["live_listings"].interval.value == 8
+    assert m["pages"].interval.value == 30
     assert m["slow_pages"].n == 30
     assert any(f.says.startswith("No model serves: popularity ranks, ") for f in report.to_do)
     assert (m["auc"].n, len(seen)) == (int(seen.click.sum()), 8 * 30)
     whole = tables.model_health(report.figures).rows[0]
     assert whole[:5] == ("all", "popularity", "all", len(seen), int(seen.click.sum()))
-    assert m["starved"].found.value == 1
+    assert m["starved"].interval.value == 1
     assert [x.title for x in report.figures.starved] == [hidden["title"]]
     days = {row[0] for row in tables.model_health(report.figures).rows}
     assert len(days) == 3  # all, today, yesterday
     first = next(x for x in report.figures.arrived if x.id == listings[1]["id"])
     assert first.impressions >= first.clicks > 0
     assert first.waited is not None
-    assert len(report_of(services, "1h").figures.seen) < len(seen)  # a window is what it says
+    assert len(report_of(services, "1h").figures.impressions) < len(seen)  # a window is what it says
 
 
 def test_a_listings_way_is_told_from_what_was_written_down(used):
