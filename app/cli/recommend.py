@@ -165,15 +165,15 @@ def _evaluate(args: argparse.Namespace) -> None:
     from recommend.training.evaluation import evaluate_run, line
     from recommend.training.runs import log_of
 
-    found = evaluate_run(args.run, log_of(args.data), args.device or "cpu", args.precision or "fp32")
-    print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
-    for name, values in found["measures"].items():
+    result = evaluate_run(args.run, log_of(args.data), args.device or "cpu", args.precision or "fp32")
+    print(f"days {result['days'][0]} to {result['days'][1]}, {result['rows']:,} rows")
+    for name, values in result["measures"].items():
         print(f"  {name}: {line(values)}")
-    if found["loses"]:
-        print(f"this model loses to {', '.join(found['loses'])} (AUC): not worth its cost as it is")
+    if result["loses"]:
+        print(f"this model loses to {', '.join(result['loses'])} (AUC): not worth its cost as it is")
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def _study(args: argparse.Namespace) -> None:
@@ -193,8 +193,8 @@ def _study(args: argparse.Namespace) -> None:
     seeds, say = range(int(first), int(last or first) + 1), partial(print, file=sys.stderr, flush=True)
     out = args.out or RESULTS / f"{study.name}{'.pilot' if args.pilot else ''}.json"
     if args.pilot:
-        found = run_pilot(study, seeds, out, args.rows, say)
-        print(f"settings: {found['settings']}; {found['seeds_needed']} seeds show a third of the headroom; in {out}")
+        pilot = run_pilot(study, seeds, out, args.rows, say)
+        print(f"settings: {pilot['settings']}; {pilot['seeds_needed']} seeds show a third of the headroom; in {out}")
         return
     doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
@@ -272,13 +272,13 @@ def _install(args: argparse.Namespace) -> None:
     registry.current(role)  # an unknown role is what is said first
     source = read_run(args.run).knowledge_source
     version = registry.install(args.run, role, facts={"knowledge": {"source": source}} if source else None)
-    found = registry.load(role)
-    if found is None or found.version != version:
+    loaded = registry.load(role)
+    if loaded is None or loaded.version != version:
         why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
         raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
-    why = Gate(load_settings()).idle().get(found.manifest["model"])
+    why = Gate(load_settings()).idle().get(loaded.manifest["model"])
     now = f"stays idle: {why} (IPL_FEED_ALWAYS overrules it)" if why else "serves within seconds"
-    print(f"{args.role}: {found.name} {now}")
+    print(f"{args.role}: {loaded.name} {now}")
 
 
 def _promote(args: argparse.Namespace) -> None:
@@ -308,15 +308,15 @@ def _promote(args: argparse.Namespace) -> None:
             if args.data is None and not write_log(store, Path(folder)).days:
                 raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)
             moment = int(time.time() * 1000)
-            made = promote(registry, log_of(args.data or Path(folder)), target, moment)
+            copy = promote(registry, log_of(args.data or Path(folder)), target, moment)
     except AppError as error:
         raise CommandError(str(error), 2) from error
     finally:
         store.engine.dispose()
-    days = " and ".join(str(day_of(d)) for d in sorted(made.days))
+    days = " and ".join(str(day_of(d)) for d in sorted(copy.days))
     print(
-        f"copy {made.version} for {target.name!r}: from {made.clicks} clicks with {made.orders} orders on {days}; "
-        f"positives weigh {made.found.ratio:.2f}; it predicts {made.predicted:.4f} where {made.found.today:.4f} are "
+        f"copy {copy.version} for {target.name!r}: from {copy.clicks} clicks with {copy.orders} orders on {days}; "
+        f"positives weigh {copy.found.ratio:.2f}; it predicts {copy.predicted:.4f} where {copy.found.today:.4f} are "
         f"expected, and serves from {day} to {day_of(target.last)}"
     )
 

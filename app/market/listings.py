@@ -42,13 +42,13 @@ class Listings:
     def versioned(self, seller: str, listing_id: str) -> tuple[Listing, int]:
         """``get``, and the listing's version: it grows with every change."""
         with self.store.read() as session:
-            row = listing_repo.own_listing(session, seller, listing_id)
+            row = listing_repo.listing_of_seller(session, seller, listing_id)
             return listing_repo.to_listing(session, row), row.version
 
     def shown(self, seller: str, listing_id: str) -> Listing:
         """A listing that they may look at: an own one in any state, or a public one."""
         with self.store.read() as session:
-            return listing_repo.to_listing(session, listing_repo.shown_listing(session, seller, listing_id))
+            return listing_repo.to_listing(session, listing_repo.visible_listing(session, seller, listing_id))
 
     def comparables(self, listing_ids: Sequence[str]) -> list[Listing]:
         """Public listings by id in that order, for "like these"; ids that are gone are left out."""
@@ -59,7 +59,7 @@ class Listings:
         """The JPEG of an own photo or of an active or sold listing."""
         path = self.media.path(photo_id)
         with self.store.read() as session:
-            shown = listing_repo.photo_shown(session, photo_id, seller)
+            shown = listing_repo.photo_visible(session, photo_id, seller)
         if not shown or not path.is_file():
             raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
         return path

@@ -43,7 +43,7 @@ class Alerts:
     def __init__(self, reports: Reports, settings: Settings) -> None:
         self.reports = reports
         self._webhook = Webhook(settings.alert_webhook, settings.alert_private) if settings.alert_webhook else None
-        self.open: dict[str, Alert] = {}
+        self._alerts: dict[str, Alert] = {}
         self._unsent: list[Alert] = []
 
     def check(self) -> list[Alert]:
@@ -54,12 +54,12 @@ class Alerts:
                                   report.over.until.isoformat("T", "seconds"))
             for f in report.to_do
         }  # fmt: skip
-        begun = [a for key, a in open_.items() if key not in self.open or self.open[key].severity != a.severity]
+        begun = [a for key, a in open_.items() if key not in self._alerts or self._alerts[key].severity != a.severity]
         # What merely became unknown is not over: nothing says that it is well.
         good = {f.rule.measure for f in report.findings if f.state == "good"}
         at = report.over.until.isoformat("T", "seconds")
-        ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self.open.items() if key in good]
-        self.open = {**{k: a for k, a in self.open.items() if k not in good}, **open_}
+        ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self._alerts.items() if key in good]
+        self._alerts = {**{k: a for k, a in self._alerts.items() if k not in good}, **open_}
         for alert in (*begun, *ended):
             level = logging.WARNING if alert.severity == "bad" and not alert.over else logging.INFO
             fields = {"rule": alert.rule, "severity": alert.severity}

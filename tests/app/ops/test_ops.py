@@ -108,7 +108,7 @@ def test_looking_changes_nothing(used):
 
 
 def test_every_table_exports_and_formulas_stay_text(used, monkeypatch):
-    monkeypatch.setattr(verdicts, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(verdicts, "MAX_AGE_S", 0.0)
     _, client, _ = used
     client.patch(f"/v1/listings/{published(client)['id']}", json={"title": "=cmd()"})
     for name in TABLES:
