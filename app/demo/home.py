@@ -7,8 +7,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.store.files import replace_privately
 from app.store.home_lock import only_user
-from app.store.private_file import replace_privately
 from listing.errors import IplError
 from listing.home import make_home
 

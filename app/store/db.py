@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.store.spare import give_way, hold_back
+from app.store.files import give_way, hold_back
 from app.store.tables import Base, IdentityRow
 from app.views import AppError
 from listing.errors import IplError

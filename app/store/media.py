@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from app.store.db import disk_full, read_only
-from app.store.private_file import replace_privately
+from app.store.files import replace_privately
 from app.views import AppError
 
 log = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from sqlalchemy import URL, make_url, select, text
 from app.settings import Settings
 from app.store import listing_repo
 from app.store.db import JOURNAL, Store, StoreError, engine_of, migrate, share
+from app.store.files import replace_privately, sync
 from app.store.home_lock import clean_up, note_of, only_user, working_folders
 from app.store.identity import store_id
 from app.store.media import Media
-from app.store.private_file import replace_privately, sync
 from app.store.tables import ListingRow
 
 log = logging.getLogger(__name__)

@@ -47,10 +47,10 @@ from app.store.backup.journal import (
 )
 from app.store.backup.store_lock import ALONE_OR_NOTHING, alone
 from app.store.db import JOURNAL, MIGRATIONS, engine_of, open_store
+from app.store.files import sync
 from app.store.home_lock import HomeInUse, clean_up, only_user, working_folder
 from app.store.identity import store_id
 from app.store.media import Media
-from app.store.private_file import sync
 from app.store.tables import Base
 from listing.errors import IplError
 from listing.home import private_files
