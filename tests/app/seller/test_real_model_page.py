@@ -55,7 +55,7 @@ def test_a_real_draft_streams_into_the_page(
 ) -> None:
     page = visit(serve(real_pipeline))
     label = tmp_path / "label.jpg"
-    label.write_bytes(label_photo("Wrangler", "M"))
+    label.write_bytes(label_photo("Wrangler", "M", "100% cotton"))
     add(page, [str(repository / "demo" / "hoodie.jpg"), str(label)])
     page.get_by_label("Anything a buyer should know?").fill("Worn twice.")
     page.evaluate(WATCH, PIECES)
