@@ -32,7 +32,7 @@ from app.store.backup.journal import settle
 from app.store.db import StoreError
 from app.store.deletions import Deletions
 from app.store.housekeeping import Housekeeping
-from app.store.identity import open_own_store
+from app.store.identity import open_marked_store
 from app.store.media import Media
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
@@ -68,7 +68,7 @@ class Services:
         passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
         settle(settings)
         self.media, self.metrics = media, metrics = Media(settings.media_folder), Metrics()
-        self.store = store = open_own_store(settings, media)
+        self.store = store = open_marked_store(settings, media)
         self.sellers = Sellers(store, passwords)
         past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
         self.late: LatePipeline | None = None

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from app.store.search_index import Hit, SearchIndex
 from listing.calibration import Calibration, QuestionCalibration
@@ -246,6 +246,18 @@ def jpeg(colour: tuple[int, int, int] = (31, 42, 68), size: tuple[int, int] = (3
 
     image = Image.new("RGB", size, colour)
     image.paste(tuple(min(255, c + 120) for c in colour), (size[0] // 3, size[1] // 3, size[0] // 2, size[1] // 2))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def label_photo(*lines: str) -> bytes:
+    """A photo of a sewn-in label with these words, as a JPEG file."""
+    image = Image.new("RGB", (640, 480), (64, 66, 74))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((120, 60, 520, 420), fill=(240, 238, 230))
+    for n, line in enumerate(lines):
+        draw.text((160, 90 + 90 * n), line, fill=(20, 20, 24), font_size=60)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()

@@ -150,7 +150,7 @@ def test_a_number_on_a_page_is_the_one_in_the_code(page: str, words: str, number
     assert words.format(f"{number:,g}") in text
 
 
-PACKAGES = ("app", "benchmarks", "demo", "finetune", "listing", "rag_index", "recommend", "tests")
+PACKAGES = ("app", "benchmarks", "finetune", "listing", "rag_index", "recommend", "tests")
 PAGES = sorted(
     path
     for pattern in ("README.md", "docs/**/*.md", "*/README.md", "*/*/README.md")

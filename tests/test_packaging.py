@@ -22,7 +22,7 @@ from tests.listing.backends.chat_stub import Answer, Request, event, reply, seei
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
-OURS = {*PACKAGES, "benchmarks", "demo", "tests"}
+OURS = {*PACKAGES, "benchmarks", "tests"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DYNAMIC = PROJECT["tool"]["setuptools"]["dynamic"]
 EXTRAS = {name: entry["file"] for name, entry in DYNAMIC["optional-dependencies"].items()}

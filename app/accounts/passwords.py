@@ -16,7 +16,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerificationError
 from filelock import FileLock
 
-from app.store.private_file import replace_privately
+from app.store.files import replace_privately
 from listing.errors import IplError
 
 LOCK_SECONDS = 10  # longest wait for another program that changes the same file

@@ -15,7 +15,7 @@ from itsdangerous import BadSignature, TimestampSigner
 from app.accounts.passwords import LOCK_SECONDS, fingerprint_of
 from app.accounts.sellers import Sellers
 from app.accounts.watched_file import Watched
-from app.store.private_file import replace_privately
+from app.store.files import replace_privately
 from app.views import AppError
 
 DEVICE_DAYS = 365

@@ -122,7 +122,7 @@ def _token(args: argparse.Namespace) -> None:
 def _tokens(args: argparse.Namespace) -> None:
     _, sellers = _open()
     if args.name is not None:
-        _must_be_known(sellers, args.name)
+        _check_account(sellers, args.name)
     print(TOKEN_TABLE.format("name", "id", "made", "ends", "valid", "label"))
     for token in sellers.tokens(args.name):
         ends = "never" if token.ends is None else token.ends.date().isoformat()
@@ -134,7 +134,7 @@ def _revoke(args: argparse.Namespace) -> None:
     from app.accounts.sessions import key_file, revoke_cookies
 
     settings, sellers = _open()
-    _must_be_known(sellers, args.name)
+    _check_account(sellers, args.name)
     if args.token is not None:
         sellers.revoke_tokens(args.name, args.token)
         print(f"The token {args.token} of {args.name} has ended.")
@@ -156,6 +156,6 @@ def _open() -> tuple[Settings, Sellers]:
     return settings, Sellers(open_store(settings.store_url), passwords)
 
 
-def _must_be_known(sellers: Sellers, name: str) -> None:
+def _check_account(sellers: Sellers, name: str) -> None:
     if not sellers.exists(name):
         raise CommandError(f"there is no {name} here; check the name, IPL_HOME and IPL_PASSWORDS.")

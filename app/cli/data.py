@@ -59,8 +59,8 @@ def run_restore(args: argparse.Namespace) -> int:
     from app.settings import load_settings
     from app.store.backup.restore import restore
 
-    given = {"home": args.home.expanduser().resolve()} if args.home else {}
-    settings = load_settings(**given)
+    home = {"home": args.home.expanduser().resolve()} if args.home else {}
+    settings = load_settings(**home)
     done = restore(args.file, settings, force=args.force)
     print(f"{done.listings} listings and {done.photos} photos are back in {settings.home} ({done.store}).")
     for aside in (done.aside, done.photos_aside):

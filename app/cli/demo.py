@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from app.cli import number
 
 if TYPE_CHECKING:
-    from app.demo.home import Made
+    from app.demo.home import Mark
     from app.settings import Settings
 
-LISTINGS, VISITORS, SEED = 300, 200, 0
+LISTINGS, VISITORS, SEED = 54, 200, 0  # as many listings as photos
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--visitors", type=number(int, 0, 1000), default=0, metavar="N", help="how many keep coming (default: 0)"
     )
     parser.add_argument(
-        "--listings", type=number(int, 24, 5000), default=LISTINGS, metavar="N", help="of a new one (default: 300)"
+        "--listings", type=number(int, 24, 5000), default=LISTINGS, metavar="N", help="of a new one (default: 54)"
     )
     parser.add_argument("--days", type=number(int, 2, 14), default=14, metavar="N", help="of a new one (default: 14)")
     parser.add_argument("--seed", type=number(int, 0), default=SEED, metavar="S", help="of a new one (default: 0)")
@@ -40,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
     if args.clean:
         print(f"{folder} is deleted" if home.clean(folder) else f"there is no demo in {folder}")
         return 0
-    given = {"home": folder, "passwords": None, "store": "", "index": str(folder / "index"), "media": None}
-    given |= {"alert_webhook": "", "alert_rules": None}  # what is invented wakes nobody
-    settings = load_settings(**given, **({} if args.port is None else {"port": args.port})).checked()
+    fixed = {"home": folder, "passwords": None, "store": "", "index": str(folder / "index"), "media": None}
+    fixed |= {"alert_webhook": "", "alert_rules": None}  # what is invented wakes nobody
+    settings = load_settings(**fixed, **({} if args.port is None else {"port": args.port})).checked()
     return _open(args, settings)
 
 
@@ -51,8 +51,8 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
     from contextlib import ExitStack
 
     from app.demo import make
-    from app.demo.known import KnownThings
     from app.demo.live import living
+    from app.demo.pipeline import DemoPipeline
     from app.services import Services
     from app.setup.prepare import prepare
     from app.setup.steps import say
@@ -65,24 +65,24 @@ def _open(args: argparse.Namespace, settings: Settings) -> int:
     prepare()
     began = time.monotonic()
     with private_files(), listen(settings) as listener:
-        made = _made(args, settings)
+        mark = _mark(args, settings)
         with only_user(settings.home), ExitStack() as stack:
             settle_alone(settings)
-            pipeline = KnownThings(
+            pipeline = DemoPipeline(
                 lambda: build_pipeline(
                     settings.model, settings.rag, settings.home, getattr(services.index, "past", None)
                 )
             )
             services = Services(settings, pipeline=pipeline)
             stack.callback(services.close)
-            market = make.Plan(settings, made, say).market(services, pipeline, int(time.time()))
-            market.remember()
+            market = make.Plan(settings, mark, say).market(services, pipeline, int(time.time()))
+            market.restore()
             say(f"ready after {time.monotonic() - began:.0f} s: /feed for buyers, / for sellers, /ops for operators")
-            stack.enter_context(living(market, args.visitors, made.listings))
+            stack.enter_context(living(market, args.visitors, mark.listings))
             return serve_on(listener, services)
 
 
-def _made(args: argparse.Namespace, settings: Settings) -> Made:
+def _mark(args: argparse.Namespace, settings: Settings) -> Mark:
     """The demo of the folder, made if it is not there or was not finished."""
     from dataclasses import replace
 
@@ -92,17 +92,17 @@ def _made(args: argparse.Namespace, settings: Settings) -> Made:
     from listing.home import ipl_home
 
     folder = settings.home
-    made = home.read(folder)
-    if made is not None and made.ready:
-        return made
-    if made is not None:
+    mark = home.read(folder)
+    if mark is not None and mark.ready:
+        return mark
+    if mark is not None:
         say("the demo was not finished; it is made anew")
         home.clean(folder)
-    made = home.Made(args.seed, args.listings, VISITORS, make.first_moment(args.days).isoformat())
+    mark = home.Mark(args.seed, args.listings, VISITORS, make.first_moment(args.days).isoformat())
     say(f"the demo goes into {folder}; './ipl demo --clean' deletes it")
-    home.begin(folder, made, ipl_home())
+    home.begin(folder, mark, ipl_home())
     with only_user(folder):
-        make.make(make.Plan(settings, made, say), args.days)
-    made = replace(made, ready=True)
-    home.write(folder, made)
-    return made
+        make.make(make.Plan(settings, mark, say), args.days)
+    mark = replace(mark, ready=True)
+    home.write(folder, mark)
+    return mark

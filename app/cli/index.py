@@ -27,16 +27,16 @@ def register(parser: argparse.ArgumentParser) -> None:
     catalogue.add_options(table)
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    made = commands.add_parser(
+    build_ = commands.add_parser(
         "build", parents=[common, table], help="make the index: from the sample, or from a table"
     )
-    source = made.add_mutually_exclusive_group()
+    source = build_.add_mutually_exclusive_group()
     source.add_argument("--sample", action="store_true", help="from the sample listings (this is the default)")
     source.add_argument(
         "--from", dest="table", type=Path, metavar="TABLE", help=f"your past listings: {catalogue.KINDS}"
     )
     source.add_argument("--empty", action="store_true", help="an index without listings")
-    made.add_argument("--if-missing", action="store_true", help="do nothing when there is a fitting index")
+    build_.add_argument("--if-missing", action="store_true", help="do nothing when there is a fitting index")
 
     more = commands.add_parser("add", parents=[common, table], help="add your own past listings")
     more.add_argument("table", type=Path, metavar="TABLE", help=catalogue.KINDS)
@@ -70,14 +70,16 @@ def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     if args.if_missing and _fits(args.index, encoders):
         print(f"the index in {args.index} is there already")
         return 0
-    made = _import(args, encoders) if args.table else None
+    import_ = _import(args, encoders) if args.table else None
     if args.empty:
         records: Iterable[rag_index.IndexRecord] = ()
     else:
-        records = made.records() if made else _samples(encoders)
-    count = rag_index.build(records, args.index, encoders.info, contact_check=made.check if made else _contact_check)
-    if made:
-        made.done()
+        records = import_.records() if import_ else _samples(encoders)
+    count = rag_index.build(
+        records, args.index, encoders.info, contact_check=import_.check if import_ else _contact_check
+    )
+    if import_:
+        import_.done()
     print(f"{count} listings in {args.index}")
     return 0
 
@@ -85,13 +87,13 @@ def build(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Import a table into the index that is there."""
     rag_index.ListingIndex.open(args.index, encoders.info).close()  # better to hear of it before the work
-    made = _import(args, encoders)
-    with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=made.check) as index:
+    import_ = _import(args, encoders)
+    with rag_index.ListingIndex.open(args.index, encoders.info, contact_check=import_.check) as index:
         before = index.count()
-        stored = index.add(made.records())
+        stored = index.add(import_.records())
         new = index.count() - before
-        gone = index.remove(made.dropped)
-    made.done()
+        gone = index.remove(import_.dropped)
+    import_.done()
     replaced = f"; {stored - new} were there already and are replaced" if stored > new else ""
     left = f"; {gone} left it, which the mapping leaves out now" if gone else ""
     print(f"{new} listings added to {args.index}{replaced}{left}")
@@ -137,11 +139,11 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
 
     opened, rows = catalogue.open_table(args, args.table, encoders)
     catalogue.say(f"making {rows} rows of {args.table.name} ready")
-    made = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
-    report = made.prepare(catalogue.progress(rows, "rows made ready"))
+    import_ = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
+    report = import_.prepare(catalogue.progress(rows, "rows made ready"))
     catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
     catalogue.say(f"storing {report.usable} listings")
-    return made
+    return import_
 
 
 def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
@@ -160,14 +162,14 @@ def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
             category=args.category,
         )
         # A person who looks around may see everything; the rules guard what reaches a draft.
-        for found in rag_index.retrieve(index, query, args.n, rag_index.Rules.off()):
-            record = found.record
+        for match in rag_index.retrieve(index, query, args.n, rag_index.Rules.off()):
+            record = match.record
             if args.json:
                 plain = record.model_dump(exclude={"image_vectors", "text_vector"})
-                print(json.dumps({"score": round(found.score, 4), **plain}, ensure_ascii=False))
+                print(json.dumps({"score": round(match.score, 4), **plain}, ensure_ascii=False))
             else:
                 title = record.text.splitlines()[0] if record.text else ""
-                print(f"{found.similarity:.2f}  {record.listing_id}  {record.category}  {title}")
+                print(f"{match.similarity:.2f}  {record.listing_id}  {record.category}  {title}")
     return 0
 
 

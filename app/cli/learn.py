@@ -70,10 +70,10 @@ def _table(source: dict[str, str]) -> finetune.Table:
     from rag_index.imports.columns import parse_mapping
     from rag_index.imports.glossary import read_glossary
 
-    given = {name: column or None for name, column in parse_mapping(source.get("map", "")).items()}
+    columns = {name: column or None for name, column in parse_mapping(source.get("map", "")).items()}
     glossary = read_glossary(Path(source["mapping"])) if source.get("mapping") else None
     path = Path(source["table"])
-    return finetune.Table(path, given, glossary, Path(source["photos"]) if source.get("photos") else path.parent)
+    return finetune.Table(path, columns, glossary, Path(source["photos"]) if source.get("photos") else path.parent)
 
 
 def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:

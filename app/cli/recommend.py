@@ -164,15 +164,15 @@ def _evaluate(args: argparse.Namespace) -> None:
     from recommend.training.evaluation import evaluate_run, line
     from recommend.training.runs import log_of
 
-    found = evaluate_run(args.run, log_of(args.data), args.device or "cpu", args.precision or "fp32")
-    print(f"days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
-    for name, values in found["measures"].items():
+    result = evaluate_run(args.run, log_of(args.data), args.device or "cpu", args.precision or "fp32")
+    print(f"days {result['days'][0]} to {result['days'][1]}, {result['rows']:,} rows")
+    for name, values in result["measures"].items():
         print(f"  {name}: {line(values)}")
-    if found["loses"]:
-        print(f"this model loses to {', '.join(found['loses'])} (AUC): not worth its cost as it is")
+    if result["loses"]:
+        print(f"this model loses to {', '.join(result['loses'])} (AUC): not worth its cost as it is")
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def _study(args: argparse.Namespace) -> None:
@@ -191,8 +191,8 @@ def _study(args: argparse.Namespace) -> None:
     seeds, say = range(int(first), int(last or first) + 1), partial(print, file=sys.stderr, flush=True)
     out = args.out or RESULTS / f"{study.name}{'.pilot' if args.pilot else ''}.json"
     if args.pilot:
-        found = run_pilot(study, seeds, out, args.rows, say)
-        print(f"settings: {found['settings']}; {found['seeds_needed']} seeds show a third of the headroom; in {out}")
+        pilot = run_pilot(study, seeds, out, args.rows, say)
+        print(f"settings: {pilot['settings']}; {pilot['seeds_needed']} seeds show a third of the headroom; in {out}")
         return
     doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
@@ -272,13 +272,13 @@ def _install(args: argparse.Namespace) -> None:
     registry.current(role)  # an unknown role is what is said first
     source = read_run(args.run).knowledge_source
     version = registry.install(args.run, role, facts={"knowledge": {"source": source}} if source else None)
-    found = registry.load(role)
-    if found is None or found.version != version:
+    loaded = registry.load(role)
+    if loaded is None or loaded.version != version:
         why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
         raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
-    why = ModelSelection(load_settings()).idle().get(found.manifest["model"])
+    why = ModelSelection(load_settings()).idle().get(loaded.manifest["model"])
     now = f"stays idle: {why} (IPL_FEED_ALWAYS overrules it)" if why else "serves within seconds"
-    print(f"{args.role}: {found.name} {now}")
+    print(f"{args.role}: {loaded.name} {now}")
 
 
 def _promote(args: argparse.Namespace) -> None:

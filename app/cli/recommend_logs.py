@@ -100,13 +100,13 @@ def phenomena(args: argparse.Namespace) -> None:
     from recommend.phenomena.table import as_json, findings, row
     from recommend.training.runs import log_of
 
-    found = findings(log_of(args.data)) if args.data is not None else _own_phenomena()
+    results = findings(log_of(args.data)) if args.data is not None else _live_phenomena()
     if args.json:
-        studies = [(f, _expected(f)) for f in found]
+        studies = [(f, _expected(f)) for f in results]
         print(json.dumps([{**as_json(f), "study": asdict(e) if e else None} for f, e in studies], indent=1))
         return
     print(f"{'method':<10} {'number [95 % interval]':<28} {'range':<8} {'':<14} what it says")
-    for finding in found:
+    for finding in results:
         print(row(finding), flush=True)
         if study := _expected(finding):
             print(f"{'':<11}{study.sentence()}", flush=True)
@@ -121,7 +121,7 @@ def _expected(finding: Finding) -> Expected | None:
     return expected(finding.phenomenon.name, finding.estimate.value)
 
 
-def _own_phenomena() -> Iterable[Finding]:
+def _live_phenomena() -> Iterable[Finding]:
     from app.feed.model_selection import measure
     from app.settings import load_settings
     from app.store.db import open_store
@@ -144,7 +144,7 @@ def compare_(args: argparse.Namespace) -> None:
     from recommend.training.runs import log_of
 
     (of_model, of_train), log = sort_changes(args.set), log_of(args.data)
-    found = compare(
+    result = compare(
         log,
         [name for name in args.models.split(",") if name],
         args.out,
@@ -154,9 +154,9 @@ def compare_(args: argparse.Namespace) -> None:
         args.by,
         lambda text: print(text, file=sys.stderr, flush=True),
     )
-    (args.out / "compare.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(f"{found['label']} of days {found['days'][0]} to {found['days'][1]}, {found['rows']:,} rows")
-    print("\n".join(rows(found)))
+    (args.out / "compare.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{result['label']} of days {result['days'][0]} to {result['days'][1]}, {result['rows']:,} rows")
+    print("\n".join(rows(result)))
 
 
 def score(args: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
         from app.settings import load_settings
         from app.web.server import serve
 
-        given = {"port": args.port, "host": args.host, "model": args.model, "rag": None if args.rag else False}
-        return serve(load_settings(**{name: value for name, value in given.items() if value is not None}).checked())
+        options = {"port": args.port, "host": args.host, "model": args.model, "rag": None if args.rag else False}
+        return serve(load_settings(**{name: value for name, value in options.items() if value is not None}).checked())
     finally:
         collecting.as_usual()

@@ -84,13 +84,13 @@ def _data(args: argparse.Namespace) -> None:
     else:
         rows = finetune.read_annotations(args.data or finetune.data_root() / "clothing_cc0")
         make_tasks = finetune.from_annotations(taxonomy, finetune.TaskPlan())
-    made = finetune.write_data(rows, make_tasks, args.out, args.seed)
-    for split, samples in made.samples.items():
-        tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in made.counts[split].items())
+    data = finetune.write_data(rows, make_tasks, args.out, args.seed)
+    for split, samples in data.samples.items():
+        tasks = ", ".join(f"{task} {sum(values.values())}" for task, values in data.counts[split].items())
         print(f"{split}: {samples} samples; answers: {tasks}")
-    print(f"Validation is whole {made.split}; {made.alike} training photos that look like photos of it are left out.")
-    shown = min(finetune.SHOWN_SAMPLES, made.samples["train"])
-    print(f"Counts by value: {args.out / 'report.json'}; {shown} samples with photos: {args.out / 'samples.html'}")
+    print(f"Validation is whole {data.split}; {data.alike} training photos that look like photos of it are left out.")
+    examples = min(finetune.SHOWN_SAMPLES, data.samples["train"])
+    print(f"Counts by value: {args.out / 'report.json'}; {examples} samples with photos: {args.out / 'samples.html'}")
 
 
 def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -113,6 +113,6 @@ def _merge(args: argparse.Namespace) -> None:
             raise CommandError(f"merge needs --{option}; ./ipl tune --help says what it is.", 2)
     out = finetune.merge(args.base, args.adapter, args.out)
     print(f"model written to {out}")
-    kept = Calibration.load(out).fitted
-    has = "Its calibration is that of its base" if kept else "Without a calibration it states nothing"
+    calibrated = Calibration.load(out).fitted
+    has = "Its calibration is that of its base" if calibrated else "Without a calibration it states nothing"
     print(f"{has}; {command(str(out))} fits its own.")

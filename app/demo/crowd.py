@@ -1,6 +1,6 @@
 """The demo's visitors: people of the simulated world, with its true probabilities of clicks, carts, orders and refunds.
 
-What a visitor does hangs on their taste, on the thing (kind, colour, price, condition), on how long it has been on
+What a visitor does hangs on their taste, on the offer (category, colour, price, condition), on how long it has been on
 sale and on its place on the page.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 
 import numpy as np
 
-from app.demo.things import GRADES, KINDS, Thing
+from app.demo.items import GRADES, USUAL_PRICES, Offer
 from app.feed.items import milliseconds
 from recommend.simulation.chance import stream
 from recommend.simulation.config import DAY_MS, WorldConfig
@@ -24,65 +24,67 @@ NAMES = (
 )
 SELLERS = 24
 LAST_DAY = 60  # of the calendar; later days are like it
-CLICK_RATE, ORDER_RATE = 0.06, 0.03  # of things drawn by lot, at the top of a page; of clicks on such things
+CLICK_RATE, ORDER_RATE = 0.06, 0.03  # of offers drawn by lot, at the top of a page; of clicks on such offers
 REFUND_RATE = 0.05  # of orders
-FIRST_SEEN, SEEN = 6, 9.0  # of a page at least so many cards are seen, and on average so many more
+MIN_CARDS, MORE_CARDS = 6, 9.0  # of a page at least so many cards come into view, and on average so many more
 
 
 class Crowd:
     """Visitors by number, and what they do on a page.
 
     Args:
-        things: all that will ever be for sale, by number.
+        offers: all that will ever be for sale, by number.
         begin: midnight of the calendar's first day.
     """
 
-    def __init__(self, things: Sequence[Thing], visitors: int, begin: datetime, seed: int) -> None:
-        colours = sorted({t.colour for t in things})
-        offers = Offers(
-            category=np.array([KINDS.index(t.kind) for t in things]),
-            brand=np.array([colours.index(t.colour) for t in things]),
-            condition=np.array([GRADES.index(t.grade) for t in things]),
-            seller=np.array([self.seller(t.number) for t in things]),
-            price_z=np.array([np.log(t.price / t.kind.price) / WorldConfig().price_log_sd for t in things], np.float32),
+    def __init__(self, offers: Sequence[Offer], visitors: int, begin: datetime, seed: int) -> None:
+        categories = sorted(USUAL_PRICES)
+        colours = sorted({o.facts["colour"] for o in offers})
+        relative = [np.log(o.price / USUAL_PRICES[o.item.category]) for o in offers]
+        goods = Offers(
+            category=np.array([categories.index(o.item.category) for o in offers]),
+            brand=np.array([colours.index(o.facts["colour"]) for o in offers]),
+            condition=np.array([GRADES.index(o.grade) for o in offers]),
+            seller=np.array([self.seller(o.number) for o in offers]),
+            price_z=np.array(relative, np.float32) / np.float32(WorldConfig().price_log_sd),
         )
-        self.live = Live(offers, visitors, LAST_DAY, seed, CLICK_RATE, ORDER_RATE, REFUND_RATE)
+        self.live = Live(goods, visitors, LAST_DAY, seed, CLICK_RATE, ORDER_RATE, REFUND_RATE)
         self.visitors, self._begin_ms = visitors, milliseconds(begin)
-        self._listed_ms = np.zeros(len(things), np.int64)
+        self._listed_ms = np.zeros(len(offers), np.int64)
         activity = self.live.truth.users.activity[:visitors].astype(np.float64)
         self.activity = activity / activity.sum()
 
     @staticmethod
     def name(visitor: int) -> str:
-        """Under which the feed knows a visitor."""
+        """Name of a visitor in the feed."""
         return f"{NAMES[visitor % len(NAMES)]}-{visitor}"
 
     @staticmethod
     def seller(number: int) -> int:
-        """Whose a thing is: 0 to ``SELLERS`` - 1."""
+        """Seller of an offer: 0 to ``SELLERS`` - 1."""
         return int(stream(number, "seller").integers(SELLERS))
 
-    def listed(self, thing: int, moment: datetime) -> None:
-        """A thing is on sale from that moment on."""
-        self._listed_ms[thing] = self._ms(moment)
+    def listed(self, number: int, moment: datetime) -> None:
+        """Note that an offer is on sale from that moment on."""
+        self._listed_ms[number] = self._ms(moment)
 
-    def seen(self, rng: np.random.Generator, places: int) -> int:
-        """How many cards of a page come into view."""
-        return min(places, FIRST_SEEN + int(rng.geometric(1 / SEEN)))
+    def cards_in_view(self, rng: np.random.Generator, places: int) -> int:
+        """Number of a page's cards that come into view."""
+        return min(places, MIN_CARDS + int(rng.geometric(1 / MORE_CARDS)))
 
-    def clicks(self, visitor: int, things: np.ndarray, ads: np.ndarray, moment: datetime) -> np.ndarray:
-        """(n,) probabilities of clicks on the things of a page, in its order."""
-        days = (self._ms(moment) - self._listed_ms[things]) / DAY_MS
-        return self.live.clicks(np.full(len(things), visitor), things, ads, np.arange(len(things)), days,
+    def clicks(self, visitor: int, offers: np.ndarray, ads: np.ndarray, moment: datetime) -> np.ndarray:
+        """(n,) probabilities of clicks on the offers of a page, in its order."""
+        days = (self._ms(moment) - self._listed_ms[offers]) / DAY_MS
+        return self.live.clicks(np.full(len(offers), visitor), offers, ads, np.arange(len(offers)), days,
                                 self.day(moment))  # fmt: skip
 
-    def orders(self, visitor: int, things: np.ndarray, moment: datetime) -> tuple[np.ndarray, np.ndarray]:
+    def orders(self, visitor: int, offers: np.ndarray, moment: datetime) -> tuple[np.ndarray, np.ndarray]:
         """(n,) probabilities that a click leads to an order, and to the cart."""
-        return self.live.orders(np.full(len(things), visitor), things, self.day(moment))
+        return self.live.orders(np.full(len(offers), visitor), offers, self.day(moment))
 
-    def refund(self, visitor: int, thing: int) -> float:
-        """Probability that an order is given back."""
-        return float(self.live.truth.refund(np.array([visitor]), np.array([thing]))[0])
+    def refund(self, visitor: int, number: int) -> float:
+        """Probability that an order is sent back."""
+        return float(self.live.truth.refund(np.array([visitor]), np.array([number]))[0])
 
     def day(self, moment: datetime) -> int:
         """Day of the calendar."""

@@ -7,12 +7,12 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.store.files import replace_privately
 from app.store.home_lock import only_user
-from app.store.private_file import replace_privately
 from listing.errors import IplError
 from listing.home import make_home
 
-MARK = "demo.json"
+FILE = "demo.json"
 SHARED = ("models", "wheels")  # of the usual home, linked to
 
 
@@ -23,8 +23,8 @@ class DemoError(IplError):
 
 
 @dataclass(frozen=True)
-class Made:
-    """What the mark says. begin: ISO moment of the first day. ready: the making came to its end."""
+class Mark:
+    """Contents of the mark. begin: ISO moment of the first day. ready: it was finished."""
 
     seed: int
     listings: int
@@ -33,22 +33,22 @@ class Made:
     ready: bool = False
 
 
-def read(folder: Path) -> Made | None:
+def read(folder: Path) -> Mark | None:
     """The demo in the folder; None where there is nothing yet. DemoError: the folder is something else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     try:
-        return Made(**json.loads((folder / MARK).read_text(encoding="utf-8")))
+        return Mark(**json.loads((folder / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        message = f"{folder} is no demo (it holds no {MARK}); name another folder with --home DIR."
+        message = f"{folder} is no demo (it holds no {FILE}); name another folder with --home DIR."
         raise DemoError(message) from error
 
 
-def begin(folder: Path, made: Made, home: Path) -> None:
+def begin(folder: Path, mark: Mark, home: Path) -> None:
     """Make the folder, with the models of the usual home. DemoError: it cannot be written."""
     try:
         make_home(folder)
-        write(folder, made)
+        write(folder, mark)
         for name in SHARED:
             if (home / name).is_dir():
                 (folder / name).symlink_to(home / name)
@@ -58,9 +58,9 @@ def begin(folder: Path, made: Made, home: Path) -> None:
         ) from error
 
 
-def write(folder: Path, made: Made) -> None:
+def write(folder: Path, mark: Mark) -> None:
     """Put the mark in its place."""
-    replace_privately(folder / MARK, (json.dumps(asdict(made), indent=1) + "\n").encode())
+    replace_privately(folder / FILE, (json.dumps(asdict(mark), indent=1) + "\n").encode())
 
 
 def clean(folder: Path) -> bool:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from app.demo.crowd import Crowd
-from app.demo.home import Made
-from app.demo.known import KnownThings
+from app.demo.home import Mark
+from app.demo.items import Offer, offer
 from app.demo.market import Market
-from app.demo.things import Thing, thing
+from app.demo.pipeline import DemoPipeline
 from app.feed.log import write_log
 from app.feed.model_selection import measure
 from app.services import Services
@@ -35,16 +31,15 @@ from recommend.training.runs import plan, train_run
 
 DAYS = 14
 # Days after which models are trained, serving from then on: once there is enough to learn from, and again when what
-# they ranked themselves has been seen, since what the first ones promise is off by up to a factor of two.
+# they ranked themselves has been looked at, since what the first ones promise is off by up to a factor of two.
 TRAINED = (10, 12, 13)
-MORNING = 6  # the hour at which a day begins: what is new then is met by the day's visitors, not by the night
+MORNING = 6  # the hour at which a day begins: what is new then is there for the day's visitors, not by the night
 LAST_HOURS = 4
-SPARE = 2_000  # things beyond those of the making, for sellers who come later
-FIRST_DAY = 0.5  # share of the things that are there from the first day on
+SPARE = 2_000  # offers beyond those of the making, for sellers who come later
+FIRST_DAY = 0.5  # share of the offers that are there from the first day on
 PAGES = 0.4  # a visitor and day
 FAST = 1e9  # pages a second that one visitor may ask for
 MODELS = {"pre_ranking": "two_tower", "ranking": "dcn", "conversion": "esmm"}
-PHOTOS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -52,23 +47,23 @@ class Plan:
     """All that the making needs. ``say`` gets its progress, one line a step."""
 
     settings: Settings
-    made: Made
+    mark: Mark
     say: Callable[[str], None]
 
     @property
     def begin(self) -> datetime:
         """When the first day begins."""
-        return datetime.fromisoformat(self.made.begin)
+        return datetime.fromisoformat(self.mark.begin)
 
-    def things(self) -> list[Thing]:
+    def offers(self) -> list[Offer]:
         """All that will ever be for sale."""
-        return [thing(n, self.made.seed) for n in range(self.made.listings + SPARE)]
+        return [offer(n, self.mark.seed) for n in range(self.mark.listings + SPARE)]
 
-    def market(self, services: Services, pipeline: KnownThings, seed: int) -> Market:
+    def market(self, services: Services, pipeline: DemoPipeline, seed: int) -> Market:
         """Everybody on these services."""
-        things = self.things()
-        crowd = Crowd(things, self.made.visitors, self.begin, self.made.seed)
-        return Market(services, pipeline, crowd, things, np.random.default_rng([self.made.seed, seed]))
+        offers = self.offers()
+        crowd = Crowd(offers, self.mark.visitors, self.begin, self.mark.seed)
+        return Market(services, pipeline, crowd, offers, np.random.default_rng([self.mark.seed, seed]))
 
 
 def first_moment(days: int = DAYS) -> datetime:
@@ -79,37 +74,22 @@ def first_moment(days: int = DAYS) -> datetime:
 
 def make(plan_: Plan, days: int = DAYS, index: SearchIndex | None = None) -> None:
     """Fill the home of the plan's settings; ``index``: of tests, in the place of its own."""
-    say, made = plan_.say, plan_.made
     began = time.monotonic()
-    with drawn([thing(n, made.seed) for n in range(made.listings)]) as photos:
-        pipeline = KnownThings(_no_model)
-        settings = plan_.settings.model_copy(update={"feed_per_second": FAST})
-        if index is None:
-            _index(settings, ipl_home())
-        services = Services(settings, pipeline=pipeline, index=index)
-        try:
-            say(f"[1/4] the market is open, {made.listings} things are being drawn; {time.monotonic() - began:.0f} s")
-            _live_through(plan_.market(services, pipeline, 0), photos, plan_, days)
-            measure(services.store, settings.home)
-        finally:
-            services.close()
-
-
-@contextmanager
-def drawn(things: Sequence[Thing]) -> Iterator[Iterator[list[bytes]]]:
-    """JPEG files of the things, one after the other, drawn ahead by processes of their own."""
-    from app.demo.photos.render import photos_of
-
-    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends them by way of this process
-    pool = ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=signal.signal, initargs=ignore)
+    pipeline = DemoPipeline(_no_model)
+    settings = plan_.settings.model_copy(update={"feed_per_second": FAST})
+    if index is None:
+        _index(settings, ipl_home())
+    services = Services(settings, pipeline=pipeline, index=index)
     try:
-        yield pool.map(photos_of, things, chunksize=PHOTOS_AT_ONCE)
+        plan_.say(f"[1/4] the market is open; {time.monotonic() - began:.0f} s")
+        _live_through(plan_.market(services, pipeline, 0), plan_, days)
+        measure(services.store, settings.home)
     finally:
-        pool.shutdown(cancel_futures=True)
+        services.close()
 
 
-def _no_model() -> KnownThings:
-    raise AssertionError("everything that is for sale in the making is known")
+def _no_model() -> DemoPipeline:
+    raise AssertionError("everything that is for sale in the making is annotated")
 
 
 def _index(settings: Settings, usual: Path) -> None:
@@ -127,43 +107,50 @@ def _index(settings: Settings, usual: Path) -> None:
     build(sample_records(encoders.info), settings.index, encoders.info)
 
 
-def _live_through(market: Market, photos: Iterator[list[bytes]], plan_: Plan, days: int) -> None:
-    """Day by day: new things in the morning, visitors at their hours; models once there is enough to learn from."""
-    began, published = time.monotonic(), 0
-    rng = np.random.default_rng([plan_.made.seed, 1])
+def _live_through(market: Market, plan_: Plan, days: int) -> None:
+    """Day by day: new offers in the morning, visitors at their hours; models once there is enough to learn from."""
+    began, training_s = time.monotonic(), 0.0
+    rng = np.random.default_rng([plan_.mark.seed, 1])
     trained = {round(days * day / DAYS) for day in TRAINED}
-    seconds = 0.0
     for day in range(days):
         start = plan_.begin + timedelta(days=day)
-        end = min(start + timedelta(days=1), datetime.now(UTC))
         if day in trained:
-            before = time.monotonic()
-            with at(start):
-                train(market.services, plan_.made.seed)
-            took = time.monotonic() - before
-            seconds += took
-            plan_.say(f"[3/4] {', '.join(MODELS.values())} trained on {day} days, serving; {took:.0f} s")
-        share = FIRST_DAY + (1 - FIRST_DAY) * day / max(days - 1, 1)
-        arrivals = range(published, round(plan_.made.listings * share))
+            training_s += _train(market, plan_, start, day)
+        goal = round(plan_.mark.listings * (FIRST_DAY + (1 - FIRST_DAY) * day / max(days - 1, 1)))
         with market.services.outbox.held():
-            for n in arrivals:
+            for _ in range(goal - len(market.on_sale())):
                 with at(start + timedelta(minutes=float(rng.uniform(0, 120)))):
-                    market.sell(market.things[n], next(photos))
-        published = arrivals.stop
+                    market.sell_next()
         if day == 0:
-            plan_.say(f"[2/4] the first {published} things are on sale; {time.monotonic() - began:.0f} s")
+            plan_.say(f"[2/4] the first {goal} listings are on sale; {time.monotonic() - began:.0f} s")
             began = time.monotonic()
         with at(start):
             market.services.feed.refresh()
-        with market.services.outbox.held():  # what is sold leaves the feed at once all the same
-            for moment, visitor in _visits(market, rng, start):
-                if moment < end:
-                    with at(moment):
-                        market.visit(visitor)
-            with at(end):
-                market.hand_over()
-    spent = time.monotonic() - began - seconds
+        _day(market, rng, start)
+    spent = time.monotonic() - began - training_s
     plan_.say(f"[4/4] {days} days: {market.clicks} clicks, {market.orders} orders; {spent:.0f} s")
+
+
+def _train(market: Market, plan_: Plan, moment: datetime, day: int) -> float:
+    """Train the models as if it were that moment; seconds that it took."""
+    began = time.monotonic()
+    with at(moment):
+        train(market.services, plan_.mark.seed)
+    spent = time.monotonic() - began
+    plan_.say(f"[3/4] {', '.join(MODELS.values())} trained on {day} days, serving; {spent:.0f} s")
+    return spent
+
+
+def _day(market: Market, rng: np.random.Generator, start: datetime) -> None:
+    """Let a day's visitors come, as far as the day has gone by now."""
+    end = min(start + timedelta(days=1), datetime.now(UTC))
+    with market.services.outbox.held():  # what is sold leaves the feed at once all the same
+        for moment, visitor in _visits(market, rng, start):
+            if moment < end:
+                with at(moment):
+                    market.visit(visitor)
+        with at(end):
+            market.hand_over()
 
 
 def _visits(market: Market, rng: np.random.Generator, start: datetime) -> list[tuple[datetime, int]]:
@@ -177,7 +164,7 @@ def _visits(market: Market, rng: np.random.Generator, start: datetime) -> list[t
 
 
 def train(services: Services, seed: int) -> None:
-    """Models of the feed's stages, trained on what was seen so far, and installed."""
+    """Train models of the feed's stages on the log so far, and install them."""
     with TemporaryDirectory(prefix="ipl-demo-", dir=services.settings.home) as folder:
         log = Path(folder) / "log"
         write_log(services.store, log)

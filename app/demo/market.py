@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,20 +12,19 @@ from sqlalchemy import select
 
 from app.accounts.sellers import ONE_PERSON
 from app.demo.crowd import NAMES, SELLERS, Crowd
-from app.demo.known import KnownThings
-from app.demo.things import Thing
+from app.demo.items import Offer, items
+from app.demo.pipeline import DemoPipeline
 from app.services import Services
 from app.store.clock import now
-from app.store.tables import KeyRow
+from app.store.tables import KeyRow, ListingRow
 from app.views import AppError
 from listing.intake.photos import intake
 from listing.schema import Listing
 
 PAGE = 20
-KEY = "demo-thing-"  # before a thing's number: the key with which it was published
+KEY = "demo-thing-"  # before an offer's number: the key with which it was published
 HANDED_OVER = 0.7  # share of a day's orders that are handed over on the next one
 ASKED = 0.02  # of the clicks that lead to no order
-ADVERTISED = 12  # one thing of so many
 BIDS = (0.05, 0.1, 0.2, 0.4)  # for a click
 QUESTIONS = (
     ("Is it still available?", "Yes, it is."),
@@ -40,46 +40,61 @@ QUESTIONS = (
 class Market:
     """Everybody on one server.
 
-    pipeline: the services' own, which is told what the photos show. things: all that will ever be for sale, by number.
+    pipeline: the services' own, which learns what the photos show. offers: all that will ever be for sale, by number.
     """
 
     services: Services
-    pipeline: KnownThings
+    pipeline: DemoPipeline
     crowd: Crowd
-    things: Sequence[Thing]
+    offers: Sequence[Offer]
     rng: np.random.Generator
-    listed: dict[str, int] = field(default_factory=dict)  # listing -> number of the thing
-    unwanted: set[str] = field(default_factory=set)  # listings that were bought and will be given back
+    listed: dict[str, int] = field(default_factory=dict)  # listing -> number of the offer
+    to_refund: set[str] = field(default_factory=set)  # listings that were bought and will be sent back
     orders: int = 0
     clicks: int = 0
 
-    def remember(self) -> None:
-        """What was sold here before, after a start."""
+    def restore(self) -> None:
+        """Read from the store what was put on sale before this start."""
         with self.services.store.read() as session:
             query = select(KeyRow.listing_id, KeyRow.key, KeyRow.at).where(KeyRow.key.startswith(KEY))
             for listing, key, moment in session.execute(query):
-                self._listed(listing, int(key.removeprefix(KEY)), moment)
+                self._list(listing, int(key.removeprefix(KEY)), moment)
 
-    def _listed(self, listing: str, thing: int, moment: datetime) -> None:
-        self.listed[listing] = thing
-        self.crowd.listed(thing, moment)
+    def _list(self, listing: str, number: int, moment: datetime) -> None:
+        self.listed[listing] = number
+        self.crowd.listed(number, moment)
 
-    def seller(self, thing: int) -> str:
-        """Whose thing it is; the first seller is the one person who uses this machine."""
-        number = self.crowd.seller(thing)
-        return self.services.sellers.named(NAMES[number] if number else ONE_PERSON).id
+    def seller(self, number: int) -> str:
+        """Seller of an offer; the first one is the person who uses this machine."""
+        seller = self.crowd.seller(number)
+        return self.services.sellers.named(NAMES[seller] if seller else ONE_PERSON).id
 
-    def sell(self, thing: Thing, photos: Sequence[bytes]) -> Listing:
-        """Publish a thing with its price, as its seller would: photos, draft, price, publish."""
-        taken = intake(photos)
-        for photo in taken:
-            self.pipeline.tell(photo.ref.id, thing)
-        seller = self.seller(thing.number)
-        values = {"price": f"{thing.price:.2f}", **({"title": thing.title} if thing.title else {})}
-        *_, draft = self.services.draft_writer.start(seller, taken, thing.note)
-        listing = self.services.publisher.edit_and_publish(seller, draft.draft_id, values, key=f"{KEY}{thing.number}")
-        self._listed(listing.id, thing.number, now())
-        if thing.seed % ADVERTISED == 0:
+    def on_sale(self) -> list[int]:
+        """Numbers of the offers on sale."""
+        query = select(ListingRow.id).where(ListingRow.status == "active")
+        with self.services.store.read() as session:
+            return [self.listed[x] for x in session.scalars(query) if x in self.listed]
+
+    def sell_next(self) -> None:
+        """Put up the next offer, of an item that is on sale as rarely as any: what was bought comes back some day."""
+        every = len(items())
+        copies = Counter(number % every for number in self.on_sale())
+        past = Counter(number % every for number in self.listed.values())
+        left = [n for i in range(every) if (n := i + every * past[i]) < len(self.offers)]
+        if left:
+            self.sell(self.offers[min(left, key=lambda n: (copies[n % every], n))])
+
+    def sell(self, offer: Offer) -> Listing:
+        """Publish an offer with its price, as its seller would: photo, draft, price, publish."""
+        photos = intake([offer.item.photo])
+        for photo in photos:
+            self.pipeline.expect(photo.ref.id, offer)
+        seller = self.seller(offer.number)
+        *_, draft = self.services.draft_writer.start(seller, photos, offer.note)
+        price = {"price": f"{offer.price:.2f}"}
+        listing = self.services.publisher.edit_and_publish(seller, draft.draft_id, price, key=f"{KEY}{offer.number}")
+        self._list(listing.id, offer.number, now())
+        if offer.advertised:
             self.services.feed.place_ad(seller, listing.id, float(self.rng.choice(BIDS)))
         return listing
 
@@ -88,15 +103,15 @@ class Market:
         name, services, moment = self.crowd.name(visitor), self.services, now()
         page = services.feed.page(name, PAGE)
         places = [(p, p.listing) for p in page.places if p.listing is not None and p.listing.id in self.listed]
-        places = places[: self.crowd.seen(self.rng, len(places))]
+        places = places[: self.crowd.cards_in_view(self.rng, len(places))]
         if not places:
             return
-        things = np.array([self.listed[x.id] for _, x in places])
+        offers = np.array([self.listed[x.id] for _, x in places])
         ads = np.array([p.reason == "ad" for p, _ in places])
-        clicked = self.rng.random(len(things)) < self.crowd.clicks(visitor, things, ads, moment)
-        p_order, p_cart = self.crowd.orders(visitor, things, moment)
-        carted = clicked & (self.rng.random(len(things)) < p_cart)
-        bought = clicked & (self.rng.random(len(things)) < p_order)
+        clicked = self.rng.random(len(offers)) < self.crowd.clicks(visitor, offers, ads, moment)
+        p_order, p_cart = self.crowd.orders(visitor, offers, moment)
+        carted = clicked & (self.rng.random(len(offers)) < p_cart)
+        bought = clicked & (self.rng.random(len(offers)) < p_order)
         events = [("impression", page.id, x.id, "") for _, x in places]
         for kind, which in (("click", clicked), ("cart", carted)):
             events += [(kind, page.id, places[i][1].id, "") for i in np.flatnonzero(which)]
@@ -114,7 +129,7 @@ class Market:
             self.services.orders.buy(name, listing.id, f"{name}-{listing.id}", page_id, price=listing.price)
             self.orders += 1
             if self.rng.random() < self.crowd.refund(visitor, self.listed[listing.id]):
-                self.unwanted.add(listing.id)
+                self.to_refund.add(listing.id)
         except AppError as error:
             if error.code != "sold":  # somebody else was faster
                 raise
@@ -133,12 +148,12 @@ class Market:
             self.services.messages.answer(seller, asked.id, answer)
 
     def hand_over(self) -> None:
-        """Sellers hand over what was bought, or take it back; whoever uses this machine has their own to do."""
+        """Sellers hand over what was bought, or take it back; whoever uses this machine has theirs to do."""
         for name in NAMES[1:SELLERS]:
             seller = self.services.sellers.named(name).id
             for order in self.services.orders.waiting(seller):
                 if order.listing_id not in self.listed or self.rng.random() > HANDED_OVER:
                     continue
                 self.services.orders.complete(seller, order.id)
-                if order.listing_id in self.unwanted:
+                if order.listing_id in self.to_refund:
                     self.services.orders.refund(seller, order.id)

@@ -32,7 +32,7 @@ class Covers:
         from listing.observe.networks.cover import clean_cover  # with scipy's filters, which a start does without
 
         with self.store.read() as session:
-            draft_repo.own_draft(session, seller, draft_id)
+            draft_repo.draft_of_seller(session, seller, draft_id)
             present = {photo.id for photo in draft_repo.photos_of(session, draft=draft_id)}
         path = self.media.path(photo_id)
         if photo_id not in present or not path.is_file():

@@ -56,7 +56,7 @@ class DraftPhotos:
     def check_room(self, seller: str, draft_id: str, count: int) -> None:
         """Raises AppError where ``add`` of so many would, whatever they show: before they are decoded."""
         with self.store.read() as session:
-            draft_repo.check_at_rest(draft_repo.own_draft(session, seller, draft_id))
+            draft_repo.check_at_rest(draft_repo.draft_of_seller(session, seller, draft_id))
             check_count(len(draft_repo.photos_of(session, draft=draft_id)), count)
 
     def arrange(self, seller: str, draft_id: str, photo_ids: Sequence[str]) -> DraftView:
@@ -106,7 +106,7 @@ class DraftPhotos:
 
 
 def _changeable(session: Session, seller: str, draft_id: str) -> DraftRow:
-    row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+    row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
     draft_repo.check_at_rest(row)
     return row
 

@@ -72,7 +72,7 @@ class DraftWriter:
                 line is full (429), somebody else's (404).
         """
         with self.store.read() as session:
-            row = draft_repo.own_draft(session, seller, draft_id)
+            row = draft_repo.draft_of_seller(session, seller, draft_id)
             draft_repo.check_at_rest(row)
             view = draft_repo.view(session, row, self.currency)
             written = draft_repo.generated(row)
@@ -107,7 +107,7 @@ class DraftWriter:
     def _note_start(self, seller: str, view: DraftView, request: DraftRequest, category: str | None) -> None:
         """Mark the draft as waiting, unless its photos are not those of the view any more (AppError 409)."""
         with self.store.write() as session:
-            row = draft_repo.own_draft(session, seller, view.draft_id, lock=True)
+            row = draft_repo.draft_of_seller(session, seller, view.draft_id, lock=True)
             draft_repo.check_at_rest(row)
             if draft_repo.photos_of(session, draft=view.draft_id) != list(view.photos):
                 raise AppError("changed", "The photos of this draft were changed just now; try again.", 409)

@@ -35,7 +35,7 @@ class Drafts:
     def get(self, seller: str, draft_id: str) -> DraftView:
         """The draft with the seller's changes."""
         with self.store.read() as session:
-            return self._view(session, draft_repo.own_draft(session, seller, draft_id))
+            return self._view(session, draft_repo.draft_of_seller(session, seller, draft_id))
 
     def unfinished(self, seller: str, *, limit: int = 50) -> list[DraftView]:
         """The seller's drafts that are not published, the one that was changed last first."""
@@ -60,7 +60,7 @@ class Drafts:
         """
         clean = edits.clean_note(typed)
         with self.store.write() as session:
-            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             draft_repo.check_at_rest(row)
             if clean != row.note:
                 row.note, row.updated_at = clean, now()
@@ -83,7 +83,7 @@ class Drafts:
             if name in FIELDS and name != "category":
                 raise AppError("bad_field", f"The {name} is no claim; claims are the category, facts and details.", 422)
         with self.store.write() as session:
-            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             draft_repo.check_at_rest(row)
             view = self._view(session, row)
             edits.check_version(view, version)
@@ -119,14 +119,14 @@ class Drafts:
     def stop(self, seller: str, draft_id: str) -> None:
         """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none runs."""
         with self.store.read() as session:
-            draft_repo.own_draft(session, seller, draft_id)
+            draft_repo.draft_of_seller(session, seller, draft_id)
         self.queue.cancel(draft_id)
 
     def abandon(self, seller: str, draft_id: str) -> None:
         """Throw an unpublished draft away: stopped, its photos and history deleted; an event with its id remains."""
         self.stop(seller, draft_id)
         with self.store.write() as session:
-            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             if row.state == "published":
                 raise AppError("published", "This draft is published; delete its listing instead.", 409)
             draft_repo.note_event(session, "abandoned", seller, draft=draft_id)
@@ -155,7 +155,7 @@ class Drafts:
 
     def _add(self, seller: str, draft_id: str, edit: Edit, version: edits.Version) -> DraftView:
         with self.store.write() as session:
-            row = draft_repo.own_draft(session, seller, draft_id, lock=True)
+            row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             if row.state == "published":
                 raise AppError("published", "This draft is published already; edit its listing instead.", 409)
             if not edits.holds(self._view(session, row), edit, version):

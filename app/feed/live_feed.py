@@ -96,7 +96,7 @@ class LiveFeed:
         The feed learns of it through the outbox.
         """
         with self.store.write() as session:
-            listing_repo.own_listing(session, seller, listing_id, lock=True)
+            listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
             ad = session.get(AdRow, listing_id)
             if bid == 0 and ad is not None:
                 session.delete(ad)

@@ -24,7 +24,7 @@ from sqlalchemy import select
 from app.feed.log import write_log
 from app.settings import Settings, SettingsError
 from app.store.db import Store, open_store
-from app.store.private_file import replace_privately
+from app.store.files import replace_privately
 from app.store.tables import FeedPageRow
 from app.views import AppError
 from listing.errors import did_you_mean

@@ -85,7 +85,7 @@ class ListingSync:
                 listings = listing_repo.to_listings(session, rows) if rows else []
             self.put(listings)
             self.remove(set(news.values()) - {x.id for x in listings})
-            self._changes.known(news)
+            self._changes.mark(news)
             return len(news)
 
     def put(self, listings: Sequence[Listing]) -> None:

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.store.listing_repo import OWN_PREFIX
+from app.store.listing_repo import ID_PREFIX
 from app.store.search_index import Hit, SearchIndex
 from listing.safety.contacts import scrub_for_index
 from listing.schema import Listing
@@ -56,7 +56,7 @@ class ChromaSearchIndex(SearchIndex):
         self.past.index.remove(listing_ids)
 
     def ids(self) -> set[str]:
-        return {listing_id for listing_id in self.past.index.ids() if listing_id.startswith(OWN_PREFIX)}
+        return {listing_id for listing_id in self.past.index.ids() if listing_id.startswith(ID_PREFIX)}
 
     def wipe(self, *, at_once: bool = False) -> bool:
         return self.past.index.wipe(at_once=at_once)

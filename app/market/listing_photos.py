@@ -23,13 +23,13 @@ class ListingPhotos:
     def check_room(self, seller: str, listing_id: str, count: int) -> None:
         """Raises AppError where ``add`` of so many would, whatever they show: before they are decoded."""
         with self.store.read() as session:
-            listing_repo.own_listing(session, seller, listing_id)
+            listing_repo.listing_of_seller(session, seller, listing_id)
             check_count(len(draft_repo.photos_of(session, listing=listing_id)), count)
 
     def add(self, seller: str, listing_id: str, photos: Sequence[Photo]) -> Listing:
         """Add photos at the end: all of them or none (AppError 422: too many, or one is there already)."""
         with self.photos.files(photos), self.store.write() as session:
-            row = listing_repo.own_listing(session, seller, listing_id, lock=True)
+            row = listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
             present = draft_repo.photos_of(session, listing=listing_id)
             check_new(present, [p.ref for p in photos])
             listing_repo.add_photos(session, row, [p.ref for p in photos], len(present))
@@ -43,7 +43,7 @@ class ListingPhotos:
         AppError (422): an id that is not there, or none is left.
         """
         with self.store.write() as session:
-            row = listing_repo.own_listing(session, seller, listing_id, lock=True)
+            row = listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
             present = [p.id for p in draft_repo.photos_of(session, listing=listing_id)]
             check_order(present, photo_ids, "listing")
             if not photo_ids:

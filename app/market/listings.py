@@ -42,7 +42,7 @@ class Listings:
     def versioned(self, seller: str, listing_id: str) -> tuple[Listing, int]:
         """``get``, and the listing's version: it grows with every change."""
         with self.store.read() as session:
-            row = listing_repo.own_listing(session, seller, listing_id)
+            row = listing_repo.listing_of_seller(session, seller, listing_id)
             return listing_repo.to_listing(session, row), row.version
 
     def visible(self, seller: str, listing_id: str) -> Listing:
@@ -59,8 +59,8 @@ class Listings:
         """The JPEG of an own photo or of an active or sold listing."""
         path = self.media.path(photo_id)
         with self.store.read() as session:
-            visible = listing_repo.may_see_photo(session, photo_id, seller)
-        if not visible or not path.is_file():
+            shown = listing_repo.photo_visible(session, photo_id, seller)
+        if not shown or not path.is_file():
             raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
         return path
 

@@ -143,8 +143,9 @@ class Publisher:
             if used is not None:
                 if used.draft_id != draft_id:
                     raise AppError("key_reused", KEY_REUSED, 409)
-                return listing_repo.to_listing(session, listing_repo.own_listing(session, seller, used.listing_id))
-            draft = draft_repo.own_draft(session, seller, draft_id, lock=True)
+                earlier = listing_repo.listing_of_seller(session, seller, used.listing_id)
+                return listing_repo.to_listing(session, earlier)
+            draft = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             row = session.scalar(select(ListingRow).where(ListingRow.draft_id == draft_id))
             if row is None:
                 if draft.state != "ready" or draft.generated is None:
@@ -188,7 +189,7 @@ class Publisher:
         clean = _clean(changes)
         verdict = self._check_words(seller, listing_id, clean) if WORDS & clean.keys() else None
         with self.store.write() as session:
-            row = listing_repo.own_listing(session, seller, listing_id, lock=True)
+            row = listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
             listing_repo.check_versions(row, clean, version, field_versions or {})
             orders.check_change(session, row, clean)
             if row.status in reviews.HELD and "status" in clean:
@@ -211,13 +212,13 @@ class Publisher:
     def relist(self, seller: str, listing_id: str) -> Listing:
         """Sell again: active, with the pieces that are left, or one; AppError (409) while its last order stands."""
         with self.store.read() as session:
-            stock = listing_repo.own_listing(session, seller, listing_id).stock
+            stock = listing_repo.listing_of_seller(session, seller, listing_id).stock
         return self.change(seller, listing_id, {"status": "active", **({} if stock else {"stock": 1})})
 
     def _check_words(self, seller: str, listing_id: str, clean: Mapping[str, Any]) -> GoodsVerdict | None:
         """The listing as it would be. Apart from the change itself: long texts take a while, and others wait for it."""
         with self.store.read() as session:
-            row = listing_repo.own_listing(session, seller, listing_id)
+            row = listing_repo.listing_of_seller(session, seller, listing_id)
             new = {field: clean.get(field, getattr(row, field)) for field in WORDS}
             facts = {**new["attributes"], "condition": new["condition"]}
             return sellers_words.check_listed(row.category, new["title"], new["description"], facts)
@@ -225,7 +226,7 @@ class Publisher:
     def delete(self, seller: str, listing_id: str) -> None:
         """Delete a listing: its photos, vectors and draft history are gone, events and ended orders keep its id."""
         with self.store.write() as session:
-            row = listing_repo.own_listing(session, seller, listing_id, lock=True)
+            row = listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
             orders.check_delete(session, row)
             draft_repo.note_event(session, "deleted", seller, draft=row.draft_id, listing=row.id)
             listing_repo.delete_listing(session, row)

@@ -43,7 +43,7 @@ class Alerts:
     def __init__(self, reports: Reports, settings: Settings) -> None:
         self.reports = reports
         self._webhook = Webhook(settings.alert_webhook, settings.alert_private) if settings.alert_webhook else None
-        self._told: dict[str, Alert] = {}
+        self._alerts: dict[str, Alert] = {}
         self._unsent: list[Alert] = []
 
     def check(self) -> list[Alert]:
@@ -54,12 +54,12 @@ class Alerts:
                                   report.over.until.isoformat("T", "seconds"))
             for f in report.to_do
         }  # fmt: skip
-        begun = [a for key, a in open_.items() if key not in self._told or self._told[key].severity != a.severity]
+        begun = [a for key, a in open_.items() if key not in self._alerts or self._alerts[key].severity != a.severity]
         # What merely became unknown is not over: nothing says that it is well.
         good = {f.rule.measure for f in report.findings if f.state == "good"}
         at = report.over.until.isoformat("T", "seconds")
-        ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self._told.items() if key in good]
-        self._told = {**{k: a for k, a in self._told.items() if k not in good}, **open_}
+        ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self._alerts.items() if key in good]
+        self._alerts = {**{k: a for k, a in self._alerts.items() if k not in good}, **open_}
         for alert in (*begun, *ended):
             level = logging.WARNING if alert.severity == "bad" and not alert.over else logging.INFO
             fields = {"rule": alert.rule, "severity": alert.severity}
@@ -126,13 +126,13 @@ class Webhook:
 
     def _checked(self, host: str, port: int) -> str:
         """An address of the host. Every one of them has to be allowed."""
-        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        for text in found:
+        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        for text in addresses:
             address = ipaddress.ip_address(text.partition("%")[0])
             mine = address.is_private and not address.is_link_local and not address.is_unspecified
             if not (address.is_global and not address.is_multicast) and not (self.private and mine):
                 raise OSError(f"{host} is at {text}, which is not public; IPL_ALERT_PRIVATE=1 allows the own network")
-        return found[0]
+        return addresses[0]
 
 
 class OpsCollector(Collector):
@@ -150,7 +150,7 @@ class OpsCollector(Collector):
         if report is not None:
             for m in report.measures.values():
                 for end in ("value", "low", "high"):
-                    number = getattr(m.found, end)
+                    number = getattr(m.interval, end)
                     if number is not None:
                         value.add_metric([m.key, end], number)
             for f in report.findings:

@@ -17,8 +17,6 @@ from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH
 from app.ops import tables
 from app.ops.drift import drift_by_feature
-from app.ops.phenomena import gate, phenomena
-from app.ops.studies import studies
 from app.ops.table import Table
 from app.ops.verdicts import Report, Reports
 from app.routing import ERRORS, Body, Id, Operator
@@ -28,19 +26,18 @@ from app.views import AppError
 TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
     "figures": lambda _, report: tables.watched(report()),
     "new-listings": lambda _, report: tables.new_listings(report().figures),
-    "seen-in-time": lambda _, report: tables.seen_in_time(report().figures),
+    "seen-in-time": lambda _, report: tables.first_impressions(report().figures),
     "reviews": lambda s, _: tables.review_queue(s.reviews),
     "reports": lambda s, _: tables.reports(s.messages),
     "model-health": lambda _, report: tables.model_health(report().figures),
     "drift-by-feature": lambda s, _: drift_by_feature(s.store, s.feed),
     "models": lambda s, _: tables.models(s.feed),
-    "papers": lambda s, _: gate(s.feed, s.settings.home),
+    "papers": lambda s, _: tables.paper_models(s.feed, s.settings.home),
     "model-events": lambda s, _: tables.model_events(s.feed),
     "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
     "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
     "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
-    "studies": lambda *_: studies(),
-    "phenomena": lambda s, _: phenomena(s.settings.home),
+    "phenomena": lambda s, _: tables.phenomena(s.settings.home),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Over = Annotated[Literal["1h", "24h", "7d", "14d"], Query(description="How far back it looks.")]
@@ -73,8 +70,8 @@ def _plain(cell: object) -> object:
 
 def reports_of(request: Request) -> Reports:
     """The reports of the app that answers."""
-    found: Reports = request.app.state.reports
-    return found
+    reports: Reports = request.app.state.reports
+    return reports
 
 
 class FigureBody(Body):
@@ -107,15 +104,15 @@ def figures(request: Request, _: Operator, over: Over = "24h") -> OpsBody:
     """The operator's figures: those of the page, of ``/metrics`` and of the alerts."""
     report = reports_of(request).get(over)
     judged = {f.rule.measure: f for f in report.findings}
-    found = {}
+    bodies = {}
     for key, m in report.measures.items():
         finding = judged.get(key)
-        found[key] = FigureBody(
-            name=m.name, value=m.found.value, low=m.found.low, high=m.found.high, n=m.n, of=m.of, unit=m.unit,
+        bodies[key] = FigureBody(
+            name=m.name, value=m.interval.value, low=m.interval.low, high=m.interval.high, n=m.n, of=m.of, unit=m.unit,
             state=finding.state if finding else "", says=finding.says if finding else "",
         )  # fmt: skip
     return OpsBody(window=over, as_of=report.over.until, state=report.state, headline=report.headline,
-                   to_do=[f.says for f in report.to_do], figures=found)  # fmt: skip
+                   to_do=[f.says for f in report.to_do], figures=bodies)  # fmt: skip
 
 
 class WaitingBody(Body):

@@ -15,7 +15,6 @@ from app.ops.intervals import rate_interval
 from app.ops.numbers import TARGET_HOURS, Figures, quality, waiting_curve
 from app.ops.verdicts import Report
 from recommend.cascade.scoring import SIMPLE
-from recommend.phenomena.studies import Conclusion, draw, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,18 +36,18 @@ def picture(figure: Figure) -> Markup:
 def reliability(report: Report) -> Figure:
     """Observed click rate by predicted one of what the present ranking showed, with 95 % intervals over visitors."""
     figure, axis = _figure(4.8, 3.4)
-    seen = report.figures.judged
-    if not seen.click.any():
+    judged = report.figures.judged
+    if not judged.click.any():
         return _empty(figure, axis, f"No click yet on what {report.figures.ranking} ranked")
-    edges = np.unique(np.quantile(seen.pctr, np.linspace(0, 1, BINS + 1)[1:-1]))
-    place = np.searchsorted(edges, seen.pctr, side="right")
+    edges = np.unique(np.quantile(judged.pctr, np.linspace(0, 1, BINS + 1)[1:-1]))
+    place = np.searchsorted(edges, judged.pctr, side="right")
     for bin_ in np.unique(place):
-        of = seen.where(place == bin_)
-        found, x = rate_interval(of.click.astype(float), of.visitor), float(of.pctr.mean())
-        if found.low is not None and found.high is not None:
-            axis.plot([x, x], [found.low, found.high], color=GREEN, linewidth=2)
-        axis.plot(x, found.value or 0.0, "o", color=GREEN, markersize=5)
-    top = max(float(seen.pctr.max()), axis.get_ylim()[1])
+        of = judged.where(place == bin_)
+        rate, x = rate_interval(of.click.astype(float), of.visitor), float(of.pctr.mean())
+        if rate.low is not None and rate.high is not None:
+            axis.plot([x, x], [rate.low, rate.high], color=GREEN, linewidth=2)
+        axis.plot(x, rate.value or 0.0, "o", color=GREEN, markersize=5)
+    top = max(float(judged.pctr.max()), axis.get_ylim()[1])
     axis.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle="--")
     axis.set_title(
         f"Predicted over observed {report.measures['pcoc'].words.partition(' (')[0]}",
@@ -62,20 +61,20 @@ def reliability(report: Report) -> Figure:
 def by_day(report: Report) -> Figure:
     """Click rate, observed and predicted, by day; days that break the rule of calibration are named."""
     figure, axis = _figure()
-    seen = report.figures.seen
-    seen = seen.where(~seen.ad)
-    days = sorted(set(seen.day.tolist()))
+    rows = report.figures.impressions
+    rows = rows.where(~rows.ad)
+    days = sorted(set(rows.day.tolist()))
     if not days:
         return _empty(figure, axis, "No impressions yet")
     rule = next((f.rule for f in report.findings if f.rule.measure == "pcoc"), None)
     rates, below, above, predicted, off = [], [], [], [], []
     for day in days:
-        of = seen.where(seen.day == day)
-        found = rate_interval(of.click.astype(float), of.visitor)
-        rate = 100 * (found.value or 0.0)
+        of = rows.where(rows.day == day)
+        interval = rate_interval(of.click.astype(float), of.visitor)
+        rate = 100 * (interval.value or 0.0)
         rates.append(rate)
-        below.append(rate - 100 * (found.low if found.low is not None else rate / 100))
-        above.append(100 * (found.high if found.high is not None else rate / 100) - rate)
+        below.append(rate - 100 * (interval.low if interval.low is not None else rate / 100))
+        above.append(100 * (interval.high if interval.high is not None else rate / 100) - rate)
         predicted.append(100 * float(of.pctr.mean()))
         if rule is not None:
             of = of.where(of.model != SIMPLE) if rule.model else of
@@ -101,8 +100,8 @@ def first_impressions(figures: Figures) -> Figure:
         return _empty(figure, axis, "No new listing has been seen yet")
     x = np.maximum(curve.hours, 0.01)
     axis.step(x, 100 * (1 - curve.unseen), where="post", color=GREEN)
-    seen = [100 * (1 - end) for end in (curve.high, curve.low)]
-    axis.fill_between(x, seen[0], seen[1], step="post", color=GREEN, alpha=0.15)
+    band = [100 * (1 - end) for end in (curve.high, curve.low)]
+    axis.fill_between(x, band[0], band[1], step="post", color=GREEN, alpha=0.15)
     axis.axvline(TARGET_HOURS, color=GREY, linestyle="--", linewidth=1)
     axis.set_xscale("log")
     for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
@@ -137,16 +136,6 @@ def funnel(counts: dict[str, int], ms: dict[str, float]) -> Figure:
         f"{sum(ms.values()):.0f} ms, most of it in {slowest.replace('_', '-')}", fontsize=10, loc="left", color=GREY
     )
     return _named(figure, axis, "", "")
-
-
-def study_curve(found: Conclusion) -> Figure:
-    """What a method gains by how strong what it feeds on was measured to be."""
-    figure, axis = _figure(4.2, 2.6)
-    draw(axis, found, GREEN, GREY, "none")
-    axis.locator_params(nbins=5)
-    weakest, strongest = signed([found["curve"][end]["gain"] for end in (0, -1)])
-    axis.set_title(f"Gain from {weakest} to {strongest} by dose", fontsize=8.5, loc="left", color=GREY)
-    return _named(figure, axis, "measured phenomenon", found["unit"].partition(",")[0])
 
 
 def _figure(width: float = 6.2, height: float = 3.4) -> tuple[Figure, Axes]:

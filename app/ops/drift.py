@@ -173,13 +173,13 @@ def _index(bins: np.ndarray, then: Sample, later: Sample) -> tuple[float, float]
 
 def _tenths(values: Sequence[Any], of_then: int) -> np.ndarray:
     """Bin of each value: tenths of the first ``of_then``; missing ones have a bin of their own."""
-    known = np.array([v is not None for v in values])
+    present = np.array([v is not None for v in values])
     numbers = np.array([0.0 if v is None else float(v) for v in values])
-    before = numbers[:of_then][known[:of_then]]
+    before = numbers[:of_then][present[:of_then]]
     if not len(before):
-        return known.astype(np.int64)
+        return present.astype(np.int64)
     edges = np.unique(np.quantile(before, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.where(known, 1 + np.searchsorted(edges, numbers, side="right"), 0)
+    return np.where(present, 1 + np.searchsorted(edges, numbers, side="right"), 0)
 
 
 def _groups(values: Sequence[Any]) -> np.ndarray:
@@ -191,11 +191,11 @@ def _groups(values: Sequence[Any]) -> np.ndarray:
 
 
 def _means(values: Sequence[Any], of_then: int, digits: int) -> tuple[str, str]:
-    def said(part: Sequence[Any]) -> str:
-        known = [float(v) for v in part if v is not None]
-        return f"mean {np.mean(known):.{digits}f}" if known else MISSING
+    def text(part: Sequence[Any]) -> str:
+        numbers = [float(v) for v in part if v is not None]
+        return f"mean {np.mean(numbers):.{digits}f}" if numbers else MISSING
 
-    return said(values[:of_then]), said(values[of_then:])
+    return text(values[:of_then]), text(values[of_then:])
 
 
 def _shares(values: Sequence[Any], of_then: int) -> tuple[str, str]:
@@ -224,8 +224,10 @@ def _window(feed: LiveFeed) -> tuple[datetime, datetime, str]:
 
 def _sample(session: Session, first: datetime, end: datetime) -> Sample:
     """Seen rows of at most ``PAGES`` pages of a time, drawn evenly."""
-    shown = select(FeedRow.page_id).where(FeedRow.seen_at.is_not(None))
-    query_pages = select(FeedPageRow.id).where(FeedPageRow.at >= first, FeedPageRow.at < end, FeedPageRow.id.in_(shown))
+    viewed = select(FeedRow.page_id).where(FeedRow.seen_at.is_not(None))
+    query_pages = select(FeedPageRow.id).where(
+        FeedPageRow.at >= first, FeedPageRow.at < end, FeedPageRow.id.in_(viewed)
+    )
     pages = sorted(session.scalars(query_pages))
     if len(pages) > PAGES:
         pages = [pages[i] for i in sorted(np.random.default_rng(0).choice(len(pages), PAGES, replace=False))]

@@ -16,7 +16,7 @@ from app.market.reviews import REASON_LENGTH
 from app.ops import tables
 from app.ops.api import reports_of
 from app.ops.impressions import USUAL
-from app.ops.page import shown
+from app.ops.page import page_response
 from app.routing import Operator
 from app.services import Services
 from app.views import AppError
@@ -58,11 +58,18 @@ def decide(
             request, services, USUAL, listing if do != "hold" else "", bad=str(error), status=error.http_status
         )
     reports_of(request).forget()
-    return _reviews(request, services, USUAL, listing if do == "hold" else "", said=done[do])
+    return _reviews(request, services, USUAL, listing if do == "hold" else "", message=done[do])
 
 
 def _reviews(
-    request: Request, services: Services, over: str, listing: str, *, said: str = "", bad: str = "", status: int = 200
+    request: Request,
+    services: Services,
+    over: str,
+    listing: str,
+    *,
+    message: str = "",
+    bad: str = "",
+    status: int = 200,
 ) -> Response:
     one, problem = None, bad
     if listing:
@@ -73,13 +80,13 @@ def _reviews(
     values = {
         "one": one,
         "typed": listing,
-        "said": said,
+        "said": message,
         "bad": problem,
         "length": REASON_LENGTH,
         "queue": tables.review_queue(services.reviews),
         "reported": tables.reports(services.messages),
     }
-    return shown(request, "reviews", "reviews.html", over, lambda _: values, status)
+    return page_response(request, "reviews", "reviews.html", over, lambda _: values, status)
 
 
 @forms.get("/promotions")
@@ -123,18 +130,18 @@ def _wish(services: Services, name: str, first: str, days: str) -> Promotion:
 
 
 def _withdrawn(services: Services, number: str) -> Promotion:
-    known = {str(p.id): p for p in services.promotions.calendar().promotions}
-    found = known.get(number.strip())
-    if found is None:
+    calendar = {str(p.id): p for p in services.promotions.calendar().promotions}
+    promotion = calendar.get(number.strip())
+    if promotion is None:
         raise AppError("not_found", "There is no promotion of that number.", 404)
-    return found
+    return promotion
 
 
 def _promotions(request: Request, services: Services, over: str, status: int = 200, **more: Any) -> Response:
     table = tables.promotions(services.feed, services.promotions.calendar())
     empty = dict.fromkeys(("name", "first", "days", "number"), "")
     usual = {"said": "", "bad": "", "ask": False, "typed": empty, "table": table}
-    return shown(request, "promotions", "promotions.html", over, lambda _: {**usual, **more}, status)
+    return page_response(request, "promotions", "promotions.html", over, lambda _: {**usual, **more}, status)
 
 
 def words(promotion: Promotion) -> str:

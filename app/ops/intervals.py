@@ -46,16 +46,16 @@ def wilson(hits: int, of: int) -> Interval:
     """A share of independent things (Wilson 1927); nothing where nothing was observed."""
     if not of:
         return NOTHING
-    found = _stats().binomtest(int(hits), int(of)).proportion_ci(LEVEL, method="wilson")
-    return Interval(hits / of, float(found.low), float(found.high))
+    ends = _stats().binomtest(int(hits), int(of)).proportion_ci(LEVEL, method="wilson")
+    return Interval(hits / of, float(ends.low), float(ends.high))
 
 
 def share(hits: int, of: int) -> str:
     """A share with its interval, for people."""
-    found = wilson(hits, of)
-    if found.value is None or found.low is None or found.high is None:
+    interval = wilson(hits, of)
+    if interval.value is None or interval.low is None or interval.high is None:
         return "-"
-    return f"{100 * found.value:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{100 * interval.value:.1f} % [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 def quantile(values: np.ndarray, q: float) -> Interval:
@@ -105,8 +105,8 @@ def rate_interval(labels: np.ndarray, cluster: np.ndarray) -> Interval:
     reach = _reach((labels - value) / len(labels), cluster)
     if reach is None:  # all clusters are alike: as many independent things say no more than this
         n = len(np.unique(cluster))
-        found = wilson(round(value * n), n)
-        return Interval(value, min(value, found.low or 0.0), max(value, found.high or 0.0))
+        interval = wilson(round(value * n), n)
+        return Interval(value, min(value, interval.low or 0.0), max(value, interval.high or 0.0))
     return Interval(value, max(value - reach, 0.0), min(value + reach, 1.0))
 
 

@@ -16,7 +16,7 @@ from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
 from app.ops.numbers import click_rate
 from app.ops.why import Facts, counted, hours, on_a_past_page, ordinal, why
-from app.ops.why import features as told
+from app.ops.why import features as features_of
 from app.services import Services
 from app.store.db import Store
 from app.store.tables import (
@@ -129,7 +129,7 @@ def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int,
             .order_by(FeedPageRow.at.desc())
             .limit(MOST)
         )
-        return [(key, at, int(rows), int(seen), int(n)) for key, at, rows, seen, n in session.execute(query)]
+        return [(key, at, int(rows), int(viewed), int(n)) for key, at, rows, viewed, n in session.execute(query)]
 
 
 def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand, ...]]:
@@ -137,36 +137,36 @@ def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand,
     feed = services.feed
     page = feed.considered(visitor, SIZE)
     slate = page.slate
-    shown = [*slate.page, *slate.fell[:10]]
+    scored = [*slate.page, *slate.fell[:10]]
     listings = feed.listings.live()
     with services.store.read() as session:
-        rows = session.scalars(select(ListingRow).where(ListingRow.id.in_([listings.get(s.item_id) for s in shown])))
+        rows = session.scalars(select(ListingRow).where(ListingRow.id.in_([listings.get(s.item_id) for s in scored])))
         tiles = {t.id: t for t in _tiles(session, list(rows))}
-    stands = [(s.item_id, tiles[listings[s.item_id]], s.position, s.reason) for s in shown
+    stands = [(s.item_id, tiles[listings[s.item_id]], s.position, s.reason) for s in scored
               if listings.get(s.item_id) in tiles]  # fmt: skip
     sentences = _now(feed, page, [(item, tile) for item, tile, *_ in stands])
-    made = [Stand(tile, place, reason, sentences[item]) for item, tile, place, reason in stands]
+    result = [Stand(tile, place, reason, sentences[item]) for item, tile, place, reason in stands]
     posts = feed.posts.titles([p.post.post_id for p in slate.posts])
     for p in slate.posts:
         tile = Tile("", posts.get(p.post.post_id, "A post"), "post", "active", "")
-        made.append(
+        result.append(
             Stand(tile, p.position, "post", f"A post: {p.pctr:.3f} predicted clicks, {p.impressions} impressions.")
         )
-    return page, tuple(sorted(made, key=lambda s: (s.place is None, s.place or 0)))
+    return page, tuple(sorted(result, key=lambda s: (s.place is None, s.place or 0)))
 
 
-def _now(feed: LiveFeed, page: PageState, things: Sequence[tuple[int, Tile]]) -> dict[int, str]:
+def _now(feed: LiveFeed, page: PageState, items: Sequence[tuple[int, Tile]]) -> dict[int, str]:
     """Why each thing stands or falls on a page that was just made."""
     catalog, loaded = feed.feed.catalog, feed.models.get("ranking")
-    ids = [i for i, _ in things if i in catalog]
+    ids = [i for i, _ in items if i in catalog]
     rows = catalog.rows(ids)
     among = catalog.rows([s.item_id for s in page.slate.page])
-    found = moves(feed.models, catalog, rows, among, page.visitor, page.moment)
-    moved = dict(zip(ids, found, strict=True)) if len(found) == len(ids) else {}  # something was sold meanwhile
+    effects = moves(feed.models, catalog, rows, among, page.visitor, page.moment)
+    moved = dict(zip(ids, effects, strict=True)) if len(effects) == len(ids) else {}  # something was sold meanwhile
     return {
         item: why(fate(page, catalog, item), moved.get(item, ()), _facts(catalog, item, tile, page.moment),
                   loaded.name if loaded else None)
-        for item, tile in things
+        for item, tile in items
     }  # fmt: skip
 
 
@@ -175,9 +175,9 @@ def _facts(catalog: Catalog, item_id: int, tile: Tile, moment: Moment) -> Facts:
     if not len(rows):
         return Facts(tile.category, 0.0, 0, 0.0)
     names = ("price", "condition", "listed_ms", "impressions", "clicks", "bid")
-    price, condition, listed, shown, clicks, bid = (catalog.get(name, rows)[0].item() for name in names)
+    price, condition, listed, impressions, clicks, bid = (catalog.get(name, rows)[0].item() for name in names)
     age = max(moment.time_ms - listed, 0) / HOUR_MS
-    return Facts(tile.category, float(price), int(condition), age, int(shown), int(clicks), float(bid))
+    return Facts(tile.category, float(price), int(condition), age, int(impressions), int(clicks), float(bid))
 
 
 def past_page(services: Services, page_id: str) -> PastPage:
@@ -193,8 +193,8 @@ def past_page(services: Services, page_id: str) -> PastPage:
         rows = list(session.scalars(select(FeedRow).where(FeedRow.page_id == page_id).order_by(FeedRow.position)))
         clicks = set(session.scalars(select(FeedRow.id).where(FeedRow.page_id == page_id, clicked())))
         name = session.scalar(select(NumberRow.key).where(NumberRow.id == page.visitor)) or "?"
-        known = session.scalars(select(ListingRow).where(ListingRow.id.in_([r.listing_id for r in rows])))
-        tiles = {t.id: t for t in _tiles(session, list(known))}
+        listings = session.scalars(select(ListingRow).where(ListingRow.id.in_([r.listing_id for r in rows])))
+        tiles = {t.id: t for t in _tiles(session, list(listings))}
         sentences = _then(services.feed, session, page, rows, tiles)
     stands = tuple(
         Stand(tiles.get(r.listing_id, Tile("", "A listing that was deleted", "", "removed", "")), r.position, r.reason,
@@ -219,18 +219,18 @@ def _then(
         return {n: f"{text} {rest}" for n, text in out.items()}
     catalog, visitor, moment = as_it_was(session, page, rows)
     places = catalog.rows([int(r.known["item_id"]) for r in rows])
-    found = moves(feed.models, catalog, places, places, visitor, moment)
-    for row, moved in zip(rows, found, strict=True):
+    effects = moves(feed.models, catalog, places, places, visitor, moment)
+    for row, moved in zip(rows, effects, strict=True):
         tile = tiles.get(row.listing_id)
         facts = Facts(tile.category if tile else "", float(row.known["price"]), int(row.known["condition"]),
                       float(row.known["item_age_h"]))  # fmt: skip
-        out[row.id] += f" {told(moved, facts, loaded.name)}"
+        out[row.id] += f" {features_of(moved, facts, loaded.name)}"
     return out
 
 
 def as_it_was(session: Session, page: FeedPageRow, rows: Iterable[FeedRow]) -> tuple[Catalog, Visitor, Moment]:
     """The things of a page, its visitor and its moment as they were known when it was made."""
-    at, known = milliseconds(page.at), page.known
+    at, state = milliseconds(page.at), page.known
     catalog = Catalog(CONTENT)
     for row in rows:
         k = row.known
@@ -239,14 +239,14 @@ def as_it_was(session: Session, page: FeedPageRow, rows: Iterable[FeedRow]) -> t
         listed = at - round(k["item_age_h"] * HOUR_MS)
         facts_then = {name: k[name] for name in names}
         catalog.put(Item(**facts_then, stock=max(int(k["stock"]), 1), listed_ms=listed, content=content))
-    clicked = known["history_item"]
+    clicked = state["history_item"]
     facts = {r.item_id: r.known for r in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(clicked)))}
     past: deque[Past] = deque()
-    columns = (known[f"history_{name}"] for name in ("item", "category", "single", "age_h"))
+    columns = (state[f"history_{name}"] for name in ("item", "category", "single", "age_h"))
     for item, category, single, age in zip(*columns, strict=True):
         content = facts.get(item, {}).get("content") or [0.0] * CONTENT
         past.append(Past(item, category, bool(single), at - round(age * HOUR_MS), np.array(content, np.float32)))
-    moment = Moment(at, known.get("promotion", 0), known.get("days_to_promotion", 0))
+    moment = Moment(at, state.get("promotion", 0), state.get("days_to_promotion", 0))
     return catalog, Visitor(page.visitor, past), moment
 
 
@@ -282,8 +282,8 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
             .limit(MOST)
         )
         pages = tuple(
-            (key, name, at, place, reason, float(pctr), bool(seen), bool(click))
-            for key, name, at, place, reason, pctr, seen, click in session.execute(query)
+            (key, name, at, place, reason, float(pctr), bool(viewed), bool(click))
+            for key, name, at, place, reason, pctr, viewed, click in session.execute(query)
         )
         steps = _steps(session, row)
     who = visitor or (pages[0][1] if pages else next(iter(visitors(services.store, feed, 1)), ""))
@@ -300,15 +300,15 @@ def _why_now(feed: LiveFeed, tile: Tile, visitor: str) -> str:
 def _steps(session: Session, row: ListingRow) -> tuple[Step, ...]:
     """What happened to a listing, in its order; counted by the database, however often it was seen."""
     steps = [Step("Published", _moment(row.published_at) if row.published_at else "Not yet.")]
-    seen = FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None)
-    first = session.scalar(select(func.min(FeedRow.seen_at)).where(*seen))
+    viewed = FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None)
+    first = session.scalar(select(func.min(FeedRow.seen_at)).where(*viewed))
     if first is None:
         stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
         steps.append(Step("Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."))
     else:
         waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
         steps.append(Step("First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."))
-        steps += _seen(session, seen)
+        steps += _viewed(session, viewed)
     latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)
     orders = session.scalars(latest).all()
     if orders:
@@ -317,7 +317,7 @@ def _steps(session: Session, row: ListingRow) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _seen(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[Step]:
+def _viewed(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[Step]:
     """How often the seen rows of a listing were shown for which reason, and what came of it."""
     of_visitor = (
         select(FeedRow.reason, FeedPageRow.visitor, func.count(), CLICKS)
@@ -326,19 +326,19 @@ def _seen(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[
         .where(*which)
         .group_by(FeedRow.reason, FeedPageRow.visitor)
     )
-    found = session.execute(of_visitor).all()
+    rows = session.execute(of_visitor).all()
     of_place = select(FeedRow.reason, FeedRow.position, func.count()).where(*which)
     places: dict[str, list[int]] = defaultdict(list)
-    for reason, place, seen in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
-        places[reason] += [place] * seen
+    for reason, place, viewed in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
+        places[reason] += [place] * viewed
     for reason, name in (("ranked", "by its rank"), ("exploration", "to be learned about"), ("ad", "as an ad")):
         of = sorted(places[reason])
         if of:
-            people = sum(r == reason for r, *_ in found)
+            people = sum(r == reason for r, *_ in rows)
             yield Step(f"Shown {name}", f"Seen {counted(len(of), 'time')} by {counted(people, 'visitor')}, at the "
                        f"{ordinal(of[len(of) // 2])} place in the middle of them.")  # fmt: skip
-    visitor, n, clicks = (np.array([r[column] for r in found], np.int64) for column in (1, 2, 3))
-    click = np.repeat(np.tile([True, False], len(found)), np.stack([clicks, n - clicks], 1).ravel())
+    visitor, n, clicks = (np.array([r[column] for r in rows], np.int64) for column in (1, 2, 3))
+    click = np.repeat(np.tile([True, False], len(rows)), np.stack([clicks, n - clicks], 1).ravel())
     rate = click_rate(click, np.repeat(visitor, n)).words
     yield Step("Clicked", f"{counted(int(clicks.sum()), 'time')} of {int(n.sum())}: {rate}.")
 

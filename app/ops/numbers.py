@@ -38,7 +38,7 @@ KEYS = frozenset((
 ))  # of all measures  # fmt: skip
 CHANCE = 0.5  # AUC of drawing lots
 NEEDED = ("pre_ranking", "ranking")  # stages that choose the page; the others have a simpler way that is meant
-OWN_LOG = 10_000  # days since 1970 of a log of this store; smaller ones are of the simulated marketplace
+CALENDAR_DAY = 10_000  # days since 1970 of a log of this store; smaller ones are of the simulated marketplace
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Measure:
     key: str
     name: str
     unit: str  # share | ratio | auc | ms | minutes | days | count
-    found: Interval
+    interval: Interval
     n: int = 0
     of: str = ""
     expected: int = 0
@@ -60,25 +60,25 @@ class Measure:
     @property
     def exact(self) -> bool:
         """Counted, not estimated."""
-        return isinstance(self.found, Counted)
+        return isinstance(self.interval, Counted)
 
     @property
     def words(self) -> str:
         """Value, interval and what it was counted over."""
         over = f" ({self.n:,} {self.of})" if self.of else ""
-        if self.found.value is None and self.found.low is not None:
-            return f"above {written(self.found.low, self.unit)}{over}"
-        if self.found.value is None:
+        if self.interval.value is None and self.interval.low is not None:
+            return f"above {written(self.interval.low, self.unit)}{over}"
+        if self.interval.value is None:
             return "not known yet"
         if self.exact:
-            return f"{written(self.found.value, self.unit)}{over}"
-        ends = (written(end, self.unit) if end is not None else "?" for end in (self.found.low, self.found.high))
-        return f"{written(self.found.value, self.unit)} [{', '.join(ends)}]{over}"
+            return f"{written(self.interval.value, self.unit)}{over}"
+        ends = (written(end, self.unit) if end is not None else "?" for end in (self.interval.low, self.interval.high))
+        return f"{written(self.interval.value, self.unit)} [{', '.join(ends)}]{over}"
 
     @property
     def beside_chance(self) -> str:
         """Of an AUC: how it stands to drawing lots."""
-        value, low, high = self.found.value, self.found.low, self.found.high
+        value, low, high = self.interval.value, self.interval.low, self.interval.high
         if value is None or low is None or high is None:
             return "how well is not known yet"
         place = "better than chance" if low > CHANCE else "worse than chance" if high < CHANCE else "at chance"
@@ -139,11 +139,11 @@ class Figures:
     @cached_property
     def measures(self) -> dict[str, Measure]:
         """By key."""
-        found = [*self._feed(), *self._new(), *self._models()]
-        return {m.key: m for m in found}
+        every = [*self._feed(), *self._new(), *self._models()]
+        return {m.key: m for m in every}
 
     @cached_property
-    def seen(self) -> Impressions:
+    def impressions(self) -> Impressions:
         """What was seen in the window."""
         return impressions(self.store, self.over)
 
@@ -156,7 +156,7 @@ class Figures:
     @cached_property
     def judged(self) -> Impressions:
         """What was seen of the pages that the present ranking made: what was ranked otherwise says nothing of it."""
-        return self.seen.ranked_by(self.ranking)
+        return self.impressions.ranked_by(self.ranking)
 
     @cached_property
     def new(self) -> list[NewListing]:
@@ -196,7 +196,7 @@ class Figures:
         yield Measure("pages", "pages asked for", "count", exact(float(asked)))
         yield Measure("reviews_waiting", "listings that wait for review", "count", exact(float(reviews)))
         yield Measure("reports", "reports by visitors", "count", exact(float(reported)))
-        yield click_rate(self.seen.click, self.seen.visitor, "impressions")
+        yield click_rate(self.impressions.click, self.impressions.visitor, "impressions")
 
     def _new(self) -> Iterable[Measure]:
         due = self.due
@@ -253,11 +253,11 @@ def click_rate(click: np.ndarray, visitor: np.ndarray, of: str = "") -> Measure:
     return Measure("click_rate", "clicks of what was seen", "share", rate, len(click), of)
 
 
-def quality(seen: Impressions, of: str) -> tuple[Measure, Measure]:
+def quality(rows: Impressions, of: str) -> tuple[Measure, Measure]:
     """How well predictions order what was seen (AUC), and how true they are (PCOC), with intervals over visitors."""
-    clicks, promised = int(seen.click.sum()), round(float(seen.pctr.sum()))
-    order = intervals.auc_interval(seen.click, seen.pctr, seen.visitor) if len(seen) else NOTHING
-    level = intervals.pcoc_interval(seen.click.astype(float), seen.pctr, seen.visitor) if len(seen) else NOTHING
+    clicks, promised = int(rows.click.sum()), round(float(rows.pctr.sum()))
+    order = intervals.auc_interval(rows.click, rows.pctr, rows.visitor) if len(rows) else NOTHING
+    level = intervals.pcoc_interval(rows.click.astype(float), rows.pctr, rows.visitor) if len(rows) else NOTHING
     return (
         Measure("auc", "AUC of predicted clicks", "auc", order, clicks, of),
         Measure("pcoc", "predicted over observed clicks", "ratio", level, clicks, of, promised),
@@ -267,7 +267,7 @@ def quality(seen: Impressions, of: str) -> tuple[Measure, Measure]:
 def model_age(loaded: Loaded, until: datetime) -> float:
     """Days since the last day that a model was trained on; since it was installed where that day is of no calendar."""
     last = int(loaded.manifest.get("train_days", [0, 0])[1])
-    if last < OWN_LOG:
+    if last < CALENDAR_DAY:
         return (until.timestamp() - float(loaded.manifest.get("installed", until.timestamp()))) / 86_400
     ended = EPOCH + timedelta(days=last + 1)
     return max((until - datetime(ended.year, ended.month, ended.day, tzinfo=UTC)).total_seconds() / 86_400, 0.0)
@@ -292,14 +292,14 @@ def new_listings(store: Store, since: datetime, until: datetime) -> list[NewList
         )
         rows = session.execute(query).all()
         ids = select(ListingRow.id).where(ListingRow.published_at >= since, ListingRow.published_at <= until)
-        shown = FeedRow.listing_id.in_(ids) & FeedRow.seen_at.is_not(None)
+        viewed = FeedRow.listing_id.in_(ids) & FeedRow.seen_at.is_not(None)
         clicks = func.sum(case((clicked(), 1), else_=0))
-        at_first = select(FeedRow.listing_id, first, count, clicks).where(shown).group_by(FeedRow.listing_id)
-        seen = {r[0]: r[1:] for r in session.execute(at_first)}
+        at_first = select(FeedRow.listing_id, first, count, clicks).where(viewed).group_by(FeedRow.listing_id)
+        first_views = {r[0]: r[1:] for r in session.execute(at_first)}
     out = []
     for key, title, category, seller, status, published in rows:
         assert published is not None
-        at, times, clicks_of = seen.get(key, (None, 0, 0))
+        at, times, clicks_of = first_views.get(key, (None, 0, 0))
         waited = max((at - published).total_seconds() / 3600, 0.0) if at is not None else None
         out.append(NewListing(key, title, category, seller, status, published,
                               (until - published).total_seconds() / 3600, waited, int(times),
@@ -341,11 +341,11 @@ def _first_wait(new: list[NewListing]) -> Measure:
         return measure
     # The ends of a median's interval are where the ends of the curve's pass one half.
     ends = [_passes(curve.hours, unseen) for unseen in (curve.unseen, curve.low, curve.high)]
-    return replace(measure, found=Interval(*(None if end is None else 60 * end for end in ends)))
+    return replace(measure, interval=Interval(*(None if end is None else 60 * end for end in ends)))
 
 
 def _passes(hours: np.ndarray, unseen: np.ndarray) -> float | None:
     """The first moment at which at most half are unseen."""
-    known = ~np.isnan(unseen)
-    below = np.flatnonzero(known & (unseen <= 0.5))
+    defined = ~np.isnan(unseen)
+    below = np.flatnonzero(defined & (unseen <= 0.5))
     return float(hours[below[0]]) if len(below) else None

@@ -15,8 +15,6 @@ from app.ops import charts, journey, tables
 from app.ops.api import reports_of
 from app.ops.drift import drift_by_feature
 from app.ops.impressions import SPANS, USUAL
-from app.ops.phenomena import gate, phenomena
-from app.ops.studies import curves, studies
 from app.ops.verdicts import WORDS, Report
 from app.routing import Operator, services_of
 from app.services import Services
@@ -29,7 +27,7 @@ HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
 TABS = {
     "": "Overview", "feed": "Feed", "new": "New listings", "models": "Models", "assistant": "Assistant",
-    "studies": "Studies", "reviews": "Review", "promotions": "Promotions",
+    "reviews": "Review", "promotions": "Promotions",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
 Over = Annotated[str, Query(max_length=8)]
@@ -57,7 +55,7 @@ def js(_: Operator) -> Response:
 @pages.get("/")
 def overview(request: Request, _: Operator, over: Over = USUAL) -> Response:
     """One sentence, what to do now, the three questions, and every figure behind them."""
-    return shown(request, "", "overview.html", over, lambda report: {"table": tables.watched(report)})
+    return page_response(request, "", "overview.html", over, lambda report: {"table": tables.watched(report)})
 
 
 @pages.get("/feed")
@@ -75,38 +73,41 @@ def feed(request: Request, services: Operator, over: Over = USUAL, visitor: Word
             "past": journey.visitors_pages(services.store, who) if who else [],
         }  # fmt: skip
 
-    return shown(request, "feed", "feed.html", over, values)
+    return page_response(request, "feed", "feed.html", over, values)
 
 
 @pages.get("/page/{page_id}")
 def past_page(request: Request, services: Operator, page_id: str, over: Over = USUAL) -> Response:
     """A page as a visitor saw it."""
-    return shown(request, "feed", "page.html", over, lambda _: {"page": journey.past_page(services, page_id[:64])})
+    return page_response(
+        request, "feed", "page.html", over, lambda _: {"page": journey.past_page(services, page_id[:64])}
+    )
 
 
 @pages.get("/listing/{listing_id}")
 def listing(request: Request, services: Operator, listing_id: str, over: Over = USUAL, visitor: Words = "") -> Response:
     """A listing's way through the feed."""
     names = journey.visitors(services.store, services.feed)
-    return shown(request, "feed", "listing.html", over, lambda _: {
+    return page_response(request, "feed", "listing.html", over, lambda _: {
         "way": journey.journey(services, listing_id[:64], visitor.strip()[:64]), "names": names})  # fmt: skip
 
 
 @pages.get("/new")
 def new(request: Request, _: Operator, over: Over = USUAL) -> Response:
     """New listings, and how long they wait to be seen."""
-    return shown(request, "new", "new.html", over, lambda report: {
+    return page_response(request, "new", "new.html", over, lambda report: {
         "picture": charts.picture(charts.first_impressions(report.figures)), "starved": report.figures.starved[:20],
-        "groups": tables.seen_in_time(report.figures), "table": tables.new_listings(report.figures)})  # fmt: skip
+        "groups": tables.first_impressions(report.figures), "table": tables.new_listings(report.figures)})  # fmt: skip
 
 
 @pages.get("/models")
 def models(request: Request, services: Operator, over: Over = USUAL) -> Response:
     """How well predictions order and how true they are, what serves, what has moved."""
-    return shown(request, "models", "models.html", over, lambda report: {
+    return page_response(request, "models", "models.html", over, lambda report: {
         "days": charts.picture(charts.by_day(report)), "reliable": charts.picture(charts.reliability(report)),
         "health": tables.model_health(report.figures), "serving": tables.models(services.feed),
-        "papers": gate(services.feed, services.settings.home),
+        "papers": tables.paper_models(services.feed, services.settings.home),
+        "here": tables.phenomena(services.settings.home),
         "events": tables.model_events(services.feed), "drift": drift_by_feature(services.store, services.feed),
     })  # fmt: skip
 
@@ -116,31 +117,24 @@ def assistant(request: Request, services: Operator, over: Over = USUAL) -> Respo
     """What sellers made of drafts."""
 
     def values(report: Report) -> dict[str, Any]:
-        found = tables.assisted(services.store, report.over)
-        return {"table": tables.assistant(found), "wrong": tables.wrong_words(found)}
+        assisted = tables.assisted(services.store, report.over)
+        return {"table": tables.assistant(assisted), "wrong": tables.wrong_words(assisted)}
 
-    return shown(request, "assistant", "assistant.html", over, values)
-
-
-@pages.get("/studies")
-def methods(request: Request, services: Operator, over: Over = USUAL) -> Response:
-    """When each method pays, and whether it can on this feed's log."""
-    return shown(request, "studies", "studies.html", over, lambda _: {
-        "table": studies(), "curves": curves(), "here": phenomena(services.settings.home)})  # fmt: skip
+    return page_response(request, "assistant", "assistant.html", over, values)
 
 
-def shown(
+def page_response(
     request: Request, tab: str, file: str, over: str, values: Callable[[Report], dict[str, Any]], status: int = 200
 ) -> Response:
     """A page: its values, or the sentence of an AppError in their place."""
     report, services = reports_of(request).get(over), services_of(request)
     problem = ""
-    found: dict[str, Any] = {}
+    content: dict[str, Any] = {}
     try:
-        found = values(report)
+        content = values(report)
     except AppError as error:
         problem, status, file = str(error), error.http_status, "problem.html"
-    text = render(FOLDER / file, **{**_usual(request, services, report, tab), **found, "problem": problem})
+    text = render(FOLDER / file, **{**_usual(request, services, report, tab), **content, "problem": problem})
     return HTMLResponse(text, status, HEADERS)
 
 
@@ -149,7 +143,7 @@ def _usual(request: Request, services: Services, report: Report, tab: str) -> di
     return {
         "report": report, "tab": tab, "tabs": TABS, "over": report.over, "spans": SPANS, "words": WORDS,
         "version": version(), "path": request.url.path, "said": "",
-        "waiting": int(report.measures["reviews_waiting"].found.value or 0),
+        "waiting": int(report.measures["reviews_waiting"].interval.value or 0),
     }  # fmt: skip
 
 

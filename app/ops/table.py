@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-SHOWN = 200  # rows of a table on a page; the export has all
+MAX_ROWS = 200  # rows of a table on a page; the export has all
 Cell = str | int | float | None
 
 
@@ -19,9 +19,9 @@ class Table:
     links: tuple[str, ...] = ()
 
     @property
-    def shown(self) -> tuple[tuple[Cell, ...], ...]:
+    def on_page(self) -> tuple[tuple[Cell, ...], ...]:
         """The rows for a page."""
-        return self.rows[:SHOWN]
+        return self.rows[:MAX_ROWS]
 
     @property
     def figures(self) -> tuple[bool, ...]:

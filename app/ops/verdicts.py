@@ -33,7 +33,7 @@ WORDS: dict[State, tuple[str, str]] = {
 RULES = Path(__file__).with_name("rules.yaml")
 PLACES = frozenset(("words", "ranking", "promises", "target", "lacking", "failure", "promotion"))  # in a rule's texts
 BRIEF = ("slow_pages", "seen_in_time", "auc")  # what a headline says when all is well
-KEPT_SECONDS = 20.0  # for so long the same figures are shown again
+MAX_AGE_S = 20.0  # for so long the same figures are shown again
 
 
 class Link(BaseModel):
@@ -68,7 +68,7 @@ class Rule(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _can_be_said(self) -> Rule:
+    def _can_be_filled(self) -> Rule:
         if self.measure not in KEYS:
             raise ValueError(f"there is no measure {self.measure}; there are {', '.join(sorted(KEYS))}")
         for text in (self.fails, self.holds):
@@ -80,19 +80,19 @@ class Rule(BaseModel):
 
     def judge(self, measure: Measure) -> State:
         """Good when the whole interval lies within the limits, the rule's severity when the whole lies outside."""
-        found, low, high = measure.found, self.at_least, self.at_most
+        interval, low, high = measure.interval, self.at_least, self.at_most
         if self.fails_by(measure):
             return self.severity
-        if found.low is None or found.high is None or not self._enough(measure):
+        if interval.low is None or interval.high is None or not self._enough(measure):
             return "unknown"
-        inside = (low is None or found.low >= low) and (high is None or found.high <= high)
+        inside = (low is None or interval.low >= low) and (high is None or interval.high <= high)
         return "good" if inside else "unknown"
 
     def fails_by(self, measure: Measure) -> bool:
         """Whether the whole interval lies outside the limits."""
-        found, low, high = measure.found, self.at_least, self.at_most
-        below = low is not None and found.high is not None and found.high < low
-        above = high is not None and found.low is not None and found.low > high
+        interval, low, high = measure.interval, self.at_least, self.at_most
+        below = low is not None and interval.high is not None and interval.high < low
+        above = high is not None and interval.low is not None and interval.low > high
         return (below or above) and self._enough(measure)
 
     def _enough(self, measure: Measure) -> bool:
@@ -193,7 +193,7 @@ class Report:
 
     def _filled(self, text: str, measure: Measure) -> str:
         ranking = self.figures.ranking
-        level = self.measures["pcoc"].found
+        level = self.measures["pcoc"].interval
         ratio = level.value or level.low or 1.0
         facts = {
             "words": measure.words,
@@ -235,8 +235,8 @@ def read_rules(file: Path | None = None) -> tuple[Rule, ...]:
     """
     path = file or RULES
     try:
-        found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        rules = tuple(Rule.model_validate(rule) for rule in found)
+        rows: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rules = tuple(Rule.model_validate(rule) for rule in rows)
     except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).replace("\n", " ")
         raise SettingsError(f"{path} is no list of rules ({reason}); app/ops/rules.yaml is one.") from error
@@ -250,12 +250,12 @@ def read_rules(file: Path | None = None) -> tuple[Rule, ...]:
 
 
 class Reports:
-    """Reports by window. Whoever asks within ``KEPT_SECONDS`` gets the same one, so that they agree to the digit."""
+    """Reports by window. Whoever asks within ``MAX_AGE_S`` gets the same one, so that they agree to the digit."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.rules = read_rules(services.settings.alert_rules)
-        self._kept: dict[str, tuple[float, object, Report]] = {}
+        self._latest: dict[str, tuple[float, object, Report]] = {}
         self._change = object()  # another one after each change by hand
         self._locks = {name: threading.Lock() for name in SPANS}
 
@@ -263,16 +263,16 @@ class Reports:
         """The report of a window, by its name."""
         over: Window = window(name)
         with self._locks[over.name]:  # whoever comes second waits for the first one's
-            kept, change = self._kept.get(over.name), self._change
-            if kept is None or kept[1] is not change or time.monotonic() - kept[0] > KEPT_SECONDS:
-                kept = (time.monotonic(), change, Report(Figures(self.services, over), self.rules))
-                self._kept[over.name] = kept
-            return kept[2]
+            latest, change = self._latest.get(over.name), self._change
+            if latest is None or latest[1] is not change or time.monotonic() - latest[0] > MAX_AGE_S:
+                latest = (time.monotonic(), change, Report(Figures(self.services, over), self.rules))
+                self._latest[over.name] = latest
+            return latest[2]
 
     def latest(self, name: str) -> Report | None:
         """The last report of a window that was made, without making one."""
-        kept = self._kept.get(name)
-        return kept[2] if kept is not None else None
+        entry = self._latest.get(name)
+        return entry[2] if entry is not None else None
 
     def forget(self) -> None:
         """Something was changed by hand: the next report is made anew, also if one is being made of what was."""

@@ -16,7 +16,7 @@ SOURCES = {
     "popular": "popular",
     "unseen": "not yet seen",
 }
-TOLD = 3  # features of a sentence
+MAX_FEATURES = 3  # features of a sentence
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def why(fate: Fate, moves: Sequence[Move], facts: Facts, ranking: str | None) ->
         return "It is not on sale, so that no page can show it."
     if fate.pre_place is None:
         return "No source found it: it is neither new enough, nor like what the visitor clicked, nor popular."
-    found = f"found as {_and([SOURCES.get(s, s) for s in fate.sources])}"
+    sources = f"found as {_and([SOURCES.get(s, s) for s in fate.sources])}"
     before = f"pre-ranked {ordinal(fate.pre_place)} of {fate.candidates:,}"
     if fate.rank is None and fate.sources == ("unseen",):
-        return f"It was not ranked, since the places for what nobody has seen were taken: {found}, {before}."
+        return f"It was not ranked, since the places for what nobody has seen were taken: {sources}, {before}."
     if fate.rank is None:
         score = _against(fate.pre_score, fate.pre_cut, "a score of ")
-        return f"It was not ranked: {score} of pre-ranking. It was {found}, {before}."
-    way = f"It was {found}, {before}, ranked {ordinal(fate.rank)} of {fate.ranked:,}."
+        return f"It was not ranked: {score} of pre-ranking. It was {sources}, {before}."
+    way = f"It was {sources}, {before}, ranked {ordinal(fate.rank)} of {fate.ranked:,}."
     return f"{_outcome(fate, facts)} {features(moves, facts, ranking)} {way}"
 
 
@@ -68,8 +68,8 @@ def _outcome(fate: Fate, facts: Facts) -> str:
     """What came of it on the page."""
     rate, place = _rate(fate.pctr, fate.score, fate.cut), ordinal(fate.position or 0)
     if fate.reason == "exploration":
-        seen = counted(facts.impressions, "impression")
-        return f"Stands {place} to be learned about ({seen} so far), whatever its score: {rate}."
+        impressions = counted(facts.impressions, "impression")
+        return f"Stands {place} to be learned about ({impressions} so far), whatever its score: {rate}."
     if fate.reason == "ad":
         return f"Stands {place} as an ad: its seller bids {facts.bid:.2f} a click; {rate}."
     if fate.position is not None:
@@ -80,13 +80,13 @@ def _outcome(fate: Fate, facts: Facts) -> str:
 def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     """Which features moved the score most."""
     if ranking is None:
-        seen = f"{counted(facts.clicks, 'click')} of {counted(facts.impressions, 'impression')}"
-        return f"No model ranks: it goes by {seen}, drawn to the mean."
-    told = moves[:TOLD]
-    if not told:
+        counts = f"{counted(facts.clicks, 'click')} of {counted(facts.impressions, 'impression')}"
+        return f"No model ranks: it goes by {counts}, drawn to the mean."
+    strongest = moves[:MAX_FEATURES]
+    if not strongest:
         return f"To {ranking} it is like the others of the page in everything."
-    up = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in told if m.factor > 1]
-    down = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in told if m.factor < 1]
+    up = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in strongest if m.factor > 1]
+    down = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in strongest if m.factor < 1]
     parts = [f"{verb} by {_and(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
     return f"It is {', and '.join(parts)}."
 

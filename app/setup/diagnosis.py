@@ -73,24 +73,24 @@ def environment() -> Finding:
 
 def packages() -> Iterator[Finding]:
     """The declared packages: those that are absent, those outside the tested range, and a summary."""
-    wanted = requirements(declared())
-    versions = {name: installed(name) for name in wanted}
+    required = requirements(declared())
+    versions = {name: installed(name) for name in required}
     absent = [name for name, version in versions.items() if version is None]
     if absent:
-        yield Finding("missing", "packages", f"{len(absent)} of {len(wanted)} absent: {', '.join(absent)}", SETUP)
+        yield Finding("missing", "packages", f"{len(absent)} of {len(required)} absent: {', '.join(absent)}", SETUP)
     for name, version in versions.items():
-        if version is not None and not allowed(version, wanted[name]):
+        if version is not None and not allowed(version, required[name]):
             yield Finding(
                 "missing",
                 "packages",
-                f"{name} {version} is outside the tested {wanted[name]}",
-                f"{sys.executable} -m pip install '{name}{wanted[name]}'",
+                f"{name} {version} is outside the tested {required[name]}",
+                f"{sys.executable} -m pip install '{name}{required[name]}'",
             )
     main_packages = ("torch", "transformers", "chromadb", "gradio", "bitsandbytes")
     present = [f"{name} {versions[name]}" for name in main_packages if versions.get(name)]
     if present:
         yield Finding(
-            "ok", "packages", f"{len(wanted) - len(absent)} of {len(wanted)} there: {', '.join(present)}, ..."
+            "ok", "packages", f"{len(required) - len(absent)} of {len(required)} there: {', '.join(present)}, ..."
         )
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 EXTRAS = ("serve", "tune", "feed")  # with them the program is whole
-UNFINISHED, MADE = VENV / "ipl-unfinished", VENV / "ipl-made"
+UNFINISHED, FINISHED = VENV / "ipl-unfinished", VENV / "ipl-made"
 FITS = "import sys, pip; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1)"  # the versions that are tested
 
 
@@ -44,7 +44,7 @@ def _make(logs: Path) -> None:
     """Make the environment; one that somebody else made here is used if it fits, and never removed."""
     if not UNFINISHED.exists() and PYTHON.exists() and _fits():
         return
-    if VENV.exists() and not UNFINISHED.exists() and not MADE.exists():
+    if VENV.exists() and not UNFINISHED.exists() and not FINISHED.exists():
         raise SetupError(f"{VENV} is no environment of Python 3.11 to 3.13 with pip: move it away and start again.")
     VENV.mkdir(exist_ok=True)
     UNFINISHED.touch()
@@ -55,7 +55,7 @@ def _make(logs: Path) -> None:
             path.unlink()
     command = [sys.executable, "-m", "venv", str(VENV)]
     run_step(1, f"making the environment ({sys.executable})", command, logs / "environment.log")
-    UNFINISHED.replace(MADE)
+    UNFINISHED.replace(FINISHED)
 
 
 def _install(extra: str, stamp: str, logs: Path) -> None:

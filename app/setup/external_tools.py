@@ -12,8 +12,8 @@ POSTGRES_FOLDERS = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"
 
 def find_chromium() -> Path | None:
     """The installed Chromium or Chrome."""
-    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
-    return Path(found) if found else None
+    path = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+    return Path(path) if path else None
 
 
 def find_postgres() -> Path | None:
@@ -22,8 +22,8 @@ def find_postgres() -> Path | None:
         versions = [p for p in Path(folder).glob("*/bin") if (p / "initdb").is_file() and (p / "postgres").is_file()]
         if versions:
             return max(versions, key=_version)
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found and shutil.which("postgres") else None
+    path = shutil.which("initdb")
+    return Path(path).resolve().parent if path and shutil.which("postgres") else None
 
 
 def _version(folder: Path) -> int:

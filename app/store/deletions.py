@@ -49,15 +49,15 @@ class Deletions:
             with self.store.read() as session:
                 query = select(PhotoDeletionRow.photo_id).where(PhotoDeletionRow.photo_id.not_in(failed))
                 noted = set(session.scalars(query.limit(AT_ONCE)))
-                kept = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(noted))))
+                in_use = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(noted))))
             if not noted:
                 return deleted
             self._log_due = self._compact_due = True  # another process may have deleted their rows
-            failed |= {photo_id for photo_id in noted - kept if not self._unlink(photo_id)}
+            failed |= {photo_id for photo_id in noted - in_use if not self._unlink(photo_id)}
             done = noted - failed
             with self.store.write() as session:
                 session.execute(delete(PhotoDeletionRow).where(PhotoDeletionRow.photo_id.in_(done)))
-            deleted += len(done - kept)
+            deleted += len(done - in_use)
 
     def _unlink(self, photo_id: str) -> bool:
         try:
@@ -77,10 +77,10 @@ class Deletions:
             return
         try:
             with self.store.read() as session:
-                kept = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(photo_ids))))
+                in_use = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(photo_ids))))
         except AppError:
             return
-        self.media.delete(set(photo_ids) - kept)
+        self.media.delete(set(photo_ids) - in_use)
 
     def catch_up(self) -> None:
         """Everything that is due; for a clock, every few seconds. Raises AppError while the store is away."""

@@ -73,10 +73,10 @@ def add_photos(session: Session, row: DraftRow, photos: Sequence[PhotoRef], firs
     session.flush()
 
 
-def arrange_photos(session: Session, row: DraftRow, wanted: Sequence[str]) -> list[str]:
+def arrange_photos(session: Session, row: DraftRow, order: Sequence[str]) -> list[str]:
     """Let the draft's photos be these in this order; returns the ids of the others, now forgotten."""
     rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id))}
-    for place, photo_id in enumerate(wanted):
+    for place, photo_id in enumerate(order):
         rows.pop(photo_id).place = place
     if rows and row.generated is not None:
         # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
@@ -113,7 +113,7 @@ def start_again(session: Session, row: DraftRow, *, note: str, tone: Tone) -> No
     session.flush()
 
 
-def own_draft(session: Session, seller: str, draft_id: str, *, lock: bool = False) -> DraftRow:
+def draft_of_seller(session: Session, seller: str, draft_id: str, *, lock: bool = False) -> DraftRow:
     """The seller's draft. Raises AppError (404), also for somebody else's."""
     query = select(DraftRow).where(DraftRow.id == draft_id, DraftRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
@@ -169,7 +169,7 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
     changes = edits_of(session, row.id)
     written = generated(row)
     problem = Problem(row.problem_code, row.problem or "") if row.problem_code else None
-    known = DraftView(
+    shell = DraftView(
         draft_id=row.id,
         state=row.state,
         photos=tuple(photos_of(session, draft=row.id)),
@@ -183,18 +183,18 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         version=row.version,
     )
     if written is None:
-        return known
-    known = replace(known, written_from=frozenset(photo.id for photo in written.photos))
-    return _filled(known, evidence_places.moved(apply(written, changes), known.photos))
+        return shell
+    shell = replace(shell, written_from=frozenset(photo.id for photo in written.photos))
+    return _filled(shell, evidence_places.moved(apply(written, changes), shell.photos))
 
 
-def _filled(known: DraftView, draft: Draft) -> DraftView:
+def _filled(shell: DraftView, draft: Draft) -> DraftView:
     """The view with everything that the finished draft says.
 
     What the model wrote is kept under the id by which its text was rendered, so that it can be rendered again.
     """
     return replace(
-        known,
+        shell,
         share=1.0,
         category=draft.category,
         attributes=tuple(draft.attributes),
@@ -206,7 +206,7 @@ def _filled(known: DraftView, draft: Draft) -> DraftView:
         neighbours=tuple(draft.neighbours),
         quality=draft.quality,
         model=draft.model,
-        draft=draft.model_copy(update={"id": known.draft_id}),
+        draft=draft.model_copy(update={"id": shell.draft_id}),
     )
 
 
@@ -217,8 +217,8 @@ def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
         return None
     changes, old = edits_of(session, draft_id), generated(row)
     # What stays of the earlier one was found in its photos, in their order of then.
-    kept = regenerated(written, old and evidence_places.moved(old, written.photos), changes)
-    row.generated = kept.model_dump(mode="json")
+    merged = regenerated(written, old and evidence_places.moved(old, written.photos), changes)
+    row.generated = merged.model_dump(mode="json")
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
     row.version += 1
     return row

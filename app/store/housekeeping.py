@@ -49,9 +49,9 @@ class Housekeeping:
     def reconcile(self) -> None:
         """After a start: whatever a crash left behind is put in order."""
         with self.store.write() as session:
-            wanted = listing_repo.indexed_ids(session)
-            present = self._ids_in_index(wanted)
-            for listing_id in sorted(wanted ^ present):
+            expected = listing_repo.indexed_ids(session)
+            present = self._ids_in_index(expected)
+            for listing_id in sorted(expected ^ present):
                 listing_repo.to_index_again(session, listing_id)
             self._stop_orphans(session)
         self.sweep()
@@ -83,11 +83,11 @@ class Housekeeping:
         On a disk that cannot be written now they stay where they are.
         """
         with self.store.read() as session:
-            known = set(session.scalars(select(PhotoRow.id)))
-            known |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
+            photo_ids = set(session.scalars(select(PhotoRow.id)))
+            photo_ids |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
         holds = self._clock_holds()
         try:
-            swept = self.media.sweep(known, STRAY_SECONDS)
+            swept = self.media.sweep(photo_ids, STRAY_SECONDS)
             if holds:
                 self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
         except OSError as error:
@@ -120,14 +120,14 @@ class Housekeeping:
         with self.store.write() as session:
             return _stop(session, *which)
 
-    def _ids_in_index(self, wanted: set[str]) -> set[str]:
+    def _ids_in_index(self, expected: set[str]) -> set[str]:
         """Ids in the index; of a broken one those that are wanted, so that the page still opens without it."""
         try:
             return self.index.ids()
         except Exception:
             log.exception("the index cannot be read; listings are kept, and it is tried again on the next start")
             self.metrics.errors.labels("index").inc()
-            return wanted
+            return expected
 
     def _too_old(self) -> datetime:
         return now() - timedelta(minutes=self.settings.draft_minutes)

@@ -13,7 +13,7 @@ from app.store.media import Media
 from app.store.tables import IdentityRow
 
 
-def open_own_store(settings: Settings, media: Media) -> Store:
+def open_marked_store(settings: Settings, media: Media) -> Store:
     """The store of ``settings``, its schema brought up to date, whose photos lie in ``media``; the folder is marked.
 
     Raises:

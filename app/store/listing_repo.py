@@ -26,7 +26,7 @@ from app.views import AppError, Changed, field_text, field_version
 from listing.safety.prohibited_goods import load_groups
 from listing.schema import Draft, Listing, PhotoRef
 
-OWN_PREFIX = "ipl-"
+ID_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
@@ -38,10 +38,10 @@ NOT_THERE = "There is no such listing; it may have been deleted."
 
 def new_listing_id() -> str:
     """A random id whose beginning tells our own listings from samples in a shared index."""
-    return OWN_PREFIX + secrets.token_hex(12)
+    return ID_PREFIX + secrets.token_hex(12)
 
 
-def own_listing(session: Session, seller: str, listing_id: str, *, lock: bool = False) -> ListingRow:
+def listing_of_seller(session: Session, seller: str, listing_id: str, *, lock: bool = False) -> ListingRow:
     """The seller's listing. Raises AppError (404), also for somebody else's."""
     query = select(ListingRow).where(ListingRow.id == listing_id, ListingRow.seller_id == seller)
     row = session.scalar(query.with_for_update() if lock else query)
@@ -58,13 +58,15 @@ def visible_listing(session: Session, seller: str, listing_id: str) -> ListingRo
     return row
 
 
-def check_versions(row: ListingRow, changes: Mapping[str, Any], version: int | None, shown: Mapping[str, str]) -> None:
+def check_versions(
+    row: ListingRow, changes: Mapping[str, Any], version: int | None, versions: Mapping[str, str]
+) -> None:
     """Raises Changed (409) when the listing, or a field that is to be changed, is not what was shown any more."""
     if version is not None and version != row.version:
         raise Changed("listing")
-    for field in changes.keys() & shown.keys():
+    for field in changes.keys() & versions.keys():
         present = field_text(getattr(row, field))
-        if shown[field] != field_version(present) and field_text(changes[field]) != present:
+        if versions[field] != field_version(present) and field_text(changes[field]) != present:
             raise Changed(field, present)
 
 
@@ -110,7 +112,7 @@ def review_sentence(review: ReviewRow, status: str) -> str:
     )
 
 
-def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | None, currency: str) -> ListingRow:
+def add_listing(session: Session, draft: DraftRow, view: Draft, price: float | None, currency: str) -> ListingRow:
     """A new listing from the draft as its seller sees it (``seen``); the photos become the listing's.
 
     Raises:
@@ -119,12 +121,12 @@ def add_listing(session: Session, draft: DraftRow, seen: Draft, price: float | N
     photos = session.scalars(select(PhotoRow).where(PhotoRow.draft_id == draft.id)).all()
     if not photos:
         raise AppError("no_photo", "The listing has no photo; add one and publish again.", 422)
-    if not seen.title.strip():
+    if not view.title.strip():
         raise AppError("no_title", "The listing has no title; write one and publish again.", 422)
-    if not seen.category.value:
+    if not view.category.value:
         raise AppError("no_category", "The listing has no category yet; choose one and publish again.", 422)
-    facts = {a.name: a.value for a in seen.attributes if a.value is not None}
-    text = {"category": seen.category.value, "title": seen.title, "description": seen.description, "attributes": facts}
+    facts = {a.name: a.value for a in view.attributes if a.value is not None}
+    text = {"category": view.category.value, "title": view.title, "description": view.description, "attributes": facts}
     row = ListingRow(
         id=new_listing_id(),
         seller_id=draft.seller_id,
@@ -172,10 +174,10 @@ def add_photos(session: Session, row: ListingRow, photos: Sequence[PhotoRef], fi
     _photos_changed(session, row)
 
 
-def arrange_photos(session: Session, row: ListingRow, wanted: Sequence[str]) -> None:
+def arrange_photos(session: Session, row: ListingRow, order: Sequence[str]) -> None:
     """Let the listing's photos be these in this order; the others are forgotten (see ``draft_repo.forget_photos``)."""
     rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.listing_id == row.id))}
-    for place, photo_id in enumerate(wanted):
+    for place, photo_id in enumerate(order):
         rows.pop(photo_id).place = place
     draft_repo.forget_photos(session, list(rows))
     _photos_changed(session, row)
@@ -215,12 +217,12 @@ def indexed_ids(session: Session) -> set[str]:
 
 def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
     """The public listings of these ids in that order; ids that are gone are left out."""
-    wanted = list(dict.fromkeys(listing_ids))
+    ids = list(dict.fromkeys(listing_ids))
     rows: dict[str, ListingRow] = {}
-    for start in range(0, len(wanted), PART):
-        part = ListingRow.id.in_(wanted[start : start + PART])
+    for start in range(0, len(ids), PART):
+        part = ListingRow.id.in_(ids[start : start + PART])
         rows |= {row.id: row for row in session.scalars(select(ListingRow).where(part, ListingRow.status.in_(PUBLIC)))}
-    return [rows[i] for i in wanted if i in rows]
+    return [rows[i] for i in ids if i in rows]
 
 
 def count_waiting(session: Session) -> int:
@@ -228,7 +230,7 @@ def count_waiting(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
 
 
-def may_see_photo(session: Session, photo_id: str, seller: str | None) -> bool:
+def photo_visible(session: Session, photo_id: str, seller: str | None) -> bool:
     """Whether the photo is the seller's own or belongs to a public listing or a post."""
     row: Any = session.get(PhotoRow, photo_id)
     if row is None:

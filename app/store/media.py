@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from app.store.db import disk_full, read_only
-from app.store.private_file import replace_privately
+from app.store.files import replace_privately
 from app.views import AppError
 
 log = logging.getLogger(__name__)
@@ -76,18 +76,18 @@ class Media:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_privately(self.folder / MARK, f"{store_id}\n".encode())
 
-    def sweep(self, known: Collection[str], older_than: float) -> int:
+    def sweep(self, photo_ids: Collection[str], older_than: float) -> int:
         """Move photos that the store does not know to the trash if they are older than that many seconds.
 
         First what it does know comes back from there. Returns how many files went. Such files stay behind when a
         process dies between writing a photo and its row, or a row and its photo. When most of the photos are unknown
         they are left: then the store is the likelier culprit.
         """
-        self._bring_back(known)
+        self._bring_back(photo_ids)
         oldest = time.time() - older_than
         photos = list(self.folder.glob("??/*.jpg"))
-        strays = [p for p in photos if p.stem not in known and _is_older(p, oldest)]
-        if strays and not known:
+        strays = [p for p in photos if p.stem not in photo_ids and _is_older(p, oldest)]
+        if strays and not photo_ids:
             log.warning("%d photos in %s are kept: the store knows no photo", len(strays), self.folder)
             return 0
         if 2 * len(strays) > len(photos):
@@ -116,10 +116,10 @@ class Media:
             os.utime(path)  # its time in the trash begins; first, so that it is never emptied too early
             path.rename(trashed)
 
-    def _bring_back(self, known: Collection[str]) -> None:
+    def _bring_back(self, photo_ids: Collection[str]) -> None:
         """Move photos that the store knows out of the trash, where an older copy of it may have put them."""
         for trashed in (self.folder / TRASH).glob("*.jpg"):
-            if trashed.stem in known:
+            if trashed.stem in photo_ids:
                 path = self.path(trashed.stem)
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 with contextlib.suppress(FileNotFoundError):  # somebody else deleted it

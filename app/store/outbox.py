@@ -126,16 +126,16 @@ class Outbox:
     def _follow_some(self) -> bool:
         with self.store.read() as session:
             rows = session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(AT_ONCE)).all()
-            wanted = list(dict.fromkeys(row.listing_id for row in rows))
-            listings = _listings(session, wanted)
+            ids = list(dict.fromkeys(row.listing_id for row in rows))
+            listings = _listings(session, ids)
         if not rows:
             return False
-        gone = [i for i in wanted if i not in listings]
+        gone = [i for i in ids if i not in listings]
         if gone:
             self.index.remove(gone)
         if listings:
-            self._put([listings[i] for i in wanted if i in listings])
-        self._tell(wanted)  # again, now that the index has their vectors
+            self._put([listings[i] for i in ids if i in listings])
+        self._tell(ids)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
             for listing_id in listings:  # other servers look again: now there are vectors
@@ -171,7 +171,7 @@ class Outbox:
         return [p for ref in listing.photos if (p := self.media.path(ref.id)).is_file()]
 
 
-def _listings(session: Session, wanted: Collection[str]) -> dict[str, Listing]:
+def _listings(session: Session, ids: Collection[str]) -> dict[str, Listing]:
     """Those of the listings that belong into the index, as they stand now."""
-    rows = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(wanted))))
+    rows = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(ids))))
     return {x.id: x for x in listing_repo.to_listings(session, list(rows)) if x.status in listing_repo.INDEXED}

@@ -29,7 +29,7 @@ from tests.app.support.page_server import CHROMIUM_ARGS, served
 from tests.fakes import FakeIndex
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
-PHOTOS = [str(DEMO / "hoodie.jpg"), str(DEMO / "hoodie_label.jpg")]
+PHOTOS = [str(DEMO / "hoodie.jpg"), str(DEMO / "jeans.jpg")]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 PASSWORD = "only for this run"
 WATCH = """wanted => {

@@ -20,10 +20,10 @@ from sqlalchemy import URL, make_url, select, text
 from app.settings import Settings
 from app.store import listing_repo
 from app.store.db import JOURNAL, Store, StoreError, engine_of, migrate, share
+from app.store.files import replace_privately, sync
 from app.store.home_lock import clean_up, note_of, only_user, working_folders
 from app.store.identity import store_id
 from app.store.media import Media
-from app.store.private_file import replace_privately, sync
 from app.store.tables import ListingRow
 
 log = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ class Journal:
         """Take back every move that was made. Raises OSError when that fails."""
         for move in reversed(self.moves):
             source, target = self.home / move.source, self.home / move.target
-            was_made = os.path.lexists(target) and (move.aside or not os.path.lexists(source))
-            if was_made:
+            moved = os.path.lexists(target) and (move.aside or not os.path.lexists(source))
+            if moved:
                 source.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 target.rename(source)
         for folder in sorted({(self.home / m.target).parent for m in self.moves if m.aside}, reverse=True):
@@ -188,7 +188,7 @@ _TABLE = "FROM pg_class WHERE relname = 'alembic_version' AND relkind = 'r'"
 
 def leave_mark(mark: str, revisions: Sequence[str]) -> str:
     """SQL that leaves the mark in a restored database, or fails if its schema is none of these."""
-    known = ", ".join(f"'{revision}'" for revision in revisions)
+    allowed = ", ".join(f"'{revision}'" for revision in revisions)
     return f"""
 DO $$
 DECLARE
@@ -196,7 +196,7 @@ DECLARE
   current text;
 BEGIN
   EXECUTE 'SELECT version_num FROM ' || place INTO current;
-  IF current NOT IN ({known}) THEN
+  IF current NOT IN ({allowed}) THEN
     RAISE EXCEPTION 'this version of IPL cannot read an archive of schema %, update it', current;
   END IF;
   EXECUTE format('COMMENT ON TABLE %s IS %L', place, '{mark}');

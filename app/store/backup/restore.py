@@ -47,10 +47,10 @@ from app.store.backup.journal import (
 )
 from app.store.backup.store_lock import ALONE_OR_NOTHING, alone
 from app.store.db import JOURNAL, MIGRATIONS, engine_of, open_store
+from app.store.files import sync
 from app.store.home_lock import HomeInUse, clean_up, only_user, working_folder
 from app.store.identity import store_id
 from app.store.media import Media
-from app.store.private_file import sync
 from app.store.tables import Base
 from listing.errors import IplError
 from listing.home import private_files
@@ -59,7 +59,7 @@ MAX_MANIFEST_BYTES = 1 << 30
 _BLOCK = 1 << 20
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
 _NAME = re.compile(rf"store\.sqlite|store\.pgdump|media/[0-9a-f]{{2}}/[0-9a-f]{{32}}\.jpg|feed(/{_PART}){{1,6}}")
-_KEPT_ASIDE = ("store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "feed", "session.key")
+_SET_ASIDE = ("store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "feed", "session.key")
 
 
 class ArchiveError(IplError):
@@ -240,15 +240,15 @@ def _put_in_place(journal: Journal, settings: Settings, load: Callable[[], None]
 
 def _occupied(settings: Settings) -> list[Path]:
     """What would be overwritten. Models, wheels, index and logs of the set-up are none of it."""
-    wanted = [*(settings.home / name for name in _KEPT_ASIDE), settings.media_folder]
-    return [p for p in wanted if (any(p.iterdir()) if p.is_dir() else p.exists())]
+    paths = [*(settings.home / name for name in _SET_ASIDE), settings.media_folder]
+    return [p for p in paths if (any(p.iterdir()) if p.is_dir() else p.exists())]
 
 
 def _check_target(kind: str, settings: Settings, force: bool) -> None:
     backend = make_url(settings.store_url).get_backend_name()
     if kind != backend or (kind == "sqlite" and settings.store):
-        wanted = "unset IPL_STORE" if kind == "sqlite" else "name the database with IPL_STORE=postgresql://..."
-        raise ArchiveError(f"The archive holds a store of {kind}: {wanted} and run the command again.")
+        advice = "unset IPL_STORE" if kind == "sqlite" else "name the database with IPL_STORE=postgresql://..."
+        raise ArchiveError(f"The archive holds a store of {kind}: {advice} and run the command again.")
     if kind == "sqlite":
         return
     with engine_of(settings.store_url) as engine:

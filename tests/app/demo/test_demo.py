@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 
 from app.cli import demo as command
 from app.cli.main import main
 from app.demo import home, make
-from app.demo.known import KnownThings
+from app.demo.items import GRADES, PHOTOS, Offer, items, offer
 from app.demo.live import living
+from app.demo.pipeline import DemoPipeline
 from app.services import Services
 from app.settings import Settings
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, OrderRow
 from app.web.server import NoPort, listen, serve_on
+from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
@@ -27,20 +30,20 @@ LISTINGS, DAYS, VISITORS = 24, 2, 40
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, home.Made, list[str]]:
-    """A finished demo's folder, its mark, and what was said."""
-    folder, said = tmp_path_factory.mktemp("usual") / "demo", list[str]()
-    made = home.Made(0, LISTINGS, VISITORS, make.first_moment(DAYS).isoformat())
-    home.begin(folder, made, folder.parent)
-    make.make(make.Plan(Settings(home=folder), made, said.append), DAYS, index=FakeIndex())
-    made = home.Made(**{**vars(made), "ready": True})
-    home.write(folder, made)
-    return folder, made, said
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, home.Mark, list[str]]:
+    """A finished demo's folder, its mark, and the lines of its progress."""
+    folder, lines = tmp_path_factory.mktemp("usual") / "demo", list[str]()
+    mark = home.Mark(0, LISTINGS, VISITORS, make.first_moment(DAYS).isoformat())
+    home.begin(folder, mark, folder.parent)
+    make.make(make.Plan(Settings(home=folder), mark, lines.append), DAYS, index=FakeIndex())
+    mark = home.Mark(**{**vars(mark), "ready": True})
+    home.write(folder, mark)
+    return folder, mark, lines
 
 
 @pytest.fixture
-def services(demo: tuple[Path, home.Made, list[str]]) -> Iterator[Services]:
-    made = Services(Settings(home=demo[0]), pipeline=KnownThings(FakePipeline), index=FakeIndex())
+def services(demo: tuple[Path, home.Mark, list[str]]) -> Iterator[Services]:
+    made = Services(Settings(home=demo[0]), pipeline=DemoPipeline(FakePipeline), index=FakeIndex())
     yield made
     made.close()
 
@@ -49,7 +52,7 @@ def test_sellers_visitors_and_models_are_there(demo, services) -> None:
     assert [line[:5] for line in demo[2]] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
     with services.store.read() as session:
         listings = list(session.scalars(select(ListingRow)))
-        pages, seen, clicks, orders = (
+        pages, impressions, clicks, orders = (
             session.scalar(select(func.count()).select_from(table).where(*which))
             for table, which in (
                 (FeedPageRow, ()),
@@ -59,45 +62,79 @@ def test_sellers_visitors_and_models_are_there(demo, services) -> None:
             )
         )
         days = {at.date() for at in session.scalars(select(FeedPageRow.at))}
-        late = session.scalars(select(FeedPageRow.models).order_by(FeedPageRow.at.desc()).limit(1)).one()
-    assert len(listings) == LISTINGS
-    assert len({x.category for x in listings}) == LISTINGS  # every kind once
+        latest = session.scalars(select(FeedPageRow.models).order_by(FeedPageRow.at.desc()).limit(1)).one()
+    assert LISTINGS <= len(listings) <= LISTINGS + orders
+    titles = {item.title for item in items()}
+    assert len({x.title for x in listings}) == len(listings)  # every item at most once
+    assert {x.title for x in listings} <= titles
+    assert len({x.category for x in listings}) > 8
     assert len({x.seller_id for x in listings}) > 8
     assert all(x.price and x.description and x.title for x in listings)
     assert pages > 10
-    assert seen > 6 * pages
-    assert 0.02 < clicks / seen < 0.3
+    assert impressions > 6 * pages
+    assert 0.02 < clicks / impressions < 0.3
     assert orders == sum(x.status == "sold" for x in listings)
     assert len(days) >= DAYS
-    assert late["pre_ranking"].startswith("two_tower")
-    assert late["ranking"].startswith("dcn")
+    assert latest["pre_ranking"].startswith("two_tower")
+    assert latest["ranking"].startswith("dcn")
+
+
+def test_every_photo_is_an_item_whose_facts_the_taxonomy_allows() -> None:
+    assert {item.photo.name for item in items()} == {path.name for path in PHOTOS.glob("*.jpg")}
+    taxonomy = load_taxonomy()
+    for one in map(offer_of_seed_3, range(2 * len(items()))):
+        with Image.open(one.item.photo) as photo:
+            assert max(photo.size) <= 800
+            assert not photo.getexif()
+        assert one.item.photo.stat().st_size < 60_000
+        assert 2 <= one.price < 500
+        assert one.grade in GRADES
+        assert taxonomy.categories[one.item.category].tuned
+        allowed = {a.name: a for a in taxonomy.schema(one.item.category)}
+        for name, value in one.facts.items():
+            assert name in allowed
+            assert not allowed[name].values or value in allowed[name].values, (one.item.photo.name, name, value)
+
+
+def offer_of_seed_3(number: int) -> Offer:
+    return offer(number, 3)
+
+
+def test_offers_go_through_the_items_in_turn() -> None:
+    count = len(items())
+    first, second = ([offer_of_seed_3(n + turn * count) for n in range(count)] for turn in (0, 1))
+    assert len({o.item.photo for o in first}) == count
+    assert [o.item for o in first] == [o.item for o in second]
+    assert first == [offer(n, 3) for n in range(count)]
+    assert [o.item for o in first] != [offer(n, 4).item for n in range(count)]
 
 
 def test_visitors_keep_coming_and_what_is_sold_is_followed_by_something_new(demo, services) -> None:
     market = make.Plan(services.settings, demo[1], print).market(services, services.pipeline, 5)
-    market.remember()
-    assert len(market.listed) == LISTINGS
+    market.restore()
+    listed = len(market.listed)
+    assert listed >= LISTINGS
     with client_of(services) as client:
         page = client.get("/feed")
         assert page.status_code == 200
         assert page.text.count("/l/ipl-") >= 12
         with services.store.read() as session:
             before = session.scalar(select(func.count()).select_from(FeedPageRow))
-        taken = next(x for x in market.listed if services.feed.listings.number(x) in services.feed.feed.catalog)
-        price = services.listings.visible("mia-0", taken).price
-        services.orders.buy("mia-0", taken, "key", price=price)
+        bought = next(x for x in market.listed if services.feed.listings.number(x) in services.feed.feed.catalog)
+        price = services.listings.visible("mia-0", bought).price
+        services.orders.buy("mia-0", bought, "key", price=price)
         with living(market, 500, len(services.feed.feed.catalog) + 1):
             for _ in range(600):
                 with services.store.read() as session:
                     after = session.scalar(select(func.count()).select_from(FeedPageRow))
                     count = session.scalar(select(func.count()).select_from(ListingRow))
-                if after > before + 2 and count > LISTINGS:
+                if after > before + 2 and count > listed:
                     break
                 time.sleep(0.05)
         assert after > before + 2
-        assert count > LISTINGS
+        assert count > listed
         draft = client.post("/v1/drafts", files={"photos": ("x.jpg", jpeg(), "image/jpeg")})
-        assert draft.json()["draft"]["model"] == "fake"  # photos that nobody here drew go to the model
+        assert draft.json()["draft"]["model"] == "fake"  # photos that are none of the demo's go to the model
 
 
 def test_only_a_demo_is_cleaned(demo, tmp_path, capsys) -> None:
@@ -134,7 +171,7 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, monkeypatch, capsys) -> N
     assert "cannot be written" in capsys.readouterr().err
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / home.MARK).write_text(json.dumps({"seed": 1}))
+    (broken / home.FILE).write_text(json.dumps({"seed": 1}))
     assert main(["demo", "--home", str(broken), "--port", "0"]) == 2
     assert "is no demo" in capsys.readouterr().err
 

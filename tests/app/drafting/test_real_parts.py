@@ -12,7 +12,7 @@ from listing.intake.photos import intake
 @pytest.mark.model
 @pytest.mark.timeout(600)
 def test_a_demo_photo_becomes_a_listing_that_is_found_again(repository, tmp_path):
-    demo = sorted((repository / "demo").glob("*.jpg"))[0]
+    demo = repository / "demo" / "hoodie.jpg"
     settings = load_settings(
         store=f"sqlite:///{tmp_path / 'store.sqlite'}", media=tmp_path / "media", index=str(tmp_path / "index")
     )

@@ -152,7 +152,7 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
             (table, "findings"),
         ):
             monkeypatch.setattr(module, name, never)
-        for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/models", "/ops/feed", "/ops/studies"):
+        for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/models", "/ops/feed", "/ops/new"):
             assert client.get(address).status_code == 200, address
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import numpy as np
@@ -13,21 +12,17 @@ from sqlalchemy import func, select, update
 from app.accounts.passwords import write_password
 from app.feed import model_selection
 from app.ops import intervals, journey, tables, verdicts
-from app.ops import studies as papers
 from app.ops.api import TABLES
 from app.ops.impressions import window
 from app.ops.numbers import Measure
-from app.ops.studies import curves, studies
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from app.web.server import create_app
 from listing.intake.photos import intake
-from recommend.research.studies.study import STUDIES
 from tests.app.feed.test_feed import buy
 from tests.app.feed.test_feed_log import visit
 from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.fakes import jpeg
-from tests.recommend.research.studies.planted import planted_results
 
 pytestmark = pytest.mark.stores
 
@@ -54,22 +49,22 @@ def test_figures_are_what_the_rows_say(used):
     with services.store.write() as session:
         session.execute(update(ListingRow).where(ListingRow.id == hidden["id"]).values(published_at=ago))
     report = report_of(services, "7d")
-    m, seen = report.measures, report.figures.seen
-    assert m["live_listings"].found.value == 8
-    assert m["pages"].found.value == 30
+    m, seen = report.measures, report.figures.impressions
+    assert m["live_listings"].interval.value == 8
+    assert m["pages"].interval.value == 30
     assert m["slow_pages"].n == 30
     assert any(f.says.startswith("No model serves: popularity ranks, ") for f in report.to_do)
     assert (m["auc"].n, len(seen)) == (int(seen.click.sum()), 8 * 30)
     whole = tables.model_health(report.figures).rows[0]
     assert whole[:5] == ("all", "popularity", "all", len(seen), int(seen.click.sum()))
-    assert m["starved"].found.value == 1
+    assert m["starved"].interval.value == 1
     assert [x.title for x in report.figures.starved] == [hidden["title"]]
     days = {row[0] for row in tables.model_health(report.figures).rows}
     assert len(days) == 3  # all, today, yesterday
     first = next(x for x in report.figures.arrived if x.id == listings[1]["id"])
     assert first.impressions >= first.clicks > 0
     assert first.waited is not None
-    assert len(report_of(services, "1h").figures.seen) < len(seen)  # a window is what it says
+    assert len(report_of(services, "1h").figures.impressions) < len(seen)  # a window is what it says
 
 
 def test_a_listings_way_is_told_from_what_was_written_down(used):
@@ -104,7 +99,7 @@ def test_looking_changes_nothing(used):
 
     before = state()
     for path in ("", "feed?visitor=v1", "feed?visitor=nobody+was+ever+called+so", "new", "models", "assistant",
-                 "studies", "reviews", "promotions"):  # fmt: skip
+                 "reviews", "promotions"):  # fmt: skip
         for over in ("1h", "14d"):
             answer = client.get(f"/ops/{path}", params={"over": over} if "?" not in path else None)
             assert answer.status_code == 200, path
@@ -113,7 +108,7 @@ def test_looking_changes_nothing(used):
 
 
 def test_every_table_exports_and_formulas_stay_text(used, monkeypatch):
-    monkeypatch.setattr(verdicts, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(verdicts, "MAX_AGE_S", 0.0)
     _, client, _ = used
     client.patch(f"/v1/listings/{published(client)['id']}", json={"title": "=cmd()"})
     for name in TABLES:
@@ -172,40 +167,6 @@ def test_intervals_hold_what_they_promise():
     assert all(180 <= n <= 199 for n in hit.values()), hit
 
 
-def test_every_method_has_its_words_and_says_whether_a_study_has_judged_it(repository, tmp_path, monkeypatch):
-    told = {row[-1]: row for row in studies().rows}
-    assert set(told) == {p.stem for p in (repository / "docs/papers").glob("*.md")} - {"README"}
-    assert set(STUDIES) <= set(told)
-    point = {"dose": 1.0, "gain": 0.004, "low": 0.002, "high": None}
-    conclusion = {"verdict": "reproduced", "why": "at 1", "exploratory": True, "regime": 1.0, "unit": "AUC",
-                  "crossing": 0.8, "curve": [point]}  # fmt: skip
-    (tmp_path / "msnet.json").write_text(json.dumps({"conclusion": conclusion}))
-    monkeypatch.setattr(papers, "VERDICTS", tmp_path)
-    (tmp_path / "copr.json").write_text(json.dumps({"done": {}}))  # while it runs
-    nothing = {"verdict": "nothing has run yet", "why": "", "curve": []}
-    (tmp_path / "clid.json").write_text(json.dumps({"conclusion": nothing}))
-    rows = {row[-1]: row for row in studies().rows}
-    assert rows["msnet"][3:6] == ("reproduced: at 1 (exploratory)", "+0.00400 [+0.00200, ?] AUC", "0.8")
-    for name in ("mkt", "copr", "clid"):
-        assert rows[name][3:6] == ("no study has judged it yet", "", "")
-    (tmp_path / "copr.json").write_text(json.dumps({"conclusion": conclusion}))
-    assert {row[-1]: row for row in studies().rows}["copr"][3].startswith("reproduced")
-
-
-def test_a_study_shows_its_curve_as_soon_as_it_is_done(used, tmp_path, monkeypatch):
-    _, client, _ = used
-    monkeypatch.setattr(papers, "VERDICTS", tmp_path)
-    assert curves() == {}
-    assert "<figure" not in client.get("/ops/studies").text
-    (tmp_path / "keep.json").write_text(json.dumps({"done": {}}))  # while it runs
-    gains = planted_results("ecad", tmp_path / "ecad.json", lambda strength: 2 * strength)["conclusion"]["curve"]
-    assert set(curves()) == {"ecad"}
-    page = client.get("/ops/studies").text
-    said = f"Gain from {gains[0]['gain']:+.2f} to {gains[-1]['gain']:+.2f} by dose"
-    assert page.count("<figure") == page.count(f'alt="{said}"') == 1
-    assert page.index("ECAD") < page.index("<figure") < page.index("HDR")
-
-
 def test_what_sellers_make_of_three_drafts(services, me):
     def draft(shade):
         return list(services.draft_writer.start(me, intake([jpeg((shade, 20, 20))])))[-1].draft_id
@@ -243,12 +204,12 @@ def test_what_sellers_make_of_three_drafts(services, me):
 
 def test_the_feeds_own_log_is_measured_and_shown(used, capsys, monkeypatch):
     services, client, _ = used
-    assert "has not been measured" in client.get("/ops/studies").text
+    assert "has not been measured" in client.get("/ops/models").text
     home = services.settings.home
     monkeypatch.setenv("IPL_HOME", str(home))
     found = model_selection.measure(services.store, home)
     assert found[0].phenomenon.method == "MSNet"
-    page = client.get("/ops/studies").text
+    page = client.get("/ops/models").text
     assert "240 impressions of 2 days" in page
     rows = client.get("/ops/export/phenomena.json").json()
     assert [row["method"] for row in rows] == [f.phenomenon.method for f in found]

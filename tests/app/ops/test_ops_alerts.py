@@ -41,7 +41,7 @@ def listener():
 
 
 def test_a_fault_is_told_when_it_begins_and_when_it_ends(build, listener, caplog, monkeypatch):
-    monkeypatch.setattr(verdicts, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(verdicts, "MAX_AGE_S", 0.0)
     services = build(alert_webhook=listener.url, alert_private=True)
     alerts = Alerts(Reports(services), services.settings)
     fill(services, World(slow=0.2, visitors=40))
@@ -66,13 +66,13 @@ def test_a_fault_is_told_when_it_begins_and_when_it_ends(build, listener, caplog
 
 
 def test_what_becomes_unknown_is_not_over(services, monkeypatch):
-    monkeypatch.setattr(verdicts, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(verdicts, "MAX_AGE_S", 0.0)
     alerts = Alerts(Reports(services), services.settings)
     fill(services, World(slow=0.2, visitors=40))
     alerts.check()
     services.feed.took.clear()
     assert alerts.check() == []
-    assert "slow_pages" in alerts._told
+    assert "slow_pages" in alerts._alerts
 
 
 @pytest.mark.parametrize(

@@ -83,13 +83,13 @@ def test_thirty_stores_at_random_are_judged_by_what_they_were_made_from(services
         m, made = report.measures, world.made
         assert m["auc"].n == made["clicks"]
         assert len(report.figures.judged) == made["impressions"]
-        assert m["live_listings"].found.value == made["listings"]
-        assert m["without_vector"].found.value == pytest.approx(made["dark"] / made["listings"])
-        assert m["starved"].found.value == len(made["unseen"])
-        assert m["seen_in_time"].found.value == pytest.approx(1 - len(made["unseen"]) / made["listings"])
-        assert m["slow_pages"].found.value == pytest.approx(round(400 * world.slow) / 400)
-        covered["pcoc"] += m["pcoc"].found.low <= made["pcoc"] <= m["pcoc"].found.high
-        covered["auc"] += (m["auc"].found.low <= 0.5 <= m["auc"].found.high) == (not world.order)
+        assert m["live_listings"].interval.value == made["listings"]
+        assert m["without_vector"].interval.value == pytest.approx(made["dark"] / made["listings"])
+        assert m["starved"].interval.value == len(made["unseen"])
+        assert m["seen_in_time"].interval.value == pytest.approx(1 - len(made["unseen"]) / made["listings"])
+        assert m["slow_pages"].interval.value == pytest.approx(round(400 * world.slow) / 400)
+        covered["pcoc"] += m["pcoc"].interval.low <= made["pcoc"] <= m["pcoc"].interval.high
+        covered["auc"] += (m["auc"].interval.low <= 0.5 <= m["auc"].interval.high) == (not world.order)
         truth = {"pcoc": 0.8 <= made["pcoc"] <= 1.25, "auc": world.order, "model_age": world.stale <= 14,
                  "slow_pages": world.slow <= 0.05, "without_vector": world.dark <= 0.1,
                  "seen_in_time": world.starved <= 0.1, "models_missing": world.model}  # fmt: skip
@@ -116,9 +116,9 @@ def _agrees(report):
         assert report.headline in {f.says for f in open_ if f.state == report.state}
     for f in report.findings:
         if f.state == "good":
-            assert f.measure.found.low is not None
-            assert f.rule.at_least is None or f.measure.found.low >= f.rule.at_least
-            assert f.rule.at_most is None or f.measure.found.high <= f.rule.at_most
+            assert f.measure.interval.low is not None
+            assert f.rule.at_least is None or f.measure.interval.low >= f.rule.at_least
+            assert f.rule.at_most is None or f.measure.interval.high <= f.rule.at_most
 
 
 def test_page_pictures_tables_metrics_and_api_show_the_same_figures(services):
@@ -138,13 +138,13 @@ def test_page_pictures_tables_metrics_and_api_show_the_same_figures(services):
     assert body["state"] == report.state
     for key, m in report.measures.items():
         figure = body["figures"][key]
-        assert [figure[end] for end in ("value", "low", "high")] == list(asdict(m.found).values())
+        assert [figure[end] for end in ("value", "low", "high")] == list(asdict(m.interval).values())
         assert table[key]["now"] == m.words
-        if m.found.value is not None:
+        if m.interval.value is not None:
             line = next(
                 x for x in scraped.splitlines() if x.startswith(f'ipl_ops_value{{end="value",measure="{key}"}}')
             )
-            assert float(line.split()[-1]) == m.found.value
+            assert float(line.split()[-1]) == m.interval.value
     for finding in report.findings:
         assert finding.says in page or not (finding.rule.card or finding.open)
         line = next(
@@ -160,9 +160,9 @@ def test_page_pictures_tables_metrics_and_api_show_the_same_figures(services):
     assert waits in charts.first_impressions(report.figures).axes[0].get_title(loc="left")
     assert int(health["clicks"]) == report.measures["pcoc"].n
     assert (
-        tables.seen_in_time(report.figures)
+        tables.first_impressions(report.figures)
         .rows[0][3]
-        .startswith(f"{100 * report.measures['seen_in_time'].found.value:.1f} %")
+        .startswith(f"{100 * report.measures['seen_in_time'].interval.value:.1f} %")
     )
 
 
@@ -173,8 +173,8 @@ def test_what_left_unseen_does_not_count_as_waiting():
     seen = [listing("active", 10.0, float(hours)) for hours in (1, 2, 3, 4)]
     gone = [listing("withdrawn", 10.0, None) for _ in range(6)]
     waiting = [listing("active", 10.0, None) for _ in range(6)]
-    assert _first_wait([*seen, *gone]).found.value == _first_wait(seen).found.value == 120.0
-    assert _first_wait([*seen, *waiting]).found.value is None
+    assert _first_wait([*seen, *gone]).interval.value == _first_wait(seen).interval.value == 120.0
+    assert _first_wait([*seen, *waiting]).interval.value is None
 
 
 def test_rules_of_ones_own_may_leave_any_measure_out(services):

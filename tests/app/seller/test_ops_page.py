@@ -14,7 +14,7 @@ from tests.app.support.clients import client_of, published
 from tests.app.support.page_server import served
 
 pytestmark = pytest.mark.browser
-TABS = ("", "feed", "new", "models", "assistant", "studies", "reviews", "promotions")
+TABS = ("", "feed", "new", "models", "assistant", "reviews", "promotions")
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 

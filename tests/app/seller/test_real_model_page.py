@@ -1,4 +1,4 @@
-"""The page with the real model: the demo photos in, a draft appears piece by piece, and it can be published."""
+"""The page with the real model: photos in, a draft appears piece by piece, and it can be published."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.app.seller.conftest import add, expect, facts, publish, put_online, write
+from tests.fakes import label_photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(600)]
 # Notes in which order things first stood on the page.
@@ -49,9 +50,13 @@ def test_six_taps_with_the_real_model(serve: Any, visit: Any, repository: Path, 
     expect(page.locator(".done-page h2")).to_contain_text("hoodie")
 
 
-def test_a_real_draft_streams_into_the_page(serve: Any, visit: Any, repository: Path, real_pipeline: Any) -> None:
+def test_a_real_draft_streams_into_the_page(
+    serve: Any, visit: Any, repository: Path, real_pipeline: Any, tmp_path: Path
+) -> None:
     page = visit(serve(real_pipeline))
-    add(page, [str(repository / "demo" / name) for name in ("hoodie.jpg", "hoodie_label.jpg")])
+    label = tmp_path / "label.jpg"
+    label.write_bytes(label_photo("Wrangler", "M", "100% cotton"))
+    add(page, [str(repository / "demo" / "hoodie.jpg"), str(label)])
     page.get_by_label("Anything a buyer should know?").fill("Worn twice.")
     page.evaluate(WATCH, PIECES)
     expect(publish(page)).to_be_visible()

@@ -118,7 +118,7 @@ def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
     def look():
         with services.store.read() as session:
             news = sequence.news(session)
-        sequence.known(news)
+        sequence.mark(news)
         return list(news)
 
     sequence.start()

@@ -17,7 +17,7 @@ import pytest
 
 from app.cli.main import main
 from app.store.backup.archive import back_up
-from app.store.spare import SPARE_BYTES
+from app.store.files import SPARE_BYTES
 from tests.app.feed.test_feed import buy
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.restores import server

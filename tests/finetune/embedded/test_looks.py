@@ -60,9 +60,9 @@ def test_a_model_that_is_tuned_on_two_colours_tells_them_apart(models, tmp_path)
 @pytest.mark.model
 def test_the_embedded_model_says_what_is_in_the_photo(model_folder, repository):
     backend = LocalBackend(model_folder)
-    hoodie, mug = (Image.open(repository / "demo" / f"{name}.jpg").convert("RGB") for name in ("hoodie", "mug"))
+    hoodie, jeans = (Image.open(repository / "demo" / f"{name}.jpg").convert("RGB") for name in ("hoodie", "jeans"))
     asked = [ChoiceQuestion("category", "What is it?", ("hoodie", "hat", "shoes"))]
-    first, again, other = (backend.score(photo, asked)["category"] for photo in (hoodie, hoodie, mug))
+    first, again, other = (backend.score(photo, asked)["category"] for photo in (hoodie, hoodie, jeans))
     assert first == again
     assert max(first, key=lambda answer: first[answer]) == "hoodie"
     assert sum(abs(first[answer] - other[answer]) for answer in first) > 0.1

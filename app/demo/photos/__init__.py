@@ -1,1 +1,0 @@
-"""Photos of the demo's things, drawn: no picture from elsewhere is used."""
