@@ -203,8 +203,8 @@ def test_every_benchmark_is_named_in_the_docs() -> None:
     unnamed = [
         file.name
         for file in (ROOT / "benchmarks").rglob("*.py")
-        if file.stem != "__init__"
-        and file.parent.name != "peers"
+        if file.parent.name != "peers"
+        and "__main__" in file.read_text(encoding="utf-8")  # what the commands share is none
         and not re.search(rf"\bbenchmarks[\w./]*[./]{file.stem}\b", text)
     ]
     assert unnamed == []

@@ -224,7 +224,7 @@ def test_whoever_is_not_signed_in_reaches_nothing(two):
 def test_only_operators_open_the_operators_page(people):
     here = people("ann", "bob", operators="ann")
     routes = operators_routes()
-    assert len(routes) >= 15
+    assert len(routes) >= 14
 
     def opened(name):
         browser = here.browser(name)
