@@ -79,7 +79,9 @@ def likely_candidates(category: Category) -> list[Candidate]:
     return [
         c
         for n, c in enumerate([*group, *category.candidates])
-        if n == 0 or c.confidence >= FAR_FETCHED or (c.value in categories and "Clothing" in categories[c.value].path)
+        if (n == 0 and category.value is not None)
+        or c.confidence >= FAR_FETCHED
+        or (c.value in categories and "Clothing" in categories[c.value].path)
     ]
 
 

@@ -27,6 +27,7 @@ from listing.observe.source import Context
 from listing.pipeline_parts import PipelineParts, build_parts
 from listing.request import DraftRequest
 from listing.say import ask
+from listing.say.claims import with_stated
 from listing.say.compose import compose
 from listing.say.render import Text
 from listing.schema import AttributeValue, Draft, Observation, Question
@@ -156,14 +157,14 @@ def assemble(
     parts: PipelineParts,
 ) -> Draft:
     """The draft with all that it rests on, and how good it is."""
-    category = decision.category
+    category, facts = decision.category, with_stated(decision.facts, text.spans, parts.taxonomy)
     answered = not isinstance(parts.backend, FormBackend) or decision.views.speaks("mllm")
     remarks = ask.model_flags(parts.backend.name, parts.calibration, answered=answered)
     draft = Draft(
         id=draft_id(request),
         photos=[photo.ref for photo in request.photos],
         category=category,
-        attributes=decision.facts,
+        attributes=facts,
         details=decision.details,
         title=text.title,
         description=text.description,
@@ -173,7 +174,7 @@ def assemble(
         flags=[*remarks, *decision.flags, *text.flags],
         price=neighbours.price,
         neighbours=list(neighbours.neighbours),
-        quality=ask.quality(request, category, decision.facts, text, parts.taxonomy),
+        quality=ask.quality(request, category, facts, text, parts.taxonomy),
         model=parts.backend.name,
         observations=list(decision.views.observations),
     )

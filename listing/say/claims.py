@@ -8,7 +8,7 @@ name are always said, because a listing without them is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from listing.calibration import Calibration
@@ -154,6 +154,24 @@ def blend_of(fact: AttributeValue | None) -> str:
     if fact is None or fact.name != "material" or fact.locked:
         return ""
     return next((e.text for e in fact.evidence if e.source == "ocr" and e.text and "%" in e.text), "")
+
+
+def with_stated(facts: Sequence[AttributeValue], spans: Sequence[Span], taxonomy: Taxonomy) -> list[AttributeValue]:
+    """The facts, those among them stated that the texts state plainly: text, list and published facts say the same."""
+    plain = {(span.attribute, span.value) for span in spans if span.status == "certain"}
+    return [_stated(fact) if _is_plain(fact, plain, taxonomy) else fact for fact in facts]
+
+
+def _is_plain(fact: AttributeValue, plain: Set[tuple[str | None, str]], taxonomy: Taxonomy) -> bool:
+    if fact.status != "unsupported" or fact.suggestion is None or not fact.evidence:
+        return False
+    attribute = taxonomy.attributes.get(fact.name)
+    values = fact.suggestion.split(", ") if attribute is not None and attribute.many else [fact.suggestion]
+    return all((fact.name, value) in plain for value in values)
+
+
+def _stated(fact: AttributeValue) -> AttributeValue:
+    return fact.model_copy(update={"value": fact.suggestion, "suggestion": None, "status": "supported"})
 
 
 def stated_claims(draft: Draft) -> list[Claim]:

@@ -10,7 +10,7 @@ from app.cli.drafts.draft_text import category_line, draft_text
 from app.editing import evidence_places
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
-from app.views import AppError
+from app.views import AppError, likely_candidates
 from app.web.api_schemas import DraftBody
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
@@ -375,6 +375,9 @@ def test_far_fetched_things_are_not_shown():
     assert seen(("Hoodie", 0.7), ("Dress", 0.1), ("Sofa", 0.04)) == "Hoodie, sure 70% (or Dress 10%)"
     assert seen(("Sofa", 0.1), ("Chair", 0.09)) == "Not sure what it is, perhaps Sofa, 10%"
     assert seen(("Sofa", 0.6), ("Chair", 0.2)) == "Sofa, sure 60% (or Chair 20%)"
+    nobody_knows = Category(value=None, confidence=0.0, candidates=[Candidate(value="Watch", confidence=0.03)])
+    assert category_line(nobody_knows) == "Outside what I know"
+    assert likely_candidates(nobody_knows) == []
 
 
 def test_programs_get_nothing_far_fetched_either(me, services, made):

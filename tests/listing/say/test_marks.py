@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from listing.say.claims import Claim
+from listing.say.claims import Claim, with_stated
 from listing.say.marks import MAX_MARKS, limited
 from listing.say.render import render
+from listing.schema import AttributeValue, Evidence
 from tests.listing.say.items import TAXONOMY
 
 COAT = Claim("category", "Outwear", "certain", 0.95)
@@ -80,3 +81,17 @@ def test_an_item_that_nobody_named_has_three_marks_as_well():
     chosen = limited(guesses(*pairs)[1:], TAXONOMY)
     assert "colour" in {c.attribute for c in chosen}
     assert sum(s.status == "check" for s in render(chosen, TAXONOMY, key="0").spans if s.field == "description") <= 3
+
+
+def test_text_and_facts_state_the_same():
+    guesses_of = {"closure": ("zip", 0.8), "colour": ("navy", 0.6), "brand": ("Nike", 0.6), "size": ("M", 0.6)}
+    seen = [Evidence(source="classifier", photo=0)]
+    facts = [
+        AttributeValue(name=name, suggestion=value, status="unsupported", confidence=p, evidence=seen)
+        for name, (value, p) in guesses_of.items()
+    ]
+    claims = guesses(*((name, value, p) for name, (value, p) in guesses_of.items()))
+    spans = render(limited(claims, TAXONOMY), TAXONOMY, key="0").spans
+    assert ("zip", "certain") in {(s.value, s.status) for s in spans}
+    stated = {fact.name: fact.value for fact in with_stated(facts, spans, TAXONOMY)}
+    assert stated == {"closure": "zip", "colour": None, "brand": None, "size": None}
