@@ -21,31 +21,24 @@ from rag_index import EncoderInfo, EncodersInfo, IndexRecord, ListingIndex, Pric
 
 ENCODER = EncoderInfo(model="none", revision="none", dimensions=384)
 INFO = EncodersInfo(image=ENCODER, text=ENCODER)
+Ranges = Sequence[tuple[PriceBasis, float]]  # with the price that the item has
 
 
 def records(rows: Sequence[dict[str, Any]], count: int) -> Iterator[IndexRecord]:
     """Listings of the rows, over and over, each of a seller of its own; vectors at random."""
     vectors = np.random.default_rng(0).standard_normal((count, ENCODER.dimensions), np.float32)
     for number, row in enumerate(islice(cycle(rows), count)):
-        yield IndexRecord(
-            listing_id=f"row{number}",
-            seller_id=f"seller{number}",
-            category=row["article_type"],
-            text_vector=vectors[number].tolist(),
-            attributes={"brand": row["brand"]},
-            price=row["price_inr"],
-            currency="INR",
-        )
+        ids = {"listing_id": f"row{number}", "seller_id": f"seller{number}", "category": row["article_type"]}
+        price = {"attributes": {"brand": row["brand"]}, "price": row["price_inr"], "currency": "INR"}
+        yield IndexRecord.model_validate({**ids, **price, "text_vector": vectors[number].tolist()})
 
 
-def figures(ranges: Sequence[tuple[PriceBasis, float]], items: int) -> dict[str, Any]:
+def figures(ranges: Ranges, items: int) -> dict[str, float]:
     """The share of items with a range, of those the share whose price lies inside, and the ranges' width."""
-    inside, width = np.mean([b.low <= p <= b.high for b, p in ranges]), np.median([b.high / b.low for b, _ in ranges])
-    return {
-        "with_range": len(ranges) / items,
-        "inside": round(float(inside), 3),
-        "median_width": round(float(width), 2),
-    }
+    inside = np.mean([basis.low <= price <= basis.high for basis, price in ranges])
+    width = np.median([basis.high / basis.low for basis, _ in ranges])
+    numbers = {"with_range": len(ranges) / items, "inside": inside, "median_width": width}
+    return {name: round(float(number), 3) for name, number in numbers.items()}
 
 
 def measured(index: ListingIndex, items: Sequence[dict[str, Any]], group: Mapping[str, set[str]]) -> dict[str, Any]:
