@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from rag_index import IndexRecord, ListingIndex, PriceBasis, Query, build, comparable_prices, price_range
 from rag_index import index as index_module
+from rag_index.storage.rows import SHARDS
 from tests.rag_index.listings import INFO, make
 
 TOPS = ("Hoodie", "Longsleeve", "Shirt")
@@ -98,6 +100,13 @@ def test_the_newest_count_and_a_listing_without_text_or_photo_too(index: Listing
     assert ids == ["l34", "l33", "l32", "l31", "l30", "l29", "l28"]
     index.add(priced(40, [60], text_vector=None, image_vectors=make(1).image_vectors * 2, phashes=["0" * 16] * 2))
     assert len(index.priced(["Hoodie"])) == 36
+
+
+def test_of_a_large_category_an_eighth_is_looked_at(index: ListingIndex) -> None:
+    index.add(priced(0, [10.0] * 100))
+    eighth = [f"l{n}" for n in reversed(range(100)) if crc32(f"l{n}".encode()) % SHARDS == 0]
+    assert [r.listing_id for r in index.priced(["Hoodie"], limit=5)] == eighth[:5]
+    assert [r.listing_id for r in index.priced(["Hoodie"], limit=60)] == [f"l{n}" for n in range(99, 39, -1)]
 
 
 def test_an_index_of_before_counts_its_prices_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
