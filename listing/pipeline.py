@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -110,15 +110,22 @@ class Pipeline:
 
     def _neighbours(self, request: DraftRequest, decision: Decision) -> Neighbours:
         """Past listings of the decided category, for a price and the tone of a text; of an earlier draft, its own."""
-        if request.earlier_draft is not None:
-            return Neighbours(neighbours=request.earlier_draft.neighbours, price=request.earlier_draft.price)
+        neighbours, earlier = Neighbours(), request.earlier_draft
+        if earlier is not None:
+            neighbours = Neighbours(neighbours=earlier.neighbours, price=earlier.price)
         category, search = decision.category.value, self.parts.search
         if search is None or category is None:
-            return Neighbours()
+            return neighbours
         items = [request.photos[i] for i in decision.views.items]
         leaf = None if decision.node.members else category  # of a group, whatever looks like it
+        brand = next((fact.value for fact in decision.facts if fact.name == "brand"), None)
         with self._here:
-            return search.find(items, category=leaf, seller_id=request.seller_id)
+            if earlier is None:
+                neighbours = search.find(items, category=leaf, seller_id=request.seller_id)
+            price = search.price(
+                items, category=category, brand=brand, seller_id=request.seller_id, nearest=neighbours.neighbours
+            )
+        return replace(neighbours, price=price)
 
     def draft(self, photos: Sequence[str | Path], *, note: str = "") -> Draft:
         """The draft of one item's photos; see ``listing.draft``."""

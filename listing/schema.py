@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -162,13 +162,21 @@ class Flag(Model):
 
 
 class PriceRange(Model):
-    """Prices that similar listings asked; ``basis`` are their ids."""
+    """Prices that similar listings asked; ``basis`` are ids of those to show, at most twelve of ``count``.
+
+    ``scope``: in what they are similar; ``group`` where the category alone had too few. ``oldest`` and ``newest``:
+    when they went on sale, as far as that is known. Drafts of earlier versions have neither, nor ``count``.
+    """
 
     low: float
     mid: float
     high: float
     currency: str
     basis: list[str] = Field(min_length=1)
+    count: int | None = Field(default=None, ge=1)
+    scope: Literal["category and brand", "category", "group"] | None = None
+    oldest: date | None = None
+    newest: date | None = None
 
 
 class NeighbourRef(Model):

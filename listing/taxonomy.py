@@ -170,6 +170,13 @@ class Taxonomy(Frozen):
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         return self.schema_of(node)
 
+    def related(self, category: str) -> tuple[str, ...]:
+        """The categories of its group, itself among them; of a group, its own. None of words that are no category."""
+        node = self.categories.get(category) or self.groups.get(category)
+        within = (node.path if node.members else node.path[:-1]) if node else ()
+        nodes = (*self.categories.values(), *self.groups.values())
+        return tuple(n.name for n in nodes if within and n.path[: len(within)] == within)
+
     def in_text(self) -> tuple[Attribute, ...]:
         """Attributes that a text may mention, in the order in which the prompts name them."""
         named = [a for a in self.attributes.values() if a.in_text is not None]

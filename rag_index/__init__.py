@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rag_index.imports.importer import ReadPhoto, Tools
     from rag_index.index import ListingIndex, build
     from rag_index.neighbours import vote
-    from rag_index.prices import PriceBasis, price_range
+    from rag_index.prices import PriceBasis, comparable_prices, price_range
     from rag_index.records import IndexRecord, Neighbour
     from rag_index.retrieval import retrieve
     from rag_index.rules import Query, Rules
@@ -43,8 +43,8 @@ __all__ = [
     "SAMPLE_FOLDER", "BadRecord", "EncoderInfo", "Encoders", "EncodersInfo", "Filter", "IndexBusy",
     "IndexDamaged", "IndexFailure", "IndexMismatch", "IndexMissing", "IndexRecord", "IndexUnreachable", "IplError",
     "ListingIndex", "Neighbour", "PriceBasis", "Query", "ReadPhoto", "Rules", "ServerPlace", "Tools", "build",
-    "default_encoders", "default_location", "own_copy", "price_range", "retrieve", "sample_encoders",
-    "sample_facts", "sample_records", "still_copy", "vote",
+    "comparable_prices", "default_encoders", "default_location", "own_copy", "price_range", "retrieve",
+    "sample_encoders", "sample_facts", "sample_records", "still_copy", "vote",
 ]  # fmt: skip
 
 __getattr__ = lazy_names(
@@ -54,7 +54,7 @@ __getattr__ = lazy_names(
         "imports.importer": "ReadPhoto Tools",
         "index": "ListingIndex build",
         "neighbours": "vote",
-        "prices": "PriceBasis price_range",
+        "prices": "PriceBasis comparable_prices price_range",
         "records": "IndexRecord Neighbour",
         "retrieval": "retrieve",
         "rules": "Query Rules",

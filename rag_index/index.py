@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,12 +18,25 @@ from rag_index.records import IndexRecord
 from rag_index.search import Filter, Hit, nearest
 from rag_index.storage.location import FolderPlace, Place, find_place, new_generation, plain_errors
 from rag_index.storage.manifest import SPACE, EncodersInfo, Manifest
-from rag_index.storage.rows import TEXT_PART, RowKey, chunks, slices, to_record, to_rows
+from rag_index.storage.rows import (
+    PRICED,
+    PRICED_BRAND,
+    SHARDS,
+    TEXT_PART,
+    RowKey,
+    chunks,
+    price_key,
+    price_keys,
+    slices,
+    to_record,
+    to_rows,
+)
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
 HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
 Part = Literal["image", "text"]
 PARTS: tuple[Part, ...] = ("image", "text")
+PRICES = 100  # most listings that a price range is worked out from
 _EVERYTHING = Filter()
 _NO_PHOTO = 1 << 30
 T = TypeVar("T")
@@ -185,6 +198,41 @@ class ListingIndex:
                 records.update({m["listing_id"]: to_record(m) for m in rows["metadatas"]})
         return records
 
+    def priced(
+        self,
+        categories: Sequence[str],
+        brand: str | None = None,
+        without_sellers: frozenset[str] = frozenset(),
+        limit: int = PRICES,
+    ) -> list[IndexRecord]:
+        """People's listings of these categories, of all brands or one, that carry a price: newest first, no vectors.
+
+        Where an eighth of them is enough, they are the newest of that eighth.
+        """
+        name, marked = PRICED_BRAND if brand else PRICED, self._marks_prices()
+        keys, ids = set[str](), dict[Part, list[str]]()
+        for shards in (1, SHARDS) if marked else (SHARDS,):
+            keys = {key for c in categories for n in range(shards) if (key := price_key(c, brand or None, n))}
+            where: dict[str, Any] = {name: {"$in": [*keys]}} if marked else {"category": {"$in": [*categories]}}
+            for part in PARTS if keys else ():  # rows come in the order in which they were stored
+                stored = reversed(self._ids(part, where))
+                others = (i for i in stored if RowKey.decode(i).seller_id not in without_sellers)
+                ids[part] = list(islice(others, limit if marked else BATCH))
+            if sum(map(len, ids.values())) >= limit:
+                break
+        rows = [record for part in reversed(ids) if ids[part] for record in self._records_of(part, ids[part])]
+        return list({r.listing_id: r for r in rows if price_keys(r)[name] in keys}.values())[:limit]
+
+    def _records_of(self, part: Part, ids: Sequence[str]) -> list[IndexRecord]:
+        """Records of rows, in the order of their ids."""
+        rows = self._call(part, "get", ids=list(ids), include=["metadatas"])
+        by_id = dict(zip(rows["ids"], rows["metadatas"], strict=True))
+        return [to_record(by_id[i]) for i in ids if i in by_id]
+
+    def _marks_prices(self) -> bool:
+        """False in an index that was built before rows said whether they carry a price."""
+        return PRICED in (self._on("text", lambda collection: collection.metadata) or {})
+
     def _write(self, records: Sequence[IndexRecord]) -> int:
         """New rows first, surplus rows of earlier versions afterwards, so that a stop in between loses nothing."""
         unique = {record.listing_id: record for record in records}
@@ -295,7 +343,9 @@ def _collections(place: Place, generation: str, *, create: bool = False) -> dict
         name = f"ipl-{generation}-{part}"
         with plain_errors(place.name):
             collections[part] = (
-                client.create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
+                client.create_collection(
+                    name, configuration={"hnsw": HNSW}, metadata={PRICED: True}, embedding_function=None
+                )
                 if create
                 else client.get_collection(name, embedding_function=None)
             )

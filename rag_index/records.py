@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class IndexRecord(BaseModel):
     """One past listing. ``image_vectors`` is one vector per photo; ``phashes`` are 16 hex digits, one per photo.
 
-    ``text`` must hold no contact data any more: the caller scrubs it and passes the index a check that it was done.
+    ``listed_on``: the day on which it went on sale. ``text`` must hold no contact data any more: the caller scrubs it
+    and passes the index a check that it was done.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +30,14 @@ class IndexRecord(BaseModel):
     price: float | None = None
     currency: str | None = None
     sold: bool = False
+    listed_on: date | None = None
     origin: Literal["user", "sample", "world"] = "user"
+
+    @property
+    def tells_prices(self) -> bool:
+        """True for a price that a person asked: sample and simulated listings tell nothing of prices."""
+        price = self.price or 0.0
+        return self.origin == "user" and bool(self.currency) and math.isfinite(price) and price > 0
 
 
 @dataclass(frozen=True)

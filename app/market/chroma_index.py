@@ -101,6 +101,7 @@ def _record(
         price=listing.price,
         currency=listing.currency if listing.price is not None else None,
         sold=listing.status == "sold",
+        listed_on=listing.published_at.date() if listing.published_at is not None else None,
         origin="user",
     )
 

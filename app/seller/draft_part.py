@@ -281,21 +281,19 @@ def _long(view: DraftView) -> bool:
 
 
 def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
-    estimate, span = view.price, ""
+    estimate = view.price
     if estimate is not None:
-        count = len(estimate.basis)
-        note = f"From {count} similar past listing{'s' if count > 1 else ''}."
-        span = f"{words.amount_text(estimate.low)} – {words.money(estimate.high, estimate.currency)} is usual"
+        note = words.price_basis(estimate)
     elif retrieval:
-        note = "There are too few similar items to suggest a price. Set your own."
+        note = "Fewer than three similar items have a price, too few to suggest one. Set your own."
     else:
         note = "Past listings are switched off, so there is nothing to compare with. Set your own price."
     return {
         "currency": view.currency,
         "value": words.amount_text(view.asked),
         "version": view.field_version("price"),
-        "hint": words.amount_text(estimate.mid) if estimate else "",
-        "range": span,
+        "hint": words.amount_text(estimate.mid) if estimate and estimate.currency == view.currency else "",
+        "range": words.usual_price(estimate) if estimate else "",
         "comparables": comparables,
         "note": note,
     }

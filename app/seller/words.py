@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.editing.evidence_places import VISUAL, is_gone
 from app.views import DraftView
 from listing.intake.photos import PhotoLimits
-from listing.schema import AttributeValue, Evidence
+from listing.schema import AttributeValue, Evidence, PriceRange
 from listing.taxonomy import load_taxonomy
 
 
@@ -201,6 +201,31 @@ def duration(seconds: float | None) -> str:
 def place_in_line(position: int) -> str:
     """``position`` counts the drafts before this one."""
     return f"You are {ORDINALS[position] if position < len(ORDINALS) else f'number {position + 1}'} in line"
+
+
+SCOPES = {
+    "category and brand": "of the same kind and brand",
+    "category": "of the same kind",
+    "group": "of related kinds, as too few of the same kind have a price",
+}
+
+
+def price_basis(price: PriceRange) -> str:
+    """How many listings a price range rests on, how near they are to the item, and how old."""
+    count = price.count or len(price.basis)
+    similar = SCOPES.get(price.scope or "", "that are similar")
+    age = ""
+    if price.oldest is not None and price.newest is not None:
+        first, last = (f"{day:%B %Y}" for day in (price.oldest, price.newest))
+        age = f" Listed in {last}." if first == last else f" Listed from {first} to {last}."
+    return f"From {count} listing{'s' if count > 1 else ''} {similar}.{age}"
+
+
+def usual_price(price: PriceRange) -> str:
+    """The range in words."""
+    if price.low == price.high:
+        return f"{money(price.mid, price.currency)} is usual"
+    return f"{amount_text(price.low)} – {money(price.high, price.currency)} is usual"
 
 
 def money(amount: float | None, currency: str) -> str:

@@ -46,6 +46,18 @@ class NeighbourSearch(Protocol):
         """Neighbours of the photos: never the seller's own, never a near-duplicate."""
         ...
 
+    def price(
+        self,
+        photos: Sequence[Photo],
+        *,
+        category: str,
+        brand: str | None,
+        seller_id: str | None,
+        nearest: Sequence[NeighbourRef] = (),
+    ) -> PriceRange | None:
+        """The range of what comparable listings ask, those of ``nearest`` named first; None where there are too few."""
+        ...
+
 
 class PastListingVotes(Source):
     """The votes of the nearest past listings on the category and on every attribute that they state."""

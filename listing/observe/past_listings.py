@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
 EXAMPLES = 2  # whose texts a writer sees
-PRICE_POOL = 30  # comparables are looked for further out than candidates
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class PastListings:
         self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
     ) -> Neighbours:
         """See ``NeighbourSearch.find``; instance-level attributes are never voted on. Without the index: none."""
-        from rag_index import IndexFailure, Query, price_range, retrieve, vote
+        from rag_index import IndexFailure, Query, retrieve, vote
 
         query = Query(
             image_vectors=self._vectors(photos),
@@ -63,11 +62,10 @@ class PastListings:
             category=category,
         )
         try:
-            pool = retrieve(self.index, query, limit=PRICE_POOL)
+            near = retrieve(self.index, query, limit=NEIGHBOURS)
         except IndexFailure as error:
             log.warning("a draft goes on without past listings: %s", error)
             return Neighbours()
-        near = pool[:NEIGHBOURS]
         instance = {a.name for a in self.taxonomy.attributes.values() if a.instance}
         candidates = vote(near, instance)
         return Neighbours(
@@ -75,10 +73,30 @@ class PastListings:
             categories=_categories(near),
             votes={name: {value: share for value, share, _ in values} for name, values in candidates.items()},
             ids={name: {value: ids for value, _, ids in values} for name, values in candidates.items()},
-            price=_price(price_range(pool, category, {}) if category else None),
             texts=[n.record.text for n in near if n.record.text][:EXAMPLES],
             similarity=near[0].similarity if near else 0.0,
         )
+
+    def price(
+        self,
+        photos: Sequence[Photo],
+        *,
+        category: str,
+        brand: str | None,
+        seller_id: str | None,
+        nearest: Sequence[NeighbourRef] = (),
+    ) -> PriceRange | None:
+        """See ``NeighbourSearch.price``. Without the index: None."""
+        from rag_index import IndexFailure, Query, comparable_prices
+
+        query = Query(phashes=tuple(photo.ref.phash for photo in photos), seller_id=seller_id, category=category)
+        ids = [ref.listing_id for ref in nearest]
+        try:
+            basis = comparable_prices(self.index, query, brand, self.taxonomy.related(category), ids)
+        except IndexFailure as error:
+            log.warning("a draft goes on without a price range: %s", error)
+            return None
+        return _price(basis) if basis is not None else None
 
     def remember(self, photo: Photo, vector: list[float]) -> None:
         """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
@@ -103,9 +121,15 @@ def _categories(near: Sequence[Neighbour]) -> dict[str, float]:
     return shares
 
 
-def _price(basis: PriceBasis | None) -> PriceRange | None:
-    if basis is None:
-        return None
+def _price(basis: PriceBasis) -> PriceRange:
     return PriceRange(
-        low=basis.low, mid=basis.mid, high=basis.high, currency=basis.currency, basis=list(basis.listing_ids)
+        low=basis.low,
+        mid=basis.mid,
+        high=basis.high,
+        currency=basis.currency,
+        basis=list(basis.listing_ids),
+        count=basis.count,
+        scope=basis.scope,
+        oldest=basis.oldest,
+        newest=basis.newest,
     )

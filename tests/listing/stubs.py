@@ -16,6 +16,7 @@ from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Source
 from listing.observe.sources import Installed, build_sources
 from listing.pipeline_parts import PipelineParts
+from listing.schema import PriceRange
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97
@@ -77,6 +78,9 @@ class StubSimilar:
     def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Neighbours:
         self.sellers.append(seller_id)
         return self.neighbours
+
+    def price(self, photos: Any, **item: Any) -> PriceRange | None:
+        return self.neighbours.price
 
 
 def parts(

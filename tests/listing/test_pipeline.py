@@ -18,7 +18,7 @@ from listing.observe.printed.spotting import Spotted
 from listing.observe.towers import EvidenceTowerHeads
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
-from listing.schema import Draft, NeighbourRef, Observation
+from listing.schema import Draft, NeighbourRef, Observation, PriceRange
 from tests.listing.stubs import StubBackend, StubReader, StubSimilar, parts
 
 HOODIE = {
@@ -333,6 +333,29 @@ def test_a_writer_sees_past_listings_for_their_tone_but_no_order_in_them(request
     draft(request_, backend=backend, similar=StubSimilar(answers))
     assert "Soft and warm" in backend.prompts[0]
     assert "HACKED" not in backend.prompts[0]
+
+
+def test_the_price_is_asked_for_by_category_and_brand_and_again_when_the_text_is_written_again():
+    class Priced(StubSimilar):
+        def price(self, photos, **item):
+            asked.append(item)
+            return PriceRange(low=len(asked), mid=9, high=9, currency="EUR", basis=["a"])
+
+    asked, similar = [], Priced(Neighbours(neighbours=[NeighbourRef(listing_id="a", score=0.9)]))
+    request = DraftRequest(photos=intake([photo()]), seller_id="me", note="Brand: Nike.")
+    first = draft(request, similar=similar)
+    second = draft(dataclasses.replace(request, earlier_draft=first, facts={"brand": "Zara"}), similar=similar)
+    assert [first.price.low, second.price.low] == [1, 2]
+    assert [item["brand"] for item in asked] == ["Nike", "Zara"]
+    assert asked[0] == asked[1] | {"brand": "Nike"}
+    assert asked[0] == {
+        "category": "Hoodie", "brand": "Nike", "seller_id": "me", "nearest": first.neighbours,
+    }  # fmt: skip
+    assert draft(dataclasses.replace(request, earlier_draft=first)).price == first.price, "without the index"
+    old = first.model_dump(mode="json")
+    for name in ("count", "scope", "oldest", "newest"):
+        del old["price"][name]
+    assert Draft.model_validate(old).price == first.price
 
 
 def test_a_draft_of_the_first_version_still_loads(request_):

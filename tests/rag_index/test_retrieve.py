@@ -1,4 +1,4 @@
-"""Fusion, leakage rules, votes, prices."""
+"""Fusion, leakage rules, votes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag_index import ListingIndex, Neighbour, Query, Rules, build, price_range, retrieve, vote
+from rag_index import ListingIndex, Neighbour, Query, Rules, build, retrieve, vote
 from rag_index.retrieval import fuse
 from tests.rag_index.listings import IMAGE, INFO, make
 
@@ -120,41 +120,3 @@ def test_votes_are_weighted_supported_and_never_instance_level() -> None:
     one_seller = [near(n, attributes={"colour": "red"}, seller_id="same") for n in range(4)]
     assert vote(one_seller, ()) == {}
     assert vote([], ()) == {}
-
-
-def priced(prices: list[float], **changes: object) -> list[Neighbour]:
-    return [near(n, **{"category": "Hat", "price": p, "currency": "EUR", **changes}) for n, p in enumerate(prices)]
-
-
-def test_price_quartiles_without_the_outlier() -> None:
-    prices = price_range(priced([10, 12, 14, 16, 18, 900]), "Hat", {"colour": "blue"})
-    assert prices is not None
-    assert (prices.low, prices.mid, prices.high, prices.currency) == (12, 14, 16, "EUR")
-    assert prices.listing_ids == ("l0", "l1", "l2", "l3", "l4")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"origin": "sample"},
-        {"origin": "world"},
-        {"category": "Dress"},
-        {"attributes": {"colour": "red"}},
-        {"currency": None},
-    ],
-)
-def test_no_price_from_what_is_not_comparable(changes: dict[str, object]) -> None:
-    assert price_range(priced([10, 12, 14, 16, 18, 20], **changes), "Hat", {"colour": "blue"}) is None
-
-
-def test_no_price_below_five_and_sold_ones_first() -> None:
-    assert price_range(priced([10, 12, 14, 16]), "Hat", {}) is None
-    listed = priced([30, 32, 34, 36, 38])
-    sold = [
-        near(100 + n, category="Hat", price=p, currency="EUR", sold=True) for n, p in enumerate([10, 11, 12, 13, 14])
-    ]
-    prices = price_range(listed + sold, "Hat", {})
-    assert prices is not None
-    assert (prices.mid, prices.sold_only) == (12, True)
-    mixed = price_range(listed + sold[:2], "Hat", {})
-    assert mixed is None or not mixed.sold_only

@@ -129,7 +129,9 @@ def _price(draft: Draft) -> str:
     if draft.price is None:
         return ""
     p = draft.price
-    return f"Price  {p.low:g} - {p.high:g} {p.currency}, like these {len(p.basis)}: {', '.join(p.basis)}"
+    total = f" of {p.count}" if p.count and p.count > len(p.basis) else ""
+    scope = f" ({p.scope})" if p.scope else ""
+    return f"Price  {p.low:g} - {p.high:g} {p.currency}, like these {len(p.basis)}{total}{scope}: {', '.join(p.basis)}"
 
 
 def _choices(choices: list[str]) -> str:

@@ -48,3 +48,24 @@ def test_a_draft_goes_on_without_past_listings_while_the_index_is_away(monkeypat
     encoders = SimpleNamespace(image_vectors=lambda images: np.ones((len(images), 1)))
     past = PastListings(None, encoders, load_taxonomy())  # type: ignore[arg-type]
     assert past.find([photo("a", 1)], category="Hoodie", seller_id=None) == Neighbours()
+
+
+def test_a_draft_goes_on_without_a_price_while_the_index_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise rag_index.IndexUnreachable("The server does not answer.")
+
+    monkeypatch.setattr(rag_index, "comparable_prices", away)
+    past = PastListings(None, None, load_taxonomy())  # type: ignore[arg-type]
+    assert past.price([photo("a", 1)], category="Hoodie", brand=None, seller_id=None) is None
+
+
+def test_prices_are_compared_within_the_categorys_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[tuple[str, ...]] = []
+    monkeypatch.setattr(rag_index, "comparable_prices", lambda index, query, brand, group, ids: groups.append(group))
+    past = PastListings(None, None, load_taxonomy())  # type: ignore[arg-type]
+    for category in ("Hoodie", "Tops", "Shoes", "tea caddy"):
+        past.price([photo("a", 1)], category=category, brand="Nike", seller_id="me")
+    assert groups[0] == groups[1]
+    assert {"Hoodie", "Shirt", "Tops"} <= set(groups[0])
+    assert not {"Shoes", "Outwear"} & set(groups[0])
+    assert groups[2:] == [("Shoes",), ()]
