@@ -198,7 +198,8 @@ def find_volume(spans: Sequence[OcrSpan]) -> LabelFact | None:
             continue
         for number, unit, other in _AMOUNT.findall(text):
             if float(number.replace(",", ".")) > 0:
-                (metric if unit else others)[f"{number} {(unit or other).lower()}"] = span
+                name = "fl oz" if other.startswith("FL") else (unit or other).lower()
+                (metric if unit else others)[f"{number} {name}"] = span
     amounts = metric or others
     return LabelFact(*next(iter(amounts.items()))) if len(amounts) == 1 else None
 

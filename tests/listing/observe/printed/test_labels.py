@@ -120,6 +120,7 @@ def test_a_small_sure_letter_in_the_neck_is_a_size(box, score, size):
         (["NET WT 12 OZ (340g)"], "340 g"),
         (["NETWT/PODSNET 43g(1.5z)"], "43 g"),
         (["2 fl oz"], "2 fl oz"),
+        (["2 FL.OZ"], "2 fl oz"),
         (["Vanilla", "60 mL"], "60 ml"),
         (["500 g e"], "500 g"),
         (["80 BAGS"], "80 bags"),
