@@ -111,6 +111,7 @@ class CategoryNode(Frozen):
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
     says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none. ``invites``
     are lines to end a text with that says little, and ``invites_sized`` where it says how large the item is.
+    ``uncounted``: the phrase has no article (bedding). ``named_by_print``: such an item is called by its print.
     """
 
     name: str
@@ -122,10 +123,12 @@ class CategoryNode(Frozen):
     synonyms: tuple[str, ...] = ()
     phrase: str
     plural: bool = False
+    uncounted: bool = False
     implies: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     invites: tuple[str, ...] = ()
     invites_sized: tuple[str, ...] = ()
+    named_by_print: bool = False
 
 
 class Taxonomy(Frozen):
@@ -324,8 +327,9 @@ def _node(path: tuple[str, ...], leaf: LeafBlock, schemas: Mapping[str, SchemaBl
         restricted=tuple(schema.values.items()),
         invites=schema.invites,
         invites_sized=schema.invites_sized,
+        named_by_print=schema.named_by_print,
         weights=tuple(leaf.imagenet.items()),
-        **leaf.model_dump(include={"synonyms", "phrase", "plural", "implies"}),
+        **leaf.model_dump(include={"synonyms", "phrase", "plural", "uncounted", "implies"}),
     )
 
 

@@ -52,6 +52,7 @@ class SchemaBlock(Frozen):
     values: dict[str, tuple[str, ...]] = {}
     invites: tuple[str, ...] = ()
     invites_sized: tuple[str, ...] = ()
+    named_by_print: bool = False
 
 
 class LeafBlock(Frozen):
@@ -61,6 +62,7 @@ class LeafBlock(Frozen):
     uses: str
     phrase: str
     plural: bool = False
+    uncounted: bool = False
     synonyms: tuple[str, ...] = ()
     implies: tuple[str, ...] = ()
     imagenet: dict[int, float] = {}

@@ -1,6 +1,6 @@
 """Names that drafts give to goods of three catalogues that nothing was trained on: kind, group, confidence.
 
-    python -m benchmarks.drafts.kinds --photos 150 --seed 44
+    python -m benchmarks.drafts.kinds --photos 150 --seed 44 [--only ikea]
 
 Draws as many photos of ``ikea_interior``, ``fashion_catalog`` and ``implicit_ave``, drafts each with the embedded
 model, and judges by ``kinds.yaml``: the leaves and groups that are right for each type of the catalogues, written by
@@ -78,9 +78,11 @@ def table(rows: list[dict[str, float]], seed: int) -> Iterator[str]:
 
 def main() -> None:
     """Draw, draft, judge, print."""
-    args = arguments(__doc__, photos=150, seed=44).parse_args()
+    parser = arguments(__doc__, photos=150, seed=44)
+    parser.add_argument("--only", choices=TRUTH, help="one of the catalogues")
+    args = parser.parse_args()
     pipeline = build_pipeline(None, False, ipl_home())
-    for name in TRUTH:
+    for name in [args.only] if args.only else TRUTH:
         photos = photos_of(name, data_root())
         random.Random(args.seed).shuffle(photos)
         rows = [judged(pipeline.draft([path]), TRUTH[name][kind]) for path, kind in photos[: args.photos]]

@@ -7,6 +7,7 @@ answer stands above print, print above what is seen; what the note states stands
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,8 @@ _NO_WEAR = "none-visible"
 _LOOKING: Mapping[str, Source] = {"mllm": "mllm", "classifier": "classifier", "heads": "classifier"}
 _VERY_SURE = 0.95  # print that was read with this score is preferred to larger print
 _MIN_VOTE = 0.5  # of past listings, to be named as support
+_LIKE_THE_LARGEST = 0.5  # height of letters from which on a second print of a packet belongs to its name
+_NAME_LENGTH = 60  # most letters of a name
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ class Facts:
         statements = self.views.by(name, "ocr")
         if not statements:
             return None
+        by_print = self.node.named_by_print or not self.node.name  # a packet, or what nobody has named
+        if name == "text" and by_print and (sure := [o for o in statements if _score(o) >= _VERY_SURE]):
+            return _name_in_print(sure)
         if name == "text":
             chosen = max(statements, key=lambda o: (_score(o) >= _VERY_SURE, _area(o), _value(o)))
         elif len({_value(o) for o in statements}) > 1:
@@ -323,6 +329,32 @@ def _value(observation: Observation) -> str:
 
 def _score(observation: Observation) -> float:
     return best(observation.probabilities)[1]
+
+
+def _name_in_print(statements: Sequence[Observation]) -> AttributeValue:
+    """What a packet is called by its print: what stands on it in the largest letters, and in the next largest."""
+    largest, *others = sorted(statements, key=lambda o: (-_letter_height(o), _value(o)))
+    second = [
+        other
+        for other in others
+        if _letter_height(other) >= _LIKE_THE_LARGEST * _letter_height(largest)
+        and other.photo == largest.photo
+        and _value(other).lower() not in _value(largest).lower()
+        and len(f"{_value(largest)} {_value(other)}") <= _NAME_LENGTH
+    ]
+    chosen = [largest, *second[:1]]
+    return AttributeValue(
+        name="text",
+        value=" ".join(map(_value, chosen)),
+        status="supported",
+        confidence=min(map(_score, chosen)),
+        evidence=[_evidence(o, _value(o)) for o in chosen],
+    )
+
+
+def _letter_height(observation: Observation) -> float:
+    """About that of print of several lines, too: the side of a square that one of its letters fills."""
+    return math.sqrt(_area(observation) / len(_value(observation)))
 
 
 def _area(observation: Observation) -> float:

@@ -1,4 +1,4 @@
-"""Facts that are read rather than seen: brand, size, material, and print, each with its photo and place."""
+"""Facts that are read rather than seen: brand, size, material, volume, and print, each with its photo and place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from listing.observe.networks.foreground import THRESHOLD
 from listing.observe.printed.brands import find_brand
 from listing.observe.printed.folding import fold
-from listing.observe.printed.labels import find_material, find_size
+from listing.observe.printed.labels import find_material, find_size, find_volume
 from listing.observe.printed.ocr import OcrSpan, merge, reading_order
 from listing.observe.source import Context, Source, Stage
 from listing.request import Photo
@@ -27,7 +27,7 @@ _ON_ITEM = 0.4  # share of a print's surroundings that the mask of the item hold
 
 
 class Print(Source):
-    """Brand, size and material by what labels and print state, and the print itself (question ``text``)."""
+    """Brand, size, material and volume by what labels and print state, and the print itself (question ``text``)."""
 
     name = "ocr"
     stage: Stage = "reading"
@@ -44,6 +44,7 @@ class Print(Source):
             for question, fact in (
                 ("size", find_size(lines, label=role == "label")),
                 ("material", find_material(lines)),
+                ("volume", find_volume(lines)),
             ):
                 if fact is not None:
                     yield self._observation(question, i, fact.value, fact.span, fact.span.score, fact.words)
@@ -101,7 +102,8 @@ def _quotable(span: OcrSpan) -> bool:
     letters = [c for c in text if c.isalpha()]
     wordy = bool(letters) and len(text) <= _MAX_LENGTH and all(_in_script(c) for c in letters)
     sure = span.score >= _SURE_LINE
-    return sure and wordy and scrub(text) == text and find_size([span]) is None and find_material([span]) is None
+    stated = find_size([span]) or find_material([span]) or find_volume([span])
+    return sure and wordy and scrub(text) == text and stated is None
 
 
 def _in_script(letter: str) -> bool:

@@ -48,7 +48,8 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
 
 def _what_it_is(category: Category, node: CategoryNode) -> Question:
     """The question on an item that nobody has named, or by its group alone; the seller can write anything else."""
-    text = f"What kind of {node.phrase} is it?" if node.members and not node.plural else "What is it?"
+    kind = node.phrase.removeprefix("piece of ")
+    text = f"What kind of {kind} is it?" if node.members and not node.plural else "What is it?"
     return Question(attribute="category", text=text, choices=[c.value for c in category.candidates])
 
 

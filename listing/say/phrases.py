@@ -104,6 +104,8 @@ class Phrases:
             return f"the brand's name{place}" if place else "", ""
         quoted = self.mark(text, f'"{text.value}"')
         plan = rng.randrange(3)
+        if self.item.node.named_by_print:  # of a packet it is no decoration
+            plan = 2
         if plan == 0:
             return f"the {'words' if ' ' in text.value else 'word'} {quoted}{place}", ""
         if plan == 1:

@@ -13,7 +13,7 @@ from listing.request import Tone
 from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, plain, word_count
 from listing.say.phrases import Phrases, Wording
-from listing.say.settle import Item, settle, spare, without
+from listing.say.settle import Item, naming_print, settle, spare, without
 from listing.say.statements import letters
 from listing.schema import Flag, Span
 from listing.taxonomy import Taxonomy
@@ -106,15 +106,16 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     printed = marker.mark(facts["text"], f'"{facts["text"].value}"') if "text" in facts else ""
     name = facts.get("text") or facts.get("brand")
     colours = [words[n] for n in ("colour", "colour2") if n in words]
-    title = marker.mark(name, name.value) if name else f"Something {' and '.join(colours) or 'for sale'}"
+    title = marker.mark(name, name.value) if name else capital(f"{' and '.join(colours)} item".lstrip())
     sentences = [f"It says {printed} on it."] if printed else []
     sentences += [f"It is {' and '.join(colours)}."] if colours else []
     sentences += [f"The brand is {words['brand']}."] if "brand" in words and name is not facts["brand"] else []
     sentences += [f"The size is {words['size']}."] if "size" in words else []
     labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}
     sentences += [f"{label}: {words[name]}." for name, label in labels.items() if name in words]
+    sentences += [INVITES[0]] if len(sentences) < 2 else []
     plain_title, spans = marker.unmark(title, "title")
-    description, more = marker.unmark(" ".join(sentences) or INVITES[0], "description")
+    description, more = marker.unmark(" ".join(sentences), "description")
     return Text(plain_title, description, [*spans, *more])
 
 
@@ -123,8 +124,23 @@ def _rendered(
 ) -> tuple[str, str]:
     """Title and description with marks; the title of the ``whole`` item, where there is one."""
     named = whole or item
-    title = _Title(named, Phrases(named, taxonomy, marker)).text()
+    phrases = Phrases(named, taxonomy, marker)
+    title = _printed_title(named, phrases) or _Title(named, phrases).text()
     return title, _Description(item, Phrases(item, taxonomy, marker), key, plain(title)).text(tone)
+
+
+def _printed_title(item: Item, phrases: Phrases) -> str:
+    """The title of what is called by its print: brand, print, the kind if it is sure, how much is in it; else ""."""
+    text = naming_print(item.node, item.facts)
+    if text is None:
+        return ""
+    brand, volume = item.facts.get("brand"), item.facts.get("volume")
+    maker = phrases.brand() if brand and letters(brand.value) not in letters(text.value) else ""
+    sure = item.name.status != "check" and not item.node.members and letters(item.noun) not in letters(text.value)
+    behind = [phrases.noun()] if sure else []
+    behind += [phrases.mark(volume, volume.value)] if volume else []
+    words = text.value.split()[: MAX_TITLE - word_count(" ".join([maker, *behind]))]
+    return capital(", ".join([f"{maker} {phrases.mark(text, ' '.join(words))}".lstrip(), *behind]))
 
 
 def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
@@ -323,13 +339,14 @@ class _Description:
         plural, bare = self.item.plural, plain(phrase).lower()
         if tone == "shorter":
             return ""
-        start = self.rng.choice(("", "", "", "" if plural else "article", "this"))
+        bare_noun = plural or self.item.node.uncounted
+        start = self.rng.choice(("", "", "", "" if bare_noun else "article", "this"))
         if not start and bare.startswith("plain "):  # not the first word that a buyer should read
-            start = "this" if plural or self.rng.random() < 0.5 else "article"
+            start = "this" if bare_noun or self.rng.random() < 0.5 else "article"
         if not start and bare == self.title.lower():
             return f"I am selling {'these' if plural else 'this'} "
         if start == "this":
-            return "These are " if plural else f"This is {article(phrase)} "
+            return "These are " if plural else "This is " if bare_noun else f"This is {article(phrase)} "
         return f"{article(phrase)} " if start else ""
 
     def _has(self, entries: Sequence[tuple[str, str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from listing.observe.networks.details import detail_groups
-from listing.say.claims import NAME, Claim
+from listing.say.claims import NAME, Claim, is_legible
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 
@@ -135,6 +135,9 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     details, free_details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
+    if node.named_by_print:  # the colour is that of a packet, and print that is hardly words names nothing
+        left_out = ("colour", "colour2") if naming_print(node, facts) else ("text",)
+        facts = {n: c for n, c in facts.items() if n not in left_out or c.status == "seller"}
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
@@ -232,6 +235,12 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
         facts.pop("pattern")
     if (closure := facts.get("closure")) and closure.status == "check" and "Bottoms" in node.path:
         facts.pop("closure")
+
+
+def naming_print(node: CategoryNode, facts: Mapping[str, Claim]) -> Claim | None:
+    """The print that such an item is called by, where it can be read."""
+    text = facts.get("text")
+    return text if text is not None and node.named_by_print and is_legible(text) else None
 
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:

@@ -1,4 +1,4 @@
-"""Statements of sewn-in and printed labels: size and composition. Only explicit statements count."""
+"""Statements of labels and packets: size, composition, how much is in it. Only explicit statements count."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ _TYPICAL = re.compile(
     r"\bMADE IN\b|\bWASH|\bTUMBLE|\bIRON\b|\bBLEACH|\bDRY CLEAN|\bRN ?\d|\bFABRIQU|\bHECHO EN|\bLAVAR|\bWASCHEN|"
     r"\bEXCLUSIVE OF|^SIZE$"
 )
+_AMOUNT = re.compile(
+    r"(?<![\w.,])(\d{1,4}(?:[.,]\d{1,3})?) ?"
+    r"(?:(KG|G|ML|CL|L|LITRES?|LITERS?)|(FL\.? ?OZ|OZ|LBS?|BAGS|TABLETS|CAPSULES))\b"
+)
+_NET = re.compile(r"\bNET(?:\b| ?WT| ?WEIGHT| ?CONT)|\bCONTENTS?\b|\bCONTENU\b|\bINHALT\b|\bPOIDS\b|\bPESO\b")
+_MARKS_OF_AMOUNT = 2  # letters beside an amount in its line, at most: "500 g e"
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,25 @@ def find_material(spans: Sequence[OcrSpan]) -> LabelFact | None:
         return None
     ordered = sorted(((fibre.name, share) for fibre, share in blend.items()), key=lambda part: -part[1])
     return LabelFact(main, merge(list(dict.fromkeys(used))), tuple(ordered))
+
+
+def find_volume(spans: Sequence[OcrSpan]) -> LabelFact | None:
+    """How much is in a packet, where a line says so ("NET WT 12 OZ (340g)") or is nothing else; metric units first.
+
+    Two different amounts give None.
+    """
+    metric: dict[str, OcrSpan] = {}
+    others: dict[str, OcrSpan] = {}
+    for span in spans:
+        text = span.text.upper()
+        if not _NET.search(text) and sum(c.isalpha() for c in _AMOUNT.sub("", text)) > _MARKS_OF_AMOUNT:
+            continue
+        for number, unit, other in _AMOUNT.findall(text):
+            if float(number.replace(",", ".")) > 0:
+                name = "fl oz" if other.startswith("FL") else (unit or other).lower()
+                (metric if unit else others)[f"{number} {name}"] = span
+    amounts = metric or others
+    return LabelFact(*next(iter(amounts.items()))) if len(amounts) == 1 else None
 
 
 def _shares(lines: Sequence[OcrSpan]) -> Iterator[tuple[int, _Fibre, OcrSpan]]:

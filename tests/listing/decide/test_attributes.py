@@ -110,3 +110,17 @@ def test_a_type_that_names_another_category_is_not_said() -> None:
     observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", {"dress": 0.7, "jeans": 0.2})]
     decision = decided(observations, types=types)
     assert next(f for f in decision.facts if f.name == "item_type").value == "jeans"
+
+
+def test_the_name_of_a_packet_is_its_print_in_large_letters_the_largest_first() -> None:
+    prints = [
+        on("ocr", "text", {"Roasted Almonds": 0.97}, box=(0.2, 0.5, 0.8, 0.615), text="Roasted Almonds"),
+        on("ocr", "text", {"DOVE": 0.98}, box=(0.2, 0.1, 0.7, 0.24), text="DOVE"),
+        on("ocr", "text", {"Dove": 0.98}, box=(0.2, 0.7, 0.5, 0.8), text="Dove"),  # the same again
+        on("ocr", "text", {"covered in silky smooth milk": 0.99}, box=(0.3, 0.56, 0.6, 0.57), text="covered"),
+    ]
+    packet = [on("imagenet", "category", {"Groceries": 0.9}), on("imagenet", "garment", {"clothes": 0.001})]
+    name = next(f for f in decided([*packet, *prints]).facts if f.name == "text")
+    assert (name.value, name.confidence, len(name.evidence)) == ("DOVE Roasted Almonds", 0.97, 2)
+    mug = [on("imagenet", "category", {"Mug": 0.9}), on("imagenet", "garment", {"clothes": 0.001})]
+    assert next(f for f in decided([*mug, *prints]).facts if f.name == "text").value == "DOVE"

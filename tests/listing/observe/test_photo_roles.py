@@ -20,6 +20,8 @@ from tests.listing.stubs import StubReader
 
 CARE = [OcrSpan("80% COTTON", (0.2, 0.2, 0.8, 0.3), 0.95)]
 PRINT = [OcrSpan("ROCK", (0.2, 0.2, 0.8, 0.3), 0.95)]
+RECEIPT = [OcrSpan(f"Milk {i}.20", (0.1, i / 20, 0.9, i / 20 + 0.03), 0.95) for i in range(14)]
+PACKET = [OcrSpan("Pudding", (0.1, 0.8, 0.9, 0.95), 0.95), *RECEIPT]
 UNSURE, LOST = {"Shirt": 0.5, "Top": 0.2}, {"Shirt": 0.2, "Top": 0.2}
 ITEM_MASK = np.full((8, 8), 255, np.uint8)
 
@@ -52,7 +54,11 @@ def role(tower: dict[str, float], mask: np.ndarray | None, reader: object, image
         (UNSURE, ITEM_MASK, CARE, None, "label"),
         (UNSURE, ITEM_MASK, PRINT, {"clothes": 0.01, "Lamp": 0.3}, "item"),
         (LOST, None, [], {"clothes": 0.5, "Lamp": 0.1}, "nothing"),  # the mask finds nothing
-        (LOST, ITEM_MASK, [], {"clothes": 0.01, "Lamp": 0.2}, "nothing"),
+        (LOST, ITEM_MASK, [], {"clothes": 0.01, "Chair": 0.1, "Sofa": 0.05}, "nothing"),  # hardly anything that is sold
+        (LOST, ITEM_MASK, [], {"clothes": 0.01, "Chair": 0.2, "Sofa": 0.2}, "item"),  # furniture, whichever it is
+        (LOST, None, [], {"clothes": 0.01, "Chair": 0.2, "Sofa": 0.2}, "nothing"),
+        (LOST, ITEM_MASK, RECEIPT, {"clothes": 0.01, "Chair": 0.2, "Sofa": 0.2}, "nothing"),
+        (LOST, ITEM_MASK, PACKET, {"clothes": 0.01, "Chair": 0.2, "Sofa": 0.2}, "item"),
         (LOST, ITEM_MASK, PRINT, {"clothes": 0.5, "Lamp": 0.1}, "item"),  # ImageNet sees clothes
         (LOST, ITEM_MASK, [], {"clothes": 0.01, "Chair": 0.6}, "item"),
         (LOST, ITEM_MASK, [], None, "item"),  # no ImageNet head: no second opinion

@@ -32,3 +32,15 @@ def test_a_group_is_asked_for_its_kind_first() -> None:
     first = questions(decision.category, decision.facts, TAXONOMY)[0]
     assert (first.attribute, first.text) == ("category", "What kind of bag is it?")
     assert set(first.choices) == bags.keys()
+
+
+def test_the_question_names_the_kind_and_not_a_piece_of_it() -> None:
+    storage = {"Cabinet": 0.25, "Wardrobe": 0.2, "Bookcase": 0.2}
+    decision = decided([on("imagenet", "category", storage), on("imagenet", "garment", {"clothes": 0.001})])
+    first = questions(decision.category, decision.facts, TAXONOMY)[0]
+    assert first.text == "What kind of storage furniture is it?"
+
+
+@pytest.mark.parametrize("kind", ["Groceries", "Lipstick", "Book"])
+def test_nobody_is_asked_for_the_size_on_the_label_of_a_packet_or_a_book(kind: str) -> None:
+    assert "size" not in [a.name for a in TAXONOMY.schema(kind)]

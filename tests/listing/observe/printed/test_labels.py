@@ -1,6 +1,6 @@
 import pytest
 
-from listing.observe.printed.labels import find_material, find_size
+from listing.observe.printed.labels import find_material, find_size, find_volume
 from listing.observe.printed.ocr import OcrSpan
 
 
@@ -112,3 +112,26 @@ def test_shares_and_fibres_in_two_columns_of_a_photo_held_askew():
 def test_a_small_sure_letter_in_the_neck_is_a_size(box, score, size):
     label_fact = find_size([OcrSpan("M", box, score), OcrSpan("HARBOUR", (0.3, 0.43, 0.7, 0.5), 0.99)])
     assert (label_fact.value if label_fact else None) == size
+
+
+@pytest.mark.parametrize(
+    ("texts", "volume"),
+    [
+        (["NET WT 12 OZ (340g)"], "340 g"),
+        (["NETWT/PODSNET 43g(1.5z)"], "43 g"),
+        (["2 fl oz"], "2 fl oz"),
+        (["2 FL.OZ"], "2 fl oz"),
+        (["Vanilla", "60 mL"], "60 ml"),
+        (["500 g e"], "500 g"),
+        (["80 BAGS"], "80 bags"),
+        (["Contents: 0,75 l"], "0,75 l"),
+        (["0g trans fat"], None),  # of a nutrient, not of the packet
+        (["250 g", "500 g"], None),
+        (["EST. 1984 L"], None),
+        (["5G"], "5 g"),
+        ([], None),
+    ],
+)
+def test_a_packet_says_how_much_is_in_it(texts, volume):
+    fact = find_volume(lines(*texts))
+    assert (fact.value if fact else None) == volume
