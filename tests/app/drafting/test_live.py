@@ -86,7 +86,7 @@ def test_no_call_that_the_schema_allows_or_forbids_is_a_server_error(tmp_path, r
     assert report.failures == []
     assert report.total >= calls
     answered = {name for name, status in report.calls if status < 300}
-    # Which calls succeed is chance, as hypothesis draws from the constants of the code: of those that change something many.
+    # Which calls succeed is chance, as hypothesis draws from the constants of the code.
     assert len({name for name in answered if not name.startswith("GET ")}) >= 6
 
 
