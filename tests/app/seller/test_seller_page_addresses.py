@@ -92,12 +92,13 @@ def test_a_draft_is_reloaded_bookmarked_and_gone_back_from(serve: Any, visit: An
 
 
 def test_while_it_is_written_back_leaves_it_where_it_is(serve: Any, visit: Any, files: list[str]) -> None:
-    pipeline = FakePipeline(delay=0.3)
+    pipeline = FakePipeline(delay=1.0)
     url = serve(pipeline)
     page = visit(url)
     add(page, files)
     page.locator("#ipl-write").click()
     expect(page).to_have_url(DRAFT)
+    expect(page.locator(".work")).to_be_visible()  # the draft had its address before
     draft = page.url
     page.go_back()
     expect(page.get_by_role("alert").filter(has_text="being written right now")).to_be_visible()
