@@ -144,7 +144,18 @@ class Actions(PhotoActions):
         named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
         return named and before is not None and now is not None and before.attributes == now.attributes
 
+    def _overtaken(self, data: Press) -> bool:
+        """True where a later step to another page has arrived before this one."""
+        number = str(data.get("press") or "")
+        press = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
+        if 0 < press < self.session.last_step:
+            return True
+        self.session.last_step = max(press, self.session.last_step)
+        return False
+
     def do_go(self, data: Press) -> None:
+        if self._overtaken(data):
+            return
         self.session.page = "mine" if data.get("to") == "mine" else "sell"
 
     def enter(self, query: Mapping[str, str]) -> None:
@@ -154,6 +165,8 @@ class Actions(PhotoActions):
 
     def do_visit(self, data: Press) -> None:
         """An address is opened, or reached by back and forward: the listings, a draft or an empty page."""
+        if self._overtaken(data):
+            return
         draft, view = str(data.get("draft") or ""), self.session.view
         self.session.page = "mine" if data.get("show") == "listings" else "sell"
         self.session.visits += 1

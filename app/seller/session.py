@@ -80,6 +80,7 @@ class SellerSession:
         self.published: Listing | None = None
         self.notices: list[Notice] = []
         self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
+        self.last_step = 0  # the press that led to another page last, as the browser counts its presses
         self.visits = 0  # how often an address was opened: the browser's is then set to what the page shows
         self.statements = 0  # how often what was typed beside the texts came to be in them
         self.undo: Undo | None = None

@@ -48,12 +48,15 @@ function fill(field, id = field?.id) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// Requests may overtake one another: of two steps to another page the one that was pressed last counts.
+const nextPress = () => String(state.presses = (state.presses ?? 0) + 1);
+
 // Every press beside the draft brings along what is being typed in it.
 function send({ run, ...data }, form) {
   const beside = values(run ? document.getElementById("ipl-draft-form") : element.querySelector("#ipl-draft-form"));
   const sent = values(form);
   if (run) state.more = beside.more;
-  trigger(run ? "run" : "act", { ...beside, ...sent, ...data, versions: { ...beside.versions, ...sent.versions } });
+  trigger(run ? "run" : "act", { ...beside, ...sent, ...data, press: nextPress(), versions: { ...beside.versions, ...sent.versions } });
 }
 
 function reveal(id, on) {
@@ -125,7 +128,7 @@ function arrive({ address, visits }) {
   const here = location.pathname + location.search;
   if (state.visits === undefined) window.addEventListener("popstate", () => {
     const query = new URLSearchParams(location.search), form = document.getElementById("ipl-draft-form");
-    trigger("act", { ...values(form), do: "visit", draft: query.get("draft") ?? "", show: query.get("show") ?? "" });
+    trigger("act", { ...values(form), do: "visit", draft: query.get("draft") ?? "", show: query.get("show") ?? "", press: nextPress() });
   });
   if (here !== address) history[state.visits === visits ? "pushState" : "replaceState"](null, "", address);
   state.visits = visits;

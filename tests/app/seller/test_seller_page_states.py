@@ -142,6 +142,28 @@ def test_an_answer_that_comes_late_brings_nothing_old_back(serve: Any, visit: An
     expect(page.locator(".work")).to_be_visible()
 
 
+def test_of_two_steps_the_one_pressed_last_counts(serve: Any, visit: Any, pipeline: Any) -> None:
+    page = visit(serve(pipeline))
+    page.get_by_role("button", name="My listings").click()
+    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if '"to":"sell"' in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/run/predict*", hold)
+    page.get_by_role("button", name="Sell", exact=True).click()
+    with page.expect_response("**/run/predict*"):
+        page.get_by_role("button", name="My listings").click()
+    with page.expect_response("**/run/predict*"):
+        held.pop().continue_()  # arrives after the press that followed it
+    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    expect(page.get_by_role("button", name="My listings")).to_have_attribute("aria-current", "page")
+
+
 def test_refused_photos_say_why_the_others_stay_and_pasted_ones_come_the_same_way(
     serve: Any, visit: Any, files: list[str], tmp_path: Path
 ) -> None:
