@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,19 +12,19 @@ import rag_index
 from finetune.shops.columns import no_vectors
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.table import Table
-from listing.calibration import GENERAL, Calibration
-from listing.decide.category import shop_votes
+from finetune.shops.titles import draft_title
+from listing.calibration import Calibration
 from listing.decide.decision import Decision, Rules
 from listing.decide.pool import Distribution, best
-from listing.decide.views import Views
 from listing.observe.heads import FILE, Heads
 from listing.observe.neighbours import Neighbours
 from listing.observe.past_listings import PastListings
 from listing.safety.contacts import sure_contact
-from listing.schema import Observation
 from listing.shops.catalogue import tools, vocabulary_of
 from listing.shops.shop import INDEX, TAXONOMY
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.shops.titles import TitlePattern
+from listing.shops.translation import in_shop_words
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
 from rag_index.imports.importer import Import
 
@@ -33,15 +34,20 @@ DRAWS, FREQUENT = 1000, 20
 Row = dict[str, Any]
 
 
-def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) -> dict[str, Row]:
+def measure(
+    version: Path, table: Table, cache: Path, home: Path, stamp: str, titles: Path | None = None
+) -> dict[str, Row]:
     """Question -> figures of the new listings; ``cache`` keeps what was worked out of their photos.
 
-    Arms: the untaught towers in the shop's words, the votes of past listings, the heads, and a draft of the shop's. No
-    language model takes part, and no print is read. ``frequent``: answers that 20 and more past listings state.
+    Arms: a draft that no shop has taught (each answer as the shop's most frequent word for it), the votes of past
+    listings, the heads, and a draft of the shop's. No language model takes part, and no print is read. ``frequent``:
+    answers that 20 and more past listings state. titles: a JSONL to write with each listing's title beside the drafts'.
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     taxonomy, learned, base = load_taxonomy(version / TAXONOMY), Calibration.load(version), Calibration.load(folder)
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **learned.questions}}))
+    untaught_rules = Rules(load_taxonomy(DEFAULT_FILE), base)
+    pattern, pairs = TitlePattern.load(version), list[Row]()
     observer, heads = PhotoObserver(folder, stamp, cache / "observed.jsonl"), Heads.load(version / FILE)
     vocabulary = vocabulary_of(taxonomy)
     catalogue = open_catalogue(table.path, vocabulary, no_vectors, column_choices=table.given, photos=table.photos)
@@ -60,29 +66,34 @@ def measure(version: Path, table: Table, cache: Path, home: Path, stamp: str) ->
             observations, neighbours = observer.first_photo(files, past, vector, record.seller_id)
             taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
             decision = Decision(in_a_draft(observations, taxonomy, taught, neighbours), 1, rules)
-            untaught = _untaught(observations, rules, taxonomy, base)
+            untaught = Decision(observations, 1, untaught_rules)
+            pairs.append({"listing": record.listing_id, "title": record.text.partition("\n")[0],
+                          "out of the box": draft_title(untaught, untaught_rules, None, record.listing_id),
+                          "shop": draft_title(decision, rules, pattern, record.listing_id)})  # fmt: skip
             for question, into in rows.items():
                 truth = record.category if question == CATEGORY else record.attributes.get(question)
                 if truth:
-                    alone = (untaught(question), _votes(neighbours, question), taught.get(question, {}))
+                    alone = (
+                        _in_the_shops(untaught, question, taxonomy),
+                        _votes(neighbours, question),
+                        taught.get(question, {}),
+                    )
                     answers = {arm: best(d)[0] if d else None for arm, d in zip(ARMS, alone, strict=False)}
                     limit = learned.of(question).threshold
                     into.append({"truth": truth, **answers, **_answer(decision, question, limit)})
+    if titles is not None:
+        titles.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
     return {question: figures(answers, frequent[question]) for question, answers in rows.items() if answers}
 
 
-def _untaught(observations: Sequence[Observation], rules: Rules, taxonomy: Taxonomy, base: Calibration) -> Any:
-    """Question -> what the untaught sources say, in the shop's words."""
-    views = Views(in_a_draft(observations, taxonomy, {}, Neighbours()), 1)
-
-    def of(question: str) -> Distribution:
-        if question == CATEGORY:
-            return shop_votes(views, taxonomy, base.range).get(GENERAL, {})
-        pooled = views.pooled(question)
-        shares = {v: p for v, p in (pooled.get("pixels") or pooled.get("classifier", {})).items() if v != "unknown"}
-        return shares
-
-    return of
+def _in_the_shops(untaught: Decision, question: str, taxonomy: Taxonomy) -> Distribution:
+    """The answer of a draft that no shop has taught, over the shop's words for it."""
+    if question == CATEGORY:
+        value = untaught.category.value
+    else:
+        fact = next((fact for fact in untaught.facts if fact.name == question), None)
+        value = (fact.value or fact.suggestion) if fact else None
+    return in_shop_words({value: 1.0}, question, taxonomy) if value else {}
 
 
 def _votes(neighbours: Neighbours, question: str) -> Distribution:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from finetune.shops.calibrating import Answer, Observed, cross_fitted
+from finetune.shops.titles import draft_title
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Decision, Rules
-from listing.say.claims import claims_of
-from listing.say.render import render
-from listing.say.shop_title import shop_title
 from listing.shops.shop import FIGURES
 from listing.shops.titles import TitlePattern
 from listing.taxonomy import Taxonomy
@@ -110,18 +108,15 @@ def _card(
 ) -> dict[str, Any]:
     """One listing's photo and what a draft says of it."""
     decision = Decision(listing.observations, 1, rules)
-    claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
     stated = {"category": decision.category.value, **{f.name: f.value for f in decision.facts}}
     facts = []
     for name, truth in listing.truths.items():
         value = stated.get(name)
         text = f"{name}: {value or 'not stated'}" + ("" if value in (None, truth) else f" (table: {truth})")
         facts.append({"text": text, "wrong": value not in (None, truth)})
-    built = shop_title(titles, claims, rules.taxonomy) if titles else None
-    title = built[0] if built else render(claims, rules.taxonomy, key=listing.listing_id).title
     return {
         "listing_id": listing.listing_id,
-        "title": title,
+        "title": draft_title(decision, rules, titles, listing.listing_id),
         "facts": facts,
         "photo": _thumbnail(files[listing.listing_id]),
     }

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from listing.decide.decision import Decision, Rules
+from listing.say.claims import claims_of
+from listing.say.render import render
+from listing.say.shop_title import shop_title
 from listing.shops.titles import CATEGORY, TitlePattern
 from rag_index import IndexRecord
 from rag_index.imports.words import word_key
@@ -48,3 +52,10 @@ def _noun(kind: str, ends: Counter[str], titles: int) -> str | None:
     same = [words for words, _ in frequent if word_key(words) == word_key(kind)]
     singles = [words for words, _ in frequent if " " not in words]
     return next(iter([*same, *singles]), None)
+
+
+def draft_title(decision: Decision, rules: Rules, pattern: TitlePattern | None, key: str) -> str:
+    """The title of a draft, as the shop's are built where there is a pattern; ``key`` chooses among equal phrasings."""
+    claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
+    built = shop_title(pattern, claims, rules.taxonomy) if pattern else None
+    return built[0] if built else render(claims, rules.taxonomy, key=key).title
