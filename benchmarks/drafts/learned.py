@@ -3,14 +3,17 @@
     python -m benchmarks.drafts.learned fashion_catalog --sizes 50 200 1000 2200 --work DIR [--out FILE]
 
 The table of ``shared/data/NAME`` is split once, by seed 0, into ``max(sizes)`` past listings and new ones; the first of
-the past ones are the smaller shops. Arms and intervals: ``finetune.shops.measure``.
+the past ones are the smaller shops. ``clothing_cc0`` is a shop of its own senders: those that training may see are the
+past, the validation senders the new. Arms and intervals: ``finetune.shops.measure``; titles are compared by the F1 of
+their words with the shop's own.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +21,57 @@ import numpy as np
 import pandas as pd
 
 import finetune
-from benchmarks.common import arguments
+from benchmarks.common import arguments, machine, peak_gb
+from finetune.data.splits import is_validation_sender
 from listing.home import ipl_home
 from listing.shops.shop import Shop
 
-TITLES = {"fashion_catalog": "title", "ikea_interior": "type"}
+TITLES = {"fashion_catalog": "title", "ikea_interior": "type", "clothing_cc0": "title"}
+CC0_COLUMNS = ("image", "title", "description", "colour", "pattern", "sleeve", "neckline", "closure", "material")
+NOT_STATED = ("unknown", "n/a")
+DRAWS = 1000
 
 
 def split(name: str, past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(past, new) listings of a table."""
+    if name == "clothing_cc0":
+        return _senders(past)
     table = pd.read_parquet(finetune.data_root() / name / "listings.parquet")
     table = table.assign(title=table[TITLES[name]])
     order = np.random.default_rng(0).permutation(len(table))
     return table.iloc[order[:past]], table.iloc[order[past:]]
+
+
+def _senders(past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Annotated photos as listings of their senders; what was guessed, or does not apply, is not stated."""
+    rows = []
+    for row in finetune.read_annotations(finetune.data_root() / "clothing_cc0"):
+        cells = {c: row[c] for c in CC0_COLUMNS if c not in row["guess"] and row[c] not in NOT_STATED}
+        rows.append({"id": Path(row["image"]).stem, "seller": row["sender_id"], "category": row["label"], **cells})
+    table = pd.DataFrame(rows)
+    new = table.seller.map(is_validation_sender)
+    order = np.random.default_rng(0).permutation(int((~new).sum()))
+    return table[~new].iloc[order[:past]], table[new]
+
+
+def overlap(title: str, shops: str) -> float:
+    """F1 of a title's words against those of the shop's own title."""
+    ours, theirs = (Counter(text.lower().split()) for text in (title, shops))
+    return 2 * (ours & theirs).total() / max(1, (ours + theirs).total())
+
+
+def mean_interval(values: Sequence[float]) -> list[float]:
+    """[mean, lower, upper] of a 95 % interval by bootstrap."""
+    draws = np.random.default_rng(0).choice(np.asarray(values), (DRAWS, len(values))).mean(1)
+    return [round(float(x), 3) for x in (np.mean(values), *np.quantile(draws, (0.025, 0.975)))]
+
+
+def title_figures(file: Path) -> dict[str, list[float]]:
+    """Overlap with the shop's titles before and after learning, and the paired difference."""
+    pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    before, after = ([overlap(pair[arm], pair["title"]) for pair in pairs] for arm in ("out of the box", "shop"))
+    gains = [a - b for a, b in zip(after, before, strict=True)]
+    return {"out of the box": mean_interval(before), "shop": mean_interval(after), "gain": mean_interval(gains)}
 
 
 def main() -> None:
@@ -44,16 +85,18 @@ def main() -> None:
     past, rest = split(args.name, max(args.sizes))
     stamp, shop = finetune.weights_stamp(home / "models" / "ipl-mini"), Shop(args.work / "shop")
     args.work.mkdir(parents=True, exist_ok=True)
-    new = args.work / "new.csv"
+    new, titles = args.work / "new.csv", args.work / "titles.jsonl"
     rest.to_csv(new, index=False)
-    results: dict[str, Any] = {"machine": f"{platform.machine()}, one thread", "new": len(rest)}
+    results: dict[str, Any] = {**machine(), "new": len(rest)}
     for size in sorted(args.sizes, reverse=True):  # the largest first: its photos are the others' as well
-        table, began = args.work / f"past-{size}.csv", time.process_time()
+        table, began, clock = args.work / f"past-{size}.csv", time.process_time(), time.monotonic()
         past.iloc[:size].to_csv(table, index=False)
         learned = finetune.learn(finetune.Table(table, photos=root), shop, home, stamp)
-        spent = round(time.process_time() - began, 1)
-        figures = finetune.measure(learned.version, finetune.Table(new, photos=root), args.work / "new", home, stamp)
-        results[str(size)] = {"cpu_seconds": spent, **figures}
+        spent = {"cpu_seconds": round(time.process_time() - began, 1), "seconds": round(time.monotonic() - clock, 1)}
+        figures = finetune.measure(
+            learned.version, finetune.Table(new, photos=root), args.work / "new", home, stamp, titles
+        )
+        results[str(size)] = {**spent, "peak_gb": peak_gb(), **figures, "titles": title_figures(titles)}
         print(json.dumps({size: results[str(size)]}), flush=True)
         if args.out:
             args.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
