@@ -84,7 +84,7 @@ def draft_html(
         errors=defaultdict(lambda: None, errors),
         category=category,
         ask_category=category is not None and (category["unnamed"] or not category["in_range"]),
-        categories=[(name, words.category_label(name)) for name in sorted(load_taxonomy().categories)],
+        categories=sorted({words.category_label(name) for name in load_taxonomy().categories}),
         facts=[_fact(a, view) for a in view.attributes if a.name not in asked],
         questions=[
             {"attribute": q.attribute, "key": _key(q.attribute), "text": q.text, "choices": q.choices}

@@ -178,8 +178,8 @@ class Seller:
             return
         self.press("#ipl-draft details.else summary")
         self.press("#cat-other")
-        self.page.locator("#cat-other").select_option(label)
-        self.clicks += 1
+        self.page.keyboard.type(label)
+        self.letters += len(label)
         self.press("#ipl-draft details.else button", answered)
 
     def change_marked(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.store.search_index import NoIndex
@@ -204,6 +205,19 @@ def test_stopped_failed_or_outside_what_it_knows_is_said_and_the_photos_stay(
     page.locator("#ipl-draft .chip[data-do=category]").first.click()
     expect(page.locator("#ipl-draft .chip[data-do=category][aria-pressed=true]")).to_contain_text("your choice")
     expect(page.get_by_text("This is outside what I know")).to_have_count(0)
+
+
+def test_an_item_of_no_category_is_named_by_its_seller(serve: Any, visit: Any, files: list[str]) -> None:
+    url = serve(FakePipeline(in_range=False))
+    page = visit(url)
+    add(page, files)
+    write(page)
+    page.get_by_text("Something else", exact=True).click()
+    page.get_by_label("Say what it is").fill("bird bath")
+    page.get_by_role("button", name="Use this").click()
+    expect(page.get_by_text("This is outside what I know")).to_have_count(0)
+    draft = httpx.get(f"{url}v1/drafts/{page.url.partition('draft=')[2]}").json()["draft"]
+    assert draft["category"]["value"] == "bird bath"
 
 
 def test_without_retrieval_there_is_an_honest_none(build: Any, visit: Any, files: list[str]) -> None:
