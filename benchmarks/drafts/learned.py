@@ -85,10 +85,11 @@ def main() -> None:
     past, rest = split(args.name, max(args.sizes))
     stamp, shop = finetune.weights_stamp(home / "models" / "ipl-mini"), Shop(args.work / "shop")
     args.work.mkdir(parents=True, exist_ok=True)
-    new, titles = args.work / "new.csv", args.work / "titles.jsonl"
+    new = args.work / "new.csv"
     rest.to_csv(new, index=False)
     results: dict[str, Any] = {**machine(), "new": len(rest)}
     for size in sorted(args.sizes, reverse=True):  # the largest first: its photos are the others' as well
+        titles = args.work / f"titles-{size}.jsonl"
         table, began, clock = args.work / f"past-{size}.csv", time.process_time(), time.monotonic()
         past.iloc[:size].to_csv(table, index=False)
         learned = finetune.learn(finetune.Table(table, photos=root), shop, home, stamp)
