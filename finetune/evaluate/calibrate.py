@@ -35,6 +35,7 @@ EARNS = {"mllm": 0.05}  # nats of log loss that a source must save: the model's 
 EARNS_OTHERS = 0.005
 MIN_CASES = 20
 MAX_WEIGHT = 2.0
+FLOOR = 1e-4  # as in ``listing.decide.pool``
 MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 
@@ -117,40 +118,81 @@ def fit_attribute(
 
 def fit_weights(cases: Sequence[Case]) -> dict[str, float]:
     """Weights that minimise the log loss, without the sources that save too little of it."""
-    names = sorted({source for case in cases for source in case.sources})
-    weights, loss = _minimised(cases, names)
-    for name in sorted(names, key=lambda n: (n != "mllm", weights.get(n, 0.0))):
+    pool = Pool.of(cases)
+    weights, loss = pool.minimised(pool.names)
+    for name in sorted(pool.names, key=lambda n: (n != "mllm", weights.get(n, 0.0))):
         others = [other for other in weights if other != name]
         if not others:
             break
-        fewer, without = _minimised(cases, others)
+        fewer, without = pool.minimised(others)
         if without - loss < EARNS.get(name, EARNS_OTHERS):
             weights, loss = fewer, without
     return {name: round(weight, 3) for name, weight in weights.items()}
 
 
-def _minimised(cases: Sequence[Case], names: Sequence[str]) -> tuple[dict[str, float], float]:
-    """(weights, mean log loss in nats) of a log-linear pool of these sources."""
-    from scipy.optimize import minimize
-    from scipy.special import logsumexp
+@dataclass(frozen=True)
+class Pool:
+    """Cases as arrays: ``logs`` [cases, sources, values] of each source's floored probabilities, 0 where it is silent;
+    ``right`` [cases, values] 0 at the values that are right, else minus infinity."""
 
-    values = sorted({value for case in cases for d in case.sources.values() for value in d})
-    logs = np.zeros((len(cases), len(names), len(values)))
-    right = np.full((len(cases), len(values)), -np.inf)
-    for i, case in enumerate(cases):
-        for s, name in enumerate(names):
-            if d := case.sources.get(name):
-                logs[i, s] = np.log(np.maximum([d.get(value, 0.0) for value in values], 1e-4))
-        right[i, [k for k, value in enumerate(values) if value in case.truths]] = 0.0
-    right[np.isinf(right).all(1), 0] = 0.0
+    names: Sequence[str]
+    logs: np.ndarray
+    right: np.ndarray
 
-    def loss(weights: np.ndarray) -> float:
-        pool = np.einsum("s,isv->iv", weights, logs)
-        return float(np.mean(logsumexp(pool, axis=1) - logsumexp(pool + right, axis=1)))
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> Pool:
+        """The arrays of some cases."""
+        names = sorted({source for case in cases for source in case.sources})
+        values = sorted({value for case in cases for d in case.sources.values() for value in d})
+        place = {value: k for k, value in enumerate(values)}
+        shares, right = (
+            np.full((len(cases), len(names), len(values)), FLOOR),
+            np.full((len(cases), len(values)), -np.inf),
+        )
+        for i, case in enumerate(cases):
+            for s, name in enumerate(names):
+                d = case.sources.get(name)
+                shares[i, s, [place[value] for value in d or ()]] = list((d or {}).values())
+                if not d:
+                    shares[i, s] = 1.0
+            right[i, [place[value] for value in case.truths if value in place]] = 0.0
+        right[np.isinf(right).all(1), :1] = 0.0
+        return cls(names, np.log(np.maximum(shares, FLOOR)), right)
 
-    start = np.full(len(names), 1.0 / len(names))
-    fitted = minimize(loss, start, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
-    return dict(zip(names, fitted.x.tolist(), strict=True)), float(fitted.fun)
+    def minimised(self, names: Sequence[str]) -> tuple[dict[str, float], float]:
+        """(weights, mean log loss in nats) of a log-linear pool of these sources."""
+        from scipy.optimize import minimize
+        from scipy.special import logsumexp, softmax
+
+        logs = self.logs[:, [self.names.index(name) for name in names]]
+
+        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+            pool = np.einsum("s,isv->iv", weights, logs)
+            settled = pool + self.right
+            excess = softmax(pool, axis=1) - softmax(settled, axis=1)
+            value = np.mean(logsumexp(pool, axis=1) - logsumexp(settled, axis=1))
+            return float(value), np.einsum("iv,isv->s", excess, logs) / len(logs)
+
+        start = np.full(len(names), 1.0 / len(names))
+        fitted = minimize(loss, start, jac=True, bounds=[(0.0, MAX_WEIGHT)] * len(names), method="L-BFGS-B")
+        return dict(zip(names, fitted.x.tolist(), strict=True)), float(fitted.fun)
+
+    def right_cases(self, weights: Mapping[str, float]) -> int:
+        """The number of cases whose likeliest answer is right."""
+        pool = np.einsum("s,isv->iv", [weights.get(name, 0.0) for name in self.names], self.logs)
+        return int(np.isfinite(self.right[np.arange(len(pool)), pool.argmax(1)]).sum())
+
+
+def best_weights(cases: Sequence[Case]) -> dict[str, float]:
+    """Weights of the pool, or of one source that answers all cases, where it alone is right in more of them.
+
+    The pool has the smaller log loss, which a few rare answers decide that one of its sources gives a floor to.
+    """
+    pool, options = Pool.of(cases), [fit_weights(cases)]
+    for name in pool.names:
+        if all(case.sources.get(name) for case in cases):
+            options.append({name: round(pool.minimised([name])[0][name], 3)})
+    return max(options, key=pool.right_cases)
 
 
 def fit_form_weights(rows: Sequence[Row], views: Sequence[Views]) -> dict[str, float]:

@@ -6,9 +6,9 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from finetune.evaluate.calibrate import MAX_THRESHOLD, Case, fit_weights, threshold
+from finetune.evaluate.calibrate import MAX_THRESHOLD, Case, best_weights, threshold
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.attributes import Facts
 from listing.decide.category import shop_votes
@@ -64,26 +64,6 @@ def fit(listings: Sequence[Observed], questions: Sequence[str], taxonomy: Taxono
         limit = threshold([(p, int(value in case.truths)) for (value, p), case in tops], PRECISION)
         fitted[question] = QuestionCalibration(weights=weights, threshold=limit)
     return Calibration(questions=fitted)
-
-
-def best_weights(cases: Sequence[Case]) -> dict[str, float]:
-    """Weights of the pool, or of one source alone where that is right more often: log loss counts rare slips dearly."""
-    alone = [fit_weights(of_one) for name in _names(cases) if len(of_one := _alone(cases, name)) == len(cases)]
-    return max([fit_weights(cases), *alone], key=lambda weights: _right(cases, weights))
-
-
-def _names(cases: Sequence[Case]) -> list[str]:
-    return sorted({name for case in cases for name in case.sources})
-
-
-def _alone(cases: Sequence[Case], name: str) -> list[Case]:
-    """The cases of which a source speaks, as it alone sees them."""
-    return [replace(case, sources={name: case.sources[name]}) for case in cases if name in case.sources]
-
-
-def _right(cases: Sequence[Case], weights: Mapping[str, float]) -> int:
-    pools = ((case, combine(case.sources, weights)) for case in cases)
-    return sum(bool(pool) and best(pool)[0] in case.truths for case, pool in pools)
 
 
 def cases_of(listings: Sequence[Observed], question: str, taxonomy: Taxonomy, base: Calibration) -> list[Case]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +27,18 @@ class Examples:
     listing: np.ndarray
     groups: Sequence[str]
 
+    @cached_property
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(mean, axes) of ``principal_axes``, of photos alone: no answer is looked at."""
+        return principal_axes(self.features)
+
+    @cached_property
+    def projected(self) -> np.ndarray:
+        """The features on these axes, float32 [photos, k]."""
+        mean, axes = self.axes
+        projected: np.ndarray = ((self.features - mean) @ axes).astype(np.float32)
+        return projected
+
     def folds(self) -> np.ndarray:
         """The fold of each listing, of about equal sizes."""
         from sklearn.model_selection import GroupKFold
@@ -41,13 +54,11 @@ class Examples:
 
 def fit_heads(examples: Examples, answers: dict[str, list[str | None]]) -> Heads:
     """A head for each question; ``answers``: question -> the value of each listing, None where it states none."""
-    features, listing = examples.features, examples.listing
-    mean, axes = principal_axes(features)
+    mean, axes = examples.axes
     values: dict[str, Sequence[str]] = {}
     weights: dict[str, np.ndarray] = {}
-    projected = ((features - mean) @ axes).astype(np.float32)
     for question, stated in answers.items():
-        names, fitted = _fit(projected, np.array([stated[i] or "" for i in listing]))
+        names, fitted = _fit(examples.projected, np.array([stated[i] or "" for i in examples.listing]))
         if len(names) > 1:
             values[question], weights[question] = names, fitted
     return Heads(mean, axes, values, weights)
@@ -62,8 +73,7 @@ def out_of_fold(
     """
     fold = examples.folds()
     first = np.unique(examples.listing, return_index=True)[1]
-    mean, axes = principal_axes(examples.features)  # of photos alone: no answer is looked at
-    projected = ((examples.features - mean) @ axes).astype(np.float32)
+    projected = examples.projected
     out = {}
     for question, names in values.items():
         y = np.array([answers[question][i] or "" for i in examples.listing])

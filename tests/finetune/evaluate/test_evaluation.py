@@ -14,7 +14,7 @@ from app.cli.main import main
 from finetune.data.splits import is_validation_sender
 from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM
-from finetune.evaluate.calibrate import Case, fit, fit_weights, threshold
+from finetune.evaluate.calibrate import Case, Pool, best_weights, fit, fit_weights, threshold
 from finetune.evaluate.evaluation import EvaluationPlan, closed, observe, run_evaluation, write_calibration
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from finetune.evaluate.row_cache import RowCache
@@ -163,6 +163,21 @@ def test_the_better_source_gets_more_weight() -> None:
     ]
     weights = fit_weights(cases)
     assert weights["classifier"] > weights.get("pixels", 0.0)
+
+
+def test_the_source_that_is_right_more_often_is_heard() -> None:
+    """The first is right in 7 of 10 and rules all else out; the second never is, but its log loss is the smaller."""
+    values = [f"v{n}" for n in range(40)]
+    cases = []
+    for n in range(200):
+        truth, other, third = (values[(n + k) % 40] for k in range(3))
+        first = {truth if n % 10 < 7 else third: 0.6, other: 0.4}
+        second = dict.fromkeys(values, 0.5 / 38) | {truth: 0.24, other: 0.26}
+        cases.append(Case({}, {"first": first, "second": second}, frozenset({truth})))
+    pool = Pool.of(cases)
+    assert pool.right_cases(fit_weights(cases)) == 0
+    assert best_weights(cases).keys() == {"first"}
+    assert pool.right_cases(best_weights(cases)) == 140
 
 
 def test_a_threshold_keeps_the_precision_that_was_asked_for() -> None:
