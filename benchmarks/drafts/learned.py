@@ -4,7 +4,7 @@
 
 The table of ``shared/data/NAME`` is split once, by seed 0, into ``max(sizes)`` past listings and new ones; the first of
 the past ones are the smaller shops. ``clothing_cc0`` is a shop of its own senders: those that training may see are the
-past, the validation senders the new. Arms and intervals: ``finetune.shops.measure``; titles are compared by the F1 of
+past, the validation senders the new. Of ``ikea_interior`` the groups of its kinds are judged, too. Arms and intervals: ``finetune.shops.measure``; titles are compared by the F1 of
 their words with the shop's own.
 """
 
@@ -22,6 +22,7 @@ import pandas as pd
 
 import finetune
 from benchmarks.common import arguments, machine, peak_gb
+from benchmarks.drafts.kinds import TRUTH
 from finetune.data.splits import is_validation_sender
 from listing.home import ipl_home
 from listing.shops.shop import Shop
@@ -74,6 +75,14 @@ def title_figures(file: Path) -> dict[str, list[float]]:
     return {"out of the box": mean_interval(before), "shop": mean_interval(after), "gain": mean_interval(gains)}
 
 
+def group_figures(file: Path) -> list[float]:
+    """Share of the drafts whose kind is of the group that the listing's kind is of, by ``benchmarks/drafts/kinds.yaml``."""
+    groups = {kind: truth["groups"][0] for kind, truth in TRUTH["ikea"].items() if truth.get("groups")}
+    pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    of = [(groups[pair["category"]], groups.get(pair["drafted"])) for pair in pairs if pair["category"] in groups]
+    return mean_interval([truth == drafted for truth, drafted in of])
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("name", choices=TITLES)
@@ -98,6 +107,8 @@ def main() -> None:
             learned.version, finetune.Table(new, photos=root), args.work / "new", home, stamp, titles
         )
         results[str(size)] = {**spent, "peak_gb": peak_gb(), **figures, "titles": title_figures(titles)}
+        if args.name == "ikea_interior":
+            results[str(size)]["group"] = group_figures(titles)
         print(json.dumps({size: results[str(size)]}), flush=True)
         if args.out:
             args.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

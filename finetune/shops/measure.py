@@ -41,7 +41,7 @@ def measure(
 
     Arms: a draft that no shop has taught (each answer as the shop's most frequent word for it), the votes of past
     listings, the heads, and a draft of the shop's. No language model takes part, and no print is read. ``frequent``:
-    answers that 20 and more past listings state. titles: a JSONL to write with each listing's title beside the drafts'.
+    answers that 20 and more past listings state. titles: a JSONL to write with each listing's category and title beside the drafts'.
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     taxonomy, learned, base = load_taxonomy(version / TAXONOMY), Calibration.load(version), Calibration.load(folder)
@@ -67,7 +67,8 @@ def measure(
             taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
             decision = Decision(in_a_draft(observations, taxonomy, taught, neighbours), 1, rules)
             untaught = Decision(observations, 1, untaught_rules)
-            pairs.append({"listing": record.listing_id, "title": record.text.partition("\n")[0],
+            pairs.append({"listing": record.listing_id, "category": record.category, "drafted": decision.category.value,
+                          "title": record.text.partition("\n")[0],
                           "out of the box": draft_title(untaught, untaught_rules, None, record.listing_id),
                           "shop": draft_title(decision, rules, pattern, record.listing_id)})  # fmt: skip
             for question, into in rows.items():
