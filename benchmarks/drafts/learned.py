@@ -4,8 +4,8 @@
 
 The table of ``shared/data/NAME`` is split once, by seed 0, into ``max(sizes)`` past listings and new ones; the first of
 the past ones are the smaller shops. ``clothing_cc0`` is a shop of its own senders: those that training may see are the
-past, the validation senders the new. Of ``ikea_interior`` the groups of its kinds are judged, too. Arms and intervals: ``finetune.shops.measure``; titles are compared by the F1 of
-their words with the shop's own.
+past, the validation senders the new. Of ``ikea_interior`` the groups of its kinds are judged, too. Arms and intervals:
+``finetune.shops.measure``; titles are compared by the F1 of their words with the shop's own.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def title_figures(file: Path) -> dict[str, list[float]]:
 
 
 def group_figures(file: Path) -> list[float]:
-    """Share of the drafts whose kind is of the group that the listing's kind is of, by ``benchmarks/drafts/kinds.yaml``."""
+    """Share of the drafts whose kind is of the group of the listing's kind, by ``benchmarks/drafts/kinds.yaml``."""
     groups = {kind: truth["groups"][0] for kind, truth in TRUTH["ikea"].items() if truth.get("groups")}
     pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     of = [(groups[pair["category"]], groups.get(pair["drafted"])) for pair in pairs if pair["category"] in groups]

@@ -41,7 +41,8 @@ def measure(
 
     Arms: a draft that no shop has taught (each answer as the shop's most frequent word for it), the votes of past
     listings, the heads, and a draft of the shop's. No language model takes part, and no print is read. ``frequent``:
-    answers that 20 and more past listings state. titles: a JSONL to write with each listing's category and title beside the drafts'.
+    answers that 20 and more past listings state. titles: a JSONL to write, each listing's category and title
+    beside the drafts'.
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     taxonomy, learned, base = load_taxonomy(version / TAXONOMY), Calibration.load(version), Calibration.load(folder)
