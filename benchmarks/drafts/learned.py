@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import finetune
 from benchmarks.common import arguments, machine, peak_gb
 from benchmarks.drafts.kinds import TRUTH
 from finetune.data.splits import is_validation_sender
+from finetune.shops.titles import overlap
 from listing.home import ipl_home
 from listing.shops.shop import Shop
 
@@ -53,12 +53,6 @@ def _senders(past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     new = table.seller.map(is_validation_sender)
     order = np.random.default_rng(0).permutation(int((~new).sum()))
     return table[~new].iloc[order[:past]], table[new]
-
-
-def overlap(title: str, shops: str) -> float:
-    """F1 of a title's words against those of the shop's own title."""
-    ours, theirs = (Counter(text.lower().split()) for text in (title, shops))
-    return 2 * (ours & theirs).total() / max(1, (ours + theirs).total())
 
 
 def mean_interval(values: Sequence[float]) -> list[float]:

@@ -17,8 +17,9 @@ from finetune.shops.calibrating import Observed
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.report import write_report
 from finetune.shops.table import Table
-from finetune.shops.titles import title_pattern
+from finetune.shops.titles import resembles, title_pattern
 from listing.calibration import FILE, Calibration
+from listing.decide.decision import Decision, Rules
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads
@@ -81,7 +82,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         listings = [listing for listing in importer.photo_features() if _place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
-        title_pattern((record for record, _, _ in listings), spoken).save(version)
+        pattern = title_pattern((record for record, _, _ in listings), spoken)
         tell("fitting the heads")
         heads = fitting.fit_heads(examples, answers)
         heads.save(version / HEADS)
@@ -91,7 +92,12 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
             past = PastListings(index, encoders, taxonomy)
             observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
         base = Calibration.load(folder)
-        write(calibrating.fit(observed, questions, taxonomy, base), version / FILE)
+        fitted = calibrating.fit(observed, questions, taxonomy, base)
+        write(fitted, version / FILE)
+        rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **fitted.questions}}))
+        titles = {record.listing_id: record.text.partition("\n")[0] for record, _, _ in listings}
+        if resembles(pattern, titles, {o.listing_id: Decision(o.observations, 1, rules) for o in observed}, rules):
+            pattern.save(version)
         remarks = [*words.remarks, *rows.lines()]
         write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
     importer.done()

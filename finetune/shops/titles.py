@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from listing.decide.decision import Decision, Rules
 from listing.say.claims import claims_of
@@ -59,3 +59,24 @@ def draft_title(decision: Decision, rules: Rules, pattern: TitlePattern | None, 
     claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
     built = shop_title(pattern, claims, rules.taxonomy) if pattern else None
     return built[0] if built else render(claims, rules.taxonomy, key=key).title
+
+
+def overlap(title: str, other: str) -> float:
+    """F1 of two titles' words."""
+    words, others = (Counter(text.lower().split()) for text in (title, other))
+    return 2 * (words & others).total() / max(1, (words + others).total())
+
+
+def resembles(
+    pattern: TitlePattern, titles: Mapping[str, str], decisions: Mapping[str, Decision], rules: Rules
+) -> bool:
+    """True if titles by the pattern are more like the shop's than a draft's own; both by id of the listing.
+
+    Where titles tell what strikes one ("jeans-style trousers with elastic waist"), a row of facts is the poorer one.
+    """
+    gains = [
+        overlap(draft_title(decision, rules, pattern, key), titles[key])
+        - overlap(draft_title(decision, rules, None, key), titles[key])
+        for key, decision in decisions.items()
+    ]
+    return sum(gains) > 0

@@ -13,12 +13,14 @@ from finetune import DataError
 from finetune.shops import calibrating, columns, shop_taxonomy
 from finetune.shops.calibrating import Observed
 from finetune.shops.fitting import Examples, fit_heads, out_of_fold
-from finetune.shops.titles import title_pattern
-from listing.calibration import GENERAL, Calibration
+from finetune.shops.titles import draft_title, resembles, title_pattern
+from listing.calibration import GENERAL, Calibration, QuestionCalibration
+from listing.decide.decision import Decision, Rules
 from listing.observe.heads import Heads
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
 from listing.shops.shop import Shop, ShopError
+from listing.shops.titles import TitlePattern
 from listing.shops.translation import in_shop_words, with_unnamed
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index import IndexRecord
@@ -237,6 +239,26 @@ def test_titles_are_built_as_the_shops_are():
     pattern = title_pattern(records, ["colour", "audience", "brand", "pattern"])
     assert list(pattern.order) == ["brand", "audience", "colour", "category"]
     assert pattern.nouns["Tshirts"] == "T-shirt"
+
+
+def test_titles_are_imitated_where_that_brings_them_nearer(learn_words):
+    _, taxonomy = learn_words(rows())
+    weights = QuestionCalibration(weights={"heads": 1.0}, threshold=0.5)
+    rules = Rules(taxonomy, Calibration(questions={"category": weights, "colour": weights}))
+    decisions, facts = {}, {}
+    for i in range(12):
+        kind, colour = KINDS[i % 4][0], COLOURS[i % 2]
+        seen = {
+            "category": {kind: 0.97, KINDS[(i + 1) % 4][0]: 0.03},
+            "colour": {colour: 0.97, COLOURS[1 - i % 2]: 0.03},
+        }
+        observations = [Observation(source="heads", question=q, photo=0, probabilities=d) for q, d in seen.items()]
+        decisions[f"id{i}"], facts[f"id{i}"] = Decision(observations, 1, rules), f"{colour} {kind}"
+    pattern = TitlePattern(["colour", "category"], {kind: kind for kind, _ in KINDS})
+    assert resembles(pattern, facts, decisions, rules)
+    drafts = {key: draft_title(decision, rules, None, key) for key, decision in decisions.items()}
+    assert drafts != facts
+    assert not resembles(pattern, drafts, decisions, rules)
 
 
 def test_a_version_can_be_rolled_back(tmp_path: Path):
