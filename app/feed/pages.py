@@ -109,7 +109,7 @@ class PageMaker:
     ) -> None:
         self.store, self.feed, self.listings, self.posts = store, feed, listings, posts
         self._moment, self._candidates_share = moment, settings.feed_candidates
-        self._seconds, self._errors = metrics.feed_seconds, metrics.errors
+        self._seconds, self._stages, self._errors = metrics.feed_seconds, metrics.feed_stages, metrics.errors
         self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
         self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when a page was made, and how long it took
@@ -122,11 +122,14 @@ class PageMaker:
         try:
             began = time.perf_counter()
             visitor_id = self._visitor(visitor)
-            page = self._written(visitor_id, self.feed.slate(visitor_id, self._moment(), size))
+            slate = self.feed.slate(visitor_id, self._moment(), size)
+            page = self._written(visitor_id, slate)
         finally:
             self._line.release()
         seconds = time.perf_counter() - began
         self._seconds.observe(seconds)
+        for stage, ms in slate.ms.items():
+            self._stages.labels(stage).observe(ms / 1000)
         self.took.append((now().timestamp(), 1000 * seconds))
         return page
 

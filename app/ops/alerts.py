@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.ops.impressions import USUAL
+from app.ops.serving import serving
 from app.ops.verdicts import WORST, Reports
 from app.settings import Settings, SettingsError
 
@@ -49,15 +50,12 @@ class Alerts:
     def check(self) -> list[Alert]:
         """Look; returns what is new. A webhook that fails is tried again the next time, and hurts nobody else."""
         report = self.reports.get(USUAL)
-        open_ = {
-            f.rule.measure: Alert(f.rule.measure, f.state, f.says, f.rule.do, f.rule.command, False, USUAL,
-                                  report.over.until.isoformat("T", "seconds"))
-            for f in report.to_do
-        }  # fmt: skip
+        at = report.over.until.isoformat("T", "seconds")
+        open_ = {f.rule.measure: Alert(f.rule.measure, f.state, f.says, f.rule.do, f.rule.command, False, USUAL, at)
+                 for f in report.to_do}  # fmt: skip
         begun = [a for key, a in open_.items() if key not in self._alerts or self._alerts[key].severity != a.severity]
         # What merely became unknown is not over: nothing says that it is well.
         good = {f.rule.measure for f in report.findings if f.state == "good"}
-        at = report.over.until.isoformat("T", "seconds")
         ended = [Alert(**{**asdict(a), "over": True, "at": at}) for key, a in self._alerts.items() if key in good]
         self._alerts = {**{k: a for k, a in self._alerts.items() if k not in good}, **open_}
         for alert in (*begun, *ended):
@@ -65,6 +63,7 @@ class Alerts:
             fields = {"rule": alert.rule, "severity": alert.severity}
             log.log(level, "alert %s: %s", "over" if alert.over else "begins", alert.says, extra={"fields": fields})
         self._send([*begun, *ended])
+        self.reports.drift()  # for /metrics, where a scrape computes nothing
         return [*begun, *ended]
 
     def _send(self, alerts: list[Alert]) -> None:
@@ -142,18 +141,27 @@ class OpsCollector(Collector):
         self.reports = reports
 
     def collect(self) -> Iterable[Metric]:
-        """Value and ends of each measure, the state of each rule, and when they were made."""
-        report = self.reports.latest(USUAL)
+        """Value and ends of each measure, the state of each rule, what serves, what has moved, and when that was."""
         value = GaugeMetricFamily("ipl_ops_value", f"The operator's figures, {USUAL}", labels=["measure", "end"])
         state = GaugeMetricFamily("ipl_ops_state", "0 good, 1 unknown, 2 worth a look, 3 act", labels=["measure"])
         at = GaugeMetricFamily("ipl_ops_as_of", "When these figures were made, seconds since 1970")
+        bins = GaugeMetricFamily("ipl_ops_calibration", "Click rates by bins of predictions", labels=["bin", "rate"])
+        serves = GaugeMetricFamily("ipl_ops_serves", "1 for what serves in each stage", labels=["stage", "by"])
+        psi = GaugeMetricFamily("ipl_ops_drift", "Stability index of what moved beyond chance, else 0", labels=["what"])
+        report, drift = self.reports.latest()
         if report is not None:
             for m in report.measures.values():
-                for end in ("value", "low", "high"):
-                    number = getattr(m.interval, end)
+                for end, number in asdict(m.interval).items():
                     if number is not None:
                         value.add_metric([m.key, end], number)
             for f in report.findings:
                 state.add_metric([f.rule.measure], len(WORST) - 1 - WORST.index(f.state))
+            for n, rates in enumerate(report.figures.calibration, 1):
+                for name, rate in zip(("predicted", "observed"), rates, strict=True):
+                    bins.add_metric([str(n), name], rate)
+            for stage in serving(report.figures.feed):
+                serves.add_metric([stage.role, stage.serves], 1)
             at.add_metric([], report.over.until.timestamp())
-        yield from (value, state, at)
+        for what, moved in (drift.moves if drift is not None else {}).items():
+            psi.add_metric([what], moved.psi if moved.psi > moved.chance else 0.0)
+        yield from (value, state, at, bins, serves, psi)

@@ -1,22 +1,29 @@
-"""The operator's pages: each is one address that can be kept and sent on, and can be read without a script."""
+"""The operator's page: what serves, is it off, why does a listing stand where it stands, what starves, what changed;
+and the two things that an operator decides, reviews and promotions.
+
+It can be read without a script, and its address says what was asked. A promotion changes nothing at the first press,
+which shows what is meant; the second one does it. A listing is taken off sale, approved or refused at once.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
 
-from app.ops import charts, journey, tables
+from app.market.promotions import MAX_DAYS, Promotion, day_number, read_date, today
+from app.market.reviews import REASON_LENGTH
+from app.ops import journey, serving, tables
 from app.ops.api import reports_of
-from app.ops.drift import drift_by_feature
 from app.ops.impressions import SPANS, USUAL
-from app.ops.verdicts import WORDS, Report
-from app.routing import Operator, services_of
+from app.ops.verdicts import WORDS
+from app.routing import Operator
 from app.services import Services
 from app.templates import render
 from app.theme import script, stylesheet
@@ -25,13 +32,24 @@ from app.views import AppError
 FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
-TABS = {
-    "": "Overview", "feed": "Feed", "new": "New listings", "models": "Models", "assistant": "Assistant",
-    "reviews": "Review", "promotions": "Promotions",
+SECTIONS = {
+    "models": "What serves", "health": "Is it off?", "feed": "Why here?", "new": "What starves",
+    "changes": "Since yesterday", "reviews": "Review", "promotions": "Promotions",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
-Over = Annotated[str, Query(max_length=8)]
-Words = Annotated[str, Query(max_length=200)]
+Text = Annotated[str, Form(max_length=1000)]
+Words = Annotated[str, Field(max_length=200)]
+
+
+class Asked(BaseModel):
+    """What the page's address asks: a window, a visitor, a listing by words or by id, a page, a listing to review."""
+
+    over: Words = USUAL
+    visitor: Words = ""
+    find: Words = ""
+    listing: Words = ""
+    page: Words = ""
+    review: Words = ""
 
 
 @pages.get("")
@@ -42,109 +60,163 @@ def front() -> RedirectResponse:
 
 @pages.get("/ops.css")
 def css(_: Operator) -> Response:
-    """The look of these pages."""
+    """The look of the page."""
     return Response(_files()["css"], media_type="text/css", headers=KEEP)
 
 
 @pages.get("/ops.js")
 def js(_: Operator) -> Response:
-    """Their one script: it sorts and filters tables."""
+    """Its one script: it sorts and filters tables."""
     return Response(_files()["js"], media_type="text/javascript", headers=KEEP)
 
 
 @pages.get("/")
-def overview(request: Request, _: Operator, over: Over = USUAL) -> Response:
-    """One sentence, what to do now, the three questions, and every figure behind them."""
-    return page_response(request, "", "overview.html", over, lambda report: {"table": tables.watched(report)})
+def overview(request: Request, services: Operator, asked: Annotated[Asked, Query()]) -> Response:
+    """The page."""
+    return show(request, services, asked)
 
 
-@pages.get("/feed")
-def feed(request: Request, services: Operator, over: Over = USUAL, visitor: Words = "", find: Words = "") -> Response:
-    """What a visitor would see now and has seen, and listings by words."""
-    names = journey.visitors(services.store, services.feed)
-    who = visitor.strip()[:64] or (names[0] if names else "")
-
-    def values(report: Report) -> dict[str, Any]:
-        page, stands = journey.would_see(services, who) if who else (None, ())
-        picture = charts.picture(charts.funnel(page.slate.counts, page.slate.ms)) if page else ""
-        return {
-            "names": names, "who": who, "find": find, "tiles": journey.find(services.store, find), "stands": stands,
-            "picture": picture, "models": page.slate.models if page else {},
-            "past": journey.visitors_pages(services.store, who) if who else [],
-        }  # fmt: skip
-
-    return page_response(request, "feed", "feed.html", over, values)
-
-
-@pages.get("/page/{page_id}")
-def past_page(request: Request, services: Operator, page_id: str, over: Over = USUAL) -> Response:
-    """A page as a visitor saw it."""
-    return page_response(
-        request, "feed", "page.html", over, lambda _: {"page": journey.past_page(services, page_id[:64])}
-    )
-
-
-@pages.get("/listing/{listing_id}")
-def listing(request: Request, services: Operator, listing_id: str, over: Over = USUAL, visitor: Words = "") -> Response:
-    """A listing's way through the feed."""
-    names = journey.visitors(services.store, services.feed)
-    return page_response(request, "feed", "listing.html", over, lambda _: {
-        "way": journey.journey(services, listing_id[:64], visitor.strip()[:64]), "names": names})  # fmt: skip
-
-
-@pages.get("/new")
-def new(request: Request, _: Operator, over: Over = USUAL) -> Response:
-    """New listings, and how long they wait to be seen."""
-    return page_response(request, "new", "new.html", over, lambda report: {
-        "picture": charts.picture(charts.first_impressions(report.figures)), "starved": report.figures.starved[:20],
-        "groups": tables.first_impressions(report.figures), "table": tables.new_listings(report.figures)})  # fmt: skip
-
-
-@pages.get("/models")
-def models(request: Request, services: Operator, over: Over = USUAL) -> Response:
-    """How well predictions order and how true they are, what serves, what has moved."""
-    return page_response(request, "models", "models.html", over, lambda report: {
-        "days": charts.picture(charts.by_day(report)), "reliable": charts.picture(charts.reliability(report)),
-        "health": tables.model_health(report.figures), "serving": tables.models(services.feed),
-        "papers": tables.paper_models(services.feed, services.settings.home),
-        "here": tables.phenomena(services.settings.home),
-        "events": tables.model_events(services.feed), "drift": drift_by_feature(services.store, services.feed),
-    })  # fmt: skip
-
-
-@pages.get("/assistant")
-def assistant(request: Request, services: Operator, over: Over = USUAL) -> Response:
-    """What sellers made of drafts."""
-
-    def values(report: Report) -> dict[str, Any]:
-        assisted = tables.assisted(services.store, report.over)
-        return {"table": tables.assistant(assisted), "wrong": tables.wrong_words(assisted)}
-
-    return page_response(request, "assistant", "assistant.html", over, values)
-
-
-def page_response(
-    request: Request, tab: str, file: str, over: str, values: Callable[[Report], dict[str, Any]], status: int = 200
+@pages.post("/reviews")
+def decide(
+    request: Request,
+    services: Operator,
+    do: Annotated[Literal["hold", "approve", "refuse"], Form()],
+    listing: Annotated[str, Form(max_length=64)],
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+    reason: Text = "",
 ) -> Response:
-    """A page: its values, or the sentence of an AppError in their place."""
-    report, services = reports_of(request).get(over), services_of(request)
-    problem = ""
-    content: dict[str, Any] = {}
+    """Take a listing off sale, approve it or refuse it; a decision holds for the version that was shown."""
+    queue, listing = services.reviews, listing.strip()
     try:
-        content = values(report)
+        if do == "hold":
+            queue.pull(listing)
+            said, asked = "It is off sale until it is decided.", Asked(review=listing)
+        elif do == "approve":
+            queue.approve(listing, version)
+            said, asked = "It is live.", Asked()
+        else:
+            queue.refuse(listing, version, reason)
+            said, asked = "It is refused.", Asked()
     except AppError as error:
-        problem, status, file = str(error), error.http_status, "problem.html"
-    text = render(FOLDER / file, **{**_usual(request, services, report, tab), **content, "problem": problem})
-    return HTMLResponse(text, status, HEADERS)
+        asked = Asked(review="" if do == "hold" else listing)
+        return show(request, services, asked, error.http_status, problems={"reviews": str(error)})
+    reports_of(request).forget()
+    return show(request, services, asked, said={"reviews": said})
 
 
-def _usual(request: Request, services: Services, report: Report, tab: str) -> dict[str, Any]:
-    """What every page is given."""
-    return {
-        "report": report, "tab": tab, "tabs": TABS, "over": report.over, "spans": SPANS, "words": WORDS,
-        "version": version(), "path": request.url.path, "said": "",
-        "waiting": int(report.measures["reviews_waiting"].interval.value or 0),
+@pages.post("/promotions")
+def declare(
+    request: Request,
+    services: Operator,
+    name: Text = "",
+    first: Text = "",
+    days: Annotated[str, Form(max_length=9)] = "",
+    number: Annotated[str, Form(max_length=9)] = "",
+    sure: Annotated[str, Form(max_length=4)] = "",
+) -> Response:
+    """Declare a promotion, or with its number take one off; without ``sure`` it is only said what would be done."""
+    typed = {"name": name, "first": first, "days": days, "number": number}
+    try:
+        promotion = _withdrawn(services, number) if number else _wish(services, name, first, days)
+        if not sure:
+            said = f"{words(promotion)} would be {'taken off the calendar' if number else 'declared'}."
+            return show(request, services, Asked(), said={"promotions": said}, ask=True, typed=typed)
+        if number:
+            said = f"{words(services.promotions.withdraw(promotion.id))} is off the calendar."
+        else:
+            promotion = services.promotions.declare(promotion.name, promotion.first_day, promotion.days)
+            said = f"{words(promotion)} is declared, as number {promotion.id}."
+    except AppError as error:
+        problems = {"promotions": str(error)}
+        return show(request, services, Asked(), error.http_status, problems=problems, typed=typed)
+    reports_of(request).forget()
+    return show(request, services, Asked(), said={"promotions": said})
+
+
+def section(request: Request, _: Operator) -> RedirectResponse:
+    """A part of the page by an address that is short to type."""
+    return RedirectResponse(f"/ops/?{request.url.query}#{request.url.path.rpartition('/')[2]}")
+
+
+for _name in SECTIONS:
+    pages.get(f"/{_name}")(section)
+
+
+def show(
+    request: Request,
+    services: Services,
+    asked: Asked,
+    status: int = 200,
+    *,
+    said: dict[str, str] | None = None,
+    problems: dict[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """The page. ``said`` and ``problems`` stand in the section that they are of, ``more`` are further values."""
+    reports, problems = reports_of(request), dict(problems or {})
+    report, drift = reports.get(asked.over), reports.drift()
+    values: dict[str, Any] = {
+        "report": report, "over": report.over, "sections": SECTIONS, "spans": SPANS, "words": WORDS,
+        "version": version(), "asked": asked,
+        "query": urlencode(asked.model_dump(exclude={"over"}, exclude_defaults=True)),
+        "names": journey.visitors(services.store, services.feed), "drift": drift.table,
+        "moved": [row[0] for row in drift.table.rows if row[1] == "moved"],
+        "serving": serving.models(services.feed), "papers": serving.papers(services.feed, services.settings.home),
+        "events": serving.model_events(services.feed), "figures": tables.figures(report),
+        "starved": tables.new_listings(report.figures.starved), "by": tables.seen_in_time(report.figures),
+        "queue": tables.review_queue(services.reviews),
+        "reported": tables.reports(services.messages), "length": REASON_LENGTH,
+        "calendar": serving.promotions(services.feed, services.promotions.calendar()), "ask": False,
+        **dict.fromkeys(("tiles", "way", "past", "now", "one", "typed")), **more,
     }  # fmt: skip
+    for section, answers in (("feed", _why_here), ("reviews", _review)):
+        try:
+            values |= answers(services, asked)
+        except AppError as error:
+            status = error.http_status if status == 200 else status
+            problems.setdefault(section, str(error))
+    return HTMLResponse(render(FOLDER / "page.html", **values, said=said or {}, problems=problems), status, HEADERS)
+
+
+def _why_here(services: Services, asked: Asked) -> dict[str, Any]:
+    """Answers to why a listing stands where it stands: for a listing, a page that was seen, or a visitor now."""
+    visitor = asked.visitor.strip()
+    if asked.find:
+        return {"tiles": journey.find(services.store, asked.find)}
+    if asked.listing:
+        return {"way": journey.journey(services, asked.listing, visitor)}
+    if asked.page:
+        return {"past": journey.past_page(services, asked.page)}
+    if not visitor:
+        return {}
+    page, stands = journey.would_see(services, visitor)
+    return {"now": page.slate, "stands": stands, "pages": journey.visitors_pages(services.store, visitor)}
+
+
+def _review(services: Services, asked: Asked) -> dict[str, Any]:
+    return {"one": services.reviews.one(asked.review)} if asked.review else {}
+
+
+def _wish(services: Services, name: str, first: str, days: str) -> Promotion:
+    if not days.strip().isdecimal():
+        raise AppError("bad_days", f"A promotion lasts 1 to {MAX_DAYS} days.", 422)
+    return services.promotions.checked(name, read_date(first), int(days))
+
+
+def _withdrawn(services: Services, number: str) -> Promotion:
+    calendar = {str(p.id): p for p in services.promotions.calendar().promotions}
+    promotion = calendar.get(number.strip())
+    if promotion is None:
+        raise AppError("not_found", "There is no promotion of that number.", 404)
+    return promotion
+
+
+def words(promotion: Promotion) -> str:
+    """A promotion in words: name, days, how far away."""
+    wait = promotion.numbers[0] - day_number(today())
+    until = f", {promotion.state(today())}" if wait <= 0 else f", in {wait} day{'s' * (wait > 1)}"
+    span = str(promotion.first_day) if promotion.days == 1 else f"{promotion.first_day} to {promotion.last_day}"
+    return f"“{promotion.name}” ({span}{until})"
 
 
 @cache

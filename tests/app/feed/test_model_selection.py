@@ -130,7 +130,7 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
         assert stands(client) == ("idle; esmm 0001 serves", "esmm 0001", 5)
         assert registry.current("conversion") == "0002"
         assert [(e["what"], e["version"]) for e in registry.events(1)] == [("idle", "0002")]
-        assert "0.0% of the orders came back; it can pay from 5.0%" in client.get("/ops/models").text
+        assert "0.0% of the orders came back; it can pay from 5.0%" in client.get("/ops/").text
 
         again = build(feed_always="ecad")  # after a restart, overruled
         with client_of(again) as other:
@@ -140,7 +140,7 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
         assert stands(client) == ("serves", "ecad 0002", 5)
         registry.discard("conversion", "0001", "a test")
         refunds(services, None)
-        assert stands(client) == ("idle; popularity serves", "none", 5)
+        assert stands(client) == ("idle; none serves", "none", 5)
 
         def never(*_):
             raise AssertionError("a request measures")
@@ -152,7 +152,7 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
             (table, "findings"),
         ):
             monkeypatch.setattr(module, name, never)
-        for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/models", "/ops/feed", "/ops/new"):
+        for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/?visitor=vera"):
             assert client.get(address).status_code == 200, address
 
 
@@ -173,7 +173,7 @@ def test_a_server_measures_once_a_day_in_a_process_of_its_own(build):
         assert last_measurement(home) == first
         old = datetime.now(UTC) - timedelta(days=9)
         (home / model_selection.FILE).write_text(json.dumps({**first, "as_of": old.isoformat()}))
-        assert "9 days ago, over 1 impressions" in client.get("/ops/models").text
+        assert "9 days ago, over 1 impressions" in client.get("/ops/").text
         with services.store.read() as session:
             assert len(session.scalars(select(FeedPageRow)).all()) == 2
         measure(services.store, home, latest=1)

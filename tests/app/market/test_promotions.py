@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
-from app.ops import tables
+from app.ops import serving
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from app.views import AppError
 from recommend.cascade.registry import PROMOTION
@@ -123,7 +123,7 @@ def test_on_its_days_the_page_says_that_a_promotion_has_no_copy(client, services
     with services.store.read() as session:
         known = session.get(FeedPageRow, page["id"]).known
     assert (known["promotion"], known["days_to_promotion"]) == (number, 0)
-    assert tables.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", "no copy: no model")
+    assert serving.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", "no copy: none")
     client.delete(f"/v1/promotions/{number}")
     assert "promotion" not in seen(client)["degraded"]
 
@@ -178,7 +178,7 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         assert before["models"]["conversion"] == "esmm 0001"
         lacks = "“this one” is on without a copy of the conversion model for its days."
         assert lacks in [f.says for f in report_of(services).to_do]
-        assert tables.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == (
+        assert serving.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == (
             "on",
             "no copy: esmm 0001",
         )
@@ -192,7 +192,7 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         copy = "esmm_copy 0001 of esmm 0001"
         assert (page["models"]["conversion"], page["models"]["promotion"]) == (copy, copy)
         assert "promotion" not in page["degraded"]
-        assert tables.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", copy)
+        assert serving.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", copy)
         assert lacks not in [f.says for f in report_of(services).to_do]
         with services.store.read() as session:
             assert session.get(FeedPageRow, page["id"]).models["promotion"] == copy
@@ -207,7 +207,7 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
             services.feed.refresh()
             assert seen(client)["models"]["conversion"] == by
         assert services.feed.registry.versions(PROMOTION) == []
-        events = tables.model_events(services.feed).rows
+        events = serving.model_events(services.feed).rows
         assert events[0][1:] == ("discarded", "promotion", "0001", "its days are over")
 
 

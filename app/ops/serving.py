@@ -1,0 +1,116 @@
+"""What serves in each stage, and why: read from the models that score, so that page, tables and metrics agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.feed.live_feed import LiveFeed
+from app.feed.model_selection import METHODS, Method, last_measurement
+from app.market.promotions import Calendar, day_of
+from app.ops.numbers import CALENDAR_DAY
+from app.ops.table import Table
+from recommend.cascade.registry import PROMOTION, ROLES
+
+COMMAND = "a server measures it once a day, './ipl recommend phenomena' at once"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage and what scores in it. ``because``: why that is not the version that is meant to."""
+
+    role: str
+    serves: str
+    installed: str
+    learned: str
+    meant: str
+    because: str
+
+
+def serving(feed: LiveFeed) -> tuple[Stage, ...]:
+    """Every stage, in their order."""
+    moment, idle = feed.moment(), feed.registry.idle()
+    stages = []
+    for role in ROLES:
+        loaded, current = feed.models.get(role), feed.registry.current(role)
+        facts = loaded.manifest if loaded is not None else {}
+        day = int(facts.get("train_days", (0, 0))[1])
+        learned = str(day_of(day)) if day >= CALENDAR_DAY else "a simulated log" if facts else "-"
+        installed = f"{datetime.fromtimestamp(facts['installed'], UTC):%Y-%m-%d %H:%M}" if "installed" in facts else "-"
+        because = idle.get(str(feed.registry.manifest(role, current).get("model")), "") if current else "none installed"
+        if loaded is not None and loaded.version != current:
+            because = because or "the current one failed its check"
+        stages.append(Stage(role.replace("_", "-"), feed.models.serving(role, moment), installed, learned,
+                            current or "-", because))  # fmt: skip
+    return tuple(stages)
+
+
+def models(feed: LiveFeed) -> Table:
+    """What serves, by stage."""
+    rows = tuple((s.role, s.serves, s.installed, s.learned, s.meant, s.because) for s in serving(feed))
+    headers = ("stage", "serves", "installed (UTC)", "learned up to", "meant to serve", "why not that")
+    note = "Without a model popularity chooses, orders do not count, and the ranking model scores ads."
+    return Table(headers, rows, note)
+
+
+def papers(feed: LiveFeed, home: Path) -> Table:
+    """A row a paper's model: whether it serves, what serves in its place, and why."""
+    decided, rows = feed.model_selection.decisions(), []
+    current = {role: feed.registry.manifest(role, feed.registry.current(role)).get("model")
+               for role in (*ROLES, PROMOTION)}  # fmt: skip
+    for name, method in METHODS.items():
+        for role in [role for role, model in current.items() if model in method.models] or [""]:
+            now, because = _service(feed, method, role, decided[name].state), decided[name].because
+            rows.append((method.label, (role or method.role).replace("_", "-"), now, because))
+    note = f"What could not be measured switches nothing off; IPL_FEED_ALWAYS overrules. {_as_of(home)}"
+    return Table(("model", "stage", "now", "because"), tuple(rows), note)
+
+
+def _service(feed: LiveFeed, method: Method, role: str, state: str) -> str:
+    """``role``: where a model of the method is meant to serve."""
+    if state == "idle" and (role or method.role == PROMOTION):  # a promotion's copy is made for the day
+        return f"idle; {feed.models.serving('conversion' if role == PROMOTION else role)} serves" if role else "idle"
+    loaded = feed.models.copy(feed.moment()) if role == PROMOTION else feed.models.get(role)
+    if loaded is None or loaded.manifest["model"] not in method.models:
+        return "does not serve" if role else "not installed"
+    return "serves" if state == "serves" else f"serves, {state}"
+
+
+def _as_of(home: Path) -> str:
+    """When the log was measured, how long ago, and on how much."""
+    last = last_measurement(home)
+    if not last:
+        return f"The feed's own log has not been measured; {COMMAND}."
+    at = datetime.fromisoformat(last["as_of"])
+    hours = int((datetime.now(UTC) - at).total_seconds() // 3600)
+    ago = f"{hours} h" if hours < 48 else f"{hours // 24} days"
+    return (f"As of {at:%Y-%m-%d %H:%M} UTC, {ago} ago, over {last['impressions']:,} impressions of {last['days']} "
+            f"days, with 95 % intervals; {COMMAND}.")  # fmt: skip
+
+
+def model_events(feed: LiveFeed) -> Table:
+    """What happened to the models, newest first."""
+    rows = tuple(
+        (f"{datetime.fromtimestamp(e['at'], UTC):%Y-%m-%d %H:%M}", e["what"], e["role"].replace("_", "-"),
+         e["version"], e["why"])
+        for e in feed.registry.events(50)
+    )  # fmt: skip
+    return Table(("when (UTC)", "what", "role", "version", "why"), rows)
+
+
+def promotions(feed: LiveFeed, calendar: Calendar) -> Table:
+    """The calendar, the latest first, and what scores conversions on a promotion's days."""
+    moment, version = feed.moment(), feed.registry.current(PROMOTION)
+    copied = feed.registry.manifest(PROMOTION, version).get("promotion") if version else None
+    day, rows = day_of(moment.day), []
+    for p in reversed(calendar.promotions):
+        state, scores = p.state(day), "-"
+        if state == "on":
+            by = feed.models.serving("conversion", moment)
+            scores = by if feed.models.copy(moment) is not None else f"no copy: {by}"
+        elif state == "to come":
+            scores = f"copy {version}" if copied == p.id else "no copy yet"
+        rows.append((p.id, p.name, str(p.first_day), str(p.last_day), state, scores))
+    headers = ("number", "name", "first day", "last day", "state", "conversions scored by")
+    return Table(headers, tuple(rows), "Whole days, in UTC. './ipl recommend promote' makes the copy for a day.")
