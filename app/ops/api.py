@@ -25,7 +25,6 @@ from app.views import AppError
 TABLES: dict[str, Callable[[Services, Reports, str], Table]] = {
     "figures": lambda _, of, over: tables.figures(of.get(over)),
     "new-listings": lambda _, of, over: tables.new_listings(of.get(over).figures.arrived),
-    "seen-in-time": lambda _, of, over: tables.seen_in_time(of.get(over).figures),
     "drift-by-feature": lambda _, of, __: of.drift().table,
     "models": lambda s, *_: serving.models(s.feed),
     "papers": lambda s, *_: serving.papers(s.feed, s.settings.home),

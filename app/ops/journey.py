@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import numpy as np
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
-from app.ops.numbers import click_rate
+from app.ops.intervals import wilson
+from app.ops.numbers import Measure
 from app.ops.why import Facts, counted, hours, on_a_past_page, ordinal, why
 from app.services import Services
 from app.store.db import Store
@@ -64,30 +65,16 @@ class PastPage:
 
 
 @dataclass(frozen=True)
-class Visit:
-    """Where and when a listing stood on somebody's page."""
-
-    page: str
-    visitor: str
-    at: datetime
-    place: int
-    reason: str
-    pctr: float
-    seen: bool
-    clicked: bool
-
-
-@dataclass(frozen=True)
 class Journey:
-    """``now``: why it stands or falls for a visitor at this moment; ``steps``: what happened, by name; ``pages``: where
-    it stood, the latest first."""
+    """``now``: why it stands or falls for a visitor at this moment; ``steps``: what happened, by name; ``pages``: rows
+    (page, visitor, at, place, reason, pctr, seen, clicked) of where it stood, the latest first."""
 
     tile: Tile
     seller: str
     visitor: str
     now: str
     steps: dict[str, str]
-    pages: tuple[Visit, ...]
+    pages: Sequence[Any]
 
 
 def visitors(store: Store, feed: LiveFeed, most: int = 100) -> list[str]:
@@ -204,8 +191,11 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
             raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
         tile = _tiles(session, [row])[row.id]
         seller = session.get_one(SellerRow, row.seller_id).name
-        columns = (FeedPageRow.id, NumberRow.key, FeedPageRow.at, FeedRow.position, FeedRow.reason,
-                   FeedRow.scores["pctr"].as_float(), FeedRow.seen_at.is_not(None), clicked())  # fmt: skip
+        columns = (
+            *(FeedPageRow.id.label("page"), NumberRow.key.label("visitor"), FeedPageRow.at),
+            *(FeedRow.position.label("place"), FeedRow.reason, FeedRow.scores["pctr"].as_float().label("pctr")),
+            *(FeedRow.seen_at.is_not(None).label("seen"), clicked().label("clicked")),
+        )
         query = (
             select(*columns)
             .select_from(FeedRow)
@@ -215,7 +205,7 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
             .order_by(FeedPageRow.at.desc(), FeedRow.id.desc())
             .limit(MOST)
         )
-        pages = tuple(Visit(*r) for r in session.execute(query))
+        pages = session.execute(query).all()
         steps = dict(_steps(session, row))
     who = visitor or (pages[0].visitor if pages else next(iter(visitors(services.store, feed, 1)), ""))
     number = feed.listings.number(tile.id)
@@ -229,37 +219,38 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
 def _steps(session: Session, row: ListingRow) -> Iterator[tuple[str, str]]:
     """What happened to a listing, in its order; counted by the database, however often it was seen."""
     yield "Published", _moment(row.published_at) if row.published_at else "Not yet."
-    viewed = FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None)
-    first = session.scalar(select(func.min(FeedRow.seen_at)).where(*viewed))
-    if first is None:
+    people, place = func.count(FeedPageRow.visitor.distinct()), func.avg(FeedRow.position)
+    views = (
+        select(FeedRow.reason, func.count(FeedRow.seen_at), people, place, CLICKS, func.min(FeedRow.seen_at))
+        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+        .where(FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None))
+        .group_by(FeedRow.reason)
+    )
+    of = {r[0]: r[1:] for r in session.execute(views)}
+    if not of:
         stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
         yield "Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."
     else:
+        first, times, clicks = (
+            min(r[4] for r in of.values()),
+            sum(r[0] for r in of.values()),
+            sum(r[3] for r in of.values()),
+        )
         waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
         yield "First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."
-        yield from _views(session, viewed)
+        for reason in [reason for reason in KINDS if reason in of]:
+            seen, visitors_, mean, *_ = of[reason]
+            says = f"{counted(seen, 'time')} by {counted(visitors_, 'visitor')}, on average {ordinal(round(mean))}"
+            yield f"Shown {KINDS[reason]}", f"Seen {says}."
+        yield (
+            "Clicked",
+            f"{counted(int(clicks), 'time')} of {times}: {Measure('click_rate', wilson(clicks, times)).brief}.",
+        )
     latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)
     orders = session.scalars(latest).all()
     if orders:
         yield "Ordered", ", ".join(_moment(at) for at in reversed(orders))
     yield "Now", f"It is {row.status}, {row.stock} left."
-
-
-def _views(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[tuple[str, str]]:
-    """How often the seen rows of a listing were shown for which reason, and what came of it."""
-    columns = (FeedRow.reason, FeedPageRow.visitor, func.count(), func.sum(FeedRow.position), CLICKS)
-    query = select(*columns).select_from(FeedRow).join(FeedPageRow, FeedPageRow.id == FeedRow.page_id).where(*which)
-    rows = session.execute(query.group_by(FeedRow.reason, FeedPageRow.visitor)).all()
-    for reason, name in KINDS.items():
-        of = [r for r in rows if r[0] == reason]
-        if of:
-            times = sum(r[2] for r in of)
-            mean = ordinal(round(sum(r[3] for r in of) / times))
-            yield f"Shown {name}", f"Seen {counted(times, 'time')} by {counted(len(of), 'visitor')}, on average {mean}."
-    visitor, n, clicks = (np.array([r[column] for r in rows], np.int64) for column in (1, 2, 4))
-    click = np.repeat(np.tile([True, False], len(rows)), np.stack([clicks, n - clicks], 1).ravel())
-    rate = click_rate(click, np.repeat(visitor, n)).words
-    yield "Clicked", f"{counted(int(clicks.sum()), 'time')} of {int(n.sum())}: {rate}."
 
 
 def _moment(at: datetime) -> str:

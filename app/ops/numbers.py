@@ -238,15 +238,11 @@ class Figures:
         return [x for x in new_listings(self.store, since, self.over.until) if x.starved]
 
     @cached_property
-    def events(self) -> list[dict[str, Any]]:
-        """What happened to models in the window, the latest first."""
-        since, until = self.over.since.timestamp(), self.over.until.timestamp()
-        return [e for e in self.feed.registry.events(50) if since <= e["at"] <= until]
-
-    @cached_property
     def failures(self) -> list[dict[str, Any]]:
-        """Events of models that failed."""
-        return [e for e in self.events if e["what"] in ("failed", "rolled back")]
+        """Events of models that failed in the window, the latest first."""
+        since, until = self.over.since.timestamp(), self.over.until.timestamp()
+        events = [e for e in self.feed.registry.events(50) if since <= e["at"] <= until]
+        return [e for e in events if e["what"] in ("failed", "rolled back")]
 
     def _market(self) -> Iterable[Measure]:
         live = self.feed.feed.catalog.live()
@@ -278,7 +274,9 @@ class Figures:
         yield Measure("pages", exact(self._count(FeedPageRow.at.between(since, until))))
         yield Measure("orders", exact(self._count(OrderRow.at.between(since, until))))
         yield Measure("published", exact(self._count(ListingRow.published_at.between(since, until))))
-        yield click_rate(self.impressions.click, self.impressions.visitor, "impressions")
+        seen = self.impressions
+        rate = intervals.rate_interval(seen.click.astype(float), seen.visitor)
+        yield Measure("click_rate", rate, len(seen), "impressions")
 
     def _new(self) -> Iterable[Measure]:
         hits = intervals.wilson(sum(x.in_time for x in self.due), len(self.due))
@@ -311,11 +309,6 @@ class Figures:
     def _count(self, where: ColumnElement[bool]) -> float:
         with self.store.read() as session:
             return float(session.scalar(select(func.count()).where(where)) or 0)
-
-
-def click_rate(click: np.ndarray, visitor: np.ndarray, of: str = "") -> Measure:
-    """Share of the impressions that were clicked, with its interval over visitors; both (n,)."""
-    return Measure("click_rate", intervals.rate_interval(click.astype(float), visitor), len(click), of)
 
 
 def model_age(loaded: Loaded, until: datetime) -> float:

@@ -1,8 +1,7 @@
 """The operator's page: what serves, is it off, why does a listing stand where it stands, what starves, what changed;
 and the two things that an operator decides, reviews and promotions.
 
-It can be read without a script, and its address says what was asked. A promotion changes nothing at the first press,
-which shows what is meant; the second one does it. A listing is taken off sale, approved or refused at once.
+It can be read without a script, and its address says what was asked.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from app.market.promotions import MAX_DAYS, Promotion, day_number, read_date, today
+from app.market.promotions import read_date
 from app.market.reviews import REASON_LENGTH
 from app.ops import journey, serving, tables
 from app.ops.api import reports_of
@@ -37,7 +36,6 @@ SECTIONS = {
     "changes": "Since yesterday", "reviews": "Review", "promotions": "Promotions",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
-Text = Annotated[str, Form(max_length=1000)]
 Words = Annotated[str, Field(max_length=200)]
 
 
@@ -83,7 +81,7 @@ def decide(
     do: Annotated[Literal["hold", "approve", "refuse"], Form()],
     listing: Annotated[str, Form(max_length=64)],
     version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
-    reason: Text = "",
+    reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Take a listing off sale, approve it or refuse it; a decision holds for the version that was shown."""
     queue, listing = services.reviews, listing.strip()
@@ -108,28 +106,24 @@ def decide(
 def declare(
     request: Request,
     services: Operator,
-    name: Text = "",
-    first: Text = "",
-    days: Annotated[str, Form(max_length=9)] = "",
-    number: Annotated[str, Form(max_length=9)] = "",
-    sure: Annotated[str, Form(max_length=4)] = "",
+    sure: Annotated[Literal["yes"], Form()],
+    name: Annotated[str, Form(max_length=1000)] = "",
+    first: Annotated[str, Form(max_length=1000)] = "",
+    days: Annotated[int, Form()] = 0,
+    number: Annotated[int, Form()] = 0,
 ) -> Response:
-    """Declare a promotion, or with its number take one off; without ``sure`` it is only said what would be done."""
-    typed = {"name": name, "first": first, "days": days, "number": number}
+    """Declare a promotion, or with its number take one off."""
     try:
-        promotion = _withdrawn(services, number) if number else _wish(services, name, first, days)
-        if not sure:
-            said = f"{words(promotion)} would be {'taken off the calendar' if number else 'declared'}."
-            return show(request, services, Asked(), said={"promotions": said}, ask=True, typed=typed)
         if number:
-            said = f"{words(services.promotions.withdraw(promotion.id))} is off the calendar."
+            promotion = services.promotions.withdraw(number)
+            done = "off the calendar"
         else:
-            promotion = services.promotions.declare(promotion.name, promotion.first_day, promotion.days)
-            said = f"{words(promotion)} is declared, as number {promotion.id}."
+            promotion = services.promotions.declare(name, read_date(first), days)
+            done = f"declared, as number {promotion.id}"
     except AppError as error:
-        problems = {"promotions": str(error)}
-        return show(request, services, Asked(), error.http_status, problems=problems, typed=typed)
+        return show(request, services, Asked(), error.http_status, problems={"promotions": str(error)})
     reports_of(request).forget()
+    said = f"“{promotion.name}” ({promotion.first_day} to {promotion.last_day}) is {done}."
     return show(request, services, Asked(), said={"promotions": said})
 
 
@@ -150,9 +144,8 @@ def show(
     *,
     said: dict[str, str] | None = None,
     problems: dict[str, str] | None = None,
-    **more: Any,
 ) -> Response:
-    """The page. ``said`` and ``problems`` stand in the section that they are of, ``more`` are further values."""
+    """The page. ``said`` and ``problems`` stand in the section that they are of."""
     reports, problems = reports_of(request), dict(problems or {})
     report, drift = reports.get(asked.over), reports.drift()
     values: dict[str, Any] = {
@@ -163,11 +156,11 @@ def show(
         "moved": [row[0] for row in drift.table.rows if row[1] == "moved"],
         "serving": serving.models(services.feed), "papers": serving.papers(services.feed, services.settings.home),
         "events": serving.model_events(services.feed), "figures": tables.figures(report),
-        "starved": tables.new_listings(report.figures.starved), "by": tables.seen_in_time(report.figures),
+        "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews),
         "reported": tables.reports(services.messages), "length": REASON_LENGTH,
-        "calendar": serving.promotions(services.feed, services.promotions.calendar()), "ask": False,
-        **dict.fromkeys(("tiles", "way", "past", "now", "one", "typed")), **more,
+        "calendar": serving.promotions(services.feed, services.promotions.calendar()),
+        **dict.fromkeys(("tiles", "way", "past", "now", "one")),
     }  # fmt: skip
     for section, answers in (("feed", _why_here), ("reviews", _review)):
         try:
@@ -195,28 +188,6 @@ def _why_here(services: Services, asked: Asked) -> dict[str, Any]:
 
 def _review(services: Services, asked: Asked) -> dict[str, Any]:
     return {"one": services.reviews.one(asked.review)} if asked.review else {}
-
-
-def _wish(services: Services, name: str, first: str, days: str) -> Promotion:
-    if not days.strip().isdecimal():
-        raise AppError("bad_days", f"A promotion lasts 1 to {MAX_DAYS} days.", 422)
-    return services.promotions.checked(name, read_date(first), int(days))
-
-
-def _withdrawn(services: Services, number: str) -> Promotion:
-    calendar = {str(p.id): p for p in services.promotions.calendar().promotions}
-    promotion = calendar.get(number.strip())
-    if promotion is None:
-        raise AppError("not_found", "There is no promotion of that number.", 404)
-    return promotion
-
-
-def words(promotion: Promotion) -> str:
-    """A promotion in words: name, days, how far away."""
-    wait = promotion.numbers[0] - day_number(today())
-    until = f", {promotion.state(today())}" if wait <= 0 else f", in {wait} day{'s' * (wait > 1)}"
-    span = str(promotion.first_day) if promotion.days == 1 else f"{promotion.first_day} to {promotion.last_day}"
-    return f"“{promotion.name}” ({span}{until})"
 
 
 @cache

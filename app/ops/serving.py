@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from app.feed.live_feed import LiveFeed
 from app.feed.model_selection import METHODS, Method, last_measurement
@@ -16,8 +16,7 @@ from recommend.cascade.registry import PROMOTION, ROLES
 COMMAND = "a server measures it once a day, './ipl recommend phenomena' at once"
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A stage and what scores in it. ``because``: why that is not the version that is meant to."""
 
     role: str
@@ -39,7 +38,7 @@ def serving(feed: LiveFeed) -> tuple[Stage, ...]:
         learned = str(day_of(day)) if day >= CALENDAR_DAY else "a simulated log" if facts else "-"
         installed = f"{datetime.fromtimestamp(facts['installed'], UTC):%Y-%m-%d %H:%M}" if "installed" in facts else "-"
         because = idle.get(str(feed.registry.manifest(role, current).get("model")), "") if current else "none installed"
-        if loaded is not None and loaded.version != current:
+        if current and (loaded is None or loaded.version != current):
             because = because or "the current one failed its check"
         stages.append(Stage(role.replace("_", "-"), feed.models.serving(role, moment), installed, learned,
                             current or "-", because))  # fmt: skip
@@ -48,10 +47,9 @@ def serving(feed: LiveFeed) -> tuple[Stage, ...]:
 
 def models(feed: LiveFeed) -> Table:
     """What serves, by stage."""
-    rows = tuple((s.role, s.serves, s.installed, s.learned, s.meant, s.because) for s in serving(feed))
     headers = ("stage", "serves", "installed (UTC)", "learned up to", "meant to serve", "why not that")
     note = "Without a model popularity chooses, orders do not count, and the ranking model scores ads."
-    return Table(headers, rows, note)
+    return Table(headers, serving(feed), note)
 
 
 def papers(feed: LiveFeed, home: Path) -> Table:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from app.market.messages import Messages
 from app.market.reviews import Reviews
-from app.ops.intervals import wilson
-from app.ops.numbers import MEASURES, TARGET_HOURS, Figures, Measure, NewListing
+from app.ops.numbers import MEASURES, TARGET_HOURS, NewListing
 from app.ops.table import Cell, Table
 from app.ops.verdicts import WORDS, Report
 
@@ -37,23 +35,6 @@ def new_listings(listings: Sequence[NewListing]) -> Table:
     note = f"Waits too long: on sale and unseen for over {TARGET_HOURS:.0f} hours. The export has all of the window."
     links = tuple(f"/ops/?listing={x.id}#feed" for x in listings)
     return Table(("listing", "category", "seller", *times, "seen", "clicks", "state"), tuple(rows), note, links)
-
-
-def seen_in_time(of: Figures) -> Table:
-    """By category and by seller: how many of those whose time is over were seen within it, the worst first."""
-    groups: dict[tuple[str, str], list[NewListing]] = defaultdict(list)
-    for x in of.due:
-        groups["category", x.category].append(x)
-        groups["seller", x.seller].append(x)
-    worst = sorted(groups.items(), key=lambda g: (-sum(x.waited is None for x in g[1]), -len(g[1]), g[0]))
-    rows = tuple((*key, len(due), _share(due), sum(x.waited is None for x in due)) for key, due in worst)
-    note = f"Of listings that are older than {TARGET_HOURS:.0f} hours; the target is to be seen within them."
-    headers = ("by", "which", "listings", "seen in time", "unseen")
-    return Table(headers, rows, note)
-
-
-def _share(due: Sequence[NewListing]) -> str:
-    return Measure("seen_in_time", wilson(sum(x.in_time for x in due), len(due))).brief
 
 
 def review_queue(reviews: Reviews) -> Table:

@@ -220,19 +220,19 @@ class Renewed(Generic[Value]):
     def __init__(self, make: Callable[[], Value], max_age: Callable[[], float]) -> None:
         self.latest: Value | None = None  # without making one
         self._make, self._max_age, self._lock = make, max_age, threading.Lock()
-        self._made, self._stale = 0.0, True
+        self._change, self._made = object(), (0.0, object())  # each change by hand is another object
 
     def get(self) -> Value:
         """The value."""
         with self._lock:  # whoever comes second waits for the first one's
-            if self.latest is None or self._stale or time.monotonic() - self._made > self._max_age():
-                self._stale, self._made = False, time.monotonic()  # a change while it is made makes it stale again
-                self.latest = self._make()
+            now, change = time.monotonic(), self._change
+            if self.latest is None or self._made[1] is not change or now - self._made[0] > self._max_age():
+                self.latest, self._made = self._make(), (now, change)
             return self.latest
 
     def forget(self) -> None:
-        """Something was changed by hand."""
-        self._stale = True
+        """Something was changed by hand: the next value is made anew, also if one is being made of what was."""
+        self._change = object()
 
 
 def _report(services: Services, rules: Sequence[Rule], name: str) -> Report:
@@ -260,6 +260,6 @@ class Reports:
         return self._reports[USUAL].latest, self._drift.latest
 
     def forget(self) -> None:
-        """Something was changed by hand: the next report is made anew, also if one is being made of what was."""
+        """Something was changed by hand."""
         for report in self._reports.values():
             report.forget()
