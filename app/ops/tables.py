@@ -12,10 +12,10 @@ from app.ops.verdicts import WORDS, Report
 
 
 def figures(report: Report) -> Table:
-    """Every figure now and a day before, its limit, and how it stands to it."""
+    """Every figure now and a day before, its limit, and how it stands to it; what can be compared comes first."""
     judged = {f.measure.key: f for f in report.findings}
     rows: list[tuple[Cell, ...]] = []
-    for key in sorted(MEASURES, key=lambda key: key not in judged):
+    for key in sorted(MEASURES, key=lambda key: (key not in report.before, key not in judged)):
         m, finding, before = report.measures[key], judged.get(key), report.before.get(key)
         limits = (finding.rule.limit(m.unit), WORDS[finding.state][1]) if finding is not None else ("", "")
         rows.append((m.name, m.words, before.brief if before is not None else None, *limits, key))
