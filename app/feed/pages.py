@@ -112,7 +112,7 @@ class PageMaker:
         self._seconds, self._stages, self._errors = metrics.feed_seconds, metrics.feed_stages, metrics.errors
         self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
-        self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when a page was made, and how long it took
+        self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when, and how many ms it took
 
     def page(self, visitor: str, size: int) -> Page:
         """A page for a visitor, written down."""
@@ -157,10 +157,6 @@ class PageMaker:
             listings = listing_repo.to_listings(session, listing_repo.by_ids(session, rows))
         places = [(rows[x.id], x) for x in listings if x.status == "active"]
         return [Place(row.position, row.reason, float(row.scores["pctr"]), listing=x) for row, x in places]
-
-    def pages_ms(self, since: float) -> list[float]:
-        """Milliseconds of each of this server's latest pages, waiting included, from a moment on (s since 1970)."""
-        return [ms for at, ms in list(self.took) if at >= since]
 
     def _visitor(self, name: str) -> int:
         """The visitor's number; only a new visitor has to wait for the store's writers."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -18,6 +18,7 @@ from app.ops.impressions import USUAL
 from app.ops.serving import serving
 from app.ops.verdicts import WORST, Reports
 from app.settings import Settings, SettingsError
+from rag_index.imports.fetch import is_public
 
 log = logging.getLogger(__name__)
 SECONDS = 60.0
@@ -92,15 +93,13 @@ class Webhook:
     """
 
     def __init__(self, url: str, private: bool) -> None:
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:  # of an address that is none
-            parts, port = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise SettingsError("IPL_ALERT_WEBHOOK is no address such as https://alerts.example/ipl.")
-        self.url, self.private = parts, private
-        self.port = port or (443 if parts.scheme == "https" else 80)
+        import httpx
+
+        with contextlib.suppress(httpx.InvalidURL):
+            self.url, self.private = httpx.URL(url), private
+            if self.url.scheme in ("http", "https") and self.url.host and not self.url.userinfo:
+                return
+        raise SettingsError("IPL_ALERT_WEBHOOK is no address such as https://alerts.example/ipl.")
 
     def send(self, body: dict[str, Any]) -> None:
         """Post it.
@@ -110,28 +109,25 @@ class Webhook:
         """
         import httpx
 
-        host, port = str(self.url.hostname), self.port
-        address = self._checked(host, port)
-        target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        url = urlunsplit((self.url.scheme, target, self.url.path or "/", self.url.query, ""))
-        headers = {"Host": self.url.netloc}
-        extensions = {"sni_hostname": host}
+        host, port = self.url.host, self.url.port or (443 if self.url.scheme == "https" else 80)
+        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        for address in addresses:
+            if not self._allowed(address):
+                raise OSError(
+                    f"{host} is at {address}, which is not public; IPL_ALERT_PRIVATE=1 allows the own network"
+                )
+        numeric, named = self.url.copy_with(host=addresses[0]), {"Host": self.url.netloc.decode()}
         with (  # the body is not read: nothing in it is needed, and it may have no end
             httpx.Client(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client,
-            client.stream("POST", url, json=body, headers=headers, extensions=extensions) as answer,
+            client.stream("POST", numeric, json=body, headers=named, extensions={"sni_hostname": host}) as answer,
         ):
             if not answer.is_success:
                 raise OSError(f"it answers {answer.status_code}")
 
-    def _checked(self, host: str, port: int) -> str:
-        """An address of the host. Every one of them has to be allowed."""
-        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        for text in addresses:
-            address = ipaddress.ip_address(text.partition("%")[0])
-            mine = address.is_private and not address.is_link_local and not address.is_unspecified
-            if not (address.is_global and not address.is_multicast) and not (self.private and mine):
-                raise OSError(f"{host} is at {text}, which is not public; IPL_ALERT_PRIVATE=1 allows the own network")
-        return addresses[0]
+    def _allowed(self, text: str) -> bool:
+        address = ipaddress.ip_address(text.partition("%")[0])
+        internal = address.is_private and not address.is_link_local and not address.is_unspecified
+        return is_public(text) or (self.private and internal)
 
 
 class OpsCollector(Collector):

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
-from app.ops.intervals import wilson
-from app.ops.numbers import Measure
+from app.ops.numbers import written
 from app.ops.why import Facts, counted, hours, on_a_past_page, ordinal, why
 from app.services import Services
 from app.store.db import Store
@@ -231,21 +230,15 @@ def _steps(session: Session, row: ListingRow) -> Iterator[tuple[str, str]]:
         stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
         yield "Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."
     else:
-        first, times, clicks = (
-            min(r[4] for r in of.values()),
-            sum(r[0] for r in of.values()),
-            sum(r[3] for r in of.values()),
-        )
+        first, times = min(r[4] for r in of.values()), sum(r[0] for r in of.values())
+        clicks = sum(int(r[3]) for r in of.values())
         waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
         yield "First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."
         for reason in [reason for reason in KINDS if reason in of]:
             seen, visitors_, mean, *_ = of[reason]
             says = f"{counted(seen, 'time')} by {counted(visitors_, 'visitor')}, on average {ordinal(round(mean))}"
             yield f"Shown {KINDS[reason]}", f"Seen {says}."
-        yield (
-            "Clicked",
-            f"{counted(int(clicks), 'time')} of {times}: {Measure('click_rate', wilson(clicks, times)).brief}.",
-        )
+        yield "Clicked", f"{counted(clicks, 'time')} of {times}: {written(clicks / times, 'share')}."
     latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)
     orders = session.scalars(latest).all()
     if orders:

@@ -6,16 +6,13 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from prometheus_client import generate_latest
 from sqlalchemy import func, select, update
 
-from app.accounts.passwords import write_password
 from app.ops import intervals, journey, verdicts
 from app.ops.api import TABLES
 from app.ops.page import SECTIONS
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
-from app.web.server import create_app
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy
 from tests.app.feed.test_feed_log import visit
@@ -126,24 +123,6 @@ def test_every_table_exports_and_formulas_stay_text(used, monkeypatch):
     assert "'=cmd()" in client.get("/ops/export/new-listings.csv").text
     assert code(client.get("/ops/export/nothing.csv")) == (404, "not_found")
     assert code(client.get("/ops/export/models.csv?over=3y")) == (422, "invalid")
-
-
-def test_only_operators_may_look(build, tmp_path):
-    file = tmp_path / "passwords"
-    for name in ("ann", "bob"):
-        write_password(file, name, "long enough")
-    services = build(passwords=file, operators="ann")
-    app = create_app(services, page=False)
-
-    def status(name):
-        token = services.sellers.new_token(services.sellers.named(name))
-        client = TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"})
-        return client.get("/ops/export/models.json").status_code
-
-    assert (status("ann"), status("bob")) == (200, 403)
-    front = TestClient(app, base_url="http://localhost").get("/ops", follow_redirects=False)
-    assert (front.status_code, front.headers["location"]) == (307, "/ops/")  # the page itself asks who it is
-    assert TestClient(app, base_url="http://localhost").get("/ops/export/models.json").status_code == 401
 
 
 def test_intervals_hold_what_they_promise():
