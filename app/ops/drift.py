@@ -66,7 +66,7 @@ GROUPED: dict[str, Callable[[Row], Any]] = {
 
 
 @dataclass(frozen=True)
-class Moved:
+class Shift:
     """How far something moved. ``chance``: what 95 of 100 mixtures of the same pages stay below."""
 
     psi: float
@@ -86,7 +86,7 @@ class Moved:
 class Drift:
     """What has moved, by name, and what was compared with what."""
 
-    moves: dict[str, Moved]
+    moves: dict[str, Shift]
     note: str
 
     @property
@@ -109,13 +109,13 @@ class Comparison:
         rng = np.random.default_rng(0)
         self.labels = np.stack([is_later, *(rng.permutation(is_later) for _ in range(MIXED))]).astype(float)
 
-    def number(self, values: Sequence[Any]) -> Moved:
+    def number(self, values: Sequence[Any]) -> Shift:
         """How far a number moved."""
         columns = np.array([np.nan if v is None else float(v) for v in values])
         psi, chance, _ = self._index([self._tenths(columns)])
-        return Moved(psi, chance, _mean(columns[: self.then]), _mean(columns[self.then :]))
+        return Shift(psi, chance, _mean(columns[: self.then]), _mean(columns[self.then :]))
 
-    def group(self, values: Sequence[Any]) -> Moved:
+    def group(self, values: Sequence[Any]) -> Shift:
         """How far the shares of groups moved; rare groups share a bin. Named is the group that changed most."""
         before, after = Counter(values[: self.then]), Counter(values[self.then :])
         rank = {name: n for n, (name, _) in enumerate((before + after).most_common(GROUPS))}
@@ -123,14 +123,14 @@ class Comparison:
         shares = {v: (before[v] / before.total(), after[v] / after.total()) for v in {*before, *after}}
         most = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
         then, later = (f"{most}: {100 * share:.0f} %" for share in shares[most])
-        return Moved(psi, chance, then, later)
+        return Shift(psi, chance, then, later)
 
-    def photos(self) -> Moved:
+    def photos(self) -> Shift:
         """The axis of the content vectors that moved most, with the chance of the largest of all axes."""
         vectors = np.array([row.item["content"] or [0.0] * CONTENT for row in self.rows])
         psi, chance, axis = self._index([self._tenths(column) for column in vectors.T])
         then, later = _mean(vectors[: self.then, axis]), _mean(vectors[self.then :, axis])
-        return Moved(psi, chance, f"axis {axis + 1}: {then}", later)
+        return Shift(psi, chance, f"axis {axis + 1}: {then}", later)
 
     def _index(self, columns: Sequence[np.ndarray]) -> tuple[float, float, int]:
         """Largest index of columns of bins, what mixing the pages gives in 95 of 100 cases, and the column's number."""

@@ -235,8 +235,8 @@ def _steps(session: Session, row: ListingRow) -> Iterator[tuple[str, str]]:
         waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
         yield "First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."
         for reason in [reason for reason in KINDS if reason in of]:
-            seen, visitors_, mean, *_ = of[reason]
-            says = f"{counted(seen, 'time')} by {counted(visitors_, 'visitor')}, on average {ordinal(round(mean))}"
+            views_of, people_of, mean, *_ = of[reason]
+            says = f"{counted(views_of, 'time')} by {counted(people_of, 'visitor')}, on average {ordinal(round(mean))}"
             yield f"Shown {KINDS[reason]}", f"Seen {says}."
         yield "Clicked", f"{counted(clicks, 'time')} of {times}: {written(clicks / times, 'share')}."
     latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)

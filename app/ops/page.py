@@ -1,7 +1,7 @@
 """The operator's page: what serves, is it off, why does a listing stand where it stands, what starves, what changed;
 and the two things that an operator decides, reviews and promotions.
 
-It can be read without a script, and its address says what was asked.
+It can be read without a script, and its address says what it answers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ pages = APIRouter(prefix="/ops", include_in_schema=False)
 Words = Annotated[str, Field(max_length=200)]
 
 
-class Asked(BaseModel):
+class PageQuery(BaseModel):
     """What the page's address asks: a window, a visitor, a listing by words or by id, a page, a listing to review."""
 
     over: Words = USUAL
@@ -69,9 +69,9 @@ def js(_: Operator) -> Response:
 
 
 @pages.get("/")
-def overview(request: Request, services: Operator, asked: Annotated[Asked, Query()]) -> Response:
+def overview(request: Request, services: Operator, query: Annotated[PageQuery, Query()]) -> Response:
     """The page."""
-    return show(request, services, asked)
+    return show(request, services, query)
 
 
 @pages.post("/reviews")
@@ -88,18 +88,18 @@ def decide(
     try:
         if do == "hold":
             queue.pull(listing)
-            said, asked = "It is off sale until it is decided.", Asked(review=listing)
+            message, query = "It is off sale until it is decided.", PageQuery(review=listing)
         elif do == "approve":
             queue.approve(listing, version)
-            said, asked = "It is live.", Asked()
+            message, query = "It is live.", PageQuery()
         else:
             queue.refuse(listing, version, reason)
-            said, asked = "It is refused.", Asked()
+            message, query = "It is refused.", PageQuery()
     except AppError as error:
-        asked = Asked(review="" if do == "hold" else listing)
-        return show(request, services, asked, error.http_status, problems={"reviews": str(error)})
+        query = PageQuery(review="" if do == "hold" else listing)
+        return show(request, services, query, error.http_status, problems={"reviews": str(error)})
     reports_of(request).forget()
-    return show(request, services, asked, said={"reviews": said})
+    return show(request, services, query, messages={"reviews": message})
 
 
 @pages.post("/promotions")
@@ -121,10 +121,10 @@ def declare(
             promotion = services.promotions.declare(name, read_date(first), days)
             done = f"declared, as number {promotion.id}"
     except AppError as error:
-        return show(request, services, Asked(), error.http_status, problems={"promotions": str(error)})
+        return show(request, services, PageQuery(), error.http_status, problems={"promotions": str(error)})
     reports_of(request).forget()
-    said = f"“{promotion.name}” ({promotion.first_day} to {promotion.last_day}) is {done}."
-    return show(request, services, Asked(), said={"promotions": said})
+    message = f"“{promotion.name}” ({promotion.first_day} to {promotion.last_day}) is {done}."
+    return show(request, services, PageQuery(), messages={"promotions": message})
 
 
 def section(request: Request, _: Operator) -> RedirectResponse:
@@ -139,22 +139,22 @@ for _name in SECTIONS:
 def show(
     request: Request,
     services: Services,
-    asked: Asked,
+    query: PageQuery,
     status: int = 200,
     *,
-    said: dict[str, str] | None = None,
+    messages: dict[str, str] | None = None,
     problems: dict[str, str] | None = None,
 ) -> Response:
-    """The page. ``said`` and ``problems`` stand in the section that they are of."""
+    """The page. ``messages`` and ``problems`` stand in the section that they are of."""
     reports, problems = reports_of(request), dict(problems or {})
-    report, drift = reports.get(asked.over), reports.drift()
+    report, drift = reports.get(query.over), reports.drift()
     values: dict[str, Any] = {
         "report": report, "over": report.over, "sections": SECTIONS, "spans": SPANS, "words": WORDS,
-        "version": version(), "asked": asked,
-        "query": urlencode(asked.model_dump(exclude={"over"}, exclude_defaults=True)),
+        "version": version(), "query": query,
+        "rest": urlencode(query.model_dump(exclude={"over"}, exclude_defaults=True)),
         "names": journey.visitors(services.store, services.feed), "drift": drift.table,
         "moved": [row[0] for row in drift.table.rows if row[1] == "moved"],
-        "serving": serving.models(services.feed), "papers": serving.papers(services.feed, services.settings.home),
+        "serving": serving.models(services.feed, services.settings.home),
         "events": serving.model_events(services.feed), "figures": tables.figures(report),
         "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews),
@@ -164,30 +164,32 @@ def show(
     }  # fmt: skip
     for section, answers in (("feed", _why_here), ("reviews", _review)):
         try:
-            values |= answers(services, asked)
+            values |= answers(services, query)
         except AppError as error:
             status = error.http_status if status == 200 else status
             problems.setdefault(section, str(error))
-    return HTMLResponse(render(FOLDER / "page.html", **values, said=said or {}, problems=problems), status, HEADERS)
+    return HTMLResponse(
+        render(FOLDER / "page.html", **values, messages=messages or {}, problems=problems), status, HEADERS
+    )
 
 
-def _why_here(services: Services, asked: Asked) -> dict[str, Any]:
+def _why_here(services: Services, query: PageQuery) -> dict[str, Any]:
     """Answers to why a listing stands where it stands: for a listing, a page that was seen, or a visitor now."""
-    visitor = asked.visitor.strip()
-    if asked.find:
-        return {"tiles": journey.find(services.store, asked.find)}
-    if asked.listing:
-        return {"way": journey.journey(services, asked.listing, visitor)}
-    if asked.page:
-        return {"past": journey.past_page(services, asked.page)}
+    visitor = query.visitor.strip()
+    if query.find:
+        return {"tiles": journey.find(services.store, query.find)}
+    if query.listing:
+        return {"way": journey.journey(services, query.listing, visitor)}
+    if query.page:
+        return {"past": journey.past_page(services, query.page)}
     if not visitor:
         return {}
     page, stands = journey.would_see(services, visitor)
     return {"now": page.slate, "stands": stands, "pages": journey.visitors_pages(services.store, visitor)}
 
 
-def _review(services: Services, asked: Asked) -> dict[str, Any]:
-    return {"one": services.reviews.one(asked.review)} if asked.review else {}
+def _review(services: Services, query: PageQuery) -> dict[str, Any]:
+    return {"one": services.reviews.one(query.review)} if query.review else {}
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.feed.live_feed import LiveFeed
-from app.feed.model_selection import METHODS, Method, last_measurement
+from app.feed.model_selection import METHODS, last_measurement
 from app.market.promotions import Calendar, day_of
 from app.ops.numbers import CALENDAR_DAY
 from app.ops.table import Table
@@ -17,7 +17,7 @@ COMMAND = "a server measures it once a day, './ipl recommend phenomena' at once"
 
 
 class Stage(NamedTuple):
-    """A stage and what scores in it. ``because``: why that is not the version that is meant to."""
+    """A stage and what scores in it. ``because``: why that is, or is not, the version that is meant to."""
 
     role: str
     serves: str
@@ -28,51 +28,41 @@ class Stage(NamedTuple):
 
 
 def serving(feed: LiveFeed) -> tuple[Stage, ...]:
-    """Every stage, in their order."""
-    moment, idle = feed.moment(), feed.registry.idle()
+    """Every stage, in their order, then the copy for a promotion's days."""
+    moment = feed.moment()
+    of = {role: (feed.models.get(role), feed.models.serving(role, moment)) for role in ROLES}
+    copy = feed.models.copy(moment)
+    of[PROMOTION] = copy, copy.name if copy is not None else "none"
     stages = []
-    for role in ROLES:
-        loaded, current = feed.models.get(role), feed.registry.current(role)
-        facts = loaded.manifest if loaded is not None else {}
+    for role, (loaded, name) in of.items():
+        current, facts = feed.registry.current(role), loaded.manifest if loaded is not None else {}
         day = int(facts.get("train_days", (0, 0))[1])
         learned = str(day_of(day)) if day >= CALENDAR_DAY else "a simulated log" if facts else "-"
         installed = f"{datetime.fromtimestamp(facts['installed'], UTC):%Y-%m-%d %H:%M}" if "installed" in facts else "-"
-        because = idle.get(str(feed.registry.manifest(role, current).get("model")), "") if current else "none installed"
-        if current and (loaded is None or loaded.version != current):
-            because = because or "the current one failed its check"
-        stages.append(Stage(role.replace("_", "-"), feed.models.serving(role, moment), installed, learned,
-                            current or "-", because))  # fmt: skip
+        because = _because(feed, role, current, loaded is not None and loaded.version == current)
+        stages.append(Stage(role.replace("_", "-"), name, installed, learned, current or "-", because))
     return tuple(stages)
 
 
-def models(feed: LiveFeed) -> Table:
+def _because(feed: LiveFeed, role: str, current: str, serves: bool) -> str:
+    """Of a paper's model what the log says of its method; of others why they do not serve."""
+    if not current:
+        return "none installed"
+    model = feed.registry.manifest(role, current).get("model")
+    for name, decision in feed.model_selection.decisions().items():
+        if model in METHODS[name].models:
+            return f"{METHODS[name].label} {decision.state}: {decision.because}"
+    return "" if serves or role == PROMOTION else "the current one failed its check"
+
+
+def models(feed: LiveFeed, home: Path) -> Table:
     """What serves, by stage."""
-    headers = ("stage", "serves", "installed (UTC)", "learned up to", "meant to serve", "why not that")
-    note = "Without a model popularity chooses, orders do not count, and the ranking model scores ads."
+    headers = ("stage", "serves", "installed (UTC)", "learned up to", "meant to serve", "why")
+    note = (
+        "Without a model popularity chooses, orders do not count, and the ranking model scores ads. A paper's model "
+        f"that could not be measured serves; IPL_FEED_ALWAYS overrules. {_as_of(home)}"
+    )
     return Table(headers, serving(feed), note)
-
-
-def papers(feed: LiveFeed, home: Path) -> Table:
-    """A row a paper's model: whether it serves, what serves in its place, and why."""
-    decided, rows = feed.model_selection.decisions(), []
-    current = {role: feed.registry.manifest(role, feed.registry.current(role)).get("model")
-               for role in (*ROLES, PROMOTION)}  # fmt: skip
-    for name, method in METHODS.items():
-        for role in [role for role, model in current.items() if model in method.models] or [""]:
-            now, because = _service(feed, method, role, decided[name].state), decided[name].because
-            rows.append((method.label, (role or method.role).replace("_", "-"), now, because))
-    note = f"What could not be measured switches nothing off; IPL_FEED_ALWAYS overrules. {_as_of(home)}"
-    return Table(("model", "stage", "now", "because"), tuple(rows), note)
-
-
-def _service(feed: LiveFeed, method: Method, role: str, state: str) -> str:
-    """``role``: where a model of the method is meant to serve."""
-    if state == "idle" and (role or method.role == PROMOTION):  # a promotion's copy is made for the day
-        return f"idle; {feed.models.serving('conversion' if role == PROMOTION else role)} serves" if role else "idle"
-    loaded = feed.models.copy(feed.moment()) if role == PROMOTION else feed.models.get(role)
-    if loaded is None or loaded.manifest["model"] not in method.models:
-        return "does not serve" if role else "not installed"
-    return "serves" if state == "serves" else f"serves, {state}"
 
 
 def _as_of(home: Path) -> str:

@@ -211,7 +211,7 @@ def read_rules(file: Path | None = None) -> tuple[Rule, ...]:
     return rules
 
 
-class Renewed(Generic[Value]):
+class TimedCache(Generic[Value]):
     """A value that is made again when it is older than ``max_age`` seconds, or older than a change by hand.
 
     Whoever asks within that time gets the same one, so that they agree to the digit.
@@ -244,8 +244,8 @@ class Reports:
 
     def __init__(self, services: Services) -> None:
         rules = read_rules(services.settings.alert_rules)
-        self._reports = {name: Renewed(partial(_report, services, rules, name), lambda: MAX_AGE_S) for name in SPANS}
-        self._drift = Renewed(lambda: measure_drift(services.store, services.feed), lambda: DRIFT_AGE_S)
+        self._reports = {name: TimedCache(partial(_report, services, rules, name), lambda: MAX_AGE_S) for name in SPANS}
+        self._drift = TimedCache(lambda: measure_drift(services.store, services.feed), lambda: DRIFT_AGE_S)
 
     def get(self, name: str) -> Report:
         """The report of a window, by its name."""

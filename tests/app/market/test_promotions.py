@@ -211,7 +211,7 @@ def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build,
         assert events[0][1:] == ("discarded", "promotion", "0001", "its days are over")
 
 
-def test_the_page_declares_and_withdraws_what_somebody_is_sure_of(client, services):
+def test_the_page_declares_and_withdraws_a_promotion(client, services):
     def declared_now():
         return [p.name for p in services.promotions.calendar().promotions]
 

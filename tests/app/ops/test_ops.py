@@ -38,7 +38,7 @@ def used(build):
         yield services, client, listings
 
 
-def test_figures_are_what_the_rows_say_and_what_they_were_yesterday(used):
+def test_figures_are_what_the_rows_say(used):
     services, client, listings = used
     hidden = published(client)
     with services.store.write() as session:
@@ -87,7 +87,7 @@ def test_a_listings_way_is_told_from_what_was_written_down(used):
     assert client.get("/ops/?page=none").status_code == client.get("/ops/?listing=none").status_code == 404
 
 
-def test_looking_changes_nothing_and_every_part_has_an_address(used):
+def test_looking_changes_nothing(used):
     services, client, listings = used
 
     def state():

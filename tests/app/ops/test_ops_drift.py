@@ -121,7 +121,7 @@ def test_a_model_from_elsewhere_is_compared_with_the_weeks_before(services):
     assert len(table.rows) == 17
 
 
-def test_it_stands_on_the_page_in_the_exports_and_in_the_metrics(services):
+def test_drift_stands_on_page_exports_and_metrics(services):
     trained_before(services, 1)
     pages(services, 0, lambda thing, page, scores: thing.update(price=500.0), seed=1)
     services.feed.models._loaded.pop("ranking")

@@ -132,6 +132,7 @@ def test_page_tables_metrics_and_api_show_the_same_figures(services):
     for key, m in report.measures.items():
         figure = body["figures"][key]
         assert [figure[end] for end in ("value", "low", "high")] == list(asdict(m.interval).values())
+        assert figure["before"] == (report.before[key].interval.value if key in report.before else None)
         assert table[key]["now"] == m.words
         if m.interval.value is not None:
             assert float(scraped[f'ipl_ops_value{{end="value",measure="{key}"}}']) == m.interval.value

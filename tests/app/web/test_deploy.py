@@ -24,7 +24,7 @@ def folder(repository):
     return repository / "app" / "deploy"
 
 
-def test_every_number_has_a_panel_and_a_rule_and_they_ask_for_no_other(folder):
+def test_every_number_has_a_panel_and_a_rule(folder):
     metrics = Metrics()
     metrics.show(OpsCollector(SimpleNamespace(latest=lambda: (None, None))))
     text = generate_latest(metrics.registry).decode()
