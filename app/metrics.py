@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.registry import Collector
+from rapidfuzz.distance import Levenshtein
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 55, 90, 150, 300)
 
@@ -36,12 +40,41 @@ class Metrics:
             buckets=(0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5),
             registry=self.registry,
         )
+        self.feed_stages = Histogram(
+            "ipl_feed_stage_seconds",
+            "Seconds of a page of the feed by stage",
+            ["stage"],
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+            registry=self.registry,
+        )
+        self.text_distance = Histogram(
+            "ipl_published_text_distance",
+            "Edit distance (0 to 1) of published titles and descriptions from what was written",
+            ["part"],
+            buckets=(0, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+            registry=self.registry,
+        )
+        self.facts = Counter(
+            "ipl_published_facts", "Facts by what became of them", ["fact", "outcome"], registry=self.registry
+        )
         self.orders = Counter("ipl_orders", "Orders by how they ended", ["outcome"], registry=self.registry)
         self.requests = Counter(
             "ipl_requests", "Requests by route and status", ["route", "status"], registry=self.registry
         )
         self.errors = Counter("ipl_errors", "Errors by code", ["code"], registry=self.registry)
         self._figures: Collector | None = None
+
+    def count_listing(self, written: Mapping[str, Any], published: Mapping[str, Any]) -> None:
+        """Count a listing, how far its texts are from what was written, and what became of each fact."""
+        self.published.inc()
+        for part in ("title", "description"):
+            distance = Levenshtein.normalized_distance(written[part], published[part])
+            self.text_distance.labels(part).observe(distance)
+        stated = {a["name"]: a["value"] for a in written["attributes"] if a.get("value") is not None}
+        for fact in stated.keys() | published["attributes"].keys():
+            was, became = stated.get(fact), published["attributes"].get(fact)
+            changed = "filled in" if was is None else "left out" if became is None else "changed"
+            self.facts.labels(fact, "kept" if was == became else changed).inc()
 
     def show(self, figures: Collector) -> None:
         """The operator's figures stand in ``/metrics`` as well, those of the app that came last."""

@@ -50,7 +50,7 @@ class LiveFeed:
         pages = PageMaker(settings, store, self.feed, self.listings, self.posts, metrics, self.moment)
         self._events = FeedEvents(store, self.feed, self.posts, self.moment)
         self.page, self.explain, self.considered = pages.page, pages.explain, pages.considered
-        self.took, self.pages_ms, self.again = pages.took, pages.pages_ms, pages.again
+        self.took, self.again = pages.took, pages.again
         self.events, self.opened = self._events.take, self._events.opened
         self.catch_up, self.forget_changes = self.listings.catch_up, self.listings.forget_changes
 

@@ -109,10 +109,10 @@ class PageMaker:
     ) -> None:
         self.store, self.feed, self.listings, self.posts = store, feed, listings, posts
         self._moment, self._candidates_share = moment, settings.feed_candidates
-        self._seconds, self._errors = metrics.feed_seconds, metrics.errors
+        self._seconds, self._stages, self._errors = metrics.feed_seconds, metrics.feed_stages, metrics.errors
         self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
-        self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when a page was made, and how long it took
+        self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when, and how many ms it took
 
     def page(self, visitor: str, size: int) -> Page:
         """A page for a visitor, written down."""
@@ -122,11 +122,14 @@ class PageMaker:
         try:
             began = time.perf_counter()
             visitor_id = self._visitor(visitor)
-            page = self._written(visitor_id, self.feed.slate(visitor_id, self._moment(), size))
+            slate = self.feed.slate(visitor_id, self._moment(), size)
+            page = self._written(visitor_id, slate)
         finally:
             self._line.release()
         seconds = time.perf_counter() - began
         self._seconds.observe(seconds)
+        for stage, ms in slate.ms.items():
+            self._stages.labels(stage).observe(ms / 1000)
         self.took.append((now().timestamp(), 1000 * seconds))
         return page
 
@@ -154,10 +157,6 @@ class PageMaker:
             listings = listing_repo.to_listings(session, listing_repo.by_ids(session, rows))
         places = [(rows[x.id], x) for x in listings if x.status == "active"]
         return [Place(row.position, row.reason, float(row.scores["pctr"]), listing=x) for row, x in places]
-
-    def pages_ms(self, since: float) -> list[float]:
-        """Milliseconds of each of this server's latest pages, waiting included, from a moment on (s since 1970)."""
-        return [ms for at, ms in list(self.took) if at >= since]
 
     def _visitor(self, name: str) -> int:
         """The visitor's number; only a new visitor has to wait for the store's writers."""

@@ -93,13 +93,6 @@ class Promotions:
         """All that are declared."""
         return read_calendar(self.store)
 
-    def checked(self, name: str, first_day: date, days: int) -> Promotion:
-        """A promotion that could be declared; its number is not given yet."""
-        wish = _wish(name, first_day, days)
-        with self.store.read() as session:
-            _refuse_overlap(session, wish)
-        return wish
-
     def declare(self, name: str, first_day: date, days: int) -> Promotion:
         """Put a promotion into the calendar."""
         wish = _wish(name, first_day, days)

@@ -166,7 +166,7 @@ class Publisher:
             reviews.hold(session, row, ready.verdict)
         listing_repo.to_index(session, row.id)
         draft_repo.note_event(session, "published", draft.seller_id, draft=draft.id, listing=row.id)
-        self.metrics.published.inc()
+        self.metrics.count_listing(draft.generated or {}, row.published or {})
         return row
 
     def change(

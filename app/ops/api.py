@@ -14,30 +14,23 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.market.promotions import MAX_DAYS, Promotion, today
-from app.market.reviews import REASON_LENGTH
-from app.ops import tables
-from app.ops.drift import drift_by_feature
+from app.market.reviews import REASON_LENGTH, WaitingListing
+from app.ops import serving, tables
 from app.ops.table import Table
-from app.ops.verdicts import Report, Reports
+from app.ops.verdicts import Reports
 from app.routing import ERRORS, Body, Id, Operator
 from app.services import Services
 from app.views import AppError
 
-TABLES: dict[str, Callable[[Services, Callable[[], Report]], Table]] = {
-    "figures": lambda _, report: tables.watched(report()),
-    "new-listings": lambda _, report: tables.new_listings(report().figures),
-    "seen-in-time": lambda _, report: tables.first_impressions(report().figures),
-    "reviews": lambda s, _: tables.review_queue(s.reviews),
-    "reports": lambda s, _: tables.reports(s.messages),
-    "model-health": lambda _, report: tables.model_health(report().figures),
-    "drift-by-feature": lambda s, _: drift_by_feature(s.store, s.feed),
-    "models": lambda s, _: tables.models(s.feed),
-    "papers": lambda s, _: tables.paper_models(s.feed, s.settings.home),
-    "model-events": lambda s, _: tables.model_events(s.feed),
-    "promotions": lambda s, _: tables.promotions(s.feed, s.promotions.calendar()),
-    "assistant": lambda s, report: tables.assistant(tables.assisted(s.store, report().over)),
-    "wrong-words": lambda s, report: tables.wrong_words(tables.assisted(s.store, report().over)),
-    "phenomena": lambda s, _: tables.phenomena(s.settings.home),
+TABLES: dict[str, Callable[[Services, Reports, str], Table]] = {
+    "figures": lambda _, of, over: tables.figures(of.get(over)),
+    "new-listings": lambda _, of, over: tables.new_listings(of.get(over).figures.arrived),
+    "drift-by-feature": lambda _, of, __: of.drift().table,
+    "models": lambda s, *_: serving.models(s.feed, s.settings.home),
+    "model-events": lambda s, *_: serving.model_events(s.feed),
+    "promotions": lambda s, *_: serving.promotions(s.feed, s.promotions.calendar()),
+    "reviews": lambda s, *_: tables.review_queue(s.reviews),
+    "reports": lambda s, *_: tables.reports(s.messages),
 }
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Over = Annotated[Literal["1h", "24h", "7d", "14d"], Query(description="How far back it looks.")]
@@ -52,7 +45,7 @@ def export(request: Request, services: Operator, name: str, kind: str, over: Ove
         raise AppError(
             "not_found", f"There is no such table; there are {', '.join(TABLES)}, each as .csv and .json.", 404
         )
-    table = TABLES[name](services, lambda: reports_of(request).get(over))
+    table = TABLES[name](services, reports_of(request), over)
     if kind == "json":
         return JSONResponse([dict(zip(table.headers, row, strict=True)) for row in table.rows])
     text = io.StringIO()
@@ -81,6 +74,7 @@ class FigureBody(Body):
     value: float | None
     low: float | None
     high: float | None
+    before: float | None = Field(description="Value of the same stretch a day earlier; null where only now is known.")
     n: int = Field(description="How many of ``of`` it was counted over.")
     of: str
     unit: str
@@ -103,39 +97,21 @@ class OpsBody(Body):
 def figures(request: Request, _: Operator, over: Over = "24h") -> OpsBody:
     """The operator's figures: those of the page, of ``/metrics`` and of the alerts."""
     report = reports_of(request).get(over)
-    judged = {f.rule.measure: f for f in report.findings}
-    bodies = {}
+    judged, bodies = {f.rule.measure: f for f in report.findings}, {}
     for key, m in report.measures.items():
-        finding = judged.get(key)
+        finding, before = judged.get(key), report.before.get(key)
         bodies[key] = FigureBody(
-            name=m.name, value=m.interval.value, low=m.interval.low, high=m.interval.high, n=m.n, of=m.of, unit=m.unit,
-            state=finding.state if finding else "", says=finding.says if finding else "",
+            name=m.name, **asdict(m.interval), before=before.interval.value if before is not None else None, n=m.n,
+            of=m.of, unit=m.unit, state=finding.state if finding else "", says=finding.says if finding else "",
         )  # fmt: skip
     return OpsBody(window=over, as_of=report.over.until, state=report.state, headline=report.headline,
                    to_do=[f.says for f in report.to_do], figures=bodies)  # fmt: skip
 
 
-class WaitingBody(Body):
-    """A listing that waits, and why."""
-
-    listing_id: str
-    version: int = Field(description="Give it back with the decision: a listing that was changed since stays.")
-    seller_id: str
-    category: str
-    title: str
-    description: str
-    attributes: dict[str, str]
-    photos: int
-    code: str = Field(description="The policy group that it may belong to.")
-    name: str
-    words: list[str] = Field(description="Words of the listing that weighed most.")
-    at: datetime
-
-
 class QueueBody(Body):
-    """The queue, the longest waiting first."""
+    """The queue, the longest waiting first. A decision gives the version back: what was changed since stays."""
 
-    reviews: list[WaitingBody]
+    reviews: list[WaitingListing]
 
 
 class Approval(Body):
@@ -153,7 +129,7 @@ class Rejection(Approval):
 @v1.get("/reviews", tags=["reviews"])
 def waiting(services: Operator) -> QueueBody:
     """Listings that wait for a person."""
-    return QueueBody(reviews=[WaitingBody.model_validate(asdict(w)) for w in services.reviews.waiting()])
+    return QueueBody(reviews=services.reviews.waiting())
 
 
 @v1.post("/reviews/{listing_id}/hold", status_code=204, tags=["reviews"])
@@ -221,11 +197,4 @@ def withdraw(request: Request, services: Operator, number: Number) -> None:
 
 
 def _body(promotion: Promotion) -> PromotionBody:
-    return PromotionBody(
-        id=promotion.id,
-        name=promotion.name,
-        first_day=promotion.first_day,
-        days=promotion.days,
-        last_day=promotion.last_day,
-        state=promotion.state(today()),
-    )
+    return PromotionBody(**vars(promotion), last_day=promotion.last_day, state=promotion.state(today()))

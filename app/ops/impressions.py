@@ -11,26 +11,6 @@ from sqlalchemy import ColumnElement, exists, select
 from app.store.db import Store
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow, now
 
-
-@dataclass(frozen=True)
-class Window:
-    """A stretch of time that ends at ``until``, which is when it was looked at."""
-
-    name: str
-    span: timedelta
-    until: datetime
-
-    @property
-    def since(self) -> datetime:
-        """Its beginning."""
-        return self.until - self.span
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return SPANS[self.name][1]
-
-
 SPANS = {
     "1h": (timedelta(hours=1), "last hour"),
     "24h": (timedelta(hours=24), "last 24 hours"),
@@ -38,36 +18,54 @@ SPANS = {
     "14d": (timedelta(days=14), "last 14 days"),
 }
 USUAL = "24h"
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time that ends at ``until``; ``past``: that is not the moment at which it is looked at."""
+
+    name: str
+    until: datetime
+    past: bool = False
+
+    @property
+    def since(self) -> datetime:
+        """Its beginning."""
+        return self.until - SPANS[self.name][0]
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return SPANS[self.name][1]
+
+    def yesterday(self) -> Window:
+        """The same stretch a day earlier."""
+        return Window(self.name, self.until - DAY, past=True)
 
 
 def window(name: str = USUAL, until: datetime | None = None) -> Window:
     """The window of that name, up to now; the usual one for a name that there is not."""
-    name = name if name in SPANS else USUAL
-    return Window(name, SPANS[name][0], until or now())
+    return Window(name if name in SPANS else USUAL, until or now())
 
 
 @dataclass(frozen=True)
 class Impressions:
     """(n,) seen rows of a window, as arrays. ``model``: what ranked the page; ``ad``: the row was paid for."""
 
-    day: np.ndarray  # ISO dates
     visitor: np.ndarray
-    single: np.ndarray
     pctr: np.ndarray
     click: np.ndarray
     model: np.ndarray
     ad: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.day)
-
-    def where(self, which: np.ndarray) -> Impressions:
-        """Some of the rows; ``which``: (n,) bool."""
-        return Impressions(**{name: values[which] for name, values in vars(self).items()})
+        return len(self.visitor)
 
     def ranked_by(self, model: str) -> Impressions:
         """Rows that this model ranked; ads, which have a model of their own, are left out."""
-        return self.where((self.model == model) & ~self.ad)
+        which = (self.model == model) & ~self.ad
+        return Impressions(**{name: values[which] for name, values in vars(self).items()})
 
 
 def clicked() -> ColumnElement[bool]:
@@ -78,28 +76,25 @@ def clicked() -> ColumnElement[bool]:
 
 def impressions(store: Store, over: Window) -> Impressions:
     """What was seen on the pages of a window, and what came of it."""
+    # Values, not whole documents: what is written down of a row is long.
+    columns = (
+        FeedPageRow.visitor,
+        FeedRow.scores["pctr"].as_float(),
+        clicked(),
+        FeedPageRow.models["ranking"].as_string(),
+        FeedRow.reason,
+    )
+    query = (
+        select(*columns)
+        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+        .where(FeedPageRow.at >= over.since, FeedPageRow.at <= over.until, FeedRow.seen_at.is_not(None))
+        .order_by(FeedPageRow.at, FeedRow.id)
+    )
     with store.read() as session:
-        # Values, not whole documents: the known side of a row is long.
-        query = (
-            select(
-                FeedRow.scores["pctr"].as_float(),
-                FeedPageRow.at,
-                FeedPageRow.visitor,
-                FeedRow.known["single"].as_boolean(),
-                FeedPageRow.models["ranking"].as_string(),
-                FeedRow.reason,
-                clicked(),
-            )
-            .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-            .where(FeedPageRow.at >= over.since, FeedRow.seen_at.is_not(None))
-            .order_by(FeedRow.id)
-        )
         rows = session.execute(query).all()
-    pctr, at, visitor, single, model, reason, click = zip(*rows, strict=True) if rows else ((),) * 7
+    visitor, pctr, click, model, reason = zip(*rows, strict=True) if rows else ((),) * 5
     return Impressions(
-        day=np.array([t.date().isoformat() for t in at], dtype=str),
         visitor=np.array(visitor, dtype=np.int64),
-        single=np.array(single, dtype=bool),
         pctr=np.array(pctr, dtype=np.float64),
         click=np.array(click, dtype=bool),
         model=np.array(model, dtype=str),

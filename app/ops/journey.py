@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import numpy as np
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.feed.items import CONTENT, milliseconds
 from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
-from app.ops.numbers import click_rate
+from app.ops.numbers import written
 from app.ops.why import Facts, counted, hours, on_a_past_page, ordinal, why
-from app.ops.why import features as features_of
 from app.services import Services
 from app.store.db import Store
-from app.store.tables import (
-    FeedItemRow,
-    FeedPageRow,
-    FeedRow,
-    ListingRow,
-    NumberRow,
-    OrderRow,
-    PhotoRow,
-    SellerRow,
-)  # fmt: skip
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, PhotoRow, SellerRow
 from app.views import AppError
-from recommend.cascade.catalog import Catalog, Item
+from recommend.cascade.catalog import Catalog
 from recommend.cascade.explain import fate, moves
 from recommend.cascade.page import PageState
 from recommend.cascade.request import HOUR_MS, Moment
-from recommend.cascade.visitors import Past, Visitor
 
 SIZE = 20  # places of a page that is looked at
 MOST = 24  # listings that a search shows, and pages of a visitor
 CLICKS = func.sum(case((clicked(), 1), else_=0))  # of feed rows
 PHOTO = 480  # px; the size that the buyers' feed uses, so that browsers may have it
+KINDS = {"ranked": "by its rank", "exploration": "to be learned about", "ad": "as an ad"}
 
 
 @dataclass(frozen=True)
@@ -50,12 +38,12 @@ class Tile:
     title: str
     category: str
     status: str
-    photo: str
+    photo: str = ""
 
 
 @dataclass(frozen=True)
 class Stand:
-    """A place on a page, or a thing that fell from it (``place`` None). ``why`` is a sentence."""
+    """A place on a page, or a listing that fell from it (``place`` None). ``why`` is a sentence."""
 
     tile: Tile
     place: int | None
@@ -69,7 +57,6 @@ class Stand:
 class PastPage:
     """A page that was written down."""
 
-    id: str
     visitor: str
     at: datetime
     models: dict[str, str]
@@ -77,23 +64,16 @@ class PastPage:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step of a listing's way: what happened, when, in a sentence."""
-
-    name: str
-    says: str
-
-
-@dataclass(frozen=True)
 class Journey:
-    """``now``: why it stands or falls for a visitor at this moment; ``pages``: where it stood, the latest first."""
+    """``now``: why it stands or falls for a visitor at this moment; ``steps``: what happened, by name; ``pages``: rows
+    (page, visitor, at, place, reason, pctr, seen, clicked) of where it stood, the latest first."""
 
     tile: Tile
     seller: str
     visitor: str
     now: str
-    steps: tuple[Step, ...]
-    pages: tuple[tuple[str, str, datetime, int, str, float, bool, bool], ...]
+    steps: dict[str, str]
+    pages: Sequence[Any]
 
 
 def visitors(store: Store, feed: LiveFeed, most: int = 100) -> list[str]:
@@ -110,11 +90,10 @@ def find(store: Store, words: str) -> list[Tile]:
     if not parts:
         return []
     titled = [ListingRow.title.icontains(part, autoescape=True) for part in parts]
+    latest = select(ListingRow).where(*titled).order_by(ListingRow.published_at.desc(), ListingRow.id).limit(MOST)
     with store.read() as session:
-        query = select(ListingRow).where(ListingRow.id == words.strip()[:64])
-        exact = list(session.scalars(query))
-        query = select(ListingRow).where(*titled).order_by(ListingRow.published_at.desc(), ListingRow.id).limit(MOST)
-        return _tiles(session, exact or list(session.scalars(query)))
+        one = session.get(ListingRow, words.strip()[:64])
+        return list(_tiles(session, [one] if one is not None else list(session.scalars(latest))).values())
 
 
 def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int, int, int]]:
@@ -136,38 +115,31 @@ def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand,
     """What a visitor would see now, then what fell, each with its why."""
     feed = services.feed
     page = feed.considered(visitor, SIZE)
-    slate = page.slate
-    scored = [*slate.page, *slate.fell[:10]]
-    listings = feed.listings.live()
+    listings, lines = feed.listings.live(), [*page.slate.page, *page.slate.fell[:10]]
     with services.store.read() as session:
-        rows = session.scalars(select(ListingRow).where(ListingRow.id.in_([listings.get(s.item_id) for s in scored])))
-        tiles = {t.id: t for t in _tiles(session, list(rows))}
-    stands = [(s.item_id, tiles[listings[s.item_id]], s.position, s.reason) for s in scored
-              if listings.get(s.item_id) in tiles]  # fmt: skip
-    sentences = _now(feed, page, [(item, tile) for item, tile, *_ in stands])
-    result = [Stand(tile, place, reason, sentences[item]) for item, tile, place, reason in stands]
-    posts = feed.posts.titles([p.post.post_id for p in slate.posts])
-    for p in slate.posts:
-        tile = Tile("", posts.get(p.post.post_id, "A post"), "post", "active", "")
-        result.append(
-            Stand(tile, p.position, "post", f"A post: {p.pctr:.3f} predicted clicks, {p.impressions} impressions.")
-        )
-    return page, tuple(sorted(result, key=lambda s: (s.place is None, s.place or 0)))
+        ids = [listings.get(line.item_id) for line in lines]
+        tiles = _tiles(session, session.scalars(select(ListingRow).where(ListingRow.id.in_(ids))).all())
+    on_sale = [(line, tiles[listings[line.item_id]]) for line in lines if listings.get(line.item_id) in tiles]
+    sentences = _now(feed, page, [(line.item_id, tile) for line, tile in on_sale])
+    stands = [Stand(tile, line.position, line.reason, sentences[line.item_id]) for line, tile in on_sale]
+    titles = feed.posts.titles([p.post.post_id for p in page.slate.posts])
+    for p in page.slate.posts:
+        says = f"A post: {p.pctr:.3f} predicted clicks, {p.impressions} impressions."
+        stands.append(Stand(Tile("", titles.get(p.post.post_id, "A post"), "post", ""), p.position, "post", says))
+    return page, tuple(sorted(stands, key=lambda s: (s.place is None, s.place or 0)))
 
 
 def _now(feed: LiveFeed, page: PageState, items: Sequence[tuple[int, Tile]]) -> dict[int, str]:
-    """Why each thing stands or falls on a page that was just made."""
+    """Why each item stands or falls on a page that was just made."""
     catalog, loaded = feed.feed.catalog, feed.models.get("ranking")
     ids = [i for i, _ in items if i in catalog]
     rows = catalog.rows(ids)
     among = catalog.rows([s.item_id for s in page.slate.page])
     effects = moves(feed.models, catalog, rows, among, page.visitor, page.moment)
     moved = dict(zip(ids, effects, strict=True)) if len(effects) == len(ids) else {}  # something was sold meanwhile
-    return {
-        item: why(fate(page, catalog, item), moved.get(item, ()), _facts(catalog, item, tile, page.moment),
-                  loaded.name if loaded else None)
-        for item, tile in items
-    }  # fmt: skip
+    ranking = loaded.name if loaded is not None else None
+    return {item: why(fate(page, catalog, item), moved.get(item, ()), _facts(catalog, item, tile, page.moment), ranking)
+            for item, tile in items}  # fmt: skip
 
 
 def _facts(catalog: Catalog, item_id: int, tile: Tile, moment: Moment) -> Facts:
@@ -181,7 +153,7 @@ def _facts(catalog: Catalog, item_id: int, tile: Tile, moment: Moment) -> Facts:
 
 
 def past_page(services: Services, page_id: str) -> PastPage:
-    """A page as it was seen. What moved each score is asked of the model that ranked it, if that still serves.
+    """A page as it was seen, with the scores of that moment.
 
     Raises:
         AppError: there is no such page (404).
@@ -190,64 +162,19 @@ def past_page(services: Services, page_id: str) -> PastPage:
         page = session.get(FeedPageRow, page_id)
         if page is None:
             raise AppError("not_found", "There is no such page; it may have been forgotten.", 404)
-        rows = list(session.scalars(select(FeedRow).where(FeedRow.page_id == page_id).order_by(FeedRow.position)))
+        rows = session.scalars(select(FeedRow).where(FeedRow.page_id == page_id).order_by(FeedRow.position)).all()
         clicks = set(session.scalars(select(FeedRow.id).where(FeedRow.page_id == page_id, clicked())))
         name = session.scalar(select(NumberRow.key).where(NumberRow.id == page.visitor)) or "?"
-        listings = session.scalars(select(ListingRow).where(ListingRow.id.in_([r.listing_id for r in rows])))
-        tiles = {t.id: t for t in _tiles(session, list(listings))}
-        sentences = _then(services.feed, session, page, rows, tiles)
-    stands = tuple(
-        Stand(tiles.get(r.listing_id, Tile("", "A listing that was deleted", "", "removed", "")), r.position, r.reason,
-              sentences[r.id], r.seen_at is not None, r.id in clicks)
+        listings = select(ListingRow).where(ListingRow.id.in_([r.listing_id for r in rows]))
+        tiles = _tiles(session, session.scalars(listings).all())
+    cut = min((float(r.scores["score"]) for r in rows if r.reason == "ranked"), default=None)
+    gone = Tile("", "A listing that was deleted", "", "removed")
+    stands = [
+        Stand(tiles.get(r.listing_id, gone), r.position, r.reason, on_a_past_page(r.scores, r.reason, r.position, cut),
+              r.seen_at is not None, r.id in clicks)
         for r in rows
-    )  # fmt: skip
-    return PastPage(page.id, name, page.at, page.models, stands)
-
-
-def _then(
-    feed: LiveFeed, session: Session, page: FeedPageRow, rows: Sequence[FeedRow], tiles: dict[str, Tile]
-) -> dict[int, str]:
-    """Why each row stood where it stood, from what was written down then."""
-    ranked = [float(r.scores["score"]) for r in rows if r.reason == "ranked"]
-    cut = min(ranked, default=None)
-    out = {r.id: on_a_past_page(r.scores, r.reason, r.position, cut) for r in rows}
-    loaded, by = feed.models.get("ranking"), page.models.get("ranking", "")
-    if loaded is None or loaded.name != by:
-        rest = (
-            f"{by} ranked it, and serves no more: what moved it cannot be asked." if loaded else "No model ranks now."
-        )
-        return {n: f"{text} {rest}" for n, text in out.items()}
-    catalog, visitor, moment = as_it_was(session, page, rows)
-    places = catalog.rows([int(r.known["item_id"]) for r in rows])
-    effects = moves(feed.models, catalog, places, places, visitor, moment)
-    for row, moved in zip(rows, effects, strict=True):
-        tile = tiles.get(row.listing_id)
-        facts = Facts(tile.category if tile else "", float(row.known["price"]), int(row.known["condition"]),
-                      float(row.known["item_age_h"]))  # fmt: skip
-        out[row.id] += f" {features_of(moved, facts, loaded.name)}"
-    return out
-
-
-def as_it_was(session: Session, page: FeedPageRow, rows: Iterable[FeedRow]) -> tuple[Catalog, Visitor, Moment]:
-    """The things of a page, its visitor and its moment as they were known when it was made."""
-    at, state = milliseconds(page.at), page.known
-    catalog = Catalog(CONTENT)
-    for row in rows:
-        k = row.known
-        content = k["content"] or [0.0] * CONTENT
-        names = ("item_id", "seller_id", "category", "condition", "price", "price_bucket", "single")
-        listed = at - round(k["item_age_h"] * HOUR_MS)
-        facts_then = {name: k[name] for name in names}
-        catalog.put(Item(**facts_then, stock=max(int(k["stock"]), 1), listed_ms=listed, content=content))
-    clicked = state["history_item"]
-    facts = {r.item_id: r.known for r in session.scalars(select(FeedItemRow).where(FeedItemRow.item_id.in_(clicked)))}
-    past: deque[Past] = deque()
-    columns = (state[f"history_{name}"] for name in ("item", "category", "single", "age_h"))
-    for item, category, single, age in zip(*columns, strict=True):
-        content = facts.get(item, {}).get("content") or [0.0] * CONTENT
-        past.append(Past(item, category, bool(single), at - round(age * HOUR_MS), np.array(content, np.float32)))
-    moment = Moment(at, state.get("promotion", 0), state.get("days_to_promotion", 0))
-    return catalog, Visitor(page.visitor, past), moment
+    ]  # fmt: skip
+    return PastPage(name, page.at, page.models, tuple(stands))
 
 
 def journey(services: Services, listing_id: str, visitor: str) -> Journey:
@@ -261,19 +188,15 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
         row = session.get(ListingRow, listing_id)
         if row is None:
             raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
-        (tile,) = _tiles(session, [row])
+        tile = _tiles(session, [row])[row.id]
         seller = session.get_one(SellerRow, row.seller_id).name
+        columns = (
+            *(FeedPageRow.id.label("page"), NumberRow.key.label("visitor"), FeedPageRow.at),
+            *(FeedRow.position.label("place"), FeedRow.reason, FeedRow.scores["pctr"].as_float().label("pctr")),
+            *(FeedRow.seen_at.is_not(None).label("seen"), clicked().label("clicked")),
+        )
         query = (
-            select(
-                FeedPageRow.id,
-                NumberRow.key,
-                FeedPageRow.at,
-                FeedRow.position,
-                FeedRow.reason,
-                FeedRow.scores["pctr"].as_float(),
-                FeedRow.seen_at.is_not(None),
-                clicked(),
-            )
+            select(*columns)
             .select_from(FeedRow)
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
             .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
@@ -281,77 +204,57 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
             .order_by(FeedPageRow.at.desc(), FeedRow.id.desc())
             .limit(MOST)
         )
-        pages = tuple(
-            (key, name, at, place, reason, float(pctr), bool(viewed), bool(click))
-            for key, name, at, place, reason, pctr, viewed, click in session.execute(query)
-        )
-        steps = _steps(session, row)
-    who = visitor or (pages[0][1] if pages else next(iter(visitors(services.store, feed, 1)), ""))
-    return Journey(tile, seller, who, _why_now(feed, tile, who), steps, pages)
-
-
-def _why_now(feed: LiveFeed, tile: Tile, visitor: str) -> str:
+        pages = session.execute(query).all()
+        steps = dict(_steps(session, row))
+    who = visitor or (pages[0].visitor if pages else next(iter(visitors(services.store, feed, 1)), ""))
     number = feed.listings.number(tile.id)
     if number is None or number not in feed.feed.catalog:
-        return f"It is {tile.status} and not on sale, so that no page can show it."
-    return _now(feed, feed.considered(visitor, SIZE), [(number, tile)])[number]
-
-
-def _steps(session: Session, row: ListingRow) -> tuple[Step, ...]:
-    """What happened to a listing, in its order; counted by the database, however often it was seen."""
-    steps = [Step("Published", _moment(row.published_at) if row.published_at else "Not yet.")]
-    viewed = FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None)
-    first = session.scalar(select(func.min(FeedRow.seen_at)).where(*viewed))
-    if first is None:
-        stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
-        steps.append(Step("Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."))
+        now = f"It is {tile.status} and not on sale, so that no page can show it."
     else:
+        now = _now(feed, feed.considered(who, SIZE), [(number, tile)])[number]
+    return Journey(tile, seller, who, now, steps, pages)
+
+
+def _steps(session: Session, row: ListingRow) -> Iterator[tuple[str, str]]:
+    """What happened to a listing, in its order; counted by the database, however often it was seen."""
+    yield "Published", _moment(row.published_at) if row.published_at else "Not yet."
+    people, place = func.count(FeedPageRow.visitor.distinct()), func.avg(FeedRow.position)
+    views = (
+        select(FeedRow.reason, func.count(FeedRow.seen_at), people, place, CLICKS, func.min(FeedRow.seen_at))
+        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
+        .where(FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None))
+        .group_by(FeedRow.reason)
+    )
+    of = {r[0]: r[1:] for r in session.execute(views)}
+    if not of:
+        stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
+        yield "Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."
+    else:
+        first, times = min(r[4] for r in of.values()), sum(r[0] for r in of.values())
+        clicks = sum(int(r[3]) for r in of.values())
         waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
-        steps.append(Step("First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."))
-        steps += _viewed(session, viewed)
+        yield "First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."
+        for reason in [reason for reason in KINDS if reason in of]:
+            views_of, people_of, mean, *_ = of[reason]
+            says = f"{counted(views_of, 'time')} by {counted(people_of, 'visitor')}, on average {ordinal(round(mean))}"
+            yield f"Shown {KINDS[reason]}", f"Seen {says}."
+        yield "Clicked", f"{counted(clicks, 'time')} of {times}: {written(clicks / times, 'share')}."
     latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)
     orders = session.scalars(latest).all()
     if orders:
-        steps.append(Step("Ordered", ", ".join(_moment(at) for at in reversed(orders))))
-    steps.append(Step("Now", f"It is {row.status}, {row.stock} left."))
-    return tuple(steps)
-
-
-def _viewed(session: Session, which: tuple[ColumnElement[bool], ...]) -> Iterator[Step]:
-    """How often the seen rows of a listing were shown for which reason, and what came of it."""
-    of_visitor = (
-        select(FeedRow.reason, FeedPageRow.visitor, func.count(), CLICKS)
-        .select_from(FeedRow)
-        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-        .where(*which)
-        .group_by(FeedRow.reason, FeedPageRow.visitor)
-    )
-    rows = session.execute(of_visitor).all()
-    of_place = select(FeedRow.reason, FeedRow.position, func.count()).where(*which)
-    places: dict[str, list[int]] = defaultdict(list)
-    for reason, place, viewed in session.execute(of_place.group_by(FeedRow.reason, FeedRow.position)):
-        places[reason] += [place] * viewed
-    for reason, name in (("ranked", "by its rank"), ("exploration", "to be learned about"), ("ad", "as an ad")):
-        of = sorted(places[reason])
-        if of:
-            people = sum(r == reason for r, *_ in rows)
-            yield Step(f"Shown {name}", f"Seen {counted(len(of), 'time')} by {counted(people, 'visitor')}, at the "
-                       f"{ordinal(of[len(of) // 2])} place in the middle of them.")  # fmt: skip
-    visitor, n, clicks = (np.array([r[column] for r in rows], np.int64) for column in (1, 2, 3))
-    click = np.repeat(np.tile([True, False], len(rows)), np.stack([clicks, n - clicks], 1).ravel())
-    rate = click_rate(click, np.repeat(visitor, n)).words
-    yield Step("Clicked", f"{counted(int(clicks.sum()), 'time')} of {int(n.sum())}: {rate}.")
+        yield "Ordered", ", ".join(_moment(at) for at in reversed(orders))
+    yield "Now", f"It is {row.status}, {row.stock} left."
 
 
 def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _tiles(session: Session, rows: Sequence[ListingRow]) -> list[Tile]:
-    first = select(PhotoRow.listing_id, PhotoRow.phash).where(
-        PhotoRow.listing_id.in_([r.id for r in rows]), PhotoRow.place == 0
-    )
-    photos = {str(r[0]): str(r[1]) for r in session.execute(first)}
+def _tiles(session: Session, rows: Sequence[ListingRow]) -> dict[str, Tile]:
+    """By id, in their order."""
+    first = PhotoRow.listing_id.in_([r.id for r in rows]), PhotoRow.place == 0
+    photos = {row[0]: row[1] for row in session.execute(select(PhotoRow.listing_id, PhotoRow.phash).where(*first))}
     public = {r.id for r in rows if r.id in photos and r.status in ("active", "sold")}
-    address = {i: f"/l/{i}/photos/1?w={PHOTO}&v={photos[i]}" for i in public}
-    return [Tile(r.id, r.title, r.category, r.status, address.get(r.id, "")) for r in rows]
+    return {r.id: Tile(r.id, r.title, r.category, r.status,
+                       f"/l/{r.id}/photos/1?w={PHOTO}&v={photos[r.id]}" if r.id in public else "")
+            for r in rows}  # fmt: skip

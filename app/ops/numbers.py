@@ -1,22 +1,20 @@
 """The operator's figures, each computed here and nowhere else.
 
-Cards, headline, alerts, tables, pictures, ``/metrics`` and the API all take a ``Measure`` of a ``Figures``; none of
-them counts anything again, so that no two places can say different things.
+Page, headline, alerts, ``/metrics`` and the API all take a ``Measure`` of a ``Figures``; none of them counts anything
+again, so that no two places can say different things.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
-from app.feed.live_feed import LiveFeed
 from app.market.promotions import EPOCH
 from app.market.reviews import REVIEW
 from app.ops import intervals
@@ -24,65 +22,102 @@ from app.ops.impressions import Impressions, Window, clicked, impressions
 from app.ops.intervals import NOTHING, Counted, Interval, exact
 from app.services import Services
 from app.store.db import Store
-from app.store.tables import FeedPageRow, FeedRow, ListingRow, MessageRow, OutboxRow, SellerRow
+from app.store.tables import (
+    EventRow,
+    FeedPageRow,
+    FeedRow,
+    ListingRow,
+    MessageRow,
+    OrderRow,
+    OutboxRow,
+    SellerRow,
+)
 from recommend.cascade.registry import Loaded
 from recommend.cascade.scoring import SIMPLE
 
 SLOW_MS = 150.0  # a page that takes longer is slow
 TARGET_HOURS = 6.0  # within which a new listing is to be seen
 YOUNG_HOURS = 48.0  # a listing is new for that long
-KEYS = frozenset((
-    "live_listings", "slow_pages", "page_p99", "without_vector", "index_behind", "pages", "reviews_waiting", "reports",
-    "click_rate", "seen_in_time", "starved", "first_wait", "models_missing", "auc", "pcoc", "model_age",
-    "model_failures", "copy_missing",
-))  # of all measures  # fmt: skip
 CHANCE = 0.5  # AUC of drawing lots
+BINS = 8  # of predictions, whose click rates are compared
 NEEDED = ("pre_ranking", "ranking")  # stages that choose the page; the others have a simpler way that is meant
 CALENDAR_DAY = 10_000  # days since 1970 of a log of this store; smaller ones are of the simulated marketplace
+MEASURES = {  # name for people, and unit
+    "live_listings": ("listings on sale", "count"),
+    "without_vector": ("listings that the index knows no photo of", "share"),
+    "index_behind": ("how far the index is behind", "minutes"),
+    "reviews_waiting": ("listings that wait for review", "count"),
+    "reports": ("reports by visitors", "count"),
+    "models_missing": ("stages without a model", "count"),
+    "model_age": ("days since what the ranking model learned from", "days"),
+    "copy_missing": ("promotions without a copy", "count"),
+    "pages": ("pages asked for", "count"),
+    "slow_pages": (f"pages slower than {SLOW_MS:.0f} ms", "share"),
+    "page_p99": ("p99 of a page", "ms"),
+    "click_rate": ("clicks of what was seen", "share"),
+    "orders": ("orders", "count"),
+    "published": ("listings published", "count"),
+    "seen_in_time": (f"new listings seen within {TARGET_HOURS:.0f} h", "share"),
+    "starved": (f"listings unseen for over {TARGET_HOURS:.0f} h", "count"),
+    "first_wait": ("median wait for the first impression", "minutes"),
+    "auc": ("AUC of predicted clicks", "auc"),
+    "pcoc": ("predicted over observed clicks", "ratio"),
+    "model_failures": ("models that failed", "count"),
+    "drafts_published": ("drafts that were published", "share"),
+    "draft_changes": ("changes a draft", "ratio"),
+}
+KEYS = frozenset(MEASURES)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure with its interval. ``n`` of ``of``: what it was counted over; ``unit`` says how it is written.
+    """A figure with its interval. ``n`` of ``of``: what it was counted over.
 
     A figure that was counted whole has its value as both ends; one that cannot be said is None. ``expected``: what
     ``n`` was to be; a rule that needs enough takes the greater, so that what fails to come can break it.
     """
 
     key: str
-    name: str
-    unit: str  # share | ratio | auc | ms | minutes | days | count
     interval: Interval
     n: int = 0
     of: str = ""
     expected: int = 0
 
     @property
-    def exact(self) -> bool:
-        """Counted, not estimated."""
-        return isinstance(self.interval, Counted)
+    def name(self) -> str:
+        """Its name for people."""
+        return MEASURES[self.key][0]
+
+    @property
+    def unit(self) -> str:
+        """How it is written: share, ratio, auc, ms, minutes, days or count."""
+        return MEASURES[self.key][1]
+
+    @property
+    def brief(self) -> str:
+        """Value and interval."""
+        value, low, high = self.interval.value, self.interval.low, self.interval.high
+        if value is None:
+            return f"above {written(low, self.unit)}" if low is not None else "not known yet"
+        if isinstance(self.interval, Counted):
+            return written(value, self.unit)
+        ends = ("?" if end is None else written(end, self.unit) for end in (low, high))
+        return f"{written(value, self.unit)} [{', '.join(ends)}]"
 
     @property
     def words(self) -> str:
         """Value, interval and what it was counted over."""
-        over = f" ({self.n:,} {self.of})" if self.of else ""
-        if self.interval.value is None and self.interval.low is not None:
-            return f"above {written(self.interval.low, self.unit)}{over}"
-        if self.interval.value is None:
-            return "not known yet"
-        if self.exact:
-            return f"{written(self.interval.value, self.unit)}{over}"
-        ends = (written(end, self.unit) if end is not None else "?" for end in (self.interval.low, self.interval.high))
-        return f"{written(self.interval.value, self.unit)} [{', '.join(ends)}]{over}"
+        unsaid = self.interval.value is None and self.interval.low is None
+        return self.brief + (f" ({self.n:,} {self.of})" if self.of and not unsaid else "")
 
     @property
     def beside_chance(self) -> str:
         """Of an AUC: how it stands to drawing lots."""
-        value, low, high = self.interval.value, self.interval.low, self.interval.high
-        if value is None or low is None or high is None:
+        low, high = self.interval.low, self.interval.high
+        if low is None or high is None:
             return "how well is not known yet"
         place = "better than chance" if low > CHANCE else "worse than chance" if high < CHANCE else "at chance"
-        return f"{place} (AUC {written(value, 'auc')} [{written(low, 'auc')}, {written(high, 'auc')}])"
+        return f"{place} (AUC {self.brief})"
 
 
 def written(value: float, unit: str) -> str:
@@ -99,7 +134,7 @@ def written(value: float, unit: str) -> str:
 
 @dataclass(frozen=True)
 class NewListing:
-    """A listing of the last days. ``waited``: hours to the first impression, None: unseen; ``aged``: hours since."""
+    """A listing of the last days, as it was at ``until``. ``first_seen`` None: nobody has seen it."""
 
     id: str
     title: str
@@ -107,10 +142,22 @@ class NewListing:
     seller: str
     status: str
     published_at: datetime
-    aged: float
-    waited: float | None
+    first_seen: datetime | None
     impressions: int
     clicks: int
+    until: datetime = field(kw_only=True)
+
+    @property
+    def aged(self) -> float:
+        """Hours since it was published."""
+        return (self.until - self.published_at).total_seconds() / 3600
+
+    @property
+    def waited(self) -> float | None:
+        """Hours to the first impression."""
+        if self.first_seen is None:
+            return None
+        return max((self.first_seen - self.published_at).total_seconds() / 3600, 0.0)
 
     @property
     def starved(self) -> bool:
@@ -129,18 +176,16 @@ class NewListing:
 
 
 class Figures:
-    """All figures of a window, computed once at its end."""
+    """All figures of a window, computed once at its end. Of a past window those of what is now are left out."""
 
     def __init__(self, services: Services, over: Window) -> None:
-        self.services, self.over = services, over
-        self.store: Store = services.store
-        self.feed: LiveFeed = services.feed
+        self.services, self.over, self.store, self.feed = services, over, services.store, services.feed
 
     @cached_property
     def measures(self) -> dict[str, Measure]:
         """By key."""
-        every = [*self._feed(), *self._new(), *self._models()]
-        return {m.key: m for m in every}
+        present = () if self.over.past else (*self._market(), *self._models())
+        return {m.key: m for m in (*present, *self._feed(), *self._new(), *self._predictions(), *self._drafts())}
 
     @cached_property
     def impressions(self) -> Impressions:
@@ -149,64 +194,29 @@ class Figures:
 
     @cached_property
     def ranking(self) -> str:
-        """The name of what ranks now."""
+        """The name of what ranks now, of a past window of what ranked last."""
+        if self.over.past:
+            return str(self.impressions.model[-1]) if len(self.impressions) else SIMPLE
         loaded = self.feed.models.get("ranking")
         return loaded.name if loaded is not None else SIMPLE
 
     @cached_property
     def judged(self) -> Impressions:
-        """What was seen of the pages that the present ranking made: what was ranked otherwise says nothing of it."""
+        """What was seen of the pages that this ranking made: what was ranked otherwise says nothing of it."""
         return self.impressions.ranked_by(self.ranking)
+
+    @cached_property
+    def calibration(self) -> list[tuple[float, float]]:
+        """(predicted, observed) click rates of what this ranking showed, in bins of as many impressions each."""
+        rows = self.judged
+        bins = [b for b in np.array_split(np.argsort(rows.pctr, kind="stable"), BINS) if len(b)]
+        return [(float(rows.pctr[b].mean()), float(rows.click[b].mean())) for b in bins]
 
     @cached_property
     def new(self) -> list[NewListing]:
         """Listings that came within the window, or so long before it that they still had to be seen in it; latest
         first."""
         return new_listings(self.store, self.over.since - timedelta(hours=TARGET_HOURS), self.over.until)
-
-    @cached_property
-    def pages_ms(self) -> np.ndarray:
-        """Milliseconds of this server's pages of the window."""
-        return np.array(self.feed.pages_ms(self.over.since.timestamp()), np.float64)
-
-    def _feed(self) -> Iterable[Measure]:
-        live = self.feed.feed.catalog.live()
-        content = self.feed.feed.catalog.content(live)
-        ms = self.pages_ms
-        slow = intervals.wilson(int((ms > SLOW_MS).sum()), len(ms))
-        yield Measure("live_listings", "listings on sale", "count", exact(float(len(live))))
-        yield Measure("slow_pages", f"pages slower than {SLOW_MS:.0f} ms", "share", slow, len(ms), "pages")
-        yield Measure("page_p99", "p99 of a page", "ms", intervals.quantile(ms, 0.99), len(ms), "pages")
-        dark = exact(float((~content.any(1)).mean())) if len(live) else NOTHING
-        yield Measure(
-            "without_vector", "listings that the index knows no photo of", "share", dark, len(live), "on sale"
-        )
-        with self.store.read() as session:
-            oldest = session.scalar(select(func.min(OutboxRow.at)))
-            waiting = session.scalar(select(func.count()).select_from(OutboxRow)) or 0
-            review = select(func.count()).select_from(ListingRow).where(ListingRow.status == REVIEW)
-            reports = select(func.count()).select_from(MessageRow).where(MessageRow.kind == "report")
-            reviews, reported = session.scalar(review) or 0, session.scalar(reports) or 0
-            pages = select(func.count()).select_from(FeedPageRow).where(FeedPageRow.at >= self.over.since)
-            asked = session.scalar(pages) or 0
-        behind = (self.over.until - oldest).total_seconds() / 60 if oldest else 0.0
-        yield Measure(
-            "index_behind", "how far the index is behind", "minutes", exact(max(behind, 0.0)), waiting, "wait"
-        )
-        yield Measure("pages", "pages asked for", "count", exact(float(asked)))
-        yield Measure("reviews_waiting", "listings that wait for review", "count", exact(float(reviews)))
-        yield Measure("reports", "reports by visitors", "count", exact(float(reported)))
-        yield click_rate(self.impressions.click, self.impressions.visitor, "impressions")
-
-    def _new(self) -> Iterable[Measure]:
-        due = self.due
-        hits = sum(x.in_time for x in due)
-        yield Measure("seen_in_time", f"new listings seen within {TARGET_HOURS:.0f} h", "share",
-                      intervals.wilson(hits, len(due)), len(due), "new listings")  # fmt: skip
-        yield Measure("starved", f"listings unseen for over {TARGET_HOURS:.0f} h", "count",
-                      exact(float(len(self.starved))))  # fmt: skip
-        counted = [x for x in self.arrived if x.counts]
-        yield replace(_first_wait(counted), n=len(counted), of="new listings")
 
     @cached_property
     def arrived(self) -> list[NewListing]:
@@ -221,47 +231,81 @@ class Figures:
     @cached_property
     def starved(self) -> list[NewListing]:
         """Those of the last two days that nobody has seen, whatever the window."""
-        return [x for x in new_listings(self.store, self.over.until - timedelta(hours=YOUNG_HOURS), self.over.until)
-                if x.starved]  # fmt: skip
+        since = self.over.until - timedelta(hours=YOUNG_HOURS)
+        return [x for x in new_listings(self.store, since, self.over.until) if x.starved]
 
     @cached_property
     def failures(self) -> list[dict[str, Any]]:
         """Events of models that failed in the window, the latest first."""
-        return [e for e in self.feed.registry.events(50)
-                if e["what"] in ("failed", "rolled back") and e["at"] >= self.over.since.timestamp()]  # fmt: skip
+        since, until = self.over.since.timestamp(), self.over.until.timestamp()
+        events = [e for e in self.feed.registry.events(50) if since <= e["at"] <= until]
+        return [e for e in events if e["what"] in ("failed", "rolled back")]
+
+    def _market(self) -> Iterable[Measure]:
+        live = self.feed.feed.catalog.live()
+        dark = exact(float((~self.feed.feed.catalog.content(live).any(1)).mean())) if len(live) else NOTHING
+        with self.store.read() as session:
+            oldest = session.scalar(select(func.min(OutboxRow.at)))
+        behind = max((self.over.until - oldest).total_seconds() / 60, 0.0) if oldest else 0.0
+        yield Measure("live_listings", exact(float(len(live))))
+        yield Measure("without_vector", dark, len(live), "on sale")
+        yield Measure("index_behind", exact(behind), int(self._count(OutboxRow.id.is_not(None))), "wait")
+        yield Measure("reviews_waiting", exact(self._count(ListingRow.status == REVIEW)))
+        yield Measure("reports", exact(self._count(MessageRow.kind == "report")))
 
     def _models(self) -> Iterable[Measure]:
-        live = len(self.feed.feed.catalog)
-        missing = [role for role in NEEDED if self.feed.models.get(role) is None]
-        yield Measure("models_missing", "stages without a model", "count", exact(float(len(missing))), live, "on sale")
-        yield from quality(self.judged, f"clicks of what {self.ranking} ranked")
-        loaded = self.feed.models.get("ranking")
+        models, moment = self.feed.models, self.feed.moment()
+        missing = [role for role in NEEDED if models.get(role) is None]
+        yield Measure("models_missing", exact(float(len(missing))), len(self.feed.feed.catalog), "on sale")
+        loaded = models.get("ranking")
         age = exact(model_age(loaded, self.over.until)) if loaded is not None else NOTHING
-        yield Measure(
-            "model_age", "days since what the ranking model learned from", "days", age, int(age is not NOTHING)
+        yield Measure("model_age", age, int(age is not NOTHING))
+        lacks = moment.promotion != 0 and models.get("conversion") is not None and models.copy(moment) is None
+        yield Measure("copy_missing", exact(float(lacks)))
+
+    def _feed(self) -> Iterable[Measure]:
+        since, until = self.over.since, self.over.until
+        ms = np.array([ms for at, ms in list(self.feed.took) if since.timestamp() <= at <= until.timestamp()])
+        yield Measure("slow_pages", intervals.wilson(int((ms > SLOW_MS).sum()), len(ms)), len(ms), "pages")
+        yield Measure("page_p99", intervals.quantile(ms, 0.99), len(ms), "pages")
+        yield Measure("pages", exact(self._count(FeedPageRow.at.between(since, until))))
+        yield Measure("orders", exact(self._count(OrderRow.at.between(since, until))))
+        yield Measure("published", exact(self._count(ListingRow.published_at.between(since, until))))
+        seen = self.impressions
+        rate = intervals.rate_interval(seen.click.astype(float), seen.visitor)
+        yield Measure("click_rate", rate, len(seen), "impressions")
+
+    def _new(self) -> Iterable[Measure]:
+        hits = intervals.wilson(sum(x.in_time for x in self.due), len(self.due))
+        # Of the unseen ones it is known only that they wait for longer: the median needs no more.
+        minutes = np.array([np.inf if x.waited is None else 60 * x.waited for x in self.due])
+        yield Measure("seen_in_time", hits, len(self.due), "new listings")
+        yield Measure("starved", exact(float(len(self.starved))))
+        yield Measure("first_wait", intervals.quantile(minutes, 0.5), len(self.due), "new listings")
+
+    def _predictions(self) -> Iterable[Measure]:
+        """How well predictions order what was seen, and how true they are."""
+        rows, of = self.judged, f"clicks of what {self.ranking} ranked"
+        clicks, promised = int(rows.click.sum()), round(float(rows.pctr.sum()))
+        order = intervals.auc_interval(rows.click, rows.pctr, rows.visitor) if len(rows) else NOTHING
+        level = intervals.pcoc_interval(rows.click.astype(float), rows.pctr, rows.visitor) if len(rows) else NOTHING
+        yield Measure("auc", order, clicks, of)
+        yield Measure("pcoc", level, clicks, of, promised)
+        yield Measure("model_failures", exact(float(len(self.failures))))
+
+    def _drafts(self) -> Iterable[Measure]:
+        counts = select(EventRow.kind, func.count(), func.count(EventRow.draft_id.distinct())).where(
+            EventRow.at.between(self.over.since, self.over.until), EventRow.draft_id.is_not(None)
         )
-        yield Measure("model_failures", "models that failed", "count", exact(float(len(self.failures))))
-        moment = self.feed.moment()
-        base = self.feed.models.get("conversion")
-        lacks = float(moment.promotion != 0 and base is not None and self.feed.models.copy(moment) is None)
-        yield Measure("copy_missing", "promotions without a copy", "count", exact(lacks))
+        with self.store.read() as session:
+            events = {kind: (n, drafts) for kind, n, drafts in session.execute(counts.group_by(EventRow.kind))}
+        (_, shown), (_, published), (changes, _) = (events.get(k, (0, 0)) for k in ("shown", "published", "edited"))
+        yield Measure("drafts_published", intervals.wilson(min(published, shown), shown), shown, "drafts")
+        yield Measure("draft_changes", exact(changes / shown) if shown else NOTHING, shown, "drafts")
 
-
-def click_rate(click: np.ndarray, visitor: np.ndarray, of: str = "") -> Measure:
-    """Share of the impressions that were clicked, with its interval over visitors; both (n,)."""
-    rate = intervals.rate_interval(click.astype(float), visitor)
-    return Measure("click_rate", "clicks of what was seen", "share", rate, len(click), of)
-
-
-def quality(rows: Impressions, of: str) -> tuple[Measure, Measure]:
-    """How well predictions order what was seen (AUC), and how true they are (PCOC), with intervals over visitors."""
-    clicks, promised = int(rows.click.sum()), round(float(rows.pctr.sum()))
-    order = intervals.auc_interval(rows.click, rows.pctr, rows.visitor) if len(rows) else NOTHING
-    level = intervals.pcoc_interval(rows.click.astype(float), rows.pctr, rows.visitor) if len(rows) else NOTHING
-    return (
-        Measure("auc", "AUC of predicted clicks", "auc", order, clicks, of),
-        Measure("pcoc", "predicted over observed clicks", "ratio", level, clicks, of, promised),
-    )
+    def _count(self, where: ColumnElement[bool]) -> float:
+        with self.store.read() as session:
+            return float(session.scalar(select(func.count()).where(where)) or 0)
 
 
 def model_age(loaded: Loaded, until: datetime) -> float:
@@ -274,78 +318,26 @@ def model_age(loaded: Loaded, until: datetime) -> float:
 
 
 def new_listings(store: Store, since: datetime, until: datetime) -> list[NewListing]:
-    """Listings published within a time, the latest first, with when they were first seen."""
-    first, count = func.min(FeedRow.seen_at), func.count(FeedRow.id)
-    with store.read() as session:
-        query = (
-            select(
-                ListingRow.id,
-                ListingRow.title,
-                ListingRow.category,
-                SellerRow.name,
-                ListingRow.status,
-                ListingRow.published_at,
-            )
-            .join(SellerRow, SellerRow.id == ListingRow.seller_id)
-            .where(ListingRow.published_at >= since, ListingRow.published_at <= until)
-            .order_by(ListingRow.published_at.desc(), ListingRow.id)
+    """Listings published within a time, the latest first, with when they were first seen until its end."""
+    within, listing = ListingRow.published_at.between(since, until), FeedRow.listing_id
+    clicks = func.sum(case((clicked(), 1), else_=0)).label("clicks")
+    first, count = func.min(FeedRow.seen_at).label("first"), func.count().label("count")
+    views = (
+        select(listing, first, count, clicks)
+        .where(listing.in_(select(ListingRow.id).where(within)), FeedRow.seen_at <= until)
+        .group_by(listing)
+        .subquery()
+    )
+    query = (
+        select(
+            *(ListingRow.id, ListingRow.title, ListingRow.category, SellerRow.name, ListingRow.status),
+            *(ListingRow.published_at, views.c.first),
+            *(func.coalesce(views.c.count, 0), func.coalesce(views.c.clicks, 0)),
         )
-        rows = session.execute(query).all()
-        ids = select(ListingRow.id).where(ListingRow.published_at >= since, ListingRow.published_at <= until)
-        viewed = FeedRow.listing_id.in_(ids) & FeedRow.seen_at.is_not(None)
-        clicks = func.sum(case((clicked(), 1), else_=0))
-        at_first = select(FeedRow.listing_id, first, count, clicks).where(viewed).group_by(FeedRow.listing_id)
-        first_views = {r[0]: r[1:] for r in session.execute(at_first)}
-    out = []
-    for key, title, category, seller, status, published in rows:
-        assert published is not None
-        at, times, clicks_of = first_views.get(key, (None, 0, 0))
-        waited = max((at - published).total_seconds() / 3600, 0.0) if at is not None else None
-        out.append(NewListing(key, title, category, seller, status, published,
-                              (until - published).total_seconds() / 3600, waited, int(times),
-                              int(clicks_of)))  # fmt: skip
-    return out
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Share of the new listings that is unseen after each of ``hours``, with the ends of its interval (NaN: none)."""
-
-    hours: np.ndarray
-    unseen: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def waiting_curve(new: list[NewListing]) -> Curve | None:
-    """By Kaplan and Meier: of the unseen ones it is known only that they wait for longer than they are on sale. Those
-    that are no more on sale and were never seen are left out, as in ``seen_in_time``."""
-    from scipy import stats
-
-    new = [x for x in new if x.counts]
-    if not any(x.waited is not None for x in new):
-        return None
-    waits, open_ = [x.aged if x.waited is None else x.waited for x in new], [x.waited is None for x in new]
-    left = stats.ecdf(stats.CensoredData.right_censored(waits, open_)).sf
-    with warnings.catch_warnings():  # at both ends of the curve there is no interval
-        warnings.simplefilter("ignore", RuntimeWarning)
-        reach = left.confidence_interval(intervals.LEVEL, method="log-log")
-    return Curve(left.quantiles, left.probabilities, reach.low.probabilities, reach.high.probabilities)
-
-
-def _first_wait(new: list[NewListing]) -> Measure:
-    """Median hours to the first impression (Kaplan-Meier, interval by log-log), in minutes."""
-    measure = Measure("first_wait", "median wait for the first impression", "minutes", NOTHING)
-    curve = waiting_curve(new)
-    if curve is None:
-        return measure
-    # The ends of a median's interval are where the ends of the curve's pass one half.
-    ends = [_passes(curve.hours, unseen) for unseen in (curve.unseen, curve.low, curve.high)]
-    return replace(measure, interval=Interval(*(None if end is None else 60 * end for end in ends)))
-
-
-def _passes(hours: np.ndarray, unseen: np.ndarray) -> float | None:
-    """The first moment at which at most half are unseen."""
-    defined = ~np.isnan(unseen)
-    below = np.flatnonzero(defined & (unseen <= 0.5))
-    return float(hours[below[0]]) if len(below) else None
+        .join(SellerRow, SellerRow.id == ListingRow.seller_id)
+        .outerjoin(views, views.c.listing_id == ListingRow.id)
+        .where(within)
+        .order_by(ListingRow.published_at.desc(), ListingRow.id)
+    )
+    with store.read() as session:
+        return [NewListing(*row, until=until) for row in session.execute(query)]

@@ -1,22 +1,28 @@
-"""The operator's pages: each is one address that can be kept and sent on, and can be read without a script."""
+"""The operator's page: what serves, is it off, why does a listing stand where it stands, what starves, what changed;
+and the two things that an operator decides, reviews and promotions.
+
+It can be read without a script, and its address says what it answers.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
 
-from app.ops import charts, journey, tables
+from app.market.promotions import read_date
+from app.market.reviews import REASON_LENGTH
+from app.ops import journey, serving, tables
 from app.ops.api import reports_of
-from app.ops.drift import drift_by_feature
 from app.ops.impressions import SPANS, USUAL
-from app.ops.verdicts import WORDS, Report
-from app.routing import Operator, services_of
+from app.ops.verdicts import WORDS
+from app.routing import Operator
 from app.services import Services
 from app.templates import render
 from app.theme import script, stylesheet
@@ -25,13 +31,23 @@ from app.views import AppError
 FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
-TABS = {
-    "": "Overview", "feed": "Feed", "new": "New listings", "models": "Models", "assistant": "Assistant",
-    "reviews": "Review", "promotions": "Promotions",
+SECTIONS = {
+    "models": "What serves", "health": "Is it off?", "feed": "Why here?", "new": "What starves",
+    "changes": "Since yesterday", "reviews": "Review", "promotions": "Promotions",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
-Over = Annotated[str, Query(max_length=8)]
-Words = Annotated[str, Query(max_length=200)]
+Words = Annotated[str, Field(max_length=200)]
+
+
+class PageQuery(BaseModel):
+    """What the page's address asks: a window, a visitor, a listing by words or by id, a page, a listing to review."""
+
+    over: Words = USUAL
+    visitor: Words = ""
+    find: Words = ""
+    listing: Words = ""
+    page: Words = ""
+    review: Words = ""
 
 
 @pages.get("")
@@ -42,109 +58,138 @@ def front() -> RedirectResponse:
 
 @pages.get("/ops.css")
 def css(_: Operator) -> Response:
-    """The look of these pages."""
+    """The look of the page."""
     return Response(_files()["css"], media_type="text/css", headers=KEEP)
 
 
 @pages.get("/ops.js")
 def js(_: Operator) -> Response:
-    """Their one script: it sorts and filters tables."""
+    """Its one script: it sorts and filters tables."""
     return Response(_files()["js"], media_type="text/javascript", headers=KEEP)
 
 
 @pages.get("/")
-def overview(request: Request, _: Operator, over: Over = USUAL) -> Response:
-    """One sentence, what to do now, the three questions, and every figure behind them."""
-    return page_response(request, "", "overview.html", over, lambda report: {"table": tables.watched(report)})
+def overview(request: Request, services: Operator, query: Annotated[PageQuery, Query()]) -> Response:
+    """The page."""
+    return show(request, services, query)
 
 
-@pages.get("/feed")
-def feed(request: Request, services: Operator, over: Over = USUAL, visitor: Words = "", find: Words = "") -> Response:
-    """What a visitor would see now and has seen, and listings by words."""
-    names = journey.visitors(services.store, services.feed)
-    who = visitor.strip()[:64] or (names[0] if names else "")
+@pages.post("/reviews")
+def decide(
+    request: Request,
+    services: Operator,
+    do: Annotated[Literal["hold", "approve", "refuse"], Form()],
+    listing: Annotated[str, Form(max_length=64)],
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+    reason: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Take a listing off sale, approve it or refuse it; a decision holds for the version that was shown."""
+    queue, listing = services.reviews, listing.strip()
+    try:
+        if do == "hold":
+            queue.pull(listing)
+            message, query = "It is off sale until it is decided.", PageQuery(review=listing)
+        elif do == "approve":
+            queue.approve(listing, version)
+            message, query = "It is live.", PageQuery()
+        else:
+            queue.refuse(listing, version, reason)
+            message, query = "It is refused.", PageQuery()
+    except AppError as error:
+        query = PageQuery(review="" if do == "hold" else listing)
+        return show(request, services, query, error.http_status, problems={"reviews": str(error)})
+    reports_of(request).forget()
+    return show(request, services, query, messages={"reviews": message})
 
-    def values(report: Report) -> dict[str, Any]:
-        page, stands = journey.would_see(services, who) if who else (None, ())
-        picture = charts.picture(charts.funnel(page.slate.counts, page.slate.ms)) if page else ""
-        return {
-            "names": names, "who": who, "find": find, "tiles": journey.find(services.store, find), "stands": stands,
-            "picture": picture, "models": page.slate.models if page else {},
-            "past": journey.visitors_pages(services.store, who) if who else [],
-        }  # fmt: skip
 
-    return page_response(request, "feed", "feed.html", over, values)
+@pages.post("/promotions")
+def declare(
+    request: Request,
+    services: Operator,
+    sure: Annotated[Literal["yes"], Form()],
+    name: Annotated[str, Form(max_length=1000)] = "",
+    first: Annotated[str, Form(max_length=1000)] = "",
+    days: Annotated[int, Form()] = 0,
+    number: Annotated[int, Form()] = 0,
+) -> Response:
+    """Declare a promotion, or with its number take one off."""
+    try:
+        if number:
+            promotion = services.promotions.withdraw(number)
+            done = "off the calendar"
+        else:
+            promotion = services.promotions.declare(name, read_date(first), days)
+            done = f"declared, as number {promotion.id}"
+    except AppError as error:
+        return show(request, services, PageQuery(), error.http_status, problems={"promotions": str(error)})
+    reports_of(request).forget()
+    message = f"“{promotion.name}” ({promotion.first_day} to {promotion.last_day}) is {done}."
+    return show(request, services, PageQuery(), messages={"promotions": message})
 
 
-@pages.get("/page/{page_id}")
-def past_page(request: Request, services: Operator, page_id: str, over: Over = USUAL) -> Response:
-    """A page as a visitor saw it."""
-    return page_response(
-        request, "feed", "page.html", over, lambda _: {"page": journey.past_page(services, page_id[:64])}
+def section(request: Request, _: Operator) -> RedirectResponse:
+    """A part of the page by an address that is short to type."""
+    return RedirectResponse(f"/ops/?{request.url.query}#{request.url.path.rpartition('/')[2]}")
+
+
+for _name in SECTIONS:
+    pages.get(f"/{_name}")(section)
+
+
+def show(
+    request: Request,
+    services: Services,
+    query: PageQuery,
+    status: int = 200,
+    *,
+    messages: dict[str, str] | None = None,
+    problems: dict[str, str] | None = None,
+) -> Response:
+    """The page. ``messages`` and ``problems`` stand in the section that they are of."""
+    reports, problems = reports_of(request), dict(problems or {})
+    report, drift = reports.get(query.over), reports.drift()
+    values: dict[str, Any] = {
+        "report": report, "over": report.over, "sections": SECTIONS, "spans": SPANS, "words": WORDS,
+        "version": version(), "query": query,
+        "rest": urlencode(query.model_dump(exclude={"over"}, exclude_defaults=True)),
+        "names": journey.visitors(services.store, services.feed), "drift": drift.table,
+        "moved": [row[0] for row in drift.table.rows if row[1] == "moved"],
+        "serving": serving.models(services.feed, services.settings.home),
+        "events": serving.model_events(services.feed), "figures": tables.figures(report),
+        "starved": tables.new_listings(report.figures.starved),
+        "queue": tables.review_queue(services.reviews),
+        "reported": tables.reports(services.messages), "length": REASON_LENGTH,
+        "calendar": serving.promotions(services.feed, services.promotions.calendar()),
+        **dict.fromkeys(("tiles", "way", "past", "now", "one")),
+    }  # fmt: skip
+    for section, answers in (("feed", _why_here), ("reviews", _review)):
+        try:
+            values |= answers(services, query)
+        except AppError as error:
+            status = error.http_status if status == 200 else status
+            problems.setdefault(section, str(error))
+    return HTMLResponse(
+        render(FOLDER / "page.html", **values, messages=messages or {}, problems=problems), status, HEADERS
     )
 
 
-@pages.get("/listing/{listing_id}")
-def listing(request: Request, services: Operator, listing_id: str, over: Over = USUAL, visitor: Words = "") -> Response:
-    """A listing's way through the feed."""
-    names = journey.visitors(services.store, services.feed)
-    return page_response(request, "feed", "listing.html", over, lambda _: {
-        "way": journey.journey(services, listing_id[:64], visitor.strip()[:64]), "names": names})  # fmt: skip
+def _why_here(services: Services, query: PageQuery) -> dict[str, Any]:
+    """Answers to why a listing stands where it stands: for a listing, a page that was seen, or a visitor now."""
+    visitor = query.visitor.strip()
+    if query.find:
+        return {"tiles": journey.find(services.store, query.find)}
+    if query.listing:
+        return {"way": journey.journey(services, query.listing, visitor)}
+    if query.page:
+        return {"past": journey.past_page(services, query.page)}
+    if not visitor:
+        return {}
+    page, stands = journey.would_see(services, visitor)
+    return {"now": page.slate, "stands": stands, "pages": journey.visitors_pages(services.store, visitor)}
 
 
-@pages.get("/new")
-def new(request: Request, _: Operator, over: Over = USUAL) -> Response:
-    """New listings, and how long they wait to be seen."""
-    return page_response(request, "new", "new.html", over, lambda report: {
-        "picture": charts.picture(charts.first_impressions(report.figures)), "starved": report.figures.starved[:20],
-        "groups": tables.first_impressions(report.figures), "table": tables.new_listings(report.figures)})  # fmt: skip
-
-
-@pages.get("/models")
-def models(request: Request, services: Operator, over: Over = USUAL) -> Response:
-    """How well predictions order and how true they are, what serves, what has moved."""
-    return page_response(request, "models", "models.html", over, lambda report: {
-        "days": charts.picture(charts.by_day(report)), "reliable": charts.picture(charts.reliability(report)),
-        "health": tables.model_health(report.figures), "serving": tables.models(services.feed),
-        "papers": tables.paper_models(services.feed, services.settings.home),
-        "here": tables.phenomena(services.settings.home),
-        "events": tables.model_events(services.feed), "drift": drift_by_feature(services.store, services.feed),
-    })  # fmt: skip
-
-
-@pages.get("/assistant")
-def assistant(request: Request, services: Operator, over: Over = USUAL) -> Response:
-    """What sellers made of drafts."""
-
-    def values(report: Report) -> dict[str, Any]:
-        assisted = tables.assisted(services.store, report.over)
-        return {"table": tables.assistant(assisted), "wrong": tables.wrong_words(assisted)}
-
-    return page_response(request, "assistant", "assistant.html", over, values)
-
-
-def page_response(
-    request: Request, tab: str, file: str, over: str, values: Callable[[Report], dict[str, Any]], status: int = 200
-) -> Response:
-    """A page: its values, or the sentence of an AppError in their place."""
-    report, services = reports_of(request).get(over), services_of(request)
-    problem = ""
-    content: dict[str, Any] = {}
-    try:
-        content = values(report)
-    except AppError as error:
-        problem, status, file = str(error), error.http_status, "problem.html"
-    text = render(FOLDER / file, **{**_usual(request, services, report, tab), **content, "problem": problem})
-    return HTMLResponse(text, status, HEADERS)
-
-
-def _usual(request: Request, services: Services, report: Report, tab: str) -> dict[str, Any]:
-    """What every page is given."""
-    return {
-        "report": report, "tab": tab, "tabs": TABS, "over": report.over, "spans": SPANS, "words": WORDS,
-        "version": version(), "path": request.url.path, "said": "",
-        "waiting": int(report.measures["reviews_waiting"].interval.value or 0),
-    }  # fmt: skip
+def _review(services: Services, query: PageQuery) -> dict[str, Any]:
+    return {"one": services.reviews.one(query.review)} if query.review else {}
 
 
 @cache

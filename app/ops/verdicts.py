@@ -1,19 +1,21 @@
-"""What the figures mean: rules judge measures; headline, cards, to-do list and alerts are all made of the findings."""
+"""What the figures mean: rules judge measures; headline, to-do list and alerts are all made of the findings."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
+from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from app.ops.impressions import SPANS, Window, window
+from app.ops.drift import Drift, measure_drift
+from app.ops.impressions import SPANS, USUAL, window
 from app.ops.numbers import KEYS, TARGET_HOURS, Figures, Measure, written
 from app.services import Services
 from app.settings import SettingsError
@@ -21,11 +23,7 @@ from recommend.cascade.scoring import SIMPLE
 
 Severity = Literal["bad", "look", "unknown"]
 State = Literal["good", "look", "bad", "unknown"]
-CARDS = {
-    "feed": "Is the feed healthy?",
-    "new": "Do new listings get their chance?",
-    "models": "Which model is off?",
-}
+CARDS = ("feed", "new", "models")  # what the headline speaks of
 WORST: tuple[State, ...] = ("bad", "look", "unknown", "good")
 WORDS: dict[State, tuple[str, str]] = {
     "good": ("●", "good"), "look": ("◐", "worth a look"), "bad": ("▲", "act"), "unknown": ("○", "not known yet"),
@@ -33,11 +31,12 @@ WORDS: dict[State, tuple[str, str]] = {
 RULES = Path(__file__).with_name("rules.yaml")
 PLACES = frozenset(("words", "ranking", "promises", "target", "lacking", "failure", "promotion"))  # in a rule's texts
 BRIEF = ("slow_pages", "seen_in_time", "auc")  # what a headline says when all is well
-MAX_AGE_S = 20.0  # for so long the same figures are shown again
+MAX_AGE_S, DRIFT_AGE_S = 20.0, 900.0  # for so long the same figures are shown again
+Value = TypeVar("Value")
 
 
 class Link(BaseModel):
-    """A page of /ops and the words of its button."""
+    """A part of /ops and the words of its button."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     to: str = Field(pattern="^[a-z]+$")
@@ -62,13 +61,9 @@ class Rule(BaseModel):
     link: Link | None = None
 
     @model_validator(mode="after")
-    def _has_a_limit(self) -> Rule:
+    def _usable(self) -> Rule:
         if self.at_least is None and self.at_most is None:
             raise ValueError(f"the rule of {self.measure} needs at_least or at_most")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_filled(self) -> Rule:
         if self.measure not in KEYS:
             raise ValueError(f"there is no measure {self.measure}; there are {', '.join(sorted(KEYS))}")
         for text in (self.fails, self.holds):
@@ -78,25 +73,16 @@ class Rule(BaseModel):
                 raise ValueError(f"the rule of {self.measure} says “{text}”, where {error} cannot be filled") from error
         return self
 
-    def judge(self, measure: Measure) -> State:
-        """Good when the whole interval lies within the limits, the rule's severity when the whole lies outside."""
-        interval, low, high = measure.interval, self.at_least, self.at_most
-        if self.fails_by(measure):
-            return self.severity
-        if interval.low is None or interval.high is None or not self._enough(measure):
-            return "unknown"
-        inside = (low is None or interval.low >= low) and (high is None or interval.high <= high)
-        return "good" if inside else "unknown"
-
-    def fails_by(self, measure: Measure) -> bool:
-        """Whether the whole interval lies outside the limits."""
-        interval, low, high = measure.interval, self.at_least, self.at_most
-        below = low is not None and interval.high is not None and interval.high < low
-        above = high is not None and interval.low is not None and interval.low > high
-        return (below or above) and self._enough(measure)
-
-    def _enough(self, measure: Measure) -> bool:
-        return max(measure.n, measure.expected) >= self.enough
+    def holds_for(self, measure: Measure) -> bool | None:
+        """Whether the whole interval lies within the limits; False: the whole lies outside, None: neither is known."""
+        low, high = measure.interval.low, measure.interval.high
+        at_least = -inf if self.at_least is None else self.at_least
+        at_most = inf if self.at_most is None else self.at_most
+        if max(measure.n, measure.expected) < self.enough:
+            return None
+        if (high is not None and high < at_least) or (low is not None and low > at_most):
+            return False
+        return True if low is not None and high is not None and at_least <= low and high <= at_most else None
 
     def limit(self, unit: str) -> str:
         """The limits in words."""
@@ -119,25 +105,17 @@ class Finding:
         return self.state in ("bad", "look")
 
 
-@dataclass(frozen=True)
-class Card:
-    """One of the three questions with what was found. ``rest``: the other findings."""
-
-    name: str
-    question: str
-    state: State
-    says: str
-    rest: tuple[Finding, ...]
-
-
 class Report:
-    """Everything that the page says of a window."""
+    """Everything that is said of a window."""
 
     def __init__(self, figures: Figures, rules: Sequence[Rule]) -> None:
-        self.figures, self.over = figures, figures.over
-        self.measures = figures.measures
+        self.figures, self.over, self.measures = figures, figures.over, figures.measures
         self.findings = tuple(self._finding(rule) for rule in rules)
-        self.unwatched = tuple(m for key, m in self.measures.items() if key not in {r.measure for r in rules})
+
+    @cached_property
+    def before(self) -> dict[str, Measure]:
+        """Measures of the same stretch a day earlier, without those that only the present has."""
+        return Figures(self.figures.services, self.over.yesterday()).measures
 
     @cached_property
     def to_do(self) -> list[Finding]:
@@ -145,60 +123,47 @@ class Report:
         return sorted((f for f in self.findings if f.open), key=lambda f: WORST.index(f.state))
 
     @cached_property
-    def cards(self) -> tuple[Card, ...]:
-        """The three questions."""
-        return tuple(self._card(name) for name in CARDS)
+    def states(self) -> dict[str, State]:
+        """The worst state of the rules of each card."""
+        return {card: min((f.state for f in self.findings if f.rule.card == card), key=WORST.index) for card in CARDS}
 
-    @cached_property
+    @property
     def state(self) -> State:
         """The worst of all cards."""
-        return min((c.state for c in self.cards), key=WORST.index)
+        return min(self.states.values(), key=WORST.index)
 
     @cached_property
     def headline(self) -> str:
         """One sentence: the worst that was found, or that all is well, or that too little is known."""
         watched = [f for f in self.findings if f.rule.card]
-        faults = sorted((f for f in watched if f.open), key=lambda f: WORST.index(f.state))
-        if faults:
-            return faults[0].says
-        open_ = [f for f in watched if f.state == "unknown"]
-        empty = next((f for f in open_ if f.rule.severity == "unknown"), None)
-        if empty is not None:
-            return empty.says
-        if open_:
-            return f"Nothing is known to be wrong; {len(open_)} of {len(watched)} checks have too little to say."
+        unknown = [f for f in watched if f.state == "unknown"]
+        # The worst; else what a rule calls unknown, as that nothing is on sale.
+        worst = [f for f in self.to_do if f.rule.card] or [f for f in unknown if f.rule.severity == "unknown"]
+        if worst:
+            return worst[0].says
+        if unknown:
+            return f"Nothing is known to be wrong; {len(unknown)} of {len(watched)} checks have too little to say."
         brief = [f.says.rstrip(".") for key in BRIEF for f in self.findings if f.measure.key == key]
         return f"All is well: {'; '.join(brief)}." if brief else "All is well."
-
-    def _card(self, name: str) -> Card:
-        of = [f for f in self.findings if f.rule.card == name]
-        first = min(of, key=lambda f: WORST.index(f.state))
-        if first.state == "good":  # what was measured says more than what was counted
-            first = next((f for f in of if not f.measure.exact), first)
-        return Card(name, CARDS[name], first.state, first.says, tuple(f for f in of if f is not first))
 
     def _finding(self, rule: Rule) -> Finding:
         measure = self.measures[rule.measure]
         if rule.model and self.figures.ranking == SIMPLE:
             says = f"{measure.name.capitalize()}: {measure.words}; there is no ranking model of which it could be said."
             return Finding(rule, measure, "unknown", says)
-        state = rule.judge(measure)
-        if state == "good":
-            says = self._filled(rule.holds, measure)
-        elif rule.fails_by(measure):
-            says = self._filled(rule.fails, measure)
-        else:
+        holds = rule.holds_for(measure)
+        if holds is None:
             says = f"Too little to say of {measure.name}: {measure.words}; the limit is {rule.limit(measure.unit)}."
-        return Finding(rule, measure, state, says)
+            return Finding(rule, measure, "unknown", says)
+        text = rule.holds if holds else rule.fails
+        return Finding(rule, measure, "good" if holds else rule.severity, self._filled(text, measure))
 
     def _filled(self, text: str, measure: Measure) -> str:
-        ranking = self.figures.ranking
-        level = self.measures["pcoc"].interval
-        ratio = level.value or level.low or 1.0
+        ranking, level = self.figures.ranking, self.measures["pcoc"].interval
         facts = {
             "words": measure.words,
             "ranking": "Popularity" if ranking == SIMPLE else ranking,
-            "promises": "promises too much" if ratio > 1 else "promises too little",
+            "promises": f"promises too {'much' if (level.value or level.low or 1.0) > 1 else 'little'}",
             "target": f"{TARGET_HOURS:.0f}",
             "lacking": self._lacking(),
             "failure": self._failure(),
@@ -208,8 +173,7 @@ class Report:
         return text.format_map(facts)
 
     def _lacking(self) -> str:
-        models = self.figures.feed.models
-        if models.get("ranking") is None:
+        if self.figures.ranking == SIMPLE:
             return f"No model serves: popularity ranks, {self.measures['auc'].beside_chance}."
         return f"{self.figures.ranking} ranks, but pre-ranking has no model: popularity chooses what it sees."
 
@@ -218,12 +182,10 @@ class Report:
         return f"“{here.name}”" if here is not None else "A promotion"
 
     def _failure(self) -> str:
-        e = next(iter(self.figures.failures), None)
-        if e is None:
-            return "No model failed."
-        return (
-            f"The {e['role'].replace('_', '-')} model {e['version']} {e['what']}: {e['why'] or 'no reason was given'}."
-        )
+        for e in self.figures.failures[:1]:
+            why = e["why"] or "no reason was given"
+            return f"The {e['role'].replace('_', '-')} model {e['version']} {e['what']}: {why}."
+        return "No model failed."
 
 
 @cache
@@ -249,31 +211,55 @@ def read_rules(file: Path | None = None) -> tuple[Rule, ...]:
     return rules
 
 
+class TimedCache(Generic[Value]):
+    """A value that is made again when it is older than ``max_age`` seconds, or older than a change by hand.
+
+    Whoever asks within that time gets the same one, so that they agree to the digit.
+    """
+
+    def __init__(self, make: Callable[[], Value], max_age: Callable[[], float]) -> None:
+        self.latest: Value | None = None  # without making one
+        self._make, self._max_age, self._lock = make, max_age, threading.Lock()
+        self._change, self._made = object(), (0.0, object())  # each change by hand is another object
+
+    def get(self) -> Value:
+        """The value."""
+        with self._lock:  # whoever comes second waits for the first one's
+            now, change = time.monotonic(), self._change
+            if self.latest is None or self._made[1] is not change or now - self._made[0] > self._max_age():
+                self.latest, self._made = self._make(), (now, change)
+            return self.latest
+
+    def forget(self) -> None:
+        """Something was changed by hand: the next value is made anew, also if one is being made of what was."""
+        self._change = object()
+
+
+def _report(services: Services, rules: Sequence[Rule], name: str) -> Report:
+    return Report(Figures(services, window(name)), rules)
+
+
 class Reports:
-    """Reports by window. Whoever asks within ``MAX_AGE_S`` gets the same one, so that they agree to the digit."""
+    """Reports by window, and what has moved."""
 
     def __init__(self, services: Services) -> None:
-        self.services = services
-        self.rules = read_rules(services.settings.alert_rules)
-        self._latest: dict[str, tuple[float, object, Report]] = {}
-        self._change = object()  # another one after each change by hand
-        self._locks = {name: threading.Lock() for name in SPANS}
+        rules = read_rules(services.settings.alert_rules)
+        self._reports = {name: TimedCache(partial(_report, services, rules, name), lambda: MAX_AGE_S) for name in SPANS}
+        self._drift = TimedCache(lambda: measure_drift(services.store, services.feed), lambda: DRIFT_AGE_S)
 
     def get(self, name: str) -> Report:
         """The report of a window, by its name."""
-        over: Window = window(name)
-        with self._locks[over.name]:  # whoever comes second waits for the first one's
-            latest, change = self._latest.get(over.name), self._change
-            if latest is None or latest[1] is not change or time.monotonic() - latest[0] > MAX_AGE_S:
-                latest = (time.monotonic(), change, Report(Figures(self.services, over), self.rules))
-                self._latest[over.name] = latest
-            return latest[2]
+        return self._reports[name if name in SPANS else USUAL].get()
 
-    def latest(self, name: str) -> Report | None:
-        """The last report of a window that was made, without making one."""
-        entry = self._latest.get(name)
-        return entry[2] if entry is not None else None
+    def drift(self) -> Drift:
+        """What has moved since training."""
+        return self._drift.get()
+
+    def latest(self) -> tuple[Report | None, Drift | None]:
+        """The last report of the usual window and the last drift that were made, without making any."""
+        return self._reports[USUAL].latest, self._drift.latest
 
     def forget(self) -> None:
-        """Something was changed by hand: the next report is made anew, also if one is being made of what was."""
-        self._change = object()
+        """Something was changed by hand."""
+        for report in self._reports.values():
+            report.forget()

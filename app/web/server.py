@@ -23,7 +23,6 @@ from app.buyer import page as buyer_page
 from app.feed.model_selection import measure_daily
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
-from app.ops import forms as ops_forms
 from app.ops import page as ops_page
 from app.ops.alerts import SECONDS as ALERT_SECONDS
 from app.ops.alerts import Alerts, OpsCollector
@@ -49,7 +48,6 @@ ROUTERS = (
     ops_api.v1,
     ops_api.ops,
     ops_page.pages,
-    ops_forms.forms,
     api.v1,
     api.health,
     sign_in.pages,

@@ -135,7 +135,7 @@ class Operator(Asks, FastHttpUser):
         """Health, metrics, one exported table."""
         for path in ("/healthz", "/readyz", "/metrics"):
             self.ask("GET", path, f"GET {path}")
-        self.ask("GET", "/ops/export/model-health.json", "GET /ops/export")
+        self.ask("GET", "/ops/export/figures.json", "GET /ops/export")
 
 
 def people(visits: float, sells: float, looks: float) -> list[type]:

@@ -118,14 +118,16 @@ class Models:
         if problem:
             registry.discard(PROMOTION, version, problem)
 
+    def serving(self, role: str, moment: Moment | None = None) -> str:
+        """Name of what scores for a role at a moment: a copy for its promotion, the role's model, for ads without one
+        the ranking model; else the simpler way."""
+        copy = self.copy(moment) if role == "conversion" and moment is not None and moment.promotion else None
+        have = copy or self._loaded.get(role) or (self._loaded.get("ranking") if role == "ads" else None)
+        return have.name if have is not None else "none" if role == "conversion" else SIMPLE
+
     def state(self) -> list[dict[str, str]]:
         """A row a role for people: what serves, and what is meant to."""
-        rows = []
-        for role in ROLES:
-            have, current = self._loaded.get(role), self.registry.current(role)
-            serves = have.name if have else f"{SIMPLE} (no model)"
-            rows.append({"role": role, "serves": serves, "wanted": current or "-"})
-        return rows
+        return [{"role": r, "serves": self.serving(r), "wanted": self.registry.current(r) or "-"} for r in ROLES]
 
 
 def _outlived(facts: dict[str, Any], day: int, base: Loaded | None, current: str) -> str:

@@ -100,11 +100,16 @@ def refunds(services, at):
     services.feed.refresh()
 
 
+def conversion(client):
+    """What /ops says of the stage."""
+    return next(r for r in client.get("/ops/export/models.json").json() if r["stage"] == "conversion")
+
+
 def stands(client):
-    """What /ops says of ECAD, what scored conversions, and the places of the page."""
-    row = next(r for r in client.get("/ops/export/papers.json").json() if r["model"] == "ECAD")
-    page = seen(client, "vera")
-    return row["now"], page["models"]["conversion"], len(page["places"])
+    """What /ops says serves, and of ECAD, what scored conversions, and the places of the page."""
+    row, page = conversion(client), seen(client, "vera")
+    assert row["serves"] == page["models"]["conversion"]
+    return row["why"].partition(":")[0], row["serves"], len(page["places"])
 
 
 def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(build, run, monkeypatch):
@@ -116,31 +121,29 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
         for n in range(24):
             visit(client, f"v{n}")
         order_everything(services, 0.4)
-        assert next(r for r in client.get("/ops/export/papers.json").json() if r["model"] == "ECAD")["now"] == (
-            "not installed"
-        )
+        assert conversion(client)["why"] == "none installed"
         registry.install(run, "conversion")
         registry.install(run, "conversion", facts={"model": "ecad"})  # by its name a paper's, and healthy
         services.feed.refresh()
-        assert stands(client) == ("serves, not measured", "ecad 0002", 5)
+        assert stands(client) == ("ECAD not measured", "ecad 0002", 5)
         measure(services.store, home)
         services.feed.refresh()
-        assert stands(client) == ("serves", "ecad 0002", 5)
+        assert stands(client) == ("ECAD serves", "ecad 0002", 5)
         refunds(services, None)
-        assert stands(client) == ("idle; esmm 0001 serves", "esmm 0001", 5)
+        assert stands(client) == ("ECAD idle", "esmm 0001", 5)
         assert registry.current("conversion") == "0002"
         assert [(e["what"], e["version"]) for e in registry.events(1)] == [("idle", "0002")]
-        assert "0.0% of the orders came back; it can pay from 5.0%" in client.get("/ops/models").text
+        assert "0.0% of the orders came back; it can pay from 5.0%" in client.get("/ops/").text
 
         again = build(feed_always="ecad")  # after a restart, overruled
         with client_of(again) as other:
-            assert stands(other) == ("serves, overruled", "ecad 0002", 5)
+            assert stands(other) == ("ECAD overruled", "ecad 0002", 5)
 
         refunds(services, now())
-        assert stands(client) == ("serves", "ecad 0002", 5)
+        assert stands(client) == ("ECAD serves", "ecad 0002", 5)
         registry.discard("conversion", "0001", "a test")
         refunds(services, None)
-        assert stands(client) == ("idle; popularity serves", "none", 5)
+        assert stands(client) == ("ECAD idle", "none", 5)
 
         def never(*_):
             raise AssertionError("a request measures")
@@ -152,7 +155,7 @@ def test_ecad_serves_while_orders_come_back_and_its_plain_model_where_none_does(
             (table, "findings"),
         ):
             monkeypatch.setattr(module, name, never)
-        for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/models", "/ops/feed", "/ops/new"):
+        for address in ("/v1/feed/vera", "/feed", "/ops/", "/ops/?visitor=vera"):
             assert client.get(address).status_code == 200, address
 
 
@@ -173,7 +176,7 @@ def test_a_server_measures_once_a_day_in_a_process_of_its_own(build):
         assert last_measurement(home) == first
         old = datetime.now(UTC) - timedelta(days=9)
         (home / model_selection.FILE).write_text(json.dumps({**first, "as_of": old.isoformat()}))
-        assert "9 days ago, over 1 impressions" in client.get("/ops/models").text
+        assert "9 days ago, over 1 impressions" in client.get("/ops/").text
         with services.store.read() as session:
             assert len(session.scalars(select(FeedPageRow)).all()) == 2
         measure(services.store, home, latest=1)

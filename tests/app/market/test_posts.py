@@ -83,7 +83,7 @@ def test_an_operator_sees_the_post_where_the_visitor_would(client, services):
     _, stands = would_see(services, "vera")
     assert [s.place for s in stands[:20]] == list(range(20))
     assert (stands[POST_SLOTS[0]].tile.title, stands[POST_SLOTS[0]].reason) == ("<b>Wool</b>", "post")
-    page = client.get("/ops/feed?visitor=vera").text
+    page = client.get("/ops/?visitor=vera").text
     assert "&lt;b&gt;Wool" in page
     assert "<b>Wool" not in page
 

@@ -170,8 +170,8 @@ def test_the_operators_table_names_what_waits(client):
 
 def test_the_page_decides_for_the_version_that_was_shown(services, client):
     first, second = doubtful(client), doubtful(client)
-    assert "no such listing in the queue" in client.get("/ops/reviews?listing=ipl-none").text
-    page = client.get(f"/ops/reviews?listing={first['id']}").text
+    assert "no such listing in the queue" in client.get("/ops/?review=ipl-none").text
+    page = client.get(f"/ops/?review={first['id']}").text
     assert "whisky" in page
     assert 'value="approve"' in page
     assert len(queue(client)) == 2

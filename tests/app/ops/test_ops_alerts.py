@@ -76,7 +76,8 @@ def test_what_becomes_unknown_is_not_over(services, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.7", "169.254.169.254", "0.0.0.0", "[fd00::1]"]
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "10.0.0.7", "169.254.169.254", "0.0.0.0", "[fd00::1]", "[64:ff9b::7f00:1]"],
 )
 def test_alerts_go_to_public_addresses_alone(host, listener):
     with pytest.raises(OSError, match="not public"):

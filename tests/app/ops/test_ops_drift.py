@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -11,10 +10,9 @@ import pytest
 
 from app.feed.items import CONTENT, category_code
 from app.market.promotions import day_number, today
-from app.ops import drift
-from app.ops.drift import drift_by_feature
+from app.ops.drift import index, measure_drift
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
-from tests.app.support.clients import client_of, published
+from tests.app.support.clients import client_of
 
 HATS, SHOES = category_code("Hat"), category_code("Shoes")
 
@@ -61,7 +59,7 @@ def test_nothing_moved_when_nothing_was_planted(services):
     trained_before(services)
     for ago in (0, 1, 2):
         pages(services, ago, seed=1)
-    table = drift_by_feature(services.store, services.feed)
+    table = measure_drift(services.store, services.feed).table
     assert len(table.rows) == 17
     moved = [row for row in table.rows if row[1] != "steady"]
     assert len(moved) <= 1  # one of twenty comes by chance
@@ -75,10 +73,10 @@ def test_nothing_moved_when_nothing_was_planted(services):
     [
         (lambda thing, page, scores: thing.update(price=thing["price"] * 2), "price", "mean"),
         (lambda thing, page, scores: thing.update(category=SHOES), "category", "Hat: 0 %"),
-        (lambda thing, page, scores: page.update(history_item=[]), "clicks of the visitor before", "mean 0.0"),
+        (lambda thing, page, scores: page.update(history_item=[]), "clicks of the visitor before", "mean 0"),
         (lambda thing, page, scores: scores.update(pctr=scores["pctr"] + 0.05), "predicted click rate", "mean 0.1"),
-        (lambda thing, page, scores: scores.update(pcvr=0.3), "predicted order rate", "mean 0.3000"),
-        (lambda thing, page, scores: thing["content"].__setitem__(2, 1.0), "what the photos show", "mean 1.00"),
+        (lambda thing, page, scores: scores.update(pcvr=0.3), "predicted order rate", "mean 0.3"),
+        (lambda thing, page, scores: thing["content"].__setitem__(2, 1.0), "what the photos show", "mean 1"),
     ],
 )
 def test_a_planted_drift_is_named_and_everything_else_is_steady(services, planted, name, said):
@@ -89,7 +87,7 @@ def test_a_planted_drift_is_named_and_everything_else_is_steady(services, plante
                                     currency="EUR") for c in ("Hat", "Shoes")])  # fmt: skip
     for ago in (0, 1, 2):
         pages(services, ago, planted, seed=1)
-    table = drift_by_feature(services.store, services.feed)
+    table = measure_drift(services.store, services.feed).table
     assert (table.rows[0][0], table.rows[0][1]) == (name, "moved")
     assert table.rows[0][2] > 0.2 > table.rows[0][3]
     assert said in table.rows[0][5]
@@ -99,7 +97,7 @@ def test_a_planted_drift_is_named_and_everything_else_is_steady(services, plante
 def test_few_pages_say_nothing_and_chance_is_not_taken_for_drift(services):
     pages(services, 8, count=10)
     pages(services, 0, count=200, seed=1)
-    table = drift_by_feature(services.store, services.feed)
+    table = measure_drift(services.store, services.feed).table
     assert table.rows == ()
     assert "Below 30 pages nothing is said" in table.note
 
@@ -108,7 +106,7 @@ def test_few_pages_say_nothing_and_chance_is_not_taken_for_drift(services):
         thing["category"] = HATS if page["hour"] < 12 else SHOES
 
     pages(services, 9, alike, count=35, seed=2)
-    table = drift_by_feature(services.store, services.feed)
+    table = measure_drift(services.store, services.feed).table
     chance = next(row[3] for row in table.rows if row[0] == "category")
     rows = 45 * 6
     assert chance > 3 * (1 / rows + 1 / (200 * 6))  # what rows that know nothing of each other would give
@@ -118,23 +116,26 @@ def test_a_model_from_elsewhere_is_compared_with_the_weeks_before(services):
     for ago in (0, 6):
         pages(services, ago)
     trained_on(services, 0, 25)  # the simulated marketplace
-    table = drift_by_feature(services.store, services.feed)
+    table = measure_drift(services.store, services.feed).table
     assert "since no ranking model serves that was trained on earlier days of this store" in table.note
     assert len(table.rows) == 17
 
 
-def test_it_exports(services):
+def test_drift_stands_on_page_exports_and_metrics(services):
     trained_before(services, 1)
     pages(services, 0, lambda thing, page, scores: thing.update(price=500.0), seed=1)
+    services.feed.models._loaded.pop("ranking")
     with client_of(services) as client:
-        published(client)
-        services.feed.models._loaded.pop("ranking")
-        found = json.loads(client.get("/ops/export/drift-by-feature.json").text)
-        assert found[0]["what"] == "price"
-        assert client.get("/ops/export/drift-by-feature.csv").text.splitlines()[1].startswith("price,moved,")
+        client.app.state.reports.get("24h")
+        assert "Moved since training: price" in client.get("/ops/").text
+        assert client.get("/ops/export/drift-by-feature.json").json()[0]["what"] == "price"
+        drift = [x for x in client.get("/metrics").text.splitlines() if x.startswith("ipl_ops_drift{")]
+    moved = {x.split('"')[1]: float(x.split()[-1]) for x in drift}
+    assert max(moved, key=moved.get) == "price"
+    assert sum(psi > 0 for psi in moved.values()) <= 3 < len(moved) == 17
 
 
 def test_the_index_is_that_of_shares():
-    assert drift.index(np.array([50, 50]), np.array([500, 500])) == pytest.approx(0, abs=1e-4)
+    assert index(np.array([50, 50]), np.array([500, 500])) == pytest.approx(0, abs=1e-4)
     a, b = np.array([0.9, 0.1]), np.array([0.5, 0.5])
-    assert drift.index(1e6 * a, 1e6 * b) == pytest.approx(((b - a) * np.log(b / a)).sum(), rel=1e-3)
+    assert index(1e6 * a, 1e6 * b) == pytest.approx(((b - a) * np.log(b / a)).sum(), rel=1e-3)

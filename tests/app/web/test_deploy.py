@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from prometheus_client import generate_latest
 
 from app.metrics import Metrics
+from app.ops.alerts import OpsCollector
+from app.ops.numbers import KEYS
 from app.settings import READ_ELSEWHERE, Settings
 
 
@@ -21,16 +24,23 @@ def folder(repository):
     return repository / "app" / "deploy"
 
 
-def test_the_dashboard_asks_for_numbers_that_exist(folder):
-    counted = set(re.findall(r"^# TYPE (\w+)", generate_latest(Metrics().registry).decode(), re.MULTILINE))
-    asked: set[str] = set()
-    for panel in json.loads((folder / "grafana" / "ipl.json").read_text())["panels"]:
-        for target in panel["targets"]:
-            asked |= set(re.findall(r"ipl_\w+", target["expr"]))
-            assert target["expr"].count("(") == target["expr"].count(")")
-    assert {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked} <= counted
-    shown = {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked}
-    assert {n for n in counted if not n.endswith("_created")} <= shown, "a number that no panel shows"
+def test_every_number_has_a_panel_and_a_rule(folder):
+    metrics = Metrics()
+    metrics.show(OpsCollector(SimpleNamespace(latest=lambda: (None, None))))
+    text = generate_latest(metrics.registry).decode()
+    counted = {n for n in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE) if not n.endswith("_created")}
+    panels = json.loads((folder / "grafana" / "ipl.json").read_text())["panels"]
+    groups = yaml.safe_load((folder / "alerts.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    places = [place for p in panels for place in [tuple(p["gridPos"].values())]]
+    assert len(set(places)) == len(places) == len({p["id"] for p in panels})
+    assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] for rule in rules)
+    for asked in ([t["expr"] for p in panels for t in p["targets"]], [rule["expr"] for rule in rules]):
+        assert all(e.count("(") == e.count(")") for e in asked)
+        names = {re.sub(r"_(bucket|count|sum)$", "", n) for n in re.findall(r"ipl_\w+", " ".join(asked))}
+        assert names - {"ipl"} == counted
+    measures = re.findall(r'measure=~?"([\w|]+)"', " ".join(t["expr"] for p in panels for t in p["targets"]))
+    assert {key for names in measures for key in names.split("|")} == KEYS
 
 
 def test_compose_sets_only_settings_that_exist_and_holds_no_secret(folder):
@@ -39,6 +49,9 @@ def test_compose_sets_only_settings_that_exist_and_holds_no_secret(folder):
     server = compose["services"]["ipl"]
     assert {name for name in server["environment"] if name.startswith("IPL_")} <= known
     assert all(port.startswith("127.0.0.1:") for s in compose["services"].values() for port in s.get("ports", []))
+    mounted = {v.split(":")[0].removeprefix("./") for v in compose["services"]["prometheus"]["volumes"]} - {"counts"}
+    assert mounted == {"prometheus.yaml", "alerts.yaml"}
+    assert yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"] == ["alerts.yaml"]
     assert "ports" not in compose["services"]["prometheus"]  # it reaches the server from inside
     assert {s["restart"] for s in compose["services"].values()} == {"unless-stopped"}
     grace = float(server["stop_grace_period"].rstrip("s"))
