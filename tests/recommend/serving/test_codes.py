@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -129,11 +128,11 @@ def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, 
     for cell in (float("inf"), float("nan"), "nan", 1e300):
         with pytest.raises(DataError, match="'price' holds something that is no number"):
             scorer._column(price, [1.0, cell])
-    plain, began = Scorer.__call__, threading.Event()
+    plain, began, go_on = Scorer.__call__, threading.Event(), threading.Event()
 
     def slow(self, batch):
         began.set()
-        time.sleep(0.5)
+        assert go_on.wait(60)
         return plain(self, batch)
 
     monkeypatch.setattr(Scorer, "__call__", slow)
@@ -142,5 +141,6 @@ def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, 
         first = pool.submit(client.post, "/score", json={"rows": [row]})
         assert began.wait(30)
         assert client.post("/score", content=b"not even read").status_code == 503
+        go_on.set()
         assert first.result().status_code == 200
         assert client.post("/score", json={"rows": [row]}).status_code == 200

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -158,20 +161,24 @@ def test_the_server_gives_what_the_model_gives(folder):
 
 
 def test_requests_that_wait_are_scored_together(folder, monkeypatch):
-    from concurrent.futures import ThreadPoolExecutor
-
     scorer, sizes = Scorer(folder / "din", folder / "log"), []
+    read, all_read = itertools.count(1), threading.Event()
     rows, right = sent(folder, "din", 24), expected(folder, "din")["p_click"]
-    plain = Scorer.__call__
+    plain, plain_batch = Scorer.__call__, Scorer.batch
 
-    def slow(self, batch):
-        import time
+    def batch(self, rows):
+        made = plain_batch(self, rows)
+        if next(read) == 12:
+            all_read.set()
+        return made
 
+    def scored(self, batch):
         sizes.append(len(batch["user_id"]))
-        time.sleep(0.2)
+        assert all_read.wait(60)
         return plain(self, batch)
 
-    monkeypatch.setattr(Scorer, "__call__", slow)
+    monkeypatch.setattr(Scorer, "batch", batch)
+    monkeypatch.setattr(Scorer, "__call__", scored)
     with TestClient(application(scorer)) as client, ThreadPoolExecutor(12) as pool:
         answers = list(
             pool.map(lambda i: client.post("/score", json={"rows": rows[2 * i : 2 * i + 2]}).json(), range(12))
