@@ -18,7 +18,7 @@ from recommend.data.parquet import DataError
 from recommend.features.feature_map import Feature
 from recommend.imports.maps import LogMap
 from recommend.imports.run import import_log
-from recommend.serving.export import Program, export
+from recommend.serving.export import Program
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import plan, read_run, train_run
 
@@ -109,15 +109,6 @@ def test_scores_bring_the_ids_of_the_files(folder, tmp_path):
     scores = pq.read_table(tmp_path / "scores.parquet")
     assert set(scores["item_id"].to_pylist()) <= set(columns["i"])
     assert set(scores["user_id"].to_pylist()) <= {str(u) for u in columns["u"]}
-
-
-def test_few_rows_held_back_are_helped_out_by_those_of_training(tmp_path):
-    columns = {"u": [k % 5 for k in range(130)], "i": [k % 7 for k in range(130)], "n": [1] * 130}
-    columns["t"] = [1_700_000_000 + 900 * k + (5 * 86_400 if k > 125 else 0) for k in range(130)]
-    log = bring(tmp_path, "log", columns)
-    run = plan(log, ModelConfig(name="dnn", mlp=(4,), embedding=2), TrainConfig(threads=1), ("click",), 1)
-    train_run(log, run, tmp_path / "run")
-    assert export(Scorer(tmp_path / "run", log), tmp_path / "model.pt2")["model"] == "dnn"
 
 
 def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, monkeypatch):
