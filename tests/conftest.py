@@ -76,7 +76,15 @@ NEEDS = {
 }
 
 
+# A test of one of these is slow.
+SLOW = ("browser", "ray", "postgres", "server", "model", "mount", "torchrec")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave the tests with the mark slow out")
+    parser.addoption(
+        "--nightly", action="store_true", help="run the tests with the mark nightly, and all in their long forms"
+    )
     parser.addoption("--strict-left-out", action="store_true", help="fail when a test that could run here was left out")
 
 
@@ -109,8 +117,17 @@ HOME_KEY = pytest.StashKey[Path]()
 LEFT_OUT_KEY = pytest.StashKey[list[tuple[str, str, bool]]]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     known: dict[str, bool] = {}
+    chosen, others = [], []
+    for item in items:
+        if any(item.get_closest_marker(name) for name in SLOW):
+            item.add_marker("slow")
+        nightly = item.get_closest_marker("nightly") and not config.getoption("nightly")
+        slow = item.get_closest_marker("slow") and config.getoption("fast")
+        (others if nightly or slow else chosen).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
     for item in items:
         for marker, need in NEEDS.items():
             if item.get_closest_marker(marker) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from listing.schema import (
 from listing.taxonomy import load_taxonomy
 
 CATEGORY = "Hoodie"
+HELD_SECONDS = 240.0
 _RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)
 TEXTS = {
     "plain": ("Navy hoodie with zip", "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn."),
@@ -92,13 +94,16 @@ def facts() -> list[AttributeValue]:
 class FakePipeline:
     """Implements ``listing.request.DraftPipeline``; the same request gives the same events.
 
-    delay: seconds before every event. in_range: False gives a photo outside what the model knows.
+    delay: seconds before every event; hold_at: kind of event before which it waits until ``go_on`` is set.
+    in_range: False gives a photo outside what the model knows.
     marked: the text is rendered, and says what is only likely.
     fail_at: kind of event in whose place an error is raised. running: most runs at the same time so far.
     concurrency: runs that it allows at the same time.
     """
 
     delay: float = 0.0
+    hold_at: str | None = None
+    go_on: threading.Event = field(default_factory=threading.Event)
     in_range: bool = True
     marked: bool = False
     fail_at: str | None = None
@@ -116,6 +121,8 @@ class FakePipeline:
             for event in self._events(request):
                 if self.delay:
                     time.sleep(self.delay)
+                if event.kind == self.hold_at:
+                    assert self.go_on.wait(HELD_SECONDS), "nobody let it go on"
                 if event.kind == self.fail_at:
                     raise RuntimeError("the model broke")
                 yield event

@@ -46,6 +46,7 @@ def test_help_of_a_command_needs_no_package(name: str) -> None:
     assert done.stdout.startswith(f"usage: ipl {name}")
 
 
+@pytest.mark.nightly
 def test_help_is_instant() -> None:
     """At most 0.3 s on a quiet machine: the best of five, against the noise of a busy one."""
     times = []

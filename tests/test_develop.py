@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,69 @@ def test_what_was_left_out_is_listed_and_fails_a_strict_run(
     assert done.returncode == status, done.stdout + done.stderr
     assert "left out: 1 because no such program" in done.stdout
     assert ("fail a strict run" in done.stdout) is bool(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "run"),
+    [((), "plain slow browser"), (("--fast",), "plain"), (("--nightly",), "plain slow browser nightly")],
+)
+def test_the_marks_say_what_runs(tmp_path: Path, options: tuple[str, ...], run: str) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n slow\n nightly\n browser\n")
+    (tmp_path / "conftest.py").write_text("import tests.conftest\ntests.conftest.NEEDS.clear()\n")
+    marked = [f"@pytest.mark.{name}\ndef test_{name}(): pass\n" for name in ("slow", "nightly", "browser")]
+    (tmp_path / "test_a.py").write_text("".join(["import pytest\ndef test_plain(): pass\n", *marked]))
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "tests.conftest", *options, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert set(re.findall(r"::test_(\w+) PASSED", done.stdout)) == set(run.split()), done.stdout + done.stderr
+
+
+FILES = {
+    "listing/__init__.py": "",
+    "listing/facts.py": "import json",
+    "listing/say.py": "from listing import facts",
+    "listing/words.yaml": "",
+    "docs/page.md": "",
+    "tests/conftest.py": "import listing.say\ndef fixture():\n    import listing.other",
+    "tests/test_docs.py": "",
+    "tests/listing/test_say.py": "from listing.say import write",
+    "tests/listing/test_start.py": "PROGRAM = 'tests/listing/program.py'",
+    "tests/listing/program.py": "def main():\n    import listing.other",
+    "listing/other.py": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "tests"),
+    [
+        ("listing/other.py", {"listing/test_start.py"}),
+        ("tests/listing/test_say.py", {"listing/test_say.py"}),
+        ("listing/facts.py", {"listing/test_say.py", "listing/test_start.py", "test_docs.py"}),  # by conftest.py
+        ("docs/page.md", {"test_docs.py"}),
+    ],
+)
+def test_the_tests_of_what_changed_are_those_that_import_it(tmp_path: Path, changed: str, tests: set[str]) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = develop.changed_tests([changed], develop.import_map(tmp_path))
+    assert {name.removeprefix("tests/") for name in found} == tests
+
+
+def test_what_differs_from_a_commit_is_asked_of_git(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
+
+    (tmp_path / "same.py").touch()
+    (tmp_path / "edited.py").touch()
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    (tmp_path / "edited.py").write_text("1")
+    (tmp_path / "new.py").touch()
+    assert develop.changed_files("HEAD", tmp_path) == ["edited.py", "new.py"]
+    with pytest.raises(CommandError, match="what changed since 'nothing' is not known"):
+        develop.changed_files("nothing", tmp_path)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -6,13 +6,15 @@ Both work on a copy of the repository and on nothing else.
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,15 @@ def register_test(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fail when a test was left out although what it needs can be installed (Chromium, PostgreSQL, the model)",
     )
+    parser.add_argument("--fast", action="store_true", help="only the tests without the mark slow")
+    parser.add_argument("--nightly", action="store_true", help="the long forms and the tests that go by a clock, too")
+    parser.add_argument(
+        "--changed",
+        nargs="?",
+        const="HEAD",
+        metavar="COMMIT",
+        help="only the tests of what changed since a commit (default: the last one), without the checks",
+    )
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="only these tests, without the checks of style and types"
     )
@@ -56,9 +67,16 @@ def run_test(args: argparse.Namespace) -> int:
 
     root = _require_repository("test", "pytest", "dev")
     prepare()
-    pytest = ("-m", "pytest", "-q", *(("--strict-left-out",) if args.strict else ()))
-    if args.paths:
-        outcomes = [run_job("tests", (*pytest, *args.paths), root)]
+    options = {"--strict-left-out": args.strict, "--fast": args.fast, "--nightly": args.nightly}
+    pytest = ("-m", "pytest", "-q", *(name for name, chosen in options.items() if chosen))
+    paths = args.paths
+    if args.changed is not None:
+        paths = changed_tests(changed_files(args.changed, root), import_map(root))
+        if not paths:
+            print(f"No test goes by what changed since {args.changed}.")
+            return 0
+    if paths:
+        outcomes = [run_job("tests", (*pytest, *paths), root)]
     else:
         jobs = {**CHECKS, "tests": (*pytest, *SIDE_BY_SIDE)}
         with beside("types", TYPES, root) as types:
@@ -127,6 +145,66 @@ def _require_repository(command: str, package: str, extra: str) -> Path:
     if importlib.util.find_spec(package) is None:
         raise CommandError(f"the packages of '{command}' are missing: pip install -e '.[{extra}]' installs them.")
     return root
+
+
+# ------------------------------------------------------------------------------------------- the tests of what changed
+
+
+def changed_files(commit: str, root: Path) -> list[str]:
+    """Paths of the files that differ from a commit, and of new ones. Raises CommandError: there is no such commit."""
+    paths: list[str] = []
+    differ = ("diff", "--name-only", "--no-renames", commit, "--")
+    for command in (differ, ("ls-files", "--others", "--exclude-standard")):
+        done = subprocess.run(("git", *command), cwd=root, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CommandError(f"what changed since {commit!r} is not known: {done.stderr.strip()}", 2)
+        paths += done.stdout.splitlines()
+    return paths
+
+
+def import_map(root: Path) -> dict[str, set[str]]:
+    """For each Python file those that it imports, or names by module or path, as what starts a program does."""
+    tops = (*PACKAGES, "benchmarks", "tests")
+    files = [p.relative_to(root).as_posix() for top in tops for p in root.glob(f"{top}/**/*.py")]
+    modules = {_module(file): file for file in files}
+    return {file: {modules[name] for name in _named(root / file) if name in modules} for file in files}
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _named(file: Path) -> set[str]:
+    tree, names = ast.parse(file.read_text(encoding="utf-8")), set[str]()
+    # What a fixture alone imports is no matter of each test below its folder.
+    for node in tree.body if file.name == "conftest.py" else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200:
+            names.add(_module(node.value))
+    return names
+
+
+def changed_tests(changed: Collection[str], imports: Mapping[str, Collection[str]]) -> list[str]:
+    """Test files that changed or import a changed file, directly or not.
+
+    What is no Python counts for the modules of the nearest package; outside of any, for the tests of the whole.
+    """
+    reached = {file for file in changed if file in imports}
+    for path in set(changed) - reached:
+        folder = next((f for f in map(str, Path(path).parents) if f"{f}/__init__.py" in imports), "tests")
+        beside = {f for f in imports if str(Path(f).parent) == folder}
+        reached |= {f for f in beside if folder != "tests" or "/test_" in f}
+    waiting = list(reached)
+    while waiting:
+        file = waiting.pop()
+        below = f"{Path(file).parent}/" if Path(file).name == "conftest.py" else None
+        more = {f for f, of in imports.items() if file in of or (below and f.startswith(below))} - reached
+        reached |= more
+        waiting += more
+    return sorted(file for file in reached if re.match(r"tests/(.*/)?test_[^/]*\.py$", file))
 
 
 # ---------------------------------------------------------------------------------------------------------- ipl docs

@@ -26,14 +26,23 @@ from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 
 Build = Callable[..., Services]
+FORMS = {  # how long the tests with dice are: by default, and with --nightly
+    "kills": (None, 5), "rounds": (2, 50), "life_steps": (25, 500), "sweep_photos": (2, 25), "api_calls": (120, 2000)
+}  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, help="how often the crash tests kill (by default a few times)")
-    parser.addoption("--rounds", type=int, default=4, help="how often fifty buyers race for one piece")
-    parser.addoption("--life-steps", type=int, default=25, help="how many steps the test of a listing's life takes")
-    parser.addoption("--sweep-photos", type=int, default=5, help="on drafts of how many photos everything is pressed")
-    parser.addoption("--api-calls", type=int, default=240, help="how many calls the fuzz test of the API makes")
+    parser.addoption("--rounds", type=int, help="how often fifty buyers race for one piece")
+    parser.addoption("--life-steps", type=int, help="how many steps the test of a listing's life takes")
+    parser.addoption("--sweep-photos", type=int, help="on drafts of how many photos everything is pressed")
+    parser.addoption("--api-calls", type=int, help="how many calls the fuzz test of the API makes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, (short, long) in FORMS.items():
+        if config.getoption(name) is None:
+            setattr(config.option, name, long if config.getoption("nightly") else short)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import rag_index
-from app.cli import CommandError, catalogue, index
+from app.cli import CommandError, index
 from listing.safety.contacts import SHORT
 from rag_index import Encoders, EncodersInfo, ListingIndex, sample_encoders
 
@@ -149,14 +149,3 @@ def test_what_is_removed_leaves_no_vector_behind(shop: Path) -> None:
     run(shop.parent, "remove", "s1")
     run(shop.parent, "add", str(shop))
     assert Counting.photos == ROWS + 1, "nothing of the removed listing was there any more"
-
-
-def test_the_person_sees_how_far_it_is(
-    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalogue, "PROGRESS_SECONDS", 0)
-    run(shop.parent, "add", str(shop))
-    progress = capsys.readouterr().err
-    assert "making 6 rows of shop.csv ready" in progress
-    assert re.search(r"6 of 6 rows made ready, \d+ s", progress)
-    assert "storing 6 listings" in progress

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag_index.imports.catalogue import Catalogue, PlainRow, open_catalogue
-from rag_index.imports.cells import photo_names, price_of, text_of
+from rag_index.imports.cells import price_of
 from rag_index.imports.columns import parse_mapping
 from rag_index.imports.glossary import read_glossary
 from rag_index.imports.tables import ImportProblem, RowProblem
@@ -166,28 +166,6 @@ def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -
     assert (entry.internal, entry.sure) == (ours, sure)
 
 
-@pytest.mark.parametrize(
-    ("name", "theirs", "ours", "sure"),
-    [
-        ("colour", "Navy Blue", "navy", True),
-        ("colour", "Washed Black", "black", True),
-        ("colour", "cream", "white", False),
-        ("colour", "Navy / Red", "navy", False),
-        ("material", "100% Cotton", "cotton", True),
-        ("material", "Synthetic Leather", "leather", False),
-    ],
-)
-def test_values(name: str, theirs: str, ours: str, sure: bool) -> None:
-    guess = WORDS.value(name, theirs)
-    assert (guess.internal, guess.sure) == (ours, sure)
-
-
-def test_a_table_without_categories_goes_by_its_titles(tmp_path: Path) -> None:
-    table = written(tmp_path / "t.csv", "title,price\nBlue hat with a dress pin,1\nThing,1\n")
-    rows, _ = split(opened(table))
-    assert [(r.category, r.in_vocabulary) for r in rows] == [("Hat", True), ("no category", False)]
-
-
 def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
     facts = '"{""Fabric"": ""Jersey"", ""Fit"": ""x""}"'
     lines = ["A,Hats,cream,1,{}", f"B,Tunics,cream,2,{facts}", "C,Tunics,Navy,3,{}", "D,Yes: #1,NA,4,{}"]
@@ -287,33 +265,6 @@ def test_unusable_tables(tmp_path: Path) -> None:
 )
 def test_prices(text: Any, amount: float | None, currency: str | None) -> None:
     assert price_of(text) == (amount, currency)
-
-
-@pytest.mark.parametrize("text", ["abc", "-3", "-€3", -3.0, float("inf")])
-def test_no_prices(text: Any) -> None:
-    with pytest.raises(ValueError, match="no amount"):
-        price_of(text)
-
-
-@pytest.mark.parametrize(
-    ("cell", "names"),
-    [
-        ("a.jpg; b 2.jpg", ["a.jpg", "b 2.jpg"]),
-        ("a.jpg|b.jpg,c.jpg", ["a.jpg", "b.jpg", "c.jpg"]),
-        ('["a.jpg", "b.jpg"]', ["a.jpg", "b.jpg"]),
-        ("http://h/a,b.jpg;http://h/c.jpg  https://h/d.jpg", ["http://h/a,b.jpg", "http://h/c.jpg", "https://h/d.jpg"]),
-        ([{"src": "http://h/a.jpg"}, "b.jpg"], ["http://h/a.jpg", "b.jpg"]),
-        (None, []),
-        (" ; ", []),
-    ],
-)
-def test_photos(cell: Any, names: list[str]) -> None:
-    assert photo_names(cell) == names
-
-
-def test_text() -> None:
-    assert text_of("a < b and c > d") == "a < b and c > d"
-    assert text_of("5 &lt; 6&nbsp;cm<br/>Größe <i>M</i>") == "5 < 6 cm\nGröße M"
 
 
 def test_a_table_names_no_photo_outside_its_folders(tmp_path: Path) -> None:

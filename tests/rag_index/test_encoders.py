@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_index import SAMPLE_FOLDER, Encoders, default_encoders, default_location
+from rag_index import SAMPLE_FOLDER, Encoders
 from rag_index.encoders import EncoderMissing
 
 WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
@@ -63,23 +63,8 @@ def test_the_whole_photo_stands_on_grey() -> None:
     assert square[:, 5, 112] == pytest.approx([128 / 127.5 - 1] * 3, abs=1e-3)
 
 
-def test_info_needs_no_model(encoders: Encoders) -> None:
-    fresh = Encoders(str(WEIGHTS), str(WEIGHTS))
-    assert fresh.info.image.dimensions == 1280
-    assert len(fresh.info.image.revision) == 16
-    assert "image_model" not in vars(fresh)
-
-
 def test_missing_models(tmp_path: Path) -> None:
     with pytest.raises(EncoderMissing, match="There is no model"):
         _ = Encoders(str(tmp_path / "nothing"), str(WEIGHTS)).info
     with pytest.raises(EncoderMissing, match="no weights"):
         _ = Encoders(str(tmp_path), str(WEIGHTS)).info
-
-
-def test_one_setting_away(tmp_path: Path) -> None:
-    chosen = default_encoders(tmp_path, {"IPL_IMAGE_ENCODER": "sentence-transformers/clip-ViT-B-32"})
-    assert chosen.image == "sentence-transformers/clip-ViT-B-32"
-    assert chosen.text == str(tmp_path / "models" / "minilm")
-    assert default_location(tmp_path, {}) == str(tmp_path / "index")
-    assert default_location(tmp_path, {"IPL_INDEX": "http://localhost:8000"}) == "http://localhost:8000"

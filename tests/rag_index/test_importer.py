@@ -109,13 +109,6 @@ def test_a_record_that_the_index_refuses_does_not_take_its_group_along(tmp_path:
     assert "contact data" in first.detail
 
 
-def test_fewer_than_half_is_an_alarm(tmp_path: Path) -> None:
-    rows = [{"title": f"Thing {n}", "category": "Gizmos" if n > 2 else "Hats"} for n in range(10)]
-    report = importing(table(tmp_path, rows)).catalogue.report()
-    assert report.is_poor
-    assert next(report.lines()).startswith("ONLY 3 OF 10 ROWS FIT")
-
-
 def test_an_import_that_was_stopped_goes_on(tmp_path: Path) -> None:
     class Stopping(StandIn):
         asked = 0

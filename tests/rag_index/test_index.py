@@ -96,13 +96,6 @@ def test_a_rare_category_far_from_the_photo_is_found(tmp_path: Path) -> None:
         assert {h.listing_id for h in hits} == {r.listing_id for r in rare}
 
 
-def test_building_again_replaces_everything(location: str) -> None:
-    build([make(1)], location, INFO)
-    assert build([make(2), make(3)], location, INFO) == 2
-    with ListingIndex.open(location, INFO) as index:
-        assert index.ids() == {"l2", "l3"}
-
-
 def test_a_build_that_breaks_off_changes_nothing(location: str) -> None:
     build([make(1)], location, INFO)
 

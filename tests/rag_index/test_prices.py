@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
 
 from rag_index import IndexRecord, ListingIndex, PriceBasis, Query, build, comparable_prices, price_range
 from rag_index import index as index_module
-from rag_index.storage.rows import SHARDS
 from tests.rag_index.listings import INFO, make
 
 TOPS = ("Hoodie", "Longsleeve", "Shirt")
@@ -60,12 +58,6 @@ def test_comparables_widen_from_brand_to_category_to_group(index: ListingIndex) 
     assert (other.scope, other.count) == ("category", 8)
 
 
-def test_none_of_fewer_than_three(index: ListingIndex) -> None:
-    index.add(priced(0, [10, 12]) + priced(10, [10, 12, 14], category="Hat"))
-    assert comparable_prices(index, ITEM, None, TOPS) is None
-    assert comparable_prices(index, Query(category=None), None, ()) is None
-
-
 def test_neither_the_sellers_own_nor_the_same_photo_counts(index: ListingIndex) -> None:
     records = priced(0, [10, 12, 14])
     index.add([*records, *priced(10, [90, 95, 99], seller_id="me")])
@@ -102,13 +94,6 @@ def test_the_newest_count_and_a_listing_without_text_or_photo_too(index: Listing
     assert len(index.priced(["Hoodie"])) == 36
 
 
-def test_of_a_large_category_an_eighth_is_looked_at(index: ListingIndex) -> None:
-    index.add(priced(0, [10.0] * 100))
-    eighth = [f"l{n}" for n in reversed(range(100)) if crc32(f"l{n}".encode()) % SHARDS == 0]
-    assert [r.listing_id for r in index.priced(["Hoodie"], limit=5)] == eighth[:5]
-    assert [r.listing_id for r in index.priced(["Hoodie"], limit=60)] == [f"l{n}" for n in range(99, 39, -1)]
-
-
 def test_an_index_of_before_counts_its_prices_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was built when rows did not say whether they carry a price."""
 
@@ -137,14 +122,6 @@ def test_sold_ones_count_double() -> None:
     mids = [some(records).mid for records in (listed, listed + unsold, listed + sold)]
     assert mids == [19.5, 17, 14]
     assert some(listed + sold).count == 13
-
-
-def test_one_currency() -> None:
-    euros, dollars = priced(0, [10, 12, 14, 16]), priced(10, [100, 120, 140], currency="USD")
-    common, asked = some(euros + dollars), some(euros + dollars, currency="USD")
-    assert (common.currency, common.count) == ("EUR", 4)
-    assert (asked.currency, asked.count, asked.mid) == ("USD", 3, 120)
-    assert price_range(euros + dollars, currency="GBP") is None
 
 
 def test_an_outlier_counts_for_nothing() -> None:

@@ -19,7 +19,6 @@ import rag_index
 from app.cli import CommandError, index
 from finetune.data.splits import is_validation_sender
 from listing.safety.contacts import sure_contact
-from listing.taxonomy import load_taxonomy
 from rag_index import (
     SAMPLE_FOLDER,
     Encoders,
@@ -33,7 +32,6 @@ from rag_index import (
     sample_records,
 )
 from rag_index.imports.record_checks import check
-from tests.listing.test_taxonomy import BIKES
 
 TOWER = SAMPLE_FOLDER.parents[1] / "finetune" / "weights" / "tower.safetensors"
 
@@ -174,19 +172,6 @@ def test_photos_that_are_gone_stop_an_import(place: Path, tmp_path: Path, capsys
         Image.new("RGB", (40, 40), (number * 60, 0, 0)).save(tmp_path / "pictures" / f"{number}.jpg")
     assert command(place, "add", str(table), "--photos", str(tmp_path / "pictures")) == 0
     assert "4 listings added" in capsys.readouterr().out
-
-
-def test_a_taxonomy_without_their_categories_gets_no_samples(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "bikes.yaml").write_text(BIKES)
-    monkeypatch.setenv("IPL_TAXONOMY", str(tmp_path / "bikes.yaml"))
-    load_taxonomy.cache_clear()
-    try:
-        assert command(tmp_path / "bikes", "build", "--sample", "--if-missing") == 0
-    finally:
-        load_taxonomy.cache_clear()
-    assert capsys.readouterr().out.startswith("0 listings in")
 
 
 def test_set_up_never_throws_a_persons_own_listings_away(place: Path, tmp_path: Path) -> None:

@@ -21,11 +21,6 @@ def test_settings_are_typed():
         TrainConfig().changed(["batch_rows"])
 
 
-def test_configs_are_frozen():
-    with pytest.raises(Exception, match="frozen"):
-        TrainConfig().seed = 3
-
-
 def test_yaml_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("name: dnn\nembedding: 8\n")

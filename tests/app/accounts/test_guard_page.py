@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -262,15 +261,6 @@ def test_a_session_of_one_person_is_empty_for_another(people):
     assert shots(ann.call(ann.enter, [None], "shared")) == 1
 
 
-def test_whoever_signs_in_after_another_starts_with_an_empty_page(people):
-    ann, *_ = people
-    (path,) = ann.upload(jpeg()).json()
-    assert shots(ann.call(ann.take, [None, [file_of(path)]], "tab")) == 1
-    ann.client.get("/sign-out")
-    assert ann.client.post("/sign-in", data={"name": "bob", "password": "long enough"}).status_code == 303
-    assert shots(ann.call(ann.enter, [None], "tab")) == 0
-
-
 def test_a_press_that_is_sent_again_is_done_once_and_answered_anew(people):
     ann, bob, *_ = people
     (path,) = ann.upload(jpeg()).json()
@@ -300,17 +290,6 @@ def test_ticks_push_out_no_press_and_the_last_one_is_answered_anew(alone, monkey
     refused(alone.press("taken", alone.take, photos), 400)
 
 
-def test_presses_of_a_person_who_is_long_away_are_forgotten(people, monkeypatch):
-    ann, bob, *_ = people
-    photos = [None, [file_of(ann.upload(jpeg()).json()[0])]]
-    assert shots(ann.press("taken", ann.take, photos)) == 1
-    bob.press("entered", bob.enter, [None])
-    assert shots(ann.press("taken", ann.take, photos)) == 1
-    monkeypatch.setattr(page_guard, "IDLE_SECONDS", 0.0)
-    bob.press("again", bob.enter, [None])
-    refused(ann.press("taken", ann.take, photos), 400)
-
-
 def test_a_page_that_is_loaded_again_or_outlives_its_server_goes_on_with_its_draft(people):
     ann, bob, _, services = people
     (path,) = ann.upload(jpeg()).json()
@@ -325,12 +304,6 @@ def test_a_page_that_is_loaded_again_or_outlives_its_server_goes_on_with_its_dra
     assert shots(enter(bob)) == 0  # it is not his
 
 
-def test_an_open_page_holds_no_connection(alone):
-    assert alone.client.get("/config").json()["connect_heartbeat"] is False
-    assert not any(call["queue"] for call in alone.client.get("/config").json()["dependencies"])
-    assert alone.client.get("/gradio_api/app_id").json()["app_id"]
-
-
 def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
     (path,) = alone.upload(jpeg()).json()
     old = time.time() - 610
@@ -343,22 +316,6 @@ def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
     services.deletions.catch_up()
     assert not Path(path).parent.exists()
     assert [str(p) for p in lying(services)] == [other]
-
-
-def test_a_folder_that_vanishes_does_not_stop_the_sweep(alone, services, monkeypatch):
-    paths = [Path(alone.upload(jpeg((n, 9, 9))).json()[0]) for n in range(3)]
-    for path in paths:
-        os.utime(path, (0, 0))
-    scan, gone = os.scandir, paths[1].parent
-
-    def scandir(place):
-        if place in (gone, str(gone)):
-            shutil.rmtree(gone, ignore_errors=True)
-        return scan(place)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    services.deletions.catch_up()
-    assert lying(services) == []
 
 
 def test_a_path_that_is_no_file_any_more_is_refused(alone, monkeypatch):

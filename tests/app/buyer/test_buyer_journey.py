@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, Page, expect
+from tests.app.seller.conftest import SIZES, Page, expect, ready
 from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.page_server import SLOW_MACHINE
 from tests.app.support.pictures import picture
@@ -28,7 +28,9 @@ TIMES = """() => new Promise(done => {
         .observe({ type: "largest-contentful-paint", buffered: true });
     new PerformanceObserver(l => l.getEntries().forEach(e => { if (!e.hadRecentInput) seen.cls += e.value }))
         .observe({ type: "layout-shift", buffered: true });
-    setTimeout(() => done(seen), 500);
+    const drawn = () => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(seen))));
+    const look = () => seen.lcp ? drawn() : requestAnimationFrame(look);
+    look();
 })"""
 
 
@@ -73,14 +75,13 @@ def check_looks(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def check_speed(page: Page, address: str) -> None:
-    """The fastest of three visits, as other tests share this machine; nothing moves in any of them."""
+def visits(page: Page, address: str, count: int) -> list[dict[str, float]]:
+    """When the largest picture was there, and how much moved."""
     seen = []
-    for _ in range(3):
+    for _ in range(count):
         page.goto(address)
         seen.append(page.evaluate(TIMES))
-    assert 0 < min(times["lcp"] for times in seen) < LCP_MS, seen
-    assert max(times["cls"] for times in seen) < CLS, seen
+    return seen
 
 
 def check_purchase(page: Page, state: str) -> None:
@@ -97,6 +98,7 @@ def find(page: Page, photo: Path) -> None:
     expect(page.locator(".cell")).to_have_count(1)
     page.get_by_role("link", name="Back to the feed").click()
     expect(page.locator(".cell")).to_have_count(6)
+    page.wait_for_load_state()  # its script sends the photo
     photo.write_bytes(picture(0, 1200))
     page.get_by_text("Search by photo", exact=True).click()
     page.get_by_label("A photo of what you look for").set_input_files(photo)
@@ -144,6 +146,7 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
 
     # The seller hands it over and answers.
     page.goto(url)
+    ready(page)
     page.get_by_role("button", name="My listings").click()
     item = page.locator(f"[data-listing='{listing['id']}']")
     expect(item).to_contain_text("Sold: hand it over")
@@ -161,8 +164,17 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     check_looks(late)
     expect(late.locator(".answer")).to_have_text("Very warm.")
 
-    check_speed(page, f"{url}feed")
-    check_speed(page, address)
+    assert max(visit["cls"] for place in (f"{url}feed", address) for visit in visits(page, place, 1)) < CLS
+
+
+@pytest.mark.nightly
+def test_the_largest_picture_is_there_soon(serve: Any, phone: Any) -> None:
+    """The fastest of three visits, as other tests share this machine."""
+    url = serve(FakePipeline())
+    listing = shop(url)
+    page = phone(url)
+    for address in (f"{url}feed", f"{url}l/{listing['id']}"):
+        assert 0 < min(visit["lcp"] for visit in visits(page, address, 3)) < LCP_MS
 
 
 def test_without_a_script_all_of_it_can_be_read(serve: Any, browser: Any) -> None:
@@ -173,12 +185,13 @@ def test_without_a_script_all_of_it_can_be_read(serve: Any, browser: Any) -> Non
     page.goto(f"{url}feed")
     page.locator("input[type=search]").fill("umbro")
     page.locator("form#find button").click()
+    expect(page.locator("a.tile")).to_have_count(1)
     page.locator("a.tile").click()
-    assert page.url == f"{url}l/{listing['id']}"
-    assert page.locator(".photos img").count() == 2
+    expect(page).to_have_url(f"{url}l/{listing['id']}")
+    expect(page.locator(".photos img")).to_have_count(2)
     page.locator("#question").fill("Is it warm?")
     page.locator("#ask button").click()
-    assert page.locator(".question").count() == 1
+    expect(page.locator(".question")).to_have_count(1)
     context.close()
 
 

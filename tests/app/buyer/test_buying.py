@@ -40,25 +40,6 @@ def listing(client):
     return published(client, price=12.5)
 
 
-def test_one_buys_and_the_other_sees_that_it_is_sold(client, buyers, listing):
-    one, two = buyers
-    address = f"/l/{listing['id']}"
-    wish, late = form(one.get(address)), form(two.get(address))
-    for _ in range(2):  # the same form again is the same order
-        bought = one.post(f"{address}/buy", data=wish)
-        assert (bought.status_code, bought.url.path) == (200, address)
-        assert "You bought this." in bought.text
-    refused = two.post(f"{address}/buy", data=late)
-    assert (refused.status_code, said(refused)) == (409, ["Somebody else was faster: this has just been sold."])
-    assert "You bought this." not in refused.text
-    assert ">Sold<" in refused.text
-    assert "Buy for" not in refused.text
-    orders = client.get("/v1/orders?as=seller").json()["orders"]
-    assert [(o["listing_id"], o["amount"]) for o in orders] == [(listing["id"], 12.5)]
-    client.post(f"/v1/orders/{orders[0]['id']}/complete")
-    assert "It was handed over to you." in one.get(address).text
-
-
 def test_another_price_is_said_and_can_be_accepted(client, buyers, listing):
     one, _ = buyers
     address = f"/l/{listing['id']}"

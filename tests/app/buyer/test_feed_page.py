@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from app.buyer import feed_page, listing_page
 from app.feed.pages import Rates
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, NumberRow
+from app.store.tables import FeedPageRow, FeedRow, NumberRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.pictures import picture
@@ -82,20 +82,6 @@ def test_what_comes_into_view_counts_once_and_only_for_its_visitor(services, vis
         known = rows(services, NumberRow)
         assert other.post("/feed/seen", json={"page": page}).status_code == 204
         assert rows(services, NumberRow) == known, "nothing is kept of who only sends a cookie"
-
-
-def test_opening_a_card_is_a_click_once(services, visitor):
-    listing = published(visitor)
-    visitor.get("/feed")
-    from_feed = {"Referer": "http://localhost/feed?page=1"}
-    elsewhere = ["http://localhost/l/x", "http://localhost/feed?q=hoodie", "http://localhost/feed?sort=new&page=2"]
-    broken = {"Referer": "http://[/feed", "Sec-Fetch-Site": "same-origin"}
-    for headers in ({}, {**from_feed, **FOREIGN}, broken, *({"Referer": address} for address in elsewhere)):
-        assert visitor.get(f"/l/{listing['id']}", headers=headers).status_code == 200, headers
-    assert rows(services, FeedEventRow) == [0]
-    for _ in range(2):
-        visitor.get(f"/l/{listing['id']}", headers=from_feed)
-    assert rows(services, FeedEventRow) == [1]
 
 
 def test_further_pages_are_the_rest_of_the_same_page(services, visitor, monkeypatch):
@@ -272,13 +258,6 @@ def test_the_pages_can_be_kept_for_those_who_sign_in(people):
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), path
     assert code(nobody.post("/feed", files={"photo": jpeg()})) == (401, "sign_in")
     assert ann.get("/feed").status_code == 200
-
-
-def test_where_others_sign_in_the_start_leads_strangers_to_the_feed(people):
-    here = people("ann", page=True)
-    assert here.browser(None).get("/").headers["location"] == "/feed"
-    assert here.browser("ann").get("/").status_code == 200
-    assert 'href="/">Sell' in here.browser("ann").get("/feed").text
 
 
 def test_strangers_are_bounded_and_take_nothing_from_those_who_are_signed_in(people, monkeypatch):

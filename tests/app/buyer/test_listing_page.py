@@ -10,9 +10,7 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from app.seller.renderer import PageRenderer
 from tests.app.support.clients import draft
-from tests.app.support.tabs import Tab
 from tests.app.web.test_security import Tags, harmless
 from tests.fakes import jpeg
 
@@ -138,15 +136,3 @@ def test_own_listings_in_any_state_others_only_public_ones(people):
     assert (missing.status_code, missing.text) == (404, gone.text)
     assert "There is no such listing" in gone.text
     assert gone.headers["content-type"] == "text/html; charset=utf-8"
-
-
-def test_the_sellers_page_leads_there(services, me, tmp_path):
-    tab = Tab(services)
-    tab.take(jpeg(), folder=tmp_path)
-    tab.write()
-    tab.press("publish")
-    listing = services.listings.own(me)[0]
-    renderer = PageRenderer(services)
-    for html in (renderer.draft(tab.session, me), renderer.mine(tab.session, me)):
-        assert f'href="/l/{listing.id}"' in html
-        assert "/v1/listings/" not in html

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.cli.drafts.draft_text import category_line, draft_text
 from app.editing import evidence_places
 from app.seller.renderer import PageRenderer
-from app.seller.session import SellerSession
 from app.views import AppError, likely_candidates
-from app.web.api_schemas import DraftBody
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
 from listing.request import DraftRequest
@@ -23,7 +19,7 @@ from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of, code
 from tests.app.support.tabs import Tab
-from tests.fakes import FakePipeline, jpeg, make_draft, marked_draft
+from tests.fakes import FakePipeline, jpeg, marked_draft
 
 MARKED = {"colour": "navy", "category": "Hoodie", "detail:pockets": "pockets"}
 
@@ -72,16 +68,6 @@ def test_both_texts_follow_a_claim(draft, edit, before, after):
     assert edited(draft, edit, Edit("undo", edit.field)) == draft
 
 
-@pytest.mark.parametrize(
-    ("edit", "word"), [(Edit("drop", "detail:pockets"), "pockets"), (Edit("set", "closure", "pull-on"), "zip")]
-)
-def test_what_is_left_out_stands_in_neither_text(draft, edit, word):
-    seen = edited(draft, edit)
-    assert word in draft.description
-    assert word not in seen.title + seen.description
-    assert rewrite.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
-
-
 def test_a_label_does_not_say_what_the_seller_says():
     read = AttributeValue(name="size", value="M", status="supported", evidence=[Evidence(source="ocr", text="M")])
     rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9))
@@ -114,24 +100,6 @@ def test_a_detail_that_is_added_stands_in_the_description_and_is_offered_no_more
     )
 
 
-def test_all_that_is_added_is_said_beside_all_that_was(draft):
-    more = ["drawstring hood", "raglan sleeves", "side stripes", "embroidery", "contrast stitching", "loose cut"]
-    more += ["soft", "ribbed hem", "contrast trim", "lightweight", "side panels", "sporty", "patch"]
-    seen = edited(draft, *(Edit("set", f"detail:{phrase}", phrase) for phrase in more))
-    assert {s.value for s in seen.spans} == {*(s.value for s in draft.spans), *more}
-
-
-def test_an_offered_fact_is_added_and_is_the_sellers(draft):
-    seen = edited(draft, Edit("set", "colour2", "white"))
-    assert seen.title.startswith("Navy and white hoodie")
-    assert seen.description.startswith("Navy and white hoodie")
-    assert (seen.attribute("colour2").locked, labels(seen)) == (True, OFFERED[:2])
-
-
-def test_what_the_seller_left_out_is_not_offered(draft):
-    assert labels(edited(draft, Edit("drop", "detail:zip pockets"))) == ["drawstring hood", "also white"]
-
-
 @pytest.mark.parametrize(
     ("text", "after"),
     [
@@ -148,14 +116,6 @@ def test_a_text_that_was_not_rendered_gets_a_sentence(draft, text, after):
         Edit("set", "detail:drawstring hood", "drawstring hood"),
     )
     assert (seen.title, seen.description) == (draft.title, after)
-
-
-def test_a_text_that_the_seller_typed_gets_a_sentence_too(services, me, made):
-    services.drafts.edit(me, made.draft_id, "description", "Warm, for cold days")
-    services.drafts.settle(me, made.draft_id, {"detail:drawstring hood": "drawstring hood", "colour2": "white"})
-    seen = services.drafts.get(me, made.draft_id)
-    assert seen.description == "Warm, for cold days. It has a drawstring hood. Its second colour is white."
-    assert [o.label for o in seen.draft.offers] == ["zip pockets"]
 
 
 @pytest.mark.parametrize("typed", ["Side slits", "slits at the side"])
@@ -204,37 +164,6 @@ def test_the_terminal_says_what_could_be_added(draft):
     assert "Could add: drawstring hood, zip pockets, also white\n" in draft_text(draft)
 
 
-def test_an_offer_is_added_by_the_api_and_on_the_page(services, me, made):
-    with client_of(services) as client:
-        url = f"/v1/drafts/{made.draft_id}"
-        offers = client.get(url).json()["draft"]["offers"]
-        assert offers[0] == {
-            "attribute": "detail", "value": "drawstring hood", "label": "drawstring hood", "confidence": 0.5,
-        }  # fmt: skip
-        draft = client.post(f"{url}/claims", json={"facts": {"detail:drawstring hood": "drawstring hood"}}).json()[
-            "draft"
-        ]
-        assert "a drawstring hood" in draft["description"]
-        assert [o["value"] for o in draft["offers"]] == ["zip pockets", "white"]
-    tab = Tab(services)
-    tab.session.show(services.drafts.get(me, made.draft_id), services.media)
-    tab.press("add", name="detail:zip pockets", value="zip pockets", said="zip pockets")
-    page = PageRenderer(services).draft(tab.session, me)
-    assert "zip pockets" in tab.draft.description
-    assert "“zip pockets” is in the text." in page
-    assert page.count('data-do="add" data-name') == 1
-    tab.press("undo")
-    assert "zip pockets" not in tab.draft.description
-
-
-def test_confirming_changes_no_word(draft):
-    seen = edited(draft, *(Edit("set", name, value) for name, value in MARKED.items()))
-    assert (seen.title, seen.description, rewrite.to_check(seen)) == (draft.title, draft.description, {})
-    assert {s.status for s in seen.spans} == {"seller", "certain"}
-    assert seen.attribute("colour").locked
-    assert seen.details[0].confidence == 1.0
-
-
 def test_spans_stay_with_their_words_in_a_typed_text_and_go_with_them(draft):
     seen = edited(draft, Edit("set", "title", "Warm. Navy hoodie, new"))
     assert [s.value for s in seen.spans if s.field == "title"] == ["navy", "Hoodie"]
@@ -260,43 +189,6 @@ def test_details_follow_their_photos(draft):
     assert evidence_places.moved(draft, [photos[0].ref]).details[0].photo is None
 
 
-def test_a_draft_without_spans_has_no_panel(services, me, made):
-    plain = make_draft(DraftRequest(photos=intake([jpeg()]))).model_copy(update={"schema_version": 1})
-    seen = edited(plain, Edit("set", "colour", "black"))
-    assert (seen.title, seen.description, seen.spans) == (plain.title, plain.description, [])
-    session = SellerSession()
-    session.show(made, services.media)
-    assert "Please check" in PageRenderer(services).draft(session, me)
-    services.drafts.settle(me, made.draft_id, {}, confirm=True)
-    session.show(services.drafts.get(me, made.draft_id), services.media)
-    assert "Please check" not in PageRenderer(services).draft(session, me)
-
-
-def test_a_tap_on_the_page_is_stored_with_the_draft_and_published(services, me, tmp_path):
-    tab = Tab(services)
-    tab.take(jpeg(), folder=tmp_path)
-    tab.write("Smoke-free home.")
-    renderer = PageRenderer(services)
-    assert "3 words are not confirmed." in renderer.draft(tab.session, me)
-    shown = tab.draft.field_version("title")
-    typed = {"title": "Navy hoodie, warm", "versions": {"title": shown}}
-    tab.press("fact", name="colour", value="black", **typed)  # while the title is being typed in
-    tab.press("text", field="title", value=typed["title"], version=shown)  # which comes once more as it is left
-    assert tab.said == []
-    assert tab.draft.title == "Black hoodie, warm"
-    assert tab.draft.description.startswith("Black hoodie with ")
-    tab.press("fact_drop", name="detail:pockets")
-    assert "1 word is not confirmed." in renderer.draft(tab.session, me)
-    again = services.drafts.get(me, tab.draft.draft_id)
-    assert (again.title, again.description) == (tab.draft.title, tab.draft.description)
-    assert "pockets" not in again.description
-    assert again.description.endswith("\n\nSmoke-free home.")
-    tab.press("publish")
-    listing = tab.session.published
-    assert listing is not None
-    assert (listing.title, listing.attributes["colour"]) == ("Black hoodie, warm", "black")
-
-
 def test_what_another_tab_changed_is_not_confirmed(services, me, made):
     tab, other = Tab(services), Tab(services)
     for each in (tab, other):
@@ -309,14 +201,6 @@ def test_what_another_tab_changed_is_not_confirmed(services, me, made):
     tab.press("all_right")
     assert rewrite.to_check(tab.draft.draft) == {}
     assert services.drafts.get(me, made.draft_id).value("colour") == "black"
-
-
-def test_written_again_what_was_said_stays(services, me, made):
-    services.drafts.settle(me, made.draft_id, {"colour": "olive", "detail:pockets": None})
-    seen = list(services.draft_writer.write_again(me, made.draft_id))[-1]  # the pipeline says navy and pockets again
-    assert seen.title.startswith("Olive hoodie")
-    assert "pockets" not in seen.title + seen.description
-    assert rewrite.to_check(seen.draft) == {"category": "Hoodie"}
 
 
 def test_the_api_does_the_same(services, made):
@@ -378,13 +262,3 @@ def test_far_fetched_things_are_not_shown():
     nobody_knows = Category(value=None, confidence=0.0, candidates=[Candidate(value="Watch", confidence=0.03)])
     assert category_line(nobody_knows) == "Outside what I know"
     assert likely_candidates(nobody_knows) == []
-
-
-def test_programs_get_nothing_far_fetched_either(me, services, made):
-    known = [Candidate(value=value, confidence=p) for value, p in (("Sofa", 0.1), ("Chair", 0.09), ("Hoodie", 0.01))]
-    view = services.drafts.get(me, made.draft_id)
-    guessed = Category(value="Sofa", confidence=0.1, candidates=known)
-    view = replace(view, draft=view.draft.model_copy(update={"category": guessed}))
-    body = DraftBody.of(view)
-    assert body.draft is not None
-    assert [c.value for c in body.draft.category.candidates] == ["Sofa", "Hoodie"]

@@ -8,7 +8,6 @@ import pytest
 
 from app.seller.draft_part import draft_html
 from app.store import draft_repo
-from app.store.tables import DraftRow
 from app.views import AppError
 from listing.events import DraftEvent
 from listing.intake.photos import intake
@@ -141,17 +140,6 @@ class TestOnTheScreen:
         assert away not in written.shown
         assert len(written.shown) == 2
 
-    def test_the_order_on_the_screen_is_published_with_what_was_added_later(self, services, me, written, tmp_path):
-        first, second, third = written.shown
-        written.press("photo_move", photo=third, to=0)
-        written.take(picture(4), folder=tmp_path)
-        assert written.shown[:3] == [third, first, second]
-        assert len(written.shown) == 4
-        assert [p.id for p in services.drafts.get(me, written.draft.draft_id).photos] == written.shown
-        written.press("publish")
-        assert [p.id for p in written.session.published.photos] == written.shown
-        assert files_there(services, written.shown) == [True] * 4
-
     def test_without_a_photo_nothing_is_published(self, services, me, written):
         for photo in written.shown:
             written.press("photo_remove", photo=photo)
@@ -206,20 +194,6 @@ class TestOnTheScreen:
         assert moved == (list(reversed(first[0])), True)
         assert left == (moved[0][1:], False)
         assert "no longer" not in proofs(tab)
-
-    def test_each_change_counts_up_the_version(self, services, written):
-        def version() -> int:
-            with services.store.read() as session:
-                return session.get(DraftRow, written.draft.draft_id).version
-
-        seen = [version()]
-        written.press("photo_move", photo=written.shown[0], to=1)
-        seen.append(version())
-        written.press("photo_remove", photo=written.shown[0])
-        seen.append(version())
-        written.write("Another note.")
-        seen.append(version())
-        assert seen == sorted(set(seen))
 
 
 def proofs(tab: Tab) -> str:

@@ -37,17 +37,6 @@ def test_the_last_word_on_a_field_counts(draft):
     assert made.locked == {"colour"}
 
 
-def test_a_fact_left_out_is_unknown_and_its_question_goes(draft):
-    seen = edits.apply(draft, edits.changes([Edit("drop", "brand"), Edit("set", "size", "M")]))
-    assert (seen.attribute("brand").value, seen.attribute("brand").status) == (None, "unknown")
-    assert [q.attribute for q in seen.questions] == ["condition_grade"]
-
-
-def test_a_fact_of_a_question_is_added(draft):
-    seen = edits.apply(draft, edits.changes([Edit("set", "condition_grade", "good")]))
-    assert seen.attribute("condition_grade").value == "good"
-
-
 def test_flags_move_with_their_words_and_go_when_these_go(draft):
     flag = draft.flags[0]
     moved = edits.apply(draft, edits.changes([Edit("set", "description", f"New. {UNSUPPORTED}.")]))

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 from sqlalchemy import select, text
 
 from app.seller.draft_part import draft_html
-from app.seller.pictures import read_photos
 from app.store.tables import Base, DraftRow, EditRow, EventRow, PhotoRow
 from app.views import AppError
 from listing.intake.photos import intake
-from tests.app.support.moments import at_once, becomes
 from tests.app.support.small_index import titles_in
 from tests.fakes import TEXTS, UNSUPPORTED, FakeIndex, FakePipeline, jpeg
-
-pytestmark = pytest.mark.stores
 
 
 def finished(services, seller, photos, note=""):
@@ -30,6 +25,7 @@ def code_of(call, *arguments, **named):
     return caught.value.code, caught.value.http_status
 
 
+@pytest.mark.stores
 def test_the_whole_story(services, me, photos):
     views = list(services.draft_writer.start(me, photos, "Worn twice.\nFits small."))
     assert {v.state for v in views} == {"working", "ready"}
@@ -69,6 +65,7 @@ def test_the_whole_story(services, me, photos):
     assert services.listings.own(me) == []
 
 
+@pytest.mark.stores
 def test_deleting_leaves_ids_in_events_and_nothing_else(services, me, photos):
     draft = finished(services, me, photos, "a secret note")
     services.drafts.edit(me, draft.draft_id, "title", "a secret title")
@@ -85,6 +82,7 @@ def test_deleting_leaves_ids_in_events_and_nothing_else(services, me, photos):
     assert "secret" not in everything
 
 
+@pytest.mark.stores
 def test_the_same_publish_twice_is_one_listing(services, me, photos):
     draft = finished(services, me, photos)
     first = services.publisher.publish(me, draft.draft_id, key="k")
@@ -93,13 +91,6 @@ def test_the_same_publish_twice_is_one_listing(services, me, photos):
     second = finished(services, me, intake([jpeg((200, 0, 0))]))
     assert code_of(services.publisher.publish, me, second.draft_id, key="k") == ("key_reused", 409)
     assert len(services.listings.own(me)) == 1
-
-
-def test_many_at_once_with_one_key_are_one_listing(services, me, photos):
-    draft = finished(services, me, photos)
-    found = at_once([lambda: services.publisher.publish(me, draft.draft_id, key="k").id] * 8)
-    assert len(set(found)) == 1
-    assert found[0] == services.listings.own(me)[0].id
 
 
 def test_a_published_draft_is_not_edited_any_more(services, me, photos):
@@ -159,26 +150,6 @@ def test_a_failing_model_is_a_sentence_and_the_next_draft_works(build, photos):
     assert list(services.draft_writer.write_again(me, view.draft_id, from_photos=False))[-1].state == "ready"
 
 
-def test_going_away_stops_the_work_and_frees_the_line(build, photos):
-    services = build(pipeline=FakePipeline(delay=0.05))
-    me = services.sellers.only().id
-    run = services.draft_writer.start(me, photos)
-    view = next(v for v in run if v.category is not None)
-    run.close()
-    assert services.drafts.get(me, view.draft_id).state == "stopped"
-    assert becomes(lambda: len(services.queue) == 0)
-    assert services.pipeline.closed == 1
-    services.drafts.abandon(me, view.draft_id)
-    assert list(services.media.ids()) == []
-
-
-def test_an_iterator_that_nobody_reads_gives_its_place_back(services, me, photos):
-    run = services.draft_writer.start(me, photos)
-    assert len(services.queue) == 1
-    run.close()
-    assert len(services.queue) == 0
-
-
 def test_a_rewrite_that_is_stopped_keeps_the_draft(build, photos):
     services = build()
     me = services.sellers.only().id
@@ -201,12 +172,3 @@ def test_a_broken_index_never_stops_a_seller(build, photos):
     assert [x.id for x in services.listings.own(me, text="hoodie")] == [listing.id]
     index.fail = False
     assert build(index=index).index.ids() == {listing.id}
-
-
-def test_photos_are_judged_one_by_one(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(jpeg())
-    (tmp_path / "b.txt").write_bytes(b"not a photo")
-    Image.linear_gradient("L").resize((300, 400)).convert("RGB").save(tmp_path / "c.jpg")
-    taken, ((title, reason),) = read_photos([tmp_path / name for name in ("a.jpg", "b.txt", "c.jpg")])
-    assert (len(taken), title) == (2, "b.txt was not added")
-    assert "b.txt" in reason

@@ -81,13 +81,6 @@ def test_a_detail_that_is_left_out_takes_along_the_fact_that_it_said(sell):
     assert "closure" not in published(tab)
 
 
-def test_undo_brings_the_fact_back(sell):
-    tab = sell(TROUSERS)
-    tab.press("fact_drop", name="detail:elastic waist", said="elastic waist")
-    tab.press("undo")
-    assert (fact(tab, "closure"), tab.draft.description) == ("pull-on", TROUSERS.description)
-
-
 @pytest.mark.parametrize("value", ["buttons", None])
 def test_a_fact_that_is_corrected_takes_along_the_detail_that_said_it(sell, value):
     tab = sell(drafted("Hoodie", {"colour": ("navy", 0.97), "closure": ("zip", 0.95)}, "full zip", "pockets"))
@@ -128,13 +121,6 @@ def test_say_more_corrects_fact_and_texts(sell, words, closure, title):
     assert published(tab).get("closure") == closure
 
 
-def test_a_sleeve_that_is_told_corrects_the_fact(sell):
-    tab = sell(drafted("Dress", {"colour": ("navy", 0.97), "sleeve": ("long", 0.95)}, "belt"))
-    tab.press("fact", name="detail:cap sleeves", value="cap sleeves")
-    assert "long" not in tab.draft.title + tab.draft.description
-    assert fact(tab, "sleeve") == "short"
-
-
 # -- by typing --
 
 
@@ -158,14 +144,6 @@ def test_what_is_typed_in_the_description_corrects_fact_and_title(sell, old, new
     typed(tab, "description", tab.draft.description.replace(old, new))
     assert (fact(tab, "closure"), tab.draft.title) == (closure, title)
     assert published(tab).get("closure") == closure
-
-
-def test_both_texts_in_another_colour_are_another_colour(sell):
-    tab = sell(HOODIE)
-    typed(tab, "title", tab.draft.title.replace("Navy", "Black"))
-    typed(tab, "description", tab.draft.description.replace("navy", "black").replace("Navy", "Black"))
-    assert fact(tab, "colour") == "black"
-    assert published(tab)["colour"] == "black"
 
 
 def test_what_neither_text_says_any_more_is_not_stated_until_it_is_back(sell):
@@ -231,20 +209,6 @@ def test_a_corrected_size_is_the_size(sell):
 
 
 # -- guesses --
-
-
-def test_a_guess_that_nobody_confirmed_is_not_published(sell):
-    facts = {"colour": ("navy", 0.97), "closure": ("zip", 0.8), "material": ("denim", 0.99), "audience": ("men", 0.95)}
-    tab = sell(drafted("Outwear", facts, "pockets"))
-    assert {s.attribute for s in tab.draft.draft.spans if s.status == "check"} == {"closure", "material", "audience"}
-    assert published(tab) == {"colour": "navy"}
-
-
-def test_what_was_confirmed_is_published(sell):
-    tab = sell(drafted("Outwear", {"colour": ("navy", 0.97), "closure": ("zip", 0.8), "material": ("denim", 0.99)}))
-    tab.press("fact", name="closure", value="zip")
-    tab.press("fact", name="material", value="denim")
-    assert published(tab) == {"colour": "navy", "closure": "zip", "material": "denim"}
 
 
 def test_the_api_publishes_no_guess(build, me):

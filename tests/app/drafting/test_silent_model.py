@@ -13,7 +13,7 @@ from tests.app.support.moments import becomes
 from tests.app.support.silent_server import RemotePipeline, SilentServer
 from tests.fakes import jpeg
 
-SOON = 5.0
+SOON = 60.0
 FAULTS = ("silent", "stalls", "drips")
 
 

@@ -60,25 +60,6 @@ def test_words_that_were_shown_in_another_text_are_not_taken_out_elsewhere(servi
     assert tab.view.description.endswith("It is soft.")
 
 
-def test_words_that_are_typed_over_are_not_confirmed(services, me, tab, press):
-    flag = flag_of(services, tab)
-    services.drafts.edit(me, tab.view.draft_id, "description", f"{UNSUPPORTED} or so they said.")
-    assert "has changed" in press(do="claim_true", **flag)
-    assert [f.field for f in tab.view.flags] == ["description"]
-
-
-def test_what_is_being_typed_is_saved_first(services, me, tab, press):
-    typed = tab.view.description.replace("Navy hoodie", "My navy hoodie") + " Two buttons."
-    assert press(do="claim_remove", **flag_of(services, tab), description=typed) == ""
-    assert tab.view.description == "My navy hoodie with a zip and a hood. Warm and soft fleece. Two buttons."
-
-
-def test_what_is_being_typed_over_the_words_themselves_is_kept(services, me, tab, press):
-    typed = tab.view.description.replace(UNSUPPORTED, "Worn on three evenings")
-    assert "has changed" in press(do="claim_remove", **flag_of(services, tab), description=typed)
-    assert tab.view.description == typed
-
-
 def test_the_field_that_was_left_by_the_press_does_not_undo_it(services, me, tab, press):
     shown, flag = tab.view.description, flag_of(services, tab)
     typed = shown + " Two buttons."

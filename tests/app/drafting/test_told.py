@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from app.seller.renderer import PageRenderer
-from listing.say import patch
 from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline
 
@@ -66,11 +65,6 @@ def test_a_further_flaw_stands_beside_those_that_were_told_before(tab):
         assert tab.draft.description.count(flaw) == 1
 
 
-def test_a_word_within_another_does_not_say_it():
-    assert patch.with_sentence("A gold ring.", "old") == "A gold ring. Old."
-    assert patch.with_sentence("An Old ring.", "old") == "An Old ring."
-
-
 @pytest.mark.parametrize("more", ["it has been to Peru", "size M, it has been to Peru"])
 def test_undo_keeps_what_was_typed_since(tab, made, more):
     tab.press("add", more=more)
@@ -89,13 +83,6 @@ def test_what_stands_typed_is_told_before_it_is_written_again(services, tab):
     assert tab.session.notices == []
     assert tab.draft.description == "Warm, for cold days. It has been to Peru."
     assert 'data-told="1"' in PageRenderer(services).draft(tab.session, "me")
-
-
-def test_what_cannot_be_told_stays_and_nothing_is_written(services, tab, made):
-    runs = tab.session.runs
-    tab.run("tone", tone="warmer", more="x" * 4000)
-    assert [n.typed for n in tab.session.notices] == ["x" * 4000]
-    assert (tab.session.runs, tab.session.statements, tab.draft.version) == (runs, 0, made.version)
 
 
 def test_a_draft_that_was_deleted_elsewhere_is_written_anew_and_keeps_the_typed_words(services, me, tab, made):

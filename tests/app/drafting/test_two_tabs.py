@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from app.seller.actions import Actions
-from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
 from tests.app.support.clients import code, draft, published
 
@@ -30,31 +29,6 @@ def tabs(services, me, photos):
 def fields(tab):
     """What stands in the fields of a tab in which nobody typed."""
     return {"title": tab.view.title, "description": tab.view.description, "price": f"{tab.view.asked:g}"}
-
-
-def test_publishing_in_an_old_tab_does_not_bring_the_old_price_back(press, tabs):
-    old, new = tabs
-    press(new, do="price", field="price", value="20")
-    press(new, do="text", field="title", value="Newer title")
-    press(old, do="publish", **fields(old))
-    assert old.published is None  # this tab did not show them yet
-    assert (old.view.asked, old.view.title) == (20.0, "Newer title")
-    press(old, do="publish", **fields(old))
-    assert (old.published.price, old.published.title) == (20.0, "Newer title")
-
-
-def test_a_field_that_was_changed_elsewhere_is_not_overwritten(services, me, press, tabs):
-    old, new = tabs
-    press(new, do="price", field="price", value="20")
-    press(old, do="publish", **{**fields(old), "price": "12"})
-    assert old.published is None
-    assert services.drafts.get(me, old.view.draft_id).asked == 20.0
-    assert old.view.asked == 20.0
-    shown = PageRenderer(services).draft(old, me)
-    assert "changed elsewhere to “20”" in shown
-    assert ">12<" in shown  # what was typed is not lost
-    press(old, do="publish", **{**fields(old), "price": "12"})
-    assert old.published.price == 12.0
 
 
 def test_the_fields_of_a_press_are_saved_one_by_one(services, me, press, tabs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,16 +10,11 @@ import torch
 from sqlalchemy import func, select
 
 from app.feed.items import CONTENT, Prices, Projection, category_code, condition_code
-from app.feed.pages import Rates
-from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow, now
+from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, now
 from app.views import Busy
 from recommend.features.counts import HOUR_MS
 from recommend.features.feature_map import COUNTED
 from tests.app.support.clients import client_of, code, published
-from tests.app.support.moments import at_once
-from tests.fakes import FakeIndex
-
-pytestmark = pytest.mark.stores
 
 
 def seen(client, visitor="vera", size=20):
@@ -34,6 +28,7 @@ def buy(client, listing, buyer="vera", key="k1", **more):
     return client.post("/v1/orders", json=body, headers={"Idempotency-Key": key})
 
 
+@pytest.mark.stores
 def test_what_is_published_is_on_the_next_page_and_what_is_sold_on_none(client):
     assert seen(client)["places"] == []
     one, other = published(client, price=12.5), published(client, price=20)
@@ -51,6 +46,7 @@ def test_what_is_published_is_on_the_next_page_and_what_is_sold_on_none(client):
     assert seen(client)["places"] == []
 
 
+@pytest.mark.stores
 def test_an_order_with_the_same_key_is_the_same_and_the_last_piece_goes_once(client):
     listing = published(client, price=12.5)
     first = buy(client, listing)
@@ -64,21 +60,6 @@ def test_an_order_with_the_same_key_is_the_same_and_the_last_piece_goes_once(cli
     assert code(buy(client, {"id": "nothing"}, key="k9")) == (404, "not_found")
 
 
-def test_several_pieces_are_sold_one_by_one(client):
-    listing = published(client)
-    client.patch(f"/v1/listings/{listing['id']}", json={"stock": 2})
-    assert [buy(client, listing, f"v{n}", f"k{n}").status_code for n in range(3)] == [201, 201, 409]
-
-
-def test_fifty_buyers_race_for_one_piece(client, services):
-    listing = published(client)
-    buy = partial(services.orders.buy, listing_id=listing["id"], price=listing["price"])
-    answers = at_once([partial(buy, f"b{n}", key=f"k{n}") for n in range(50)])
-    assert answers.count("sold") == 49
-    with services.store.read() as session:
-        assert session.scalar(select(func.count()).select_from(OrderRow)) == 1
-
-
 def test_a_token_acts_for_its_owner_alone(two):
     ann, bob, nobody = two
     assert code(nobody.get("/v1/feed/me"))[0] == 401
@@ -90,6 +71,7 @@ def test_a_token_acts_for_its_owner_alone(two):
     assert code(bob.put(f"/v1/listings/{listing['id']}/ad", json={"bid": 1})) == (404, "not_found")
 
 
+@pytest.mark.stores
 def test_events_count_once_and_only_on_the_page_where_they_happened(client, services):
     listing = published(client)
     page = seen(client)
@@ -122,6 +104,7 @@ def test_one_wrong_event_and_none_is_taken(client, services):
         assert session.scalar(select(func.count()).select_from(FeedEventRow)) == 0
 
 
+@pytest.mark.stores
 def test_a_page_is_written_down_with_what_was_known_then(client, services):
     first = published(client, price=10)
     page = seen(client)
@@ -140,6 +123,7 @@ def test_a_page_is_written_down_with_what_was_known_then(client, services):
     assert [p.item_id for p in services.feed.feed.visitors.get(visitor).history] == [rows[0].known["item_id"]]
 
 
+@pytest.mark.stores
 def test_a_restarted_server_knows_what_is_on_sale_and_who_clicked(build):
     first = build()
     with client_of(first) as client:
@@ -201,13 +185,6 @@ def test_an_ad_is_placed_bids_and_ends(client, services):
     assert code(client.put(f"/v1/listings/{listings[0]['id']}/ad", json={"bid": -1}))[0] == 422
 
 
-def test_a_broken_index_keeps_nothing_from_the_feed(build):
-    services = build(index=FakeIndex(fail=True))
-    with client_of(services) as client:
-        listing = published(client)
-        assert [p["listing"]["id"] for p in seen(client)["places"]] == [listing["id"]]
-
-
 def test_who_asks_too_often_is_told_when_to_come_again(build):
     with client_of(build(feed_per_second=2)) as client:
         answers = [client.get("/v1/feed/vera") for _ in range(8)]
@@ -234,18 +211,6 @@ def test_a_full_line_is_refused_instead_of_growing(build, monkeypatch):
         services.feed.page("vera", 5)
     assert len(refused) == 2
     services.feed.page("vera", 5)
-
-
-def test_the_bucket_of_rates_fills_again(monkeypatch):
-    at = [0.0]
-    monkeypatch.setattr("app.feed.pages.time.monotonic", lambda: at[0])
-    rates = Rates(1.0, burst=2)
-    rates.check("a")
-    rates.check("a")
-    with pytest.raises(Busy):
-        rates.check("a")
-    at[0] = 1.0
-    rates.check("a")
 
 
 def test_content_vectors_keep_who_is_near(tmp_path):

@@ -2,7 +2,8 @@
 
 For each line on stdin a new one is started, in a process that is forked from this one before anything was opened: what
 takes long at a start are the imports. A line may hold variables for it, as JSON. Its id is printed. Only the model is a
-stand-in; it looks past listings up as the real one does, and takes its time where the note says "slowly".
+stand-in; it looks past listings up as the real one does, and takes its time where the note says "slowly", and ends
+no draft while the file HOLD is there.
 ``/catalogue`` shows what the feed holds.
 """
 
@@ -39,6 +40,8 @@ class Looking(FakePipeline):
         self.past.find(request.photos, category=None, seller_id=request.seller_id, text="hoodie")
         for event in super().run(request):
             time.sleep(0.02 if "slowly" in request.note else 0)
+            while event.kind == "draft" and os.path.exists(os.environ.get("HOLD", "")):
+                time.sleep(0.02)
             yield event
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.app.kills.life_server import OneServer
 
-CALL_SECONDS = 30.0
+CALL_SECONDS = 120.0
 RETRIES = 20
 LETTERS = "abcdefghijklmnop"
 

@@ -24,8 +24,8 @@ from tests.app.support.small_index import open_index, titles_in
 
 pytestmark = [pytest.mark.postgres, pytest.mark.server, pytest.mark.timeout(3600)]
 SELLERS, BUYERS = 3, 4
-CAUGHT_UP_SECONDS = 30.0
-DRAFT_SECONDS = 20.0  # the server of these tests stops a draft that nobody writes after six
+CAUGHT_UP_SECONDS = 120.0
+DRAFT_SECONDS = 120.0  # the server of these tests stops a draft that nobody writes after six
 
 
 @dataclass

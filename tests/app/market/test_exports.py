@@ -69,11 +69,6 @@ def test_what_stands_in_the_rows():
     assert exports.as_text(made()) == 'Navy "HARBOUR" hoodie, size M\n\nWarm.\nWorn twice.\n\n15.50 EUR'
 
 
-def test_only_what_can_be_sold_there():
-    others = [made(2, price=None), made(3, status="sold", stock=0), made(4, status="removed"), made(5, photos=[])]
-    assert [row["id"] for row in exports.rows("google", [made(), *others], BASE)] == ["ipl-1"]
-
-
 def test_a_spreadsheet_computes_nothing():
     text = exports.as_csv("google", [made(title="=HYPERLINK(1)")], BASE)
     assert next(csv.DictReader(io.StringIO(text)))["title"] == "'=HYPERLINK(1)"

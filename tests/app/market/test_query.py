@@ -122,7 +122,3 @@ def test_measures_are_no_prices(text):
 
 def test_a_group_is_a_kind_of_its_own():
     assert {"Bags", "Handbag", "Backpack"} <= understand("bag").kinds.keys()
-
-
-def test_limits_may_stand_alone():
-    assert [understand(text).is_limits_alone for text in ("under 20", "size M", "hat under 20", "")] == [1, 1, 0, 0]

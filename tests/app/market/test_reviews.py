@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from app.accounts.erase import erase
-from app.seller.renderer import PageRenderer
-from app.seller.session import SellerSession
 from tests.app.support.clients import code, draft, published
 
 TITLE = "Blue wool jacket"
@@ -191,20 +189,6 @@ def test_the_page_decides_for_the_version_that_was_shown(services, client):
     assert "off sale until it is decided" in held
     assert 'value="approve"' in held
     assert code(client.post("/ops/reviews", data={"listing": "x", "do": "sell"})) == (422, "invalid")
-
-
-def test_the_sellers_page_says_that_a_person_looks(services, client):
-    listing = doubtful(client)
-    seller, session = listing["seller_id"], SellerSession()
-    session.published = services.listings.get(seller, listing["id"])
-    renderer = PageRenderer(services)
-    assert "It is handed in" in renderer.draft(session, seller)
-    assert SENTENCE in renderer.draft(session, seller)
-    mine = renderer.mine(session, seller)
-    assert SENTENCE in mine
-    assert "Waiting for a person" in mine
-    assert "Mark sold" not in mine
-    assert "Sell again" not in mine
 
 
 def test_a_post_offers_no_goods_either(client):

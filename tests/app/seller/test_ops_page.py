@@ -36,7 +36,7 @@ def operator(browser):
     assert not errors
 
 
-def test_published_here_stands_in_a_visitors_feed_there(serve, visit, operator, pipeline, files):
+def test_what_is_published_here_stands_in_a_visitors_feed_there(serve, visit, operator, pipeline, files):
     url = serve(pipeline)
     ops = operator()
     ops.goto(f"{url}ops/?visitor=vera#feed")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.seller.conftest import Page, add, expect, publish, put_online, write
+from tests.app.seller.conftest import Page, add, expect, publish, put_online, ready, write
 from tests.app.seller.test_seller_page_orders import bought, listed
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
@@ -53,6 +53,8 @@ def test_back_and_forward_lead_through_the_page(serve: Any, visit: Any, files: l
     expect(page).to_have_url(LISTINGS)
     expect(page.get_by_role("heading", name="My listings")).to_be_visible()
     page.get_by_role("link", name="Feed").click()
+    expect(page).to_have_url(f"{url}feed")
+    page.wait_for_load_state()
     page.go_back()
     expect(page.get_by_role("heading", name="My listings")).to_be_visible()
 
@@ -64,6 +66,7 @@ def test_a_draft_is_reloaded_bookmarked_and_gone_back_from(serve: Any, visit: An
     write(page)
     draft = page.url
     page.reload()
+    ready(page)
     expect(publish(page)).to_be_visible()
     expect(page.locator(".shot")).to_have_count(2)
     expect(page).to_have_url(draft)
@@ -92,7 +95,7 @@ def test_a_draft_is_reloaded_bookmarked_and_gone_back_from(serve: Any, visit: An
 
 
 def test_while_it_is_written_back_leaves_it_where_it_is(serve: Any, visit: Any, files: list[str]) -> None:
-    pipeline = FakePipeline(delay=1.0)
+    pipeline = FakePipeline(hold_at="draft")
     url = serve(pipeline)
     page = visit(url)
     add(page, files)
@@ -103,7 +106,7 @@ def test_while_it_is_written_back_leaves_it_where_it_is(serve: Any, visit: Any, 
     page.go_back()
     expect(page.get_by_role("alert").filter(has_text="being written right now")).to_be_visible()
     expect(page).to_have_url(draft)
-    pipeline.delay = 0.0
+    pipeline.go_on.set()
     expect(publish(page)).to_be_visible()
 
 
@@ -131,11 +134,12 @@ def test_news_stand_in_the_head_and_their_items_on_top(serve: Any, visit: Any) -
     bought(url, sold)
     buyer = visit(url)
     buyer.goto(f"{url}l/{asked['id']}")
-    question = httpx.post(f"{url}l/{asked['id']}/ask", data={"text": "Is it warm?"}, cookies={"ipl_visitor": "0" * 32})
-    assert question.status_code == 200
+    sent = httpx.post(f"{url}l/{asked['id']}/ask", data={"text": "Is it warm?"}, cookies={"ipl_visitor": "0" * 32})
+    assert sent.status_code == 200
     httpx.post(f"{url}v1/drafts", files={"photos": picture(1)}, timeout=60)
 
     page.reload()
+    ready(page)
     expect(page.get_by_role("button", name="My listings")).to_contain_text("2 new orders and questions")
     for address in ("feed", "feed/purchases", f"l/{quiet['id']}"):
         buyer.goto(url + address)
@@ -149,6 +153,7 @@ def test_news_stand_in_the_head_and_their_items_on_top(serve: Any, visit: Any) -
     assert order == [sold["id"], asked["id"], None, quiet["id"]]
     page.get_by_role("button", name="Handed over").click()
     expect(page.get_by_role("button", name="My listings")).to_contain_text("1 new")
-    cards.first.get_by_label("Your answer").fill("Very.")
-    cards.first.get_by_role("button", name="Answer", exact=True).click()
+    question = page.locator(f"[data-listing='{asked['id']}']")
+    question.get_by_label("Your answer").fill("Very.")
+    question.get_by_role("button", name="Answer", exact=True).click()
     expect(news).to_have_count(0)

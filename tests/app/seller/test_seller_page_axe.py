@@ -27,11 +27,19 @@ SMALL = """() => [...document.querySelectorAll('button, a, summary, select, inpu
   .map((e) => `small: ${e.outerHTML.slice(0, 120)}`)"""
 
 
+# What moves and comes to an end has ended, and is on the screen.
+DRAWN = """async () => {
+  const ends = (a) => a.effect.getComputedTiming().endTime !== Infinity;
+  await Promise.allSettled(document.getAnimations().filter(ends).map((a) => a.finished));
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+}"""
+
+
 def findings(page: Page) -> list[str]:
     """Serious and critical findings that outlast the drawing, with the element."""
     options = {"resultTypes": ["violations"]}
-    for pause in (0, 500, 1500):
-        page.wait_for_timeout(pause)
+    for _ in range(10):
+        page.evaluate(DRAWN)
         found = [
             f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
             for v in axe_module.Axe().run(page, options=options).response["violations"]
@@ -48,14 +56,14 @@ def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterat
     yield "empty"
     add(page, files)
     yield "photos"
-    pipeline.delay = 2.0
+    pipeline.hold_at = "text"
     page.locator("#ipl-write").click()
     expect(page.locator("[role=progressbar]")).to_be_visible()
     yield "drafting"
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped before the draft was done")).to_be_visible()
+    pipeline.go_on.set()
     yield "stopped"
-    pipeline.delay = 0.0
     page.locator("#ipl-write").click()
     expect(page.locator(".ask").first).to_be_visible()
     yield "marked words and questions"

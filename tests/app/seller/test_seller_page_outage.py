@@ -28,10 +28,19 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
 @pytest.fixture
 def server(starter: Starter, tmp_path: Path) -> Iterator[OneServer]:
     """A server with pages in a process of its own, to be killed and started again on the same port and home."""
-    one = OneServer(starter, tmp_path / "home", {"IPL_INDEX": str(tmp_path / "index"), "PAGES": "1"})
+    hold = str(tmp_path / "hold")
+    one = OneServer(starter, tmp_path / "home", {"IPL_INDEX": str(tmp_path / "index"), "PAGES": "1", "HOLD": hold})
     one.start()
     yield one
     one.end()
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """While this file lies there no draft of the server comes to its end."""
+    file = tmp_path / "hold"
+    file.touch()
+    return file
 
 
 def note(page: Any) -> Any:
@@ -113,7 +122,7 @@ def test_an_open_draft_and_what_is_typed_in_it_outlive_a_killed_server(
 
 
 def test_a_killed_server_goes_on_with_the_draft_that_it_was_writing(
-    server: OneServer, visit: Any, files: list[str]
+    server: OneServer, visit: Any, files: list[str], hold: Path
 ) -> None:
     page = visit(f"{server.url}/")
     add(page, files)
@@ -121,6 +130,7 @@ def test_a_killed_server_goes_on_with_the_draft_that_it_was_writing(
     page.get_by_role("button", name="Write my listing").click()
     expect(page.locator("#t-title-live")).to_be_visible()
     server.end()
+    hold.unlink()
     expect(page.locator(".work")).to_be_visible()
     server.start()
     expect(publish(page)).to_be_visible()
@@ -208,14 +218,14 @@ def test_photos_that_always_fail_do_not_hold_up_the_rest(serve: Any, visit: Any,
     expect(page.get_by_text(AWAY)).to_be_visible()
     page.locator("#ipl-top").get_by_role("button", name="My listings").click()
     sentence = page.get_by_text("These photos could not be sent; choose them again.", exact=True)
-    expect(sentence).to_be_visible(timeout=20_000)
+    expect(sentence).to_be_visible()
     expect(page.get_by_role("heading", name="My listings")).to_be_visible()
     expect(page.get_by_text(AWAY)).to_have_count(0)
     page.unroute("**/gradio_api/upload*")
     page.get_by_role("button", name="Sell", exact=True).click()
     page.locator("#ipl-sell input[type=file]").set_input_files([])  # as a click on the button does
     page.locator("#ipl-sell input[type=file]").set_input_files(files)
-    expect(page.locator(".shot")).to_have_count(len(files), timeout=15_000)
+    expect(page.locator(".shot")).to_have_count(len(files))
 
 
 def test_what_one_person_typed_is_not_filled_in_for_the_next(serve: Any, visit: Any) -> None:
@@ -229,6 +239,7 @@ def test_what_one_person_typed_is_not_filled_in_for_the_next(serve: Any, visit: 
     expect(note(page)).to_have_value("")
 
 
+@pytest.mark.nightly
 def test_ten_tabs_of_one_browser_answer(serve: Any, visit: Any, files: list[str]) -> None:
     url = serve(FakePipeline(marked=True))
     first = visit(url)

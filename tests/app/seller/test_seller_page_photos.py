@@ -46,7 +46,7 @@ def test_what_is_on_the_screen_is_what_buyers_see(serve: Any, visit: Any, files:
         page.get_by_role("link", name="See it as buyers do").click()
     buyers = opened.value
     expect(buyers.get_by_role("heading", name="Navy hoodie with zip")).to_be_visible()
-    assert buyers.get_by_role("img").count() == 2
+    expect(buyers.get_by_role("img")).to_have_count(2)
     for number, photo in enumerate((last, second), 1):
         shown = buyers.request.get(f"{buyers.url}/photos/{number}").body()
         assert shown == buyers.request.get(f"{url}v1/photos/{photo}").body()

@@ -154,23 +154,6 @@ def test_open_orders_are_named_and_it_refuses_until_they_are_settled(people, cap
         assert all(order.refunded_at for order in session.scalars(select(OrderRow)))
 
 
-def test_an_erasure_that_was_cut_off_goes_on_when_it_is_run_again(people, monkeypatch, capsys):
-    services, person, bob = people
-    was = live(services, person, bob)
-
-    def fail(*_):
-        raise RuntimeError("cut off")
-
-    with monkeypatch.context() as cut:
-        cut.setattr("app.accounts.erase.forget_pages", fail)
-        assert main(["erase", WORD, "--yes"]) == 1
-    with services.store.read() as session:
-        assert WORD in session.scalars(select(SellerRow.name)).all()
-    assert person.get("/v1/listings").status_code == 401  # the tokens went first
-    assert main(["erase", WORD, "--yes"]) == 0
-    wait_until_gone(lambda: left_of(services, was["me"]))
-
-
 def test_an_unknown_name_is_one_sentence_and_status_2(people, capsys):
     assert main(["erase", "nobody", "--yes"]) == 2
     assert capsys.readouterr().err == "ipl: There is nobody called nobody in this store; nothing was deleted.\n"

@@ -11,10 +11,8 @@ import random
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from types import ModuleType
 
 import httpx
@@ -146,19 +144,6 @@ def test_a_photo_that_has_a_row_is_not_deleted_whatever_is_noted(build, me, serv
     assert set(again.media.ids()) == {p.id for p in draft.photos}
     with again.store.read() as session:
         assert session.query(PhotoDeletionRow).count() == 0
-
-
-def test_a_reader_holds_the_write_ahead_log_up_for_no_longer_than_it_reads(services):
-    wal = services.settings.home / "store.sqlite-wal"
-    with client_of(services) as client:
-        draft = client.post("/v1/drafts", files=[("photos", jpeg())], data={"note": WORD}).json()["id"]
-        with closing(sqlite3.connect(services.settings.home / "store.sqlite")) as reader:
-            reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM drafts").fetchall()
-            assert client.delete(f"/v1/drafts/{draft}").status_code == 204
-            assert client.get("/v1/listings").status_code == 200  # nobody waits for the reader
-            assert WORD.encode() in wal.read_bytes()
-        wait_until_gone(lambda: files_with(services.settings.home, WORD))
 
 
 def upload(url, word):

@@ -117,13 +117,6 @@ def test_a_folder_without_a_mark_is_adopted_by_the_store_that_knows_its_photos(u
     assert len(contents(used.media_folder)) == 4
 
 
-def test_a_new_folder_is_marked(tmp_path):
-    services = start(Settings(home=tmp_path))
-    assert (services.settings.media_folder / ".store").is_file()
-    assert list(services.media.ids()) == []
-    services.close()
-
-
 def test_a_stray_photo_lies_in_the_trash_for_some_days(used, tmp_path):
     services = start(used)
     stray = services.media.save("ab" * 16, b"left behind")
@@ -227,27 +220,6 @@ def test_a_new_database_beside_old_photos_is_refused_and_stays_empty(tmp_path, d
         engine = open_engine(empty)
         assert inspect(engine).get_table_names() == []
         engine.dispose()
-
-
-def test_a_copy_of_a_home_goes_on_by_itself(used, tmp_path):
-    shutil.copytree(used.home, tmp_path / "copy")
-    again = start(Settings(home=tmp_path / "copy"))
-    assert len(list(again.media.ids())) == 4
-    again.close()
-
-
-def test_an_older_folder_with_one_photo_and_more_strays_is_adopted(tmp_path):
-    settings = Settings(home=tmp_path)
-    services = start(settings)
-    me = services.sellers.only().id
-    draft = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
-    strays = [services.media.save(f"{n:02d}" * 16, b"left behind") for n in range(3)]
-    services.close()
-    (settings.media_folder / ".store").unlink()
-    start(settings).close()
-    assert all(path.is_file() for path in strays)
-    assert all(services.media.path(p.id).is_file() for p in draft.photos)
-    assert (settings.media_folder / ".store").is_file()
 
 
 def test_what_an_older_copy_of_the_store_put_into_the_trash_comes_back(tmp_path):

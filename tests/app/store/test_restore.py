@@ -110,25 +110,6 @@ def test_what_dead_backups_and_restores_left_is_removed(archived, tmp_path, repo
     assert leftovers(home, tmp_path) == []
 
 
-def test_what_a_killed_backup_left_is_removed_by_the_next_start(archived, starter, tmp_path, repository):
-    home = tmp_path / "home"
-    shutil.copytree(archived / "old", home)
-    out = tmp_path / "out"
-    out.mkdir()
-    kill, halves = 1, 0
-    while (status := starter(["IPL_HOME", home, "backup", out / "b.tar", "--force"], kill)) == -signal.SIGKILL:
-        halves += bool(leftovers(out))
-        kill += 4
-        if kill > 400:
-            break
-    assert status == 0
-    assert kill > 12
-    assert halves
-    with server(home, repository) as (url, _):
-        assert url
-        assert leftovers(home, out) == []
-
-
 @pytest.mark.timeout(1200)
 def test_killed_at_any_point_it_leaves_all_of_the_old_or_all_of_the_new(archived, starter, tmp_path, request):
     """At every second change of a file; with ``--kills 1`` at every one."""
@@ -214,16 +195,6 @@ def test_a_move_that_fails_takes_all_others_back(archived, tmp_path, monkeypatch
     assert state(Settings(home=home)) == before
     assert leftovers(home) == []
     assert not list(home.glob("before-restore-*"))
-
-
-def test_two_restores_within_a_second_keep_what_each_moved_aside(archived, tmp_path):
-    """The second one took the first one's folder for its own, and could neither go on nor back."""
-    home = tmp_path / "home"
-    shutil.copytree(archived / "old", home)
-    for _ in range(3):
-        restore(archived / "new.tar", Settings(home=home), force=True)
-    assert len(list(home.glob("before-restore-*"))) == 3
-    assert leftovers(home) == []
 
 
 def test_a_media_folder_elsewhere_is_moved_as_a_whole_or_not_at_all(archived, starter, tmp_path):

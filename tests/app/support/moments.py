@@ -26,9 +26,9 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(run, calls))
 
 
-def becomes(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Whether something comes true soon."""
+def becomes(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """What a condition says as soon as it is true, or at the end of the time."""
     until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
+    while not (answer := condition()) and time.monotonic() < until:
         time.sleep(0.02)
-    return condition()
+    return answer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,26 +12,27 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.web import api
+from tests.app.support.moments import becomes
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
 
-SECONDS = 1.0  # that decoding takes here
 CALLS = 60
 
 
 class Slow:
-    """A function that takes its time, and how often it ran at once."""
+    """A function that takes its time, until ``go_on`` is set; and how often it ran at once."""
 
     def __init__(self, function: Callable[..., object]) -> None:
         self.function, self.lock = function, threading.Lock()
         self.running = self.most = self.runs = 0
+        self.go_on = threading.Event()
 
     def __call__(self, *args: object, **named: object) -> object:
         with self.lock:
             self.running, self.runs = self.running + 1, self.runs + 1
             self.most = max(self.most, self.running)
         try:
-            time.sleep(SECONDS)
+            assert self.go_on.wait(60)
             return self.function(*args, **named)
         finally:
             with self.lock:
@@ -58,17 +58,16 @@ def new_draft(client: TestClient, headers: dict[str, str], photos: int = 1) -> s
     return str(made.json()["id"])
 
 
-def crowd(client: TestClient, call: Callable[[], httpx.Response], other: dict[str, str]) -> list[httpx.Response]:
+def crowd(
+    client: TestClient, call: Callable[[], httpx.Response], other: dict[str, str], slow: Slow
+) -> list[httpx.Response]:
     """The answers to many calls at once, in the midst of which another seller asks for something small."""
     with ThreadPoolExecutor(CALLS) as pool:
         under_way = [pool.submit(call) for _ in range(CALLS)]
-        time.sleep(SECONDS / 4)
-        began = time.monotonic()
-        assert client.get("/v1/listings", headers=other).status_code == 200
-        waited = time.monotonic() - began
-        answers = [each.result() for each in under_way]
-    assert waited < SECONDS / 2, f"another seller waited {waited:.1f} s"
-    return answers
+        assert becomes(lambda: slow.running > 0 and sum(each.done() for each in under_way) >= CALLS - 2)
+        assert client.get("/v1/listings", headers=other).status_code == 200  # while the photos are still decoded
+        slow.go_on.set()
+        return [each.result() for each in under_way]
 
 
 def test_many_calls_that_write_again_decode_two_drafts_at_most(two, monkeypatch):
@@ -76,7 +75,7 @@ def test_many_calls_that_write_again_decode_two_drafts_at_most(two, monkeypatch)
     draft = new_draft(client, ann)
     opened = Slow(PIL.Image.open)
     monkeypatch.setattr(PIL.Image, "open", opened)
-    answers = crowd(client, lambda: client.post(f"/v1/drafts/{draft}/write", headers=ann), bob)
+    answers = crowd(client, lambda: client.post(f"/v1/drafts/{draft}/write", headers=ann), bob, opened)
     assert opened.most <= 2
     statuses = [a.status_code for a in answers]
     assert 200 in statuses
@@ -90,7 +89,7 @@ def test_many_calls_that_add_photos_decode_two_at_most(two, monkeypatch):
     taken = Slow(api.intake)
     monkeypatch.setattr(api, "intake", taken)
     files = photo_parts(1, start=5)
-    answers = crowd(client, lambda: client.post(f"/v1/drafts/{draft}/photos", files=files, headers=ann), bob)
+    answers = crowd(client, lambda: client.post(f"/v1/drafts/{draft}/photos", files=files, headers=ann), bob, taken)
     assert taken.most <= 2
     statuses = [a.status_code for a in answers]
     assert statuses.count(201) == 1  # the others came too many at once, or after the same photo
@@ -102,7 +101,7 @@ def test_many_first_drafts_decode_two_at_most(two, monkeypatch):
     client, ann, bob, _ = two
     taken = Slow(api.intake)
     monkeypatch.setattr(api, "intake", taken)
-    answers = crowd(client, lambda: client.post("/v1/drafts", files=photo_parts(1), headers=ann), bob)
+    answers = crowd(client, lambda: client.post("/v1/drafts", files=photo_parts(1), headers=ann), bob, taken)
     assert taken.most <= 2
     assert {a.status_code for a in answers} <= {201, 429}
 
@@ -126,13 +125,12 @@ def test_no_stored_photo_is_decoded_while_the_line_is_full(two, monkeypatch):
     first = new_draft(client, ann)
     opened = Slow(PIL.Image.open)
     with ThreadPoolExecutor(1) as pool:
-        pipeline.delay = 0.3
+        pipeline.hold_at = "draft"
         other = pool.submit(new_draft, client, ann)
-        while pipeline.running == 0:
-            time.sleep(0.01)
+        assert becomes(lambda: pipeline.running > 0)
         monkeypatch.setattr(PIL.Image, "open", opened)
         answer = client.post(f"/v1/drafts/{first}/write", headers=ann)
-        pipeline.delay = 0.0
+        pipeline.go_on.set()
         other.result()
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
     assert opened.runs == 0

@@ -21,7 +21,9 @@ from app.accounts.passwords import read_passwords, write_password
 from app.accounts.sellers import Sellers
 from app.settings import Settings
 from app.store.db import open_store
+from tests.app.support.moments import becomes
 
+UPLOAD = "multipart/form-data; boundary=x; of=photos"
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.server
 
@@ -93,19 +95,17 @@ def request(path: str, length: int | None = None, token: str = "", kind: str = "
     """The head of a POST, or of a GET where no length is given."""
     lines = [f"{'GET' if length is None else 'POST'} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}"]
     lines += [f"Content-Length: {length}"] * (length is not None) + [f"Authorization: Bearer {token}"] * bool(token)
+    lines += ["Expect: 100-continue"] * (kind == UPLOAD)  # the server says 100 when it begins to read the body
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 @contextlib.contextmanager
 def connections(server: Guarded, count: int, first: bytes, source: str = "127.0.0.1") -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(socket.create_connection(server.address, 5, (source, 0))) for _ in range(count)]
+        made = [stack.enter_context(socket.create_connection(server.address, 60, (source, 0))) for _ in range(count)]
         for each in made:
             each.sendall(first)
         yield made
-
-
-MOST_SECONDS = 3  # of a signed-in call beside tests in other processes; benchmarks.serving.abuse has the figure
 
 
 def answer(connection: socket.socket, seconds: float) -> tuple[bytes, bool]:
@@ -127,7 +127,7 @@ def answer(connection: socket.socket, seconds: float) -> tuple[bytes, bool]:
 
 def answered(connection: socket.socket) -> int:
     """The status of the next answer, as soon as it comes: whether it comes is asked here, how soon by the benchmark."""
-    connection.settimeout(15)
+    connection.settimeout(60)
     got = http.client.HTTPResponse(connection)
     try:
         got.begin()
@@ -137,23 +137,33 @@ def answered(connection: socket.socket) -> int:
     return got.status
 
 
+def first_status(connection: socket.socket) -> int:
+    """What the server says first: 100 where it waits for the body, otherwise its answer."""
+    connection.settimeout(60)
+    received = b""
+    while b"\r\n" not in received:
+        received += connection.recv(1)
+    return status(received)
+
+
 def status(received: bytes) -> int:
     return int(received.split(b" ", 2)[1]) if received.startswith(b"HTTP/1.1 ") else 0
 
 
-def timed_get(server: Guarded, name: str, path: str = "/v1/listings") -> tuple[int, float]:
-    began = time.monotonic()
-    got = httpx.get(server.url + path, headers=server.bearer(name), timeout=30)
-    return got.status_code, time.monotonic() - began
+def get(server: Guarded, name: str, path: str = "/v1/listings") -> int:
+    """The status of a call of somebody who is signed in; benchmarks.serving.abuse measures how long it takes."""
+    return httpx.get(server.url + path, headers=server.bearer(name), timeout=60).status_code
+
+
+def still_open(connections: list[socket.socket]) -> int:
+    return sum(not answer(each, 0.002)[1] for each in connections)
 
 
 def test_callers_without_a_password_take_no_places(server):
     with connections(server, 40, request("/v1/listings", 100)) as idle:
-        code, seconds = timed_get(server, "ann")
-        assert code == 200
-        assert seconds < MOST_SECONDS
+        assert get(server, "ann") == 200
         for each in idle:
-            received, closed = answer(each, 3)
+            received, closed = answer(each, 60)
             assert (status(received), closed) == (401, True), received
 
 
@@ -181,7 +191,7 @@ def test_the_page_stores_nothing_for_nobody_and_opens_for_whoever_signed_in(star
     with connections(server, 1, head) as (sender,):
         with contextlib.suppress(OSError):
             sender.sendall(part)
-        received, closed = answer(sender, 3)
+        received, closed = answer(sender, 60)
         assert (status(received), closed) in ((401, True), (0, True))  # the answer may be lost to whoever still sends
     assert server.temp_bytes() == 0
     assert [p for p in (server.home / "uploads").rglob("*") if p.is_file()] == []
@@ -204,14 +214,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(server):
 
     def trickle(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            for _ in range(25):
+            for _ in range(100):
                 connection.sendall(b"x")
                 time.sleep(1)
 
     with connections(server, 2, request("/v1/listings", 1000, token)) as (silent, slow), ThreadPoolExecutor(3) as pool:
         silent.sendall(b"{")
         pool.submit(trickle, slow)
-        for waiting in [pool.submit(answer, each, 25) for each in (silent, slow)]:
+        for waiting in [pool.submit(answer, each, 100) for each in (silent, slow)]:
             received, closed = waiting.result()
             assert (status(received), closed) == (408, True)
             assert b'"error"' in received
@@ -222,33 +232,26 @@ def test_headers_have_to_come_in_time_and_to_an_end(server):
         second.sendall(b"x\r\n\r\n")
         second.recv(65536)
         second.sendall(b"GET /healthz HTTP/1.1\r\nX-")  # a second request on the same connection
-        endless.settimeout(5)
+        endless.settimeout(60)
         with contextlib.suppress(OSError):
             for _ in range(40):
                 endless.sendall(b"x" * 100_000)
-        assert answer(endless, 5)[1]
-        began = time.monotonic()
-        assert answer(slow, 16)[1]
-        assert answer(second, 16)[1]
-        assert time.monotonic() - began < 16
-    assert timed_get(server, "ann")[0] == 200
+        for each in (endless, slow, second):
+            assert answer(each, 100)[1]
+    assert get(server, "ann") == 200
 
 
 def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(server):
     with connections(server, 300, b"GET /hea") as idle:
-        code, seconds = timed_get(server, "ann")
-        assert (code, seconds < MOST_SECONDS) == (200, True)
-        left = sum(not answer(each, 0.002)[1] for each in idle)
-        assert left <= 256
+        assert get(server, "ann") == 200
+        assert becomes(lambda: still_open(idle) <= 256)
 
 
 def test_one_seller_does_not_take_the_places_of_another(server):
     with connections(server, 40, request("/v1/listings", 100, server.tokens["bob"])) as idle:
-        time.sleep(0.5)
-        code, seconds = timed_get(server, "ann")
-        assert (code, seconds < MOST_SECONDS) == (200, True)
-        refused = [received for received, _ in (answer(each, 0.02) for each in idle) if received]
-        assert refused
+        refused: list[bytes] = []
+        assert becomes(lambda: refused.extend(r for r, _ in (answer(each, 0.02) for each in idle) if r) or refused)
+        assert get(server, "ann") == 200
         for received in refused:
             assert status(received) == 429
             assert b"retry-after: 1\r\n" in received.lower()
@@ -257,36 +260,36 @@ def test_one_seller_does_not_take_the_places_of_another(server):
 
 def test_bodies_under_way_are_bounded_for_a_seller_and_in_total(start):
     server = start(body_mb=1)
-    form = "multipart/form-data; boundary=x"
 
-    def posts(name: str, count: int, path: str = "/v1/drafts"):
-        return connections(server, count, request(path, 900_000, server.tokens[name], form))
+    def posts(name: str, count: int):
+        head = request("/v1/drafts", 900_000, server.tokens[name], UPLOAD)
+        return connections(server, count, head)
+
+    def is_let_in(name: str) -> bool:
+        with posts(name, 1) as (connection,):
+            return first_status(connection) == 100
 
     with posts("ann", 3) as of_ann:
-        statuses = [status(answer(each, 1)[0]) for each in of_ann]
-        assert statuses.count(429) >= 1
-        assert statuses.count(0) >= 1
-    time.sleep(0.3)
-    with posts("ann", 1) as one, posts("bob", 1) as two:
-        time.sleep(0.3)
-        with posts("cyd", 1) as three:
-            received, closed = answer(three[0], 2)
+        assert {first_status(each) for each in of_ann} == {100, 429}
+    assert becomes(lambda: is_let_in("ann"))
+    with contextlib.ExitStack() as stack:
+        for name in ("ann", "bob"):
+            assert becomes(lambda name=name: first_status(stack.enter_context(posts(name, 1))[0]) == 100)
+        with posts("cyd", 1) as (third,):
+            received, closed = answer(third, 60)
             assert (status(received), closed) == (429, True)
             assert b"retry-after: " in received.lower()
-        assert [answer(each, 0.1) for each in (one[0], two[0])] == [(b"", False)] * 2
-    time.sleep(0.3)
-    with posts("cyd", 1) as again:
-        assert answer(again[0], 1) == (b"", False)
+    assert becomes(lambda: is_let_in("cyd"))
 
 
 def test_photos_of_strangers_under_way_are_one_of_an_address_and_two_in_total(server):
-    photo = request("/feed", 20_000_000, kind="multipart/form-data; boundary=x")
-    with connections(server, 2, photo) as (one, two), connections(server, 1, photo, "127.0.0.2") as (three,):
-        assert sorted(status(answer(each, 1)[0]) for each in (one, two)) == [0, 429]
-        assert answer(three, 0.5) == (b"", False)
-        with connections(server, 1, photo, "127.0.0.3") as (four,):
-            assert status(answer(four, 2)[0]) == 429
-        assert timed_get(server, "ann")[0] == 200
+    photo = request("/feed", 20_000_000, kind=UPLOAD)
+    with connections(server, 2, photo) as pair, connections(server, 1, photo, "127.0.0.2") as (third,):
+        assert sorted(first_status(each) for each in pair) == [100, 429]
+        assert first_status(third) == 100
+        with connections(server, 1, photo, "127.0.0.3") as (fourth,):
+            assert first_status(fourth) == 429
+        assert get(server, "ann") == 200
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -296,7 +299,7 @@ HALF = request("/sign-in", 200, kind=FORM) + b"name=ann&"
 
 @pytest.mark.parametrize("sources", [("127.0.0.1",), ELSEWHERE], ids=["the same address", "three addresses"])
 def test_bodies_that_strangers_send_slowly_keep_nobody_out(server, sources):
-    with contextlib.ExitStack() as stack, socket.create_connection(server.address, 5) as early:
+    with contextlib.ExitStack() as stack, socket.create_connection(server.address, 60) as early:
         call = request("/v1/listings", token=server.tokens["ann"])
         early.sendall(call)
         assert answered(early) == 200
@@ -305,10 +308,8 @@ def test_bodies_that_strangers_send_slowly_keep_nobody_out(server, sources):
         time.sleep(0.5)
         early.sendall(call)  # whoever was here before, stays
         assert answered(early) == 200
-        for _ in range(20):
-            code, seconds = timed_get(server, "ann")
-            assert (code, seconds < MOST_SECONDS) == (200, True)
-        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=5)
+        assert [get(server, "ann") for _ in range(20)] == [200] * 20
+        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=60)
         assert entered.status_code == 303
 
 
@@ -328,8 +329,8 @@ def test_where_all_are_signed_in_one_that_is_idle_makes_room(start):
     call = request("/v1/listings", token=server.tokens["ann"])
     with connections(server, 4, call) as early:
         assert [answered(each) for each in early] == [200] * 4
-        assert timed_get(server, "bob")[0] == 200
-        assert sum(answer(each, 0.1)[1] for each in early) == 1
+        assert get(server, "bob") == 200
+        assert becomes(lambda: still_open(early) == 3)
 
 
 def test_a_stranger_with_a_slow_line_does_not_give_way_to_the_crowd_of_another_address(server):
@@ -343,13 +344,12 @@ def test_a_stranger_with_a_slow_line_does_not_give_way_to_the_crowd_of_another_a
 
 def test_bodies_of_strangers_under_way_are_bounded(server):
     with connections(server, 200, HALF, "127.0.0.2") as crowd:
-        time.sleep(0.5)
-        assert sum(not answer(each, 0.002)[1] for each in crowd) <= 64
+        assert becomes(lambda: still_open(crowd) <= 64)
 
 
 def test_photos_of_strangers_under_way_keep_nobody_from_signing_in(server):
     photo = request("/feed", 26_000_000, kind="multipart/form-data; boundary=x")
     with connections(server, 1, photo), connections(server, 1, photo, "127.0.0.2"):
         time.sleep(0.5)
-        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=5)
+        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=60)
         assert entered.status_code == 303

@@ -1,7 +1,7 @@
 import pytest
 
 from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import sender_folds, split_rows
+from finetune.data.splits import split_rows
 
 
 def test_a_sender_is_never_on_both_sides():
@@ -10,13 +10,6 @@ def test_a_sender_is_never_on_both_sides():
     assert train
     assert validation
     assert not {r["sender_id"] for r in train} & {r["sender_id"] for r in validation}
-
-
-def test_a_sender_stands_in_one_fold_and_all_folds_are_used():
-    rows = [{"sender_id": i % 9} for i in range(90)]
-    folds = sender_folds(rows, 2)
-    assert len({(row["sender_id"], fold) for row, fold in zip(rows, folds, strict=True)}) == 9
-    assert set(folds) == {0, 1}
 
 
 @pytest.mark.data

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from finetune.embedded.colour_network import (
-    FOLDS,
     Goals,
     NetworkConfig,
     crossed,
-    features_of,
     folds_of,
     measured,
     power,
@@ -35,13 +32,6 @@ def rows(count: int) -> list[dict[str, Any]]:
         }
         for i in range(count)
     ]
-
-
-def test_a_sender_is_in_one_fold() -> None:
-    photos = rows(100)
-    folds = folds_of(photos, 0)
-    assert np.bincount(folds).tolist() == [20] * FOLDS
-    assert all(len(set(folds[sender::10])) == 1 for sender in range(10))
 
 
 def test_targets_share_the_main_colour_with_the_second() -> None:
@@ -74,10 +64,3 @@ def test_the_power_undoes_doubt_and_overconfidence() -> None:
     assert power(np.tile([0.9, 0.1], (100, 1)), truth) == 1.0
     assert power(np.tile([0.8, 0.2], (100, 1)), truth) == 1.5
     assert power(np.tile([0.97, 0.03], (100, 1)), truth) == 0.7
-
-
-def test_stored_features_are_not_computed_again(tmp_path: Path) -> None:
-    file = tmp_path / "features.npz"
-    np.savez(file, names=np.array(["1.jpg", "0.jpg"]), features=np.array([[1.0], [0.5]], np.float16))
-    features = features_of(rows(2), [np.zeros((320, 320), np.uint8)] * 2, tmp_path / "no model", file)
-    assert features.tolist() == [[0.5], [1.0]]

@@ -15,7 +15,7 @@ from finetune.data.splits import is_validation_sender
 from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM
 from finetune.evaluate.calibrate import Case, Pool, best_weights, fit, fit_weights, threshold
-from finetune.evaluate.evaluation import EvaluationPlan, closed, observe, run_evaluation, write_calibration
+from finetune.evaluate.evaluation import EvaluationPlan, observe, run_evaluation
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
@@ -124,13 +124,6 @@ def test_the_system_hears_what_a_source_alone_cannot_say() -> None:
     assert {s.guesses.get("material") for s in alone} == {None}
 
 
-def test_the_nearest_listing_is_copied_with_its_mistakes() -> None:
-    copied = ARMS["nearest listing"](ROWS, PHOTOS, RULES)[0]
-    assert (copied.category, copied.facts["closure"]) == ("Shirt", "buttons")
-    scores = closed(ROWS, ARMS["nearest listing"](ROWS, PHOTOS, RULES), draws=20)
-    assert (scores["category"], scores["by_attribute"]["closure"]["precision"]) == (0.0, 0.0)
-
-
 def test_results_hold_every_arm_with_intervals_and_costs(tmp_path: Path) -> None:
     out, lines = tmp_path / "results.json", []
     evaluation = type("Observed", (), {"rows": ROWS, "photos": PHOTOS, "rules": RULES, "stamp": "stub"})
@@ -154,17 +147,6 @@ def test_a_source_of_noise_is_not_heard() -> None:
     assert calibration.of("category").threshold <= 0.98
 
 
-def test_the_better_source_gets_more_weight() -> None:
-    right, torn = {"zip": 0.9, "buttons": 0.1}, {"zip": 0.55, "buttons": 0.45}
-    turned = {"zip": 0.1, "buttons": 0.9}
-    cases = [
-        Case({}, {"classifier": right if i % 10 else turned, "pixels": torn if i % 2 else turned}, frozenset({"zip"}))
-        for i in range(100)
-    ]
-    weights = fit_weights(cases)
-    assert weights["classifier"] > weights.get("pixels", 0.0)
-
-
 def test_the_source_that_is_right_more_often_is_heard() -> None:
     """The first is right in 7 of 10 and rules all else out; the second never is, but its log loss is the smaller."""
     values = [f"v{n}" for n in range(40)]
@@ -186,13 +168,6 @@ def test_a_threshold_keeps_the_precision_that_was_asked_for() -> None:
     above = [right for p, right in stated if p >= lowest]
     assert sum(above) / len(above) >= 0.93
     assert threshold([(0.9, 1)] * 3, 0.93) == 0.98  # too few to tell
-
-
-def test_a_calibration_is_written_where_drafts_look_for_it(tmp_path: Path) -> None:
-    evaluation = type("Observed", (), {"rows": ROWS, "photos": PHOTOS, "rules": RULES, "stamp": "stub"})
-    file = write_calibration(evaluation, tmp_path)
-    assert file == tmp_path / "calibration.json"
-    assert Calibration.load(tmp_path).fitted
 
 
 # -- the command ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.main import main
 from finetune import DataError
 from finetune.shops import calibrating, columns, shop_taxonomy
 from finetune.shops.calibrating import Observed
@@ -16,7 +15,6 @@ from finetune.shops.fitting import Examples, fit_heads, out_of_fold
 from finetune.shops.titles import draft_title, resembles, title_pattern
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.decision import Decision, Rules
-from listing.observe.heads import Heads
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
 from listing.shops.shop import Shop, ShopError
@@ -86,28 +84,11 @@ def test_kinds_stand_where_they_belong(learn_words):
     assert "Dress" in tree  # the next thing may be the shop's first dress
 
 
-def test_a_kind_may_be_called_like_a_group_of_ours(learn_words):
-    kinds = [("Bags", ""), ("Toys", ""), ("Tops", "Topwear"), ("Tshirts", "Topwear"), ("Reading", ""), ("Footwear", "")]
-    _, taxonomy = learn_words(rows([*kinds, ("Casual Shoes", "")], 84))
-    assert {kind for kind, _ in kinds} <= taxonomy.categories.keys()
-    assert not {kind for kind, _ in kinds} & taxonomy.groups.keys()
-    assert taxonomy.categories["Backpack"].path == ("Accessories", "Bags", "Backpack")
-    assert "Kitchen" in taxonomy.groups
-    assert all(group.members for group in taxonomy.groups.values())
-
-
 def test_every_group_of_ours_may_be_a_kind(learn_words):
     kinds = list(load_taxonomy(DEFAULT_FILE).groups)
     _, taxonomy = learn_words(rows([(kind, "") for kind in kinds], 4 * len(kinds)))
     assert set(kinds) <= taxonomy.categories.keys()
     assert not taxonomy.groups
-
-
-@pytest.mark.parametrize("kind", ["uses", "group", "Shop"])
-def test_a_kind_may_be_called_like_a_key_of_the_file(learn_words, kind):
-    _, taxonomy = learn_words(rows([("Tshirts", ""), (kind, ""), ("Zorbs", "")]))
-    assert {"Tshirts", kind, "Zorbs"} <= taxonomy.categories.keys()
-    assert taxonomy.groups.keys() == load_taxonomy(DEFAULT_FILE).groups.keys()
 
 
 def test_towers_answer_in_the_shops_words(learn_words):
@@ -134,18 +115,6 @@ def test_a_table_without_kinds_ends_in_a_sentence(learn_words, kinds, sentence):
         learn_words(rows(kinds))
 
 
-def test_a_table_without_a_category_is_asked_for_one(learn_words):
-    with pytest.raises(DataError, match="--map category=COLUMN"):
-        learn_words([["a", "Acme shirt"]] * 3, "id,title\n")
-
-
-def test_an_empty_table_beside_the_store_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
-    empty = table(tmp_path, [])
-    assert main(["learn", str(empty), "--from-store", "-o", str(tmp_path / "shop")]) == 2
-    assert "shop.csv has no row that can be read" in capsys.readouterr().err
-
-
 # -- heads -----------------------------------------------------------------------------------------------------------
 
 
@@ -168,25 +137,6 @@ def right(examples: Examples, answers: dict[str, list[str | None]]) -> float:
 
 def test_heads_learn_what_photos_show():
     assert right(*photos()) > 0.9
-
-
-def test_heads_learn_nothing_of_shuffled_answers():
-    assert right(*photos(shuffled=True)) < 0.5
-
-
-def test_a_group_stands_in_one_fold():
-    examples, _ = photos()
-    folds = examples.folds()
-    for name in set(examples.groups):
-        assert len({folds[i] for i, group in enumerate(examples.groups) if group == name}) == 1
-
-
-def test_heads_survive_their_file(tmp_path: Path):
-    examples, answers = photos()
-    heads = fit_heads(examples, answers)
-    heads.save(tmp_path / "heads.safetensors")
-    again = Heads.load(tmp_path / "heads.safetensors")
-    np.testing.assert_allclose(heads(examples.features, "category"), again(examples.features, "category"), atol=1e-6)
 
 
 # -- calibration -----------------------------------------------------------------------------------------------------
@@ -214,13 +164,6 @@ def test_the_calibration_hears_who_is_right(learn_words):
     assert GENERAL in fitted.weights
     crossed = calibrating.cross_fitted(listings(0.95), ["category"], taxonomy, Calibration())["category"]
     assert np.mean([a.value == a.truth for a, _ in crossed]) > 0.9
-
-
-def test_nothing_is_stated_of_what_cannot_be_learned(learn_words):
-    _, taxonomy = learn_words(rows())
-    fitted = calibrating.fit(listings(0.95, shuffled=True), ["category"], taxonomy, Calibration()).of("category")
-    assert fitted.weights == {GENERAL: 1.0}
-    assert fitted.threshold > 0.95
 
 
 # -- titles and versions ---------------------------------------------------------------------------------------------
@@ -299,15 +242,6 @@ def test_a_failed_run_leaves_no_version(tmp_path: Path):
 
 def interrupted() -> Path:
     raise KeyboardInterrupt
-
-
-def test_a_version_that_a_server_has_open_outlives_three_nights(tmp_path: Path):
-    shop = Shop(tmp_path)
-    opened = new_version(shop)
-    for _ in range(3):
-        new_version(shop)
-    assert opened.exists()
-    assert shop.current != opened
 
 
 def test_the_version_before_the_last_switch_stays(tmp_path: Path):

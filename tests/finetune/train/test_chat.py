@@ -14,7 +14,7 @@ from app.cli.main import main
 from finetune.embedded.assemble import sha256
 from finetune.errors import TuneError
 from finetune.train import loading
-from finetune.train.chat import often, train_chat
+from finetune.train.chat import train_chat
 from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
 from finetune.train.merge import merge
@@ -182,8 +182,3 @@ def test_what_cannot_be_used_is_one_sentence_before_training(config, changes, sa
     with pytest.raises(TuneError, match=says) as refused:
         train_chat(replace(config, **changes))
     assert "\n" not in str(refused.value)
-
-
-def test_a_small_set_of_samples_is_named_small() -> None:
-    assert often(1000, 2000) == "1000 samples train, each is seen 2.0 times."
-    assert often(11, 8000).startswith("11 samples train, each is seen 727.3 times; so few")

@@ -34,10 +34,12 @@ from tests.listing.say.items import TAXONOMY, claims
 
 NAMES = [family.name for family in FAMILIES]
 ROWS = {family.name: family for family in FAMILIES}
+SHORT = ("ipl-mini", "smolvlm", "qwen3-vl")  # every night all of them
+EACH = [pytest.param(name, marks=[pytest.mark.nightly] * (name not in SHORT)) for name in NAMES]
 PHOTO = Image.new("RGB", (60, 40), (200, 40, 20))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EACH)
 def test_one_step_trains_what_is_listed_and_the_merge_says_the_same(name, models, conversations, tmp_path):
     family, source = ROWS[name], models(name)
     cfg = ChatConfig(
@@ -98,7 +100,7 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
     assert torch.allclose(torch.tensor(list(scores.values())), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EACH)
 def test_a_listing_is_written_from_several_photos(name, models):
     """The prompt as it is served; a random model's words are no title, so that the rendered one stands."""
     backend = LocalBackend(models(name))
@@ -149,6 +151,7 @@ def test_the_tower_is_reached_where_the_config_says_so(name, models):
     assert not any(n.startswith(family.projector) for n in reached)
 
 
+@pytest.mark.nightly
 def test_a_tuned_tower_is_merged(models, conversations, tmp_path):
     cfg = ChatConfig(
         model=str(models("qwen3-vl")), data=str(conversations), out=str(tmp_path), quantize="none", rank=2, steps=1,

@@ -25,6 +25,7 @@ from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.research.world import write_world
 from recommend.research.world.stored import store_histories
 from recommend.training.runs import plan, train_run
+from tests.app.support.moments import becomes
 from tests.recommend.cascade.live_items import HOUR, NOW, SIZE, item
 
 
@@ -109,15 +110,6 @@ def test_a_new_listing_is_in_the_feed_at_once_and_a_sold_one_is_gone_at_once(tmp
         slate = cascade.slate(3, NOW)
         assert 1000 not in {s.item_id for s in (*slate.page, *slate.fell)}
     assert 1000 not in cascade.neighbours.find(np.asarray(item(1000).content), 50)
-
-
-def test_neighbours_of_the_past_are_retrieved(tmp_path):
-    cascade = feed(tmp_path)
-    like = np.asarray(item(9).content)
-    cascade.put(item(2000, content=like + 0.01, listed_ms=0), NOW)
-    cascade.clicked(4, 9, NOW)
-    sources = cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)
-    assert cascade.catalog.rows([2000])[0] in sources["content"][:3]
 
 
 def test_exact_neighbours_are_the_nearest_live_things_and_those_of_the_index(tmp_path, monkeypatch):
@@ -245,7 +237,7 @@ def test_requests_go_on_while_things_come_and_go_and_models_are_swapped(tmp_path
     registry.install(runs["two_tower"], "pre_ranking")
     registry.install(runs["din"], "ranking")
     cascade.models.refresh()
-    stop, problems, sold = threading.Event(), [], set()
+    stop, problems, sold, swapped = threading.Event(), [], set(), 0
 
     def guarded(work) -> None:
         while not stop.is_set():
@@ -270,30 +262,19 @@ def test_requests_go_on_while_things_come_and_go_and_models_are_swapped(tmp_path
         assert not page & before
 
     def swap() -> None:
+        nonlocal swapped
         registry.install(runs["din"], "ranking")
         cascade.models.refresh()
+        swapped += 1
 
     threads = [threading.Thread(target=guarded, args=(work,)) for work in (churn, ask, ask, swap)]
     for thread in threads:
         thread.start()
-    threading.Event().wait(3)
+    assert becomes(lambda: problems or (len(sold) > 50 and swapped > 2))
     stop.set()
     for thread in threads:
         thread.join()
     assert not problems
-    assert len(sold) > 5
-
-
-def test_a_seed_gives_the_pages_it_always_gave(tmp_path):
-    cascade = feed(tmp_path, 300, FeedConfig(candidates=200, ranked=60, size=10, uniform_ads=0.3))
-    lines = []
-    for n in range(30):
-        slate = cascade.slate(n % 5, NOW)
-        lines += [(s.item_id, s.position, s.reason, s.sources, s.rank, s.policy) for s in (*slate.page, *slate.fell)]
-        cascade.add_impressions(8, [s.item_id for s in slate.page], NOW)
-        cascade.take(slate.page[0].item_id)
-    assert list(slate.ms) == ["sources", "pre_ranking", "ranking", "auction", "mixing", "trace"]
-    assert hashlib.sha256(repr(lines).encode()).hexdigest()[:16] == "6091d4ee15fe776e"
 
 
 def test_why_a_thing_stands_where_it_does(tmp_path, runs):

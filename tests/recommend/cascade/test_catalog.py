@@ -63,12 +63,3 @@ def test_a_request_has_every_column_that_is_known_at_the_request():
     assert request["history_item"].values.tolist() == [2, 2, 2]
     assert request["history_age_h"].values.tolist() == [1.0, 1.0, 1.0]
     assert request["hour"].tolist() == [13, 13, 13]
-
-
-def test_a_history_outlives_its_things():
-    catalog, visitors = Catalog(SIZE), Visitors()
-    catalog.put(item(2))
-    visitors.clicked(5, 2, catalog, 1)
-    catalog.remove(2)
-    assert not visitors.clicked(5, 2, catalog, 2)
-    assert np.allclose(visitors.get(5).taste(), item(2).content, atol=1e-6)

@@ -218,12 +218,6 @@ def test_a_copy_goes_with_the_model_that_it_was_made_from(registry, world):
     served.close()
 
 
-def test_before_the_day_rates_alone_choose_and_nothing_is_corrected(registry, world):
-    promoted = promote(registry, world / "log", TARGET, DAY * DAY_MS - HOUR_MS)
-    assert promoted.correction.ratio == 1.0
-    assert set(promoted.days) < {4, 5, 13, 14}
-
-
 def test_what_cannot_have_a_copy_is_one_sentence(registry, world, tmp_path, monkeypatch):
     log = world / "log"
     with pytest.raises(DataError, match="no conversion model serves"):

@@ -204,6 +204,7 @@ def test_an_import_that_was_cut_off_goes_on(tmp_path, monkeypatch):
         bring(path, EVENTS, tmp_path / "out")
 
 
+@pytest.mark.nightly
 def test_one_user_with_very_many_rows(tmp_path):
     rows = 200_000
     log = {"u": np.ones(rows, np.int64), "i": np.arange(rows) % 97, "t": np.arange(rows) // 2}

@@ -44,7 +44,7 @@ def test_a_position_goes_on_exactly_there(files, stop):
         assert all(tiny.same(expected[n], got[n]) for n in COLUMNS)
 
 
-@pytest.mark.parametrize("ranks", [3, 4, 12])
+@pytest.mark.parametrize("ranks", [3, 12])
 def test_ranks_part_the_rows(files, ranks):
     data, paths = files
     stream = ParquetStream(paths, ["price"], batch_rows=50)
@@ -82,6 +82,7 @@ def test_damaged_files_are_one_sentence(tmp_path, files):
         list(ParquetStream(paths, ["colour"]))
 
 
+@pytest.mark.nightly
 def test_a_flipped_bit_is_found_or_harmless(tmp_path):
     """Page checksums find what the codecs would let through; whatever happens, it is one sentence."""
     data = tiny.columns(200)
@@ -140,6 +141,7 @@ print("all of it", flush=True)
 """
 
 
+@pytest.mark.nightly
 def test_trains_on_four_times_the_memory_it_may_use(tmp_path):
     """The data take at least four times the cap as tensors; the cap is real: loading all of it fails."""
     if not Path("/proc/self/status").exists():

@@ -12,7 +12,7 @@ from recommend.data.parquet import DataError
 from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import conform, day_file
 from recommend.features.content_join import Contents
-from recommend.features.encoders import Encoders, Sample, halving
+from recommend.features.encoders import Encoders, Sample
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
 from tests.recommend import tiny
 
@@ -30,31 +30,6 @@ def test_rows_of_the_window_get_rows_and_others_the_unknown_row(encoders: Encode
     assert encoders.sizes()["item_id"] == len(distinct) + 1
     assert encoders.row("item_id", distinct).tolist() == list(range(1, len(distinct) + 1))
     assert encoders.row("item_id", torch.tensor([10**12, -1])).tolist() == [0, 0]
-
-
-def test_encoding_later_data_changes_nothing_that_was_fitted(encoders: Encoders) -> None:
-    before = {name: ids.clone() for name, ids in encoders.vocabularies.items()}
-    later = {**tiny.columns(50, seed=9), "item_id": torch.arange(1_000, 1_050)}
-    assert encoders(later)["item_id"].tolist() == [0] * 50
-    assert all(torch.equal(before[name], encoders.vocabularies[name]) for name in before)
-
-
-def test_the_batches_of_a_window_do_not_matter(encoders: Encoders) -> None:
-    at_once = Encoders.fit(tiny.FEATURES, [tiny.columns(400)])
-    assert all(torch.equal(ids, encoders.vocabularies[name]) for name, ids in at_once.vocabularies.items())
-    assert at_once.scales["price"].mean == pytest.approx(encoders.scales["price"].mean)
-
-
-def test_numbers_come_to_unit_scale(encoders: Encoders) -> None:
-    price = encoders(tiny.columns(400))["price"]
-    assert float(price.mean()) == pytest.approx(0, abs=1e-4)
-    assert float(price.std()) == pytest.approx(1, abs=1e-2)
-
-
-def test_rare_ids_stay_unknown_when_asked() -> None:
-    batch = {"item_id": torch.tensor([1, 1, 2]), "click": torch.zeros(3), "user_id": torch.zeros(3)}
-    encoders = Encoders.fit(FeatureMap(features=(TARGET,)), [batch], min_count=2)
-    assert encoders(batch)["item_id"].tolist() == [1, 1, 0]
 
 
 def test_the_vocabulary_does_not_tell_what_was_clicked() -> None:
@@ -78,16 +53,6 @@ def test_saved_encoders_are_the_same(encoders: Encoders, tmp_path) -> None:
     (tmp_path / "scales.json").write_text("{")
     with pytest.raises(DataError, match="no readable encoders"):
         Encoders.load(tmp_path)
-
-
-def test_histories_keep_their_last_values() -> None:
-    features = FeatureMap(
-        features=(TARGET, Feature(column="history_item", role="history", match="item_id", max_length=2))
-    )
-    batch = {"item_id": torch.tensor([5, 6]), "history_item": Ragged.of([[5, 6, 7], [6]])}
-    encoded = Encoders.fit(features, [batch])(batch)["history_item"]
-    assert encoded.lengths.tolist() == [2, 1]
-    assert encoded.values.tolist() == [2, 0, 2]
 
 
 def test_an_empty_window_or_a_missing_column_is_one_sentence(encoders: Encoders) -> None:
@@ -187,13 +152,6 @@ def test_a_sample_of_a_long_stream_keeps_its_quantiles():
     assert constant.edges(10).tolist() == [0.0]
 
 
-def test_halving_finds_what_a_search_finds():
-    asked = torch.arange(-5, 105)
-    for size in (1, 2, 3, 7, 8, 9, 60):
-        values = torch.randperm(100, generator=torch.Generator().manual_seed(size))[:size].sort().values
-        assert torch.equal(halving(values, asked), torch.searchsorted(values, asked))
-
-
 def test_scales_of_numbers():
     numbers = [Feature(column=s, role="target", kind="number", scale=s) for s in ("log", "standard", "none")]
     data = {s: torch.tensor([0.0, 10.0, 1000.0, 5.0]) for s in ("log", "standard", "none")}
@@ -243,18 +201,3 @@ def test_features_that_cannot_be_are_one_sentence():
     ):
         with pytest.raises(ConfigError, match=message):
             FeatureMap.of({"features": columns})
-
-
-def test_encoders_with_buckets_are_what_they_were_when_read_again(tmp_path):
-    features = FeatureMap(
-        features=(
-            Feature(column="price", role="target", buckets=3),
-            Feature(column="size", role="target", kind="number", scale="standard"),
-        )
-    )
-    data = {"price": torch.arange(30.0), "size": torch.arange(30.0)}
-    encoders = Encoders.fit(features, [data])
-    encoders.save(tmp_path)
-    again = Encoders.load(tmp_path)(data)
-    for name, column in encoders(data).items():
-        assert torch.equal(again[name], column)

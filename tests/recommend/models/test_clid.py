@@ -99,14 +99,6 @@ def test_the_gradient_of_clid_is_the_papers() -> None:
     torch.testing.assert_close(slope("clid_by_mass", s), (1 - p) * (p / p.sum() * P.sum() - P))
 
 
-def test_far_logits_neither_overflow_nor_lose_their_gradient() -> None:
-    s = torch.tensor([-120.0, -110.0, 90.0, -200.0])
-    teacher = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    for name in DISTILLATIONS:
-        assert torch.isfinite(slope(name, s, teacher)).all(), name
-    assert slope("clid", s, teacher)[3] == pytest.approx(-0.4)
-
-
 def test_lists_are_lists_and_not_the_batch() -> None:
     """Moving rows to other lists changes the loss, listing them in another order does not; single rows do not count."""
     torch.manual_seed(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -23,11 +22,9 @@ from recommend.training.knowledge import coordinates, started
 from recommend.training.trainer import train
 from tests.recommend import tiny
 
-DAY = 86_400_000
 CONFIG = ModelConfig(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, tower=6)
 TASKS = ("click", "order")
 PLUGGED = FeatureMap(features=(*tiny.FEATURES.features, *knowledge_features(6)))
-CUT = 4  # the tiny world's sub-domain begins on this day
 
 Rows = dict[str, Column]
 
@@ -110,17 +107,6 @@ def test_an_old_checkpoint_gives_the_same_predictions_when_the_plug_is_put_in(da
     assert not torch.allclose(new.predict(asked)["click"], new.predict(moved)["click"], atol=1e-3)  # the plug learns
 
 
-def test_concatenation_cannot_inherit_the_checkpoint(data: tuple[Encoders, Rows]) -> None:
-    encoders, _ = data
-    old = make(DIN, tiny.FEATURES, encoders.sizes())
-    wider = make(KEEP, PLUGGED, encoders.sizes())
-    wider.top = wider.mlp(wider.body_width + 18)
-    with pytest.raises(RuntimeError, match=r"size mismatch for top\.layers\.0\.weight"):
-        wider.inherit(old)
-    with pytest.raises(RuntimeError, match="does not fit"):
-        make(KEEP, PLUGGED, encoders.sizes()).inherit(make(Extractor, tiny.FEATURES, encoders.sizes()))
-
-
 # Test 3: no leak back.
 
 
@@ -184,40 +170,3 @@ def test_rows_without_any_known_key_are_scored_by_the_din_alone(data: tuple[Enco
     with_plug, without = model.predict(asked)["click"], alone.predict(rows)["click"]
     assert torch.equal(with_plug[:500], without[:500])
     assert bool(((with_plug[500:] - without[500:]).abs() > 1e-6).float().mean() > 0.95)  # one missing part of three
-
-
-def test_an_extractors_knowledge_of_other_users_neither_helps_nor_hurts() -> None:
-    """Each user likes some categories: what an extractor learned of the user says so, and that of another does not."""
-    raw = tiny.columns(6_000)
-    likes = torch.from_numpy(np.random.default_rng(50).random((30, 5)) < 0.5)
-    rate = 0.15 + 0.5 * likes[label(raw, "user_id"), label(raw, "category")].float()
-    raw["click"] = torch.rand(6_000, generator=torch.Generator().manual_seed(0)) < rate
-    encoders = Encoders.fit(tiny.FEATURES, [raw])
-    rows = encoders(raw)
-    extractor = make(Extractor, tiny.FEATURES, encoders.sizes())
-    train(
-        extractor, MemoryStream(slice_batch(rows, 0, 4_500), 64), TrainConfig(epochs=4, learning_rate=0.005, threads=1)
-    )
-    extractor.eval()
-
-    def vectors_of(of: Rows) -> Rows:
-        with torch.no_grad():
-            return {f"knowledge_{kind}": getattr(extractor, f"{kind}_vector")(of) for kind in KINDS}
-
-    later = slice_batch(rows, 4_500, 6_000)
-    shuffled = torch.randperm(30, generator=torch.Generator().manual_seed(1))
-    user = encoders.row("user_id", shuffled[label(raw, "user_id")[4_500:]])
-    losses = {}
-    for name, knowledge in {
-        "own": vectors_of(later),
-        "other": vectors_of({**later, "user_id": user}),
-        "none": {},
-    }.items():
-        model = make(KEEP if knowledge else DIN, PLUGGED if knowledge else tiny.FEATURES, encoders.sizes())
-        learned, held = (slice_batch({**later, **knowledge}, *part) for part in ((0, 1_000), (1_000, 1_500)))
-        train(model, MemoryStream(learned, 64), TrainConfig(epochs=2, learning_rate=0.005, threads=1))
-        model.eval()
-        with torch.no_grad():
-            losses[name] = float(model.loss(model(held), held))
-    assert losses["own"] < losses["none"] - 0.03
-    assert abs(losses["other"] - losses["none"]) < 0.015

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Ragged, select_batch
 from recommend.features.encoders import Encoders
@@ -278,22 +278,6 @@ def test_each_of_the_four_transfers_arrives(monkeypatch) -> None:
     torch.testing.assert_close(gate(x), a * s.sigmoid())
 
 
-def test_both_stages_learn() -> None:
-    held = ENCODERS(columns(ROWS, seed=9))
-    posts = select_batch(held, held["entity"].nonzero()[:, 0])
-    mem = taught(built(MEM), epochs=4)
-    tem = taught(built(TEM, FEATURES, mem), POSTS, epochs=4)
-    for model in (mem, tem):
-        assert auc(posts["click"], score(model, posts)) > 0.7
-
-
-def test_a_map_of_one_entity_is_refused() -> None:
-    with pytest.raises(ConfigError, match="two entities"):
-        built(EntityMMoE, TARGET)
-    with pytest.raises(ConfigError, match="two widths"):
-        built(MEM, config=CONFIG.model_copy(update={"mlp": (8,)}))
-
-
 # What it is compared with
 
 
@@ -314,12 +298,3 @@ def test_fibinet_multiplies_every_pair_and_weighs_fields() -> None:
 
 
 # The real log
-
-
-def fake_log(name: str) -> dict[str, np.ndarray]:
-    """Thirty users with 4 to 9 items each, the last of which is held back."""
-    rng = np.random.default_rng(len(name))
-    counts = rng.integers(4, 10, 30)
-    user = np.repeat(np.arange(30), counts)
-    item = np.concatenate([rng.choice(60, c, replace=False) for c in counts])
-    return {"user_id": user, "item_id": item, "day": np.r_[np.diff(user) > 0, True].astype(int)}

@@ -74,23 +74,9 @@ def test_a_prediction_does_not_depend_on_the_rest_of_the_batch(name: str) -> Non
     alone, together = model.predict(select_batch(data, index)), model.predict(data)
     for task, p in alone.items():
         torch.testing.assert_close(p, together[task][index], atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_rows_without_a_history_are_served(name: str) -> None:
-    model, data = fresh(name)
-    batch = slice_batch(data, 0, 4)
     empty = Ragged(torch.empty(0, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
-    batch |= {"history_item": empty, "history_category": empty}
-    assert all(torch.isfinite(p).all() for p in model.predict(batch).values())
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_equal_seeds_give_equal_weights(name: str) -> None:
-    first, _ = fresh(name)
-    torch.rand(7)
-    second, _ = fresh(name)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    without = slice_batch(data, 0, 4) | {"history_item": empty, "history_category": empty}
+    assert all(torch.isfinite(p).all() for p in model.predict(without).values())
 
 
 def test_din_on_ragged_histories_is_din_on_padded_ones_also_after_training() -> None:

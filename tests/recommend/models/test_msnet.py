@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from recommend.config import ConfigError, ModelConfig
+from recommend.config import ModelConfig
 from recommend.data.ragged import Ragged, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
@@ -133,14 +133,6 @@ def test_a_thing_without_any_interaction_is_scored_by_its_side_information() -> 
     torch.testing.assert_close(model.identity.parts(s.x.matched["item"])[0], model.warm(identity, side))
 
 
-def test_warmed_embeddings_come_from_the_thing_alone() -> None:
-    """Neither candidate, user nor page enters: they are made once, when a thing is listed."""
-    model, _ = fresh()
-    here, elsewhere = one([2, 8]), one([8, 2], item=6)
-    elsewhere["user_id"] = elsewhere["user_id"] + 1
-    assert torch.equal(model.state(here).limited.values[0], model.state(elsewhere).limited.values[1])
-
-
 def sold_item(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradients of a sold thing's ID row from the losses, with attention forced to nothing."""
     model.encoders["limited"].weights = lambda target, history, rows=None: history.values.new_zeros(
@@ -176,51 +168,6 @@ def test_both_losses_teach_the_meta_networks_and_no_deep_id_learns_from_the_auxi
     learned = rows_with_gradient(model, aux)
     assert not learned[ENCODERS.row("item_id", torch.arange(1, 40, 2))].any()
     assert learned[ENCODERS.row("item_id", torch.arange(0, 40, 2))].all()
-
-
-def test_the_auxiliary_loss_learns_from_rows_that_were_not_clicked() -> None:
-    """Clicks alone would pull every cosine to 1; the other rows push: the two gradients point apart."""
-    model, data = fresh()
-    logits, mask = model(data), model.with_aux(data)
-    table = model.inputs.tables.tables["item_id"].weight
-    pulls = []
-    for clicked in (True, False):
-        rows = mask * (data["click"] == clicked)
-        (g,) = torch.autograd.grad(bce(logits[AUX], label(data, "click"), rows), table, retain_graph=True)
-        pulls.append(g.flatten())
-    assert float(torch.nn.functional.cosine_similarity(*pulls, dim=0)) < 0
-
-
-def test_predictions_hold_no_auxiliary_task_and_without_weight_there_is_none() -> None:
-    model, data = fresh()
-    assert set(model(data)) == {"click", AUX}
-    assert set(model.predict(data)) == {"click"}
-    model, data = fresh(aux_weight=0.0)
-    logits = model(data)
-    assert AUX not in logits
-    assert torch.equal(model.loss(logits, data), bce(logits["click"], label(data, "click")))
-
-
-def test_data_with_one_stock_type_count_as_limited() -> None:
-    data = flagged()
-    data = {**data, "single": torch.ones(400, dtype=torch.bool)}
-    data["history_single"] = data["history_item"].with_values(torch.ones_like(data["history_item"].values))
-    encoders = Encoders.fit(FLAGGED, [data])
-    model = build_model(FLAGGED, encoders.sizes(), SMALL)
-    assert isinstance(model, MSNet)
-    s = model.state(encoders(data))
-    assert int(s.deep.lengths.sum()) == 0
-    assert bool(model.is_limited(encoders(data))[0].all())
-    unflagged = Encoders.fit(tiny.FEATURES, [data])
-    plain = build_model(tiny.FEATURES, unflagged.sizes(), SMALL)
-    assert isinstance(plain, MSNet)
-    assert int(plain.state(unflagged(data)).deep.lengths.sum()) == 0
-
-
-def test_without_a_history_of_ids_there_is_nothing_to_split() -> None:
-    features = FeatureMap(features=tuple(f for f in tiny.FEATURES.features if f.role != "history"))
-    with pytest.raises(ConfigError, match="history"):
-        build_model(features, {"user_id": 5, "item_id": 5, "category": 5}, SMALL)
 
 
 def test_dropoutnet_serves_unknown_ids_without_one_and_learns_without() -> None:
@@ -262,18 +209,6 @@ def test_meta_embedding_takes_one_step_from_the_generated_value_and_leaves_din_a
     )
 
 
-def test_meta_embeddings_second_loss_sees_the_step_of_the_first_half() -> None:
-    """The same rows in both halves: after a step down the gradient the loss is lower."""
-    model = build_model(FLAGGED, ENCODERS.sizes(), SMALL.model_copy(update={"name": "meta_embedding"}))
-    assert isinstance(model, MetaEmbedding)
-    part = ENCODERS(flagged(32))
-    twice = {k: Ragged.concat([v, v]) if isinstance(v, Ragged) else torch.cat([v, v]) for k, v in part.items()}
-    x = model.inputs(part)
-    cold = bce(model.logits(model.identity.candidate(x, model.generated(x)))["click"], label(part, "click"))
-    warm = (model.meta(twice) - 0.1 * cold) / 0.9
-    assert warm.item() < cold.item()
-
-
 def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:
     model = build_model(FLAGGED, ENCODERS.sizes(), other("mwuf", cold_count=1_000))
     assert isinstance(model, MWUF)
@@ -297,17 +232,6 @@ def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:
     assert not torch.equal(here, moved)
     row["category"] = row["category"] % 5 + 1
     assert not torch.equal(model.predict(row)["click"], moved)
-
-
-def test_mwufs_new_rows_start_at_the_mean_of_the_warm_ones() -> None:
-    model = build_model(FLAGGED, ENCODERS.sizes(), other("mwuf", cold_count=3))
-    assert isinstance(model, MWUF)
-    table = model.inputs.tables.tables["item_id"].weight
-    model.shown[2:5] = 10
-    row = one([2, 3])
-    row["item_id"] = torch.tensor([7])
-    model(row)
-    torch.testing.assert_close(table[7], table[2:5].mean(0))
 
 
 def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddings_are() -> None:

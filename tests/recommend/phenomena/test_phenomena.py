@@ -17,6 +17,7 @@ from recommend.phenomena.table import NINE, Finding, as_json, findings
 
 ROWS, USERS, CATEGORIES, DAYS = 40_000, 400, 12, 10
 NAMES = [p.name for p in NINE]
+SHORT = ("ecad", "copr", "rec4ad")
 ALIKE = 1.75  # half-widths: 95 % for all of the 72 comparisons together (Bonferroni)
 
 
@@ -110,7 +111,7 @@ def moved(one: Estimate, two: Estimate) -> float:
     return abs(one.value - two.value) / max(np.hypot(one.high - one.value, two.high - two.value), 1e-9)
 
 
-@pytest.mark.parametrize("on", NAMES)
+@pytest.mark.parametrize("on", [pytest.param(n, marks=[pytest.mark.nightly] * (n not in SHORT)) for n in NAMES])
 def test_a_knob_moves_its_own_number_and_no_other(folder, on):
     without, with_it = measured(folder, ""), measured(folder, on)
     assert with_it[on].verdict == "can pay", with_it[on]

@@ -14,7 +14,6 @@ from finetune.data.photosets import data_root
 from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import select_batch
-from recommend.data.schema import POLICIES
 from recommend.features.encoders import Encoders
 from recommend.imports.maps import FOLDER, log_files, read_map
 from recommend.models.registry import build_model
@@ -22,8 +21,6 @@ from recommend.research.events import read_events
 from recommend.training.scoring import evaluate
 from recommend.training.trainer import train
 from tests.conftest import NEEDS
-
-DAY_MS = 86_400_000
 
 
 def needs(name: str) -> None:
@@ -79,76 +76,12 @@ def test_the_real_amazon_sequences(name, events, users):
     assert read["category"].min() >= 0
 
 
-def test_the_real_cross_domain_log_has_the_same_users_in_both():
-    needs("amazon_phones")
-    one, two = (read_events(f"amazon_{name}") for name in ("electronics", "phones"))
-    assert (len(one["user_id"]), len(two["user_id"])) == (118_879, 53_732)
-    assert set(one["user_id"]) == set(two["user_id"])
-    assert one["day"].sum() == two["day"].sum() == 3_325
-
-
-def test_the_real_online_retail_log():
-    needs("online_retail")
-    events = read_events("online_retail")
-    back = events["behaviour"] == "refund"
-    assert (int((~back).sum()), int(back.sum())) == (397_924, 8_905)
-    assert (events["user_id"] >= 0).all()
-
-
-def test_the_real_open_bandit_log():
-    needs("open_bandit")
-    rows = read_events("open_bandit")
-    clicks = [
-        [int(rows["click"][(rows["policy"] == POLICIES.index(p)) & (rows["campaign"] == c)].sum()) for c in range(3)]
-        for p in ("uniform", "organic")
-    ]
-    assert clicks == [[38, 46, 46], [42, 69, 46]]
-    uniform = (rows["policy"] == POLICIES.index("uniform")) & (rows["campaign"] == 0)
-    assert np.unique(rows["propensity"][uniform]) == pytest.approx(1 / 80)
-
-
-def test_the_real_coat_log():
-    needs("coat")
-    ratings = read_events("coat")
-    uniform = ratings["policy"] == POLICIES.index("uniform")
-    assert (int((~uniform).sum()), int(uniform.sum())) == (6_960, 4_640)
-    assert ratings["rating"][~uniform].mean() == pytest.approx(2.61, abs=0.01)
-    assert ratings["rating"][uniform].mean() == pytest.approx(2.23, abs=0.01)
-
-
 # Samples.
-
-
-def little(**options):
-    user = np.array([1, 1, 1, 2, 2, 1])
-    item = np.array([10, 11, 12, 20, 21, 13])
-    time = np.array([0, 1, 1, 0, 5, 9])
-    return samples(user, item, time, item * 10, seed=0, **options)
 
 
 def histories(columns) -> list[list[int]]:
     history = columns["history_item"]
     return [h.tolist() for h in torch.split(history.values, history.lengths.tolist())]
-
-
-def test_samples_are_in_time_order_and_look_back_only():
-    columns = little(negatives=1)
-    positive = columns["click"].numpy()
-    assert columns["item_id"].numpy()[positive].tolist() == [11, 12, 21, 13]
-    assert histories(columns)[::2] == [[10], [10], [20], [10, 11, 12]], "the same moment is not the past"
-    assert histories(columns)[1::2] == histories(columns)[::2], "a negative has its positive's history"
-    assert columns["time"].tolist() == [1, 1, 1, 1, 5, 5, 9, 9]
-    assert columns["list_id"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert (columns["category"] == columns["item_id"] * 10).all()
-    assert (columns["history_category"].values == columns["history_item"].values * 10).all()
-    items, of_list = columns["item_id"].numpy(), columns["list_id"].numpy()
-    assert (items[~positive] != items[positive][of_list[~positive]]).all(), "a negative is never its positive"
-
-
-def test_long_histories_keep_the_newest_and_short_ones_make_no_sample():
-    assert histories(little(negatives=0, longest=2)) == [[10], [10], [20], [11, 12]]
-    assert histories(little(negatives=0, shortest=3)) == [[10, 11, 12]]
-    assert len(little(negatives=0, shortest=0)["click"]) == 6
 
 
 def test_samples_agree_with_a_plain_loop():
@@ -188,12 +121,6 @@ def test_negatives_follow_the_rule_the_block_and_the_seed():
     assert (uniform[positive % 100 != 0] % 100 == 0).mean() == pytest.approx(1 / 50, abs=0.02)
     assert (drawn("popular")[0] == popular).all()
     assert (drawn("popular", seed=1)[0] != popular).any()
-
-
-def test_no_events_make_no_samples():
-    none = np.zeros(0, dtype=np.int64)
-    columns = samples(none, none, none, none, seed=0)
-    assert len(columns["click"]) == 0
 
 
 def test_din_trains_on_taobao():

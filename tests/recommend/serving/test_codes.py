@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,7 +18,7 @@ from recommend.data.parquet import DataError
 from recommend.features.feature_map import Feature
 from recommend.imports.maps import LogMap
 from recommend.imports.run import import_log
-from recommend.serving.export import Program, export
+from recommend.serving.export import Program
 from recommend.serving.scorer import Scorer, score_log
 from recommend.training.runs import plan, read_run, train_run
 
@@ -112,15 +111,6 @@ def test_scores_bring_the_ids_of_the_files(folder, tmp_path):
     assert set(scores["user_id"].to_pylist()) <= {str(u) for u in columns["u"]}
 
 
-def test_few_rows_held_back_are_helped_out_by_those_of_training(tmp_path):
-    columns = {"u": [k % 5 for k in range(130)], "i": [k % 7 for k in range(130)], "n": [1] * 130}
-    columns["t"] = [1_700_000_000 + 900 * k + (5 * 86_400 if k > 125 else 0) for k in range(130)]
-    log = bring(tmp_path, "log", columns)
-    run = plan(log, ModelConfig(name="dnn", mlp=(4,), embedding=2), TrainConfig(threads=1), ("click",), 1)
-    train_run(log, run, tmp_path / "run")
-    assert export(Scorer(tmp_path / "run", log), tmp_path / "model.pt2")["model"] == "dnn"
-
-
 def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, monkeypatch):
     root, _ = folder
     scorer = Scorer(root / "run", root / "log")
@@ -129,11 +119,11 @@ def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, 
     for cell in (float("inf"), float("nan"), "nan", 1e300):
         with pytest.raises(DataError, match="'price' holds something that is no number"):
             scorer._column(price, [1.0, cell])
-    plain, began = Scorer.__call__, threading.Event()
+    plain, began, go_on = Scorer.__call__, threading.Event(), threading.Event()
 
     def slow(self, batch):
         began.set()
-        time.sleep(0.5)
+        assert go_on.wait(60)
         return plain(self, batch)
 
     monkeypatch.setattr(Scorer, "__call__", slow)
@@ -142,5 +132,6 @@ def test_numbers_that_are_none_are_refused_and_one_too_many_comes_again(folder, 
         first = pool.submit(client.post, "/score", json={"rows": [row]})
         assert began.wait(30)
         assert client.post("/score", content=b"not even read").status_code == 503
+        go_on.set()
         assert first.result().status_code == 200
         assert client.post("/score", json={"rows": [row]}).status_code == 200

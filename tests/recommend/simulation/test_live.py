@@ -49,10 +49,3 @@ def test_place_age_and_price_move_clicks_and_kinds_most_of_all() -> None:
     of_kind = np.stack([grid[:, world.truth.items.category[:N] == c].mean(1) for c in range(12)], 1)
     assert np.median(of_kind.max(1) / np.median(of_kind, axis=1)) > 4
     assert not np.array_equal(ask(world, user, item, ad=True), first)
-
-
-def test_equal_seeds_are_equal_people() -> None:
-    user, item = pairs()
-    one, two, other = (ask(live(seed), user, item) for seed in (1, 1, 2))
-    assert np.array_equal(one, two)
-    assert not np.array_equal(one, other)

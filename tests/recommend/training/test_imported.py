@@ -165,11 +165,3 @@ def test_where_the_truth_is_known_it_stands_beside_the_measures(log, tmp_path):
         write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})
     results = evaluate_run(tmp_path / "run", log)["measures"]
     assert results["oracle of click"]["auc"] == 1 > results["click"]["auc"]
-
-
-def test_a_run_is_measured_in_bf16_as_in_fp32_but_for_its_digits(log, tmp_path):
-    model = model_config("din", ["mlp=[8]", "attention=[8]", "embedding=4"])
-    train_run(log, plan(log, model, TrainConfig(threads=1, batch_rows=128), ("click",), 1), tmp_path / "run")
-    full, half = (evaluate_run(tmp_path / "run", log, precision=p)["measures"]["click"] for p in ("fp32", "bf16"))
-    assert full != half
-    assert half["logloss"] == pytest.approx(full["logloss"], abs=0.01)

@@ -18,7 +18,11 @@ from recommend.research.world.candidates import add_candidates
 
 SIZES = {"impressions": 130_000, "uniform_share": 0.5, "clicks": 50_000, "click_days": 150}
 OF = {view: [n for n in KNOBS if KNOBS[n].view == view] for view in ("impressions", "clicks")}
-PAIRS = [(view, name) for view, names in OF.items() for name in names]
+PAIRS = [
+    pytest.param(view, name, marks=[pytest.mark.nightly] * (n > 0))  # by default the first one of each view
+    for view, names in OF.items()
+    for n, name in enumerate(names)
+]
 ALIKE = 1.75  # half-widths: 95 % for all comparisons of a view together (Bonferroni)
 
 

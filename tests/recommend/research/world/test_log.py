@@ -18,7 +18,6 @@ from recommend.data.schema import CHANNELS, POLICIES, table_files
 from recommend.research.world import make_config, write_world
 from recommend.research.world.impressions import ITEM, Impressions
 from recommend.research.world.stored import store_histories
-from recommend.simulation.chance import from_quantiles
 from recommend.simulation.config import DAY_MS, WorldConfig
 from recommend.training.runs import plan, train_run
 
@@ -36,28 +35,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(root: Path, table: str) -> dict[str, np.ndarray]:
     parts = pa.concat_tables([pq.ParquetFile(f).read() for f in table_files(root / "log", table)])
     return {n: parts[n].to_numpy() for n in parts.column_names if not pa.types.is_list(parts[n].type)}
-
-
-def test_rows_are_numbered_in_order_of_time_and_lie_in_their_day(root: Path) -> None:
-    rows = read(root, "impression")
-    assert (rows["impression_id"] == np.arange(len(rows["day"]))).all()
-    assert (np.diff(rows["time_ms"]) >= 0).all()
-    assert (rows["time_ms"] // DAY_MS == rows["day"]).all()
-    for file in table_files(root / "log", "impression"):
-        day = int(file.parent.name.removeprefix("day="))
-        assert set(pq.ParquetFile(file).read(["day"])["day"].to_pylist()) == {day}
-
-
-def test_pages_are_lists_of_up_to_ten_different_things_at_one_moment(root: Path) -> None:
-    rows = read(root, "impression")
-    _, first, size = np.unique(rows["request_id"], return_index=True, return_counts=True)
-    assert size.max() == 10
-    assert size.mean() > 9
-    assert (np.diff(rows["request_id"]) >= 0).all()
-    for name in ("time_ms", "user_id"):
-        assert (rows[name] == np.repeat(rows[name][first], size)).all()
-    for columns in (("request_id", "item_id", "post_id"), ("request_id", "position")):
-        assert len(np.unique(np.column_stack([rows[n] for n in columns]), axis=0)) == len(rows["day"])
 
 
 def test_channels_entities_and_policies_are_what_they_say(root: Path) -> None:
@@ -103,13 +80,6 @@ def test_things_are_shown_only_between_listing_and_leaving(root: Path) -> None:
             impressions[name][at] == table[name][impressions["item_id"][at]]
         ).all()  # of the listing, not of its future
     assert (impressions["time_ms"][at] >= table["listed_ms"][impressions["item_id"][at]]).all()
-
-
-def test_delays_of_orders_hold_the_real_quantiles() -> None:
-    u = np.random.default_rng(0).random(200_000)
-    drawn = from_quantiles(WorldConfig().order_delay_h, u)
-    for share, hours in ((0.5, 4.2), (0.75, 33), (0.9, 96)):
-        assert np.quantile(drawn, share) == pytest.approx(hours, rel=0.06)
 
 
 def test_stored_histories_are_earlier_clicks_and_training_reads_them(tmp_path: Path) -> None:

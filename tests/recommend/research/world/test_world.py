@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from recommend.data.oracle import OracleSealed, no_oracle, open_oracle
-from recommend.data.ragged import Ragged, array_of
+from recommend.data.ragged import array_of
 from recommend.data.schema import table_files
-from recommend.metrics.ranks import auc
-from recommend.metrics.ranks import auc as expected_auc
-from recommend.metrics.ranks import gauc as expected_gauc
 from recommend.research.headroom import rows
 from recommend.research.world import KNOBS, KnobError, WorldConfig, make_config, write_world
-from recommend.research.world.read import Histories, WorldStream, world_map
+from recommend.research.world.read import WorldStream, world_map
 
 KNOBS_SMALL = {"impressions": 60_000, "days": 10, "clicks": 20_000}
 
@@ -59,34 +55,6 @@ def test_no_truth_in_the_log_and_none_within_training(world):
         open_oracle(world[0], "impression/day=000")
 
 
-def test_numbers_on_disk_are_narrow(world):
-    schema = pq.read_schema(table_files(world[0] / "log", "impression")[0])
-    assert {f.name for f in schema if f.type in (pa.int64(), pa.float64())} == {"time_ms"}
-    assert not [n for n in schema.names if n.startswith("history")]
-
-
-def test_histories_hold_the_last_clicks_before_the_request_and_nothing_later(world):
-    log = world[0] / "log"
-    histories = Histories(log, longest=5)
-    stream = WorldStream(log, (8, 9), ["user_id", "time_ms", "history_item", "history_category"], histories, 7_000)
-    clicks = [pq.read_table(f, columns=["user_id", "time_ms", "item_id"]).to_pydict() for f in
-              table_files(log, "click")]  # fmt: skip
-    user, time, item = (np.concatenate([c[n] for c in clicks]) for n in ("user_id", "time_ms", "item_id"))
-    checked = 0
-    for batch in stream:
-        history = batch["history_item"]
-        assert isinstance(history, Ragged)
-        starts = np.r_[0, history.lengths.numpy().cumsum()]
-        for i in range(0, len(history), 997):
-            mine = np.flatnonzero(
-                (user == int(array_of(batch["user_id"])[i])) & (time < int(array_of(batch["time_ms"])[i]))
-            )
-            mine = mine[np.argsort(time[mine], kind="stable")][-5:]
-            assert history.values.numpy()[starts[i] : starts[i + 1]].tolist() == item[mine].tolist()
-            checked += len(mine)
-    assert checked
-
-
 def test_a_stream_goes_on_where_a_position_says(world):
     log = world[0] / "log"
     whole = WorldStream(log, (2, 4), ["impression_id"], batch_rows=1_500)
@@ -98,16 +66,6 @@ def test_a_stream_goes_on_where_a_position_says(world):
         assert [array_of(b["impression_id"]).tolist() for b, _ in rest] == [
             array_of(b["impression_id"]).tolist() for b, _ in pairs[at + 1 :]
         ]
-
-
-def test_own_channel_histories(world):
-    log = world[0] / "log"
-    ads, every = Histories(log, channels=[2]), Histories(log)
-    stream = WorldStream(log, (9, 9), ["user_id", "time_ms"])
-    batch = stream.day(9)
-    user, time = array_of(batch["user_id"]), array_of(batch["time_ms"])
-    n = {h: len(h.join(user, time, ["history_item"])["history_item"].values) for h in (ads, every)}
-    assert 0 < n[ads] < n[every] / 2
 
 
 def test_a_single_piece_is_sold_once_and_then_gone(world):
@@ -144,15 +102,6 @@ def test_knobs():
         assert len(knob.doses) == 5
         for value in (knob.off, *knob.doses):
             make_config({knob.name: value})
-
-
-def test_expected_auc_is_the_mean_of_aucs_over_labels():
-    rng = np.random.default_rng(0)
-    p, s = rng.random(60), rng.integers(0, 20, 60) / 20
-    drawn = [auc(rng.random(60) < p, s) for _ in range(4_000)]
-    assert expected_auc(p, s) == pytest.approx(np.mean(drawn), abs=0.004)
-    g = np.arange(60) // 30
-    assert expected_gauc(p, s, g) == pytest.approx((expected_auc(p[:30], s[:30]) + expected_auc(p[30:], s[30:])) / 2)
 
 
 def test_the_map_reads_nothing_but_what_is_known_at_the_request():
