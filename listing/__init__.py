@@ -6,7 +6,7 @@
 
 The rooms, from the lowest to the highest; none knows one that stands below it in this list:
 
-    base modules  schema, taxonomy, lexicon, request, events, errors, home, prompts
+    base modules  schema, taxonomy, lexicon, request, errors, home, prompts
     shops         a shop's version folder, its words for values and titles, and its table of past listings
     intake        files to clean photos, perceptual hash, items of a folder, quality
     backends      the multimodal LLM: local weights, or any OpenAI-compatible server

@@ -18,14 +18,12 @@ from pathlib import Path
 from listing.backends.base import FormBackend
 from listing.backends.stopping import stop_when
 from listing.decide.decision import Decision
-from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
 from listing.intake.photos import intake
-from listing.observe.neighbours import Neighbours
-from listing.observe.past_listings import PastListings
+from listing.observe.past_listings import Neighbours, PastListings
 from listing.observe.seller import is_seller, seller_observations
 from listing.observe.source import Context
 from listing.pipeline_parts import PipelineParts, build_parts
-from listing.request import DraftRequest
+from listing.request import AttributeEvent, CategoryEvent, DraftEvent, DraftRequest, Event, QuestionEvent, StageEvent
 from listing.say import ask
 from listing.say.claims import with_stated
 from listing.say.compose import compose
@@ -210,6 +208,6 @@ def build_pipeline(
         home: where the embedded model and the index live.
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
         concurrency: drafts at the same time of a server's model; None takes what the backend allows.
-        without: names of sources (``listing.observe.sources``) that are not asked.
+        without: names of sources (``listing.pipeline_parts``) that are not asked.
     """
     return Pipeline(build_parts(model, rag, home, past, concurrency, without))

@@ -87,7 +87,7 @@ class Observation(Model):
 
 
 class Detail(Model):
-    """A detail beyond the attributes: a phrase of ``observe/networks/details.yaml`` ("chest pocket")."""
+    """A detail beyond the attributes: a phrase of ``observe/details.yaml`` ("chest pocket")."""
 
     phrase: str
     confidence: float = Field(ge=0, le=1)

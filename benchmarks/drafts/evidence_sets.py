@@ -185,7 +185,7 @@ def injection(rows: list[Row]) -> Report:
 
 def notes(rows: list[Row]) -> Report:
     """Facts that notes state: how many are read, and how many of those that are read are stated."""
-    from listing.observe.note import read_note
+    from listing.observe.seller import read_note
 
     counts: Counter[str] = Counter()
     errors: list[str] = []

@@ -23,9 +23,8 @@ from finetune.evaluate.observing import ObservedPhoto
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.decide.attributes import ITEM_TYPE, MIN_SUGGESTION, Facts
 from listing.decide.decision import Decision, Rules
-from listing.decide.pool import Distribution, best, combine
-from listing.decide.views import Views
-from listing.observe.networks.item_types import family, type_of
+from listing.decide.views import Distribution, Views, best, combine
+from listing.observe.details import family, type_of
 from listing.taxonomy import Attribute, Taxonomy
 
 Row = Mapping[str, Any]

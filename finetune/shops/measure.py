@@ -14,11 +14,9 @@ from finetune.shops.table import Table
 from listing.calibration import GENERAL, Calibration
 from listing.decide.category import shop_votes
 from listing.decide.decision import Decision, Rules
-from listing.decide.pool import Distribution, best
-from listing.decide.views import Views
+from listing.decide.views import Distribution, Views, best
 from listing.observe.heads import FILE, Heads
-from listing.observe.neighbours import Neighbours
-from listing.observe.past_listings import PastListings
+from listing.observe.past_listings import Neighbours, PastListings
 from listing.safety.contacts import sure_contact
 from listing.schema import Observation
 from listing.shops.catalogue import tools, vocabulary_of

@@ -14,10 +14,9 @@ from finetune.shops.calibrating import Answer, Observed, cross_fitted
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Decision, Rules
 from listing.say.claims import claims_of
+from listing.say.compose import shop_title
 from listing.say.render import render
-from listing.say.shop_title import shop_title
-from listing.shops.shop import FIGURES
-from listing.shops.titles import TitlePattern
+from listing.shops.shop import FIGURES, TitlePattern
 from listing.taxonomy import Taxonomy
 
 FILE = "report.html"

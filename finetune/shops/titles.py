@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from listing.shops.titles import CATEGORY, TitlePattern
+from listing.shops.shop import CATEGORY, TitlePattern
 from rag_index import IndexRecord
 from rag_index.imports.words import word_key
 

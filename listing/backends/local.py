@@ -12,17 +12,18 @@ from weakref import ref
 from PIL import Image
 
 from listing.backends import turns
-from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.device import has_bfloat16
-from listing.backends.full_prompts import TREE_USABLE, score_full
+from listing.backends.base import BackendError, ChoiceQuestion, has_bfloat16
 from listing.backends.prefix_tree import Tree
-from listing.backends.templates import correct_template
+from listing.backends.turns import correct_template
 
 if TYPE_CHECKING:
     import torch
 
-
 LOOKED = 8  # photos, as many as an item may have
+# The one-pass tree writes its own positions and mask, which suits a decoder with one-dimensional positions that takes
+# its photo as plain embeddings. Families with positions in three axes, or with features added in deeper layers, do not.
+TREE_USABLE = frozenset({"fast_vlm"})
+BATCH = 8
 
 
 def pick_device() -> tuple[str, torch.dtype]:
@@ -293,3 +294,44 @@ def _model_name(folder: Path, source: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def score_full(
+    model: Any, processor: Any, image: Image.Image, questions: Sequence[ChoiceQuestion], batch: int = BATCH
+) -> Iterator[list[float]]:
+    """Log-probabilities of the answers (end of turn included), question by question."""
+    for asked in questions:
+        sums: list[float] = []
+        for start in range(0, len(asked.answers), batch):
+            part = asked.answers[start : start + batch]
+            sums += _batch(model, processor, image, asked.prompt, part).tolist()
+        yield sums
+
+
+def _batch(model: Any, processor: Any, image: Image.Image, prompt: str, answers: Sequence[str]) -> torch.Tensor:
+    import torch
+
+    dialogues = [turns.find_turns(processor, [turns.question(prompt), turns.answer(text)]) for text in answers]
+    inputs = processor(
+        text=[d.text for d in dialogues],
+        images=[[image] for _ in dialogues],
+        padding=True,
+        padding_side="right",
+        add_special_tokens=False,
+        return_tensors="pt",
+    )
+    lengths = inputs["attention_mask"].sum(-1).tolist()
+    spans = [
+        d.expanded(inputs["input_ids"][k, :n].tolist())[0]
+        for k, (d, n) in enumerate(zip(dialogues, lengths, strict=True))
+    ]
+    first = min(start for start, _ in spans) - 1
+    with torch.inference_mode():
+        moved = inputs.to(model.device, model.dtype)
+        logits = model(**moved, use_cache=False, logits_to_keep=moved["input_ids"].shape[1] - first).logits
+    logprobs = logits.float().log_softmax(-1)
+    sums = []
+    for row, (start, end) in enumerate(spans):
+        targets = moved["input_ids"][row, start:end]
+        sums.append(logprobs[row, torch.arange(start - 1 - first, end - 1 - first), targets].sum())
+    return torch.stack(sums)

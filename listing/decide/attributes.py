@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from listing.calibration import Calibration
-from listing.decide.pool import Distribution, best, combine, damped, normalised, over_photos, ranked
-from listing.decide.views import EVIDENCE_NAMES, Views
+from listing.decide.views import (
+    EVIDENCE_NAMES,
+    Distribution,
+    Views,
+    best,
+    combine,
+    damped,
+    normalised,
+    over_photos,
+    ranked,
+)
 from listing.prompts import UNKNOWN
 from listing.schema import IMPOSSIBLE_COLOUR, AttributeValue, Evidence, Observation, Source
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy

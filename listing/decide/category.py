@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from listing.calibration import GENERAL, Calibration, CategoryRange, log_ratio
-from listing.decide.pool import Distribution, best, combine, damped, mean, normalised, ranked
-from listing.decide.views import Views
+from listing.decide.views import Distribution, Views, best, combine, damped, mean, normalised, ranked
 from listing.prompts import NO_CATEGORY
 from listing.schema import Candidate, Category, Flag
 from listing.shops.translation import with_unnamed

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from listing.observe.neighbours import NeighbourSearch
+from listing.observe.past_listings import NeighbourSearch
 from listing.observe.printed.labels import label_words
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Context, Source

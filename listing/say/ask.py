@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
 from listing.calibration import Calibration
-from listing.observe.networks.details import load_details
+from listing.observe.details import load_details
 from listing.say.claims import FIBRES, NAME, Claim, stated_claims
 from listing.say.marks import find_spans
 from listing.say.settle import Item, detail_forms, form_for, implied, settle

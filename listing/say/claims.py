@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from listing.calibration import GENERAL, Calibration
 from listing.lexicon import english, load_lexicon
-from listing.observe.networks.details import load_details
-from listing.observe.note import read_note
+from listing.observe.details import load_details
+from listing.observe.seller import read_note
 from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Category, Detail, Draft, Source, Span, SpanStatus
 from listing.taxonomy import Attribute, Taxonomy

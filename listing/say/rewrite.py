@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from listing.observe.networks.details import load_details
+from listing.observe.details import load_details
 from listing.request import TONES, Tone
 from listing.say.claims import NAME, SELLER_ONLY, Claim, stated_claims
 from listing.say.marks import article, find_spans

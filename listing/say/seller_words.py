@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import get_args
 
 from listing.lexicon import load_lexicon, plain
-from listing.observe.networks.details import load_details
-from listing.observe.note import read_note
+from listing.observe.details import load_details
+from listing.observe.seller import read_note
 from listing.say import patch, rewrite
 from listing.say.ask import facts_to_say, searchable
 from listing.say.claims import MAX_FACT_LENGTH, Claim

@@ -11,11 +11,10 @@ from PIL import Image
 from listing.backends.base import ChoiceQuestion
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Rules
-from listing.observe.neighbours import Neighbours, NeighbourSearch
+from listing.observe.past_listings import Neighbours, NeighbourSearch
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Source
-from listing.observe.sources import Installed, build_sources
-from listing.pipeline_parts import PipelineParts
+from listing.pipeline_parts import Installed, PipelineParts, build_sources
 from listing.schema import PriceRange
 from listing.taxonomy import load_taxonomy
 

@@ -9,13 +9,11 @@ from PIL import Image
 
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
-from listing.observe.colours import Colours
-from listing.observe.neighbours import Neighbours
-from listing.observe.networks import colour_network
-from listing.observe.networks.evidence_tower import TowerView
+from listing.observe.colours import Colours, ItemColours
+from listing.observe.past_listings import Neighbours
+from listing.observe.printed.brand_list import Spotted
 from listing.observe.printed.ocr import OcrSpan
-from listing.observe.printed.spotting import Spotted
-from listing.observe.towers import EvidenceTowerHeads
+from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef, Observation, PriceRange
@@ -139,8 +137,8 @@ class TwoColours:
     def __init__(self, main: str) -> None:
         self.main = main
 
-    def look(self, image, mask) -> colour_network.Colours:
-        return colour_network.Colours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
+    def look(self, image, mask) -> ItemColours:
+        return ItemColours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
 
 
 def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out(request_):

@@ -23,9 +23,8 @@ import uvicorn  # noqa: F401
 from app.services import Services
 from app.settings import load_settings
 from app.web import server
-from listing.events import Event
 from listing.observe.past_listings import PastListings
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Event
 from tests.app.support.small_index import open_index
 from tests.fakes import FakePipeline
 

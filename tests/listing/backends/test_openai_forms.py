@@ -16,14 +16,13 @@ from PIL import Image
 from listing.backends import forms
 from listing.backends.base import BackendError, Form
 from listing.backends.chat_server import Patience
+from listing.backends.forms import STAND_IN, Token
 from listing.backends.openai import SIDES, OpenAIBackend
-from listing.backends.words import STAND_IN, Token
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.intake.photos import intake
-from listing.observe.neighbours import Neighbours
-from listing.observe.networks.evidence_tower import TowerView
+from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
-from listing.observe.towers import EvidenceTowerHeads
+from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest

@@ -16,11 +16,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends.forms import STAND_IN, Options, Token, spoken
 from listing.backends.openai import SIDES, OpenAIBackend, data_url
-from listing.backends.words import STAND_IN, Options, Token, spoken
 from listing.calibration import Calibration
 from listing.decide.attributes import MIN_SUGGESTION
-from listing.decide.pool import best, over_photos
+from listing.decide.views import best, over_photos
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     COLOURS,

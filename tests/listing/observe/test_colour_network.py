@@ -11,12 +11,12 @@ from PIL import Image
 from finetune.data.photosets import open_photo, read_annotations
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS as WEIGHTS_FOLDER
-from listing.observe.networks.colour_network import FILE, NONE, SIDE, ColourNetwork, Heads, background, cut_out
+from listing.observe.colours import FILE, NONE, SIDE, ColourHeads, ColourNetwork, background, cut_out
 from listing.observe.networks.foreground import WEIGHTS, Foreground, usable
 from listing.taxonomy import load_taxonomy
 
 
-def heads(nets: int = 2) -> Heads:
+def heads(nets: int = 2) -> ColourHeads:
     """Networks of three inputs and two colours that answer by the sign of the first input."""
     weight = np.zeros((nets, 4, 3), np.float32)
     weight[:, 0, 0], weight[:, 1, 0] = 3.0, -3.0
@@ -26,7 +26,7 @@ def heads(nets: int = 2) -> Heads:
     powers = {"first.power": np.ones(1), "second.power": np.ones(1)}
     scales = {"mean": np.array([10.0, 0.0, 0.0]), "deviation": np.array([2.0, 1.0, 1.0])}
     rest = {"weight": weight, "first.weight": to_first, "second.weight": np.zeros((nets, 3, 4))}
-    return Heads(("red", "blue"), {**zeros, **powers, **scales, **rest})
+    return ColourHeads(("red", "blue"), {**zeros, **powers, **scales, **rest})
 
 
 def test_heads_scale_their_inputs_and_sum_to_one(tmp_path: Path) -> None:
@@ -38,9 +38,9 @@ def test_heads_scale_their_inputs_and_sum_to_one(tmp_path: Path) -> None:
 
 def test_the_power_makes_answers_surer_and_the_file_keeps_it(tmp_path: Path) -> None:
     plain = heads()
-    sharp = Heads(plain.names, {**plain.tensors, "first.power": np.array([2.0])})
+    sharp = ColourHeads(plain.names, {**plain.tensors, "first.power": np.array([2.0])})
     sharp.save(tmp_path / FILE)
-    read = Heads.load(tmp_path / FILE)
+    read = ColourHeads.load(tmp_path / FILE)
     assert read.names == ("red", "blue")
     photo = np.array([[10.5, 0.0, 0.0]])
     one, two = plain(photo)[0][0], read(photo)[0][0]
@@ -77,7 +77,7 @@ def test_a_folder_without_the_network_has_none(tmp_path: Path) -> None:
 
 
 def test_the_shipped_networks_name_every_colour() -> None:
-    shipped = Heads.load(WEIGHTS_FOLDER / FILE)
+    shipped = ColourHeads.load(WEIGHTS_FOLDER / FILE)
     assert shipped.names == load_taxonomy().attributes["colour"].values
     first, second = shipped(shipped.tensors["mean"][None])
     assert (first.shape, second.shape) == ((1, len(shipped.names)), (1, len(shipped.names) + 1))
