@@ -11,9 +11,22 @@ from PIL import Image
 from finetune.data.photosets import open_photo, read_annotations
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS as WEIGHTS_FOLDER
-from listing.observe.colours import FILE, NONE, SIDE, ColourHeads, ColourNetwork, background, cut_out
+from listing.calibration import Calibration, QuestionCalibration
+from listing.observe.colours import (
+    FILE,
+    NONE,
+    SIDE,
+    ColourHeads,
+    ColourNetwork,
+    Colours,
+    ItemColours,
+    background,
+    cut_out,
+)
 from listing.observe.networks.foreground import WEIGHTS, Foreground, usable
+from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
+from tests.listing.stubs import draft, of_photos
 
 
 def heads(nets: int = 2) -> ColourHeads:
@@ -99,3 +112,35 @@ def test_agreement_on_photos_of_unseen_senders(data_folder: Path, model_folder: 
         second += (max(colours.second, key=colours.second.__getitem__) == NONE) == (row["colour2"] is None)
     assert right / len(rows) >= 0.6  # the commonest colour alone: .17
     assert second / len(rows) >= 0.6  # always "none": .40
+
+
+class Named:
+    """A source that is sure of a hoodie; asked first, so that others can build on it."""
+
+    name, stage, local = "mllm", "category", True
+
+    def observe(self, photos, context):
+        yield Observation(source="mllm", question="category", photo=0, probabilities={"Hoodie": 1.0})
+
+
+class TwoColours:
+    """A colour network that sees a second colour, and a main one that may be impossible."""
+
+    def __init__(self, main: str) -> None:
+        self.main = main
+
+    def look(self, image, mask) -> ItemColours:
+        return ItemColours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
+
+
+def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out():
+    mllm, pixels = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
+    heard = QuestionCalibration(weights=pixels, threshold=0.8)
+    rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})
+    answers = draft(of_photos(), sources=(Named(), Colours(TwoColours("blue"))), without=["pixels"], calibration=rule)
+    assert answers.attribute("colour").value == "blue"
+    assert answers.attribute("colour2").value == "white"
+    assert {e.source: e.score for e in answers.attribute("colour").evidence}["pixels"] == 0.95
+    yellow = (Named(), Colours(TwoColours("yellow")))
+    impossible = draft(of_photos(), sources=yellow, without=["pixels"], calibration=rule).attribute("colour")
+    assert (impossible.value, impossible.status) == (None, "contradicted")
