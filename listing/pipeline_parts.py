@@ -26,7 +26,7 @@ from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads, PhotoFeatures, ShopHeads
 from listing.observe.imagenet import ImageNetHead
 from listing.observe.language_model import LanguageModel
-from listing.observe.past_listings import NeighbourSearch, PastListings, PastListingVotes
+from listing.observe.past_listings import PastListings, PastListingVotes
 from listing.observe.photo_roles import PhotoRoles
 from listing.observe.print import Print
 from listing.observe.printed.ocr import Reader
@@ -54,7 +54,7 @@ class PipelineParts:
     sources: Sequence[Source]
     rules: Rules
     reader: Reader = field(default_factory=Reader)
-    search: NeighbourSearch | None = None
+    search: PastListings | None = None
     writes: bool = True
     titles: TitlePattern | None = None
 
@@ -217,7 +217,7 @@ class Installed:
 
     backend: Backend
     folder: Path | None = None
-    search: NeighbourSearch | None = None
+    search: PastListings | None = None
     shop: Path | None = None
     types: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

@@ -112,13 +112,7 @@ class Facts:
             return None
         else:
             chosen = max(statements, key=lambda o: ((o.text or "").count("%"), _score(o), -(o.photo or 0)))
-        return AttributeValue(
-            name=name,
-            value=_value(chosen),
-            status="supported",
-            confidence=_score(chosen),
-            evidence=[_evidence(chosen, _value(chosen))],
-        )
+        return _supported(name, _value(chosen), _score(chosen), [_evidence(chosen, _value(chosen))])
 
     def _worded(self, name: str) -> AttributeValue | None:
         """A value that a model reads or calls by itself: to be checked, however sure it is."""
@@ -232,14 +226,7 @@ class Facts:
             suggestion = _suggested(name, value, confidence, evidence, others)
             return suggestion.model_copy(update={"status": "contradicted"})
         if confidence >= reading.threshold and value not in reading.attribute.unsettled:
-            return AttributeValue(
-                name=name,
-                value=value,
-                status="supported",
-                confidence=confidence,
-                alternatives=others,
-                evidence=evidence,
-            )
+            return _supported(name, value, confidence, evidence, others)
         if confidence >= MIN_SUGGESTION or name in ("colour", ITEM_TYPE):
             return _suggested(name, value, confidence, evidence, others)
         return AttributeValue(name=name, confidence=confidence)
@@ -256,9 +243,7 @@ class Facts:
         if p < MIN_SIGN:
             return None
         evidence = [Evidence(source="classifier", photo=photo, text=cue, score=p)]
-        if p < SURE_SIGN:
-            return _suggested(CONDITION, cue, p, evidence)
-        return AttributeValue(name=CONDITION, value=cue, status="supported", confidence=p, evidence=evidence)
+        return (_suggested if p < SURE_SIGN else _supported)(CONDITION, cue, p, evidence)
 
     def _support(self, reading: Reading, value: str) -> list[Evidence]:
         """Evidence of every source that is heard and says so."""
@@ -306,6 +291,12 @@ def _repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
     return colour is not None and value is not None and value in (colour.value, colour.suggestion)
 
 
+def _supported(name: str, value: str, p: float, evidence: list[Evidence], others: Sequence[str] = ()) -> AttributeValue:
+    return AttributeValue(
+        name=name, value=value, status="supported", confidence=p, alternatives=list(others), evidence=evidence
+    )
+
+
 def _suggested(name: str, value: str, p: float, evidence: list[Evidence], others: Sequence[str] = ()) -> AttributeValue:
     return AttributeValue(
         name=name, suggestion=value, status="unsupported", confidence=p, alternatives=list(others), evidence=evidence
@@ -315,8 +306,8 @@ def _suggested(name: str, value: str, p: float, evidence: list[Evidence], others
 def _stated(name: str, observation: Observation, *, locked: bool = False) -> AttributeValue:
     """A fact that the seller stated: supported by their word; an answer is locked."""
     value = _value(observation)
-    evidence = [Evidence(source="seller", text=value)]
-    return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence, locked=locked)
+    fact = _supported(name, value, 1.0, [Evidence(source="seller", text=value)])
+    return fact.model_copy(update={"locked": locked})
 
 
 def _evidence(observation: Observation, value: str) -> Evidence:
@@ -352,13 +343,8 @@ def _name_in_print(statements: Sequence[Observation]) -> AttributeValue:
         and len(f"{_value(largest)} {_value(other)}") <= _NAME_LENGTH
     ]
     chosen = [largest, *second[:1]]
-    return AttributeValue(
-        name="text",
-        value=" ".join(map(_value, chosen)),
-        status="supported",
-        confidence=min(map(_score, chosen)),
-        evidence=[_evidence(o, _value(o)) for o in chosen],
-    )
+    evidence = [_evidence(o, _value(o)) for o in chosen]
+    return _supported("text", " ".join(map(_value, chosen)), min(map(_score, chosen)), evidence)
 
 
 def _letter_height(observation: Observation) -> float:

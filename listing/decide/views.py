@@ -26,8 +26,6 @@ EVIDENCE_NAMES: Mapping[str, Source] = {  # of observations: as a draft's eviden
 }
 _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 _CLEAR = 0.5  # of the best photo's trust: what one such photo shows is enough
-
-
 _WITHOUT_UNKNOWN = ("category", "garment", "detail", "item_type")
 Distribution = Mapping[str, float]
 _FLOOR = 1e-4  # no source may veto a value
@@ -95,23 +93,20 @@ class Views:
 
     def pooled(self, question: str) -> dict[str, Distribution]:
         """Distributions of a question by source over all photos that show the item, by its name in the calibration."""
+        clear = [float(i in self.clear) for i in range(self.count)]
+        towers = self.classifier(question) if question != "condition" else {}
         pools = {
-            "classifier": over_photos(self._items(self.classifier(question)), self.trust)
-            if question != "condition"
-            else {},
-            "pixels": over_photos(self._clear(self.per_photo(question, "pixels")), [1.0] * self.count),
-            "heads": over_photos(self._items(self.per_photo(question, "heads")), self.trust),
-            "neighbours": next((o.probabilities for o in self.by(question, "neighbours")), {}),
-            "mllm": over_photos(self._items(self.per_photo(question, "mllm")), self.trust)
-            or next((o.probabilities for o in self.by(question, "mllm") if o.photo is None), {}),
+            "classifier": over_photos(towers, self.trust),
+            "pixels": over_photos(self.per_photo(question, "pixels"), clear),
+            "heads": over_photos(self.per_photo(question, "heads"), self.trust),
+            "neighbours": self._whole(question, "neighbours"),
+            "mllm": over_photos(self.per_photo(question, "mllm"), self.trust) or self._whole(question, "mllm"),
         }
         return {source: distribution for source, distribution in pools.items() if distribution}
 
-    def _items(self, views: Mapping[int, Distribution]) -> dict[int, Distribution]:
-        return {i: view for i, view in views.items() if self.trust[i] > 0}
-
-    def _clear(self, views: Mapping[int, Distribution]) -> dict[int, Distribution]:
-        return {i: view for i, view in views.items() if i in self.clear}
+    def _whole(self, question: str, source: str) -> Distribution:
+        """A source's distribution over all photos at once."""
+        return next((o.probabilities for o in self.by(question, source) if o.photo is None), {})
 
 
 def _completed(view: Distribution) -> Distribution:

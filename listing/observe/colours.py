@@ -213,19 +213,9 @@ class Colours(Source):
                 first, second = colours.first, dict(colours.second)
             for question, distribution in (("colour", first), ("colour2", second)):
                 if named := in_shop_words(distribution, question, context.taxonomy):
-                    yield self._observation(question, i, named, view.box)
+                    yield Observation(
+                        source=self.name, question=question, photo=i, box=view.box, probabilities=shares(named)
+                    )
             if view.contradicted and not context.taxonomy.means.get("colour"):
-                yield self._observation(IMPOSSIBLE_COLOUR, i, dict.fromkeys(view.contradicted, 1.0), None)
-
-    def _observation(
-        self, question: str, photo: int, distribution: Mapping[str, float], box: tuple[float, ...] | None
-    ) -> Observation:
-        return Observation.model_validate(
-            {
-                "source": self.name,
-                "question": question,
-                "photo": photo,
-                "box": box,
-                "probabilities": shares(distribution),
-            }
-        )
+                impossible = dict.fromkeys(view.contradicted, 1.0)
+                yield Observation(source=self.name, question=IMPOSSIBLE_COLOUR, photo=i, probabilities=impossible)

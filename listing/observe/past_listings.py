@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from listing.backends.base import BackendError
 from listing.observe.source import Context, Source, shares
@@ -18,7 +18,7 @@ from listing.schema import NeighbourRef, Observation, PriceRange
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
-    from rag_index import Encoders, ListingIndex, Neighbour, PriceBasis
+    from rag_index import Encoders, ListingIndex, Neighbour
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
@@ -27,8 +27,28 @@ Votes = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """Neighbours of one item, nearest first.
+
+    categories: share of the neighbours' weight by category.
+    votes: attribute -> value -> share of the weight; instance-level attributes are never in it.
+    ids: attribute -> value -> the listings that say so.
+    texts: titles and descriptions of the nearest: for a text's tone, never for its facts.
+    similarity: cosine (0..1) of the nearest one's photo.
+    """
+
+    neighbours: Sequence[NeighbourRef] = ()
+    categories: Mapping[str, float] = field(default_factory=dict)
+    votes: Votes = field(default_factory=dict)
+    ids: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    price: PriceRange | None = None
+    texts: Sequence[str] = ()
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True)
 class PastListings:
-    """Implements ``NeighbourSearch``. Open it once in a process: an embedded index has one owner."""
+    """Retrieval over past listings. Open it once in a process: an embedded index has one owner."""
 
     index: ListingIndex
     encoders: Encoders
@@ -52,15 +72,12 @@ class PastListings:
             raise BackendError(str(error)) from error
         return cls(index, encoders, load_taxonomy())
 
-    def find(
-        self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
-    ) -> Neighbours:
-        """See ``NeighbourSearch.find``; instance-level attributes are never voted on. Without the index: none."""
+    def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None) -> Neighbours:
+        """Neighbours of the photos: never the seller's own, never a near-duplicate. Without the index: none."""
         from rag_index import IndexFailure, Query, retrieve, vote
 
         query = Query(
             image_vectors=self._vectors(photos),
-            text_vector=self.encoders.text_vectors([text])[0].tolist() if text.strip() else None,
             phashes=tuple(photo.ref.phash for photo in photos),
             seller_id=seller_id,
             category=category,
@@ -90,7 +107,10 @@ class PastListings:
         seller_id: str | None,
         nearest: Sequence[NeighbourRef] = (),
     ) -> PriceRange | None:
-        """See ``NeighbourSearch.price``. Without the index: None."""
+        """The range of what comparable listings ask, those of ``nearest`` named first; None where there are too few.
+
+        Without the index: None.
+        """
         from rag_index import IndexFailure, Query, comparable_prices
 
         query = Query(phashes=tuple(photo.ref.phash for photo in photos), seller_id=seller_id, category=category)
@@ -100,7 +120,10 @@ class PastListings:
         except IndexFailure as error:
             log.warning("a draft goes on without a price range: %s", error)
             return None
-        return _price(basis) if basis is not None else None
+        if basis is None:
+            return None
+        values = asdict(basis)
+        return PriceRange(basis=list(values.pop("listing_ids")), **values)
 
     def remember(self, photo: Photo, vector: list[float]) -> None:
         """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
@@ -125,72 +148,12 @@ def _categories(near: Sequence[Neighbour]) -> dict[str, float]:
     return shares
 
 
-def _price(basis: PriceBasis) -> PriceRange:
-    return PriceRange(
-        low=basis.low,
-        mid=basis.mid,
-        high=basis.high,
-        currency=basis.currency,
-        basis=list(basis.listing_ids),
-        count=basis.count,
-        scope=basis.scope,
-        oldest=basis.oldest,
-        newest=basis.newest,
-    )
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Neighbours of one item, nearest first.
-
-    categories: share of the neighbours' weight by category.
-    votes: attribute -> value -> share of the weight; instance-level attributes are never in it.
-    ids: attribute -> value -> the listings that say so.
-    texts: titles and descriptions of the nearest: for a text's tone, never for its facts.
-    similarity: cosine (0..1) of the nearest one's photo.
-    """
-
-    neighbours: Sequence[NeighbourRef] = ()
-    categories: Mapping[str, float] = field(default_factory=dict)
-    votes: Votes = field(default_factory=dict)
-    ids: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    price: PriceRange | None = None
-    texts: Sequence[str] = ()
-    similarity: float = 0.0
-
-    def values(self) -> set[str]:
-        """Every value that some neighbour states."""
-        return {value for votes in self.votes.values() for value in votes}
-
-
-class NeighbourSearch(Protocol):
-    """Retrieval over past listings."""
-
-    def find(
-        self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
-    ) -> Neighbours:
-        """Neighbours of the photos: never the seller's own, never a near-duplicate."""
-        ...
-
-    def price(
-        self,
-        photos: Sequence[Photo],
-        *,
-        category: str,
-        brand: str | None,
-        seller_id: str | None,
-        nearest: Sequence[NeighbourRef] = (),
-    ) -> PriceRange | None:
-        """The range of what comparable listings ask, those of ``nearest`` named first; None where there are too few."""
-        ...
-
-
 class PastListingVotes(Source):
     """The votes of the nearest past listings on the category and on every attribute that they state."""
 
     name = "neighbours"
 
-    def __init__(self, search: NeighbourSearch) -> None:
+    def __init__(self, search: PastListings) -> None:
         self.search = search
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:

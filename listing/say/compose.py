@@ -247,7 +247,6 @@ def checked(
         note=note,
         ocr=printed,
         neighbour_texts=neighbours.texts if neighbours else (),
-        neighbour_values=neighbours.values() if neighbours else (),
         field=field,
     )
     clean = _without_repeats(clean, verify(clean, facts, node.name, taxonomy, note=note, ocr=printed))

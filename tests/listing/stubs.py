@@ -13,7 +13,7 @@ from listing.backends.base import ChoiceQuestion
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Rules
 from listing.intake.photos import intake
-from listing.observe.past_listings import Neighbours, NeighbourSearch
+from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Source
 from listing.pipeline import Pipeline
@@ -78,7 +78,7 @@ class StubSimilar:
     neighbours: Neighbours = field(default_factory=Neighbours)
     sellers: list[str | None] = field(default_factory=list)
 
-    def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Neighbours:
+    def find(self, photos: Any, *, category: str | None, seller_id: str | None) -> Neighbours:
         self.sellers.append(seller_id)
         return self.neighbours
 
@@ -89,7 +89,7 @@ class StubSimilar:
 def parts(
     backend: StubBackend | None = None,
     *,
-    similar: NeighbourSearch | None = None,
+    similar: Any = None,
     reader: Any = None,
     calibration: Calibration | None = None,
     sources: Sequence[Source] = (),

@@ -35,7 +35,7 @@ class Looking(FakePipeline):
     past: PastListings
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
-        self.past.find(request.photos, category=None, seller_id=request.seller_id, text="hoodie")
+        self.past.find(request.photos, category=None, seller_id=request.seller_id)
         for event in super().run(request):
             time.sleep(0.02 if "slowly" in request.note else 0)
             yield event
