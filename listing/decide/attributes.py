@@ -91,7 +91,7 @@ class Facts:
 
     def _fact(self, attribute: Attribute) -> AttributeValue:
         if answer := self.views.by(attribute.name, "seller"):
-            return _stated(attribute.name, answer[0], locked=True)
+            return seller_fact(attribute.name, _value(answer[0]))
         fact = self._printed(attribute.name) or self._visible(attribute) or self._worded(attribute.name)
         note = self.views.by(attribute.name, "note")
         return self._noted(attribute, note[0], fact) if note else fact or AttributeValue(name=attribute.name)
@@ -130,7 +130,7 @@ class Facts:
             if not values:
                 return fact or AttributeValue(name=name)
             value = ", ".join(values)
-        stated = _stated(name, note.model_copy(update={"probabilities": {value: 1.0}, "text": value}))
+        stated = seller_fact(name, value, locked=False)
         if fact is None or fact.value is None:
             return stated
         if fact.value == value:
@@ -303,9 +303,8 @@ def _suggested(name: str, value: str, p: float, evidence: list[Evidence], others
     )
 
 
-def _stated(name: str, observation: Observation, *, locked: bool = False) -> AttributeValue:
+def seller_fact(name: str, value: str, *, locked: bool = True) -> AttributeValue:
     """A fact that the seller stated: supported by their word; an answer is locked."""
-    value = _value(observation)
     fact = _supported(name, value, 1.0, [Evidence(source="seller", text=value)])
     return fact.model_copy(update={"locked": locked})
 

@@ -28,11 +28,14 @@ def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) 
     """The category by all sources; with the seller's choice first, where there is one."""
     category = _by_sources(views, taxonomy, calibration)
     choice = views.first("category", "seller")
-    if choice is None:
-        return category
-    others = [c for c in category.candidates if c.value != choice][: CANDIDATES - 1]
-    candidates = [Candidate(value=choice, confidence=1.0), *others]
-    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources)
+    return category if choice is None else choose(category, choice).model_copy(update={"in_range": True})
+
+
+def choose(category: Category, value: str) -> Category:
+    """The category with the seller's choice first, which is sure."""
+    others = [c for c in category.candidates if c.value != value][: CANDIDATES - 1]
+    candidates = [Candidate(value=value, confidence=1.0), *others]
+    return category.model_copy(update={"value": value, "confidence": 1.0, "candidates": candidates})
 
 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:

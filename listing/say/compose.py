@@ -103,7 +103,7 @@ def _written(
         if getattr(request, name) is not None:
             continue
         accepted, remarks = checked(
-            raw[name], name, stated, taxonomy, note=note, neighbours=neighbours, language=request.language
+            raw[name], name, stated, taxonomy, note=note, others=neighbours.texts, language=request.language
         )
         flags += remarks
         if name == "description" and accepted:
@@ -221,11 +221,12 @@ def checked(
     taxonomy: Taxonomy,
     *,
     note: str = "",
-    neighbours: Neighbours | None = None,
+    others: Sequence[str] = (),
     language: str = ENGLISH,
 ) -> tuple[str, list[Flag]]:
     """The text without the sentences that claim what is not known; empty where too little is left of it.
 
+    others: texts of past listings, whose orders it may not follow.
     Of a title every word must be known; of a description the first sentence, which names the item. In another
     language than English no claim can be checked: contact data and orders are taken out, and the seller is told.
     """
@@ -246,7 +247,7 @@ def checked(
         taxonomy,
         note=note,
         ocr=printed,
-        neighbour_texts=neighbours.texts if neighbours else (),
+        neighbour_texts=others,
         field=field,
     )
     clean = _without_repeats(clean, verify(clean, facts, node.name, taxonomy, note=note, ocr=printed))

@@ -17,7 +17,7 @@ from listing.lexicon import load_lexicon, plain
 from listing.observe.details import load_details
 from listing.observe.seller import read_note
 from listing.say import patch, rewrite
-from listing.say.ask import facts_to_say, searchable
+from listing.say.ask import statable
 from listing.say.claims import MAX_FACT_LENGTH, Claim
 from listing.say.marks import find_spans
 from listing.say.settle import contradicts, detail_forms
@@ -213,11 +213,6 @@ class SellerStatement:
             return True
         required = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
         return required <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
-
-
-def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every detail and fact that can be told of such an item and does not stand in its texts, the likeliest first."""
-    return [*searchable(draft, taxonomy), *facts_to_say(draft, taxonomy)]
 
 
 def read_statement(typed: str, draft: Draft, taxonomy: Taxonomy) -> SellerStatement:

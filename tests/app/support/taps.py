@@ -13,8 +13,8 @@ from app.views import DraftView
 from listing.pipeline import Pipeline
 from listing.request import DraftEvent, DraftRequest, Event
 from listing.say import edits, rewrite
+from listing.say.ask import statable
 from listing.say.edits import Edit
-from listing.say.seller_words import statable
 from listing.schema import Draft, Observation
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, parts
