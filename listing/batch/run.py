@@ -25,10 +25,11 @@ from listing.backends.base import BackendError, RepliesUnreadable
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
 from listing.errors import IplError
-from listing.intake.items import find_items
-from listing.intake.photos import intake
+from listing.intake.photos import PhotoError, intake
 from listing.request import DraftEvent, DraftPipeline, DraftRequest
 from listing.say.ask import readable
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"})
 
 
 class BatchInputError(IplError, ValueError):
@@ -81,7 +82,7 @@ ENGINES = {"local": ordered, "ray": ray_ordered, "threads": at_once}
 
 
 def read_rows(source: Path) -> Iterator[Row]:
-    """The items of a folder (see ``listing.intake.items``) or of a JSONL, in order.
+    """The items of a folder (see ``listing.batch.run``) or of a JSONL, in order.
 
     Raises:
         BatchInputError: there is no such folder or file (a folder without a photo raises PhotoError).
@@ -292,3 +293,40 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def find_items(path: Path | str) -> list[tuple[str, list[Path]]]:
+    """(id, photo files) of every item in ``path``, ordered by name; the id is the photo's or the subfolder's name.
+
+    Hidden entries and files that are no photos by name are passed over. What lies in a subfolder's own subfolders
+    is not looked at. A subfolder without a photo stays, with an empty list, so that it is reported in its place.
+
+    Raises:
+        PhotoError: the folder is missing, cannot be read, or holds no photo at all (code ``no_photo``).
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise PhotoError("no_photo", f"{folder} is not a folder; name a folder with photos.")
+    items: list[tuple[str, list[Path]]] = []
+    for entry in _entries(folder):
+        if entry.is_dir():
+            items.append((entry.name, [file for file in _entries(entry) if _is_photo(file)]))
+        elif _is_photo(entry):
+            items.append((entry.name, [entry]))
+    if not any(photos for _, photos in items):
+        kinds = ", ".join(sorted(PHOTO_SUFFIXES))
+        raise PhotoError("no_photo", f"{folder} holds no photo ({kinds}); name a folder with photos.")
+    return items
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        visible = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        raise PhotoError("unreadable", f"{folder} cannot be read; check its permissions.") from error
+    return sorted(visible, key=lambda entry: (entry.name.casefold(), entry.name))
+
+
+def _is_photo(entry: Path) -> bool:
+    """By name; a dangling link counts, so that it is reported instead of silently left out."""
+    return entry.suffix.lower() in PHOTO_SUFFIXES and not entry.is_dir()

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
-from listing.intake import intake
+from listing.intake.photos import intake
 from listing.observe import towers
 from listing.observe.details import load_details, type_of
 from listing.observe.networks.foreground import Foreground, covered, crop_box, usable
