@@ -1,4 +1,4 @@
-"""Facts that are read rather than seen: brand, size, material, volume, and print, each with its photo and place."""
+"""The source of what is read (``ocr``): brand, size, material, volume and print, found by the modules of ``printed``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims of a text, and how sure they are: facts, details and the item's name, each with a status.
+"""The claims that our own text may make, by the facts: attributes, details and the item's name, each with a status.
 
 ``certain``: at least as probable as its threshold, or read from print or a label. ``check``: likelier than not, and
 for the seller to look at. ``seller``: their own word. What is less likely than not is left out; only a colour and a

@@ -19,7 +19,7 @@ from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
 from listing.say.check import guard, verify, without_invented_words
 from listing.say.claims import FIRM, NAME, SELLER_ONLY, Claim, claims_of
-from listing.say.marks import Marker, capital, find_spans, limited, word_count
+from listing.say.marks import Marker, capital, find_spans, limit_marks, word_count
 from listing.say.render import MIN_WORDS, SHORTER, Text, render, sentences_of
 from listing.say.settle import detail_forms, settle
 from listing.say.statements import Statement, split
@@ -73,7 +73,7 @@ def _claims(request: DraftRequest, decision: Decision, note: str, parts: Pipelin
     )
     claims = [replace(c, in_sellers_note=_noted(c, note, taxonomy)) for c in claims]
     # Of a model without a calibration every word is for the seller to check.
-    return limited(claims, taxonomy) if parts.calibration.fitted else claims
+    return limit_marks(claims, taxonomy) if parts.calibration.fitted else claims
 
 
 def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: PipelineParts) -> Text:

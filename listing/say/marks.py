@@ -32,7 +32,7 @@ _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
 
 
-def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
     chosen = list(claims)
     while True:

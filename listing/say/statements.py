@@ -1,4 +1,4 @@
-"""Statements of a text: words that say something checkable, by the lexicon; its sentences; what they can rest on."""
+"""Statements that any text makes (a claim is what ours may make), by the lexicon; its sentences; what they rest on."""
 
 from __future__ import annotations
 
