@@ -1,4 +1,4 @@
-"""The source of what is read (``ocr``): brand, size, material, volume and print, found by the modules of ``printed``."""
+"""The source of what is read (``ocr``): brand, size, material, volume and print, by the modules of ``printed``."""
 
 from __future__ import annotations
 
