@@ -30,6 +30,7 @@ _DESCRIPTION_LENGTH = (80, 800)
 _LONG_SENTENCE = 25
 _COUNT_SHARE = {0: 0.0, 1: 0.7, 2: 0.85}
 _WORTH_A_TIP = 0.02
+_MORE_PHOTOS = "Add more photos"
 _WRITTEN = ("title", "description", "note")
 
 
@@ -84,7 +85,8 @@ def assess(
     generated: title and description as the program writes them; no text counts less for being like these.
     """
     if isinstance(photos, Quality):
-        photo_share, photo_tip = photos.parts.get("photos", 0.0), next((t for t in photos.tips if "hoto" in t), "")
+        photo_share = photos.parts.get("photos", 0.0)
+        photo_tip = next((tip for tip in photos.tips if tip.startswith(("Photo ", _MORE_PHOTOS))), "")
     else:
         photo_share, photo_tip = _photo_share(photos), _photo_tip(photos)
     flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
@@ -191,7 +193,7 @@ def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:
     worst, tip = max(faults, key=lambda fault: fault[0], default=(0.0, ""))
     if worst > _BAD:
         return tip
-    return "Add more photos: the back, the label, any flaw." if 0 < len(photos) < 3 else ""
+    return f"{_MORE_PHOTOS}: the back, the label, any flaw." if 0 < len(photos) < 3 else ""
 
 
 def _length_tip(title: str, description: str) -> str:
