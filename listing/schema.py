@@ -220,6 +220,11 @@ class Draft(Model):
     timing_ms: dict[str, float] = Field(default_factory=dict)
     observations: list[Observation] = Field(default_factory=list)
 
+    @property
+    def texts(self) -> dict[TextField, str]:
+        """Title and description by field."""
+        return {"title": self.title, "description": self.description}
+
     def attribute(self, name: str) -> AttributeValue | None:
         """The attribute of that name, or None."""
         return next((a for a in self.attributes if a.name == name), None)

@@ -166,6 +166,11 @@ class Taxonomy(Frozen):
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         return self.schema_of(node)
 
+    def values_in(self, name: str, text: str) -> list[str]:
+        """The values of a fact as it is written: several behind commas where its attribute allows that."""
+        attribute = self.attributes.get(name)
+        return text.split(", ") if attribute is not None and attribute.many else [text]
+
     def related(self, category: str) -> tuple[str, ...]:
         """The categories of its group, itself among them; of a group, its own. None of words that are no category."""
         node = self.categories.get(category) or self.groups.get(category)

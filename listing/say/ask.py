@@ -196,7 +196,7 @@ def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxon
         return True
     others = [claim for claim in claims if claim.attribute == "category"]
     claim = Claim(offer.attribute, offer.value)
-    texts = find_spans({"title": draft.title, "description": draft.description}, [*others, claim], taxonomy)
+    texts = find_spans(draft.texts, [*others, claim], taxonomy)
     return any(span.attribute == offer.attribute for span in texts)
 
 

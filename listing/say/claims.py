@@ -187,9 +187,7 @@ def with_stated(facts: Sequence[AttributeValue], spans: Sequence[Span], taxonomy
 def _is_plain(fact: AttributeValue, plain: Set[tuple[str | None, str]], taxonomy: Taxonomy) -> bool:
     if fact.status != "unsupported" or fact.suggestion is None or not fact.evidence:
         return False
-    attribute = taxonomy.attributes.get(fact.name)
-    values = fact.suggestion.split(", ") if attribute is not None and attribute.many else [fact.suggestion]
-    return all((fact.name, value) in plain for value in values)
+    return all((fact.name, value) in plain for value in taxonomy.values_in(fact.name, fact.suggestion))
 
 
 def _stated(fact: AttributeValue) -> AttributeValue:

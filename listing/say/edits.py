@@ -101,12 +101,12 @@ def settled(draft: Draft, edited: Changes) -> Changes:
         later = {*order[last:], *edited.dropped}
         followed = rewrite.followed(draft, edited.claim_edits)
         present = draft.model_copy(update={"attributes": [_fact(a, edited) for a in draft.attributes]})
-        implied = seller_words.by_words(present, {f: getattr(followed, f) for f in TEXTS}, typed, later)
+        implied = seller_words.by_words(present, followed.texts, typed, later)
     implied |= seller_words.by_details(draft, {**edited.claim_edits, **implied}, draft.attributes)
     return replace(edited, by_words=implied)
 
 
-def _typed(edited: Changes) -> dict[str, str]:
+def _typed(edited: Changes) -> dict[TextField, str]:
     """The texts that the seller typed, by field."""
     return {f: edited.values[f] or "" for f in TEXTS if f in edited.values}
 
@@ -119,7 +119,7 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     attributes += [seller_fact(name, value) for name, value in edited.facts.items() if name not in present]
     followed = rewrite.followed(draft, edited.claim_edits)
     typed = _typed(edited)
-    texts: dict[TextField, str] = {f: typed.get(f, getattr(followed, f)) for f in TEXTS}
+    texts = {**followed.texts, **typed}
     placed = _placed(followed, texts)
     update: dict[str, Any] = {
         "title": texts["title"],
@@ -263,8 +263,7 @@ def _proven(fact: AttributeValue, marked: str) -> AttributeValue:
     if fact.value is None or attribute is None:
         return fact
     settled = bool({e.source for e in fact.evidence} & {"ocr", "seller"})
-    values = fact.value.split(", ") if attribute.many else [fact.value]
-    guesses = marked.split(", ") if attribute.many else [marked]
+    values, guesses = (load_taxonomy().values_in(fact.name, text) for text in (fact.value, marked))
     left = ", ".join(v for v in values if v not in guesses and (settled or v not in attribute.unsettled))
     if left == fact.value:
         return fact

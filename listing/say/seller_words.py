@@ -71,7 +71,7 @@ def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
 
 
 def by_words(
-    draft: Draft, program_texts: Mapping[str, str], typed: Mapping[str, str], settled: Iterable[str]
+    draft: Draft, program_texts: Mapping[TextField, str], typed: Mapping[TextField, str], settled: Iterable[str]
 ) -> dict[str, str | None]:
     """Changes to the draft's facts and details by the texts that the seller typed.
 
@@ -160,7 +160,7 @@ def _excludes(phrase: str, name: str, value: str) -> bool:
     return other and contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
 
 
-def spans_of(draft: Draft, edits: ClaimEdits, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:
+def spans_of(draft: Draft, edits: ClaimEdits, typed: Mapping[TextField, str], others: Sequence[Span]) -> list[Span]:
     """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
     facts = [Claim(n, v, "seller") for n, v in edits.items() if v is not None and not n.startswith(rewrite.DETAIL)]
     named = Claim("category", draft.category.value or "")
