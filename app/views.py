@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from listing.errors import IplError
-from listing.events import Event
 from listing.intake.photos import PhotoLimits
-from listing.request import Tone
+from listing.request import Event, Tone
 from listing.schema import (
     AttributeValue,
     Candidate,

@@ -6,16 +6,16 @@
 
 The rooms, from the lowest to the highest; none knows one that stands below it in this list:
 
-    base modules  schema, taxonomy, lexicon, request, events, errors, home, prompts
+    base modules  schema, taxonomy, lexicon, request, errors, home, prompts
     shops         a shop's version folder, its words for values and titles, and its table of past listings
-    intake        files to clean photos, perceptual hash, items of a folder, quality
+    intake        files to clean photos, perceptual hash, quality
     backends      the multimodal LLM: local weights, or any OpenAI-compatible server
     safety        contact data, prohibited goods, instructions hidden in data
     observe       one file a source: towers, model, pixels, print, past listings and the seller say, and judge nothing
     decide        from observations to category, facts and details: pure functions with the calibration's weights
     say           title and description rendered or written and checked, the spans of their claims, and what to ask
-    batch         many items: one process, workers, Ray
-    pipeline      the story (``pipeline.py``), its parts (``pipeline_parts.py``), and ``python_api.py`` for scripts
+    batch         many items of a folder or a file: one process, workers, Ray
+    pipeline      the story (``pipeline.py``), with the short way for scripts, and its parts (``pipeline_parts.py``)
 
 The names below are the public surface; each is imported when it is first used.
 """
@@ -29,8 +29,7 @@ from rag_index.lazy import lazy_names
 if TYPE_CHECKING:
     from listing.errors import IplError
     from listing.home import ipl_home
-    from listing.pipeline import Pipeline, build_pipeline
-    from listing.python_api import adraft, draft
+    from listing.pipeline import Pipeline, adraft, build_pipeline, draft
     from listing.request import DraftRequest
     from listing.schema import Draft, Listing
 
@@ -41,8 +40,7 @@ __getattr__ = lazy_names(
     {
         "errors": "IplError",
         "home": "ipl_home",
-        "pipeline": "Pipeline build_pipeline",
-        "python_api": "adraft draft",
+        "pipeline": "Pipeline adraft build_pipeline draft",
         "request": "DraftRequest",
         "schema": "Draft Listing",
     },

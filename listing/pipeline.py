@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -11,26 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 
 from listing.backends.base import FormBackend
 from listing.backends.stopping import stop_when
 from listing.decide.decision import Decision
-from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent
+from listing.home import ipl_home
 from listing.intake.photos import intake
-from listing.observe.neighbours import Neighbours
-from listing.observe.past_listings import PastListings
+from listing.observe.past_listings import Neighbours, PastListings
 from listing.observe.seller import is_seller, seller_observations
 from listing.observe.source import Context
-from listing.pipeline_parts import PipelineParts, build_parts
-from listing.request import DraftRequest
+from listing.pipeline_parts import PipelineParts, build_parts, towers_here
+from listing.request import AttributeEvent, CategoryEvent, DraftEvent, DraftRequest, Event, QuestionEvent, StageEvent
 from listing.say import ask
 from listing.say.claims import with_stated
 from listing.say.compose import compose
 from listing.say.render import Text
 from listing.schema import AttributeValue, Draft, Observation, Question
+from listing.shops.shop import use_shop
 
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin
 
@@ -210,6 +211,63 @@ def build_pipeline(
         home: where the embedded model and the index live.
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
         concurrency: drafts at the same time of a server's model; None takes what the backend allows.
-        without: names of sources (``listing.observe.sources``) that are not asked.
+        without: names of sources (``listing.pipeline_parts``) that are not asked.
     """
     return Pipeline(build_parts(model, rag, home, past, concurrency, without))
+
+
+def draft(
+    photos: Sequence[str | Path],
+    *,
+    note: str = "",
+    model: str | None = None,
+    rag: bool = True,
+    shop: str | Path | None = None,
+) -> Draft:
+    """The draft of one item's photos: the short way for a script; ``Pipeline.run`` gives the events on the way.
+
+    Model and index stay loaded for the next call.
+
+    Args:
+        photos: files, the first one is the cover. note: the seller's words. model: None takes what ``IPL_MODEL`` names,
+            else the embedded one. model, rag: see ``build_pipeline``. shop: the folder of a shop that ``./ipl learn``
+            made; None takes what ``IPL_SHOP`` names. A process speaks one shop's words at a time.
+
+    Raises:
+        PhotoError, BackendError: one sentence that says what to do.
+    """
+    return _loaded(model, rag, shop).draft(photos, note=note)
+
+
+async def adraft(
+    photos: Sequence[str | Path],
+    *,
+    note: str = "",
+    model: str | None = None,
+    rag: bool = True,
+    shop: str | Path | None = None,
+) -> Draft:
+    """``draft`` without blocking the event loop: a server's model works on eight at once, others write one at a time.
+
+    More or fewer at once: ``build_pipeline(..., concurrency=N)`` and its ``adraft``. See ``draft``.
+    """
+    pipeline = await asyncio.to_thread(_loaded, model, rag, shop)
+    return await pipeline.adraft(photos, note=note)
+
+
+_loading = threading.Lock()
+
+
+def _loaded(model: str | None, rag: bool, shop: str | Path | None = None) -> Pipeline:
+    with _loading:
+        return _pipeline(model or os.environ.get("IPL_MODEL") or None, rag, ipl_home(), use_shop(shop))
+
+
+@lru_cache(maxsize=4)
+def _pipeline(model: str | None, rag: bool, home: Path, shop: Path | None) -> Pipeline:
+    return build_pipeline(model, rag, home, _past(home, shop) if rag and towers_here(model, home) else None)
+
+
+@lru_cache(maxsize=1)
+def _past(home: Path, shop: Path | None) -> PastListings:
+    return PastListings.open(home)  # one for all models: an embedded index has one owner

@@ -1,25 +1,39 @@
-"""The parts of a pipeline, and the real parts from the home folder."""
+"""The parts of a pipeline: the table of sources, the model with its calibration, past listings; and the real ones.
+
+``SOURCES`` says what observes, in this order, and where each is on. A new source is a file in ``observe`` and a row
+here. It is heard by its weight in the calibration, under the name that ``EVIDENCE_NAMES`` and ``Views.pooled`` give it
+(``listing/decide/views.py``).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
-from listing.backends.calibration_files import calibration_file, command, is_server
-from listing.calibration import Calibration
+from listing.calibration import FILE, Calibration
 from listing.decide.decision import Rules
 from listing.errors import EVERYTHING
-from listing.observe.neighbours import NeighbourSearch
-from listing.observe.past_listings import PastListings
+from listing.observe.colours import ColourNetwork, Colours
+from listing.observe.heads import FILE as HEADS
+from listing.observe.heads import Heads, PhotoFeatures, ShopHeads
+from listing.observe.imagenet import ImageNetHead
+from listing.observe.language_model import LanguageModel
+from listing.observe.past_listings import PastListings, PastListingVotes
+from listing.observe.photo_roles import PhotoRoles
+from listing.observe.print import Print
 from listing.observe.printed.ocr import Reader
+from listing.observe.seller import Seller
 from listing.observe.source import Source
-from listing.observe.sources import Installed, build_sources
-from listing.shops.shop import use_shop
-from listing.shops.titles import TitlePattern
+from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads
+from listing.shops.shop import TitlePattern, use_shop
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 EMBEDDED = "ipl-mini"
@@ -40,7 +54,7 @@ class PipelineParts:
     sources: Sequence[Source]
     rules: Rules
     reader: Reader = field(default_factory=Reader)
-    search: NeighbourSearch | None = None
+    search: PastListings | None = None
     writes: bool = True
     titles: TitlePattern | None = None
 
@@ -152,3 +166,97 @@ def open_backend(model: str | None, embedded: Path, concurrency: int | None = No
     if model is None:
         require_embedded(embedded)
     return LocalBackend(model or embedded)
+
+
+def is_server(model: str) -> bool:
+    """True if a model is named by a server's address."""
+    return model.startswith(("http://", "https://"))
+
+
+def identity(model: str, backend: Backend | None = None) -> str:
+    """A hub id as it is; of a server, the address and the model that it serves (asked for without a ``backend``).
+
+    Raises:
+        BackendError: the server does not answer.
+    """
+    if not is_server(model):
+        return model
+    if backend is None:
+        from listing.backends.openai import OpenAIBackend
+
+        backend = OpenAIBackend(model)
+    return f"{backend.describe()['device']}#{backend.name}"
+
+
+def file_stem(name: str) -> str:
+    """A file name without an ending that can be read and is no other name's."""
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:100]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def calibration_file(model: str | Path, home: Path, backend: Backend | None = None) -> Path:
+    """The file of a folder, hub id or server's address, whether it is there or not.
+
+    Raises:
+        BackendError: see ``identity``.
+    """
+    if Path(model).is_dir():
+        return Path(model) / FILE
+    return home / "calibrations" / f"{file_stem(identity(str(model), backend))}.json"
+
+
+def command(model: str | None) -> str:
+    """The command that calibrates a model; None is the embedded one."""
+    return "./ipl evaluate --calibrate" + (f" --model {shlex.quote(model)}" if model else "")
+
+
+@dataclass
+class Installed:
+    """The parts to observe with. ``folder``: the embedded model's, None where it is not set up; ``shop``: what was
+    learned of one."""
+
+    backend: Backend
+    folder: Path | None = None
+    search: PastListings | None = None
+    shop: Path | None = None
+    types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @cached_property
+    def evidence_tower(self) -> EvidenceTower | None:
+        """The evidence tower, loaded once."""
+        tower = EvidenceTower.load(self.folder) if self.folder else None
+        self.types = tower.types if tower else {}
+        return tower
+
+    @cached_property
+    def imagenet(self) -> ImageNetHead | None:
+        """The untuned network, loaded once."""
+        return ImageNetHead.load(self.folder) if self.folder else None
+
+    @property
+    def heads(self) -> ShopHeads | None:
+        """The heads that a shop's listings taught, where there is one with the networks that it rests on."""
+        if self.shop is None or self.imagenet is None or self.evidence_tower is None:
+            return None
+        features = PhotoFeatures(self.imagenet.classifier, self.evidence_tower)
+        return ShopHeads(Heads.load(self.shop / HEADS), features) if (self.shop / HEADS).is_file() else None
+
+
+SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {
+    "seller": lambda i: Seller(),
+    "tower": lambda i: TowerHeads(i.backend),
+    "evidence_tower": lambda i: EvidenceTowerHeads(i.evidence_tower) if i.evidence_tower else None,
+    "imagenet": lambda i: i.imagenet,
+    "heads": lambda i: i.heads,
+    "roles": lambda i: PhotoRoles(i.search),
+    "neighbours": lambda i: PastListingVotes(i.search) if i.search else None,
+    "mllm": lambda i: LanguageModel(i.backend),
+    "pixels": lambda i: Colours(ColourNetwork.load(i.folder) if i.folder else None),
+    "ocr": lambda i: Print(),
+}
+
+
+def build_sources(installed: Installed, without: Sequence[str] = ()) -> tuple[Source, ...]:
+    """The sources that are on, in the table's order; ``without`` names those to leave out."""
+    sources = (build(installed) for name, build in SOURCES.items() if name not in without)
+    return tuple(source for source in sources if source is not None)

@@ -1,4 +1,4 @@
-"""A person's request to the pipeline."""
+"""A person's request to the pipeline, and the events that it streams back while a draft is made."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from listing.events import Event
-from listing.languages import ENGLISH
-from listing.schema import Draft, PhotoRef
+from listing.schema import AttributeValue, Category, Draft, Model, PhotoRef, Question
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Tone = Literal["plain", "shorter", "warmer"]
 TONES: tuple[Tone, ...] = ("plain", "shorter", "warmer")
+ENGLISH = "en"
+LANGUAGES = {
+    **{"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian"},
+    **{"nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "sv": "Swedish", "da": "Danish"},
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class DraftRequest:
     category: the seller's choice; None lets the pipeline decide.
     facts: attribute name -> value that the seller stated or corrected (evidence: seller; locked).
     title, description: text that the seller edited; kept as it is.
-    language: of the texts, one of ``listing.languages``; a model that writes English alone says so.
+    language: of the texts, one of ``listing.request``; a model that writes English alone says so.
     earlier_draft: of the same photos; its facts are reused, so that only the text is written again.
     """
 
@@ -67,3 +70,51 @@ class DraftPipeline(Protocol):
     concurrency: int
 
     def run(self, request: DraftRequest) -> Iterator[Event]: ...
+
+
+class StageEvent(Model):
+    """A stage begins; ``share`` is how much of the usual work is done (0..1)."""
+
+    kind: Literal["stage"] = "stage"
+    stage: Literal["photos", "reading", "category", "similar", "facts", "text", "checks"]
+    share: float
+
+
+class CategoryEvent(Model):
+    """The item's category."""
+
+    kind: Literal["category"] = "category"
+    category: Category
+
+
+class AttributeEvent(Model):
+    """A fact with what supports it."""
+
+    kind: Literal["attribute"] = "attribute"
+    attribute: AttributeValue
+
+
+class QuestionEvent(Model):
+    """A question that only the seller can answer."""
+
+    kind: Literal["question"] = "question"
+    question: Question
+
+
+class TextEvent(Model):
+    """A piece of decoded text. ``replace`` true: ``text`` is the whole field after the checks."""
+
+    kind: Literal["text"] = "text"
+    field: Literal["title", "description"]
+    text: str
+    replace: bool = False
+
+
+class DraftEvent(Model):
+    """The finished draft; always the last event."""
+
+    kind: Literal["draft"] = "draft"
+    draft: Draft
+
+
+Event = StageEvent | CategoryEvent | AttributeEvent | QuestionEvent | TextEvent | DraftEvent

@@ -87,7 +87,7 @@ class Observation(Model):
 
 
 class Detail(Model):
-    """A detail beyond the attributes: a phrase of ``observe/networks/details.yaml`` ("chest pocket")."""
+    """A detail beyond the attributes: a phrase of ``observe/details.yaml`` ("chest pocket")."""
 
     phrase: str
     confidence: float = Field(ge=0, le=1)
@@ -219,6 +219,11 @@ class Draft(Model):
     model: str
     timing_ms: dict[str, float] = Field(default_factory=dict)
     observations: list[Observation] = Field(default_factory=list)
+
+    @property
+    def texts(self) -> dict[TextField, str]:
+        """Title and description by field."""
+        return {"title": self.title, "description": self.description}
 
     def attribute(self, name: str) -> AttributeValue | None:
         """The attribute of that name, or None."""

@@ -13,7 +13,9 @@ from pydantic import Field, ValidationError, field_validator
 
 from listing.taxonomy_file import (
     Frozen,
+    Kind,
     LeafBlock,
+    Naming,
     SchemaBlock,
     TaxonomyError,
     TaxonomyFile,
@@ -102,7 +104,7 @@ class Attribute(Frozen):
         return way in self.knowable_by
 
 
-class CategoryNode(Frozen):
+class CategoryNode(Naming, Kind):
     """A leaf, or a group that can be stated.
 
     ``path`` is its groups, outermost first, and itself; ``phrase`` is how a text names it in lower case.
@@ -116,19 +118,10 @@ class CategoryNode(Frozen):
 
     name: str
     path: tuple[str, ...]
-    tuned: bool
     attributes: tuple[str, ...]
     restricted: tuple[tuple[str, tuple[str, ...]], ...] = ()
     weights: tuple[tuple[int, float], ...] = ()
-    synonyms: tuple[str, ...] = ()
-    phrase: str
-    plural: bool = False
-    uncounted: bool = False
-    implies: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
-    invites: tuple[str, ...] = ()
-    invites_sized: tuple[str, ...] = ()
-    named_by_print: bool = False
 
 
 class Taxonomy(Frozen):
@@ -172,6 +165,11 @@ class Taxonomy(Frozen):
         if node is None:
             raise TaxonomyError(f"There is no category {category!r}; choose one of: {', '.join(self.categories)}.")
         return self.schema_of(node)
+
+    def values_in(self, name: str, text: str) -> list[str]:
+        """The values of a fact as it is written: several behind commas where its attribute allows that."""
+        attribute = self.attributes.get(name)
+        return text.split(", ") if attribute is not None and attribute.many else [text]
 
     def related(self, category: str) -> tuple[str, ...]:
         """The categories of its group, itself among them; of a group, its own. None of words that are no category."""
@@ -322,14 +320,11 @@ def _node(path: tuple[str, ...], leaf: LeafBlock, schemas: Mapping[str, SchemaBl
     return CategoryNode(
         name=path[-1],
         path=path,
-        tuned=schema.tuned,
         attributes=schema.attributes,
         restricted=tuple(schema.values.items()),
-        invites=schema.invites,
-        invites_sized=schema.invites_sized,
-        named_by_print=schema.named_by_print,
         weights=tuple(leaf.imagenet.items()),
-        **leaf.model_dump(include={"synonyms", "phrase", "plural", "uncounted", "implies"}),
+        **schema.model_dump(include=set(Kind.model_fields)),
+        **leaf.model_dump(include=set(Naming.model_fields)),
     )
 
 
@@ -341,7 +336,7 @@ def _other(file: TaxonomyFile, attributes: Mapping[str, Attribute]) -> CategoryN
     common = (*(name for names in COMMON for name in names[:1]), "text", "condition_grade", "defects")
     names = schema.attributes if schema else tuple(name for name in common if name in attributes)
     values = tuple(schema.values.items()) if schema else ()
-    return CategoryNode(name="", path=("Other",), tuned=False, attributes=names, restricted=values, phrase="")
+    return CategoryNode(name="", path=("Other",), attributes=names, restricted=values, phrase="")
 
 
 @lru_cache(maxsize=8)

@@ -44,27 +44,37 @@ def load_unique(text: str) -> Any:
     return yaml.load(text, _UniqueKeys)
 
 
-class SchemaBlock(Frozen):
-    """The attributes of a kind of item, and the values that occur there."""
+class Kind(Frozen):
+    """Everything that texts need to know of a kind of item, see ``CategoryNode``."""
 
     tuned: bool = False
-    attributes: tuple[str, ...] = Field(min_length=1)
-    values: dict[str, tuple[str, ...]] = {}
     invites: tuple[str, ...] = ()
     invites_sized: tuple[str, ...] = ()
     named_by_print: bool = False
 
 
-class LeafBlock(Frozen):
-    """One leaf, or what a group is called where it is stated."""
+class SchemaBlock(Kind):
+    """The attributes of a kind of item, and the values that occur there."""
 
-    # `schema` is taken by pydantic, so that the key of the file is called `uses`.
-    uses: str
+    attributes: tuple[str, ...] = Field(min_length=1)
+    values: dict[str, tuple[str, ...]] = {}
+
+
+class Naming(Frozen):
+    """The words for an item, see ``CategoryNode``."""
+
     phrase: str
     plural: bool = False
     uncounted: bool = False
     synonyms: tuple[str, ...] = ()
     implies: tuple[str, ...] = ()
+
+
+class LeafBlock(Naming):
+    """One leaf, or what a group is called where it is stated."""
+
+    # `schema` is taken by pydantic, so that the key of the file is called `uses`.
+    uses: str
     imagenet: dict[int, float] = {}
 
     @field_validator("imagenet", mode="before")

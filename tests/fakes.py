@@ -13,8 +13,16 @@ from PIL import Image, ImageDraw
 
 from app.store.search_index import Hit, SearchIndex
 from listing.calibration import Calibration, QuestionCalibration
-from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
-from listing.request import DraftRequest
+from listing.request import (
+    AttributeEvent,
+    CategoryEvent,
+    DraftEvent,
+    DraftRequest,
+    Event,
+    QuestionEvent,
+    StageEvent,
+    TextEvent,
+)
 from listing.say.ask import offers_of
 from listing.say.claims import claims_of
 from listing.say.compose import with_note

@@ -78,8 +78,8 @@ def _measure_shop(args: argparse.Namespace) -> int:
 
 def _calibrate(evaluation: finetune.Evaluation, model: Path | str) -> None:
     """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
-    from listing.backends.calibration_files import calibration_file
     from listing.calibration import FILE
+    from listing.pipeline_parts import calibration_file
 
     file = finetune.WEIGHTS / FILE if model == _embedded() else calibration_file(model, ipl_home())
     try:

@@ -128,7 +128,7 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
 
 
 def _names_server(model: str | None) -> bool:
-    from listing.backends.calibration_files import is_server
+    from listing.pipeline_parts import is_server
 
     return model is not None and is_server(model)
 

@@ -105,8 +105,8 @@ def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _merge(args: argparse.Namespace) -> None:
-    from listing.backends.calibration_files import command
     from listing.calibration import Calibration
+    from listing.pipeline_parts import command
 
     for option in ("base", "adapter", "out"):
         if getattr(args, option) is None:

@@ -31,7 +31,7 @@ ADVERTISED = 1 / 12  # share of the offers
 
 @dataclass(frozen=True)
 class Item:
-    """A photo with its annotation. facts: attribute -> value. details: as in ``observe/networks/details.yaml``."""
+    """A photo with its annotation. facts: attribute -> value. details: as in ``observe/details.yaml``."""
 
     photo: Path
     category: str

@@ -21,8 +21,17 @@ from app.store import draft_repo
 from app.store.db import Store
 from app.views import AppError, DraftView, Problem, State
 from listing.backends.stopping import Stopped, current_wish, stop_when
-from listing.events import AttributeEvent, CategoryEvent, DraftEvent, Event, QuestionEvent, StageEvent, TextEvent
-from listing.request import DraftPipeline, DraftRequest
+from listing.request import (
+    AttributeEvent,
+    CategoryEvent,
+    DraftEvent,
+    DraftPipeline,
+    DraftRequest,
+    Event,
+    QuestionEvent,
+    StageEvent,
+    TextEvent,
+)
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5

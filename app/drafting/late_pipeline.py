@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 
 from listing.backends.base import BackendError
 from listing.backends.stopping import Stopped, current_wish
-from listing.events import Event
-from listing.request import DraftPipeline, DraftRequest
+from listing.request import DraftPipeline, DraftRequest, Event
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1

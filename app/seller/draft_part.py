@@ -17,10 +17,9 @@ from app.seller.pictures import crop
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
 from listing.say import rewrite
-from listing.say.ask import OFFERS_AT_ONCE
+from listing.say.ask import OFFERS_AT_ONCE, statable
 from listing.say.claims import LIKELY, stated_claims
 from listing.say.render import can_be_shorter
-from listing.say.seller_words import statable
 from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 

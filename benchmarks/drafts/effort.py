@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks.common import arguments
 from finetune.data.files import read_lines
 from listing.lexicon import load_lexicon, plain
-from listing.observe.networks.details import load_details
+from listing.observe.details import load_details
 from listing.say.ask import MOST, OFFERS_AT_ONCE, searchable
 from listing.say.claims import NAME, Claim
 from listing.say.edits import Edit, apply, changes

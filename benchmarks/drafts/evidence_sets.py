@@ -96,7 +96,9 @@ def _gold_spans(row: Row) -> list[tuple[int, int, str]]:
     out = []
     for claim in row["claims"]:
         start = claim["start"] if "start" in claim else row["text"].index(claim["text"])
-        out.append((start, start + len(claim["text"]), claim["verdict"]))
+        # What only a past listing says is unsupported, as the check sees none of them.
+        verdict = "unsupported" if claim["verdict"] == "copied" else claim["verdict"]
+        out.append((start, start + len(claim["text"]), verdict))
     return out
 
 
@@ -105,8 +107,7 @@ def _guarded(row: Row, taxonomy: Taxonomy) -> str:
     from listing.say.check import guard
 
     facts = {n: v for n, v in row["facts"].items() if n in taxonomy.attributes and isinstance(v, str)}
-    near, note = row.get("neighbours", {}), row.get("note", "")
-    return guard(row["text"], facts, row["category"], taxonomy, note=note, neighbour_values=near)[0]
+    return guard(row["text"], facts, row["category"], taxonomy, note=row.get("note", ""))[0]
 
 
 def claims(rows: list[Row]) -> Report:
@@ -119,15 +120,8 @@ def claims(rows: list[Row]) -> Report:
     errors: list[str] = []
     for row in rows:
         text = row["text"]
-        predicted = verify(
-            text,
-            row["facts"],
-            row["category"],
-            taxonomy,
-            note=row.get("note", ""),
-            ocr=row.get("ocr", []),
-            neighbour_values=row.get("neighbours", {}),
-        )
+        note, ocr = row.get("note", ""), row.get("ocr", [])
+        predicted = verify(text, row["facts"], row["category"], taxonomy, note=note, ocr=ocr)
         gold = _gold_spans(row)
         false = [(a, b) for a, b, v in gold if v != "supported"]
         flagged = [(c.start, c.end) for c in predicted if c.verdict != "supported"]
@@ -185,7 +179,7 @@ def injection(rows: list[Row]) -> Report:
 
 def notes(rows: list[Row]) -> Report:
     """Facts that notes state: how many are read, and how many of those that are read are stated."""
-    from listing.observe.note import read_note
+    from listing.observe.seller import read_note
 
     counts: Counter[str] = Counter()
     errors: list[str] = []

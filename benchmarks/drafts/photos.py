@@ -6,9 +6,8 @@ from pathlib import Path
 
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
-from listing.events import DraftEvent
 from listing.intake.photos import intake
-from listing.request import DraftPipeline, DraftRequest
+from listing.request import DraftEvent, DraftPipeline, DraftRequest
 from listing.schema import Draft
 
 CLOTHING = data_root() / "clothing_cc0"

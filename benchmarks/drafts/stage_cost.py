@@ -5,7 +5,7 @@
 Each number of threads is a process of its own that may use so many cores. Warm: one draft is written before the clock
 starts. Photos: validation senders of clothing_cc0, spread evenly. Medians over the photos; CPU seconds count every
 thread of the process, so that they hardly depend on what else the machine does. Rows are the sources by their names
-in ``listing.observe.sources``, and mask and print, which several of them read. Memory: peak of the process.
+in ``listing.pipeline_parts``, and mask and print, which several of them read. Memory: peak of the process.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import httpx
 
 from benchmarks.common import arguments
 from benchmarks.serving.real_server import ROOT, environment, served
-from listing.backends.chat_faults import server_words
+from listing.backends.chat_server import server_words
 from listing.backends.openai import OpenAIBackend
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline

@@ -27,7 +27,7 @@ from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
 from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks
 from finetune.errors import DataError
-from listing.say.write import MAX_PHOTOS
+from listing.say.compose import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
 
 ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed
@@ -124,7 +124,7 @@ def item_groups(rows: Sequence[Row]) -> list[str]:
 def _bits(image: str) -> int:
     from PIL import Image
 
-    from listing.intake.phash import phash
+    from listing.intake.photos import phash
 
     with Image.open(image) as photo:
         return int(phash(photo.convert("RGB")), 16)

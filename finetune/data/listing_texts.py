@@ -1,6 +1,6 @@
 """Listings of one's own as texts to learn: title and description in their words, cut to what the prompt says.
 
-The prompt is the one that serves (``listing.say.write``), and what a target says has to pass the check that serves
+The prompt is the one that serves (``listing.say.compose``), and what a target says has to pass the check that serves
 (``checked``). What a photo seldom tells (a brand, a fibre) seldom stands in a prompt, and is then in no target.
 """
 
@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from finetune.data.tasks import LISTING, Task
 from listing.lexicon import load_lexicon, plain, words
-from listing.observe.networks.details import load_details
+from listing.observe.details import load_details
 from listing.request import DraftRequest
 from listing.say.claims import FIBRES, NAME, Claim
+from listing.say.compose import MAX_TITLE, checked, listing_prompt
 from listing.say.marks import capital, listed
 from listing.say.render import closers, render
 from listing.say.settle import detail_forms, settle
-from listing.say.write import MAX_TITLE, checked, listing_prompt
 from listing.schema import TextField
 from listing.taxonomy import CategoryNode, Taxonomy
 

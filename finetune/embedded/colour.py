@@ -24,8 +24,8 @@ from finetune.embedded import colour_network as network
 from finetune.embedded.assemble import WEIGHTS
 from finetune.embedded.masks import masks_of
 from listing.home import ipl_home
+from listing.observe.colours import FILE
 from listing.observe.networks import colour_pixels as colour
-from listing.observe.networks.colour_network import FILE
 from listing.taxonomy import load_taxonomy
 
 K = 64

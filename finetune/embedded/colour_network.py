@@ -1,4 +1,4 @@
-"""Train the network of ``listing.observe.networks.colour_network``; ``finetune.embedded.colour`` is the command."""
+"""Train the network of ``listing.observe.colours``; ``finetune.embedded.colour`` is the command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from finetune.data.photosets import open_photo, per_photo
-from listing.observe.networks.colour_network import Features, Heads
+from listing.observe.colours import ColourHeads, Features
 from listing.observe.networks.foreground import usable
 
 FOLDS = 5
@@ -90,7 +90,9 @@ class _Net(nn.Module):
         return self.first(hidden), self.second(hidden)
 
 
-def train(features: np.ndarray, goals: Goals, index: np.ndarray, names: Sequence[str], cfg: NetworkConfig) -> Heads:
+def train(
+    features: np.ndarray, goals: Goals, index: np.ndarray, names: Sequence[str], cfg: NetworkConfig
+) -> ColourHeads:
     """The networks, trained on the photos ``index``; powers are 1."""
     mean, deviation = features[index].mean(0), features[index].std(0) + 1e-3
     x = torch.from_numpy((features - mean) / deviation).float().clamp(-4, 4)
@@ -103,7 +105,7 @@ def train(features: np.ndarray, goals: Goals, index: np.ndarray, names: Sequence
         )
     }  # fmt: skip
     powers = {f"{head}.power": np.ones(1) for head in ("first", "second")}
-    return Heads(tuple(names), {"mean": mean, "deviation": deviation, **powers, **stacked})
+    return ColourHeads(tuple(names), {"mean": mean, "deviation": deviation, **powers, **stacked})
 
 
 def _one(x: Tensor, goals: Goals, index: np.ndarray, answers: int, cfg: NetworkConfig, seed: int) -> _Net:

@@ -38,7 +38,7 @@ from finetune.embedded.questions import (
     vocabularies,
 )
 from listing.home import ipl_home
-from listing.observe.networks.evidence_tower import CALIBRATION, EvidenceTower
+from listing.observe.towers import CALIBRATION, EvidenceTower
 
 FOLDS = 4
 # Of the ridge penalty, for heads with one answer and with several; half or twice as much loses next to nothing.

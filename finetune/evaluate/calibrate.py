@@ -23,9 +23,8 @@ from finetune.evaluate.observing import ObservedPhoto
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.decide.attributes import ITEM_TYPE, MIN_SUGGESTION, Facts
 from listing.decide.decision import Decision, Rules
-from listing.decide.pool import Distribution, best, combine
-from listing.decide.views import Views
-from listing.observe.networks.item_types import family, type_of
+from listing.decide.views import Distribution, Views, best, combine
+from listing.observe.details import family, type_of
 from listing.taxonomy import Attribute, Taxonomy
 
 Row = Mapping[str, Any]
@@ -35,7 +34,7 @@ EARNS = {"mllm": 0.05}  # nats of log loss that a source must save: the model's 
 EARNS_OTHERS = 0.005
 MIN_CASES = 20
 MAX_WEIGHT = 2.0
-FLOOR = 1e-4  # as in ``listing.decide.pool``
+FLOOR = 1e-4  # as in ``listing.decide.views``
 MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 

@@ -33,7 +33,7 @@ from finetune.evaluate.observing import ObservedPhoto, Observer, Row
 from listing.calibration import FILE
 from listing.decide.decision import Rules
 from listing.say.claims import claims_of
-from listing.say.marks import limited
+from listing.say.marks import limit_marks
 from listing.say.render import render
 
 DRAWS = 1000
@@ -157,7 +157,7 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
         assert decision is not None
         rules = decision.rules
         claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
-        text = render(limited(claims, rules.taxonomy), rules.taxonomy, key=str(number))
+        text = render(limit_marks(claims, rules.taxonomy), rules.taxonomy, key=str(number))
         descriptions.append(text.description)
         spans = {(span.attribute, span.value) for span in text.spans}
         facts = {name: row[name] for name in scored(row) if row[name] not in (None, "unknown", "n/a")}

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluate.row_cache import RowCache
-from listing.backends.calibration_files import file_stem, identity, is_server
 from listing.decide.decision import Decision
 from listing.intake.photos import intake
 from listing.observe.language_model import LanguageModel
 from listing.observe.past_listings import PastListings
 from listing.observe.source import Context
-from listing.pipeline_parts import PipelineParts, build_parts
+from listing.pipeline_parts import PipelineParts, build_parts, file_stem, identity, is_server
 from listing.request import DraftRequest
 from listing.schema import Observation
 

@@ -12,8 +12,7 @@ from finetune.evaluate.calibrate import MAX_THRESHOLD, Case, best_weights, thres
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.attributes import Facts
 from listing.decide.category import shop_votes
-from listing.decide.pool import Distribution, best, combine
-from listing.decide.views import Views
+from listing.decide.views import Distribution, Views, best, combine
 from listing.schema import Observation
 from listing.taxonomy import Taxonomy
 

@@ -15,14 +15,12 @@ from finetune.shops.table import Table
 from finetune.shops.titles import draft_title
 from listing.calibration import Calibration
 from listing.decide.decision import Decision, Rules
-from listing.decide.pool import Distribution, best
+from listing.decide.views import Distribution, best
 from listing.observe.heads import FILE, Heads
-from listing.observe.neighbours import Neighbours
-from listing.observe.past_listings import PastListings
+from listing.observe.past_listings import Neighbours, PastListings
 from listing.safety.contacts import sure_contact
 from listing.shops.catalogue import tools, vocabulary_of
-from listing.shops.shop import INDEX, TAXONOMY
-from listing.shops.titles import TitlePattern
+from listing.shops.shop import INDEX, TAXONOMY, TitlePattern
 from listing.shops.translation import in_shop_words
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import open_catalogue

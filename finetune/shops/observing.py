@@ -12,13 +12,12 @@ import numpy as np
 from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
 from listing.decide.decision import Decision, Rules
-from listing.decide.pool import Distribution
+from listing.decide.views import Distribution
 from listing.intake.photos import intake
-from listing.observe.neighbours import Neighbours, vote_observations
-from listing.observe.networks.photo_features import VERSION, PhotoFeatures
-from listing.observe.past_listings import PastListings
+from listing.observe.heads import VERSION, PhotoFeatures
+from listing.observe.past_listings import Neighbours, PastListings, vote_observations
 from listing.observe.source import Context, Source, shares
-from listing.observe.sources import Installed, build_sources
+from listing.pipeline_parts import Installed, build_sources
 from listing.request import DraftRequest, Photo
 from listing.schema import Observation
 from listing.shops.translation import in_shop_words

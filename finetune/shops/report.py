@@ -14,8 +14,7 @@ from finetune.shops.calibrating import Answer, Observed, cross_fitted
 from finetune.shops.titles import draft_title
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Decision, Rules
-from listing.shops.shop import FIGURES
-from listing.shops.titles import TitlePattern
+from listing.shops.shop import FIGURES, TitlePattern
 from listing.taxonomy import Taxonomy
 
 FILE = "report.html"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from listing.decide.decision import Decision, Rules
 from listing.say.claims import claims_of
+from listing.say.compose import shop_title
 from listing.say.render import render
-from listing.say.shop_title import shop_title
-from listing.shops.titles import CATEGORY, TitlePattern
+from listing.shops.shop import CATEGORY, TitlePattern
 from rag_index import IndexRecord
 from rag_index.imports.words import word_key
 

@@ -19,7 +19,7 @@ from finetune.errors import TuneError
 from finetune.train.configs import ChatConfig
 from finetune.train.families import Family, family_of
 from listing.backends.local import pick_device
-from listing.backends.templates import correct_template
+from listing.backends.turns import correct_template
 
 EMBEDDED, BASE = "ipl-mini", "ipl-mini-base"  # as it serves; without its adapter, as its language stage begins
 

@@ -102,3 +102,10 @@ class FormBackend(Protocol):
     def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
         """The form about the item that all photos show; None: what it replied is no such form."""
         ...
+
+
+def has_bfloat16() -> bool:
+    """True if the processor has 16-bit arithmetic of its own; elsewhere it is slower than 32 bits."""
+    import torch
+
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

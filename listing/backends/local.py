@@ -12,17 +12,18 @@ from weakref import ref
 from PIL import Image
 
 from listing.backends import turns
-from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.device import has_bfloat16
-from listing.backends.full_prompts import TREE_USABLE, score_full
+from listing.backends.base import BackendError, ChoiceQuestion, has_bfloat16
 from listing.backends.prefix_tree import Tree
-from listing.backends.templates import correct_template
+from listing.backends.turns import correct_template
 
 if TYPE_CHECKING:
     import torch
 
-
 LOOKED = 8  # photos, as many as an item may have
+# The one-pass tree writes its own positions and mask, which suits a decoder with one-dimensional positions that takes
+# its photo as plain embeddings. Families with positions in three axes, or with features added in deeper layers, do not.
+TREE_USABLE = frozenset({"fast_vlm"})
+BATCH = 8
 
 
 def pick_device() -> tuple[str, torch.dtype]:
@@ -76,18 +77,18 @@ class LocalBackend:
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
         """See ``Backend.score``. One forward pass where the family allows it: all of it stands in one tree."""
-        return self.score_many([image], questions)[0]
+        if not questions:
+            return {}
+        sums = self._in_one_tree(image, questions) if self.tree else self._by_full_prompts(image, questions)
+        return {
+            question.name: dict(zip(question.answers, part.softmax(-1).tolist(), strict=True))
+            for question, part in zip(questions, sums, strict=True)
+        }
 
-    def score_many(
-        self, images: Sequence[Image.Image], questions: Sequence[ChoiceQuestion]
-    ) -> list[dict[str, dict[str, float]]]:
-        """The same questions about several photos, in one forward pass."""
+    def _in_one_tree(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> Sequence[torch.Tensor]:
+        """Log-probabilities of the answers, question by question."""
         import torch
 
-        if not questions:
-            return [{} for _ in images]
-        if not self.tree:
-            return [self._score_full(image, questions) for image in images]
         tree, answers = self.layout(questions)
         ends = tree.ends()
         asked = sorted({ends[number] for answer in answers for number, _ in answer})
@@ -95,27 +96,18 @@ class LocalBackend:
         where = torch.tensor([column[ends[number]] for answer in answers for number, _ in answer], device=self.device)
         targets = torch.tensor([token for answer in answers for _, token in answer], device=self.device)
         with torch.inference_mode():
-            hidden = self._run(tree, self._image_features(images))
-            logprobs = self.model.get_output_embeddings()(hidden[:, asked]).float().log_softmax(-1)
-            picked = logprobs[:, where, targets]
-        sums = torch.stack([part.sum(-1) for part in picked.split([len(a) for a in answers], dim=1)], dim=1)
-        return [self._shares(row, questions) for row in sums]
+            hidden = self._run(tree, self._image_features(image))
+            picked = self.model.get_output_embeddings()(hidden[:, asked]).float().log_softmax(-1)[0, where, targets]
+        sums = torch.stack([part.sum() for part in picked.split([len(answer) for answer in answers])])
+        return sums.split([len(question.answers) for question in questions])
 
-    def _score_full(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+    def _by_full_prompts(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> Iterator[torch.Tensor]:
+        """The same for any family: every answer behind its own full prompt, in batches; slower, without assumptions."""
         import torch
 
-        sums = [s for part in score_full(self.model, self.processor, image, questions) for s in part]
-        return self._shares(torch.tensor(sums), questions)
-
-    @staticmethod
-    def _shares(sums: torch.Tensor, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
-        out: dict[str, dict[str, float]] = {}
-        at = 0
-        for question in questions:
-            part = sums[at : at + len(question.answers)].softmax(-1).tolist()
-            out[question.name] = dict(zip(question.answers, part, strict=True))
-            at += len(question.answers)
-        return out
+        for asked in questions:
+            parts = [asked.answers[start : start + BATCH] for start in range(0, len(asked.answers), BATCH)]
+            yield torch.cat([score_full(self.model, self.processor, image, asked.prompt, part) for part in parts])
 
     def layout(self, questions: Sequence[ChoiceQuestion]) -> tuple[Tree, list[list[tuple[int, int]]]]:
         """(tree, of every answer in the order asked what ``Tree.add_answers`` says); node 0 is the photo's prefix."""
@@ -151,33 +143,28 @@ class LocalBackend:
     def _ids(self, text: str) -> list[int]:
         return turns.token_ids(self.processor, text)
 
-    def _image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """[photos, image tokens, hidden]; a photo of the last questions is not looked at again."""
-        import torch
-
-        features_by_image = {id(photo()): features for photo, features in self._looked if photo() is not None}
-        if new := [image for image in images if id(image) not in features_by_image]:
-            features_by_image |= {id(image): features for image, features in zip(new, self._look(new), strict=True)}
-            self._looked = [(ref(image), features_by_image[id(image)]) for image in images][-LOOKED:]
-        return torch.stack([features_by_image[id(image)] for image in images])
-
-    def _look(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        pixels = self.processor.image_processor(list(images), return_tensors="pt")["pixel_values"]
-        features = self.model.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype))
-        return features.pooler_output
+    def _image_features(self, image: Image.Image) -> torch.Tensor:
+        """[image tokens, hidden]; a photo of the last questions is not looked at again."""
+        self._looked = [(photo, features) for photo, features in self._looked if photo() is not None]
+        if all(photo() is not image for photo, _ in self._looked):
+            pixels = self.processor.image_processor([image], return_tensors="pt")["pixel_values"]
+            output = self.model.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype))
+            self._looked = [*self._looked, (ref(image), output.pooler_output[0])][-LOOKED:]
+        return next(features for photo, features in self._looked if photo() is image)
 
     def _run(self, tree: Tree, features: torch.Tensor) -> torch.Tensor:
-        """Last hidden states [photos, tokens, hidden] of the tree under every photo."""
+        """Last hidden states [1, tokens, hidden] of the tree under a photo."""
         import torch
 
-        count = features.shape[0]
         ids = torch.tensor(tree.ids, device=self.device)
-        embeds = self.model.get_input_embeddings()(ids).expand(count, -1, -1).clone()
-        embeds[:, ids == self.model.config.image_token_id] = features.to(embeds.dtype)
-        mask = tree.mask().to(self.device).expand(count, 1, -1, -1)
-        positions = torch.tensor(tree.positions(), device=self.device).expand(count, -1)
+        embeds = self.model.get_input_embeddings()(ids).clone()
+        embeds[ids == self.model.config.image_token_id] = features.to(embeds.dtype)
+        positions = torch.tensor(tree.positions(), device=self.device)
         out = self.model.model.language_model(
-            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
+            inputs_embeds=embeds[None],
+            attention_mask=tree.mask().to(self.device)[None, None],
+            position_ids=positions[None],
+            use_cache=False,
         )
         return out.last_hidden_state
 
@@ -293,3 +280,33 @@ def _model_name(folder: Path, source: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def score_full(model: Any, processor: Any, image: Image.Image, prompt: str, answers: Sequence[str]) -> torch.Tensor:
+    """Log-probabilities of a few answers (end of turn included) in one batch of full prompts."""
+    import torch
+
+    dialogues = [turns.find_turns(processor, [turns.question(prompt), turns.answer(text)]) for text in answers]
+    inputs = processor(
+        text=[d.text for d in dialogues],
+        images=[[image] for _ in dialogues],
+        padding=True,
+        padding_side="right",
+        add_special_tokens=False,
+        return_tensors="pt",
+    )
+    lengths = inputs["attention_mask"].sum(-1).tolist()
+    spans = [
+        d.expanded(inputs["input_ids"][k, :n].tolist())[0]
+        for k, (d, n) in enumerate(zip(dialogues, lengths, strict=True))
+    ]
+    first = min(start for start, _ in spans) - 1
+    with torch.inference_mode():
+        moved = inputs.to(model.device, model.dtype)
+        logits = model(**moved, use_cache=False, logits_to_keep=moved["input_ids"].shape[1] - first).logits
+    logprobs = logits.float().log_softmax(-1)
+    sums = []
+    for row, (start, end) in enumerate(spans):
+        targets = moved["input_ids"][row, start:end]
+        sums.append(logprobs[row, torch.arange(start - 1 - first, end - 1 - first), targets].sum())
+    return torch.stack(sums)

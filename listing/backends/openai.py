@@ -26,9 +26,8 @@ from PIL import Image
 from listing import prompts
 from listing.backends import forms
 from listing.backends.base import BackendError, ChoiceQuestion, Filled, Form
-from listing.backends.chat_faults import SHORT_CONTEXT
-from listing.backends.chat_server import ChatServer, Patience, Refusal
-from listing.backends.words import Options, Token, spoken
+from listing.backends.chat_server import SHORT_CONTEXT, ChatServer, Patience, Refusal
+from listing.backends.forms import Options, Token, spoken
 
 log = logging.getLogger(__name__)
 KEY_VARIABLE = "IPL_API_KEY"

@@ -94,12 +94,3 @@ class Tree:
                     numbers[part] = self.add(part[-1:], numbers[part[:-1]])
             paths.append([(numbers[part], token) for part, token in zip(begun, answer, strict=True)])
         return paths
-
-    def before(self, number: int) -> list[int]:
-        """Sequence index of the token that predicts each token of node ``number``; ValueError of a root."""
-        starts = self.starts()
-        node = self.nodes[number]
-        if node.parent is None:
-            raise ValueError("the first token of a root is predicted by nothing")
-        parent_end = starts[node.parent] + len(self.nodes[node.parent].ids) - 1
-        return [parent_end, *range(starts[number], starts[number] + len(node.ids) - 1)]

@@ -1,7 +1,8 @@
 """Where the answers stand in a templated conversation, to the token: one rule for tuning and for scoring.
 
 A span is found by templating the conversation up to it and checking that this is a prefix of the whole, in ids; never
-by searching for strings, which fails as soon as an answer occurs in its own question.
+by searching for strings, which fails as soon as an answer occurs in its own question. Templates that contradict
+themselves are corrected first, and the corrected one is saved with what is tuned.
 """
 
 from __future__ import annotations
@@ -13,6 +14,25 @@ from typing import Any
 from listing.errors import IplError
 
 Message = Mapping[str, Any]
+# The hub's writes past turns as "assistant" + space + newline and opens a new one without the space: what would be
+# tuned is not what is asked.
+_ONEVISION = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>\n' }}"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# The hub's writes empty thoughts before the last answer alone, and opens a new one with thoughts to come; here every
+# answer has empty ones, which is how that model is asked not to think.
+_QWEN3_5 = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['role'] == 'assistant' %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
+    "{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' }}{% endif %}"
+)
+CORRECTED = {"llava_onevision": _ONEVISION, "qwen3_5": _QWEN3_5}
 
 
 class TemplateError(IplError, ValueError):
@@ -98,3 +118,10 @@ def find_turns(processor: Any, messages: Sequence[Message]) -> Turns:
             )
         spans.append((start, end))
     return Turns(whole, tuple(ids), tuple(spans))
+
+
+def correct_template(processor: Any, model_type: str) -> Any:
+    """The processor, with the corrected template where its family needs one."""
+    if model_type in CORRECTED:
+        processor.chat_template = CORRECTED[model_type]
+    return processor

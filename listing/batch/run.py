@@ -7,10 +7,13 @@ be used is reported in its place; only what concerns all rows (the model, the di
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +22,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from listing.backends.base import BackendError, RepliesUnreadable
-from listing.batch.output import Output
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
 from listing.errors import IplError
-from listing.events import DraftEvent
-from listing.intake.items import find_items
-from listing.intake.photos import intake
-from listing.request import DraftPipeline, DraftRequest
+from listing.intake.photos import PhotoError, intake
+from listing.request import DraftEvent, DraftPipeline, DraftRequest
 from listing.say.ask import readable
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"})
 
 
 class BatchInputError(IplError, ValueError):
@@ -80,7 +82,7 @@ ENGINES = {"local": ordered, "ray": ray_ordered, "threads": at_once}
 
 
 def read_rows(source: Path) -> Iterator[Row]:
-    """The items of a folder (see ``listing.intake.items``) or of a JSONL, in order.
+    """The items of a folder (see ``listing.batch.run``) or of a JSONL, in order.
 
     Raises:
         BatchInputError: there is no such folder or file (a folder without a photo raises PhotoError).
@@ -207,3 +209,124 @@ def _skip_done(rows: Iterable[Row], output: Output, out: Path) -> tuple[int, int
             )
         done, failures = done + 1, failures + ("error" in line)
     return done, failures
+
+
+class BatchError(IplError, RuntimeError):
+    """The batch cannot go on; the message is one sentence that says what to do."""
+
+
+class Output:
+    """A JSONL file that one run at a time extends. Use as a context manager."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._end = 0
+
+    @classmethod
+    def open(cls, path: Path, *, resume: bool) -> Output:
+        """Open; BatchError: it exists (without ``resume``), another run writes to it, or it cannot be written."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        try:
+            descriptor = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise BatchError(f"{path} cannot be written ({error.strerror}): name another file with -o.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it ends
+        except OSError as error:
+            os.close(descriptor)
+            raise BatchError(f"another run is writing to {path}: wait for it, or name another file with -o.") from error
+        if os.fstat(descriptor).st_size and not resume:
+            os.close(descriptor)
+            raise BatchError(f"{path} exists already: add --resume to go on with it, or name another file with -o.")
+        return cls(path, descriptor)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._descriptor)
+
+    def existing(self) -> Iterator[dict[str, Any]]:
+        """The whole lines, in order; then a torn last line is cut off, so that appending starts a line of its own.
+
+        BatchError: a line in the middle is no JSON, so the file is something else.
+        """
+        if not os.fstat(self._descriptor).st_size:
+            return
+        with open(self._descriptor, "rb", closefd=False) as file:
+            for number, line in enumerate(file, 1):
+                if (parsed := _parsed(line)) is None:
+                    if next(file, None) is not None:
+                        raise BatchError(f"{self.path} is damaged at line {number}: move it away and start again.")
+                    break
+                self._end += len(line)
+                yield parsed
+        if self._end < os.fstat(self._descriptor).st_size:
+            os.ftruncate(self._descriptor, self._end)
+            os.fsync(self._descriptor)
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add one line, which is on the disk then; BatchError: it is not, and its part is cut off again."""
+        line = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # if even that fails, the next run heals it
+                os.ftruncate(self._descriptor, self._end)
+            raise BatchError(
+                f"{self.path} cannot be written any further ({error.strerror}): free some space, then run the same "
+                "command with --resume."
+            ) from error
+        self._end += len(line)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The row, or None when the line was not written to its end."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def find_items(path: Path | str) -> list[tuple[str, list[Path]]]:
+    """(id, photo files) of every item in ``path``, ordered by name; the id is the photo's or the subfolder's name.
+
+    Hidden entries and files that are no photos by name are passed over. What lies in a subfolder's own subfolders
+    is not looked at. A subfolder without a photo stays, with an empty list, so that it is reported in its place.
+
+    Raises:
+        PhotoError: the folder is missing, cannot be read, or holds no photo at all (code ``no_photo``).
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise PhotoError("no_photo", f"{folder} is not a folder; name a folder with photos.")
+    items: list[tuple[str, list[Path]]] = []
+    for entry in _entries(folder):
+        if entry.is_dir():
+            items.append((entry.name, [file for file in _entries(entry) if _is_photo(file)]))
+        elif _is_photo(entry):
+            items.append((entry.name, [entry]))
+    if not any(photos for _, photos in items):
+        kinds = ", ".join(sorted(PHOTO_SUFFIXES))
+        raise PhotoError("no_photo", f"{folder} holds no photo ({kinds}); name a folder with photos.")
+    return items
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        visible = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        raise PhotoError("unreadable", f"{folder} cannot be read; check its permissions.") from error
+    return sorted(visible, key=lambda entry: (entry.name.casefold(), entry.name))
+
+
+def _is_photo(entry: Path) -> bool:
+    """By name; a dangling link counts, so that it is reported instead of silently left out."""
+    return entry.suffix.lower() in PHOTO_SUFFIXES and not entry.is_dir()

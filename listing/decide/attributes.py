@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from listing.calibration import Calibration
-from listing.decide.pool import Distribution, best, combine, damped, normalised, over_photos, ranked
-from listing.decide.views import EVIDENCE_NAMES, Views
+from listing.decide.views import (
+    EVIDENCE_NAMES,
+    Distribution,
+    Views,
+    best,
+    combine,
+    damped,
+    normalised,
+    over_photos,
+    ranked,
+)
 from listing.prompts import UNKNOWN
 from listing.schema import IMPOSSIBLE_COLOUR, AttributeValue, Evidence, Observation, Source
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -82,7 +91,7 @@ class Facts:
 
     def _fact(self, attribute: Attribute) -> AttributeValue:
         if answer := self.views.by(attribute.name, "seller"):
-            return _stated(attribute.name, answer[0], locked=True)
+            return seller_fact(attribute.name, _value(answer[0]))
         fact = self._printed(attribute.name) or self._visible(attribute) or self._worded(attribute.name)
         note = self.views.by(attribute.name, "note")
         return self._noted(attribute, note[0], fact) if note else fact or AttributeValue(name=attribute.name)
@@ -103,13 +112,7 @@ class Facts:
             return None
         else:
             chosen = max(statements, key=lambda o: ((o.text or "").count("%"), _score(o), -(o.photo or 0)))
-        return AttributeValue(
-            name=name,
-            value=_value(chosen),
-            status="supported",
-            confidence=_score(chosen),
-            evidence=[_evidence(chosen, _value(chosen))],
-        )
+        return _supported(name, _value(chosen), _score(chosen), [_evidence(chosen, _value(chosen))])
 
     def _worded(self, name: str) -> AttributeValue | None:
         """A value that a model reads or calls by itself: to be checked, however sure it is."""
@@ -127,7 +130,7 @@ class Facts:
             if not values:
                 return fact or AttributeValue(name=name)
             value = ", ".join(values)
-        stated = _stated(name, note.model_copy(update={"probabilities": {value: 1.0}, "text": value}))
+        stated = seller_fact(name, value, locked=False)
         if fact is None or fact.value is None:
             return stated
         if fact.value == value:
@@ -223,14 +226,7 @@ class Facts:
             suggestion = _suggested(name, value, confidence, evidence, others)
             return suggestion.model_copy(update={"status": "contradicted"})
         if confidence >= reading.threshold and value not in reading.attribute.unsettled:
-            return AttributeValue(
-                name=name,
-                value=value,
-                status="supported",
-                confidence=confidence,
-                alternatives=others,
-                evidence=evidence,
-            )
+            return _supported(name, value, confidence, evidence, others)
         if confidence >= MIN_SUGGESTION or name in ("colour", ITEM_TYPE):
             return _suggested(name, value, confidence, evidence, others)
         return AttributeValue(name=name, confidence=confidence)
@@ -247,9 +243,7 @@ class Facts:
         if p < MIN_SIGN:
             return None
         evidence = [Evidence(source="classifier", photo=photo, text=cue, score=p)]
-        if p < SURE_SIGN:
-            return _suggested(CONDITION, cue, p, evidence)
-        return AttributeValue(name=CONDITION, value=cue, status="supported", confidence=p, evidence=evidence)
+        return (_suggested if p < SURE_SIGN else _supported)(CONDITION, cue, p, evidence)
 
     def _support(self, reading: Reading, value: str) -> list[Evidence]:
         """Evidence of every source that is heard and says so."""
@@ -297,17 +291,22 @@ def _repeats(fact: AttributeValue, colour: AttributeValue | None) -> bool:
     return colour is not None and value is not None and value in (colour.value, colour.suggestion)
 
 
+def _supported(name: str, value: str, p: float, evidence: list[Evidence], others: Sequence[str] = ()) -> AttributeValue:
+    return AttributeValue(
+        name=name, value=value, status="supported", confidence=p, alternatives=list(others), evidence=evidence
+    )
+
+
 def _suggested(name: str, value: str, p: float, evidence: list[Evidence], others: Sequence[str] = ()) -> AttributeValue:
     return AttributeValue(
         name=name, suggestion=value, status="unsupported", confidence=p, alternatives=list(others), evidence=evidence
     )
 
 
-def _stated(name: str, observation: Observation, *, locked: bool = False) -> AttributeValue:
+def seller_fact(name: str, value: str, *, locked: bool = True) -> AttributeValue:
     """A fact that the seller stated: supported by their word; an answer is locked."""
-    value = _value(observation)
-    evidence = [Evidence(source="seller", text=value)]
-    return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence, locked=locked)
+    fact = _supported(name, value, 1.0, [Evidence(source="seller", text=value)])
+    return fact.model_copy(update={"locked": locked})
 
 
 def _evidence(observation: Observation, value: str) -> Evidence:
@@ -343,13 +342,8 @@ def _name_in_print(statements: Sequence[Observation]) -> AttributeValue:
         and len(f"{_value(largest)} {_value(other)}") <= _NAME_LENGTH
     ]
     chosen = [largest, *second[:1]]
-    return AttributeValue(
-        name="text",
-        value=" ".join(map(_value, chosen)),
-        status="supported",
-        confidence=min(map(_score, chosen)),
-        evidence=[_evidence(o, _value(o)) for o in chosen],
-    )
+    evidence = [_evidence(o, _value(o)) for o in chosen]
+    return _supported("text", " ".join(map(_value, chosen)), min(map(_score, chosen)), evidence)
 
 
 def _letter_height(observation: Observation) -> float:

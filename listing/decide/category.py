@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from listing.calibration import GENERAL, Calibration, CategoryRange, log_ratio
-from listing.decide.pool import Distribution, best, combine, damped, mean, normalised, ranked
-from listing.decide.views import Views
+from listing.decide.views import Distribution, Views, best, combine, damped, mean, normalised, ranked
 from listing.prompts import NO_CATEGORY
 from listing.schema import Candidate, Category, Flag
 from listing.shops.translation import with_unnamed
@@ -29,11 +28,14 @@ def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) 
     """The category by all sources; with the seller's choice first, where there is one."""
     category = _by_sources(views, taxonomy, calibration)
     choice = views.first("category", "seller")
-    if choice is None:
-        return category
-    others = [c for c in category.candidates if c.value != choice][: CANDIDATES - 1]
-    candidates = [Candidate(value=choice, confidence=1.0), *others]
-    return Category(value=choice, confidence=1.0, candidates=candidates, sources=category.sources)
+    return category if choice is None else choose(category, choice).model_copy(update={"in_range": True})
+
+
+def choose(category: Category, value: str) -> Category:
+    """The category with the seller's choice first, which is sure."""
+    others = [c for c in category.candidates if c.value != value][: CANDIDATES - 1]
+    candidates = [Candidate(value=value, confidence=1.0), *others]
+    return category.model_copy(update={"value": value, "confidence": 1.0, "candidates": candidates})
 
 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:

@@ -30,6 +30,7 @@ _DESCRIPTION_LENGTH = (80, 800)
 _LONG_SENTENCE = 25
 _COUNT_SHARE = {0: 0.0, 1: 0.7, 2: 0.85}
 _WORTH_A_TIP = 0.02
+_MORE_PHOTOS = "Add more photos"
 _WRITTEN = ("title", "description", "note")
 
 
@@ -72,16 +73,22 @@ def assess(
     attributes: Sequence[AttributeValue],
     title: str,
     description: str,
-    photos: Sequence[Mapping[str, float]],
+    photos: Sequence[Mapping[str, float]] | Quality,
     flags: Sequence[Flag],
     expected: Sequence[str],
     generated: tuple[str, str] = ("", ""),
 ) -> Quality:
     """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
+    photos: or the quality of an earlier draft of the same ones.
     expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
     generated: title and description as the program writes them; no text counts less for being like these.
     """
+    if isinstance(photos, Quality):
+        photo_share = photos.parts.get("photos", 0.0)
+        photo_tip = next((tip for tip in photos.tips if tip.startswith(("Photo ", _MORE_PHOTOS))), "")
+    else:
+        photo_share, photo_tip = _photo_share(photos), _photo_tip(photos)
     flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
     # What the seller left out is an answer, too.
     stated = {f.name for f in attributes if f.value is not None or f.locked or _from_seller(f)}
@@ -89,7 +96,7 @@ def assess(
     guesses = [fact.name for fact in attributes if fact.value is None and fact.suggestion is not None]
     parts = {
         "completeness": 1 - len(missing) / len(expected) if expected else 0.0,
-        "photos": _photo_share(photos),
+        "photos": photo_share,
         "evidence": len(stated) / (len(stated) + len(guesses)) if stated or guesses else 0.0,
         "length": _versus(_length(title, description, generated[0]), _length(*generated, generated[0])),
         "violations": max(0.0, 1 - len(flags) / 3),
@@ -98,7 +105,7 @@ def assess(
     parts = {name: round(share, 3) for name, share in parts.items()}  # as they are stored: the score follows from them
     tips = {
         "completeness": f"Add what is missing: {_listed(missing[:4])}." if missing else "",
-        "photos": _photo_tip(photos),
+        "photos": photo_tip,
         "evidence": f"Please check the guesses: {_listed(guesses)}." if guesses else "",
         "length": _length_tip(title, description),
         "violations": f"Look at what was flagged: {flags[0].message}" if flags else "",
@@ -186,7 +193,7 @@ def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:
     worst, tip = max(faults, key=lambda fault: fault[0], default=(0.0, ""))
     if worst > _BAD:
         return tip
-    return "Add more photos: the back, the label, any flaw." if 0 < len(photos) < 3 else ""
+    return f"{_MORE_PHOTOS}: the back, the label, any flaw." if 0 < len(photos) < 3 else ""
 
 
 def _length_tip(title: str, description: str) -> str:

@@ -7,13 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from listing.observe.networks.photo_features import PhotoFeatures
+from listing.observe.imagenet import ImageNetClassifier
+from listing.observe.networks import colour_pixels
 from listing.observe.source import Context, Source, shares
+from listing.observe.towers import EvidenceTower
 from listing.request import Photo
 from listing.schema import Observation
 
 FILE = "heads.safetensors"
+VERSION = 1  # raise when the same networks give other numbers
+BATCH = 8
+
+
+class PhotoFeatures:
+    """Each photo's pooled features of two frozen networks, which look at the whole of it, and its colours."""
+
+    def __init__(self, classifier: ImageNetClassifier, tower: EvidenceTower) -> None:
+        self.classifier, self.tower = classifier, tower
+
+    def __call__(self, photos: Sequence[Image.Image]) -> np.ndarray:
+        """float32 [photos, numbers]; the block of each network has length 1, that of the colours about 1."""
+        book = colour_pixels.load_model().codebook
+        rows = []
+        for start in range(0, len(photos), BATCH):
+            some = photos[start : start + BATCH]
+            colours = np.stack([colour_pixels.describe(*colour_pixels.small_lab(photo, None), book) for photo in some])
+            networks = (self.classifier.features(some), self.tower.features(some))
+            rows.append(np.hstack([*(x / np.linalg.norm(x, axis=1, keepdims=True) for x in networks), colours / 3]))
+        return np.concatenate(rows).astype(np.float32)
 
 
 @dataclass(frozen=True)

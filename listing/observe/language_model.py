@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, Words
 from listing.calibration import GENERAL
-from listing.observe.networks.details import load_details
-from listing.observe.printed.folding import fold
+from listing.observe.details import load_details
+from listing.observe.printed.brand_list import fold
 from listing.observe.source import Context, Likely, Source, shares
 from listing.request import Photo
 from listing.safety.contacts import scrub

@@ -1,30 +1,54 @@
-"""Past listings for the pipeline: one open index and its encoders, shared with whoever publishes into it."""
+"""Past listings that look alike: their votes are observations, their texts a matter of tone, never of facts.
+
+One open index and its encoders are shared with whoever publishes into it.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing.backends.base import BackendError
-from listing.observe.neighbours import Neighbours
+from listing.observe.source import Context, Source, shares
 from listing.request import Photo
-from listing.schema import NeighbourRef, PriceRange
+from listing.schema import NeighbourRef, Observation, PriceRange
 from listing.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
-    from rag_index import Encoders, ListingIndex, Neighbour, PriceBasis
+    from rag_index import Encoders, ListingIndex, Neighbour
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 8
 EXAMPLES = 2  # whose texts a writer sees
+Votes = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Neighbours of one item, nearest first.
+
+    categories: share of the neighbours' weight by category.
+    votes: attribute -> value -> share of the weight; instance-level attributes are never in it.
+    ids: attribute -> value -> the listings that say so.
+    texts: titles and descriptions of the nearest: for a text's tone, never for its facts.
+    similarity: cosine (0..1) of the nearest one's photo.
+    """
+
+    neighbours: Sequence[NeighbourRef] = ()
+    categories: Mapping[str, float] = field(default_factory=dict)
+    votes: Votes = field(default_factory=dict)
+    ids: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    price: PriceRange | None = None
+    texts: Sequence[str] = ()
+    similarity: float = 0.0
 
 
 @dataclass(frozen=True)
 class PastListings:
-    """Implements ``NeighbourSearch``. Open it once in a process: an embedded index has one owner."""
+    """Retrieval over past listings. Open it once in a process: an embedded index has one owner."""
 
     index: ListingIndex
     encoders: Encoders
@@ -48,15 +72,12 @@ class PastListings:
             raise BackendError(str(error)) from error
         return cls(index, encoders, load_taxonomy())
 
-    def find(
-        self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None, text: str = ""
-    ) -> Neighbours:
-        """See ``NeighbourSearch.find``; instance-level attributes are never voted on. Without the index: none."""
+    def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None) -> Neighbours:
+        """Neighbours of the photos: never the seller's own, never a near-duplicate. Without the index: none."""
         from rag_index import IndexFailure, Query, retrieve, vote
 
         query = Query(
             image_vectors=self._vectors(photos),
-            text_vector=self.encoders.text_vectors([text])[0].tolist() if text.strip() else None,
             phashes=tuple(photo.ref.phash for photo in photos),
             seller_id=seller_id,
             category=category,
@@ -86,7 +107,10 @@ class PastListings:
         seller_id: str | None,
         nearest: Sequence[NeighbourRef] = (),
     ) -> PriceRange | None:
-        """See ``NeighbourSearch.price``. Without the index: None."""
+        """The range of what comparable listings ask, those of ``nearest`` named first; None where there are too few.
+
+        Without the index: None.
+        """
         from rag_index import IndexFailure, Query, comparable_prices
 
         query = Query(phashes=tuple(photo.ref.phash for photo in photos), seller_id=seller_id, category=category)
@@ -96,7 +120,10 @@ class PastListings:
         except IndexFailure as error:
             log.warning("a draft goes on without a price range: %s", error)
             return None
-        return _price(basis) if basis is not None else None
+        if basis is None:
+            return None
+        values = asdict(basis)
+        return PriceRange(basis=list(values.pop("listing_ids")), **values)
 
     def remember(self, photo: Photo, vector: list[float]) -> None:
         """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
@@ -121,15 +148,30 @@ def _categories(near: Sequence[Neighbour]) -> dict[str, float]:
     return shares
 
 
-def _price(basis: PriceBasis) -> PriceRange:
-    return PriceRange(
-        low=basis.low,
-        mid=basis.mid,
-        high=basis.high,
-        currency=basis.currency,
-        basis=list(basis.listing_ids),
-        count=basis.count,
-        scope=basis.scope,
-        oldest=basis.oldest,
-        newest=basis.newest,
-    )
+class PastListingVotes(Source):
+    """The votes of the nearest past listings on the category and on every attribute that they state."""
+
+    name = "neighbours"
+
+    def __init__(self, search: PastListings) -> None:
+        self.search = search
+
+    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
+        """By all photos that show the item; asked before anything is called no item."""
+        items = [photo for i, photo in enumerate(photos) if context.role(i) == "item"] or list(photos)
+        near = self.search.find(items, category=None, seller_id=context.request.seller_id)
+        yield from vote_observations(near)
+
+
+def vote_observations(near: Neighbours) -> Iterator[Observation]:
+    """The votes as observations; of an attribute, the listings that state its likeliest value stand beside it."""
+    listings = [ref.listing_id for ref in near.neighbours]
+    votes = {"category": (near.categories, listings)}
+    for name, values in near.votes.items():
+        top = min(values, key=lambda value: (-values[value], value))
+        votes[name] = (values, list(near.ids.get(name, {}).get(top, ())))
+    for question, (distribution, ids) in votes.items():
+        if distribution:
+            yield Observation(
+                source="neighbours", question=question, probabilities=shares(distribution), listing_ids=ids
+            )

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from listing.observe.neighbours import NeighbourSearch
+from listing.observe.past_listings import PastListings
 from listing.observe.printed.labels import label_words
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Context, Source
@@ -33,7 +33,7 @@ class PhotoRoles(Source):
 
     name = "roles"
 
-    def __init__(self, search: NeighbourSearch | None = None) -> None:
+    def __init__(self, search: PastListings | None = None) -> None:
         self.search = search
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:

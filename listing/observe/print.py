@@ -1,4 +1,4 @@
-"""Facts that are read rather than seen: brand, size, material, volume, and print, each with its photo and place."""
+"""The source of what is read (``ocr``): brand, size, material, volume and print, by the modules of ``printed``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from listing.observe.networks.foreground import THRESHOLD
+from listing.observe.printed.brand_list import fold
 from listing.observe.printed.brands import find_brand
-from listing.observe.printed.folding import fold
 from listing.observe.printed.labels import find_material, find_size, find_volume
 from listing.observe.printed.ocr import OcrSpan, merge, reading_order
 from listing.observe.source import Context, Source, Stage

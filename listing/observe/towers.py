@@ -1,11 +1,24 @@
-"""The two vision towers: the MLLM's own heads, and the evidence tower, which also finds where the item is."""
+"""The two vision towers: the MLLM's own heads, and the evidence tower, which also finds where the item is.
+
+The evidence tower looks at the whole photo and at the item cut out by its mask, each with its mirror image, and means
+the four answers. ``finetune.embedded.eyes`` trains it, ``finetune.embedded.heads`` fits its heads.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from listing.backends.base import Backend
-from listing.observe.networks.evidence_tower import EvidenceTower
+from listing.observe.details import by_family, family
+from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
+from listing.observe.networks.foreground import Foreground, crop_box, usable
 from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
@@ -14,6 +27,122 @@ from listing.shops.translation import in_shop_words
 from listing.taxonomy import Taxonomy
 
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
+WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
+GREY = 128
+_EDGE = 32  # pixels of the square that lie outside of what the network sees, as in training
+Distribution = dict[str, float]
+
+
+@dataclass(frozen=True)
+class TowerView:
+    """The tower's view of one photo.
+
+    mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. details,
+    condition: phrase -> calibrated probability, of details and of signs of wear.
+    """
+
+    mask: np.ndarray | None = None
+    opinions: dict[str, Distribution] = field(default_factory=dict)
+    details: Distribution = field(default_factory=dict)
+    condition: Distribution = field(default_factory=dict)
+
+
+class EvidenceTower:
+    """The tower of a model folder, and the network that finds the item.
+
+    Args:
+        raw: leave the details' probabilities as the tower gives them, to fit their calibration.
+    """
+
+    def __init__(self, folder: Path, raw: bool = False) -> None:
+        import timm
+        from safetensors.torch import load_file
+
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        self.side: int = facts["side"]
+        self.values: dict[str, list[str]] = facts["values"]
+        self.any_of: list[str] = facts["any_of"]
+        # category -> the specific types of its training photos, by the words that say them
+        self.types = {c: sorted({family(name) for name in names}) for c, names in facts["types"].items()}
+        self._backbone: Any = timm.create_model(facts["architecture"], pretrained=False, num_classes=0, global_pool="")
+        state = {n.removeprefix("backbone."): t.float() for n, t in tensors.items() if n.startswith("backbone.")}
+        missing, unexpected = self._backbone.load_state_dict(state, strict=False)
+        if unexpected or [name for name in missing if not name.endswith("num_batches_tracked")]:
+            raise ValueError(f"{WEIGHTS} does not fit {FACTS}: assemble the model again (./ipl doctor says how).")
+        self._backbone.eval()
+        self.heads = {
+            n: (tensors[f"heads.{n}.weight"].float(), tensors[f"heads.{n}.bias"].float()) for n in self.values
+        }
+        self.foreground = Foreground(folder / MASK_WEIGHTS)
+        self._raw, file = raw, folder / CALIBRATION
+        self._curves = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+    @classmethod
+    def load(cls, folder: Path) -> EvidenceTower | None:
+        """The tower of a model folder, or None where it has none."""
+        return cls(folder) if all((folder / n).is_file() for n in (WEIGHTS, FACTS, MASK_WEIGHTS)) else None
+
+    def look(self, photo: Image.Image) -> TowerView:
+        """The tower's view of a photo."""
+        mask, pooled = self.pooled(photo)
+        shares: dict[str, Distribution] = {}
+        for name, (weight, bias) in self.heads.items():
+            logits = pooled @ weight.T + bias
+            each = logits.sigmoid() if name in self.any_of else logits.softmax(-1)
+            shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
+        shares["item_type"] = by_family(shares["item_type"])
+        marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
+        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
+
+    def pooled(self, photo: Image.Image) -> tuple[np.ndarray, Any]:
+        """(mask, features [4, n] of the photo, the item cut out, and both mirrored), as float32 tensor."""
+        import torch
+
+        photo = photo.convert("RGB")
+        mask = self.foreground.mask(photo)
+        left, top, right, bottom = crop_box(mask)
+        width, height = photo.size
+        crop = photo.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
+        pixels = torch.from_numpy(np.stack([self._square(view) for view in (photo, crop)])).permute(0, 3, 1, 2)
+        views = pixels.float() / 127.5 - 1.0
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            maps = self._backbone(torch.cat([views, views.flip(3)]).contiguous(memory_format=torch.channels_last))
+        return mask, maps.float().mean((2, 3))
+
+    def state(self, heads: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+        """The backbone's tensors with other heads, by the names of ``eyes.safetensors``."""
+        weights = {f"heads.{name}.weight": weight for name, (weight, _) in heads.items()}
+        biases = {f"heads.{name}.bias": bias for name, (_, bias) in heads.items()}
+        return {**{f"backbone.{n}": t for n, t in self._backbone.state_dict().items()}, **weights, **biases}
+
+    def features(self, photos: Sequence[Image.Image]) -> np.ndarray:
+        """The pooled features below the heads, float32 [photos, n], of the whole photos."""
+        import torch
+
+        pixels = np.stack([self._square(photo.convert("RGB")) for photo in photos])
+        views = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            maps = self._backbone(views.contiguous(memory_format=torch.channels_last))
+        return np.asarray(maps.float().mean((2, 3)))
+
+    def _square(self, photo: Image.Image) -> np.ndarray:
+        edge, side = max(photo.size), self.side + _EDGE
+        paper = Image.new("RGB", (edge, edge), (GREY,) * 3)
+        paper.paste(photo, ((edge - photo.width) // 2, (edge - photo.height) // 2))
+        small = np.asarray(paper.resize((side, side), Image.Resampling.BICUBIC))
+        return small[_EDGE // 2 : -_EDGE // 2, _EDGE // 2 : -_EDGE // 2]
+
+    def _calibrated(self, head: str, raw: Distribution) -> Distribution:
+        """Probabilities that are right as often as they say; phrases without a curve are left out."""
+        if self._raw:
+            return raw
+        curves = self._curves.get(head, {})
+        return {
+            phrase: float(np.interp(p, curves[phrase]["raw"], curves[phrase]["right"]))
+            for phrase, p in raw.items()
+            if phrase in curves
+        }
 
 
 class TowerHeads(Source):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
 from listing.calibration import Calibration
-from listing.observe.networks.details import load_details
+from listing.observe.details import load_details
 from listing.say.claims import FIBRES, NAME, Claim, stated_claims
 from listing.say.marks import find_spans
 from listing.say.settle import Item, detail_forms, form_for, implied, settle
@@ -123,15 +123,15 @@ def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     return offers_of({**others, **offered}, category, taxonomy)
 
 
-def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every value of the closed facts that a text can say of such an item and does not say."""
+def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+    """Every detail, and behind them every value of a closed fact, that a text can say of such an item and does not."""
     category = draft.category.value
     if not draft.spans or category is None:
         return []
     node = taxonomy.node(category)
     in_text: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
     in_text |= {(a.name, a.value) for a in draft.attributes if a.locked}
-    return [
+    facts = [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
         for a in taxonomy.schema_of(node)
         if a.in_text is not None
@@ -139,6 +139,7 @@ def facts_to_say(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
         if (a.name, value) not in in_text
         if (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
     ]
+    return [*searchable(draft, taxonomy), *facts]
 
 
 def _worth(entry: tuple[tuple[str, str], float]) -> float:
@@ -195,7 +196,7 @@ def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxon
         return True
     others = [claim for claim in claims if claim.attribute == "category"]
     claim = Claim(offer.attribute, offer.value)
-    texts = find_spans({"title": draft.title, "description": draft.description}, [*others, claim], taxonomy)
+    texts = find_spans(draft.texts, [*others, claim], taxonomy)
     return any(span.attribute == offer.attribute for span in texts)
 
 

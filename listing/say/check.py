@@ -20,7 +20,6 @@ from listing.say.statements import (
     PERCENT,
     PRINT_WORDS,
     FactValue,
-    NeighbourValues,
     Statement,
     Support,
     Verdict,
@@ -40,7 +39,6 @@ Judgement = tuple[str | None, Verdict]  # the taxonomy's word for a statement
 MESSAGES = {
     "unsupported": "Nothing in the photos or your words supports “{}”; it was taken out.",
     "contradicted": "“{}” does not agree with what was verified; it was taken out.",
-    "copied": "“{}” stands only in similar listings; it was taken out.",
     "prohibited": "“{}” cannot be stated in a listing that was written for you; it was taken out.",
 }
 _OFF_TOPIC = "“{}” does not describe the item; it was taken out."
@@ -81,16 +79,14 @@ def verify(
     taxonomy: Taxonomy,
     note: str = "",
     ocr: Sequence[str] = (),
-    neighbour_values: NeighbourValues = (),
 ) -> list[Statement]:
     """Every statement of a generated text with its verdict.
 
     facts: attribute -> verified value (several: a sequence, or one string with commas).
     note, ocr: the seller's words and the print in the photos; they support what they say.
-    neighbour_values: attribute -> values of similar listings (or just the values); what only they say is ``copied``.
     """
     lexicon = load_lexicon(taxonomy)
-    judge = _Judge(gather(lexicon, facts, note, ocr, neighbour_values), category, taxonomy, lexicon)
+    judge = _Judge(gather(lexicon, facts, note, ocr), category, taxonomy, lexicon)
     judged = ((s, judge.judge(s)) for s in find_statements(text, lexicon))
     return [replace(s, value=value, verdict=verdict) for s, (value, verdict) in judged]
 
@@ -127,7 +123,7 @@ class _Judge:
         support = self.support
         if named or support.in_note(text) or support.in_facts(text) or support.in_print(text):
             return "supported"
-        return "copied" if support.near_words(text) else "unsupported"
+        return "unsupported"
 
     def _shares(self, text: str, meaning: Meanings) -> Verdict:
         """Shares of a fibre, which a label or the seller has to state."""
@@ -152,9 +148,6 @@ class _Judge:
         for name, values in meaning.items():
             if support.values(name):
                 return min(values), "contradicted"
-        copied = (min(v) for name, v in meaning.items() if support.at_neighbours(name, [*v, text]))
-        if value := next(copied, None):
-            return value, "copied"
         return min(next(iter(meaning.values()))), "unsupported"
 
     def _noun(self, text: str) -> Judgement:
@@ -187,7 +180,7 @@ class _Judge:
             return "tag-attached", "supported"
         if cues and "none-visible" in visible:
             return min(cues), "contradicted"
-        return None, "copied" if self.support.at_neighbours("condition", cues) else "unsupported"
+        return None, "unsupported"
 
     def _words(self, kind: str, text: str) -> Judgement:
         """Names and print: they must stand on the item, in the facts or in the note."""
@@ -201,13 +194,7 @@ class _Judge:
             return text, "supported"
         if any(owner in brand.lower() for owner in owners for brand in support.values("brand")):
             return text, "supported"
-        if kind == "brand" and support.values("brand"):
-            return text, "contradicted"
-        copied = support.at_neighbours("text", [words])
-        if kind == "text" and support.values("text") and not copied:
-            return text, "contradicted"
-        copied = copied or support.at_neighbours("brand", [words]) or support.near_words(words)
-        return text, "copied" if copied else "unsupported"
+        return text, "contradicted" if kind in ("brand", "text") and support.values(kind) else "unsupported"
 
     def _size(self, text: str) -> Judgement:
         support, key = self.support, _sizes([text])
@@ -215,10 +202,7 @@ class _Judge:
         in_note = support.in_note(text) or (key and key <= noted and "size" in support.note.lower())
         if (key and key <= stated) or in_note or support.in_print(text) or support.in_facts(text):
             return text, "supported"
-        if stated:
-            return text, "contradicted"
-        near = support.neighbours.get("size", frozenset())
-        return text, "copied" if key and any(key <= _sizes([value]) for value in near) else "unsupported"
+        return text, "contradicted" if stated else "unsupported"
 
 
 def _sizes(values: Iterable[str]) -> frozenset[str]:
@@ -234,7 +218,6 @@ def guard(
     note: str = "",
     ocr: Sequence[str] = (),
     neighbour_texts: Sequence[str] = (),
-    neighbour_values: NeighbourValues = (),
     field: TextField | None = None,
 ) -> tuple[str, list[Flag]]:
     """A generated text as it may be shown, with flags: no contacts, no false claims, no sentence off the subject."""
@@ -246,9 +229,7 @@ def guard(
     repeatable += [without_instructions(note), *(line for line in ocr if not instruction_like(line))]
     for _ in range(_ROUNDS):
         before = current
-        current, wrong = keep_supported(
-            before, verify(before, facts, category, taxonomy, note, ocr, neighbour_values), field
-        )
+        current, wrong = keep_supported(before, verify(before, facts, category, taxonomy, note, ocr), field)
         current, foreign = filter_output(current, [note, *ocr, *neighbour_texts], repeatable)
         # What they name is gone from the text that is given back: there is no place in it to point at.
         flags += [flag.model_copy(update={"field": field, "span": None}) for flag in [*wrong, *foreign]]

@@ -1,4 +1,4 @@
-"""The claims of a text, and how sure they are: facts, details and the item's name, each with a status.
+"""The claims that our own text may make, by the facts: attributes, details and the item's name, each with a status.
 
 ``certain``: at least as probable as its threshold, or read from print or a label. ``check``: likelier than not, and
 for the seller to look at. ``seller``: their own word. What is less likely than not is left out; only a colour and a
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from listing.calibration import GENERAL, Calibration
 from listing.lexicon import english, load_lexicon
-from listing.observe.networks.details import load_details
-from listing.observe.note import read_note
+from listing.observe.details import load_details
+from listing.observe.seller import read_note
 from listing.safety.injection import instruction_like
 from listing.schema import AttributeValue, Category, Detail, Draft, Source, Span, SpanStatus
 from listing.taxonomy import Attribute, Taxonomy
@@ -187,9 +187,7 @@ def with_stated(facts: Sequence[AttributeValue], spans: Sequence[Span], taxonomy
 def _is_plain(fact: AttributeValue, plain: Set[tuple[str | None, str]], taxonomy: Taxonomy) -> bool:
     if fact.status != "unsupported" or fact.suggestion is None or not fact.evidence:
         return False
-    attribute = taxonomy.attributes.get(fact.name)
-    values = fact.suggestion.split(", ") if attribute is not None and attribute.many else [fact.suggestion]
-    return all((fact.name, value) in plain for value in values)
+    return all((fact.name, value) in plain for value in taxonomy.values_in(fact.name, fact.suggestion))
 
 
 def _stated(fact: AttributeValue) -> AttributeValue:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from listing.intake.quality import WEIGHTS, assess
+from listing.decide.attributes import seller_fact
+from listing.decide.category import choose
+from listing.intake.quality import assess
 from listing.lexicon import lower
 from listing.say import rewrite, seller_words
 from listing.say.ask import open_offers
@@ -14,8 +16,6 @@ from listing.say.claims import NAME
 from listing.say.patch import moved, nearest
 from listing.schema import (
     AttributeValue,
-    Candidate,
-    Category,
     Draft,
     Evidence,
     Flag,
@@ -101,12 +101,12 @@ def settled(draft: Draft, edited: Changes) -> Changes:
         later = {*order[last:], *edited.dropped}
         followed = rewrite.followed(draft, edited.claim_edits)
         present = draft.model_copy(update={"attributes": [_fact(a, edited) for a in draft.attributes]})
-        implied = seller_words.by_words(present, {f: getattr(followed, f) for f in TEXTS}, typed, later)
+        implied = seller_words.by_words(present, followed.texts, typed, later)
     implied |= seller_words.by_details(draft, {**edited.claim_edits, **implied}, draft.attributes)
     return replace(edited, by_words=implied)
 
 
-def _typed(edited: Changes) -> dict[str, str]:
+def _typed(edited: Changes) -> dict[TextField, str]:
     """The texts that the seller typed, by field."""
     return {f: edited.values[f] or "" for f in TEXTS if f in edited.values}
 
@@ -116,10 +116,10 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     edited = settled(draft, edited)
     attributes = [_fact(a, edited) for a in draft.attributes]
     present = {a.name for a in draft.attributes}
-    attributes += [stated(name, value) for name, value in edited.facts.items() if name not in present]
+    attributes += [seller_fact(name, value) for name, value in edited.facts.items() if name not in present]
     followed = rewrite.followed(draft, edited.claim_edits)
     typed = _typed(edited)
-    texts: dict[TextField, str] = {f: typed.get(f, getattr(followed, f)) for f in TEXTS}
+    texts = {**followed.texts, **typed}
     placed = _placed(followed, texts)
     update: dict[str, Any] = {
         "title": texts["title"],
@@ -132,7 +132,7 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     }
     chosen = edited.values.get("category")
     if chosen:
-        update["category"] = _chosen(draft.category, chosen)
+        update["category"] = choose(draft.category, chosen)
     edited_draft = draft.model_copy(update=update)
     if not edited.locked:
         return edited_draft
@@ -144,19 +144,15 @@ def _quality(edited_draft: Draft, program_draft: Draft) -> Quality:
     """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
     taxonomy, category = load_taxonomy(), edited_draft.category.value
     expected = taxonomy.seller_order(a.name for a in taxonomy.schema_of(taxonomy.node(category)))
-    fresh = assess(
+    return assess(
         attributes=edited_draft.attributes,
         title=edited_draft.title,
         description=edited_draft.description,
-        photos=[],
+        photos=edited_draft.quality,
         flags=edited_draft.flags,
         expected=expected,
         generated=(program_draft.title, program_draft.description),
     )
-    parts = {**fresh.parts, "photos": edited_draft.quality.parts.get("photos", 0.0)}
-    about_photos = [tip for tip in edited_draft.quality.tips if "hoto" in tip]
-    score = round(100 * sum(WEIGHTS[name] * share for name, share in parts.items()))
-    return Quality(score=score, parts=parts, tips=[*fresh.tips, *about_photos])
 
 
 def follow(written: Draft, earlier: Sequence[Edit], edit: Edit) -> list[Edit]:
@@ -184,12 +180,6 @@ def open_questions(questions: Sequence[Question], edited: Changes) -> list[Quest
     return [q for q in questions if q.attribute not in edited.locked]
 
 
-def stated(name: str, value: str) -> AttributeValue:
-    """A fact that the seller stated."""
-    evidence = [Evidence(source="seller", text=value)]
-    return AttributeValue(name=name, value=value, status="supported", confidence=1.0, evidence=evidence, locked=True)
-
-
 def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
     name, by_words = attribute.name, edited.by_words
     if name in by_words and by_words[name] is None:
@@ -197,12 +187,7 @@ def _fact(attribute: AttributeValue, edited: Changes) -> AttributeValue:
     if name in edited.dropped:
         return AttributeValue(name=name, status="unknown", locked=True)
     value = edited.facts.get(name)
-    return attribute if value is None else stated(name, value).model_copy(update={"locked": name not in by_words})
-
-
-def _chosen(category: Category, value: str) -> Category:
-    candidates = [Candidate(value=value, confidence=1.0), *(c for c in category.candidates if c.value != value)]
-    return category.model_copy(update={"value": value, "confidence": 1.0, "candidates": candidates[:3]})
+    return attribute if value is None else seller_fact(name, value, locked=name not in by_words)
 
 
 def _flags(draft: Draft, edited: Changes, texts: Mapping[str, str]) -> list[Flag]:
@@ -278,8 +263,7 @@ def _proven(fact: AttributeValue, marked: str) -> AttributeValue:
     if fact.value is None or attribute is None:
         return fact
     settled = bool({e.source for e in fact.evidence} & {"ocr", "seller"})
-    values = fact.value.split(", ") if attribute.many else [fact.value]
-    guesses = marked.split(", ") if attribute.many else [marked]
+    values, guesses = (load_taxonomy().values_in(fact.name, text) for text in (fact.value, marked))
     left = ", ".join(v for v in values if v not in guesses and (settled or v not in attribute.unsettled))
     if left == fact.value:
         return fact

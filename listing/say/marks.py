@@ -32,7 +32,7 @@ _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
 
 
-def limited(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
     chosen = list(claims)
     while True:
@@ -122,14 +122,14 @@ def span_of(claim: Claim, field: TextField, start: int, end: int) -> Span:
     )
 
 
-def plain(text: str) -> str:
+def unmarked(text: str) -> str:
     """The text without marks."""
     return _MARK.sub(r"\2", text)
 
 
 def article(words: str) -> str:
     """``a`` or ``an``, as the first word sounds."""
-    first = plain(words)
+    first = unmarked(words)
     return "an" if first[:1].lower() in tuple("aeiou") and not _SOUNDS_LIKE_YOU.match(first) else "a"
 
 
@@ -156,15 +156,15 @@ def listed(parts: Sequence[str]) -> str:
         *first, last = sleeves
         kinds = [_SLEEVES.sub(r"\1\2", part) for part in first]
         parts = [part for part in parts if part not in sleeves] + [f"{', '.join(kinds)} and {last}"]
-    parts = sorted(parts, key=lambda part: " and " in plain(part))
-    if len(parts) == 1 or " and " in plain(parts[-1]):
+    parts = sorted(parts, key=lambda part: " and " in unmarked(part))
+    if len(parts) == 1 or " and " in unmarked(parts[-1]):
         return ", ".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def word_count(text: str) -> int:
     """Words of a text with or without marks."""
-    return len(plain(text).split())
+    return len(unmarked(text).split())
 
 
 def find_spans(fields: Mapping[TextField, str], claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Span]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from listing.say.claims import Claim
-from listing.say.marks import Marker, capital, listed, plain, with_article
+from listing.say.marks import Marker, capital, listed, unmarked, with_article
 from listing.say.settle import DetailForms, Item, detail_forms, form_for
 from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
@@ -68,7 +68,7 @@ class Phrases:
                 words.kind.append(self.mark(claim, forms.before[0]))
             elif forms.behind:
                 words.with_phrases.append((claim.attribute, self.mark(claim, forms.behind[0])))
-        words.shape.sort(key=lambda word: plain(word) != "plain")
+        words.shape.sort(key=lambda word: unmarked(word) != "plain")
         words.with_phrases.sort(key=lambda entry: _SLOTS.index(entry[0]) if entry[0] in _SLOTS else -1)
         return words
 
@@ -226,8 +226,8 @@ class Phrases:
     def _leave_out(self, words: Wording, form: DetailForms) -> None:
         """Take a detail out of the words again, which another one says along."""
         behind, adjective = (form_for(f, self.item.node) for f in (form.behind, form.adjective))
-        words.with_phrases = [phrase for phrase in words.with_phrases if plain(phrase[1]) != behind]
-        words.shape = [word for word in words.shape if plain(word) != adjective]
+        words.with_phrases = [phrase for phrase in words.with_phrases if unmarked(phrase[1]) != behind]
+        words.shape = [word for word in words.shape if unmarked(word) != adjective]
 
     def _join(self, template: str, claim: Claim, other: str) -> str:
         """``<own words>`` and ``[the other's]`` as marks."""
@@ -281,7 +281,7 @@ class Phrases:
         words = self.mark(neckline, behind[0])
         for claim in self.item.details:
             tune = detail_forms()[claim.value].tunes.get("neckline")
-            if tune and plain(words).endswith(("neck", "neckline")):
+            if tune and unmarked(words).endswith(("neck", "neckline")):
                 return with_article(f"{self.mark(claim, tune)} {words.removeprefix('a ').removeprefix('an ')}")
         return words
 
@@ -296,7 +296,7 @@ class Phrases:
         certain = material.from_print or material.status == "seller"
         look = None if certain else _LOOKS_LIKE.get(material.value)
         before = look or next(iter(self._forms(material).before), material.value)
-        if before not in {plain(w) for w in (*words.pattern, *words.kind)}:
+        if before not in {unmarked(w) for w in (*words.pattern, *words.kind)}:
             words.kind.insert(0, self.mark(material, before))
 
     def _closure(self, words: Wording, title: bool) -> None:

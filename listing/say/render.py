@@ -11,7 +11,7 @@ from random import Random
 
 from listing.request import Tone
 from listing.say.claims import FIRM, Claim
-from listing.say.marks import Marker, article, capital, listed, plain, word_count
+from listing.say.marks import Marker, article, capital, listed, unmarked, word_count
 from listing.say.phrases import Phrases, Wording
 from listing.say.settle import Item, naming_print, settle, spare, without
 from listing.say.statements import letters
@@ -126,7 +126,7 @@ def _rendered(
     named = whole or item
     phrases = Phrases(named, taxonomy, marker)
     title = _printed_title(named, phrases) or _Title(named, phrases).text()
-    return title, _Description(item, Phrases(item, taxonomy, marker), key, plain(title)).text(tone)
+    return title, _Description(item, Phrases(item, taxonomy, marker), key, unmarked(title)).text(tone)
 
 
 def _printed_title(item: Item, phrases: Phrases) -> str:
@@ -178,7 +178,9 @@ class _Title:
         self.left = MAX_TITLE - word_count(f"{self.brand} {self.words.colour} {self.noun} {self.size}")
         self.chosen: list[tuple[int, str]] = [(1, self.words.colour)]  # (place, adjective)
         stamp = _stamp(item, phrases)
-        self.strong = [phrase for phrase in _strong(self.words, phrases) if not stamp or plain(phrase) not in _COMMON]
+        self.strong = [
+            phrase for phrase in _strong(self.words, phrases) if not stamp or unmarked(phrase) not in _COMMON
+        ]
         self.stamp = stamp if word_count(stamp) + 1 <= self.left else ""
         self.left -= word_count(self.stamp) + 1 if self.stamp else 0
 
@@ -199,7 +201,7 @@ class _Title:
         words, reserve = self.words, 3 if self.strong else 0
         self.take(2, [*words.tint, *words.pattern])
         self.take(4, words.kind, reserve)
-        shapes = [w for w in words.shape if plain(w) not in _BARE and self.marker.likelihood(w) >= FIRM]
+        shapes = [w for w in words.shape if unmarked(w) not in _BARE and self.marker.likelihood(w) >= FIRM]
         self.take(0, shapes[:1], reserve)
         if for_whom:
             self.take(5, [self.phrases.before("audience")], reserve)
@@ -243,10 +245,10 @@ def _strong(words: Wording, phrases: Phrases) -> list[str]:
     def rank(entry: tuple[str, str]) -> tuple[bool, bool, bool, int]:
         slot, text = entry
         place = _STRONG.index(slot) if slot in _STRONG else len(_STRONG)
-        return plain(text) in _COMMON, phrases.marker.likelihood(text) < FIRM, not phrases.marker.sure(text), place
+        return unmarked(text) in _COMMON, phrases.marker.likelihood(text) < FIRM, not phrases.marker.sure(text), place
 
     ranked = sorted(words.with_phrases, key=rank)
-    chosen = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in plain(w)]
+    chosen = [w.removeprefix("a ").removeprefix("an ") for _, w in ranked if " and " not in unmarked(w)]
     return [words for words in chosen if word_count(words) <= 5]
 
 
@@ -336,7 +338,7 @@ class _Description:
 
     def _start(self, phrase: str, tone: Tone) -> str:
         """The words before the opening phrase: nothing, an article, or "this is"; no text repeats its title."""
-        plural, bare = self.item.plural, plain(phrase).lower()
+        plural, bare = self.item.plural, unmarked(phrase).lower()
         if tone == "shorter":
             return ""
         bare_noun = plural or self.item.node.uncounted
@@ -370,5 +372,5 @@ class _Description:
 
 def _several(words: str) -> bool:
     """True if a list begins with several parts."""
-    first = plain(words).split(" on ")[0].split(" down ")[0].split(",")[0]
+    first = unmarked(words).split(" on ")[0].split(" down ")[0].split(",")[0]
     return not first.startswith(("a ", "an ", "the ")) and first.split(" and ")[0].endswith("s")

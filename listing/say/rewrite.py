@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from listing.observe.networks.details import load_details
+from listing.observe.details import load_details
 from listing.request import TONES, Tone
 from listing.say.claims import NAME, SELLER_ONLY, Claim, stated_claims
 from listing.say.marks import article, find_spans
@@ -25,7 +25,6 @@ from listing.taxonomy import Forms, load_taxonomy
 DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
-_Texts = Mapping[TextField, str]
 
 
 def name_of(span: Span | Offer | Claim) -> str:
@@ -152,9 +151,7 @@ def _claims(name: str, value: str | None) -> list[Claim]:
         return []
     if name.startswith(DETAIL):
         return [Claim("detail", value, "seller")]
-    attribute = load_taxonomy().attributes.get(name)
-    values = value.split(", ") if attribute is not None and attribute.many else [value]
-    return [Claim(name, each, "seller") for each in values]
+    return [Claim(name, each, "seller") for each in load_taxonomy().values_in(name, value)]
 
 
 def _changed(draft: Draft, edits: Mapping[str, str | None]) -> Draft:
@@ -180,7 +177,7 @@ def _replaced(draft: Draft, at: int, name: str, value: str | None) -> Draft | No
     """The draft with a value in the place of a span's words; None where it is left out or has no words that fit."""
     if value is None or not sayable(name, value) or _other_number(draft, {name: value}):
         return None
-    changed = replace_words({"title": draft.title, "description": draft.description}, draft.spans, at, value)
+    changed = replace_words(draft.texts, draft.spans, at, value)
     if changed is None:
         return None
     texts, marks = changed
@@ -227,16 +224,15 @@ def typed_along(before: Draft, after: Draft, typed: Draft, name: str, value: str
 
 def _in_place(draft: Draft, name: str, value: str | None) -> dict[TextField, str]:
     """Both texts with a claim changed or taken out in place, whoever wrote them."""
-    texts: dict[TextField, str] = {"title": draft.title, "description": draft.description}
-    at = _first_other(draft.spans, name, value)
+    at, texts = _first_other(draft.spans, name, value), draft.texts
     if at is None and name == "category" and value is not None:  # it goes by the name of a type
         at, value = _first_other(draft.spans, NAME, value), load_taxonomy().node(value).phrase
     if at is None:
         for claim in unsaid(draft, {name: value}):
             draft = add(draft, claim) if is_offered(draft, claim) else draft
-        return {**texts, "description": draft.description}
+        return draft.texts
     if (changed := _replaced(draft, at, name, value)) is not None:
-        return {"title": changed.title, "description": changed.description}
+        return changed.texts
     for span in sorted(draft.spans, key=lambda s: -s.start):
         if (span.attribute, span.value) == (draft.spans[at].attribute, draft.spans[at].value):
             texts[span.field] = cut(texts[span.field], span.start, span.end)
@@ -245,15 +241,14 @@ def _in_place(draft: Draft, name: str, value: str | None) -> dict[TextField, str
 
 def _first_other(marks: list[Span], name: str, value: str | None) -> int | None:
     """The first span of that name that says something else."""
-    attribute = load_taxonomy().attributes.get(name)
-    expected = () if value is None else value.split(", ") if attribute is not None and attribute.many else (value,)
+    expected = [] if value is None else load_taxonomy().values_in(name, value)
     if name.startswith(DETAIL) and value is not None:
         return None
     return next((n for n, s in enumerate(marks) if name_of(s) == name and s.value not in expected), None)
 
 
 def replace_words(
-    fields: _Texts, spans: Sequence[Span], index: int, value: str
+    fields: Mapping[TextField, str], spans: Sequence[Span], index: int, value: str
 ) -> tuple[dict[TextField, str], list[Span]] | None:
     """Another value in the place of a span's words, in both texts; the article follows, the other spans move along.
 

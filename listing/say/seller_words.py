@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import get_args
 
 from listing.lexicon import load_lexicon, plain
-from listing.observe.networks.details import load_details
-from listing.observe.note import read_note
+from listing.observe.details import load_details
+from listing.observe.seller import read_note
 from listing.say import patch, rewrite
-from listing.say.ask import facts_to_say, searchable
+from listing.say.ask import statable
 from listing.say.claims import MAX_FACT_LENGTH, Claim
 from listing.say.marks import find_spans
 from listing.say.settle import contradicts, detail_forms
@@ -71,7 +71,7 @@ def _part(part: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
 
 
 def by_words(
-    draft: Draft, program_texts: Mapping[str, str], typed: Mapping[str, str], settled: Iterable[str]
+    draft: Draft, program_texts: Mapping[TextField, str], typed: Mapping[TextField, str], settled: Iterable[str]
 ) -> dict[str, str | None]:
     """Changes to the draft's facts and details by the texts that the seller typed.
 
@@ -160,7 +160,7 @@ def _excludes(phrase: str, name: str, value: str) -> bool:
     return other and contradicts(name, Claim(name, value), Claim("detail", phrase, "seller"))
 
 
-def spans_of(draft: Draft, edits: ClaimEdits, typed: Mapping[str, str], others: Sequence[Span]) -> list[Span]:
+def spans_of(draft: Draft, edits: ClaimEdits, typed: Mapping[TextField, str], others: Sequence[Span]) -> list[Span]:
     """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
     facts = [Claim(n, v, "seller") for n, v in edits.items() if v is not None and not n.startswith(rewrite.DETAIL)]
     named = Claim("category", draft.category.value or "")
@@ -213,11 +213,6 @@ class SellerStatement:
             return True
         required = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
         return required <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
-
-
-def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
-    """Every detail and fact that can be told of such an item and does not stand in its texts, the likeliest first."""
-    return [*searchable(draft, taxonomy), *facts_to_say(draft, taxonomy)]
 
 
 def read_statement(typed: str, draft: Draft, taxonomy: Taxonomy) -> SellerStatement:

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from listing.observe.networks.details import detail_groups
+from listing.observe.details import detail_groups
 from listing.say.claims import NAME, Claim, is_legible
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy

@@ -1,18 +1,17 @@
-"""Statements of a text: words that say something checkable, by the lexicon; its sentences; what they can rest on."""
+"""Statements that any text makes (a claim is what ours may make), by the lexicon; its sentences; what they rest on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from listing.lexicon import Lexicon, load_lexicon, lower, plain, words
 from listing.safety.injection import instruction_like, without_instructions
 
-Verdict = Literal["supported", "unsupported", "contradicted", "copied", "prohibited"]
+Verdict = Literal["supported", "unsupported", "contradicted", "prohibited"]
 FactValue = str | Sequence[str] | None
-NeighbourValues = Mapping[str, Iterable[str]] | Iterable[str]
 
 _NO_VALUES = frozenset(("", "unknown", "n/a", "none"))
 _SAME = {"colour2": "colour"}
@@ -249,14 +248,13 @@ def listed_values(values: FactValue | Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Support:
-    """Everything that a statement can rest on, prepared once a text; and what only neighbours say."""
+    """Everything that a statement can rest on, prepared once a text."""
 
     facts: Mapping[str, frozenset[str]]
     note: str
     mentioned: Mapping[str, set[str]]
     print_letters: str
     print_stems: frozenset[str]
-    neighbours: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def values(self, name: str) -> frozenset[str]:
         """Verified values of an attribute; a second colour is a colour."""
@@ -278,21 +276,8 @@ class Support:
         required = stems(words)
         return bool(required) and any(required <= stems(value) for values in self.facts.values() for value in values)
 
-    def at_neighbours(self, name: str, values: Iterable[str]) -> bool:
-        """True if a neighbour states one of these values (of that attribute, where the attribute is known)."""
-        near = self.neighbours.get(name, frozenset()) | self.neighbours.get("", frozenset())
-        return not near.isdisjoint(map(plain, values))
 
-    def near_words(self, words: str) -> bool:
-        """True if all words of a statement stand in one value of a neighbour."""
-        required = stems(words)
-        near = [stems(value) for values in self.neighbours.values() for value in values] if required else []
-        return any(required <= other or (other and other <= required) for other in near)
-
-
-def gather(
-    lexicon: Lexicon, facts: Mapping[str, FactValue], note: str, ocr: Sequence[str], neighbours: NeighbourValues
-) -> Support:
+def gather(lexicon: Lexicon, facts: Mapping[str, FactValue], note: str, ocr: Sequence[str]) -> Support:
     """The support that the statements of one text can rest on."""
     verified: dict[str, frozenset[str]] = {}
     for name, raw in facts.items():
@@ -303,15 +288,10 @@ def gather(
             verified[key] = verified.get(key, frozenset()) | values
     note, ocr = without_instructions(note), [line for line in ocr if not instruction_like(line)]
     printed = [*ocr, *(t for t in verified.get("text", ()) if not instruction_like(t)), *verified.get("brand", ())]
-    near: dict[str, frozenset[str]] = {}
-    for name, stated in (neighbours if isinstance(neighbours, Mapping) else {"": neighbours}).items():
-        key = _SAME.get(name, name)
-        near[key] = near.get(key, frozenset()) | frozenset(map(plain, listed_values(stated)))
     return Support(
         facts=verified,
         note=note,
         mentioned=lexicon.mentions(" . ".join([note, *ocr])),
         print_letters=" ".join(letters(line) for line in [*printed, "".join(ocr)]),
         print_stems=frozenset(stem for line in printed for stem in stems(line)),
-        neighbours=near,
     )

@@ -2,13 +2,15 @@
 
 ``versions/0003/`` holds taxonomy, index, heads, calibration and report of one run of ``./ipl learn``; the file
 ``current`` names the version that drafts are made with, and ``cache/`` keeps what is slow to work out.
+``TitlePattern``: how the shop's own titles are built.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ VARIABLE = "IPL_SHOP"
 TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
 FIGURES = "report.json"  # written last: a version that has it is whole
 SPARE_VERSIONS = 3  # versions besides the one in use, for a rollback and for servers that have one open
+FILE = "title.json"
+CATEGORY = "category"
 
 
 class ShopError(IplError, ValueError):
@@ -106,3 +110,22 @@ def use_shop(folder: str | Path | None = None) -> Path | None:
         os.environ.update({name: str(value) for name, value in settings.items()})
         load_taxonomy.cache_clear()
     return version
+
+
+@dataclass(frozen=True)
+class TitlePattern:
+    """order: attributes and ``category``, as most titles have them; nouns: category -> how they call it."""
+
+    order: Sequence[str]
+    nouns: Mapping[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> TitlePattern | None:
+        """The pattern of a shop's version, or None where there is none."""
+        file = folder / FILE
+        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    def save(self, folder: Path) -> None:
+        """Write it."""
+        raw = {"order": list(self.order), "nouns": dict(self.nouns)}
+        (folder / FILE).write_text(json.dumps(raw, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +12,14 @@ from PIL import Image
 from listing.backends.base import ChoiceQuestion
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Rules
-from listing.observe.neighbours import Neighbours, NeighbourSearch
+from listing.intake.photos import intake
+from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Source
-from listing.observe.sources import Installed, build_sources
-from listing.pipeline_parts import PipelineParts
-from listing.schema import PriceRange
+from listing.pipeline import Pipeline
+from listing.pipeline_parts import Installed, PipelineParts, build_sources
+from listing.request import DraftRequest
+from listing.schema import Draft, PriceRange
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97
@@ -75,7 +78,7 @@ class StubSimilar:
     neighbours: Neighbours = field(default_factory=Neighbours)
     sellers: list[str | None] = field(default_factory=list)
 
-    def find(self, photos: Any, *, category: str | None, seller_id: str | None, text: str = "") -> Neighbours:
+    def find(self, photos: Any, *, category: str | None, seller_id: str | None) -> Neighbours:
         self.sellers.append(seller_id)
         return self.neighbours
 
@@ -86,7 +89,7 @@ class StubSimilar:
 def parts(
     backend: StubBackend | None = None,
     *,
-    similar: NeighbourSearch | None = None,
+    similar: Any = None,
     reader: Any = None,
     calibration: Calibration | None = None,
     sources: Sequence[Source] = (),
@@ -101,3 +104,35 @@ def parts(
     rules = Rules(load_taxonomy(), calibration or DEFAULT)
     built = build_sources(Installed(backend, search=similar), without)
     return PipelineParts(backend, (*sources, *built), rules, reader or StubReader(), similar, writes)
+
+
+HOODIE = {
+    "category": "hoodie",
+    "colour": "navy",
+    "closure": "zip",
+    "sleeve": "long",
+    "neckline": "hood",
+    "pattern": "solid",
+}
+
+
+def photo(width: int = 200, colour: tuple[int, int, int] = (20, 30, 90)) -> bytes:
+    """A JPEG of one colour."""
+    held = io.BytesIO()
+    Image.new("RGB", (width, 240), colour).save(held, "JPEG")
+    return held.getvalue()
+
+
+def of_photos(*widths: int, **request: Any) -> DraftRequest:
+    """A request with a photo of each width."""
+    return DraftRequest(photos=intake([photo(width) for width in widths or (200,)]), **request)
+
+
+def events(request: DraftRequest, backend: StubBackend | None = None, **changes: Any) -> list[Any]:
+    """Events of a draft by a model that sees a navy hoodie."""
+    return list(Pipeline(parts(backend or StubBackend(HOODIE), **changes)).run(request))
+
+
+def draft(request: DraftRequest, backend: StubBackend | None = None, **changes: Any) -> Draft:
+    """The draft that they end with."""
+    return events(request, backend, **changes)[-1].draft

@@ -1,54 +1,23 @@
 """The pipeline around stub parts: what is streamed, what may become a value, what stays the seller's."""
 
 import dataclasses
-import io
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
-from listing.observe.colours import Colours
-from listing.observe.neighbours import Neighbours
-from listing.observe.networks import colour_network
-from listing.observe.networks.evidence_tower import TowerView
+from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
-from listing.observe.printed.spotting import Spotted
-from listing.observe.towers import EvidenceTowerHeads
-from listing.pipeline import Pipeline
+from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.request import DraftRequest
 from listing.schema import Draft, NeighbourRef, Observation, PriceRange
-from tests.listing.stubs import StubBackend, StubReader, StubSimilar, parts
-
-HOODIE = {
-    "category": "hoodie",
-    "colour": "navy",
-    "closure": "zip",
-    "sleeve": "long",
-    "neckline": "hood",
-    "pattern": "solid",
-}
-
-
-def photo(width: int = 200, colour: tuple[int, int, int] = (20, 30, 90)) -> bytes:
-    held = io.BytesIO()
-    Image.new("RGB", (width, 240), colour).save(held, "JPEG")
-    return held.getvalue()
-
-
-def events(request: DraftRequest, **changes):
-    backend = changes.pop("backend", StubBackend(HOODIE))
-    return list(Pipeline(parts(backend, **changes)).run(request))
-
-
-def draft(request: DraftRequest, **changes) -> Draft:
-    return events(request, **changes)[-1].draft
+from tests.listing.stubs import HOODIE, StubBackend, StubReader, StubSimilar, draft, events, of_photos, photo
 
 
 @pytest.fixture
 def request_() -> DraftRequest:
-    return DraftRequest(photos=intake([photo()]))
+    return of_photos()
 
 
 def test_category_comes_first_then_facts_then_text_then_the_draft(request_):
@@ -124,47 +93,6 @@ def test_a_second_colour_that_repeats_the_first_is_left_out(request_):
     assert other.attribute("colour2").value == "white"
 
 
-class Named:
-    """A source that is sure of a hoodie; asked first, so that others can build on it."""
-
-    name, stage, local = "mllm", "category", True
-
-    def observe(self, photos, context):
-        yield Observation(source="mllm", question="category", photo=0, probabilities={"Hoodie": 1.0})
-
-
-class TwoColours:
-    """A colour network that sees a second colour, and a main one that may be impossible."""
-
-    def __init__(self, main: str) -> None:
-        self.main = main
-
-    def look(self, image, mask) -> colour_network.Colours:
-        return colour_network.Colours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
-
-
-def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out(request_):
-    mllm, pixels = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
-    heard = QuestionCalibration(weights=pixels, threshold=0.8)
-    rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})
-    answers = draft(request_, sources=(Named(), Colours(TwoColours("blue"))), without=["pixels"], calibration=rule)
-    assert answers.attribute("colour").value == "blue"
-    assert answers.attribute("colour2").value == "white"
-    assert {e.source: e.score for e in answers.attribute("colour").evidence}["pixels"] == 0.95
-    yellow = (Named(), Colours(TwoColours("yellow")))
-    impossible = draft(request_, sources=yellow, without=["pixels"], calibration=rule).attribute("colour")
-    assert (impossible.value, impossible.status) == (None, "contradicted")
-
-
-def test_there_is_no_brand_without_text_or_the_sellers_word(request_):
-    assert draft(request_).attribute("brand").value is None
-    span = OcrSpan("Adidas", (0.1, 0.1, 0.4, 0.2), 0.98)
-    read = draft(request_, reader=StubReader([span])).attribute("brand")
-    assert read.value.lower() == "adidas"
-    assert read.evidence[0].source == "ocr"
-    assert read.evidence[0].box == span.box
-
-
 @pytest.mark.parametrize(
     "note",
     [
@@ -174,15 +102,15 @@ def test_there_is_no_brand_without_text_or_the_sellers_word(request_):
     ],
 )
 def test_what_a_note_orders_is_no_fact_of_the_seller(note):
-    drafted = draft(DraftRequest(photos=intake([photo()]), note=note))
+    drafted = draft(of_photos(note=note))
     assert drafted.attribute("brand").value is None
     assert "Gucci" not in drafted.title
-    told = draft(DraftRequest(photos=intake([photo()]), note=f"{note}\nBrand: Adidas"))
+    told = draft(of_photos(note=f"{note}\nBrand: Adidas"))
     assert told.attribute("brand").value.lower() == "adidas"
 
 
 def test_the_sellers_facts_are_locked_and_win():
-    request = DraftRequest(photos=intake([photo()]), facts={"closure": "buttons", "size": "M"})
+    request = of_photos(facts={"closure": "buttons", "size": "M"})
     facts = {a.name: a for a in draft(request).attributes}
     assert facts["closure"].value == "buttons"
     assert facts["closure"].locked
@@ -192,12 +120,12 @@ def test_the_sellers_facts_are_locked_and_win():
 
 def test_the_note_stands_word_for_word_behind_the_description():
     note = "Bought in Paris,  worn TWICE — my cat likes it."
-    drafted = draft(DraftRequest(photos=intake([photo()]), note=note))
+    drafted = draft(of_photos(note=note))
     assert drafted.description.endswith(note)
 
 
 def test_contact_data_of_the_note_is_taken_out_and_said():
-    drafted = draft(DraftRequest(photos=intake([photo()]), note="Write to anna.k@example.org please"))
+    drafted = draft(of_photos(note="Write to anna.k@example.org please"))
     assert "example.org" not in drafted.description
     assert "contact-removed" in {flag.code for flag in drafted.flags}
 
@@ -233,7 +161,7 @@ def test_a_doubtful_category_is_marked_until_the_seller_confirms_it(request_):
 
 
 def test_the_sellers_category_stands_first_and_brings_its_own_schema():
-    drafted = draft(DraftRequest(photos=intake([photo()]), category="Shoes"))
+    drafted = draft(of_photos(category="Shoes"))
     assert drafted.category.value == "Shoes"
     assert drafted.category.confidence == 1.0
     assert drafted.attribute("sleeve") is None
@@ -271,8 +199,8 @@ def test_a_source_is_one_class_and_one_row(request_):
         name, stage, local = "mllm", "category", True
 
         def observe(self, photos, context):
-            for number, photo in enumerate(photos):
-                if "jeans" in photo.name:
+            for number, shot in enumerate(photos):
+                if "jeans" in shot.name:
                     yield Observation(
                         source=self.name, question="category", photo=number, probabilities={"Pants": 0.99}, text="jeans"
                     )
@@ -303,7 +231,7 @@ def test_past_listings_are_asked_for_others_and_decide_only_as_far_as_they_are_h
         ids={"colour": {"red": ["n1", "n2"]}},
     )
     similar = StubSimilar(answers)
-    request = DraftRequest(photos=intake([photo()]), seller_id="anna")
+    request = of_photos(seller_id="anna")
     drafted = draft(request, similar=similar)
     assert drafted.attribute("colour").value == "navy", "the photo decides, not the neighbours"
     assert "neighbours" not in {e.source for e in drafted.attribute("colour").evidence}
@@ -342,7 +270,7 @@ def test_the_price_is_asked_for_by_category_and_brand_and_again_when_the_text_is
             return PriceRange(low=len(asked), mid=9, high=9, currency="EUR", basis=["a"])
 
     asked, similar = [], Priced(Neighbours(neighbours=[NeighbourRef(listing_id="a", score=0.9)]))
-    request = DraftRequest(photos=intake([photo()]), seller_id="me", note="Brand: Nike.")
+    request = of_photos(seller_id="me", note="Brand: Nike.")
     first = draft(request, similar=similar)
     second = draft(dataclasses.replace(request, earlier_draft=first, facts={"brand": "Zara"}), similar=similar)
     assert [first.price.low, second.price.low] == [1, 2]
@@ -373,18 +301,9 @@ def test_what_is_asked_is_what_only_the_seller_knows(request_):
     assert len(asked) <= 5
 
 
-class Looking:
-    """A tower that is sure of wide photos, unsure of labels (200 px) and sees nothing in others."""
+class Detailed:
+    """A tower that sees a hoodie with details."""
 
-    def look(self, image: Image.Image) -> TowerView:
-        label = {300: {"Shirt": 0.95}, 200: {"Shirt": 0.2, "Hat": 0.3}}.get(image.width, {"Shirt": 0.1, "Hat": 0.1})
-        mask = np.full((320, 320), 255, np.uint8) if image.width >= 200 else None
-        return TowerView(
-            mask, {"label": label, "item_type": {}}, condition={"creased": 0.9 if image.width < 300 else 0.1}
-        )
-
-
-class Detailed(Looking):
     def look(self, image: Image.Image) -> TowerView:
         details = {"ribbed cuffs": 0.9, "drawstring hood": 0.4, "round toe": 0.3, "piping": 0.001}
         return TowerView(None, {"label": {"Hoodie": 0.95}}, details, {"creased": 0.3})
@@ -410,108 +329,6 @@ def test_what_is_not_likely_enough_to_be_said_is_offered(request_):
     )
     assert again.offers == drafted.offers
     assert Draft.model_validate(drafted.model_dump(mode="json", exclude={"offers"})).offers == []
-
-
-LABEL = [
-    OcrSpan("SIZE M", (0.1, 0.1, 0.5, 0.15), 0.95),
-    OcrSpan("80% COTTON", (0.1, 0.2, 0.5, 0.25), 0.95),
-    OcrSpan("20% POLYESTER", (0.1, 0.3, 0.5, 0.35), 0.95),
-]
-
-
-def test_a_label_photo_gives_size_and_composition_and_no_category():
-    drafted = []
-    for widths in ((300,), (300, 200)):
-        backend = StubBackend({**HOODIE, "category": "shirt"})
-        request = DraftRequest(photos=intake([photo(width) for width in widths]))
-        reader = StubReader(by_width={200: LABEL})
-        drafted.append(
-            draft(request, backend=backend, reader=reader, sources=[EvidenceTowerHeads(Looking())], writes=False)
-        )
-        assert sum(question.name == "category" for question in backend.asked) == 1  # of the label nothing is asked
-    alone, labelled = drafted
-    assert labelled.category == alone.category
-    assert labelled.attribute("size").value == "M"
-    material = labelled.attribute("material")
-    assert (material.value, material.evidence[0].text) == ("cotton", "80 % cotton, 20 % polyester")
-    assert "80 % cotton and 20 % polyester" in labelled.description
-    assert labelled.attribute("text").value is None  # what a label says is no print
-    assert labelled.attribute("condition").value is None  # nor are its creases the item's
-    assert "no-item" not in {flag.code for flag in labelled.flags}
-
-
-@pytest.mark.parametrize(
-    ("widths", "messages"),
-    [
-        ((120,), "I do not recognise what is in the photo: write what it is, or add another photo."),
-        ((200,), "I see only a label in the photo: add a photo of the whole item, or write what it is."),
-    ],
-)
-def test_photos_without_an_item_are_asked_about(widths, messages):
-    request = DraftRequest(photos=intake([photo(width) for width in widths]))
-    drafted = draft(request, reader=StubReader(by_width={200: LABEL}), sources=[EvidenceTowerHeads(Looking())])
-    assert drafted.category.value is None
-    assert drafted.questions[0].attribute == "category"
-    assert [flag.message for flag in drafted.flags] == [messages]
-
-
-def test_one_photo_without_an_item_is_said_and_left_out():
-    request = DraftRequest(photos=intake([photo(300), photo(120)]))
-    receipt = StubReader(by_width={120: [OcrSpan("CORNER SHOP", (0.1, 0.1, 0.9, 0.3), 0.99)]})
-    drafted = draft(
-        request,
-        backend=StubBackend({**HOODIE, "category": "shirt"}),
-        sources=[EvidenceTowerHeads(Looking())],
-        reader=receipt,
-    )
-    assert drafted.category.value == "Shirt"
-    assert drafted.attribute("text").value is None
-    assert any("nothing in photo 2" in flag.message for flag in drafted.flags)
-
-
-def test_the_sellers_choice_goes_on_with_a_photo_of_nothing():
-    request = DraftRequest(photos=intake([photo(200)]), category="Shirt")
-    drafted = draft(request, reader=StubReader(by_width={200: LABEL}), sources=[EvidenceTowerHeads(Looking())])
-    assert (drafted.category.value, drafted.attribute("size").value) == ("Shirt", "M")
-
-
-def test_print_on_two_lines_is_joined_in_reading_order():
-    lines = [OcrSpan("ZEALAND", (0.2, 0.5, 0.8, 0.6), 0.99), OcrSpan("NEW", (0.35, 0.38, 0.65, 0.48), 0.9)]
-    request = DraftRequest(photos=intake([photo()]))
-    assert draft(request, reader=StubReader(lines)).attribute("text").value == "NEW ZEALAND"
-
-
-def test_print_that_is_a_misread_brand_is_quoted_as_the_brand():
-    line = OcrSpan("Rappa", (0.2, 0.5, 0.8, 0.6), 0.96, 0.0, Spotted("Kappa", 0.8))
-    drafted = draft(DraftRequest(photos=intake([photo()])), reader=StubReader([line]))
-    assert (drafted.attribute("brand").value, drafted.attribute("text").value) == ("Kappa", "Kappa")
-
-
-def test_of_two_prints_the_larger_counts_unless_it_is_read_less_surely():
-    small, large = OcrSpan("MODIS", (0.4, 0.2, 0.6, 0.24), 0.99), OcrSpan("SUMMER", (0.1, 0.5, 0.9, 0.7), 0.97)
-    request = DraftRequest(photos=intake([photo()]))
-    assert draft(request, reader=StubReader([small, large])).attribute("text").value == "SUMMER"
-    unsure = OcrSpan("SUMNFR", large.box, 0.85)
-    assert draft(request, reader=StubReader([small, unsure])).attribute("text").value == "MODIS"
-
-
-class LeftHalf(Looking):
-    """A tower whose mask holds the left half of the photo."""
-
-    def look(self, image: Image.Image) -> TowerView:
-        mask = np.zeros((320, 320), np.uint8)
-        mask[:, :160] = 255
-        return TowerView(mask, {"label": {"Shirt": 0.95}, "item_type": {}})
-
-
-@pytest.mark.parametrize(
-    ("text", "left", "printed"),
-    [("SUMMER", 0.1, "SUMMER"), ("SUMMER", 0.6, None), ("口口口口", 0.1, None), ("ПРИВЕТ", 0.1, "ПРИВЕТ")],
-)
-def test_print_is_what_stands_on_the_item_in_letters(request_, text, left, printed):
-    reader = StubReader([OcrSpan(text, (left, 0.4, left + 0.3, 0.5), 0.98)])
-    drafted = draft(request_, reader=reader, sources=[EvidenceTowerHeads(LeftHalf())], writes=False)
-    assert drafted.attribute("text").value == printed
 
 
 def test_a_guess_has_no_value_and_what_no_photo_settles_is_a_guess(request_):

@@ -156,8 +156,8 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
 
 def run(args: argparse.Namespace) -> int:
     """Write the JSONL; the progress goes to stderr."""
-    from listing.backends.calibration_files import is_server
     from listing.batch.run import run_batch
+    from listing.pipeline_parts import is_server
 
     if args.concurrency > 1 and not (args.model and is_server(args.model)):
         raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from listing.languages import ENGLISH, LANGUAGES
+from listing.request import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
-    from listing.events import Event
+    from listing.request import Event
     from listing.schema import Draft
 
 STAGES = {

@@ -1,1 +1,1 @@
-"""Networks that speak for a fact: print, pixels, category, brand, labels, past listings."""
+"""Networks and pixel models that several sources share, and the cover that a mask makes."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.backends.device import has_bfloat16
+from listing.backends.base import has_bfloat16
 
 WEIGHTS = "foreground.safetensors"
 SIDE = 320  # pixels of a mask

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from listing.lexicon import words
-from listing.observe.printed.brand_list import BETWEEN_WORDS, SHORT, Spelling, spellings, words_of
-from listing.observe.printed.folding import fold, fold_confused
+from listing.observe.printed.brand_list import BETWEEN_WORDS, SHORT, Spelling, fold, fold_confused, spellings, words_of
 from listing.observe.printed.ocr import OcrSpan, merge
 
 _CONFUSABLE = 5  # letters from which on 0/O and 1/I may be swapped

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from listing.observe.printed.brand_list import fold
 from listing.observe.printed.brands import one_edit_apart
-from listing.observe.printed.folding import fold
 from listing.observe.printed.ocr import OcrSpan, merge, reading_order
 
 _FIBRES = Path(__file__).with_name("fibres.yaml")

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from listing.errors import IplError
-from listing.observe.printed.spotting import Spotted, SpottingDecoder
+from listing.observe.printed.brand_list import Spotted, SpottingDecoder
 from listing.schema import Box
 
 _WEIGHTS = {

@@ -9,8 +9,8 @@ import pytest
 from app.seller.draft_part import draft_html
 from app.store import draft_repo
 from app.views import AppError
-from listing.events import DraftEvent
 from listing.intake.photos import intake
+from listing.request import DraftEvent
 from listing.schema import Quality
 from tests.app.support.pictures import files_there, picture
 from tests.app.support.tabs import Tab

@@ -15,8 +15,7 @@ import pytest
 from app.drafting.late_pipeline import LatePipeline
 from listing.backends.base import BackendError
 from listing.backends.stopping import Stopped, never, stop_when
-from listing.events import Event, StageEvent
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Event, StageEvent
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUEST = DraftRequest(photos=())

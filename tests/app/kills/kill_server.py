@@ -24,9 +24,8 @@ import uvicorn  # noqa: F401
 from app.services import Services
 from app.settings import load_settings
 from app.web import server
-from listing.events import Event
 from listing.observe.past_listings import PastListings
-from listing.request import DraftRequest
+from listing.request import DraftRequest, Event
 from tests.app.support.small_index import open_index
 from tests.fakes import FakePipeline
 
@@ -37,7 +36,7 @@ class Looking(FakePipeline):
     past: PastListings
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
-        self.past.find(request.photos, category=None, seller_id=request.seller_id, text="hoodie")
+        self.past.find(request.photos, category=None, seller_id=request.seller_id)
         for event in super().run(request):
             time.sleep(0.02 if "slowly" in request.note else 0)
             while event.kind == "draft" and os.path.exists(os.environ.get("HOLD", "")):

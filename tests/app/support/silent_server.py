@@ -10,8 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from listing.backends.base import ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
-from listing.events import DraftEvent, Event, StageEvent, TextEvent
-from listing.request import DraftRequest
+from listing.request import DraftEvent, DraftRequest, Event, StageEvent, TextEvent
 from tests.fakes import make_draft
 from tests.listing.backends.chat_stub import event
 

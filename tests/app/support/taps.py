@@ -10,12 +10,11 @@ from pathlib import Path
 
 from app.seller.draft_part import draft_html
 from app.views import DraftView
-from listing.events import DraftEvent, Event
 from listing.pipeline import Pipeline
-from listing.request import DraftRequest
+from listing.request import DraftEvent, DraftRequest, Event
 from listing.say import edits, rewrite
+from listing.say.ask import statable
 from listing.say.edits import Edit
-from listing.say.seller_words import statable
 from listing.schema import Draft, Observation
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, parts

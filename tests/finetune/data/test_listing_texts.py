@@ -7,7 +7,7 @@ import pytest
 from finetune.data.listing_texts import AllowedClaims, claimed_part, listing_task
 from finetune.data.past_listings import listing_tasks
 from listing.say.claims import Claim
-from listing.say.write import checked
+from listing.say.compose import checked
 from listing.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()

@@ -17,8 +17,7 @@ from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.decision import Decision, Rules
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
-from listing.shops.shop import Shop, ShopError
-from listing.shops.titles import TitlePattern
+from listing.shops.shop import Shop, ShopError, TitlePattern
 from listing.shops.translation import in_shop_words, with_unnamed
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index import IndexRecord

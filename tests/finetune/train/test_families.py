@@ -29,7 +29,7 @@ from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Photo
-from listing.say.write import checked, write
+from listing.say.compose import checked, write
 from tests.listing.say.items import TAXONOMY, claims
 
 NAMES = [family.name for family in FAMILIES]

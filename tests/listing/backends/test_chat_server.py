@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.chat_faults import explain, server_words
-from listing.backends.chat_server import ChatServer, Patience, api_root
+from listing.backends.chat_server import ChatServer, Patience, api_root, explain, server_words
 from listing.backends.openai import OpenAIBackend
 from tests.listing.backends.chat_stub import (
     COLOURS,

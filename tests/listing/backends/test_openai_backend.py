@@ -17,8 +17,8 @@ import pytest
 
 from listing import prompts
 from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends.forms import Options
 from listing.backends.openai import OpenAIBackend
-from listing.backends.words import Options
 from listing.calibration import Calibration
 from tests.listing.backends.chat_stub import (
     Answer,

@@ -15,12 +15,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from listing import prompts
-from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends import forms
+from listing.backends.base import BackendError, ChoiceQuestion, Form
+from listing.backends.forms import STAND_IN, Options, Token, spoken
 from listing.backends.openai import SIDES, OpenAIBackend, data_url
-from listing.backends.words import STAND_IN, Options, Token, spoken
 from listing.calibration import Calibration
 from listing.decide.attributes import MIN_SUGGESTION
-from listing.decide.pool import best, over_photos
+from listing.decide.views import best, over_photos
 from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     COLOURS,
@@ -36,6 +37,7 @@ from tests.listing.backends.chat_stub import (
     seeing,
     serving,
     spelled,
+    text_of,
 )
 from tests.listing.decide.observed import decided, on
 
@@ -204,3 +206,20 @@ def test_photos_are_sent_as_bare_pixels_of_bounded_size() -> None:
     original = Image.open(buffer)
     original.info["comment"] = b"home address"
     assert b"home address" not in base64.b64decode(data_url(original).partition(",")[2])
+
+
+def test_a_detail_is_no_less_likely_because_others_might_have_been_named_first() -> None:
+    form = Form("", {"category": ("hoodie",)}, phrases="details")
+    answer_text = spelled(
+        '{"category": "hoodie", "details": ["', ("cane seat", {"cane seat": 0.1, "worn arms": 0.9}), '"]}'
+    )
+    filled = forms.read(
+        form, text_of(answer_text), [Token(token, math.log(shares[token])) for token, shares in answer_text], 1
+    )
+    assert [(w.text, w.sure) for w in filled.phrases or ()] == [("cane seat", STAND_IN)]
+
+
+def test_a_form_without_tokens_of_its_own_text_falls_back_to_its_words() -> None:
+    form = Form("", {"category": ("hoodie", "shirt")})
+    tokens = [Token("something else", -0.1, [("else", -0.1)])]
+    assert forms.read(form, '{"category": "hoodie"}', tokens, 1).choices["category"]["hoodie"] == STAND_IN

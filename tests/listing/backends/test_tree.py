@@ -55,11 +55,6 @@ def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
     ]
 
 
-def test_before_names_the_predicting_tokens() -> None:
-    tree = small_tree()
-    assert [tree.before(n) for n in range(1, 6)] == [[1, 2], [3], [3, 5], [1], [7]]
-
-
 def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> None:
     tree = Tree()
     asked = tree.add([1, 2])
@@ -71,11 +66,6 @@ def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> No
         ways = [[t for n in ancestry(tree, number) for t in tree.nodes[n].ids] for number, _ in steps]
         assert ways == [[1, 2, *answer[:length]] for length in range(len(answer))]
     assert tree.ends() == [1, 2, 3, 4, 5]
-
-
-def test_a_root_is_predicted_by_nothing() -> None:
-    with pytest.raises(ValueError, match="root"):
-        small_tree().before(0)
 
 
 def test_two_roots_do_not_see_each_other() -> None:
@@ -112,5 +102,3 @@ def test_layout_holds_for_any_tree(tree: Tree) -> None:
         assert [positions[t] for t in branch] == list(range(len(branch)))
         for depth, token in enumerate(branch[-len(node.ids) :], len(branch) - len(node.ids)):
             assert mask[token].nonzero().flatten().tolist() == sorted(branch[: depth + 1])
-        if node.parent is not None:
-            assert tree.before(number) == branch[-len(node.ids) - 1 : -1]

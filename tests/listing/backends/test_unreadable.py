@@ -10,9 +10,8 @@ import pytest
 
 from app.cli.main import main
 from listing import IplError, build_pipeline, draft
-from listing.events import DraftEvent
 from listing.intake.photos import intake
-from listing.request import DraftRequest
+from listing.request import DraftEvent, DraftRequest
 from tests.fakes import jpeg
 from tests.listing.backends.chat_stub import Answer, Request, Stub, event, prompt_of, reply, seeing, serving
 

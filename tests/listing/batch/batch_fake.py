@@ -11,8 +11,7 @@ from pathlib import Path
 
 from listing.backends.base import BackendError
 from listing.batch.run import run_batch
-from listing.events import DraftEvent, Event
-from listing.request import DraftRequest
+from listing.request import DraftEvent, DraftRequest, Event
 from listing.schema import Category, Draft, Quality
 
 

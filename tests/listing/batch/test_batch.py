@@ -21,8 +21,7 @@ from PIL import Image
 from app.cli.drafts import batch
 from app.cli.main import main
 from listing.backends.base import BackendError
-from listing.batch.output import BatchError
-from listing.batch.run import BatchInputError, Summary, run_batch
+from listing.batch.run import BatchError, BatchInputError, Summary, run_batch
 from listing.intake.photos import PhotoError
 from tests.listing.batch.batch_fake import FakePipeline, factory
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listing.calibration import Calibration, CategoryRange, QuestionCalibration
+from listing.calibration import UNCALIBRATED, Calibration, CategoryRange, QuestionCalibration
 from listing.schema import Category, Observation
 from tests.listing.decide.observed import decided, on
 
@@ -138,3 +138,21 @@ def test_a_form_over_the_whole_tree_is_one_pool() -> None:
 def test_two_kinds_of_item_in_two_photos_are_noticed() -> None:
     one, other = on("tower", "category", {"Shoes": 0.95}, 0), on("tower", "category", {"Dress": 0.95}, 1)
     assert [flag.code for flag in decided([one, other], RULE, photos=2).flags] == ["several-items"]
+
+
+@pytest.mark.parametrize("count", [1, 20, 1000])
+@pytest.mark.parametrize("weight", [0.0, 1.0, None])
+def test_a_sure_model_keeps_its_word_whatever_past_listings_say(count: int, weight: float | None) -> None:
+    ids = [str(number) for number in range(count)]
+    observations = [
+        on("mllm", "category", {"Hoodie": 0.99}, None),
+        on("mllm", "colour", {"navy": 0.99}, None),
+        on("neighbours", "category", "Skirt", None, listing_ids=ids),
+        on("neighbours", "colour", "red", None, listing_ids=ids),
+    ]
+    rule = UNCALIBRATED  # past listings that were not measured do not vote
+    if weight is not None:
+        rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0, "neighbours": weight}, threshold=0.8))
+    decision = decided(observations, rule)
+    colour = next(fact for fact in decision.facts if fact.name == "colour")
+    assert (decision.category.value, colour.value or colour.suggestion) == ("Hoodie", "navy")

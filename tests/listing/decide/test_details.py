@@ -1,6 +1,6 @@
 import pytest
 
-from listing.decide.details import EXCLUSIVE, together
+from listing.decide.decision import EXCLUSIVE, together
 from listing.say.settle import detail_forms
 
 

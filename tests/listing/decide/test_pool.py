@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from listing.calibration import FILE, Calibration
-from listing.decide.pool import best, certainty, combine, over_photos
+from listing.decide.views import best, certainty, combine, over_photos
 
 VALUES = ("black", "navy", "red", "unknown")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from listing.intake.items import find_items
+from listing.batch.run import find_items
 from listing.intake.photos import PhotoError
 
 

@@ -112,6 +112,15 @@ def test_the_most_useful_tip_comes_first() -> None:
     assert quality.tips[0].startswith("Add what is missing")
 
 
+def test_advice_on_photos_outlives_an_edit_and_nothing_is_advised_twice() -> None:
+    flags = [Flag(code="claim-unsupported", message="Nothing in the photos supports it.", field="title")] * 2
+    first = score(photos=[GOOD_PHOTO], flags=flags)
+    edited = score(photos=first, flags=flags, description="A hoodie.")
+    assert edited.parts["photos"] == first.parts["photos"]
+    assert "Add more photos: the back, the label, any flaw." in edited.tips
+    assert len(edited.tips) == len(set(edited.tips))
+
+
 def test_an_empty_draft() -> None:
     quality = score(attributes=[], title="", description="", photos=[], expected=())
     assert quality.score == 15  # nothing was violated

@@ -11,12 +11,25 @@ from PIL import Image
 from finetune.data.photosets import open_photo, read_annotations
 from finetune.data.splits import split_rows
 from finetune.embedded.assemble import WEIGHTS as WEIGHTS_FOLDER
-from listing.observe.networks.colour_network import FILE, NONE, SIDE, ColourNetwork, Heads, background, cut_out
+from listing.calibration import Calibration, QuestionCalibration
+from listing.observe.colours import (
+    FILE,
+    NONE,
+    SIDE,
+    ColourHeads,
+    ColourNetwork,
+    Colours,
+    ItemColours,
+    background,
+    cut_out,
+)
 from listing.observe.networks.foreground import WEIGHTS, Foreground, usable
+from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
+from tests.listing.stubs import draft, of_photos
 
 
-def heads(nets: int = 2) -> Heads:
+def heads(nets: int = 2) -> ColourHeads:
     """Networks of three inputs and two colours that answer by the sign of the first input."""
     weight = np.zeros((nets, 4, 3), np.float32)
     weight[:, 0, 0], weight[:, 1, 0] = 3.0, -3.0
@@ -26,7 +39,7 @@ def heads(nets: int = 2) -> Heads:
     powers = {"first.power": np.ones(1), "second.power": np.ones(1)}
     scales = {"mean": np.array([10.0, 0.0, 0.0]), "deviation": np.array([2.0, 1.0, 1.0])}
     rest = {"weight": weight, "first.weight": to_first, "second.weight": np.zeros((nets, 3, 4))}
-    return Heads(("red", "blue"), {**zeros, **powers, **scales, **rest})
+    return ColourHeads(("red", "blue"), {**zeros, **powers, **scales, **rest})
 
 
 def test_heads_scale_their_inputs_and_sum_to_one(tmp_path: Path) -> None:
@@ -38,9 +51,9 @@ def test_heads_scale_their_inputs_and_sum_to_one(tmp_path: Path) -> None:
 
 def test_the_power_makes_answers_surer_and_the_file_keeps_it(tmp_path: Path) -> None:
     plain = heads()
-    sharp = Heads(plain.names, {**plain.tensors, "first.power": np.array([2.0])})
+    sharp = ColourHeads(plain.names, {**plain.tensors, "first.power": np.array([2.0])})
     sharp.save(tmp_path / FILE)
-    read = Heads.load(tmp_path / FILE)
+    read = ColourHeads.load(tmp_path / FILE)
     assert read.names == ("red", "blue")
     photo = np.array([[10.5, 0.0, 0.0]])
     one, two = plain(photo)[0][0], read(photo)[0][0]
@@ -77,7 +90,7 @@ def test_a_folder_without_the_network_has_none(tmp_path: Path) -> None:
 
 
 def test_the_shipped_networks_name_every_colour() -> None:
-    shipped = Heads.load(WEIGHTS_FOLDER / FILE)
+    shipped = ColourHeads.load(WEIGHTS_FOLDER / FILE)
     assert shipped.names == load_taxonomy().attributes["colour"].values
     first, second = shipped(shipped.tensors["mean"][None])
     assert (first.shape, second.shape) == ((1, len(shipped.names)), (1, len(shipped.names) + 1))
@@ -99,3 +112,35 @@ def test_agreement_on_photos_of_unseen_senders(data_folder: Path, model_folder: 
         second += (max(colours.second, key=colours.second.__getitem__) == NONE) == (row["colour2"] is None)
     assert right / len(rows) >= 0.6  # the commonest colour alone: .17
     assert second / len(rows) >= 0.6  # always "none": .40
+
+
+class Named:
+    """A source that is sure of a hoodie; asked first, so that others can build on it."""
+
+    name, stage, local = "mllm", "category", True
+
+    def observe(self, photos, context):
+        yield Observation(source="mllm", question="category", photo=0, probabilities={"Hoodie": 1.0})
+
+
+class TwoColours:
+    """A colour network that sees a second colour, and a main one that may be impossible."""
+
+    def __init__(self, main: str) -> None:
+        self.main = main
+
+    def look(self, image, mask) -> ItemColours:
+        return ItemColours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
+
+
+def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out():
+    mllm, pixels = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
+    heard = QuestionCalibration(weights=pixels, threshold=0.8)
+    rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})
+    answers = draft(of_photos(), sources=(Named(), Colours(TwoColours("blue"))), without=["pixels"], calibration=rule)
+    assert answers.attribute("colour").value == "blue"
+    assert answers.attribute("colour2").value == "white"
+    assert {e.source: e.score for e in answers.attribute("colour").evidence}["pixels"] == 0.95
+    yellow = (Named(), Colours(TwoColours("yellow")))
+    impossible = draft(of_photos(), sources=yellow, without=["pixels"], calibration=rule).attribute("colour")
+    assert (impossible.value, impossible.status) == (None, "contradicted")

@@ -12,13 +12,11 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
-from listing.intake import intake
-from listing.observe.networks import evidence_tower
-from listing.observe.networks.details import load_details
-from listing.observe.networks.evidence_tower import CALIBRATION, FACTS, WEIGHTS, EvidenceTower, TowerView
+from listing.intake.photos import intake
+from listing.observe import towers
+from listing.observe.details import load_details, type_of
 from listing.observe.networks.foreground import Foreground, covered, crop_box, usable
-from listing.observe.networks.item_types import type_of
-from listing.observe.towers import EvidenceTowerHeads
+from listing.observe.towers import CALIBRATION, FACTS, WEIGHTS, EvidenceTower, EvidenceTowerHeads, TowerView
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import AttributeValue, Observation
@@ -58,7 +56,7 @@ class HalfMask:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import timm
 
-    monkeypatch.setattr(evidence_tower, "Foreground", HalfMask)
+    monkeypatch.setattr(towers, "Foreground", HalfMask)
     torch.manual_seed(0)
     backbone = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=0, global_pool="")
     tensors = {f"backbone.{n}": t for n, t in backbone.state_dict().items() if not n.endswith("num_batches_tracked")}
@@ -67,7 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tensors[f"heads.{name}.bias"] = torch.randn(len(values))
     save_file({n: t.contiguous() for n, t in tensors.items()}, tmp_path / WEIGHTS)
     (tmp_path / FACTS).write_text(json.dumps(FACTS_JSON))
-    (tmp_path / evidence_tower.MASK_WEIGHTS).write_bytes(b"")
+    (tmp_path / towers.MASK_WEIGHTS).write_bytes(b"")
     return tmp_path
 
 
@@ -156,7 +154,7 @@ class TestForeground:
     def test_the_mask_covers_the_item(self, model_folder: Path) -> None:
         image = Image.new("RGB", (300, 400), (225, 220, 210))
         ImageDraw.Draw(image).rectangle((90, 120, 210, 300), fill=(30, 60, 140))
-        mask = Foreground(model_folder / evidence_tower.MASK_WEIGHTS).mask(image)
+        mask = Foreground(model_folder / towers.MASK_WEIGHTS).mask(image)
         assert mask.shape == (320, 320)
         assert covered(mask) == pytest.approx(120 * 180 / (300 * 400), abs=0.06)
         assert crop_box(mask) == pytest.approx((0.28, 0.27, 0.72, 0.78), abs=0.05)

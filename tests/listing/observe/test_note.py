@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.drafts.evidence_sets import notes, read_set
-from listing.observe.note import MAX_FLAWS, read_note
+from listing.observe.seller import MAX_FLAWS, read_note
 
 SET = Path(__file__).parents[2] / "sets" / "notes.jsonl"
 

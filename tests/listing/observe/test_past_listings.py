@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 import rag_index
-from listing.observe.neighbours import Neighbours
-from listing.observe.past_listings import PastListings
+from listing.observe.past_listings import Neighbours, PastListings
 from listing.request import Photo
 from listing.schema import PhotoRef
 from listing.taxonomy import load_taxonomy

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from listing.calibration import Calibration
-from listing.intake.photos import intake
 from listing.observe.photo_roles import PhotoRoles
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Context
-from listing.request import DraftRequest
+from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
-from tests.listing.stubs import StubReader
+from tests.listing.stubs import HOODIE, StubBackend, StubReader, draft, of_photos
 
 CARE = [OcrSpan("80% COTTON", (0.2, 0.2, 0.8, 0.3), 0.95)]
 PRINT = [OcrSpan("ROCK", (0.2, 0.2, 0.8, 0.3), 0.95)]
@@ -27,9 +24,7 @@ ITEM_MASK = np.full((8, 8), 255, np.uint8)
 
 
 def role(tower: dict[str, float], mask: np.ndarray | None, reader: object, imagenet: dict[str, float] | None) -> str:
-    held = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(held, "JPEG")
-    request = DraftRequest(photos=intake([held.getvalue()]))
+    request = of_photos()
     observations = []
     if tower:
         observations.append(Observation(source="tower", question="category", photo=0, probabilities=tower))
@@ -76,3 +71,77 @@ def test_a_photo_that_the_tower_knows_is_not_read_for_its_role():
             raise AssertionError("it was read")
 
     assert role({"Shirt": 0.9}, ITEM_MASK, Never(), None) == "item"
+
+
+class Looking:
+    """A tower that is sure of wide photos, unsure of labels (200 px) and sees nothing in others."""
+
+    def look(self, image: Image.Image) -> TowerView:
+        label = {300: {"Shirt": 0.95}, 200: {"Shirt": 0.2, "Hat": 0.3}}.get(image.width, {"Shirt": 0.1, "Hat": 0.1})
+        mask = np.full((320, 320), 255, np.uint8) if image.width >= 200 else None
+        return TowerView(
+            mask, {"label": label, "item_type": {}}, condition={"creased": 0.9 if image.width < 300 else 0.1}
+        )
+
+
+LABEL = [
+    OcrSpan("SIZE M", (0.1, 0.1, 0.5, 0.15), 0.95),
+    OcrSpan("80% COTTON", (0.1, 0.2, 0.5, 0.25), 0.95),
+    OcrSpan("20% POLYESTER", (0.1, 0.3, 0.5, 0.35), 0.95),
+]
+
+
+def test_a_label_photo_gives_size_and_composition_and_no_category():
+    drafted = []
+    for widths in ((300,), (300, 200)):
+        backend = StubBackend({**HOODIE, "category": "shirt"})
+        request = of_photos(*widths)
+        reader = StubReader(by_width={200: LABEL})
+        drafted.append(
+            draft(request, backend=backend, reader=reader, sources=[EvidenceTowerHeads(Looking())], writes=False)
+        )
+        assert sum(question.name == "category" for question in backend.asked) == 1  # of the label nothing is asked
+    alone, labelled = drafted
+    assert labelled.category == alone.category
+    assert labelled.attribute("size").value == "M"
+    material = labelled.attribute("material")
+    assert (material.value, material.evidence[0].text) == ("cotton", "80 % cotton, 20 % polyester")
+    assert "80 % cotton and 20 % polyester" in labelled.description
+    assert labelled.attribute("text").value is None  # what a label says is no print
+    assert labelled.attribute("condition").value is None  # nor are its creases the item's
+    assert "no-item" not in {flag.code for flag in labelled.flags}
+
+
+@pytest.mark.parametrize(
+    ("widths", "messages"),
+    [
+        ((120,), "I do not recognise what is in the photo: write what it is, or add another photo."),
+        ((200,), "I see only a label in the photo: add a photo of the whole item, or write what it is."),
+    ],
+)
+def test_photos_without_an_item_are_asked_about(widths, messages):
+    request = of_photos(*widths)
+    drafted = draft(request, reader=StubReader(by_width={200: LABEL}), sources=[EvidenceTowerHeads(Looking())])
+    assert drafted.category.value is None
+    assert drafted.questions[0].attribute == "category"
+    assert [flag.message for flag in drafted.flags] == [messages]
+
+
+def test_one_photo_without_an_item_is_said_and_left_out():
+    request = of_photos(300, 120)
+    receipt = StubReader(by_width={120: [OcrSpan("CORNER SHOP", (0.1, 0.1, 0.9, 0.3), 0.99)]})
+    drafted = draft(
+        request,
+        backend=StubBackend({**HOODIE, "category": "shirt"}),
+        sources=[EvidenceTowerHeads(Looking())],
+        reader=receipt,
+    )
+    assert drafted.category.value == "Shirt"
+    assert drafted.attribute("text").value is None
+    assert any("nothing in photo 2" in flag.message for flag in drafted.flags)
+
+
+def test_the_sellers_choice_goes_on_with_a_photo_of_nothing():
+    request = of_photos(200, category="Shirt")
+    drafted = draft(request, reader=StubReader(by_width={200: LABEL}), sources=[EvidenceTowerHeads(Looking())])
+    assert (drafted.category.value, drafted.attribute("size").value) == ("Shirt", "M")

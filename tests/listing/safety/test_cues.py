@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listing.safety.cues import cue_matches, is_phone
+from listing.safety.contacts import cue_matches, is_phone
 from listing.safety.fold import fold
 
 

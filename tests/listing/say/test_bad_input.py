@@ -8,15 +8,15 @@ import pytest
 from PIL import Image
 
 from listing.intake.photos import intake
-from listing.observe.note import read_note
 from listing.observe.printed.ocr import OcrSpan
+from listing.observe.seller import read_note
 from listing.pipeline import Pipeline
 from listing.request import TONES, DraftRequest
 from listing.say.check import verify
 from listing.say.claims import claims_of
+from listing.say.compose import MAX_DESCRIPTION
 from listing.say.render import MAX_TITLE, MAX_WORDS, render
 from listing.say.settle import detail_forms
-from listing.say.write import MAX_DESCRIPTION
 from listing.schema import AttributeValue, Category, Detail, Draft
 from listing.taxonomy import load_taxonomy
 from tests.listing.say.items import CALIBRATION, TAXONOMY, category, fact

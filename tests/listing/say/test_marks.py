@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from listing.say.claims import Claim, with_stated
-from listing.say.marks import MAX_MARKS, limited
+from listing.say.marks import MAX_MARKS, limit_marks
 from listing.say.render import render
 from listing.schema import AttributeValue, Evidence
 from tests.listing.say.items import TAXONOMY
@@ -18,7 +18,7 @@ def guesses(*pairs: tuple[str, str, float]) -> list[Claim]:
 
 
 def statuses(claims: list[Claim]) -> dict[str, str]:
-    spans = render(limited(claims, TAXONOMY), TAXONOMY, key="0").spans
+    spans = render(limit_marks(claims, TAXONOMY), TAXONOMY, key="0").spans
     return {s.value: s.status for s in spans if s.attribute != "category"}
 
 
@@ -44,7 +44,7 @@ def test_colour_and_category_are_never_left_out(p):
     others = guesses(("brand", "Nike", 0.75), ("size", "M", 0.75), ("item_type", "parka", 0.75), ("text", "HI", 0.7))[
         1:
     ]
-    spans = render(limited([*guess, *others], TAXONOMY), TAXONOMY, key="0").spans
+    spans = render(limit_marks([*guess, *others], TAXONOMY), TAXONOMY, key="0").spans
     assert "colour" in {s.attribute for s in spans}
     assert len({(s.attribute, s.value) for s in spans if s.status == "check"}) <= MAX_MARKS
 
@@ -52,7 +52,7 @@ def test_colour_and_category_are_never_left_out(p):
 def test_print_that_is_no_word_is_never_plain():
     read = Claim("text", "OUBLE", "check", 0.99, from_print=True)
     more = guesses(("colour", "navy", 0.6), ("brand", "Nike", 0.7), ("item_type", "parka", 0.7))
-    assert all(c.status == "check" for c in limited([*more, read], TAXONOMY) if c.value == "OUBLE")
+    assert all(c.status == "check" for c in limit_marks([*more, read], TAXONOMY) if c.value == "OUBLE")
 
 
 def test_what_no_photo_settles_is_never_plain():
@@ -62,7 +62,7 @@ def test_what_no_photo_settles_is_never_plain():
 
 def test_what_the_seller_says_stays():
     stated = [Claim("detail", phrase, "seller") for phrase in ("drawstring hood", "belt", "side pockets", "ruffles")]
-    assert limited([COAT, *stated], TAXONOMY) == [COAT, *stated]
+    assert limit_marks([COAT, *stated], TAXONOMY) == [COAT, *stated]
 
 
 def test_choosing_marks_a_second_time_changes_nothing():
@@ -70,15 +70,15 @@ def test_choosing_marks_a_second_time_changes_nothing():
         ("colour", "navy", 0.6),
         *(("detail", d, 0.7) for d in ("drawstring hood", "belt", "side pockets", "ruffles")),
     ]
-    once = limited(guesses(*pairs), TAXONOMY)
-    assert limited(once, TAXONOMY) == once
+    once = limit_marks(guesses(*pairs), TAXONOMY)
+    assert limit_marks(once, TAXONOMY) == once
     marked = {(s.attribute, s.value) for s in render(once, TAXONOMY, key="0").spans if s.status == "check"}
     assert len(marked) == MAX_MARKS
 
 
 def test_an_item_that_nobody_named_has_three_marks_as_well():
     pairs = (("text", "TWININGS", 0.7), ("brand", "Twinings", 0.7), ("colour", "navy", 0.6), ("colour2", "red", 0.6))
-    chosen = limited(guesses(*pairs)[1:], TAXONOMY)
+    chosen = limit_marks(guesses(*pairs)[1:], TAXONOMY)
     assert "colour" in {c.attribute for c in chosen}
     assert sum(s.status == "check" for s in render(chosen, TAXONOMY, key="0").spans if s.field == "description") <= 3
 
@@ -91,7 +91,7 @@ def test_text_and_facts_state_the_same():
         for name, (value, p) in guesses_of.items()
     ]
     claims = guesses(*((name, value, p) for name, (value, p) in guesses_of.items()))
-    spans = render(limited(claims, TAXONOMY), TAXONOMY, key="0").spans
+    spans = render(limit_marks(claims, TAXONOMY), TAXONOMY, key="0").spans
     assert ("zip", "certain") in {(s.value, s.status) for s in spans}
     stated = {fact.name: fact.value for fact in with_stated(facts, spans, TAXONOMY)}
     assert stated == {"closure": "zip", "colour": None, "brand": None, "size": None}

@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from listing.intake.photos import intake
-from listing.observe.neighbours import Neighbours
+from listing.observe.past_listings import Neighbours
 from listing.request import DraftRequest
-from listing.say.compose import compose
-from listing.say.write import checked, listing_prompt, write
+from listing.say.compose import checked, compose, listing_prompt, write
 from listing.schema import Detail
 from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, fact
 from tests.listing.stubs import StubBackend, parts

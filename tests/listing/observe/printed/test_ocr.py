@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from listing.observe.printed.folding import fold, fold_confused
+from listing.observe.printed.brand_list import fold, fold_confused
 from listing.observe.printed.ocr import OcrError, OcrSpan, Reader, denormals_as_zero, merge
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from listing.observe.printed.brand_list import Spotted, SpottingDecoder, best_path
 from listing.observe.printed.brands import find_brand
 from listing.observe.printed.ocr import OcrSpan
-from listing.observe.printed.spotting import Spotted, SpottingDecoder, best_path
 
 CHARACTERS = ["blank", *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .&-'"]
 

@@ -1,9 +1,0 @@
-"""The languages that a larger model may be asked to write in."""
-
-from __future__ import annotations
-
-ENGLISH = "en"
-LANGUAGES = {
-    **{"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian"},
-    **{"nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "sv": "Swedish", "da": "Danish"},
-}
