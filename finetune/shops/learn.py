@@ -171,7 +171,7 @@ def _observed(
     vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]
-        untaught, neighbours = observer.first_photo(files, past, vectors[record.listing_id], record.seller_id)
+        untaught, neighbours = observer.first_photo(files, past, record, vectors[record.listing_id])
         by_heads = {q: by_name(heads.values[q], apart[q][i]) for q in heads.values}
         observations = in_a_draft(untaught, taxonomy, by_heads, neighbours)
         truths = {q: str(answers[q][i]) for q in answers if answers[q][i]}

@@ -61,8 +61,7 @@ def measure(
         for record, (_, files, features) in zip(importer.records(), importer.photo_features(), strict=True):
             if not files:
                 continue
-            vector = record.image_vectors[0]
-            observations, neighbours = observer.first_photo(files, past, vector, record.seller_id)
+            observations, neighbours = observer.first_photo(files, past, record, record.image_vectors[0])
             taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
             decision = Decision(in_a_draft(observations, taxonomy, taught, neighbours), 1, rules)
             untaught = Decision(observations, 1, untaught_rules)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import rag_index
 from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
 from listing.decide.decision import Decision, Rules
@@ -57,22 +58,21 @@ class PhotoObserver:
             raise FileNotFoundError(self.folder)
         return PhotoFeatures(self.installed.imagenet.classifier, self.installed.evidence_tower)
 
-    def observe(self, digest: str, photo: Photo) -> list[Observation]:
-        """Observations of a photo, whose file has this digest."""
+    def first_photo(
+        self, files: Mapping[str, Path], past: PastListings, record: rag_index.IndexRecord, vector: list[float]
+    ) -> tuple[list[Observation], Neighbours]:
+        """Observations of the first of a listing's files, and the past listings of others that look like it.
+
+        files: by the digest of the file, by which observations are stored. vector: of the first photo.
+        """
+        digest, file = next(iter(files.items()))
         key = f"{self.stamp} {digest}"
         if key not in self._cache:
-            rows = [o.model_dump(exclude_defaults=True) for o in self._observed(photo)]
+            rows = [o.model_dump(exclude_defaults=True) for o in self._observed(intake([file])[0])]
             self._cache.put({"stamp": self.stamp, "photo": digest, "observations": rows})
-        return [Observation.model_validate(row) for row in self._cache[key]["observations"]]
-
-    def first_photo(
-        self, files: Mapping[str, Path], past: PastListings, vector: list[float], seller_id: str | None
-    ) -> tuple[list[Observation], Neighbours]:
-        """Observations of the first of a listing's files, and the past listings of others that look like it."""
-        digest, file = next(iter(files.items()))
-        (photo,) = intake([file])
-        past.remember(photo, vector)
-        return self.observe(digest, photo), past.find([photo], category=None, seller_id=seller_id)
+        observations = [Observation.model_validate(row) for row in self._cache[key]["observations"]]
+        seller = record.seller_id
+        return observations, past.like([vector], record.phashes[:1], category=None, seller_id=seller)
 
     def _observed(self, photo: Photo) -> list[Observation]:
         taxonomy, observations = load_taxonomy(DEFAULT_FILE), list[Observation]()

@@ -74,14 +74,21 @@ class PastListings:
 
     def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None) -> Neighbours:
         """Neighbours of the photos: never the seller's own, never a near-duplicate. Without the index: none."""
+        phashes = [photo.ref.phash for photo in photos]
+        return self.like(self._vectors(photos), phashes, category=category, seller_id=seller_id)
+
+    def like(
+        self,
+        image_vectors: Sequence[list[float]],
+        phashes: Sequence[str],
+        *,
+        category: str | None,
+        seller_id: str | None,
+    ) -> Neighbours:
+        """Neighbours of photos that were encoded before."""
         from rag_index import IndexFailure, Query, retrieve, vote
 
-        query = Query(
-            image_vectors=self._vectors(photos),
-            phashes=tuple(photo.ref.phash for photo in photos),
-            seller_id=seller_id,
-            category=category,
-        )
+        query = Query(image_vectors=image_vectors, phashes=tuple(phashes), seller_id=seller_id, category=category)
         try:
             near = retrieve(self.index, query, limit=NEIGHBOURS)
         except IndexFailure as error:
@@ -124,10 +131,6 @@ class PastListings:
             return None
         values = asdict(basis)
         return PriceRange(basis=list(values.pop("listing_ids")), **values)
-
-    def remember(self, photo: Photo, vector: list[float]) -> None:
-        """Take the vector of a photo that was encoded before: ``find`` then encodes it no second time."""
-        self._vector_by_photo[photo.ref.id] = vector
 
     def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
         """Vectors of the photos; a draft looks for its photos twice, before its category is known and after."""

@@ -21,6 +21,7 @@ from listing.schema import Box, Observation
 _SURE_LINE = 0.8  # a line below this score is not quoted
 _MAX_LENGTH = 60
 _MIN_LETTERS = 3
+_FEW_WORDS = 3  # "H & M" is a name
 _LIKE_HEIGHT = 2.5  # of two lines of one print
 _SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")  # whose letters the reader knows; others are pattern, not print
 _ON_ITEM = 0.4  # share of a print's surroundings that the mask of the item holds
@@ -92,8 +93,15 @@ def print_blocks(lines: Sequence[OcrSpan]) -> Iterator[OcrSpan]:
             blocks.append([line])
     for block in blocks:
         joined = merge(block)
-        if sum(c.isalpha() for c in joined.text) >= _MIN_LETTERS and scrub(joined.text) == joined.text:
+        if _is_print(joined.text) and scrub(joined.text) == joined.text:
             yield joined
+
+
+def _is_print(text: str) -> bool:
+    """True if a text has letters enough, and is no row of single ones, as a pattern reads."""
+    words = text.split()
+    single = sum(len(word) == 1 for word in words)
+    return sum(c.isalpha() for c in text) >= _MIN_LETTERS and (len(words) <= _FEW_WORDS or 2 * single <= len(words))
 
 
 def _quotable(span: OcrSpan) -> bool:

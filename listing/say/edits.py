@@ -132,7 +132,9 @@ def apply(draft: Draft, edited: Changes) -> Draft:
     }
     chosen = edited.values.get("category")
     if chosen:
+        has = load_taxonomy().node(chosen).attributes
         update["category"] = choose(draft.category, chosen)
+        update["attributes"] = [a for a in attributes if a.name in has or a.locked or a.name in edited.facts]
     edited_draft = draft.model_copy(update=update)
     if not edited.locked:
         return edited_draft

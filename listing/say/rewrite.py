@@ -119,10 +119,23 @@ def _claims_after(draft: Draft, edits: Mapping[str, str | None]) -> list[Claim]:
     """The draft's claims as the seller leaves them, without what they say besides."""
     before = stated_claims(draft)
     present = {name_of(claim) for claim in before}
-    after = [claim for each in before if not _disproved(draft, each, edits) for claim in _claims_now(each, edits)]
+    kind = edits.get("category")
+    left = [each for each in before if not _disproved(draft, each, edits) and (not kind or may_have(kind, each))]
+    after = [claim for each in left for claim in _claims_now(each, edits)]
     pairs = {(c.attribute, c.value) for c in after}
     others = [claim for name, value in edits.items() if name in present for claim in _claims(name, value)]
     return after + [c for c in others if (c.attribute, c.value) not in pairs]
+
+
+def may_have(category: str, claim: Claim) -> bool:
+    """True if an item of the category can have what is claimed: a lamp has no neckline. The seller's word stands."""
+    node = load_taxonomy().node(category)
+    if claim.status == "seller" or claim.attribute in ("category", NAME):
+        return True
+    if claim.attribute == "detail":
+        form = detail_forms().get(claim.value)
+        return form is None or form.fits(node)
+    return claim.attribute in node.attributes
 
 
 def _disproved(draft: Draft, claim: Claim, edits: Mapping[str, str | None]) -> bool:

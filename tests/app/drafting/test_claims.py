@@ -48,6 +48,18 @@ def edited(draft, *made: Edit):
     return seen
 
 
+def test_an_item_of_another_kind_loses_what_it_cannot_have(draft):
+    before = edited(draft, Edit("set", "brand", "Umbro"))
+    seen = edited(draft, Edit("set", "brand", "Umbro"), Edit("set", "category", "clothes stand cover"))
+    assert before.attribute("closure").value == "zip"
+    assert "zip" in before.description
+    assert seen.attribute("closure") is None
+    assert "zip" not in seen.title + seen.description
+    assert seen.title == "Umbro navy clothes stand cover"
+    assert seen.attribute("brand").value == "Umbro"
+    assert "stand cover" in seen.description
+
+
 @pytest.mark.parametrize(
     ("edit", "before", "after"),
     [

@@ -50,7 +50,13 @@ class LeftHalf:
 
 @pytest.mark.parametrize(
     ("text", "left", "printed"),
-    [("SUMMER", 0.1, "SUMMER"), ("SUMMER", 0.6, None), ("口口口口", 0.1, None), ("ПРИВЕТ", 0.1, "ПРИВЕТ")],
+    [
+        ("SUMMER", 0.1, "SUMMER"),
+        ("SUMMER", 0.6, None),
+        ("口口口口", 0.1, None),
+        ("ПРИВЕТ", 0.1, "ПРИВЕТ"),
+        ("y i n 0 a g e", 0.1, None),
+    ],
 )
 def test_print_is_what_stands_on_the_item_in_letters(text, left, printed):
     reader = StubReader([OcrSpan(text, (left, 0.4, left + 0.3, 0.5), 0.98)])
