@@ -84,11 +84,7 @@ def assess(
     expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
     generated: title and description as the program writes them; no text counts less for being like these.
     """
-    if isinstance(photos, Quality):
-        photo_share = photos.parts.get("photos", 0.0)
-        photo_tip = next((tip for tip in photos.tips if tip.startswith(("Photo ", _MORE_PHOTOS))), "")
-    else:
-        photo_share, photo_tip = _photo_share(photos), _photo_tip(photos)
+    photo_share, photo_tip = _of_photos(photos)
     flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
     # What the seller left out is an answer, too.
     stated = {f.name for f in attributes if f.value is not None or f.locked or _from_seller(f)}
@@ -118,6 +114,14 @@ def assess(
         parts=parts,
         tips=[tips[name] for name in order[:MAX_TIPS]],
     )
+
+
+def _of_photos(photos: Sequence[Mapping[str, float]] | Quality) -> tuple[float, str]:
+    """(share, tip) of the photos: their quality, or what a quality of the same ones says."""
+    if isinstance(photos, Quality):
+        tip = next((tip for tip in photos.tips if tip.startswith(("Photo ", _MORE_PHOTOS))), "")
+        return photos.parts.get("photos", 0.0), tip
+    return _photo_share(photos), _photo_tip(photos)
 
 
 def _readability_tip(text: str) -> str:

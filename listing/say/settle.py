@@ -128,20 +128,31 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     name = _name(claims, category, node, facts)
     typed = name.attribute == NAME
     silent, noun = implied(node, name.value if typed else None), name.value if typed else node.phrase
-    facts = {n: c for n, c in facts.items() if not _silent(c, silent) and not _in_words(c.value, noun)}
-    colours = {facts[n].value for n in ("colour", "colour2") if n in facts}
-    if len(colours) == 1 or "multicolour" in colours:
-        facts.pop("colour2", None)
+    facts = _unsaid_facts(facts, silent, noun)
     details, free_details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
-    if node.named_by_print:  # the colour is that of a packet, and print that is hardly words names nothing
-        left_out = ("colour", "colour2") if naming_print(node, facts) else ("text",)
-        facts = {n: c for n, c in facts.items() if n not in left_out or c.status == "seller"}
+    if node.named_by_print:
+        facts = _of_packet(node, facts)
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
     return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
+
+
+def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) -> dict[str, Claim]:
+    """The facts that the name does not say already, without a second colour that is none."""
+    left = {n: c for n, c in facts.items() if not _silent(c, silent) and not _in_words(c.value, noun)}
+    colours = {left[n].value for n in ("colour", "colour2") if n in left}
+    if len(colours) == 1 or "multicolour" in colours:
+        left.pop("colour2", None)
+    return left
+
+
+def _of_packet(node: CategoryNode, facts: dict[str, Claim]) -> dict[str, Claim]:
+    """The colour is that of a packet, and print that is hardly words names nothing."""
+    left_out = ("colour", "colour2") if naming_print(node, facts) else ("text",)
+    return {n: c for n, c in facts.items() if n not in left_out or c.status == "seller"}
 
 
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
