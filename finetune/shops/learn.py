@@ -62,6 +62,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         column_choices=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
     words = columns.read_columns(ours)
+    tell(f"columns: {_roles(ours)}")
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
     with shop.new_version() as version:
         shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
@@ -99,10 +100,18 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         if resembles(pattern, titles, {o.listing_id: Decision(o.observations, 1, rules) for o in observed}, rules):
             pattern.save(version)
         remarks = [*words.remarks, *rows.lines()]
-        write_report(version, observed, questions, taxonomy, base, remarks, {r.listing_id: f for r, f, _ in listings})
+        files = {record.listing_id: photos for record, photos, _ in listings}
+        write_report(version, observed, questions, taxonomy, base, remarks, files, titles)
     importer.done()
     shop.use(version)
     return Learned(version, rows.usable, list(heads.values))
+
+
+def _roles(catalogue: Catalogue) -> str:
+    """The table's columns and what each is read as, for a person to see what was taken for what."""
+    fields = {", ".join(columns): name for name, columns in catalogue.columns.fields.items() if columns}
+    named = {column: name for name, column in catalogue.columns.attributes.items()}
+    return "; ".join(f"{column} = {name.replace('_', ' ')}" for column, name in (fields | named).items())
 
 
 def _brands(words: columns.ShopColumns) -> Iterator[str]:

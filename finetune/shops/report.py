@@ -30,8 +30,12 @@ def write_report(
     base: Calibration,
     remarks: Sequence[str],
     files: Mapping[str, Mapping[str, Path]],
+    titles: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Write the page, and its figures as JSON; returns the figures. files: listing -> digest -> file of its photos."""
+    """Write the page, and its figures as JSON; returns the figures.
+
+    files: listing -> digest -> file of its photos. titles: listing -> its title in the table.
+    """
     from jinja2 import Environment
 
     calibration = Calibration.load(version)
@@ -39,7 +43,8 @@ def write_report(
     figures = {q: figures_of(crossed[q], calibration.questions.get(q)) for q in questions}
     remarks = [*_unlearned(figures, observed), *_twins(files, observed), *_suspects(crossed["category"]), *remarks]
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
-    cards = [_card(listing, rules, TitlePattern.load(version), files) for listing in observed[:CARDS]]
+    pattern = TitlePattern.load(version)
+    cards = [{**_card(o, rules, pattern, files), "own": titles[o.listing_id]} for o in observed[:CARDS]]
     page = Environment(autoescape=True).from_string(Path(__file__).with_name("report_page.html").read_text("utf-8"))
     question_rows = [{"name": q, **_as_text(f)} for q, f in figures.items()]
     text = page.render(listings=len(files), sample=len(observed), questions=question_rows, remarks=remarks, cards=cards)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of item
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
+MOST_VALUES, MIN_CELLS, MOST_FIT = 60, 20, 0.9  # of a column that is told by its values
 _TRUE = frozenset({"1", "true", "yes", "y", "sold"})
 
 
@@ -214,12 +215,41 @@ def open_catalogue(
     decided.check(vocabulary)
     header = _header(path)
     columns = find_columns(header, {**decided.columns, **(column_choices or {})}, vocabulary.values.keys(), path.name)
+    if further := _by_values(path, header, columns, vocabulary):
+        columns = replace(columns, attributes={**columns.attributes, **further})
 
     def readers() -> Iterator[RowReader]:
         return (RowReader(row.cells, columns) for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
 
     words = _glossary(readers, columns, vocabulary, encode, decided)
     return Catalogue(path, columns, words, vocabulary, photos or path.parent, tuple(header))
+
+
+def _by_values(path: Path, header: Sequence[str], columns: Columns, vocabulary: Vocabulary) -> dict[str, str]:
+    """Attribute -> the column that no name tells of, and whose cells are nearly all values of this attribute alone."""
+    used = {*columns.attributes.values(), *(name for names in columns.fields.values() for name in names)}
+    counts: dict[str, Counter[str]] = {column: Counter() for column in header if column not in used}
+    for row in one_row_each(read_rows(path)):
+        if not isinstance(row, RawRow):
+            continue
+        for column in list(counts):
+            counts[column].update([stated(row.cells.get(column)) or ""])
+            if len(counts[column]) > MOST_VALUES:
+                del counts[column]
+    closed = [name for name, values in vocabulary.values.items() if values and name not in columns.attributes]
+    further: dict[str, list[str]] = {}
+    for column, cells in counts.items():
+        cells.pop("", None)
+        if cells.total() < MIN_CELLS or len(cells) < 2:
+            continue
+        fits = [name for name in closed if _share(cells, partial(vocabulary.value, name)) >= MOST_FIT]
+        if len(fits) == 1:
+            further.setdefault(fits[0], []).append(column)
+    return {name: names[0] for name, names in further.items() if len(names) == 1}
+
+
+def _share(cells: Counter[str], guess: Callable[[str], Guess]) -> float:
+    return sum(count for value, count in cells.items() if guess(value).sure) / cells.total()
 
 
 def listing_ids(path: Path, vocabulary: Vocabulary, column_choices: ColumnChoices) -> list[str]:

@@ -223,6 +223,19 @@ def test_columns_that_a_person_names(tmp_path: Path) -> None:
         parse_mapping("title")
 
 
+def test_a_column_is_told_by_its_values_where_no_name_tells(tmp_path: Path) -> None:
+    lines = ["name,kind,for,shelf,note"]
+    for i in range(40):
+        wearer, note = ("Women", "Men", "female")[i % 3], ("red", "Men", "lovely", "old", "x")[i % 5]
+        lines.append(f"tee {i},Tees,{wearer},{'AB'[i % 2]},{note}")
+    catalogue = opened(written(tmp_path / "shop.csv", "\n".join(lines) + "\n"))
+    assert catalogue.columns.attributes == {"audience": "for"}
+    rows, _ = split(catalogue)
+    assert {row.attributes["audience"] for row in rows} == {"women", "men"}
+    few = opened(written(tmp_path / "few.csv", "\n".join(lines[:10]) + "\n"))
+    assert "audience" not in few.columns.attributes
+
+
 def test_unusable_tables(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
