@@ -304,6 +304,12 @@ def test_a_page_that_is_loaded_again_or_outlives_its_server_goes_on_with_its_dra
     assert shots(enter(bob)) == 0  # it is not his
 
 
+def test_an_open_page_holds_no_connection(alone):
+    assert alone.client.get("/config").json()["connect_heartbeat"] is False
+    assert not any(call["queue"] for call in alone.client.get("/config").json()["dependencies"])
+    assert alone.client.get("/gradio_api/app_id").json()["app_id"]
+
+
 def test_what_nobody_takes_in_is_deleted_in_ten_minutes(alone, services):
     (path,) = alone.upload(jpeg()).json()
     old = time.time() - 610
