@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from listing.languages import ENGLISH
 from listing.schema import AttributeValue, Category, Draft, Model, PhotoRef, Question
 
 if TYPE_CHECKING:
@@ -13,11 +14,6 @@ if TYPE_CHECKING:
 
 Tone = Literal["plain", "shorter", "warmer"]
 TONES: tuple[Tone, ...] = ("plain", "shorter", "warmer")
-ENGLISH = "en"
-LANGUAGES = {
-    **{"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian"},
-    **{"nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "sv": "Swedish", "da": "Danish"},
-}
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,9 @@ def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
         flags=[doubt] if start >= 0 else [],
         price=PriceRange(low=12, mid=15, high=18, currency="EUR", basis=["sample-1", "sample-2"]) if in_range else None,
         neighbours=[NeighbourRef(listing_id="sample-1", score=0.91)] if in_range else [],
-        quality=Quality(score=72, parts={"photos": 0.5, "facts": 0.8}, tips=["Add a photo of the label."]),
+        quality=Quality(
+            score=72, parts={"photos": 0.5, "facts": 0.8}, tips=["Add more photos: the back, the label, any flaw."]
+        ),
         model="fake",
         timing_ms={"total": 1.0},
     )

@@ -10,10 +10,11 @@ from typing import get_args
 from listing import prompts
 from listing.backends.base import Backend
 from listing.decide.decision import Decision
+from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.observe.past_listings import Neighbours
 from listing.pipeline_parts import PipelineParts
-from listing.request import ENGLISH, LANGUAGES, DraftRequest, StageEvent, TextEvent
+from listing.request import DraftRequest, StageEvent, TextEvent
 from listing.safety.clauses import scrub_listing
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from listing.request import ENGLISH, LANGUAGES
+from listing.languages import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
     from listing.request import Event
