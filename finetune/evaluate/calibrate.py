@@ -23,7 +23,7 @@ from finetune.evaluate.observing import ObservedPhoto
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.decide.attributes import ITEM_TYPE, MIN_SUGGESTION, Facts
 from listing.decide.decision import Decision, Rules
-from listing.decide.views import Distribution, Views, best, combine
+from listing.decide.views import FLOOR, Distribution, Views, best, combine
 from listing.observe.details import family, type_of
 from listing.taxonomy import Attribute, Taxonomy
 
@@ -34,7 +34,6 @@ EARNS = {"mllm": 0.05}  # nats of log loss that a source must save: the model's 
 EARNS_OTHERS = 0.005
 MIN_CASES = 20
 MAX_WEIGHT = 2.0
-FLOOR = 1e-4  # as in ``listing.decide.views``
 MIN_THRESHOLD, MAX_THRESHOLD = 0.35, 0.98
 
 
@@ -117,16 +116,7 @@ def fit_attribute(
 
 def fit_weights(cases: Sequence[Case]) -> dict[str, float]:
     """Weights that minimise the log loss, without the sources that save too little of it."""
-    pool = Pool.of(cases)
-    weights, loss = pool.minimised(pool.names)
-    for name in sorted(pool.names, key=lambda n: (n != "mllm", weights.get(n, 0.0))):
-        others = [other for other in weights if other != name]
-        if not others:
-            break
-        fewer, without = pool.minimised(others)
-        if without - loss < EARNS.get(name, EARNS_OTHERS):
-            weights, loss = fewer, without
-    return {name: round(weight, 3) for name, weight in weights.items()}
+    return Pool.of(cases).weights()
 
 
 @dataclass(frozen=True)
@@ -158,6 +148,18 @@ class Pool:
         right[np.isinf(right).all(1), :1] = 0.0
         return cls(names, np.log(np.maximum(shares, FLOOR)), right)
 
+    def weights(self) -> dict[str, float]:
+        """See ``fit_weights``."""
+        weights, loss = self.minimised(self.names)
+        for name in sorted(self.names, key=lambda n: (n != "mllm", weights.get(n, 0.0))):
+            others = [other for other in weights if other != name]
+            if not others:
+                break
+            fewer, without = self.minimised(others)
+            if without - loss < EARNS.get(name, EARNS_OTHERS):
+                weights, loss = fewer, without
+        return {name: round(weight, 3) for name, weight in weights.items()}
+
     def minimised(self, names: Sequence[str]) -> tuple[dict[str, float], float]:
         """(weights, mean log loss in nats) of a log-linear pool of these sources."""
         from scipy.optimize import minimize
@@ -187,7 +189,8 @@ def best_weights(cases: Sequence[Case]) -> dict[str, float]:
 
     The pool has the smaller log loss, which a few rare answers decide that one of its sources gives a floor to.
     """
-    pool, options = Pool.of(cases), [fit_weights(cases)]
+    pool = Pool.of(cases)
+    options = [pool.weights()]
     for name in pool.names:
         if all(case.sources.get(name) for case in cases):
             options.append({name: round(pool.minimised([name])[0][name], 3)})

@@ -28,7 +28,7 @@ _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 _CLEAR = 0.5  # of the best photo's trust: what one such photo shows is enough
 _WITHOUT_UNKNOWN = ("category", "garment", "detail", "item_type")
 Distribution = Mapping[str, float]
-_FLOOR = 1e-4  # no source may veto a value
+FLOOR = 1e-4  # no source may veto a value
 MAX_ODDS, _FEW = 20.0, 4
 
 
@@ -124,7 +124,7 @@ def combine(opinions: Mapping[str, Distribution], weights: Mapping[str, float]) 
     if not values:
         return {}
     sums = [
-        sum(weights[source] * math.log(max(d.get(value, 0.0), _FLOOR)) for source, d in weighted.items())
+        sum(weights[source] * math.log(max(d.get(value, 0.0), FLOOR)) for source, d in weighted.items())
         for value in values
     ]
     top = max(sums)
