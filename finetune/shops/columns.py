@@ -90,9 +90,9 @@ def _is_dropped(entry: Entry | None) -> bool:
 def _drop_unusable(table: ShopColumns, by_kind: Mapping[str, dict[str, Counter[str]]], catalogue: Catalogue) -> None:
     """Take out the columns that answer no closed question, each with a remark."""
     for name in list(table.values):
-        is_ours = name in catalogue.vocabulary.values
-        reason = unusable(table.values[name], table.rows, is_ours)
-        if reason is None and not is_ours and _follows(by_kind[name].values()):
+        is_internal = name in catalogue.vocabulary.values
+        reason = unusable(table.values[name], table.rows, is_internal)
+        if reason is None and not is_internal and _follows(by_kind[name].values()):
             reason = "it follows from what an item is"
         if reason is not None:
             table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
@@ -112,8 +112,8 @@ def attribute_name(column: str) -> str:
 def _from_specifics(reader: RowReader, catalogue: Catalogue) -> dict[str, str]:
     """Closed attributes of ours that stand together in one cell."""
     named: dict[str, str] = {}
-    for theirs, value in reader.named().items():
-        entry = catalogue.glossary.attributes.get(theirs)
+    for imported, value in reader.named().items():
+        entry = catalogue.glossary.attributes.get(imported)
         sure = entry is not None and entry.sure and entry.internal not in (None, NONE)
         if sure and entry and value and catalogue.vocabulary.values.get(str(entry.internal)):
             named.setdefault(str(entry.internal), value)
@@ -131,7 +131,7 @@ def _questions(catalogue: Catalogue) -> dict[str, str]:
     }
 
 
-def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
+def unusable(values: Mapping[str, int], rows: int, internal: bool) -> str | None:
     """Why a column answers no closed question; None where it does. ours: the question is one of ours, and closed."""
     count = sum(values.values())
     frequent = [value for value, n in values.items() if n > 1]
@@ -139,9 +139,9 @@ def unusable(values: Mapping[str, int], rows: int, ours: bool) -> str | None:
         return f"only {count} of {rows} rows state it"
     if all(not any(c.isalpha() for c in value) for value in values):
         return "its values are numbers"
-    if len(values) > count / 2 and not ours:
+    if len(values) > count / 2 and not internal:
         return "nearly every row has a value of its own, as ids and texts have"
-    if len(frequent) > MAX_VALUES or (count / len(values) < ROWS_A_VALUE and not ours):
+    if len(frequent) > MAX_VALUES or (count / len(values) < ROWS_A_VALUE and not internal):
         return f"it has {len(values)} values, and is read as free text"
     if max(map(len, frequent)) > MAX_LETTERS:
         return "its values are texts"

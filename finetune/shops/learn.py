@@ -57,20 +57,20 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     stamp: names the weights of the embedded model in ``home``. DataError, ImportProblem: the table cannot be used.
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
-    ours = open_catalogue(
+    catalogue = open_catalogue(
         table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors,
         column_choices=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
-    words = columns.read_columns(ours)
-    tell(f"columns: {_roles(ours)}")
+    words = columns.read_columns(catalogue)
+    tell(f"columns: {_roles(catalogue)}")
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
     with shop.new_version() as version:
-        shop_taxonomy.write_taxonomy(words, ours.glossary, version / TAXONOMY)
+        shop_taxonomy.write_taxonomy(words, catalogue.glossary, version / TAXONOMY)
         taxonomy = load_taxonomy(version / TAXONOMY)
         (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
         importer = Import(
-            _in_shop_words(table, ours, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
+            _in_shop_words(table, catalogue, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
             features=observer.features, store_as=_SHARED_TABLE,
         )  # fmt: skip
         rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
@@ -122,17 +122,18 @@ def _brands(words: columns.ShopColumns) -> Iterator[str]:
             yield f"!{name}" if name.lower() in english() else name
 
 
-def _in_shop_words(table: Table, ours: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
+def _in_shop_words(table: Table, catalogue: Catalogue, words: columns.ShopColumns, taxonomy: Taxonomy) -> Catalogue:
     """The same table, read with the shop's own taxonomy: each word is itself.
 
     Where it names one seller alone, each listing counts for itself: that seller's would be no past listings of a draft.
     """
-    dropped = {theirs: e for theirs, e in ours.glossary.categories.items() if e.sure and e.internal == DROP}
+    dropped = {imported: e for imported, e in catalogue.glossary.categories.items() if e.sure and e.internal == DROP}
     shop_columns = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
-    glossary = Glossary({**ours.glossary.columns, **shop_columns}, dropped, ours.glossary.attributes)
+    glossary = Glossary({**catalogue.glossary.columns, **shop_columns}, dropped, catalogue.glossary.attributes)
     return open_catalogue(
         table.path, vocabulary_of(taxonomy), columns.no_vectors,
-        column_choices={"seller_id": None} if len(words.sellers) == 1 else None, glossary=glossary, photos=ours.photos,
+        column_choices={"seller_id": None} if len(words.sellers) == 1 else None,
+        glossary=glossary, photos=catalogue.photos,
     )  # fmt: skip
 
 

@@ -45,12 +45,12 @@ class _ShopWords:
         """Values of closed attributes in the shop's words; columns that are no attribute of ours become one."""
         for name, counts in self.table.values.items():
             entries = self.glossary.values.get(name, {})
-            ours = {
+            internal = {
                 v: str(e.internal)
                 for v in counts
                 if (e := entries.get(v)) is not None and e.sure and e.internal != NONE
             }
-            common = {v: n for v, n in counts.most_common() if n >= MIN_VALUE_ROWS or v in ours}
+            common = {v: n for v, n in counts.most_common() if n >= MIN_VALUE_ROWS or v in internal}
             block = self.raw["attributes"].get(name)
             if block is not None and "values_of" in block:  # the words of the attribute that it names
                 continue
@@ -64,22 +64,22 @@ class _ShopWords:
                     "question": question,
                 }
                 continue
-            self.raw["attributes"][name] = _reworded(block, common, ours, label)
+            self.raw["attributes"][name] = _reworded(block, common, internal, label)
             for question in (name, *(n for n, b in self.raw["attributes"].items() if b.get("values_of") == name)):
-                self._translate(question, common, ours)
+                self._translate(question, common, internal)
             for schema in self.raw["schemas"].values():
                 schema.get("values", {}).pop(name, None)
 
     def tree(self) -> None:
         """A leaf for each kind: in the place of what it means, beside kinds of the same wider word, or by itself."""
         kinds = sorted(self.table.kinds.items(), key=lambda item: -item[1].rows)
-        ours = {word: meant for word, _ in kinds if (meant := self._meaning(word)) is not None}
+        internal = {word: meant for word, _ in kinds if (meant := self._meaning(word)) is not None}
         counts = {word: kind.rows for word, kind in kinds}
-        self._translate("category", counts, ours)
-        homes = self._homes(ours)
-        leaves = {word: self._leaf(word, kind, ours.get(word), homes) for word, kind in kinds}
+        self._translate("category", counts, internal)
+        homes = self._homes(internal)
+        leaves = {word: self._leaf(word, kind, internal.get(word), homes) for word, kind in kinds}
         leaves |= {word: ((), leaves[word][1]) for word in LEAF_KEYS if word in leaves}
-        for taken in {*ours.values(), *leaves} & self.places.keys():
+        for taken in {*internal.values(), *leaves} & self.places.keys():
             *path, name = self.places[taken]
             del _at(self.raw["tree"], tuple(path))[name]
         for word, (path, leaf) in leaves.items():
@@ -94,45 +94,45 @@ class _ShopWords:
         entry = self.glossary.categories.get(word, Entry(None, False))
         return str(entry.internal) if entry.sure and entry.internal in self.places else None
 
-    def _translate(self, question: str, counts: Mapping[str, int], ours: Mapping[str, str]) -> None:
+    def _translate(self, question: str, counts: Mapping[str, int], internal: Mapping[str, str]) -> None:
         totals = Counter[str]()
-        for word, value in ours.items():
+        for word, value in internal.items():
             totals[value] += counts[word]
         means: dict[str, dict[str, float]] = {}
-        for word, value in ours.items():
+        for word, value in internal.items():
             means.setdefault(value, {})[word] = round(counts[word] / totals[value], 5)
         rows = sum(counts.values())
         self.raw["means"][question] = means
-        self.raw["unnamed"][question] = {w: round(n / rows, 6) for w, n in counts.items() if w not in ours}
+        self.raw["unnamed"][question] = {w: round(n / rows, 6) for w, n in counts.items() if w not in internal}
 
-    def _homes(self, ours: Mapping[str, str]) -> dict[str, tuple[tuple[str, ...], str]]:
+    def _homes(self, internal: Mapping[str, str]) -> dict[str, tuple[tuple[str, ...], str]]:
         """Wider word of the shop -> the group and the schema of most of its rows whose kind is one of ours."""
         votes: dict[str, Counter[tuple[tuple[str, ...], str]]] = {}
-        for word, leaf in ours.items():
+        for word, leaf in internal.items():
             path, block = self.places[leaf][:-1], _at(self.raw["tree"], self.places[leaf])
             for group in self.table.kinds[word].groups:
                 votes.setdefault(group, Counter())[path, block["uses"]] += self.table.kinds[word].rows
         return {group: counter.most_common(1)[0][0] for group, counter in votes.items()}
 
     def _leaf(
-        self, word: str, kind: Kind, ours: str | None, homes: Mapping[str, tuple[tuple[str, ...], str]]
+        self, word: str, kind: Kind, internal: str | None, homes: Mapping[str, tuple[tuple[str, ...], str]]
     ) -> tuple[tuple[str, ...], Leaf]:
         """The path and the block of a shop's kind."""
         phrase, plural = spoken(word, kind)
-        if ours is None:
+        if internal is None:
             home = next((homes[g] for g, _ in kind.groups.most_common() if g in homes), None)
             if home is None:
                 return (SHOP,), {"uses": NO_SCHEMA, "phrase": phrase, "plural": plural}
             return home[0], {"uses": home[1], "phrase": phrase, "plural": plural}
-        leaf: Leaf = deepcopy(_at(self.raw["tree"], self.places[ours]))
-        share = self.raw["means"]["category"][ours][word]
-        if word_key(word) not in (word_key(leaf["phrase"]), word_key(ours)):
+        leaf: Leaf = deepcopy(_at(self.raw["tree"], self.places[internal]))
+        share = self.raw["means"]["category"][internal][word]
+        if word_key(word) not in (word_key(leaf["phrase"]), word_key(internal)):
             leaf |= {"phrase": phrase, "plural": plural, "synonyms": []}
         if "imagenet" in leaf:
             shares = leaf["imagenet"]
             shares = dict.fromkeys(shares, 1.0) if isinstance(shares, list) else shares
             leaf["imagenet"] = {c: max(1e-6, round(0.999 * p * share, 6)) for c, p in shares.items()}
-        return self.places[ours][:-1], leaf
+        return self.places[internal][:-1], leaf
 
     def _extend_schemas(self, leaves: Mapping[str, Leaf]) -> None:
         """Give the shop's leaves a schema of their own, with the attributes that its listings of them state first."""
@@ -161,21 +161,21 @@ def spoken(word: str, kind: Kind) -> tuple[str, bool]:
 
 
 def _reworded(
-    block: Mapping[str, Any], counts: Mapping[str, int], ours: Mapping[str, str], label: str
+    block: Mapping[str, Any], counts: Mapping[str, int], internal: Mapping[str, str], label: str
 ) -> dict[str, Any]:
     """An attribute's block with the shop's words for its values; texts say them as they said what they mean.
 
     Values of ours that the shop has no word for stay as they are: its next item may be the first of them.
     """
     forms, phrases = block.get("forms", {}), block.get("phrases", {})
-    first = {value: word for word, value in reversed(list(ours.items()))}
+    first = {value: word for word, value in reversed(list(internal.items()))}
     unseen = [value for value in block["values"] if value not in first and value not in counts]
     dropped = ("unsettled", "choices", "value_labels")
     new = {key: value for key, value in block.items() if key not in dropped}
     new |= {"label": label, "values": [*counts, *unseen], "forms": {}, "phrases": {}}
-    new["unspoken"] = [word for word in new["values"] if ours.get(word, word) in block.get("unspoken", ())]
+    new["unspoken"] = [word for word in new["values"] if internal.get(word, word) in block.get("unspoken", ())]
     for word in new["values"]:
-        value = ours.get(word, word)
+        value = internal.get(word, word)
         alone = first.get(value, word) == word
         new["phrases"][word] = list(dict.fromkeys([word.lower(), *(phrases.get(value, ()) if alone else ())]))
         if value in forms and alone:
