@@ -22,7 +22,8 @@ class Ledger:
     """Connections of a server: at most ``total``, and ``each`` of one address.
 
     When there is no room, a stranger in the middle of a body has to go: the first of the address that has most of
-    them. If there is none, whoever has waited longest without a request: strangers first, then the signed-in.
+    them. If there is none, whoever has waited longest without a request: strangers first, then those whose first
+    request is there and of whom it is not known yet who asks, then the signed-in.
     """
 
     def __init__(self, total: int, each: int) -> None:
@@ -30,6 +31,7 @@ class Ledger:
         self._of: Counter[str] = Counter()
         self._idle: dict[BoundedProtocol, None] = {}  # in the order in which they became idle
         self._bodies: dict[BoundedProtocol, None] = {}  # strangers, in the order in which their bodies began
+        self._unknown: dict[BoundedProtocol, None] = {}  # with a first request, in the order in which that came
 
     def enter(self, connection: BoundedProtocol) -> bool:
         """True where there is room for a new one."""
@@ -43,8 +45,8 @@ class Ledger:
 
     def leave(self, connection: BoundedProtocol) -> None:
         """It is closed; saying so again changes nothing."""
-        self._idle.pop(connection, None)
-        self._bodies.pop(connection, None)
+        for kind in (self._idle, self._bodies, self._unknown):
+            kind.pop(connection, None)
         if not connection.counted:
             return
         connection.counted = False
@@ -55,8 +57,14 @@ class Ledger:
     def idle(self, connection: BoundedProtocol, waiting: bool) -> None:
         """Note whether it waits for a request, or for the rest of one's headers."""
         self._idle.pop(connection, None)
-        if waiting and connection.counted:
-            self._idle[connection] = None
+        self._unknown.pop(connection, None)
+        if connection.counted and (waiting or not connection.signed_in):
+            (self._idle if waiting else self._unknown)[connection] = None
+
+    def known(self, connection: BoundedProtocol, signed_in: bool) -> None:
+        """Note who asks."""
+        connection.signed_in = signed_in
+        self._unknown.pop(connection, None)
 
     @contextmanager
     def receiving(self, connection: BoundedProtocol) -> Iterator[None]:
@@ -72,7 +80,7 @@ class Ledger:
     def _drop_one(self, address: str | None, newcomer: BoundedProtocol | None = None) -> None:
         of = Counter(c.address for c in self._bodies if address in (None, c.address))
         most = max(of, key=lambda a: of[a], default=address)
-        candidates = (c for c in (self._bodies if of else self._idle) if most in (None, c.address))
+        candidates = (c for c in (self._bodies if of else [*self._idle, *self._unknown]) if most in (None, c.address))
         first = min(candidates, key=lambda c: (c is newcomer, c.signed_in))  # of equals the oldest
         self.leave(first)
         first.drop()

@@ -134,7 +134,7 @@ class Guard:
         places.callback(body.release)
         connection = scope.get(CONNECTION)  # None in a server without bounds
         if connection is not None:
-            connection.signed_in = caller.signed_in
+            connection.ledger.known(connection, caller.signed_in)
         if not caller.signed_in:
             with connection.ledger.receiving(connection) if connection is not None else nullcontext():
                 await body.receive_all()  # whoever is slow takes no place for answers meanwhile
