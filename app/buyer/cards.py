@@ -14,7 +14,7 @@ STATES = {**words.STATUSES, "removed": "Not on sale"}
 SMALL, LARGE = 480, 960  # longest sides (px) of the scaled photos
 _OFFERS = "https://schema.org/"
 _NEW = ("new with tag", "new without tag", "new")
-_PRODUCT = {"brand": "brand", "colour": "color", "size": "size", "material": "material"}
+_PRODUCT = {"brand": "brand", "colour": "color", "size": "size", "material": "material", "barcode": "gtin"}
 
 
 def is_on_sale(listing: Listing) -> bool:

@@ -117,7 +117,8 @@ def _feed(listing: Listing, base: str) -> Row:
 
 
 def _google(listing: Listing, base: str) -> Row:
-    return {**_feed(listing, base), "identifier_exists": "no"}  # one used piece has no number of its maker's
+    number = listing.attributes.get("barcode", "")  # most used pieces have no number of their maker's
+    return {**_feed(listing, base), "gtin": number, "identifier_exists": "yes" if number else "no"}
 
 
 def _facebook(listing: Listing, base: str) -> Row:
@@ -139,7 +140,7 @@ FORMS: dict[FormName, Form] = {
     ),
     "google": Form(
         required=("id", "title", "description", "link", "image_link", "availability", "price", "condition"),
-        optional=("additional_image_link", "brand", "identifier_exists", "color", "size", "material"),
+        optional=("additional_image_link", "brand", "gtin", "identifier_exists", "color", "size", "material"),
         sellers=(),
         most={"title": 150, "description": 5000},
         source="https://support.google.com/merchants/answer/7052112",

@@ -27,15 +27,19 @@ _LEAST_KIND, _ALIKE = 0.4, 0.35
 def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
     """The category by all sources; with the seller's choice first, where there is one."""
     category = _by_sources(views, taxonomy, calibration)
+    if printed := views.by("category", "ocr"):
+        ((value, p),) = printed[0].probabilities.items()
+        if value in taxonomy.categories:
+            category = choose(category, value, p)
     choice = views.first("category", "seller")
-    return category if choice is None else choose(category, choice).model_copy(update={"in_range": True})
+    return category if choice is None else choose(category, choice)
 
 
-def choose(category: Category, value: str) -> Category:
-    """The category with the seller's choice first, which is sure."""
+def choose(category: Category, value: str, p: float = 1.0) -> Category:
+    """The category with a choice first, the seller's, which is sure, or that of print."""
     others = [c for c in category.candidates if c.value != value][: CANDIDATES - 1]
-    candidates = [Candidate(value=value, confidence=1.0), *others]
-    return category.model_copy(update={"value": value, "confidence": 1.0, "candidates": candidates})
+    candidates = [Candidate(value=value, confidence=p), *others]
+    return category.model_copy(update={"value": value, "confidence": p, "candidates": candidates, "in_range": True})
 
 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
@@ -236,7 +240,7 @@ def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list
         unknown = "I do not know this kind of item: write what it is, or choose a category."
         return photos or [Flag(code="outside-known", message=unknown, field="category")]
     flags = [*_different_items(list(views.classifier("category").values()), taxonomy), *photos]
-    untaught = not taxonomy.node(category.value).tuned and not views.speaks("heads")
+    untaught = not taxonomy.node(category.value).tuned and not (views.speaks("heads") or views.by("category", "ocr"))
     if taxonomy.tuned() and untaught and views.classifier("category"):
         message = "I was trained on clothes; for other things I state little. Please check the category."
         flags.insert(0, Flag(code="outside-tuned", message=message, field="category"))

@@ -1,4 +1,4 @@
-"""The source of what is read (``ocr``): brand, size, material, volume and print, by the modules of ``printed``."""
+"""The source of what is read (``ocr``): brand, size, material, volume, bar code and print, by ``printed``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from listing.observe.networks.foreground import THRESHOLD
+from listing.observe.printed.barcode import BarcodeFact, find_barcode
 from listing.observe.printed.brand_list import fold
 from listing.observe.printed.brands import find_brand
 from listing.observe.printed.labels import find_material, find_size, find_volume
@@ -18,6 +19,7 @@ from listing.request import Photo
 from listing.safety.contacts import scrub
 from listing.schema import Box, Observation
 
+BOOK, _SURE_CODE = "Book", 0.98  # the category of what bears an ISBN; a code has a check digit
 _SURE_LINE = 0.8  # a line below this score is not quoted
 _MAX_LENGTH = 60
 _MIN_LETTERS = 3
@@ -28,7 +30,7 @@ _ON_ITEM = 0.4  # share of a print's surroundings that the mask of the item hold
 
 
 class Print(Source):
-    """Brand, size, material and volume by what labels and print state, and the print itself (question ``text``)."""
+    """Brand, size, material, volume and number by labels and print, and the print itself (question ``text``)."""
 
     name = "ocr"
     stage: Stage = "reading"
@@ -37,6 +39,10 @@ class Print(Source):
         """By each photo, without those of no item where another shows one; a label's lines are no print of the item."""
         roles = [context.role(i) for i in range(len(photos))]
         for i, role in enumerate(roles):
+            if code := find_barcode(photos[i].image):  # the back of a book shows no item
+                yield self._of_barcode("barcode", code.number, i, code)
+                if code.of_book:
+                    yield self._of_barcode("category", BOOK, i, code)
             if role == "nothing" and set(roles) != {"nothing"}:
                 continue
             lines = context.lines(i)
@@ -52,6 +58,16 @@ class Print(Source):
             for block in print_blocks(lines) if role != "label" else ():
                 if on_item(block.box, context.masks.get(i)):
                     yield self._observation("text", i, block.text, block, block.score)
+
+    def _of_barcode(self, question: str, value: str, photo: int, code: BarcodeFact) -> Observation:
+        return Observation(
+            source=self.name,
+            question=question,
+            photo=photo,
+            probabilities={value: _SURE_CODE},
+            box=code.box,
+            text=code.number,
+        )
 
     def _observation(
         self, question: str, photo: int, value: str, span: OcrSpan | None, score: float, words: str | None = None
