@@ -92,7 +92,12 @@ def test_both_sides_write_and_contacts_are_taken_out(sale):
     seen = lines(bob, address)
     assert [line[:2] for line in seen] == [("buyer", "message"), ("seller", "message")]
     assert not any(part in str(seen) for part in ("1234567", "anna@", "example.org"))
-    refused = [("cocaine for sale, 50 a gram", "prohibited"), ("", "empty"), ("x" * 501, "too_long"), ("a@b.de", "empty")]
+    refused = [
+        ("cocaine for sale, 50 a gram", "prohibited"),
+        ("", "empty"),
+        ("x" * 501, "too_long"),
+        ("a@b.de", "empty"),
+    ]
     for text, why in refused:
         assert code(write(bob, address, text)) == (422, why), text
     assert len(lines(ann, address)) == 2
@@ -127,7 +132,7 @@ def test_a_side_that_does_not_read_is_not_flooded(sale):
 
 
 def test_what_is_new_is_counted_until_it_was_read(sale):
-    ann, bob, listing, address = sale
+    ann, bob, _, address = sale
     assert (news(ann), news(bob)) == ((1, 0), (0, 0))  # to hand over
     write(bob, address)
     write(ann, address, "On Monday.")
