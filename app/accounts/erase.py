@@ -34,6 +34,7 @@ from app.store.tables import (
     KeyRow,
     ListingRow,
     MessageRow,
+    NoticeRow,
     NumberRow,
     OrderRow,
     OutboxRow,
@@ -215,6 +216,7 @@ def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:
         ("idempotency key", KeyRow, KeyRow.seller_id == who),
         ("event of the assistant", EventRow, EventRow.seller_id == who),
         ("message", MessageRow, MessageRow.sender == who),
+        ("notice", NoticeRow, NoticeRow.recipient == who),
         ("block", BlockRow, or_(BlockRow.blocker == who, BlockRow.blocked == who)),
     )
     for name, table, theirs in tables:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.editing import edits
 from app.market import sellers_words
+from app.market.notices import Notices
 from app.market.orders import EVENT, Role, check_blocked, order_of
 from app.store import listing_repo
 from app.store.db import Store
@@ -86,8 +87,8 @@ class Conversation:
 class Messages:
     """Asking, answering, writing to the other side of an order, reporting and blocking."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, notices: Notices) -> None:
+        self.store, self.notices = store, notices
 
     def ask(self, sender: str, listing_id: str, text: str) -> Message:
         """Ask the seller of a public listing something; the same words again are the same question.
@@ -122,6 +123,8 @@ class Messages:
                     raise AppError("too_many", "There are many of these already; wait for an answer first.", 429)
                 row = MessageRow(id=new_id(), listing_id=listing_id, sender=sender, kind=kind, text=clean, at=now())
                 session.add(row)
+                if kind == QUESTION:
+                    self.notices.add(session, "question", listing.seller_id, listing_id)
             return _message(row, listing.title, out)
 
     def answer(self, seller: str, message_id: str, text: str) -> Message:
@@ -132,7 +135,10 @@ class Messages:
             listing = session.get(ListingRow, row.listing_id) if row is not None else None
             if row is None or listing is None or row.kind != QUESTION or listing.seller_id != seller:
                 raise AppError("not_found", NOT_THERE, 404)
-            row.answer, row.answered_at, row.read_at = clean, now(), None
+            if clean != row.answer:
+                self.notices.add(session, "answer", row.sender, listing.id)
+                row.read_at = None
+            row.answer, row.answered_at = clean, now()
             return _message(row, listing.title, out)
 
     def visible(self, listing_id: str, sender: str) -> list[Message]:
@@ -163,6 +169,8 @@ class Messages:
                 raise AppError("too_many", "The other side has not read your last messages yet; wait for it.", 429)
             row = MessageRow(id=new_id(), sender=who, kind=MESSAGE, text=clean, at=now(), **_place(order))
             session.add(row)
+            other = order.seller_id if order.buyer == who else order.buyer
+            self.notices.add(session, "message", other, order.listing_id, order.id)
             return _line(row, order, who, out)
 
     def conversation(self, who: str, order_id: str, *, read: bool = True) -> Conversation:

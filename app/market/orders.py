@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
+from app.market.notices import Notices
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
@@ -63,8 +64,10 @@ class Orders:
     ``sold_out`` is called with the ids of listings whose last piece was sold.
     """
 
-    def __init__(self, store: Store, outbox: Outbox, sold_out: Callable[[Collection[str]], object]) -> None:
-        self.store, self.outbox, self._sold_out = store, outbox, sold_out
+    def __init__(
+        self, store: Store, outbox: Outbox, notices: Notices, sold_out: Callable[[Collection[str]], object]
+    ) -> None:
+        self.store, self.outbox, self.notices, self._sold_out = store, outbox, notices, sold_out
 
     def buy(
         self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
@@ -119,6 +122,7 @@ class Orders:
                 row_id=self._row(session, buyer, page_id, listing_id), amount=row.price, currency=row.currency,
             )  # fmt: skip
             session.add(order)
+            self.notices.add(session, "ordered", row.seller_id, listing_id, order.id)
             listing_repo.to_index(session, listing_id)
             session.flush()
             return _order(order, row, "buyer"), row.stock
@@ -165,7 +169,7 @@ class Orders:
                 raise AppError(how, f"This order was {how}; it cannot be completed any more.", 409)
             if row.completed_at is None:
                 row.completed_at = now()
-                _note(session, row, "completed", seller)
+                self._note(session, row, "completed", seller)
             return _order(row, session.get(ListingRow, row.listing_id), "seller")
 
     def cancel(self, who: str, order_id: str) -> Order:
@@ -179,7 +183,7 @@ class Orders:
                 raise AppError("completed", "This was handed over, so it cannot be cancelled any more.", 409)
             if row.refunded_at is None:
                 row.refunded_at, row.cancelled_by = now(), _role(row, who)
-                _note(session, row, "cancelled", who)
+                self._note(session, row, "cancelled", who)
             return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
 
     def refund(self, seller: str, order_id: str) -> Order:
@@ -191,8 +195,16 @@ class Orders:
             row = order_of(session, seller, order_id, "seller", lock=True)
             if row.refunded_at is None:
                 row.refunded_at = now()
-                _note(session, row, "refunded", seller)
+                self._note(session, row, "refunded", seller)
             return _order(row, session.get(ListingRow, row.listing_id), "seller")
+
+    def _note(self, session: Session, row: OrderRow, event: Event, who: str) -> None:
+        """What one side did is news to the other: a notice and, while there is a listing, a line of what both wrote."""
+        other = row.seller_id if who == row.buyer else row.buyer
+        self.notices.add(session, event, other, row.listing_id, row.id)
+        if session.get(ListingRow, row.listing_id) is not None:
+            where = {"listing_id": row.listing_id, "order_id": row.id}
+            session.add(MessageRow(id=new_id(), sender=who, kind=EVENT, text=event, at=now(), **where))
 
     @staticmethod
     def _row(session: Session, buyer: str, page_id: str, listing_id: str) -> int | None:
@@ -276,13 +288,6 @@ def order_of(session: Session, who: str, order_id: str, role: Role | None = None
 
 def _role(row: OrderRow, who: str) -> Role:
     return "buyer" if row.buyer == who else "seller"
-
-
-def _note(session: Session, row: OrderRow, event: Event, who: str) -> None:
-    """Write what one side did into the conversation, where the listing is still there: it is news to the other."""
-    if session.get(ListingRow, row.listing_id) is not None:
-        where = {"listing_id": row.listing_id, "order_id": row.id}
-        session.add(MessageRow(id=new_id(), sender=who, kind=EVENT, text=event, at=now(), **where))
 
 
 def _order(row: OrderRow, listing: ListingRow | None, role: Role) -> Order:

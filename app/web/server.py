@@ -167,6 +167,7 @@ def keepers(services: Services) -> list[Keeper]:
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),
         Keeper("stopping orphaned drafts", lambda: house.stop_orphans(services.queue.names()), CATCH_UP_SECONDS),
         Keeper("deleting files", services.deletions.catch_up, CATCH_UP_SECONDS),
+        Keeper("sending notices", services.notices.send, CATCH_UP_SECONDS),
         Keeper("following other servers", services.feed.catch_up, OTHERS_SECONDS),
         Keeper("looking for models and posts", services.feed.refresh, MODEL_SECONDS),
         *(Keeper(name, work, TIDY_SECONDS, FIRST_TIDY_SECONDS) for name, work in hourly.items()),

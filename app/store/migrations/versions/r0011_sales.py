@@ -1,5 +1,7 @@
 """Who cancelled an order, the conversation about it, and who has blocked whom."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,11 +11,12 @@ down_revision = "0010"
 
 def upgrade() -> None:
     # An archive of before is restored over tables of now, which have the columns.
-    new = {
-        "orders": sa.Column("cancelled_by", sa.String(16)),
-        "messages": sa.Column("order_id", sa.String(32), index=True),
-    }
-    for table, column in [*new.items(), ("messages", sa.Column("read_at", sa.DateTime(timezone=True)))]:
+    columns: list[tuple[str, sa.Column[Any]]] = [
+        ("orders", sa.Column("cancelled_by", sa.String(16))),
+        ("messages", sa.Column("order_id", sa.String(32), index=True)),
+        ("messages", sa.Column("read_at", sa.DateTime(timezone=True))),
+    ]
+    for table, column in columns:
         if column.name not in {present["name"] for present in sa.inspect(op.get_bind()).get_columns(table)}:
             op.add_column(table, column)
     op.create_table(
