@@ -136,6 +136,9 @@ class PageRenderer:
             undo=session.undo.words if session.undo is not None else "",
             conflicts=session.conflicts,
             statements=session.statements,
+            same_as=self.services.listings.same_as(seller, session.view.photos)
+            if session.view.state == "ready"
+            else (),
         )
 
     def _published(self, listing: Listing) -> str:
