@@ -158,7 +158,7 @@ class Messages:
             AppError: too long, empty, refused goods (422), blocked (403), many are not read yet (429), no such order of
                 theirs, or its listing is gone (404).
         """
-        clean, out = _clean(text, "The message", offers=True)
+        clean, out = _clean(text, "The message", offers=True, private=True)
         with self.store.write() as session:
             order = _with_listing(session, who, order_id, lock=True)
             check_blocked(session, order.buyer, order.seller_id or "")
@@ -310,16 +310,16 @@ def forget_reports(session: Session, listing_id: str) -> None:
     session.execute(delete(MessageRow).where(*which))
 
 
-def _clean(text: str, what: str, *, offers: bool) -> tuple[str, tuple[str, ...]]:
+def _clean(text: str, what: str, *, offers: bool, private: bool = False) -> tuple[str, tuple[str, ...]]:
     """The text as it is stored, and the contact data that were taken out of it.
 
-    offers: refused goods may not stand in it.
+    offers: refused goods may not stand in it. private: it is about a sale.
     """
     typed = edits.clean_text(text, LENGTH, what, lines=True)
     if not typed:
         raise AppError("empty", f"{what} is empty; write it first.", 422)
     if offers:
-        sellers_words.check_offered(typed)
+        sellers_words.check_offered(typed, private=private)
     clean = scrub(typed)
     if not re.search(r"\w", clean.replace(MASK, "")):
         raise AppError("empty", f"{what} is contact data only, which is taken out; write what you want to say.", 422)

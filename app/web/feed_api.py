@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, File, Form, Header, Query, UploadFile
@@ -9,7 +10,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
-from app.market.messages import Conversation, Line, count_buyers_news, count_news
+from app.market.messages import Conversation, Line, Message, count_buyers_news, count_news
 from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
 from app.routing import ERRORS, Body, Deps, Id, Who, place_order
@@ -91,6 +92,31 @@ class TextBody(Body):
     """Words for the other side, or for the operators."""
 
     text: str = Field(max_length=10_000, description="Plain text; contact data are taken out.")
+
+
+class Question(Body):
+    """A question about a listing. Others see it once it is answered."""
+
+    id: str
+    listing_id: str
+    text: str
+    answer: str | None
+    at: datetime
+    answered_at: datetime | None
+    mine: bool = Field(description="Whether the one who reads it asked it.")
+    taken_out: tuple[str, ...] = Field((), description="Contact data that were in what was just sent.")
+
+    @classmethod
+    def of(cls, message: Message, who: str) -> Question:
+        """The question as ``who`` sees it: not whose it is."""
+        same = {name: getattr(message, name) for name in cls.model_fields.keys() - {"mine"}}
+        return cls(mine=message.sender == who, **same)
+
+
+class QuestionPage(Body):
+    """Questions, the oldest first."""
+
+    questions: list[Question]
 
 
 class News(Body):
@@ -245,6 +271,29 @@ def block(services: Deps, seller: Who, order_id: Id) -> None:
 def unblock(services: Deps, seller: Who, order_id: Id) -> None:
     """The other side may write, ask and buy again."""
     services.messages.block(seller.id, order_id, False)
+
+
+@v1_feed.post("/listings/{listing_id}/questions", status_code=201)
+def ask(services: Deps, seller: Who, listing_id: Id, body: TextBody) -> Question:
+    """Ask the seller of a public listing. The same words again, while there is no answer, are the same question."""
+    return Question.of(services.messages.ask(seller.id, listing_id, body.text), seller.id)
+
+
+@v1_feed.get("/listings/{listing_id}/questions")
+def questions(services: Deps, seller: Who, listing_id: Id) -> QuestionPage:
+    """Questions about a listing: of an own one all, of another's the answered ones and one's own."""
+    if services.listings.visible(seller.id, listing_id).seller_id == seller.id:
+        asked = services.messages.of_listings([listing_id]).get(listing_id, [])
+    else:
+        asked = services.messages.visible(listing_id, seller.id)
+        services.messages.read_answers(seller.id, listing_id)
+    return QuestionPage(questions=[Question.of(m, seller.id) for m in sorted(asked, key=lambda m: (m.at, m.id))])
+
+
+@v1_feed.put("/questions/{question_id}/answer")
+def answer(services: Deps, seller: Who, question_id: Id, body: TextBody) -> Question:
+    """Answer a question about an own listing, or answer it anew. Everybody can read both then."""
+    return Question.of(services.messages.answer(seller.id, question_id, body.text), seller.id)
 
 
 @v1_feed.get("/news")

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from app.accounts.erase import erase
 from app.settings import Settings, SettingsError
 from app.store.tables import NoticeRow, now
 from tests.app.market.test_orders import bought
@@ -144,6 +145,15 @@ def test_what_did_not_happen_is_not_told(shop, receiver):
     assert bob.post("/v1/orders", json=wish, headers={"Idempotency-Key": "k"}).status_code == 409
     assert bob.post(f"/l/{listing['id']}/ask", data={"text": ""}).status_code == 422
     assert waiting(services) == []
+
+
+def test_notices_to_a_person_who_is_erased_go_with_them(shop, receiver):
+    services, ann, bob = shop(receiver.url)
+    address = f"/v1/orders/{bought(bob, published(ann), buyer='')['id']}"
+    ann.post(f"{address}/messages", json={"text": "Monday"})
+    assert sorted(row.kind for row in waiting(services)) == ["message", "ordered"]
+    assert erase(services.settings, "bob", settle=True).counts["notice"] == 1
+    assert [row.kind for row in waiting(services)] == ["ordered"]
 
 
 def test_without_an_address_or_an_account_nothing_is_written(build, client, services):

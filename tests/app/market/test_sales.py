@@ -181,3 +181,30 @@ def test_a_report_of_the_other_side_reaches_the_operators(people):
         "About the seller: Never came",
     ]
     assert len(lines(bob, address)) == 1  # the other side reads no report
+
+
+def test_a_question_is_asked_and_answered(people):
+    ann, bob, cora = map(people("ann", "bob", "cora").signed, ("ann", "bob", "cora"))
+    address = f"/v1/listings/{published(ann)['id']}/questions"
+
+    def seen(client):
+        return [(q["text"], q["answer"], q["mine"]) for q in client.get(address).json()["questions"]]
+
+    asked = bob.post(address, json={"text": "Is it warm? +49 170 1234567"})
+    assert (asked.status_code, asked.json()["taken_out"]) == (201, ["+49 170 1234567"])
+    assert bob.post(address, json={"text": "Is it warm? +49 170 1234567"}).json()["id"] == asked.json()["id"]
+    assert "sender" not in asked.json()
+    assert (seen(ann), seen(bob), seen(cora)) == (
+        [("Is it warm? [removed]", None, False)], [("Is it warm? [removed]", None, True)], [])  # fmt: skip
+    assert news(ann) == (1, 0)
+    answer = f"/v1/questions/{asked.json()['id']}/answer"
+    for who in (bob, cora):
+        assert code(who.put(answer, json={"text": "No"})) == (404, "not_found")
+    for _ in range(2):
+        assert ann.put(answer, json={"text": "Very"}).status_code == 200
+    assert (news(ann), news(bob), news(cora)) == ((0, 0), (0, 1), (0, 0))
+    assert seen(cora) == [("Is it warm? [removed]", "Very", False)]
+    assert seen(bob) == [("Is it warm? [removed]", "Very", True)]
+    assert news(bob) == (0, 0)
+    assert code(ann.post(address, json={"text": "Mine?"})) == (422, "own")
+    assert code(bob.get("/v1/listings/ipl-0/questions")) == (404, "not_found")
