@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.editing import edits
 from app.market import sellers_words
 from app.market.notices import Notices
-from app.market.orders import EVENT, Role, check_blocked, order_of
+from app.market.orders import EVENT, STAYS, Role, check_blocked, order_of
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
@@ -160,7 +160,7 @@ class Messages:
         """
         clean, out = _clean(text, "The message", offers=True, private=True)
         with self.store.write() as session:
-            order = _with_listing(session, who, order_id, lock=True)
+            order = _with_listing(session, who, order_id)
             check_blocked(session, order.buyer, order.seller_id or "")
             lines = _lines(session, order)
             if lines and (lines[-1].text, lines[-1].kind, lines[-1].sender) == (clean, MESSAGE, who):
@@ -190,7 +190,7 @@ class Messages:
         """Tell the operators what is wrong with the other side of an order; its last message is quoted."""
         clean, _ = _clean(text, "The report", offers=False)
         with self.store.write() as session:
-            order = _with_listing(session, who, order_id, lock=True)
+            order = _with_listing(session, who, order_id)
             about = "seller" if order.buyer == who else "buyer"
             theirs = [row.text for row in _lines(session, order) if row.sender != who and row.kind == MESSAGE]
             words = f"About the {about}: {clean}" + (f" Their last message: “{theirs[-1]}”" if theirs else "")
@@ -278,10 +278,10 @@ def _new_answers(sender: str) -> tuple[ColumnElement[bool], ...]:
     return MessageRow.kind == QUESTION, MessageRow.sender == sender, answered, MessageRow.read_at.is_(None)
 
 
-def _with_listing(session: Session, who: str, order_id: str, *, lock: bool) -> OrderRow:
-    """An order of theirs whose listing is there: a conversation goes with it. Else AppError 404."""
-    order = order_of(session, who, order_id, lock=lock)
-    if session.get(ListingRow, order.listing_id) is None:
+def _with_listing(session: Session, who: str, order_id: str) -> OrderRow:
+    """An order of theirs, locked, whose listing is there: a conversation goes with it. Else AppError 404."""
+    order = order_of(session, who, order_id, lock=True)
+    if session.get(ListingRow, order.listing_id, with_for_update=STAYS) is None:
         raise AppError("not_found", GONE, 404)
     return order
 

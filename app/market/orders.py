@@ -24,6 +24,7 @@ from app.views import AppError
 Role = Literal["buyer", "seller"]
 State = Literal["open", "completed", "refunded", "cancelled"]
 Event = Literal["completed", "refunded", "cancelled"]
+STAYS = {"read": True, "key_share": True}  # a lock under which a row is not deleted
 EVENT = "event"  # the kind of a message that says what one side did
 NO_ORDER = "There is no such order of yours."
 _WITH_LISTING = select(OrderRow, ListingRow).outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
@@ -202,7 +203,7 @@ class Orders:
         """What one side did is news to the other: a notice and, while there is a listing, a line of what both wrote."""
         other = row.seller_id if who == row.buyer else row.buyer
         self.notices.add(session, event, other, row.listing_id, row.id)
-        if session.get(ListingRow, row.listing_id) is not None:
+        if session.get(ListingRow, row.listing_id, with_for_update=STAYS) is not None:
             where = {"listing_id": row.listing_id, "order_id": row.id}
             session.add(MessageRow(id=new_id(), sender=who, kind=EVENT, text=event, at=now(), **where))
 

@@ -208,3 +208,16 @@ def test_a_question_is_asked_and_answered(people):
     assert news(bob) == (0, 0)
     assert code(ann.post(address, json={"text": "Mine?"})) == (422, "own")
     assert code(bob.get("/v1/listings/ipl-0/questions")) == (404, "not_found")
+
+
+def test_whoever_deletes_the_listing_meanwhile_the_sale_ends_in_order(two):
+    ann, bob, _ = two
+    for n in range(4):
+        listing = published(ann)
+        address = f"/v1/orders/{bought(bob, listing, f'k{n}', '')['id']}"
+        ann.post(f"{address}/complete")
+        calls = [partial(ann.post, f"{address}/refund"), partial(write, bob, address), partial(write, ann, address)]
+        given = at_once([*calls, partial(ann.delete, f"/v1/listings/{listing['id']}")] * 2)
+        assert {answer.status_code for answer in given} <= {200, 201, 204, 404}
+        assert ann.get(address).json()["state"] == "refunded"
+        assert lines(bob, address) == []
