@@ -30,8 +30,9 @@ from app.store.db import open_engine
 from app.store.listing_repo import INDEXED
 from listing.request import TONES
 from rag_index import build
-from tests.app.kills.life import DraftModel, Life, World
+from tests.app.kills.life import Life
 from tests.app.kills.life_server import OneServer, Starter
+from tests.app.kills.life_world import DraftModel, World
 from tests.app.support.receiver import Receiver
 from tests.app.support.small_index import SmallEncoders, open_index, titles_in
 
