@@ -20,6 +20,7 @@ from app.market.chroma_index import ChromaSearchIndex
 from app.market.listing_photos import ListingPhotos
 from app.market.listings import Listings
 from app.market.messages import Messages
+from app.market.notices import Notices
 from app.market.orders import Orders
 from app.market.posts import Posts
 from app.market.promotions import Promotions
@@ -95,12 +96,13 @@ class Services:
         feed.start()
         self.outbox.follower = feed.listings
         self.listings = Listings(store, media, index, metrics)
-        self.shop, self.messages = Shop(store, self.listings), Messages(store)
+        self.notices = notices = Notices(store, settings)
+        self.shop, self.messages = Shop(store, self.listings), Messages(store, notices)
         self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
         self.listing_photos = ListingPhotos(store, self.draft_photos, self.outbox, deletions)
         self.reviews = Reviews(store, self.outbox)
         self.posts = Posts(store, media, index, deletions, feed.listings.content_of, feed.posts.refresh)
-        self.orders = Orders(store, self.outbox, feed.listings.remove)
+        self.orders = Orders(store, self.outbox, notices, feed.listings.remove)
         self.promotions = Promotions(store, feed.read_calendar)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     alert_rules: Path | None = Field(None, description="File of the operator's rules; default: app/ops/rules.yaml.")
     alert_webhook: str = Field("", description="Address to which alerts are sent as JSON; none: they are only logged.")
     alert_private: bool = Field(False, description="Whether alerts may go to this machine or the own network.")
+    notice_webhook: str = Field("", description="Address to which notices of sales and messages are sent as JSON.")
+    notice_secret: str = Field("", repr=False, description="Key of the signature (HMAC-SHA256) of these notices.")
     feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
 
     @field_validator("home", mode="after")
@@ -101,7 +104,8 @@ class Settings(BaseSettings):
         """These settings, if they are safe together.
 
         Raises:
-            SettingsError: the server would be open to the network with nobody signed in.
+            SettingsError: the server would be open to the network with nobody signed in, or notices have no signature
+                or no usable address.
         """
         if not self.on_loopback and self.passwords is None:
             raise SettingsError(
@@ -113,6 +117,10 @@ class Settings(BaseSettings):
                 f"IPL_PASSWORDS names {self.passwords}, which is not there; "
                 f"./ipl accounts add NAME {self.passwords} makes it."
             )
+        if self.notice_webhook and not self.notice_secret:
+            raise SettingsError("IPL_NOTICE_WEBHOOK needs IPL_NOTICE_SECRET, by which its receiver knows our notices.")
+        if self.notice_webhook and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", self.notice_webhook):
+            raise SettingsError("IPL_NOTICE_WEBHOOK is no address such as https://shop.example/notices.")
         return self
 
 

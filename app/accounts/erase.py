@@ -26,6 +26,7 @@ from app.store.media import Media
 from app.store.retention import STANDING, forget_pages
 from app.store.search_index import NoIndex
 from app.store.tables import (
+    BlockRow,
     DraftRow,
     EditRow,
     EventRow,
@@ -33,6 +34,7 @@ from app.store.tables import (
     KeyRow,
     ListingRow,
     MessageRow,
+    NoticeRow,
     NumberRow,
     OrderRow,
     OutboxRow,
@@ -214,6 +216,8 @@ def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:
         ("idempotency key", KeyRow, KeyRow.seller_id == who),
         ("event of the assistant", EventRow, EventRow.seller_id == who),
         ("message", MessageRow, MessageRow.sender == who),
+        ("notice", NoticeRow, NoticeRow.recipient == who),
+        ("block", BlockRow, or_(BlockRow.blocker == who, BlockRow.blocked == who)),
     )
     for name, table, theirs in tables:
         done.counts[name] += count_of(session, delete(table).where(theirs))
@@ -221,8 +225,13 @@ def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:
 
 
 def _forget_orders(session: Session, who: str, done: Erased) -> None:
-    """The person's id and key in orders become random ones; amounts, times and the other side stay."""
-    for order in session.scalars(select(OrderRow).where(_their_orders(who))):
+    """The person's id and key in orders become random ones; amounts, times and the other side stay. What both sides
+    wrote about them goes."""
+    theirs = list(session.scalars(select(OrderRow).where(_their_orders(who))))
+    for start in range(0, len(theirs), AT_ONCE):
+        about = MessageRow.order_id.in_([order.id for order in theirs[start : start + AT_ONCE]])
+        done.counts["message"] += count_of(session, delete(MessageRow).where(about))
+    for order in theirs:
         if order.buyer == who:
             order.buyer, order.key, order.row_id = draft_repo.new_id(), draft_repo.new_id(), None
         else:

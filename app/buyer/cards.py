@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.market.messages import Message
+from app.market.messages import Line, Message
+from app.market.orders import Order
 from app.market.posts import PostView
 from app.seller import words
 from app.views import listing_facts
@@ -12,6 +13,34 @@ from listing.schema import Listing, PhotoRef
 
 STATES = {**words.STATUSES, "removed": "Not on sale"}
 SMALL, LARGE = 480, 960  # longest sides (px) of the scaled photos
+GONE = "A listing that is gone"
+# Of an order, as its buyer reads it: the pill; and what it means for either side.
+BOUGHT = {
+    "open": "Waiting for the seller",
+    "completed": "Handed over",
+    "cancelled": "Cancelled",
+    "refunded": "Refunded",
+}
+MEANINGS = {
+    "open": {
+        "buyer": "The seller sees your order and hands it over; IPL takes no payment.",
+        "seller": "Agree with the buyer how it changes hands; press “Handed over” when it has.",
+    },
+    "completed": {"buyer": "The seller says that it was handed over.", "seller": "You handed it over."},
+    "cancelled": {
+        "buyer": "The sale is off.",
+        "seller": "The sale is off. “Sell again” under My listings puts it back on sale.",
+    },
+    "refunded": {
+        "buyer": "The seller took the order back; what you paid comes back from the seller.",
+        "seller": "You took the order back. “Sell again” under My listings puts it back on sale.",
+    },
+}
+EVENTS = {  # what the reader, or the other side, did
+    "completed": ("You handed it over.", "The {} handed it over."),
+    "cancelled": ("You cancelled the sale.", "The {} cancelled the sale."),
+    "refunded": ("You took the order back.", "The {} took the order back."),
+}
 _OFFERS = "https://schema.org/"
 _NEW = ("new with tag", "new without tag", "new")
 _PRODUCT = {"brand": "brand", "colour": "color", "size": "size", "material": "material", "barcode": "gtin"}
@@ -97,6 +126,39 @@ def question(message: Message, sender: str) -> dict[str, Any]:
     asked, answered = (f"{at:%-d %B %Y}" if at else "" for at in (message.at, message.answered_at))
     asked_it = message.sender == sender
     return {"text": message.text, "answer": message.answer, "own": asked_it, "at": asked, "answered_at": answered}
+
+
+def order_card(order: Order, listing: Listing | None, unread: int = 0) -> dict[str, Any]:
+    """An order as the side reads it that has it. ``listing``: None once it is not public any more."""
+    return {
+        "id": order.id,
+        "title": order.title or GONE,
+        "gone": order.title is None,
+        "price": words.money(order.amount, order.currency),
+        "state": order.state,
+        "pill": (BOUGHT if order.role == "buyer" else words.ORDERS)[order.state],
+        "says": MEANINGS[order.state][order.role],
+        "role": order.role,
+        "other": order.other,
+        "bought": f"{order.at:%-d %B %Y}",
+        "new": unread,
+        "url": f"/l/{listing.id}" if listing is not None else "",
+        "photo": photo(listing, 0, SMALL) if listing is not None and listing.photos else None,
+    }
+
+
+def line(said: Line, order: Order) -> dict[str, Any]:
+    """A line of the conversation about an order."""
+    mine = said.sender == order.role
+    did, they_did = EVENTS.get(said.text, ("", "")) if said.kind == "event" else ("", "")
+    return {
+        "event": did if mine else they_did.format(said.sender),
+        "text": said.text,
+        "mine": mine,
+        "by": "You" if mine else f"The {said.sender}",
+        "at": f"{said.at:%-d %B %Y, %H:%M} UTC",
+        "new": said.new,
+    }
 
 
 def product(listing: Listing, base: str) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from fastapi.responses import RedirectResponse, Response
 from app.accounts.authentication import request_seller
 from app.buyer.cards import LARGE, SMALL, card, product, question, whole
 from app.buyer.filters import read
-from app.buyer.page import html_page, remember
+from app.buyer.page import confirmation, html_page, remember
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.editing.prices import parse_price
 from app.feed.pages import Rates
-from app.market.messages import LENGTH, Message
+from app.market.messages import LENGTH
 from app.routing import Deps, place_order, services_of
 from app.store.listing_repo import NOT_THERE
 from app.views import AppError
@@ -35,7 +35,6 @@ REASONS = {
 }
 ASKED = "Your question is with the seller. The answer will stand here."
 REPORTED = "Thank you. The people who run this site see your report."
-TAKEN_OUT = "Contact data was taken out of it: {}. Buyers and sellers write to each other here."
 Place = Literal["buy", "ask", "report"]
 Text = Annotated[str, Form()]
 pages = APIRouter(include_in_schema=False)
@@ -75,7 +74,7 @@ def ask(request: Request, services: Deps, listing_id: str, text: Text = "") -> R
         sent = services.messages.ask(_who_may(visitor), listing_id[:64], text)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("ask", error), typed={"ask": text})
-    return _page(request, visitor, listing_id, done={"ask": _confirmation(ASKED, sent)})
+    return _page(request, visitor, listing_id, done={"ask": confirmation(ASKED, sent.taken_out)})
 
 
 @pages.post("/l/{listing_id}/report")
@@ -89,7 +88,7 @@ def report(request: Request, services: Deps, listing_id: str, reason: Text = "ot
         sent = services.messages.report(visitor.check(), listing_id[:64], words)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("report", error), typed={"report": text, "reason": reason})
-    return _page(request, visitor, listing_id, done={"report": _confirmation(REPORTED, sent)})
+    return _page(request, visitor, listing_id, done={"report": confirmation(REPORTED, sent.taken_out)})
 
 
 @pages.get("/l/{listing_id}/photos/{number}")
@@ -124,11 +123,6 @@ def _who_may(visitor: Visitor) -> str:
     return visitor.check()
 
 
-def _confirmation(words: str, sent: Message) -> str:
-    contacts = ", ".join(f"“{text}”" for text in sent.taken_out)
-    return f"{words} {TAKEN_OUT.format(contacts)}" if contacts else words
-
-
 def _base(request: Request) -> str:
     """The address at which this server was asked, without a slash at its end."""
     base = str(request.base_url).rstrip("/")
@@ -155,6 +149,8 @@ def _page(
         return html_page(request, visitor, "listing", 404, then="/feed", listing=None, missing=NOT_THERE)
     is_seller, base = listing.seller_id == visitor.seller, _base(request)
     order = services.orders.placed(visitor.id, listing.id) if visitor.recognised else None
+    if visitor.logged:
+        services.messages.read_answers(visitor.id, listing.id)
     response = html_page(
         request,
         visitor,

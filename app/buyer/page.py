@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.buyer.visitor import COOKIE, Visitor
-from app.market.messages import count_news
+from app.market.messages import count_buyers_news, count_news
 from app.routing import services_of
 from app.templates import render
 from app.theme import script, stylesheet
@@ -20,6 +21,7 @@ from app.views import AppError
 
 COOKIE_DAYS = 180
 FOLDER = Path(__file__).with_name("templates")
+TAKEN_OUT = "Contact data was taken out of it: {}. Buyers and sellers write to each other here."
 pages = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,9 @@ def html_page(
     request: Request, visitor: Visitor, name: str, status: int = 200, *, then: str, **values: Any
 ) -> HTMLResponse:
     """The template ``NAME.html`` below the head that all of them share; ``then``: where signing in leads back to."""
-    news = _news_for(request, visitor)
-    html = render(FOLDER / f"{name}.html", visitor=visitor, news=news, then=then, version=_version(), **values)
+    news, answers = _news_for(request, visitor)
+    head = {"visitor": visitor, "news": news, "answers": answers, "then": then, "version": _version()}
+    html = render(FOLDER / f"{name}.html", **head, **values)
     return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 
 
@@ -65,10 +68,18 @@ def _version() -> str:
     return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]
 
 
-def _news_for(request: Request, visitor: Visitor) -> int:
-    """Number of orders and questions that wait for the visitor, in the head of each page; 0 if unreadable."""
+def confirmation(words: str, taken_out: Sequence[str]) -> str:
+    """What was done, and which contact data were taken out on the way."""
+    contacts = ", ".join(f"“{text}”" for text in taken_out)
+    return f"{words} {TAKEN_OUT.format(contacts)}" if contacts else words
+
+
+def _news_for(request: Request, visitor: Visitor) -> tuple[int, int]:
+    """What waits for the visitor as a seller and as a buyer, in the head of each page; 0 if unreadable."""
+    store = services_of(request).store
     try:
-        return count_news(services_of(request).store, visitor.seller) if visitor.seller else 0
+        selling = count_news(store, visitor.seller) if visitor.seller else 0
+        return selling, count_buyers_news(store, visitor.id) if visitor.recognised and visitor.may_buy else 0
     except AppError as error:
         log.warning("the head of a page goes without its count: %s", error)
-        return 0
+        return 0, 0

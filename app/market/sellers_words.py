@@ -54,9 +54,9 @@ def check_listed(
     return next(iter(verdicts), None)
 
 
-def check_offered(text: str) -> None:
-    """Nothing where a message offers no goods that are refused in listings, else AppError 422."""
-    if verdict := check_message(text.replace(MASK, " ")):
+def check_offered(text: str, *, private: bool = False) -> None:
+    """Nothing where a message offers no goods that are refused in listings, else AppError 422. See check_message."""
+    if verdict := check_message(text.replace(MASK, " "), private=private):
         raise AppError("prohibited", verdict.message, 422)
 
 

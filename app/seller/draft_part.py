@@ -20,7 +20,7 @@ from listing.say import rewrite
 from listing.say.ask import OFFERS_AT_ONCE, statable
 from listing.say.claims import LIKELY, stated_claims
 from listing.say.render import can_be_shorter
-from listing.schema import AttributeValue, Evidence, Flag, PhotoRef, Quality, Span
+from listing.schema import AttributeValue, Evidence, Flag, Listing, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
@@ -66,12 +66,14 @@ def draft_html(
     undo: str = "",
     conflicts: int = 0,
     statements: int = 0,
+    same_as: Sequence[Listing] = (),
 ) -> str:
     """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
 
     ``errors``: notices by the field that they are about. ``undo``: what the last press left out or added.
     ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
-    ``statements``: how often "Say more" was taken over; its field is emptied then.
+    ``statements``: how often "Say more" was taken over; its field is emptied then. ``same_as``: listings of the
+    seller's own with the same photos.
     """
     category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
     asked = {q.attribute for q in questions}
@@ -95,6 +97,7 @@ def draft_html(
         shown=OFFERS_AT_ONCE,
         details=_details(view),
         worth=words.label_tip(view),
+        same_as=[{"id": listing.id, "title": listing.title} for listing in same_as],
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
         tones=[
             {

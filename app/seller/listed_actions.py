@@ -133,9 +133,9 @@ class ListedActions:
         self.services.orders.complete(self.seller, str(data["id"]))
         self.session.notify("good", "Handed over", "The order is complete.")
 
-    def do_refund(self, data: Press) -> None:
-        self.services.orders.refund(self.seller, str(data["id"]))
-        self.session.notify("good", "Refunded", "The order is taken back. Its piece does not go on sale by itself.")
+    def do_cancel(self, data: Press) -> None:
+        self.services.orders.cancel(self.seller, str(data["id"]))
+        self.session.notify("good", "Cancelled", "The buyer is told. The piece does not go on sale by itself.")
 
     def do_reply(self, data: Press) -> None:
         """Answer a buyer's question."""

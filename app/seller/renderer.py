@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.market import exports
-from app.market.messages import count_news
+from app.market.messages import count_buyers_news, count_news
 from app.seller import words
 from app.seller.draft_part import BUSY, draft_html, render
 from app.seller.pictures import file_url
@@ -37,6 +37,7 @@ class PageRenderer:
             page=session.page,
             count=len(self.services.listings.own(seller)),
             news=count_news(self.services.store, seller),
+            answers=count_buyers_news(self.services.store, seller),
             who=name,
             sign_out=self.sign_out,
             offer=self._offer(session, seller),
@@ -135,6 +136,9 @@ class PageRenderer:
             undo=session.undo.words if session.undo is not None else "",
             conflicts=session.conflicts,
             statements=session.statements,
+            same_as=self.services.listings.same_as(seller, session.view.photos)
+            if session.view.state == "ready"
+            else (),
         )
 
     def _published(self, listing: Listing) -> str:
@@ -156,7 +160,6 @@ class PageRenderer:
             drafts=[] if searched else [self._draft_card(view) for view in self.services.drafts.unfinished(seller)],
             summary=f"{count} found {by}" if searched else count if listings else "",
             searched=searched,
-            hand_over=words.HAND_OVER,
             conflicts=session.conflicts,
             errors=defaultdict(lambda: None, {notice.at: notice for notice in session.notices}),
             most=PhotoLimits().count,
@@ -165,11 +168,19 @@ class PageRenderer:
         )
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
-        """Cards with what waits to be handed over or answered, and whether the item may be put on sale again."""
-        waiting: dict[str, list[dict[str, str]]] = {}
-        for order in self.services.orders.waiting(seller):
-            amount = words.money(order.amount, order.currency)
-            waiting.setdefault(order.listing_id, []).append({"id": order.id, "amount": amount})
+        """Cards with what waits to be handed over, read or answered, and whether it may be put on sale again."""
+        waiting: dict[str, list[dict[str, Any]]] = {}
+        unread = self.services.messages.unread(seller)
+        for order in self.services.orders.waiting(seller, also=list(unread)):
+            amount, what = words.money(order.amount, order.currency), words.ORDERS[order.state]
+            card = {
+                "id": order.id,
+                "amount": amount,
+                "state": order.state,
+                "what": what,
+                "new": unread.get(order.id, 0),
+            }
+            waiting.setdefault(order.listing_id, []).append(card)
         bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
         questions = self.services.messages.of_listings([x.id for x in listings])
         cards = []

@@ -80,6 +80,12 @@ EXPORTS = (  # form, name, what is left to do there
     ("facebook", "Facebook catalogue", "the links work where this server can be reached"),
 )
 HAND_OVER = "Sold: hand it over"
+ORDERS = {
+    "open": HAND_OVER,
+    "completed": "Handed over",
+    "cancelled": "The sale was cancelled",
+    "refunded": "Refunded",
+}
 ON_LABELS = ("size", "brand", "material")
 ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 SLOW_SECONDS = 45.0

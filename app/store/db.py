@@ -26,6 +26,7 @@ BUSY_SECONDS = 15
 _LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
 IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the store holds
 FOLLOWING = 0x49504E  # of the server that brings the index up to date
+NOTIFYING = 0x49504F  # of the server that sends notices
 JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/store/backup/journal.py
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 # SQLite's first codes, of which others are kinds.

@@ -4,20 +4,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import (
-    JSON,
-    DateTime,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -329,7 +318,8 @@ class FeedPostRow(Base):
 class OrderRow(Base):
     """An order of one piece; the buyer's idempotency key makes a repeated wish the same order.
 
-    It stands until it is refunded (``refunded_at``) or was handed over (``completed_at``).
+    It stands until it is refunded or cancelled (``refunded_at``, and by whom in ``cancelled_by``: ``buyer`` or
+    ``seller``) or was handed over (``completed_at``).
     """
 
     __tablename__ = "orders"
@@ -344,24 +334,53 @@ class OrderRow(Base):
     at: Mapped[datetime] = mapped_column(default=now)
     refunded_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    cancelled_by: Mapped[Literal["buyer", "seller"] | None] = mapped_column(String(16))
     __table_args__ = (UniqueConstraint("buyer", "key", name="uq_orders_buyer_key"),)
 
 
 class MessageRow(Base):
-    """A question about a listing to its seller, with their answer, or a report of it to the operators.
+    """A question about a listing to its seller, with their answer, a report of it to the operators, or a message or an
+    event (``text`` says which) of the conversation about an order.
 
     ``sender``: under which orders and the feed know whoever wrote it. Contact data are taken out before it is stored.
+    ``read_at``: when whom it is for had it first, of a question its answer.
     """
 
     __tablename__ = "messages"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), index=True)
+    order_id: Mapped[str | None] = mapped_column(String(32), index=True)
     sender: Mapped[str] = mapped_column(String(64), index=True)
     kind: Mapped[str] = mapped_column(String(16), index=True)
     text: Mapped[str]
     answer: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(default=now)
     answered_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+
+
+class BlockRow(Base):
+    """Somebody who wants no message, question or order from somebody else."""
+
+    __tablename__ = "blocks"
+    blocker: Mapped[str] = mapped_column(String(64), primary_key=True)
+    blocked: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class NoticeRow(Base):
+    """What somebody has to be told by the platform's own notices; written in the transaction of what it is about, and
+    deleted once the receiver has taken it. Ids only. ``recipient``: a seller's id."""
+
+    __tablename__ = "notices"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    recipient: Mapped[str] = mapped_column(String(32), index=True)
+    listing_id: Mapped[str] = mapped_column(String(32))
+    order_id: Mapped[str | None] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(default=now)
+    due_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    tries: Mapped[int] = mapped_column(default=0)
 
 
 class PromotionRow(Base):

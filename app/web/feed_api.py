@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, File, Form, Header, Query, UploadFile
@@ -9,6 +10,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
+from app.market.messages import Conversation, Line, Message, count_buyers_news, count_news
 from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
 from app.routing import ERRORS, Body, Deps, Id, Who, place_order
@@ -84,6 +86,44 @@ class OrderPage(Body):
     """Orders, the newest first."""
 
     orders: list[Order]
+
+
+class TextBody(Body):
+    """Words for the other side, or for the operators."""
+
+    text: str = Field(max_length=10_000, description="Plain text; contact data are taken out.")
+
+
+class Question(Body):
+    """A question about a listing. Others see it once it is answered."""
+
+    id: str
+    listing_id: str
+    text: str
+    answer: str | None
+    at: datetime
+    answered_at: datetime | None
+    mine: bool = Field(description="Whether the one who reads it asked it.")
+    taken_out: tuple[str, ...] = Field((), description="Contact data that were in what was just sent.")
+
+    @classmethod
+    def of(cls, message: Message, who: str) -> Question:
+        """The question as ``who`` sees it: not whose it is."""
+        same = {name: getattr(message, name) for name in cls.model_fields.keys() - {"mine"}}
+        return cls(mine=message.sender == who, **same)
+
+
+class QuestionPage(Body):
+    """Questions, the oldest first."""
+
+    questions: list[Question]
+
+
+class News(Body):
+    """What waits for somebody: orders to hand over, open questions, new messages and what the other side did."""
+
+    selling: int
+    buying: int
 
 
 class AdBody(Body):
@@ -190,6 +230,77 @@ def complete(services: Deps, seller: Who, order_id: Id) -> Order:
 def refund(services: Deps, seller: Who, order_id: Id) -> Order:
     """The seller takes an order back, also one that was handed over; asking again changes nothing."""
     return services.orders.refund(seller.id, order_id)
+
+
+@v1_feed.post("/orders/{order_id}/cancel")
+def cancel(services: Deps, seller: Who, order_id: Id) -> Order:
+    """Buyer or seller calls the sale off, until it was handed over; asking again changes nothing."""
+    return services.orders.cancel(seller.id, order_id)
+
+
+@v1_feed.get("/orders/{order_id}/messages")
+def conversation(
+    services: Deps,
+    seller: Who,
+    order_id: Id,
+    read: Annotated[bool, Query(description="Whether what was new counts as read.")] = True,
+) -> Conversation:
+    """What buyer and seller wrote and did, the oldest first."""
+    return services.messages.conversation(seller.id, order_id, read=read)
+
+
+@v1_feed.post("/orders/{order_id}/messages", status_code=201)
+def write(services: Deps, seller: Who, order_id: Id, body: TextBody) -> Line:
+    """Write to the other side of an order. The same words again, with none between, are the same message."""
+    return services.messages.write(seller.id, order_id, body.text)
+
+
+@v1_feed.post("/orders/{order_id}/report", status_code=204)
+def report(services: Deps, seller: Who, order_id: Id, body: TextBody) -> None:
+    """Tell the operators what is wrong with the other side; its last message is quoted."""
+    services.messages.report_order(seller.id, order_id, body.text)
+
+
+@v1_feed.put("/orders/{order_id}/block", status_code=204)
+def block(services: Deps, seller: Who, order_id: Id) -> None:
+    """No message, question or order of the other side any more. An order that stands can still be handed over."""
+    services.messages.block(seller.id, order_id, True)
+
+
+@v1_feed.delete("/orders/{order_id}/block", status_code=204)
+def unblock(services: Deps, seller: Who, order_id: Id) -> None:
+    """The other side may write, ask and buy again."""
+    services.messages.block(seller.id, order_id, False)
+
+
+@v1_feed.post("/listings/{listing_id}/questions", status_code=201)
+def ask(services: Deps, seller: Who, listing_id: Id, body: TextBody) -> Question:
+    """Ask the seller of a public listing. The same words again, while there is no answer, are the same question."""
+    return Question.of(services.messages.ask(seller.id, listing_id, body.text), seller.id)
+
+
+@v1_feed.get("/listings/{listing_id}/questions")
+def questions(services: Deps, seller: Who, listing_id: Id) -> QuestionPage:
+    """Questions about a listing: of an own one all, of another's the answered ones and one's own."""
+    if services.listings.visible(seller.id, listing_id).seller_id == seller.id:
+        asked = services.messages.of_listings([listing_id]).get(listing_id, [])
+    else:
+        asked = services.messages.visible(listing_id, seller.id)
+        services.messages.read_answers(seller.id, listing_id)
+    return QuestionPage(questions=[Question.of(m, seller.id) for m in sorted(asked, key=lambda m: (m.at, m.id))])
+
+
+@v1_feed.put("/questions/{question_id}/answer")
+def answer(services: Deps, seller: Who, question_id: Id, body: TextBody) -> Question:
+    """Answer a question about an own listing, or answer it anew. Everybody can read both then."""
+    return Question.of(services.messages.answer(seller.id, question_id, body.text), seller.id)
+
+
+@v1_feed.get("/news")
+def news(services: Deps, seller: Who) -> News:
+    """How much waits for one, as the heads of the pages count it."""
+    store = services.store
+    return News(selling=count_news(store, seller.id), buying=count_buyers_news(store, seller.id))
 
 
 @v1_feed.put("/listings/{listing_id}/ad", status_code=204)

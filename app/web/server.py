@@ -18,7 +18,7 @@ from app import collecting
 from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
-from app.buyer import feed_page, listing_page, purchases
+from app.buyer import feed_page, listing_page, order_page, purchases
 from app.buyer import page as buyer_page
 from app.feed.model_selection import measure_daily
 from app.logs import RequestIds, log_json
@@ -55,6 +55,7 @@ ROUTERS = (
     feed_page.pages,
     listing_page.pages,
     purchases.pages,
+    order_page.pages,
 )
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
@@ -166,6 +167,7 @@ def keepers(services: Services) -> list[Keeper]:
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),
         Keeper("stopping orphaned drafts", lambda: house.stop_orphans(services.queue.names()), CATCH_UP_SECONDS),
         Keeper("deleting files", services.deletions.catch_up, CATCH_UP_SECONDS),
+        Keeper("sending notices", services.notices.send, CATCH_UP_SECONDS),
         Keeper("following other servers", services.feed.catch_up, OTHERS_SECONDS),
         Keeper("looking for models and posts", services.feed.refresh, MODEL_SECONDS),
         *(Keeper(name, work, TIDY_SECONDS, FIRST_TIDY_SECONDS) for name, work in hourly.items()),

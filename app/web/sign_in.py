@@ -19,7 +19,9 @@ from app.templates import render
 from app.views import AppError
 
 DEVICE_COOKIE = "ipl_device"
-THEN = re.compile(r"/feed(?:/purchases)?|/l/[\w-]{1,64}|/\?(?:draft=[\w-]{1,64}|show=listings)", re.ASCII)
+THEN = re.compile(
+    r"/feed(?:/purchases|/orders/[\w-]{1,64})?|/l/[\w-]{1,64}|/\?(?:draft=[\w-]{1,64}|show=listings)", re.ASCII
+)
 PAGE = Path(__file__).with_name("templates") / "sign_in.html"
 pages = APIRouter(include_in_schema=False)
 

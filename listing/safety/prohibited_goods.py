@@ -34,6 +34,7 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _ALPHABETS = re.compile(r"[^\x00-\x7f\u3040-\u30ff\u3400-\u9fff]+")  # and emoji: "💊" is written ":pill:"
 _ASKING = "is|are|was|were|does|did|has|how|what|which|where|ist|sind|war|hat|wie"
+FEWEST_WORDS = 6  # of a message that the model judges
 _ASKED = re.compile(rf"[^.!?\n]*[?？]|(?:^|(?<=[.!?] ))(?:{_ASKING})\b[^.!?\n]*", re.IGNORECASE | re.MULTILINE)
 _PART = re.compile(r"[.!?;\n]+(?=\s|$)")
 
@@ -187,12 +188,18 @@ def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
     return _named(fold(category or "").lower.strip(), written) or _judged(written)
 
 
-def check_message(text: str) -> GoodsVerdict | None:
+def check_message(text: str, *, private: bool = False) -> GoodsVerdict | None:
     """The goods to refuse that a message between people offers, or None.
 
-    What it asks offers nothing ("Is it an original or a copy?"): of questions only the words of the groups count.
+    What it asks offers nothing ("Is it an original or a copy?"), nor do a few words ("No"), which are unlike the
+    listings that the model has learned from: of these only the words of the groups count.
+
+    Args:
+        private: it is about a sale that both agreed on, as "Thank you": only the words of the groups count.
     """
-    verdict = _named("", spellings(text)) or _judged(spellings(_ASKED.sub(" ", text)))
+    verdict, told = _named("", spellings(text)), _ASKED.sub(" ", text)
+    if verdict is None and not private and len(told.split()) >= FEWEST_WORDS:
+        verdict = _judged(spellings(told))
     return verdict if verdict is not None and verdict.level == "refuse" else None
 
 

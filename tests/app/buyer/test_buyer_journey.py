@@ -86,7 +86,7 @@ def visits(page: Page, address: str, count: int) -> list[dict[str, float]]:
 
 def check_purchase(page: Page, state: str) -> None:
     """What was bought, under the link in the head of each page."""
-    page.get_by_role("link", name="My purchases").first.click()
+    page.get_by_role("link", name="purchases").first.click()  # "My purchases", or "Purchases 1 new"
     expect(page.locator(".order")).to_contain_text(state)
     check_looks(page)
 
@@ -165,6 +165,46 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     expect(late.locator(".answer")).to_have_text("Very warm.")
 
     assert max(visit["cls"] for place in (f"{url}feed", address) for visit in visits(page, place, 1)) < CLS
+
+
+def test_buyer_and_seller_write_on_the_page_of_their_order_until_one_cancels(serve: Any, phone: Any) -> None:
+    url = serve(FakePipeline())
+    page, seller = phone(url), phone(url, dark=True, size="desktop")
+    page.goto(f"{url}l/{shop(url)['id']}")
+    page.get_by_text("Buy for 20 EUR").click()
+    page.get_by_role("button", name="Order it now").click()
+    page.get_by_role("link", name="Write to the seller or cancel").click()
+    address = page.url
+    page.get_by_label("Write to the seller").fill("When can I come? Call +49 170 1234567")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status")).to_contain_text("Contact data was taken out of it: “+49 170 1234567”")
+    check_looks(page)
+
+    seller.goto(f"{url}?show=listings")
+    ready(seller)
+    seller.get_by_role("link", name="Write to the buyer 1 new").click()
+    expect(seller.locator(".said")).to_contain_text("When can I come? Call [removed]")
+    seller.get_by_label("Write to the buyer").fill("On Monday at six, at the market hall.")
+    seller.get_by_role("button", name="Send").click()
+    for more in ("Cancel the sale", "Block the buyer", "Report the buyer"):
+        seller.get_by_text(more, exact=True).click()
+    check_looks(seller)
+
+    page.goto(f"{url}feed")
+    expect(page.get_by_role("link", name="Purchases 1 new")).to_be_visible()
+    page.get_by_role("link", name="Purchases 1 new").click()
+    check_looks(page)
+    page.get_by_role("link", name="Write or cancel 1 new").click()
+    expect(page).to_have_url(address)
+    expect(page.locator(".said").last).to_contain_text("On Monday at six")
+    page.get_by_text("Cancel the sale", exact=True).click()
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.locator(".event")).to_contain_text("You cancelled the sale.")
+    check_looks(page)
+    seller.goto(f"{url}?show=listings")
+    ready(seller)
+    expect(seller.locator(".order")).to_contain_text("The sale was cancelled")
+    assert findings(seller) == []
 
 
 @pytest.mark.nightly

@@ -12,73 +12,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import httpx
 import numpy as np
 from PIL import Image
 
+from app.market.messages import MAX_UNREAD as UNREAD
 from tests.app.kills.life_server import OneServer
+from tests.app.kills.life_world import ENDED, DraftModel, ListingModel, OrderModel, World
 
 CALL_SECONDS = 120.0
 RETRIES = 20
 LETTERS = "abcdefghijklmnop"
-
-
-@dataclass
-class DraftModel:
-    """An unpublished draft: its photos in their order, and the words that stand in it."""
-
-    id: str
-    photos: list[str]
-    words: list[str]
-    state: str = "ready"
-    price: float | None = None
-
-
-@dataclass
-class ListingModel:
-    """A listing as its seller last set it. words: all that ever stood in it or its draft."""
-
-    id: str
-    draft: str
-    key: str
-    photos: list[str]
-    title: str
-    price: float | None
-    words: list[str]
-    status: str = "active"
-    stock: int = 1
-
-
-@dataclass
-class OrderModel:
-    """An order; it outlives its listing."""
-
-    id: str
-    listing: str
-    amount: float
-    state: str = "open"
-
-
-@dataclass
-class World:
-    """Everything that must be true of the store."""
-
-    drafts: dict[str, DraftModel] = field(default_factory=dict)
-    listings: dict[str, ListingModel] = field(default_factory=dict)
-    orders: dict[str, OrderModel] = field(default_factory=dict)
-    gone_photos: set[str] = field(default_factory=set)
-    gone_words: set[str] = field(default_factory=set)
-
-    def standing(self, listing: str) -> list[OrderModel]:
-        """Orders of a listing that were not given back."""
-        return [o for o in self.orders.values() if o.listing == listing and o.state != "refunded"]
-
-    def forget(self, item: DraftModel | ListingModel) -> None:
-        """It was deleted: no photo and no word of it may be left."""
-        self.gone_photos.update(item.photos)
-        self.gone_words.update(item.words)
 
 
 class Life:
@@ -304,6 +249,8 @@ class Life:
         self.expect(answer, 204, 404)
         self.world.forget(listing)
         del self.world.listings[listing.id]
+        for order in self.world.orders.values():
+            order.lines = [] if order.listing == listing.id else order.lines
 
     # orders
 
@@ -330,13 +277,38 @@ class Life:
     def refund(self, order: OrderModel) -> None:
         """The seller gives the money back."""
         self.expect(self.ask("POST", f"/v1/orders/{order.id}/refund"), 200)
-        order.state = "refunded"
+        self._ends(order, "refunded", order.state in ("open", "completed"))
+
+    def cancel(self, order: OrderModel) -> None:
+        """The seller calls the sale off."""
+        answer = self.ask("POST", f"/v1/orders/{order.id}/cancel")
+        self.expect(answer, 409 if order.state == "completed" else 200)
+        self._ends(order, "cancelled", order.state == "open")
+
+    def write(self, order: OrderModel) -> None:
+        """A message to the buyer, while the listing is there."""
+        word = self.word()
+        answer = self.ask("POST", f"/v1/orders/{order.id}/messages", json={"text": word})
+        listing = self.world.listings.get(order.listing)
+        if listing is None or len(order.lines) - sum(map(order.lines.count, ("completed", *ENDED))) >= UNREAD:
+            self.expect(answer, 404, 429)
+            self.world.gone_words.add(word)
+            return
+        self.expect(answer, 201)
+        listing.words.append(word)
+        order.lines.append(word)
+
+    def _ends(self, order: OrderModel, state: str, done: bool) -> None:
+        if done:
+            order.state = state
+            if order.listing in self.world.listings:
+                order.lines.append(state)
 
     def complete(self, order: OrderModel) -> None:
         """The piece was handed over."""
         answer = self.ask("POST", f"/v1/orders/{order.id}/complete")
-        self.expect(answer, 409 if order.state == "refunded" else 200)
-        order.state = "completed" if order.state == "open" else order.state
+        self.expect(answer, 409 if order.state in ENDED else 200)
+        self._ends(order, "completed", order.state == "open")
 
     # the server's life
 
@@ -371,9 +343,15 @@ class Life:
         }
         sold: dict[str, int] = {}
         for order in placed:
-            if order["state"] != "refunded":
+            if order["state"] not in ENDED:
                 sold[order["listing_id"]] = sold.get(order["listing_id"], 0) + 1
         assert all(count == 1 for count in sold.values()), "one piece was sold twice"
+
+    def check_lines(self) -> None:
+        """Each message of a sale is there once, and what was done."""
+        for order in self.world.orders.values():
+            body = self.expect(self.ask("GET", f"/v1/orders/{order.id}/messages"), 200).json()
+            assert [line["text"] for line in body["messages"]] == order.lines
 
     def check_photos(self) -> None:
         """Each photo can be seen, and none that was taken away."""

@@ -6,17 +6,23 @@ embedded Chroma, and as many on PostgreSQL with a Chroma server.
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from app.accounts.passwords import write_password
 from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.backup.restore import restore
@@ -24,8 +30,10 @@ from app.store.db import open_engine
 from app.store.listing_repo import INDEXED
 from listing.request import TONES
 from rag_index import build
-from tests.app.kills.life import DraftModel, Life, World
+from tests.app.kills.life import Life
 from tests.app.kills.life_server import OneServer, Starter
+from tests.app.kills.life_world import DraftModel, World
+from tests.app.support.receiver import Receiver
 from tests.app.support.small_index import SmallEncoders, open_index, titles_in
 
 LIVES_EACH, STEPS_EACH = 4, 50
@@ -43,6 +51,16 @@ class Place:
     def __init__(self, folder: Path, starter: Starter, databases: object, chroma: object) -> None:
         self.folder, self.starter, self.databases, self.chroma = folder, starter, databases, chroma
         self.examples = self.steps = self.kills = self.restores = self.searched = 0
+
+    @contextmanager
+    def stores(self, home: Path) -> Iterator[dict[str, str]]:
+        """Variables that name an empty index and an empty store."""
+        if self.databases is None:
+            yield {"IPL_INDEX": str(home / "index")}
+            return
+        build([], self.chroma.url, SmallEncoders().info)
+        with self.databases.fresh() as url:
+            yield {"IPL_INDEX": self.chroma.url, "IPL_STORE": url}
 
 
 def on(kind: str, **choices):
@@ -80,12 +98,8 @@ class Machine(RuleBasedStateMachine):
         self.home = place.folder / f"home-{place.examples}"
         self.archive = place.folder / "backup.tar"
         self.saved: World | None = None
-        self.fresh = None
-        variables = {"IPL_INDEX": str(self.home / "index")}
-        if place.databases is not None:
-            build([], place.chroma.url, SmallEncoders().info)
-            self.fresh = place.databases.fresh()
-            variables = {"IPL_INDEX": place.chroma.url, "IPL_STORE": self.fresh.__enter__()}
+        self.stores = place.stores(self.home)
+        variables = self.stores.__enter__()
         self.variables = variables
         self.life = Life(OneServer(place.starter, self.home, variables))
         self.life.server.start()
@@ -97,6 +111,7 @@ class Machine(RuleBasedStateMachine):
         try:
             self.life.check()
             self.life.check_photos()
+            self.life.check_lines()
             self.life.wait_until_level()
             self.life.server.end(signal.SIGTERM)
             self.search()
@@ -104,8 +119,7 @@ class Machine(RuleBasedStateMachine):
             self.life.server.end()
             self.life.client.close()
             self.place.kills += self.life.kills
-            if self.fresh is not None:
-                self.fresh.__exit__(None, None, None)
+            self.stores.__exit__(None, None, None)
             shutil.rmtree(self.home, ignore_errors=True)
             self.archive.unlink(missing_ok=True)
 
@@ -153,6 +167,7 @@ class Machine(RuleBasedStateMachine):
         self.life.check()
         if self.place.steps % 10 == 0:
             self.life.check_photos()
+            self.life.check_lines()
 
     # a draft's life
 
@@ -187,6 +202,8 @@ class Machine(RuleBasedStateMachine):
     order = on("listings", buyer=st.sampled_from(["ann", "ben", "cleo"]), offer=offers)(Life.order)
     refund = on("orders")(Life.refund)
     complete = on("orders")(Life.complete)
+    cancel = on("orders")(Life.cancel)
+    write = on("orders")(Life.write)
 
     # the server's life
 
@@ -266,3 +283,76 @@ def test_nothing_is_lost_kept_or_sold_twice_in_any_life(place, request):
         f"\n{place.steps} steps in {place.examples} lives, {place.kills} kills, {place.restores} restores, "
         f"{place.searched} deleted words searched for, {time.monotonic() - began:.0f} s"
     )
+
+
+PASSWORD = "two who trade"
+
+
+def test_a_sale_of_two_people_survives_a_kill_in_and_between_any_two_steps(place, tmp_path):
+    """Asked, bought, written, cancelled, bought again, handed over, blocked: each once, and each told once."""
+    home, receiver, dice = tmp_path / "shop", Receiver(), random.Random(7)
+    for name in ("ann", "bob"):
+        write_password(tmp_path / "passwords", name, PASSWORD)
+    notices = {"IPL_NOTICE_WEBHOOK": receiver.url, "IPL_NOTICE_SECRET": "secret"}
+    receiver.answers = [500, 503]
+    with place.stores(home) as stores:
+        settings = {"IPL_PASSWORDS": str(tmp_path / "passwords"), **notices, **stores}
+        life = Life(OneServer(place.starter, home, settings))
+        life.server.start()
+        try:
+            play_a_sale(life, dice)
+            life.kill()  # whatever is not sent yet is sent by the next server
+            told = {notice.id: (notice.kind, notice.to["name"]) for notice in receiver.got}
+            until = time.monotonic() + 60
+            while len(told) < len(TOLD) and time.monotonic() < until:
+                time.sleep(0.2)
+                told = {notice.id: (notice.kind, notice.to["name"]) for notice in receiver.got}
+            assert Counter(told.values()) == Counter(TOLD)
+        finally:
+            life.server.end()
+            life.client.close()
+            receiver.close()
+
+
+TOLD = [
+    ("question", "ann"), ("ordered", "ann"), ("message", "ann"), ("message", "bob"), ("cancelled", "ann"),
+    ("ordered", "ann"), ("completed", "bob"),
+]  # fmt: skip
+
+
+def play_a_sale(life: Life, dice: random.Random) -> None:
+    """Each call's server is killed somewhere in it, and the call repeated; then it is killed once more."""
+
+    def sign_in(name: str) -> dict[str, str]:
+        form = {"name": name, "password": PASSWORD}
+        return {"Cookie": f"ipl_session={httpx.post(f'{life.server.url}/sign-in', data=form).cookies['ipl_session']}"}
+
+    def step(who: dict[str, str], method: str, path: str, status: int, **body: object) -> httpx.Response:
+        life.kill_after = dice.uniform(0, 0.06)
+        answer = life.expect(life.ask(method, path, headers={**who, **body.pop("headers", {})}, **body), status)
+        life.kill()
+        return answer
+
+    ann, bob = sign_in("ann"), sign_in("bob")
+    draft = life.ask("POST", "/v1/drafts", headers=ann, files=[("photos", life.photo())]).json()["id"]
+    listing = step(ann, "POST", "/v1/listings", 201, json={"draft_id": draft, "price": 5}).json()["id"]
+    step(bob, "POST", f"/l/{listing}/ask", 200, data={"text": "Is it warm?"})
+    for n, end in enumerate(("cancel", "complete")):
+        wish = {"json": {"listing_id": listing, "price": 5}, "headers": {"Idempotency-Key": f"k{n}"}}
+        order = step(bob, "POST", "/v1/orders", 201, **wish).json()["id"]
+        if end == "cancel":
+            step(bob, "POST", f"/v1/orders/{order}/messages", 201, json={"text": "When?"})
+            step(ann, "POST", f"/v1/orders/{order}/messages", 201, json={"text": "Monday. +49 170 1234567"})
+            step(bob, "POST", f"/v1/orders/{order}/cancel", 200)
+            lines = life.ask("GET", f"/v1/orders/{order}/messages", headers=ann).json()["messages"]
+            assert [(x["sender"], x["text"]) for x in lines] == [
+                ("buyer", "When?"), ("seller", "Monday. [removed]"), ("buyer", "cancelled")]  # fmt: skip
+            step(ann, "PATCH", f"/v1/listings/{listing}", 200, json={"status": "active", "stock": 1})
+        else:
+            step(ann, "POST", f"/v1/orders/{order}/complete", 200)
+            step(bob, "POST", f"/v1/orders/{order}/cancel", 409)
+            step(ann, "PUT", f"/v1/orders/{order}/block", 204)
+            step(bob, "POST", f"/v1/orders/{order}/messages", 403, json={"text": "Why?"})
+    orders = life.ask("GET", "/v1/orders", headers=bob).json()["orders"]
+    assert [o["state"] for o in orders] == ["completed", "cancelled"]
+    assert life.ask("GET", f"/v1/listings/{listing}", headers=ann).json()["stock"] == 0

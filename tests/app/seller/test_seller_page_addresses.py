@@ -129,7 +129,7 @@ def test_news_stand_in_the_head_and_their_items_on_top(serve: Any, visit: Any) -
     url = serve(FakePipeline())
     sold, asked, quiet = (listed(url, title=f"Hoodie {n}", price=10 + n) for n in range(3))
     page = visit(url)
-    news = page.get_by_role("banner").get_by_text("new orders and questions")
+    news = page.get_by_role("banner").get_by_text("new orders, questions and messages")
     expect(news).to_have_count(0)
     bought(url, sold)
     buyer = visit(url)
@@ -140,11 +140,13 @@ def test_news_stand_in_the_head_and_their_items_on_top(serve: Any, visit: Any) -
 
     page.reload()
     ready(page)
-    expect(page.get_by_role("button", name="My listings")).to_contain_text("2 new orders and questions")
+    expect(page.get_by_role("button", name="My listings")).to_contain_text("2 new orders, questions and messages")
     for address in ("feed", "feed/purchases", f"l/{quiet['id']}"):
         buyer.goto(url + address)
-        expect(buyer.get_by_role("banner").get_by_role("link", name="2 new orders and questions")).to_be_visible()
-    buyer.get_by_role("link", name="2 new orders and questions").click()
+        expect(
+            buyer.get_by_role("banner").get_by_role("link", name="2 new orders, questions and messages")
+        ).to_be_visible()
+    buyer.get_by_role("link", name="2 new orders, questions and messages").click()
     expect(buyer).to_have_url(LISTINGS)
     page.get_by_role("button", name="My listings").click()
     cards = page.locator("[data-listing], [data-draft]")

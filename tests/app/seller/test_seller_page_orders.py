@@ -1,4 +1,4 @@
-"""A thing that was bought, on its seller's page: hand it over, or refund it and sell it again."""
+"""A thing that was bought, on its seller's page: hand it over, or cancel the sale and sell it again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def mine(page: Page) -> None:
     page.get_by_role("button", name="My listings").click()
 
 
-def test_a_sale_is_handed_over_or_refunded(serve: Any, visit: Any, pipeline: Any) -> None:
+def test_a_sale_is_handed_over_or_cancelled(serve: Any, visit: Any, pipeline: Any) -> None:
     url = serve(pipeline)
     listing = listed(url, title="Umbro hoodie", price=15.5)
     page = visit(url)
@@ -48,18 +48,18 @@ def test_a_sale_is_handed_over_or_refunded(serve: Any, visit: Any, pipeline: Any
     # Deleting is refused with the reason, and the listing stays.
     item.get_by_role("button", name="Delete", exact=True).click()
     item.get_by_role("button", name="Yes, delete it").click()
-    expect(page.locator("#ipl-told")).to_contain_text("complete or refund")
+    expect(page.locator("#ipl-told")).to_contain_text("complete, cancel or refund")
     expect(item).to_have_count(1)
 
-    # A refund is asked twice; then it can be sold again.
-    item.get_by_role("button", name="Refund").click()
+    # Cancelling is asked twice; then it can be sold again.
+    item.get_by_role("button", name="Cancel the sale").click()
     assert findings(page) == []
-    item.get_by_role("button", name="Keep the order").click()
+    item.get_by_role("button", name="Keep the sale").click()
     expect(item).to_contain_text("Sold: hand it over")
-    item.get_by_role("button", name="Refund").click()
-    item.get_by_role("button", name="Yes, refund it").click()
+    item.get_by_role("button", name="Cancel the sale").click()
+    item.get_by_role("button", name="Yes, cancel it").click()
     expect(item.locator(".order")).to_have_count(0)
-    expect(page.locator("#ipl-told")).to_contain_text("Refunded")
+    expect(page.locator("#ipl-told")).to_contain_text("Cancelled")
     item.get_by_role("button", name="Sell again").click()
     expect(item.locator(".pill")).to_have_text("For sale")
 

@@ -64,6 +64,8 @@ def live(services, person, bob, *, ended=True):
     bob.post(f"/l/{mine['id']}/report", data={"text": WORD})
     bought = buy(person, other, "", f"wish {WORD}", page_id=page["id"]).json()
     given = buy(bob, sold, "", "wish of bob").json()
+    assert bob.post(f"/v1/orders/{bought['id']}/messages", json={"text": f"Dear {WORD}"}).status_code == 201
+    assert bob.put(f"/v1/orders/{bought['id']}/block").status_code == 204
     if ended:
         assert bob.post(f"/v1/orders/{bought['id']}/refund").status_code == 200
         assert person.post(f"/v1/orders/{given['id']}/refund").status_code == 200
@@ -90,7 +92,8 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
         "4 photos",
         "1 token",
         "2 orders",
-        "1 message",
+        "4 messages",
+        "1 block",
         "backup",
         "before-restore",
         "within seconds",

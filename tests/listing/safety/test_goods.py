@@ -116,10 +116,29 @@ def test_honest_texts_that_look_like_a_disguise(text: str) -> None:
         "Is it real ivory or plastic?", "Is the gun holster included?", "Does it smell of cigarettes? No smokers here.",
         "Ist das ein Original oder eine Kopie?", "¿Es original o una copia?", "Это оригинал или копия?",
         "Has the crib been recalled?", "Is the serial number still on it? Where is it?",
+        "No", "Not yet", "No, it is not", "It smells of smoke", "Left", "Original box", "Real leather",
     ],
 )  # fmt: skip
 def test_what_people_ask_each_other_offers_nothing(text: str) -> None:
     assert check_message(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thank you", "See you", "I waited for half an hour and nobody came", "I can bring it to your work if you like",
+        "I can also send you more photos of the inside", "It smells a bit of smoke, I will air it first",
+    ],
+)  # fmt: skip
+def test_what_people_write_about_a_sale_offers_nothing(text: str) -> None:
+    assert check_message(text, private=True) is None
+
+
+def test_words_of_goods_are_refused_in_any_message() -> None:
+    for private in (True, False):
+        verdict = check_message("cocaine", private=private)
+        assert verdict is not None
+        assert verdict.code == "drugs"
 
 
 @pytest.mark.parametrize(

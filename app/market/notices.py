@@ -1,0 +1,115 @@
+"""What happened around a sale, told to a platform that has notices of its own (mail, push): a signed webhook.
+
+A notice is written in the transaction of what it is about, and deleted after the receiver has taken it: a kill loses
+none, and sends one twice at most, under the same id. It holds ids and no words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.settings import Settings
+from app.store.db import NOTIFYING, Store
+from app.store.draft_repo import new_id
+from app.store.tables import NoticeRow, SellerRow, now
+
+log = logging.getLogger(__name__)
+Kind = Literal["ordered", "completed", "cancelled", "refunded", "message", "question", "answer"]
+SIGNATURE = "X-IPL-Signature"
+AT_ONCE = 20  # notices of one round
+SEND_SECONDS = 5.0
+MAX_PAUSE = 3600.0  # between two tries of one notice, which begin at two seconds
+
+
+class Notices:
+    """Writes notices where ``IPL_NOTICE_WEBHOOK`` names an address, and sends them; any thread may call it."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store, self.url, self._secret = store, settings.notice_webhook, settings.notice_secret.encode()
+        self._failing = False
+
+    def add(self, session: Session, kind: Kind, to: str | None, listing_id: str, order_id: str | None = None) -> None:
+        """Note in the caller's transaction that ``to`` should hear of it, if they have an account."""
+        if self.url and session.get(SellerRow, to or "") is not None:  # a visitor of the single-user mode has no name
+            session.add(NoticeRow(id=new_id(), kind=kind, recipient=to, listing_id=listing_id, order_id=order_id))
+
+    def send(self) -> int:
+        """Send what is due, the oldest first; returns how many were taken. For a clock; raises AppError.
+
+        One that is refused is tried again later, by itself; where nobody answers, the others wait as well.
+        """
+        total, sent = 0, AT_ONCE
+        while self.url and sent == AT_ONCE:
+            with self.store.alone(NOTIFYING) as alone:
+                sent = self._send_due() if alone else 0
+            total += sent
+        return total
+
+    def _send_due(self) -> int:
+        import httpx
+
+        with self.store.read() as session:
+            query = select(NoticeRow, SellerRow.name).join(SellerRow, SellerRow.id == NoticeRow.recipient)
+            due = query.where(NoticeRow.due_at <= now()).order_by(NoticeRow.at, NoticeRow.id).limit(AT_ONCE)
+            notices = [(row.id, _body(row, name)) for row, name in session.execute(due)]
+        sent = 0
+        with httpx.Client(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client:
+            for notice_id, body in notices:
+                try:
+                    with client.stream("POST", self.url, content=body, headers=self._headers(body)) as answer:
+                        status = answer.status_code  # the body is not read: it may have no end
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    self._later(notice_id, type(error).__name__)
+                    break
+                if 200 <= status < 300:
+                    self._done(notice_id)
+                    sent += 1
+                else:
+                    self._later(notice_id, f"it answers {status}")
+        return sent
+
+    def _headers(self, body: bytes) -> dict[str, str]:
+        digest = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        return {"Content-Type": "application/json", SIGNATURE: f"sha256={digest}"}
+
+    def _done(self, notice_id: str) -> None:
+        with self.store.write() as session:
+            row = session.get(NoticeRow, notice_id)
+            if row is not None:
+                session.delete(row)
+        if self._failing:
+            log.warning("notices are taken again")
+        self._failing = False
+
+    def _later(self, notice_id: str, why: str) -> None:
+        with self.store.write() as session:
+            row = session.get(NoticeRow, notice_id)
+            if row is not None:
+                row.tries += 1
+                row.due_at = now() + timedelta(seconds=min(MAX_PAUSE, 2.0 ** min(row.tries, 20)))
+        if not self._failing:  # once for a row of failures
+            log.warning("a notice cannot be sent, which is tried again: %s", why)
+        self._failing = True
+
+
+def _body(row: NoticeRow, name: str) -> bytes:
+    """``name``: under which the recipient signs in."""
+    path = f"/feed/orders/{row.order_id}" if row.order_id else f"/l/{row.listing_id}"
+    body: dict[str, Any] = {
+        "id": row.id,
+        "kind": row.kind,
+        "at": row.at.isoformat(timespec="seconds"),
+        "to": {"id": row.recipient, "name": name},
+        "listing_id": row.listing_id,
+        "order_id": row.order_id,
+        "path": path,
+    }
+    return json.dumps(body).encode()
