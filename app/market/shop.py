@@ -106,7 +106,7 @@ class Shop:
     ) -> tuple[list[str], bool]:
         """Ids in their order, and whether they fit all of the words."""
         filters = passes(wish, query)
-        typed = [word for word in spelt.lower().split() if word not in small_words()] or spelt.lower().split()
+        typed = [word for word in spelt.lower().split() if word not in small_words()]
         texts = full_text.best_texts(session, typed, filters, FROM_TEXT)
         lists: Ranks = [texts, from_index]
         if not (query.kinds or query.facts or texts):

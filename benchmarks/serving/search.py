@@ -145,9 +145,9 @@ def fill(services: Services, count: int, seed: int) -> dict[str, Good]:
         listed[rows[-1]["id"]] = good
     with services.store.write() as session:
         session.execute(insert(ListingRow), [{**r, "condition": r["attributes"]["condition_grade"]} for r in rows])
-    texts = list({f"{r['title']}\n{r['description']}": r for r in rows}.values())
-    first = index.records([(Listing(**r, condition=None, stock=1, origin="user"), ()) for r in texts])
-    by_text = {record.text: record for record in first}
+    texts = {f"{r['title']}\n{r['description']}": r for r in rows}
+    records = index.records([(Listing(**r, condition=None, stock=1, origin="user"), ()) for r in texts.values()])
+    by_text = dict(zip(texts, records, strict=True))
     index.past.index.add(
         by_text[f"{r['title']}\n{r['description']}"].model_copy(update={"listing_id": r["id"]}) for r in rows
     )

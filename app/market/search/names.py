@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,8 @@ from listing.taxonomy import CategoryNode, load_taxonomy
 _FILE = Path(__file__).with_name("words.yaml")
 _AFTER = (" with ", " without ", " for ", " in ", ",")  # what stands behind them is not the thing itself
 SAME, NARROWER, WIDER, RELATED = 1.0, 0.9, 0.6, 0.4  # how well a listing's name fits the one asked for
-_LONGEST_CHAIN = 4
+_LONGEST_CHAIN, _LONGEST_NAME = 4, 3
+_NO_WORD = re.compile(r"[^\w\s'’-]+")
 
 
 @lru_cache(maxsize=1)
@@ -87,21 +89,36 @@ def find_node(name: str) -> CategoryNode | None:
 
 
 @lru_cache(maxsize=50_000)
-def names_in(text: str) -> frozenset[str]:
-    """Names of the thing that a title or a type speaks of, the wider ones among them."""
+def names_in(text: str) -> tuple[str, ...]:
+    """The name of the thing that a title or a type speaks of, and wider ones; empty where there is none.
+
+    It is the last one before "with" and the like, else the first one.
+    """
     text = text.lower()
     ends = [at for at in map(text.find, _AFTER) if at > 0]
-    *_, last = [None, *load_lexicon().item_words.finditer(text, 0, min(ends, default=len(text)))]
-    found = last or load_lexicon().item_words.search(text)
-    return frozenset(chain(found[0])) if found else frozenset()
+    before = plain(_NO_WORD.sub(" ", text[: min(ends, default=len(text))])).split()
+    words = plain(_NO_WORD.sub(" ", text)).split()
+    last = next((n for stop in range(len(before), 0, -1) if (n := _name_until(before, stop))), "")
+    name = last or next((n for stop in range(1, len(words) + 1) if (n := _name_until(words, stop))), "")
+    return chain(name) if name else ()
 
 
-def closeness(name: str, called: frozenset[str], of_category: float) -> float:
-    """How well names of a listing fit the name asked for. ``of_category``: how well its category does (0..1)."""
+def _name_until(words: list[str], stop: int) -> str:
+    """The longest name that ends before the place ``stop``; "" for none."""
+    nouns = load_lexicon().item_names
+    for start in range(max(0, stop - _LONGEST_NAME), stop):
+        name = " ".join(words[start:stop])
+        if any(one in nouns for one in _numbers(name)):
+            return name
+    return ""
+
+
+def closeness(name: str, called: tuple[str, ...], of_category: float) -> float:
+    """How well a listing's names fit the one asked for. ``of_category``: how well its category does (0..1)."""
     asked, *wider = chain(name)
     if asked in called:
-        return SAME if not any(asked in chain(other)[1:] for other in called) else NARROWER
-    if any(name in called for name in wider):
+        return SAME if called[0] == asked else NARROWER
+    if called and called[0] in wider:
         return WIDER
     return RELATED if of_category == 1.0 else 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from app.market.search.names import NARROWER, RELATED, SAME, WIDER, closeness, names_in
@@ -15,6 +16,9 @@ CONTRARY = 0.5  # what a listing says to the contrary counts so much of the weig
 RANK_CONSTANT = 60  # of reciprocal rank fusion: how little the first places differ
 FEW = 6  # with fewer listings that are called as asked, those of the kind stand behind them
 BESIDE = {"colour": ("colour2",)}  # further facts that may say the same
+
+
+_plain = lru_cache(maxsize=50_000)(plain)
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,20 @@ class Fit:
 def fit(query: Query, listing: Words) -> Fit:
     """How well the listing fits; what a photo or vectors say of it is not in it."""
     facts = " ".join(str(value) for value in listing.facts.values() if value)
-    title = f" {plain(listing.title)} {plain(facts)} {plain(listing.category)} "
+    title = f" {_plain(f'{listing.title} {facts} {listing.category}')} "
     parts = list(_parts(query, listing, title))
     near = _closeness(query, listing, title) if query.name else SAME
     return Fit(near if near else -1.0, sum(parts), near > 0 and all(part > 0 for part in parts))
 
 
 def _closeness(query: Query, listing: Words, title: str) -> float:
-    called = names_in(str(listing.facts.get("item_type") or "")) | names_in(listing.title)
-    near = closeness(query.name, called, query.kinds.get(listing.category, 0.0))
-    if near >= NARROWER or f" {plain(query.name).removesuffix('s')}" not in title:
+    of_category = query.kinds.get(listing.category, 0.0)
+    titled, typed = names_in(listing.title), names_in(str(listing.facts.get("item_type") or ""))
+    near = max(closeness(query.name, called, of_category) for called in (titled, typed))
+    name = plain(query.name)
+    if near >= NARROWER or not any(f" {word} " in title for word in (name, f"{name}s", f"{name}es")):
         return near
-    return NARROWER if not called and listing.category in query.kinds else max(near, RELATED)
+    return NARROWER if not (titled or typed) and of_category else max(near, RELATED)
 
 
 def _parts(query: Query, listing: Words, title: str) -> Iterator[float]:
@@ -69,10 +75,11 @@ def _parts(query: Query, listing: Words, title: str) -> Iterator[float]:
         size = str(listing.facts.get("size") or "")
         yield SIZE if query.size in size.upper().replace("/", " ").split() else -SIZE * CONTRARY * bool(size)
     if query.words:
-        text = f"{title}{plain(listing.description)} "
+        text = f"{title}{plain(listing.description)} " if query.name else title  # else it says all kinds of things
         for word in map(plain, query.words):
             stem = word.removesuffix("s")
-            yield WORD if f" {stem}" in text else WORD / 2 * (stem in text)
+            whole = f" {stem} " in text or f" {word} " in text or f" {stem}s " in text
+            yield WORD if whole else WORD / 2 * bool(query.name and f" {stem}" in text)
 
 
 def _fact_part(values: Collection[str], said: str, literally: bool) -> float:
@@ -111,11 +118,6 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
         called = [i for i in whole if fits[i].closeness >= least]
         if len(called) >= FEW:
             break
-    order = sorted(called, key=lambda i: (-_tier(fits[i].closeness), -places.get(i, 0.0), i))
+    order = sorted(called, key=lambda i: (-fits[i].closeness, -places.get(i, 0.0), i))
     others = [i for i in places if i in fits and not fits[i].whole] if not named and len(order) < FEW else []
     return [*order, *sorted(others, key=lambda i: (-places[i], i))], True
-
-
-def _tier(closeness: float) -> float:
-    """Steps in which names count before anything else does: a narrower name is as good as the same."""
-    return SAME if closeness >= NARROWER else closeness
