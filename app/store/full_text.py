@@ -80,10 +80,10 @@ def prepare(connection: Connection) -> None:
     """Make the index where there is none, inside the caller's transaction."""
     if connection.dialect.name == "sqlite":
         there = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
-        if sqlite3.sqlite_version_info < _SECURE_DELETE:
-            statements = [f"DROP TRIGGER IF EXISTS {name}" for name in _TRIGGERS]
-        else:
-            statements = [] if there.issuperset(_TRIGGERS) else _statements()
+        new_enough = sqlite3.sqlite_version_info >= _SECURE_DELETE
+        drop = [f"DROP TRIGGER IF EXISTS {name}" for name in _TRIGGERS]
+        make = [] if there.issuperset(_TRIGGERS) else [*drop, *_statements()]
+        statements = make if new_enough else drop
         for statement in statements:
             connection.exec_driver_sql(statement)
         return
@@ -115,6 +115,7 @@ def best_texts(session: Session, words: Sequence[str], among: Sequence[ColumnEle
     long = [word for word in words if len(word) >= LEAST]
     if long and session.get_bind().dialect.name == "sqlite" and _has_trigrams(session):
         return _matches(session, " OR ".join(map(_quoted, long)), among, limit)
+    words = [word for word in words if any(map(str.isalnum, word))]
     if not words:
         return []
     document: ColumnElement[str] = literal_column(_DOCUMENT, String)  # as PostgreSQL's index has it

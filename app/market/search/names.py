@@ -120,7 +120,7 @@ def closeness(name: str, called: tuple[str, ...], of_category: float) -> float:
         return SAME if called[0] == asked else NARROWER
     if called and called[0] in wider:
         return WIDER
-    return RELATED if of_category == 1.0 else 0.0
+    return RELATED if of_category == 1.0 or any(name in called for name in wider) else 0.0
 
 
 def is_name(phrase: str) -> bool:
