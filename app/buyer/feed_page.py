@@ -124,7 +124,7 @@ def _search_page(services: Services, filters: Filters, photo: Photo | None) -> d
         "cards": [card(x) for x in matches.listings],
         "count": matches.count,
         "read_as": matches.name if matches.name not in filters.typed["q"].lower() else "",
-        "limits": [(value, filters.without_reading(name)) for name, value in matches.limits.items()],
+        "limits": [(words.sentence(value), filters.without_reading(name)) for name, value in matches.limits.items()],
         "same_kind": words.category_label(matches.same_kind).lower() if matches.same_kind else "",
         "exactly": filters.address(1, exact="1"),
         "whole": matches.whole,

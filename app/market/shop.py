@@ -14,18 +14,18 @@ from sqlalchemy.orm import Session
 from app.market.listings import Listings, near, query_text
 from app.market.search.conditions import ON_SALE, Wish, fact, of_kind, of_words, passes
 from app.market.search.query import Query, small_words, understand
-from app.market.search.ranking import Fit, Words, fit, fused, ranked
+from app.market.search.ranking import Fit, Words, fit, ranked
 from app.store import full_text, listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, PhotoRow
 from listing.intake.photos import Photo
 from listing.schema import Listing
 
-MOST = 1_000  # matches that are put in order
+MOST = 600  # matches that are put in order
 FROM_TEXT = 200  # of the full text
 MAX_CHOICES = 60  # of a filter
-CHOICES_SECONDS = 5.0  # for so long what there is to filter by is remembered
-NEIGHBOURS = 40  # nearest photos by which the kind of a thing is known
+CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
+NEIGHBOURS = 20  # nearest photos by which the kind of a thing is known
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
 NEWEST_FIRST = (ListingRow.published_at.desc(), ListingRow.id)
 Order = Literal["", "new", "low", "high"]
@@ -87,12 +87,16 @@ class Shop:
             return self._all(wish, first, count, order or "new")
         query = understand(text, wish.off) if text and not wish.exact else Query(words=tuple(text.split()))
         spelt = query.spelt or text
-        from_index = self._listings.from_index(spelt, photo)
+        in_meaning = self._listings.from_index(spelt, None) if text else []
+        in_looks = self._listings.from_index("", photo) if photo is not None else []
         with self.store.read() as session:
+            ids: list[str] = []
+            whole, kind = False, ""
             if photo is not None:
-                ids, whole, kind = self._by_photo(session, wish, query, photo, from_index)
-            else:
-                ids, whole, kind = *self._by_words(session, wish, query, spelt, from_index), ""
+                ids, whole, kind = self._by_photo(session, wish, query, photo, in_looks)
+            if text:
+                ids, fit_all = self._by_words(session, wish, query, spelt, [in_meaning, ids] if whole else [in_meaning])
+                whole, kind = whole if photo is not None else fit_all, ""
             if order and ids:
                 ids = list(
                     session.scalars(select(ListingRow.id).where(ListingRow.id.in_(ids)).order_by(*_ORDERS[order]))
@@ -101,14 +105,12 @@ class Shop:
             listings = listing_repo.to_listings(session, best)
         return Matches(listings, len(ids), query.limits, query.name, whole, kind)
 
-    def _by_words(
-        self, session: Session, wish: Wish, query: Query, spelt: str, from_index: list[str]
-    ) -> tuple[list[str], bool]:
-        """Ids in their order, and whether they fit all of the words."""
+    def _by_words(self, session: Session, wish: Wish, query: Query, spelt: str, lists: Ranks) -> tuple[list[str], bool]:
+        """Ids in their order, and whether they fit all of the words. lists: what was found by meaning or looks."""
         filters = passes(wish, query)
         typed = [word for word in spelt.lower().split() if word not in small_words()]
         texts = full_text.best_texts(session, typed, filters, FROM_TEXT)
-        lists: Ranks = [texts, from_index]
+        lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
             lists += [full_text.similar_texts(session, word, filters, FROM_TEXT) for word in query.words]
         if not any(lists) and not (query.kinds or query.limits):
@@ -122,26 +124,19 @@ class Shop:
         return order, whole
 
     def _by_photo(
-        self, session: Session, wish: Wish, query: Query, photo: Photo, from_index: list[str]
+        self, session: Session, wish: Wish, query: Query, photo: Photo, in_looks: list[str]
     ) -> tuple[list[str], bool, str]:
         """Ids in their order, whether they look like it, and the category of things of the same kind instead."""
-        filters = passes(wish, query)
-        on_sale = select(ListingRow.id).where(*filters)
+        on_sale = select(ListingRow.id).where(*passes(wish, query))
         alike = near(session, photo, PhotoRow.listing_id.in_(on_sale))
-        places = fused([from_index])
-        if wish.text:
-            fits = _fits(session, query, filters, [from_index, list(alike)])
-            places = {i: places.get(i, 0.0) for i, one in fits.items() if one.total > 0 or i in alike}
-            places = {i: score + 1e-3 * fits[i].total for i, score in places.items()}
-        else:
-            there = set(session.scalars(on_sale.where(ListingRow.id.in_([*places, *alike]))))
-            places = {i: places.get(i, 0.0) for i in there}
-        if places:
-            return sorted(places, key=lambda i: (alike.get(i, 99), -places[i], i)), True, ""
+        there = set(session.scalars(on_sale.where(ListingRow.id.in_([*in_looks, *alike]))))
+        if there:
+            first = sorted(there.intersection(alike), key=lambda i: (alike[i], i))
+            return [*first, *(i for i in in_looks if i in there and i not in alike)], True, ""
         rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category)
         nearest = self._listings.nearest("", photo)
         category = dict(session.execute(rows.where(ListingRow.id.in_(nearest))).all())
-        closest = [category[i] for i in nearest if i in category][: NEIGHBOURS // 2]
+        closest = [category[i] for i in nearest if i in category][:NEIGHBOURS]
         kind, votes = next(iter(Counter(closest).most_common(1)), ("", 0))
         if 2 * votes < len(closest) or not kind:
             return [], False, ""
