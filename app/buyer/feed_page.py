@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -14,12 +15,13 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from app.buyer.cards import SMALL, card, post_card
-from app.buyer.filters import Filters, read
+from app.buyer.filters import NARROWING, ORDER_LABELS, Filters, read
 from app.buyer.page import html_page, remember
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
 from app.market.posts import NOT_THERE
+from app.market.shop import Counts
 from app.routing import Body, Deps, Id, services_of
 from app.seller import words
 from app.services import Services
@@ -115,13 +117,15 @@ def _search_page(services: Services, filters: Filters, photo: Photo | None) -> d
     """Matches of the search, as the template takes them."""
     count = RANKED if photo is not None else PER_PAGE
     first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
-    matches = services.shop.find(filters.wish, photo, first=first, count=count)
+    matches = services.shop.find(filters.wish, photo, first=first, count=count, order=filters.order)
     last = first + len(matches.listings)
     onward = photo is None and last < matches.count and matches.listings
     return {
         "cards": [card(x) for x in matches.listings],
         "count": matches.count,
-        "summary": matches.summary if filters.typed["q"].lower() not in matches.summary else (),
+        "read_as": matches.name if matches.name not in filters.typed["q"].lower() else "",
+        "limits": [(words.sentence(value), filters.without_reading(name)) for name, value in matches.limits.items()],
+        "same_kind": words.category_label(matches.same_kind).lower() if matches.same_kind else "",
         "exactly": filters.address(1, exact="1"),
         "whole": matches.whole,
         "page_id": "",
@@ -144,7 +148,9 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
     return {
         "cards": cards,
         "count": None,
-        "summary": (),
+        "read_as": "",
+        "limits": (),
+        "same_kind": "",
         "exactly": "",
         "whole": True,
         "page_id": page_id,
@@ -186,8 +192,6 @@ def _page(
 ) -> Response:
     services = services_of(request)
     choices = services.shop.choices()
-    chosen = filters.wish.category
-    categories = {name: words.category_label(name) for name in (*choices.categories, *([chosen] if chosen else []))}
     bad = bool(problem or filters.problems)
     response = html_page(
         request,
@@ -203,9 +207,31 @@ def _page(
         most_bytes=PhotoLimits().bytes,
         too_large=TOO_LARGE,
         by_photo=by_photo,
-        categories=sorted(categories.items(), key=lambda pair: pair[1]),
+        chips=[(_chip(name, filters), filters.without(name)) for name in NARROWING if filters.typed[name]],
+        categories=sorted(_options(choices.categories, filters.wish.category, words.category_label), key=itemgetter(1)),
         sizes=choices.sizes,
-        colours=[(c, words.value_label(c)) for c in choices.colours],
+        colours=_options(choices.colours, filters.typed["colour"], words.value_label),
+        conditions=_options(choices.conditions, filters.typed["condition"], words.value_label),
+        brands=choices.brands,
+        orders=ORDER_LABELS,
         currency=services.settings.currency,
     )
     return remember(request, response, visitor)
+
+
+def _options(counts: Counts, chosen: str, label: Callable[[str], str]) -> list[tuple[str, str, int]]:
+    """(value, as people say it, how many are on sale) for a field; the chosen one also where none is."""
+    there = dict(counts)
+    return [(value, label(value), count) for value, count in {**({chosen: 0} if chosen else {}), **there}.items()]
+
+
+def _chip(name: str, filters: Filters) -> str:
+    """A filter that is set, as people say it."""
+    value = filters.typed[name]
+    said = {
+        "category": words.category_label(filters.wish.category or value),
+        "from": f"From {value}",
+        "to": f"Up to {value}",
+        "size": f"Size {value}",
+    }
+    return said.get(name) or words.sentence(words.value_label(value))

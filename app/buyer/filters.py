@@ -10,11 +10,15 @@ from urllib.parse import urlencode
 
 from app.editing.edits import category_name, clean_text
 from app.editing.prices import parse_price
-from app.market.shop import Wish
+from app.market.search.conditions import Wish
+from app.market.search.query import TURNABLE
+from app.market.shop import Order
 from app.views import AppError
 
-FIELDS = ("q", "category", "from", "to", "size", "colour", "sort", "exact")
-NEWEST = "new"
+FIELDS = ("q", "category", "from", "to", "size", "colour", "brand", "condition", "sort", "exact", "off")
+NARROWING = ("category", "from", "to", "size", "colour", "brand", "condition")
+ORDERS: dict[str, Order] = {"new": "new", "low": "low", "high": "high"}
+ORDER_LABELS = {"new": "Newest first", "low": "Lowest price first", "high": "Highest price first"}
 BETWEEN = "The lowest price lies above the highest; change one of them."
 MAX_PAGE = 1_000
 _MAX_TYPED = 1_000
@@ -38,7 +42,21 @@ class Filters:
     @property
     def count(self) -> int:
         """Number of filters that are set."""
-        return sum(bool(self.typed[name]) for name in FIELDS if name not in ("q", "sort", "exact"))
+        return sum(bool(self.typed[name]) for name in NARROWING)
+
+    @property
+    def order(self) -> Order:
+        """Order of what is found; "" for the best first."""
+        return ORDERS.get(self.typed["sort"], "")
+
+    def without(self, name: str) -> str:
+        """Address of the same without a filter."""
+        return replace(self, typed={**self.typed, name: ""}).address(1)
+
+    def without_reading(self, name: str) -> str:
+        """Address of the same where the words that were read as such a limit are passed over."""
+        off = " ".join(sorted({*self.wish.off, name}))
+        return replace(self, typed={**self.typed, "off": off}).address(1)
 
     def address(self, page: int, **more: str) -> str:
         """Address of another page of the same."""
@@ -49,7 +67,9 @@ class Filters:
 def read(fields: Mapping[str, Any]) -> Filters:
     """The filters of a query or a form; what is no text, or not a field, is passed over."""
     typed = {name: _text(fields.get(name)) for name in FIELDS}
-    typed["sort"] = NEWEST if typed["sort"] == NEWEST else ""
+    typed["sort"] = ORDERS.get(typed["sort"], "")
+    off = frozenset(typed["off"].split()).intersection(TURNABLE) if typed["q"] else frozenset()
+    typed["off"] = " ".join(sorted(off))
     typed["exact"] = "1" if typed["exact"] and typed["q"] else ""
     problems: dict[str, str] = {}
 
@@ -67,6 +87,9 @@ def read(fields: Mapping[str, Any]) -> Filters:
         most=tried("to", parse_price, None),
         size=typed["size"],
         colour=typed["colour"],
+        brand=typed["brand"],
+        condition=typed["condition"],
+        off=off,
         exact=bool(typed["exact"]),
     )
     if wish.least is not None and wish.most is not None and wish.least > wish.most:

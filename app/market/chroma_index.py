@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 6_000
 # Cosine below which a neighbour is merely the nearest of what there is, not a match.
 MIN_TEXT_COSINE, MIN_IMAGE_COSINE = 0.35, 0.80
+FAR_TEXT_COSINE, FAR_IMAGE_COSINE = 0.2, 0.3  # below which it is not even something of the kind
 
 
 class ChromaSearchIndex(SearchIndex):
@@ -72,15 +73,21 @@ class ChromaSearchIndex(SearchIndex):
 
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """Only what is near enough to be called a match."""
+        return self._search(text, photo, limit, MIN_TEXT_COSINE, MIN_IMAGE_COSINE)
+
+    def nearest(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
+        return self._search(text, photo, limit, FAR_TEXT_COSINE, FAR_IMAGE_COSINE)
+
+    def _search(self, text: str, photo: Image | None, limit: int, least_text: float, least_image: float) -> list[Hit]:
         index, encoders = self.past.index, self.past.encoders
         best: dict[str, float] = {}
         if photo is not None:
             for hit in index.search_images(encoders.image_vectors([photo]).tolist(), limit):
-                if hit.cosine >= MIN_IMAGE_COSINE:
+                if hit.cosine >= least_image:
                     best[hit.listing_id] = hit.cosine
         if text:
             for hit in index.search_text(encoders.text_vectors([text])[0].tolist(), limit):
-                if hit.cosine >= MIN_TEXT_COSINE:
+                if hit.cosine >= least_text:
                     best[hit.listing_id] = max(hit.cosine, best.get(hit.listing_id, 0.0))
         return [Hit(i, score) for i, score in sorted(best.items(), key=lambda pair: -pair[1])][:limit]
 

@@ -6,7 +6,7 @@ A search reads the store's rows first, then what the index adds.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select
@@ -16,7 +16,7 @@ from app.metrics import Metrics
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.media import Media
-from app.store.search_index import SearchIndex
+from app.store.search_index import Hit, SearchIndex
 from app.store.tables import ListingRow, PhotoRow
 from app.views import AppError
 from listing.intake.photos import Photo, hamming
@@ -96,8 +96,15 @@ class Listings:
 
     def from_index(self, text: str, photo: Photo | None) -> list[str]:
         """Hits of the index, the best first; none while it is broken."""
+        return self._hits(self.index.search, text, photo)
+
+    def nearest(self, text: str, photo: Photo | None) -> list[str]:
+        """What the index has that is nearest, however far that is; none while it is broken."""
+        return self._hits(self.index.nearest, text, photo)
+
+    def _hits(self, look: Callable[..., list[Hit]], text: str, photo: Photo | None) -> list[str]:
         try:
-            hits = self.index.search(text, photo.image if photo else None, limit=_FROM_INDEX)
+            hits = look(text, photo.image if photo else None, limit=_FROM_INDEX)
         except Exception:
             # The index is a help here, the store has the answer: a broken one must not hide the listings.
             log.exception("the index could not be searched")

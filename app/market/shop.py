@@ -5,61 +5,66 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from app.market.listings import Listings, has_words, near, query_text
-from app.market.query import Fit, Query, Words, fit, understand
-from app.store import listing_repo
+from app.market.listings import Listings, near, query_text
+from app.market.search.conditions import ON_SALE, Wish, fact, of_kind, of_words, passes
+from app.market.search.query import Query, small_words, understand
+from app.market.search.ranking import Fit, Words, fit, ranked
+from app.store import full_text, listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, PhotoRow
 from listing.intake.photos import Photo
 from listing.schema import Listing
 
-MOST = 1_000  # matches that are put in order
-MAX_WORDS = 12  # that are looked for one by one
+MOST = 600  # matches that are put in order
+FROM_TEXT = 200  # of the full text
 MAX_CHOICES = 60  # of a filter
-CHOICES_SECONDS = 5.0  # for so long what there is to filter by is remembered
+CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
+NEIGHBOURS = 20  # nearest photos by which the kind of a thing is known
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
 NEWEST_FIRST = (ListingRow.published_at.desc(), ListingRow.id)
-ON_SALE = (ListingRow.status == "active", ListingRow.stock > 0)
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A buyer's search; what is empty or None does not matter. Prices are in units of the currency."""
-
-    text: str = ""
-    category: str = ""
-    least: float | None = None
-    most: float | None = None
-    size: str = ""
-    colour: str = ""
-    exact: bool = False  # the words as they are typed, whatever they mean
+Order = Literal["", "new", "low", "high"]
+_ORDERS = {
+    "new": NEWEST_FIRST,
+    "low": (ListingRow.price.asc().nulls_last(), *NEWEST_FIRST),
+    "high": (ListingRow.price.desc().nulls_last(), *NEWEST_FIRST),
+}
+Ranks = list[Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Matches:
     """A part of the matches, the best first, and how many there are; ``MOST`` says how many are put in order.
 
-    summary: what the words were understood to mean. whole: whether any listing fits all of it.
+    limits: what the words narrow the search to, by what can be taken off. name: what they call the thing. whole:
+    whether any listing fits all of it. same_kind: the category of what stands there where nothing looks like the photo.
     """
 
     listings: Sequence[Listing]
     count: int
-    summary: Sequence[str] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
     whole: bool = True
+    same_kind: str = ""
+
+
+Counts = Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Values of the listings on sale, the most frequent first."""
+    """Values of the listings on sale and how many have them, the most frequent first."""
 
-    categories: tuple[str, ...]
-    sizes: tuple[str, ...]
-    colours: tuple[str, ...]
+    categories: Counts = ()
+    sizes: Counts = ()
+    colours: Counts = ()
+    brands: Counts = ()
+    conditions: Counts = ()
 
 
 class Shop:
@@ -67,106 +72,117 @@ class Shop:
 
     def __init__(self, store: Store, listings: Listings) -> None:
         self.store, self._listings = store, listings
-        self._choices = (float("-inf"), Choices((), (), ()))
+        self._choices = (float("-inf"), Choices())
 
-    def find(self, wish: Wish, photo: Photo | None = None, *, first: int = 0, count: int = 24) -> Matches:
+    def find(
+        self, wish: Wish, photo: Photo | None = None, *, first: int = 0, count: int = 24, order: Order = ""
+    ) -> Matches:
         """Listings that fit the wish, ``count`` from the place ``first`` on.
 
-        With a photo: almost the same photo first, then what the index finds. With words: what fits all that they mean
-        first, then what fits most of it. Else the newest first.
+        With a photo: almost the same photo first, then what looks like it, else the same kind of thing. With words:
+        what fits all that they mean, else most of it; full text, meaning and photo in one list. Else the newest.
         """
         text = query_text(wish.text)
         if not text and photo is None:
-            return self._newest(wish, first, count)
-        query = understand(text) if text and not wish.exact else Query(words=tuple(text.split()))
-        index = {listing_id: n for n, listing_id in enumerate(self._listings.from_index(query.spelt or text, photo))}
+            return self._all(wish, first, count, order or "new")
+        query = understand(text, wish.off) if text and not wish.exact else Query(words=tuple(text.split()))
+        spelt = query.spelt or text
+        in_meaning = self._listings.from_index(spelt, None) if text else []
+        in_looks = self._listings.from_index("", photo) if photo is not None else []
         with self.store.read() as session:
-            rows = _query(wish, query.most)
-            alike = near(session, photo, PhotoRow.listing_id.in_(_ids(rows))) if photo is not None else {}
-            sure = [ListingRow.id.in_({*index, *alike}), *([has_words(text)] if text else [])]
-            scores = _scores(session, rows, query, sure, index)
-            order = sorted(scores, key=lambda i: (alike.get(i, 99), not scores[i].whole, -scores[i].total))
-            whole = [i for i in order if scores[i].whole] if photo is None else []
-            if photo is None:
-                order = whole or [i for i in order if scores[i].total > 0]
-            best = listing_repo.by_ids(session, order[first : first + count])
+            ids: list[str] = []
+            whole, kind = False, ""
+            if photo is not None:
+                ids, whole, kind = self._by_photo(session, wish, query, photo, in_looks)
+            if text:
+                ids, fit_all = self._by_words(session, wish, query, spelt, [in_meaning, ids] if whole else [in_meaning])
+                whole, kind = whole if photo is not None else fit_all, ""
+            if order and ids:
+                ids = list(
+                    session.scalars(select(ListingRow.id).where(ListingRow.id.in_(ids)).order_by(*_ORDERS[order]))
+                )
+            best = listing_repo.by_ids(session, ids[first : first + count])
             listings = listing_repo.to_listings(session, best)
-        return Matches(listings, len(order), summary=query.summary, whole=bool(whole) or not text)
+        return Matches(listings, len(ids), query.limits, query.name, whole, kind)
 
-    def _newest(self, wish: Wish, first: int, count: int) -> Matches:
+    def _by_words(self, session: Session, wish: Wish, query: Query, spelt: str, lists: Ranks) -> tuple[list[str], bool]:
+        """Ids in their order, and whether they fit all of the words. lists: what was found by meaning or looks."""
+        filters = passes(wish, query)
+        typed = [word for word in spelt.lower().split() if word not in small_words()]
+        texts = full_text.best_texts(session, typed, filters, FROM_TEXT)
+        lists = [texts, *lists]
+        if not (query.kinds or query.facts or texts):
+            lists += [full_text.similar_texts(session, word, filters, FROM_TEXT) for word in query.words]
+        if not any(lists) and not (query.kinds or query.limits):
+            lists.append(self._listings.nearest(spelt, None))
+        named = bool(query.kinds)
+        fits = _fits(session, query, filters, lists)
+        order, whole = ranked(fits, lists, named=named)
+        if not whole and named:
+            fits |= _judged(session, query, [*filters, of_kind(query)])
+            order, whole = ranked(fits, lists, named=named)
+        return order, whole
+
+    def _by_photo(
+        self, session: Session, wish: Wish, query: Query, photo: Photo, in_looks: list[str]
+    ) -> tuple[list[str], bool, str]:
+        """Ids in their order, whether they look like it, and the category of things of the same kind instead."""
+        on_sale = select(ListingRow.id).where(*passes(wish, query))
+        alike = near(session, photo, PhotoRow.listing_id.in_(on_sale))
+        there = set(session.scalars(on_sale.where(ListingRow.id.in_([*in_looks, *alike]))))
+        if there:
+            first = sorted(there.intersection(alike), key=lambda i: (alike[i], i))
+            return [*first, *(i for i in in_looks if i in there and i not in alike)], True, ""
+        rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category)
+        nearest = self._listings.nearest("", photo)
+        category = dict(session.execute(rows.where(ListingRow.id.in_(nearest))).all())
+        closest = [category[i] for i in nearest if i in category][:NEIGHBOURS]
+        kind, votes = next(iter(Counter(closest).most_common(1)), ("", 0))
+        if 2 * votes < len(closest) or not kind:
+            return [], False, ""
+        return [i for i in nearest if category.get(i) == kind], False, kind
+
+    def _all(self, wish: Wish, first: int, count: int, order: Order) -> Matches:
         with self.store.read() as session:
-            rows = _query(wish)
+            rows = select(ListingRow).where(*passes(wish))
             total = session.scalar(select(func.count()).select_from(rows.subquery())) or 0
-            page = session.scalars(rows.offset(first).limit(count))
+            page = session.scalars(rows.order_by(*_ORDERS[order]).offset(first).limit(count))
             return Matches(listing_repo.to_listings(session, list(page)), total)
 
     def newest(self, category: str, without: str, count: int) -> list[Listing]:
         """The newest of a category but one."""
         with self.store.read() as session:
-            query = _query(Wish(category=category)).where(ListingRow.id != without)
-            return listing_repo.to_listings(session, list(session.scalars(query.limit(count))))
+            rows = select(ListingRow).where(*passes(Wish(category=category)), ListingRow.id != without)
+            return listing_repo.to_listings(session, list(session.scalars(rows.order_by(*NEWEST_FIRST).limit(count))))
 
     def choices(self) -> Choices:
         """Values to filter by."""
         until, choices = self._choices
         if time.monotonic() < until:
             return choices
+        names = ("size", "colour", "brand", "condition_grade")
         with self.store.read() as session:
-            rows = session.execute(select(ListingRow.category, _fact("size"), _fact("colour")).where(*ON_SALE)).all()
-        categories = Counter(row[0] for row in rows)
-        sizes, colours = (_counted(row[n] for row in rows) for n in (1, 2))
-        choices = Choices(tuple(name for name, _ in categories.most_common()), sizes, colours)
+            rows = session.execute(select(ListingRow.category, *map(fact, names)).where(*ON_SALE)).all()
+        sizes, colours, brands, conditions = (_counted(row[n] for row in rows) for n in range(1, 5))
+        categories = Counter(row[0] for row in rows).most_common()
+        choices = Choices(categories, sizes, colours, brands, conditions)
         self._choices = (time.monotonic() + CHOICES_SECONDS, choices)
         return choices
 
 
-def _counted(values: Iterable[str | None]) -> tuple[str, ...]:
+def _counted(values: Iterable[str | None]) -> Counts:
     """Single values of facts, which may hold several ("navy, white")."""
-    counts = Counter(one for value in values if value for one in value.split(", "))
-    return tuple(name for name, _ in counts.most_common(MAX_CHOICES))
+    return Counter(one for value in values if value for one in value.split(", ")).most_common(MAX_CHOICES)
 
 
-def _fact(name: str) -> ColumnElement[str]:
-    fact: ColumnElement[str] = ListingRow.attributes[name].as_string()
-    return fact
+def _fits(session: Session, query: Query, filters: list[ColumnElement[bool]], lists: Ranks) -> dict[str, Fit]:
+    """Fit of what is in the lists, and of the newest that are of the kind and as the words say."""
+    fits = _judged(session, query, [*filters, ListingRow.id.in_({i for ids in lists for i in ids})])
+    if query.kinds or query.limits:
+        fits |= _judged(session, query, [*filters, *of_words(query)])
+    return fits
 
 
-def _scores(
-    session: Session, rows: Select[ListingRow], query: Query, sure: list[ColumnElement[bool]], index: Mapping[str, int]
-) -> dict[str, Fit]:
-    """Fit of the newest candidates, those of ``sure`` among them. ``index``: places in its hits."""
-    matching = rows.with_only_columns(*_JUDGED).where(or_(*sure, *_ways(query)))
-    sure_first = case((or_(*sure), 0), else_=1)
-    candidates = session.execute(matching.order_by(None).order_by(sure_first, *NEWEST_FIRST).limit(MOST))
-    return {i: fit(query, Words(*row), index.get(i)) for i, *row in candidates}
-
-
-def _ways(query: Query) -> list[ColumnElement[bool]]:
-    """Further conditions for candidates: of the kind, or with one of the words."""
-    if query.is_limits_alone:
-        return [true()]
-    words = [] if query.kinds else [*query.words, *query.stated.values()][:MAX_WORDS]
-    of_kind: list[ColumnElement[bool]] = [ListingRow.category.in_(query.kinds)] if query.kinds else []
-    return [*of_kind, *map(has_words, words), *([has_words(query.name)] if query.name else [])]
-
-
-def _query(wish: Wish, most: float | None = None) -> Select[ListingRow]:
-    """Listings on sale that pass the filters, the newest first."""
-    which: list[ColumnElement[bool]] = [*ON_SALE]
-    if most is not None:
-        which.append(ListingRow.price <= most)
-    if wish.category:
-        which.append(ListingRow.category == wish.category)
-    if wish.least is not None:
-        which.append(ListingRow.price >= wish.least)
-    if wish.most is not None:
-        which.append(ListingRow.price <= wish.most)
-    for name, value in (("size", wish.size), ("colour", wish.colour)):
-        if value:
-            all_of_it = literal(", ") + _fact(name) + ", "
-            which.append(all_of_it.icontains(f", {value}, ", autoescape=True))
-    return select(ListingRow).where(*which).order_by(*NEWEST_FIRST)
-
-
-def _ids(query: Select[ListingRow]) -> Select[str]:
-    return query.with_only_columns(ListingRow.id)
+def _judged(session: Session, query: Query, which: Sequence[ColumnElement[bool]]) -> dict[str, Fit]:
+    newest = session.execute(select(*_JUDGED).where(*which).order_by(*NEWEST_FIRST).limit(MOST))
+    return {i: fit(query, Words(category, title, text, facts)) for i, category, title, text, facts in newest}

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from app.store import full_text
 from app.store.files import give_way, hold_back
 from app.store.tables import Base, IdentityRow
 from app.views import AppError
@@ -377,3 +378,4 @@ def migrate(engine: Engine) -> None:
                 f"The store was written by an early version of IPL (schema {current}), which this one cannot bring up "
                 "to date; name another store with IPL_STORE."
             )
+        full_text.prepare(connection)

@@ -46,6 +46,10 @@ class SearchIndex:
         """The best matches for words, a photo, or both; best first."""
         return []
 
+    def nearest(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
+        """What is nearest to words or a photo, also where it is too far to be called a match; best first."""
+        return self.search(text, photo, limit=limit)
+
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
         """Image vectors by listing (of its first photo); listings without one are left out."""
         return {}

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from app.buyer import feed_page, listing_page
 from app.feed.pages import Rates
+from app.store.search_index import Hit
 from app.store.tables import FeedPageRow, FeedRow, NumberRow
 from tests.app.market.test_posts import posted
 from tests.app.support.clients import client_of, code, draft, published
@@ -149,6 +150,44 @@ def test_a_bad_filter_is_said_at_its_field_and_nothing_is_lost(visitor, query, s
     assert shown(answer) == [listing["id"]]
     if "category" not in query:
         assert f'value="{query.rpartition("=")[2]}"' in answer.text
+
+
+def test_what_the_words_were_read_as_are_filters_that_can_be_taken_off(client):
+    for title, price, facts in [
+        ("Navy hoodie", 20, {"colour": "navy"}),
+        ("Red hoodie", 10, {"colour": "red", "brand": "Mango"}),
+    ]:
+        published(client, title=title, price=price, facts=facts)
+    answer = client.get("/feed?q=navy+hodie+under+50&brand=")
+    assert len(shown(answer)) == 1
+    chips = dict(re.findall(r'<a class="chip" href="([^"]+)"[^>]*>([^<]+)<', answer.text))
+    assert sorted(chips.values()) == ["Navy", "Up to 50"]
+    assert "Read as hoodie" in answer.text
+    off = next(html.unescape(address) for address, label in chips.items() if label == "Navy")
+    taken_off = client.get(off)
+    assert len(shown(taken_off)) == 2
+    assert ">Navy<" not in taken_off.text
+    assert "Up to 50" in taken_off.text
+    narrowed = client.get("/feed?q=hoodie&brand=mango&sort=low&off=nonsense")
+    assert len(shown(narrowed)) == 1
+    assert "Take off: Mango" in narrowed.text
+    assert '<option value="Hoodie">Hoodie (2)</option>' in narrowed.text
+    assert '<option value="low" selected>' in narrowed.text
+    cheapest, dearest = (shown(client.get(f"/feed?q=hoodie&sort={order}")) for order in ("low", "high"))
+    assert cheapest == dearest[::-1]
+    assert "Nothing matches all of it" in client.get("/feed?q=purple+hoodie").text
+
+
+def test_a_photo_of_what_is_not_there_shows_the_same_kind(services, visitor, monkeypatch):
+    listing = published(visitor)
+    monkeypatch.setattr(services.index, "nearest", lambda text, photo, limit: [Hit(listing["id"], 0.5)])
+    answer = visitor.post("/feed", files={"photo": ("x.jpg", picture(9))})
+    assert shown(answer) == [listing["id"]]
+    assert "Nothing here looks just like your photo; this is the same kind of thing (hoodie)." in answer.text
+    assert "0 like your photo" in answer.text
+    worded = visitor.post("/feed", files={"photo": ("x.jpg", picture(9))}, data={"q": "hoodie"})
+    assert shown(worded) == [listing["id"]]
+    assert "Nothing here looks just like your photo; these match your words." in worded.text
 
 
 def test_odd_queries_are_answered(visitor):

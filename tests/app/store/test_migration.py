@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from app.store.db import StoreError, open_engine, open_store
+from app.store.full_text import is_derived
 from app.store.identity import store_id
 from app.store.tables import Base, ListingRow
 
@@ -35,7 +36,9 @@ def test_starting_twice_changes_nothing(tmp_path):
 def test_the_tables_of_an_older_store_and_of_a_new_one_are_those_of_the_models(tmp_path, old_store, old):
     store = open_store(old_store if old else f"sqlite:///{tmp_path / 'store.sqlite'}")
     with store.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        options = {"include_object": lambda _, name, kind, *__: kind != "table" or not is_derived(name)}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
     assert store_id(store.engine)
     store.engine.dispose()
 

@@ -1,0 +1,78 @@
+"""A buyer's wish, and its conditions on listings as the database understands them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, true
+
+from app.market.search.query import GRADE, Query
+from app.market.search.ranking import BESIDE
+from app.store.tables import ListingRow
+
+ON_SALE = (ListingRow.status == "active", ListingRow.stock > 0)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A buyer's search; what is empty or None does not matter. Prices are in units of the currency.
+
+    exact: the words as they are typed, whatever they mean. off: readings of the words that were taken off.
+    """
+
+    text: str = ""
+    category: str = ""
+    least: float | None = None
+    most: float | None = None
+    size: str = ""
+    colour: str = ""
+    brand: str = ""
+    condition: str = ""
+    exact: bool = False
+    off: frozenset[str] = frozenset()
+
+
+def fact(name: str) -> ColumnElement[str]:
+    """A fact of a listing as text; NULL where it says nothing of it."""
+    value: ColumnElement[str] = ListingRow.attributes[name].as_string()
+    return value
+
+
+def passes(wish: Wish, query: Query | None = None) -> list[ColumnElement[bool]]:
+    """Listings on sale that pass the filters, and the prices that the words name."""
+    query = query or Query()
+    which: list[ColumnElement[bool]] = [*ON_SALE]
+    which += [ListingRow.price <= most for most in (wish.most, query.most) if most is not None]
+    which += [ListingRow.price >= least for least in (wish.least, query.least) if least is not None]
+    if wish.category:
+        which.append(ListingRow.category == wish.category)
+    chosen = {"size": wish.size, "colour": wish.colour, "brand": wish.brand, GRADE: wish.condition}
+    return which + [_is_one_of(name, [value]) for name, value in chosen.items() if value]
+
+
+def of_words(query: Query) -> list[ColumnElement[bool]]:
+    """Of the kind, and of each fact what the words say, or nothing but the title does."""
+    which = [of_kind(query)]
+    for name, values in query.facts.items():
+        said = or_(*(_is_one_of(one, values) for one in (name, *BESIDE.get(name, ()))))
+        which.append(or_(said, ListingRow.title.icontains(query.stated[name], autoescape=True)))
+    if query.size:
+        size = literal(" ") + func.replace(func.upper(fact("size")), "/", " ") + " "
+        which.append(size.contains(f" {query.size} ", autoescape=True))
+    return which
+
+
+def of_kind(query: Query) -> ColumnElement[bool]:
+    """Of a category that is called so, or called so in the title."""
+    if not query.kinds:
+        return true()
+    return or_(ListingRow.category.in_(query.kinds), ListingRow.title.icontains(query.name, autoescape=True))
+
+
+def _is_one_of(name: str, values: Collection[str]) -> ColumnElement[bool]:
+    """Whether a fact, which may hold several values ("navy, white"), has one of these."""
+    all_of_it = literal(", ") + fact(name) + ", "
+    return and_(
+        fact(name).is_not(None), or_(*(all_of_it.icontains(f", {value}, ", autoescape=True) for value in values))
+    )

@@ -1,0 +1,214 @@
+"""Meaning of the words of a search: kind of item, facts, size, price, words left over.
+
+Words are read through the listing's own lexicon; a word that nobody knows is read as the nearest one of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from symspellpy import SymSpell, Verbosity
+
+from app.market.search.names import kinds, synonyms, word_lists
+from listing.lexicon import english, load_lexicon, plain
+
+_NO_UNIT = r"(?![\d.,]*\s*(?:cm|mm|m|kg|g|l|gb|w|inch|inches|months?|years?|y)\b)"
+_LESS = r"""(?:\b(?:under|below|max(?:imum)?|up to|less than|at most|cheaper than|bis|unter|moins de|jusqu'à|menos de|
+hasta|meno di|fino a)\b|<)""".replace("\n", "")
+_MORE = r"(?:\b(?:over|above|min(?:imum)?|more than|at least|über|ab|plus de|más de|più di)\b|>)"
+_MONEY = r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?"
+_MOST = re.compile(_LESS + _MONEY + _NO_UNIT, re.I)
+_LEAST = re.compile(_MORE + _MONEY + _NO_UNIT, re.I)
+_LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
+_NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr\.|taille|pointure|talla|taglia)\s+"
+_BARE_SIZE = rf"\b(w\d\d)\b|(?<![\w'’-])({_LETTERS})(?![\w'’-])"
+_SIZE = re.compile(rf"{_NAMED_SIZE}([\w/.,-]*\w)|\bin (\d\d)\b(?!\s*(?:cm|mm|kg|inch))|{_BARE_SIZE}", re.I)
+_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
+_LONGEST = 3  # words of a name
+_DISTANCE = 2
+_FACTS = ("colour", "pattern", "material", "audience", "sleeve", "neckline", "closure")
+GRADE = "condition_grade"
+TURNABLE = (*_FACTS, GRADE, "brand", "size", "price")  # readings of words that a buyer can take off
+
+
+@dataclass(frozen=True)
+class Query:
+    """kinds: category -> how well its name fits (0..1). name: the item's name. facts: attribute -> values it may have.
+
+    ``stated``: attribute -> as it was typed. ``words`` are left over, to be looked for as they are; those of ``soft``
+    are nice to have. ``spelt`` is the text as it was read.
+    """
+
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
+    facts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    stated: Mapping[str, str] = field(default_factory=dict)
+    size: str = ""
+    least: float | None = None
+    most: float | None = None
+    words: tuple[str, ...] = ()
+    soft: tuple[str, ...] = ()
+    spelt: str = ""
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """What the words narrow the search to, in people's words, by what can be taken off."""
+        prices = [f"from {self.least:g}"] if self.least is not None else []
+        prices += [f"up to {self.most:g}"] if self.most is not None else []
+        size = {"size": f"size {self.size}"} if self.size else {}
+        return {**self.stated, **size, **({"price": " ".join(prices)} if prices else {})}
+
+
+def understand(text: str, off: Collection[str] = ()) -> Query:
+    """The meaning of a search. off: names of ``TURNABLE`` whose words are passed over."""
+    text, most = _price(_MOST, text)
+    text, least = _price(_LEAST, text)
+    size = _SIZE.search(text)
+    text = _SIZE.sub(" ", text)
+    brand = load_lexicon().brands.search(text) or load_lexicon().brands.search(text.title())
+    if brand:
+        text = text[: brand.start()] + text[brand.end() :]
+    typed = _WORD.findall(text.lower())
+    language = _language(typed)
+    tokens = [token for word in typed for token in _spelt(word, language)]
+    grade, tokens = _condition(tokens)
+    name, others = _named(tokens)
+    facts, stated, left = _facts(others)
+    if grade:
+        facts[GRADE], stated[GRADE] = frozenset(word_lists()["grades"][grade]), grade
+    if brand:
+        facts["brand"], stated["brand"] = frozenset([brand[0].lower()]), brand[0]
+    words = [word for word in left if word not in small_words()]
+    soft = set(word_lists()["soft"].split())
+    on = {n: v for n, v in facts.items() if n not in off}
+    return Query(
+        kinds=kinds(name) if name else {},
+        name=name,
+        facts=on,
+        stated={n: stated[n] for n in on},
+        size=next(filter(None, size.groups()), "").upper() if size and "size" not in off else "",
+        least=least if "price" not in off else None,
+        most=most if "price" not in off else None,
+        words=tuple(word for word in words if word not in soft),
+        soft=tuple(word for word in words if word in soft),
+        spelt=" ".join([*([brand[0]] if brand else []), *tokens]),
+    )
+
+
+def _price(pattern: re.Pattern[str], text: str) -> tuple[str, float | None]:
+    found = pattern.search(text)
+    return pattern.sub(" ", text), float(found[1].replace(",", ".")) if found else None
+
+
+@lru_cache(maxsize=1)
+def small_words() -> frozenset[str]:
+    """Words that say nothing, such as articles."""
+    return frozenset(word_lists()["small"].split())
+
+
+@lru_cache(maxsize=1)
+def _languages() -> dict[str, dict[str, str]]:
+    """Language -> its word -> ours."""
+    return {
+        language: {word: ours for ours, forms in meanings.items() for word in str(forms).split()}
+        for language, meanings in word_lists()["languages"].items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> tuple[frozenset[str], SymSpell]:
+    """Single words that name items and facts, and what finds the nearest of them."""
+    lexicon = load_lexicon()
+    foreign = {word for words in _languages().values() for word in words}
+    phrases = [*lexicon.item_names, *lexicon.meanings, *synonyms(), *synonyms().values()]
+    words = frozenset(word for phrase in phrases for word in phrase.split() if len(word) > 1)
+    speller = SymSpell(max_dictionary_edit_distance=_DISTANCE)
+    for word in sorted(words | foreign):
+        speller.create_dictionary_entry(word, 3 if word in lexicon.item_names else 2 if word in words else 1)
+    return words, speller
+
+
+def _language(words: list[str]) -> str:
+    """The language of which all words are, or one that is no English word; "" for English.
+
+    So "rote Jacke" is German, and neither "garden hose" nor "rock climbing shoes" is.
+    """
+    spoken = [word for word in words if word not in small_words()]
+    best, score = "", 0
+    for language, ours in _languages().items():
+        known = [word for word in spoken if word in ours]
+        foreign = [word for word in known if word not in english()]
+        all_of_them = len(known) == len(spoken) > 0 and not all(w in _vocabulary()[0] for w in known)
+        if (all_of_them or foreign) and len(known) + len(foreign) > score:
+            best, score = language, len(known) + len(foreign)
+    return best
+
+
+def _spelt(word: str, language: str) -> list[str]:
+    """The word as the lexicon writes it: of another language, or the nearest to one that nobody knows."""
+    words, speller = _vocabulary()
+    ours = _languages().get(language, {})
+    if word in ours:
+        return ours[word].split()
+    bare = word.strip("'’")
+    parts = plain(bare).split()
+    in_vocabulary = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
+    if in_vocabulary or len(parts) > 1 or len(bare) < 4 or bare in small_words():
+        return parts
+    most = 1 if len(bare) < 6 else _DISTANCE
+    nearest = speller.lookup(bare, Verbosity.TOP, max_edit_distance=most)
+    if not nearest:
+        return [bare]
+    term = nearest[0].term
+    return next((w[term].split() for w in _languages().values() if term in w and term not in words), [term])
+
+
+def _condition(tokens: list[str]) -> tuple[str, list[str]]:
+    """The condition asked for and the other words; "new" in a name ("New York") is none."""
+    text = f" {' '.join(tokens)} "
+    for grade, phrases in word_lists()["condition"].items():
+        for phrase in sorted(phrases, key=len, reverse=True):
+            before, found, after = text.partition(f" {phrase} ")
+            if found and after.split(" ", 1)[0] not in word_lists()["not_new"]:
+                return grade, f"{before} {after}".split()
+    return "", tokens
+
+
+def _named(tokens: list[str]) -> tuple[str, list[str]]:
+    """The item's name and the other words; the last name before a "with" or "for" counts."""
+    no_names = small_words() | frozenset(word_lists()["no_names"].split())
+    end = next((i for i, token in enumerate(tokens) if token in ("with", "for", "like")), len(tokens)) or len(tokens)
+    for stop in range(end, 0, -1):
+        for length in range(min(_LONGEST, stop), 0, -1):
+            phrase = " ".join(tokens[stop - length : stop])
+            name = synonyms().get(phrase, phrase)
+            if phrase not in no_names and kinds(name):
+                return name, [*tokens[: stop - length], *tokens[stop:]]
+    return "", tokens
+
+
+def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
+    """Attribute -> values, attribute -> as it was typed, and the words that say none."""
+    lexicon, facts, stated = load_lexicon(), {}, {}
+    left: list[str] = []
+    for phrase in _phrases(tokens):
+        meaning = {n: v for n, v in lexicon.meaning(phrase).items() if n in _FACTS}
+        name = next((n for n in _FACTS if n in meaning and n not in facts), None)
+        if name is None:
+            left += phrase.split()
+        else:
+            facts[name], stated[name] = meaning[name], phrase
+    return facts, stated, left
+
+
+def _phrases(tokens: list[str]) -> Iterator[str]:
+    """The words in groups that the lexicon has a meaning for, the longest first, and single ones."""
+    meanings, at = load_lexicon().meanings, 0
+    while at < len(tokens):
+        longest = range(min(_LONGEST, len(tokens) - at), 1, -1)
+        length = next((n for n in longest if plain(" ".join(tokens[at : at + n])) in meanings), 1)
+        yield " ".join(tokens[at : at + length])
+        at += length
