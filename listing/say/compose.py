@@ -234,7 +234,7 @@ def checked(
     text = _trimmed(text, field)
     if language != ENGLISH:
         return _unchecked(text, field)
-    node = taxonomy.node(next(c.value for c in claims if c.attribute == "category"))
+    node = taxonomy.node(next((c.value for c in claims if c.attribute == "category"), None))
     facts: dict[str, str | list[str]] = {c.attribute: c.value for c in claims if c.attribute != "detail"}
     facts["condition"] = [c.value for c in claims if c.attribute == "condition"]
     facts["item"] = facts.pop("item_type", node.phrase)

@@ -183,7 +183,7 @@ def find_spans(fields: Mapping[TextField, str], claims: Sequence[Claim], taxonom
 
 def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[str]:
     """The words that any text may say a claim in."""
-    node = taxonomy.node(next(c.value for c in claims if c.attribute == "category"))
+    node = taxonomy.node(next((c.value for c in claims if c.attribute == "category"), None))
     if claim.attribute == "category":
         return {node.phrase, *node.synonyms}
     if claim.attribute == "detail":

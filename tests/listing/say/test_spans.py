@@ -142,3 +142,11 @@ def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
     left = remove(draft, at(draft.spans, "detail"))
     assert left.title.endswith("size M")
     assert left.description.count("ize M") == 1
+
+
+def test_the_name_of_the_thing_can_be_left_out():
+    draft = drafted()
+    place = next(i for i, span in enumerate(draft.spans) if span.attribute == "category")
+    left = remove(draft, place)
+    assert all(span.attribute != "category" for span in left.spans)
+    assert left.title
