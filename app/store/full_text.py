@@ -7,6 +7,7 @@ are. It is derived from the listings: made when a store is opened, and no part o
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from functools import reduce
@@ -90,8 +91,9 @@ def prepare(connection: Connection) -> None:
     try:
         with connection.begin_nested():
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
-            index = "CREATE INDEX IF NOT EXISTS ix_listings_trigrams ON listings"
-            connection.execute(text(f"{index} USING gin ({_DOCUMENT} gin_trgm_ops)"))
+            for name, indexed in (("trigrams", _DOCUMENT), ("title_trigrams", "title")):
+                index = f"CREATE INDEX IF NOT EXISTS ix_listings_{name} ON listings"
+                connection.execute(text(f"{index} USING gin ({indexed} gin_trgm_ops)"))
     except DBAPIError:  # the extension is not installed, or may not be made by us
         return
 
@@ -119,8 +121,10 @@ def best_texts(session: Session, words: Sequence[str], among: Sequence[ColumnEle
     if not words:
         return []
     document: ColumnElement[str] = literal_column(_DOCUMENT, String)  # as PostgreSQL's index has it
-    held = [document.icontains(word, autoescape=True) for word in words]
-    titled = [ListingRow.title.icontains(word, autoescape=True) for word in words]
+    patterns = ["%" + re.sub(r"([%_/])", r"/\1", word) + "%" for word in words]
+    # ILIKE, for which PostgreSQL's index serves; lower(...) LIKE is another expression.
+    held = [document.ilike(pattern, escape="/") for pattern in patterns]
+    titled = [ListingRow.title.ilike(pattern, escape="/") for pattern in patterns]
     score = reduce(add, (case((condition, 1), else_=0) for condition in (*held, *titled)))
     rows = select(ListingRow.id).where(or_(*held), *among)
     return list(
@@ -138,8 +142,9 @@ def similar_texts(session: Session, word: str, among: Sequence[ColumnElement[boo
         titles = dict(session.execute(select(ListingRow.id, ListingRow.title).where(ListingRow.id.in_(ids))).all())
         needed = _SIMILAR * len(trigrams)
         return [i for i in ids if sum(t in titles[i].lower() for t in trigrams) >= needed]
+    session.execute(text(f"SET LOCAL pg_trgm.word_similarity_threshold = {_SIMILAR}"))  # of the operator below
     score = func.word_similarity(word, ListingRow.title)
-    rows = select(ListingRow.id).where(score >= _SIMILAR, *among)
+    rows = select(ListingRow.id).where(ListingRow.title.op("%>", is_comparison=True)(word), *among)
     return list(session.scalars(rows.order_by(score.desc(), ListingRow.id).limit(limit)))
 
 
