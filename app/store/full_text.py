@@ -91,16 +91,16 @@ def prepare(connection: Connection) -> None:
     try:
         with connection.begin_nested():
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
-            for name, indexed in (("trigrams", _DOCUMENT), ("title_trigrams", "title")):
+            for name, indexed in (("trigrams", _DOCUMENT), ("trigrams_of_title", "title")):
                 index = f"CREATE INDEX IF NOT EXISTS ix_listings_{name} ON listings"
                 connection.execute(text(f"{index} USING gin ({indexed} gin_trgm_ops)"))
     except DBAPIError:  # the extension is not installed, or may not be made by us
         return
 
 
-def is_derived(table_name: str) -> bool:
-    """Whether a table is of this index, and no part of the schema."""
-    return table_name == "listing_numbers" or table_name.startswith("listing_trigrams")
+def is_derived(name: str) -> bool:
+    """Whether a table or an index is of the full text, and no part of the schema."""
+    return name == "listing_numbers" or name.removeprefix("ix_").startswith(("listing_trigrams", "listings_tri"))
 
 
 def _has_trigrams(session: Session) -> bool:

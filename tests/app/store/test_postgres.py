@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.ops.impressions import window
 from app.ops.numbers import Figures
+from app.store.full_text import is_derived
 from app.store.tables import Base, OrderRow
 from app.views import AppError
 from app.web.server import create_app
@@ -45,7 +46,8 @@ BODIES = (
 def test_the_store_on_postgresql(build, url, photos):
     services = build(store=url)
     with services.store.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        options = {"include_object": lambda _, name, *__: not is_derived(name or "")}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
     me = services.sellers.named("me").id
     views = list(services.draft_writer.start(me, photos, "Größe fällt klein aus \x00 ok"))
     assert views[-1].state == "ready"
