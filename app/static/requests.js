@@ -1,6 +1,6 @@
 // In the head of the seller's page: a request that is refused or fails ends in one sentence beside what was pressed. It
-// goes with the next request that succeeds. Of the photos that a person chooses no more are sent than a listing takes,
-// and one, by which the server learns that there are more.
+// goes with the next press that succeeds, not with a look of the page at its draft. Of the photos that a person chooses
+// no more are sent than a listing takes, and one, by which the server learns that there are more.
 (() => {
   const MOST = 9, GAP = 8, FOOT = 110; // px between control and sentence, and of the bar at the lower edge
   const CALLS = /\/gradio_api\/(?:upload|run\/predict)\b/;
@@ -20,11 +20,12 @@
     return part;
   };
   const clear = () => { box?.remove(); box = null; };
-  const say = (sentence, signedOut = false) => {
+  const isPress = (body) => body instanceof FormData || String(body).includes('"do":');
+  const say = (sentence, iplPress, signedOut = false) => {
     if (box?.iplSentence === sentence && box.iplPlace === place) return;
     clear();
     const { left, top, bottom } = place ?? (document.querySelector("#ipl-add") ?? document.body).getBoundingClientRect();
-    box = Object.assign(document.createElement("div"), { id: "ipl-refused", className: "ipl notice bad", iplSentence: sentence, iplPlace: place });
+    box = Object.assign(document.createElement("div"), { id: "ipl-refused", className: "ipl notice bad", iplSentence: sentence, iplPlace: place, iplPress });
     box.setAttribute("role", "alert");
     add("span", "!", { className: "mark", ariaHidden: "true" });
     add("b", "That did not work");
@@ -47,8 +48,8 @@
     if (!CALLS.test(address?.url ?? address)) return request(address, options);
     const before = box, body = options?.body;
     const answer = await request(address, body instanceof FormData ? { ...options, body: fewer(body) } : options);
-    if (!answer.ok) say(await sentence(answer), answer.status === 401);
-    else if (box === before) clear();
+    if (!answer.ok) say(await sentence(answer), isPress(body), answer.status === 401);
+    else if (box === before && (isPress(body) || !box?.iplPress)) clear();
     return answer;
   };
 })();
