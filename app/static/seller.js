@@ -217,6 +217,12 @@ element.addEventListener("click", (event) => {
   send({ ...button.dataset });
 });
 
+// What opens or closes is known at once: the event that says so comes later, and the page may be drawn again before.
+element.addEventListener("click", ({ target }) => {
+  const box = target.closest("summary")?.parentElement;
+  if (box?.dataset.keep) state.open[box.open ? "delete" : "add"](box.dataset.keep);
+});
+
 element.addEventListener("toggle", (event) => {
   const name = event.target.dataset?.keep;
   if (name) state.open[event.target.open ? "add" : "delete"](name);

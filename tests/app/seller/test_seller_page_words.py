@@ -22,6 +22,18 @@ EXCHANGED = """([one, other]) => {
 }"""
 
 
+def test_what_is_opened_stays_open_when_the_page_is_drawn_at_once(
+    serve: Any, visit: Any, pipeline: Any, files: list[str]
+) -> None:
+    page = visit(serve(pipeline))
+    add(page, files)
+    write(page)
+    for is_open in (True, False):
+        press = "() => { document.querySelector('#h-facts').click(); return window.iplState.open.has('facts'); }"
+        assert page.evaluate(press) is is_open
+        expect(page.locator("details[data-keep=facts][open]")).to_have_count(int(is_open))
+
+
 def test_the_page_says_what_was_taken_out(serve: Any, visit: Any, pipeline: Any, files: list[str]) -> None:
     url = serve(pipeline)
     page = visit(url)
