@@ -33,6 +33,7 @@ MIN_SUGGESTION = 0.35
 MIN_ALTERNATIVE, ALTERNATIVES = 0.04, 3
 MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the pixels' probability, for a colour that no calibrated source speaks of
+MIN_LINES, OF_TWO_COLOURS = 0.5, ("striped", "checked")  # each of the annotated ones has a second colour
 SECOND = " in the second colour"  # ends the phrases of details that say where it is
 _NO_WEAR = "none-visible"
 _LOOKING: Mapping[str, Source] = {"mllm": "mllm", "classifier": "classifier", "heads": "classifier"}
@@ -158,7 +159,7 @@ class Facts:
             heard = {s: d for s, d in sources.items() if question.weights.get(s)}
             if combined := combine(heard, question.weights):
                 if name == "colour2":
-                    combined = self._with_its_place(combined, attribute)
+                    combined = self._second_colour(combined, attribute)
                 return Reading(attribute, combined, heard, question.threshold)
             if "mllm" in sources:  # a model without a calibration is heard by itself
                 return Reading(attribute, sources["mllm"], {"mllm": sources["mllm"]}, question.threshold)
@@ -167,16 +168,36 @@ class Facts:
             return Reading(attribute, sources["pixels"], pixels, SURE_SHARE)
         return None
 
-    def _with_its_place(self, shares: Distribution, attribute: Attribute) -> dict[str, float]:
-        """A second colour is at least as likely as that a part of the item has one ("collar in the second colour")."""
+    def _second_colour(self, shares: Distribution, attribute: Attribute) -> dict[str, float]:
+        """A second colour: at least as likely as a part that has one ("collar in the second colour"), or as stripes."""
         views = self.views.by("detail", "evidence_tower")
         part = max((p for o in views for phrase, p in o.probabilities.items() if phrase.endswith(SECOND)), default=0.0)
+        lines = sum(self._seen("pattern").get(pattern, 0.0) for pattern in OF_TWO_COLOURS)
         colours = {value: p for value, p in shares.items() if value in attribute.values}
-        if part <= sum(colours.values()):
-            return dict(shares)
         rest = normalised({value: p for value, p in shares.items() if value not in colours})
-        named = {value: part * p for value, p in normalised(colours).items()}
-        return named | {value: (1 - part) * p for value, p in rest.items()}
+        likely = max(part, lines, sum(colours.values()))
+        if lines > MIN_LINES:
+            colours = self._beside_the_first(colours)
+        named = {value: likely * p for value, p in normalised(colours).items()}
+        return named | {value: (1 - likely) * p for value, p in rest.items()}
+
+    def _beside_the_first(self, colours: Distribution) -> dict[str, float]:
+        """The second of two equals: which of them was taken for the first is left open."""
+        first = self._seen("colour")
+        answers = {value: p for value, p in first.items() if value != UNKNOWN}
+        main = self.views.first("colour", "seller") or (best(answers)[0] if answers else "")
+        both = {
+            value: first.get(main, 0.0) * p + first.get(value, 0.0) * colours.get(main, 0.0)
+            for value, p in colours.items()
+            if value not in (main, "multicolour")
+        }
+        return both if sum(both.values()) > 0 else dict(colours)
+
+    def _seen(self, name: str) -> Distribution:
+        """The sources' word on another attribute; empty where none speaks."""
+        attribute = next((a for a in self.taxonomy.schema_of(self.node) if a.name == name), None)
+        reading = self._reading(attribute) if attribute else None
+        return reading.probabilities if reading else {}
 
     def sources(self, attribute: Attribute) -> dict[str, Distribution]:
         """Each source's distribution on a closed attribute, over the answers that it has here."""

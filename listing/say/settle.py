@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from listing.observe.details import detail_groups
-from listing.say.claims import NAME, Claim, is_legible
+from listing.say.claims import FIRM, NAME, Claim, is_legible
 from listing.schema import SpanStatus
 from listing.taxonomy import CategoryNode, Taxonomy
 
@@ -22,6 +22,7 @@ _PRINTED = frozenset({"print"})
 _ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
+_PRINTS = ("graphic", "logo")  # patterns that a detail tells better
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
@@ -216,7 +217,7 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
     """Between attributes and details: what is finer is said, of two that contradict each other the likelier."""
     details[:] = [claim for claim in details if _outlives(claim, facts)]
     pattern, material = facts.get("pattern"), facts.get("material")
-    if pattern and pattern.value in ("graphic", "logo") and "text" in facts and pattern.status != "seller":
+    if pattern and pattern.value in _PRINTS and "text" in facts and pattern.status != "seller":
         pattern = facts.pop("pattern")
     if material and material.value in ("satin", "leather"):
         details[:] = [c for c in details if c.value != "shiny"]
@@ -227,10 +228,13 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
 
 
 def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
-    """True if no likelier fact contradicts a detail; facts that it says, too, or that it contradicts, go."""
+    """True if no likelier fact contradicts a detail, nor a sure pattern says it; what it says or contradicts goes."""
     for attribute, values in detail_forms()[detail.value].says.items():
         fact = facts.get(attribute)
         if fact is not None and fact.value in values:
+            unsure = detail.status == "check" and detail.likelihood < FIRM
+            if unsure and attribute == "pattern" and fact.status != "check" and fact.value not in _PRINTS:
+                return False
             facts.pop(attribute)
         elif fact is not None and contradicts(attribute, fact, detail):
             if _beats(fact, detail):

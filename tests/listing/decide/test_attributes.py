@@ -54,6 +54,19 @@ def test_a_second_colour_rests_on_the_pixels_that_show_it() -> None:
     assert (again.value, again.suggestion) == (None, None)
 
 
+def test_stripes_have_a_second_colour_that_may_have_been_taken_for_the_first() -> None:
+    first = on("pixels", "colour", {"white": 0.6, "navy": 0.4})
+    second = on("pixels", "colour2", {"white": 0.6, "navy": 0.2, "none": 0.2})
+    both = heard(pixels=1.0, classifier=1.0)
+    plain = on("tower", "pattern", {"solid": 0.9, "striped": 0.1})
+    assert fact("colour2", first, second, plain, calibration=both).suggestion is None
+    striped = on("tower", "pattern", {"striped": 0.9, "solid": 0.1})
+    assert fact("colour", first, second, striped, calibration=both).suggestion == "white"
+    assert fact("colour2", first, second, striped, calibration=both).value == "navy"
+    sold_as_navy = on("seller", "colour", "navy", None)
+    assert fact("colour2", sold_as_navy, first, second, striped, calibration=both).value == "white"
+
+
 def test_pixels_can_rule_a_colour_out() -> None:
     yellow, never = on("pixels", "colour", {"yellow": 0.95}), on("pixels", "impossible colour", "yellow")
     assert fact("colour", yellow, never, calibration=heard(pixels=1.0)).status == "contradicted"

@@ -361,3 +361,12 @@ def test_a_motif_is_said_once_and_not_in_parts() -> None:
         assert allowed.description.count("animal motif") == 1
         assert "a cartoon animal motif" in allowed.description
         assert "large print" not in allowed.description
+
+
+@pytest.mark.parametrize(("p", "words"), [(0.6, "checked"), (0.72, "large check")])
+def test_a_sure_pattern_is_not_given_up_for_a_guess_at_its_size(p: float, words: str) -> None:
+    facts = [fact("colour", "navy"), fact("pattern", "checked")]
+    details = [Detail(phrase="large check", confidence=p)]
+    written = render(claims_of(category("Shirt"), facts, details, TAXONOMY, CALIBRATION), TAXONOMY, key="0")
+    assert words in written.title.lower()
+    assert ("large check" in written.description) is (words == "large check")
