@@ -244,8 +244,8 @@ class Installed:
 
 SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {
     "seller": lambda i: Seller(),
-    "tower": lambda i: TowerHeads(i.backend),
     "evidence_tower": lambda i: EvidenceTowerHeads(i.evidence_tower) if i.evidence_tower else None,
+    "tower": lambda i: TowerHeads(i.backend),
     "imagenet": lambda i: i.imagenet,
     "heads": lambda i: i.heads,
     "roles": lambda i: PhotoRoles(i.search),

@@ -51,7 +51,7 @@ def features_of(rows: Sequence[Row], tower: EvidenceTower, file: Path) -> np.nda
     """float16 [photos, 4 views, n]; ``file`` stores them."""
 
     def pooled(number: int) -> np.ndarray:
-        return tower.pooled(open_photo(rows[number]["image"]))[1].numpy().astype(np.float16)
+        return tower.pooled(*tower.item(open_photo(rows[number]["image"]))).numpy().astype(np.float16)
 
     return np.stack(per_photo(rows, file, "features", pooled))
 

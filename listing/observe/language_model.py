@@ -44,8 +44,8 @@ class LanguageModel(Source):
         names = {words: name for name, words in prompts.category_answers(context.taxonomy).items()}
         for questions in self._rounds(context):
             trust = context.so_far().trust
-            for i, photo in enumerate(photos):
-                for question, answers in self.backend.score(photo.image, questions).items() if trust[i] else ():
+            for i in range(len(photos)):
+                for question, answers in self.backend.score(context.view(i), questions).items() if trust[i] else ():
                     named = {names[words]: p for words, p in answers.items()} if question == CATEGORY else answers
                     yield Observation(
                         source=self.name, question=question, photo=i, probabilities=shares(named, (prompts.UNKNOWN,))

@@ -15,6 +15,7 @@ from listing.taxonomy import CategoryNode, Taxonomy
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 Stage = Literal["category", "facts", "reading"]
 _SMALLEST = 1e-4  # probabilities below it count as this much, so that they need not be kept
@@ -44,6 +45,7 @@ class Context:
     """The context that sources share: the request, the observations so far, and what one source computes for the next.
 
     masks: where the item is on a photo (uint8, square), as far as a source has looked for it (None: nowhere).
+    views: the photos as networks of garments look at them (``listing.observe.networks.worn``), as far as there are any.
     so_far: what is likely by ``observations``.
     """
 
@@ -54,7 +56,12 @@ class Context:
     reader: Reader = field(default_factory=Reader)
     observations: list[Observation] = field(default_factory=list)
     masks: dict[int, np.ndarray | None] = field(default_factory=dict)
+    views: dict[int, Image.Image] = field(default_factory=dict)
     _lines: dict[int, list[OcrSpan]] = field(default_factory=dict)
+
+    def view(self, photo: int) -> Image.Image:
+        """A photo as networks of garments look at it."""
+        return self.views.get(photo, self.request.photos[photo].image)
 
     def lines(self, photo: int) -> list[OcrSpan]:
         """The lines that can be read on a photo."""

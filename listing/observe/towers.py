@@ -19,6 +19,7 @@ from listing.backends.base import Backend
 from listing.observe.details import by_family, family
 from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.observe.networks.foreground import Foreground, crop_box, usable
+from listing.observe.networks.worn import garment_alone
 from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
@@ -38,13 +39,14 @@ class TowerView:
     """The tower's view of one photo.
 
     mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. details,
-    condition: phrase -> calibrated probability, of details and of signs of wear.
+    condition: phrase -> calibrated probability, of details and of signs of wear. photo: what the tower looked at.
     """
 
     mask: np.ndarray | None = None
     opinions: dict[str, Distribution] = field(default_factory=dict)
     details: Distribution = field(default_factory=dict)
     condition: Distribution = field(default_factory=dict)
+    photo: Image.Image | None = None
 
 
 class EvidenceTower:
@@ -85,7 +87,8 @@ class EvidenceTower:
 
     def look(self, photo: Image.Image) -> TowerView:
         """The tower's view of a photo."""
-        mask, pooled = self.pooled(photo)
+        photo, mask = self.item(photo)
+        pooled = self.pooled(photo, mask)
         shares: dict[str, Distribution] = {}
         for name, (weight, bias) in self.heads.items():
             logits = pooled @ weight.T + bias
@@ -93,14 +96,18 @@ class EvidenceTower:
             shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
         shares["item_type"] = by_family(shares["item_type"])
         marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
-        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"])
+        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"], photo)
 
-    def pooled(self, photo: Image.Image) -> tuple[np.ndarray, Any]:
-        """(mask, features [4, n] of the photo, the item cut out, and both mirrored), as float32 tensor."""
-        import torch
-
+    def item(self, photo: Image.Image) -> tuple[Image.Image, np.ndarray]:
+        """The photo and the item's mask on it; of clothes that a person wears, the garment alone on an even ground."""
         photo = photo.convert("RGB")
         mask = self.foreground.mask(photo)
+        return garment_alone(photo, mask) or (photo, mask)
+
+    def pooled(self, photo: Image.Image, mask: np.ndarray) -> Any:
+        """Features [4, n] of the photo, the item cut out by its mask, and both mirrored, as float32 tensor."""
+        import torch
+
         left, top, right, bottom = crop_box(mask)
         width, height = photo.size
         crop = photo.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
@@ -108,7 +115,7 @@ class EvidenceTower:
         views = pixels.float() / 127.5 - 1.0
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
             maps = self._backbone(torch.cat([views, views.flip(3)]).contiguous(memory_format=torch.channels_last))
-        return mask, maps.float().mean((2, 3))
+        return maps.float().mean((2, 3))
 
     def state(self, heads: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
         """The backbone's tensors with other heads, by the names of ``eyes.safetensors``."""
@@ -155,8 +162,8 @@ class TowerHeads(Source):
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """Category and attributes of each photo."""
-        for i, photo in enumerate(photos):
-            yield from tower_observations(self.name, i, self.backend.opinions(photo.image), context.taxonomy)
+        for i in range(len(photos)):
+            yield from tower_observations(self.name, i, self.backend.opinions(context.view(i)), context.taxonomy)
 
 
 class EvidenceTowerHeads(Source):
@@ -168,10 +175,10 @@ class EvidenceTowerHeads(Source):
         self.tower = tower
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
-        """All that the tower says of each photo; the mask of the item goes into the context."""
+        """All that the tower says of each photo; the item and its mask go into the context."""
         for i, photo in enumerate(photos):
             view = self.tower.look(photo.image)
-            context.masks[i] = view.mask
+            context.views[i], context.masks[i] = view.photo or photo.image, view.mask
             if not context.taxonomy.tuned():  # a custom taxonomy, of whose categories it knows nothing
                 continue
             yield from tower_observations(self.name, i, view.opinions, context.taxonomy)
