@@ -34,6 +34,7 @@ MIN_ALTERNATIVE, ALTERNATIVES = 0.04, 3
 MIN_SIGN, SURE_SIGN = 0.65, 0.85  # of wear: from when on it is said, and said without a mark
 SURE_SHARE = 0.6  # of the pixels' probability, for a colour that no calibrated source speaks of
 MIN_LINES, OF_TWO_COLOURS = 0.5, ("striped", "checked")  # each of the annotated ones has a second colour
+LOOKS = {"denim": "denim look", "leather": "leather look"}  # materials that are told by a detail
 SECOND = " in the second colour"  # ends the phrases of details that say where it is
 _NO_WEAR = "none-visible"
 _LOOKING: Mapping[str, Source] = {"mllm": "mllm", "classifier": "classifier", "heads": "classifier"}
@@ -160,6 +161,8 @@ class Facts:
             if combined := combine(heard, question.weights):
                 if name == "colour2":
                     combined = self._second_colour(combined, attribute)
+                if name == "material":
+                    combined = self._with_its_look(combined)
                 return Reading(attribute, combined, heard, question.threshold)
             if "mllm" in sources:  # a model without a calibration is heard by itself
                 return Reading(attribute, sources["mllm"], {"mllm": sources["mllm"]}, question.threshold)
@@ -167,6 +170,15 @@ class Facts:
             pixels = {"pixels": sources["pixels"]}
             return Reading(attribute, sources["pixels"], pixels, SURE_SHARE)
         return None
+
+    def _with_its_look(self, shares: Distribution) -> dict[str, float]:
+        """Cloth that looks like denim or leather, as likely as the evidence tower says that it does."""
+        views = [o.probabilities for o in self.views.by("detail", "evidence_tower") if o.photo in self.views.clear]
+        heard = [value for value in LOOKS if views and value in shares]
+        looks = {value: max(view.get(LOOKS[value], 0.0) for view in views) for value in heard}
+        rest = normalised({value: p for value, p in shares.items() if value not in looks})
+        left = max(0.0, 1.0 - sum(looks.values()))
+        return {value: left * p for value, p in rest.items()} | looks
 
     def _second_colour(self, shares: Distribution, attribute: Attribute) -> dict[str, float]:
         """A second colour: at least as likely as a part that has one ("collar in the second colour"), or as stripes."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, Words
-from listing.calibration import GENERAL
 from listing.observe.details import load_details
 from listing.observe.printed.brand_list import fold
 from listing.observe.source import Context, Likely, Source, shares
@@ -69,7 +68,9 @@ class LanguageModel(Source):
 def category_questions(context: Context, likely: Likely) -> list[ChoiceQuestion]:
     """The question about the category, unless the seller or the towers answer it."""
     weights = context.calibration.of(CATEGORY).weights
-    unheard = GENERAL in weights and not weights.get("mllm")
+    if not weights and context.taxonomy.tuned():
+        weights = context.calibration.range.weights
+    unheard = bool(weights) and not weights.get("mllm")
     if context.request.category is not None or likely.sure >= SURE_TOWERS or unheard:
         return []
     words = tuple(prompts.category_answers(context.taxonomy).values())

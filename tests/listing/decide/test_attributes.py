@@ -137,3 +137,12 @@ def test_the_name_of_a_packet_is_its_print_in_large_letters_the_largest_first() 
     assert (name.value, name.confidence, len(name.evidence)) == ("DOVE Roasted Almonds", 0.97, 2)
     mug = [on("imagenet", "category", {"Mug": 0.9}), on("imagenet", "garment", {"clothes": 0.001})]
     assert next(f for f in decided([*mug, *prints]).facts if f.name == "text").value == "DOVE"
+
+
+def test_denim_is_as_likely_as_it_looks() -> None:
+    says_denim = on("tower", "material", {"denim": 0.9, "cotton": 0.1})
+    for look, likely in ((0.1, "cotton"), (0.8, "denim")):
+        looks = on("evidence_tower", "detail", {"denim look": look, "leather look": 0.01})
+        seen = fact("material", says_denim, looks, calibration=heard(classifier=1.0))
+        assert seen.suggestion == likely
+        assert (likely == "denim") is (seen.confidence == pytest.approx(0.8))
