@@ -45,7 +45,9 @@ class CategoryRange(BaseModel):
     garments hold where the calibration of the category names none, and sum to ``sharpness``: sources that look through
     the same tower add little certainty by agreeing. ``other_weights`` hold beyond garments, whose leaves share the
     range's probability where ImageNet gives them ``covered`` of its own, and less of it where it gives them less. Of
-    photos on which no item is recognised, only what has ``min_unrecognised`` is named.
+    photos on which no item is recognised, only what has ``min_unrecognised`` is named. A garment is as sure as such
+    ones are right: its log odds times ``temper_slope``, plus ``temper_ratio`` times ImageNet's log ratio, plus
+    ``temper_bias``, and ``temper_studio`` where the ground is even and white: no network learned of a catalogue's photos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +64,10 @@ class CategoryRange(BaseModel):
     min_candidate: float = Field(default=0.02, ge=0, le=1)
     unsure: float | None = Field(default=None, exclude=True)  # of older files
     sharpness: float = Field(default=1.6, gt=0)
+    temper_slope: float = Field(default=1.0, gt=0)
+    temper_ratio: float = 0.0
+    temper_bias: float = 0.0
+    temper_studio: float = 0.0
     weights: dict[str, float] = {"mllm": 0.25, "classifier": 0.75, "neighbours": 0.2}
     other_weights: dict[str, float] = {"imagenet": 1.0, "mllm": 0.5, "neighbours": 0.5}
 

@@ -67,6 +67,7 @@ class AttributeValue(Model):
 
 IMPOSSIBLE_COLOUR = "impossible colour"  # question: colours that the pixels rule out
 CLOTHES = "clothes"  # the one value of the question "garment"
+STUDIO = "studio"  # the one value of the question "ground": even and white, as in a catalogue
 
 
 class Observation(Model):

@@ -53,8 +53,9 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     if not (pooled or imagenet):
         return _category(None, 0.0, (), {})
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
-    garment = _garment_probability(views, votes, tuned, calibration.range)
-    return _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
+    garment = _garment_probability(views, votes, taxonomy, calibration.range)
+    category = _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
+    return _tempered(category, views, taxonomy, calibration.range)
 
 
 def shop_votes(views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, Distribution]:
@@ -63,7 +64,7 @@ def shop_votes(views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[
     votes = {name: d for name, d in pooled.items() if name == "classifier"}
     if imagenet := [v for i, v in views.per_photo("category", "imagenet").items() if i in views.items]:
         votes["imagenet"] = mean(imagenet)
-    garment = _garment_probability(views, votes, tuned, limits)
+    garment = _garment_probability(views, votes, taxonomy, limits)
     general = {n: garment * p for n, p in _garment_pool(votes, tuned, _shared(votes, limits, tuned)).items()}
     others = _other_pool(votes, frozenset(taxonomy.categories) - tuned, limits.other_weights, covered=1.0)
     general |= {n: (1.0 - garment) * p for n, p in others.items()}
@@ -118,20 +119,45 @@ def _count(views: Views) -> int:
 
 
 def _garment_probability(
-    views: Views, votes: Mapping[str, Distribution], tuned: frozenset[str], limits: CategoryRange
+    views: Views, votes: Mapping[str, Distribution], taxonomy: Taxonomy, limits: CategoryRange
 ) -> float:
     """Probability, 0..1, that the photos show a garment; 1 without the ImageNet head.
 
     ImageNet's ratio of clothes to other leaves decides; towers that are sure of a garment speak for one.
     """
-    shares = [v for i, v in views.per_photo("garment", "imagenet").items() if i in views.items]
-    if not shares:
+    if not views.by("garment", "imagenet"):
         return 1.0
-    others = sum(p for name, p in votes["imagenet"].items() if name not in tuned)
-    odds = log_ratio(sum(mean(shares).values()), others) - limits.garment_threshold
-    if label := _within(votes.get("classifier", {}), tuned):
+    odds = clothes_ratio(views, taxonomy) - limits.garment_threshold
+    if label := _within(votes.get("classifier", {}), frozenset(taxonomy.tuned())):
         odds += limits.tower_weight * max(label.values()) - limits.tower_neutral
     return 1.0 / (1.0 + math.exp(-limits.garment_slope * odds))
+
+
+def clothes_ratio(views: Views, taxonomy: Taxonomy) -> float:
+    """ImageNet's log ratio of clothes to other leaves; 0 without its head."""
+    clothes = [v for i, v in views.per_photo("garment", "imagenet").items() if i in views.items]
+    leaves = [v for i, v in views.per_photo("category", "imagenet").items() if i in views.items]
+    if not clothes:
+        return 0.0
+    tuned = taxonomy.tuned()
+    others = sum(p for name, p in mean(leaves).items() if name not in tuned)
+    return log_ratio(sum(mean(clothes).values()), others)
+
+
+def _tempered(category: Category, views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> Category:
+    """The category with the probability at which such garments are right; others as they are."""
+    if category.value is None or not 0.0 < category.confidence < 1.0 or not taxonomy.node(category.value).tuned:
+        return category
+    studio = {o.photo for o in views.by("ground", "evidence_tower")}.issuperset(views.items)
+    odds = limits.temper_slope * math.log(category.confidence / (1.0 - category.confidence)) + limits.temper_bias
+    odds += limits.temper_ratio * clothes_ratio(views, taxonomy) + limits.temper_studio * studio
+    p = 1.0 / (1.0 + math.exp(-odds))
+    scale, tuned = p / category.confidence, taxonomy.tuned()
+    candidates = [
+        c.model_copy(update={"confidence": min(1.0, c.confidence * scale)}) if c.value in tuned else c
+        for c in category.candidates
+    ]
+    return category.model_copy(update={"confidence": p, "candidates": candidates})
 
 
 def _two_ranges(

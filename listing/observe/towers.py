@@ -18,12 +18,12 @@ from PIL import Image
 from listing.backends.base import Backend
 from listing.observe.details import by_family, family
 from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
-from listing.observe.networks.foreground import Foreground, crop_box, usable
+from listing.observe.networks.foreground import Foreground, crop_box, is_studio, usable
 from listing.observe.networks.worn import garment_alone
 from listing.observe.source import Context, Source, shares
 from listing.prompts import UNKNOWN
 from listing.request import Photo
-from listing.schema import Observation
+from listing.schema import STUDIO, Observation
 from listing.shops.translation import in_shop_words
 from listing.taxonomy import Taxonomy
 
@@ -40,6 +40,7 @@ class TowerView:
 
     mask: uint8 [320, 320], or None where it is of no use. opinions: question -> answer -> probability. details,
     condition: phrase -> calibrated probability, of details and of signs of wear. photo: what the tower looked at.
+    studio: see ``is_studio``.
     """
 
     mask: np.ndarray | None = None
@@ -47,6 +48,7 @@ class TowerView:
     details: Distribution = field(default_factory=dict)
     condition: Distribution = field(default_factory=dict)
     photo: Image.Image | None = None
+    studio: bool = False
 
 
 class EvidenceTower:
@@ -87,7 +89,7 @@ class EvidenceTower:
 
     def look(self, photo: Image.Image) -> TowerView:
         """The tower's view of a photo."""
-        photo, mask = self.item(photo)
+        original, (photo, mask) = photo, self.item(photo)
         pooled = self.pooled(photo, mask)
         shares: dict[str, Distribution] = {}
         for name, (weight, bias) in self.heads.items():
@@ -96,7 +98,8 @@ class EvidenceTower:
             shares[name] = dict(zip(self.values[name], each.mean(0).tolist(), strict=True))
         shares["item_type"] = by_family(shares["item_type"])
         marks = {name: self._calibrated(name, shares.pop(name)) for name in self.any_of}
-        return TowerView(mask if usable(mask) else None, shares, marks["details"], marks["condition"], photo)
+        useful, studio = mask if usable(mask) else None, is_studio(original, mask)
+        return TowerView(useful, shares, marks["details"], marks["condition"], photo, studio)
 
     def item(self, photo: Image.Image) -> tuple[Image.Image, np.ndarray]:
         """The photo and the item's mask on it; of clothes that a person wears, the garment alone on an even ground."""
@@ -182,6 +185,8 @@ class EvidenceTowerHeads(Source):
             if not context.taxonomy.tuned():  # a custom taxonomy, of whose categories it knows nothing
                 continue
             yield from tower_observations(self.name, i, view.opinions, context.taxonomy)
+            if view.studio:
+                yield Observation(source=self.name, question="ground", photo=i, probabilities={STUDIO: 1.0})
             for question, marks in (("detail", view.details), ("condition", view.condition)):
                 yield Observation(source=self.name, question=question, photo=i, probabilities=shares(marks))
 

@@ -19,6 +19,7 @@ QUICK_SIDE = 224  # pixels that the network looks at where nobody sees the mask'
 LEAST, MOST = 0.02, 0.98  # share of the photo that a useful mask covers
 MIN_PEAK = 0.5  # the network's own probability that at least one pixel must reach
 THRESHOLD = 100  # of 255: from here on a pixel counts as the item's
+_WHITE, _EVEN, _MOSTLY = 200, 24, 0.85  # of a ground's levels (0..255), and the share of it
 MARGIN = 0.06  # of the item's size, left around it in the crop
 Box = tuple[float, float, float, float]
 _MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
@@ -67,6 +68,17 @@ def covered(mask: np.ndarray) -> float:
 def usable(mask: np.ndarray) -> bool:
     """True if the mask tells item and background apart."""
     return LEAST <= covered(mask) <= MOST
+
+
+def is_studio(photo: Image.Image, mask: np.ndarray) -> bool:
+    """True if the item lies on the even white ground of a catalogue's photo."""
+    pixels = np.asarray(photo.convert("RGB").resize(mask.shape[::-1], Image.Resampling.BILINEAR)).astype(float)
+    ground = pixels[mask < THRESHOLD]
+    if len(ground) < LEAST * mask.size:
+        return False
+    colour = np.median(ground, axis=0)
+    even = (np.abs(ground - colour).max(axis=1) < _EVEN).mean()
+    return bool(colour.min() > _WHITE and even > _MOSTLY)
 
 
 def crop_box(mask: np.ndarray) -> Box:
