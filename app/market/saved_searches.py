@@ -21,7 +21,7 @@ from app.store.tables import SavedSearchRow
 from app.views import AppError
 
 MOST = 20  # of one person
-COUNT_SECONDS = 30.0  # for so long a count is remembered
+COUNT_SECONDS = 60.0  # for so long a count is remembered
 _REMEMBERED = 10_000  # counts
 EMPTY = "There is nothing to save yet; search with words or a filter first."
 FULL = f"You have {MOST} saved searches, and more cannot be kept; remove one, then save this one."

@@ -11,7 +11,6 @@ from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Un
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.store import clock
-from app.store.clock import UtcTime
 from app.views import State
 from listing.request import Tone
 from listing.say.edits import Kind
@@ -22,7 +21,7 @@ now = clock.now
 class Base(DeclarativeBase):
     """What all tables share: times in UTC, JSON for dictionaries."""
 
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
+    type_annotation_map = {datetime: clock.UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
 
 
 class IdentityRow(Base):
@@ -117,7 +116,10 @@ class ListingRow(Base):
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    __table_args__ = (UniqueConstraint("draft_id", name="uq_listings_draft_id"),)
+    __table_args__ = (
+        UniqueConstraint("draft_id", name="uq_listings_draft_id"),
+        Index("ix_listings_status_published_at", "status", "published_at"),  # what is new
+    )
 
 
 class ReviewRow(Base):

@@ -23,6 +23,8 @@ def upgrade() -> None:
     if "public_id" not in {column["name"] for column in sa.inspect(connection).get_columns("sellers")}:
         op.add_column("sellers", sa.Column("public_id", sa.String(16)))
         op.create_index("ix_sellers_public_id", "sellers", ["public_id"], unique=True)
+    new = ["status", "published_at"]
+    op.create_index("ix_listings_status_published_at", "listings", new, if_not_exists=True)
     sellers = sa.table("sellers", sa.column("id"), sa.column("public_id"))
     for seller_id in connection.scalars(sa.select(sellers.c.id).where(sellers.c.public_id.is_(None))).all():
         named = sa.update(sellers).where(sellers.c.id == seller_id)
