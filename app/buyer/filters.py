@@ -58,7 +58,9 @@ class Filters:
     @property
     def label(self) -> str:
         """What is looked for, as people say it."""
-        return " · ".join(filter(None, [self.typed["q"], *(label for _, label in self.chips)]))
+        taken_off = [f"any {words.attribute_label(name).lower()}" for name in self.typed["off"].split()]
+        exactly = ["exactly these words"] if self.typed["exact"] else []
+        return " · ".join(filter(None, [self.typed["q"], *exactly, *(label for _, label in self.chips), *taken_off]))
 
     @property
     def chips(self) -> list[tuple[str, str]]:

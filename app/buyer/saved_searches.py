@@ -53,11 +53,11 @@ def remove(request: Request, services: Deps, search_id: str) -> Response:
 
 
 def note_opened(services: Services, visitor: Visitor, filters: Filters, at: datetime) -> bool | None:
-    """Whether what was looked for ``at`` that time is saved, then nothing of it is new any more; None: it cannot be."""
+    """Whether what was looked for ``at`` that time is saved, which opens it; None: it cannot be saved."""
     if not (visitor.may_buy and visitor.recognised) or filters.problems or filters.wish == Wish():
         return None
     saved = next((x for x in services.searches.mine(visitor.id) if x.wish == filters.wish), None)
-    if saved is not None and saved.new and visitor.here:
+    if saved is not None and visitor.here:
         with suppress(AppError):  # a store that is busy or full: the page is shown all the same
             services.searches.opened(visitor.id, saved.id, at)
     return saved is not None

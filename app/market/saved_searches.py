@@ -6,13 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from threading import Lock
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts.bounded import Bounded
 from app.market.search.conditions import Wish
 from app.market.shop import Shop
 from app.store.db import Store, alone_in
@@ -41,9 +40,8 @@ class SavedSearches:
     """Saving, counting, opening, removing; each person has their own. Every method may be called from any thread."""
 
     def __init__(self, store: Store, shop: Shop) -> None:
-        self.store, self.shop = store, shop
-        self._lock = Lock()
-        self._counts: Bounded[tuple[str, datetime], tuple[float, int]] = Bounded(_REMEMBERED)
+        self.store = store
+        self._count = lru_cache(_REMEMBERED)(lambda wish, since, owner, _: shop.count_new(wish, since, owner))
 
     def mine(self, owner: str) -> list[SavedSearch]:
         """The person's searches, the latest first."""
@@ -89,14 +87,8 @@ class SavedSearches:
             session.delete(_row(session, owner, search_id))
 
     def _counted(self, row: SavedSearchRow) -> SavedSearch:
-        wish, key, clock = _wish(row), (row.id, row.opened_at), time.monotonic()
-        with self._lock:
-            until, new = self._counts.get(key, (float("-inf"), 0))
-        if clock >= until:
-            new = self.shop.count_new(wish, row.opened_at, row.owner)
-            with self._lock:
-                self._counts.put(key, (clock + COUNT_SECONDS, new))
-        return SavedSearch(row.id, wish, new)
+        wish, minute = _wish(row), time.monotonic() // COUNT_SECONDS
+        return SavedSearch(row.id, wish, self._count(wish, row.opened_at, row.owner, minute))
 
 
 def _rows(session: Session, owner: str) -> Sequence[SavedSearchRow]:

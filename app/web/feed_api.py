@@ -361,7 +361,7 @@ def open_search(
     """What fits a saved search now, as the page shows it: newest first where something is new, else best first."""
     searched_at, search = now(), services.searches.get(seller.id, search_id)
     listings = services.shop.find(search.wish, count=limit, order="new" if search.new else "").listings
-    if read and search.new:
+    if read:
         services.searches.opened(seller.id, search.id, searched_at)
     return ListingPage(listings=list(listings))
 

@@ -10,7 +10,7 @@ from app.buyer import seller_page
 from app.market.orders import BLOCKED
 from app.market.shop import NO_SELLER
 from tests.app.buyer.test_buying import form
-from tests.app.buyer.test_saved_searches import cards
+from tests.app.buyer.test_feed_page import shown
 from tests.app.support.clients import draft
 
 
@@ -38,8 +38,7 @@ def test_it_says_since_when_how_much_was_sold_and_what_is_on_sale(here):
     listings = [sell(ann, price=n + 1, title=f"Hoodie {n}") for n in range(5)]
     sell(bob, title="Not of ann")
     address = address_in(nobody.get(f"/l/{listings[0]['id']}"))
-    assert cards(nobody.get(address)) == [x["id"] for x in listings[::-1]]
-    assert "On sale" not in words(nobody.get(address))
+    assert shown(nobody.get(address)) == [x["id"] for x in listings[::-1]]
     assert re.search(r"Here since [A-Z][a-z]+ \d{4} · 5 on sale", words(nobody.get(address)))
     for n in (0, 1, 2):  # handed over, taken back, not yet
         bob.post(f"/l/{listings[n]['id']}/buy", data=form(bob.get(f"/l/{listings[n]['id']}")))
@@ -52,7 +51,7 @@ def test_it_says_since_when_how_much_was_sold_and_what_is_on_sale(here):
     for n in (3, 4):
         ann.patch(f"/v1/listings/{listings[n]['id']}", json={"status": "sold", "stock": 0})
     sold_out = nobody.get(address)
-    assert (sold_out.status_code, cards(sold_out)) == (200, [])
+    assert (sold_out.status_code, shown(sold_out)) == (200, [])
     assert "Nothing is on sale just now" in sold_out.text
 
 
@@ -76,16 +75,16 @@ def test_more_than_a_page(here, monkeypatch):
     monkeypatch.setattr(seller_page, "PER_PAGE", 2)
     ann, nobody = here.browser("ann"), here.browser(None)
     listings = [sell(ann, price=n + 1)["id"] for n in range(5)]
-    address, shown, pages = address_in(nobody.get(f"/l/{listings[0]}")), [], []
+    address, listed, pages = address_in(nobody.get(f"/l/{listings[0]}")), [], []
     while address:
         page = nobody.get(address)
-        shown.append(cards(page))
+        listed.append(shown(page))
         pages.append('rel="prev"' in page.text)
         onward = re.search(r'rel="next" href="([^"]+)"', page.text)
         address, last = onward[1] if onward else "", address
-    assert (shown, pages) == ([listings[:2:-1], listings[2:0:-1], listings[:1]], [False, True, True])
+    assert (listed, pages) == ([listings[:2:-1], listings[2:0:-1], listings[:1]], [False, True, True])
     far = nobody.get(last.replace("page=3", "page=9"))
-    assert (far.status_code, cards(far)) == (200, [])
+    assert (far.status_code, shown(far)) == (200, [])
     assert "That was all" in far.text
     assert "page=3" in re.search(r'rel="prev" href="([^"]+)"', far.text)[1]
     assert nobody.get(last.replace("page=3", "page=x")).text.count("data-listing") == 2
@@ -118,7 +117,7 @@ def test_who_is_blocked_can_look_and_is_told(here):
     assert BLOCKED not in bob.get(address).text
     ann.put(f"/v1/orders/{order}/block")
     assert BLOCKED in bob.get(address).text
-    assert cards(bob.get(address)) == [second["id"]]
+    assert shown(bob.get(address)) == [second["id"]]
     assert BLOCKED not in eve.get(address).text
     ann.delete(f"/v1/orders/{order}/block")
     bob.put(f"/v1/orders/{order}/block")
