@@ -12,6 +12,7 @@ import pytest
 
 from app.buyer import feed_page
 from app.cli import CommandError, develop
+from app.market import saved_searches, shop
 from app.settings import PREFIX, Settings
 from app.store import db, deletions, housekeeping
 from app.web import connections, request_body, request_guard, server
@@ -139,6 +140,11 @@ NUMBERS = [
     ("security.md", "rewritten every {} minutes", server.TIDY_SECONDS / 60),
     ("security.md", "after {} times what the last one took", 1 / wipe.SHARE),
     ("security.md", "at most {} minutes", wipe.LONGEST_SECONDS / 60),
+    ("buyer-page.md", "A person has {} saved searches", saved_searches.MOST),
+    ("buyer-page.md", "at most {} of the newest", shop.MOST_NEW),
+    ("buyer-page.md", "of the newest {} that may fit", shop.JUDGED_NEW),
+    ("buyer-page.md", "up to {} s old", saved_searches.COUNT_SECONDS),
+    ("api.md", "{} a person (409 `too_many`)", saved_searches.MOST),
     ("scale.md", "Up to {} rows", ray.MAX_BLOCKS),
     ("scale.md", "in a chunk of {}", ray.CHUNK),
 ]

@@ -15,8 +15,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from app.buyer.cards import SMALL, card, post_card
-from app.buyer.filters import NARROWING, ORDER_LABELS, Filters, read
+from app.buyer.filters import ORDER_LABELS, Filters, read
 from app.buyer.page import html_page, remember
+from app.buyer.saved_searches import note_opened
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
@@ -25,7 +26,7 @@ from app.market.shop import Counts
 from app.routing import Body, Deps, Id, services_of
 from app.seller import words
 from app.services import Services
-from app.store.tables import PostRow
+from app.store.tables import PostRow, now
 from app.views import TOO_LARGE, AppError, Busy
 from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake
 
@@ -43,7 +44,8 @@ def feed(request: Request, services: Deps) -> Response:
     """The feed, or what was looked for."""
     visitor, filters = visitor_of(request), read(request.query_params)
     if filters.searching:
-        return _page(request, visitor, filters, _search_page(services, filters, None))
+        searched_at, values = now(), _search_page(services, filters, None)
+        return _page(request, visitor, filters, values, saved=note_opened(services, visitor, filters, searched_at))
     return _page(request, visitor, filters, _ranked(request, visitor, filters))
 
 
@@ -189,7 +191,9 @@ def _page(
     *,
     by_photo: bool = False,
     problem: str = "",
+    saved: bool | None = None,
 ) -> Response:
+    """The page; ``saved``: whether what is looked for is saved, None where it cannot be."""
     services = services_of(request)
     choices = services.shop.choices()
     bad = bool(problem or filters.problems)
@@ -207,7 +211,8 @@ def _page(
         most_bytes=PhotoLimits().bytes,
         too_large=TOO_LARGE,
         by_photo=by_photo,
-        chips=[(_chip(name, filters), filters.without(name)) for name in NARROWING if filters.typed[name]],
+        is_saved=saved,
+        chips=[(label, filters.without(name)) for name, label in filters.chips],
         categories=sorted(_options(choices.categories, filters.wish.category, words.category_label), key=itemgetter(1)),
         sizes=choices.sizes,
         colours=_options(choices.colours, filters.typed["colour"], words.value_label),
@@ -223,15 +228,3 @@ def _options(counts: Counts, chosen: str, label: Callable[[str], str]) -> list[t
     """(value, as people say it, how many are on sale) for a field; the chosen one also where none is."""
     there = dict(counts)
     return [(value, label(value), count) for value, count in {**({chosen: 0} if chosen else {}), **there}.items()]
-
-
-def _chip(name: str, filters: Filters) -> str:
-    """A filter that is set, as people say it."""
-    value = filters.typed[name]
-    said = {
-        "category": words.category_label(filters.wish.category or value),
-        "from": f"From {value}",
-        "to": f"Up to {value}",
-        "size": f"Size {value}",
-    }
-    return said.get(name) or words.sentence(words.value_label(value))

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from app.editing.edits import category_name, clean_text
 from app.editing.prices import parse_price
 from app.market.search.conditions import Wish
 from app.market.search.query import TURNABLE
 from app.market.shop import Order
+from app.seller import words
 from app.views import AppError
 
 FIELDS = ("q", "category", "from", "to", "size", "colour", "brand", "condition", "sort", "exact", "off")
@@ -21,7 +22,7 @@ ORDERS: dict[str, Order] = {"new": "new", "low": "low", "high": "high"}
 ORDER_LABELS = {"new": "Newest first", "low": "Lowest price first", "high": "Highest price first"}
 BETWEEN = "The lowest price lies above the highest; change one of them."
 MAX_PAGE = 1_000
-_MAX_TYPED = 1_000
+_MAX_TYPED, _MAX_QUERY = 1_000, 20_000
 T = TypeVar("T")
 
 
@@ -48,6 +49,33 @@ class Filters:
     def order(self) -> Order:
         """Order of what is found; "" for the best first."""
         return ORDERS.get(self.typed["sort"], "")
+
+    @property
+    def query(self) -> str:
+        """What is looked for, as it stands in an address: without an order or a page."""
+        return urlencode({name: value for name, value in self.typed.items() if value and name != "sort"})
+
+    @property
+    def label(self) -> str:
+        """What is looked for, as people say it."""
+        taken_off = [f"any {words.attribute_label(name).lower()}" for name in self.typed["off"].split()]
+        exactly = ["exactly these words"] if self.typed["exact"] else []
+        return " · ".join(filter(None, [self.typed["q"], *exactly, *(label for _, label in self.chips), *taken_off]))
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """The filters that are set: their names and what people say."""
+        return [(name, self._said(name)) for name in NARROWING if self.typed[name]]
+
+    def _said(self, name: str) -> str:
+        value = self.typed[name]
+        said = {
+            "category": words.category_label(self.wish.category or value),
+            "from": f"From {value}",
+            "to": f"Up to {value}",
+            "size": f"Size {value}",
+        }
+        return said.get(name) or words.sentence(words.value_label(value))
 
     def without(self, name: str) -> str:
         """Address of the same without a filter."""
@@ -98,6 +126,22 @@ def read(fields: Mapping[str, Any]) -> Filters:
     page = _text(fields.get("page"))
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
     return Filters(typed, wish, problems, min(max(number, 1), MAX_PAGE))
+
+
+def read_query(query: str) -> Filters:
+    """The filters of an address's query. Raises AppError (422) for what would be said at a field."""
+    filters = read(dict(parse_qsl(query[:_MAX_QUERY])))
+    for sentence in filters.problems.values():
+        raise AppError("invalid", sentence, 422)
+    return filters
+
+
+def filters_of(wish: Wish) -> Filters:
+    """The filters that stand for a wish."""
+    typed = {name: str(getattr(wish, name)) for name in ("category", "size", "colour", "brand", "condition")}
+    prices = {"from": words.amount_text(wish.least), "to": words.amount_text(wish.most)}
+    exact = {"exact": "1"} if wish.exact else {}
+    return read({"q": wish.text, "off": " ".join(wish.off), **typed, **prices, **exact})
 
 
 def _text(value: object) -> str:

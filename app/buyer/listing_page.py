@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from app.accounts.authentication import request_seller
 from app.buyer.cards import LARGE, SMALL, card, product, question, whole
 from app.buyer.filters import read
-from app.buyer.page import confirmation, html_page, remember
+from app.buyer.page import base_of, confirmation, html_page, remember
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.editing.prices import parse_price
@@ -58,7 +58,7 @@ def buy(
     """Order it at the price that was seen; the same form again is the same order."""
     visitor = visitor_of(request)
     try:
-        buyer = _who_may(visitor)
+        buyer = visitor.check_may_buy()
         amount = parse_price(price[:40])
         place_order(services, buyer, listing_id[:64], key, price=amount, currency=currency[:3])
     except AppError as error:
@@ -71,7 +71,7 @@ def ask(request: Request, services: Deps, listing_id: str, text: Text = "") -> R
     """Ask the seller."""
     visitor = visitor_of(request)
     try:
-        sent = services.messages.ask(_who_may(visitor), listing_id[:64], text)
+        sent = services.messages.ask(visitor.check_may_buy(), listing_id[:64], text)
     except AppError as error:
         return _page(request, visitor, listing_id, error=("ask", error), typed={"ask": text})
     return _page(request, visitor, listing_id, done={"ask": confirmation(ASKED, sent.taken_out)})
@@ -116,20 +116,6 @@ def _from_feed(referer: str) -> bool:
     return origin.path == "/feed" and not read(dict(parse_qsl(origin.query))).searching
 
 
-def _who_may(visitor: Visitor) -> str:
-    """The id under which they buy and ask. Raises AppError."""
-    if not visitor.may_buy:
-        raise AppError("sign_in", "Please sign in first.", 401)
-    return visitor.check()
-
-
-def _base(request: Request) -> str:
-    """The address at which this server was asked, without a slash at its end."""
-    base = str(request.base_url).rstrip("/")
-    secure = services_of(request).settings.secure_cookies  # behind a proxy with a certificate
-    return f"https://{base.partition('://')[2]}" if secure else base
-
-
 def _page(
     request: Request,
     visitor: Visitor,
@@ -147,7 +133,7 @@ def _page(
         if missing.http_status not in (404, 422):
             raise
         return html_page(request, visitor, "listing", 404, then="/feed", listing=None, missing=NOT_THERE)
-    is_seller, base = listing.seller_id == visitor.seller, _base(request)
+    is_seller, base = listing.seller_id == visitor.seller, base_of(request)
     order = services.orders.placed(visitor.id, listing.id) if visitor.recognised else None
     if visitor.logged:
         services.messages.read_answers(visitor.id, listing.id)
@@ -162,6 +148,7 @@ def _page(
         order=order,
         key=secrets.token_hex(16),
         questions=[question(m, visitor.id) for m in services.messages.visible(listing.id, visitor.id)],
+        seller=services.shop.seller_of(listing.seller_id),
         similar=[card(x) for x in _similar(request, listing)],
         errors={error[0]: str(error[1])} if error else {},
         done=done or {},

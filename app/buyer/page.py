@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
+from app.buyer.cards import count_new, saved_card
 from app.buyer.visitor import COOKIE, Visitor
 from app.market.messages import count_buyers_news, count_news
 from app.routing import services_of
@@ -30,8 +31,7 @@ def html_page(
     request: Request, visitor: Visitor, name: str, status: int = 200, *, then: str, **values: Any
 ) -> HTMLResponse:
     """The template ``NAME.html`` below the head that all of them share; ``then``: where signing in leads back to."""
-    news, answers = _news_for(request, visitor)
-    head = {"visitor": visitor, "news": news, "answers": answers, "then": then, "version": _version()}
+    head = {**_news_for(request, visitor), "visitor": visitor, "then": then, "version": _version()}
     html = render(FOLDER / f"{name}.html", **head, **values)
     return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 
@@ -43,6 +43,13 @@ def remember(request: Request, response: Response, visitor: Visitor) -> Response
         age = COOKIE_DAYS * 86_400
         response.set_cookie(COOKIE, visitor.token, max_age=age, httponly=True, samesite="lax", secure=secure)
     return response
+
+
+def base_of(request: Request) -> str:
+    """The address at which this server was asked, without a slash at its end."""
+    base = str(request.base_url).rstrip("/")
+    secure = services_of(request).settings.secure_cookies  # behind a proxy with a certificate
+    return f"https://{base.partition('://')[2]}" if secure else base
 
 
 @pages.get("/feed/buyer.css")
@@ -74,12 +81,17 @@ def confirmation(words: str, taken_out: Sequence[str]) -> str:
     return f"{words} {TAKEN_OUT.format(contacts)}" if contacts else words
 
 
-def _news_for(request: Request, visitor: Visitor) -> tuple[int, int]:
-    """What waits for the visitor as a seller and as a buyer, in the head of each page; 0 if unreadable."""
-    store = services_of(request).store
+def _news_for(request: Request, visitor: Visitor) -> dict[str, Any]:
+    """What waits for the visitor as a seller and as a buyer, in the head of each page; nothing if unreadable."""
+    services, buys = services_of(request), visitor.recognised and visitor.may_buy
     try:
-        selling = count_news(store, visitor.seller) if visitor.seller else 0
-        return selling, count_buyers_news(store, visitor.id) if visitor.recognised and visitor.may_buy else 0
+        searches = services.searches.mine(visitor.id) if buys else []
+        return {
+            "news": count_news(services.store, visitor.seller) if visitor.seller else 0,
+            "answers": count_buyers_news(services.store, visitor.id) if buys else 0,
+            "saved": [saved_card(search) for search in searches],
+            "saved_new": count_new(searches),
+        }
     except AppError as error:
         log.warning("the head of a page goes without its count: %s", error)
-        return 0, 0
+        return {"news": 0, "answers": 0, "saved": [], "saved_new": ""}

@@ -47,6 +47,12 @@ class Visitor:
             raise AppError("no_cookie", NO_COOKIE, 403)
         return self.id
 
+    def check_may_buy(self) -> str:
+        """The id under which they buy, ask and save. Raises AppError (401, 403)."""
+        if not self.may_buy:
+            raise AppError("sign_in", "Please sign in first.", 401)
+        return self.check()
+
 
 def visitor_of(request: Request) -> Visitor:
     """Visitor who sent the request. Raises AppError (401) for a token that is not valid."""

@@ -113,4 +113,5 @@ def _deleted(done: Erased) -> str:
 def _count(count: int, name: str) -> str:
     """Such as "2 pages of the feed"."""
     first, space, rest = name.partition(" of ")
-    return f"{count} {first}{'' if count == 1 else 's'}{space}{rest}"
+    ending = "" if count == 1 else "es" if first.endswith("ch") else "s"
+    return f"{count} {first}{ending}{space}{rest}"

@@ -1,23 +1,27 @@
-"""Listings on sale, for buyers: by words, by a photo and by filters, and the values to filter by."""
+"""Listings on sale, for buyers: by words, by a photo, by filters and by seller, and the values to filter by."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.market.listings import Listings, near, query_text
+from app.market.orders import BLOCKED, blocked_between
 from app.market.search.conditions import ON_SALE, Wish, fact, of_kind, of_words, passes
+from app.market.search.names import NARROWER
 from app.market.search.query import Query, small_words, understand
 from app.market.search.ranking import Fit, Words, fit, ranked
 from app.store import full_text, listing_repo
 from app.store.db import Store
-from app.store.tables import ListingRow, PhotoRow
+from app.store.tables import ListingRow, OrderRow, PhotoRow, SellerRow
+from app.views import AppError
 from listing.intake.photos import Photo
 from listing.schema import Listing
 
@@ -25,6 +29,8 @@ MOST = 600  # matches that are put in order
 FROM_TEXT = 200  # of the full text
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
+MOST_NEW, JUDGED_NEW = 30, 100  # of a search: how many new ones are counted, how many are looked at
+NO_SELLER = "There is no such seller; they may have nothing to show, or have left."
 NEIGHBOURS = 20  # nearest photos by which the kind of a thing is known
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
 NEWEST_FIRST = (ListingRow.published_at.desc(), ListingRow.id)
@@ -67,6 +73,22 @@ class Choices:
     conditions: Counts = ()
 
 
+@dataclass(frozen=True)
+class PublicSeller:
+    """What everybody may know of a seller; the name is not in it, as people sign in with it.
+
+    id: of their public page. sold: orders that they handed over. on_sale: number of listings. listings: a part of
+    these, the newest first. blocked: a sentence where the reader and they cannot reach each other.
+    """
+
+    id: str
+    since: datetime
+    sold: int
+    on_sale: int
+    listings: Sequence[Listing] = ()
+    blocked: str = ""
+
+
 class Shop:
     """Reads listings that can be bought. Every method may be called from any thread."""
 
@@ -85,7 +107,7 @@ class Shop:
         text = query_text(wish.text)
         if not text and photo is None:
             return self._all(wish, first, count, order or "new")
-        query = understand(text, wish.off) if text and not wish.exact else Query(words=tuple(text.split()))
+        query = _understood(text, wish)
         spelt = query.spelt or text
         in_meaning = self._listings.from_index(spelt, None) if text else []
         in_looks = self._listings.from_index("", photo) if photo is not None else []
@@ -108,8 +130,7 @@ class Shop:
     def _by_words(self, session: Session, wish: Wish, query: Query, spelt: str, lists: Ranks) -> tuple[list[str], bool]:
         """Ids in their order, and whether they fit all of the words. lists: what was found by meaning or looks."""
         filters = passes(wish, query)
-        typed = [word for word in spelt.lower().split() if word not in small_words()]
-        texts = full_text.best_texts(session, typed, filters, FROM_TEXT)
+        texts = full_text.best_texts(session, _typed(spelt), filters, FROM_TEXT)
         lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
             lists += [full_text.similar_texts(session, word, filters, FROM_TEXT) for word in query.words]
@@ -155,6 +176,45 @@ class Shop:
             rows = select(ListingRow).where(*passes(Wish(category=category)), ListingRow.id != without)
             return listing_repo.to_listings(session, list(session.scalars(rows.order_by(*NEWEST_FIRST).limit(count))))
 
+    def count_new(self, wish: Wish, since: datetime, reader: str) -> int:
+        """Number of listings that came on sale after ``since`` and fit all of the wish, at most ``MOST_NEW``.
+
+        The reader's own are left out. With words it is those that are called as asked, of the newest ``JUDGED_NEW``
+        that may be; no vector is made for it.
+        """
+        text = query_text(wish.text)
+        query = _understood(text, wish)
+        which = [*passes(wish, query), ListingRow.published_at > since, ListingRow.seller_id != reader]
+        with self.store.read() as session:
+            if not text:
+                some = select(ListingRow.id).where(*which).limit(MOST_NEW)
+                return session.scalar(select(func.count()).select_from(some.subquery())) or 0
+            if query.kinds or query.limits:
+                which += of_words(query)
+            else:
+                texts = full_text.best_texts(session, _typed(query.spelt or text), which, JUDGED_NEW)
+                which.append(ListingRow.id.in_(texts))
+            fits = _judged(session, query, which, JUDGED_NEW)
+        return min(MOST_NEW, sum(one.whole and one.closeness >= NARROWER for one in fits.values()))
+
+    def seller_of(self, seller_id: str) -> PublicSeller | None:
+        """What everybody may know of the seller of a listing; None once they are gone."""
+        with self.store.read() as session:
+            row = session.get(SellerRow, seller_id)
+            return _public(session, row) if row is not None else None
+
+    def seller(self, public_id: str, reader: str, *, first: int = 0, count: int = 24) -> PublicSeller:
+        """A seller with ``count`` of what they have on sale. AppError 404: nobody, or nothing of theirs is public."""
+        with self.store.read() as session:
+            row = session.scalar(select(SellerRow).where(SellerRow.public_id == public_id))
+            public = (ListingRow.seller_id == row.id, ListingRow.status.in_(listing_repo.PUBLIC)) if row else ()
+            if row is None or session.scalar(select(ListingRow.id).where(*public).limit(1)) is None:
+                raise AppError("not_found", NO_SELLER, 404)
+            theirs = select(ListingRow).where(ListingRow.seller_id == row.id, *ON_SALE).order_by(*NEWEST_FIRST)
+            listings = listing_repo.to_listings(session, list(session.scalars(theirs.offset(first).limit(count))))
+            blocked = BLOCKED if blocked_between(session, reader, row.id) else ""
+            return replace(_public(session, row), listings=listings, blocked=blocked)
+
     def choices(self) -> Choices:
         """Values to filter by."""
         until, choices = self._choices
@@ -183,6 +243,22 @@ def _fits(session: Session, query: Query, filters: list[ColumnElement[bool]], li
     return fits
 
 
-def _judged(session: Session, query: Query, which: Sequence[ColumnElement[bool]]) -> dict[str, Fit]:
-    newest = session.execute(select(*_JUDGED).where(*which).order_by(*NEWEST_FIRST).limit(MOST))
+def _understood(text: str, wish: Wish) -> Query:
+    return understand(text, wish.off) if text and not wish.exact else Query(words=tuple(text.split()))
+
+
+def _typed(text: str) -> list[str]:
+    """The words that full text looks for."""
+    return [word for word in text.lower().split() if word not in small_words()]
+
+
+def _public(session: Session, row: SellerRow) -> PublicSeller:
+    handed_over = (OrderRow.completed_at.is_not(None), OrderRow.refunded_at.is_(None))
+    sold = select(func.count()).select_from(OrderRow).where(OrderRow.seller_id == row.id, *handed_over)
+    on_sale = select(func.count()).select_from(ListingRow).where(ListingRow.seller_id == row.id, *ON_SALE)
+    return PublicSeller(row.public_id or "", row.created_at, session.scalar(sold) or 0, session.scalar(on_sale) or 0)
+
+
+def _judged(session: Session, query: Query, which: Sequence[ColumnElement[bool]], most: int = MOST) -> dict[str, Fit]:
+    newest = session.execute(select(*_JUDGED).where(*which).order_by(*NEWEST_FIRST).limit(most))
     return {i: fit(query, Words(category, title, text, facts)) for i, category, title, text, facts in newest}

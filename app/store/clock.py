@@ -7,7 +7,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from sqlalchemy import DateTime, TypeDecorator
+from sqlalchemy.engine import Dialect
+
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database keeps no time zone (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def now() -> datetime:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import secrets
+from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator, UniqueConstraint
-from sqlalchemy.engine import Dialect
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.store import clock
@@ -18,23 +18,10 @@ from listing.say.edits import Kind
 now = clock.now
 
 
-class UtcTime(TypeDecorator[datetime]):
-    """An aware time in UTC, also where the database keeps no time zone (SQLite)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
 class Base(DeclarativeBase):
     """What all tables share: times in UTC, JSON for dictionaries."""
 
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
+    type_annotation_map = {datetime: clock.UtcTime, dict[str, Any]: JSON, str: Text}  # noqa: RUF012  # SQLAlchemy's own form
 
 
 class IdentityRow(Base):
@@ -51,11 +38,14 @@ class IdentityRow(Base):
 
 
 class SellerRow(Base):
-    """A person by the name with which they sign in."""
+    """A person by the name with which they sign in. ``public_id``: by which everybody may name them."""
 
     __tablename__ = "sellers"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
+    public_id: Mapped[str | None] = mapped_column(
+        String(16), default=lambda: secrets.token_hex(8), unique=True, index=True
+    )
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -126,7 +116,10 @@ class ListingRow(Base):
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    __table_args__ = (UniqueConstraint("draft_id", name="uq_listings_draft_id"),)
+    __table_args__ = (
+        UniqueConstraint("draft_id", name="uq_listings_draft_id"),
+        Index("ix_listings_status_published_at", "status", "published_at"),  # what is new
+    )
 
 
 class ReviewRow(Base):
@@ -366,6 +359,17 @@ class BlockRow(Base):
     blocker: Mapped[str] = mapped_column(String(64), primary_key=True)
     blocked: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SavedSearchRow(Base):
+    """A search that a buyer saved: ``wish`` as the shop's filters have it, without what is empty."""
+
+    __tablename__ = "saved_searches"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), index=True)
+    wish: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(default=now)
+    opened_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class NoticeRow(Base):

@@ -47,7 +47,7 @@ def test_strangers_are_led_to_the_form_and_back(people):
     listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
     refused = nobody.get("/feed/purchases")
     assert (refused.status_code, refused.headers["location"]) == (303, "/sign-in?then=/feed/purchases")
-    assert "My purchases" not in nobody.get("/feed").text
+    assert "/feed/purchases" not in nobody.get("/feed").text
     credentials = {"name": "bob", "password": "long enough", "then": "/feed/purchases"}
     assert nobody.post("/sign-in", data=credentials).headers["location"] == "/feed/purchases"
     bob.post(f"/l/{listing['id']}/buy", data=form(bob.get(f"/l/{listing['id']}")))

@@ -51,6 +51,7 @@ def use(services):
         events = [{"page_id": page["id"], "listing_id": listings[1]["id"], "kind": "click"}]
         client.post("/v1/events", json={"visitor": "vera", "events": events})
         assert buy(client, listings[0], page_id=page["id"]).status_code == 201
+        assert client.post("/v1/searches", json={"query": "q=hoodie"}).status_code == 201
     Projection.load(
         services.settings.home / "feed" / "projection.safetensors",
         lambda: np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32),
@@ -105,7 +106,10 @@ def test_everything_comes_back(used, archive, tmp_path):
     projection = "feed/projection.safetensors"
     assert (home / projection).read_bytes() == (used.settings.home / projection).read_bytes()
     before = rows_of(used.store)
-    assert all(before[name] for name in ("listings", "orders", "photos", "feed_pages", "feed_rows", "sellers"))
+    assert all(
+        before[name]
+        for name in ("listings", "orders", "photos", "feed_pages", "feed_rows", "saved_searches", "sellers")
+    )
     index = FakeIndex()
     again = Services(Settings(home=home), pipeline=FakePipeline(), index=index)
     try:

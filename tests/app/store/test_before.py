@@ -7,6 +7,7 @@ bought), a draft with an edit, a post, a promotion; and a backup of it all.
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def check_store(services: Services, facts: dict[str, str]) -> None:
         assert [order["id"] for order in client.get("/v1/orders").json()["orders"]] == [facts["order"]]
         assert [post["id"] for post in client.get("/v1/posts").json()["posts"]] == [facts["post"]]
         assert client.get(f"/v1/drafts/{facts['draft']}").status_code == 404  # ben's
+        # What that version had no column for: each seller gets a public page, searches can be saved.
+        page = re.search(r"/feed/sellers/[0-9a-f]{16}", client.get(f"/l/{facts['listings'][1]}").text)[0]
+        assert TITLES[1] in client.get(page).text
+        assert client.post("/v1/searches", json={"query": "q=hoodie"}).status_code == 201
     assert [p.name for p in services.promotions.calendar().promotions] == ["sale"]
 
 

@@ -191,7 +191,7 @@ def test_a_database_program_that_outlives_the_restore_changes_nothing_later(
 def test_an_older_archive_replaces_a_database_of_this_version(tmp_path, url):
     store = open_store(url)
     with store.engine.begin() as connection:
-        connection.execute(text("DROP TABLE reviews, messages, blocks, notices"))
+        connection.execute(text("DROP TABLE reviews, messages, blocks, notices, saved_searches"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
     store.engine.dispose()
     settings = Settings(home=tmp_path, store=url)
