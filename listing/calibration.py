@@ -47,7 +47,7 @@ class CategoryRange(BaseModel):
     range's probability where ImageNet gives them ``covered`` of its own, and less of it where it gives them less. Of
     photos on which no item is recognised, only what has ``min_unrecognised`` is named. A garment is as sure as such
     ones are right: its log odds times ``temper_slope``, plus ``temper_ratio`` times ImageNet's log ratio, plus
-    ``temper_bias``, and ``temper_studio`` where the ground is even and white: no network learned of a catalogue's photos.
+    ``temper_bias``, and ``temper_studio`` on an even white ground: no network learned of a catalogue's photos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

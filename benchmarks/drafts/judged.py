@@ -1,6 +1,8 @@
 """Judgements of 100 drafts by readers who saw the photos, with 95 % intervals over senders.
 
-python -m benchmarks.drafts.judged [finetune/annotations/judged_drafts.jsonl]
+    python -m benchmarks.drafts.judged [finetune/annotations/judged_drafts.jsonl]
+
+Where two readers judged, a photo counts as the mean of both; 1 is preferred, 0 is not, 0.5 a tie.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from finetune.data.files import read_lines
 from finetune.evaluate.measures import interval
@@ -23,6 +27,16 @@ def share(rows: Sequence[Row], marked: bool, label: str) -> float:
     return labels.count(label) / max(1, len(labels))
 
 
+def mean_of(name: str) -> Callable[[Sequence[Row]], float]:
+    """Mean of a judgement over the photos that have one."""
+    return lambda rows: float(np.mean([np.mean(row[name]) for row in rows if row.get(name) is not None] or [np.nan]))
+
+
+def verdict(name: str) -> Callable[[Sequence[Row]], float]:
+    """Share of the judgements that say so."""
+    return lambda rows: float(np.mean([np.mean(np.array(row["verdict"]) == name) for row in rows]))
+
+
 def mean(test: Callable[[Row], bool]) -> Callable[[Sequence[Row]], float]:
     return lambda rows: sum(map(test, rows)) / len(rows)
 
@@ -32,11 +46,12 @@ def wrong_unmarked(row: Row) -> bool:
 
 
 MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
-    "published as it stands": mean(lambda row: row["verdict"] == "as is"),
-    "after the marks and a word or two": mean(lambda row: row["verdict"] == "few taps"),
-    "written anew": mean(lambda row: row["verdict"] == "rewrite"),
-    "preferred to the earlier text": mean(lambda row: row["over_earlier"]),
-    "preferred to the annotator's": mean(lambda row: row["over_annotation"]),
+    "published as it stands": verdict("as is"),
+    "after the marks and a word or two": verdict("few taps"),
+    "written anew": verdict("rewrite"),
+    "preferred to the earlier text": mean_of("over_earlier"),
+    "preferred to the annotator's": mean_of("over_annotation"),
+    "preferred to the text without the model": mean_of("over_without_model"),
     "unmarked claims that are wrong": lambda rows: share(rows, False, "wrong"),
     "drafts with an unmarked wrong claim": mean(wrong_unmarked),
     "marked claims that are right": lambda rows: share(rows, True, "right"),
@@ -50,8 +65,10 @@ def main() -> None:
     rows.sort(key=lambda row: row["sender_id"])
     print(f"{len(rows)} drafts of {len({row['sender_id'] for row in rows})} senders")
     for name, measure in MEASURES.items():
+        if np.isnan(measure(rows)):
+            continue
         low, high = interval(rows, lambda index, of=measure: of([rows[i] for i in index]))
-        print(f"{name:36} {measure(rows):.3f} [{low:.3f}, {high:.3f}]")
+        print(f"{name:40} {measure(rows):.3f} [{low:.3f}, {high:.3f}]")
 
 
 if __name__ == "__main__":
