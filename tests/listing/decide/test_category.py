@@ -156,3 +156,18 @@ def test_a_sure_model_keeps_its_word_whatever_past_listings_say(count: int, weig
     decision = decided(observations, rule)
     colour = next(fact for fact in decision.facts if fact.name == "colour")
     assert (decision.category.value, colour.value or colour.suggestion) == ("Hoodie", "navy")
+
+
+def test_a_garment_on_a_catalogue_s_ground_is_less_sure_and_stays_the_same_garment() -> None:
+    tempered = RANGE.model_copy(update={"temper_studio": -1.0, "temper_ratio": 0.5})
+    rule = RULE.model_copy(update={"range": tempered})
+    clothes = [on("imagenet", "garment", CLOTHES), on("imagenet", "category", {"Dress": 0.01})]
+    doubtful = [on("imagenet", "garment", {"clothes": 0.2}), on("imagenet", "category", {"Sofa": 0.2})]
+    studio = on("evidence_tower", "ground", "studio")
+    at_home = category(*says(tower=SHIRT), *doubtful, rule=rule)
+    in_studio = category(*says(tower=SHIRT), *doubtful, studio, rule=rule)
+    assert (at_home.value, in_studio.value) == ("Shirt", "Shirt")
+    assert in_studio.confidence < at_home.confidence < category(*says(tower=SHIRT), *clothes, rule=rule).confidence
+    assert in_studio.candidates[0].confidence == pytest.approx(in_studio.confidence)
+    sofa = [on("imagenet", "garment", FURNITURE), on("imagenet", "category", SOFA)]
+    assert category(*sofa, studio, rule=rule) == category(*sofa, rule=RULE)

