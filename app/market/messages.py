@@ -20,7 +20,7 @@ from app.market import sellers_words
 from app.market.notices import Notices
 from app.market.orders import EVENT, STAYS, Role, check_blocked, order_of
 from app.store import listing_repo
-from app.store.db import Store
+from app.store.db import Store, count_of
 from app.store.draft_repo import new_id
 from app.store.retention import STANDING
 from app.store.tables import BlockRow, ListingRow, MessageRow, OrderRow, now
@@ -304,10 +304,11 @@ def _line(row: MessageRow, order: OrderRow, who: str, taken_out: tuple[str, ...]
     return Line(row.id, kind, sender, row.text, row.at, new, taken_out)
 
 
-def forget_reports(session: Session, listing_id: str) -> None:
-    """An operator has decided about the listing."""
-    which = (MessageRow.listing_id == listing_id, MessageRow.kind == REPORT)
-    session.execute(delete(MessageRow).where(*which))
+def forget_reports(session: Session, listing_id: str, until: datetime | None = None) -> int:
+    """An operator has decided about the listing, or about its reports ``until`` a time; returns how many went."""
+    which = [MessageRow.listing_id == listing_id, MessageRow.kind == REPORT]
+    which += [MessageRow.at <= until] if until is not None else []
+    return count_of(session, delete(MessageRow).where(*which))
 
 
 def _clean(text: str, what: str, *, offers: bool, private: bool = False) -> tuple[str, tuple[str, ...]]:

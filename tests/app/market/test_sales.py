@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -181,6 +182,28 @@ def test_a_report_of_the_other_side_reaches_the_operators(people):
         "About the seller: Never came",
     ]
     assert len(lines(bob, address)) == 1  # the other side reads no report
+
+
+def test_operators_close_the_reports_of_a_sale(people):
+    here = people("ann", "bob", operators="ann")
+    ann, bob = here.signed("ann"), here.signed("bob")
+    listing = published(ann)
+    report = f"/v1/orders/{bought(bob, listing, buyer='')['id']}/report"
+    assert bob.post(report, json={"text": "Never came"}).status_code == 204
+    address, operator = f"/v1/reviews/{listing['id']}", here.browser("ann")
+    assert code(ann.post(f"{address}/hold")) == (404, "not_found")  # it is sold
+    assert code(bob.delete(f"{address}/reports")) == (403, "no_operator")
+    assert code(ann.delete(f"{address}/reports", params={"until": "2020-01-01T00:00:00Z"})) == (404, "not_found")
+    page = operator.get("/ops/").text
+    until = re.search(r'name="until" value="([^"]+)"', page)[1]
+    assert bob.post(report, json={"text": "Still nothing"}).status_code == 204  # after the page was made
+    close = {"do": "close", "listing": listing["id"], "until": until}
+    assert "Its reports are closed." in operator.post("/ops/reviews", data=close).text
+    left = operator.get("/ops/export/reports.json").json()
+    assert [row["report"] for row in left] == ["About the seller: Still nothing"]
+    assert ann.delete(f"{address}/reports").status_code == 204
+    assert operator.get("/ops/export/reports.json").json() == []
+    assert code(ann.delete(f"{address}/reports")) == (404, "not_found")
 
 
 def test_a_question_is_asked_and_answered(people):
