@@ -168,6 +168,17 @@ def test_who_is_blocked_neither_writes_nor_asks_nor_buys(sale):
     assert not ann.get(f"{address}/messages").json()["blocked_by_me"]
 
 
+@pytest.mark.parametrize("by", ["buyer", "seller"])
+def test_an_answer_is_no_news_to_who_has_blocked_or_is_blocked(sale, by):
+    ann, bob, listing, address = sale
+    asked = bob.post(f"/v1/listings/{listing['id']}/questions", json={"text": "Is it warm?"}).json()
+    assert (bob if by == "buyer" else ann).put(f"{address}/block").status_code == 204
+    for text in ("You fool", "You fool again"):
+        assert ann.put(f"/v1/questions/{asked['id']}/answer", json={"text": text}).status_code == 200
+        assert news(bob) == (0, 0)
+    assert news(ann) == (1, 0)  # to hand over; the question waits no more
+
+
 def test_a_report_of_the_other_side_reaches_the_operators(people):
     here = people("ann", "bob", operators="ann")
     ann, bob = here.signed("ann"), here.signed("bob")
