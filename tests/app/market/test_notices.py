@@ -153,7 +153,10 @@ def test_notices_to_a_person_who_is_erased_go_with_them(shop, receiver):
     ann.post(f"{address}/messages", json={"text": "Monday"})
     assert sorted(row.kind for row in waiting(services)) == ["message", "ordered"]
     assert erase(services.settings, "bob", settle=True).counts["notice"] == 1
-    assert [row.kind for row in waiting(services)] == ["ordered"]
+    left = [(row.kind, row.recipient) for row in waiting(services)]  # and the other side hears what became of the sale
+    assert left == [(kind, services.sellers.named("ann").id) for kind in ("ordered", "refunded")]
+    services.notices.send()
+    assert ann.get(receiver.got[-1].path).status_code == 200
 
 
 def test_without_an_address_or_an_account_nothing_is_written(build, client, services):
