@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -136,6 +138,43 @@ def test_a_receiver_that_hangs_holds_up_no_request(shop, receiver):
     sending.join()
     services.notices.send()
     assert [n.kind for n in receiver.got] == ["ordered"] * 2
+
+
+def test_a_receiver_that_answers_without_end_is_left_in_time(shop, monkeypatch):
+    monkeypatch.setattr("app.market.notices.SEND_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        services, ann, bob = shop(f"http://127.0.0.1:{listener.getsockname()[1]}/notices")
+        bought(bob, published(ann), buyer="")
+        answering = threading.Thread(target=answer_slowly, args=(listener,))
+        answering.start()
+        began = time.monotonic()
+        assert services.notices.send() == 0
+        assert time.monotonic() - began < 2.0
+        answering.join()
+    assert [row.tries for row in waiting(services)] == [1]
+
+
+def test_a_slow_receiver_takes_a_round_at_a_time(shop, receiver, monkeypatch):
+    monkeypatch.setattr("app.market.notices.ROUND_SECONDS", 0.3)
+    services, ann, bob = shop(receiver.url)
+    listing = published(ann)
+    for n in range(5):
+        assert bob.post(f"/v1/listings/{listing['id']}/questions", json={"text": f"Is it warm {n}?"}).status_code == 201
+    receiver.seconds = 0.2
+    assert services.notices.send() == 2  # a server that is told to stop waits no longer
+    receiver.seconds = 0.0
+    assert services.notices.send() == 3
+
+
+def answer_slowly(listener):
+    """A header that goes on, a letter after the other."""
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        connection.recv(10_000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        for _ in range(40):
+            time.sleep(0.1)
+            connection.sendall(b"a")
 
 
 def test_what_did_not_happen_is_not_told(shop, receiver):
