@@ -166,6 +166,17 @@ def test_a_slow_receiver_takes_a_round_at_a_time(shop, receiver, monkeypatch):
     assert services.notices.send() == 3
 
 
+@pytest.mark.parametrize(("days", "left"), [(179, 2), (181, 0)])
+def test_notices_that_nobody_takes_go_with_the_logs(shop, days, left):
+    services, ann, bob = shop(f"http://127.0.0.1:{free_port()}/notices")
+    for n in range(2):
+        bought(bob, published(ann), f"k{n}", "")
+    with services.store.write() as session:
+        session.execute(update(NoticeRow).values(at=now() - timedelta(days=days)))
+    services.housekeeping.forget()
+    assert len(waiting(services)) == left
+
+
 def answer_slowly(listener):
     """A header that goes on, a letter after the other."""
     connection, _ = listener.accept()
