@@ -156,7 +156,8 @@ class Guard:
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
         if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
-            address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+            query = scope["query_string"].decode("latin-1")
+            address = f"{scope['path']}?{query}" if query else scope["path"]
             if THEN.fullmatch(address):
                 return RedirectResponse(f"{SIGN_IN}?{urlencode({'then': address})}", 303)
             return RedirectResponse("/feed" if scope["path"] == "/" and self.visitors else SIGN_IN, 303)
