@@ -23,6 +23,7 @@ from listing.schema import Listing
 
 MOST = 600  # matches that are put in order
 FROM_TEXT = 200  # of the full text
+SIMILAR_WORDS = 8  # misspelt words that are looked for
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
 NEIGHBOURS = 20  # nearest photos by which the kind of a thing is known
@@ -112,7 +113,10 @@ class Shop:
         texts = full_text.best_texts(session, typed, filters, FROM_TEXT)
         lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
-            lists += [full_text.similar_texts(session, word, filters, FROM_TEXT) for word in query.words]
+            lists += [
+                full_text.similar_texts(session, word, filters, FROM_TEXT)
+                for word in list(dict.fromkeys(query.words))[:SIMILAR_WORDS]
+            ]
         if not any(lists) and not (query.kinds or query.limits):
             lists.append(self._listings.nearest(spelt, None))
         named = bool(query.kinds)
