@@ -16,15 +16,18 @@ from app.market.search.names import kinds, synonyms, word_lists
 from listing.lexicon import english, load_lexicon, plain
 
 _NO_UNIT = r"(?![\d.,]*\s*(?:cm|mm|m|kg|g|l|gb|w|inch|inches|months?|years?|y)\b)"
-_LESS = r"""(?:\b(?:under|below|max(?:imum)?|up to|less than|at most|cheaper than|bis|unter|moins de|jusqu'à|menos de|
-hasta|meno di|fino a)\b|<)""".replace("\n", "")
+# The max of "Air Max 90" and "iPhone 13 Pro Max 256" is a name.
+_LESS = r"""(?:\b(?:under|below|(?<!air )(?<!pro )(?<!mad )max(?:imum)?|up to|less than|at most|cheaper than|bis|unter|
+moins de|jusqu'à|menos de|hasta|meno di|fino a)\b|<)""".replace("\n", "")
 _MORE = r"(?:\b(?:over|above|min(?:imum)?|more than|at least|über|ab|plus de|más de|più di)\b|>)"
 _MONEY = r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?"
 _MOST = re.compile(_LESS + _MONEY + _NO_UNIT, re.I)
 _LEAST = re.compile(_MORE + _MONEY + _NO_UNIT, re.I)
 _LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
-_NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr\.|taille|pointure|talla|taglia)\s+"
-_BARE_SIZE = rf"\b(w\d\d)\b|(?<![\w'’-])({_LETTERS})(?![\w'’-])"
+_NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr|taille|pointure|talla|taglia)[\s:.-]+"
+_APART = r"(?<![\w'’&-])(?<!& )", r"(?![\w'’&-]| &|\.\w)"  # the letters of "M&S" and "s.Oliver" are no sizes
+_BARE_SIZE = rf"\b(w\d\d)\b|{_APART[0]}({_LETTERS}){_APART[1]}"
+_NAMES_OF_SIZES = {"SMALL": "S", "MEDIUM": "M", "LARGE": "L"}
 _SIZE = re.compile(rf"{_NAMED_SIZE}([\w/.,-]*\w)|\bin (\d\d)\b(?!\s*(?:cm|mm|kg|inch))|{_BARE_SIZE}", re.I)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
 _LONGEST = 3  # words of a name
@@ -64,13 +67,10 @@ class Query:
 
 def understand(text: str, off: Collection[str] = ()) -> Query:
     """The meaning of a search. off: names of ``TURNABLE`` whose words are passed over."""
+    brand, text = _brand(text)  # before sizes: the M of H&M is none
     text, most = _price(_MOST, text)
     text, least = _price(_LEAST, text)
-    size = _SIZE.search(text)
-    text = _SIZE.sub(" ", text)
-    brand = load_lexicon().brands.search(text) or load_lexicon().brands.search(text.title())
-    if brand:
-        text = text[: brand.start()] + text[brand.end() :]
+    size, text = _size(text)
     typed = _WORD.findall(text.lower())
     language = _language(typed)
     tokens = [token for word in typed for token in _spelt(word, language)]
@@ -80,7 +80,7 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
     if grade:
         facts[GRADE], stated[GRADE] = frozenset(word_lists()["grades"][grade]), grade
     if brand:
-        facts["brand"], stated["brand"] = frozenset([brand[0].lower()]), brand[0]
+        facts["brand"], stated["brand"] = frozenset([brand.lower(), brand.lower().replace(" & ", "&")]), brand
     words = [word for word in left if word not in small_words()]
     soft = set(word_lists()["soft"].split())
     on = {n: v for n, v in facts.items() if n not in off}
@@ -89,13 +89,29 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
         name=name,
         facts=on,
         stated={n: stated[n] for n in on},
-        size=next(filter(None, size.groups()), "").upper() if size and "size" not in off else "",
+        size=size if "size" not in off else "",
         least=least if "price" not in off else None,
         most=most if "price" not in off else None,
         words=tuple(word for word in words if word not in soft),
         soft=tuple(word for word in words if word in soft),
-        spelt=" ".join([*([brand[0]] if brand else []), *tokens]),
+        spelt=" ".join([*([brand] if brand else []), *tokens]),
     )
+
+
+def _brand(text: str) -> tuple[str, str]:
+    """The brand, "" for none, and the text without it."""
+    titled = text.title()
+    match = load_lexicon().brands.search(text)
+    if match is None and len(titled) == len(text):  # else places in it are none in the text
+        match = load_lexicon().brands.search(titled)
+    return (match[0], f"{text[: match.start()]} {text[match.end() :]}") if match else ("", text)
+
+
+def _size(text: str) -> tuple[str, str]:
+    """The size, "" for none, and the text without sizes."""
+    match = _SIZE.search(text)
+    size = next(filter(None, match.groups()), "").upper() if match else ""
+    return _NAMES_OF_SIZES.get(size, size), _SIZE.sub(" ", text)
 
 
 def _price(pattern: re.Pattern[str], text: str) -> tuple[str, float | None]:

@@ -29,6 +29,30 @@ def search(services, me, client):
     return put
 
 
+def test_letters_of_a_brand_are_no_size_and_a_models_number_is_no_price(search):
+    found = search(
+        hm=("Dress", "Summer dress", 20, {"brand": "H&M", "size": "L"}),
+        ms=("Hoodie", "Green jumper from M&S", 20, {"size": "L"}),
+        other=("Dress", "Evening dress", 20, {"size": "M"}),
+        air=("Shoes", "Nike Air Max 90 trainers", 120, {"brand": "Nike", "size": "43"}),
+        phone=("Phone", "iPhone 13 Pro Max 256", 500, {"brand": "Apple"}),
+    )
+    for q in ("h&m dress", "H & M dress", "dress H&M"):
+        assert found(q)[0] == "hm", q
+    assert found("M&S jumper") == ["ms"]
+    assert found("dress size M")[0] == "other"
+    for q in ("nike air max 90", "air max 90 trainers"):
+        assert found(q)[0] == "air", q
+    assert found("iphone 13 pro max 256")[0] == "phone"
+    assert found("trainers max 90") == []
+
+
+@pytest.mark.parametrize("q", ["dress size medium", "size: M dress", "Size-M dress", "kleid gr M", "robe taille: M"])
+def test_sizes_are_read_as_people_write_them(search, q):
+    found = search(large=("Dress", "Blue dress", 20, {"size": "L"}), medium=("Dress", "Red dress", 20, {"size": "M"}))
+    assert found(q) == ["medium"]
+
+
 def test_the_work_of_a_search_does_not_grow_with_its_words(search, services):
     found = search(one=("Hat", "A hat", 5, {}))
     most = 0
