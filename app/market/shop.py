@@ -125,7 +125,18 @@ class Shop:
         if not whole and named:
             fits |= _judged(session, query, [*filters, of_kind(query)])
             order, whole = ranked(fits, lists, named=named)
-        return order, whole
+        literally = self._literally(session, query, filters)
+        return list(dict.fromkeys([*literally, *order])), whole or bool(literally)
+
+    @staticmethod
+    def _literally(session: Session, query: Query, filters: list[ColumnElement[bool]]) -> list[str]:
+        """Ids of what is called as it was typed, where the words were read as others: a name may look like a slip."""
+        literal = query.literal
+        if literal is None:
+            return []
+        texts = full_text.best_texts(session, literal.words, filters, FROM_TEXT)
+        fits = _judged(session, literal, [*filters, ListingRow.id.in_(texts)])
+        return [i for i in texts if i in fits and fits[i].whole]
 
     def _by_photo(
         self, session: Session, wish: Wish, query: Query, photo: Photo, in_looks: list[str]

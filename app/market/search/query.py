@@ -42,7 +42,7 @@ class Query:
     """kinds: category -> how well its name fits (0..1). name: the item's name. facts: attribute -> values it may have.
 
     ``stated``: attribute -> as it was typed. ``words`` are left over, to be looked for as they are; those of ``soft``
-    are nice to have. ``spelt`` is the text as it was read.
+    are nice to have. ``spelt`` is the text as it was read, ``typed`` its words as they were typed.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -55,6 +55,17 @@ class Query:
     words: tuple[str, ...] = ()
     soft: tuple[str, ...] = ()
     spelt: str = ""
+    typed: tuple[str, ...] = ()
+
+    @property
+    def literal(self) -> Query | None:
+        """The same with its words as they were typed; None where they were read as nothing else."""
+        words = tuple(plain(word) for word in self.typed if word not in small_words())
+        read = set(self.spelt.split())
+        if all(read.issuperset(word.split()) for word in words):
+            return None
+        brand = {name: values for name, values in self.facts.items() if name == "brand"}
+        return Query(facts=brand, stated=self.stated, size=self.size, words=words)
 
     @property
     def limits(self) -> dict[str, str]:
@@ -94,6 +105,7 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
         most=most if "price" not in off else None,
         words=tuple(word for word in words if word not in soft),
         soft=tuple(word for word in words if word in soft),
+        typed=tuple(typed),
         spelt=" ".join([*([brand] if brand else []), *tokens]),
     )
 
