@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.market.listings import Listings, near, query_text
 from app.market.search.conditions import ON_SALE, Wish, fact, of_kind, of_words, passes
-from app.market.search.query import Query, small_words, understand
+from app.market.search.query import Query, understand
 from app.market.search.ranking import Fit, Words, fit, ranked
+from app.market.search.spelling import small_words
 from app.store import full_text, listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, PhotoRow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 
 import yaml
 
-from listing.lexicon import load_lexicon, plain
+from listing.lexicon import english, load_lexicon, plain
 from listing.taxonomy import CategoryNode, load_taxonomy
 
 _FILE = Path(__file__).with_name("words.yaml")
+_OTHER_LANGUAGES = Path(__file__).with_name("translations.yaml")
 _AFTER = (" with ", " without ", " for ", " in ", ",")  # what stands behind them is not the thing itself
 SAME, NARROWER, WIDER, RELATED = 1.0, 0.9, 0.6, 0.4  # how well a listing's name fits the one asked for
+_STEP = 0.05  # less for each step to a still wider name
 _LONGEST_CHAIN, _LONGEST_NAME = 4, 3
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _NO_WORD = re.compile(r"[^\w\s'’-]+")
 
 
@@ -25,6 +29,26 @@ def word_lists() -> dict[str, Any]:
     """The lists of ``words.yaml``."""
     lists: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return lists
+
+
+@lru_cache(maxsize=1)
+def languages() -> Mapping[str, Mapping[str, str]]:
+    """Language -> its word, or its words with hyphens between them -> ours. Accents may be left out."""
+    lists: dict[str, dict[str, str]] = word_lists()["languages"]
+    translations: dict[str, list[str]] = yaml.safe_load(_OTHER_LANGUAGES.read_text(encoding="utf-8"))
+    by_language: dict[str, dict[str, str]] = {}
+    for place, (language, meanings) in enumerate(lists.items()):
+        forms = {form: ours for ours, words in meanings.items() for form in words.split()}
+        forms = {form: ours for ours, words in translations.items() for form in words[place].split()} | forms
+        bare = {plain_form: ours for form, ours in forms.items() for plain_form in _without_accents(form)}
+        by_language[language] = {form: ours for form, ours in bare.items() if form not in english()} | forms
+    return by_language
+
+
+def _without_accents(form: str) -> set[str]:
+    """As people type it on a keyboard without the accents: "kuhlschrank", "kuehlschrank"."""
+    letters = (unicodedata.normalize("NFKD", text) for text in (form.replace("ß", "ss"), form.translate(_UMLAUTS)))
+    return {"".join(c for c in text if not unicodedata.combining(c)) for text in letters}
 
 
 @lru_cache(maxsize=1)
@@ -119,7 +143,7 @@ def closeness(name: str, called: tuple[str, ...], of_category: float) -> float:
     if asked in called:
         return SAME if called[0] == asked else NARROWER
     if called and called[0] in wider:
-        return WIDER
+        return WIDER - _STEP * wider.index(called[0])
     return RELATED if of_category == 1.0 or any(name in called for name in wider) else 0.0
 
 
