@@ -74,6 +74,56 @@ def test_what_is_called_as_it_was_typed_comes_before_what_the_words_were_read_as
     assert found(q)[:2] == [first, then] if then else found(q)[:1] == [first]
 
 
+GOODS = {
+    "helmet": ("Helmet", "White bicycle helmet", 9, {}),
+    "bedding": ("Bedding", "Cotton bedding for a double bed", 9, {}),
+    "knife": ("Kitchen knife", "Kitchen knife with a wooden grip", 9, {}),
+    "fridge": ("Fridge", "Small fridge", 9, {}),
+    "bag": ("Handbag", "Brown handbag", 9, {}),
+    "washer": ("Washing machine", "Washing machine, 6 kg", 9, {}),
+    "glasses": ("Sunglasses", "Round sunglasses", 9, {}),
+    "drinking": ("Glass", "Set of glasses", 9, {}),
+    "book": ("Book", "Book for a rainy day", 9, {}),
+    "raincoat": ("Outwear", "Yellow raincoat", 9, {"item_type": "raincoat"}),
+    "blouse": ("Blouse", "White blouse", 9, {"colour": "white", "audience": "women"}),
+    "skirt": ("Skirt", "Denim skirt", 9, {"material": "denim"}),
+    "jeans": ("Pants", "Slim jeans", 9, {"material": "denim"}),
+    "leather": ("Handbag", "Small handbag", 9, {"material": "leather"}),
+    "polo": ("Polo", "Navy polo shirt", 9, {"item_type": "polo shirt", "colour": "navy"}),
+    "shirt": ("Shirt", "Navy shirt", 9, {"item_type": "shirt", "colour": "navy", "audience": "men"}),
+    "bicycle": ("Bicycle", "Red bicycle", 9, {}),
+    "printed": ("Dress", "Girls dress with bicycle print", 9, {"item_type": "dress"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("q", "first"),
+    [
+        ("Fahrradhelm", "helmet"),  # compounds and words for other things than clothes
+        ("Damenbluse weiß", "blouse"),
+        ("Bettwäsche", "bedding"),
+        ("bettwaesche", "bedding"),  # on a keyboard without the letter
+        ("Küchenmesser", "knife"),
+        ("kuhlschrank", "fridge"),
+        ("sac à main", "bag"),  # several words for a thing
+        ("machine a laver", "washer"),
+        ("bolso de piel", "leather"),
+        ("jupe en jean", "skirt"),  # the thing stands first
+        ("sun glases", "glasses"),  # one word in two
+        ("rain coat", "raincoat"),
+        ("men's navy polo", "polo"),  # of what fits most the thing itself, though it does not say for whom it is
+    ],
+)
+def test_the_thing_that_is_meant_stands_first(search, q, first):
+    assert search(**GOODS)(q)[0] == first
+
+
+def test_a_picture_of_a_thing_is_not_that_thing(search):
+    found = search(**GOODS)
+    assert found("bicycle") == ["bicycle", "helmet"]
+    assert found("dress with bicycle print") == ["printed"]
+
+
 def test_the_work_of_a_search_does_not_grow_with_its_words(search, services):
     found = search(one=("Hat", "A hat", 5, {}))
     most = 0
