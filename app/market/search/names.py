@@ -33,15 +33,15 @@ def word_lists() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def languages() -> Mapping[str, Mapping[str, str]]:
-    """Language -> its word, or its words with hyphens between them -> ours. Accents may be left out."""
+    """Language -> its word, or its words with hyphens between them -> the name here. Accents may be left out."""
     lists: dict[str, dict[str, str]] = word_lists()["languages"]
     translations: dict[str, list[str]] = yaml.safe_load(_OTHER_LANGUAGES.read_text(encoding="utf-8"))
     by_language: dict[str, dict[str, str]] = {}
     for place, (language, meanings) in enumerate(lists.items()):
-        forms = {form: ours for ours, words in meanings.items() for form in words.split()}
-        forms = {form: ours for ours, words in translations.items() for form in words[place].split()} | forms
-        bare = {plain_form: ours for form, ours in forms.items() for plain_form in _without_accents(form)}
-        by_language[language] = {form: ours for form, ours in bare.items() if form not in english()} | forms
+        forms = {form: name for name, words in meanings.items() for form in words.split()}
+        forms = {form: name for name, words in translations.items() for form in words[place].split()} | forms
+        bare = {plain_form: name for form, name in forms.items() for plain_form in _without_accents(form)}
+        by_language[language] = {form: name for form, name in bare.items() if form not in english()} | forms
     return by_language
 
 

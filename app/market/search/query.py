@@ -123,8 +123,8 @@ def _size(text: str) -> tuple[str, str]:
 
 
 def _price(pattern: re.Pattern[str], text: str) -> tuple[str, float | None]:
-    found = pattern.search(text)
-    return pattern.sub(" ", text), float(found[1].replace(",", ".")) if found else None
+    match = pattern.search(text)
+    return pattern.sub(" ", text), float(match[1].replace(",", ".")) if match else None
 
 
 def _condition(tokens: list[str]) -> tuple[str, list[str]]:
@@ -132,8 +132,8 @@ def _condition(tokens: list[str]) -> tuple[str, list[str]]:
     text = f" {' '.join(tokens)} "
     for grade, phrases in word_lists()["condition"].items():
         for phrase in sorted(phrases, key=len, reverse=True):
-            before, found, after = text.partition(f" {phrase} ")
-            if found and after.split(" ", 1)[0] not in word_lists()["not_new"]:
+            before, separator, after = text.partition(f" {phrase} ")
+            if separator and after.split(" ", 1)[0] not in word_lists()["not_new"]:
                 return grade, f"{before} {after}".split()
     return "", tokens
 

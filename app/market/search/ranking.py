@@ -128,8 +128,8 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
         some = some or [i for i in places if i in fits]
         return sorted(some, key=lambda i: (-fits[i].total, -places.get(i, 0.0), i)), False
     called = whole
-    for least in (NARROWER, WIDER, RELATED):
-        called = [i for i in whole if fits[i].closeness >= least]
+    for threshold in (NARROWER, WIDER, RELATED):
+        called = [i for i in whole if fits[i].closeness >= threshold]
         if len(called) >= FEW:
             break
     if named and not any(fits[i].closeness >= NARROWER for i in called):

@@ -39,7 +39,7 @@ def _phrases(words: Sequence[str]) -> Iterator[str]:
         longest = range(min(_LONGEST_PHRASE, len(words) - at), 1, -1)
         phrases = ((n, "-".join(words[at : at + n]).replace("’", "'")) for n in longest)
         length, phrase = next(
-            (p for p in phrases if any(p[1] in ours for ours in languages().values())), (1, words[at])
+            (p for p in phrases if any(p[1] in words_of for words_of in languages().values())), (1, words[at])
         )
         yield phrase
         at += length
@@ -63,7 +63,7 @@ def _one_word(first: str, second: str) -> str:
         return ""
     if kinds(word):
         return word
-    if second in english() or _is_ours(second):
+    if second in english() or _in_lexicon(second):
         return ""
     nearest = _vocabulary()[1].lookup(word, Verbosity.TOP, max_edit_distance=1)
     return nearest[0].term if nearest and nearest[0].term.startswith(first) and kinds(nearest[0].term) else ""
@@ -82,7 +82,7 @@ def _vocabulary() -> tuple[frozenset[str], SymSpell]:
     return words, speller
 
 
-def _is_ours(word: str) -> bool:
+def _in_lexicon(word: str) -> bool:
     """Whether the lexicon has it, in the singular or the plural."""
     return not _vocabulary()[0].isdisjoint({word, word.removesuffix("s"), word.removesuffix("es")})
 
@@ -94,24 +94,31 @@ def _language(words: list[str]) -> str:
     """
     spoken = [word for word in words if word not in small_words()]
     best, score = "", 0
-    for language, ours in languages().items():
-        known = [word for word in spoken if word in ours]
-        foreign = [word for word in known if word not in english()]
-        all_of_them = len(known) == len(spoken) > 0 and not all(w in _vocabulary()[0] for w in known)
-        if (all_of_them or foreign) and len(known) + len(foreign) > score:
-            best, score = language, len(known) + len(foreign)
+    for language, translations in languages().items():
+        translated = [word for word in spoken if word in translations]
+        foreign = [word for word in translated if word not in english()]
+        all_of_them = len(translated) == len(spoken) > 0 and not all(w in _vocabulary()[0] for w in translated)
+        if (all_of_them or foreign) and len(translated) + len(foreign) > score:
+            best, score = language, len(translated) + len(foreign)
     return best
 
 
 def _spelt(word: str, language: str) -> list[str]:
     """The word as the lexicon writes it: of another language, or the nearest to one that nobody knows."""
     words, speller = _vocabulary()
-    ours = languages().get(language, {})
-    if word in ours:
-        return ours[word].split()
+    translations = languages().get(language, {})
+    if word in translations:
+        return translations[word].split()
     bare = word.strip("'’")
     parts = plain(bare).split()
-    if word in words or _is_ours(bare) or bare in english() or len(parts) > 1 or len(bare) < 4 or bare in small_words():
+    if (
+        word in words
+        or _in_lexicon(bare)
+        or bare in english()
+        or len(parts) > 1
+        or len(bare) < 4
+        or bare in small_words()
+    ):
         return parts
     compound = _compound(bare) if language in ("", "de") else []
     most = 1 if len(bare) < 6 else _DISTANCE
