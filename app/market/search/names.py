@@ -21,6 +21,9 @@ SAME, NARROWER, WIDER, RELATED = 1.0, 0.9, 0.6, 0.4  # how well a listing's name
 _STEP = 0.05  # less for each step to a still wider name
 _LONGEST_CHAIN, _LONGEST_NAME = 4, 3
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+# Of what stands before them there is a picture, and no such thing: "dress with bicycle print".
+PICTURES = r"(?:prints?|printed|embroidery|embroidered|motifs?|patterns?|graphics?|logos?|patch)\b"
+_PICTURED = re.compile(rf"\b[\w-]+ {PICTURES}")
 _NO_WORD = re.compile(r"[^\w\s'’-]+")
 
 
@@ -98,11 +101,17 @@ def chain(name: str) -> tuple[str, ...]:
     while len(names) < _LONGEST_CHAIN:
         last = names[-1]
         head = last.rpartition(" ")[2] if last not in ("t shirt",) else ""
-        wider = _wider().get(last) or (head if head != last and find_node(head) is not None else "")
+        wider = _wider().get(last) or (head if head != last and _may_be(last, head) else "")
         if not wider or canonical(wider) in names:
             break
         names.append(canonical(wider))
     return tuple(names)
+
+
+def _may_be(name: str, head: str) -> bool:
+    """Whether a thing is what the last word of its name says: a punching bag is none of the bags."""
+    of_name, of_head = find_node(name), find_node(head)
+    return of_head is not None and not (of_name and of_head.members and of_name.name not in of_head.members)
 
 
 @lru_cache(maxsize=5_000)
@@ -121,7 +130,7 @@ def names_in(text: str) -> tuple[str, ...]:
     text = text.lower()
     ends = [at for at in map(text.find, _AFTER) if at > 0]
     before = plain(_NO_WORD.sub(" ", text[: min(ends, default=len(text))])).split()
-    words = plain(_NO_WORD.sub(" ", text)).split()
+    words = plain(_NO_WORD.sub(" ", _PICTURED.sub(" ", text))).split()
     last = next((n for stop in range(len(before), 0, -1) if (n := _name_until(before, stop))), "")
     name = last or next((n for stop in range(1, len(words) + 1) if (n := _name_until(words, stop))), "")
     return chain(name) if name else ()

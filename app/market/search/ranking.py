@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from app.market.search.names import NARROWER, RELATED, SAME, WIDER, closeness, names_in
+from app.market.search.names import NARROWER, PICTURES, RELATED, SAME, WIDER, closeness, names_in
 from app.market.search.query import Query
 from listing.lexicon import plain
 
@@ -19,8 +19,6 @@ FEW = 6  # with fewer listings that are called as asked, those of the kind stand
 BESIDE = {"colour": ("colour2",)}  # further facts that may say the same
 
 
-# A bicycle's picture on a dress is no bicycle.
-_PICTURE = r" {}(?:s|es)? (?:prints?|printed|embroidery|embroidered|motifs?|patterns?|graphics?|logos?|patch)(?= )"
 _plain = lru_cache(maxsize=50_000)(plain)
 
 
@@ -69,7 +67,7 @@ def _closeness(query: Query, listing: Words, title: str) -> float:
     titled, typed = names_in(listing.title), names_in(str(listing.facts.get("item_type") or ""))
     near = max(closeness(query.name, called, of_category) for called in (titled, typed))
     name = plain(query.name)
-    title = re.sub(_PICTURE.format(re.escape(name)), " ", title)
+    title = re.sub(rf" {re.escape(name)}(?:s|es)? {PICTURES}", " ", title)
     if near >= NARROWER or not any(f" {word} " in title for word in (name, f"{name}s", f"{name}es")):
         return near
     return NARROWER if not (titled or typed) and of_category else max(near, RELATED)

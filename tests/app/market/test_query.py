@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.market.search.names import languages
+from app.market.search.names import closeness, languages, names_in
 from app.market.search.query import understand
 from app.market.search.ranking import Words, fit, ranked
 from listing.taxonomy import load_taxonomy
@@ -134,6 +134,13 @@ def test_things_of_every_category_have_words_in_every_language(language):
     spoken = set(languages()[language].values())
     missing = {thing for thing in things if thing not in spoken}
     assert len(missing) <= 6, missing  # those whose word is an English one
+
+
+@pytest.mark.parametrize(
+    ("title", "is_near"), [("Black punching bag", False), ("Sleeping bag", False), ("Red shoulder bag", True)]
+)
+def test_a_thing_is_not_always_what_the_last_word_of_its_name_says(title, is_near):
+    assert (closeness("bag", names_in(title), 0.0) > 0) is is_near
 
 
 def test_a_group_is_a_kind_of_its_own():
