@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, delete, func, make_url, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, make_url, or_, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.accounts.sessions import forget_mark, key_file
@@ -88,7 +88,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
     """
     store = _open_existing(settings)
-    done, media = Erased(), Media(settings.media_folder)
+    done, media, told = Erased(), Media(settings.media_folder), bool(settings.notice_webhook)
     deletions = Deletions(store, media, NoIndex(), settings.home / "uploads")
     try:
         who = _person_id(store, name)
@@ -101,7 +101,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
             _lock_listings(session, who)
             if not settle:
                 _refuse_open_orders(session, who, name)
-            done.refunded = _settle(session, who)
+            done.refunded = _settle(session, who, told)
             _delete_rows(session, who, done)
         visitors = list(_numbers(store, who, "visitor"))
         done.counts["page of the feed"] += forget_pages(store, FeedPageRow.visitor.in_(visitors))
@@ -109,7 +109,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         deletions.delete_photos()
         with store.write() as session:
             _lock_listings(session, who)
-            done.refunded += _settle(session, who)
+            done.refunded += _settle(session, who, told)
             late = _delete_rows(session, who, done)  # what a server took in meanwhile
             _forget_name(session, who, done)
         if late:
@@ -188,10 +188,16 @@ def _their_orders(who: str) -> ColumnElement[bool]:
     return or_(OrderRow.buyer == who, OrderRow.seller_id == who, OrderRow.listing_id.in_(listings))
 
 
-def _settle(session: Session, who: str) -> int:
-    ids = list(session.scalars(select(OrderRow.id).where(_their_orders(who), *STANDING)))
-    session.execute(update(OrderRow).where(OrderRow.id.in_(ids)).values(refunded_at=now()))
-    return len(ids)
+def _settle(session: Session, who: str, told: bool) -> int:
+    """Refund the orders that stand. ``told``: the other side gets a notice, as it does of any refund."""
+    orders = list(session.scalars(select(OrderRow).where(_their_orders(who), *STANDING)))
+    for order in orders:
+        order.refunded_at = now()
+        other = order.seller_id if order.buyer == who else order.buyer
+        if told and session.get(SellerRow, other or "") is not None:
+            about = {"listing_id": order.listing_id, "order_id": order.id}
+            session.add(NoticeRow(id=draft_repo.new_id(), kind="refunded", recipient=other, **about))
+    return len(orders)
 
 
 def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:

@@ -18,9 +18,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.editing import edits
 from app.market import sellers_words
 from app.market.notices import Notices
-from app.market.orders import EVENT, STAYS, Role, check_blocked, order_of
+from app.market.orders import EVENT, STAYS, Role, check_blocked, is_blocked, order_of
 from app.store import listing_repo
-from app.store.db import Store
+from app.store.db import Store, count_of
 from app.store.draft_repo import new_id
 from app.store.retention import STANDING
 from app.store.tables import BlockRow, ListingRow, MessageRow, OrderRow, now
@@ -128,17 +128,23 @@ class Messages:
             return _message(row, listing.title, out)
 
     def answer(self, seller: str, message_id: str, text: str) -> Message:
-        """The seller's answer to a question about an own listing (else AppError 404); another one takes its place."""
+        """The seller's answer to a question about an own listing (else AppError 404); another one takes its place.
+
+        Everybody can read it; where one of both has blocked the other, it is no news to who asked.
+        """
         clean, out = _clean(text, "The answer", offers=True)
         with self.store.write() as session:
             row = session.get(MessageRow, message_id, with_for_update=True)
             listing = session.get(ListingRow, row.listing_id) if row is not None else None
             if row is None or listing is None or row.kind != QUESTION or listing.seller_id != seller:
                 raise AppError("not_found", NOT_THERE, 404)
-            if clean != row.answer:
+            at = now()
+            if is_blocked(session, seller, row.sender):
+                row.read_at = at
+            elif clean != row.answer:
                 self.notices.add(session, "answer", row.sender, listing.id)
                 row.read_at = None
-            row.answer, row.answered_at = clean, now()
+            row.answer, row.answered_at = clean, at
             return _message(row, listing.title, out)
 
     def visible(self, listing_id: str, sender: str) -> list[Message]:
@@ -304,10 +310,11 @@ def _line(row: MessageRow, order: OrderRow, who: str, taken_out: tuple[str, ...]
     return Line(row.id, kind, sender, row.text, row.at, new, taken_out)
 
 
-def forget_reports(session: Session, listing_id: str) -> None:
-    """An operator has decided about the listing."""
-    which = (MessageRow.listing_id == listing_id, MessageRow.kind == REPORT)
-    session.execute(delete(MessageRow).where(*which))
+def forget_reports(session: Session, listing_id: str, until: datetime | None = None) -> int:
+    """An operator has decided about the listing, or about its reports ``until`` a time; returns how many went."""
+    which = [MessageRow.listing_id == listing_id, MessageRow.kind == REPORT]
+    which += [MessageRow.at <= until] if until is not None else []
+    return count_of(session, delete(MessageRow).where(*which))
 
 
 def _clean(text: str, what: str, *, offers: bool, private: bool = False) -> tuple[str, tuple[str, ...]]:

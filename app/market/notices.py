@@ -6,10 +6,12 @@ none, and sends one twice at most, under the same id. It holds ids and no words.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import logging
+import time
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -25,7 +27,8 @@ log = logging.getLogger(__name__)
 Kind = Literal["ordered", "completed", "cancelled", "refunded", "message", "question", "answer"]
 SIGNATURE = "X-IPL-Signature"
 AT_ONCE = 20  # notices of one round
-SEND_SECONDS = 5.0
+SEND_SECONDS = 5.0  # for one notice
+ROUND_SECONDS = 10.0  # after which none is begun before the next round: a server that stops waits for a round
 MAX_PAUSE = 3600.0  # between two tries of one notice, which begin at two seconds
 
 
@@ -46,14 +49,15 @@ class Notices:
 
         One that is refused is tried again later, by itself; where nobody answers, the others wait as well.
         """
-        total, sent = 0, AT_ONCE
+        total, sent, end = 0, AT_ONCE, time.monotonic() + ROUND_SECONDS
         while self.url and sent == AT_ONCE:
             with self.store.alone(NOTIFYING) as alone:
-                sent = self._send_due() if alone else 0
+                sent = asyncio.run(self._send_due(end)) if alone else 0
             total += sent
         return total
 
-    def _send_due(self) -> int:
+    async def _send_due(self, end: float) -> int:
+        """Send up to ``AT_ONCE``, none that would begin after ``end``; returns how many were taken."""
         import httpx
 
         with self.store.read() as session:
@@ -61,12 +65,16 @@ class Notices:
             due = query.where(NoticeRow.due_at <= now()).order_by(NoticeRow.at, NoticeRow.id).limit(AT_ONCE)
             notices = [(row.id, _body(row, name)) for row, name in session.execute(due)]
         sent = 0
-        with httpx.Client(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client:
             for notice_id, body in notices:
+                if time.monotonic() >= end:
+                    break
                 try:
-                    with client.stream("POST", self.url, content=body, headers=self._headers(body)) as answer:
-                        status = answer.status_code  # the body is not read: it may have no end
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    post = client.stream("POST", self.url, content=body, headers=self._headers(body))
+                    # Of all of it: httpx counts anew with each piece. The body is not read: it may have no end.
+                    async with asyncio.timeout(SEND_SECONDS), post as answer:
+                        status = answer.status_code
+                except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
                     self._later(notice_id, type(error).__name__)
                     break
                 if 200 <= status < 300:

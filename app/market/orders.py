@@ -269,17 +269,16 @@ def check_delete(session: Session, row: ListingRow) -> None:
         raise AppError("open_orders", message, 409)
 
 
+def is_blocked(session: Session, one: str, other: str) -> bool:
+    """Whether one of two people has blocked the other."""
+    which = (BlockRow.blocker.in_((one, other)), BlockRow.blocked.in_((one, other)))
+    return session.scalar(select(BlockRow.at).where(*which).limit(1)) is not None
+
+
 def check_blocked(session: Session, one: str, other: str) -> None:
     """Raises AppError (403) where one of two people has blocked the other."""
-    if blocked_between(session, one, other):
+    if is_blocked(session, one, other):
         raise AppError("blocked", BLOCKED, 403)
-
-
-def blocked_between(session: Session, one: str, other: str) -> bool:
-    """Whether one of two people has blocked the other."""
-    pair = (one, other)
-    which = (BlockRow.blocker.in_(pair), BlockRow.blocked.in_(pair))
-    return session.scalar(select(BlockRow.at).where(*which).limit(1)) is not None
 
 
 def order_of(session: Session, who: str, order_id: str, role: Role | None = None, *, lock: bool = False) -> OrderRow:

@@ -84,6 +84,12 @@ class Reviews:
             listing_repo.to_index(session, row.id)
         self.outbox.follow()
 
+    def close_reports(self, listing_id: str, until: datetime | None = None) -> None:
+        """The reports of a listing and of its orders are dealt with; ``until``: those that came later stay."""
+        with self.store.write() as session:
+            if not forget_reports(session, listing_id, until):
+                raise AppError("not_found", "There is no such report; somebody may have dealt with it already.", 404)
+
     def approve(self, listing_id: str, version: int) -> None:
         """Let a listing go live, as it was in this version."""
         with self.store.write() as session:

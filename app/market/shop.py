@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.market.listings import Listings, near, query_text
-from app.market.orders import BLOCKED, blocked_between
+from app.market.orders import BLOCKED, is_blocked
 from app.market.search.conditions import ON_SALE, Wish, fact, of_kind, of_words, passes
 from app.market.search.names import NARROWER
-from app.market.search.query import Query, small_words, understand
+from app.market.search.query import Query, understand
 from app.market.search.ranking import Fit, Words, fit, ranked
+from app.market.search.spelling import small_words
 from app.store import full_text, listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, OrderRow, PhotoRow, SellerRow
@@ -27,6 +28,7 @@ from listing.schema import Listing
 
 MOST = 600  # matches that are put in order
 FROM_TEXT = 200  # of the full text
+SIMILAR_WORDS = 8  # misspelt words that are looked for
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
 MOST_NEW, JUDGED_NEW = 30, 100  # of a search: how many new ones are counted, how many are looked at
@@ -133,7 +135,10 @@ class Shop:
         texts = full_text.best_texts(session, _typed(spelt), filters, FROM_TEXT)
         lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
-            lists += [full_text.similar_texts(session, word, filters, FROM_TEXT) for word in query.words]
+            lists += [
+                full_text.similar_texts(session, word, filters, FROM_TEXT)
+                for word in list(dict.fromkeys(query.words))[:SIMILAR_WORDS]
+            ]
         if not any(lists) and not (query.kinds or query.limits):
             lists.append(self._listings.nearest(spelt, None))
         named = bool(query.kinds)
@@ -142,7 +147,18 @@ class Shop:
         if not whole and named:
             fits |= _judged(session, query, [*filters, of_kind(query)])
             order, whole = ranked(fits, lists, named=named)
-        return order, whole
+        literally = self._literally(session, query, filters)
+        return list(dict.fromkeys([*literally, *order])), whole or bool(literally)
+
+    @staticmethod
+    def _literally(session: Session, query: Query, filters: list[ColumnElement[bool]]) -> list[str]:
+        """Ids of what is called as it was typed, where the words were read as others: a name may look like a slip."""
+        literal = query.literal
+        if literal is None:
+            return []
+        texts = full_text.best_texts(session, literal.words, filters, FROM_TEXT)
+        fits = _judged(session, literal, [*filters, ListingRow.id.in_(texts)])
+        return [i for i in texts if i in fits and fits[i].whole]
 
     def _by_photo(
         self, session: Session, wish: Wish, query: Query, photo: Photo, in_looks: list[str]
@@ -212,7 +228,7 @@ class Shop:
                 raise AppError("not_found", NO_SELLER, 404)
             theirs = select(ListingRow).where(ListingRow.seller_id == row.id, *ON_SALE).order_by(*NEWEST_FIRST)
             listings = listing_repo.to_listings(session, list(session.scalars(theirs.offset(first).limit(count))))
-            blocked = BLOCKED if blocked_between(session, reader, row.id) else ""
+            blocked = BLOCKED if is_blocked(session, reader, row.id) else ""
             return replace(_public(session, row), listings=listings, blocked=blocked)
 
     def choices(self) -> Choices:

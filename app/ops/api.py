@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH, WaitingListing
@@ -150,6 +150,13 @@ def approve(request: Request, services: Operator, listing_id: Id, wish: Approval
 def refuse(request: Request, services: Operator, listing_id: Id, wish: Rejection) -> None:
     """Keep a listing off the market."""
     services.reviews.refuse(listing_id, wish.version, wish.reason)
+    reports_of(request).forget()
+
+
+@v1.delete("/reviews/{listing_id}/reports", status_code=204, tags=["reviews"])
+def close_reports(request: Request, services: Operator, listing_id: Id, until: AwareDatetime | None = None) -> None:
+    """The reports of a listing and of its orders are dealt with, sold or not; those after `until` stay."""
+    services.reviews.close_reports(listing_id, until)
     reports_of(request).forget()
 
 

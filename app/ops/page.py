@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from app.market.promotions import read_date
 from app.market.reviews import REASON_LENGTH
@@ -24,6 +24,7 @@ from app.ops.impressions import SPANS, USUAL
 from app.ops.verdicts import WORDS
 from app.routing import Operator
 from app.services import Services
+from app.store.clock import now
 from app.templates import render
 from app.theme import script, stylesheet
 from app.views import AppError
@@ -78,17 +79,21 @@ def overview(request: Request, services: Operator, query: Annotated[PageQuery, Q
 def decide(
     request: Request,
     services: Operator,
-    do: Annotated[Literal["hold", "approve", "refuse"], Form()],
+    do: Annotated[Literal["hold", "close", "approve", "refuse"], Form()],
     listing: Annotated[str, Form(max_length=64)],
     version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
     reason: Annotated[str, Form(max_length=1000)] = "",
+    until: Annotated[AwareDatetime | None, Form()] = None,
 ) -> Response:
-    """Take a listing off sale, approve it or refuse it; a decision holds for the version that was shown."""
+    """Take a listing off sale, approve it, refuse it, or close its reports; all but the first for what was shown."""
     queue, listing = services.reviews, listing.strip()
     try:
         if do == "hold":
             queue.pull(listing)
             message, query = "It is off sale until it is decided.", PageQuery(review=listing)
+        elif do == "close":
+            queue.close_reports(listing, until)
+            message, query = "Its reports are closed.", PageQuery()
         elif do == "approve":
             queue.approve(listing, version)
             message, query = "It is live.", PageQuery()
@@ -96,7 +101,7 @@ def decide(
             queue.refuse(listing, version, reason)
             message, query = "It is refused.", PageQuery()
     except AppError as error:
-        query = PageQuery(review="" if do == "hold" else listing)
+        query = PageQuery(review="" if do in ("hold", "close") else listing)
         return show(request, services, query, error.http_status, problems={"reviews": str(error)})
     reports_of(request).forget()
     return show(request, services, query, messages={"reviews": message})
@@ -158,7 +163,7 @@ def show(
         "events": serving.model_events(services.feed), "figures": tables.figures(report),
         "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews),
-        "reported": tables.reports(services.messages), "length": REASON_LENGTH,
+        "reported": tables.reports(services.messages), "as_of": now().isoformat(), "length": REASON_LENGTH,
         "calendar": serving.promotions(services.feed, services.promotions.calendar()),
         **dict.fromkeys(("tiles", "way", "past", "now", "one")),
     }  # fmt: skip

@@ -53,6 +53,6 @@ def reports(messages: Messages) -> Table:
     """What visitors reported, the oldest first."""
     reported = messages.reports()
     rows = tuple((m.title, m.text, f"{m.at:%Y-%m-%d %H:%M}", m.listing_id) for m in reported)
-    note = "A report changes nothing by itself. It goes when the listing is approved or refused."
+    note = "A report changes nothing by itself. It goes when the listing is approved or refused, or when it is closed."
     links = tuple(f"/ops/?review={m.listing_id}#reviews" for m in reported)
     return Table(("title", "report", "since (UTC)", "listing"), rows, note, links)

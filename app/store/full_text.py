@@ -36,6 +36,7 @@ from app.store.tables import ListingRow
 _TRIGGERS = ("listing_trigrams_new", "listing_trigrams_old", "listing_trigrams_changed")
 _SECURE_DELETE = (3, 42)  # SQLite's first version whose full text can forget at once
 LEAST = 3  # letters of a word that trigrams can find
+MOST_WORDS = 16  # that are looked for: each costs a look at every text where no index serves
 _SIMILAR = 0.45  # share of a word's trigrams, below which a text has nothing like it
 _DOCUMENT = "(title || ' ' || CAST(attributes AS TEXT) || ' ' || category || ' ' || description)"
 
@@ -114,6 +115,7 @@ def best_texts(session: Session, words: Sequence[str], among: Sequence[ColumnEle
 
     among: conditions on ``ListingRow``.
     """
+    words = list(dict.fromkeys(words))[:MOST_WORDS]
     long = [word for word in words if len(word) >= LEAST]
     if long and session.get_bind().dialect.name == "sqlite" and _has_trigrams(session):
         return _matches(session, " OR ".join(map(_quoted, long)), among, limit)

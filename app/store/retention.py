@@ -1,4 +1,5 @@
-"""How long behaviour is kept: what was shown, clicked and asked, and who used the assistant, goes after ``log_days``.
+"""How long behaviour is kept: what was shown, clicked and asked, who used the assistant, and notices that nobody took,
+go after ``log_days``.
 
 Listings, orders and what the feed's models know of listings (numbers only) stay. Small transactions: writers come in
 between. A clock that jumps makes everything old at once: what is deleted for its age asks ``clock_holds`` first.
@@ -23,6 +24,7 @@ from app.store.tables import (
     IdentityRow,
     KeyRow,
     MessageRow,
+    NoticeRow,
     OrderRow,
     now,
 )
@@ -58,7 +60,10 @@ def forget_behaviour(store: Store, days: float) -> int:
     """Delete what is older than that many days; returns how many pages went. Raises AppError: the rest goes later."""
     before = now() - timedelta(days=days)
     pages = forget_pages(store, FeedPageRow.at < before)
-    while _some(store, EventRow, before) or _some(store, MessageRow, before) or _some_keys(store, before):
+    for table in (EventRow, MessageRow, NoticeRow):
+        while _some(store, table, before):
+            pass
+    while _some_keys(store, before):
         pass
     return pages
 
@@ -85,7 +90,7 @@ def _delete_pages(session: Session, ids: Sequence[str]) -> None:
     session.execute(delete(FeedPageRow).where(FeedPageRow.id.in_(ids)))
 
 
-def _some(store: Store, table: type[EventRow] | type[MessageRow], before: datetime) -> bool:
+def _some(store: Store, table: type[EventRow] | type[MessageRow] | type[NoticeRow], before: datetime) -> bool:
     with store.write() as session:
         ids = list(session.scalars(select(table.id).where(table.at < before).order_by(table.at).limit(BATCH)))
         session.execute(delete(table).where(table.id.in_(ids)))

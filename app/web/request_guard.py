@@ -23,7 +23,7 @@ from listing.intake.photos import PhotoLimits
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
 # Reading these writes: a picture on another site must not be able to do that.
-WRITING_GETS = ("/v1/feed/", "/sign-out", "/gradio_api/")
+WRITING_GETS = re.compile(r"/v1/feed/|/sign-out|/gradio_api/|/v1/orders/[^/]+/messages$|/v1/listings/[^/]+/questions$")
 _STRICT = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -103,7 +103,7 @@ class Guard:
         host, method, path = headers.get("host", ""), scope["method"], scope["path"]
         if (host and not _HOST.fullmatch(host)) or (self.hosts and _name(host) not in self.hosts):
             raise AppError("bad_host", "This address is not served here; IPL_HOSTS names further ones.", 400)
-        writes = method not in SAFE or path.startswith(WRITING_GETS)
+        writes = method not in SAFE or WRITING_GETS.match(path) is not None
         if writes and from_elsewhere(method, headers, host):
             raise AppError("bad_origin", "The request came from another site and was refused.", 403)
         length = headers.get("content-length", "0")
@@ -156,7 +156,8 @@ class Guard:
     def _refusal(self, error: AppError, scope: Scope) -> Response:
         """The answer, after which the connection is closed: nobody reads what is still to come."""
         if error.http_status == 401 and PAGES.fullmatch(scope["path"]) and scope["method"] in SAFE:
-            address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+            query = scope["query_string"].decode("latin-1")
+            address = f"{scope['path']}?{query}" if query else scope["path"]
             if THEN.fullmatch(address):
                 return RedirectResponse(f"{SIGN_IN}?{urlencode({'then': address})}", 303)
             return RedirectResponse("/feed" if scope["path"] == "/" and self.visitors else SIGN_IN, 303)

@@ -158,7 +158,8 @@ def main() -> None:
     parser = arguments(__doc__, listings=3_600, seed=0, rounds=1, store="")
     parser.add_argument("--verbose", action="store_true", help="the first results of each query that are not right")
     args = parser.parse_args()
-    queries = [json.loads(x) for f in sorted(SETS.glob("search_queries*.jsonl")) for x in f.read_text().splitlines()]
+    files = sorted(SETS.glob("search_queries*.jsonl"))
+    queries = [{**json.loads(x), "set": f.stem} for f in files for x in f.read_text().splitlines()]
     with tempfile.TemporaryDirectory() as folder:
         home, encoders = Path(folder), default_encoders(ipl_home())
         build([], home / "index", encoders.info)
@@ -183,8 +184,11 @@ def measure(client: TestClient, queries: list[dict[str, Any]], listed: dict[str,
             wrong = [good.title for good, right in zip(found, shares[-1], strict=True) if not right]
             there = sum(is_right(query, good) for good in listed.values())
             print(f"{query['q']!r}: {sum(shares[-1])} of {len(found)} right, {there} there; {' | '.join(wrong[:4])}")
+    sets = [query["set"] for query in queries * args.rounds]
+    of_set = {name: [s for s, one in zip(shares, sets, strict=True) if one == name] for name in dict.fromkeys(sets)}
     return {
         "queries": len(queries),
+        "right_among_ten_of": {name: round(float(np.mean([any(s) for s in some])), 3) for name, some in of_set.items()},
         "right_among_ten": round(float(np.mean([any(s) for s in shares])), 3),
         "share_right": round(float(np.mean([np.mean(s) if s else 0.0 for s in shares])), 3),
         "nothing": sum(not s for s in shares) // args.rounds,

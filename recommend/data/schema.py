@@ -97,7 +97,7 @@ CART = EVENT
 ORDER = (*EVENT, Column("order_id", pa.int64(), "unique"), Column("amount", pa.float32(), "price paid"))
 REFUND = (
     *EVENT,
-    Column("order_id", pa.int64(), "the order it undoes"),
+    Column("order_id", pa.int64(), "the order it undoes, cancelled ones among them"),
     Column("amount", pa.float32(), "money returned"),
 )
 

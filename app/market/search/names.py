@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -10,13 +11,19 @@ from typing import Any
 
 import yaml
 
-from listing.lexicon import load_lexicon, plain
+from listing.lexicon import english, load_lexicon, plain
 from listing.taxonomy import CategoryNode, load_taxonomy
 
 _FILE = Path(__file__).with_name("words.yaml")
+_OTHER_LANGUAGES = Path(__file__).with_name("translations.yaml")
 _AFTER = (" with ", " without ", " for ", " in ", ",")  # what stands behind them is not the thing itself
 SAME, NARROWER, WIDER, RELATED = 1.0, 0.9, 0.6, 0.4  # how well a listing's name fits the one asked for
+_STEP = 0.05  # less for each step to a still wider name
 _LONGEST_CHAIN, _LONGEST_NAME = 4, 3
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+# Of what stands before them there is a picture, and no such thing: "dress with bicycle print".
+PICTURES = r"(?:prints?|printed|embroidery|embroidered|motifs?|patterns?|graphics?|logos?|patch)\b"
+_PICTURED = re.compile(rf"\b[\w-]+ {PICTURES}")
 _NO_WORD = re.compile(r"[^\w\s'’-]+")
 
 
@@ -25,6 +32,26 @@ def word_lists() -> dict[str, Any]:
     """The lists of ``words.yaml``."""
     lists: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return lists
+
+
+@lru_cache(maxsize=1)
+def languages() -> Mapping[str, Mapping[str, str]]:
+    """Language -> its word, or its words with hyphens between them -> the name here. Accents may be left out."""
+    lists: dict[str, dict[str, str]] = word_lists()["languages"]
+    translations: dict[str, list[str]] = yaml.safe_load(_OTHER_LANGUAGES.read_text(encoding="utf-8"))
+    by_language: dict[str, dict[str, str]] = {}
+    for place, (language, meanings) in enumerate(lists.items()):
+        forms = {form: name for name, words in meanings.items() for form in words.split()}
+        forms = {form: name for name, words in translations.items() for form in words[place].split()} | forms
+        bare = {plain_form: name for form, name in forms.items() for plain_form in _without_accents(form)}
+        by_language[language] = {form: name for form, name in bare.items() if form not in english()} | forms
+    return by_language
+
+
+def _without_accents(form: str) -> set[str]:
+    """As people type it on a keyboard without the accents: "kuhlschrank", "kuehlschrank"."""
+    letters = (unicodedata.normalize("NFKD", text) for text in (form.replace("ß", "ss"), form.translate(_UMLAUTS)))
+    return {"".join(c for c in text if not unicodedata.combining(c)) for text in letters}
 
 
 @lru_cache(maxsize=1)
@@ -74,11 +101,17 @@ def chain(name: str) -> tuple[str, ...]:
     while len(names) < _LONGEST_CHAIN:
         last = names[-1]
         head = last.rpartition(" ")[2] if last not in ("t shirt",) else ""
-        wider = _wider().get(last) or (head if head != last and find_node(head) is not None else "")
+        wider = _wider().get(last) or (head if head != last and _may_be(last, head) else "")
         if not wider or canonical(wider) in names:
             break
         names.append(canonical(wider))
     return tuple(names)
+
+
+def _may_be(name: str, head: str) -> bool:
+    """Whether a thing is what the last word of its name says: a punching bag is none of the bags."""
+    of_name, of_head = find_node(name), find_node(head)
+    return of_head is not None and not (of_name and of_head.members and of_name.name not in of_head.members)
 
 
 @lru_cache(maxsize=5_000)
@@ -97,7 +130,7 @@ def names_in(text: str) -> tuple[str, ...]:
     text = text.lower()
     ends = [at for at in map(text.find, _AFTER) if at > 0]
     before = plain(_NO_WORD.sub(" ", text[: min(ends, default=len(text))])).split()
-    words = plain(_NO_WORD.sub(" ", text)).split()
+    words = plain(_NO_WORD.sub(" ", _PICTURED.sub(" ", text))).split()
     last = next((n for stop in range(len(before), 0, -1) if (n := _name_until(before, stop))), "")
     name = last or next((n for stop in range(1, len(words) + 1) if (n := _name_until(words, stop))), "")
     return chain(name) if name else ()
@@ -119,7 +152,7 @@ def closeness(name: str, called: tuple[str, ...], of_category: float) -> float:
     if asked in called:
         return SAME if called[0] == asked else NARROWER
     if called and called[0] in wider:
-        return WIDER
+        return WIDER - _STEP * wider.index(called[0])
     return RELATED if of_category == 1.0 or any(name in called for name in wider) else 0.0
 
 

@@ -1,6 +1,6 @@
 """Meaning of the words of a search: kind of item, facts, size, price, words left over.
 
-Words are read through the listing's own lexicon; a word that nobody knows is read as the nearest one of it.
+Words are read through the listing's own lexicon (``spelling``).
 """
 
 from __future__ import annotations
@@ -8,27 +8,27 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-
-from symspellpy import SymSpell, Verbosity
 
 from app.market.search.names import kinds, synonyms, word_lists
-from listing.lexicon import english, load_lexicon, plain
+from app.market.search.spelling import HEAD_FIRST, read_words, small_words
+from listing.lexicon import load_lexicon, plain
 
 _NO_UNIT = r"(?![\d.,]*\s*(?:cm|mm|m|kg|g|l|gb|w|inch|inches|months?|years?|y)\b)"
-_LESS = r"""(?:\b(?:under|below|max(?:imum)?|up to|less than|at most|cheaper than|bis|unter|moins de|jusqu'à|menos de|
-hasta|meno di|fino a)\b|<)""".replace("\n", "")
+# The max of "Air Max 90" and "iPhone 13 Pro Max 256" is a name.
+_LESS = r"""(?:\b(?:under|below|(?<!air )(?<!pro )(?<!mad )max(?:imum)?|up to|less than|at most|cheaper than|bis|unter|
+moins de|jusqu'à|menos de|hasta|meno di|fino a)\b|<)""".replace("\n", "")
 _MORE = r"(?:\b(?:over|above|min(?:imum)?|more than|at least|über|ab|plus de|más de|più di)\b|>)"
 _MONEY = r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?"
 _MOST = re.compile(_LESS + _MONEY + _NO_UNIT, re.I)
 _LEAST = re.compile(_MORE + _MONEY + _NO_UNIT, re.I)
 _LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
-_NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr\.|taille|pointure|talla|taglia)\s+"
-_BARE_SIZE = rf"\b(w\d\d)\b|(?<![\w'’-])({_LETTERS})(?![\w'’-])"
+_NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr|taille|pointure|talla|taglia)[\s:.-]+"
+_APART = r"(?<![\w'’&-])(?<!& )", r"(?![\w'’&-]| &|\.\w)"  # the letters of "M&S" and "s.Oliver" are no sizes
+_BARE_SIZE = rf"\b(w\d\d)\b|{_APART[0]}({_LETTERS}){_APART[1]}"
+_NAMES_OF_SIZES = {"SMALL": "S", "MEDIUM": "M", "LARGE": "L"}
 _SIZE = re.compile(rf"{_NAMED_SIZE}([\w/.,-]*\w)|\bin (\d\d)\b(?!\s*(?:cm|mm|kg|inch))|{_BARE_SIZE}", re.I)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
 _LONGEST = 3  # words of a name
-_DISTANCE = 2
 _FACTS = ("colour", "pattern", "material", "audience", "sleeve", "neckline", "closure")
 GRADE = "condition_grade"
 TURNABLE = (*_FACTS, GRADE, "brand", "size", "price")  # readings of words that a buyer can take off
@@ -39,7 +39,7 @@ class Query:
     """kinds: category -> how well its name fits (0..1). name: the item's name. facts: attribute -> values it may have.
 
     ``stated``: attribute -> as it was typed. ``words`` are left over, to be looked for as they are; those of ``soft``
-    are nice to have. ``spelt`` is the text as it was read.
+    are nice to have. ``spelt`` is the text as it was read, ``typed`` its words as they were typed.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -52,6 +52,17 @@ class Query:
     words: tuple[str, ...] = ()
     soft: tuple[str, ...] = ()
     spelt: str = ""
+    typed: tuple[str, ...] = ()
+
+    @property
+    def literal(self) -> Query | None:
+        """The same with its words as they were typed; None where they were read as nothing else."""
+        words = tuple(plain(word) for word in self.typed if word not in small_words())
+        read = set(self.spelt.split())
+        if all(read.issuperset(word.split()) for word in words):
+            return None
+        brand = {name: values for name, values in self.facts.items() if name == "brand"}
+        return Query(facts=brand, stated=self.stated, size=self.size, words=words)
 
     @property
     def limits(self) -> dict[str, str]:
@@ -64,23 +75,19 @@ class Query:
 
 def understand(text: str, off: Collection[str] = ()) -> Query:
     """The meaning of a search. off: names of ``TURNABLE`` whose words are passed over."""
+    brand, text = _brand(text)  # before sizes: the M of H&M is none
     text, most = _price(_MOST, text)
     text, least = _price(_LEAST, text)
-    size = _SIZE.search(text)
-    text = _SIZE.sub(" ", text)
-    brand = load_lexicon().brands.search(text) or load_lexicon().brands.search(text.title())
-    if brand:
-        text = text[: brand.start()] + text[brand.end() :]
+    size, text = _size(text)
     typed = _WORD.findall(text.lower())
-    language = _language(typed)
-    tokens = [token for word in typed for token in _spelt(word, language)]
+    tokens, language = read_words(typed)
     grade, tokens = _condition(tokens)
-    name, others = _named(tokens)
+    name, others = _named(tokens, head_first=language in HEAD_FIRST)
     facts, stated, left = _facts(others)
     if grade:
         facts[GRADE], stated[GRADE] = frozenset(word_lists()["grades"][grade]), grade
     if brand:
-        facts["brand"], stated["brand"] = frozenset([brand[0].lower()]), brand[0]
+        facts["brand"], stated["brand"] = frozenset([brand.lower(), brand.lower().replace(" & ", "&")]), brand
     words = [word for word in left if word not in small_words()]
     soft = set(word_lists()["soft"].split())
     on = {n: v for n, v in facts.items() if n not in off}
@@ -89,81 +96,35 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
         name=name,
         facts=on,
         stated={n: stated[n] for n in on},
-        size=next(filter(None, size.groups()), "").upper() if size and "size" not in off else "",
+        size=size if "size" not in off else "",
         least=least if "price" not in off else None,
         most=most if "price" not in off else None,
         words=tuple(word for word in words if word not in soft),
         soft=tuple(word for word in words if word in soft),
-        spelt=" ".join([*([brand[0]] if brand else []), *tokens]),
+        typed=tuple(typed),
+        spelt=" ".join([*([brand] if brand else []), *tokens]),
     )
 
 
+def _brand(text: str) -> tuple[str, str]:
+    """The brand, "" for none, and the text without it."""
+    titled = text.title()
+    match = load_lexicon().brands.search(text)
+    if match is None and len(titled) == len(text):  # else places in it are none in the text
+        match = load_lexicon().brands.search(titled)
+    return (match[0], f"{text[: match.start()]} {text[match.end() :]}") if match else ("", text)
+
+
+def _size(text: str) -> tuple[str, str]:
+    """The size, "" for none, and the text without sizes."""
+    match = _SIZE.search(text)
+    size = next(filter(None, match.groups()), "").upper() if match else ""
+    return _NAMES_OF_SIZES.get(size, size), _SIZE.sub(" ", text)
+
+
 def _price(pattern: re.Pattern[str], text: str) -> tuple[str, float | None]:
-    found = pattern.search(text)
-    return pattern.sub(" ", text), float(found[1].replace(",", ".")) if found else None
-
-
-@lru_cache(maxsize=1)
-def small_words() -> frozenset[str]:
-    """Words that say nothing, such as articles."""
-    return frozenset(word_lists()["small"].split())
-
-
-@lru_cache(maxsize=1)
-def _languages() -> dict[str, dict[str, str]]:
-    """Language -> its word -> ours."""
-    return {
-        language: {word: ours for ours, forms in meanings.items() for word in str(forms).split()}
-        for language, meanings in word_lists()["languages"].items()
-    }
-
-
-@lru_cache(maxsize=1)
-def _vocabulary() -> tuple[frozenset[str], SymSpell]:
-    """Single words that name items and facts, and what finds the nearest of them."""
-    lexicon = load_lexicon()
-    foreign = {word for words in _languages().values() for word in words}
-    phrases = [*lexicon.item_names, *lexicon.meanings, *synonyms(), *synonyms().values()]
-    words = frozenset(word for phrase in phrases for word in phrase.split() if len(word) > 1)
-    speller = SymSpell(max_dictionary_edit_distance=_DISTANCE)
-    for word in sorted(words | foreign):
-        speller.create_dictionary_entry(word, 3 if word in lexicon.item_names else 2 if word in words else 1)
-    return words, speller
-
-
-def _language(words: list[str]) -> str:
-    """The language of which all words are, or one that is no English word; "" for English.
-
-    So "rote Jacke" is German, and neither "garden hose" nor "rock climbing shoes" is.
-    """
-    spoken = [word for word in words if word not in small_words()]
-    best, score = "", 0
-    for language, ours in _languages().items():
-        known = [word for word in spoken if word in ours]
-        foreign = [word for word in known if word not in english()]
-        all_of_them = len(known) == len(spoken) > 0 and not all(w in _vocabulary()[0] for w in known)
-        if (all_of_them or foreign) and len(known) + len(foreign) > score:
-            best, score = language, len(known) + len(foreign)
-    return best
-
-
-def _spelt(word: str, language: str) -> list[str]:
-    """The word as the lexicon writes it: of another language, or the nearest to one that nobody knows."""
-    words, speller = _vocabulary()
-    ours = _languages().get(language, {})
-    if word in ours:
-        return ours[word].split()
-    bare = word.strip("'’")
-    parts = plain(bare).split()
-    in_vocabulary = {word, bare, bare.removesuffix("s"), bare.removesuffix("es")} & words or bare in english()
-    if in_vocabulary or len(parts) > 1 or len(bare) < 4 or bare in small_words():
-        return parts
-    most = 1 if len(bare) < 6 else _DISTANCE
-    nearest = speller.lookup(bare, Verbosity.TOP, max_edit_distance=most)
-    if not nearest:
-        return [bare]
-    term = nearest[0].term
-    return next((w[term].split() for w in _languages().values() if term in w and term not in words), [term])
+    match = pattern.search(text)
+    return pattern.sub(" ", text), float(match[1].replace(",", ".")) if match else None
 
 
 def _condition(tokens: list[str]) -> tuple[str, list[str]]:
@@ -171,22 +132,26 @@ def _condition(tokens: list[str]) -> tuple[str, list[str]]:
     text = f" {' '.join(tokens)} "
     for grade, phrases in word_lists()["condition"].items():
         for phrase in sorted(phrases, key=len, reverse=True):
-            before, found, after = text.partition(f" {phrase} ")
-            if found and after.split(" ", 1)[0] not in word_lists()["not_new"]:
+            before, separator, after = text.partition(f" {phrase} ")
+            if separator and after.split(" ", 1)[0] not in word_lists()["not_new"]:
                 return grade, f"{before} {after}".split()
     return "", tokens
 
 
-def _named(tokens: list[str]) -> tuple[str, list[str]]:
-    """The item's name and the other words; the last name before a "with" or "for" counts."""
+def _named(tokens: list[str], *, head_first: bool = False) -> tuple[str, list[str]]:
+    """The item's name and the other words; the last name before a "with" or "for" counts, or the first one."""
     no_names = small_words() | frozenset(word_lists()["no_names"].split())
     end = next((i for i, token in enumerate(tokens) if token in ("with", "for", "like")), len(tokens)) or len(tokens)
-    for stop in range(end, 0, -1):
-        for length in range(min(_LONGEST, stop), 0, -1):
-            phrase = " ".join(tokens[stop - length : stop])
+    for place in range(end):
+        for length in range(_LONGEST, 0, -1):
+            start = place if head_first else end - place - length
+            stop = start + length
+            if start < 0 or stop > end:
+                continue
+            phrase = " ".join(tokens[start:stop])
             name = synonyms().get(phrase, phrase)
             if phrase not in no_names and kinds(name):
-                return name, [*tokens[: stop - length], *tokens[stop:]]
+                return name, [*tokens[:start], *tokens[stop:]]
     return "", tokens
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from app.market.search.names import NARROWER, RELATED, SAME, WIDER, closeness, names_in
+from app.market.search.names import NARROWER, PICTURES, RELATED, SAME, WIDER, closeness, names_in
 from app.market.search.query import Query
 from listing.lexicon import plain
 
@@ -35,12 +36,14 @@ class Words:
 class Fit:
     """closeness: of the listing's name to the one asked for (1 where none is). parts: score of everything else.
 
-    ``whole``: nothing of the search is missing or contradicted.
+    ``whole``: nothing of the search is missing or contradicted. ``silent``: some fact or the size is not stated, all
+    else fits.
     """
 
     closeness: float
     parts: float
     whole: bool
+    silent: bool = False
 
     @property
     def total(self) -> float:
@@ -51,9 +54,12 @@ def fit(query: Query, listing: Words) -> Fit:
     """How well the listing fits; what a photo or vectors say of it is not in it."""
     facts = " ".join(str(value) for value in listing.facts.values() if value)
     title = f" {_plain(f'{listing.title} {facts} {listing.category}')} "
-    parts = list(_parts(query, listing, title))
+    facts_fit, words_fit = list(_fact_parts(query, listing, title)), list(_word_parts(query, listing, title))
     near = _closeness(query, listing, title) if query.name else SAME
-    return Fit(near if near else -1.0, sum(parts), near > 0 and all(part > 0 for part in parts))
+    fits = near > 0 and all(part > 0 for part in words_fit)
+    stated, contrary = all(part > 0 for part in facts_fit), any(part < 0 for part in facts_fit)
+    parts = sum(facts_fit) + sum(words_fit)
+    return Fit(near if near else -1.0, parts, fits and stated, fits and not stated and not contrary)
 
 
 def _closeness(query: Query, listing: Words, title: str) -> float:
@@ -61,19 +67,24 @@ def _closeness(query: Query, listing: Words, title: str) -> float:
     titled, typed = names_in(listing.title), names_in(str(listing.facts.get("item_type") or ""))
     near = max(closeness(query.name, called, of_category) for called in (titled, typed))
     name = plain(query.name)
+    title = re.sub(rf" {re.escape(name)}(?:s|es)? {PICTURES}", " ", title)
     if near >= NARROWER or not any(f" {word} " in title for word in (name, f"{name}s", f"{name}es")):
         return near
     return NARROWER if not (titled or typed) and of_category else max(near, RELATED)
 
 
-def _parts(query: Query, listing: Words, title: str) -> Iterator[float]:
-    """Score of each part of the search but the name; 0 or less where the listing lacks or contradicts it."""
+def _fact_parts(query: Query, listing: Words, title: str) -> Iterator[float]:
+    """Score of each fact and of the size; 0 where the listing does not state it, less where it contradicts it."""
     for name, values in query.facts.items():
         said = [str(listing.facts.get(one) or "") for one in (name, *BESIDE.get(name, ()))]
         yield _fact_part(values, ", ".join(filter(None, said)), f" {query.stated[name].lower()}" in title)
     if query.size:
         size = str(listing.facts.get("size") or "")
         yield SIZE if query.size in size.upper().replace("/", " ").split() else -SIZE * CONTRARY * bool(size)
+
+
+def _word_parts(query: Query, listing: Words, title: str) -> Iterator[float]:
+    """Score of each word that is left over; 0 where the listing lacks it."""
     if query.words:
         text = f"{title}{plain(listing.description)} " if query.name else title  # else it says all kinds of things
         for word in map(plain, query.words):
@@ -105,7 +116,8 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
     """Ids in one list, and whether those fit all of the search; else they fit most of it, the best first.
 
     Of those that fit all of it come first the ones that are called as asked; the others of the kind follow where these
-    are few. named: whether a thing was named at all; where none was, what is near in meaning follows.
+    are few. Where there are none, those that are called so and do not state all facts come before the others. named:
+    whether a thing was named at all; where none was, what is near in meaning follows.
     """
     places = fused(lists)
     whole = [i for i, one in fits.items() if one.whole]
@@ -114,10 +126,15 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
         some = some or [i for i in places if i in fits]
         return sorted(some, key=lambda i: (-fits[i].total, -places.get(i, 0.0), i)), False
     called = whole
-    for least in (NARROWER, WIDER, RELATED):
-        called = [i for i in whole if fits[i].closeness >= least]
+    for threshold in (NARROWER, WIDER, RELATED):
+        called = [i for i in whole if fits[i].closeness >= threshold]
         if len(called) >= FEW:
             break
-    order = sorted(called, key=lambda i: (-fits[i].closeness, -places.get(i, 0.0), i))
+    if named and not any(fits[i].closeness >= NARROWER for i in called):
+        called = [*called, *(i for i, one in fits.items() if one.silent and one.closeness >= NARROWER)]
+    order = sorted(
+        called,
+        key=lambda i: (fits[i].closeness < NARROWER, not fits[i].whole, -fits[i].closeness, -places.get(i, 0.0), i),
+    )
     others = [i for i in places if i in fits and not fits[i].whole] if not named and len(order) < FEW else []
     return [*order, *sorted(others, key=lambda i: (-places[i], i))], True

@@ -294,7 +294,8 @@ def test_the_pages_can_be_kept_for_those_who_sign_in(people):
     listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
     for path in ("/", "/feed", f"/l/{listing['id']}"):
         answer = nobody.get(path)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), path
+        then = "" if path == "/" else "?then=" + quote(path, safe="")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in{then}")
     assert code(nobody.post("/feed", files={"photo": jpeg()})) == (401, "sign_in")
     assert ann.get("/feed").status_code == 200
 

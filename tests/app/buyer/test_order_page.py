@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -123,6 +124,13 @@ def test_strangers_are_led_to_the_form_and_back(people):
     form = {"name": "ann", "password": "long enough", "then": "/feed/orders/0a1b"}
     assert nobody.post("/sign-in", data=form).headers["location"] == "/feed/orders/0a1b"
     assert nobody.get("/feed/orders/0a1b").status_code == 404
+
+
+def test_where_strangers_see_nothing_a_link_leads_through_the_form_as_well(people):
+    nobody = people("ann", visitors=False).browser(None)
+    for address in ("/feed/orders/0a1b", "/feed/purchases", "/l/ipl-0a1b", "/feed"):
+        moved = nobody.get(address)
+        assert (moved.status_code, moved.headers["location"]) == (303, f"/sign-in?then={quote(address, safe='')}")
 
 
 def test_where_nobody_signs_in_each_browser_buys_and_the_one_person_sells(services, client):

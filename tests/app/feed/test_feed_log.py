@@ -23,12 +23,13 @@ def visit(client, visitor, click=()):
 
 
 @pytest.mark.stores
-def test_what_was_shown_is_written_with_what_came_of_it(services, tmp_path):
+@pytest.mark.parametrize("undone", ["refund", "cancel"])
+def test_what_was_shown_is_written_with_what_came_of_it(services, tmp_path, undone):
     with client_of(services) as client:
         first, second = published(client, price=10), published(client, price=20)
         page = visit(client, "vera", click=[first["id"]])
         order = buy(client, first, page_id=page["id"]).json()
-        client.post(f"/v1/orders/{order['id']}/refund")
+        client.post(f"/v1/orders/{order['id']}/{undone}")
         visit(client, "vera")
         seen(client, "otto")  # never reported as seen
     written = write_log(services.store, tmp_path / "log")

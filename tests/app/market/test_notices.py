@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -138,6 +140,54 @@ def test_a_receiver_that_hangs_holds_up_no_request(shop, receiver):
     assert [n.kind for n in receiver.got] == ["ordered"] * 2
 
 
+def test_a_receiver_that_answers_without_end_is_left_in_time(shop, monkeypatch):
+    monkeypatch.setattr("app.market.notices.SEND_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        services, ann, bob = shop(f"http://127.0.0.1:{listener.getsockname()[1]}/notices")
+        bought(bob, published(ann), buyer="")
+        answering = threading.Thread(target=answer_slowly, args=(listener,))
+        answering.start()
+        began = time.monotonic()
+        assert services.notices.send() == 0
+        assert time.monotonic() - began < 2.0
+        answering.join()
+    assert [row.tries for row in waiting(services)] == [1]
+
+
+def test_a_slow_receiver_takes_a_round_at_a_time(shop, receiver, monkeypatch):
+    monkeypatch.setattr("app.market.notices.ROUND_SECONDS", 0.3)
+    services, ann, bob = shop(receiver.url)
+    listing = published(ann)
+    for n in range(5):
+        assert bob.post(f"/v1/listings/{listing['id']}/questions", json={"text": f"Is it warm {n}?"}).status_code == 201
+    receiver.seconds = 0.2
+    assert services.notices.send() == 2  # a server that is told to stop waits no longer
+    receiver.seconds = 0.0
+    assert services.notices.send() == 3
+
+
+@pytest.mark.parametrize(("days", "left"), [(179, 2), (181, 0)])
+def test_notices_that_nobody_takes_go_with_the_logs(shop, days, left):
+    services, ann, bob = shop(f"http://127.0.0.1:{free_port()}/notices")
+    for n in range(2):
+        bought(bob, published(ann), f"k{n}", "")
+    with services.store.write() as session:
+        session.execute(update(NoticeRow).values(at=now() - timedelta(days=days)))
+    services.housekeeping.forget()
+    assert len(waiting(services)) == left
+
+
+def answer_slowly(listener):
+    """A header that goes on, a letter after the other."""
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        connection.recv(10_000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        for _ in range(40):
+            time.sleep(0.1)
+            connection.sendall(b"a")
+
+
 def test_what_did_not_happen_is_not_told(shop, receiver):
     services, ann, bob = shop(receiver.url)
     listing = published(ann)
@@ -153,7 +203,10 @@ def test_notices_to_a_person_who_is_erased_go_with_them(shop, receiver):
     ann.post(f"{address}/messages", json={"text": "Monday"})
     assert sorted(row.kind for row in waiting(services)) == ["message", "ordered"]
     assert erase(services.settings, "bob", settle=True).counts["notice"] == 1
-    assert [row.kind for row in waiting(services)] == ["ordered"]
+    left = [(row.kind, row.recipient) for row in waiting(services)]  # and the other side hears what became of the sale
+    assert left == [(kind, services.sellers.named("ann").id) for kind in ("ordered", "refunded")]
+    services.notices.send()
+    assert ann.get(receiver.got[-1].path).status_code == 200
 
 
 def test_without_an_address_or_an_account_nothing_is_written(build, client, services):

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.market.search.names import closeness, languages, names_in
 from app.market.search.query import understand
 from app.market.search.ranking import Words, fit, ranked
+from listing.taxonomy import load_taxonomy
 
 QUERIES = [json.loads(line) for line in Path("tests/sets/search_queries.jsonl").read_text("utf-8").splitlines()]
 SPELT = {
@@ -119,6 +121,26 @@ def test_english_words_are_not_translated(text):
 @pytest.mark.parametrize("text", ["dress up to 12 months", "table under 100 cm", "bag up to 20 l"])
 def test_measures_are_no_prices(text):
     assert understand(text).most is None
+
+
+# Of these nothing is called otherwise, or nobody looks for them by a word of their own.
+UNTRANSLATED = {"mask", "deodorant", "trolley", "spotlight", "pumpkin lantern", "bathroom holder", "handle", "radio"}
+UNTRANSLATED |= {"router", "banjo", "pan flute", "maraca", "puck", "archery bow", "food product"}
+
+
+@pytest.mark.parametrize("language", languages())
+def test_things_of_every_category_have_words_in_every_language(language):
+    things = {node.phrase for node in load_taxonomy().leaves() if node.path[0] != "Clothing"} - UNTRANSLATED
+    spoken = set(languages()[language].values())
+    missing = {thing for thing in things if thing not in spoken}
+    assert len(missing) <= 6, missing  # those whose word is an English one
+
+
+@pytest.mark.parametrize(
+    ("title", "is_near"), [("Black punching bag", False), ("Sleeping bag", False), ("Red shoulder bag", True)]
+)
+def test_a_thing_is_not_always_what_the_last_word_of_its_name_says(title, is_near):
+    assert (closeness("bag", names_in(title), 0.0) > 0) is is_near
 
 
 def test_a_group_is_a_kind_of_its_own():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -167,6 +168,17 @@ def test_who_is_blocked_neither_writes_nor_asks_nor_buys(sale):
     assert not ann.get(f"{address}/messages").json()["blocked_by_me"]
 
 
+@pytest.mark.parametrize("by", ["buyer", "seller"])
+def test_an_answer_is_no_news_to_who_has_blocked_or_is_blocked(sale, by):
+    ann, bob, listing, address = sale
+    asked = bob.post(f"/v1/listings/{listing['id']}/questions", json={"text": "Is it warm?"}).json()
+    assert (bob if by == "buyer" else ann).put(f"{address}/block").status_code == 204
+    for text in ("You fool", "You fool again"):
+        assert ann.put(f"/v1/questions/{asked['id']}/answer", json={"text": text}).status_code == 200
+        assert news(bob) == (0, 0)
+    assert news(ann) == (1, 0)  # to hand over; the question waits no more
+
+
 def test_a_report_of_the_other_side_reaches_the_operators(people):
     here = people("ann", "bob", operators="ann")
     ann, bob = here.signed("ann"), here.signed("bob")
@@ -181,6 +193,28 @@ def test_a_report_of_the_other_side_reaches_the_operators(people):
         "About the seller: Never came",
     ]
     assert len(lines(bob, address)) == 1  # the other side reads no report
+
+
+def test_operators_close_the_reports_of_a_sale(people):
+    here = people("ann", "bob", operators="ann")
+    ann, bob = here.signed("ann"), here.signed("bob")
+    listing = published(ann)
+    report = f"/v1/orders/{bought(bob, listing, buyer='')['id']}/report"
+    assert bob.post(report, json={"text": "Never came"}).status_code == 204
+    address, operator = f"/v1/reviews/{listing['id']}", here.browser("ann")
+    assert code(ann.post(f"{address}/hold")) == (404, "not_found")  # it is sold
+    assert code(bob.delete(f"{address}/reports")) == (403, "no_operator")
+    assert code(ann.delete(f"{address}/reports", params={"until": "2020-01-01T00:00:00Z"})) == (404, "not_found")
+    page = operator.get("/ops/").text
+    until = re.search(r'name="until" value="([^"]+)"', page)[1]
+    assert bob.post(report, json={"text": "Still nothing"}).status_code == 204  # after the page was made
+    close = {"do": "close", "listing": listing["id"], "until": until}
+    assert "Its reports are closed." in operator.post("/ops/reviews", data=close).text
+    left = operator.get("/ops/export/reports.json").json()
+    assert [row["report"] for row in left] == ["About the seller: Still nothing"]
+    assert ann.delete(f"{address}/reports").status_code == 204
+    assert operator.get("/ops/export/reports.json").json() == []
+    assert code(ann.delete(f"{address}/reports")) == (404, "not_found")
 
 
 def test_a_question_is_asked_and_answered(people):

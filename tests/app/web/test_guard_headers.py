@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from app.store.tables import FeedPageRow
-from tests.app.support.clients import client_of, code
+from tests.app.market.test_orders import bought
+from tests.app.support.clients import client_of, code, published
 
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},
@@ -44,6 +45,24 @@ def test_a_picture_on_another_site_does_not_ask_for_pages_of_the_feed(services):
         for headers in OWN:
             assert client.get("/v1/feed/me", headers=headers).status_code == 200
         assert pages(services) == len(OWN)
+
+
+def test_a_picture_on_another_site_reads_no_messages_in_somebodys_stead(people):
+    here = people("ann", "bob")
+    ann, bob = here.browser("ann"), here.browser("bob")
+    listing = published(ann)
+    questions = f"/v1/listings/{listing['id']}/questions"
+    asked = bob.post(questions, json={"text": "Is it warm?"}).json()
+    ann.put(f"/v1/questions/{asked['id']}/answer", json={"text": "Very"})
+    messages = f"/v1/orders/{bought(bob, listing, buyer='')['id']}/messages"
+    ann.post(messages, json={"text": "On Monday?"})
+    for headers in FOREIGN:
+        for address in (questions, messages):
+            assert code(bob.get(address, headers=headers)) == (403, "bad_origin"), headers
+    assert bob.get("/v1/news").json()["buying"] == 2
+    for address in (questions, messages):
+        assert bob.get(address, headers=OWN[0]).status_code == 200
+    assert bob.get("/v1/news").json()["buying"] == 0
 
 
 def test_a_foreign_host_is_refused(client):
