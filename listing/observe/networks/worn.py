@@ -20,6 +20,8 @@ _LEAST, _MOST = 0.02, 0.65  # of the mask: skin of a face, and all skin
 _FACE_TOP, _FACE_WIDTH, _FACE_HEIGHT, _OFF_CENTRE = 0.12, 0.45, 0.35, 0.2  # of the mask's height and width
 _SPECK = 0.01  # of the mask: smaller patches of skin stay
 _LOWEST_HEAD = 1 / 3
+_WAIST, _BAND = (0.25, 0.85), 0.25  # of the garment's height: where it may be, and how much beside it is compared
+_TWO_COLOURS = 60.0  # of 255, in one of red, green, blue
 _GREY = 128
 Box = tuple[slice, slice]
 
@@ -83,16 +85,46 @@ def _head(face: Box, item: np.ndarray) -> np.ndarray:
 
 
 def garment_alone(photo: Image.Image, mask: np.ndarray) -> tuple[Image.Image, np.ndarray] | None:
-    """The garment on an even ground, and its mask, where a person wears it; else None."""
+    """The garment on an even ground, and its mask, where a person wears it, without what else they wear; else None."""
     body = person(photo, mask)
     if body is None:
         return None
     garment = np.where(body, 0, mask).astype(np.uint8)
+    garment = _larger_part(photo, garment)
     pixels = np.array(photo.convert("RGB"))
     ground = _stretched(mask, photo) < THRESHOLD
     colour = np.median(pixels[ground], axis=0) if ground.any() else np.full(3, _GREY)
     pixels[_stretched(garment, photo) < THRESHOLD] = colour.astype(np.uint8)
     return Image.fromarray(pixels), garment
+
+
+def _larger_part(photo: Image.Image, mask: np.ndarray) -> np.ndarray:
+    """Of a top and a bottom in two colours the larger one, whose photo it is taken to be; else the mask as it is."""
+    item = mask >= THRESHOLD
+    if not item.any():
+        return mask
+    pixels = np.asarray(photo.convert("RGB").resize(mask.shape[::-1], Image.Resampling.BILINEAR)).astype(float)
+    (top, height), _ = _extent(item)
+    step, contrast, waist = round(_BAND * height), _TWO_COLOURS, None
+    for row in range(top + round(_WAIST[0] * height), top + round(_WAIST[1] * height), 4):
+        above, below = item[row - step : row], item[row : row + step]
+        if min(above.sum(), below.sum()) < _SPECK * item.sum():
+            continue
+        colours = [
+            np.median(pixels[row + begin : row + begin + len(part)][part], axis=0)
+            for begin, part in ((-step, above), (0, below))
+        ]
+        difference = float(np.abs(colours[0] - colours[1]).max())
+        if difference > contrast:
+            contrast, waist = difference, row
+    if waist is None:
+        return mask
+    part = mask.copy()
+    if item[:waist].sum() >= item[waist:].sum():
+        part[waist:] = 0
+    else:
+        part[:waist] = 0
+    return part
 
 
 def _stretched(mask: np.ndarray, photo: Image.Image) -> np.ndarray:

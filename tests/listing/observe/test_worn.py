@@ -45,3 +45,13 @@ def test_a_photo_without_a_person_is_left_alone() -> None:
     photo, mask = worn(SHIRT)
     assert garment_alone(photo, mask) is None
     assert garment_alone(photo, np.zeros_like(mask)) is None
+
+
+def test_of_a_shirt_over_trousers_the_larger_is_left() -> None:
+    photo, mask = worn(TONES["light"])
+    ImageDraw.Draw(photo).rectangle((70, 230, 170, 310), (190, 180, 170))
+    found = garment_alone(photo, mask)
+    assert found is not None
+    assert found[0].getpixel((120, 180)) == SHIRT
+    assert found[0].getpixel((120, 280)) == WALL
+    assert found[1][280, SIDE // 2] < THRESHOLD
