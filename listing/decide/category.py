@@ -152,9 +152,9 @@ def _tempered(category: Category, views: Views, taxonomy: Taxonomy, limits: Cate
     odds = limits.temper_slope * math.log(category.confidence / (1.0 - category.confidence)) + limits.temper_bias
     odds += limits.temper_ratio * clothes_ratio(views, taxonomy) + limits.temper_studio * studio
     p = 1.0 / (1.0 + math.exp(-odds))
-    scale, tuned = p / category.confidence, taxonomy.tuned()
+    rest = min(1.0, (1.0 - p) / (1.0 - category.confidence))
     candidates = [
-        c.model_copy(update={"confidence": min(1.0, c.confidence * scale)}) if c.value in tuned else c
+        c.model_copy(update={"confidence": p if c.value == category.value else c.confidence * rest})
         for c in category.candidates
     ]
     return category.model_copy(update={"confidence": p, "candidates": candidates})
