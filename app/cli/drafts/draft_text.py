@@ -65,7 +65,11 @@ def _could_add(draft: Draft) -> str:
 
 def category_line(category: Category) -> str:
     """What it is, how sure, and what else it may be."""
-    others = [f"{c.value} {c.confidence:.0%}" for c in likely_candidates(category) if c.value != category.value]
+    others = [
+        f"{c.value} {c.confidence:.0%}"
+        for c in likely_candidates(category)
+        if c.value != category.value and c.confidence >= 0.01
+    ]
     if category.value is None:
         return "Outside what I know" + (f"; the nearest are {', '.join(others)}" if others else "")
     tail = f" (or {', '.join(others)})" if others else ""
