@@ -61,7 +61,7 @@ def simulated(folder: Path, view: str, values: dict[str, float], seed: int, size
 def gain(name: str, root: Path, value: float, seed: int) -> float:
     """The primary claim's gain in one world."""
     study = find_study(name)
-    setting = Setting(value, seed, {arm: study.tried(arm)[0] for arm in study.trained})
+    setting = Setting(value, seed)
     prepared = study.prepare(root, setting)
     return study.primary.gain({a: study.run(a, prepared, setting) for a in (study.primary.arm, study.primary.baseline)})
 

@@ -85,8 +85,12 @@ class Counts:
     hour_ms: int = HOUR_MS
 
     @staticmethod
-    def read(log: Path, features: FeatureMap) -> Counts:
-        """The rows of things of all days of a log, with their clicks; who asks gets those before an hour."""
+    def read(log: Path, features: FeatureMap, without: tuple[str, int] | None = None) -> Counts:
+        """The rows of things of all days of a log, with their clicks; who asks gets those before an hour.
+
+        Args:
+            without: a column, and its value in rows that are not counted.
+        """
         counted = tuple(f for f in features.features if f.kind == "count")
         if not counted:
             return Counts((), {})
@@ -94,10 +98,13 @@ class Counts:
         label = "click" if "click" in there else features.labels[0]
         late = f"{label}_day" if f"{label}_day" in there else ""
         more = [name for name in (late, ENTITY) if name in there]
-        columns = dict.fromkeys([TIME, label, *more, *(c for f in counted for c in f.inputs)])
+        left_out = [without[0]] if without else []
+        columns = dict.fromkeys([TIME, label, *more, *left_out, *(c for f in counted for c in f.inputs)])
         rows = {n: tensor_of(c) for n, c in read_table(log, "impression", list(columns)).items()}
         if ENTITY in rows:  # posts are counted by nobody
             rows = {n: c[rows[ENTITY] == ITEM] for n, c in rows.items()}
+        if without:
+            rows = {n: c[rows[without[0]] != without[1]] for n, c in rows.items()}
         hour_ms = HOUR_MS if "hour" in there else 1
         hour, click = rows[TIME] // hour_ms, rows[label].bool()
         # A label that comes true later than its row is known when its day is over.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERDICTS = Path(__file__).with_name("verdicts")
 BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
-_FIELDS = ("verdict", "why", "exploratory", "regime", "unit", "crossing")
+_FIELDS = ("verdict", "gains", "specific", "exploratory", "regime", "unit", "crossing")
 _POINT_FIELDS = ("dose", "phenomenon", "gain", "low", "high", "open")
 Conclusion = Mapping[str, Any]
 
@@ -88,7 +88,7 @@ def measured_points(conclusion: Conclusion) -> list[Mapping[str, Any]]:
 def pays_from(conclusion: Conclusion) -> float | None:
     """The measured phenomenon from which on a conclusion's gain is the method's own; None: nowhere shown."""
     crossing: float | None = conclusion["crossing"]
-    return crossing if conclusion["verdict"].startswith("reproduced") else None
+    return crossing if conclusion["gains"] and conclusion["specific"] else None
 
 
 def draw(axis: Axes, conclusion: Conclusion, ink: str = BLUE, line: str = BLACK, paper: str = "white") -> None:

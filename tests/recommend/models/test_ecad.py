@@ -96,6 +96,22 @@ def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
         torch.testing.assert_close(p["ecvr"], p["order"] - p["refund"])
 
 
+def test_detached_refunds_teach_the_orders_towers_nothing_and_predict_the_same() -> None:
+    batch = {**select_batch(LOG.columns, torch.arange(50)), **times_of(7.0, 0.1, 1.0)}
+    batch |= {name: batch[name].expand(50) for name in TIMES}
+    joint, detached = (model_of(detached=on, **WINDOWS) for on in (False, True))
+    assert torch.equal(joint.predict(batch)["ecvr"], detached.predict(batch)["ecvr"])
+    slopes = []
+    for model in (joint, detached):
+        refund = heads(model(batch), model.order_names, model.refund_names, model.detached)[len(model.order_names) :]
+        refund.sum().backward()
+        slopes.append([model.towers[n].layers[-1].bias.grad for n in (*model.order_names, *model.refund_names)])
+    assert all(g is not None and bool(g.any()) for g in slopes[0])
+    orders, refunds = slopes[1][: len(joint.order_names)], slopes[1][len(joint.order_names) :]
+    assert all(g is None or not bool(g.any()) for g in orders)
+    assert all(g is not None and bool(g.any()) for g in refunds)
+
+
 def test_a_refund_outside_of_its_own_window_never_counts() -> None:
     """Ordered after 0.1 days, refunded 3.5 days later: within six days of the click, not within three of the order."""
     model = model_of(**WINDOWS)

@@ -72,7 +72,7 @@ def one(history: list[int], item: int = 4) -> dict:
 def interests(model: MSNet, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
     s = model.state(batch)
     query = s.x.matched["item"]
-    return model.interest("limited", query, s.limited), model.interest("deep", query, s.deep)
+    return model.interest("limited", query, s.parts["limited"]), model.interest("deep", query, s.parts["deep"])
 
 
 def rows_with_gradient(model: MSNet, loss: torch.Tensor) -> torch.Tensor:
@@ -97,10 +97,10 @@ def test_each_part_is_cut_on_its_own() -> None:
     model, _ = fresh(branch_length=2)
     many_deep, few_deep = one([2, 8, 4, 3, 5, 7, 9, 11]), one([2, 8, 4, 9, 11])
     s = model.state(many_deep)
-    assert s.limited.lengths.tolist() == [2]
-    assert s.deep.lengths.tolist() == [2]
+    assert s.parts["limited"].lengths.tolist() == [2]
+    assert s.parts["deep"].lengths.tolist() == [2]
     torch.testing.assert_close(torch.cat(interests(model, many_deep)), torch.cat(interests(model, few_deep)))
-    assert torch.equal(s.deep.values, model.state(few_deep).deep.values)
+    assert torch.equal(s.parts["deep"].values, model.state(few_deep).parts["deep"].values)
 
 
 def test_with_scale_one_and_shift_zero_it_is_plain_attention() -> None:
@@ -113,8 +113,8 @@ def test_with_scale_one_and_shift_zero_it_is_plain_attention() -> None:
     plain.load_state_dict(shared)
     torch.testing.assert_close(interests(model, data)[0], interests(plain, data)[0])
     s = plain.state(data)
-    direct = plain.encoders["limited"](s.x.matched["item"], s.limited)
-    there = s.limited.lengths > 0
+    direct = plain.encoders["limited"](s.x.matched["item"], s.parts["limited"])
+    there = s.parts["limited"].lengths > 0
     torch.testing.assert_close(interests(model, data)[0][there, :-1], direct[there])
 
 
@@ -142,6 +142,28 @@ def sold_item(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
     row_of_sold = int(row["history_item"].values[0])
     main = bce(logits["click"], label(row, "click"))
     return rows_with_gradient(model, main)[row_of_sold], rows_with_gradient(model, model.loss(logits, row))[row_of_sold]
+
+
+def test_one_attention_reads_both_kinds_of_stock_and_unknown_ids_alone_are_made() -> None:
+    model, _ = fresh(split=False, warm_known=False, aux_weight=0)
+    model.eval()
+    assert list(model.encoders) == ["all"]
+    row = one([2, 7, 8, 9], item=4)
+    s = model.state(row)
+    past = model.inputs(row).histories["item"]
+    assert torch.equal(s.parts["all"].values, past.values)  # all of these ids are known
+    assert torch.equal(s.x.target, model.inputs(row).target)
+    new = one([2, 7, 998, 999], item=998)  # even ids, and so limited, but for 999
+    changed = (model.state(new).parts["all"].values != model.inputs(new).histories["item"].values).any(1)
+    assert changed.tolist() == [False, False, True, False]
+    assert not torch.equal(model.state(new).x.target, model.inputs(new).target)
+    model.train()
+    torch.manual_seed(0)
+    drawn = sum(int(model.is_warmed(row)[1].sum()) for _ in range(300)) / 300
+    assert drawn == pytest.approx(2 * model.inputs.unknown_ids, abs=0.06)  # of the two limited ones
+    model.loss(model(new), new).backward()
+    assert model.warm is not None
+    assert bool(model.warm.shift.layers[-1].bias.grad.any())
 
 
 def test_a_sold_thing_learns_through_the_auxiliary_loss_alone() -> None:
@@ -244,8 +266,8 @@ def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddi
 
     def mass() -> tuple[torch.Tensor, torch.Tensor]:
         s = model.state(data)
-        attention_weights = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
-        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, attention_weights)
+        attention_weights = model.encoders["limited"].weights(s.x.matched["item"], s.parts["limited"])[:, 0]
+        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.parts["limited"].rows, attention_weights)
         x = din.inputs(data)
         weights = din.attention["item"].weights(x.matched["item"], x.histories["item"])[:, 0]
         of_din = torch.zeros(len(per_row)).index_add(0, x.histories["item"].rows, weights * limited_of)
