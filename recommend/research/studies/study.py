@@ -57,8 +57,8 @@ class Study:
     prepare: folder of a world, setting -> whatever the arms share.
     run: arm, what was prepared, setting -> measures; the arm ``base`` has ``share`` among them.
     arms: in the order in which they run, the last one the ceiling; ``trained`` are those that learn.
-    printed: the arm that is the method as the page's equations have it, where the primary claim's arm deviates.
-    deviation: how it does, in a sentence.
+    also: arms that run with those that decide, such as the method as the page's equations have it.
+    deviation: how the primary claim's arm deviates from those, in a sentence.
     control: what must not gain, at the regime, where the method is denied what it feeds on.
     margin: of equivalence, in the unit of the primary measure: what nobody would miss.
     sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
@@ -81,7 +81,7 @@ class Study:
     unit: str
     sizes: Mapping[str, float] = field(default_factory=lambda: {"impressions": 400_000})
     rows: str = "impressions"
-    printed: str = ""
+    also: tuple[str, ...] = ()
     deviation: str = ""
     lost: bool = False
     limits: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Study:
             return self.arms
         here = dose == self.regime
         claims = (self.primary, self.control) if here else (self.primary,)
-        needed = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base, self.printed) if here else ())}
+        needed = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base, *self.also) if here else ())}
         return tuple(a for a in self.arms if a in needed or a not in self.trained)
 
     @property

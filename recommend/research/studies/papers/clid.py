@@ -112,7 +112,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="none",
     primary=Claim("lists over rows", "clid_by_rows", "pointwise", "gauc"),
-    printed="clid",
+    also=("clid", "none"),
     deviation="`clid_by_rows` is `clid` but that lists weigh by their teacher's mass, and that the loss is a mean over "
     "rows, as the cross-entropy beside it.",
     secondary=(

@@ -187,7 +187,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="defer",
     primary=Claim("refunds by windows over importance weights", "detached", "defer", "kl_refund", lower=True),
-    printed="ecad",
+    also=("ecad",),
     deviation="`detached` is `ecad` but that the refunds' heads give the orders' no gradient.",
     secondary=(
         Claim("the same, as printed", "ecad", "defer", "kl_refund", lower=True),

@@ -185,7 +185,7 @@ STUDY = Study(
     trained=("production", "calendar", "one_number", *ARMS, "production_ordinary"),
     base="production",
     primary=Claim("more than one number", "from_number", "one_number", "kl", lower=True),
-    printed="hdr",
+    also=("hdr",),
     deviation="`from_number` is `hdr` but that it begins where `one_number` ends, and weighs no positives.",
     secondary=(
         Claim("the same, as printed", "hdr", "one_number", "kl", lower=True),

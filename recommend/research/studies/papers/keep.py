@@ -198,6 +198,7 @@ STUDY = Study(
     trained=ARMS,
     base="own",
     primary=Claim("knowledge over none", "keep", "own", "auc"),
+    also=("uncounted",),
     secondary=(
         Claim("what counters of all channels bring without it", "own", "uncounted", "auc"),
         Claim("over fine-tuning, and thirty days of ads after it", "keep", "fine_tuned", "auc"),

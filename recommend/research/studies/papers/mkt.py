@@ -153,7 +153,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="posts_twice",
     primary=Claim("over posts alone", "inherits", "posts_twice", "auc"),
-    printed="mkt",
+    also=("mkt",),
     deviation="`inherits` is `mkt` but that the second stage begins with the tables and the attention of the first.",
     secondary=(
         Claim("the same, as printed", "mkt", "posts_twice", "auc"),

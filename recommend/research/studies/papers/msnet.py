@@ -111,7 +111,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="din",
     primary=Claim("limited things", "whole", "din", "limited"),
-    printed="msnet",
+    also=("msnet",),
     deviation="`whole` is `msnet` with one attention for both kinds of stock, with eq. 3-5 for ids alone that training "
     "did not hold, and without eq. 8.",
     secondary=(

@@ -118,7 +118,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="mix",
     primary=Claim("parted over mixed", "residual", "mix", "auc"),
-    printed="rec4ad",
+    also=("rec4ad",),
     deviation="`residual` is `rec4ad` but that the rows of both systems weigh alike, and that a branch adds to what "
     "z_inv says alone.",
     secondary=(

@@ -226,7 +226,7 @@ def test_an_arm_that_is_declared_later_is_run_beside_what_is_there(tmp_path: Pat
 
 
 def test_the_printed_form_runs_beside_one_that_deviates(tmp_path: Path) -> None:
-    study = replace(planted(lead), printed="printed", arms=("printed", *planted(lead).arms), deviation="It differs.",
+    study = replace(planted(lead), also=("printed",), arms=("printed", *planted(lead).arms), deviation="It differs.",
                     trained=("printed", *planted(lead).trained))  # fmt: skip
     done = run(study, tmp_path / "r.json", doses=[0.0, study.regime], deciding=True)["done"]
     assert {f"0.25 {seed} printed" for seed in SEEDS} <= set(done)
