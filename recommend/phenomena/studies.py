@@ -88,7 +88,7 @@ def measured_points(conclusion: Conclusion) -> list[Mapping[str, Any]]:
 def pays_from(conclusion: Conclusion) -> float | None:
     """The measured phenomenon from which on a conclusion's gain is the method's own; None: nowhere shown."""
     crossing: float | None = conclusion["crossing"]
-    return crossing if conclusion["gains"] and conclusion["specific"] else None
+    return crossing if conclusion.get("gains") and conclusion.get("specific") else None
 
 
 def draw(axis: Axes, conclusion: Conclusion, ink: str = BLUE, line: str = BLACK, paper: str = "white") -> None:

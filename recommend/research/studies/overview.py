@@ -37,7 +37,7 @@ def write_page(study: Study, results: Results | None, file: Path) -> None:
     curve = _pictures(file) / f"{file.stem}.svg"
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     if results is not None:
-        plot(results, curve)
+        plot(results, curve, earlier(study.name)[0])
     picture = _from(file, curve) if results is not None else ""
     file.write_text(page(study, results, picture, old, earlier(study.name)), encoding="utf-8")
 
@@ -54,7 +54,8 @@ def write_all(folder: Path) -> None:
         write_page(find_study(name), results, folder / f"{name}.md")
     file = folder / "README.md"
     methods = {p.name: p.method for p in NINE}
-    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE)
+    before = {methods[name]: earlier(name)[0] for name in STUDIES}
+    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE, before)
     file.write_text(overview(studies, file), encoding="utf-8")
 
 
