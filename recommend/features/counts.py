@@ -193,7 +193,8 @@ class LiveCounts:
 def _clicked_ms(log: Path, rows: Batch, label: str) -> Tensor:
     """(rows,) when each was clicked, by the log's table of clicks; 0 where it was not, or there is no such table."""
     at = torch.zeros_like(tensor_of(rows[TIME]))
-    if label != "click" or ROW not in rows or not table_files(log, label):
+    told = label == "click" and ROW in rows and bool(table_files(log, label))
+    if not told or not {ROW, TIME} <= set(columns_of(log, label)):
         return at
     clicks = {n: tensor_of(c) for n, c in read_table(log, label, [ROW, TIME]).items()}
     ids, place = tensor_of(rows[ROW]).sort()

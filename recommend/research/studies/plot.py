@@ -8,7 +8,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from recommend.config import ConfigError
-from recommend.phenomena.studies import GREY, draw, measured_points
+from recommend.phenomena.studies import measured_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Results = Mapping[str, Any]
 COLUMNS = 3
+BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
 
 
 def plot(results: Results, file: Path, before: Results | None = None) -> None:
@@ -34,6 +35,26 @@ def plot(results: Results, file: Path, before: Results | None = None) -> None:
     axis.set_ylabel(fill(f"gain, {conclusion['unit']}", 40), fontsize=9)
     axis.set_title(f"{results['title']}: {conclusion['verdict']}", fontsize=10)
     _save(figure, file)
+
+
+def draw(axis: Axes, conclusion: Results) -> None:
+    """The curve of a conclusion.
+
+    Filled dots are doses at which the gate is open, the largest is the paper's regime; dashed lines are the margin.
+    """
+    points = measured_points(conclusion)
+    x, y = [p["phenomenon"] for p in points], [p["gain"] for p in points]
+    low, high = ([p["gain"] if p[end] is None else p[end] for p in points] for end in ("low", "high"))
+    axis.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
+    axis.plot(x, y, color=BLUE, linewidth=1.5)
+    for p in points:
+        size, face = 8 if p["dose"] == conclusion["regime"] else 5, BLUE if p["open"] else "white"
+        axis.plot(p["phenomenon"], p["gain"], "o", color=BLUE, markerfacecolor=face, markersize=size)
+    axis.axhline(0, color=BLACK, linewidth=0.8)
+    for side in (-1, 1):
+        axis.axhline(side * conclusion["off"]["margin"], color=GREY, linewidth=0.8, linestyle="--")
+    for edge in ("top", "right"):
+        axis.spines[edge].set_visible(False)
 
 
 def _draw_before(axis: Axes, results: Results | None) -> None:

@@ -12,8 +12,6 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
-from recommend.models.baselines.dropoutnet import DropoutNet
-from recommend.models.baselines.meta_embedding import MetaEmbedding
 from recommend.models.baselines.mwuf import MWUF
 from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
 from recommend.models.registry import build_model, model_class
@@ -190,45 +188,6 @@ def test_both_losses_teach_the_meta_networks_and_no_deep_id_learns_from_the_auxi
     learned = rows_with_gradient(model, aux)
     assert not learned[ENCODERS.row("item_id", torch.arange(1, 40, 2))].any()
     assert learned[ENCODERS.row("item_id", torch.arange(0, 40, 2))].all()
-
-
-def test_dropoutnet_serves_unknown_ids_without_one_and_learns_without() -> None:
-    config = other("dropoutnet", id_dropout=1.0)
-    model = build_model(FLAGGED, ENCODERS.sizes(), config)
-    assert isinstance(model, DropoutNet)
-    data = ENCODERS(flagged())
-    table = model.inputs.tables.tables["item_id"].weight
-    (gradient,) = torch.autograd.grad(model.loss(model(data), data), table)
-    assert float(gradient.abs().sum()) == 0  # every ID was dropped
-    unknown = one([2, 3], item=1_000)
-    before = model.predict(unknown)["click"]
-    with_id = model.predict(one([2, 3]))["click"]
-    with torch.no_grad():
-        table[0] += 1
-    assert torch.equal(model.predict(unknown)["click"], before)
-    assert not torch.equal(before, with_id)
-
-
-def test_meta_embedding_takes_one_step_from_the_generated_value_and_leaves_din_alone() -> None:
-    config = SMALL.model_copy(update={"name": "meta_embedding"})
-    model = build_model(FLAGGED, ENCODERS.sizes(), config)
-    assert isinstance(model, MetaEmbedding)
-    data = ENCODERS(flagged(64))
-    model(data)  # rows start at their generated values
-    row = int(data["item_id"][0])
-    x = model.inputs(data)
-    torch.testing.assert_close(model.inputs.tables.tables["item_id"].weight[row], model.generated(x)[0])
-    din = [p for n, p in model.named_parameters() if not n.startswith("generator")]
-    base = torch.autograd.grad(bce(model(data)["click"], label(data, "click")), din, allow_unused=True)
-    both = torch.autograd.grad(model.loss(model(data), data), din, allow_unused=True)
-    assert all(a is b is None or torch.allclose(a, b, atol=1e-7) for a, b in zip(base, both, strict=True))
-    weights = list(model.generator.parameters())
-    (of_meta,) = torch.autograd.grad(model.meta(data), weights)
-    (of_loss,) = torch.autograd.grad(model.loss(model(data), data), weights)
-    torch.testing.assert_close(of_meta, of_loss)
-    assert model.loss(model(data), data).item() == pytest.approx(
-        (bce(model(data)["click"], label(data, "click")) + model.meta(data)).item(), rel=1e-5
-    )
 
 
 def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:

@@ -188,7 +188,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="defer",
     primary=Claim("refunds by windows over importance weights", "detached", "defer", "kl_refund", lower=True),
-    also=("ecad",),
+    also=("ecad", "orders_alone"),
     deviation="`detached` is `ecad` but that the refunds' heads give the orders' no gradient.",
     secondary=(
         Claim("the same, as printed", "ecad", "defer", "kl_refund", lower=True),
