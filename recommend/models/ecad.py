@@ -104,7 +104,6 @@ class ECAD(Towers):
             window of the order.
         refund_edges: ends u_1 < ... < u_m of the windows on the delay *click* to refund, days; u_m is both attribution
             windows together. One window each gives ESMM on settled labels. By default both are the config's.
-        main: learn p_v and p_vr in towers of their own from fully aged clicks; the windows only help the bottom.
         detached: the refunds' heads take p_v as it is and give it no gradient (ours, not the paper's): an error of p_v
             is then none of theirs to repair.
     """
@@ -127,7 +126,6 @@ class ECAD(Towers):
         config: ModelConfig,
         order_edges: Sequence[float] | None = None,
         refund_edges: Sequence[float] | None = None,
-        main: bool = False,
         detached: bool = False,
     ) -> None:
         settings = self.configured(config)
@@ -143,9 +141,8 @@ class ECAD(Towers):
         self.refund_names = [f"refund_{j}" for j in range(len(refund_edges))]
         rates = {n: FIRST_RATE / len(order_edges) for n in self.order_names}
         rates |= {n: FIRST_RATE / len(refund_edges) for n in self.refund_names}
-        rates |= {"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}
         super().__init__(features, sizes, config, rates)
-        self.main, self.detached = main, detached
+        self.detached = detached
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """``sum_k M_k BCE(f_k) + sum_j M_j BCE(g_j)``: each head over the clicks that ripened for it just now.
@@ -160,15 +157,11 @@ class ECAD(Towers):
             return bce_of_log(log_p[0], order) + bce_of_log(log_p[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)
         losses = [bce_of_log(*row) for row in zip(log_p, targets, masks, strict=True)]
-        if self.main:  # variant B: aged over the whole windows
-            full = ripened(batch, self.order_ms[-1:], self.refund_ms[-1:])
-            both = heads(logits, ["order"], ["refund"], self.detached)
-            losses += [bce_of_log(*row) for row in zip(both, *full, strict=True)]
         return torch.stack(losses).sum()
 
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
         """p_v = sum_k f_k, p_vr = sum_j g_j and ECVR = p_v - p_vr, each (rows,)."""
-        names = (["order"], ["refund"]) if self.main else (self.order_names, self.refund_names)
+        names = (self.order_names, self.refund_names)
         # Sums of softmax shares pass 1 by rounding; ECVR must not become negative for it.
         order, rfr = (shares(logits, n).exp().sum(0).clamp(max=1) for n in names)
         of_order, of_refund = self.features.labels

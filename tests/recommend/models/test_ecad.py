@@ -69,10 +69,9 @@ def times_of(age: float, order: float | None, refund: float | None, before: floa
     return {n: torch.tensor([NEVER if m is None else round(m * DAY_MS)]) for n, m in zip(TIMES, moments, strict=True)}
 
 
-@pytest.mark.parametrize("main", [False, True])
-def test_a_click_younger_than_the_first_window_gives_no_gradient(main: bool) -> None:
+def test_a_click_younger_than_the_first_window_gives_no_gradient() -> None:
     """Fidelity test 2."""
-    model = model_of(main=main, **WINDOWS)
+    model = model_of(**WINDOWS)
     row = select_batch(LOG.columns, torch.tensor([5]))
     for age, trains in ((0.2, False), (0.26, True), (7.0, True)):
         model.zero_grad()
@@ -88,7 +87,7 @@ def test_a_click_younger_than_the_first_window_gives_no_gradient(main: bool) -> 
 @pytest.mark.parametrize("scale", [0.1, 3.0, 300.0])
 def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
     """Fidelity test 3: 0 <= p_vr <= p_v <= 1, and so 0 <= ECVR <= 1."""
-    for options in (WINDOWS, {}, {**WINDOWS, "main": True}):
+    for options in (WINDOWS, {}):
         model = model_of(**options)
         p = model.probabilities({n: (scale * torch.randn(500)).double() for n in model.towers})
         assert bool(((p["refund"] >= 0) & (p["refund"] <= p["order"]) & (p["order"] <= 1 + 1e-12)).all())

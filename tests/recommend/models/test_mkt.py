@@ -177,7 +177,7 @@ def extracted(mem: MEM, entity: str, batch: dict = BATCH) -> tuple[torch.Tensor,
     index = dict(mem.rows(batch))[entity]
     mem.eval()
     with torch.no_grad():
-        x, specific = mem.body(mem.inputs(batch))[index], mem.specific_fields(batch, entity, index)
+        x, specific = mem.norm(mem.body(mem.inputs(batch)))[index], mem.specific_fields(batch, entity, index)
         return (
             batch["click"][index],
             mem.common(x, specific, entity),
