@@ -10,7 +10,7 @@ from pathlib import Path
 from recommend.config import ConfigError
 from recommend.phenomena.table import NINE, Phenomenon
 from recommend.research.studies.engine import RESULTS, read_results
-from recommend.research.studies.page import Before, Results, between, cost, gain_of, gains, page, specific
+from recommend.research.studies.page import Before, Results, between, cost, gain_of, gains, page, specific, specificity
 from recommend.research.studies.plot import plot, plot_all
 from recommend.research.studies.study import STUDIES, Study, find_study
 from recommend.research.studies.verdict import words
@@ -78,7 +78,7 @@ def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...
     c, ratio, before = results["conclusion"], cost(study, results["conclusion"]["cpu_s"]), earlier(study.name)[0]
     tried = " (exploratory)" if c["exploratory"] else ""
     gain = f"**{gains(c)}**{tried}: {gain_of(c, study.regime)} at `{study.knob.name}` = {study.regime:g}"
-    own = f"**{'yes' if c['specific'] else 'not shown'}**: {specific(c)}"
+    own = f"**{specificity(c)}**: {specific(c)}"
     return paper, feeds, gain, own, f"{ratio:.2f}" if ratio else "", _before(study, before)
 
 

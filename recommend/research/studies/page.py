@@ -58,7 +58,7 @@ def _head(study: Study, results: Results) -> list[str]:
     return [
         f"**Gains: {gains(c)}.** {gain_of(c, study.regime)} by `{study.primary.arm}` over `{study.primary.baseline}` "
         f"at `{study.knob.name}` = {study.regime:g}.{deviates}",
-        f"**Specific: {'yes' if c['specific'] else 'not shown'}.** {specific(c)}.",
+        f"**Specific: {specificity(c)}.** {specific(c)}.",
         f"Both stand on {results['base']}; World {results['world_version']} of {_size(results)}, {len(seeds)} seeds "
         f"({min(seeds)} to {max(seeds)}{tried}).",
     ]
@@ -69,6 +69,13 @@ def gains(c: Results) -> str:
     return {True: "yes", None: "not judged yet"}.get(
         c["gains"], "no, it loses" if c["verdict"] == "loses" else "not shown"
     )
+
+
+def specificity(c: Results) -> str:
+    """The second word."""
+    if not c["gains"]:
+        return "no gain that could be"
+    return "yes" if c["specific"] else "not shown"
 
 
 def gain_of(c: Results, regime: float) -> str:
