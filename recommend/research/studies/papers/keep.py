@@ -37,9 +37,11 @@ PLAIN = world_map(TASKS)
 KEYS = PLAIN.model_copy(update={"features": tuple(f for f in PLAIN.features if f.kind == "id")})
 WORLD_FEATURES = competent(world_map(cross=True))
 UNCOUNTED = competent(world_map(cross=True), counts=False)
-PLUGGED = WORLD_FEATURES.model_copy(update={"features": (*WORLD_FEATURES.features, *knowledge_features(WIDTH))})
+PLUGGED, PLUGGED_UNCOUNTED = (
+    m.model_copy(update={"features": (*m.features, *knowledge_features(WIDTH))}) for m in (WORLD_FEATURES, UNCOUNTED)
+)
 SHARED: dict[str, Callable[..., Ranker]] = {"fine_tuned": DIN, "joint": DIN, "star": STAR, "ple": DomainPLE}
-ARMS = ("own", "uncounted", *SHARED, "keep", "keep_clicks", "keep_once", "keep_others")
+ARMS = ("own", "uncounted", *SHARED, "keep", "keep_uncounted", "keep_clicks", "keep_once", "keep_others")
 
 
 def ads(raw: dict[str, np.ndarray]) -> np.ndarray:
@@ -148,7 +150,8 @@ def predicted(name: str, domains: Domains, setting: Setting) -> np.ndarray:
         return market.ask(market.fit(market.build(DIN, config, setting.seed, features), how))
     if name.startswith("keep"):
         train, test = domains.knowledge(name, setting)
-        model = market.build(KEEP, config, setting.seed, PLUGGED)
+        plugged = PLUGGED_UNCOUNTED if name == "keep_uncounted" else PLUGGED
+        model = market.build(KEEP, config, setting.seed, plugged)
         market.fit(model, how, MemoryStream({**market.train, **train}, how.batch_rows))
         return market.ask(model, {**market.test, **test})
     return shared(name, domains, config, how)
@@ -198,9 +201,10 @@ STUDY = Study(
     trained=ARMS,
     base="own",
     primary=Claim("knowledge over none", "keep", "own", "auc"),
-    also=("uncounted",),
+    also=("uncounted", "keep_uncounted"),
     secondary=(
         Claim("what counters of all channels bring without it", "own", "uncounted", "auc"),
+        Claim("knowledge over none, without counters", "keep_uncounted", "uncounted", "auc"),
         Claim("over fine-tuning, and thirty days of ads after it", "keep", "fine_tuned", "auc"),
         Claim("over joint training", "keep", "joint", "auc"),
         Claim("over STAR", "keep", "star", "auc"),
