@@ -27,7 +27,7 @@ from recommend.training.evaluation import truth_of
 from recommend.training.runs import asked, load_run, log_of, plan, train_run
 from recommend.training.scoring import predictions
 
-DOSES = ((0.12, 0.5), (0.5, 0.5), (0.5, 0.95))  # of id_signal and content_signal; the first is the default
+DOSES = ((0.5, 0.95), (0.5, 0.5), (0.12, 0.5))  # of id_signal and content_signal; the last is the default
 ROWS = {"none": (0, 0), "1 to 9": (1, 9), "10 or more": (10, 2**31)}
 TEST_DAYS, KEEP = 4, ("item_id", "impression_id")
 Aucs = dict[str, float]

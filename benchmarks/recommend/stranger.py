@@ -22,7 +22,7 @@ from benchmarks.common import arguments
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
 from recommend.research import doses
-from recommend.research.studies.engine import write
+from recommend.research.studies.engine import RESULTS, write
 from recommend.research.studies.study import Setting, find_study
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
@@ -35,7 +35,7 @@ SIZES: dict[str, dict[str, int]] = {
     "clicks": {"clicks": 400_000},
 }
 DOSES = 3  # the strongest of five
-TABLE = Path(doses.__file__).with_name("doses.json")  # of World 2, measured on a seed of its own
+TABLE = RESULTS / "doses.json"  # of World 2, measured on a seed of its own
 
 
 def drawn(seed: int) -> dict[str, float]:
