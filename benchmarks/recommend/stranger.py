@@ -21,7 +21,6 @@ import numpy as np
 from benchmarks.common import arguments
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
-from recommend.research import doses
 from recommend.research.studies.engine import RESULTS, write
 from recommend.research.studies.study import Setting, find_study
 from recommend.research.world import KNOBS, write_world
