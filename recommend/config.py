@@ -122,7 +122,7 @@ def sort_changes(settings: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
         name, separator, _ = setting.partition("=")
         if not separator:
             raise ConfigError(f"'{setting}' is no setting; write knob=value.")
-        if name in ("seed", "name") or (name not in names and difflib.get_close_matches(name, names, cutoff=0.8)):
+        if name in ("seed", "name") or (name not in names and difflib.get_close_matches(name, names, cutoff=0.85)):
             raise ConfigError(f"there is no knob '{name}'; {nearest(name, names)}")
         (train if name in names else model).append(setting)
     TrainConfig().changed(train)

@@ -56,13 +56,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     study = task("study")
     study("name", metavar="NAME", help="of docs/papers/README.md, such as msnet or ecad")
-    study("--seeds", default="9000-9007", metavar="A-B", help="worlds, paired over the arms (default: %(default)s)")
+    study("--seeds", default="9500-9507", metavar="A-B", help="worlds, paired over the arms (default: %(default)s)")
     study("--dose", action="append", type=float, default=[], metavar="X", help="one of the knob's (default: all)")
     study("--rows", type=number(int, 1), default=0, metavar="N", help="of each world (default: the study's)")
     study("--out", type=Path, metavar="FILE", help="results, which a later call goes on with (default: the code's)")
     study("--deciding", action="store_true",
           help="only what the verdict needs: the regime without ablations, and off (or each --dose)")  # fmt: skip
-    study("--pilot", action="store_true", help="tune every arm alike instead, on seeds that judge nothing (8000-8003)")
 
     report = task("report")
     report("name", metavar="NAME", nargs="?", help="the study")
@@ -180,26 +179,22 @@ def _study(args: argparse.Namespace) -> None:
     from functools import partial
 
     from recommend.phenomena.studies import publish
-    from recommend.research.studies.engine import RESULTS, run_pilot, run_study
+    from recommend.research.studies.engine import RESULTS, run_study
     from recommend.research.studies.page import tables
     from recommend.research.studies.study import find_study
 
     study = find_study(args.name)
-    first, _, last = ("8000-8003" if args.pilot and args.seeds == "9000-9007" else args.seeds).partition("-")
+    first, _, last = args.seeds.partition("-")
     if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
-        raise CommandError(f"'{args.seeds}' are no seeds; write 9000-9007.", 2)
+        raise CommandError(f"'{args.seeds}' are no seeds; write 9500-9507.", 2)
     seeds, say = range(int(first), int(last or first) + 1), partial(print, file=sys.stderr, flush=True)
-    out = args.out or RESULTS / f"{study.name}{'.pilot' if args.pilot else ''}.json"
-    if args.pilot:
-        pilot = run_pilot(study, seeds, out, args.rows, say)
-        print(f"settings: {pilot['settings']}; {pilot['seeds_needed']} seeds show a third of the headroom; in {out}")
-        return
+    out = args.out or RESULTS / f"{study.name}.json"
     doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
     if args.out is None:
         publish(study.name, results["conclusion"])
     print("\n".join(tables(study, results)))
-    print(f"{results['conclusion']['verdict']}: {results['conclusion']['why']}; written to {out}")
+    print(f"{results['conclusion']['verdict']}; written to {out}")
 
 
 def _report(args: argparse.Namespace) -> None:

@@ -53,8 +53,10 @@ class FeedEvents:
                 else:
                     new += page_rows.note(kind, page_id, listing_id, of_items, at)
         self.posts.count(visitor_id, of_posts, moment)
-        facts = _facts(of_items.impressions)
-        self.feed.add_impressions(visitor_id, facts["item_id"].tolist(), moment, facts)
+        # Of its page's time, as in the log: what is reported after an hour's turn counts in the hour before it.
+        for page_at, known in of_items.impressions.items():
+            facts = _facts(known)
+            self.feed.add_impressions(visitor_id, facts["item_id"].tolist(), milliseconds(page_at), facts)
         for clicked in of_items.clicked:
             self.feed.clicked(visitor_id, int(clicked["item_id"]), moment, _facts([clicked]))
         return new
@@ -78,10 +80,10 @@ class FeedEvents:
                 .order_by(FeedEventRow.id)
             ).all()
             impressions = session.execute(
-                select(FeedPageRow.visitor, FeedRow.known, FeedRow.seen_at)
+                select(FeedPageRow.visitor, FeedRow.known, FeedPageRow.at)
                 .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
                 .where(FeedRow.seen_at.is_not(None), FeedPageRow.at >= since)
-                .order_by(FeedRow.seen_at, FeedRow.id)
+                .order_by(FeedPageRow.at, FeedRow.id)
             ).all()
         for visitor_id, facts, at in impressions:
             self.feed.catalog.add_impressions([int(facts["item_id"])], milliseconds(at), visitor_id, _facts([facts]))
@@ -100,9 +102,9 @@ class FeedEvents:
 
 @dataclass
 class _ItemEvents:
-    """Events on items within a transaction, each with the item's facts on its page."""
+    """Events on items within a transaction, with the items' facts on their pages; impressions by their page's time."""
 
-    impressions: list[Mapping[str, Any]] = field(default_factory=list)
+    impressions: dict[datetime, list[Mapping[str, Any]]] = field(default_factory=dict)
     clicked: list[Mapping[str, Any]] = field(default_factory=list)
 
 
@@ -117,20 +119,21 @@ class _PageRows:
     def __init__(self, session: Session, visitor_id: int, page_ids: Collection[str]) -> None:
         self.session = session
         query = (
-            select(FeedRow)
+            select(FeedRow, FeedPageRow.at)
             .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
             .where(FeedRow.page_id.in_(page_ids), FeedPageRow.visitor == visitor_id)
         )
-        self._rows = {(row.page_id, row.listing_id): row for row in session.scalars(query)} if page_ids else {}
-        ids = [row.id for row in self._rows.values()]
+        placed = session.execute(query).all() if page_ids else []
+        self._rows = {(row.page_id, row.listing_id): (row, page_at) for row, page_at in placed}
+        ids = [row.id for row, _ in self._rows.values()]
         noted = select(FeedEventRow.row_id, FeedEventRow.kind).where(FeedEventRow.row_id.in_(ids))
         self._noted = {(row_id, kind) for row_id, kind in session.execute(noted)} if ids else set()
 
     def note(self, kind: str, page_id: str, listing_id: str, events: _ItemEvents, at: datetime) -> int:
         """Write an event on a listing down; 1 when it is new, 0 when it was known."""
-        row = self._rows.get((page_id, listing_id))
-        if row is None:
+        if (page_id, listing_id) not in self._rows:
             raise AppError("not_found", "That listing did not stand on such a page of this visitor.", 404)
+        row, page_at = self._rows[page_id, listing_id]
         first_impression = row.seen_at is None
         if kind == "impression" and not first_impression:
             return 0
@@ -143,5 +146,5 @@ class _PageRows:
                 events.clicked.append(row.known)
         if first_impression:  # who clicked has seen
             row.seen_at = at
-            events.impressions.append(row.known)
+            events.impressions.setdefault(page_at, []).append(row.known)
         return 1

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,8 @@ class PageMaker:
         facts = request_facts(self.feed.visitors.get(visitor_id), slate.moment)
         try:
             with self.store.write() as session:
-                session.add(FeedPageRow(id=page_id, visitor=visitor_id, known=facts, models=slate.models))
+                at = datetime.fromtimestamp(slate.moment.time_ms / 1000, UTC)  # as it was scored, also in the log
+                session.add(FeedPageRow(id=page_id, visitor=visitor_id, at=at, known=facts, models=slate.models))
                 session.flush()
                 for place in slate.page:
                     if place.item_id in listings:

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.common import arguments
 from recommend.models.hdr import Rates
 from recommend.research.studies.papers import hdr
-from recommend.research.studies.study import GRID, Setting
+from recommend.research.studies.study import Setting
 from recommend.research.world import write_world
 
 TRIED = ((1e-4, 1e-3), (1e-4, 3e-3), (3e-4, 3e-3), (3e-4, 1e-2))
@@ -29,7 +29,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "w"
             write_world(root, view="clicks", seed=seed, knobs={**study.sized(0), "uplift_spread": study.regime})
-            setting = Setting(study.regime, seed, dict.fromkeys(study.trained, GRID[0]))
+            setting = Setting(study.regime, seed)
             days = study.prepare(root, setting)
             for hdr.RETRIEVED in DAYS:
                 print(seed, hdr.RETRIEVED, "one number", study.run("one_number", days, setting), flush=True)

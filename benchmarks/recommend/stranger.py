@@ -21,8 +21,7 @@ import numpy as np
 from benchmarks.common import arguments
 from recommend.phenomena.log import Log, Missing
 from recommend.phenomena.table import NINE, Finding
-from recommend.research import doses
-from recommend.research.studies.engine import write
+from recommend.research.studies.engine import RESULTS, write
 from recommend.research.studies.study import Setting, find_study
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
@@ -35,7 +34,7 @@ SIZES: dict[str, dict[str, int]] = {
     "clicks": {"clicks": 400_000},
 }
 DOSES = 3  # the strongest of five
-TABLE = Path(doses.__file__).with_name("doses.json")  # of World 2, measured on a seed of its own
+TABLE = RESULTS / "doses.json"  # of World 2, measured on a seed of its own
 
 
 def drawn(seed: int) -> dict[str, float]:
@@ -61,7 +60,7 @@ def simulated(folder: Path, view: str, values: dict[str, float], seed: int, size
 def gain(name: str, root: Path, value: float, seed: int) -> float:
     """The primary claim's gain in one world."""
     study = find_study(name)
-    setting = Setting(value, seed, {arm: study.tried(arm)[0] for arm in study.trained})
+    setting = Setting(value, seed)
     prepared = study.prepare(root, setting)
     return study.primary.gain({a: study.run(a, prepared, setting) for a in (study.primary.arm, study.primary.baseline)})
 

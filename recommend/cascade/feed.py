@@ -98,9 +98,9 @@ class Feed:
         # First come, first served: a semaphore would let some visitors wait for seconds.
         return self._workers.submit(self._make, user_id, moment, size).result()
 
-    def add_impressions(self, user_id: int, item_ids: list[int], moment: Moment, facts: Facts | None = None) -> None:
-        """A visitor saw a page: its items have one impression more; ``facts`` as in ``Catalog.clicked``."""
-        self.catalog.add_impressions(item_ids, moment.time_ms, user_id, facts)
+    def add_impressions(self, user_id: int, item_ids: list[int], time_ms: int, facts: Facts | None = None) -> None:
+        """A visitor saw a page of that time: one impression more of its items; ``facts`` as in ``Catalog.clicked``."""
+        self.catalog.add_impressions(item_ids, time_ms, user_id, facts)
 
     def _make(self, user_id: int, moment: Moment, size: int | None) -> PageState:
         page = PageState(self.visitors.get(user_id), moment, min(size or self.config.size, self.config.ranked))

@@ -1,7 +1,8 @@
 """Impressions and clicks of ids before a row: the features of kind ``count``, offline and online.
 
-A row counts from the hour after its own on, with its click: within an hour nothing of it is known, so that no row's
-label is in its own features, nor in those of its page. In a log without a clock a step takes the place of the hour.
+A row counts from the hour after its own on, its click from the hour after the click's (the row's, where the log has no
+table of clicks): within an hour nothing of it is known, so that no row's label is in its own features, nor in those of
+its page. In a log without a clock a step takes the place of the hour.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from torch import Tensor
 
 from recommend.data.parquet import read_table
 from recommend.data.ragged import Batch, Column, tensor_of
-from recommend.data.schema import ENTITIES, columns_of
+from recommend.data.schema import ENTITIES, columns_of, table_files
 from recommend.features.encoders import mixed
 from recommend.features.feature_map import TIME, Feature, FeatureMap
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 PRIOR = 10.0  # rows at the mean rate with which every rate begins
-ENTITY, ITEM = "entity", ENTITIES.index("item")
+ENTITY, ITEM, ROW = "entity", ENTITIES.index("item"), "impression_id"
 LAST = 2**62  # after everything
 
 
@@ -85,23 +86,31 @@ class Counts:
     hour_ms: int = HOUR_MS
 
     @staticmethod
-    def read(log: Path, features: FeatureMap) -> Counts:
-        """The rows of things of all days of a log, with their clicks; who asks gets those before an hour."""
+    def read(log: Path, features: FeatureMap, without: tuple[str, int] | None = None) -> Counts:
+        """The rows of things of all days of a log, with their clicks; who asks gets those before an hour.
+
+        Args:
+            without: a column, and its value in rows that are not counted.
+        """
         counted = tuple(f for f in features.features if f.kind == "count")
         if not counted:
             return Counts((), {})
         there = columns_of(log)
         label = "click" if "click" in there else features.labels[0]
         late = f"{label}_day" if f"{label}_day" in there else ""
-        more = [name for name in (late, ENTITY) if name in there]
-        columns = dict.fromkeys([TIME, label, *more, *(c for f in counted for c in f.inputs)])
+        more = [name for name in (late, ENTITY, ROW) if name in there]
+        left_out = [without[0]] if without else []
+        columns = dict.fromkeys([TIME, label, *more, *left_out, *(c for f in counted for c in f.inputs)])
         rows = {n: tensor_of(c) for n, c in read_table(log, "impression", list(columns)).items()}
         if ENTITY in rows:  # posts are counted by nobody
             rows = {n: c[rows[ENTITY] == ITEM] for n, c in rows.items()}
+        if without:
+            rows = {n: c[rows[without[0]] != without[1]] for n, c in rows.items()}
         hour_ms = HOUR_MS if "hour" in there else 1
         hour, click = rows[TIME] // hour_ms, rows[label].bool()
-        # A label that comes true later than its row is known when its day is over.
-        label_hour = torch.maximum(hour, (rows[late] + 1) * (DAY_MS // hour_ms)) if late and hour_ms > 1 else hour
+        label_hour = torch.maximum(hour, _clicked_ms(log, rows, label) // hour_ms)
+        if late and hour_ms > 1:  # a label that comes true later than its row is known when its day is over
+            label_hour = torch.maximum(hour, (rows[late] + 1) * (DAY_MS // hour_ms))
         hours = torch.unique(torch.cat([hour, label_hour]))
 
         def table(keys: Tensor) -> Table:
@@ -179,6 +188,20 @@ class LiveCounts:
             ):
                 if valid:
                     counts[key][which] += 1
+
+
+def _clicked_ms(log: Path, rows: Batch, label: str) -> Tensor:
+    """(rows,) when each was clicked, by the log's table of clicks; 0 where it was not, or there is no such table."""
+    at = torch.zeros_like(tensor_of(rows[TIME]))
+    told = label == "click" and ROW in rows and bool(table_files(log, label))
+    if not told or not {ROW, TIME} <= set(columns_of(log, label)):
+        return at
+    clicks = {n: tensor_of(c) for n, c in read_table(log, label, [ROW, TIME]).items()}
+    ids, place = tensor_of(rows[ROW]).sort()
+    nearest = torch.searchsorted(ids, clicks[ROW]).clamp(max=len(ids) - 1)
+    there = ids[nearest] == clicks[ROW]
+    at[place[nearest[there]]] = clicks[TIME][there]
+    return at
 
 
 def _keys(ids: Mapping[str, Tensor], feature: Feature) -> list[int]:

@@ -155,7 +155,8 @@ class FeatureMap(Config):
     @property
     def columns(self) -> list[str]:
         """All columns to read from the log, each once."""
-        read = [name for f in self.features for name in f.sources]
+        # A match is made of a history and its target, which stand in the map and may be joined themselves.
+        read = [name for f in self.features if f.kind != "match" for name in f.sources]
         return list(dict.fromkeys([*read, *self.labels, self.group, *self.extra]))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from recommend.layers.activations import activation
@@ -52,4 +53,12 @@ class MLP(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.uniform_(last.weight, -spread, spread)
         nn.init.zeros_(last.bias)
+        return self
+
+    def start_at(self, rates: Sequence[float]) -> Self:
+        """Let the linear outputs' biases be the log-odds of rates, one an output."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias.copy_(torch.tensor(rates).clamp(1e-4, 1 - 1e-4).logit())
         return self

@@ -105,9 +105,8 @@ class Ranker(nn.Module):
         """Let the tower's biases begin at the log-odds of the labels' rates, where it has an output a label."""
         tower = getattr(self, "top", None)
         last = tower.layers[-1] if isinstance(tower, MLP) and len(tower.layers) else None
-        if isinstance(last, nn.Linear) and last.out_features == len(self.features.labels):
-            with torch.no_grad():
-                last.bias.copy_(torch.tensor([rates[n] for n in self.features.labels]).clamp(1e-4, 1 - 1e-4).logit())
+        if isinstance(tower, MLP) and isinstance(last, nn.Linear) and last.out_features == len(self.features.labels):
+            tower.start_at([rates[n] for n in self.features.labels])
 
     def forward(self, batch: Batch) -> Logits:
         """(rows,) logits of each task."""

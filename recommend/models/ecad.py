@@ -52,7 +52,8 @@ class Towers(DIN):
     ) -> None:
         super().__init__(features, sizes, config)
         c = config
-        self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm)  # the shared bottom
+        # The shared bottom.
+        self.top = MLP(self.body_width, c.mlp[:-1], 0, c.activation, c.dropout, c.batch_norm, c.layer_norm)
         self.towers = nn.ModuleDict({n: MLP(self.top.width, c.mlp[-1:], 1, c.activation) for n in heads})
         for tower, rate in zip(self.towers.values(), heads.values(), strict=True):
             _begin(tower, rate)
@@ -103,7 +104,8 @@ class ECAD(Towers):
             window of the order.
         refund_edges: ends u_1 < ... < u_m of the windows on the delay *click* to refund, days; u_m is both attribution
             windows together. One window each gives ESMM on settled labels. By default both are the config's.
-        main: learn p_v and p_vr in towers of their own from fully aged clicks; the windows only help the bottom.
+        detached: the refunds' heads take p_v as it is and give it no gradient (ours, not the paper's): an error of p_v
+            is then none of theirs to repair.
     """
 
     class Config(ModelConfig):
@@ -124,7 +126,7 @@ class ECAD(Towers):
         config: ModelConfig,
         order_edges: Sequence[float] | None = None,
         refund_edges: Sequence[float] | None = None,
-        main: bool = False,
+        detached: bool = False,
     ) -> None:
         settings = self.configured(config)
         if len(features.labels) != 2:
@@ -139,16 +141,15 @@ class ECAD(Towers):
         self.refund_names = [f"refund_{j}" for j in range(len(refund_edges))]
         rates = {n: FIRST_RATE / len(order_edges) for n in self.order_names}
         rates |= {n: FIRST_RATE / len(refund_edges) for n in self.refund_names}
-        rates |= {"order": FIRST_RATE, "refund": FIRST_RATE} if main else {}
         super().__init__(features, sizes, config, rates)
-        self.main = main
+        self.detached = detached
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """``sum_k M_k BCE(f_k) + sum_j M_j BCE(g_j)``: each head over the clicks that ripened for it just now.
 
         Without the columns of a stream the labels are taken as settled, which needs a single window each.
         """
-        log_p = heads(logits, self.order_names, self.refund_names)
+        log_p = heads(logits, self.order_names, self.refund_names, self.detached)
         if AGE not in batch:
             if len(log_p) != 2:
                 raise ConfigError("with several windows, ecad needs the times of a stream of events.")
@@ -156,14 +157,11 @@ class ECAD(Towers):
             return bce_of_log(log_p[0], order) + bce_of_log(log_p[1], order * refund)
         targets, masks = ripened(batch, self.order_ms, self.refund_ms)
         losses = [bce_of_log(*row) for row in zip(log_p, targets, masks, strict=True)]
-        if self.main:  # variant B: aged over the whole windows
-            full = ripened(batch, self.order_ms[-1:], self.refund_ms[-1:])
-            losses += [bce_of_log(*row) for row in zip(heads(logits, ["order"], ["refund"]), *full, strict=True)]
         return torch.stack(losses).sum()
 
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
         """p_v = sum_k f_k, p_vr = sum_j g_j and ECVR = p_v - p_vr, each (rows,)."""
-        names = (["order"], ["refund"]) if self.main else (self.order_names, self.refund_names)
+        names = (self.order_names, self.refund_names)
         # Sums of softmax shares pass 1 by rounding; ECVR must not become negative for it.
         order, rfr = (shares(logits, n).exp().sum(0).clamp(max=1) for n in names)
         of_order, of_refund = self.features.labels
@@ -228,14 +226,15 @@ def after_click(observed: ObservedClicks, index: Tensor) -> dict[str, Tensor]:
     return {name: torch.where(t < NEVER, t - observed.click_ms, NEVER)[index] for name, t in columns}
 
 
-def heads(logits: Logits, order: Sequence[str], refund: Sequence[str]) -> Tensor:
+def heads(logits: Logits, order: Sequence[str], refund: Sequence[str], detached: bool = False) -> Tensor:
     """(n + m, rows) logarithms of f_k = P(y=1, order in window k) and g_j = P(z=1, refund in window j).
 
     f is a softmax over the windows and "no order"; g_j = p_v r_j with r a softmax over the windows and "no refund", so
     that 0 <= p_vr <= p_v <= 1 holds for any weights.
     """
     f = shares(logits, order)
-    return torch.cat([f, f.logsumexp(0) + shares(logits, refund)])
+    p_v = f.logsumexp(0)
+    return torch.cat([f, (p_v.detach() if detached else p_v) + shares(logits, refund)])
 
 
 def shares(logits: Logits, names: Sequence[str]) -> Tensor:

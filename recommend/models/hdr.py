@@ -64,6 +64,15 @@ class HDR(DIN):
         self.block = TransBlock(config.mlp[-1])
         self.converted = (features.labels[0], features.labels[0])
 
+    def moved(self, log_odds: float) -> HDR:
+        """A copy whose probabilities have other log-odds, by one number."""
+        model = copy.deepcopy(self)
+        last = model.top.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias.add_(log_odds)
+        return model
+
     def forward(self, batch: Batch) -> Logits:
         layers = self.top.layers
         hidden = layers[:-1](self.body(self.inputs(batch)))

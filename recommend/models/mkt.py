@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import torch
 from pydantic import PositiveInt
@@ -153,7 +153,7 @@ class MEM(MultiEntity):
         return self.extract(torch.cat([body, self.align[entity](specific)], 1), entity)
 
     def forward(self, batch: Batch) -> Logits:
-        body = self.body(self.inputs(batch))
+        body = self.norm(self.body(self.inputs(batch)))
         logit, turned = body.new_zeros(len(body)), body.new_zeros(())
         for name, index in self.rows(batch):
             x, specific = body[index], self.specific_fields(batch, name, index)
@@ -184,7 +184,7 @@ class MEM(MultiEntity):
         everything = torch.arange(body.shape[0], device=body.device)
         user, shared, past = body.split([x.context.shape[1], x.target.shape[1], self.past_width], 1)
         specific = self.specific_fields(batch, self.target, everything)
-        return Knowledge(user, past, shared, self.common(body, specific, self.target))
+        return Knowledge(user, past, shared, self.common(self.norm(body), specific, self.target))
 
     @property
     def past_width(self) -> int:
@@ -200,9 +200,17 @@ class TEM(DIN):
     Args:
         features: the whole map; the target entity's fields are taken from it.
         mem: trained; frozen here.
+        inherit: begin with MEM's tables and attention (ours, not the paper's) instead of fresh ones.
     """
 
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig, mem: MEM) -> None:
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        mem: MEM,
+        inherit: bool = False,
+    ) -> None:
         specific = part_of(features, (SHARED, mem.target))
         super().__init__(specific, tables_of(specific.features, sizes), config)
         mem.zero_grad()  # what stage 1 left would be kept in memory for nothing
@@ -215,7 +223,18 @@ class TEM(DIN):
         linear = [n for n, layer in enumerate(self.top.layers) if isinstance(layer, nn.Linear)]
         self.cut = linear[-2]  # g_cross: where MEM's experts end as well
         self.cross = Gate(mem.extract.width, config.mlp[-2])
+        if inherit:
+            self._inherit()
         self.train(self.training)
+
+    def _inherit(self) -> None:
+        """Take over copies of what MEM has learned of ids, and of what in a history matters to a candidate."""
+        self.attention.load_state_dict(self.mem.attention.state_dict())
+        own = cast(Tables, self.mem.tables[self.mem.target])
+        for tables in (self.mem.inputs.tables, own):
+            for name, table in tables.tables.items():
+                if name in self.inputs.tables.tables:
+                    self.inputs.tables.tables[name].load_state_dict(table.state_dict())
 
     def train(self, mode: bool = True) -> Self:
         """MEM stays in evaluation mode: running statistics must not move either."""

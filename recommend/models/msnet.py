@@ -62,12 +62,11 @@ class State:
 
     Attributes:
         x: the inputs, with the warmed embedding where the candidate is limited.
-        limited, deep: the two parts of the history, ragged (total, history width), limited IDs warmed.
+        parts: of the history, ``limited``, ``deep`` and ``all`` of it, ragged (total, history width), warmed.
     """
 
     x: Inputs
-    limited: Ragged
-    deep: Ragged
+    parts: dict[str, Ragged]
 
 
 class MSNet(Ranker):
@@ -81,7 +80,9 @@ class MSNet(Ranker):
         """MSNet's own settings."""
 
         branch_length: PositiveInt = 50  # clicks kept of each stock type
+        split: bool = True  # two histories by stock; otherwise one attention reads both (ours, not the paper's)
         warm: bool = True  # scale and shift the ID embedding of limited things
+        warm_known: bool = True  # also those that training held; otherwise unknown ones alone (ours)
         aux_weight: NonNegativeFloat = 0.1  # of the auxiliary loss
         temperature: PositiveFloat = 0.2  # divides the cosines of the auxiliary loss
         meta_width: PositiveInt = 16  # hidden units of the meta networks
@@ -101,12 +102,13 @@ class MSNet(Ranker):
             else None
         )
         width = i.history_widths[identity.group]
-        self.encoders = attentions({"limited": width, "deep": width}, config)
+        self.encoders = attentions(dict.fromkeys(("limited", "deep") if settings.split else ("all",), width), config)
         self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
         others = {g: w for g, w in i.history_widths.items() if g != identity.group}
         self.others = attentions(others, config)
         self.top = self.mlp(
-            i.context_width + i.target_width + 2 * (width + 1) + sum(others.values()), len(features.labels)
+            i.context_width + i.target_width + len(self.encoders) * (width + 1) + sum(others.values()),
+            len(features.labels),
         )
         self.slope = nn.Parameter(torch.tensor(1.0))
         self.bias = nn.Parameter(torch.tensor(-2.0))  # near the log-odds of a click, which Adam takes long to reach
@@ -118,18 +120,40 @@ class MSNet(Ranker):
             return torch.ones_like(candidate), torch.ones_like(past)
         return label(batch, FLAG) == LIMITED_ROW, ragged_of(batch[self.flag]).values == LIMITED_ROW
 
-    def state(self, batch: Batch) -> State:
-        """Split the history (eq. 1), cut each part on its own, warm what is limited."""
-        x, place = self.inputs(batch), self.identity
+    def is_warmed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(rows,) and (history entries,) masks: which candidates and which clicks get a made embedding."""
         candidate, past = self.is_limited(batch)
+        if self.config.warm_known:
+            return candidate, past
+        unknown = [~known for known in self.identity.in_vocabulary(batch)]
+        if self.training:  # in which hardly any is: some are taken for unknown
+            unknown = [u | (torch.rand(len(u), device=u.device) < self.inputs.unknown_ids) for u in unknown]
+        return candidate & unknown[0], past & unknown[1]
+
+    def made(self, warm: Warm, vectors: Tensor) -> Tensor:
+        """(n, width) IDs made of matched or history vectors; of row 0, which all unknown ones share, where known ones
+        stay as they are."""
+        identity, side = self.identity.parts(vectors)
+        if not self.config.warm_known:
+            identity = self.inputs.tables(self.identity.table, identity.new_zeros(1, dtype=torch.int64)).expand_as(
+                identity
+            )
+        return warm(identity, side)
+
+    def state(self, batch: Batch) -> State:
+        """Warm what is limited, split the history (eq. 1), cut each part on its own."""
+        x, place = self.inputs(batch), self.identity
         history = x.histories[place.group]
-        limited = history.keep(past).last(self.config.branch_length)
-        deep = history.keep(~past).last(self.config.branch_length)
         if self.warm is not None:
-            limited = limited.with_values(place.put(limited.values, self.warm(*place.parts(limited.values))))
-            identity, side = place.parts(x.matched[place.group])
-            x = place.candidate(x, torch.where(candidate[:, None], self.warm(identity, side), identity))
-        return State(x, limited, deep)
+            candidate, past = self.is_warmed(batch)
+            made = place.put(history.values, self.made(self.warm, history.values))
+            history = history.with_values(torch.where(past[:, None], made, history.values))
+            vectors = x.matched[place.group]
+            identity = torch.where(candidate[:, None], self.made(self.warm, vectors), place.parts(vectors)[0])
+            x = place.candidate(x, identity)
+        limited = self.is_limited(batch)[1]
+        parts = {"limited": history.keep(limited), "deep": history.keep(~limited), "all": history}
+        return State(x, {kind: part.last(self.config.branch_length) for kind, part in parts.items()})
 
     def interest(self, kind: str, query: Tensor, history: Ragged) -> Tensor:
         """(rows, width + 1): attention over one part of the history (eq. 2, 6) and whether there is one."""
@@ -141,7 +165,7 @@ class MSNet(Ranker):
         """Logits by task (eq. 7); in training also ``aux``, whose loss applies to ``with_aux(batch)``."""
         s = self.state(batch)
         query = s.x.matched[self.identity.group]
-        interests = [self.interest("limited", query, s.limited), self.interest("deep", query, s.deep)]
+        interests = [self.interest(kind, query, s.parts[kind]) for kind in self.encoders]
         interests += [attend(s.x.matched[g], s.x.histories[g]) for g, attend in self.others.items()]
         out = self.top(torch.cat([s.x.context, s.x.target, *interests], 1))
         logits = dict(zip(self.features.labels, out.unbind(1), strict=True))
@@ -151,7 +175,7 @@ class MSNet(Ranker):
 
     def aux(self, s: State) -> Tensor:
         """(rows,) logits that see nothing but the limited history's mean and the candidate (eq. 8)."""
-        past, _ = self.identity.parts(mean_pool(s.limited))
+        past, _ = self.identity.parts(mean_pool(s.parts["limited"]))
         identity, _ = self.identity.parts(s.x.matched[self.identity.group])
         return self.slope * functional.cosine_similarity(past, identity, dim=1) / self.config.temperature + self.bias
 

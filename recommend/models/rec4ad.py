@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -49,6 +50,8 @@ class Parts:
         align, decorrelate: lambda 1 and 2 of eq. 5.
         specific: with branches of the systems; otherwise one head reads z_inv alone.
         warm_steps: lambdas rise linearly from 0 over so many steps.
+        by_rows: clicks weigh alike in all rows, whosever they are; ``organic`` says nothing then.
+        residual: a branch adds its logit to what z_inv tells alone, and begins at nothing.
         signals: columns of numbers that only a system's own branch reads (what only ads have, such as a bid).
     """
 
@@ -58,6 +61,8 @@ class Parts:
     decorrelate: float = 5.0
     specific: bool = True
     warm_steps: int = 50
+    by_rows: bool = False
+    residual: bool = False
     signals: tuple[str, ...] = ()
 
 
@@ -104,12 +109,22 @@ class Rec4Ad(DIN):
         self.parts = p = parts or Parts(organic=self.config.organic, signals=signals)
         del self.top
         width = config.mlp[-1]
-        self.encoder = MLP(self.body_width, config.mlp[:-1] or config.mlp, 0, config.activation)
+        first = config.mlp[:-1] or config.mlp
+        self.encoder = MLP(self.body_width, first, 0, config.activation, layer_norm=config.layer_norm)
         self.shared = MLP(self.encoder.width, (width,), 0, config.activation)
         inputs = self.encoder.width + len(p.signals)
         self.branches = nn.ModuleList(Branch(inputs, width, config.activation, p.specific) for _ in (ADS, ORGANIC))
         self.told = MLP(width, (), 1, config.activation) if p.rationale else None
+        self.outputs = [cast(Branch, branch).head for branch in self.branches]
+        if p.residual and self.told is not None:
+            for head in self.outputs:
+                head.begin()
+            self.outputs = [self.told]
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def start_at(self, rates: Mapping[str, float]) -> None:
+        for head in self.outputs:
+            head.start_at([rates[self.features.labels[0]]])
 
     def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Inputs of the branches, (rows, E + signals), and z_inv (rows, width), which never sees the signals."""
@@ -120,8 +135,9 @@ class Rec4Ad(DIN):
     def forward(self, batch: Batch) -> Logits:
         """(rows,) logits and, where both systems' rows are mixed, (rows, width) z_inv and z_s for the loss."""
         h, invariant = self.encoded(batch)
+        common = self.common(invariant)
         if "system" not in batch:
-            return {self.features.labels[0]: self.branches[ADS](h, invariant)[0]}
+            return {self.features.labels[0]: self.branches[ADS](h, invariant)[0] + common}
         system = label(batch, "system")
         logit, specific = h.new_zeros(len(h)), torch.zeros_like(invariant)
         for number, branch in enumerate(self.branches):
@@ -130,7 +146,13 @@ class Rec4Ad(DIN):
             if len(rows):
                 of_rows, z = branch(h[rows], invariant[rows])
                 logit, specific = logit.index_copy(0, rows, of_rows), specific.index_copy(0, rows, z)
-        return {self.features.labels[0]: logit, "invariant": invariant, "own": specific}
+        return {self.features.labels[0]: logit + common, "invariant": invariant, "own": specific}
+
+    def common(self, invariant: Tensor) -> Tensor:
+        """(rows,) what z_inv tells alone, where branches add to it; else nothing."""
+        if self.told is None or not self.parts.residual:
+            return invariant.new_zeros(len(invariant))
+        return self.told(invariant).squeeze(1)
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Eq. 5."""
@@ -140,7 +162,10 @@ class Rec4Ad(DIN):
             return bce(logit, click)
         organic = label(batch, "system") == ORGANIC
         both = ((1.0, ~organic), (p.organic, organic))
-        loss = torch.stack([w * bce(logit[rows], click[rows]) for w, rows in both if bool(rows.any())]).sum()
+        if p.by_rows:
+            loss = bce(logit, click)
+        else:
+            loss = torch.stack([w * bce(logit[rows], click[rows]) for w, rows in both if bool(rows.any())]).sum()
         if self.told is not None:
             alone = self.told(logits["invariant"]).squeeze(1)
             loss = loss + p.rationale * bce(alone, click)
@@ -159,8 +184,9 @@ class Rec4Ad(DIN):
 
     def predicted(self, batch: Batch) -> dict[str, Tensor]:
         """(rows,) click probabilities as ads, whoever showed the rows: E, G_inv and the ads' branch, nothing else."""
-        logit, _ = self.branches[ADS](*self.encoded(batch))
-        return {self.features.labels[0]: logit.float().sigmoid()}
+        h, invariant = self.encoded(batch)
+        logit, _ = self.branches[ADS](h, invariant)
+        return {self.features.labels[0]: (logit + self.common(invariant)).float().sigmoid()}
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:

@@ -26,8 +26,6 @@ MODELS = {
     "ecad": "recommend.models.ecad:ECAD",
     "copr": "recommend.models.copr:COPR",
     "rec4ad": "recommend.models.rec4ad:Rec4Ad",
-    "dropoutnet": "recommend.models.baselines.dropoutnet:DropoutNet",
-    "meta_embedding": "recommend.models.baselines.meta_embedding:MetaEmbedding",
     "mwuf": "recommend.models.baselines.mwuf:MWUF",
     "mkt": "recommend.models.mkt:MKT",
     "msnet": "recommend.models.msnet:MSNet",

@@ -10,16 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 VERDICTS = Path(__file__).with_name("verdicts")
-BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
-_FIELDS = ("verdict", "why", "exploratory", "regime", "unit", "crossing")
+_FIELDS = ("verdict", "gains", "specific", "exploratory", "regime", "unit", "crossing")
 _POINT_FIELDS = ("dose", "phenomenon", "gain", "low", "high", "open")
 Conclusion = Mapping[str, Any]
 
@@ -73,45 +69,15 @@ def publish(name: str, conclusion: Conclusion, folder: Path = VERDICTS) -> None:
 
 
 def displayed(conclusion: Conclusion) -> Conclusion:
-    """The part of a conclusion that tables and curves display."""
+    """The part of a conclusion that is displayed."""
     curve = [{field: point[field] for field in _POINT_FIELDS} for point in conclusion["curve"]]
-    part = {field: conclusion[field] for field in _FIELDS}
-    return {**part, "curve": curve, "off": {"margin": conclusion["off"]["margin"]}}
+    return {**{field: conclusion[field] for field in _FIELDS}, "curve": curve}
 
 
 def measured_points(conclusion: Conclusion) -> list[Mapping[str, Any]]:
     """Points of the curve whose phenomenon was measured, the weakest first."""
     points = (p for p in conclusion.get("curve", []) if p["phenomenon"] is not None)
     return sorted(points, key=lambda p: p["phenomenon"])
-
-
-def pays_from(conclusion: Conclusion) -> float | None:
-    """The measured phenomenon from which on a conclusion's gain is the method's own; None: nowhere shown."""
-    crossing: float | None = conclusion["crossing"]
-    return crossing if conclusion["verdict"].startswith("reproduced") else None
-
-
-def draw(axis: Axes, conclusion: Conclusion, ink: str = BLUE, line: str = BLACK, paper: str = "white") -> None:
-    """The curve of a conclusion.
-
-    Filled dots are doses at which the gate is open, the largest is the paper's regime; dashed lines are the margin,
-    the dotted one is where the method begins to pay.
-    """
-    points = measured_points(conclusion)
-    x, y = [p["phenomenon"] for p in points], [p["gain"] for p in points]
-    low, high = ([p["gain"] if p[end] is None else p[end] for p in points] for end in ("low", "high"))
-    axis.fill_between(x, low, high, color=ink, alpha=0.2, linewidth=0)
-    axis.plot(x, y, color=ink, linewidth=1.5)
-    for p in points:
-        size, face = 8 if p["dose"] == conclusion["regime"] else 5, ink if p["open"] else paper
-        axis.plot(p["phenomenon"], p["gain"], "o", color=ink, markerfacecolor=face, markersize=size)
-    axis.axhline(0, color=line, linewidth=0.8)
-    for side in (-1, 1):
-        axis.axhline(side * conclusion["off"]["margin"], color=GREY, linewidth=0.8, linestyle="--")
-    if (begins := pays_from(conclusion)) is not None:
-        axis.axvline(begins, color=GREY, linewidth=1, linestyle=":")
-    for edge in ("top", "right"):
-        axis.spines[edge].set_visible(False)
 
 
 def interval(point: Conclusion) -> str:

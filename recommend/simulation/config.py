@@ -90,6 +90,7 @@ class WorldConfig:
     repeat: float = -0.2  # each time it was seen before on that day
     click_drift: float = 0.15  # of categories, around their mean
     page_effect: float = 1.0  # what the rest of the page does to a click (CLID)
+    signal_taste: float = 0.0  # correlation of a privileged signal with a row's appeal, at page_effect >= 1
 
     # orders and refunds
     order_offset: float = -3.3
@@ -153,7 +154,7 @@ VIEWS: dict[str, dict[str, float]] = {
 
 _SHARES = (
     "new_users", "long_share", "stock_tells", "sold_elsewhere", "id_signal", "content_signal", "ad_share",
-    "uniform_share", "channel_corr", "entity_corr", "refund_rate")  # fmt: skip
+    "uniform_share", "signal_taste", "channel_corr", "entity_corr", "refund_rate")  # fmt: skip
 
 
 def _numbers(value: Any) -> Any:

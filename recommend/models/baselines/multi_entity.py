@@ -95,6 +95,11 @@ class MultiEntity(DIN):
             raise ConfigError("a multi-entity model needs target fields of two entities (their group) and one label.")
         if len(config.mlp) < 2:
             raise ConfigError("a multi-entity model needs two widths in 'mlp': the experts' and the towers'.")
+        self.norm = nn.LayerNorm(self.body_width) if config.layer_norm else nn.Identity()
+
+    def start_at(self, rates: Mapping[str, float]) -> None:
+        for tower in cast(nn.ModuleDict, self.towers).values():
+            cast(MLP, tower).start_at([rates[self.features.labels[0]]])
 
     def rows(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """The entities that a batch holds, each with the numbers of its rows."""
@@ -109,7 +114,7 @@ class MultiEntity(DIN):
         raise NotImplementedError
 
     def forward(self, batch: Batch) -> Logits:
-        body = self.body(self.inputs(batch))
+        body = self.norm(self.body(self.inputs(batch)))
         logit = body.new_zeros(len(body))
         for name, index in self.rows(batch):
             logit = logit.index_copy(0, index, self.score(body[index], name))

@@ -13,9 +13,10 @@ import torch
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.oracle import no_oracle, open_oracle
-from recommend.data.ragged import Batch, Column, Ragged, array_of, concat_batches, select_batch
+from recommend.data.ragged import Batch, Column, Ragged, array_of, concat_batches, select_batch, tensor_of
+from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
-from recommend.features.feature_map import FeatureMap
+from recommend.features.feature_map import Feature, FeatureMap, count
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.base import Ranker
@@ -31,6 +32,22 @@ RAW_COLUMNS = (
 PRIOR, ASKED_ROWS, MIN_COUNT = 50.0, 4_096, 10
 Where = Callable[[dict[str, np.ndarray]], np.ndarray]
 Change = Callable[[dict[str, Column]], dict[str, Column]]
+
+
+COUNTED = (("user_id",), ("item_id",), ("category",), ("brand",), ("user_id", "category"), ("user_id", "brand"))
+UNMATCHED = ("single",)  # of which a match would say how much of the history is of limited stock
+
+
+def competent(features: FeatureMap, counts: bool = True) -> FeatureMap:
+    """A map with what an import declares of itself: a match for each history, and counts of ids and pairs of ids."""
+    ids = {f.column for f in features.features if f.kind == "id" and f.role != "history"}
+    matched = [
+        Feature(column=f"{f.match} in {f.column}", role="context", kind="match", inputs=(f.column,))
+        for f in features.role("history", "id")
+        if f.match not in UNMATCHED
+    ]
+    counted = [count(*columns) for columns in COUNTED if counts and ids.issuperset(columns)]
+    return features.model_copy(update={"features": (*features.features, *matched, *counted)})
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ class Market:
     def fit(self, model: Ranker | ModelConfig, config: TrainConfig, stream: Stream | None = None) -> Ranker:
         """A model after training, on all training rows unless a stream is given; it cannot see the truth."""
         if isinstance(model, ModelConfig):
-            model = build_model(self.features, self.encoders.sizes(), model, config.seed)
+            model = self.started(build_model(self.features, self.encoders.sizes(), model, config.seed))
         with no_oracle():
             train(model, stream or MemoryStream(self.train, config.batch_rows), config)
         return model
@@ -71,7 +88,12 @@ class Market:
         """A fresh model of a class; equal seeds give equal weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return kind(features or self.features, self.encoders.sizes(), config, **more)
+            return self.started(kind(features or self.features, self.encoders.sizes(), config, **more))
+
+    def started(self, model: Ranker) -> Ranker:
+        """The model, which begins at the mean rates of the training rows."""
+        model.start_at({name: float(tensor_of(self.train[name]).float().mean()) for name in model.features.labels})
+        return model
 
     def ask(self, model: Ranker, rows: Batch | None = None) -> np.ndarray:
         """(rows,) probabilities of the first label, of the test rows unless others are given."""
@@ -104,6 +126,7 @@ def open_market(
     channels: Sequence[int] | None = None,
     encoders: Encoders | None = None,
     min_count: int = MIN_COUNT,
+    uncounted: int | None = None,
 ) -> Market:
     """Read a world's impressions.
 
@@ -113,9 +136,11 @@ def open_market(
         channels: whose clicks the histories hold; None: all.
         encoders: of another market; None: fitted on the training rows.
         min_count: rows in training that give an id a table row of its own.
+        uncounted: a policy whose rows no count feature counts.
     """
-    features = features or world_map(cross=True)
+    features = features or competent(world_map(cross=True))
     log = root / "log"
+    counts = Counts.read(log, features, None if uncounted is None else ("policy", uncounted))
     days = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["config"]["days"]
     columns = list(dict.fromkeys([*features.columns, *RAW_COLUMNS]))
     stream = WorldStream(log, (0, days - 1), columns, Histories(log, channels))
@@ -129,7 +154,7 @@ def open_market(
             selected &= learn(raw)
         at = torch.from_numpy(np.flatnonzero(selected))
         batch = select_batch(rows, at)
-        return (batch if change is None else change(batch)), selected
+        return counts(batch if change is None else change(batch)), selected
 
     learned = concat_batches([read(day)[0] for day in range(days - test_days)])
     parts = [read(day) for day in last]

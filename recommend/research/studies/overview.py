@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recommend.config import ConfigError
-from recommend.phenomena.studies import interval, pays_from
 from recommend.phenomena.table import NINE, Phenomenon
 from recommend.research.studies.engine import RESULTS, read_results
-from recommend.research.studies.page import Results, between, cost, page
+from recommend.research.studies.page import Before, Results, between, cost, gain_of, gains, page, specific, specificity
 from recommend.research.studies.plot import plot, plot_all
 from recommend.research.studies.study import STUDIES, Study, find_study
+from recommend.research.studies.verdict import words
 
 PICTURE = "overview.svg"
-HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it of your log", "verdict", "pays from",
-           "gain at the regime [95 %]", "CPU")  # fmt: skip
+EARLIER = "earlier"  # folder of the results of the settings of before
+HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it of your log", "gains at the regime [95 %]",
+           "specific", "CPU", "with the settings of before")  # fmt: skip
 
 
 def stored(name: str, file: Path | None = None) -> Results | None:
@@ -36,9 +37,14 @@ def write_page(study: Study, results: Results | None, file: Path) -> None:
     curve = _pictures(file) / f"{file.stem}.svg"
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     if results is not None:
-        plot(results, curve)
-    again = stored(f"{study.name}.again") if results is not None else None
-    file.write_text(page(study, results, _from(file, curve), old, again), encoding="utf-8")
+        plot(results, curve, earlier(study.name)[0])
+    picture = _from(file, curve) if results is not None else ""
+    file.write_text(page(study, results, picture, old, earlier(study.name)), encoding="utf-8")
+
+
+def earlier(name: str) -> Before:
+    """Results of a study with the settings of before, and of the same on other seeds."""
+    return stored(f"{EARLIER}/{name}"), stored(f"{EARLIER}/{name}.again")
 
 
 def write_all(folder: Path) -> None:
@@ -48,7 +54,8 @@ def write_all(folder: Path) -> None:
         write_page(find_study(name), results, folder / f"{name}.md")
     file = folder / "README.md"
     methods = {p.name: p.method for p in NINE}
-    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE)
+    before = {methods[name]: earlier(name)[0] for name in STUDIES}
+    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE, before)
     file.write_text(overview(studies, file), encoding="utf-8")
 
 
@@ -67,15 +74,21 @@ def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...
     sentence = re.sub(r"\{value[^}]*\}", "*X*", p.says)
     feeds = f"{sentence}; can pay {'from' if p.above else 'up to'} *X* = {p.edge:g}"
     if results is None:
-        return paper, feeds, "not run", "", "", ""
+        return paper, feeds, "not run", "", "", _before(study, earlier(study.name)[0])
+    c, ratio, before = results["conclusion"], cost(study, results["conclusion"]["cpu_s"]), earlier(study.name)[0]
+    tried = " (exploratory)" if c["exploratory"] else ""
+    gain = f"**{gains(c)}**{tried}: {gain_of(c, study.regime)} at `{study.knob.name}` = {study.regime:g}"
+    own = f"**{specificity(c)}**: {specific(c)}"
+    return paper, feeds, gain, own, f"{ratio:.2f}" if ratio else "", _before(study, before)
+
+
+def _before(study: Study, results: Results | None) -> str:
+    if results is None:
+        return ""
     c = results["conclusion"]
-    here = next((point for point in c["curve"] if point["dose"] == study.regime), None)
-    gain = f"{interval(here)} {c['unit']}" if here is not None else ""
-    begins, ratio = pays_from(c), cost(study, c["cpu_s"])
-    above = "nowhere shown" if begins is None else f"*X* = {begins:.3g}"
-    word = f"**{c['verdict']}**{' (exploratory)' if c['exploratory'] else ''}"
-    verdict = f"{word} at `{study.knob.name}` = {study.regime:g}"
-    return paper, feeds, verdict, above, gain, f"{ratio:.2f}" if ratio else ""
+    begins = c["crossing"]
+    above = "" if begins is None or not c["curve"] else f"; above 0 from *X* = {begins:.3g}"
+    return f"{gain_of(c, study.regime)}, {words(c)['verdict']}{above}"
 
 
 def _pictures(file: Path) -> Path:

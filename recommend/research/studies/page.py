@@ -7,70 +7,127 @@ from typing import Any
 
 from recommend.phenomena.studies import interval, with_ends
 from recommend.research.studies.study import Study
+from recommend.research.studies.verdict import ALPHA, COMPETENT, words
 
 Results = Mapping[str, Any]
+Before = tuple[Results | None, Results | None]
+NOTHING: Before = (None, None)
 BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark -->"
 END = "<!-- end of the study -->"
 
 
-def page(study: Study, results: Results | None, picture: str = "", old: str = "", again: Results | None = None) -> str:
+def page(study: Study, results: Results | None, picture: str = "", old: str = "", before: Before = NOTHING) -> str:
     """A paper's page in Markdown: what stands between the marks of the old one is written anew.
 
     Args:
         results: None: the study has not run.
         picture: where the curve lies, from the page; empty: none.
         old: the page as it is; without marks it is given up for one of title, citation and results.
-        again: results of ``study --deciding`` on other seeds.
+        before: results of the settings of before, and of the same on other seeds.
     """
     if BEGIN not in old:
         old = f"# {study.title}\n\narXiv {study.paper}.\n\n{BEGIN}\n{END}\n"
-    return between(old, part(study, results, picture, again))
+    return between(old, part(study, results, picture, before))
 
 
 def between(old: str, lines: Sequence[str]) -> str:
     """The text with other lines between its marks."""
-    before, _, after = old.partition(BEGIN)
-    return "\n".join([f"{before}{BEGIN}", *lines, f"{END}{after.partition(END)[2]}"])
+    start, _, after = old.partition(BEGIN)
+    return "\n".join([f"{start}{BEGIN}", *lines, f"{END}{after.partition(END)[2]}"])
 
 
-def part(study: Study, results: Results | None, picture: str = "", again: Results | None = None) -> list[str]:
-    """Claim, verdict, regime, curve, tables, tuning, limits and cost."""
-    claim = f"**Claim.** {study.claim}"
+def part(study: Study, results: Results | None, picture: str = "", before: Before = NOTHING) -> list[str]:
+    """Claim, words, regime, tables, limits and cost; then what the settings of before gave."""
+    lines = [f"**Claim.** {study.claim}", ""]
     if results is None:
-        return [claim, "", f"Not run yet on the seeds that judge; `./ipl recommend study {study.name}` does it."]
+        lines.append(f"Not run yet on the seeds that judge; `./ipl recommend study {study.name}` does it.")
+    else:
+        lines += [*_head(study, results), "", *_picture(picture), *tables(study, results), "", *_rest(study, results)]
+    return [*lines, *_earlier(study, *before)]
+
+
+def _picture(file: str) -> list[str]:
+    return [f"![gain over the phenomenon]({file})", ""] if file else []
+
+
+def _head(study: Study, results: Results) -> list[str]:
+    """The two words with their figures, and where they hold."""
     c, seeds = results["conclusion"], results["conclusion"]["seeds"]
-    size = ", ".join(f"{value:,} {name}" for name, value in results["sizes"].items())
+    deviates = f" {study.deviation}" if study.deviation else ""
+    tried = ", exploratory" if c["exploratory"] else ""
     return [
-        claim,
-        "",
-        f"**{c['verdict'].capitalize()}**{' (exploratory)' if c['exploratory'] else ''}: {c['why']}. Regime: "
-        f"`{study.knob.name}` = {study.regime:g}, in World {results['world_version']} of {size}, over "
-        f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}).",
-        *([_again(study, again["conclusion"])] if again else []),
-        "",
-        *([f"![gain over the phenomenon]({picture})", ""] if picture else []),
-        *tables(study, results),
-        "",
-        *_rest(study, results),
-    ]  # fmt: skip
+        f"**Gains: {gains(c)}.** {gain_of(c, study.regime)} by `{study.primary.arm}` over `{study.primary.baseline}` "
+        f"at `{study.knob.name}` = {study.regime:g}.{deviates}",
+        f"**Specific: {specificity(c)}.** {specific(c)}.",
+        f"Both stand on {results['base']}; World {results['world_version']} of {_size(results)}, {len(seeds)} seeds "
+        f"({min(seeds)} to {max(seeds)}{tried}).",
+    ]
 
 
-def _again(study: Study, c: Results) -> str:
-    """The verdict on other seeds."""
-    here = next((p for p in c["curve"] if p["dose"] == study.regime), None)
-    gain = f", {interval(here)} {c['unit']}" if here else ""
-    return f"On other seeds ({min(c['seeds'])} to {max(c['seeds'])}): **{c['verdict']}**, {c['why']}{gain}."
+def gains(c: Results) -> str:
+    """The first word."""
+    return {True: "yes", None: "not judged yet"}.get(
+        c["gains"], "no, it loses" if c["verdict"] == "loses" else "not shown"
+    )
+
+
+def specificity(c: Results) -> str:
+    """The second word."""
+    if not c["gains"]:
+        return "no gain that could be"
+    return "yes" if c["specific"] else "not shown"
+
+
+def gain_of(c: Results, regime: float) -> str:
+    """The gain at the regime with its ends and unit."""
+    here = next((p for p in c["curve"] if p["dose"] == regime), None)
+    return f"{interval(here)} {c['unit']}" if here else "the regime has not run"
+
+
+def specific(c: Results) -> str:
+    """What the second word rests on: the gains at off and of the control, and how many worlds would show the rest."""
+    off, control = c["off"], c["control"]
+    said = f"Off: {with_ends(off['gain'])}; control: {interval(control)}; margin {off['margin']:g}"
+    lacking = [(n, part) for n, part in (("off", off), ("control", control)) if not part["p"] < ALPHA]
+    for name, _ in lacking if "needed" in c else ():
+        worlds = c["needed"][name]
+        said += f"; {name} asks for {worlds} worlds" if worlds else f"; for {name} no number of worlds would do"
+    return said
+
+
+def _size(results: Results) -> str:
+    return ", ".join(f"{value:,} {name}" for name, value in results["sizes"].items())
+
+
+def _earlier(study: Study, results: Results | None, again: Results | None) -> list[str]:
+    """What the same study gave where every arm had tuned settings of its own and neither matches nor counts."""
+    if results is None:
+        return []
+    c, seeds = results["conclusion"], results["conclusion"]["seeds"]
+    lines = [
+        "",
+        "### With the settings of before",
+        "",
+        f"Tables of 8 numbers, neither matches nor counts, rates tuned for each arm on other seeds; {_size(results)}, "
+        f"seeds {min(seeds)} to {max(seeds)}. {gain_of(c, study.regime)}: **{words(c)['verdict']}**.",
+    ]
+    if again:
+        of = again["conclusion"]
+        lines.append(
+            f"On other seeds ({min(of['seeds'])} to {max(of['seeds'])}): {gain_of(of, study.regime)}, "
+            f"**{words(of)['verdict']}**."
+        )
+    return [*lines, "", *tables(study, results)]
 
 
 def _rest(study: Study, results: Results) -> list[str]:
-    """Tuning of the arms, limits, cost, and the command."""
+    """Limits, cost, and the command."""
     c = results["conclusion"]
     ratio = cost(study, c["cpu_s"])
     times = f"`{study.primary.arm}` takes {ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
     lines = [
-        f"**Tuning.** {_tuning(study, results)}",
         f"**Limits.** {' '.join(study.limits) or 'None is known.'}",
-        f"**Cost.** {times}all arms of a world at the regime {sum(c['cpu_s'].values()):,.0f} CPU seconds "
+        f"**Cost.** {times}all arms of a world that ran at the regime {sum(c['cpu_s'].values()):,.0f} CPU seconds "
         f"({results['machine']}).",
         f"**Command.** {_commands(study, results)}.",
     ]
@@ -82,7 +139,9 @@ def _commands(study: Study, results: Results) -> str:
     doses: dict[tuple[int, ...], list[float]] = {}
     for p in results["conclusion"]["curve"]:
         doses.setdefault(tuple(p["seeds"]), []).append(p["dose"])
-    command, rows = f"./ipl recommend study {study.name}", f"--rows {results['sizes'][study.rows]}"
+    whole = set(study.arms) <= set(results["conclusion"]["arms"])
+    command = f"./ipl recommend study {study.name}{'' if whole else ' --deciding'}"
+    rows = f"--rows {results['sizes'][study.rows]}"
     least = min(doses, key=len)
     return ", ".join(
         f"`{command} --seeds {min(seeds)}-{max(seeds)} {rows}{''.join(f' --dose {d:g}' for d in at if seeds != least)}`"
@@ -94,22 +153,6 @@ def cost(study: Study, cpu: Results) -> float | None:
     """CPU of the method over that of its baseline, training and answers together; None where either took no time."""
     arm, baseline = (cpu.get(name) for name in (study.primary.arm, study.primary.baseline))
     return arm / baseline if arm and baseline else None
-
-
-def _tuning(study: Study, results: Results) -> str:
-    """The grid and the chosen settings of each arm, arms of equal settings together."""
-    chosen = _alike({arm: tuple(settings) for arm, settings in results["settings"].items()})
-    if not results["tuned"]:
-        return f"Nothing was tuned: {chosen}."
-    over = {arm: tuple(" ".join(settings) for settings in study.tried(arm)) for arm in study.trained}
-    return f"Every arm on seeds of their own, over {_alike(over)}. Found: {chosen}."
-
-
-def _alike(settings: Mapping[str, Sequence[str]]) -> str:
-    arms_by_settings: dict[Sequence[str], list[str]] = {}
-    for arm, of in settings.items():
-        arms_by_settings.setdefault(of, []).append(f"`{arm}`")
-    return "; ".join(f"{', '.join(of) or 'nothing set'} ({', '.join(arms)})" for of, arms in arms_by_settings.items())
 
 
 def tables(study: Study, results: Results) -> list[str]:
@@ -147,7 +190,7 @@ def tables(study: Study, results: Results) -> list[str]:
 
 
 def _arms(study: Study, arms: Results, cpu: Results) -> list[str]:
-    arms = {arm: arms[arm] for arm in study.arms if arm in arms}
+    arms = {arm: arms[arm] for arm in dict.fromkeys((*study.arms, *arms)) if arm in arms}
     names = list(dict.fromkeys(m for of in arms.values() for m in of))
     lines = ["| arm | " + " | ".join(names) + " | CPU s |", "|---" * (len(names) + 2) + "|"]
     for arm, of in arms.items():
@@ -157,8 +200,6 @@ def _arms(study: Study, arms: Results, cpu: Results) -> list[str]:
 
 
 def _competence(study: Study, share: float | None) -> str:
-    from recommend.research.studies.verdict import COMPETENT
-
     if share is None:
         return "The regime has not run."
     enough = "" if share >= COMPETENT else f", below {COMPETENT}: the verdict is about weak models"

@@ -8,24 +8,28 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from recommend.config import ConfigError
-from recommend.phenomena.studies import GREY, draw
+from recommend.phenomena.studies import measured_points
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Results = Mapping[str, Any]
 COLUMNS = 3
+BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
 
 
-def plot(results: Results, file: Path) -> None:
+def plot(results: Results, file: Path, before: Results | None = None) -> None:
     """A study's curve.
 
     Args:
         file: .svg or .png; its folder is made.
+        before: results of the settings of before, in grey.
     """
     conclusion = results["conclusion"]
     figure = _figure(6.4, 3.4)
     axis = figure.subplots()
+    _draw_before(axis, before)
     draw(axis, conclusion)
     axis.set_xlabel("measured phenomenon")
     axis.set_ylabel(fill(f"gain, {conclusion['unit']}", 40), fontsize=9)
@@ -33,8 +37,43 @@ def plot(results: Results, file: Path) -> None:
     _save(figure, file)
 
 
-def plot_all(studies: Mapping[str, Results | None], file: Path) -> None:
-    """Small multiples, a panel a method by its name; one without results is empty and says so."""
+def draw(axis: Axes, conclusion: Results) -> None:
+    """The curve of a conclusion.
+
+    Filled dots are doses at which the gate is open, the largest is the paper's regime; dashed lines are the margin.
+    """
+    points = measured_points(conclusion)
+    x, y = [p["phenomenon"] for p in points], [p["gain"] for p in points]
+    low, high = ([p["gain"] if p[end] is None else p[end] for p in points] for end in ("low", "high"))
+    axis.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
+    axis.plot(x, y, color=BLUE, linewidth=1.5)
+    for p in points:
+        size, face = 8 if p["dose"] == conclusion["regime"] else 5, BLUE if p["open"] else "white"
+        axis.plot(p["phenomenon"], p["gain"], "o", color=BLUE, markerfacecolor=face, markersize=size)
+    axis.axhline(0, color=BLACK, linewidth=0.8)
+    for side in (-1, 1):
+        axis.axhline(side * conclusion["off"]["margin"], color=GREY, linewidth=0.8, linestyle="--")
+    for edge in ("top", "right"):
+        axis.spines[edge].set_visible(False)
+
+
+def _draw_before(axis: Axes, results: Results | None) -> None:
+    if results is None:
+        return
+    points = measured_points(results["conclusion"])
+    x, y, low, high = ([p[name] for p in points] for name in ("phenomenon", "gain", "low", "high"))
+    axis.fill_between(x, low, high, color=GREY, alpha=0.15, linewidth=0)
+    axis.plot(x, y, color=GREY, linewidth=1, linestyle=":", marker=".")
+
+
+def plot_all(
+    studies: Mapping[str, Results | None], file: Path, before: Mapping[str, Results | None] | None = None
+) -> None:
+    """Small multiples, a panel a method by its name; one without results is empty and says so.
+
+    Args:
+        before: by name the results of the settings of before, in grey.
+    """
     rows = -(-len(studies) // COLUMNS)
     figure = _figure(7.6, 2.1 * rows)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
@@ -46,6 +85,7 @@ def plot_all(studies: Mapping[str, Results | None], file: Path) -> None:
         axis.set_title(f"{method}\n{conclusion['verdict']}", fontsize=9.5, loc="left")
         axis.tick_params(labelsize=8)
         if results is not None:
+            _draw_before(axis, (before or {}).get(method))
             draw(axis, conclusion)
             axis.set_ylabel(fill(conclusion["unit"].partition(",")[0], 20), fontsize=7.5)
             axis.locator_params(nbins=5)

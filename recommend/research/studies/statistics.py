@@ -57,9 +57,27 @@ def detectable(sd: float, seeds: int) -> float:
     return float((stats.t.ppf((1 + LEVEL) / 2, seeds - 1) + stats.t.ppf(POWER, seeds - 1)) * sd / math.sqrt(seeds))
 
 
-def seeds_needed(sd: float, effect: float, most: int = 256) -> int:
-    """Number of seeds that detect an effect; ``most`` when even they do not."""
-    return next((n for n in range(2, most) if detectable(sd, n) <= effect), most)
+def worlds_needed(
+    differences: Sequence[float], margin: float, one_sided: bool = False, most: int = 1_000
+) -> int | None:
+    """Number of worlds that show in four of five trials, at 5 %, that a mean as it was measured lies within the margin.
+
+    Args:
+        one_sided: below the margin is enough.
+
+    Returns:
+        None where no number would (the measured mean itself lies outside), or more than ``most``.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if len(d) < 2:
+        return None
+    room = margin - (d.mean() if one_sided else abs(d.mean()))
+    sd = float(d.std(ddof=1))
+
+    def enough(n: int) -> bool:
+        return float((stats.t.ppf(LEVEL, n - 1) + stats.t.ppf(POWER, n - 1)) * sd / math.sqrt(n)) <= room
+
+    return next((n for n in range(2, most) if enough(n)), None) if room > 0 else None
 
 
 def slope(x: Floats, y: Floats) -> tuple[float, float, float]:

@@ -14,19 +14,8 @@ from recommend.research.world import KNOBS, Knob, WorldConfig
 
 STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr", "keep", "mkt")
 Measures = Mapping[str, float]
-Settings = tuple[str, ...]
-# Found on seed 120 with DIN alone: as near to the oracle as wider tables and attention, in two thirds of the time. From
-# tables that start at .01 nothing learns to match in one pass; larger batches leave more to the first weights, and
-# a linear schedule ends before it has learned.
-MODEL = ModelConfig(
-    embedding=8, attention=(32,), mlp=(128, 64), activation="relu", softmax=True, initial_std=0.3, layer_norm=False,
-    unknown_ids=0.0,
-)  # fmt: skip
-TRAIN = TrainConfig(batch_rows=256, learning_rate=8e-3, table_rate=0.0, schedule="constant", warmup=0.0, threads=1)
-GRID: tuple[Settings, ...] = (
-    ("learning_rate=0.008", "initial_std=0.3"),
-    ("learning_rate=0.004", "initial_std=0.3"),
-)
+MODEL, TRAIN = ModelConfig(), TrainConfig(threads=1)  # the defaults, of every arm alike; nothing is tuned
+BASE = "the default setting, matches and counts"  # what results of other settings are told from
 
 
 @dataclass(frozen=True)
@@ -47,16 +36,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class Setting:
-    """Under which conditions an arm runs; ``settings``: of each arm, ``knob=value`` of model and training."""
+    """Under which conditions an arm runs; ``changes``: ``knob=value`` of all arms alike, on top of their own."""
 
     dose: float
     seed: int
-    settings: Mapping[str, Settings]
+    changes: tuple[str, ...] = ()
 
-    def configs(self, arm: str, *changes: str) -> tuple[ModelConfig, TrainConfig]:
-        """Configs of an arm: the settings of all, the arm's changes, and what was tuned for it."""
+    def configs(self, *changes: str) -> tuple[ModelConfig, TrainConfig]:
+        """Configs of an arm: the defaults, the arm's own changes, and those of all."""
         names = [setting for setting in changes if setting.startswith("name=")]
-        model, train = sort_changes([*(s for s in changes if s not in names), *self.settings.get(arm, ())])
+        model, train = sort_changes([*(s for s in changes if s not in names), *self.changes])
         return changed(MODEL, [*names, *model]), TRAIN.changed([*train, f"seed={self.seed}"])
 
 
@@ -67,12 +56,12 @@ class Study:
     claim: the paper's, in a sentence.
     prepare: folder of a world, setting -> whatever the arms share.
     run: arm, what was prepared, setting -> measures; the arm ``base`` has ``share`` among them.
-    arms: in the order in which they run, the last one the ceiling; ``trained`` are those with something to tune.
+    arms: in the order in which they run, the last one the ceiling; ``trained`` are those that learn.
+    also: arms that run with those that decide, such as the method as the page's equations have it.
+    deviation: how the primary claim's arm deviates from those, in a sentence.
     control: what must not gain, at the regime, where the method is denied what it feeds on.
     margin: of equivalence, in the unit of the primary measure: what nobody would miss.
     sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
-    grid: settings that a pilot tries; ``grids``: others, as many, of some arms.
-    follows: arms that stand on another arm's model, and so take its settings.
     lost: the phenomenon's number is itself what the primary measure can gain, and stands as the headroom.
     """
 
@@ -92,9 +81,8 @@ class Study:
     unit: str
     sizes: Mapping[str, float] = field(default_factory=lambda: {"impressions": 400_000})
     rows: str = "impressions"
-    grid: tuple[Settings, ...] = GRID
-    grids: Mapping[str, tuple[Settings, ...]] = field(default_factory=dict)
-    follows: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    deviation: str = ""
     lost: bool = False
     limits: tuple[str, ...] = ()
 
@@ -113,12 +101,8 @@ class Study:
             return self.arms
         here = dose == self.regime
         claims = (self.primary, self.control) if here else (self.primary,)
-        needed = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base,) if here else ())}
+        needed = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base, *self.also) if here else ())}
         return tuple(a for a in self.arms if a in needed or a not in self.trained)
-
-    def tried(self, arm: str) -> tuple[Settings, ...]:
-        """Settings that a pilot tries for a trained arm; the first is used without one."""
-        return self.grids.get(arm, self.grid)
 
     @property
     def regime(self) -> float:

@@ -1,8 +1,8 @@
-"""From the numbers of a study to its curve and its word.
+"""From the numbers of a study to its curve and its two words.
 
-*Reproduced*: the primary claim holds at the paper's regime, the gain is gone where the phenomenon is off (within a
-margin, not merely unproven), and the control gains nothing. *Reproduced above X*: it holds at stronger doses alone.
-*Phenomenon absent*: there was nothing to gain, or too little for this many seeds to see. *Not reproduced*: the rest.
+*Gains*: the interval of the primary claim lies above 0 at the paper's regime. *Specific*: with the phenomenon off the
+gain is shown to be gone (within a margin, not merely unproven), and the control, in which the method is denied what it
+feeds on, is shown to gain nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ import numpy as np
 
 from recommend.phenomena.table import NINE
 from recommend.research.doses import points
-from recommend.research.studies.statistics import crossing, detectable, holm, p_value, slope, t_interval, tost
+from recommend.research.studies.statistics import (
+    crossing,
+    detectable,
+    holm,
+    p_value,
+    slope,
+    t_interval,
+    tost,
+    worlds_needed,
+)
 from recommend.research.studies.study import Claim, Measures, Study
 from recommend.research.world import WORLD_VERSION
 from recommend.simulation.config import JUDGES
@@ -29,7 +38,7 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
     runs = _runs(study, results)
     curve = [_point(study, dose, runs[dose], results["phenomenon"]) for dose in points(study.name) if runs.get(dose)]
     if not curve:
-        return {"verdict": "nothing has run yet", "why": "", "curve": []}
+        return {"verdict": "nothing has run yet", "curve": []}
     towards = 1 if _phenomenon(study).above else -1
     ordered = sorted((p for p in curve if p["phenomenon"] is not None), key=lambda p: towards * p["phenomenon"])
     whole = sorted(set.intersection(*(set(of) for of in runs.values())))
@@ -54,37 +63,24 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
         "arms": _means(study, at),
         "cpu_s": _costs(study, results),
     }  # fmt: skip
-    word, why = _word(study, parts)
     every = sorted({seed for of in runs.values() for seed in of})
     exploratory = min(every) < JUDGES or "rc" in WORLD_VERSION
-    return {"verdict": word, "why": why, "exploratory": exploratory, "seeds": every, **parts}
+    needed = {"off": worlds_needed(off, study.margin), "control": worlds_needed(control, study.margin, one_sided=True)}
+    return {**words(parts), "exploratory": exploratory, "seeds": every, "needed": needed, **parts}
 
 
-def _word(study: Study, parts: Mapping[str, Any]) -> tuple[str, str]:
-    """The verdict, and what decided it."""
-    points_on = [p for p in parts["curve"] if p["dose"] != study.knob.off]
-    here = next((p for p in points_on if p["dose"] == study.regime), None)
-    if here is None:
-        return "not reproduced", f"the regime ({study.knob.name} = {study.regime:g}) has not run"
-    stronger = [p for p in points_on if p["phenomenon"] is not None and p["open"] and p["dose"] != here["dose"]
-                and _towards(study, p["phenomenon"]) > _towards(study, here["phenomenon"] or 0.0)]  # fmt: skip
-    if not here["open"] and not stronger:
-        return "phenomenon absent", here["closed"]
-    corrected = holm([p["p"] for p in stronger])
-    held = [p for p, q in zip(stronger, corrected, strict=True) if q < ALPHA and p["gain"] > 0]
-    if not (at_regime := here["open"] and here["low"] > 0) and not held:
-        where = f"at {study.knob.name} = {study.regime:g}" if here["open"] else "where the phenomenon is strong enough"
-        return "not reproduced", f"the interval {where} is not above 0"
-    doubts = {"with the phenomenon off the gain is not shown to be gone": parts["off"]["p"],
-              "the control is not shown to gain nothing": parts["control"]["p"]}  # fmt: skip
-    for doubt, p in doubts.items():
-        if not p < ALPHA:
-            return "not reproduced", f"it gains, but {doubt} (within {study.margin:g}: p {p:.2g})"
-    if at_regime:
-        return "reproduced", f"at {study.knob.name} = {study.regime:g}"
-    least = min((p["phenomenon"] for p in held), key=lambda v: _towards(study, v))
-    above = parts["crossing"] if parts["crossing"] is not None else least
-    return f"reproduced above {above:.3g}", "at stronger doses than the paper's regime"
+def words(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """``gains`` (None: the regime has not run), ``specific``, and both as the words ``verdict``."""
+    here = next((p for p in parts["curve"] if p["dose"] == parts["regime"]), None)
+    low, high = (None, None) if here is None else (here["low"], here["high"])
+    if low is None or high is None or not math.isfinite(high - low):
+        return {"gains": None, "specific": False, "verdict": "not judged yet"}
+    specific = parts["off"]["p"] < ALPHA and parts["control"]["p"] < ALPHA
+    if low > 0:
+        verdict = f"gains, {'' if specific else 'not shown '}specific"
+    else:
+        verdict = "loses" if high < 0 else "no gain shown"
+    return {"gains": low > 0, "specific": specific, "verdict": verdict}
 
 
 def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +181,3 @@ def _costs(study: Study, results: Mapping[str, Any]) -> dict[str, float]:
 
 def _phenomenon(study: Study) -> Any:
     return next(p for p in NINE if p.name == study.name)
-
-
-def _towards(study: Study, value: float) -> float:
-    return value if _phenomenon(study).above else -value

@@ -164,9 +164,12 @@ class Impressions:
         rows["click"] = u[0] < truth["p_click"]
         rows["click_ms"] = rows["time"] + 1_000 + (delay * 40_000).astype(np.int64)
         signal = rows.pop("page_signal")
-        # The first signal is seen with an error, the fourth says nothing.
-        noise = normal(rng, n, 2)
-        rows["privileged"] = np.column_stack([signal[:, :1] + 0.3 * noise[:, :1], signal[:, 1:], noise[:, 1:]])
+        # The first signal is seen with an error, the fourth tells of the row's appeal or nothing.
+        noise, config = normal(rng, n, 2), self.truth.config
+        tells = config.signal_taste * min(config.page_effect, 1)
+        appeal = standardised(truth.pop("appeal"))
+        fourth = np.float32(tells) * appeal + np.float32(np.sqrt(1 - tells**2)) * noise[:, 1]
+        rows["privileged"] = np.column_stack([signal[:, :1] + 0.3 * noise[:, :1], signal[:, 1:], fourth])
         dwell = np.exp(2.5 + 1.2 * truth.pop("match") + 0.8 * noise[:, 1])
         rows["dwell"] = np.where(rows["click"], dwell, 0).astype(np.float32)
         rows["cart"] = rows["click"] & (u[1] < truth["p_cart"])
@@ -218,6 +221,7 @@ class Impressions:
             "p_cart": p_cart,
             "p_refund": p_refund,
             "match": match,
+            "appeal": visible,
         }
 
     def _orders(self, day: int, rows: Rows, truth: Rows, u: Floats) -> None:
@@ -238,6 +242,11 @@ class Impressions:
         rows["order"][at] = True
         rows["refund"] = rows["order"] & (back < truth["p_refund"])
         rows["refund_ms"] = rows["order_ms"] + t.refund_delay(rng, np.maximum(rows["item"], 0))
+
+
+def standardised(values: Floats) -> Floats:
+    """(n,) of mean 0 and variance 1."""
+    return (values - values.mean()) / max(float(values.std()), 1e-6)
 
 
 def _repeats(user: Ints, item: Ints) -> Floats:

@@ -77,7 +77,7 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
         for s in far:
             first.setdefault(s.item_id, n)
         displayed |= set(ids)
-        cascade.add_impressions(8, ids, NOW)
+        cascade.add_impressions(8, ids, NOW.time_ms)
     cascade.close()
     young = set(range(81, 241))
     if beyond:
@@ -92,7 +92,7 @@ def test_what_no_source_finds_gets_its_chance_before_it_is_stale(tmp_path, beyon
 def test_a_feed_without_models_ranks_by_popularity_and_says_so(tmp_path):
     cascade = feed(tmp_path)
     for _ in range(50):
-        cascade.add_impressions(8, [17, 18], NOW)
+        cascade.add_impressions(8, [17, 18], NOW.time_ms)
     cascade.catalog.clicked([17] * 40, NOW.time_ms)
     slate = cascade.slate(1, NOW)
     assert slate.models["ranking"] == SIMPLE

@@ -74,6 +74,31 @@ def test_a_label_that_comes_true_later_counts_from_the_next_day_on(tmp_path: Pat
     assert bool((counted[same_day, 1] <= 1e-6).all())  # and none of their clicks yet
 
 
+def test_a_click_counts_from_the_hour_after_its_own_where_the_log_tells_it(tmp_path: Path) -> None:
+    data = random_log() | {"impression_id": torch.arange(400)}
+    late = data["time_ms"] + 2 * HOUR_MS  # everybody clicks two hours later
+    log, at = written(tmp_path, data), data["click"].nonzero().squeeze(1).flip(0)
+    tiny.write(day_file(log, "click", 0), {"impression_id": at, "time_ms": late[at]})
+    counted = Counts.read(log, FEATURES)(data)["item_id count"]
+    hour = data["time_ms"] // HOUR_MS
+    for n in range(0, 400, 7):
+        before, clicked = hour < hour[n], data["click"] & (late // HOUR_MS < hour[n])
+        same = (data["item_id"] == data["item_id"][n]) & (data["item_id"][n] >= 0)
+        rows, clicks = int((same & before).sum()), int((same & clicked).sum())
+        mean = (int(clicked.sum()) + 0.5) / (int(before.sum()) + 1)
+        rate = (clicks + PRIOR * mean) / (rows + PRIOR)
+        expected = [np.log1p(rows) / 4, np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))]
+        assert counted[n].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_rows_of_a_policy_can_be_left_out(tmp_path: Path) -> None:
+    data = random_log() | {"policy": torch.arange(400) % 2}
+    part = {n: v[data["policy"] == 0] for n, v in data.items()}
+    without = Counts.read(written(tmp_path / "all", data), FEATURES, ("policy", 1))(data)
+    alone = Counts.read(written(tmp_path / "part", part), FEATURES)(data)
+    assert all(torch.equal(without[f.column], alone[f.column]) for f in COUNTED)
+
+
 def test_counts_of_a_feed_are_those_of_its_log_to_the_bit(tmp_path: Path) -> None:
     data = random_log(1)
     offline, live = Counts.read(written(tmp_path, data), FEATURES)(data), LiveCounts(COUNTED)

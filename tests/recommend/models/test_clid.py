@@ -97,6 +97,7 @@ def test_the_gradient_of_clid_is_the_papers() -> None:
     p = s.sigmoid()
     torch.testing.assert_close(slope("clid", s), (1 - p) * (p / p.sum() - P / P.sum()))
     torch.testing.assert_close(slope("clid_by_mass", s), (1 - p) * (p / p.sum() * P.sum() - P))
+    torch.testing.assert_close(slope("clid_by_rows", s), slope("clid_by_mass", s) / len(s))
 
 
 def test_lists_are_lists_and_not_the_batch() -> None:
@@ -219,7 +220,8 @@ def test_the_students_loss_is_the_distillation_of_each_page(name: str) -> None:
         each.append((float(one.detach()), len(rows)))
     sizes = np.array([n for _, n in each])
     assert len(set(sizes.tolist())) > 2
-    weight = sizes if name == "pointwise" else sizes > 1  # rows count alike there, lists of two or more elsewhere
+    # Rows count alike in two of them, lists of two or more elsewhere.
+    weight = sizes if name in ("pointwise", "clid_by_rows") else sizes > 1
     expected = np.average([v for v, _ in each], weights=weight)
     assert float(student.loss(logits, batch).detach()) == pytest.approx(expected, rel=1e-5)
 

@@ -69,10 +69,9 @@ def times_of(age: float, order: float | None, refund: float | None, before: floa
     return {n: torch.tensor([NEVER if m is None else round(m * DAY_MS)]) for n, m in zip(TIMES, moments, strict=True)}
 
 
-@pytest.mark.parametrize("main", [False, True])
-def test_a_click_younger_than_the_first_window_gives_no_gradient(main: bool) -> None:
+def test_a_click_younger_than_the_first_window_gives_no_gradient() -> None:
     """Fidelity test 2."""
-    model = model_of(main=main, **WINDOWS)
+    model = model_of(**WINDOWS)
     row = select_batch(LOG.columns, torch.tensor([5]))
     for age, trains in ((0.2, False), (0.26, True), (7.0, True)):
         model.zero_grad()
@@ -88,12 +87,28 @@ def test_a_click_younger_than_the_first_window_gives_no_gradient(main: bool) -> 
 @pytest.mark.parametrize("scale", [0.1, 3.0, 300.0])
 def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
     """Fidelity test 3: 0 <= p_vr <= p_v <= 1, and so 0 <= ECVR <= 1."""
-    for options in (WINDOWS, {}, {**WINDOWS, "main": True}):
+    for options in (WINDOWS, {}):
         model = model_of(**options)
         p = model.probabilities({n: (scale * torch.randn(500)).double() for n in model.towers})
         assert bool(((p["refund"] >= 0) & (p["refund"] <= p["order"]) & (p["order"] <= 1 + 1e-12)).all())
         assert bool(((p["ecvr"] >= 0) & (p["ecvr"] <= 1)).all())
         torch.testing.assert_close(p["ecvr"], p["order"] - p["refund"])
+
+
+def test_detached_refunds_teach_the_orders_towers_nothing_and_predict_the_same() -> None:
+    batch = {**select_batch(LOG.columns, torch.arange(50)), **times_of(7.0, 0.1, 1.0)}
+    batch |= {name: batch[name].expand(50) for name in TIMES}
+    joint, detached = (model_of(detached=on, **WINDOWS) for on in (False, True))
+    assert torch.equal(joint.predict(batch)["ecvr"], detached.predict(batch)["ecvr"])
+    slopes = []
+    for model in (joint, detached):
+        refund = heads(model(batch), model.order_names, model.refund_names, model.detached)[len(model.order_names) :]
+        refund.sum().backward()
+        slopes.append([model.towers[n].layers[-1].bias.grad for n in (*model.order_names, *model.refund_names)])
+    assert all(g is not None and bool(g.any()) for g in slopes[0])
+    orders, refunds = slopes[1][: len(joint.order_names)], slopes[1][len(joint.order_names) :]
+    assert all(g is None or not bool(g.any()) for g in orders)
+    assert all(g is not None and bool(g.any()) for g in refunds)
 
 
 def test_a_refund_outside_of_its_own_window_never_counts() -> None:

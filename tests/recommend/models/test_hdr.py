@@ -167,6 +167,16 @@ def test_a_fresh_model_is_its_production_part_to_the_digit() -> None:
         build_model(tiny.FEATURES.model_copy(update={"labels": ("click", "order")}), tiny.encoded(512)[0], SMALL)
 
 
+def test_a_moved_copy_has_other_log_odds_by_one_number() -> None:
+    model, data = fresh()
+    before, moved = (
+        m.predict(data)["order" if "order" in m.features.labels else "click"] for m in (model, model.moved(0.7))
+    )
+    torch.testing.assert_close(moved.logit() - before.logit(), torch.full((len(before),), 0.7), atol=1e-4, rtol=0)
+    again = model.predict(data)
+    assert torch.equal(next(iter(again.values())), before)
+
+
 def test_labels_that_are_still_coming_in_are_not_taken_for_refusals() -> None:
     """Half of the conversions are in: the loss with ``ripe`` is least at the eventual rate, the plain one at half."""
     model, data = fresh(400)

@@ -165,7 +165,7 @@ def test_the_loss_is_the_entities_means_and_a_tenth_of_the_signed_cosine() -> No
         turned = 0.0
         if kind != "none":
             for name, index in mem.rows(BATCH):
-                x, specific = mem.body(mem.inputs(BATCH))[index], mem.specific_fields(BATCH, name, index)
+                x, specific = mem.norm(mem.body(mem.inputs(BATCH)))[index], mem.specific_fields(BATCH, name, index)
                 a, b = mem.common(x, specific, name), mem.independent[name](torch.cat([x, specific], 1))
                 cosine = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
                 turned = turned + (cosine if kind == "signed" else cosine.abs()).mean()
@@ -177,7 +177,7 @@ def extracted(mem: MEM, entity: str, batch: dict = BATCH) -> tuple[torch.Tensor,
     index = dict(mem.rows(batch))[entity]
     mem.eval()
     with torch.no_grad():
-        x, specific = mem.body(mem.inputs(batch))[index], mem.specific_fields(batch, entity, index)
+        x, specific = mem.norm(mem.body(mem.inputs(batch)))[index], mem.specific_fields(batch, entity, index)
         return (
             batch["click"][index],
             mem.common(x, specific, entity),
@@ -248,6 +248,24 @@ def test_stage_2_leaves_stage_1_as_it_was_to_the_bit() -> None:
     assert not any(p.requires_grad for p in mem.parameters())
     moved = [n for n, p in tem.named_parameters() if p.requires_grad and p.grad is not None]
     assert {n.split(".")[0] for n in moved} == {"inputs", "attention", "top", "user", "past", "shared", "cross"}
+
+
+def test_an_heir_begins_with_copies_of_what_stage_1_learned_of_ids_and_attention() -> None:
+    mem = taught(built(MEM))
+    fresh, heir = (built(TEM, FEATURES, mem, inherit=on) for on in (False, True))
+    before = {name: value.clone() for name, value in mem.state_dict().items()}
+    tables, own = heir.inputs.tables.tables, mem.tables["post"].tables
+    assert set(tables) == set(mem.inputs.tables.tables) | set(own)
+    for name, table in tables.items():
+        source = own[name] if name in own else mem.inputs.tables.tables[name]
+        assert torch.equal(table.weight, source.weight)
+        assert not torch.equal(fresh.inputs.tables.tables[name].weight, source.weight)
+    for name, value in mem.attention.state_dict().items():
+        assert torch.equal(heir.attention.state_dict()[name], value)
+    assert torch.equal(fresh.top.layers[-1].weight, heir.top.layers[-1].weight)  # the rest is a fresh DIN's
+    taught(heir, POSTS)
+    assert not torch.equal(heir.inputs.tables.tables["topic"].weight, own["topic"].weight)
+    assert all(torch.equal(value, before[name]) for name, value in mem.state_dict().items())
 
 
 def test_with_closed_gates_it_is_the_target_s_own_din_before_and_after_training(monkeypatch) -> None:

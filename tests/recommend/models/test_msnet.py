@@ -12,8 +12,6 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.losses.pointwise import bce
 from recommend.models.base import label
-from recommend.models.baselines.dropoutnet import DropoutNet
-from recommend.models.baselines.meta_embedding import MetaEmbedding
 from recommend.models.baselines.mwuf import MWUF
 from recommend.models.msnet import AUX, LIMITED_ROW, MSNet
 from recommend.models.registry import build_model, model_class
@@ -72,7 +70,7 @@ def one(history: list[int], item: int = 4) -> dict:
 def interests(model: MSNet, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
     s = model.state(batch)
     query = s.x.matched["item"]
-    return model.interest("limited", query, s.limited), model.interest("deep", query, s.deep)
+    return model.interest("limited", query, s.parts["limited"]), model.interest("deep", query, s.parts["deep"])
 
 
 def rows_with_gradient(model: MSNet, loss: torch.Tensor) -> torch.Tensor:
@@ -97,10 +95,10 @@ def test_each_part_is_cut_on_its_own() -> None:
     model, _ = fresh(branch_length=2)
     many_deep, few_deep = one([2, 8, 4, 3, 5, 7, 9, 11]), one([2, 8, 4, 9, 11])
     s = model.state(many_deep)
-    assert s.limited.lengths.tolist() == [2]
-    assert s.deep.lengths.tolist() == [2]
+    assert s.parts["limited"].lengths.tolist() == [2]
+    assert s.parts["deep"].lengths.tolist() == [2]
     torch.testing.assert_close(torch.cat(interests(model, many_deep)), torch.cat(interests(model, few_deep)))
-    assert torch.equal(s.deep.values, model.state(few_deep).deep.values)
+    assert torch.equal(s.parts["deep"].values, model.state(few_deep).parts["deep"].values)
 
 
 def test_with_scale_one_and_shift_zero_it_is_plain_attention() -> None:
@@ -113,8 +111,8 @@ def test_with_scale_one_and_shift_zero_it_is_plain_attention() -> None:
     plain.load_state_dict(shared)
     torch.testing.assert_close(interests(model, data)[0], interests(plain, data)[0])
     s = plain.state(data)
-    direct = plain.encoders["limited"](s.x.matched["item"], s.limited)
-    there = s.limited.lengths > 0
+    direct = plain.encoders["limited"](s.x.matched["item"], s.parts["limited"])
+    there = s.parts["limited"].lengths > 0
     torch.testing.assert_close(interests(model, data)[0][there, :-1], direct[there])
 
 
@@ -144,6 +142,28 @@ def sold_item(model: MSNet, row: dict) -> tuple[torch.Tensor, torch.Tensor]:
     return rows_with_gradient(model, main)[row_of_sold], rows_with_gradient(model, model.loss(logits, row))[row_of_sold]
 
 
+def test_one_attention_reads_both_kinds_of_stock_and_unknown_ids_alone_are_made() -> None:
+    model, _ = fresh(split=False, warm_known=False, aux_weight=0)
+    model.eval()
+    assert list(model.encoders) == ["all"]
+    row = one([2, 7, 8, 9], item=4)
+    s = model.state(row)
+    past = model.inputs(row).histories["item"]
+    assert torch.equal(s.parts["all"].values, past.values)  # all of these ids are known
+    assert torch.equal(s.x.target, model.inputs(row).target)
+    new = one([2, 7, 998, 999], item=998)  # even ids, and so limited, but for 999
+    changed = (model.state(new).parts["all"].values != model.inputs(new).histories["item"].values).any(1)
+    assert changed.tolist() == [False, False, True, False]
+    assert not torch.equal(model.state(new).x.target, model.inputs(new).target)
+    model.train()
+    torch.manual_seed(0)
+    drawn = sum(int(model.is_warmed(row)[1].sum()) for _ in range(300)) / 300
+    assert drawn == pytest.approx(2 * model.inputs.unknown_ids, abs=0.06)  # of the two limited ones
+    model.loss(model(new), new).backward()
+    assert model.warm is not None
+    assert bool(model.warm.shift.layers[-1].bias.grad.any())
+
+
 def test_a_sold_thing_learns_through_the_auxiliary_loss_alone() -> None:
     """It stands in a history and gets no attention: the main loss has nothing to say to its row."""
     row = one([2, 8, 3])
@@ -168,45 +188,6 @@ def test_both_losses_teach_the_meta_networks_and_no_deep_id_learns_from_the_auxi
     learned = rows_with_gradient(model, aux)
     assert not learned[ENCODERS.row("item_id", torch.arange(1, 40, 2))].any()
     assert learned[ENCODERS.row("item_id", torch.arange(0, 40, 2))].all()
-
-
-def test_dropoutnet_serves_unknown_ids_without_one_and_learns_without() -> None:
-    config = other("dropoutnet", id_dropout=1.0)
-    model = build_model(FLAGGED, ENCODERS.sizes(), config)
-    assert isinstance(model, DropoutNet)
-    data = ENCODERS(flagged())
-    table = model.inputs.tables.tables["item_id"].weight
-    (gradient,) = torch.autograd.grad(model.loss(model(data), data), table)
-    assert float(gradient.abs().sum()) == 0  # every ID was dropped
-    unknown = one([2, 3], item=1_000)
-    before = model.predict(unknown)["click"]
-    with_id = model.predict(one([2, 3]))["click"]
-    with torch.no_grad():
-        table[0] += 1
-    assert torch.equal(model.predict(unknown)["click"], before)
-    assert not torch.equal(before, with_id)
-
-
-def test_meta_embedding_takes_one_step_from_the_generated_value_and_leaves_din_alone() -> None:
-    config = SMALL.model_copy(update={"name": "meta_embedding"})
-    model = build_model(FLAGGED, ENCODERS.sizes(), config)
-    assert isinstance(model, MetaEmbedding)
-    data = ENCODERS(flagged(64))
-    model(data)  # rows start at their generated values
-    row = int(data["item_id"][0])
-    x = model.inputs(data)
-    torch.testing.assert_close(model.inputs.tables.tables["item_id"].weight[row], model.generated(x)[0])
-    din = [p for n, p in model.named_parameters() if not n.startswith("generator")]
-    base = torch.autograd.grad(bce(model(data)["click"], label(data, "click")), din, allow_unused=True)
-    both = torch.autograd.grad(model.loss(model(data), data), din, allow_unused=True)
-    assert all(a is b is None or torch.allclose(a, b, atol=1e-7) for a, b in zip(base, both, strict=True))
-    weights = list(model.generator.parameters())
-    (of_meta,) = torch.autograd.grad(model.meta(data), weights)
-    (of_loss,) = torch.autograd.grad(model.loss(model(data), data), weights)
-    torch.testing.assert_close(of_meta, of_loss)
-    assert model.loss(model(data), data).item() == pytest.approx(
-        (bce(model(data)["click"], label(data, "click")) + model.meta(data)).item(), rel=1e-5
-    )
 
 
 def test_mwuf_scales_by_side_information_and_shifts_by_who_clicked() -> None:
@@ -244,8 +225,8 @@ def test_attention_on_limited_history_sums_to_one_however_large_the_deep_embeddi
 
     def mass() -> tuple[torch.Tensor, torch.Tensor]:
         s = model.state(data)
-        attention_weights = model.encoders["limited"].weights(s.x.matched["item"], s.limited)[:, 0]
-        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.limited.rows, attention_weights)
+        attention_weights = model.encoders["limited"].weights(s.x.matched["item"], s.parts["limited"])[:, 0]
+        per_row = torch.zeros(len(data["item_id"])).index_add(0, s.parts["limited"].rows, attention_weights)
         x = din.inputs(data)
         weights = din.attention["item"].weights(x.matched["item"], x.histories["item"])[:, 0]
         of_din = torch.zeros(len(per_row)).index_add(0, x.histories["item"].rows, weights * limited_of)

@@ -133,6 +133,24 @@ def test_the_gate_and_the_head_follow_their_equations() -> None:
     torch.testing.assert_close(model(rows)["click"][ads], expected[ads])
 
 
+def test_a_residual_branch_begins_with_what_both_systems_share_and_rows_weigh_alike() -> None:
+    model, rows = tiny_model(Parts(by_rows=True, residual=True, rationale=0.0001, align=0.0, decorrelate=0.0))
+    _, invariant = model.encoded(rows)
+    logits = model(rows)
+    torch.testing.assert_close(logits["click"], model.common(invariant))
+    served = model.predict(rows)["click"]
+    torch.testing.assert_close(served, model.common(model.encoded(rows)[1]).detach().sigmoid())
+    click, uneven = rows["click"], rows | {"system": (torch.arange(len(rows["click"])) % 5 > 0).long()}
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(model(uneven)["click"], click.float())
+    assert float(model.loss(model(uneven), uneven)) == pytest.approx(float(entropy), rel=1e-3)
+    by_system, _ = tiny_model(Parts(rationale=0.0, align=0.0, decorrelate=0.0))
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(by_system(uneven)["click"], click.float())
+    assert float(by_system.loss(by_system(uneven), uneven)) > 1.5 * float(entropy)  # a mean for each system
+    model.start_at({"click": 0.2})
+    assert model.told is not None
+    assert float(model.told.layers[-1].bias.detach()) == pytest.approx(float(torch.tensor(0.2).logit()))
+
+
 def test_mmd_follows_its_definition() -> None:
     torch.manual_seed(0)
     a, b = torch.randn(7, 3), torch.randn(5, 3) + 1

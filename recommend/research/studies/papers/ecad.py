@@ -26,7 +26,7 @@ from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.ecad import ECAD, Towers
 from recommend.research.studies import ecad_baselines as delayed
-from recommend.research.studies.market import read_clicks
+from recommend.research.studies.market import competent, read_clicks
 from recommend.research.studies.streaming import settled, stream
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world import make_config
@@ -38,10 +38,10 @@ from recommend.simulation.truth import make_truth
 WINDOW = 3.0  # days, click to order and order to refund (CASCADE's)
 WINDOWS: dict[str, Any] = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (0.5, 2.0, 2 * WINDOW)}
 ONE: dict[str, Any] = {"order_edges": (WINDOW,), "refund_edges": (2 * WINDOW,)}
-# Found on seeds 121 and 122: several looks at each click want slower steps and a smaller start than one pass.
-SETTINGS = ("attention=[16]", "softmax=false", "initial_std=0.03", "batch_rows=512")
-GRID = (("learning_rate=0.001",), ("learning_rate=0.002",))
-FEATURES = world_map(("order",)).model_copy(update={"labels": ("order", "refund")})
+# A stream does not end, so that no rate can fall over it, and a click is looked at four times: a tenth of the defaults,
+# by which DEFER is competent (seed 151; at a third of them it is not).
+SETTINGS = ("learning_rate=0.0003", "table_rate=0.001", "schedule=constant", "warmup=0")
+FEATURES = competent(world_map(("order",)), counts=False).model_copy(update={"labels": ("order", "refund")})
 AFTER_ORDER = (0.25, 1.0, WINDOW)
 # Of an arm its model, and passes over what each midnight brings, so that every arm sees a click about four times
 # (``visits``): a window that ends is a visit to ECAD, and importance weights look twice.
@@ -50,11 +50,12 @@ ARMS: dict[str, tuple[Callable[..., Towers], int]] = {
     "cvr_rfr": (delayed.Settled, 4),
     "defer": (delayed.DEFER, 2),
     "ecad": (partial(ECAD, **WINDOWS), 1),
+    "detached": (partial(ECAD, **WINDOWS, detached=True), 1),
     "one_window": (partial(ECAD, **ONE), 2),
     "orders_alone": (partial(delayed.OrdersAlone, order_edges=WINDOWS["order_edges"], refund_edges=AFTER_ORDER), 1),
     "oracle": (partial(delayed.Oracle, **ONE), 4),
     "defer_random": (delayed.DEFER, 2),
-    "ecad_random": (partial(ECAD, **WINDOWS), 1),
+    "detached_random": (partial(ECAD, **WINDOWS, detached=True), 1),
 }
 
 
@@ -154,7 +155,7 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
         p = {n: np.full(len(rows), v.mean()) for n, v in p.items()} if name == "mean" else p
     else:
         kind, passes = ARMS[name]
-        model, config = setting.configs(name, f"epochs={passes}", *SETTINGS)
+        model, config = setting.configs(f"epochs={passes}", *SETTINGS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
             net = kind(FEATURES, clicks.sizes, model)
@@ -186,20 +187,23 @@ STUDY = Study(
     arms=("mean", *ARMS, "truth"),
     trained=tuple(ARMS),
     base="defer",
-    primary=Claim("refunds by windows over importance weights", "ecad", "defer", "kl_refund", lower=True),
+    primary=Claim("refunds by windows over importance weights", "detached", "defer", "kl_refund", lower=True),
+    also=("ecad", "orders_alone"),
+    deviation="`detached` is `ecad` but that the refunds' heads give the orders' no gradient.",
     secondary=(
-        Claim("orders that stay", "ecad", "defer", "kl", lower=True),
-        Claim("over waiting", "ecad", "direct", "kl", lower=True),
-        Claim("all clicks over orders alone", "ecad", "cvr_rfr", "kl", lower=True),
-        Claim("the entire space over orders alone", "ecad", "orders_alone", "kl_refund", lower=True),
-        Claim("windows over one window", "ecad", "one_window", "kl", lower=True),
+        Claim("the same, as printed", "ecad", "defer", "kl_refund", lower=True),
+        Claim("what detaching adds", "detached", "ecad", "kl_refund", lower=True),
+        Claim("orders that stay", "detached", "defer", "kl", lower=True),
+        Claim("over waiting", "detached", "direct", "kl", lower=True),
+        Claim("all clicks over orders alone", "detached", "cvr_rfr", "kl", lower=True),
+        Claim("the entire space over orders alone", "detached", "orders_alone", "kl_refund", lower=True),
+        Claim("windows over one window", "detached", "one_window", "kl", lower=True),
     ),
-    control=Claim("refunds of random orders", "ecad_random", "defer_random", "kl_refund", lower=True),
+    control=Claim("refunds of random orders", "detached_random", "defer_random", "kl_refund", lower=True),
     margin=0.3,
     unit="millinats a click of KL to the truth, by refunds",
     sizes={"clicks": 100_000, "click_days": 60},
     rows="clicks",
-    grid=GRID,
     limits=(
         "60 days instead of 395.",
         "The primary claim is about the refunds' part; that on orders that stay is secondary.",

@@ -24,7 +24,7 @@ from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
 from recommend.research.studies.domains import STAR, SYSTEM, DomainPLE
-from recommend.research.studies.market import Market, of_items, open_market
+from recommend.research.studies.market import Market, competent, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import Histories, world_map
 from recommend.simulation.config import DAY_MS
@@ -35,10 +35,13 @@ TASKS = ("click", "cart", "order")
 PLAIN = world_map(TASKS)
 # No numbers, which change while what is stored of a thing does not; no place, which is the page's.
 KEYS = PLAIN.model_copy(update={"features": tuple(f for f in PLAIN.features if f.kind == "id")})
-WORLD_FEATURES = world_map(cross=True)
-PLUGGED = WORLD_FEATURES.model_copy(update={"features": (*WORLD_FEATURES.features, *knowledge_features(WIDTH))})
+WORLD_FEATURES = competent(world_map(cross=True))
+UNCOUNTED = competent(world_map(cross=True), counts=False)
+PLUGGED, PLUGGED_UNCOUNTED = (
+    m.model_copy(update={"features": (*m.features, *knowledge_features(WIDTH))}) for m in (WORLD_FEATURES, UNCOUNTED)
+)
 SHARED: dict[str, Callable[..., Ranker]] = {"fine_tuned": DIN, "joint": DIN, "star": STAR, "ple": DomainPLE}
-ARMS = ("own", *SHARED, "keep", "keep_clicks", "keep_once", "keep_others")
+ARMS = ("own", "uncounted", *SHARED, "keep", "keep_uncounted", "keep_clicks", "keep_once", "keep_others")
 
 
 def ads(raw: dict[str, np.ndarray]) -> np.ndarray:
@@ -90,7 +93,7 @@ class Domains:
     def knowledge(self, name: str, setting: Setting) -> tuple[dict[str, Column], dict[str, Column]]:
         """Columns of training and test rows of ads; zeros in the first week."""
         tasks = TASKS[:1] if name == "keep_clicks" else TASKS
-        config, how = setting.configs(name, f"tower={WIDTH}")
+        config, how = setting.configs(f"tower={WIDTH}")
         features = KEYS.model_copy(update={"labels": tasks})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
@@ -140,15 +143,15 @@ def prepare(root: Path, setting: Setting) -> Domains:
 
 def predicted(name: str, domains: Domains, setting: Setting) -> np.ndarray:
     """(rows,) what an arm says of the ads of the last days."""
-    config, how = setting.configs(name)
+    config, how = setting.configs()
     market = domains.ads
-    if name == "own":
-        return market.ask(market.fit(config.changed(["name=din"]), how))
+    if name in ("own", "uncounted"):
+        features = UNCOUNTED if name == "uncounted" else WORLD_FEATURES
+        return market.ask(market.fit(market.build(DIN, config, setting.seed, features), how))
     if name.startswith("keep"):
         train, test = domains.knowledge(name, setting)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(setting.seed)
-            model = KEEP(PLUGGED, market.encoders.sizes(), config)
+        plugged = PLUGGED_UNCOUNTED if name == "keep_uncounted" else PLUGGED
+        model = market.build(KEEP, config, setting.seed, plugged)
         market.fit(model, how, MemoryStream({**market.train, **train}, how.batch_rows))
         return market.ask(model, {**market.test, **test})
     return shared(name, domains, config, how)
@@ -198,7 +201,10 @@ STUDY = Study(
     trained=ARMS,
     base="own",
     primary=Claim("knowledge over none", "keep", "own", "auc"),
+    also=("uncounted", "keep_uncounted"),
     secondary=(
+        Claim("what counters of all channels bring without it", "own", "uncounted", "auc"),
+        Claim("knowledge over none, without counters", "keep_uncounted", "uncounted", "auc"),
         Claim("over fine-tuning, and thirty days of ads after it", "keep", "fine_tuned", "auc"),
         Claim("over joint training", "keep", "joint", "auc"),
         Claim("over STAR", "keep", "star", "auc"),

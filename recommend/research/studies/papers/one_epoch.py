@@ -14,11 +14,12 @@ from torch import nn
 from recommend.metrics.calibration import divergence, logloss
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
-from recommend.research.studies.market import MIN_COUNT, Market, of_items, open_market
-from recommend.research.studies.study import GRID, Claim, Measures, Setting, Study
+from recommend.research.studies.market import MIN_COUNT, Market, competent, of_items, open_market
+from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map
 
 DENSE = "sparse_rows=10000000"  # as in the paper, Adam's moments move all rows at each step
+SGD = ("optimizer=sgd", "learning_rate=0.1", "table_rate=0.1")
 ARMS: dict[str, tuple[str, ...]] = {
     "one": ("epochs=1",),
     "two": ("epochs=2",),
@@ -27,16 +28,15 @@ ARMS: dict[str, tuple[str, ...]] = {
     "two_decay": ("epochs=2", "weight_decay=0.3"),
     "two_narrow": ("epochs=2", "embedding=2"),
     "two_anew": ("epochs=1",),
-    "one_sgd": ("epochs=1", "optimizer=sgd"),
-    "two_sgd": ("epochs=2", "optimizer=sgd"),
+    "one_sgd": ("epochs=1", *SGD),
+    "two_sgd": ("epochs=2", *SGD),
     "one_frequent": ("epochs=1",),
     "two_frequent": ("epochs=2",),
     "one_no_ids": ("epochs=1",),
     "two_no_ids": ("epochs=2",),
 }
-SLOW = (("learning_rate=0.1", "initial_std=0.3"), ("learning_rate=0.03", "initial_std=0.3"))
 NO_IDS = world_map(ids=False, cross=True)
-NO_IDS = NO_IDS.model_copy(update={"features": tuple(f for f in NO_IDS.features if f.column != "user_id")})
+NO_IDS = competent(NO_IDS.model_copy(update={"features": tuple(f for f in NO_IDS.features if f.column != "user_id")}))
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Worlds:
         """Without ids, with those of frequent things and users, or with all."""
         key = ids, count = not arm.endswith("_no_ids"), MIN_COUNT if arm.endswith("_frequent") else 1
         if key not in self.markets:
-            features = world_map(cross=True) if ids else NO_IDS
+            features = competent(world_map(cross=True)) if ids else NO_IDS
             self.markets = {key: open_market(self.root, features, where=of_items, min_count=count)}
         return self.markets[key]
 
@@ -62,7 +62,7 @@ def prepare(root: Path, setting: Setting) -> Worlds:
 
 def fitted(name: str, market: Market, setting: Setting) -> Ranker:
     """An arm's DIN; ``two_anew`` begins the second pass with new tables (MEDA, arXiv 2305.19531)."""
-    model, config = setting.configs(name, *ARMS[name], DENSE)
+    model, config = setting.configs(*ARMS[name], DENSE)
     net = market.fit(model.changed(["name=din"]), config)
     if name == "two_anew":
         with torch.random.fork_rng(devices=[]):
@@ -115,7 +115,5 @@ STUDY = Study(
     margin=1.0,
     unit="millinats a row of KL to the truth",
     sizes={"impressions": 300_000},
-    grid=GRID,
-    grids={"one_sgd": SLOW, "two_sgd": SLOW},
     limits=("Rows stay in the order of time in every pass.",),
 )

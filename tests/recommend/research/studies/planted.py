@@ -12,7 +12,7 @@ import numpy as np
 from recommend.phenomena.table import NINE
 from recommend.research.doses import points
 from recommend.research.studies.engine import read_results, write
-from recommend.research.studies.study import find_study
+from recommend.research.studies.study import BASE, find_study
 from recommend.research.studies.verdict import conclude
 
 SEEDS = range(9_000, 9_006)
@@ -39,8 +39,8 @@ def planted_results(name: str, file: Path, gain: Callable[[float], float], noise
                 done[f"{dose:g} {seed} {arm}"] = {**dict.fromkeys(measures, 0.7 + sign * value), "share": 0.8}
     results = {
         "study": name, "title": study.title, "claim": study.claim, "paper": study.paper, "sizes": study.sized(),
-        "world_version": "2.0.0", "knob": study.knob.name, "machine": "a machine", "tuned": False,
-        "settings": {arm: list(study.grid[0]) for arm in study.trained}, "phenomenon": phenomena, "done": done,
+        "world_version": "2.0.0", "knob": study.knob.name, "machine": "a machine", "base": BASE,
+        "phenomenon": phenomena, "done": done,
         "cpu_s": {key: 3.0 if key.endswith(f" {study.primary.arm}") else 2.0 for key in done},
     }  # fmt: skip
     results = json.loads(json.dumps(results))

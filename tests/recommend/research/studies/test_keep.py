@@ -12,7 +12,7 @@ from recommend.research.studies.papers import keep
 from recommend.research.studies.study import Setting
 from recommend.research.world import write_world
 
-SETTING = Setting(0.6, 3, dict.fromkeys(keep.ARMS, ("mlp=[8,4]", "embedding=4", "attention=[4]")))
+SETTING = Setting(0.6, 3, ("mlp=[8,4]", "embedding=4", "attention=[4]"))
 
 
 def test_a_day_reads_what_the_days_before_it_taught(tmp_path: Path) -> None:

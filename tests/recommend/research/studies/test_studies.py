@@ -17,7 +17,7 @@ from app.cli.main import main
 from recommend.config import ConfigError
 from recommend.research.doses import points
 from recommend.research.studies import engine
-from recommend.research.studies.engine import read_results, run_pilot, run_study
+from recommend.research.studies.engine import read_results, run_study
 from recommend.research.studies.page import page
 from recommend.research.studies.plot import plot
 from recommend.research.studies.statistics import (
@@ -25,10 +25,10 @@ from recommend.research.studies.statistics import (
     detectable,
     holm,
     p_value,
-    seeds_needed,
     slope,
     t_interval,
     tost,
+    worlds_needed,
 )
 from recommend.research.studies.study import STUDIES, Claim, Setting, Study, find_study
 from recommend.research.studies.verdict import conclude
@@ -52,8 +52,11 @@ def test_the_statistics_are_those_of_the_textbook() -> None:
     # t(.975, 8) = 2.306004, t(.8, 8) = .888890, over sqrt(9).
     assert detectable(3.0, 9) == pytest.approx(2.306004 + 0.888890, abs=1e-4)
     assert detectable(1.0, 1) == math.inf
-    n = seeds_needed(1.0, 0.5)
-    assert detectable(1.0, n) <= 0.5 < detectable(1.0, n - 1)
+    # sd 1, mean 0, margin .5: (t(.95, n - 1) + t(.8, n - 1)) / sqrt(n) is .5063 for 26 worlds and .4964 for 27.
+    assert worlds_needed([-1, 0, 1], 0.5) == 27
+    assert worlds_needed([-1, 0, 1], 0.5) == worlds_needed([4, 5, 6], 5.5, one_sided=True)
+    assert worlds_needed([4, 5, 6], 4.9) is None
+    assert worlds_needed([-9, -8, -7], 0.5, one_sided=True) == 2
     x = np.array([[0.0, 1, 2], [0, 2, 4]])
     assert slope(x, 3 * x + 1)[0] == pytest.approx(3)
     assert crossing([0, 1, 2, 3], [-1, -1, 1, 2]) == pytest.approx(1.5)
@@ -66,15 +69,14 @@ def planted(effect: Effect, base: float = 0.8) -> Study:
 
     def run(name: str, prepared: None, setting: Setting) -> dict[str, float]:
         shared, noise = (np.random.default_rng([setting.seed, n]).normal() for n in (1, sum(map(ord, name))))
-        level = float(setting.settings.get(name, ("bonus=0",))[0].partition("=")[2])
-        return {"m": 0.7 + 0.1 * shared + 0.0005 * noise + effect(name, setting.dose) + level, "share": base}
+        return {"m": 0.7 + 0.1 * shared + 0.0005 * noise + effect(name, setting.dose), "share": base}
 
     return Study(
         name="ecad", title="Planted", paper="0000.00000", claim="It is so.", prepare=lambda *_: None, run=run,
         arms=("din", "method", "method_random", "oracle"), trained=("din", "method", "method_random"), base="din",
         primary=Claim("lead", "method", "din", "m"), secondary=(Claim("far lead", "oracle", "din", "m"),),
         control=Claim("nothing to feed on", "method_random", "din", "m"), margin=0.003, unit="m",
-        sizes={"clicks": 1}, rows="clicks", grid=(("bonus=0",), ("bonus=0.01",)),
+        sizes={"clicks": 1}, rows="clicks",
     )  # fmt: skip
 
 
@@ -110,12 +112,13 @@ def lead(arm: str, dose: float) -> float:
     return {"method": 0.04 * dose, "oracle": 0.1}.get(arm, 0.0)
 
 
-def test_a_planted_effect_is_reproduced_and_gone_at_off(tmp_path: Path) -> None:
+def test_a_planted_effect_gains_and_is_specific(tmp_path: Path) -> None:
     c = run(planted(lead), tmp_path / "r.json")["conclusion"]
-    assert c["verdict"] == "reproduced"
+    assert (c["gains"], c["specific"], c["verdict"]) == (True, True, "gains, specific")
     assert [p["dose"] for p in c["curve"]] == points("ecad")
     assert c["off"]["p"] < 0.05
     assert c["control"]["p"] < 0.05
+    assert c["needed"]["off"] <= len(SEEDS)
     assert c["slope"][0] == pytest.approx(0.04)
     assert 0 < c["crossing"] < 0.1
     assert c["secondary"][0]["holds"]
@@ -125,20 +128,27 @@ def test_a_planted_effect_is_reproduced_and_gone_at_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("effect", "verdict", "why"),
+    ("effect", "verdict", "needed"),
     [
-        (lambda arm, dose: 0.01 * (arm in ("method", "method_random") and dose > 0), "not reproduced", "control"),
-        (lambda arm, _: 0.01 * (arm == "method"), "not reproduced", "off"),
-        (lambda *_: 0.0, "not reproduced", ""),
-        (lambda arm, dose: 0.02 * (arm == "method" and dose > 0.3), "reproduced above 0.", ""),
+        (lambda arm, dose: 0.01 * (arm in ("method", "method_random") and dose > 0), "gains, not shown specific",
+         {"control": None}),
+        (lambda arm, _: 0.01 * (arm == "method"), "gains, not shown specific", {"off": None}),
+        (lambda *_: 0.0, "no gain shown", {}),
+        (lambda arm, dose: -0.01 * (arm == "method"), "loses", {"off": None}),
+        (lambda arm, dose: 0.02 * (arm == "method" and dose > 0.3), "no gain shown", {}),
     ],
-    ids=["a leak", "a gain without the phenomenon", "nothing", "at strong doses alone"],
-)
-def test_another_effect_gets_another_verdict(tmp_path: Path, effect: Effect, verdict: str, why: str) -> None:
+    ids=["a leak", "a gain without the phenomenon", "nothing", "a loss", "at strong doses alone"],
+)  # fmt: skip
+def test_another_effect_gets_other_words(tmp_path: Path, effect: Effect, verdict: str, needed: dict) -> None:
     c = run(planted(effect), tmp_path / "r.json")["conclusion"]
-    assert c["verdict"].startswith(verdict)
-    assert why in c["why"]
-    assert not verdict.endswith("0.") or 0.25 < c["crossing"] <= 0.35
+    assert c["verdict"] == verdict
+    assert needed.items() <= c["needed"].items()  # None: more worlds would not show it
+
+
+def test_before_two_worlds_at_the_regime_nothing_is_judged(tmp_path: Path) -> None:
+    assert run(planted(lead), tmp_path / "r.json", doses=[0.5])["conclusion"]["verdict"] == "not judged yet"
+    one = run(planted(lead), tmp_path / "s.json", SEEDS[:1])["conclusion"]
+    assert (one["gains"], one["specific"], one["verdict"]) == (None, False, "not judged yet")
 
 
 def test_an_arm_that_beats_the_truth_shows_that_it_is_no_ceiling(tmp_path: Path) -> None:
@@ -155,16 +165,17 @@ def test_noise_passes_neither_for_equivalence_nor_for_a_control(tmp_path: Path) 
     chance = itertools.count()
     c = run(planted(noisy), tmp_path / "r.json")["conclusion"]
     assert c["control"]["low"] < 0 < c["control"]["high"]  # "0 is in it" would have passed
-    assert c["verdict"] == "not reproduced"
+    assert c["verdict"] == "gains, not shown specific"
+    assert c["needed"]["control"] > len(SEEDS)
 
 
-def test_no_phenomenon_is_absent(tmp_path: Path, monkeypatch) -> None:
+def test_where_there_is_no_phenomenon_the_gate_is_closed(tmp_path: Path, monkeypatch) -> None:
     for number, why in (({"value": 0.01, "headroom": 0.1}, "not shown to be above"),
                         ({"value": 0.3, "headroom": 1e-4}, "headroom")):  # fmt: skip
         monkeypatch.setattr(engine, "phenomenon", lambda *_, number=number: number)
         c = run(planted(lead), tmp_path / f"{why[:4]}.json")["conclusion"]
-        assert c["verdict"] == "phenomenon absent"
-        assert why in c["why"]
+        assert not any(p["open"] for p in c["curve"])
+        assert why in c["curve"][-1]["closed"]
 
 
 def test_a_study_goes_on_where_it_was_killed_to_the_same_bytes(tmp_path: Path) -> None:
@@ -205,41 +216,22 @@ def test_a_file_of_other_settings_and_a_wrong_dose_are_refused(tmp_path: Path) -
         find_study("msnett")
 
 
-def test_a_pilot_tunes_every_arm_alike_and_its_settings_are_used(tmp_path: Path, monkeypatch) -> None:
-    study, folder = planted(lead), tmp_path / "results"
-    monkeypatch.setattr(engine, "RESULTS", folder)
-    pilot_results = run_pilot(study, range(8_000, 8_003), folder / "ecad.pilot.json", say=lambda _: None)
-    assert pilot_results["settings"] == {arm: ["bonus=0.01"] for arm in study.trained}
-    assert len(pilot_results["done"]) == 3 * len(study.trained) * len(study.grid)
-    assert pilot_results["seeds_needed"] == 2
-    results = run(study, tmp_path / "r.json", doses=[0.25])
-    assert results["tuned"]
-    assert results["settings"]["method"] == ["bonus=0.01"]
-    assert not run(study, tmp_path / "s.json", doses=[0.25], rows=7)["tuned"]  # a pilot of other worlds
-    engine.write(folder / "ecad.pilot.json", {**pilot_results, "world_version": "0"})
-    other = run(study, tmp_path / "v.json", doses=[0.25])
-    assert (other["tuned"], other["settings"]["method"]) == (False, ["bonus=0"])
-    engine.write(folder / "ecad.pilot.json", {n: v for n, v in pilot_results.items() if n != "settings"})
-    with pytest.raises(ConfigError, match=r"ecad\.pilot\.json is not finished; run it again or delete it"):
-        run(study, tmp_path / "u.json")
-
-
-def test_an_arm_that_is_declared_later_is_run_beside_what_is_there(tmp_path: Path, monkeypatch) -> None:
-    study, folder = planted(lead), tmp_path / "results"
-    monkeypatch.setattr(engine, "RESULTS", folder)
+def test_an_arm_that_is_declared_later_is_run_beside_what_is_there(tmp_path: Path) -> None:
+    study, file = planted(lead), tmp_path / "r.json"
     more = replace(study, arms=("din", "method", "late", *study.arms[2:]), trained=(*study.trained, "late"))
-    pilot, file = folder / "ecad.pilot.json", tmp_path / "r.json"
-    before = run_pilot(study, range(8_000, 8_003), pilot, say=lambda _: None)
     first = run(study, file, doses=[study.regime])
-    after = run_pilot(more, range(8_000, 8_003), pilot, say=lambda _: None)
-    assert after["settings"] == {**before["settings"], "late": ["bonus=0.01"]}
-    assert len(after["done"]) == len(before["done"]) + 3 * 2
     second = run(more, file, doses=[study.regime])
     assert {name: second["done"][name] for name in first["done"]} == first["done"]
     assert len(second["done"]) == len(first["done"]) + len(SEEDS)
-    changed = replace(study, grid=(("bonus=1",), ("bonus=2",)))
-    with pytest.raises(ConfigError, match="another 'grid'"):
-        run_pilot(changed, range(8_000, 8_003), pilot, say=lambda _: None)
+
+
+def test_the_printed_form_runs_beside_one_that_deviates(tmp_path: Path) -> None:
+    study = replace(planted(lead), also=("printed",), arms=("printed", *planted(lead).arms), deviation="It differs.",
+                    trained=("printed", *planted(lead).trained))  # fmt: skip
+    done = run(study, tmp_path / "r.json", doses=[0.0, study.regime], deciding=True)["done"]
+    assert {f"0.25 {seed} printed" for seed in SEEDS} <= set(done)
+    assert not [key for key in done if key.startswith("0 ") and key.endswith("printed")]
+    assert "It differs." in page(study, read_results(tmp_path / "r.json"))
 
 
 def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) -> None:
@@ -247,12 +239,13 @@ def test_the_page_and_the_curve_are_made_from_the_results_alone(tmp_path: Path) 
     run(study, tmp_path / "r.json")
     results = read_results(tmp_path / "r.json")
     text = page(study, results, "r.svg")
-    assert "**Reproduced**: at" in text
+    assert "**Gains: yes.**" in text
+    assert "**Specific: yes.**" in text
     assert len(text.splitlines()) < 50
     for _ in range(2):
         plot(results, tmp_path / "r.svg")
     svg = (tmp_path / "r.svg").read_text()
-    assert "<!-- Planted: reproduced -->" in svg
+    assert "<!-- Planted: gains, specific -->" in svg
     assert "<!-- gain, m -->" in svg
     dots = re.findall(r"<use .*fill: (#[0-9a-f]{6}); stroke: #1f5fa8", svg)
     assert dots == ["#1f5fa8" if p["open"] else "#ffffff" for p in results["conclusion"]["curve"]]
@@ -266,11 +259,11 @@ def test_the_commands_run_a_study_and_write_its_page(tmp_path: Path, monkeypatch
     assert main([*command, "--dose", "0.25"]) == 0
     assert json.loads(Path(out).read_text())["conclusion"]["seeds"] == [9_000, 9_001, 9_002, 9_003]
     assert main(command) == 0
-    assert "reproduced: at refund_rate = 0.25" in capsys.readouterr().out
+    assert "gains, specific; written to" in capsys.readouterr().out
     again = [*command[:3], "--seeds", "9100-9103", "--deciding", "--out", str(tmp_path / "again.json")]
     assert main(again) == 0
     c = json.loads((tmp_path / "again.json").read_text())["conclusion"]
-    assert (c["verdict"], [p["dose"] for p in c["curve"]]) == ("reproduced", [0, 0.25])
+    assert (c["verdict"], [p["dose"] for p in c["curve"]]) == ("gains, specific", [0, 0.25])
     assert main(["recommend", "report", "ecad", "--results", out, "--page", str(where)]) == 0
     assert "![gain over the phenomenon](p.svg)" in where.read_text()
     for wrong, message in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),
@@ -302,7 +295,7 @@ TINY = {
 def test_every_arm_of_every_study_runs_in_a_world(name: str, tmp_path: Path, monkeypatch) -> None:
     study = find_study(name)
     sizes = TINY.get(name, TINY.get(study.knob.view))
-    setting = Setting(study.regime, 3, dict.fromkeys(study.trained, ("mlp=[8,4]", "embedding=4", "attention=[4]")))
+    setting = Setting(study.regime, 3, ("mlp=[8,4]", "embedding=4", "attention=[4]"))
     engine.simulate(tmp_path / "w", study.knob.view, setting.seed, {**sizes, study.knob.name: setting.dose})
     prepared = study.prepare(tmp_path / "w", setting)
     measures_of = {arm: study.run(arm, prepared, setting) for arm in study.arms}

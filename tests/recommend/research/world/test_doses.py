@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recommend.data.oracle import open_oracle
+from recommend.data.parquet import read_table
+from recommend.data.ragged import array_of
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import Log
 from recommend.phenomena.table import NINE
@@ -67,6 +70,26 @@ def test_off_is_off_and_the_headroom_goes_with_it(folder, view, name):
     assert e.low <= max(p.off, p.edge / 10 if name == "one_epoch" else p.off)
     on, off = (lead(world(folder, view, *k)) for k in ((), (knob.name, knob.off)))
     assert off < on / 3
+
+
+def test_a_signal_tells_of_appeal_as_far_as_its_dose_says_and_changes_nothing_else(tmp_path):
+    def signal(**knobs):
+        root = tmp_path / "-".join(map(str, knobs.values()))
+        write_world(root, seed=11, knobs={"impressions": 6_000, "days": 3, **knobs})
+        names = ("privileged", "click", "item_id")
+        rows = {n: array_of(c) for n, c in read_table(root / "log", "impression", names[1:]).items()}
+        privileged = read_table(root / "log", "impression", names[:1])["privileged"].values.reshape(-1, 4).numpy()
+        truths = [open_oracle(root, f"impression/day={day:03d}")["p_click_without_page"] for day in range(3)]
+        p = np.concatenate(truths).astype(np.float64)
+        return privileged, rows, float(np.corrcoef(privileged[:, 3], np.log(p / (1 - p)))[0, 1])
+
+    plain, rows, nothing = signal(signal_taste=0.0)
+    told, same_rows, half = signal(signal_taste=0.5)
+    assert abs(nothing) < 0.05
+    assert half == pytest.approx(0.5, abs=0.05)
+    assert np.array_equal(plain[:, :3], told[:, :3])
+    assert all(np.array_equal(rows[n], same_rows[n]) for n in rows)
+    assert abs(signal(signal_taste=0.5, page_effect=0.0)[2]) < 0.05  # off is off
 
 
 def test_candidate_sets_are_large_and_scored_by_two_models(folder):
