@@ -1,4 +1,4 @@
-"""Drafts of annotated photos, for ``effort`` and ``text_figures``: one line ``{"draft", "annotation"}`` a photo.
+"""Drafts of annotated photos, for ``effort`` and ``details``: one line ``{"draft", "annotation"}`` a photo.
 
     python -m benchmarks.drafts.annotated --out FILE [--data DIR] [--names finetune/annotations/judged_photos.txt]
 
