@@ -91,7 +91,7 @@ def specific(c: Results) -> str:
     lacking = [(n, part) for n, part in (("off", off), ("control", control)) if not part["p"] < ALPHA]
     for name, _ in lacking if "needed" in c else ():
         worlds = c["needed"][name]
-        said += f"; {name} asks for {worlds} worlds" if worlds else f"; for {name} no number of worlds would do"
+        said += f"; {name} asks for {worlds} worlds" if worlds else f"; for {name} a thousand worlds would not do"
     return said
 
 
