@@ -99,6 +99,7 @@ def draft_html(
         offers=_offers(view),
         shown=OFFERS_AT_ONCE,
         details=_details(view),
+        example=words.say_more_example(view),
         worth=words.label_tip(view),
         same_as=[{"id": listing.id, "title": listing.title} for listing in same_as],
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],

@@ -32,7 +32,12 @@ _PLACED = (
     *("brand", "text", "size"),
 )
 _NO_FORMS = Forms()
-_BARE_NUMBERS = re.compile(r"[\d\s.,x×*/-]*\d", re.I)  # answers to a question that asks for centimetres
+_BARE_NUMBERS = re.compile(r"[\d\s.,x×*/-]*\d", re.I)
+
+
+def in_centimetres(value: str) -> str:
+    """The answer to how large a thing is, with the unit that the question asks for where it has none."""
+    return f"{value} cm" if _BARE_NUMBERS.fullmatch(value) else value
 
 
 @dataclass
@@ -171,7 +176,7 @@ class Phrases:
                 "condition_grade": grade,
                 "works": _WORKS.get(value, "It does not work."),
                 "complete": "It is complete." if value == "complete" else f"Completeness: {value}.",
-                "dimensions": f"Measurements: {value}{' cm' if _BARE_NUMBERS.fullmatch(value) else ''}.",
+                "dimensions": f"Measurements: {in_centimetres(value)}.",
                 "volume": f"Contents: {value}.",
                 "language": f"Language: {value}.",
                 "defects": f"Please note: {value}.",

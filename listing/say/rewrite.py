@@ -374,7 +374,7 @@ def add(draft: Draft, claim: Claim) -> Draft:
     there = set(load_details().named(body))
     if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
         return draft
-    at = closing_at(body, load_taxonomy())
+    at = closing_at(body, taxonomy)
     before = body[:at].rstrip()
     before += "." if before[-1:].isalnum() else ""
     start = len(before) + 1 if before else 0

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from app.seller.actions import Actions
 from app.seller.draft_part import draft_html
+from app.seller.session import SellerSession
+from app.seller.words import label_tip
 from listing.say.seller_words import read_statement
-from listing.schema import Candidate, Category, Question
+from listing.schema import AttributeValue, Candidate, Category, Question
 from listing.taxonomy import load_taxonomy
 from tests.fakes import FakePipeline
 
@@ -98,3 +101,31 @@ def test_words_of_the_seller_stand_before_a_closing_line(services, me, made):
 def test_leather_that_the_seller_names_is_no_look(services, me, made):
     view = services.drafts.edit(me, made.draft_id, "category", "briefcase")
     assert read_statement("leather", view.draft, load_taxonomy()).facts == {"material": "leather"}
+
+
+@pytest.mark.parametrize(("typed", "stated"), [("50 x 70", "50 x 70 cm"), ("2 m", "2 m"), ("40 x 30 cm", "40 x 30 cm")])
+def test_an_answer_in_bare_numbers_is_in_centimetres(services, me, made, typed, stated):
+    services.drafts.edit(me, made.draft_id, "category", "bath towel")
+    tab = SellerSession()
+    tab.show(services.drafts.get(me, made.draft_id), services.media)
+    Actions(services, me, tab).press({"do": "answer", "name": "dimensions", "value": typed})
+    fact = next(a.value for a in tab.view.attributes if a.name == "dimensions")
+    assert fact == stated
+    assert f"Measurements: {stated}." in tab.view.description
+
+
+@pytest.mark.parametrize(
+    ("kind", "example", "tip"),
+    [
+        ("Hoodie", "zip, hood, size M", "material, brand and size"),
+        ("Table", "set of 2, made of wood", "settle brand"),
+        ("Towel", "set of 2, made of wood", "material and brand"),
+    ],
+)
+def test_examples_and_tips_are_of_such_a_thing(services, me, made, kind, example, tip):
+    view = services.drafts.edit(me, made.draft_id, "category", kind)
+    unread = [AttributeValue(name=name) for name in load_taxonomy().node(kind).attributes]
+    view = replace(view, attributes=unread)
+    html = draft_html(view, [], retrieval=False)
+    assert f'placeholder="{example}"' in html
+    assert tip in label_tip(view)
