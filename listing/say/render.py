@@ -313,7 +313,7 @@ class _Description:
         node, sized = self.item.node, bool({"size", "dimensions"} & self.item.facts.keys())
         lines = (node.invites_sized if sized else node.invites) or INVITES
         if self.item.plural:  # no "it" where the text says "they"
-            lines = [line for line in lines if " it " not in f" {line.rstrip('.')} "]
+            lines = tuple(line for line in lines if " it " not in f" {line.rstrip('.')} ")
         missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "plain" and (missing > 0 or not several):
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"

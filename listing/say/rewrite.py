@@ -17,10 +17,10 @@ from listing.say.claims import NAME, SELLER_ONLY, Claim, stated_claims
 from listing.say.marks import article, find_spans
 from listing.say.patch import cut, merged, says, with_sentence
 from listing.say.render import closing_at, render, sentences_of
-from listing.say.settle import detail_forms, is_plural, settle
+from listing.say.settle import detail_forms, settle
 from listing.say.statements import split
 from listing.schema import Detail, Draft, Offer, Span, TextField
-from listing.taxonomy import Forms, load_taxonomy
+from listing.taxonomy import Forms, is_plural, load_taxonomy
 
 DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
