@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,11 @@ COMMON = (("colour",), ("material",), ("brand",), ("size", "dimensions"), ("cond
 UNKNOWN = "unknown"
 IMAGENET_CLASSES = 1000
 GROUP = "group"  # key of the block by which a group can be stated
+# Behind these words of a name no noun says whether it is one or several; and names with an "s" that are one.
+_BEHIND_NOUN = re.compile(r" (?:of|with|without|for|in|on|from) ")
+_SINGULAR = frozenset(
+    ("atlas", "bus", "cactus", "canvas", "chassis", "circus", "gas", "iris", "lens", "trellis", "virus")
+)
 
 KnowableBy = Literal["seen", "read", "seller-only"]
 
@@ -149,8 +155,7 @@ class Taxonomy(Frozen):
             if category in nodes:
                 return nodes[category]
         words = " ".join((category or "").split())
-        several = words.endswith("s") and not words.endswith("ss")
-        called = {"name": words, "phrase": words, "plural": several, "path": (*self.other.path, words)}
+        called = {"name": words, "phrase": words, "plural": is_plural(words), "path": (*self.other.path, words)}
         return self.other.model_copy(update=called)
 
     def schema_of(self, node: CategoryNode) -> tuple[Attribute, ...]:
@@ -188,6 +193,11 @@ class Taxonomy(Frozen):
         last = len(self.attributes)
         return sorted(names, key=lambda name: self.attributes[name].seller_rank or last)
 
+    def expected(self, node: CategoryNode) -> list[str]:
+        """Names of a node's attributes in ``seller_order``; no size of a label where an item is measured instead."""
+        measured = "dimensions" in node.attributes
+        return self.seller_order(name for name in node.attributes if not (measured and name == "size"))
+
     def observed(self) -> tuple[str, ...]:
         """Attributes of a kind of item, not of one piece, with closed values of their own that a photo can show."""
         closed = (a for a in self.attributes.values() if a.values and a.values_of is None)
@@ -219,6 +229,12 @@ class Taxonomy(Frozen):
         name = words.strip().lower()
         nodes = (*self.categories.values(), *self.groups.values())
         return next((n for n in nodes if name in (n.name.lower(), n.phrase.lower(), *n.synonyms)), None)
+
+
+def is_plural(noun: str) -> bool:
+    """True if an item of that name is spoken of as several: "ankle boots", but "pair of curtains", "stand for hats"."""
+    head = _BEHIND_NOUN.split(noun.lower(), maxsplit=1)[0]
+    return head.endswith("s") and not head.endswith("ss") and head.split()[-1] not in _SINGULAR
 
 
 def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]:

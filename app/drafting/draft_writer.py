@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos, decoded
@@ -33,6 +33,7 @@ class DraftWriter:
         """
         if not 1 <= len(photos) <= MAX_PHOTOS:
             raise AppError("photo_count", f"A draft needs 1 to {MAX_PHOTOS} photos; there are {len(photos)}.", 422)
+        along = edits.name_along(category, None)
         note, category = edits.clean_note(note), edits.category_name(category) if category else None
         request = DraftRequest(photos=tuple(photos), note=note, seller_id=seller, category=category, tone=tone)
         draft_id = draft_repo.new_id()
@@ -45,6 +46,8 @@ class DraftWriter:
                 row = draft_repo.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
                 if category:
                     draft_repo.add_edit(session, row, Edit("set", "category", category))
+                if along is not None:
+                    draft_repo.add_edit(session, row, along)
         except BaseException:
             run.close()
             raise
@@ -80,6 +83,7 @@ class DraftWriter:
             changes = changes if written is None else settled(written, changes)
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
+        along = edits.name_along(category, view) if category else None
         tone, category = tone or view.tone, edits.category_name(category) if category else None
         note = view.note if note is None else edits.clean_note(note)
         self.runner.queue.check(seller)  # decoding photos for nothing would slow those down who have a place
@@ -90,7 +94,7 @@ class DraftWriter:
             note=note,
             seller_id=seller,
             category=category or changes.values.get("category"),
-            facts=changes.facts,
+            facts=changes.facts if along is None else _renamed(changes.facts, along),
             title=changes.values.get("title"),
             description=changes.values.get("description"),
             tone=tone,
@@ -98,13 +102,15 @@ class DraftWriter:
         )
         run = self.runner.start(request, _blank(view, request), seller)
         try:
-            self._note_start(seller, view, request, category)
+            self._note_start(seller, view, request, category, along)
         except BaseException:
             run.leave()
             raise
         return run
 
-    def _note_start(self, seller: str, view: DraftView, request: DraftRequest, category: str | None) -> None:
+    def _note_start(
+        self, seller: str, view: DraftView, request: DraftRequest, category: str | None, along: Edit | None
+    ) -> None:
         """Mark the draft as waiting, unless its photos are not those of the view any more (AppError 409)."""
         with self.store.write() as session:
             row = draft_repo.draft_of_seller(session, seller, view.draft_id, lock=True)
@@ -114,6 +120,8 @@ class DraftWriter:
             draft_repo.start_again(session, row, note=request.note, tone=request.tone)
             if category is not None:
                 draft_repo.add_edit(session, row, Edit("set", "category", category))
+            if along is not None:
+                draft_repo.add_edit(session, row, along)
 
     def _stored(self, view: DraftView) -> Iterator[Photo]:
         """The draft's photos from the media folder; they went through intake when they came."""
@@ -124,6 +132,12 @@ class DraftWriter:
                 message = "A photo of this draft is gone; start again with your photos."
                 raise AppError("photo_gone", message, 410) from None
             yield decoded(ref, jpeg, f"photo {number}")
+
+
+def _renamed(facts: Mapping[str, str], along: Edit) -> dict[str, str]:
+    """The seller's facts with the item's name as an edit leaves it."""
+    named = {along.field: along.value} if along.value is not None else {}
+    return {**{name: value for name, value in facts.items() if name != along.field}, **named}
 
 
 def _blank(view: DraftView, request: DraftRequest) -> DraftView:

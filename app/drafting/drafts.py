@@ -51,7 +51,9 @@ class Drafts:
         and the texts say what it now is. ``detail:`` and a phrase is confirmed or left out in the same way.
         AppError (422) says why a value cannot be used.
         """
-        return self._add(seller, draft_id, self._edit_of(field, value, self.get(seller, draft_id)), version)
+        view = self.get(seller, draft_id)
+        along = edits.name_along(value, view) if field == "category" else None
+        return self._add(seller, draft_id, self._edit_of(field, value, view), version, along)
 
     def note(self, seller: str, draft_id: str, typed: str) -> str:
         """Save the note from which the draft is written the next time, and return it as it is saved.
@@ -87,7 +89,9 @@ class Drafts:
             draft_repo.check_at_rest(row)
             view = self._view(session, row)
             edits.check_version(view, version)
-            for edit in [self._edit_of(name, value, view) for name, value in values.items()]:
+            made = [self._edit_of(name, value, view) for name, value in values.items()]
+            along = edits.name_along(values["category"], view) if "category" in values else None
+            for edit in (*made, *filter(None, [along])):
                 self._write(session, row, edit)
             marked = rewrite.to_check(self._view(session, row).draft) if confirm else {}
             for name, value in marked.items():
@@ -96,7 +100,8 @@ class Drafts:
 
     def unlock(self, seller: str, draft_id: str, field: str, *, version: edits.Version = None) -> DraftView:
         """Undo what the seller changed in a field: back to what the model wrote."""
-        return self._add(seller, draft_id, Edit("undo", field[:64]), version)
+        along = edits.name_along(None, self.get(seller, draft_id)) if field == "category" else None
+        return self._add(seller, draft_id, Edit("undo", field[:64]), version, along)
 
     def remove_claim(
         self, seller: str, draft_id: str, field: str, words: str, *, start: int = 0, version: str | None = None
@@ -153,13 +158,17 @@ class Drafts:
             return Edit("set", field, field.removeprefix(rewrite.DETAIL)) if text else Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
-    def _add(self, seller: str, draft_id: str, edit: Edit, version: edits.Version) -> DraftView:
+    def _add(
+        self, seller: str, draft_id: str, edit: Edit, version: edits.Version, along: Edit | None = None
+    ) -> DraftView:
         with self.store.write() as session:
             row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             if row.state == "published":
                 raise AppError("published", "This draft is published already; edit its listing instead.", 409)
             if not edits.holds(self._view(session, row), edit, version):
                 self._write(session, row, edit)
+            if along is not None:
+                self._write(session, row, along)
             return self._view(session, row)
 
     def _write(self, session: Session, row: DraftRow, edit: Edit) -> None:

@@ -7,9 +7,9 @@ import re
 from app.views import AppError, Changed, DraftView, field_text, field_version
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
-from listing.say.claims import MAX_FACT_LENGTH
+from listing.say.claims import MAX_FACT_LENGTH, NAME
 from listing.say.edits import Edit
-from listing.taxonomy import load_taxonomy
+from listing.taxonomy import CategoryNode, is_plural, load_taxonomy
 
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.
 Version = str | int | None
@@ -59,7 +59,7 @@ def category_name(value: str, *, listed: bool = False) -> str:
     Raises:
         AppError: 422 where ``listed`` asks for one of the tree, or the words name nothing.
     """
-    node = load_taxonomy().find(value)
+    node = _named(value)
     if node is not None:
         return node.name
     if listed:
@@ -68,3 +68,25 @@ def category_name(value: str, *, listed: bool = False) -> str:
     if not any(c.isalpha() for c in words) or scrub(words) != words or instruction_like(words):
         raise AppError("bad_category", 'Write in a few words what it is, as in "chopping board".', 422)
     return words
+
+
+def _named(words: str) -> CategoryNode | None:
+    """The category of that name, phrase or synonym, in the plural as well."""
+    taxonomy, words = load_taxonomy(), " ".join(words.split())
+    found = taxonomy.find(words)
+    return taxonomy.find(words[:-1]) if found is None and is_plural(words) else found
+
+
+def name_along(typed: str | None, view: DraftView | None) -> Edit | None:
+    """What becomes of an item's name with the category that the seller says; None where nothing does.
+
+    A synonym or a plural is the name ("bath towel" of a towel); one that they gave it under an earlier category goes.
+    ``typed``: None where the category is as the program decided.
+    """
+    node, words = _named(typed or ""), " ".join((typed or "").split())
+    if node is not None and words.lower() not in (node.name.lower(), node.phrase.lower()):
+        return Edit("set", NAME, words)
+    if view is None or view.category is None or NAME not in view.locked:
+        return None
+    earlier = _named(next((a.value or "" for a in view.attributes if a.name == NAME), ""))
+    return Edit("undo", NAME) if earlier is not None and earlier.name == view.category.value else None

@@ -18,6 +18,7 @@ from app.services import Services
 from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
 from listing.request import TONES
 from listing.say.claims import NAME
+from listing.say.phrases import in_centimetres
 from listing.say.seller_words import read_statement
 from listing.taxonomy import load_taxonomy
 
@@ -309,8 +310,9 @@ class Actions(PhotoActions):
             )
 
     def do_answer(self, data: Press) -> None:
-        if str(data.get("value") or "").strip():
-            self.do_fact(data)
+        if value := str(data.get("value") or "").strip():
+            measured = data.get("name") == "dimensions"
+            self.do_fact(Pressed(data, value=in_centimetres(value)) if measured else data)
 
     def do_field(self, data: Press) -> None:
         """A field was left. It may come a moment after the press that left it: then it is kept, and shown later."""

@@ -20,7 +20,7 @@ from listing.say import rewrite
 from listing.say.ask import OFFERS_AT_ONCE, statable
 from listing.say.claims import LIKELY, stated_claims
 from listing.say.render import can_be_shorter
-from listing.schema import AttributeValue, Evidence, Flag, Listing, PhotoRef, Quality, Span
+from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag, Listing, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
@@ -75,7 +75,10 @@ def draft_html(
     ``statements``: how often "Say more" was taken over; its field is emptied then. ``same_as``: listings of the
     seller's own with the same photos.
     """
-    category, checks, questions = _category(view), _checks(view), view.questions[:MAX_QUESTIONS]
+    category, checks = _category(view), _checks(view)
+    ask_category = category is not None and (category["unnamed"] or not category["in_range"])
+    # The card of the category asks for it already, with all that may be it.
+    questions = [q for q in view.questions if not (ask_category and q.attribute == "category")][:MAX_QUESTIONS]
     asked = {q.attribute for q in questions}
     return render(
         "draft",
@@ -84,7 +87,7 @@ def draft_html(
         key=view.draft_id,
         errors=defaultdict(lambda: None, errors),
         category=category,
-        ask_category=category is not None and (category["unnamed"] or not category["in_range"]),
+        ask_category=ask_category,
         categories=sorted({words.category_label(name) for name in load_taxonomy().categories}),
         facts=[_fact(a, view) for a in view.attributes if a.name not in asked],
         questions=[
@@ -96,6 +99,7 @@ def draft_html(
         offers=_offers(view),
         shown=OFFERS_AT_ONCE,
         details=_details(view),
+        example=words.say_more_example(view),
         worth=words.label_tip(view),
         same_as=[{"id": listing.id, "title": listing.title} for listing in same_as],
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
@@ -141,9 +145,19 @@ def _category(view: DraftView) -> dict[str, Any] | None:
                 "on": c.value == category.value,
                 "sure": sure(c.value, c.confidence),
             }
-            for c in likely_candidates(category)
+            for c in _candidates(view, category)
         ],
     }
+
+
+def _candidates(view: DraftView, category: Category) -> list[Candidate]:
+    """The likely candidates, and behind a group that is stated whatever of it the question on the category offers."""
+    likely = likely_candidates(category)
+    asked = [q.choices for q in view.questions if q.attribute == "category" and category.value is not None]
+    others = {choice for choices in asked for choice in choices} - {c.value for c in likely}
+    shown = [*likely, *(c for c in category.candidates if c.value in others)]
+    last = {words.category_label(c.value): c for c in shown}  # a group may be called like a leaf of it
+    return [c for c in shown if last[words.category_label(c.value)] is c]
 
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:

@@ -115,11 +115,27 @@ def reason(fact: AttributeValue) -> str:
 def label_tip(view: DraftView) -> str:
     """Tip with the facts that a photo of the label would settle; empty once one was read, or where none can be."""
     read = any(e.source == "ocr" for fact in view.attributes for e in fact.evidence)
-    open_ = [attribute_label(f.name).lower() for f in view.attributes if f.name in ON_LABELS and f.value is None]
+    on_it = ON_LABELS if _has_care_label(view) else ("brand",)
+    open_ = [attribute_label(f.name).lower() for f in view.attributes if f.name in on_it and f.value is None]
     if view.state != "ready" or read or not open_ or len(view.photos) >= PhotoLimits().count:
         return ""
     named = " and ".join([", ".join(open_[:-1]), open_[-1]] if open_[1:] else open_)
     return f"A photo of the label would settle {named}."
+
+
+def say_more_example(view: DraftView) -> str:
+    """What may be said of such an item, as an example."""
+    return "zip, hood, size M" if "Clothing" in _path(view) else "set of 2, made of wood"
+
+
+def _has_care_label(view: DraftView) -> bool:
+    """True if size and fibres of such an item stand on a label that is sewn in; of what nobody has named, too."""
+    return not _path(view) or bool({"Clothing", "Accessories", "Textiles"} & set(_path(view)))
+
+
+def _path(view: DraftView) -> tuple[str, ...]:
+    category = view.category.value if view.category is not None else None
+    return load_taxonomy().node(category).path if category else ()
 
 
 def attribute_label(name: str) -> str:

@@ -41,7 +41,7 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
         and attribute.can_be("seller-only")
         and (category.value or attribute.name in _ANY)
     }
-    order = [open_ones[name] for name in taxonomy.seller_order(open_ones)]
+    order = [open_ones[name] for name in taxonomy.expected(node) if name in open_ones]
     asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in order]
     return [*first, *asked][:MAX_QUESTIONS]
 
@@ -81,7 +81,7 @@ def quality(
     """See ``listing.intake.quality.assess``."""
     from listing.intake.quality import assess, photo_quality
 
-    expected = taxonomy.seller_order(a.name for a in taxonomy.schema_of(taxonomy.node(category.value)))
+    expected = taxonomy.expected(taxonomy.node(category.value))
     return assess(
         attributes=facts,
         title=text.title,

@@ -145,7 +145,7 @@ def apply(draft: Draft, edited: Changes) -> Draft:
 def _quality(edited_draft: Draft, program_draft: Draft) -> Quality:
     """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
     taxonomy, category = load_taxonomy(), edited_draft.category.value
-    expected = taxonomy.seller_order(a.name for a in taxonomy.schema_of(taxonomy.node(category)))
+    expected = taxonomy.expected(taxonomy.node(category))
     return assess(
         attributes=edited_draft.attributes,
         title=edited_draft.title,

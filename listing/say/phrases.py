@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from random import Random
 
@@ -20,6 +21,7 @@ _SLOTS = (
 _LOOKS_LIKE = {"leather": "leather-look", "suede": "suede-look", "satin": "satin-look", "fur": "fluffy"}
 _WORN_AS_IT_IS = ("pull-on", "slip-on")
 _GRADES = {"new with tag": "It is new, with its tag.", "new without tag": "It is new, without a tag."}
+_TAGGED = {"Clothing", "Accessories"}  # nobody looks for a tag on a washbasin
 _GRADES["for parts"] = "It is for parts."
 _WORKS = {"works fully": "It works.", "works with faults": "It works, but with faults."}
 _WORKS["not tested"] = "It is not tested."
@@ -30,6 +32,12 @@ _PLACED = (
     *("brand", "text", "size"),
 )
 _NO_FORMS = Forms()
+_BARE_NUMBERS = re.compile(r"[\d\s.,x×*/-]*\d", re.I)
+
+
+def in_centimetres(value: str) -> str:
+    """The answer to how large a thing is, with the unit that the question asks for where it has none."""
+    return f"{value} cm" if _BARE_NUMBERS.fullmatch(value) else value
 
 
 @dataclass
@@ -162,11 +170,13 @@ class Phrases:
             if (claim := self.item.facts.get(name)) is None or claim.in_sellers_note:
                 continue
             value = claim.value.rstrip(".")
+            untagged = value == "new without tag" and not _TAGGED & set(self.item.node.path)
+            grade = "It is new." if untagged else _GRADES.get(value, f"It is in {value} condition.")
             sentence = {
-                "condition_grade": _GRADES.get(value, f"It is in {value} condition."),
+                "condition_grade": grade,
                 "works": _WORKS.get(value, "It does not work."),
                 "complete": "It is complete." if value == "complete" else f"Completeness: {value}.",
-                "dimensions": f"Measurements: {value}.",
+                "dimensions": f"Measurements: {in_centimetres(value)}.",
                 "volume": f"Contents: {value}.",
                 "language": f"Language: {value}.",
                 "defects": f"Please note: {value}.",

@@ -14,7 +14,7 @@ from listing.say.claims import FIRM, Claim
 from listing.say.marks import Marker, article, capital, listed, unmarked, word_count
 from listing.say.phrases import Phrases, Wording
 from listing.say.settle import Item, naming_print, settle, spare, without
-from listing.say.statements import letters
+from listing.say.statements import letters, split
 from listing.schema import Flag, Span
 from listing.taxonomy import Taxonomy
 
@@ -58,6 +58,16 @@ def closers(taxonomy: Taxonomy) -> frozenset[str]:
     nodes = [*taxonomy.leaves(), *taxonomy.groups.values()]
     lines = [line for node in nodes for line in (*node.invites, *node.invites_sized)]
     return frozenset([*lines, *INVITES, *(line for pair in FRIENDLY for line in pair)])
+
+
+def closing_at(body: str, taxonomy: Taxonomy) -> int:
+    """Where the lines begin that claim nothing and end a text."""
+    at, closing = len(body), closers(taxonomy)
+    for start, end in reversed(split(body)):
+        if body[start:end].strip() not in closing:
+            break
+        at = start
+    return at
 
 
 @dataclass(frozen=True)
@@ -302,6 +312,8 @@ class _Description:
             return f"{text} {self.rng.choice(FRIENDLY)[self.item.plural]}"
         node, sized = self.item.node, bool({"size", "dimensions"} & self.item.facts.keys())
         lines = (node.invites_sized if sized else node.invites) or INVITES
+        if self.item.plural:  # no "it" where the text says "they"
+            lines = tuple(line for line in lines if " it " not in f" {line.rstrip('.')} ")
         missing = min(MIN_WORDS - word_count(text), max(map(word_count, lines)))
         if tone == "plain" and (missing > 0 or not several):
             return f"{text} {self.rng.choice([line for line in lines if word_count(line) >= missing])}"
@@ -341,7 +353,7 @@ class _Description:
         plural, bare = self.item.plural, unmarked(phrase).lower()
         if tone == "shorter":
             return ""
-        bare_noun = plural or self.item.node.uncounted
+        bare_noun = plural or self.item.uncounted
         start = self.rng.choice(("", "", "", "" if bare_noun else "article", "this"))
         if not start and bare.startswith("plain "):  # not the first word that a buyer should read
             start = "this" if bare_noun or self.rng.random() < 0.5 else "article"

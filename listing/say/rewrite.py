@@ -15,12 +15,12 @@ from listing.observe.details import load_details
 from listing.request import TONES, Tone
 from listing.say.claims import NAME, SELLER_ONLY, Claim, stated_claims
 from listing.say.marks import article, find_spans
-from listing.say.patch import cut, merged
-from listing.say.render import closers, render, sentences_of
-from listing.say.settle import detail_forms, is_plural, settle
+from listing.say.patch import cut, merged, says, with_sentence
+from listing.say.render import closing_at, render, sentences_of
+from listing.say.settle import detail_forms, settle
 from listing.say.statements import split
 from listing.schema import Detail, Draft, Offer, Span, TextField
-from listing.taxonomy import Forms, load_taxonomy
+from listing.taxonomy import Forms, is_plural, load_taxonomy
 
 DETAIL = "detail:"
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
@@ -374,14 +374,19 @@ def add(draft: Draft, claim: Claim) -> Draft:
     there = set(load_details().named(body))
     if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
         return draft
-    at, closing = len(body), closers(taxonomy)
-    for start, end in reversed(split(body)):
-        if body[start:end].strip() not in closing:
-            break
-        at = start
+    at = closing_at(body, taxonomy)
     before = body[:at].rstrip()
     before += "." if before[-1:].isalnum() else ""
     start = len(before) + 1 if before else 0
     text = " ".join(part for part in (before, sentence, body[at:].strip()) if part)
     marks = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in marks]
     return draft.model_copy(update={"description": text + blank + note, "spans": [*draft.spans, *marks]})
+
+
+def with_words(description: str, words: str) -> str:
+    """The description with the seller's words as a sentence of their own, before a closing line and the note."""
+    body, blank, note = description.partition("\n\n")
+    if says(body, words):
+        return description
+    at = closing_at(body, load_taxonomy())
+    return " ".join(filter(None, (with_sentence(body[:at], words), body[at:].strip()))) + blank + note

@@ -200,10 +200,10 @@ class SellerStatement:
             for claim in rewrite.unsaid(draft, {name: self.facts[name] for name, _ in sorted(pairs)}):
                 draft = rewrite.add(draft, claim)
             if not self._covered(draft, part):
-                draft = draft.model_copy(update={"description": patch.with_sentence(draft.description, part)})
+                draft = draft.model_copy(update={"description": rewrite.with_words(draft.description, part)})
         text = draft.description
         for part in self.words:
-            text = patch.with_sentence(text, part)
+            text = rewrite.with_words(text, part)
         return text
 
     def _covered(self, draft: Draft, part: str) -> bool:
@@ -299,6 +299,7 @@ def _match(part: str, offers: list[Offer], schema: Mapping[str, Attribute]) -> t
     words = _OPENING.sub("", part.lower())
     meant = {p for p, pattern in load_details().patterns.items() if pattern.fullmatch(words)}
     exact = [o for o in offers if o.label == words or (o.attribute == "detail" and o.value in meant)]
+    exact.sort(key=lambda offer: offer.label != words)  # "leather" is no "leather look"
     if exact:
         return rewrite.name_of(exact[0]), exact[0].value
     named = load_lexicon(load_taxonomy()).meanings.get(plain(words), {})

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from listing.observe.details import detail_groups
 from listing.say.claims import FIRM, NAME, Claim, is_legible
 from listing.schema import SpanStatus
-from listing.taxonomy import CategoryNode, Taxonomy
+from listing.taxonomy import CategoryNode, Taxonomy, is_plural
 
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 Form = str | dict[str, str]
@@ -89,11 +89,6 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
     return raw
 
 
-def is_plural(noun: str) -> bool:
-    """True if an item of that name is spoken of as several ("jeans", "ankle boots")."""
-    return noun.endswith("s") and not noun.endswith("ss")
-
-
 @dataclass
 class Item:
     """The item that a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
@@ -109,6 +104,11 @@ class Item:
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
     free_details: list[Claim] = field(default_factory=list)
+
+    @property
+    def uncounted(self) -> bool:
+        """True if its name has no article: the category's own, no other that a seller has for it ("a quilt cover")."""
+        return self.node.uncounted and self.noun == self.node.phrase
 
     def has(self, detail: str) -> Claim | None:
         """The detail of that phrase, or None."""

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from listing.lexicon import load_lexicon
-from listing.taxonomy import DEFAULT_FILE, Taxonomy, TaxonomyError, load_taxonomy
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, TaxonomyError, is_plural, load_taxonomy
 
 CLASSES = {
     *("Shirt", "Shoes", "Dress", "Longsleeve", "Outwear", "Pants", "Shorts", "T-Shirt", "Hat"),
@@ -221,3 +221,23 @@ def test_what_buyers_ask_for_first_comes_first() -> None:
     names = [a.name for a in taxonomy.schema("Hoodie")]
     assert taxonomy.seller_order(names)[:4] == ["size", "condition_grade", "brand", "material"]
     assert set(taxonomy.seller_order(names)) == set(names)
+
+
+@pytest.mark.parametrize("kind", ["coasters", "Handbag", "Padlock", "Table"])
+def test_what_has_no_label_is_measured_and_not_asked_for_its_size(kind: str) -> None:
+    taxonomy = load_taxonomy()
+    expected = taxonomy.expected(taxonomy.node(kind))
+    assert "dimensions" in expected
+    assert "size" not in expected
+    assert "size" in taxonomy.expected(taxonomy.node("Gloves"))
+
+
+SEVERAL = {"curtains": True, "bar stools": True, "sofas": True, "curtains with rings": True, "boxes of toys": True}
+SEVERAL |= {"pair of curtains": False, "stand for hats": False, "lamp with two shades": False, "glass": False}
+SEVERAL |= {"camera lens": False, "set of 6 coasters": False, "towel": False}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_one_or_several_by_the_noun_of_a_name(name: str) -> None:
+    assert is_plural(name) is SEVERAL[name]
+    assert load_taxonomy().node(name).plural is SEVERAL[name] or load_taxonomy().find(name)

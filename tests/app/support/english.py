@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from listing.say.settle import detail_forms, is_plural
-from listing.taxonomy import load_taxonomy
+from listing.say.settle import detail_forms
+from listing.taxonomy import is_plural, load_taxonomy
 
 _OPEN = "a|an|at|by|from|has|have|in|its|my|no|of|on|the|their|these|this|to|with|women's|men's|kids'"
 _HUES = "|".join(value.replace("-", " ") for value in load_taxonomy().attributes["colour"].values)

@@ -145,6 +145,33 @@ def test_articles_and_plurals():
         assert not re.search(r"\ba [aeio]|\ban [^aeiou]", rendered.description), rendered.description
 
 
+def test_several_of_a_thing_are_never_it():
+    for kind in ("curtains", "Scales", "Headphones", "coasters"):
+        for rendered in every_plan(kind, {"colour": "white"}):
+            assert not re.search(r"\bit\b", rendered.description, re.I), rendered.description
+
+
+def test_a_name_of_the_seller_has_an_article_where_the_kind_has_none():
+    for rendered in every_plan("Bedding", {"colour": "white", "item_type": "quilt cover"}):
+        assert "This is white quilt cover" not in rendered.description
+    assert any("This is white bedding" in each.description for each in every_plan("Bedding", {"colour": "white"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fact_name", "value", "sentence"),
+    [
+        ("Washbasin", "condition_grade", "new without tag", "It is new."),
+        ("curtains", "condition_grade", "new without tag", "They are new."),
+        ("Dress", "condition_grade", "new without tag", "It is new, without a tag."),
+        ("Table", "dimensions", "75 x 75 x 74", "Measurements: 75 x 75 x 74 cm."),
+        ("Table", "dimensions", "75 x 75 cm, 74 high", "Measurements: 75 x 75 cm, 74 high."),
+    ],
+)
+def test_what_the_seller_answers_fits_the_thing(kind, fact_name, value, sentence):
+    answered = claims_of(category(kind), [fact(fact_name, value, 1.0, "seller", True)], [], TAXONOMY, CALIBRATION)
+    assert sentence in render(answered, TAXONOMY, key="0").description
+
+
 @pytest.mark.parametrize(
     ("kind", "facts", "details", "never"),
     [

@@ -1,0 +1,131 @@
+"""What a seller calls an item is its name, though the tree knows it by another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.seller.actions import Actions
+from app.seller.draft_part import draft_html
+from app.seller.session import SellerSession
+from app.seller.words import label_tip
+from listing.say.seller_words import read_statement
+from listing.schema import AttributeValue, Candidate, Category, Question
+from listing.taxonomy import load_taxonomy
+from tests.fakes import FakePipeline
+
+
+@pytest.fixture
+def services(build):
+    return build(pipeline=FakePipeline(marked=True))
+
+
+@pytest.fixture
+def made(services, me, photos):
+    return list(services.draft_writer.start(me, photos))[-1]
+
+
+def named(view) -> str | None:
+    return next((a.value for a in view.attributes if a.name == "item_type"), None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "category"),
+    [
+        ("bath towel", "Towel"),
+        ("cushion cover", "Cushion"),
+        ("briefcase", "Laptop bag"),
+        ("towels", "Towel"),
+        ("towel", "Towel"),
+        ("coasters", "coasters"),
+    ],
+)
+def test_the_typed_name_is_in_title_and_text(services, me, made, typed, category):
+    view = services.drafts.edit(me, made.draft_id, "category", typed)
+    assert view.category.value == category
+    assert typed.lower() in view.title.lower()
+    assert typed.lower() in view.description.lower()
+    assert "hoodie" not in f"{view.title} {view.description}".lower()
+
+
+def test_written_again_by_another_name_it_keeps_that_name(services, me, made):
+    view = list(services.draft_writer.write_again(me, made.draft_id, category="bath towel"))[-1]
+    assert (view.category.value, named(view)) == ("Towel", "bath towel")
+    assert "bath towel" in view.title
+
+
+def test_another_category_takes_the_name_along(services, me, made):
+    services.drafts.edit(me, made.draft_id, "category", "bath towel")
+    view = services.drafts.edit(me, made.draft_id, "category", "Rug")
+    assert (view.category.value, named(view)) == ("Rug", None)
+    assert "rug" in view.title
+    assert "towel" not in view.title + view.description
+
+
+def test_undoing_the_category_undoes_its_name(services, me, made):
+    services.drafts.edit(me, made.draft_id, "category", "bath towel")
+    view = services.drafts.unlock(me, made.draft_id, "category")
+    assert (view.category.value, view.title) == ("Hoodie", made.title)
+    assert named(view) == named(made)
+
+
+def test_what_it_is_is_asked_for_once_with_all_that_it_may_be(made):
+    kinds = {"Handbag": 0.3, "Backpack": 0.01, "Wallet": 0.01}
+    candidates = [Candidate(value=name, confidence=p) for name, p in kinds.items()]
+    asked = Question(attribute="category", text="What kind of bag is it?", choices=[*kinds])
+    view = replace(made, category=Category(value="Bags", confidence=0.6, candidates=candidates), questions=[asked])
+    html = draft_html(view, [], retrieval=False)
+    assert asked.text not in html
+    for name in ("Bags", *kinds):
+        assert html.count(f'data-run="1" data-value="{name}" aria-pressed') == 1
+
+
+def test_a_group_that_is_called_like_its_leaf_is_offered_once(made):
+    candidates = [Candidate(value="Table", confidence=0.4), Candidate(value="Desk", confidence=0.3)]
+    view = replace(made, category=Category(value="Tables", confidence=0.6, candidates=candidates))
+    html = draft_html(view, [], retrieval=False)
+    assert 'data-value="Table" aria-pressed' in html
+    assert 'data-value="Tables" aria-pressed' not in html
+
+
+def test_words_of_the_seller_stand_before_a_closing_line(services, me, made):
+    view = services.drafts.edit(me, made.draft_id, "category", "bathroom hooks")
+    closing = "Write to me if anything is unclear or you need more photos."
+    text = f"These are navy bathroom hooks. {closing}"
+    draft = view.draft.model_copy(update={"description": text})
+    said = read_statement("set of 2", draft, load_taxonomy()).description(draft)
+    assert said == f"These are navy bathroom hooks. Set of 2. {closing}"
+
+
+def test_leather_that_the_seller_names_is_no_look(services, me, made):
+    view = services.drafts.edit(me, made.draft_id, "category", "briefcase")
+    assert read_statement("leather", view.draft, load_taxonomy()).facts == {"material": "leather"}
+
+
+@pytest.mark.parametrize(("typed", "stated"), [("50 x 70", "50 x 70 cm"), ("2 m", "2 m"), ("40 x 30 cm", "40 x 30 cm")])
+def test_an_answer_in_bare_numbers_is_in_centimetres(services, me, made, typed, stated):
+    services.drafts.edit(me, made.draft_id, "category", "bath towel")
+    tab = SellerSession()
+    tab.show(services.drafts.get(me, made.draft_id), services.media)
+    Actions(services, me, tab).press({"do": "answer", "name": "dimensions", "value": typed})
+    fact = next(a.value for a in tab.view.attributes if a.name == "dimensions")
+    assert fact == stated
+    assert f"Measurements: {stated}." in tab.view.description
+
+
+@pytest.mark.parametrize(
+    ("kind", "example", "tip"),
+    [
+        ("Hoodie", "zip, hood, size M", "material, brand and size"),
+        ("Table", "set of 2, made of wood", "settle brand"),
+        ("Towel", "set of 2, made of wood", "material and brand"),
+    ],
+)
+def test_examples_and_tips_are_of_such_a_thing(services, me, made, kind, example, tip):
+    view = services.drafts.edit(me, made.draft_id, "category", kind)
+    unread = [AttributeValue(name=name) for name in load_taxonomy().node(kind).attributes]
+    view = replace(view, attributes=unread)
+    html = draft_html(view, [], retrieval=False)
+    assert f'placeholder="{example}"' in html
+    assert tip in label_tip(view)
