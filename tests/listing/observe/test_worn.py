@@ -47,6 +47,13 @@ def test_a_photo_without_a_person_is_left_alone() -> None:
     assert garment_alone(photo, np.zeros_like(mask)) is None
 
 
+def test_what_is_wider_than_tall_is_nobody() -> None:
+    photo, mask = worn(TONES["light"])
+    wide = photo.resize((480, 320))
+    assert garment_alone(photo, mask) is not None
+    assert garment_alone(wide, mask) is None
+
+
 def test_of_a_shirt_over_trousers_the_larger_is_left() -> None:
     photo, mask = worn(TONES["light"])
     ImageDraw.Draw(photo).rectangle((70, 230, 170, 310), (190, 180, 170))
