@@ -33,11 +33,12 @@ _PLACED = (
 )
 _NO_FORMS = Forms()
 _BARE_NUMBERS = re.compile(r"[\d\s.,x×*/-]*\d", re.I)
+_EXTENT = re.compile(r"(?<=\d)(?= (?:high|tall|wide|long|deep|thick|across)\b)", re.I)  # "170 high"
 
 
 def in_centimetres(value: str) -> str:
     """The answer to how large a thing is, with the unit that the question asks for where it has none."""
-    return f"{value} cm" if _BARE_NUMBERS.fullmatch(value) else value
+    return f"{value} cm" if _BARE_NUMBERS.fullmatch(value) else _EXTENT.sub(" cm", value)
 
 
 @dataclass

@@ -164,7 +164,7 @@ def test_a_name_of_the_seller_has_an_article_where_the_kind_has_none():
         ("curtains", "condition_grade", "new without tag", "They are new."),
         ("Dress", "condition_grade", "new without tag", "It is new, without a tag."),
         ("Table", "dimensions", "75 x 75 x 74", "Measurements: 75 x 75 x 74 cm."),
-        ("Table", "dimensions", "75 x 75 cm, 74 high", "Measurements: 75 x 75 cm, 74 high."),
+        ("Table", "dimensions", "75 x 75 cm, 74 high", "Measurements: 75 x 75 cm, 74 cm high."),
     ],
 )
 def test_what_the_seller_answers_fits_the_thing(kind, fact_name, value, sentence):
