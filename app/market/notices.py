@@ -12,6 +12,7 @@ import hmac
 import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -50,10 +51,11 @@ class Notices:
         One that is refused is tried again later, by itself; where nobody answers, the others wait as well.
         """
         total, sent, end = 0, AT_ONCE, time.monotonic() + ROUND_SECONDS
-        while self.url and sent == AT_ONCE:
-            with self.store.alone(NOTIFYING) as alone:
-                sent = asyncio.run(self._send_due(end)) if alone else 0
-            total += sent
+        with ThreadPoolExecutor(1, "notices") as loop:  # of its own, whether or not the caller's thread has one
+            while self.url and sent == AT_ONCE:
+                with self.store.alone(NOTIFYING) as alone:
+                    sent = loop.submit(asyncio.run, self._send_due(end)).result() if alone else 0
+                total += sent
         return total
 
     async def _send_due(self, end: float) -> int:

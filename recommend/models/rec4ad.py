@@ -151,7 +151,7 @@ class Rec4Ad(DIN):
     def common(self, invariant: Tensor) -> Tensor:
         """(rows,) what z_inv tells alone, where branches add to it; else nothing."""
         if self.told is None or not self.parts.residual:
-            return invariant.new_zeros(len(invariant))
+            return torch.zeros_like(invariant[:, 0])  # of as many rows as are asked, in a trace, too
         return self.told(invariant).squeeze(1)
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from listing.observe.networks.foreground import THRESHOLD
 
@@ -29,6 +28,8 @@ Box = tuple[slice, slice]
 
 def skin(photo: Image.Image) -> np.ndarray:
     """Where the photo has the colour of skin: bool [height, width]."""
+    from scipy import ndimage
+
     luma, cb, cr = (np.asarray(band).astype(int) for band in photo.convert("YCbCr").split())
     red, green, blue = (np.asarray(band).astype(int) for band in photo.convert("RGB").split())
     tone = (cr >= _CR[0]) & (cr <= _CR[1]) & (cb >= _CB[0]) & (cb <= _CB[1]) & (luma > _LUMA)
@@ -39,6 +40,8 @@ def skin(photo: Image.Image) -> np.ndarray:
 
 def person(photo: Image.Image, mask: np.ndarray) -> np.ndarray | None:
     """Where skin and head of the person who wears the item are, bool [mask's size]; None where nobody does."""
+    from scipy import ndimage
+
     item = mask >= THRESHOLD
     if not item.any() or not _stands(photo, item):
         return None

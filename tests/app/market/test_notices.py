@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import socket
@@ -101,6 +102,16 @@ def test_what_is_not_taken_is_tried_again_and_holds_up_nobody_else(shop, receive
     assert services.notices.send() == 2
     assert len({n.id for n in receiver.got}) == 3
     assert waiting(services) == []
+
+
+def test_notices_go_out_of_a_thread_that_runs_an_event_loop(shop, receiver):
+    services, ann, bob = shop(receiver.url)
+    bought(bob, published(ann), "k", "")
+
+    async def in_a_loop() -> int:
+        return services.notices.send()
+
+    assert asyncio.run(in_a_loop()) == len(receiver.got) == 1
 
 
 def test_nothing_is_lost_while_nobody_answers_or_the_server_is_another(build, shop, caplog):
