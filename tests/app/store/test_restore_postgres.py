@@ -36,6 +36,17 @@ def on_postgres(tmp_path, url):
     services.close()
 
 
+def wait_until_free(url):
+    """PostgreSQL notices after a moment that the command which held the store was killed."""
+    held = """SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted"""
+    end = time.monotonic() + 60
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(held).fetchone():
+            assert time.monotonic() < end, "a killed restore keeps the store"
+            time.sleep(0.05)
+
+
 @pytest.mark.postgres
 def test_a_server_with_another_home_on_the_same_database_is_not_robbed(on_postgres, tmp_path, url):
     with pytest.raises(StoreError, match="stop"):
@@ -146,6 +157,7 @@ def test_on_postgresql_database_and_photos_are_both_old_or_both_new(on_postgres,
         settings = old_again()
         arguments = ["IPL_STORE", settings.store, "restore", tmp_path / "p.tar", "--home", home, "--force"]
         status = starter(arguments, kill, ["os.rename", "os.remove", "subprocess.Popen"])
+        wait_until_free(settings.store)
         left = state(settings)
         assert left in (old, new), f"killed before change {kill}: a mixture"
         seen.append("old" if left == old else "new")
