@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from listing.calibration import GENERAL, Calibration
+from listing.decide.attributes import OF_TWO_COLOURS
 from listing.lexicon import english, load_lexicon
 from listing.observe.details import load_details
 from listing.observe.seller import read_note
@@ -20,6 +21,7 @@ from listing.schema import AttributeValue, Category, Detail, Draft, Source, Span
 from listing.taxonomy import Attribute, Taxonomy
 
 LIKELY = 0.5  # the least probability at which something is said
+LIKELY_LINES = 0.35  # of the second colour of stripes and checks, which all have one: as soon as one is suggested
 FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
 SURE = 0.75  # the least probability at which it is said without a mark, where no threshold is calibrated
 READ = 0.95  # score of print that is taken for what it says, words or not
@@ -75,10 +77,12 @@ def claims_of(
         others = tuple(c.value for c in category.candidates if c.value != category.value)
         status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
         claims.append(Claim("category", category.value, status, category.confidence, others))
+    lined = any(f.name == "pattern" and (f.value or f.suggestion) in OF_TWO_COLOURS for f in facts)
     spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLER_ONLY}
     for fact in facts:
         if fact.name in spoken:
-            claims += _of_fact(fact, taxonomy)
+            least = LIKELY_LINES if fact.name == "colour2" and lined else LIKELY
+            claims += _of_fact(fact, taxonomy, least)
     for detail in details:
         if detail.confidence >= LIKELY:
             measured = detail.phrase in load_details().patterns  # a model's own words were measured by nobody
@@ -120,7 +124,7 @@ def _ordinary(printed: str) -> list[bool]:
     return [w in english() or w in lexicon.common or w in lexicon.nouns or bool(lexicon.meaning(w)) for w in words]
 
 
-def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
+def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, least: float) -> list[Claim]:
     value = fact.value or fact.suggestion
     attribute = taxonomy.attributes[fact.name]
     sources = {evidence.source for evidence in fact.evidence}
@@ -128,7 +132,7 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy) -> list[Claim]:
         return []
     values = value.split(", ") if attribute.many else [" ".join(value.replace('"', " ").split())[:MAX_VALUE_LENGTH]]
     seller_values, read = _seller_values(fact, values, many=attribute.many), "ocr" in sources
-    if not (seller_values or read or _is_likely(fact)):
+    if not (seller_values or read or _is_likely(fact, least)):
         return []
     claim = Claim(
         fact.name,
@@ -151,8 +155,8 @@ def _seller_values(fact: AttributeValue, values: Sequence[str], *, many: bool) -
     return {each for text in texts for each in text.split(", ")}
 
 
-def _is_likely(fact: AttributeValue) -> bool:
-    return fact.confidence is None or fact.confidence >= LIKELY or fact.name == "colour"
+def _is_likely(fact: AttributeValue, least: float) -> bool:
+    return fact.confidence is None or fact.confidence >= least or fact.name == "colour"
 
 
 def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:

@@ -397,3 +397,9 @@ def test_a_sure_pattern_is_not_given_up_for_a_guess_at_its_size(p: float, words:
     written = render(claims_of(category("Shirt"), facts, details, TAXONOMY, CALIBRATION), TAXONOMY, key="0")
     assert words in written.title.lower()
     assert ("large check" in written.description) is (words == "large check")
+
+
+@pytest.mark.parametrize(("pattern", "said"), [("striped", True), ("floral", False)])
+def test_a_second_colour_of_stripes_is_said_before_it_is_likelier_than_not(pattern: str, said: bool) -> None:
+    allowed = statuses(fact("colour", "white"), fact("colour2", "navy", 0.42), fact("pattern", pattern))
+    assert (allowed.get(("colour2", "navy")) == "check") is said
