@@ -21,7 +21,7 @@ _WRONG = SURE / (1 - SURE)  # missing words that one wrong word costs as much as
 _NEEDED = ("category", "colour")  # a listing without them is none
 _WEIGHTS: Mapping[str, float] = {  # how much a buyer makes of it, beside a detail
     **{"category": 4.0, NAME: 3.0, "colour": 3.0, "brand": 3.0, "size": 3.0, "text": 2.0, "audience": 2.0},
-    **{"material": 1.5, "pattern": 1.5, "colour2": 1.5, "condition": 1.5},
+    **{"material": 1.5, "pattern": 1.5, "colour2": 2.0, "condition": 1.5},
 }
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
