@@ -3,7 +3,8 @@
 In an environment of its own (``pip install -r requirements.txt -r requirements-bench.txt``):
 ``python -m benchmarks.recommend.peers_imported LOG ... [--seeds N] [--rows N]``, LOG being what
 ``./ipl recommend import`` wrote. Every library gets the same rows in the same order (drawn by the seed), the same split
-by days, tables, widths, ReLU, batch normalisation, Adam, rate, batch and one pass; ours are ragged, theirs padded. Our
+by days, tables, matches and counts (made by our encoders), widths, ReLU, batch normalisation, Adam, rate, batch and one
+pass; ours are ragged, theirs padded. Our
 first weights are copied into theirs, and what both predict before training is compared. Each trains by its own loop and
 loader on one thread. The clock is this process's CPU time of training alone; the order of libraries turns with the
 seed, and ratios are of the same seed. Differences of AUC come with a 95 % t-interval over the seeds.
@@ -54,7 +55,7 @@ def measure(task: Task, kind: str, names: list[str]) -> Figures:
             ARMS[name](task.few(), kind).fit()  # first calls stay outside the clock
             model = ARMS[name](task, kind)
             if not isinstance(model, ours.Model):
-                start_alike(model.net, source.net, layers=(name, kind) != ("torch-rechub", "din"))
+                start_alike(model.net, source.net, (name, kind) != ("torch-rechub", "din"), task)
             before = float(np.abs(model.predict(few) - first).max())
             cpu = time.process_time()
             model.fit()

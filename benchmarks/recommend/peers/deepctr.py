@@ -13,7 +13,7 @@ class Model:
     """Its loss is a sum over the batch, so that Adam's epsilon weighs less."""
 
     def __init__(self, task: Task, kind: str) -> None:
-        from deepctr_torch.inputs import SparseFeat, VarLenSparseFeat
+        from deepctr_torch.inputs import DenseFeat, SparseFeat, VarLenSparseFeat
         from deepctr_torch.models import DIN, WDL
 
         s, self.task = task.settings, task
@@ -21,6 +21,7 @@ class Model:
         for of in task.histories:
             past = SparseFeat(f"hist_{of}", task.size(of), embedding_dim=s.embedding, embedding_name=of)
             columns.append(VarLenSparseFeat(past, maxlen=s.longest, length_name="length"))
+        columns += [DenseFeat(name, 1) for name in task.numbers]
         same = {"dnn_hidden_units": s.mlp, "dnn_activation": "relu", "dnn_use_bn": True, "l2_reg_embedding": 0}
         if kind == "din":
             self.net = DIN(

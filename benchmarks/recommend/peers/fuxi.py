@@ -32,7 +32,7 @@ class Net(BaseModel):
             width = s.embedding * len(task.histories)
             self.attention = DIN_Attention(width, attention_units=list(s.attention), hidden_activations="ReLU")
         self.mlp = MLP_Block(
-            features.sum_emb_out_dim(),
+            features.sum_emb_out_dim() + len(task.numbers),
             list(s.mlp),
             output_dim=1,
             output_activation=self.output_activation,
@@ -49,7 +49,9 @@ class Net(BaseModel):
             target, past = (torch.cat([vectors[n] for n in names], -1) for names in (targets, pasts))
             interest = self.attention(target, past, x[pasts[0]].long() != 0)
             vectors |= dict(zip(pasts, interest.split(self.task.settings.embedding, -1), strict=True))
-        return {"y_pred": self.mlp(self.embedding.dict2tensor(vectors, flatten_emb=True))}
+        numbers = [inputs[name].float().unsqueeze(-1) for name in self.task.numbers]
+        joined = [self.embedding.dict2tensor(vectors, flatten_emb=True), *numbers]
+        return {"y_pred": self.mlp(torch.cat(joined, -1))}
 
     def eval_step(self) -> None:
         """No validation, which is what the clock is not about."""
@@ -76,6 +78,8 @@ class Model:
             }  # fmt: skip
             if kind == "dnn":
                 self.features.features[name]["feature_encoder"] = "layers.MaskedAveragePooling()"
+        for name in task.numbers:
+            self.features.features[name] = {"type": "meta", "source": ""}
         self.features.set_column_index()
         self.net = Net(task, self.features, self.folder.name, kind == "din")
         self.loader = self.loader_of(task.learn, "train", task.settings.batch_rows)

@@ -13,6 +13,7 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import ParquetStream
 from recommend.data.ragged import Batch, Column, Ragged, concat_batches, rows_of, select_batch, slice_batch
 from recommend.data.schema import table_files
+from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.training.runs import features_of, labels_of, plan
@@ -20,13 +21,13 @@ from recommend.training.runs import features_of, labels_of, plan
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes and steps, the same for every library, tuned for none."""
+    """Sizes and steps, the same for every library: our defaults, batch normalisation and a rate without plan aside."""
 
     embedding: int = 16
-    attention: tuple[int, ...] = (64,)
-    mlp: tuple[int, ...] = (200, 80)
+    attention: tuple[int, ...] = (32,)
+    mlp: tuple[int, ...] = (128, 64)
     batch_rows: int = 256
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     longest: int = 20
 
 
@@ -43,8 +44,14 @@ class Task:
 
     @property
     def targets(self) -> list[str]:
-        """Columns of the item on display."""
-        return [f.column for f in self.features.role("target")]
+        """Columns of ids of the item on display."""
+        return [f.column for f in self.features.role("target") if f.kind == "id"]
+
+    @property
+    def numbers(self) -> dict[str, tuple[str, int]]:
+        """Matches and counts, one number a name: of which column, and which of its numbers."""
+        listed = [f for f in self.features.role("target") if f.listed]
+        return {f"{f.column} {n}": (f.column, n) for f in listed for n in range(f.size)}
 
     @property
     def context(self) -> list[str]:
@@ -72,7 +79,7 @@ class Task:
         return column.numpy().astype(np.float32)
 
     def padded(self, rows: Batch) -> dict[str, np.ndarray]:
-        """(rows,) ids by column and (rows, longest) histories, padded with 0 on the right; (rows,) ``length``."""
+        """(rows,) ids and numbers, (rows, longest) histories, padded with 0 on the right; (rows,) ``length``."""
         out: dict[str, np.ndarray] = {}
         for name in (*self.context, *self.targets, *self.histories.values()):
             column = rows[name]
@@ -80,6 +87,10 @@ class Task:
                 out[name], out["length"] = column.padded(self.settings.longest)[0].numpy(), column.lengths.numpy()
             else:
                 out[name] = column.numpy()
+        for name, (column_of, n) in self.numbers.items():
+            numbers = rows[column_of]
+            assert isinstance(numbers, torch.Tensor)
+            out[name] = numbers[:, n].float().numpy()
         return out
 
 
@@ -89,9 +100,11 @@ def read(log: Path, seed: int, rows: tuple[int, int], test_days: int, settings: 
     features = features_of(run)
     short = [f.model_copy(update={"max_length": settings.longest}) for f in features.features]
     features = features.model_copy(update={"features": tuple(short)})
-    assert all(f.kind == "id" for f in short), "the comparison knows ids alone; strike the rest out of features.yaml."
+    known = [f for f in short if f.kind == "id" or (f.listed and f.role == "target")]
+    assert len(known) == len(short), "the comparison reads ids, matches and counts; strike the rest out."
+    counted = Counts.read(log, features)
     learn, test = (
-        concat_batches(list(ParquetStream(table_files(log, "impression", *days), features.columns)))
+        counted(concat_batches(list(ParquetStream(table_files(log, "impression", *days), features.columns))))
         for days in (run.train_days, run.test_days)
     )
     rng = np.random.default_rng(seed)
@@ -108,18 +121,25 @@ def higher(encoders: Encoders, rows: Batch) -> dict[str, Column]:
     """Encoded features, each id one higher, and the label."""
     features, encoded = encoders.features, encoders(rows)
     out: dict[str, Column] = {}
-    for name in (f.column for f in features.features):
-        column = encoded[name]
-        out[name] = column.with_values(column.values + 1) if isinstance(column, Ragged) else column + 1
+    for feature in features.features:
+        column = encoded[feature.column]
+        if feature.listed:
+            out[feature.column] = column if isinstance(column, torch.Tensor) else column.padded(feature.size)[0]
+        else:
+            out[feature.column] = column.with_values(column.values + 1) if isinstance(column, Ragged) else column + 1
     return out | {features.labels[0]: encoded[features.labels[0]]}
 
 
 @torch.no_grad()
-def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool) -> None:
+def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool, task: Task) -> None:
     """Our first weights into their model: tables by column, linear layers (if asked) in the order they are passed in.
 
-    What they have and we do not starts as theirs; a layer of another shape (a constant's weight) starts at 0.
+    What they have and we do not starts as theirs; a layer of another shape (a constant's weight) starts at 0. They read
+    numbers after all vectors, ours stand before the histories.
     """
+    ids = task.settings.embedding * (len(task.context) + len(task.targets))
+    past, numbers = task.settings.embedding * len(task.histories), len(task.numbers)
+    order = [*range(ids), *range(ids + numbers, ids + numbers + past), *range(ids, ids + numbers)]
     tables = {name.rsplit(".", 1)[-1]: m for name, m in ours.named_modules() if isinstance(m, nn.Embedding)}
     for name, table in theirs.named_modules():
         if isinstance(table, nn.Embedding):
@@ -135,6 +155,6 @@ def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool) -> None:
             layer.bias.zero_()
             continue
         source = next(sources)
-        layer.weight.copy_(source.weight)
+        layer.weight.copy_(source.weight[:, order] if source.in_features == len(order) else source.weight)
         (theirs.out.bias if layer.bias is None else layer.bias).copy_(source.bias)  # type: ignore[union-attr]
     assert next(sources, None) is None, "a layer of ours has no counterpart."
