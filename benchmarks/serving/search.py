@@ -1,27 +1,31 @@
 """A buyer's search through the public page: are the first ten what was meant, and how long does it take?
 
-    python -m benchmarks.serving.search [--listings 3600] [--rounds 1] [--store URL] [--verbose]
+    python -m benchmarks.serving.search [--listings 3600] [--rounds 1] [--store URL] [--visitors 0] [--verbose]
 
 A store is filled with listings of known facts: the demo's offers, annotated clothes and, of every other category, a few
 that are called by one of its names, all with sizes, prices and conditions that the seed draws. Every query of
-``tests/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=``; what a result has to be stands in their README.
+``tests/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=`` of a server in this process; what a result has to be
+stands in their README. Meanwhile ``--visitors`` in another process look at pages of the feed, each at one every two
+seconds (about; the seed says when).
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
-from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
 from app.demo.items import GRADES, KIDS_SIZES, LETTERS, SIZES, USUAL_PRICES, offer
@@ -30,13 +34,13 @@ from app.services import Services
 from app.settings import Settings
 from app.store.clock import now
 from app.store.tables import ListingRow
-from app.web.server import create_app
 from benchmarks.common import arguments, machine
 from listing.home import ipl_home
 from listing.observe.past_listings import PastListings
 from listing.schema import Listing
 from listing.taxonomy import load_taxonomy
 from rag_index import ListingIndex, build, default_encoders
+from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
 SETS = Path("tests/sets")
@@ -44,6 +48,7 @@ ANNOTATED = Path("finetune/annotations/clothing_cc0.jsonl.gz")
 FACTS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "text", "brand")
 COLOURS = ("black", "white", "grey", "blue", "green", "red", "brown", "beige", "yellow", "pink")
 OFFERS, EACH, FIRST = 60, 3, 10  # the demo's, listings of a category, results that are looked at
+PAUSE = 2.0  # seconds between two pages of a visitor, in the mean
 # What an annotated item is called that is of a kind; of other goods the taxonomy says it.
 KINDS = {
     "jacket": r"jacket|coat|parka|anorak|windbreaker", "dress": r"dress|gown|sundress|pinafore",
@@ -155,7 +160,7 @@ def fill(services: Services, count: int, seed: int) -> dict[str, Good]:
 
 
 def main() -> None:
-    parser = arguments(__doc__, listings=3_600, seed=0, rounds=1, store="")
+    parser = arguments(__doc__, listings=3_600, seed=0, rounds=1, store="", visitors=0)
     parser.add_argument("--verbose", action="store_true", help="the first results of each query that are not right")
     args = parser.parse_args()
     files = sorted(SETS.glob("search_queries*.jsonl"))
@@ -167,11 +172,42 @@ def main() -> None:
         settings = Settings(home=home, **({"store": args.store} if args.store else {}))
         with closing(Services(settings, pipeline=FakePipeline(), index=ChromaSearchIndex(past))) as services:
             listed = fill(services, args.listings, args.seed)
-            client = TestClient(create_app(services, page=False), base_url="http://localhost")
-            print(json.dumps({"listings": len(listed), **measure(client, queries, listed, args), **machine()}))
+            with (
+                served(services, page=False) as url,
+                httpx.Client(base_url=url, timeout=60) as client,
+                visitors(url, args.visitors, args.seed),
+            ):
+                figures = measure(client, queries, listed, args)
+            print(json.dumps({"listings": len(listed), "visitors": args.visitors, **figures, **machine()}))
 
 
-def measure(client: TestClient, queries: list[dict[str, Any]], listed: dict[str, Good], args: Any) -> dict[str, Any]:
+@contextmanager
+def visitors(url: str, count: int, seed: int) -> Iterator[None]:
+    """So many people who look at pages of the feed until the block ends."""
+    people = multiprocessing.get_context("spawn").Process(target=visit, args=(url, count, seed), daemon=True)
+    people.start()
+    yield
+    assert people.is_alive(), "the visitors went away"
+    people.terminate()
+    people.join()
+
+
+def visit(url: str, count: int, seed: int) -> None:
+    """Pages of the feed for each of so many visitors, until this process ends."""
+
+    def one(number: int) -> None:
+        rng = np.random.default_rng((seed, number))
+        with httpx.Client(base_url=url, timeout=60) as client:
+            while True:
+                time.sleep(PAUSE * (0.5 + rng.random()))
+                client.get("/feed").raise_for_status()
+
+    for number in range(count):
+        threading.Thread(target=one, args=(number,), daemon=True).start()
+    threading.Event().wait()
+
+
+def measure(client: httpx.Client, queries: list[dict[str, Any]], listed: dict[str, Good], args: Any) -> dict[str, Any]:
     """Shares of right ones among the first ten, and milliseconds a search."""
     shares, ms = [], []
     for query in queries * args.rounds:
