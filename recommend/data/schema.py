@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 
 from recommend.errors import RecommendError
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 Availability = Literal["request", "after", "label"]
 
 # Codes of small integer columns, in one place for writers and readers.

@@ -19,12 +19,10 @@ from torch import Tensor
 
 from recommend.data.parquet import read_table
 from recommend.data.ragged import Batch, Column, tensor_of
-from recommend.data.schema import ENTITIES, columns_of, table_files
+from recommend.data.schema import DAY_MS, ENTITIES, HOUR_MS, columns_of, table_files
 from recommend.features.encoders import mixed
 from recommend.features.feature_map import TIME, Feature, FeatureMap
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 PRIOR = 10.0  # rows at the mean rate with which every rate begins
 ENTITY, ITEM, ROW = "entity", ENTITIES.index("item"), "impression_id"
 LAST = 2**62  # after everything

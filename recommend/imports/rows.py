@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recommend.data.schema import day_file
+from recommend.data.schema import HOUR_MS, day_file
 from recommend.data.sequences import Past, draw_negatives
 from recommend.imports.maps import ALL, KINDS, Negatives
-from recommend.imports.sql import HOUR_MS, day_of, literal, quoted
+from recommend.imports.sql import day_of, literal, quoted
 from recommend.imports.tables import Work
 
 CHUNK = 100_000  # rows of which histories are made at a time, and of a row group

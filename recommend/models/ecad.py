@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, ObservedClicks, Samples
+from recommend.data.delayed_labels import NEVER, ClickLog, ObservedClicks, Samples
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
 from recommend.data.ragged import Batch, select_batch, tensor_of
-from recommend.data.schema import columns_of
+from recommend.data.schema import DAY_MS, columns_of
 from recommend.features.feature_map import FeatureMap
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce

@@ -83,7 +83,7 @@ class Extractor(Ranker):
     def forward(self, batch: Batch) -> Logits:
         user, item, pair = self.user_vector(batch), self.item_vector(batch), self.pair_vector(batch)
         joint = torch.cat([user, item, pair, user * item, *self._embed(self.of_page, batch)], 1)
-        return dict(zip(self.features.labels, self.heads(joint).unbind(1), strict=True))
+        return self.by_task(self.heads(joint))
 
     def _tower(self, tower: MLP, parts: list[Tensor]) -> Tensor:
         # Every vector has unit scale, so that plug-ins need not follow the scale of each extraction.
@@ -114,7 +114,7 @@ class Extractor(Ranker):
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
         """No numbers, such as an age or a count, which change while what is stored of a thing does not."""
-        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind in ("id", "vector"))})
+        return usual.those(lambda f: f.kind in ("id", "vector"))
 
 
 def knowledge_features(width: int) -> tuple[Feature, ...]:
@@ -142,8 +142,7 @@ class KEEP(DIN):
     def forward(self, batch: Batch) -> Logits:
         hidden = self.top.layers[: self.first](self.body(self.inputs(batch)))  # a_1, before its activation
         hidden = hidden + self.plugged(batch) if self.plug is not None else hidden
-        out = self.top.layers[self.first :](hidden)
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.by_task(self.top.layers[self.first :](hidden))
 
     def plugged(self, batch: Batch) -> Tensor:
         """(rows, first hidden width) what the knowledge adds; exactly 0 where no key of a row is known."""

@@ -167,8 +167,7 @@ class MSNet(Ranker):
         query = s.x.matched[self.identity.group]
         interests = [self.interest(kind, query, s.parts[kind]) for kind in self.encoders]
         interests += [attend(s.x.matched[g], s.x.histories[g]) for g, attend in self.others.items()]
-        out = self.top(torch.cat([s.x.context, s.x.target, *interests], 1))
-        logits = dict(zip(self.features.labels, out.unbind(1), strict=True))
+        logits = self.by_task(self.top(torch.cat([s.x.context, s.x.target, *interests], 1)))
         if self.training and self.config.aux_weight:
             logits[AUX] = self.aux(s)
         return logits

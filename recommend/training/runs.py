@@ -17,7 +17,7 @@ from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, read_table
 from recommend.data.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
-from recommend.data.schema import columns_of, digest, table_files
+from recommend.data.schema import DAY_MS, columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.content_join import Contents
 from recommend.features.counts import Counts
@@ -37,8 +37,7 @@ RUN = "run.json"
 ENCODERS = "encoders"
 FEATURES = "features.yaml"  # beside an imported log's tables
 EVALUATED_ROWS = 4_096
-DAY_MS = 86_400_000
-PRIVILEGED = "privileged"
+PRIVILEGED, STOCK = "privileged", "history_single"
 EARLIER = {"layer_norm": False, "unknown_ids": 0.0}  # of models that were trained before there were such settings
 EARLIER_TRAINING = {"table_rate": 0.0, "warmup": 0.0}
 
@@ -221,13 +220,12 @@ def features_of(run: RunConfig) -> FeatureMap:
     """The columns that the run's model and its loss read of the log."""
     usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
     extra = (*run.extra, *(f"{name}_day" for name in run.delayed))
-    update: dict[str, object] = {"labels": run.labels, "extra": extra}
     if run.features is not None:
-        if run.stock and "history_single" not in usual.columns:
+        if run.stock and STOCK not in usual.columns:
             raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
-        stock = "history_single"
-        update["features"] = tuple(f for f in usual.features if run.stock or stock not in (f.column, *f.inputs))
-    return model_class(run.model.name).reads(usual.model_copy(update=update), run)
+        usual = usual.those(lambda f: run.stock or STOCK not in (f.column, *f.inputs))
+    usual = usual.model_copy(update={"labels": run.labels, "extra": extra})
+    return model_class(run.model.name).reads(usual, run)
 
 
 def _encode(log: Path, encoders: Encoders, join: Encode | None) -> Encode:
