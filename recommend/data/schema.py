@@ -115,21 +115,6 @@ CANDIDATE = (
     Column("rank", pa.int32(), "0-based place in the ranking stage's order"),
     Column("shown", pa.bool_(), "whether it became an impression"),
 )
-AUCTION = (
-    Column("auction_id", pa.int64(), "unique"),
-    Column("request_id", pa.int64(), "the page"),
-    Column("time_ms", pa.int64(), "when"),
-    Column("day", pa.int32(), "time_ms // 86,400,000"),
-    Column("user_id", pa.int64(), "for whom"),
-    Column("item_id", pa.int64(), "the advertised item"),
-    Column("seller_id", pa.int64(), "who bids"),
-    Column("bid", pa.float32(), "for a click"),
-    Column("predicted_ctr", pa.float32(), "of the ranking model of that day"),
-    Column("ecpm", pa.float32(), "1000 * bid * predicted_ctr"),
-    Column("rank", pa.int32(), "0-based place in the auction"),
-    Column("won", pa.bool_(), "shown"),
-    Column("price_per_click", pa.float32(), "second price; 0 when lost"),
-)
 ITEM = (
     Column("item_id", pa.int64(), "unique"),
     Column("seller_id", pa.int64(), "who sells it"),
@@ -168,7 +153,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "order": ORDER,
     "refund": REFUND,
     "candidate": CANDIDATE,
-    "auction": AUCTION,
     "item": ITEM,
     "user": USER,
     "post": POST,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from recommend.data.parquet import write_parts
 from recommend.data.schema import HOUR_MS, day_file
 from recommend.data.sequences import Past, draw_negatives
 from recommend.imports.maps import ALL, KINDS, Negatives
@@ -48,7 +48,7 @@ class Rows:
             path = day_file(self.out, "impression", day)
             if not path.exists():
                 past = past or self._past()
-                _put(path, self._day(day, first, past))
+                write_parts(path, self._day(day, first, past), CHUNK)
             first += count
 
     def write_events(self) -> None:
@@ -60,7 +60,7 @@ class Rows:
                 continue
             table = self.work.happened(kind, cause) if labels else self.work.after(kind, cause)
             for day, at, many in zip(*np.unique(table["day"], return_index=True, return_counts=True), strict=True):
-                _put(day_file(self.out, kind, int(day)), iter([table.slice(at, many)]))
+                write_parts(day_file(self.out, kind, int(day)), [table.slice(at, many)], CHUNK)
 
     def _past(self) -> tuple[Past, dict[str, np.ndarray]]:
         if self.map.labels:
@@ -152,15 +152,3 @@ def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.T
     if name in table.column_names:
         return table.set_column(table.column_names.index(name), name, values)
     return table.append_column(name, values)
-
-
-def _put(path: Path, parts: Iterator[pa.Table]) -> None:
-    """A file of row groups; under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft, writer = path.with_suffix(".partial"), None
-    for part in parts:
-        writer = writer or pq.ParquetWriter(draft, part.schema, write_page_checksum=True)
-        writer.write_table(part, row_group_size=CHUNK)
-    if writer is not None:
-        writer.close()
-        draft.replace(path)
