@@ -33,7 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 PAST = "past"  # the visitor's clicks: without them
 OTHERS = 8  # things of the page whose features stand in
-LEAST = 0.02  # of a factor's logarithm: what moves less is not told
+MIN_FACTOR = 0.02  # of a factor's logarithm: what moves less is not told
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def moves(
         if len(others):
             without = _without(models, loaded, catalog, (int(row), others, groups), visitor, moment)
             candidates += [Move(g, float(plain[n] / max(value, 1e-9))) for g, value in without.items()]
-        notable = [m for m in candidates if abs(np.log(max(m.factor, 1e-9))) > LEAST]
+        notable = [m for m in candidates if abs(np.log(max(m.factor, 1e-9))) > MIN_FACTOR]
         out.append(tuple(sorted(notable, key=lambda m: -abs(np.log(max(m.factor, 1e-9))))))
     return out
 

@@ -250,12 +250,12 @@ class COPR(TwoTower):
         return interleave({n: impressions[n] for n in drawn}, drawn, source.run.train.batch_rows, lengths)
 
 
-def lists(request: np.ndarray, organic: np.ndarray, least: int) -> Iterator[np.ndarray]:
-    """Places of the candidates of one page and kind, of those that are ``least`` or more."""
+def lists(request: np.ndarray, organic: np.ndarray, smallest: int) -> Iterator[np.ndarray]:
+    """Places of the candidates of one page and kind, of those that are ``smallest`` or more."""
     kind = 2 * request + organic
     order = np.argsort(kind, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
-        if len(rows) >= least:
+        if len(rows) >= smallest:
             yield rows
 
 

@@ -125,7 +125,7 @@ class MSNet(Ranker):
         candidate, past = self.is_limited(batch)
         if self.config.warm_known:
             return candidate, past
-        unknown = [~known for known in self.identity.in_vocabulary(batch)]
+        unknown = [~held for held in self.identity.in_vocabulary(batch)]
         if self.training:  # in which hardly any is: some are taken for unknown
             unknown = [u | (torch.rand(len(u), device=u.device) < self.inputs.unknown_ids) for u in unknown]
         return candidate & unknown[0], past & unknown[1]

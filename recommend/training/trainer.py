@@ -110,11 +110,11 @@ def train(
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss))
             if config.checkpoint_every and step % config.checkpoint_every == 0:
-                _keep(path, model, steps, step, rows, position, group)
+                _keep(path, model, steps, (step, rows, position), group)
             if stop_after is not None and step - first >= stop_after:
                 break
         else:
-            _keep(path, model, steps, step, rows, position, group)
+            _keep(path, model, steps, (step, rows, position), group)
     finally:
         log.close()
     group.wait()
@@ -186,14 +186,13 @@ def _keep(
     path: Path | None,
     model: nn.Module,
     steps: list[torch.optim.Optimizer],
-    step: int,
-    rows: int,
-    position: Position,
+    done: tuple[int, int, Position],
     group: Group,
 ) -> None:
     """A checkpoint; every process tells its position, the first one writes."""
     if path is None:
         return
+    step, rows, position = done
     positions = tuple(group.positions(position))
     if group.first:
         checkpoint.save(path, model, steps, checkpoint.Progress(step, rows, positions))
