@@ -194,14 +194,10 @@ def conform(table: str, data: dict[str, Any]) -> pa.Table:
         parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(extra)}"] * bool(extra)
         raise SchemaError(f"table '{table}' {' and '.join(parts)}.")
     try:
-        return pa.table([_arrow(data[f.name]).cast(f.type) for f in schema], schema=schema)
+        arrays = [v if isinstance(v := data[f.name], pa.Array | pa.ChunkedArray) else pa.array(v) for f in schema]
+        return pa.table([array.cast(f.type) for array, f in zip(arrays, schema, strict=True)], schema=schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise SchemaError(f"table '{table}' does not fit its schema: {error}") from error
-
-
-def _arrow(values: Any) -> pa.Array | pa.ChunkedArray:
-    """Arrow arrays pass untouched (ragged columns come as ListArray), the rest converts."""
-    return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
 
 
 def day_file(root: Path, table: str, day: int, part: int = 0) -> Path:

@@ -97,7 +97,9 @@ class Rows:
             for name, lists in self._histories(past, table, event):
                 part = _set(part, name, lists.take(pa.array(row - at)))
             if signals := list(self.map.privileged):
-                packed = _packed([np.asarray(part[n]) for n in signals])
+                numbers = np.stack([np.asarray(part[n]) for n in signals], 1)
+                offsets = pa.array(np.arange(len(numbers) + 1, dtype=np.int32) * len(signals))
+                packed = pa.ListArray.from_arrays(offsets, pa.array(numbers.ravel(), pa.float32()))
                 part = _set(part.drop_columns(signals), "privileged", packed)
             yield part
 
@@ -140,12 +142,6 @@ def _others(item: np.ndarray, row: np.ndarray, rule: Negatives, rng: np.random.G
     place = (rng.random((len(row), rule.count)) * (len(order) - (high - low))).astype(np.int64)
     others: np.ndarray = order[np.where(place < low, place, place + high - low)]
     return others
-
-
-def _packed(columns: list[np.ndarray]) -> pa.Array:
-    """Columns as one of lists, a list a row."""
-    offsets = pa.array(np.arange(len(columns[0]) + 1, dtype=np.int32) * len(columns))
-    return pa.ListArray.from_arrays(offsets, pa.array(np.stack(columns, 1).ravel(), pa.float32()))
 
 
 def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:

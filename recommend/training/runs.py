@@ -76,7 +76,7 @@ def plan(
         model=kind.configured(model),
         train=config,
         labels=labels,
-        content=_content_size(log),
+        content=_size(log, "item", "content") if all(table_files(log, name) for name in ("item", "post")) else 0,
         history=20,
         min_count=declared.min_count if declared is not None else 10,
         train_days=split.train,
@@ -317,11 +317,6 @@ def _privileged(log: Path) -> int:
     if PRIVILEGED not in columns_of(log):
         raise DataError(f"the log has no privileged signals; 'privileged' of its map names them ({log}).")
     return _size(log, "impression", PRIVILEGED)
-
-
-def _content_size(log: Path) -> int:
-    """Numbers of the log's content vectors; 0 when things or posts have none."""
-    return _size(log, "item", "content") if all(table_files(log, table) for table in ("item", "post")) else 0
 
 
 def _size(log: Path, table: str, column: str) -> int:

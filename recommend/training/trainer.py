@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,7 +152,7 @@ def _step(
     """
     for optimizer in steps:
         optimizer.zero_grad(set_to_none=True)
-    with _autocast(config):
+    with torch.autocast(config.device, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
         loss: Tensor = loss_of(data)
     (loss * share).backward()
     if config.clip_norm:
@@ -211,10 +210,6 @@ def _epochs(
             if batch is None or min(counts) == 0:
                 break
             yield *batch, sum(counts)
-
-
-def _autocast(config: TrainConfig) -> torch.autocast | nullcontext[None]:
-    return torch.autocast(config.device, dtype=torch.bfloat16) if config.precision == "bf16" else nullcontext()
 
 
 def idle_cores() -> int:
