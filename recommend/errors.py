@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def first_line(error: Exception) -> str:
+    """What an error of another library says, for a sentence of our own."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 class RecommendError(Exception):
     """Something cannot be done; the message is one sentence that says what to do instead.
 

@@ -24,8 +24,8 @@ from benchmarks.papers.user_logs import differences_over_users, ends, feature_ma
 from benchmarks.recommend import fixed
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Column, select_batch
+from recommend.data.schema import DAY_MS
 from recommend.features.encoders import Encoders
-from recommend.imports.sql import DAY_MS
 from recommend.metrics.calibration import ece, pcoc
 from recommend.metrics.report import measures
 from recommend.models.baselines.din import DIN

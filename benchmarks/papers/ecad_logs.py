@@ -18,7 +18,8 @@ import torch
 from benchmarks.common import arguments, markdown, signed
 from benchmarks.papers.user_logs import differences_over_users
 from benchmarks.recommend import fixed
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
+from recommend.data.delayed_labels import NEVER, ClickLog
+from recommend.data.schema import DAY_MS
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.metrics.calibration import logloss, pcoc

@@ -21,8 +21,8 @@ import pandas as pd
 
 from benchmarks.common import arguments
 from benchmarks.papers.user_logs import until_next
+from recommend.data.schema import DAY_MS
 from recommend.imports.maps import log_files, read_map
-from recommend.imports.sql import DAY_MS
 from recommend.models.hdr import nearest
 from recommend.research.events import read_events
 

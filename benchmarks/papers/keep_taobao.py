@@ -29,9 +29,9 @@ from benchmarks.recommend import fixed
 from recommend.config import TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Column, array_of, select_batch
+from recommend.data.schema import DAY_MS
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
-from recommend.imports.sql import DAY_MS
 from recommend.metrics.ranks import auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN

@@ -9,9 +9,9 @@ import torch
 
 from benchmarks.common import signed
 from recommend.data.ragged import Column, Ragged
+from recommend.data.schema import DAY_MS
 from recommend.data.sequences import Past, Rule, draw_negatives
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.imports.sql import DAY_MS
 from recommend.research.studies.statistics import t_interval
 
 NEVER = 100 * DAY_MS  # longer than the logs

@@ -172,11 +172,10 @@ class Catalog:
         """Rows of at most ``count`` live things of highest cosine to a (size,) vector, nearest first."""
         with self.lock:
             directions, alive = self._directions[: self._used], self._alive[: self._used].copy()
-        near = directions @ vector
-        near[~alive | (near == 0)] = -np.inf  # what is unlike in everything, or unknown, is nobody's neighbour
-        first = np.argpartition(-near, count)[:count] if len(near) > count else np.arange(len(near))
-        first = first[near[first] > -np.inf]
-        return first[np.argsort(-near[first], kind="stable")]
+        far = -(directions @ vector)
+        far[~alive | (far == 0)] = np.inf  # what is unlike in everything, or unknown, is nobody's neighbour
+        rows = smallest(far, count)
+        return rows[far[rows] < np.inf]
 
     def add_impressions(
         self, item_ids: Iterable[int], time_ms: int, user_id: int = -1, facts: Facts | None = None
@@ -234,6 +233,12 @@ def smoothed_rate(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     impressions, clicks = catalog.get("impressions", live).sum(), catalog.get("clicks", live).sum()
     mean = (clicks + 1.0) / (impressions + PRIOR)
     return (catalog.get("clicks", rows) + PRIOR * mean) / (catalog.get("impressions", rows) + PRIOR)
+
+
+def smallest(keys: np.ndarray, count: int) -> np.ndarray:
+    """Places of the ``count`` smallest keys, the smallest first."""
+    first = np.argpartition(keys, count)[:count] if len(keys) > count else np.arange(len(keys))
+    return first[np.argsort(keys[first], kind="stable")]
 
 
 def distinct(rows: np.ndarray) -> np.ndarray:

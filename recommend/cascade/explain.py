@@ -18,7 +18,7 @@ from recommend.cascade.catalog import Catalog
 from recommend.cascade.page import PageState
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import FEED, Moment, columns
-from recommend.cascade.scoring import Models, in_vocabulary
+from recommend.cascade.scoring import Models, in_vocabulary, probabilities
 from recommend.cascade.visitors import Visitor
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -33,7 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 PAST = "past"  # the visitor's clicks: without them
 OTHERS = 8  # things of the page whose features stand in
-LEAST = 0.02  # of a factor's logarithm: what moves less is not told
+MIN_FACTOR = 0.02  # of a factor's logarithm: what moves less is not told
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,12 @@ def moves(
         return [() for _ in rows]
     read = {f.column for f in loaded.encoders.features.features}
     groups = {name: of for name, of in GROUPS.items() if read & set(of)}
-    plain = _predict(models, loaded, catalog, np.asarray(rows), visitor, moment)
-    nobody = Visitor(visitor.user_id, deque())
-    strange = _predict(models, loaded, catalog, np.asarray(rows), nobody, moment) if visitor.history else plain
+
+    def clicks(by: Visitor) -> np.ndarray:
+        return probabilities(models, loaded, catalog, np.asarray(rows), by, moment, FEED)[0]["click"]
+
+    plain = clicks(visitor)
+    strange = clicks(Visitor(visitor.user_id, deque())) if visitor.history else plain
     out = []
     for n, row in enumerate(rows):
         others = among[among != row][:OTHERS]
@@ -143,7 +146,7 @@ def moves(
         if len(others):
             without = _without(models, loaded, catalog, (int(row), others, groups), visitor, moment)
             candidates += [Move(g, float(plain[n] / max(value, 1e-9))) for g, value in without.items()]
-        notable = [m for m in candidates if abs(np.log(max(m.factor, 1e-9))) > LEAST]
+        notable = [m for m in candidates if abs(np.log(max(m.factor, 1e-9))) > MIN_FACTOR]
         out.append(tuple(sorted(notable, key=lambda m: -abs(np.log(max(m.factor, 1e-9))))))
     return out
 
@@ -166,10 +169,3 @@ def _without(
     probabilities = loaded(models.knowledge.add(loaded, raw).columns)["click"]
     means = probabilities.double().numpy().reshape(len(groups), size).mean(1)
     return dict(zip(groups, means.tolist(), strict=True))
-
-
-def _predict(
-    models: Models, loaded: Loaded, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
-) -> np.ndarray:
-    enriched = models.knowledge.add(loaded, columns(catalog, rows, visitor, in_vocabulary(loaded, moment), FEED))
-    return loaded(enriched.columns)["click"].double().numpy()

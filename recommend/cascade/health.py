@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,10 +10,10 @@ import torch
 from recommend.cascade.catalog import Catalog, Item
 from recommend.cascade.knowledge import without
 from recommend.cascade.posts import ROLE as POSTS
-from recommend.cascade.posts import invented
+from recommend.cascade.posts import Post, post_columns
 from recommend.cascade.registry import Loaded
 from recommend.cascade.request import DAY_MS, FEED, Moment, columns
-from recommend.cascade.visitors import Past, Visitor
+from recommend.cascade.visitors import Past, PastPost, Visitor
 from recommend.data.ragged import Column
 from recommend.models.baselines.two_tower import TwoTower
 
@@ -45,22 +44,32 @@ def healthy(loaded: Loaded) -> str:
 
 def sample(loaded: Loaded) -> dict[str, Column]:
     """Raw columns of a made-up request: ``ROWS`` things (or posts) for a visitor with ``CLICKS`` clicks."""
-    return without(loaded, SAMPLES.get(loaded.role, _items)(loaded)).columns
+    size = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
+    content = np.random.default_rng(0).normal(size=(ROWS, size)).astype(np.float32)
+    columns_of = _posts if loaded.role == POSTS else _items
+    return without(loaded, columns_of(loaded, content, Moment(20 * DAY_MS))).columns
 
 
-def _items(loaded: Loaded) -> dict[str, Column]:
-    content = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
-    catalog, visitor = Catalog(content), Visitor(0, deque(maxlen=CLICKS))
-    rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
-    vocabulary = loaded.encoders.vocabularies.get("item_id")
-    ids = vocabulary[:ROWS].tolist() if vocabulary is not None and len(vocabulary) >= ROWS else list(range(ROWS))
-    for n, item_id in enumerate(ids):
-        vector = rng.normal(size=content).astype(np.float32)
+def _items(loaded: Loaded, content: np.ndarray, moment: Moment) -> dict[str, Column]:
+    catalog, visitor = Catalog(content.shape[1]), Visitor(0, deque(maxlen=CLICKS))
+    for n, item_id in enumerate(_ids(loaded, "item_id")):
         listed, bid = moment.time_ms - n * 60_000, 0.1 + 0.1 * (n % 5)
-        catalog.put(Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, listed, vector, bid))
+        catalog.put(Item(item_id, n % 9, n % 12, n % 5, 10.0 + n, n % 10, 1, n % 2 == 0, listed, content[n], bid))
         if n < CLICKS:
-            visitor.history.append(Past(item_id, n % 12, True, moment.time_ms - n, vector))
+            visitor.history.append(Past(item_id, n % 12, True, moment.time_ms - n, content[n]))
     return columns(catalog, catalog.live(), visitor, moment, FEED)
 
 
-SAMPLES: dict[str, Callable[[Loaded], dict[str, Column]]] = {POSTS: invented}
+def _posts(loaded: Loaded, content: np.ndarray, moment: Moment) -> dict[str, Column]:
+    now = moment.time_ms
+    ids = _ids(loaded, "post_id")
+    posts = [Post(i, n % 9, n % 12, n % 5, now - n * 60_000, 20 + 7 * n, content[n]) for n, i in enumerate(ids)]
+    visitor = Visitor(0, deque(Past(n, n % 12, True, now - n, content[n], n % 9) for n in range(CLICKS)))
+    visitor.posts.extend(PastPost(p.post_id, p.author_id, p.category, now, p.content) for p in posts[:4])
+    return post_columns(posts, visitor, moment, content.shape[1])
+
+
+def _ids(loaded: Loaded, table: str) -> list[int]:
+    """Ids that the model has learned, where it has learned enough."""
+    vocabulary = loaded.encoders.vocabularies.get(table)
+    return vocabulary[:ROWS].tolist() if vocabulary is not None and len(vocabulary) >= ROWS else list(range(ROWS))

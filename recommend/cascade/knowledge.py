@@ -19,10 +19,9 @@ from recommend.cascade.registry import Loaded
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.parquet import DataError
 from recommend.data.ragged import Batch, Column, array_of
-from recommend.models.keep import CATEGORY, vectors
+from recommend.models.keep import CATEGORY, knowledge_columns, vectors
 
 log = logging.getLogger(__name__)
-PREFIX = "knowledge_"
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,12 @@ class Enriched:
     missing: bool = False
 
 
-def reads(loaded: Loaded) -> list[tuple[str, int]]:
-    """Knowledge columns of a model and their widths; none for most models."""
-    raw = loaded.encoders.features.role("raw", "vector")
-    return [(f.column, f.size) for f in raw if f.column.startswith(PREFIX)]
-
-
 def without(loaded: Loaded, raw: Batch, why: str = "") -> Enriched:
     """The columns of a request of which nothing is known."""
     count = len(next(iter(raw.values()))) if raw else 0
-    nothing: dict[str, Column] = {name: torch.zeros(count, width) for name, width in reads(loaded)}
+    nothing: dict[str, Column] = {
+        name: torch.zeros(count, width) for name, width in knowledge_columns(loaded.encoders.features).items()
+    }
     return Enriched({**raw, **nothing}, f"none: {why}" if nothing else "", bool(nothing))
 
 
@@ -76,7 +71,7 @@ class Knowledge:
 
     def add(self, loaded: Loaded, raw: Batch) -> Enriched:
         """The raw columns of a request with what is known of their keys, for a model that reads it."""
-        widths = reads(loaded)
+        widths = knowledge_columns(loaded.encoders.features)
         if not widths:
             return Enriched(dict(raw))
         store = self._store
@@ -92,7 +87,7 @@ class Knowledge:
                 columns = vectors(snapshot, user, item, category)
         except DataError as error:
             return without(loaded, raw, str(error))
-        if any(_width(columns.get(name)) != width for name, width in widths):
+        if any(_width(columns.get(name)) != width for name, width in widths.items()):
             return without(loaded, raw, f"version {version.number} has vectors of another size")
         return Enriched({**raw, **columns}, f"version {version.number}")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,8 @@ import numpy as np
 import torch
 
 from recommend.cascade.catalog import PRIOR
-from recommend.cascade.registry import Loaded
-from recommend.cascade.request import DAY_MS, HOUR_MS, VIDEO, Moment, stacked
-from recommend.cascade.visitors import Past, PastPost, Visitor
+from recommend.cascade.request import HOUR_MS, VIDEO, Moment, stacked
+from recommend.cascade.visitors import PastPost, Visitor
 from recommend.data.ragged import Column, Repeated
 from recommend.data.schema import ENTITIES
 
@@ -177,19 +175,3 @@ def post_columns(posts: Sequence[Post], visitor: Visitor, moment: Moment, size: 
     for name, rows in vectors.items():
         out[name] = Repeated(torch.from_numpy(stacked(rows, size)).float(), count)
     return out
-
-
-def invented(loaded: Loaded, count: int = 64) -> dict[str, Column]:
-    """Columns of made-up posts for a made-up visitor: what a model of posts is checked on before it serves."""
-    size = next((f.size for f in loaded.encoders.features.features if f.column == "content"), 1)
-    rng, moment = np.random.default_rng(0), Moment(20 * DAY_MS)
-    content = rng.normal(size=(count, size)).astype(np.float32)
-    vocabulary = loaded.encoders.vocabularies.get("post_id")
-    ids = vocabulary[:count].tolist() if vocabulary is not None and len(vocabulary) >= count else list(range(count))
-    posts = [
-        Post(i, n % 9, n % 12, n % 5, moment.time_ms - n * 60_000, 20 + 7 * n, content[n]) for n, i in enumerate(ids)
-    ]
-    clicked = [Past(n, n % 12, True, moment.time_ms - n, content[n], n % 9) for n in range(8)]
-    visitor = Visitor(0, deque(clicked))
-    visitor.posts.extend(PastPost(p.post_id, p.author_id, p.category, moment.time_ms, p.content) for p in posts[:4])
-    return post_columns(posts, visitor, moment, size)

@@ -27,9 +27,8 @@ from recommend.data.parquet import DataError
 from recommend.data.ragged import Batch
 from recommend.features.encoders import Encoders
 from recommend.models.base import Ranker
-from recommend.models.registry import build_model
 from recommend.training import checkpoint
-from recommend.training.runs import ENCODERS, RUN, read_run
+from recommend.training.runs import ENCODERS, RUN, read_run, trained
 
 ROLES = ("pre_ranking", "ranking", "conversion", "ads", "posts")
 PROMOTION = "promotion"
@@ -221,11 +220,8 @@ class Registry:
             manifest = self._manifest(folder)
             if _sha256(folder / checkpoint.NAME) != manifest.get("sha256"):
                 return None, "the weights are not those that were installed"
-            config, encoders = read_run(folder), Encoders.load(folder / ENCODERS)
-            model = build_model(encoders.features, encoders.sizes(), config.model)
-            checkpoint.load(folder / checkpoint.NAME, model)
-            model.eval()
-            loaded = Loaded(role, version, model, encoders, manifest)
+            model, encoders = trained(folder, read_run(folder))
+            loaded = Loaded(role, version, model.eval(), encoders, manifest)
             problem = self._check(loaded)
         except (DataError, ConfigError, OSError, ValueError, KeyError, RuntimeError) as error:
             return None, str(error)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.visitors import Visitor
@@ -48,7 +47,7 @@ def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
         channel: code of ``CHANNELS``.
     """
     count = len(rows)
-    out: dict[str, Column] = {name: _ids(catalog.get(name, rows)) for name in IDS}
+    out: dict[str, Column] = {n: torch.from_numpy(catalog.get(n, rows).astype(np.int64)) for n in IDS}
     out["single"] = torch.from_numpy(catalog.get("single", rows))
     out["price"] = torch.from_numpy(catalog.get("price", rows))
     age = (moment.time_ms - catalog.get("listed_ms", rows)) / HOUR_MS
@@ -89,7 +88,3 @@ def histories(visitor: Visitor, moment: Moment, count: int, content: int) -> dic
 def stacked(vectors: list[np.ndarray], size: int) -> np.ndarray:
     """(n, size) of n vectors; for many short ones faster than ``np.stack``."""
     return np.concatenate(vectors).reshape(-1, size) if vectors else np.zeros((0, size), np.float32)
-
-
-def _ids(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values.astype(np.int64))

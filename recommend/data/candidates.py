@@ -13,12 +13,11 @@ from torch import Tensor
 
 from recommend.data.parquet import DataError, read_table
 from recommend.data.ragged import Column, rows_of, select_batch, tensor_of
-from recommend.data.schema import CHANNELS, POLICIES
+from recommend.data.schema import CHANNELS, HOUR_MS, POLICIES
 
 OF_PAGE = ("hour", "promotion", "history_item", "history_category")  # columns that all rows of a page share
 OF_ITEM = ("category", "condition", "price_bucket", "seller_id", "single")
 LISTED = ("request_id", "time_ms", "user_id", "item_id", "policy", "rank_score", "bid", "rank", "shown")
-HOUR_MS = 3_600_000
 
 
 def read_listed(log: Path, first: int, last: int) -> dict[str, Column]:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from recommend.data.ragged import Column
 
-DAY_MS = 86_400_000
 NEVER = torch.iinfo(torch.int64).max  # the moment of what did not happen, or is not known to
 
 

@@ -158,7 +158,8 @@ class KnowledgeStore:
                 self._write(version, kind, *_sorted(kind, keys, vectors))
             remaining = sorted([*versions, number])[-max(keep, 1) :]
             with self._env.begin(write=True) as transaction:
-                _set_about(transaction, {n: v for n, v in {**versions, number: version}.items() if n in remaining})
+                facts = [asdict({**versions, number: version}[n]) for n in remaining]
+                transaction.put(ABOUT, json.dumps(facts).encode())
                 transaction.put(CURRENT, str(number).encode())
             self._delete_all_but(remaining)
         return version
@@ -243,7 +244,3 @@ def _sorted(kind: str, keys: np.ndarray, vectors: np.ndarray) -> Table:
 def _about(transaction: lmdb.Transaction) -> dict[int, Version]:
     stored = transaction.get(ABOUT)
     return {} if stored is None else {v["number"]: Version(**v) for v in json.loads(bytes(stored))}
-
-
-def _set_about(transaction: lmdb.Transaction, versions: Mapping[int, Version]) -> None:
-    transaction.put(ABOUT, json.dumps([asdict(versions[n]) for n in sorted(versions)]).encode())

@@ -6,7 +6,7 @@ n reads numbers s, s + n, s + 2n, ... A position names the next row, so that a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from recommend.data.ragged import Column, Ragged, concat_batches, rows_of, slice_batch
+from recommend.data.ragged import Column, Ragged, concat_batches, rows_of, slice_batch, tensor_of
 from recommend.data.schema import table_files
-from recommend.errors import RecommendError
+from recommend.errors import RecommendError, first_line
 
 # What Arrow raises on damaged bytes: names that are no text and sizes that are no sizes among it.
 FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
@@ -112,6 +112,38 @@ def read_table(
     return concat_batches(parts) if parts else {name: torch.empty(0, dtype=torch.int64) for name in columns}
 
 
+def read_moments(
+    root: Path, table: str, ids: torch.Tensor, none: int, first_day: int = 0, last_day: int | None = None
+) -> torch.Tensor:
+    """(impressions,) when the table's event of each happened, ms; ``none`` where there is no such event."""
+    events = read_table(root, table, ["impression_id", "time_ms"], first_day, last_day)
+    event_ids, time = tensor_of(events["impression_id"]), tensor_of(events["time_ms"])
+    sorted_ids, place = ids.sort()
+    nearest = torch.searchsorted(sorted_ids, event_ids).clamp(max=len(sorted_ids) - 1)
+    matches = sorted_ids[nearest] == event_ids
+    at = torch.full((len(ids),), none)
+    at[place[nearest[matches]]] = time[matches]
+    return at
+
+
+def write_parts(path: Path, parts: Iterable[pa.Table], rows_of_group: int | None = None) -> int:
+    """Write a file that appears under its name when it is whole, and nothing without a part; the number of its rows."""
+    draft, writer, rows = path.with_name(f".{path.name}.partial"), None, 0
+    try:
+        for part in parts:
+            if writer is None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                writer = pq.ParquetWriter(draft, part.schema, write_page_checksum=True)
+            writer.write_table(part, row_group_size=rows_of_group)
+            rows += part.num_rows
+        if writer is not None:
+            writer.close()
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows
+
+
 def read_group(path: Path, group: int, columns: Sequence[str]) -> dict[str, Column]:
     """One row group as tensors: numbers (rows,), strings refused, lists as ``Ragged``."""
     try:
@@ -167,5 +199,4 @@ def _footer(path: Path, columns: Sequence[str]) -> pq.FileMetaData:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return DataError(f"{path} is damaged or no Parquet file ({reason}); write or copy it again.")
+    return DataError(f"{path} is damaged or no Parquet file ({first_line(error)}); write or copy it again.")

@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 
 from recommend.errors import RecommendError
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 Availability = Literal["request", "after", "label"]
 
 # Codes of small integer columns, in one place for writers and readers.
@@ -113,21 +115,6 @@ CANDIDATE = (
     Column("rank", pa.int32(), "0-based place in the ranking stage's order"),
     Column("shown", pa.bool_(), "whether it became an impression"),
 )
-AUCTION = (
-    Column("auction_id", pa.int64(), "unique"),
-    Column("request_id", pa.int64(), "the page"),
-    Column("time_ms", pa.int64(), "when"),
-    Column("day", pa.int32(), "time_ms // 86,400,000"),
-    Column("user_id", pa.int64(), "for whom"),
-    Column("item_id", pa.int64(), "the advertised item"),
-    Column("seller_id", pa.int64(), "who bids"),
-    Column("bid", pa.float32(), "for a click"),
-    Column("predicted_ctr", pa.float32(), "of the ranking model of that day"),
-    Column("ecpm", pa.float32(), "1000 * bid * predicted_ctr"),
-    Column("rank", pa.int32(), "0-based place in the auction"),
-    Column("won", pa.bool_(), "shown"),
-    Column("price_per_click", pa.float32(), "second price; 0 when lost"),
-)
 ITEM = (
     Column("item_id", pa.int64(), "unique"),
     Column("seller_id", pa.int64(), "who sells it"),
@@ -166,7 +153,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "order": ORDER,
     "refund": REFUND,
     "candidate": CANDIDATE,
-    "auction": AUCTION,
     "item": ITEM,
     "user": USER,
     "post": POST,
@@ -208,14 +194,10 @@ def conform(table: str, data: dict[str, Any]) -> pa.Table:
         parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(extra)}"] * bool(extra)
         raise SchemaError(f"table '{table}' {' and '.join(parts)}.")
     try:
-        return pa.table([_arrow(data[f.name]).cast(f.type) for f in schema], schema=schema)
+        arrays = [v if isinstance(v := data[f.name], pa.Array | pa.ChunkedArray) else pa.array(v) for f in schema]
+        return pa.table([array.cast(f.type) for array, f in zip(arrays, schema, strict=True)], schema=schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise SchemaError(f"table '{table}' does not fit its schema: {error}") from error
-
-
-def _arrow(values: Any) -> pa.Array | pa.ChunkedArray:
-    """Arrow arrays pass untouched (ragged columns come as ListArray), the rest converts."""
-    return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
 
 
 def day_file(root: Path, table: str, day: int, part: int = 0) -> Path:

@@ -17,14 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommend.data.parquet import read_table
+from recommend.data.parquet import read_moments, read_table
 from recommend.data.ragged import Batch, Column, tensor_of
-from recommend.data.schema import ENTITIES, columns_of, table_files
+from recommend.data.schema import DAY_MS, ENTITIES, HOUR_MS, columns_of, table_files
 from recommend.features.encoders import mixed
 from recommend.features.feature_map import TIME, Feature, FeatureMap
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 PRIOR = 10.0  # rows at the mean rate with which every rate begins
 ENTITY, ITEM, ROW = "entity", ENTITIES.index("item"), "impression_id"
 LAST = 2**62  # after everything
@@ -192,16 +190,10 @@ class LiveCounts:
 
 def _clicked_ms(log: Path, rows: Batch, label: str) -> Tensor:
     """(rows,) when each was clicked, by the log's table of clicks; 0 where it was not, or there is no such table."""
-    at = torch.zeros_like(tensor_of(rows[TIME]))
-    told = label == "click" and ROW in rows and bool(table_files(log, label))
-    if not told or not {ROW, TIME} <= set(columns_of(log, label)):
-        return at
-    clicks = {n: tensor_of(c) for n, c in read_table(log, label, [ROW, TIME]).items()}
-    ids, place = tensor_of(rows[ROW]).sort()
-    nearest = torch.searchsorted(ids, clicks[ROW]).clamp(max=len(ids) - 1)
-    there = ids[nearest] == clicks[ROW]
-    at[place[nearest[there]]] = clicks[TIME][there]
-    return at
+    timed = label == "click" and ROW in rows and bool(table_files(log, label))
+    if not timed or not {ROW, TIME} <= set(columns_of(log, label)):
+        return torch.zeros_like(tensor_of(rows[TIME]))
+    return read_moments(log, label, tensor_of(rows[ROW]), 0)
 
 
 def _keys(ids: Mapping[str, Tensor], feature: Feature) -> list[int]:

@@ -7,7 +7,7 @@ window did not hold, which on a marketplace of single pieces is the common case.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -108,7 +108,8 @@ class Encoders:
                 column = column.last(feature.max_length)
             if feature.listed and not history:
                 column = _flat(column).reshape(-1, feature.size)
-            out[feature.column] = _apply(column, partial(self.encoded, feature))
+            encode = partial(self.encoded, feature)
+            out[feature.column] = column.map(encode) if isinstance(column, Ragged) else encode(column)
         return out
 
     def encoded(self, feature: Feature, values: Tensor) -> Tensor:
@@ -238,10 +239,6 @@ def _scaled(feature: Feature) -> bool:
 
 def _flat(column: Column) -> Tensor:
     return column.values if isinstance(column, Ragged) else column
-
-
-def _apply(column: Column, function: Callable[[Tensor], Tensor]) -> Column:
-    return column.map(function) if isinstance(column, Ragged) else function(column)
 
 
 def _squash(values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ and content of what was clicked. All of them are known before a page is shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -68,21 +68,16 @@ def length_steps(words: Tensor) -> Tensor:
     return (2 * words.double().log()).floor().long()
 
 
-@dataclass(frozen=True)
-class Lookup:
+def lookup(ids: Column, values: Column) -> Callable[[Tensor], Tensor]:
     """Whole numbers by id; an unknown id gives -1."""
+    keys, order = tensor_of(ids), tensor_of(ids).argsort()
+    vectors = Vectors(keys[order], tensor_of(values)[order].double()[:, None])
 
-    vectors: Vectors
+    def numbers(of: Tensor) -> Tensor:
+        rows, matches = vectors(of)
+        return torch.where(matches, rows[:, 0].long(), -1)
 
-    @staticmethod
-    def of(ids: Column, values: Column) -> Lookup:
-        keys, numbers = tensor_of(ids), tensor_of(values)
-        order = keys.argsort()
-        return Lookup(Vectors(keys[order], numbers[order].double()[:, None]))
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        values, matches = self.vectors(ids)
-        return torch.where(matches, values[:, 0].long(), -1)
+    return numbers
 
 
 class Facts:
@@ -97,14 +92,14 @@ class Facts:
         posts = read_table(log, "post", ["post_id", "author_id", "topic", "length"])
         users = read_table(log, "user", ["user_id", "age_group", "city"])
         self.of = {
-            "item": {n: Lookup.of(items["item_id"], items[n]) for n in ("seller_id", "category")},
+            "item": {n: lookup(items["item_id"], items[n]) for n in ("seller_id", "category")},
             "post": {
-                "seller_id": Lookup.of(posts["post_id"], posts["author_id"]),
-                "category": Lookup.of(rows["post_id"], rows["category"]),
-                "topic": Lookup.of(posts["post_id"], posts["topic"]),
-                "length_step": Lookup.of(posts["post_id"], length_steps(tensor_of(posts["length"]))),
+                "seller_id": lookup(posts["post_id"], posts["author_id"]),
+                "category": lookup(rows["post_id"], rows["category"]),
+                "topic": lookup(posts["post_id"], posts["topic"]),
+                "length_step": lookup(posts["post_id"], length_steps(tensor_of(posts["length"]))),
             },
-            "user": {n: Lookup.of(users["user_id"], users[n]) for n in ("age_group", "city")},
+            "user": {n: lookup(users["user_id"], users[n]) for n in ("age_group", "city")},
         }
 
     def join(self, rows: Batch) -> dict[str, Column]:

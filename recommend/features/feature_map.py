@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -168,14 +169,15 @@ class FeatureMap(Config):
         """Features of a role (and kind), in their order."""
         return [f for f in self.features if f.role == role and (kind is None or f.kind == kind)]
 
+    def those(self, keep: Callable[[Feature], bool]) -> FeatureMap:
+        """The map with those features alone for which ``keep`` is true."""
+        return self.model_copy(update={"features": tuple(filter(keep, self.features))})
+
     def apart(self) -> FeatureMap:
         """Without what user and candidate make together, and what changes while a candidate's vector is kept."""
         columns = {role: {f.column for f in self.role(role)} for role in ("context", "target")}
 
-        def separate(f: Feature) -> bool:
-            return f.kind not in SIZES and not all(columns[role] & set(f.cross) for role in columns)
-
-        return self.model_copy(update={"features": tuple(filter(separate, self.features))})
+        return self.those(lambda f: f.kind not in SIZES and not all(columns[role] & set(f.cross) for role in columns))
 
     def groups(self) -> list[str]:
         """Names of the aligned histories (``item``, ``post``)."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from recommend.data.schema import day_file
+from recommend.data.parquet import write_parts
+from recommend.data.schema import HOUR_MS, day_file
 from recommend.data.sequences import Past, draw_negatives
 from recommend.imports.maps import ALL, KINDS, Negatives
-from recommend.imports.sql import HOUR_MS, day_of, literal, quoted
+from recommend.imports.sql import day_of, literal, quoted
 from recommend.imports.tables import Work
 
 CHUNK = 100_000  # rows of which histories are made at a time, and of a row group
@@ -48,7 +48,7 @@ class Rows:
             path = day_file(self.out, "impression", day)
             if not path.exists():
                 past = past or self._past()
-                _put(path, self._day(day, first, past))
+                write_parts(path, self._day(day, first, past), CHUNK)
             first += count
 
     def write_events(self) -> None:
@@ -60,7 +60,7 @@ class Rows:
                 continue
             table = self.work.happened(kind, cause) if labels else self.work.after(kind, cause)
             for day, at, many in zip(*np.unique(table["day"], return_index=True, return_counts=True), strict=True):
-                _put(day_file(self.out, kind, int(day)), iter([table.slice(at, many)]))
+                write_parts(day_file(self.out, kind, int(day)), [table.slice(at, many)], CHUNK)
 
     def _past(self) -> tuple[Past, dict[str, np.ndarray]]:
         if self.map.labels:
@@ -97,7 +97,9 @@ class Rows:
             for name, lists in self._histories(past, table, event):
                 part = _set(part, name, lists.take(pa.array(row - at)))
             if signals := list(self.map.privileged):
-                packed = _packed([np.asarray(part[n]) for n in signals])
+                numbers = np.stack([np.asarray(part[n]) for n in signals], 1)
+                offsets = pa.array(np.arange(len(numbers) + 1, dtype=np.int32) * len(signals))
+                packed = pa.ListArray.from_arrays(offsets, pa.array(numbers.ravel(), pa.float32()))
                 part = _set(part.drop_columns(signals), "privileged", packed)
             yield part
 
@@ -142,25 +144,7 @@ def _others(item: np.ndarray, row: np.ndarray, rule: Negatives, rng: np.random.G
     return others
 
 
-def _packed(columns: list[np.ndarray]) -> pa.Array:
-    """Columns as one of lists, a list a row."""
-    offsets = pa.array(np.arange(len(columns[0]) + 1, dtype=np.int32) * len(columns))
-    return pa.ListArray.from_arrays(offsets, pa.array(np.stack(columns, 1).ravel(), pa.float32()))
-
-
 def _set(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     if name in table.column_names:
         return table.set_column(table.column_names.index(name), name, values)
     return table.append_column(name, values)
-
-
-def _put(path: Path, parts: Iterator[pa.Table]) -> None:
-    """A file of row groups; under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft, writer = path.with_suffix(".partial"), None
-    for part in parts:
-        writer = writer or pq.ParquetWriter(draft, part.schema, write_page_checksum=True)
-        writer.write_table(part, row_group_size=CHUNK)
-    if writer is not None:
-        writer.close()
-        draft.replace(path)

@@ -19,7 +19,7 @@ import yaml
 from recommend.config import ConfigError
 from recommend.data.codes import CODES
 from recommend.data.parquet import DataError
-from recommend.errors import RecommendError
+from recommend.errors import RecommendError, first_line
 from recommend.features.feature_map import Feature, FeatureMap, Role, count
 from recommend.imports.maps import LogMap
 from recommend.imports.rows import Rows
@@ -86,13 +86,13 @@ def import_log(
     except (duckdb.Error, DataError, pa.ArrowException, OSError) as error:
         if _stopped(error):
             raise ImportFailed(
-                f"the import stopped ({_first(error)}); if the disk is full, make room and give the same command "
+                f"the import stopped ({first_line(error)}); if the disk is full, make room and give the same command "
                 f"again: it goes on from {beside}, or delete that folder."
             ) from error
         shutil.rmtree(beside)
         if isinstance(error, DataError):
             raise
-        raise DataError(f"the log does not fit its map: {_first(error)}") from error
+        raise DataError(f"the log does not fit its map: {first_line(error)}") from error
     return report
 
 
@@ -262,7 +262,7 @@ def _readable(file: Path) -> None:
         if file.suffix in (".parquet", ".pq"):
             pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file} is damaged or no Parquet file ({_first(error)}); copy it again.") from error
+        raise DataError(f"{file} is damaged or no Parquet file ({first_line(error)}); copy it again.") from error
 
 
 def _stopped(error: Exception) -> bool:
@@ -270,7 +270,3 @@ def _stopped(error: Exception) -> bool:
     if isinstance(error, duckdb.IOException):
         return any(sign in str(error) for sign in FULL)
     return isinstance(error, STOPPED) or (isinstance(error, OSError) and error.errno is not None)
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]

@@ -7,10 +7,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from recommend.data.parquet import DataError
-from recommend.data.schema import columns_of
+from recommend.data.schema import DAY_MS, HOUR_MS, columns_of
 from recommend.imports.maps import CODED, Items, LogMap, Moment, Source
 
-DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 PARQUET, ARROW = (".parquet", ".pq"), (".feather", ".arrow")  # by the file's name; any other one is a CSV
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN")
 NUMBERS = ("FLOAT", "DOUBLE", "DECIMAL")

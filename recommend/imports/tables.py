@@ -17,11 +17,12 @@ from pyarrow.dataset import dataset
 
 from recommend.config import nearest
 from recommend.data.parquet import DataError
+from recommend.data.schema import DAY_MS, HOUR_MS
 from recommend.imports import sql
 from recommend.imports.maps import CODED, LogMap
 from recommend.imports.sql import day_number, day_of, expression, finite, literal, moment, quoted, read_files
 
-AHEAD_MS = 14 * sql.HOUR_MS  # local times of the easternmost zone are so far before the clock's
+AHEAD_MS = 14 * HOUR_MS  # local times of the easternmost zone are so far before the clock's
 MEMORY = "3GB"  # of DuckDB, which uses the disk for more
 
 
@@ -134,7 +135,7 @@ class Work:
         facts = {
             "now": self._now if clock else 2**62,
             "first": -(2**62) if low is None else low,
-            "last": 2**62 if high is None else high + sql.DAY_MS - 1,
+            "last": 2**62 if high is None else high + DAY_MS - 1,
         }
         fault = " ".join(f"WHEN {rule.format(**facts)} THEN {literal(why)}" for why, rule in sql.FAULTS.items())
         self.con.execute("BEGIN")
@@ -149,11 +150,11 @@ class Work:
         empty = dict(zip(names, counts_row, strict=True))
         self._hold("empty", empty)
         exprs, joins = self._coded(names, kinds)
-        zone = round(m.time.zone_h * sql.HOUR_MS)
+        zone = round(m.time.zone_h * HOUR_MS)
         start = 0
         if clock:
             first = self.value("SELECT min(_t) FROM judged WHERE _fault IS NULL") if low is None else low
-            start = (first + zone) // sql.DAY_MS * sql.DAY_MS - zone
+            start = (first + zone) // DAY_MS * DAY_MS - zone
         if m.day:
             day = "_given_day"
         elif clock:
@@ -161,7 +162,7 @@ class Work:
         else:  # an order without a clock: everybody's last event is the second day
             last = "row_number() OVER (PARTITION BY j.user_id ORDER BY _t DESC, _n DESC) = 1"
             day = f"CAST({last} AS INTEGER)"
-        hour = [f"CAST((_t - {start}) % {sql.DAY_MS} // {sql.HOUR_MS} AS INTEGER) AS hour"] if clock else []
+        hour = [f"CAST((_t - {start}) % {DAY_MS} // {HOUR_MS} AS INTEGER) AS hour"] if clock else []
         labels = [f"j.{quoted(n)}" for n in m.labels]
         for name, good in self._moments(start).items():
             at, true = quoted(f"_{name} at"), f"j.{quoted(name)}"

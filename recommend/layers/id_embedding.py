@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -83,10 +83,6 @@ class Identity:
     def in_vocabulary(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(rows,) and (history entries,) masks: IDs of candidates and clicked things that training held."""
         return self.rows(batch) > 0, ragged_of(batch[self.past]).values > 0
-
-    def size(self, sizes: Mapping[str, int]) -> int:
-        """Rows of the ID's table."""
-        return sizes[self.table]
 
 
 def alone(loss: Tensor, weights: Sequence[Tensor]) -> Tensor:

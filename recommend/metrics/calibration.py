@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 EPS = 1e-7
 
@@ -26,6 +26,12 @@ def pcoc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(p.sum() / y.sum()) if len(y) and y.sum() > 0 else float("nan")
 
 
+def edges_of(scores: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Inner edges of bins that hold equally many of the scores."""
+    # 'higher' keeps every edge at a real score, so rounding cannot part equal ones.
+    return np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+
+
 def ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 20) -> float:
     """Expected calibration error: mean |predicted - observed rate| over bins, weighted by rows.
 
@@ -35,7 +41,5 @@ def ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 20) -> float:
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
     if not len(y):
         return float("nan")
-    # 'higher' keeps every edge at a real prediction, so rounding cannot part equal ones.
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
-    place = np.searchsorted(edges, p, side="right")
+    place = np.searchsorted(edges_of(p, bins), p, side="right")
     return float(np.abs(np.bincount(place, weights=p - y)).sum() / len(y))

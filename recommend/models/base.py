@@ -76,8 +76,7 @@ class Ranker(nn.Module):
         One that may get a copy reads no counts: they grow with the log, and a copy's correction compares the scores of
         days that lie far apart.
         """
-        features = tuple(f for f in usual.features if f.kind != "count")
-        return usual.model_copy(update={"features": features}) if cls.copy else usual
+        return usual.those(lambda f: f.kind != "count") if cls.copy else usual
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Encode | None:
@@ -96,6 +95,12 @@ class Ranker(nn.Module):
         """The rows to train on; None: the impressions, read from the disk, also by several processes."""
         return None
 
+    @property
+    def body_width(self) -> int:
+        """Width of context, target and one vector a history together, as most models join them."""
+        i = self.inputs
+        return i.context_width + i.target_width + sum(i.history_widths.values())
+
     def mlp(self, inputs: int, out: int = 1) -> MLP:
         """The config's tower."""
         c = self.config
@@ -111,6 +116,10 @@ class Ranker(nn.Module):
     def forward(self, batch: Batch) -> Logits:
         """(rows,) logits of each task."""
         raise NotImplementedError
+
+    def by_task(self, out: Tensor) -> Logits:
+        """The columns of a (rows, tasks) output by the names of the tasks."""
+        return dict(zip(self.features.labels, out.unbind(1), strict=True))
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Sum of the tasks' cross-entropies, each over all rows."""

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommend.config import ModelConfig
-from recommend.data.batching import CutStream, interleave
 from recommend.data.candidates import read_listed
+from recommend.data.memory import MemoryStream, interleave
 from recommend.data.parquet import DataError, read_table
 from recommend.data.ragged import Batch, Column, array_of, rows_of, select_batch
 from recommend.data.schema import POLICIES
@@ -211,7 +211,7 @@ class COPR(TwoTower):
         """(rows,) click probabilities; alpha orders ads and is no part of them."""
         return {name: p for name, p in super().predicted(batch).items() if name != "log_alpha"}
 
-    def stream(self, source: TrainingLog) -> CutStream:
+    def stream(self, source: TrainingLog) -> MemoryStream:
         """Batches of impressions, each followed by its share of the drawn lists.
 
         Ads are ordered by expected revenue. Things that are no ads compete by click probability alone, which is the
@@ -250,12 +250,12 @@ class COPR(TwoTower):
         return interleave({n: impressions[n] for n in drawn}, drawn, source.run.train.batch_rows, lengths)
 
 
-def lists(request: np.ndarray, organic: np.ndarray, least: int) -> Iterator[np.ndarray]:
-    """Places of the candidates of one page and kind, of those that are ``least`` or more."""
+def lists(request: np.ndarray, organic: np.ndarray, smallest: int) -> Iterator[np.ndarray]:
+    """Places of the candidates of one page and kind, of those that are ``smallest`` or more."""
     kind = 2 * request + organic
     order = np.argsort(kind, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
-        if len(rows) >= least:
+        if len(rows) >= smallest:
             yield rows
 
 

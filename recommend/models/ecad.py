@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, ObservedClicks, Samples
+from recommend.data.delayed_labels import NEVER, ClickLog, ObservedClicks, Samples
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, read_table
+from recommend.data.parquet import DataError, read_moments
 from recommend.data.ragged import Batch, select_batch, tensor_of
-from recommend.data.schema import columns_of
+from recommend.data.schema import DAY_MS, columns_of
 from recommend.features.feature_map import FeatureMap
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
@@ -190,7 +190,8 @@ class ECAD(Towers):
         impressions = source.impressions("impression_id", *(["entity"] if "entity" in there else []))
         ids = tensor_of(impressions["impression_id"])
         entity = tensor_of(impressions["entity"]) if "entity" in there else torch.zeros_like(ids)
-        click, order, refund = (moments(source, table, ids) for table in ("click", "order", "refund"))
+        tables = ("click", "order", "refund")
+        click, order, refund = (read_moments(source.log, table, ids, NEVER, first, last) for table in tables)
         index = ((click < NEVER) & (entity == 0)).nonzero().squeeze(1)
         index = index[click[index].argsort(stable=True)]
         inputs = {f.column: impressions[f.column] for f in source.features.features}
@@ -206,18 +207,6 @@ class ECAD(Towers):
         return MemoryStream(
             {**select_batch(log.columns, samples.index), **samples.columns}, source.run.train.batch_rows
         )
-
-
-def moments(source: TrainingLog, table: str, ids: Tensor) -> Tensor:
-    """(impressions,) when it happened, ms; NEVER where it had not by the end of the training days."""
-    at = torch.full((len(ids),), NEVER)
-    events = read_table(source.log, table, ["impression_id", "time_ms"], *source.run.train_days)
-    event_ids, time = tensor_of(events["impression_id"]), tensor_of(events["time_ms"])
-    sorted_ids, place = ids.sort()
-    nearest = torch.searchsorted(sorted_ids, event_ids).clamp(max=len(sorted_ids) - 1)
-    there = sorted_ids[nearest] == event_ids
-    at[place[nearest[there]]] = time[there]
-    return at
 
 
 def after_click(observed: ObservedClicks, index: Tensor) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from recommend.config import ConfigError, ModelConfig
 from recommend.data.ragged import Batch
 from recommend.features.feature_map import FeatureMap
 from recommend.layers.inputs import InputLayer
+from recommend.metrics.calibration import edges_of
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
 
@@ -92,11 +93,6 @@ def corrected_loss(logits: Tensor, labels: Tensor, ratio: float) -> Tensor:
     y = labels.to(logits.dtype)
     positive, negative = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
     return -(ratio * y * positive + (1 - y) * negative).mean()
-
-
-def edges_of(scores: Floats, bins: int) -> Floats:
-    """Inner edges of bins that hold equally many of the scores."""
-    return np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
 
 
 def answers(scores: Floats, edges: Floats) -> Floats:

@@ -37,6 +37,7 @@ from recommend.models.run_config import RunConfig
 KINDS = ("user", "item", "pair")  # of knowledge: by user, by item, by user and category
 CATEGORY = "category"
 PLUG_WIDTH = 128
+PREFIX = "knowledge_"
 
 READ = ("user_id", "item_id", CATEGORY, "time_ms")  # which keys a row has, and when
 
@@ -83,7 +84,7 @@ class Extractor(Ranker):
     def forward(self, batch: Batch) -> Logits:
         user, item, pair = self.user_vector(batch), self.item_vector(batch), self.pair_vector(batch)
         joint = torch.cat([user, item, pair, user * item, *self._embed(self.of_page, batch)], 1)
-        return dict(zip(self.features.labels, self.heads(joint).unbind(1), strict=True))
+        return self.by_task(self.heads(joint))
 
     def _tower(self, tower: MLP, parts: list[Tensor]) -> Tensor:
         # Every vector has unit scale, so that plug-ins need not follow the scale of each extraction.
@@ -114,12 +115,17 @@ class Extractor(Ranker):
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
         """No numbers, such as an age or a count, which change while what is stored of a thing does not."""
-        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind in ("id", "vector"))})
+        return usual.those(lambda f: f.kind in ("id", "vector"))
 
 
 def knowledge_features(width: int) -> tuple[Feature, ...]:
     """The columns in which looked-up knowledge travels; ``raw``, since nothing embeds or scales them."""
-    return tuple(Feature(column=f"knowledge_{kind}", role="raw", kind="vector", size=width) for kind in KINDS)
+    return tuple(Feature(column=f"{PREFIX}{kind}", role="raw", kind="vector", size=width) for kind in KINDS)
+
+
+def knowledge_columns(features: FeatureMap) -> dict[str, int]:
+    """The knowledge that a model reads: column to width; nothing for most models."""
+    return {f.column: f.size for f in features.role("raw", "vector") if f.column.startswith(PREFIX)}
 
 
 class KEEP(DIN):
@@ -134,16 +140,15 @@ class KEEP(DIN):
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
-        self.knowledge = [f.column for f in features.role("raw", "vector") if f.column.startswith("knowledge_")]
-        width = sum(f.size for f in features.role("raw", "vector") if f.column in self.knowledge)
+        columns = knowledge_columns(features)
+        self.knowledge, width = list(columns), sum(columns.values())
         self.first = 1 + [isinstance(layer, nn.Linear) for layer in self.top.layers].index(True)
         self.plug = MLP(width, (PLUG_WIDTH,), config.mlp[0], config.activation).begin() if width else None
 
     def forward(self, batch: Batch) -> Logits:
         hidden = self.top.layers[: self.first](self.body(self.inputs(batch)))  # a_1, before its activation
         hidden = hidden + self.plugged(batch) if self.plug is not None else hidden
-        out = self.top.layers[self.first :](hidden)
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.by_task(self.top.layers[self.first :](hidden))
 
     def plugged(self, batch: Batch) -> Tensor:
         """(rows, first hidden width) what the knowledge adds; exactly 0 where no key of a row is known."""
@@ -188,4 +193,4 @@ def vectors(
     """(rows, width) knowledge of each kind by (rows,) keys; zeros where a key is unknown."""
     keys = (user, item, np.column_stack([user, category]))
     values_of = {kind: snapshot.lookup(kind, key, time_ms) for kind, key in zip(KINDS, keys, strict=True)}
-    return {f"knowledge_{kind}": torch.from_numpy(values.copy()) for kind, values in values_of.items()}
+    return {f"{PREFIX}{kind}": torch.from_numpy(values.copy()) for kind, values in values_of.items()}

@@ -20,7 +20,7 @@ from torch.nn import functional
 from recommend.config import ModelConfig, Sizes
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
-from recommend.data.ragged import Batch, Column, rows_of, select_batch
+from recommend.data.ragged import Batch, Column, select_batch
 from recommend.features.entities import ENTITY, POST, Facts, entity_map
 from recommend.features.feature_map import FeatureMap
 from recommend.layers.embedding import Tables
@@ -286,18 +286,8 @@ class MKT(TEM):
         return Facts(log, read_table(log, "impression", ["post_id", "category"])).join
 
     def first_stage(self, source: TrainingLog, out: Path, train: Train) -> None:
-        """Train what is transferred on the rows of both entities; goes on with an interrupted first stage.
-
-        Raises:
-            DataError: the log has rows of one entity alone.
-        """
-        rows = source.impressions()
-        of_posts = _posts(rows)
-        if not bool(of_posts.any()) or bool(of_posts.all()):
-            what = "posts" if not bool(of_posts.any()) else "things"
-            raise DataError(
-                f"nobody saw {what} on the days {source.days} in {source.log}; mkt learns from things and posts."
-            )
+        """Train what is transferred on the rows of both entities; goes on with an interrupted first stage."""
+        rows, _ = _both(source)
         mem = self.mem.requires_grad_(True)
         train(mem, MemoryStream(rows, source.run.train.batch_rows), source.run.train, folder=out / STAGE)
         mem.requires_grad_(False)
@@ -305,14 +295,21 @@ class MKT(TEM):
 
     def stream(self, source: TrainingLog) -> MemoryStream:
         """The rows of posts, in their order."""
-        rows = source.impressions()
-        posts = select_batch(rows, _posts(rows).nonzero().squeeze(1))
-        if not rows_of(posts):
-            raise DataError(
-                f"nobody saw posts on the days {source.days} in {source.log}; mkt learns from things and posts."
-            )
-        return MemoryStream(posts, source.run.train.batch_rows)
+        rows, of_posts = _both(source)
+        return MemoryStream(select_batch(rows, of_posts.nonzero().squeeze(1)), source.run.train.batch_rows)
 
 
-def _posts(rows: Batch) -> Tensor:
-    return label(rows, ENTITY) == POST
+def _both(source: TrainingLog) -> tuple[dict[str, Column], Tensor]:
+    """The training days' rows, and which of them are posts.
+
+    Raises:
+        DataError: the log has rows of one entity alone.
+    """
+    rows = source.impressions()
+    of_posts = label(rows, ENTITY) == POST
+    if not bool(of_posts.any()) or bool(of_posts.all()):
+        lacking = "posts" if not bool(of_posts.any()) else "things"
+        raise DataError(
+            f"nobody saw {lacking} on the days {source.days} in {source.log}; mkt learns from things and posts."
+        )
+    return rows, of_posts

@@ -125,7 +125,7 @@ class MSNet(Ranker):
         candidate, past = self.is_limited(batch)
         if self.config.warm_known:
             return candidate, past
-        unknown = [~known for known in self.identity.in_vocabulary(batch)]
+        unknown = [~held for held in self.identity.in_vocabulary(batch)]
         if self.training:  # in which hardly any is: some are taken for unknown
             unknown = [u | (torch.rand(len(u), device=u.device) < self.inputs.unknown_ids) for u in unknown]
         return candidate & unknown[0], past & unknown[1]
@@ -167,8 +167,7 @@ class MSNet(Ranker):
         query = s.x.matched[self.identity.group]
         interests = [self.interest(kind, query, s.parts[kind]) for kind in self.encoders]
         interests += [attend(s.x.matched[g], s.x.histories[g]) for g, attend in self.others.items()]
-        out = self.top(torch.cat([s.x.context, s.x.target, *interests], 1))
-        logits = dict(zip(self.features.labels, out.unbind(1), strict=True))
+        logits = self.by_task(self.top(torch.cat([s.x.context, s.x.target, *interests], 1)))
         if self.training and self.config.aux_weight:
             logits[AUX] = self.aux(s)
         return logits

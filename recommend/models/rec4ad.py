@@ -23,7 +23,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
 from recommend.config import ModelConfig
-from recommend.data.batching import CutStream, interleave
+from recommend.data.memory import MemoryStream, interleave
 from recommend.data.parquet import DataError
 from recommend.data.ragged import Batch, rows_of, select_batch, tensor_of
 from recommend.data.schema import CHANNELS
@@ -195,9 +195,9 @@ class Rec4Ad(DIN):
         Among ads that an auction chose by estimate times bid, high bids mean few clicks. A model that learned it would
         answer a higher bid with a lower estimate, and what it says of ads that were not chosen would be wrong.
         """
-        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.column != "channel")})
+        return usual.those(lambda f: f.column != "channel")
 
-    def stream(self, source: TrainingLog) -> CutStream:
+    def stream(self, source: TrainingLog) -> MemoryStream:
         """Batches of as many ads each, with their share of organic rows: ``organic`` of the model's config for each ad.
 
         Raises:

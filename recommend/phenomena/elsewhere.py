@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Log, Missing, estimate
 
-LEAST = 500  # rows of a side
+MIN_ROWS = 500  # rows of a side
 
 
 def lift(log: Log, side: str, only: str = "true") -> Estimate:
@@ -20,7 +20,7 @@ def lift(log: Log, side: str, only: str = "true") -> Estimate:
     """
     log.need("impression", "user_id", "time_ms", "category", "click", side)
     many = log.arrays(f"SELECT {side} AS side, count(*) AS n FROM impression WHERE {only} GROUP BY 1 ORDER BY n, side")
-    sides = [int(s) for s, n in zip(many["side"], many["n"], strict=True) if n >= LEAST]
+    sides = [int(s) for s, n in zip(many["side"], many["n"], strict=True) if n >= MIN_ROWS]
     if len(sides) < 2:
         raise Missing(f"one {side} only")
     small = sides[0]

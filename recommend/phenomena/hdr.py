@@ -7,7 +7,7 @@ import numpy as np
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import GROUP, Absent, Floats, Log, cells, estimate
 
-CELLS, LEAST = 300, 5  # the most frequent ones, of those with so many orders on either kind of day
+CELLS, MIN_ORDERS = 300, 5  # the most frequent ones, of those with so many orders on either kind of day
 
 
 def measure(log: Log) -> Estimate:
@@ -38,7 +38,7 @@ def measure(log: Log) -> Estimate:
 
 def spread(sums: Floats) -> float:
     """Spread over (categories, 4) sums: orders and clicks on promotion days, and on others."""
-    y1, n1, y0, n0 = sums[(sums[:, 0] >= LEAST) & (sums[:, 2] >= LEAST)].T
+    y1, n1, y0, n0 = sums[(sums[:, 0] >= MIN_ORDERS) & (sums[:, 2] >= MIN_ORDERS)].T
     if len(y1) < 3:
         return float("nan")
     effect = np.log(y1 / n1) - np.log(y0 / n0)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
 from recommend.data.ragged import Batch, Column, Ragged, slice_batch
-from recommend.errors import RecommendError
+from recommend.errors import RecommendError, first_line
 from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature
@@ -114,7 +114,7 @@ def export(scorer: Scorer, out: Path, form: Format = "pt2") -> dict[str, Any]:
             expected = program(*two)
     except Exception as error:  # whatever tracing meets, the model is none for it
         raise ExportFailed(
-            f"{scorer.run.model.name} cannot be exported: its steps depend on the data ({_first(error)})."
+            f"{scorer.run.model.name} cannot be exported: its steps depend on the data ({first_line(error)})."
         ) from error
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.partial{out.suffix}")
@@ -183,10 +183,8 @@ def _onnx(
         of_name = {i.name: t.numpy() for i, t in zip(session.get_inputs(), arguments, strict=True)}
         return tuple(torch.from_numpy(a) for a in session.run(None, of_name))
     except ImportError as error:
-        raise ExportFailed(f"ONNX needs the packages onnx, onnxscript and onnxruntime ({_first(error)}).") from error
+        raise ExportFailed(
+            f"ONNX needs the packages onnx, onnxscript and onnxruntime ({first_line(error)})."
+        ) from error
     except Exception as error:  # the exporter knows errors of many kinds
-        raise ExportFailed(f"this model has no ONNX form ({_first(error)}); export it as pt2.") from error
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ExportFailed(f"this model has no ONNX form ({first_line(error)}); export it as pt2.") from error

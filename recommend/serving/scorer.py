@@ -15,7 +15,7 @@ import torch
 from recommend.config import ConfigError
 from recommend.data.codes import code_file
 from recommend.data.oracle import no_oracle
-from recommend.data.parquet import DataError
+from recommend.data.parquet import DataError, write_parts
 from recommend.data.ragged import Batch, Column, Ragged, array_of
 from recommend.data.schema import columns_of
 from recommend.features.feature_map import TIME, Feature
@@ -176,21 +176,11 @@ def score_log(scorer: Scorer, out: Path, days: tuple[int, int] | None = None) ->
     """
     if out.exists():
         raise ConfigError(f"{out} is there already; name another file.")
-    draft, rows = out.with_name(f".{out.name}.partial"), 0
-    writer: pq.ParquetWriter | None = None
     try:
-        for table in scorer.scores(*(days or scorer.days.test)):
-            if writer is None:
-                out.parent.mkdir(parents=True, exist_ok=True)
-                writer = pq.ParquetWriter(draft, table.schema)
-            writer.write_table(table)
-            rows += table.num_rows
-        if writer is None:
-            raise DataError(f"{scorer.log} has no rows on which this run's predictions are asked.")
-        writer.close()
-        draft.replace(out)
+        rows = write_parts(out, scorer.scores(*(days or scorer.days.test)))
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror or error}); make room or name another.") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    if not rows:
+        out.unlink(missing_ok=True)
+        raise DataError(f"{scorer.log} has no rows on which this run's predictions are asked.")
     return rows

@@ -47,7 +47,9 @@ def baselines(run: tuple[Ranker, Encode, TimeSplit], log: Path) -> dict[str, Flo
         for days in ((first, last), split.test)
     )
     scores = {} if test_table.count is None else {COUNT: test_table.count}
-    scores[POPULAR] = _popularity(train_table, test_table)
+    y, mean = train_table.y, np.full(len(test_table.y), train_table.y.mean())
+    by_category = smoothed_rates(train_table.category, y, test_table.category, mean)
+    scores[POPULAR] = smoothed_rates(train_table.item, y, test_table.item, by_category)
     trees = _trees(train_table, test_table)
     return scores if trees is None else scores | {TREES: trees}
 
@@ -86,13 +88,6 @@ class _Table:
             label = array_of(raw[features.labels[0]])
             parts.append((np.concatenate(numbers, 1).astype(np.float32), label, *ids, np.asarray(count)))
         return _Table(parts, few, past is not None)
-
-
-def _popularity(train_table: _Table, new: _Table) -> Floats:
-    """(rows,) click rates: the item's, drawn to its category's, drawn to the mean."""
-    mean = train_table.y.mean()
-    by_category = smoothed_rates(train_table.category, train_table.y, new.category, np.full(len(new.y), mean))
-    return smoothed_rates(train_table.item, train_table.y, new.item, by_category)
 
 
 def smoothed_rates(

@@ -20,7 +20,7 @@ from recommend.data.schema import columns_of, table_files
 from recommend.metrics.calibration import logloss
 from recommend.metrics.jackknife import FEW, LEVEL, jackknife
 from recommend.metrics.ranks import auc, gauc
-from recommend.models.registry import MODELS, model_class, model_config
+from recommend.models.registry import model_class, model_config
 from recommend.models.run_config import RunConfig
 from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.evaluation import truth_of
@@ -149,12 +149,10 @@ def _check_names(models: Sequence[str], settings: Sequence[str]) -> None:
     """Raises:
     ConfigError: a model or a setting that there is not, or too few models.
     """
-    for name in models:
-        if name not in MODELS:
-            raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
+    kinds = [model_class(name) for name in models]
     if len(set(models)) != len(models) or len(models) < 2:
         raise ConfigError("name two models or more, each once.")
-    knobs = [n for name in models for n in model_class(name).Config.model_fields]
+    knobs = [n for kind in kinds for n in kind.Config.model_fields]
     if strange := next((n for s in settings if (n := s.partition("=")[0]) not in knobs), None):
         raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(knobs)))}")
 

@@ -27,20 +27,20 @@ class Group:
 
     def counts(self, rows: int) -> list[int]:
         """Rows that every process is about to train on; zero means that one has reached its end."""
-        if self.size == 1:
-            return [rows]
-        all_counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-        dist.all_gather(all_counts, torch.tensor([rows], dtype=torch.int64))
-        return [int(count) for count in all_counts]
+        return [count for (count,) in self._gathered(rows)]
 
     def positions(self, position: Position) -> list[Position]:
         """Where every process reads next: shards of unequal row groups move on at unequal pace."""
+        return [Position(*of) for of in self._gathered(position.group, position.row, position.epoch)]
+
+    def _gathered(self, *values: int) -> list[list[int]]:
+        """The numbers of every process."""
         if self.size == 1:
-            return [position]
-        mine = torch.tensor([position.group, position.row, position.epoch], dtype=torch.int64)
-        gathered = [torch.zeros_like(mine) for _ in range(self.size)]
-        dist.all_gather(gathered, mine)
-        return [Position(*map(int, values)) for values in gathered]
+            return [list(values)]
+        mine = torch.tensor(values, dtype=torch.int64)
+        every = [torch.zeros_like(mine) for _ in range(self.size)]
+        dist.all_gather(every, mine)
+        return [of.tolist() for of in every]
 
     def wait(self) -> None:
         """Until all are here."""

@@ -13,7 +13,7 @@ from recommend.data.oracle import FOLDER, no_oracle, open_oracle
 from recommend.data.parquet import DataError, ParquetStream
 from recommend.data.ragged import tensor_of
 from recommend.data.schema import table_files
-from recommend.metrics.lists import normalised_regret
+from recommend.metrics.ranks import normalised_regret
 from recommend.metrics.report import measures
 from recommend.training.baselines import COUNT, POPULAR, TREES, baselines
 from recommend.training.runs import asked, load_run

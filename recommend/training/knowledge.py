@@ -15,14 +15,13 @@ from recommend.data.knowledge import KnowledgeStore, Table, Version
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, read_table
 from recommend.data.ragged import Batch, Column, Ragged, select_batch, tensor_of
-from recommend.data.schema import TABLES
+from recommend.data.schema import DAY_MS, TABLES
 from recommend.models.keep import CATEGORY, Extractor
 from recommend.models.run_config import RunConfig
 from recommend.models.training_log import Encode
 from recommend.training import checkpoint
 from recommend.training.runs import load_run, read_run
 
-DAY_MS = 86_400_000
 CHUNK = 16_384  # keys that a tower works on at once
 OF_ITEM = ("item_id", "category", "condition", "price_bucket", "seller_id", "single")
 

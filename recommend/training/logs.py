@@ -1,4 +1,4 @@
-"""The progress of a run: one JSON line every few steps, TensorBoard curves, a line with the time left."""
+"""The progress of a run: one JSON line every few steps, and a line with the time left."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 
 class RunLog:
-    """Writes ``log.jsonl`` and, when TensorBoard is installed, its event files into a folder; None writes nothing.
+    """Writes ``log.jsonl`` into a folder; None writes nothing.
 
     Args:
         total: rows to train on, for the time left; 0 when unknown.
@@ -22,12 +22,10 @@ class RunLog:
         self.progress = progress
         self.began = time.monotonic()
         self.file: TextIO | None = None
-        self.board: Any = None
         if folder is not None:
             folder = Path(folder)
             folder.mkdir(parents=True, exist_ok=True)
             self.file = (folder / "log.jsonl").open("a", encoding="utf-8")
-            self.board = _board(folder)
 
     def step(self, step: int, rows: int, **values: float) -> None:
         """Record one step: rows seen so far and any named numbers."""
@@ -40,9 +38,6 @@ class RunLog:
         if self.file:
             self.file.write(json.dumps(record) + "\n")
             self.file.flush()
-        if self.board:
-            for name, value in {**values, "rows_per_s": rate}.items():
-                self.board.add_scalar(name, value, step)
         if self.progress:
             share = f" {rows / self.total:4.0%}, {left:.0f} s left" if self.total else ""
             numbers = ", ".join(f"{n} {v:.4f}" for n, v in values.items())
@@ -52,16 +47,6 @@ class RunLog:
         """Flush and close; safe to call twice."""
         if self.file:
             self.file.close()
-        if self.board:
-            self.board.close()
         if self.progress:
             print(file=sys.stderr)
-        self.file, self.board, self.progress = None, None, False
-
-
-def _board(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"))
+        self.file, self.progress = None, False

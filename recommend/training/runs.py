@@ -17,7 +17,7 @@ from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import DataError, ParquetStream, read_table
 from recommend.data.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
-from recommend.data.schema import columns_of, digest, table_files
+from recommend.data.schema import DAY_MS, columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
 from recommend.features.content_join import Contents
 from recommend.features.counts import Counts
@@ -37,8 +37,7 @@ RUN = "run.json"
 ENCODERS = "encoders"
 FEATURES = "features.yaml"  # beside an imported log's tables
 EVALUATED_ROWS = 4_096
-DAY_MS = 86_400_000
-PRIVILEGED = "privileged"
+PRIVILEGED, STOCK = "privileged", "history_single"
 EARLIER = {"layer_norm": False, "unknown_ids": 0.0}  # of models that were trained before there were such settings
 EARLIER_TRAINING = {"table_rate": 0.0, "warmup": 0.0}
 
@@ -68,29 +67,29 @@ def plan(
         DataError: too few days, or nothing published that is older than some of them.
     """
     split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
-    declared = declared_features(log)
+    declared, kind = declared_features(log), model_class(model.name)
     if declared is not None:
         _one_code_each(log, declared)
-    if declared is not None and PRIVILEGED in model_class(model.name).extra:
-        model = model_class(model.name).configured(model).changed([f"privileged={_privileged(log)}"])
+    if declared is not None and PRIVILEGED in kind.extra:
+        model = kind.configured(model).changed([f"privileged={_privileged(log)}"])
     run = RunConfig(
-        model=model_class(model.name).configured(model),
+        model=kind.configured(model),
         train=config,
         labels=labels,
-        content=_content_size(log),
+        content=_size(log, "item", "content") if all(table_files(log, name) for name in ("item", "post")) else 0,
         history=20,
         min_count=declared.min_count if declared is not None else 10,
         train_days=split.train,
         test_days=split.test,
         watch_days=split.valid,
-        stock=model_class(model.name).stock,
-        extra=model_class(model.name).extra,
+        stock=kind.stock,
+        extra=kind.extra,
         delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
         features=declared,
         log=digest(log, "impression") if declared is not None else "",
         codes=marks(log, declared.coded) if declared is not None else None,
     )
-    return with_knowledge(run, knowledge) if model_class(model.name).published else run
+    return with_knowledge(run, knowledge) if kind.published else run
 
 
 def declared_features(log: Path) -> FeatureMap | None:
@@ -221,13 +220,12 @@ def features_of(run: RunConfig) -> FeatureMap:
     """The columns that the run's model and its loss read of the log."""
     usual = run.features or impression_map(run.labels, run.history, run.content, run.stock)
     extra = (*run.extra, *(f"{name}_day" for name in run.delayed))
-    update: dict[str, object] = {"labels": run.labels, "extra": extra}
     if run.features is not None:
-        if run.stock and "history_single" not in usual.columns:
+        if run.stock and STOCK not in usual.columns:
             raise DataError(f"{run.model.name} reads which things are of limited stock; the log has no 'single'.")
-        stock = "history_single"
-        update["features"] = tuple(f for f in usual.features if run.stock or stock not in (f.column, *f.inputs))
-    return model_class(run.model.name).reads(usual.model_copy(update=update), run)
+        usual = usual.those(lambda f: run.stock or STOCK not in (f.column, *f.inputs))
+    usual = usual.model_copy(update={"labels": run.labels, "extra": extra})
+    return model_class(run.model.name).reads(usual, run)
 
 
 def _encode(log: Path, encoders: Encoders, join: Encode | None) -> Encode:
@@ -291,17 +289,22 @@ def read_run(folder: Path) -> RunConfig:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
 
 
+def trained(folder: Path, run: RunConfig) -> tuple[Ranker, Encoders]:
+    """A run's model with its weights, and its encoders."""
+    encoders = Encoders.load(folder / ENCODERS)
+    model = build_model(encoders.features, encoders.sizes(), run.model)
+    checkpoint.load(folder / checkpoint.NAME, model)
+    return model, encoders
+
+
 def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     """A run's model as trained, what encodes a log's rows for it, and its days."""
     run = read_run(folder)
     if run.codes is not None and run.features is not None:
         same_codes(log, run.codes, run.features.coded)
-    encoders = Encoders.load(Path(folder) / ENCODERS)
-    model = build_model(encoders.features, encoders.sizes(), run.model)
-    path = Path(folder) / checkpoint.NAME
-    if not path.exists():
+    if not (Path(folder) / checkpoint.NAME).exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")
-    checkpoint.load(path, model)
+    model, encoders = trained(Path(folder), run)
     return model, _encode(log, encoders, model.join(log, run)), TimeSplit(run.train_days, None, run.test_days)
 
 
@@ -313,14 +316,10 @@ def _privileged(log: Path) -> int:
     """
     if PRIVILEGED not in columns_of(log):
         raise DataError(f"the log has no privileged signals; 'privileged' of its map names them ({log}).")
-    column = next(iter(ParquetStream(table_files(log, "impression")[:1], [PRIVILEGED], 1)))[PRIVILEGED]
-    return int(column.lengths[0]) if isinstance(column, Ragged) else 0
+    return _size(log, "impression", PRIVILEGED)
 
 
-def _content_size(log: Path) -> int:
-    """Numbers of the log's content vectors; 0 when things or posts have none."""
-    files = [table_files(log, table)[:1] for table in ("item", "post")]
-    if not all(files):
-        return 0
-    column = next(iter(ParquetStream(files[0], ["content"], batch_rows=1)))["content"]
-    return int(column.lengths[0]) if isinstance(column, Ragged) else 0
+def _size(log: Path, table: str, column: str) -> int:
+    """Numbers a row of a column of lists, by its first row."""
+    first = next(iter(ParquetStream(table_files(log, table)[:1], [column], 1)))[column]
+    return int(first.lengths[0]) if isinstance(first, Ragged) else 0

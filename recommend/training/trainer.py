@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,11 +109,11 @@ def train(
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss))
             if config.checkpoint_every and step % config.checkpoint_every == 0:
-                _keep(path, model, steps, step, rows, position, group)
+                _keep(path, model, steps, (step, rows, position), group)
             if stop_after is not None and step - first >= stop_after:
                 break
         else:
-            _keep(path, model, steps, step, rows, position, group)
+            _keep(path, model, steps, (step, rows, position), group)
     finally:
         log.close()
     group.wait()
@@ -153,7 +152,7 @@ def _step(
     """
     for optimizer in steps:
         optimizer.zero_grad(set_to_none=True)
-    with _autocast(config):
+    with torch.autocast(config.device, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
         loss: Tensor = loss_of(data)
     (loss * share).backward()
     if config.clip_norm:
@@ -186,14 +185,13 @@ def _keep(
     path: Path | None,
     model: nn.Module,
     steps: list[torch.optim.Optimizer],
-    step: int,
-    rows: int,
-    position: Position,
+    done: tuple[int, int, Position],
     group: Group,
 ) -> None:
     """A checkpoint; every process tells its position, the first one writes."""
     if path is None:
         return
+    step, rows, position = done
     positions = tuple(group.positions(position))
     if group.first:
         checkpoint.save(path, model, steps, checkpoint.Progress(step, rows, positions))
@@ -212,10 +210,6 @@ def _epochs(
             if batch is None or min(counts) == 0:
                 break
             yield *batch, sum(counts)
-
-
-def _autocast(config: TrainConfig) -> torch.autocast | nullcontext[None]:
-    return torch.autocast(config.device, dtype=torch.bfloat16) if config.precision == "bf16" else nullcontext()
 
 
 def idle_cores() -> int:

@@ -11,8 +11,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recommend.metrics.calibration import ece, logloss, pcoc
-from recommend.metrics.lists import normalised_regret
-from recommend.metrics.ranks import auc, auc_by_group, gauc
+from recommend.metrics.ranks import auc, auc_by_group, gauc, normalised_regret
 from recommend.metrics.report import measures, share_of_way
 
 SEEDS = range(2)

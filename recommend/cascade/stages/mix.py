@@ -106,11 +106,11 @@ def mix(
                 picked.append(i)
         return picked
 
-    least = sorted((i for i in order if new[i]), key=lambda i: int(impressions[i]) // TIER)
-    far = [i for i in least if beyond is not None and beyond[i]]
+    young = sorted((i for i in order if new[i]), key=lambda i: int(impressions[i]) // TIER)
+    far = [i for i in young if beyond is not None and beyond[i]]
     far_count = _whole(rules.beyond * exploring, rng) if far else 0
     fresh = choose(far, far_count, [])
-    fresh += choose([i for i in least if i not in far], exploring - len(fresh), [])
+    fresh += choose([i for i in young if i not in far], exploring - len(fresh), [])
     fresh += choose(far, exploring - len(fresh), fresh)  # where sources found too few new things
     best = choose(order, organic - len(fresh), fresh)
     if len(best) + len(fresh) < organic:  # too few sellers: better a full page than a rule

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from usearch.index import Index
 
-from recommend.cascade.catalog import Catalog, among, distinct, smoothed_rate
+from recommend.cascade.catalog import Catalog, among, distinct, smallest, smoothed_rate
 from recommend.cascade.page import Exposure, FeedConfig, PageState
 from recommend.cascade.request import HOUR_MS
 from recommend.cascade.visitors import Visitor
@@ -111,7 +111,7 @@ class Sources:
     def unseen(self, time_ms: int, rules: Exposure, count: int) -> np.ndarray:
         """Rows of new things, whoever the visitor is: the least shown first, of these the oldest, which are stale
         next."""
-        rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
+        rows = self._newest()
         young = np.searchsorted(-self.catalog.get("listed_ms", rows), rules.young_h * HOUR_MS - time_ms)
         rows = rows[:young]
         listed, impressions = self.catalog.get("listed_ms", rows), self.catalog.get("impressions", rows)
@@ -120,11 +120,10 @@ class Sources:
         if not len(rows):
             return rows
         key = impressions.astype(np.int64) << 42 | listed - listed.min()  # 42 bits of milliseconds are a century
-        first = np.argpartition(key, count)[:count] if len(key) > count else np.arange(len(key))
-        return rows[first[np.argsort(key[first], kind="stable")]]
+        return rows[smallest(key, count)]
 
     def _new(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
-        return self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))[:count]
+        return self._newest()[:count]
 
     def _popular(self, visitor: Visitor, time_ms: int, count: int) -> np.ndarray:
         return self._view("popular", lambda rows: -smoothed_rate(self.catalog, rows), every=50)[:count]
@@ -141,11 +140,14 @@ class Sources:
         if not visitor.history:
             return np.empty(0, np.int64)
         categories = {past.category for past in visitor.history}
-        rows = self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
+        rows = self._newest()
         if self._categories[0] is not rows:
             self._categories = (rows, *np.unique(self.catalog.get("category", rows), return_inverse=True))
         rows, names, of = self._categories
         return rows[np.isin(names, list(categories))[of]][:count]
+
+    def _newest(self) -> np.ndarray:
+        return self._view("new", lambda rows: -self.catalog.get("listed_ms", rows))
 
     def _view(self, name: str, key: Callable[[np.ndarray], np.ndarray], every: int = 1) -> np.ndarray:
         """Live rows in an order that is made anew when the catalogue has changed ``every`` times."""

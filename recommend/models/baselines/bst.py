@@ -35,7 +35,7 @@ class BST(Ranker):
         for weight in self.places.parameters():  # N(0, 1) would drown vectors that start ten times as small
             nn.init.normal_(weight, std=PLACES_STD)
         self.mixers = nn.ModuleDict({g: self._mixer(w) for g, w in i.history_widths.items()})
-        self.top = self.mlp(i.context_width + i.target_width + sum(i.history_widths.values()), len(features.labels))
+        self.top = self.mlp(self.body_width, len(features.labels))
 
     def _mixer(self, width: int) -> nn.TransformerEncoder:
         c = self.config
@@ -45,8 +45,7 @@ class BST(Ranker):
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)
         mixed = [self._mixed(g, x.matched[g], history) for g, history in x.histories.items()]
-        out = self.top(torch.cat([x.context, x.target, *mixed], 1))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.by_task(self.top(torch.cat([x.context, x.target, *mixed], 1)))
 
     def _mixed(self, group: str, target: Tensor, history: Ragged) -> Tensor:
         # An exported program has the longest history's size, since no size in it may depend on the data.

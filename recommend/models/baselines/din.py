@@ -23,12 +23,6 @@ class DIN(Ranker):
         self.attention = attentions(self.inputs.history_widths, config)
         self.top = self.mlp(self.body_width, len(features.labels))
 
-    @property
-    def body_width(self) -> int:
-        """Width of what the MLP reads."""
-        i = self.inputs
-        return i.context_width + i.target_width + sum(i.history_widths.values())
-
     def body(self, x: Inputs) -> Tensor:
         """(rows, body_width): context, target and the attended interests."""
         interests = [attend(x.matched[group], x.histories[group]) for group, attend in self.attention.items()]
@@ -36,7 +30,7 @@ class DIN(Ranker):
 
     def logits(self, x: Inputs) -> Logits:
         """(rows,) logits of each task on given inputs."""
-        return dict(zip(self.features.labels, self.top(self.body(x)).unbind(1), strict=True))
+        return self.by_task(self.top(self.body(x)))
 
     def forward(self, batch: Batch) -> Logits:
         return self.logits(self.inputs(batch))

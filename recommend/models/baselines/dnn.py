@@ -19,10 +19,8 @@ class DNN(Ranker):
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
-        i = self.inputs
-        width = i.context_width + i.target_width + sum(i.history_widths.values())
-        self.cross = self.crossing(width)
-        self.top = self.mlp(width, len(features.labels))
+        self.cross = self.crossing(self.body_width)
+        self.top = self.mlp(self.body_width, len(features.labels))
 
     def crossing(self, width: int) -> nn.Module:
         """(n, width) to (n, width): what stands between the joined inputs and the MLP."""
@@ -31,5 +29,4 @@ class DNN(Ranker):
     def forward(self, batch: Batch) -> Logits:
         x = self.inputs(batch)
         pooled = [mean_pool(history) for history in x.histories.values()]
-        out = self.top(self.cross(torch.cat([x.context, x.target, *pooled], 1)))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.by_task(self.top(self.cross(torch.cat([x.context, x.target, *pooled], 1))))

@@ -73,5 +73,4 @@ class FiBiNET(DIN):
         parts = body.split(self.widths, 1)
         fields = torch.stack([p(part) for p, part in zip(self.project, parts, strict=True)], 1)
         products = [pair(x) for pair, x in zip(self.bilinear, (fields, self.squeeze(fields)), strict=True)]
-        out = self.top(torch.cat([body, *products], 1))
-        return dict(zip(self.features.labels, out.unbind(1), strict=True))
+        return self.by_task(self.top(torch.cat([body, *products], 1)))

@@ -51,7 +51,7 @@ class MWUF(DIN):
         self.shift = MLP(place.width, hidden, place.width, config.activation)
         for network in (self.scale, self.shift):
             network.begin(0.01)
-        size = place.size(sizes)
+        size = sizes[place.table]
         self.register_buffer("shown", torch.zeros(size))
         self.register_buffer("clicked", torch.zeros(size))
         self.register_buffer("people", torch.zeros(size, place.width))

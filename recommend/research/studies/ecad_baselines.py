@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommend.config import ModelConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ObservedClicks, Samples
+from recommend.data.delayed_labels import NEVER, ObservedClicks, Samples
 from recommend.data.ragged import Batch, Column
+from recommend.data.schema import DAY_MS
 from recommend.features.feature_map import FeatureMap
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label

@@ -87,12 +87,12 @@ def gain_of(c: Results, regime: float) -> str:
 def specific(c: Results) -> str:
     """What the second word rests on: the gains at off and of the control, and how many worlds would show the rest."""
     off, control = c["off"], c["control"]
-    said = f"Off: {with_ends(off['gain'])}; control: {interval(control)}; margin {off['margin']:g}"
+    text = f"Off: {with_ends(off['gain'])}; control: {interval(control)}; margin {off['margin']:g}"
     lacking = [(n, part) for n, part in (("off", off), ("control", control)) if not part["p"] < ALPHA]
     for name, _ in lacking if "needed" in c else ():
         worlds = c["needed"][name]
-        said += f"; {name} asks for {worlds} worlds" if worlds else f"; for {name} a thousand worlds would not do"
-    return said
+        text += f"; {name} asks for {worlds} worlds" if worlds else f"; for {name} a thousand worlds would not do"
+    return text
 
 
 def _size(results: Results) -> str:
@@ -142,9 +142,9 @@ def _commands(study: Study, results: Results) -> str:
     whole = set(study.arms) <= set(results["conclusion"]["arms"])
     command = f"./ipl recommend study {study.name}{'' if whole else ' --deciding'}"
     rows = f"--rows {results['sizes'][study.rows]}"
-    least = min(doses, key=len)
+    few = min(doses, key=len)
     return ", ".join(
-        f"`{command} --seeds {min(seeds)}-{max(seeds)} {rows}{''.join(f' --dose {d:g}' for d in at if seeds != least)}`"
+        f"`{command} --seeds {min(seeds)}-{max(seeds)} {rows}{''.join(f' --dose {d:g}' for d in at if seeds != few)}`"
         for seeds, at in sorted(doses.items(), key=lambda item: len(item[0]))
     )
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from recommend.config import TrainConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
+from recommend.data.delayed_labels import NEVER, ClickLog
 from recommend.data.oracle import no_oracle
 from recommend.data.ragged import select_batch, slice_batch
+from recommend.data.schema import DAY_MS
 from recommend.models.ecad import Towers
 from recommend.training.optim import optimizers
 

@@ -90,7 +90,7 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     of = [phenomena[f"{dose:g} {seed}"] for seed in runs]
     measured = [m for m in of if m["value"] is not None]
     # The mean over the worlds of each world's own interval.
-    value, least, most = (
+    value, lower, upper = (
         float(np.mean([v if (v := m.get(key)) is not None else m["value"] for m in measured])) if measured else math.nan
         for key in ("value", "low", "high")
     )
@@ -98,9 +98,9 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     sd = float(np.std(gains, ddof=1)) if len(gains) > 1 else math.inf
     smallest, p = detectable(sd, len(gains)), _phenomenon(study)
     closed = ""
-    if not math.isfinite(value) or not (least >= p.edge if p.above else most <= p.edge):
+    if not math.isfinite(value) or not (lower >= p.edge if p.above else upper <= p.edge):
         edge = f"{'above' if p.above else 'below'} {p.edge:g}"
-        closed = f"the phenomenon, {value:.3g} [{least:.3g}, {most:.3g}], is not shown to be {edge}"
+        closed = f"the phenomenon, {value:.3g} [{lower:.3g}, {upper:.3g}], is not shown to be {edge}"
     elif headroom < TIMES * smallest:
         closed = f"the headroom, {headroom:.3g}, is below three times what {len(gains)} seeds detect ({smallest:.2g})"
     return {

@@ -183,19 +183,19 @@ def test_a_disk_that_fills_leaves_no_result_and_the_same_call_goes_on(tmp_path):
 def test_an_import_that_was_cut_off_goes_on(tmp_path, monkeypatch):
     path = parquet(tmp_path / "log.parquet", events())
     bring(path, EVENTS, tmp_path / "whole")
-    put, written = rows_module._put, []
+    put, written = rows_module.write_parts, []
 
-    def cut(file, parts):
+    def cut(file, *parts):
         if len(written) == 2:
             raise KeyboardInterrupt
         written.append(file)
-        put(file, parts)
+        put(file, *parts)
 
-    monkeypatch.setattr(rows_module, "_put", cut)
+    monkeypatch.setattr(rows_module, "write_parts", cut)
     with pytest.raises(KeyboardInterrupt):
         bring(path, EVENTS, tmp_path / "out")
     days = {f: f.stat().st_mtime_ns for f in written}
-    monkeypatch.setattr(rows_module, "_put", lambda file, parts: (written.append(file), put(file, parts)))
+    monkeypatch.setattr(rows_module, "write_parts", lambda file, *parts: (written.append(file), put(file, *parts)))
     bring(path, EVENTS, tmp_path / "out")
     assert len(set(written)) == len(written), "no day twice"
     assert not set(days) & {f for f in days if f.exists()}, "the folder beside has become the result"
@@ -328,7 +328,7 @@ def test_another_file_of_items_is_another_import(tmp_path, monkeypatch):
     fields = EVENTS.changed([f"items={json.dumps(items)}", "context={maker: {sql: made}}"])
     facts = {"sku": [f"s-{i}" for i in range(30)], "maker": list(range(30))}
     parquet(tmp_path / "items.parquet", facts)
-    monkeypatch.setattr(rows_module, "_put", lambda file, parts: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(rows_module, "write_parts", lambda file, *parts: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         bring(path, fields, tmp_path / "out")
     monkeypatch.undo()

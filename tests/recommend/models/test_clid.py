@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
-from recommend.data.batching import ListStream
+from recommend.data.memory import list_stream
 from recommend.data.ragged import Ragged, slice_batch
 from recommend.features.encoders import Encoders
 from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lists_of
@@ -170,7 +172,7 @@ def test_what_serves_never_reads_what_is_known_afterwards() -> None:
     """Another page's privileged numbers, or none at all, give the same predictions."""
     encoders, data = prepared(512)
     served = CLID(LOGGED, encoders.sizes(), SMALL)
-    train(served, ListStream(data, batch_rows=128), TrainConfig(threads=1))
+    train(served, list_stream(data, batch_rows=128), TrainConfig(threads=1))
     p = served.predict(data)
     assert set(p) == {"click"}
     mixed = data[PRIVILEGED].select(torch.randperm(512))
@@ -184,7 +186,7 @@ def test_a_teacher_knows_more_and_its_probabilities_get_no_gradient() -> None:
     auc_of = {}
     for model in (Teacher, CLID):
         net = model(LOGGED, encoders.sizes(), SMALL)
-        train(net, ListStream(learned, batch_rows=128), TrainConfig(epochs=6, learning_rate=0.01, threads=1))
+        train(net, list_stream(learned, batch_rows=128), TrainConfig(epochs=6, learning_rate=0.01, threads=1))
         auc_of[model] = auc(held["click"], net.predict(held)["click"])
     assert auc_of[Teacher] > auc_of[CLID] + 0.05
     assert auc_of[CLID] > 0.55
@@ -261,12 +263,12 @@ def test_batches_hold_whole_lists() -> None:
     lengths = torch.tensor([3, 1, 4, 9, 2, 2, 2])
     data = {LIST: torch.arange(7).repeat_interleave(lengths), "row": torch.arange(23)}
     data["h"] = Ragged(torch.arange(23), torch.ones(23, dtype=torch.int64))
-    stream = ListStream(data, batch_rows=6)
+    stream = list_stream(data, batch_rows=6)
     got = [b["row"].tolist() for b, _ in stream.with_positions()]
     assert [len(b) for b in got] == [4, 4, 9, 6]
     assert [row for batch in got for row in batch] == list(range(23))
     assert stream.rows() == 23
     after = [place for _, place in stream.with_positions()]
-    rest = ListStream(data, batch_rows=6, start=after[1])
+    rest = replace(stream, start=after[1])
     assert [b["row"].tolist() for b, _ in rest.with_positions()] == got[2:]
-    assert list(ListStream({LIST: torch.empty(0)}, batch_rows=6).with_positions()) == []
+    assert list(list_stream({LIST: torch.empty(0)}, batch_rows=6).with_positions()) == []

@@ -11,9 +11,10 @@ import torch
 from torch.nn import functional
 
 from recommend.config import TrainConfig
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog, ObservedClicks, Samples
+from recommend.data.delayed_labels import NEVER, ClickLog, ObservedClicks, Samples
 from recommend.data.oracle import OracleSealed, open_oracle
 from recommend.data.ragged import select_batch
+from recommend.data.schema import DAY_MS
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap
 from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement, ripened

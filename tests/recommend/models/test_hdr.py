@@ -10,6 +10,7 @@ import torch
 
 from recommend.config import ConfigError, ModelConfig
 from recommend.data.memory import MemoryStream
+from recommend.metrics.calibration import edges_of
 from recommend.models.hdr import (
     HDR,
     RIPE,
@@ -20,7 +21,6 @@ from recommend.models.hdr import (
     answers,
     correct,
     corrected_loss,
-    edges_of,
     fine_tune,
     nearest,
     prevalence,

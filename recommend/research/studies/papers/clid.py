@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recommend.data.batching import ListStream
+from recommend.data.memory import list_stream
 from recommend.data.oracle import open_oracle
 from recommend.data.ragged import array_of
 from recommend.metrics.calibration import divergence, ece
@@ -62,7 +62,7 @@ class Taught:
         extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
         features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
         model = self.market.build(kind, config, setting.seed, features)
-        return self.market.fit(model, train, ListStream(rows, LIST, train.batch_rows))
+        return self.market.fit(model, train, list_stream(rows, LIST, train.batch_rows))
 
     def true(self) -> np.ndarray:
         """(training rows,) true click rates on the page."""

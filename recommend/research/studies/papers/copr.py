@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recommend.data.batching import CutStream, interleave
-from recommend.data.memory import MemoryStream
+from recommend.data.memory import MemoryStream, interleave
 from recommend.data.oracle import open_oracle
 from recommend.data.ragged import Column, array_of, rows_of, select_batch
 from recommend.metrics.calibration import divergence
@@ -89,7 +88,7 @@ def fitted(name: str, sets: Sets, setting: Setting) -> COPR:
     market, rng = sets.market, np.random.default_rng(setting.seed)
     net = market.build(COPR, model, setting.seed, terms=terms)
     assert isinstance(net, COPR)
-    stream: MemoryStream | CutStream = MemoryStream(market.train, config.batch_rows)
+    stream = MemoryStream(market.train, config.batch_rows)
     if terms.score or terms.order:
         value = sets.score * sets.bid if terms.bids else sets.score
         if name == "other_order":  # the control: of candidates that changed places within their request

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from recommend.data.delayed_labels import DAY_MS, NEVER, ClickLog
+from recommend.data.delayed_labels import NEVER, ClickLog
 from recommend.data.ragged import array_of, concat_batches, slice_batch
-from recommend.data.schema import table_files
+from recommend.data.schema import DAY_MS, table_files
 from recommend.features.encoders import Encoders
 from recommend.metrics.calibration import divergence
 from recommend.metrics.ranks import auc

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recommend.data.batching import interleave
-from recommend.data.memory import MemoryStream
+from recommend.data.memory import MemoryStream, interleave
 from recommend.data.ragged import rows_of, select_batch
 from recommend.data.schema import CHANNELS, POLICIES
 from recommend.metrics.calibration import divergence
