@@ -250,7 +250,8 @@ def data_files() -> Iterator[Path]:
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*"):
             parts = file.relative_to(ROOT).parts
-            shipped = "__pycache__" not in parts and parts[:2] not in (("app", "deploy"), ("recommend", "research"))
+            left_out = parts[:2] in (("app", "deploy"), ("recommend", "research")) or {"sets", "held"} & {*parts[1:-1]}
+            shipped = "__pycache__" not in parts and not left_out
             if file.is_file() and file.suffix not in (".py", ".md") and shipped:
                 yield file.relative_to(ROOT)
 

@@ -4,7 +4,8 @@
 
 A store is filled with listings of known facts: the demo's offers, annotated clothes and, of every other category, a few
 that are called by one of its names, all with sizes, prices and conditions that the seed draws. Every query of
-``tests/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=``; what a result has to be stands in their README.
+``finetune/annotations/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=``; what a result has to be stands in
+their README.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from listing.taxonomy import load_taxonomy
 from rag_index import ListingIndex, build, default_encoders
 from tests.fakes import FakePipeline
 
-SETS = Path("tests/sets")
+SETS = Path("finetune/annotations/sets")
 ANNOTATED = Path("finetune/annotations/clothing_cc0.jsonl.gz")
 FACTS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "text", "brand")
 COLOURS = ("black", "white", "grey", "blue", "green", "red", "brown", "beige", "yellow", "pink")
