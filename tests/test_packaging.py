@@ -29,7 +29,7 @@ EXTRAS = {name: entry["file"] for name, entry in DYNAMIC["optional-dependencies"
 CORE = DYNAMIC["dependencies"]["file"]
 RUNTIME = [*CORE, *dict.fromkeys(file for name in ("serve", "tune", "feed") for file in EXTRAS[name])]
 # Imports that are no packages of their own on the index: which package brings them.
-NOT_INSTALLED = {"deepctr_torch": "deepctr-torch", "torch_rechub": "torch-rechub"}  # belong to the extra "bench"
+NOT_INSTALLED = {"deepctr_torch": "deepctr-torch"}  # belongs to the extra "bench"
 
 
 def normal(name: str) -> str:

@@ -1,4 +1,4 @@
-"""DNN and DIN beside FuxiCTR, torch-rechub and DeepCTR-Torch on logs that our importer made: AUC and training speed.
+"""DNN and DIN beside FuxiCTR and DeepCTR-Torch on logs that our importer made: AUC and training speed.
 
 In an environment of its own (``pip install -r requirements.txt -r requirements-bench.txt``):
 ``python -m benchmarks.recommend.peers_imported LOG ... [--seeds N] [--rows N]``, LOG being what
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import arguments, markdown
-from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
+from benchmarks.recommend.peers import deepctr, fuxi, ours
 from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
 from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import table_files
@@ -37,7 +37,6 @@ from recommend.research.studies.statistics import t_interval
 ARMS: dict[str, Any] = {
     "ours": ours.Model,
     "fuxictr": fuxi.Model,
-    "torch-rechub": rechub.Model,
     "deepctr-torch": deepctr.Model,
 }
 ALLOWED = 0.005
@@ -54,7 +53,7 @@ def measure(task: Task, kind: str, names: list[str]) -> Figures:
             ARMS[name](task.few(), kind).fit()  # first calls stay outside the clock
             model = ARMS[name](task, kind)
             if not isinstance(model, ours.Model):
-                start_alike(model.net, source.net, layers=(name, kind) != ("torch-rechub", "din"))
+                start_alike(model.net, source.net)
             before = float(np.abs(model.predict(few) - first).max())
             cpu = time.process_time()
             model.fit()

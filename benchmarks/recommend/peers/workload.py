@@ -115,8 +115,8 @@ def higher(encoders: Encoders, rows: Batch) -> dict[str, Column]:
 
 
 @torch.no_grad()
-def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool) -> None:
-    """Our first weights into their model: tables by column, linear layers (if asked) in the order they are passed in.
+def start_alike(theirs: nn.Module, ours: nn.Module) -> None:
+    """Our first weights into their model: tables by column, linear layers in the order they are passed in.
 
     What they have and we do not starts as theirs; a layer of another shape (a constant's weight) starts at 0.
     """
@@ -126,8 +126,6 @@ def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool) -> None:
             table.weight.copy_(tables[name.rsplit(".", 1)[-1]].weight)
             if table.padding_idx is not None:
                 table.weight[table.padding_idx] = 0
-    if not layers:
-        return
     sources = iter([m for m in ours.modules() if isinstance(m, nn.Linear)])
     for layer in (m for m in theirs.modules() if isinstance(m, nn.Linear)):
         if layer.weight.shape == (1, 1):
