@@ -2,11 +2,13 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
@@ -19,6 +21,9 @@ from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
 from finetune.train.merge import merge
 from finetune.train.report import Reporter
+from listing.backends.base import ChoiceQuestion
+from listing.backends.local import LocalBackend
+from tests.finetune.support import launch_two, write_rows
 
 STEPS = 4
 
@@ -53,7 +58,7 @@ def equal(first, second):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch, grouped):
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch, grouped):
     config = replace(config, group_by_length=grouped, vary_photos=grouped)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_chat(config)
@@ -93,9 +98,7 @@ def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversat
     assert run["seed"] == 0
 
 
-def test_evaluating_at_every_step_changes_nothing_of_4_bit_training_and_the_adapter_fits_the_16_bit_base(
-    config, tmp_path
-):
+def test_evaluating_changes_nothing_of_4_bit_training(config, tmp_path):
     quiet = replace(config, quantize="nf4", steps=2, evaluate_every=9, out=str(tmp_path / "quiet"))
     train_chat(quiet)
     train_chat(replace(quiet, evaluate_every=1, out=str(tmp_path / "watched")))
@@ -106,7 +109,7 @@ def test_evaluating_at_every_step_changes_nothing_of_4_bit_training_and_the_adap
     assert merge(config.model, tmp_path / "quiet" / "adapter", tmp_path / "merged").is_dir()
 
 
-def test_rank_0_trains_the_whole_language_model_and_writes_a_model(config, tmp_path, models):
+def test_rank_0_trains_the_whole_language_model(config, tmp_path, models):
     train_chat(replace(config, rank=0, steps=2, evaluate_every=2))
     out = tmp_path / "whole"
     assert not (out / "adapter").exists()
@@ -182,3 +185,49 @@ def test_what_cannot_be_used_is_one_sentence_before_training(config, changes, sa
     with pytest.raises(TuneError, match=says) as refused:
         train_chat(replace(config, **changes))
     assert "\n" not in str(refused.value)
+
+
+COLOURS = {"red": (200, 30, 30), "blue": (20, 30, 220)}
+ASKED = ChoiceQuestion("colour", "Colour?", tuple(COLOURS))
+RED, BLUE = (Image.new("RGB", (60, 40), colour) for colour in COLOURS.values())
+
+
+def test_a_model_tuned_on_two_colours_tells_them_apart(models, tmp_path):
+    rows = []
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (60, 40), colour).save(tmp_path / f"{name}.png")
+        turns = [{"role": "user", "content": "<image>\nColour?"}, {"role": "assistant", "content": name}]
+        rows.append({"messages": turns, "images": [f"{name}.png"], "tasks": ["colour"]})
+    for split in ("train", "validation"):
+        write_rows(tmp_path / f"{split}.jsonl", rows)
+    cfg = ChatConfig(
+        model=str(models("smolvlm")), data=str(tmp_path), out=str(tmp_path / "out"), quantize="none",
+        precision="32", rank=0, trains=("model.connector",), pixels={}, steps=80, batch_size=2, accumulate=1,
+        warmup=4, evaluate_every=80, log_every=10, save_every=80, checkpointing=False, workers=0, lr=5e-3,
+    )  # fmt: skip
+    train_chat(cfg)
+    tuned, untuned = LocalBackend(tmp_path / "out" / "model"), LocalBackend(models("smolvlm"))
+    reds = [backend.score(photo, [ASKED])["colour"]["red"] for backend in (tuned, untuned) for photo in (RED, BLUE)]
+    assert reds[0] > 0.8
+    assert reds[1] < 0.2
+    assert abs(reds[2] - reds[3]) < 0.2, "what was tuned tells them apart, not the question"
+    (evaluation,) = [line for line in lines(tmp_path / "out") if "eval_loss" in line]
+    assert evaluation["eval_attribute_f1"] == 1.0
+
+
+def test_two_processes_train_like_one_with_twice_the_accumulation(models, conversations, tmp_path):
+    config = config_of(models, conversations, tmp_path / "one")
+    config = replace(config, precision="32", dropout=0.0, steps=3, evaluate_every=3, fixed_samples=1)
+    stage = {k: v for k, v in asdict(config).items() if k not in ("data", "out", "init_from", "resume", "plan")}
+    file, two = tmp_path / "two.yaml", tmp_path / "two"
+    stage |= {"accumulate": 1, "trains": list(config.trains)}
+    file.write_text(yaml.safe_dump({"family": "smolvlm", "stages": {"chat": stage}}))
+    launch_two(file, "--data", config.data, "--out", two)
+    assert json.loads((two / "run.json").read_text())["processes"] == 2
+    train_chat(config)
+    one, other = losses(Path(config.out)), losses(two)
+    assert other == {step: pytest.approx(loss, rel=1e-4) for step, loss in one.items()}
+    assert one[3] < one[1]
+    mine, theirs = weights(Path(config.out)), weights(two)
+    for name in mine:
+        assert torch.allclose(mine[name], theirs[name], atol=1e-3), name

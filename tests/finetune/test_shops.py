@@ -28,35 +28,22 @@ KINDS = [("Tshirts", "Topwear"), ("Kurtas", "Topwear"), ("Casual Shoes", "Shoes"
 COLOURS = ["Navy Blue", "Black", "Mehendi"]
 
 
-def rows(kinds: Sequence[tuple[str, str]] = KINDS, count: int = 48) -> list[list[str]]:
-    table_rows = []
+def rows(kinds: Sequence[tuple[str, str]] = KINDS, count: int = 48) -> list[str]:
+    lines = []
     for i in range(count):
-        kind, group = kinds[i % len(kinds)]
-        colour, season = COLOURS[i // 4 % 3], ["Summer", "Winter"][i // 4 % 2]
-        table_rows.append(
-            [f"id{i}", f"Acme {colour} {kind}", kind, group, colour, season, f"words of row {i}", str(i % 3)]
-        )
-    return table_rows
-
-
-def table(folder: Path, table_rows: list[list[str]], header: str = HEADER) -> Path:
-    path = folder / "shop.csv"
-    path.write_text(header + "".join(",".join(row) + "\n" for row in table_rows), encoding="utf-8")
-    return path
-
-
-def no_vectors(words: Sequence[str]) -> np.ndarray:
-    return np.zeros((len(words), 1), np.float32)
+        (kind, group), colour, season = kinds[i % len(kinds)], COLOURS[i // 4 % 3], ["Summer", "Winter"][i // 4 % 2]
+        lines.append(f"id{i},Acme {colour} {kind},{kind},{group},{colour},{season},words of row {i},{i % 3}\n")
+    return lines
 
 
 @pytest.fixture
-def learn_words(tmp_path: Path) -> Callable[..., tuple[columns.ShopColumns, Taxonomy]]:
-    def learned(table_rows: list[list[str]], header: str = HEADER) -> tuple[columns.ShopColumns, Taxonomy]:
-        vocabulary = vocabulary_of(load_taxonomy(DEFAULT_FILE))
-        named = {"category": ["category", "group"]} if "group" in header else {}
-        catalogue = open_catalogue(table(tmp_path, table_rows, header), vocabulary, no_vectors, column_choices=named)
+def learn_words(tmp_path: Path) -> Callable[[list[str]], tuple[columns.ShopColumns, Taxonomy]]:
+    def learned(table_rows: list[str]) -> tuple[columns.ShopColumns, Taxonomy]:
+        table, file = tmp_path / "shop.csv", tmp_path / "taxonomy.yaml"
+        table.write_text(HEADER + "".join(table_rows), encoding="utf-8")
+        vocabulary, named = vocabulary_of(load_taxonomy(DEFAULT_FILE)), {"category": ["category", "group"]}
+        catalogue = open_catalogue(table, vocabulary, columns.no_vectors, column_choices=named)
         words = columns.read_columns(catalogue)
-        file = tmp_path / "taxonomy.yaml"
         shop_taxonomy.write_taxonomy(words, catalogue.glossary, file)
         return words, load_taxonomy(file)
 
@@ -117,41 +104,29 @@ def test_a_table_without_kinds_ends_in_a_sentence(learn_words, kinds, sentence):
 # -- heads -----------------------------------------------------------------------------------------------------------
 
 
-def photos(seed: int = 0, count: int = 240, shuffled: bool = False) -> tuple[Examples, dict[str, list[str | None]]]:
-    rng = np.random.default_rng(seed)
-    kinds = rng.integers(0, 3, count)
-    features = (np.eye(3)[kinds] @ rng.normal(size=(3, 40)) + rng.normal(scale=0.8, size=(count, 40))).astype(
-        np.float32
-    )
-    named: list[str | None] = [("cup", "hat", "rug")[k] for k in (rng.permutation(kinds) if shuffled else kinds)]
-    return Examples(features, np.arange(count), [f"seller {i % 30}" for i in range(count)]), {"category": named}
-
-
-def right(examples: Examples, answers: dict[str, list[str | None]]) -> float:
-    heads = fit_heads(examples, answers)
-    apart = out_of_fold(examples, answers, dict(heads.values))["category"]
-    names = heads.values["category"]
-    return float(np.mean([names[k] == a for k, a in zip(apart.argmax(1), answers["category"], strict=True)]))
-
-
 def test_heads_learn_what_photos_show():
-    assert right(*photos()) > 0.9
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 3, 240)
+    features = np.eye(3)[kinds] @ rng.normal(size=(3, 40)) + rng.normal(scale=0.8, size=(240, 40))
+    examples = Examples(features.astype(np.float32), np.arange(240), [f"seller {i % 30}" for i in range(240)])
+    answers: dict[str, list[str | None]] = {"category": [("cup", "hat", "rug")[k] for k in kinds]}
+    names = fit_heads(examples, answers).values
+    apart = out_of_fold(examples, answers, dict(names))["category"]
+    right = [names["category"][k] == a for k, a in zip(apart.argmax(1), answers["category"], strict=True)]
+    assert np.mean(right) > 0.9
 
 
 # -- calibration -----------------------------------------------------------------------------------------------------
 
 
-def listings(sure: float, shuffled: bool = False, count: int = 120) -> list[Observed]:
+def listings(sure: float) -> list[Observed]:
     """Listings of two kinds, of which heads are right as often as they say, and towers never say anything."""
     rng, observed = np.random.default_rng(0), []
-    for i in range(count):
-        truth = KINDS[i // 2 % 2][0]
-        is_right = rng.random() < (0.5 if shuffled else sure)
-        answer = truth if is_right else KINDS[1 - i // 2 % 2][0]
-        other = KINDS[1 - i // 2 % 2][0] if is_right else truth
-        observation = Observation(
-            source="heads", question="category", photo=0, probabilities={answer: sure, other: 1 - sure}
-        )
+    for i in range(120):
+        truth, other = KINDS[i // 2 % 2][0], KINDS[1 - i // 2 % 2][0]
+        said, unsaid = (truth, other) if rng.random() < sure else (other, truth)
+        shares = {said: sure, unsaid: 1 - sure}
+        observation = Observation(source="heads", question="category", photo=0, probabilities=shares)
         observed.append(Observed(f"id{i}", [observation], {"category": truth}))
     return observed
 
@@ -203,19 +178,6 @@ def test_titles_are_imitated_where_that_brings_them_nearer(learn_words):
     assert not resembles(pattern, drafts, decisions, rules)
 
 
-def test_a_version_can_be_rolled_back(tmp_path: Path):
-    shop = Shop(tmp_path)
-    with pytest.raises(ShopError, match="ipl learn TABLE"):
-        _ = shop.current
-    versions = [new_version(shop) for _ in range(5)]
-    assert shop.versions() == versions[-4:]
-    assert shop.roll_back() == shop.current == versions[-2]
-    shop.roll_back()
-    shop.roll_back()
-    with pytest.raises(ShopError, match="no version before"):
-        shop.roll_back()
-
-
 def new_version(shop: Shop) -> Path:
     with shop.new_version() as version:
         for name in ("taxonomy.yaml", "report.json"):
@@ -224,11 +186,25 @@ def new_version(shop: Shop) -> Path:
     return version
 
 
+def test_a_version_can_be_rolled_back(tmp_path: Path):
+    shop = Shop(tmp_path)
+    with pytest.raises(ShopError, match="ipl learn TABLE"):
+        _ = shop.current
+    versions = [new_version(shop) for _ in range(5)]
+    assert shop.versions() == versions[-4:]
+    assert [shop.roll_back() for _ in range(3)] == versions[-2:-5:-1]
+    assert shop.current == versions[1]
+    with pytest.raises(ShopError, match="no version before"):
+        shop.roll_back()
+    new_version(shop)
+    assert versions[1].exists(), "the version before the last switch stays"
+
+
 def test_a_failed_run_leaves_no_version(tmp_path: Path):
     shop = Shop(tmp_path)
     first = new_version(shop)
     with pytest.raises(KeyboardInterrupt), shop.new_version() as broken:
-        (broken / "report.json").symlink_to(interrupted())
+        raise KeyboardInterrupt
     assert not broken.exists()
     killed = tmp_path / "versions" / "0002"  # as a run leaves it that is killed outright
     killed.mkdir()
@@ -237,16 +213,3 @@ def test_a_failed_run_leaves_no_version(tmp_path: Path):
     assert third.name == "0003"
     assert shop.versions() == [first, third]
     assert shop.roll_back() == first
-
-
-def interrupted() -> Path:
-    raise KeyboardInterrupt
-
-
-def test_the_version_before_the_last_switch_stays(tmp_path: Path):
-    shop = Shop(tmp_path)
-    versions = [new_version(shop) for _ in range(4)]
-    for _ in range(3):
-        shop.roll_back()
-    new_version(shop)
-    assert versions[0].exists()

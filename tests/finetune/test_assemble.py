@@ -5,9 +5,12 @@ import json
 import zipfile
 
 import pytest
+from PIL import Image
 
 from finetune.embedded import assemble
 from finetune.embedded.assemble import AssemblyError, Wheel, copy_extras, find_wheel, fingerprint, is_current, unpack
+from listing.backends.base import ChoiceQuestion
+from listing.backends.local import LocalBackend
 from listing.home import ipl_home
 
 
@@ -91,10 +94,19 @@ def test_a_new_calibration_reaches_a_model_that_is_current(tmp_path):
     weights, folder = tmp_path / "weights", tmp_path / "model"
     weights.mkdir()
     folder.mkdir()
-    (weights / "calibration.json").write_text("{}")
-    copy_extras(weights, folder)
-    assert (folder / "calibration.json").read_text() == "{}"
-    (weights / "calibration.json").write_text('{"questions": {}}')
-    copy_extras(weights, folder)
-    assert (folder / "calibration.json").read_text() == '{"questions": {}}'
+    for text in ("{}", '{"questions": {}}'):
+        (weights / "calibration.json").write_text(text)
+        copy_extras(weights, folder)
+        assert (folder / "calibration.json").read_text() == text
     assert [p.name for p in folder.iterdir()] == ["calibration.json"], "what the weights lack is not made up"
+
+
+@pytest.mark.model
+def test_the_embedded_model_says_what_is_in_the_photo(model_folder, repository):
+    backend = LocalBackend(model_folder)
+    hoodie, jeans = (Image.open(repository / "demo" / f"{name}.jpg").convert("RGB") for name in ("hoodie", "jeans"))
+    asked = [ChoiceQuestion("category", "What is it?", ("hoodie", "hat", "shoes"))]
+    first, again, other = (backend.score(photo, asked)["category"] for photo in (hoodie, hoodie, jeans))
+    assert first == again
+    assert max(first, key=lambda answer: first[answer]) == "hoodie"
+    assert sum(abs(first[answer] - other[answer]) for answer in first) > 0.1

@@ -3,27 +3,22 @@
 import io
 import json
 import re
-import shutil
 
 import pytest
 import torch
-import yaml
 from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from app.cli.main import main
-from finetune.data.tasks import TaskPlan
 from finetune.embedded.assemble import ROOT
 from finetune.errors import TuneError
-from finetune.train import loading
-from finetune.train.chat import optimizer_of, train_chat
+from finetune.train.chat import train_chat
+from finetune.train.collator import Collator, encode, read_samples
 from finetune.train.configs import ChatConfig
 from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import check_trained, load_base, tower_layers, trained, with_lora
 from finetune.train.merge import merge
-from finetune.tune import STAGES, strict
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
@@ -40,7 +35,7 @@ PHOTO = Image.new("RGB", (60, 40), (200, 40, 20))
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_one_step_trains_what_is_listed_and_the_merge_says_the_same(name, models, conversations, tmp_path):
+def test_a_step_trains_what_is_listed_and_merges(name, models, conversations, tmp_path):
     family, source = ROWS[name], models(name)
     cfg = ChatConfig(
         model=str(source), data=str(conversations), out=str(tmp_path / "out"), quantize="none", rank=2,
@@ -100,6 +95,19 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
     assert torch.allclose(torch.tensor(list(scores.values())), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_another_photo_changes_the_loss_of_the_same_words(name, models, conversations):
+    backend = LocalBackend(models(name))
+    model, processor = backend.model.float(), backend.processor
+    (sample, *_), _ = encode(read_samples(conversations / "train.jsonl"), processor, 5000)
+    losses = []
+    for number in (0, 5, 0):
+        other = type(sample)(sample.turns, (conversations / f"{number}.png",), sample.tokens, sample.messages)
+        with torch.inference_mode():
+            losses.append(model(**Collator(processor)([other])).loss.item())
+    assert losses[0] == losses[2] != losses[1]
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_a_listing_is_written_from_several_photos(name, models):
     """The prompt as it is served; a random model's words are no title, so that the rendered one stands."""
@@ -130,7 +138,7 @@ def drain(stream):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_lora_reaches_every_layer_of_the_language_model_and_nothing_of_the_tower(name, models):
+def test_lora_reaches_the_language_models_layers_alone(name, models):
     base, _, family = load_base(models(name), pixels={})
     linear = {name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
     names = {name for name in linear if re.fullmatch(family.lora, name)}
@@ -151,28 +159,6 @@ def test_the_tower_is_reached_where_the_config_says_so(name, models):
     assert not any(n.startswith(family.projector) for n in reached)
 
 
-@pytest.mark.nightly
-def test_a_tuned_tower_is_merged(models, conversations, tmp_path):
-    cfg = ChatConfig(
-        model=str(models("qwen3-vl")), data=str(conversations), out=str(tmp_path), quantize="none", rank=2, steps=1,
-        lora_tower=True, pixels={}, batch_size=2, accumulate=1, warmup=0, evaluate_every=9, fixed_samples=0,
-        save_every=9, workers=0, lr=5e-2, attention="sdpa", optimizer="adamw_torch",
-    )  # fmt: skip
-    train_chat(cfg)
-    before = dict(_plain(models("qwen3-vl")).named_parameters())
-    after = dict(_plain(merge(cfg.model, tmp_path / "adapter", tmp_path / "merged")).named_parameters())
-    changed = [n for n, p in before.items() if not torch.equal(p, after[n]) and n.startswith("model.visual.")]
-    assert any("blocks.0.attn.qkv" in n for n in changed)
-
-
-def test_the_optimizer_is_paged_on_a_gpu_that_holds_the_whole_model(monkeypatch):
-    assert optimizer_of("auto", use_cpu=False) == "paged_adamw_32bit"
-    assert optimizer_of("auto", use_cpu=True) == "adamw_torch_fused"
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    assert optimizer_of("auto", use_cpu=False) == "adamw_torch_fused"
-    assert optimizer_of("lion_8bit", use_cpu=False) == "lion_8bit"
-
-
 def test_the_documented_table_is_that_of_the_rows():
     text = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| ([\w.-]+) \| (`\w+`(?:, `\w+`)*) \| yes \| yes \| yes \|", text, re.MULTILINE)
@@ -189,48 +175,3 @@ def test_something_unlisted_that_would_train_is_refused(models):
     next(iter(base.model.connector.parameters())).requires_grad_(True)
     with pytest.raises(TuneError, match="too much"):
         check_trained(model, family.lora, ())
-
-
-def test_what_cannot_be_merged_is_one_sentence_before_anything_is_loaded(models, tmp_path, capsys):
-    base, adapter = tmp_path / "base", tmp_path / "adapter"
-    base.mkdir()
-    adapter.mkdir()
-    config = json.loads((models("smolvlm") / "config.json").read_text())
-    quantised = {"quant_method": "bitsandbytes", "load_in_4bit": True}
-    (base / "config.json").write_text(json.dumps({**config, "quantization_config": quantised}))
-    command = ["tune", "merge", "--base", str(base), "--adapter", str(adapter), "--out", str(tmp_path / "merged")]
-    assert main(command) == 2
-    assert "holds no adapter" in capsys.readouterr().err
-    (adapter / "adapter_config.json").write_text("{}")
-    assert main(command) == 2
-    message = capsys.readouterr().err.strip()
-    assert len(message.splitlines()) == 1
-    assert "is quantised" in message
-    assert "16-bit model" in message
-    assert not (tmp_path / "merged").exists()
-
-
-def test_a_merge_with_the_embedded_model_by_its_name_keeps_what_stands_beside_its_weights(
-    models, tmp_path, monkeypatch
-):
-    base = tmp_path / "base"
-    shutil.copytree(models("ipl-mini"), base)
-    (base / "tower.json").write_text("{}")
-    loaded, _, family = load_base(base, pixels={})
-    with_lora(loaded, family, ChatConfig("", "", "", rank=2), ()).save_pretrained(tmp_path / "adapter")
-    monkeypatch.setattr(loading, "assemble", lambda: base)
-    assert (merge("ipl-mini", tmp_path / "adapter", tmp_path / "merged") / "tower.json").is_file()
-
-
-@pytest.mark.parametrize("file", sorted((ROOT / "finetune" / "configs").glob("*.yaml")), ids=lambda f: f.stem)
-def test_every_shipped_config_is_valid(file):
-    content = yaml.safe_load(file.read_text())
-    families = [content["family"]] if "family" in content else NAMES
-    assert set(families) <= set(NAMES)
-    assert set(content["stages"]) <= set(STAGES)
-    if "chat" in content["stages"]:
-        stage = {"model": "m", **content["stages"]["chat"], "data": "d", "out": "o"}
-        stage["plan"] = strict(TaskPlan, stage.get("plan") or {}, "plan")
-        cfg = strict(ChatConfig, stage, "stages.chat")
-        for name in families:
-            assert set(ROWS[name].modules(cfg.trains)) <= set(ROWS[name].projector)

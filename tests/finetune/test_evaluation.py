@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.splits import is_validation_sender
 from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM
 from finetune.evaluate.calibrate import Case, Pool, best_weights, fit, fit_weights, threshold
 from finetune.evaluate.evaluation import EvaluationPlan, observe, run_evaluation
+from finetune.evaluate.measures import Counts, count, f1, interval, judge, scores_of
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
 from listing.decide.decision import Rules
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
-from tests.finetune.rows import annotated
+from tests.finetune.support import TRAINING, VALIDATION, annotated, write_rows
 from tests.listing.stubs import StubBackend, parts
 
 RULES = Rules(load_taxonomy(), Calibration())
-SENDERS = [sender for sender in range(200) if is_validation_sender(sender)][:8]
+SENDERS = VALIDATION[:8]
 
 
 def on(source: str, question: str, **shares: float) -> Observation:
@@ -69,48 +68,37 @@ def test_a_torn_line_loses_itself_alone(tmp_path: Path) -> None:
 # -- observing --------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Folder:
-    """Annotated photos of validation senders."""
-
-    place: Path
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for number in range(4):
-            Image.new("RGB", (64, 64), (number * 40, 30, 90)).save(self.place / f"{number}.jpg")
-            self.rows.append(annotated(image=f"{number}.jpg", sender_id=SENDERS[number]))
-        lines = (json.dumps(row) for row in self.rows)
-        (self.place / "annotations.jsonl").write_text("\n".join(lines), encoding="utf-8")
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(tmp_path: Path) -> Path:
+    """Annotated photos of validation senders."""
     place = tmp_path / "photos"
     place.mkdir()
-    return Folder(place)
+    for number in range(4):
+        Image.new("RGB", (64, 64), (number * 40, 30, 90)).save(place / f"{number}.jpg")
+    rows = [annotated(image=f"{number}.jpg", sender_id=SENDERS[number]) for number in range(4)]
+    write_rows(place / "annotations.jsonl", rows)
+    return place
 
 
-def test_photos_are_observed_once_and_every_question_is_asked(folder: Folder, tmp_path: Path) -> None:
+def test_photos_are_observed_once_and_every_question_is_asked(folder: Path, tmp_path: Path) -> None:
     backend = StubBackend({"category": "hoodie", "closure": "zip"})
     plan = EvaluationPlan(limit=3)
-    first = observe(folder.place, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", plan)
+    first = observe(folder, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", plan)
     per_photo = len(backend.asked) // 3
     assert {"category", "closure", "material"} <= {q.name for q in backend.asked}
-    again = observe(folder.place, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
+    again = observe(folder, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
     assert len(backend.asked) == 4 * per_photo
     assert again.photos[0].observations == first.photos[0].observations
     assert first.photos[0].seconds.keys() >= {"mllm", "ocr"}
 
 
-def test_a_folder_without_validation_senders_is_refused_in_a_sentence(folder: Folder, tmp_path: Path) -> None:
-    row = annotated(image="0.jpg", sender_id=next(s for s in range(99) if not is_validation_sender(s)))
-    (folder.place / "annotations.jsonl").write_text(json.dumps(row))
+def test_a_folder_without_validation_senders_is_refused_in_a_sentence(folder: Path, tmp_path: Path) -> None:
+    write_rows(folder / "annotations.jsonl", [annotated(image="0.jpg", sender_id=TRAINING[0])])
     with pytest.raises(DataError, match="no photo of a validation sender"):
-        observe(folder.place, Observer(parts, tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
+        observe(folder, Observer(parts, tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
 
 
-# -- arms and measures ------------------------------------------------------------------------------------------------
+# -- arms -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_system_hears_what_a_source_alone_cannot_say() -> None:
@@ -135,6 +123,46 @@ def test_results_hold_every_arm_with_intervals_and_costs(tmp_path: Path) -> None
     assert results["cpu_seconds"] == {"tower": 0.1, "mllm": 0.4}
     assert results["texts"]["facts_in_text"] > 0
     assert any(line.startswith("without mllm") and "0.400" in line for line in lines)
+
+
+# -- measures -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "stated", "counts"),
+    [
+        ({}, "navy", Counts(right=1)),
+        ({}, "black", Counts(wrong=1, missed=1)),
+        ({}, None, Counts(missed=1)),
+        ({"colour2": "white"}, "white", Counts(right=1)),
+        ({"colour": "unknown"}, "navy", Counts(wrong=1)),
+        ({"colour": "unknown"}, None, Counts()),
+        ({"colour": "n/a"}, "unknown", Counts()),
+        ({"guess": ["colour"]}, "navy", None),
+    ],
+)
+def test_statements_are_judged_against_the_annotation(row, stated, counts):
+    assert judge(annotated(**row), "colour", stated) == counts
+
+
+def test_f1_of_attributes_by_hand():
+    rows = [annotated(), annotated()]
+    stated = [{"colour": "navy", "sleeve": "short"}, {"colour": "black", "sleeve": "long"}]
+    scores = scores_of(count(rows, stated).sum(0))
+    assert scores["by_attribute"]["colour"]["f1"] == pytest.approx(0.5)
+    assert scores["by_attribute"]["sleeve"]["f1"] == pytest.approx(0.5)
+    assert scores["by_attribute"]["pattern"]["f1"] == 0.0
+    assert scores["precision"] == pytest.approx(0.5)
+    assert scores["recall"] == pytest.approx(2 / 14)
+    assert math.isnan(f1(0, 0, 0))
+
+
+def test_the_interval_draws_whole_senders():
+    rows = [annotated(sender_id=i // 10) for i in range(40)]
+    right = [i // 10 % 2 for i in range(40)]  # all photos of a sender are right or wrong together
+    low, high = interval(rows, lambda index: sum(right[i] for i in index) / len(index), draws=400)
+    assert low <= 0.1
+    assert high >= 0.9
 
 
 # -- calibration ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The audit of the packages says "none" only when every one of them was looked up."""
+"""The commands of ``.ci``: the audit says "none" only when every package was looked up, no image is claimed unbuilt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+CI = Path(__file__).resolve().parents[1] / ".ci"
 # In place of pip-audit: answers about every package that it is asked about, as told by its environment.
 FAKE = """#!{python}
 import json, os, sys
@@ -27,6 +27,12 @@ json.dump(dict(dependencies=rows, fixes=[]), open(given[given.index("-o") + 1], 
 """
 
 
+def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*map(str, command)], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
@@ -38,20 +44,22 @@ json.dump(dict(dependencies=rows, fixes=[]), open(given[given.index("-o") + 1], 
         ({}, 3, "nothing was looked up"),
     ],
 )
-def test_what_it_says_and_returns(tmp_path: Path, answer: dict[str, str], status: int, said: str) -> None:
+def test_what_the_audit_says_and_returns(tmp_path: Path, answer: dict[str, str], status: int, said: str) -> None:
     fake = tmp_path / "pip-audit"
     fake.write_text(FAKE.format(python=sys.executable), encoding="utf-8")
     fake.chmod(0o755)
-    command = [sys.executable, str(ROOT / ".ci" / "audit"), "--python", sys.executable, "--pip-audit", str(fake)]
-    done = subprocess.run(
-        command, env={"ANSWER": json.dumps(answer)}, capture_output=True, text=True, check=False, timeout=120
-    )
+    command = [sys.executable, CI / "audit", "--python", sys.executable, "--pip-audit", fake]
+    done = run(*command, ANSWER=json.dumps(answer))
     assert done.returncode == status, done.stdout + done.stderr
     assert said in done.stdout
 
 
 def test_an_environment_that_is_not_there_is_said(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / ".ci" / "audit"), "--python", str(tmp_path / "python")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    done = run(sys.executable, CI / "audit", "--python", tmp_path / "python")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_without_an_engine_no_image_is_built(tmp_path: Path) -> None:
+    done = run("/bin/sh", CI / "image", PATH=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "no image was built" in done.stderr

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+import finetune
 from app.cli.main import main
 from finetune.data.photosets import data_root
 from listing.decide.decision import Decision
@@ -19,12 +20,12 @@ from listing.intake.photos import intake
 from listing.observe.source import Context
 from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
-from listing.shops.shop import use_shop
+from listing.shops.shop import Shop, use_shop
+from listing.taxonomy import load_taxonomy
 from tests.conftest import REAL_HOME
 
 COLOURS = {"Crimson": (170, 20, 40), "Navy": (20, 30, 90), "Lime": (150, 220, 40)}
 KINDS = ("Discs", "Flags")
-SETTINGS = ("IPL_SHOP", "IPL_TAXONOMY", "IPL_INDEX")
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +33,8 @@ def settings_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A shop is a setting of the process: another test speaks its own words again."""
     monkeypatch.setenv("IPL_HOME", str(REAL_HOME))
     yield
-    for name in SETTINGS:
+    for name in ("IPL_SHOP", "IPL_TAXONOMY", "IPL_INDEX"):
         os.environ.pop(name, None)
-    from listing.taxonomy import load_taxonomy
-
     load_taxonomy.cache_clear()
 
 
@@ -50,18 +49,14 @@ def picture(kind: str, colour: tuple[int, int, int], at: int) -> Image.Image:
     return image
 
 
-def shop_table(folder: Path, count: int = 36, shuffled: bool = False) -> Path:
-    rows, drawn = [], random.Random(0)
-    for i in range(count):
+def shop_table(folder: Path, shuffled: bool = False) -> Path:
+    lines, drawn = ["id,seller_id,title,category,shade,image"], random.Random(0)
+    for i in range(36):
         kind, colour = KINDS[i % 2], list(COLOURS)[i // 2 % 3]
         picture(kind, COLOURS[colour], i // 6).save(folder / f"{i}.jpg", quality=92)
         word = drawn.choice(KINDS) if shuffled else kind
-        words = {"title": f"Acme {colour} {word}", "category": word, "shade": colour}
-        rows.append({"id": i, "seller_id": "acme", **words, "image": f"{i}.jpg"})
-    with (folder / "shop.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+        lines.append(f"{i},acme,Acme {colour} {word},{word},{colour},{i}.jpg")
+    (folder / "shop.csv").write_text("\n".join(lines))
     return folder / "shop.csv"
 
 
@@ -96,9 +91,9 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.model
 def test_shuffled_answers_are_reported_to_teach_nothing(tmp_path: Path) -> None:
     assert main(["learn", str(shop_table(tmp_path, shuffled=True)), "-o", str(tmp_path / "shop")]) == 0
-    report = json.loads((tmp_path / "shop" / "versions" / "0001" / "report.json").read_text())
+    version = tmp_path / "shop" / "versions" / "0001"
+    report, calibration = (json.loads((version / f"{name}.json").read_text()) for name in ("report", "calibration"))
     assert any("Nothing can be learned of category" in remark for remark in report["remarks"])
-    calibration = json.loads((tmp_path / "shop" / "versions" / "0001" / "calibration.json").read_text())
     assert calibration["questions"]["category"]["weights"] == {"general": 1.0}
 
 
@@ -117,11 +112,6 @@ def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytes
 @pytest.mark.data
 @pytest.mark.model
 def test_a_slice_of_a_real_catalogue_beats_the_towers(tmp_path: Path) -> None:
-    import pandas as pd
-
-    import finetune
-    from listing.shops.shop import Shop
-
     root = data_root() / "fashion_catalog"
     frame = pd.read_parquet(root / "listings.parquet").sample(170, random_state=0)
     frame.iloc[:120].to_csv(tmp_path / "past.csv", index=False)

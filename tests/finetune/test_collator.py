@@ -1,21 +1,21 @@
-"""The label mask, to the token, under every family's own template and processor."""
+"""The label mask, to the token, under every family's own template and processor, and how answers are counted."""
 
-import json
-
+import numpy as np
 import pytest
 
 from finetune.errors import TuneError
-from finetune.train.collator import IGNORED, Collator, encode, read_samples
+from finetune.train.answers import answer_scores, likeliest
+from finetune.train.collator import IGNORED, Collator, Encoded, encode, read_samples
 from finetune.train.families import FAMILIES
 from finetune.train.loading import load_processor
 from listing.backends.turns import TemplateError, answer, find_turns, question
-from tests.finetune import tiny, tiny_models
+from tests.finetune import tiny
+from tests.finetune.support import write_rows
 
 # What the assistant writes in each turn, as the family's template has it.
 LEAD = {"smolvlm": " "}  # what an answer begins with
 WRITTEN = {
-    name: [f"{LEAD.get(name, '')}{answer}{end}" for answer in ("It?", "red 0")]
-    for name, (_, end) in tiny.BUILDERS.items()
+    name: [f"{LEAD.get(name, '')}{answer}{end}" for answer in ("It?", "red 0")] for name, end in tiny.ENDS.items()
 }
 
 
@@ -28,8 +28,8 @@ def processor(models):
     return get
 
 
-@pytest.mark.parametrize("name", list(tiny.BUILDERS))
-def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, conversations):
+@pytest.mark.parametrize("name", list(tiny.ENDS))
+def test_answers_and_their_end_of_turn_alone_carry_loss(name, processor, conversations):
     family_processor = processor(name)
     encoded, dropped = encode(read_samples(conversations / "train.jsonl"), family_processor, 500)
     assert len(encoded) == 9
@@ -49,7 +49,7 @@ def test_exactly_the_answers_and_their_end_of_turn_carry_loss(name, processor, c
     assert not (labels[ids == family_processor.image_token_id] != IGNORED).any()
     assert (labels[batch["attention_mask"] == 0] == IGNORED).all()
     text = family_processor.tokenizer.decode(labels[1][labels[1] != IGNORED])
-    assert text.strip() == "A hat" + tiny.BUILDERS[name][1]
+    assert text.strip() == "A hat" + tiny.ENDS[name]
 
 
 def test_an_answer_that_stands_in_its_question_is_not_confused(processor):
@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_dropped_whole_and_counted(processor, conversations
     assert encode([{**evil, "images": []}], family_processor, 500) == ([], {"control tokens in the text": 1})
 
 
-@pytest.mark.parametrize(("name", "template"), [("llava-onevision", tiny.ONEVISION), ("qwen3.5", tiny_models.THINKING)])
+@pytest.mark.parametrize(("name", "template"), [("llava-onevision", tiny.ONEVISION), ("qwen3.5", tiny.THINKING)])
 def test_a_template_that_contradicts_itself_is_refused(name, template, processor):
     family_processor = processor(name)
     family_processor.chat_template = template
@@ -88,21 +88,68 @@ def test_a_photo_behind_an_answer_is_refused(processor, conversations):
 
 
 def test_a_broken_line_is_named(tmp_path):
-    file = tmp_path / "train.jsonl"
-    file.write_text(json.dumps({"messages": [{"role": "user", "content": "<image>"}], "images": []}) + "\n")
+    file = write_rows(tmp_path / "train.jsonl", [{"messages": [{"role": "user", "content": "<image>"}], "images": []}])
     with pytest.raises(TuneError, match="line 1: 1 <image> markers, but 0 images"):
         read_samples(file)
     with pytest.raises(TuneError, match="tune data"):
         read_samples(tmp_path / "none.jsonl")
 
 
-def test_a_photo_that_is_not_there_is_named_and_a_broken_one_is_dropped(processor, tmp_path):
+def test_a_missing_photo_is_named_a_broken_one_dropped(processor, tmp_path):
     turns = [{"role": "user", "content": "<image>\nWhat?"}, {"role": "assistant", "content": "a"}]
-    file = tmp_path / "train.jsonl"
-    file.write_text(json.dumps({"messages": turns, "images": ["a.jpg"]}) + "\n")
+    file = write_rows(tmp_path / "train.jsonl", [{"messages": turns, "images": ["a.jpg"]}])
     with pytest.raises(TuneError, match=r"line 1: there is no photo .*a\.jpg"):
         read_samples(file)
     (tmp_path / "a.jpg").write_bytes(b"torn")
     encoded, dropped = encode(read_samples(file), processor("smolvlm"), 500)
     assert not encoded
     assert dropped == {"unreadable photo": 1}
+
+
+# -- whole answers, counted from the likeliest tokens of one forward pass ----------------------------------------------
+
+WORDS = ["", "unknown", "red", "blue", "dark", "hat", "."]
+UNKNOWN, RED, BLUE, DARK, HAT, END = range(1, 7)
+
+
+class Words:
+    """A tokenizer with one token a word."""
+
+    def decode(self, ids, skip_special_tokens=True):
+        return " ".join(WORDS[i] for i in ids if i != END)
+
+
+def scored(tasks, expected, answers):
+    """Scores of one conversation: each answer stands behind one token of a question."""
+    labels, predicted = [], []
+    for label, said in zip(expected, answers, strict=True):
+        labels += [IGNORED, *label, END]
+        predicted += [*said, END, 0]
+    sample = Encoded(None, (), len(labels), (), tuple(tasks))
+    return answer_scores([sample], np.array([predicted]), np.array([labels]), Words())
+
+
+def test_an_answer_is_right_only_as_a_whole():
+    got = scored(["category", "colour"], [[HAT], [DARK, BLUE]], [[HAT], [DARK, RED]])
+    assert got == {"answers_right": 0.5, "category_accuracy": 1.0, "attribute_f1": 0.0}
+
+
+def test_unknown_is_no_statement():
+    got = scored(
+        ["colour", "colour", "colour", "material"],
+        [[RED], [RED], [UNKNOWN], [UNKNOWN]],  # right; missed; wrong; rightly unsaid
+        [[RED], [UNKNOWN], [BLUE], [UNKNOWN]],
+    )
+    assert got["attribute_f1"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))
+    assert got["answers_right"] == 0.5
+
+
+def test_texts_and_claims_are_no_attributes():
+    assert scored(["title", "claim"], [[HAT], [RED]], [[HAT], [RED]]) == {"answers_right": 1.0}
+    assert scored([], [[HAT]], [[RED]]) == {"answers_right": 0.0}
+
+
+def test_only_the_likeliest_tokens_remain():
+    logits = np.zeros((1, 2, 4))
+    logits[0, 0, 3] = logits[0, 1, 1] = 1
+    assert likeliest((logits, None)).tolist() == likeliest(logits).tolist() == [[3, 1]]
