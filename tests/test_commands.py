@@ -133,7 +133,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         ("serve", ["--model", "http://localhost:8000"], True),  # the feed and the search need the index
     ],
 )
-def test_a_servers_model_writes_drafts_without_the_embedded_one(monkeypatch, name, more, prepared):
+def test_a_servers_model_needs_no_embedded_one(monkeypatch, name, more, prepared):
     done: list[str] = []
     module = next(c.module for c in COMMANDS if c.name == name)
     monkeypatch.setattr("app.setup.prepare.prepare", lambda: done.append("prepared"))
@@ -143,7 +143,7 @@ def test_a_servers_model_writes_drafts_without_the_embedded_one(monkeypatch, nam
     assert len(done) == 1 + prepared
 
 
-def test_a_server_that_fails_to_start_leaves_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_leaves_garbage_collection_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPL_PORT", "none")
     before = gc.get_threshold()
     assert main(["serve"]) != 0

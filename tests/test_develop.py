@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_a_job_says_at_its_end_what_it_found(status: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_job_says_what_it_found(status: int, capfd: pytest.CaptureFixture[str]) -> None:
     code = f"import os; print('found, at', os.nice(0)); raise SystemExit({status})"
     assert develop.run_job("a", ("-c", f"raise SystemExit({status})"), ROOT)[:2] == ("a", status)
     with develop.beside("a", ("-c", code), ROOT) as outcome:
@@ -71,9 +71,7 @@ def pytest_run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("options", "status"), [((), 0), (("--strict-left-out",), 1)])
-def test_what_was_left_out_is_listed_and_fails_a_strict_run(
-    tmp_path: Path, options: tuple[str, ...], status: int
-) -> None:
+def test_tests_left_out_fail_a_strict_run(tmp_path: Path, options: tuple[str, ...], status: int) -> None:
     (tmp_path / "test_a.py").write_text(
         "import pytest\n@pytest.mark.skip(reason='no such program')\ndef test_skipped(): pass\ndef test_b(): pass\n"
     )
@@ -128,7 +126,7 @@ def test_changed_code_chooses_tests_that_import_it(tmp_path: Path, changed: str,
     assert {name.removeprefix("tests/") for name in found} == tests
 
 
-def test_what_differs_from_a_commit_is_asked_of_git(tmp_path: Path) -> None:
+def test_git_says_what_differs_from_a_commit(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
 

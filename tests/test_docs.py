@@ -142,7 +142,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("page", "words", "number"), NUMBERS)
-def test_a_number_on_a_page_is_the_one_in_the_code(page: str, words: str, number: float) -> None:
+def test_numbers_on_pages_are_those_in_code(page: str, words: str, number: float) -> None:
     text = " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
     assert words.format(f"{number:,g}") in text
 
@@ -207,7 +207,7 @@ def test_every_benchmark_is_named_in_the_docs() -> None:
     assert unnamed == []
 
 
-def test_every_link_of_the_readme_leads_to_a_file() -> None:
+def test_readme_links_lead_to_files() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = [link.partition("#")[0] for link in re.findall(r"\]\((?!https:)([^)]+)\)", text)]
     assert len(targets) > 10

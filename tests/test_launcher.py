@@ -177,7 +177,7 @@ def test_a_copy_that_was_moved_installs_itself_anew(ready: Copy) -> None:
     assert ready.done() == ["packages", "run draft"]
 
 
-def test_the_home_of_an_older_version_is_used_without_a_download(ready: Copy) -> None:
+def test_an_older_versions_home_needs_no_download(ready: Copy) -> None:
     copy = ready
     for name in ("index.stamp", "models/ipl-mini.stamp"):  # its stamps were sums of files
         (copy.home / name).write_text("1175791986 1093 finetune/weights/calibration.json\n")
@@ -224,7 +224,7 @@ def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
 
 @pytest.mark.parametrize("step", ["packages", "model"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_stops_the_step_and_the_next_start_goes_on(
+def test_after_a_signal_the_next_start_goes_on(
     copy: Copy, number: signal.Signals, status: int, step: str, request: pytest.FixtureRequest
 ) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup: what is ignored from the start stays ignored
@@ -363,7 +363,7 @@ def test_help_and_doctor_set_nothing_up(copy: Copy, arguments: tuple[str, ...]) 
     assert not (copy.root / ".venv").exists()
 
 
-def test_started_through_a_link_and_with_a_relative_home(copy: Copy, tmp_path: Path) -> None:
+def test_started_by_link_with_a_relative_home(copy: Copy, tmp_path: Path) -> None:
     link = tmp_path / "bin" / "list"
     link.symlink_to(copy.root / "ipl")
     status, told = copy.run("draft", program=link, IPL_HOME="here")

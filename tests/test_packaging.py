@@ -92,7 +92,7 @@ def test_no_list_repeats_another() -> None:
             assert name == other or not packages & others, f"{name} and {other}"
 
 
-def test_the_one_list_is_the_program_with_its_extras() -> None:
+def test_one_list_is_the_program_with_extras() -> None:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert [line.removeprefix("-r ") for line in lines if not line.startswith("#")] == RUNTIME
 
@@ -164,7 +164,7 @@ print(app.__doc__, draft(["hoodie.jpg"], {model}).title, asyncio.run(adraft(["ho
 
 
 @pytest.mark.parametrize("named", ["model", "IPL_MODEL"])
-def test_the_wheel_drafts_from_python_beside_ones_own_app(installed: Path, tmp_path: Path, named: str) -> None:
+def test_the_wheel_drafts_beside_ones_own_app(installed: Path, tmp_path: Path, named: str) -> None:
     (tmp_path / "app.py").write_text('"""Mine:"""', encoding="utf-8")
     shutil.copy(ROOT / "demo" / "hoodie.jpg", tmp_path)
     with serving(seeing(navy_hoodie, logprobs=False)) as stub:
@@ -230,7 +230,7 @@ def test_every_data_file_is_in_the_package() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_types_ship_and_every_code_folder_is_a_package(package: str) -> None:
+def test_types_ship_and_code_folders_are_packages(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
     folders = {file.parent for file in (ROOT / package).rglob("*.py")} - {ROOT / "app" / "store" / "migrations"}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []

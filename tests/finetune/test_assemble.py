@@ -69,7 +69,7 @@ def test_an_interrupted_assembly_leaves_nothing_behind(tmp_path, monkeypatch, er
 
 
 @pytest.mark.model
-def test_the_assembled_model_loads_whole_and_its_checksums_match():
+def test_the_assembled_model_loads_whole_with_its_checksums():
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -90,7 +90,7 @@ def test_the_assembled_model_loads_whole_and_its_checksums_match():
     assert processor.image_token == "<repo_name>"
 
 
-def test_a_new_calibration_reaches_a_model_that_is_current(tmp_path):
+def test_a_new_calibration_reaches_a_current_model(tmp_path):
     weights, folder = tmp_path / "weights", tmp_path / "model"
     weights.mkdir()
     folder.mkdir()
@@ -102,7 +102,7 @@ def test_a_new_calibration_reaches_a_model_that_is_current(tmp_path):
 
 
 @pytest.mark.model
-def test_the_embedded_model_says_what_is_in_the_photo(model_folder, repository):
+def test_the_embedded_model_says_what_it_sees(model_folder, repository):
     backend = LocalBackend(model_folder)
     hoodie, jeans = (Image.open(repository / "demo" / f"{name}.jpg").convert("RGB") for name in ("hoodie", "jeans"))
     asked = [ChoiceQuestion("category", "What is it?", ("hoodie", "hat", "shoes"))]

@@ -58,7 +58,7 @@ def equal(first, second):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(config, tmp_path, monkeypatch, grouped):
+def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path, monkeypatch, grouped):
     config = replace(config, group_by_length=grouped, vary_photos=grouped)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_chat(config)
@@ -121,7 +121,7 @@ def test_rank_0_trains_the_whole_language_model(config, tmp_path, models):
     assert {n.split(".")[1] for n in changed} == {"text_model", "connector", "weight"}, "with the head, not the tower"
 
 
-def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, tmp_path, monkeypatch, capsys):
+def test_the_embedded_model_is_tuned_anew(models, garments, tmp_path, monkeypatch, capsys):
     base, out = tmp_path / "base", tmp_path / "weights"
     shutil.copytree(models("ipl-mini"), base)
     (base / "tower.json").write_text('{"values": {}}')
@@ -150,7 +150,7 @@ def test_the_embedded_model_is_tuned_anew_on_annotated_photos(models, garments, 
     assert "stage chat" in capsys.readouterr().out
 
 
-def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
+def test_a_frozen_towers_statistics_are_not_learnt(models):
     base, _, family = load_base(models("ipl-mini"), precision="32")
     model = with_lora(base, family, ChatConfig("", "", "", rank=2), ())
     model.train()
@@ -181,7 +181,7 @@ def test_a_frozen_towers_statistics_are_used_and_not_learnt(models):
         ({"report_to": ("wandb",)}, r"report_to: wandb is not installed \(pip install wandb\)"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence_before_training(config, changes, says):
+def test_unusable_settings_are_one_sentence_before_training(config, changes, says):
     with pytest.raises(TuneError, match=says) as refused:
         train_chat(replace(config, **changes))
     assert "\n" not in str(refused.value)
@@ -192,7 +192,7 @@ ASKED = ChoiceQuestion("colour", "Colour?", tuple(COLOURS))
 RED, BLUE = (Image.new("RGB", (60, 40), colour) for colour in COLOURS.values())
 
 
-def test_a_model_tuned_on_two_colours_tells_them_apart(models, tmp_path):
+def test_tuning_on_two_colours_tells_them_apart(models, tmp_path):
     rows = []
     for name, colour in COLOURS.items():
         Image.new("RGB", (60, 40), colour).save(tmp_path / f"{name}.png")
@@ -215,7 +215,7 @@ def test_a_model_tuned_on_two_colours_tells_them_apart(models, tmp_path):
     assert evaluation["eval_attribute_f1"] == 1.0
 
 
-def test_two_processes_train_like_one_with_twice_the_accumulation(models, conversations, tmp_path):
+def test_two_processes_train_like_one(models, conversations, tmp_path):
     config = config_of(models, conversations, tmp_path / "one")
     config = replace(config, precision="32", dropout=0.0, steps=3, evaluate_every=3, fixed_samples=1)
     stage = {k: v for k, v in asdict(config).items() if k not in ("data", "out", "init_from", "resume", "plan")}

@@ -29,7 +29,7 @@ def processor(models):
 
 
 @pytest.mark.parametrize("name", list(tiny.ENDS))
-def test_answers_and_their_end_of_turn_alone_carry_loss(name, processor, conversations):
+def test_answers_with_their_end_alone_carry_loss(name, processor, conversations):
     family_processor = processor(name)
     encoded, dropped = encode(read_samples(conversations / "train.jsonl"), family_processor, 500)
     assert len(encoded) == 9
@@ -52,7 +52,7 @@ def test_answers_and_their_end_of_turn_alone_carry_loss(name, processor, convers
     assert text.strip() == "A hat" + tiny.ENDS[name]
 
 
-def test_an_answer_that_stands_in_its_question_is_not_confused(processor):
+def test_an_answer_within_its_question_carries_loss_once(processor):
     family_processor = processor("smolvlm")
     turns = find_turns(
         family_processor, [question("Is it red? red or blue?", 0), answer("red"), question("red?", 0), answer("red")]
@@ -60,7 +60,7 @@ def test_an_answer_that_stands_in_its_question_is_not_confused(processor):
     assert [family_processor.tokenizer.decode(turns.ids[a:b]) for a, b in turns.spans] == [" red<end_of_utterance>"] * 2
 
 
-def test_what_does_not_fit_is_dropped_whole_and_counted(processor, conversations):
+def test_what_does_not_fit_is_dropped_whole(processor, conversations):
     """Too long, or with control tokens in the text, which could open a turn."""
     family_processor, samples = processor("qwen2.5-vl"), read_samples(conversations / "train.jsonl")
     full, _ = encode(samples, family_processor, 500)
@@ -95,7 +95,7 @@ def test_a_broken_line_is_named(tmp_path):
         read_samples(tmp_path / "none.jsonl")
 
 
-def test_a_missing_photo_is_named_a_broken_one_dropped(processor, tmp_path):
+def test_missing_photos_are_named_broken_ones_dropped(processor, tmp_path):
     turns = [{"role": "user", "content": "<image>\nWhat?"}, {"role": "assistant", "content": "a"}]
     file = write_rows(tmp_path / "train.jsonl", [{"messages": turns, "images": ["a.jpg"]}])
     with pytest.raises(TuneError, match=r"line 1: there is no photo .*a\.jpg"):

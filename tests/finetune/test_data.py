@@ -47,14 +47,14 @@ def test_a_sender_is_never_on_both_sides():
 
 
 @pytest.mark.data
-def test_every_class_occurs_in_validation_and_no_sender_dominates():
+def test_validation_has_every_class_and_many_senders():
     _, validation = split_rows(read_annotations(data_root() / "clothing_cc0"))
     assert len({row["label"] for row in validation}) == 17
     senders = [row["sender_id"] for row in validation]
     assert max(senders.count(s) for s in set(senders)) <= len(senders) / 4
 
 
-def test_a_training_photo_like_one_of_validation_is_left_out(rows, tmp_path):
+def test_training_photos_like_validation_are_left_out(rows, tmp_path):
     same = tmp_path / "same.png"
     Image.open(rows[3]["image"]).resize((80, 80)).save(same)
     more = [*rows, annotated(image=str(same), sender_id=TRAINING[0])]
@@ -75,7 +75,7 @@ def test_one_senders_photos_are_split_by_whole_items(tmp_path):
     assert report.samples == {"train": 24, "validation": 8}  # questions and the form of each photo
 
 
-def test_what_looks_or_is_called_alike_is_one_item(tmp_path):
+def test_what_looks_alike_is_one_item(tmp_path):
     images = [photo(tmp_path / f"{k}.png", k) for k in range(4)]
     Image.open(images[0]).resize((80, 80)).save(tmp_path / "4.png")
     named = zip([*images, str(tmp_path / "4.png")], ["A", "B", "b ", "C", "D"], strict=True)
@@ -88,7 +88,7 @@ def test_what_looks_or_is_called_alike_is_one_item(tmp_path):
 # -- samples ----------------------------------------------------------------------------------------------------------
 
 
-def test_samples_can_be_read_back_and_every_answer_is_counted(rows, tmp_path):
+def test_samples_are_read_back_and_counted(rows, tmp_path):
     """All questions about a photo share one conversation; the same seed writes the same bytes."""
     out = tmp_path / "made"
     report = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), out)
@@ -109,7 +109,7 @@ def test_samples_can_be_read_back_and_every_answer_is_counted(rows, tmp_path):
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_a_listing_teaches_what_a_photo_can_show_alone(tmp_path):
+def test_a_listing_teaches_what_photos_can_show(tmp_path):
     attributes = {"colour": "navy", "size": "M", "brand": "Nike", "material": "odd"}
     listing = {"id": "a", "seller_id": "s", "category": "Hoodie", "photos": [{"id": "ab12"}], "attributes": attributes}
     listing |= {"title": "Navy hoodie", "description": ""}
@@ -131,7 +131,7 @@ def test_a_listing_teaches_what_a_photo_can_show_alone(tmp_path):
     assert again == taught
 
 
-def test_a_label_is_not_asked_what_the_listing_states(tmp_path, monkeypatch):
+def test_a_label_teaches_unknown(tmp_path, monkeypatch):
     """The form sees all photos of a listing, the single questions the first; a label is asked what it cannot say."""
     for k in range(4):
         photo(tmp_path / f"p{k}.jpg", 7 * k)
@@ -197,7 +197,7 @@ def test_every_photo_has_the_keys_of_both_annotations():
     assert not any(set(row["yes"]) & set(row["maybe"]) for row in rows)
 
 
-def test_the_photos_of_the_blind_reading_are_those_of_the_seed():
+def test_the_blind_readings_photos_come_from_the_seed():
     _, validation = split_rows(read_details(Path("photos")))
     judged, listed = ((ANNOTATIONS / f"{name}_photos.txt").read_text().split() for name in ("judged", "blind"))
     assert draw(validation, 100, 42, judged) == listed

@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_photos_are_observed_once_and_every_question_is_asked(folder: Path, tmp_path: Path) -> None:
+def test_photos_are_observed_once_with_every_question(folder: Path, tmp_path: Path) -> None:
     backend = StubBackend({"category": "hoodie", "closure": "zip"})
     plan = EvaluationPlan(limit=3)
     first = observe(folder, Observer(lambda: parts(backend), tmp_path / "seen.jsonl"), "stub", plan)
@@ -92,7 +92,7 @@ def test_photos_are_observed_once_and_every_question_is_asked(folder: Path, tmp_
     assert first.photos[0].seconds.keys() >= {"mllm", "ocr"}
 
 
-def test_a_folder_without_validation_senders_is_refused_in_a_sentence(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_validation_senders_is_refused(folder: Path, tmp_path: Path) -> None:
     write_rows(folder / "annotations.jsonl", [annotated(image="0.jpg", sender_id=TRAINING[0])])
     with pytest.raises(DataError, match="no photo of a validation sender"):
         observe(folder, Observer(parts, tmp_path / "seen.jsonl"), "stub", EvaluationPlan())
@@ -101,7 +101,7 @@ def test_a_folder_without_validation_senders_is_refused_in_a_sentence(folder: Pa
 # -- arms -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_system_hears_what_a_source_alone_cannot_say() -> None:
+def test_the_system_says_what_no_source_can() -> None:
     system = ARMS[SYSTEM](ROWS, PHOTOS, RULES)
     assert {s.category for s in system} == {"Hoodie"}
     assert {s.facts.get("colour") for s in system} == {"navy"}
@@ -175,7 +175,7 @@ def test_a_source_of_noise_is_not_heard() -> None:
     assert calibration.of("category").threshold <= 0.98
 
 
-def test_the_source_that_is_right_more_often_is_heard() -> None:
+def test_the_source_right_more_often_is_heard() -> None:
     """The first is right in 7 of 10 and rules all else out; the second never is, but its log loss is the smaller."""
     values = [f"v{n}" for n in range(40)]
     cases = []
@@ -190,7 +190,7 @@ def test_the_source_that_is_right_more_often_is_heard() -> None:
     assert pool.right_cases(best_weights(cases)) == 140
 
 
-def test_a_threshold_keeps_the_precision_that_was_asked_for() -> None:
+def test_a_threshold_keeps_the_precision_asked_for() -> None:
     stated = [(0.9 - i / 1000, 1) for i in range(40)] + [(0.5 - i / 1000, i % 2) for i in range(40)]
     lowest = threshold(stated, 0.93)
     above = [right for p, right in stated if p >= lowest]

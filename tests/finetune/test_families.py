@@ -96,7 +96,7 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_another_photo_changes_the_loss_of_the_same_words(name, models, conversations):
+def test_another_photo_changes_the_loss(name, models, conversations):
     backend = LocalBackend(models(name))
     model, processor = backend.model.float(), backend.processor
     (sample, *_), _ = encode(read_samples(conversations / "train.jsonl"), processor, 5000)
@@ -149,7 +149,7 @@ def test_lora_reaches_the_language_models_layers_alone(name, models):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_tower_is_reached_where_the_config_says_so(name, models):
+def test_the_tower_is_reached_on_request(name, models):
     base, _, family = load_base(models(name), pixels={})
     inside = tower_layers(base, family, ())
     model = with_lora(base, family, ChatConfig("", "", "", rank=2, lora_tower=True), family.projector)

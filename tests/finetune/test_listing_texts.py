@@ -35,11 +35,11 @@ LISTING = {
         ("Machine wash", ""),
     ],
 )
-def test_what_no_claim_covers_goes_and_the_rest_keeps_its_order(text, remaining):
+def test_what_no_claim_covers_goes(text, remaining):
     assert claimed_part(text, ALLOWED) == remaining
 
 
-def test_a_target_says_what_its_prompt_says_in_the_catalogues_words():
+def test_a_target_says_what_its_prompt_says():
     rng = Random(0)
     tasks = [task for _ in range(60) if (task := listing_task(LISTING, TAXONOMY, rng, []))]
     assert len(tasks) > 40
@@ -62,7 +62,7 @@ def test_no_prompt_shows_the_texts_of_its_listing():
     assert not any(LISTING["title"] in task.prompt for task in tasks)
 
 
-def test_nothing_is_taught_of_a_text_with_contact_data():
+def test_texts_with_contact_data_teach_nothing():
     with_contact = {**LISTING, "description": LISTING["description"] + "\nCall me at 0171 2345678"}
     names = [
         {t.name for _ in range(9) for t in listing_tasks(row, TAXONOMY, Random(0), [])}
@@ -81,7 +81,7 @@ def test_nothing_is_taught_of_a_text_with_contact_data():
         ("Men Purple Northwind T-shirt", None, False),
     ],
 )
-def test_a_title_in_capitals_is_served_where_it_names_nothing_unknown(title, brand, is_served):
+def test_a_title_in_capitals_names_nothing_unknown(title, brand, is_served):
     claims = [Claim("category", "T-Shirt"), Claim("colour", "purple"), Claim("audience", "men")]
     claims += [Claim("brand", brand)] if brand else []
     assert checked(title, "title", claims, TAXONOMY)[0] == (title if is_served else "")

@@ -37,7 +37,7 @@ def test_a_head_learns_what_is_settled_alone() -> None:
         assert (there == (task.inputs[:, :2] > 0)).float().mean() > 0.95
 
 
-def test_no_head_judges_photos_that_it_was_fitted_on() -> None:
+def test_no_head_judges_photos_it_learned() -> None:
     rows = [{"sender_id": number % 10} for number in range(400)]
     folds = np.array(sender_folds(rows, FOLDS))
     assert set(folds.tolist()) == set(range(FOLDS))
@@ -48,7 +48,7 @@ def test_no_head_judges_photos_that_it_was_fitted_on() -> None:
     assert abs(((answers > 0.5).float() == noise.goal).float().mean() - 0.5) < 0.08
 
 
-def test_a_curve_says_how_often_a_settled_phrase_is_right() -> None:
+def test_a_curve_says_how_often_it_is_right() -> None:
     rng = np.random.default_rng(0)
     raw = rng.uniform(0, 1, (4000, 1))
     right = (rng.uniform(0, 1, raw.shape) < raw / 2).astype(float)  # half as often as the tower says
@@ -59,7 +59,7 @@ def test_a_curve_says_how_often_a_settled_phrase_is_right() -> None:
     assert abs(np.interp(0.8, curve["raw"], curve["right"]) - 0.4) < 0.06
 
 
-def test_what_the_photo_does_not_settle_is_no_target() -> None:
+def test_what_photos_do_not_settle_is_no_target() -> None:
     rows = read_details(Path())[:300]
     annotate(rows)
     values = vocabularies(rows)

@@ -46,7 +46,7 @@ def test_rows_have_the_keys_of_their_format(name: str) -> None:
 @pytest.mark.parametrize(
     "files", [(*CONTACTS, *HELD_CONTACTS), (*GOODS, *HELD_GOODS), ("held/claims",), ("held/injection",)]
 )
-def test_no_author_id_or_text_stands_in_two_files(files: tuple[str, ...]) -> None:
+def test_no_author_or_text_stands_in_two_files(files: tuple[str, ...]) -> None:
     """Only goods to learn from and to choose limits on may repeat each other."""
     file_of: dict[tuple[str, str], str] = {}
     for name in files:
@@ -96,7 +96,7 @@ def test_disguises_are_named_and_have_look_alikes(name: str) -> None:
     assert "unicode" in disguises[False]
 
 
-def test_claims_lie_in_order_and_name_values_of_the_taxonomy() -> None:
+def test_claims_lie_in_order_with_known_values() -> None:
     attributes = load_taxonomy().attributes
     assert len(rows("held/claims")) >= 70
     for row in rows("held/claims"):

@@ -29,7 +29,7 @@ def answers(row, plan=PLAN):
     return {task.name: task.answer for task in photo_tasks(row, TAXONOMY, plan, Random(0))}
 
 
-def test_each_visible_fact_is_asked_with_its_annotated_answer():
+def test_each_visible_fact_is_asked_once():
     asked = answers(annotated())
     expected = {"category": "hoodie", "colour": "navy", "closure": "zip", "condition": "creased", "colour2": "none"}
     assert {name: asked[name] for name in expected} == expected
@@ -39,12 +39,12 @@ def test_each_visible_fact_is_asked_with_its_annotated_answer():
     assert annotated_answer(annotated(neckline="n/a"), TAXONOMY.attributes["neckline"]) == UNKNOWN
 
 
-def test_what_no_photo_of_the_kind_shows_is_never_asked():
+def test_what_no_photo_shows_is_never_asked():
     assert not {"sleeve", "neckline"} & set(answers(annotated(label="Shoes", sleeve="n/a", neckline="n/a")))
     assert not {"size", "brand", "text", "condition_grade"} & set(answers(annotated(brand="Nike"), TaskPlan()))
 
 
-def test_hints_are_often_wrong_and_the_answer_follows_the_photo():
+def test_answers_follow_the_photo_and_no_hint():
     plan = TaskPlan(hint_share=1.0, hint_wrong=1.0, claim_share=0.0)
     tasks = {task.name: task for task in photo_tasks(annotated(), TAXONOMY, plan, Random(2))}
     assert "Similar listings say" in tasks["colour"].prompt
@@ -53,7 +53,7 @@ def test_hints_are_often_wrong_and_the_answer_follows_the_photo():
     assert "Similar" not in tasks["condition"].prompt, "instance-level attributes have no hints"
 
 
-def test_claims_are_true_and_false_in_about_equal_parts():
+def test_claims_are_true_as_often_as_false():
     facts, said = {"navy", "solid", "long", "hood", "zip", "fleece", "men", "creased"}, []
     for seed in range(200):
         for task in photo_tasks(annotated(), TAXONOMY, TaskPlan(claim_share=1.0), Random(seed)):
@@ -64,7 +64,7 @@ def test_claims_are_true_and_false_in_about_equal_parts():
     assert set(said) == {YES, NO}
 
 
-def test_what_is_always_asked_comes_beside_the_drawn_ones():
+def test_what_is_always_asked_is_never_drawn_away():
     plan = TaskPlan(attributes=1, always=("colour",), claim_share=0)
     for seed in range(20):
         names = [task.name for task in photo_tasks(annotated(), TAXONOMY, plan, Random(seed))]
@@ -76,7 +76,7 @@ def test_what_is_always_asked_comes_beside_the_drawn_ones():
     ("teach", "more"),
     [(from_annotations(TAXONOMY, TaskPlan()), {}), (from_listings(TAXONOMY), {"listing": LISTING})],
 )
-def test_what_is_taught_is_what_a_server_is_asked(tmp_path, teach, more):
+def test_a_server_is_asked_what_was_taught(tmp_path, teach, more):
     senders = (VALIDATION[0], TRAINING[0])
     rows = [{**annotated(image=photo(tmp_path / f"{s}.png", s), sender_id=s), **more} for s in senders]
     write_data(rows, teach, tmp_path / "made")

@@ -48,7 +48,7 @@ CONFIG = {
         ("stages: {chat: {model: /nowhere, quantize: int3}}", "'nf4' or 'none'"),
     ],
 )
-def test_what_is_wrong_in_a_config_is_one_sentence(text, says, tmp_path, capsys):
+def test_a_wrong_config_is_one_sentence(text, says, tmp_path, capsys):
     file = tmp_path / "own.yaml"
     file.write_text(text)
     stage = ["--stage", "chat"] if "tune" in text else []
@@ -68,7 +68,7 @@ def test_what_is_wrong_in_a_config_is_one_sentence(text, says, tmp_path, capsys)
         (["finetune/configs/none.yaml"], "There is no config"),
     ],
 )
-def test_what_is_missing_on_the_command_line_is_named(arguments, says, capsys):
+def test_missing_options_are_named(arguments, says, capsys):
     assert main(["tune", *arguments]) == 2
     assert says in capsys.readouterr().err
 
@@ -126,7 +126,7 @@ def test_accelerate_knows_every_key(file):
     assert not config.use_cpu
 
 
-def test_accelerate_leaves_to_the_stage_what_it_does_itself():
+def test_accelerate_leaves_the_stages_own_work_alone():
     fsdp = yaml.safe_load((FOLDER / "fsdp.yaml").read_text())["fsdp_config"]
     assert fsdp["fsdp_activation_checkpointing"] is False
     assert fsdp["fsdp_state_dict_type"] == "FULL_STATE_DICT"

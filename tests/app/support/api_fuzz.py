@@ -1,16 +1,10 @@
-"""The API called with what its own OpenAPI schema allows, and with what it does not: no answer may be a 5xx.
-
-``python -m benchmarks.serving.api_fuzz --calls 2000`` prints how many calls gave which status, and fails on any 5xx or
-on an answer that is not as the schema describes it.
-"""
+"""Calls that are made up from the API's own description: none may be a 5xx, or be answered unlike its schema."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import random
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +18,6 @@ from fastapi.testclient import TestClient
 from app.services import Services
 from app.settings import Settings
 from app.web.server import create_app
-from benchmarks.common import arguments
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 HEADERS = {"Host": "localhost"}
@@ -136,20 +129,3 @@ def _check(report: Report, existing: ExistingItems, operation: Any, case: Any) -
         operation.validate_response(answer)
     except Exception as error:
         report.failures.append(f"{operation.label} answered unlike its schema: {str(error)[:300]}")
-
-
-def main() -> int:
-    """Run, print, and say whether all was well."""
-    args = arguments(__doc__, calls=2000, seed=0).parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        report = fuzz(make_app(Path(home)), args.calls, args.seed)
-    for (name, status), count in sorted(report.calls.items()):
-        print(f"{count:6}  {status}  {name}")
-    print(f"{report.total} calls, {len(report.failures)} failures")
-    for failure in dict.fromkeys(report.failures):
-        print(f"  {failure}")
-    return 1 if report.failures or report.total < args.calls else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
