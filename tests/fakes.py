@@ -49,20 +49,14 @@ _RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)
 TEXTS = {
     "plain": ("Navy hoodie with zip", "Navy hoodie with a zip and a hood. Warm and soft fleece. Rarely worn."),
     "shorter": ("Navy zip hoodie", "Navy hoodie with a zip."),
-    "warmer": (
-        "Cosy navy hoodie with zip",
-        "A cosy navy hoodie for cool days, with a zip and a hood. Rarely worn.",
-    ),
+    "warmer": ("Cosy navy hoodie with zip", "A cosy navy hoodie for cool days, with a zip and a hood. Rarely worn."),
 }
 UNSUPPORTED = "Rarely worn"
 OCR_BOX = (0.42, 0.30, 0.58, 0.38)
+GRADES = ["new with tag", "very good", "good", "fair"]
 QUESTIONS = {
     "size": Question(attribute="size", text="Which size is on the label?", choices=["S", "M", "L"]),
-    "condition_grade": Question(
-        attribute="condition_grade",
-        text="In which condition is it?",
-        choices=["new with tag", "very good", "good", "fair"],
-    ),
+    "condition_grade": Question(attribute="condition_grade", text="In which condition is it?", choices=GRADES),
 }
 
 
@@ -70,30 +64,14 @@ def facts() -> list[AttributeValue]:
     """One fact of every kind: seen, read, a guess, not known, contradicted."""
     pixels = Evidence(source="pixels", photo=0, box=(0.2, 0.2, 0.8, 0.9), text="#1f2a44", score=0.94)
     read = Evidence(source="ocr", photo=0, box=OCR_BOX, text="NIKE", score=0.97)
+    model = Evidence(source="mllm", photo=0, score=0.88)
+    past = Evidence(source="neighbours", listing_ids=["sample-1", "sample-2"], score=0.6)
+    against = Evidence(source="pixels", photo=0, score=0.1)
+    stated = (("colour", "navy", 0.94, pixels), ("brand", "Nike", 0.97, read), ("closure", "zip", 0.88, model))
     return [
-        AttributeValue(name="colour", value="navy", status="supported", confidence=0.94, evidence=[pixels]),
-        AttributeValue(name="brand", value="Nike", status="supported", confidence=0.97, evidence=[read]),
-        AttributeValue(
-            name="closure",
-            value="zip",
-            status="supported",
-            confidence=0.88,
-            evidence=[Evidence(source="mllm", photo=0, score=0.88)],
-        ),
-        AttributeValue(
-            name="material",
-            suggestion="fleece",
-            status="unsupported",
-            confidence=0.55,
-            evidence=[Evidence(source="neighbours", listing_ids=["sample-1", "sample-2"], score=0.6)],
-        ),
-        AttributeValue(
-            name="pattern",
-            suggestion="striped",
-            status="contradicted",
-            confidence=0.2,
-            evidence=[Evidence(source="pixels", photo=0, score=0.1)],
-        ),
+        *(AttributeValue(name=n, value=v, status="supported", confidence=p, evidence=[e]) for n, v, p, e in stated),
+        AttributeValue(name="material", suggestion="fleece", status="unsupported", confidence=0.55, evidence=[past]),
+        AttributeValue(name="pattern", suggestion="striped", status="contradicted", confidence=0.2, evidence=[against]),
         AttributeValue(name="size", status="unknown"),
     ]
 
@@ -166,15 +144,9 @@ class FakePipeline:
 
 def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
     """The finished draft of a request, with the seller's own facts and texts in their places."""
+    word = {"status": "supported", "confidence": 1.0, "locked": True}
     stated = {
-        name: AttributeValue(
-            name=name,
-            value=value,
-            status="supported",
-            confidence=1.0,
-            evidence=[Evidence(source="seller", text=value)],
-            locked=True,
-        )
+        name: AttributeValue(name=name, value=value, evidence=[Evidence(source="seller", text=value)], **word)
         for name, value in request.facts.items()
     }
     found = [stated.pop(a.name, a) for a in (facts() if in_range else [])] + list(stated.values())
@@ -208,64 +180,36 @@ def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
 def marked_draft(request: DraftRequest) -> Draft:
     """A draft whose rendered texts say three things that are only likely: colour, category and a detail."""
     seen, calibration, taxonomy = [Evidence(source="mllm", photo=0)], Calibration(default=_RULE), load_taxonomy()
-    colour = AttributeValue(
-        name="colour",
-        suggestion="navy",
-        status="unsupported",
-        confidence=0.6,
-        alternatives=["black", "olive"],
-        evidence=seen,
-    )
+    doubtful = {"status": "unsupported", "confidence": 0.6, "alternatives": ["black", "olive"], "evidence": seen}
+    colour = AttributeValue(name="colour", suggestion="navy", **doubtful)
     closure = AttributeValue(name="closure", value="zip", status="supported", confidence=0.99, evidence=seen)
-    candidates = [
-        Candidate(value=CATEGORY, confidence=0.7),
-        Candidate(value="Dress", confidence=0.1),
-        Candidate(value="Sofa", confidence=0.04),
-    ]
+    likely = ((CATEGORY, 0.7), ("Dress", 0.1), ("Sofa", 0.04))
+    candidates = [Candidate(value=value, confidence=p) for value, p in likely]
     category = Category(value=CATEGORY, confidence=0.7, candidates=candidates)
     details = [Detail(phrase="pockets", confidence=0.6, photo=0), Detail(phrase="ribbed cuffs", confidence=0.95)]
     claims = claims_of(category, [colour, closure], details, taxonomy, calibration)
     text = render(claims, taxonomy, key="fake", tone=request.tone)
-    likely = {("detail", "drawstring hood"): 0.5, ("detail", "zip pockets"): 0.4, ("colour2", "white"): 0.3}
-    return make_draft(request).model_copy(
-        update={
-            "category": category,
-            "attributes": [colour, closure],
-            "details": details,
-            "title": text.title,
-            "description": with_note(text.description, request.note),
-            "spans": text.spans,
-            "offers": offers_of(likely, CATEGORY, taxonomy),
-            "flags": [],
-        }
-    )
+    unsaid = {("detail", "drawstring hood"): 0.5, ("detail", "zip pockets"): 0.4, ("colour2", "white"): 0.3}
+    said = {"category": category, "attributes": [colour, closure], "details": details, "spans": text.spans, "flags": []}
+    said |= {"title": text.title, "description": with_note(text.description, request.note)}
+    return make_draft(request).model_copy(update={**said, "offers": offers_of(unsaid, CATEGORY, taxonomy)})
 
 
 def _category(request: DraftRequest, in_range: bool) -> Category:
     if request.category is not None:
         chosen = Candidate(value=request.category, confidence=1.0)
         return Category(value=request.category, confidence=1.0, candidates=[chosen])
-    candidates = [
-        Candidate(value=CATEGORY, confidence=0.93 if in_range else 0.2),
-        Candidate(value="Shirt", confidence=0.04),
-        Candidate(value="Outwear", confidence=0.02),
-    ]
-    return Category(
-        value=CATEGORY if in_range else None,
-        confidence=candidates[0].confidence,
-        candidates=candidates,
-        in_range=in_range,
-    )
+    likely = ((CATEGORY, 0.93 if in_range else 0.2), ("Shirt", 0.04), ("Outwear", 0.02))
+    candidates = [Candidate(value=value, confidence=p) for value, p in likely]
+    value = CATEGORY if in_range else None
+    return Category(value=value, confidence=likely[0][1], candidates=candidates, in_range=in_range)
 
 
 def jpeg(colour: tuple[int, int, int] = (31, 42, 68), size: tuple[int, int] = (320, 400)) -> bytes:
     """A photo of one colour with a lighter label on it, as a JPEG file."""
-
     image = Image.new("RGB", size, colour)
     image.paste(tuple(min(255, c + 120) for c in colour), (size[0] // 3, size[1] // 3, size[0] // 2, size[1] // 2))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    return encoded(image)
 
 
 def label_photo(*lines: str) -> bytes:
@@ -275,6 +219,11 @@ def label_photo(*lines: str) -> bytes:
     draw.rectangle((120, 60, 520, 420), fill=(240, 238, 230))
     for n, line in enumerate(lines):
         draw.text((160, 90 + 90 * n), line, fill=(20, 20, 24), font_size=60)
+    return encoded(image)
+
+
+def encoded(image: Image.Image) -> bytes:
+    """A picture as a JPEG file."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()

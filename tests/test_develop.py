@@ -22,16 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_the_exit_status_is_the_jobs(status: int) -> None:
-    name, said, _ = develop.run_job("a", ("-c", f"raise SystemExit({status})"), ROOT)
-    assert (name, said) == ("a", status)
-
-
-@pytest.mark.parametrize("status", [0, 1])
-def test_what_runs_beside_the_tests_says_at_the_end_what_it_found(
-    status: int, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_job_says_what_it_found(status: int, capfd: pytest.CaptureFixture[str]) -> None:
     code = f"import os; print('found, at', os.nice(0)); raise SystemExit({status})"
+    assert develop.run_job("a", ("-c", f"raise SystemExit({status})"), ROOT)[:2] == ("a", status)
     with develop.beside("a", ("-c", code), ROOT) as outcome:
         assert outcome() == ("a", status, None)
     assert f"found, at {min(19, os.nice(0) + 10)}" in capfd.readouterr().out
@@ -45,7 +38,7 @@ def test_what_runs_beside_the_tests_ends_with_them() -> None:
     assert not runs(process.pid)
 
 
-def test_an_interruption_ends_all_processes_of_the_tests(tmp_path: Path) -> None:
+def test_an_interruption_ends_all_test_processes(tmp_path: Path) -> None:
     """Ctrl-C works, also where the tests were started in the background."""
     for name in ("test_a.py", "test_b.py"):
         (tmp_path / name).write_text(
@@ -68,18 +61,21 @@ def test_an_interruption_ends_all_processes_of_the_tests(tmp_path: Path) -> None
     wait_for(lambda: not any(runs(int(file.read_text())) for file in files))
 
 
+def pytest_run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A run of the tests in a folder under the rules of this repository's conftest."""
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "tests.conftest", "--rootdir", folder, *options, folder]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.parametrize(("options", "status"), [((), 0), (("--strict-left-out",), 1)])
-def test_what_was_left_out_is_listed_and_fails_a_strict_run(
-    tmp_path: Path, options: tuple[str, ...], status: int
-) -> None:
+def test_tests_left_out_fail_a_strict_run(tmp_path: Path, options: tuple[str, ...], status: int) -> None:
     (tmp_path / "test_a.py").write_text(
         "import pytest\n@pytest.mark.skip(reason='no such program')\ndef test_skipped(): pass\ndef test_b(): pass\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", str(tmp_path), *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        [*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = pytest_run(tmp_path, *options)
     assert done.returncode == status, done.stdout + done.stderr
     assert "left out: 1 because no such program" in done.stdout
     assert ("fail a strict run" in done.stdout) is bool(options)
@@ -94,9 +90,7 @@ def test_the_marks_say_what_runs(tmp_path: Path, options: tuple[str, ...], run: 
     (tmp_path / "conftest.py").write_text("import tests.conftest\ntests.conftest.NEEDS.clear()\n")
     marked = [f"@pytest.mark.{name}\ndef test_{name}(): pass\n" for name in ("slow", "nightly", "browser")]
     (tmp_path / "test_a.py").write_text("".join(["import pytest\ndef test_plain(): pass\n", *marked]))
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "tests.conftest", *options, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = pytest_run(tmp_path, *options)
     assert set(re.findall(r"::test_(\w+) PASSED", done.stdout)) == set(run.split()), done.stdout + done.stderr
 
 
@@ -124,7 +118,7 @@ FILES = {
         ("docs/page.md", {"test_docs.py"}),
     ],
 )
-def test_the_tests_of_what_changed_are_those_that_import_it(tmp_path: Path, changed: str, tests: set[str]) -> None:
+def test_changed_code_chooses_tests_that_import_it(tmp_path: Path, changed: str, tests: set[str]) -> None:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -132,7 +126,7 @@ def test_the_tests_of_what_changed_are_those_that_import_it(tmp_path: Path, chan
     assert {name.removeprefix("tests/") for name in found} == tests
 
 
-def test_what_differs_from_a_commit_is_asked_of_git(tmp_path: Path) -> None:
+def test_git_says_what_differs_from_a_commit(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
 
@@ -161,9 +155,7 @@ def runs(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("command", ["test", "docs"])
-def test_an_installed_package_says_that_it_has_no_tests_and_no_docs(
-    command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_package_has_no_tests_and_docs(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(develop, "repository", lambda: None)
     run = {"test": develop.run_test, "docs": develop.run_docs}[command]
     with pytest.raises(CommandError, match="works on a copy of the repository"):

@@ -1,7 +1,7 @@
 """Precision and recall of the checks on a set file.
 
 ``python -m benchmarks.drafts.evidence_sets KIND FILE [--errors N]`` prints them. Formats and scoring rules stand in
-``tests/sets/README.md``.
+``finetune/annotations/sets/README.md``.
 """
 
 from __future__ import annotations

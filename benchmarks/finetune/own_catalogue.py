@@ -3,16 +3,13 @@
     python -m benchmarks.finetune.own_catalogue split --out DIR [--rows 500] [--seed 0]
     python -m benchmarks.finetune.own_catalogue draft --out DIR [--model tuning/model] [--skip 0] [--items 160]
     python -m benchmarks.finetune.own_catalogue facts --out DIR
-    python -m benchmarks.finetune.own_catalogue pairs --out DIR [--pairs 40] [--seed 0]
-    python -m benchmarks.finetune.own_catalogue count LABELS --out DIR
+    python -m benchmarks.finetune.own_catalogue count finetune/annotations/judged_catalogue_500.jsonl --out DIR
 
 ``split`` writes ``shop.csv`` (to tune on; ``--rows`` of it, drawn by seed) and ``held.csv``: whole brands, and no
 photo that looks like one of the shop's. ``draft`` drafts rows of ``held.csv`` with a model, those behind the first
-``--skip``, and goes on where it was stopped; ``facts`` compares the two
-with the catalogue's own columns, paired, with 95 % intervals over brands. ``pairs`` writes ``pairs.jsonl`` and a PNG of
-each photo for a reader who does not know which text is whose; ``key.json`` says it. ``count`` reads the readers' file,
-one JSON object a line: ``{"pair": 0, "better": "A"}`` (or B, or same), with ``"tuned": "A"`` where no
-key is at hand. The photo set is ``fashion_catalog`` (IPL_DATA).
+``--skip``, and goes on where it was stopped; ``facts`` compares the two with the catalogue's own columns, paired, with
+95 % intervals over brands. ``count`` reads what readers preferred who did not know whose text was whose, one JSON line
+a pair: ``{"pair": 0, "tuned": "A", "better": "A"}`` (or B, or same). The photo set is ``fashion_catalog`` (IPL_DATA).
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ import numpy as np
 from benchmarks.common import arguments, markdown
 from benchmarks.drafts.photos import draft_of
 from finetune.data.build import without_lookalikes
-from finetune.data.files import read_lines, write_lines
+from finetune.data.files import read_lines
 from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
 from finetune.shops.columns import no_vectors
@@ -43,7 +40,7 @@ from rag_index.imports.glossary import read_glossary
 MAPPING = Path(__file__).with_suffix(".yaml")
 FOLDER = data_root() / "fashion_catalog"
 ARMS = ("shipped", "tuned")
-SHARE, VOICE, DRAWS = 0.25, 5, 2000  # of the brands; titles shown as the catalogue's voice; of the bootstrap
+SHARE, DRAWS = 0.25, 2000  # of the brands; of the bootstrap
 Row = dict[str, Any]
 
 
@@ -172,33 +169,9 @@ def facts(args: argparse.Namespace) -> None:
     print(markdown(("", "shipped", "tuned", "difference"), rows))
 
 
-def pairs(args: argparse.Namespace) -> None:
-    """Pairs in an order drawn by seed, each with titles of other rows of the catalogue."""
-    from PIL import Image
-
-    rng = Random(args.seed)
-    titles = [row["truth"]["title"] for row, _ in both(args)]
-    lines, key = [], []
-    (args.out / "photos").mkdir(exist_ok=True)
-    for number, (shipped, tuned) in enumerate(both(args)[: args.pairs]):
-        arms = rng.sample(list(zip(ARMS, (shipped, tuned), strict=True)), 2)
-        a, b = ({name: row["draft"][name] for name in ("title", "description")} for _, row in arms)
-        photo = f"photos/{number:02d}.png"
-        Image.open(FOLDER / "images" / shipped["truth"]["photos"][0]).convert("RGB").save(args.out / photo)
-        voice = rng.sample([t for t in titles if t != shipped["truth"]["title"]], VOICE)
-        lines.append({"pair": number, "photo": photo, "the catalogue's titles": voice, "A": a, "B": b})
-        key.append({"pair": number, "A": arms[0][0], "B": arms[1][0]})
-    write_lines(args.out / "pairs.jsonl", lines)
-    (args.out / "key.json").write_text(json.dumps(key, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(lines)} pairs in {args.out / 'pairs.jsonl'}")
-
-
 def count(args: argparse.Namespace) -> None:
     """Share of pairs in which the tuned text was preferred; "same" is half a preference."""
     rows = read(args.labels)
-    if not all("tuned" in row for row in rows):
-        key = {row["pair"]: row for row in json.loads((args.out / "key.json").read_text(encoding="utf-8"))}
-        rows = [{**row, "tuned": "A" if key[row["pair"]]["A"] == "tuned" else "B"} for row in rows]
     votes = ["same" if r["better"] == "same" else "tuned" if r["better"] == r["tuned"] else "shipped" for r in rows]
     won: dict[int, list[float]] = {}  # of each pair, by all readers
     for row, arm in zip(rows, votes, strict=True):
@@ -213,8 +186,8 @@ def count(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the step that the first argument names."""
-    steps = {"split": split, "draft": draft, "facts": facts, "pairs": pairs, "count": count}
-    parser = arguments(__doc__, skip=0, items=160, pairs=40, seed=0)
+    steps = {"split": split, "draft": draft, "facts": facts, "count": count}
+    parser = arguments(__doc__, skip=0, items=160, seed=0)
     parser.add_argument("step", choices=steps)
     parser.add_argument("labels", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, required=True)

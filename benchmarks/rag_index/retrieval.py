@@ -1,6 +1,6 @@
-"""The index at 100,000 listings: build rate, filtered search (folder and server), recall, memory, a killed server.
+"""The index at 100,000 listings: build rate, filtered search (folder and server), recall, memory.
 
-``python -m benchmarks.rag_index.retrieval [--small] [--listings N]``. Listings are clones of the shipped
+``python -m benchmarks.rag_index.retrieval [--listings N] [--queries N]``. Listings are clones of the shipped
 sample: each is a sample listing's vectors plus noise, so that they lie in clusters as real garments do.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +19,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.common import arguments
+from benchmarks.common import arguments, percentiles
 from rag_index import (
-    EncodersInfo,
     Filter,
     IndexRecord,
-    IndexUnreachable,
     ListingIndex,
     Query,
     ServerPlace,
@@ -85,14 +82,12 @@ def memory_mb(pid: int | None = None) -> float:
 
 def milliseconds(work: Callable[[int], Any], count: int) -> dict[str, float]:
     """p50 and p99 of ``work(0) ... work(count - 1)``, after three warm-up calls."""
-    for n in range(min(3, count)):
-        work(n)
     taken = []
-    for n in range(count):
+    for n in (*range(min(3, count)), *range(count)):
         began = time.perf_counter()
         work(n)
         taken.append((time.perf_counter() - began) * 1e3)
-    return {"p50": round(float(np.percentile(taken, 50)), 1), "p99": round(float(np.percentile(taken, 99)), 1)}
+    return percentiles(taken[-count:])
 
 
 def measure_search(index: ListingIndex, queries: Clones) -> dict[str, Any]:
@@ -136,23 +131,6 @@ def recall_at_10(index: ListingIndex, stored: Clones, queries: Clones) -> float:
     return round(float(np.mean(shares)), 4)
 
 
-def kill_amid_adds(server: Server, stored: Clones, info: EncodersInfo) -> dict[str, Any]:
-    """Adds in batches of 20, SIGKILL halfway, restart: how many confirmed listings are gone."""
-    index, confirmed, message = ListingIndex.open(server.url, info), [], ""
-    extra = [r.model_copy(update={"listing_id": f"extra{n}"}) for n, r in enumerate(stored.records(0, 400))]
-    try:
-        for start in range(0, 400, 20):
-            if start == 200:
-                server.kill()
-            index.add(extra[start : start + 20])
-            confirmed += [r.listing_id for r in extra[start : start + 20]]
-    except IndexUnreachable as error:
-        message = str(error)
-    server.start()
-    there = index.ids()
-    return {"confirmed": len(confirmed), "lost": len(set(confirmed) - there), "error": message}
-
-
 def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
     """Everything, as a JSON-able object."""
     info = sample_encoders()
@@ -180,24 +158,17 @@ def measure(listings: int, queries: int, folder: Path) -> dict[str, Any]:
             result["server_ms"] = measure_search(index, asked)
         assert server.process is not None
         result["memory_mb"]["server"] = round(memory_mb(server.process.pid))
-        result["killed_server"] = kill_amid_adds(server, stored, info)
     finally:
         server.kill()
     result["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
     return result
 
 
-def main(argv: list[str] | None = None) -> dict[str, Any]:
+def main() -> None:
     """Measure and print."""
-    parser = arguments(__doc__, listings=100_000, queries=300)
-    parser.add_argument("--small", action="store_true", help="2,000 listings and 60 queries")
-    args = parser.parse_args(argv)
-    size = (2_000, 60) if args.small else (args.listings, args.queries)
+    args = arguments(__doc__, listings=100_000, queries=300).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        result = measure(*size, Path(scratch))
-    json.dump(result, sys.stdout, indent=1)
-    print()
-    return result
+        print(json.dumps(measure(args.listings, args.queries, Path(scratch)), indent=1))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 A store is filled with listings of known facts: the demo's offers, annotated clothes and, of every other category, a few
 that are called by one of its names, all with sizes, prices and conditions that the seed draws. Every query of
-``tests/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=`` of a server in this process; what a result has to be
+``finetune/annotations/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=`` of a server in this process; what a result has to be
 stands in their README. Meanwhile ``--visitors`` in another process look at pages of the feed, each at one every two
 seconds (about; the seed says when).
 """
@@ -43,7 +43,7 @@ from rag_index import ListingIndex, build, default_encoders
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline
 
-SETS = Path("tests/sets")
+SETS = Path("finetune/annotations/sets")
 ANNOTATED = Path("finetune/annotations/clothing_cc0.jsonl.gz")
 FACTS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "text", "brand")
 COLOURS = ("black", "white", "grey", "blue", "green", "red", "brown", "beige", "yellow", "pink")

@@ -1,9 +1,10 @@
 """Train the tagger of contact data: ``python -m finetune.safety.contacts [--epochs 10] [--out FILE]``.
 
-Learns from ``tests/sets/contacts/``, generated variations (``augment``) and ordinary texts: descriptions of the
-clothing annotations, listings of ``tests/sets/goods/``. Of ``AUTHORS`` each is left out of one network; the threshold
-is chosen on what the networks say of the author that they have not seen, and the tagger averages them. Written: int8
-and float16 weights and settings in one safetensors file, and a line of figures for each author left out and for all.
+Learns from ``contacts/`` of ``finetune/annotations/sets``, generated variations (``augment``) and ordinary texts:
+descriptions of the clothing annotations, listings of ``goods/`` there. Of ``AUTHORS`` each is left out of one network;
+the threshold is chosen on what the networks say of the author that they have not seen, and the tagger averages them.
+Written: int8 and float16 weights and settings in one safetensors file, and a line of figures for each author left out
+and for all.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from listing.safety.fold import Folded, fold
 from listing.safety.tagger import Floats, Tagger, Token, token_features, tokenise
 
 ROOT = Path(__file__).parents[2]
-SETS = ROOT / "tests" / "sets" / "contacts"
+SETS = ROOT / "finetune" / "annotations" / "sets" / "contacts"
 CAPTIONS = ROOT / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"
 CLASSES = ["none", "phone", "messenger", "email", "url", "address"]
 MAX_TOKENS = 160

@@ -33,7 +33,7 @@ from listing.safety.prohibited_goods import (
 from listing.taxonomy import load_taxonomy
 from rag_index.sample.load import SAMPLE_FOLDER
 
-SETS = Path("tests/sets/goods")
+SETS = Path("finetune/annotations/sets/goods")
 AUTHORS = ("dev9", "dev10", "dev11")  # those who had read the same page of rules as the held author
 BUCKETS = 100_000
 SHORT_TEXTS = ("{}", "{}, works", "Used {}. In good condition.")

@@ -1,11 +1,13 @@
 import pytest
 
-from tests.finetune import tiny
+from tests.finetune import support
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """Folder of a tiny random model by family, built once."""
+    from tests.finetune import tiny
+
     built = {}
 
     def get(name):
@@ -19,10 +21,10 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="session")
 def conversations(tmp_path_factory):
     """Folder with a few conversations about plain photos."""
-    return tiny.dataset(tmp_path_factory.mktemp("conversations"))
+    return support.dataset(tmp_path_factory.mktemp("conversations"))
 
 
 @pytest.fixture(scope="session")
 def garments(tmp_path_factory):
     """Folder with a few annotated photos."""
-    return tiny.garments(tmp_path_factory.mktemp("garments"))
+    return support.garments(tmp_path_factory.mktemp("garments"))

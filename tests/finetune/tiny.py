@@ -1,16 +1,46 @@
-"""Tiny random models of the true architectures, with their true processor classes, built without any download."""
+"""Tiny random models of the true architectures, with their true processor classes, built without any download.
+
+Each chat template has the shape of that on the hub.
+"""
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers as hf
 
-from tests.finetune import tiny_models as more
-from tests.finetune.tiny_models import BLOCKS, qwen_ids, text
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048,
+}  # fmt: skip
+BLOCKS = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+SIGLIP = {"model_type": "siglip_vision_model", **BLOCKS, "vision_use_head": False}
+TILES = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "max_patches": 1}
 
+
+def chat(opening: str, closing: str, photo: str, answerer: str = "assistant", begin: str = "", ask: str = "") -> str:
+    """A template whose turns are ``opening`` with the role, photos and text, ``closing``; ``ask`` opens an answer."""
+    head = opening.replace("ROLE", f"' + (message.role if message.role == 'user' else '{answerer}') + '")
+    last = opening.replace("ROLE", answerer)
+    return (
+        f"{begin}{{% for message in messages %}}{{{{ '{head}' }}}}"
+        f"{{% if message.role == 'assistant' %}}{{{{ '{ask}' }}}}{{% endif %}}{{% for part in message.content %}}"
+        f"{{% if part.type == 'image' %}}{{{{ '{photo}' }}}}{{% else %}}{{{{ part.text }}}}{{% endif %}}{{% endfor %}}"
+        f"{{{{ '{closing}' }}}}{{% endfor %}}{{% if add_generation_prompt %}}{{{{ '{last}{ask}' }}}}{{% endif %}}"
+    )
+
+
+CHATML = ("<|im_start|>ROLE\\n", "<|im_end|>\\n")
+# Like the hub's of Qwen3.5: thoughts, if empty ones, before the last answer alone.
+THINKING = chat(*CHATML, photo="<|vision_start|><|image_pad|><|vision_end|>", ask="<think>\\n\\n</think>\\n\\n")
+THINKING = THINKING.replace("message.role == 'assistant' %}", "message.role == 'assistant' and loop.last %}")
+MISTRAL = (
+    "<s>{% for message in messages %}{% if message.role == 'user' %}[INST]{% endif %}{% for part in message.content %}"
+    "{% if part.type == 'image' %}[IMG]{% else %}{{ part.text }}{% endif %}{% endfor %}"
+    "{% if message.role == 'user' %}[/INST]{% else %}</s>{% endif %}{% endfor %}"
+)
 SMOL = (
     "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}"
     "{% if message['content'][0]['type'] == 'image' %}{{ ':' }}{% else %}{{ ': ' }}{% endif %}"
@@ -52,9 +82,20 @@ def tokenizer(end: str) -> Any:
     )  # fmt: skip
 
 
-def _smolvlm(words: Any) -> tuple[Any, Any]:
-    import transformers as hf
+def text(words: Any, **more: Any) -> dict[str, Any]:
+    """Settings of a tiny language model."""
+    ids = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
+    return {"vocab_size": len(words), **TEXT, **ids, **more}
 
+
+def _named(words: Any, **tokens: str) -> Any:
+    """The tokenizer with tokens under the names that the processor asks for."""
+    words.add_special_tokens({"additional_special_tokens": list(tokens.values())}, replace_extra_special_tokens=False)
+    words._set_model_specific_special_tokens({f"{name}_token": token for name, token in tokens.items()})
+    return words
+
+
+def _smolvlm(words: Any) -> tuple[Any, Any]:
     config = hf.SmolVLMConfig(
         text_config={"model_type": "llama", **text(words)},
         vision_config={**BLOCKS, "image_size": 32, "patch_size": 8},
@@ -69,48 +110,7 @@ def _smolvlm(words: Any) -> tuple[Any, Any]:
     return hf.SmolVLMForConditionalGeneration(config), processor
 
 
-def _qwen2_5(words: Any) -> tuple[Any, Any]:
-    import transformers as hf
-
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
-    config = hf.Qwen2_5_VLConfig(
-        text_config=text(words, rope_parameters=rope),
-        vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
-            "patch_size": 14, "fullatt_block_indexes": [1],
-        },
-        **qwen_ids(words),
-    )  # fmt: skip
-    processor = hf.Qwen2_5_VLProcessor(
-        hf.Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}),
-        words,
-        hf.Qwen2VLVideoProcessor(),
-        chat_template=QWEN,
-    )
-    return hf.Qwen2_5_VLForConditionalGeneration(config), processor
-
-
-def _qwen3(words: Any) -> tuple[Any, Any]:
-    import transformers as hf
-
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
-    config = hf.Qwen3VLConfig(
-        text_config=text(words, head_dim=8, rope_parameters=rope),
-        vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "out_hidden_size": 32,
-            "patch_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
-        },
-        **qwen_ids(words),
-    )  # fmt: skip
-    pixels = hf.Qwen2VLImageProcessor(size={"shortest_edge": 64 * 64, "longest_edge": 96 * 96}, patch_size=16)
-    return hf.Qwen3VLForConditionalGeneration(config), hf.Qwen3VLProcessor(
-        pixels, words, hf.Qwen3VLVideoProcessor(), chat_template=QWEN
-    )
-
-
 def _onevision(words: Any) -> tuple[Any, Any]:
-    import transformers as hf
-
     grid = [[28, 28], [28, 56], [56, 28]]
     config = hf.LlavaOnevisionConfig(
         text_config={"model_type": "qwen2", **text(words)},
@@ -155,71 +155,201 @@ def _fit_statistics(tower: Any) -> None:
     tower.eval()
 
 
+def gemma3(words: Any) -> tuple[Any, Any]:
+    """Gemma 3: a photo stands in the template as one token and in the prompt as others."""
+    words = _named(words, image="<image_soft_token>", boi="<start_of_image>", eoi="<end_of_image>")
+    config = hf.Gemma3Config(
+        text_config=text(
+            words, head_dim=8, query_pre_attn_scalar=8, layer_types=["sliding_attention", "full_attention"],
+        ),
+        vision_config={**SIGLIP, "image_size": 32, "patch_size": 8},
+        mm_tokens_per_image=4,
+        image_token_index=words.image_token_id,
+        boi_token_index=words.boi_token_id,
+        eoi_token_index=words.eoi_token_id,
+    )  # fmt: skip
+    pixels = hf.Gemma3ImageProcessor(size={"height": 32, "width": 32})
+    template = chat("<start_of_turn>ROLE\\n", "<end_of_turn>\\n", "<start_of_image>", "model", "<bos>")
+    processor = hf.Gemma3Processor(pixels, words, chat_template=template, image_seq_length=4)
+    model = hf.Gemma3ForConditionalGeneration(config)
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight)  # zeros would see no photo
+    return model, processor
+
+
+def gemma4(words: Any) -> tuple[Any, Any]:
+    """Gemma 4: inputs of their own for every layer, and a layer that shares the keys of another."""
+    names = {"image": "<|image|>", "boi": "<|image>", "eoi": "<image|>", "audio": "<|audio|>"}
+    words = _named(words, **names, boa="<|audio>", eoa="<audio|>")
+    config = hf.Gemma4Config(
+        text_config=text(
+            words, num_hidden_layers=4, head_dim=8, global_head_dim=8, num_kv_shared_layers=2,
+            layer_types=["sliding_attention", "full_attention"] * 2, sliding_window=64,
+            vocab_size_per_layer_input=len(words), hidden_size_per_layer_input=8,
+        ),
+        vision_config={
+            **BLOCKS, "num_key_value_heads": 4, "head_dim": 8, "patch_size": 4, "position_embedding_size": 64,
+        },
+        image_token_id=words.image_token_id,
+        boi_token_id=words.boi_token_id,
+        eoi_token_id=words.eoi_token_id,
+    )  # fmt: skip
+    small = {"patch_size": 4, "max_soft_tokens": 70}
+    processor = hf.Gemma4Processor(
+        hf.Gemma4AudioFeatureExtractor(),
+        hf.Gemma4ImageProcessor(**small),
+        words,
+        hf.Gemma4VideoProcessor(**small),
+        chat_template=chat("<|turn>ROLE\\n", "<turn|>\\n", "<|image|>", "model", "<bos>"),
+    )
+    return hf.Gemma4ForConditionalGeneration(config), processor
+
+
+def internvl(words: Any) -> tuple[Any, Any]:
+    """InternVL 3."""
+    words = _named(words, start_image="<img>", end_image="</img>", context_image="<IMG_CONTEXT>", video="<video>")
+    config = hf.InternVLConfig(
+        text_config={"model_type": "qwen2", **text(words)},
+        vision_config={**BLOCKS, "image_size": [32, 32], "patch_size": [8, 8]},
+        image_token_id=words.context_image_token_id,
+        image_seq_length=4,
+    )
+    side = {"height": 32, "width": 32}
+    processor = hf.InternVLProcessor(
+        hf.GotOcr2ImageProcessor(size=side, **TILES),
+        words,
+        hf.InternVLVideoProcessor(size=side),
+        image_seq_length=4,
+        chat_template=chat(*CHATML, photo="<IMG_CONTEXT>\\n"),
+    )
+    return hf.InternVLForConditionalGeneration(config), processor
+
+
+def aya(words: Any) -> tuple[Any, Any]:
+    """Aya Vision."""
+    names = ("<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "<|IMG_LINE_BREAK|>", "TILE_GLOBAL", "TILE")
+    words = _named(words, **{f"mark{number}": name for number, name in enumerate(names)})
+    config = hf.AyaVisionConfig(
+        text_config={"model_type": "cohere2", **text(words)},
+        vision_config={**SIGLIP, "image_size": 32, "patch_size": 8},
+        image_token_index=words.convert_tokens_to_ids("<|IMG_PATCH|>"),
+    )
+    turn = "<|START_OF_TURN_TOKEN|>ROLE"
+    processor = hf.AyaVisionProcessor(
+        hf.GotOcr2ImageProcessor(size={"height": 32, "width": 32}, **TILES),
+        words,
+        patch_size=8,
+        img_size=32,
+        downsample_factor=2,
+        chat_template=chat(turn, "<|END_OF_TURN_TOKEN|>", "<image>", "<|CHATBOT_TOKEN|>", "<bos>"),
+    )
+    return hf.AyaVisionForConditionalGeneration(config), processor
+
+
+def mistral3(words: Any) -> tuple[Any, Any]:
+    """Mistral Small 3.1: a photo has a token at the end of each row."""
+    words = _named(words, mark0="[IMG]", mark1="[IMG_BREAK]", mark2="[IMG_END]", mark3="[INST]", mark4="[/INST]")
+    config = hf.Mistral3Config(
+        text_config={"model_type": "mistral", **text(words, head_dim=8)},
+        vision_config={
+            "model_type": "pixtral", **BLOCKS, "head_dim": 8, "image_size": 64, "patch_size": 8,
+        },
+        image_token_index=words.convert_tokens_to_ids("[IMG]"),
+    )  # fmt: skip
+    processor = hf.PixtralProcessor(
+        hf.PixtralImageProcessor(size={"longest_edge": 64}, patch_size={"height": 8, "width": 8}),
+        words,
+        patch_size=8,
+        spatial_merge_size=2,
+        chat_template=MISTRAL,
+    )
+    return hf.Mistral3ForConditionalGeneration(config), processor
+
+
+def lfm2(words: Any) -> tuple[Any, Any]:
+    """LFM2-VL: a short convolution and a layer of attention."""
+    words = _named(words, image_start="<|image_start|>", image_end="<|image_end|>", thumb="<|img_thumbnail|>")
+    config = hf.Lfm2VlConfig(
+        text_config={"model_type": "lfm2", **text(words, layer_types=["conv", "full_attention"])},
+        vision_config={
+            "model_type": "siglip2_vision_model", **BLOCKS, "patch_size": 8, "num_patches": 16,
+            "vision_use_head": False,
+        },
+        image_token_id=words.convert_tokens_to_ids("<image>"),
+        projector_hidden_size=32,
+    )  # fmt: skip
+    pixels = hf.Lfm2VlImageProcessor(
+        do_image_splitting=False, min_image_tokens=2, max_image_tokens=6, encoder_patch_size=8, tile_size=32,
+    )  # fmt: skip
+    processor = hf.Lfm2VlProcessor(pixels, words, chat_template=chat(*CHATML, photo="<image>", begin="<|startoftext|>"))
+    return hf.Lfm2VlForConditionalGeneration(config), processor
+
+
+def qwen(words: Any, family: str, vision: dict[str, Any], patch: int = 16, **more: Any) -> tuple[Any, Any]:
+    """A model of Qwen's; its processor is that of the family, of Qwen3.5 that of Qwen3-VL."""
+    tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
+    tokens |= {name: f"<|{name}|>" for name in ("vision_start", "vision_end")}
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0, **more.pop("rope", {})}
+    config = getattr(hf, f"{family}Config")(
+        text_config=text(words, rope_parameters=rope, **more),
+        vision_config={"depth": 2, "hidden_size": 32, "num_heads": 4, "patch_size": patch, **vision},
+        **{f"{key}_token_id": words.convert_tokens_to_ids(token) for key, token in tokens.items()},
+    )
+    size = {"shortest_edge": (4 * patch) ** 2, "longest_edge": (6 * patch) ** 2}
+    named = "Qwen3VL" if family == "Qwen3_5" else family
+    video = hf.Qwen3VLVideoProcessor() if named == "Qwen3VL" else hf.Qwen2VLVideoProcessor()
+    processor = getattr(hf, f"{named}Processor")(
+        hf.Qwen2VLImageProcessor(size=size, patch_size=patch),
+        words,
+        video,
+        chat_template=THINKING if family == "Qwen3_5" else QWEN,
+    )
+    return getattr(hf, f"{family}ForConditionalGeneration")(config), processor
+
+
+OUT = {"intermediate_size": 48, "out_hidden_size": 32}
+QWENS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "qwen2-vl": ("Qwen2VL", {"embed_dim": 32, "mlp_ratio": 2}, {"patch": 14}),
+    "qwen2.5-vl": ("Qwen2_5_VL", {**OUT, "fullatt_block_indexes": [1]}, {"patch": 14}),
+    "qwen3-vl": (
+        "Qwen3VL",
+        {**OUT, "num_position_embeddings": 16, "deepstack_visual_indexes": [0]},
+        {"head_dim": 8},
+    ),
+    "qwen3.5": (  # a layer of linear and one of full attention; its template thinks before the last answer alone
+        "Qwen3_5",
+        {**OUT, "num_position_embeddings": 16},
+        {
+            "head_dim": 8, "rope": {"partial_rotary_factor": 1.0}, "linear_key_head_dim": 8,
+            "layer_types": ["linear_attention", "full_attention"], "linear_value_head_dim": 8,
+            "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+        },
+    ),
+}  # fmt: skip
+
+
 BUILDERS = {
     "ipl-mini": (_ipl_mini, "<|im_end|>"),
     "smolvlm": (_smolvlm, "<end_of_utterance>"),
-    "qwen2.5-vl": (_qwen2_5, "<|im_end|>"),
-    "qwen3-vl": (_qwen3, "<|im_end|>"),
     "llava-onevision": (_onevision, "<|im_end|>"),
-    "qwen2-vl": (functools.partial(more.qwen2, template=QWEN), "<|im_end|>"),
-    "qwen3.5": (more.qwen3_5, "<|im_end|>"),
-    "gemma3": (more.gemma3, "<end_of_turn>"),
-    "gemma4": (more.gemma4, "<turn|>"),
-    "internvl": (more.internvl, "<|im_end|>"),
-    "aya-vision": (more.aya, "<|END_OF_TURN_TOKEN|>"),
-    "mistral3": (more.mistral3, "</s>"),
-    "lfm2-vl": (more.lfm2, "<|im_end|>"),
+    "gemma3": (gemma3, "<end_of_turn>"),
+    "gemma4": (gemma4, "<turn|>"),
+    "internvl": (internvl, "<|im_end|>"),
+    "aya-vision": (aya, "<|END_OF_TURN_TOKEN|>"),
+    "mistral3": (mistral3, "</s>"),
+    "lfm2-vl": (lfm2, "<|im_end|>"),
 }
+ENDS = {**{name: end for name, (_, end) in BUILDERS.items()}, **dict.fromkeys(QWENS, "<|im_end|>")}
 
 
 def build(name: str, folder: Path) -> Path:
     """Write a tiny random model of the family and its processor into ``folder``, in 32-bit."""
     torch.manual_seed(0)
-    builder, end = BUILDERS[name]
-    model, processor = builder(tokenizer(end))
+    words = tokenizer(ENDS[name])
+    if name in QWENS:
+        family, vision, more = QWENS[name]
+        model, processor = qwen(words, family, vision, **more)
+    else:
+        model, processor = BUILDERS[name][0](words)
     model.float().save_pretrained(folder)
     processor.save_pretrained(folder)
-    return folder
-
-
-def dataset(folder: Path, photos: int = 7) -> Path:
-    """``train.jsonl`` and ``validation.jsonl`` with plain photos: two questions about each, one about two, one text."""
-    import json
-
-    from PIL import Image
-
-    rows: list[dict[str, Any]] = []
-    for k in range(photos):
-        Image.new("RGB", (60, 40), (200, 30 * k, 20)).save(folder / f"{k}.png")
-        words = ("<image>\nWhat is it?", "It?", "Colour?", f"red {k}")
-        turns = [{"role": ("user", "assistant")[i % 2], "content": w} for i, w in enumerate(words)]
-        rows.append({"messages": turns, "images": [f"{k}.png"]})
-    both = [{"role": "user", "content": "<image>\n<image>\nSame?"}, {"role": "assistant", "content": "yes"}]
-    rows.append({"messages": both, "images": ["0.png", "1.png"]})
-    text = [{"role": "user", "content": "Facts: hat"}, {"role": "assistant", "content": "A hat"}]
-    rows.append({"messages": text, "images": []})
-    for name in ("train", "validation"):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
-
-
-def garments(folder: Path) -> Path:
-    """``photos/`` and ``annotations.jsonl`` as the embedded model is trained on: seven senders, two for validation."""
-    import json
-
-    import numpy as np
-    from PIL import Image
-
-    from finetune.data.splits import is_validation_sender
-    from tests.finetune.rows import annotated
-
-    (folder / "photos").mkdir()
-    senders = [s for s in range(99) if not is_validation_sender(s)][:5]
-    senders += [s for s in range(99) if is_validation_sender(s)][:2]
-    rows = []
-    for k, sender in enumerate(senders):
-        rough = Image.fromarray(np.random.default_rng(k).integers(0, 255, (6, 6, 3), dtype=np.uint8))
-        rough.resize((64, 64)).save(folder / "photos" / f"{k}.png")
-        rows.append(annotated(image=f"{k}.png", sender_id=sender, label=("Hoodie", "Shirt")[k % 2]))
-    (folder / "annotations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder

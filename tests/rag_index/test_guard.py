@@ -14,7 +14,7 @@ from tests.rag_index.listings import INFO, make
 
 ROWS = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "sets" / "contacts" / "development.jsonl").read_text("utf-8").splitlines()
+    for line in Path("finetune/annotations/sets/contacts/development.jsonl").read_text("utf-8").splitlines()
 ]
 
 

@@ -14,7 +14,7 @@ from recommend.training.trainer import train
 
 
 class Model:
-    """Ragged histories; ReLU and batch normalisation, which torch-rechub cannot leave out."""
+    """Ragged histories; ReLU and batch normalisation, as of every library."""
 
     def __init__(self, task: Task, kind: str) -> None:
         s, self.task = task.settings, task

@@ -121,7 +121,7 @@ def test_no_broken_sentence_remains(text, words, left):
 
 def real_texts():
     """Titles and descriptions that models and people wrote."""
-    texts = [json.loads(line)["text"] for line in (ROOT / "tests/sets/real_claims.jsonl").open()]
+    texts = [json.loads(line)["text"] for line in (ROOT / "finetune/annotations/sets/real_claims.jsonl").open()]
     for number in ("", "_2"):
         path = ROOT / f"finetune/annotations/labelled_drafts{number}.jsonl"
         texts += [part for line in path.open() for part in json.loads(line)["after"].split("\n")]
@@ -155,7 +155,7 @@ def test_no_stump_is_left_in_texts_of_real_drafts():
 
 
 def test_a_flag_of_words_that_were_taken_out_does_not_point_at_others():
-    rows = [json.loads(line) for line in (ROOT / "tests/sets/real_claims.jsonl").open()]
+    rows = [json.loads(line) for line in (ROOT / "finetune/annotations/sets/real_claims.jsonl").open()]
     flagged = 0
     for row in rows:
         text, flags = guard(row["text"], row["facts"], row["category"], load_taxonomy(), note=row["note"])

@@ -14,7 +14,8 @@ from app.market.search.query import understand
 from app.market.search.ranking import Words, fit, ranked
 from listing.taxonomy import load_taxonomy
 
-QUERIES = [json.loads(line) for line in Path("tests/sets/search_queries.jsonl").read_text("utf-8").splitlines()]
+SETS = Path("finetune/annotations/sets")
+QUERIES = [json.loads(line) for line in (SETS / "search_queries.jsonl").read_text("utf-8").splitlines()]
 SPELT = {
     "jumper": ("jumper", "sweater", "pullover"),
     "trainers": ("sneaker", "trainer"),

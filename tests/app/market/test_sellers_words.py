@@ -184,7 +184,7 @@ def test_what_sounds_like_an_instruction_is_text(client):
 
 
 def rows(name):
-    return [json.loads(line) for line in (ROOT / "tests" / "sets" / name).read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (ROOT / "finetune/annotations/sets" / name).read_text("utf-8").splitlines()]
 
 
 def test_ordinary_words_stay_as_they_are_to_the_byte(client):

@@ -1,4 +1,4 @@
-"""The layout of the tree of continuations; ``tests/finetune/train/test_families.py`` scores models by it."""
+"""The layout of the tree of continuations; ``tests/finetune/test_families.py`` scores models by it."""
 
 from __future__ import annotations
 

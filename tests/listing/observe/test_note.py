@@ -9,7 +9,7 @@ import pytest
 from benchmarks.drafts.evidence_sets import notes, read_set
 from listing.observe.seller import MAX_FLAWS, read_note
 
-SET = Path(__file__).parents[2] / "sets" / "notes.jsonl"
+SET = Path(__file__).parents[3] / "finetune/annotations/sets/notes.jsonl"
 
 
 def stated(note: str) -> dict[str, object]:

@@ -11,12 +11,12 @@ from finetune.safety.goods import read_rows
 from listing.safety.prohibited_goods import check_goods, check_message, load_groups
 from listing.taxonomy import load_taxonomy
 
-TESTS = Path(__file__).parents[2]
+ANNOTATIONS = Path(__file__).parents[3] / "finetune" / "annotations"
 
 
 @pytest.fixture(scope="module")
 def held() -> dict[str, float]:
-    return goods([row for row in read_set(TESTS / "held" / "goods.jsonl") if row["author"] == "held3"])
+    return goods([row for row in read_set(ANNOTATIONS / "held" / "goods.jsonl") if row["author"] == "held3"])
 
 
 def test_goods_of_an_unseen_author_are_found(held: dict[str, float]) -> None:
@@ -31,7 +31,7 @@ def test_honest_texts_of_an_unseen_author_pass(held: dict[str, float]) -> None:
 
 
 def test_an_earlier_held_set_is_still_told_apart() -> None:
-    report = goods([row for row in read_set(TESTS / "held" / "goods.jsonl") if row["author"] == "held"])
+    report = goods([row for row in read_set(ANNOTATIONS / "held" / "goods.jsonl") if row["author"] == "held"])
     assert report["prohibited flagged"] >= 0.85
     assert report["near-misses flagged"] <= 0.08
 
@@ -68,7 +68,7 @@ def test_what_must_never_pass_is_refused_by_its_name() -> None:
 
 
 def test_goods_in_disguise_are_flagged() -> None:
-    report = goods(read_set(TESTS / "held" / "goods_disguised.jsonl"))
+    report = goods(read_set(ANNOTATIONS / "held" / "goods_disguised.jsonl"))
     assert report["prohibited flagged"] >= 0.88
     assert report["near-misses flagged"] <= 0.05
     assert report["allowed refused"] <= 0.013
@@ -181,7 +181,7 @@ def test_messages_are_one_polite_sentence_each() -> None:
 
 
 def test_the_catalogue_teaches_what_is_honest_and_repeats_no_row() -> None:
-    rows = read_rows(TESTS / "sets" / "goods")
+    rows = read_rows(ANNOTATIONS / "sets" / "goods")
     honest = [row for row in rows if row["author"] == "catalogue"]
     assert not any(row["prohibited"] for row in honest)
     assert {"Gap", "Hugo Boss"} & {row["text"] for row in honest} == {"Gap"}  # a name once, not each spelling of it

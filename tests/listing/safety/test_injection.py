@@ -10,7 +10,7 @@ from benchmarks.drafts.evidence_sets import injection, read_set
 from listing.safety.injection import instruction_like, without_instructions
 from listing.say.check import filter_output
 
-SETS = Path(__file__).parents[2] / "sets"
+SETS = Path(__file__).parents[3] / "finetune" / "annotations" / "sets"
 EVERY = read_set(SETS / "injection.jsonl")
 ATTACKS = [row for row in EVERY if row["author"] == "dev"]
 

@@ -12,7 +12,7 @@ from listing.say.check import keep_supported, verify
 from listing.say.statements import find_statements, split
 from listing.taxonomy import Taxonomy, load_taxonomy
 
-SETS = Path(__file__).parents[2] / "sets"
+SETS = Path(__file__).parents[3] / "finetune" / "annotations" / "sets"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,125 @@
+"""From a table with photos to drafts in its words: by the command, with the real networks, on drawn pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+import finetune
+from app.cli.main import main
+from finetune.data.photosets import data_root
+from listing.decide.decision import Decision
+from listing.intake.photos import intake
+from listing.observe.source import Context
+from listing.pipeline_parts import build_parts
+from listing.request import DraftRequest
+from listing.shops.shop import Shop, use_shop
+from listing.taxonomy import load_taxonomy
+from tests.conftest import REAL_HOME
+
+COLOURS = {"Crimson": (170, 20, 40), "Navy": (20, 30, 90), "Lime": (150, 220, 40)}
+KINDS = ("Discs", "Flags")
+
+
+@pytest.fixture(autouse=True)
+def settings_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shop is a setting of the process: another test speaks its own words again."""
+    monkeypatch.setenv("IPL_HOME", str(REAL_HOME))
+    yield
+    for name in ("IPL_SHOP", "IPL_TAXONOMY", "IPL_INDEX"):
+        os.environ.pop(name, None)
+    load_taxonomy.cache_clear()
+
+
+def picture(kind: str, colour: tuple[int, int, int], at: int) -> Image.Image:
+    image = Image.new("RGB", (320, 320), (235, 235, 230))
+    draw, shift = ImageDraw.Draw(image), 6 * at
+    if kind == "Discs":
+        draw.ellipse((60 + shift, 50, 200 + shift, 190), fill=colour)
+    else:
+        for y in range(40, 280, 40):
+            draw.rectangle((40, y, 200 + shift, y + 18), fill=colour)
+    return image
+
+
+def shop_table(folder: Path, shuffled: bool = False) -> Path:
+    lines, drawn = ["id,seller_id,title,category,shade,image"], random.Random(0)
+    for i in range(36):
+        kind, colour = KINDS[i % 2], list(COLOURS)[i // 2 % 3]
+        picture(kind, COLOURS[colour], i // 6).save(folder / f"{i}.jpg", quality=92)
+        word = drawn.choice(KINDS) if shuffled else kind
+        lines.append(f"{i},acme,Acme {colour} {word},{word},{colour},{i}.jpg")
+    (folder / "shop.csv").write_text("\n".join(lines))
+    return folder / "shop.csv"
+
+
+@pytest.mark.model
+def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shop = tmp_path / "shop"
+    assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop)]) == 0
+    report = json.loads((shop / "versions" / "0001" / "report.json").read_text())
+    assert report["questions"]["category"]["right"] > 0.9
+    assert "category" in capsys.readouterr().out
+    assert (shop / "versions" / "0001" / "report.html").is_file()
+
+    use_shop(shop)
+    parts = build_parts(None, True, REAL_HOME, without=["mllm", "ocr", "roles"])
+    picture("Flags", (22, 32, 88), 2).save(tmp_path / "new.jpg")
+    photos = intake([tmp_path / "new.jpg"])
+    observations: list = []
+    request, rules = DraftRequest(photos), parts.rules
+    context = Context(
+        request, rules.taxonomy, rules.calibration, lambda: Decision(observations, 1, rules), observations=observations
+    )
+    for source in parts.sources:
+        observations.extend(source.observe(photos, context))
+    decision = Decision(observations, 1, parts.rules)
+    assert decision.category.value == "Flags"
+    assert {fact.name for fact in decision.facts} >= {"shade", "colour"}
+    # The table names one seller, whose past listings its drafts must find.
+    assert parts.search.find(photos, category=None, seller_id="acme").votes["shade"]  # type: ignore[union-attr]
+    parts.search.index.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.model
+def test_shuffled_answers_are_reported_to_teach_nothing(tmp_path: Path) -> None:
+    assert main(["learn", str(shop_table(tmp_path, shuffled=True)), "-o", str(tmp_path / "shop")]) == 0
+    version = tmp_path / "shop" / "versions" / "0001"
+    report, calibration = (json.loads((version / f"{name}.json").read_text()) for name in ("report", "calibration"))
+    assert any("Nothing can be learned of category" in remark for remark in report["remarks"])
+    assert calibration["questions"]["category"]["weights"] == {"general": 1.0}
+
+
+@pytest.mark.model
+def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = shop_table(tmp_path)
+    for photo in tmp_path.glob("*.jpg"):
+        photo.unlink()
+    assert main(["learn", str(table), "-o", str(tmp_path / "shop")]) == 2
+    message = capsys.readouterr().err
+    assert "too few rows to learn from" in message
+    assert "none of its photos can be used" in message
+    assert not list((tmp_path / "shop" / "versions").iterdir())
+
+
+@pytest.mark.data
+@pytest.mark.model
+def test_a_real_catalogues_shop_beats_the_towers(tmp_path: Path) -> None:
+    root = data_root() / "fashion_catalog"
+    frame = pd.read_parquet(root / "listings.parquet").sample(170, random_state=0)
+    frame.iloc[:120].to_csv(tmp_path / "past.csv", index=False)
+    frame.iloc[120:].to_csv(tmp_path / "new.csv", index=False)
+    stamp = finetune.weights_stamp(REAL_HOME / "models" / "ipl-mini")
+    past = finetune.Table(tmp_path / "past.csv", photos=root)
+    learned = finetune.learn(past, Shop(tmp_path / "shop"), REAL_HOME, stamp)
+    new = finetune.Table(tmp_path / "new.csv", photos=root)
+    figures = finetune.measure(learned.version, new, tmp_path / "new", REAL_HOME, stamp)["category"]
+    assert figures["shop"][0] > figures["out of the box"][0]
+    assert figures["empty"] == 0

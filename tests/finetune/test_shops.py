@@ -1,0 +1,215 @@
+"""What a shop's past listings teach: its words, heads, calibration and titles, and what bad tables end in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finetune import DataError
+from finetune.shops import calibrating, columns, shop_taxonomy
+from finetune.shops.calibrating import Observed
+from finetune.shops.fitting import Examples, fit_heads, out_of_fold
+from finetune.shops.titles import draft_title, resembles, title_pattern
+from listing.calibration import GENERAL, Calibration, QuestionCalibration
+from listing.decide.decision import Decision, Rules
+from listing.schema import Observation
+from listing.shops.catalogue import vocabulary_of
+from listing.shops.shop import Shop, ShopError, TitlePattern
+from listing.shops.translation import in_shop_words, with_unnamed
+from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
+from rag_index import IndexRecord
+from rag_index.imports.catalogue import open_catalogue
+
+HEADER = "id,title,category,group,colour,season,note,number\n"
+KINDS = [("Tshirts", "Topwear"), ("Kurtas", "Topwear"), ("Casual Shoes", "Shoes"), ("Formal Shoes", "Shoes")]
+COLOURS = ["Navy Blue", "Black", "Mehendi"]
+
+
+def rows(kinds: Sequence[tuple[str, str]] = KINDS, count: int = 48) -> list[str]:
+    lines = []
+    for i in range(count):
+        (kind, group), colour, season = kinds[i % len(kinds)], COLOURS[i // 4 % 3], ["Summer", "Winter"][i // 4 % 2]
+        lines.append(f"id{i},Acme {colour} {kind},{kind},{group},{colour},{season},words of row {i},{i % 3}\n")
+    return lines
+
+
+@pytest.fixture
+def learn_words(tmp_path: Path) -> Callable[[list[str]], tuple[columns.ShopColumns, Taxonomy]]:
+    def learned(table_rows: list[str]) -> tuple[columns.ShopColumns, Taxonomy]:
+        table, file = tmp_path / "shop.csv", tmp_path / "taxonomy.yaml"
+        table.write_text(HEADER + "".join(table_rows), encoding="utf-8")
+        vocabulary, named = vocabulary_of(load_taxonomy(DEFAULT_FILE)), {"category": ["category", "group"]}
+        catalogue = open_catalogue(table, vocabulary, columns.no_vectors, column_choices=named)
+        words = columns.read_columns(catalogue)
+        shop_taxonomy.write_taxonomy(words, catalogue.glossary, file)
+        return words, load_taxonomy(file)
+
+    return learned
+
+
+def test_columns_of_few_values_become_questions(learn_words):
+    words, taxonomy = learn_words(rows())
+    assert set(words.values) == {"colour", "season"}
+    assert any("note is not learned" in remark for remark in words.remarks)
+    assert any("number is not learned: its values are numbers" in remark for remark in words.remarks)
+    assert taxonomy.attributes["season"].values == ("Summer", "Winter")
+    assert {"colour", "season"} <= set(taxonomy.categories["Tshirts"].attributes)
+
+
+def test_kinds_stand_where_they_belong(learn_words):
+    _, taxonomy = learn_words(rows())
+    tree = taxonomy.categories
+    assert tree["Tshirts"].path == ("Clothing", "Tops", "Tshirts")
+    assert tree["Tshirts"].phrase == "t-shirt"
+    assert tree["Kurtas"].path == ("Clothing", "Tops", "Kurtas")  # beside its group's other kinds
+    assert tree["Casual Shoes"].plural
+    assert "T-Shirt" not in tree
+    assert "Dress" in tree  # the next thing may be the shop's first dress
+
+
+def test_every_group_of_ours_may_be_a_kind(learn_words):
+    kinds = list(load_taxonomy(DEFAULT_FILE).groups)
+    _, taxonomy = learn_words(rows([(kind, "") for kind in kinds], 4 * len(kinds)))
+    assert set(kinds) <= taxonomy.categories.keys()
+    assert not taxonomy.groups
+
+
+def test_towers_answer_in_the_shops_words(learn_words):
+    _, taxonomy = learn_words(rows())
+    assert in_shop_words({"T-Shirt": 0.6, "Shoes": 0.4}, "category", taxonomy) == {
+        "Tshirts": 0.6, "Casual Shoes": 0.2, "Formal Shoes": 0.2,
+    }  # fmt: skip
+    colours = in_shop_words({"navy": 0.9, "black": 0.1}, "colour", taxonomy)
+    assert sum(colours.values()) == pytest.approx(1.0)
+    assert max(colours, key=lambda name: colours[name]) == "Navy Blue"
+    assert colours["Mehendi"] == pytest.approx(1 / 3, abs=1e-3)  # nobody speaks against what no tower knows
+    assert with_unnamed({"Tshirts": 1.0}, "category", taxonomy)["Kurtas"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sentence"),
+    [
+        ([("Tshirts", "")], "All rows of shop.csv are 'Tshirts'"),
+        ([(f"sku{i}", "") for i in range(48)], "48 of 48 rows of shop.csv have a category of their own"),
+    ],
+)
+def test_a_table_without_kinds_ends_in_a_sentence(learn_words, kinds, sentence):
+    with pytest.raises(DataError, match=sentence):
+        learn_words(rows(kinds))
+
+
+# -- heads -----------------------------------------------------------------------------------------------------------
+
+
+def test_heads_learn_what_photos_show():
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 3, 240)
+    features = np.eye(3)[kinds] @ rng.normal(size=(3, 40)) + rng.normal(scale=0.8, size=(240, 40))
+    examples = Examples(features.astype(np.float32), np.arange(240), [f"seller {i % 30}" for i in range(240)])
+    answers: dict[str, list[str | None]] = {"category": [("cup", "hat", "rug")[k] for k in kinds]}
+    names = fit_heads(examples, answers).values
+    apart = out_of_fold(examples, answers, dict(names))["category"]
+    right = [names["category"][k] == a for k, a in zip(apart.argmax(1), answers["category"], strict=True)]
+    assert np.mean(right) > 0.9
+
+
+# -- calibration -----------------------------------------------------------------------------------------------------
+
+
+def listings(sure: float) -> list[Observed]:
+    """Listings of two kinds, of which heads are right as often as they say, and towers never say anything."""
+    rng, observed = np.random.default_rng(0), []
+    for i in range(120):
+        truth, other = KINDS[i // 2 % 2][0], KINDS[1 - i // 2 % 2][0]
+        said, unsaid = (truth, other) if rng.random() < sure else (other, truth)
+        shares = {said: sure, unsaid: 1 - sure}
+        observation = Observation(source="heads", question="category", photo=0, probabilities=shares)
+        observed.append(Observed(f"id{i}", [observation], {"category": truth}))
+    return observed
+
+
+def test_the_calibration_hears_who_is_right(learn_words):
+    _, taxonomy = learn_words(rows())
+    fitted = calibrating.fit(listings(0.95), ["category"], taxonomy, Calibration()).of("category")
+    assert fitted.weights["heads"] > 0.5
+    assert GENERAL in fitted.weights
+    crossed = calibrating.cross_fitted(listings(0.95), ["category"], taxonomy, Calibration())["category"]
+    assert np.mean([a.value == a.truth for a, _ in crossed]) > 0.9
+
+
+# -- titles and versions ---------------------------------------------------------------------------------------------
+
+
+def test_titles_are_built_as_the_shops_are():
+    kinds, colours = ["Tshirts", "Caps"], ["Navy Blue", "Black", "Red"]
+    records = [
+        IndexRecord(
+            listing_id=str(i), seller_id="s", category=kinds[i % 2],
+            text=f"Acme Men's {colours[i % 3]} {['T-shirt', 'Sports Cap'][i % 2]}",
+            attributes={"brand": "Acme", "colour": colours[i % 3], "audience": "Men", "pattern": "Solid"},
+        )
+        for i in range(24)
+    ]  # fmt: skip
+    pattern = title_pattern(records, ["colour", "audience", "brand", "pattern"])
+    assert list(pattern.order) == ["brand", "audience", "colour", "category"]
+    assert pattern.nouns["Tshirts"] == "T-shirt"
+
+
+def test_titles_are_imitated_where_that_brings_them_nearer(learn_words):
+    _, taxonomy = learn_words(rows())
+    weights = QuestionCalibration(weights={"heads": 1.0}, threshold=0.5)
+    rules = Rules(taxonomy, Calibration(questions={"category": weights, "colour": weights}))
+    decisions, facts = {}, {}
+    for i in range(12):
+        kind, colour = KINDS[i % 4][0], COLOURS[i % 2]
+        seen = {
+            "category": {kind: 0.97, KINDS[(i + 1) % 4][0]: 0.03},
+            "colour": {colour: 0.97, COLOURS[1 - i % 2]: 0.03},
+        }
+        observations = [Observation(source="heads", question=q, photo=0, probabilities=d) for q, d in seen.items()]
+        decisions[f"id{i}"], facts[f"id{i}"] = Decision(observations, 1, rules), f"{colour} {kind}"
+    pattern = TitlePattern(["colour", "category"], {kind: kind for kind, _ in KINDS})
+    assert resembles(pattern, facts, decisions, rules)
+    drafts = {key: draft_title(decision, rules, None, key) for key, decision in decisions.items()}
+    assert drafts != facts
+    assert not resembles(pattern, drafts, decisions, rules)
+
+
+def new_version(shop: Shop) -> Path:
+    with shop.new_version() as version:
+        for name in ("taxonomy.yaml", "report.json"):
+            (version / name).write_text("")
+    shop.use(version)
+    return version
+
+
+def test_a_version_can_be_rolled_back(tmp_path: Path):
+    shop = Shop(tmp_path)
+    with pytest.raises(ShopError, match="ipl learn TABLE"):
+        _ = shop.current
+    versions = [new_version(shop) for _ in range(5)]
+    assert shop.versions() == versions[-4:]
+    assert [shop.roll_back() for _ in range(3)] == versions[-2:-5:-1]
+    assert shop.current == versions[1]
+    with pytest.raises(ShopError, match="no version before"):
+        shop.roll_back()
+    new_version(shop)
+    assert versions[1].exists(), "the version before the last switch stays"
+
+
+def test_a_failed_run_leaves_no_version(tmp_path: Path):
+    shop = Shop(tmp_path)
+    first = new_version(shop)
+    with pytest.raises(KeyboardInterrupt), shop.new_version() as broken:
+        raise KeyboardInterrupt
+    assert not broken.exists()
+    killed = tmp_path / "versions" / "0002"  # as a run leaves it that is killed outright
+    killed.mkdir()
+    (killed / "taxonomy.yaml").write_text("")
+    third = new_version(shop)
+    assert third.name == "0003"
+    assert shop.versions() == [first, third]
+    assert shop.roll_back() == first
