@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from recommend.cascade.catalog import REST, Catalog
-from recommend.cascade.request import FEED, columns
+from recommend.cascade.request import FEED, HOUR_MS, columns
 from recommend.cascade.visitors import Visitors
 from recommend.data.schema import columns as schema_columns
-from tests.recommend.cascade.live_items import HOUR, NOW, SIZE, item
+from tests.recommend.support.feed import NOW, SIZE, item
 
 
-def test_a_thing_is_sold_as_often_as_there_are_pieces_whoever_asks_at_once():
+def test_pieces_are_sold_once_whoever_asks_at_once():
     for pieces in (1, 3):
         catalog = Catalog(SIZE)
         catalog.put(item(7, stock=pieces))
@@ -33,7 +33,7 @@ def test_a_thing_is_sold_as_often_as_there_are_pieces_whoever_asks_at_once():
         assert 7 not in catalog
 
 
-def test_the_catalogue_keeps_counters_on_change_and_lets_rows_rest():
+def test_a_change_keeps_counters_and_rows_rest():
     catalog = Catalog(SIZE)
     row = catalog.put(item(1))
     catalog.add_impressions([1, 99], 5)
@@ -53,10 +53,10 @@ def test_the_catalogue_keeps_counters_on_change_and_lets_rows_rest():
         catalog.put(item(4, content=[1.0]))
 
 
-def test_a_request_has_every_column_that_is_known_at_the_request():
+def test_a_request_has_every_column_known_then():
     catalog, visitors = Catalog(SIZE), Visitors()
     rows = np.array([catalog.put(item(i)) for i in (1, 2, 3)])
-    visitors.clicked(5, 2, catalog, NOW.time_ms - HOUR)
+    visitors.clicked(5, 2, catalog, NOW.time_ms - HOUR_MS)
     request = columns(catalog, rows, visitors.get(5), NOW, FEED)
     of_log = {"impression_id", "request_id", "policy", "position", "propensity"}  # kept by the log, read by no model
     assert set(schema_columns("impression", "request")) - of_log <= set(request)

@@ -11,9 +11,7 @@ import torch
 
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import ParquetStream
 from recommend.data.schema import day_file
-from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.metrics.ranks import auc
 from recommend.models.registry import build_model
@@ -22,7 +20,7 @@ from recommend.training.runs import plan
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
 from recommend.training.watch import STATE, Watch
-from tests.recommend import tiny
+from tests.recommend.support import tiny
 
 SMALL = ModelConfig(name="dnn", embedding=8, mlp=(32, 16), activation="relu", initial_std=0.0025)
 
@@ -86,17 +84,14 @@ def test_watching_and_going_on_change_no_weight(tmp_path, stop):
 def test_one_pass_is_not_watched(tmp_path):
     looks = []
     watch = Watch(lambda: looks.append(1) or 0.5, 530, print, tmp_path)
-    data = tiny.columns(530)
-    tiny.write(tmp_path / "a.parquet", data, 70)
-    stream = ParquetStream([tmp_path / "a.parquet"], tiny.FEATURES.columns, 64)
-    encoders = Encoders.fit(tiny.FEATURES, stream)
-    model = build_model(tiny.FEATURES, encoders.sizes(), SMALL)
-    train(model, stream, TrainConfig(threads=1), encoders, tmp_path, watch=watch)
+    sizes, data = tiny.encoded(530)
+    model = build_model(tiny.FEATURES, sizes, SMALL)
+    train(model, MemoryStream(data, 64), TrainConfig(threads=1), folder=tmp_path, watch=watch)
     assert not looks
     assert (tmp_path / checkpoint.NAME).exists()
 
 
-def test_a_run_of_several_passes_keeps_a_day_to_watch(tmp_path):
+def test_several_passes_keep_a_day_to_watch(tmp_path):
     for day in range(9):
         tiny.write(day_file(tmp_path, "impression", day), tiny.columns(4))
     model = ModelConfig(name="dnn")
