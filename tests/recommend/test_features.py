@@ -233,7 +233,7 @@ def test_a_rows_counts_are_those_of_earlier_hours(tmp_path: Path) -> None:
         assert counted[n].tolist() == expected(*(int(at.sum()) for at in (same, same & clicks, before, clicks)))
 
 
-def test_counts_hold_no_label_of_their_hour_or_later(tmp_path: Path) -> None:
+def test_counts_hold_no_label_from_their_hour_on(tmp_path: Path) -> None:
     data = random_log()
     late = data["time_ms"] // HOUR_MS >= 24
     other = {**data, "click": torch.where(late, ~data["click"], data["click"])}
@@ -254,7 +254,7 @@ def test_a_later_label_counts_from_the_next_day(tmp_path: Path) -> None:
     assert bool((counted[same_day, 1] <= 1e-6).all())  # and none of their clicks yet
 
 
-def test_a_click_counts_from_the_hour_after_its_own(tmp_path: Path) -> None:
+def test_a_click_counts_from_the_next_hour(tmp_path: Path) -> None:
     data = random_log() | {"impression_id": torch.arange(400)}
     late = data["time_ms"] + 2 * HOUR_MS  # everybody clicks two hours later
     log, at = written(tmp_path, data), data["click"].nonzero().squeeze(1).flip(0)
@@ -305,7 +305,7 @@ def test_the_order_of_events_changes_no_count() -> None:
     assert bool((one["item_id count"][:, 1] > 0).any())
 
 
-def test_a_match_with_a_shared_history_is_each_rows() -> None:
+def test_a_match_with_shared_history_is_each_rows() -> None:
     past, candidates = torch.tensor([3, 1, 1, 4]), torch.tensor([1, 4, 9, -1])
     counted = match(candidates, Repeated(past, 4))
     assert counted.tolist() == match(candidates, Ragged.of([past.tolist()] * 4)).tolist()
@@ -316,7 +316,7 @@ def test_a_match_with_a_shared_history_is_each_rows() -> None:
     assert not match(torch.tensor([-1]), Ragged.of([[-1]])).any()  # two unknown things are not the same
 
 
-def test_a_match_reads_the_history_that_the_model_reads() -> None:
+def test_a_match_reads_the_models_history() -> None:
     features = impression_map(history=2)
     past = Ragged.of([[5, 6, 7]])
     batch = {

@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from recommend.config import ConfigError, ModelConfig
+from recommend.config import ConfigError
 from recommend.data.ragged import Ragged, Repeated
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
-from recommend.layers.embedding import Tables
 from recommend.layers.experts import PLE, MMoE
 from recommend.models.registry import build_model, model_config
 from tests.recommend.support import tiny
@@ -34,7 +33,7 @@ def padded_interest(layer: TargetAttention, target: torch.Tensor, history: Ragge
 
 @pytest.mark.parametrize("softmax", [False, True])
 @pytest.mark.parametrize("hidden", [(16,), (16, 8)])
-def test_packed_attention_and_its_gradients_are_the_padded_ones(softmax: bool, hidden: tuple[int, ...]) -> None:
+def test_packed_attention_and_gradients_are_the_padded_ones(softmax: bool, hidden: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     lengths = torch.randint(0, 8, (40,))
     lengths[:2] = 0
@@ -103,22 +102,6 @@ def test_ple_hides_a_tasks_experts_from_the_other(layers: int) -> None:
     gradients = torch.autograd.grad(second.sum(), first_experts, allow_unused=True, retain_graph=True)
     assert all(g is None or not g.any() for g in gradients)
     assert any(g.any() for g in torch.autograd.grad(first.square().sum(), first_experts))
-
-
-def test_big_tables_get_sparse_gradients() -> None:
-    tables = Tables({"big": 11, "small": 10}, ModelConfig(embedding=4, sparse_rows=10))
-    (tables("big", torch.tensor([1, 1, 3])).sum() + tables("small", torch.tensor([2])).sum()).backward()
-    assert tables.tables["big"].weight.grad.is_sparse
-    assert not tables.tables["small"].weight.grad.is_sparse
-
-
-def test_a_table_is_an_embedding_with_its_gradients() -> None:
-    tables, ids = Tables({"a": 6}, ModelConfig(embedding=4)), torch.tensor([1, 5, 1, 0])
-    plain = torch.nn.Embedding.from_pretrained(tables.tables["a"].weight.detach().clone(), freeze=False)
-    for vectors in (tables("a", ids), plain(ids)):
-        (vectors * torch.arange(16.0).reshape(4, 4)).sum().backward()
-    assert torch.equal(tables("a", ids), plain(ids))
-    assert torch.equal(tables.tables["a"].weight.grad, plain.weight.grad)
 
 
 @pytest.mark.torchrec

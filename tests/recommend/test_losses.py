@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from recommend.losses.listwise import listmle, listnet, ranknet
-from recommend.losses.pointwise import bce, bce_of_product, distil
+from recommend.losses.pointwise import bce, bce_of_product
 
 LENGTHS = torch.tensor([3, 1, 4, 0, 2])
 MEMBERS = torch.arange(10).split(LENGTHS.tolist())
@@ -65,10 +65,3 @@ def test_ranknet_follows_its_definition() -> None:
     weight[5, 2] = weight[7, 4] = 3.0
     expected = -functional.logsigmoid(scores[7] - scores[4])
     torch.testing.assert_close(ranknet(scores, labels, groups, weight), expected)
-
-
-def test_distillation_is_least_at_the_teacher() -> None:
-    teacher = torch.tensor([0.2, 0.7])
-    logits = torch.logit(teacher).requires_grad_()
-    (gradient,) = torch.autograd.grad(distil(logits, teacher), logits)
-    assert gradient.abs().max() < 1e-6

@@ -59,7 +59,7 @@ def test_ece_is_small_when_calibrated() -> None:
     assert ece(y, 2 * p) == pytest.approx(p.mean(), abs=0.01)
 
 
-def test_regret_is_the_mean_over_all_orders_of_ties() -> None:
+def test_regret_is_the_mean_over_orders_of_ties() -> None:
     truth, scores = np.array([0.9, 0.1, 0.4, 0.3]), np.array([1.0, 1.0, 1.0, 0.0])
     orders = [order for order in permutations(range(4)) if order[3] == 3]
     chosen = np.mean([truth[list(order[:2])].sum() for order in orders])

@@ -166,7 +166,7 @@ def test_requests_that_wait_are_scored_together(folder, monkeypatch):
     assert len(sizes) < 12
 
 
-def test_a_request_too_many_is_told_to_come_again(folder, monkeypatch):
+def test_a_request_too_many_must_come_again(folder, monkeypatch):
     plain, began, go_on = Scorer.__call__, threading.Event(), threading.Event()
     rows = sent(folder, "din", 1)
 
@@ -203,7 +203,7 @@ def test_an_exported_program_is_the_model(folder, tmp_path, name):
         assert np.allclose(answer.detach().numpy(), right[output["name"]][:37], atol=1e-5)
 
 
-def test_the_steps_of_an_onnx_program_are_the_models(folder):
+def test_steps_of_an_onnx_program_are_the_models(folder):
     """ONNX has no search in a sorted vocabulary: ids are looked up by halving."""
     scorer, right = Scorer(folder / "din", folder / "log"), expected(folder, "din")
     program = Program(scorer, "onnx").eval()

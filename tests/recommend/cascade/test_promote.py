@@ -153,7 +153,7 @@ def test_the_copy_repairs_the_promotions_afternoon(tmp_path, world, name):
     assert abs(after - observed) < 0.6 * abs(before - observed)
 
 
-def test_no_label_of_the_target_day_reaches_the_copy(registry, world, tmp_path):
+def test_no_label_of_the_day_reaches_the_copy(registry, world, tmp_path):
     """Every order that comes after the moment is taken away, and all labels of the day are turned round: the weights
     stay to the bit. Orders of the retrieved days change them."""
     log = world / "log"

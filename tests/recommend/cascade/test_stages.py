@@ -70,7 +70,7 @@ def test_half_of_exploration_is_beyond_the_sources():
     assert one == two
 
 
-def test_a_page_has_ads_and_few_of_one_seller():
+def test_a_page_has_ads_and_mixed_sellers():
     rng = np.random.default_rng(1)
     seller = np.r_[np.zeros(20, int), np.arange(20)]
     page = mixed(rng, 0, seller=seller, ads=[30, 0], count=40, per_seller=3)

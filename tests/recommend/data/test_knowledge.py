@@ -140,7 +140,7 @@ def test_a_publication_that_ends_early_changes_nothing(tmp_path: Path, monkeypat
         assert entries(store, tmp_path / "after") == 10 + 2
 
 
-def test_rows_left_by_a_crash_go_with_the_next_publication(tmp_path: Path) -> None:
+def test_rows_left_by_a_crash_go_next_time(tmp_path: Path) -> None:
     """The power goes when the new version is current, and the old one's rows are not deleted, or only in part."""
     many, second, third = np.arange(100), vectors(100, seed=2), vectors(10, seed=3)
     with KnowledgeStore(tmp_path / "store") as store:

@@ -39,7 +39,7 @@ def test_batches_are_cut_joined_and_selected():
     assert rows(select_batch(batch, torch.tensor([2]))["h"]) == [[4]]
 
 
-def test_a_repeated_history_is_the_ragged_one_written_out():
+def test_a_repeated_history_is_ragged_written_out():
     once = Repeated(torch.arange(6).view(3, 2), 4)
     apart = Ragged(once.values, once.lengths)
     assert len(once) == len(apart) == 4

@@ -16,7 +16,7 @@ from pyarrow import feather
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import DataError
 from recommend.errors import RecommendError
-from recommend.imports.maps import Label, LogMap
+from recommend.imports.maps import LogMap
 from recommend.imports.run import sentences
 from recommend.phenomena.log import Log
 from recommend.phenomena.one_epoch import measure
@@ -115,7 +115,7 @@ def test_moments_do_not_depend_on_the_host(tmp_path, berlin):
         assert [r["hour"] for r in rows] == [m.hour for m in moments], name
 
 
-def test_local_times_east_of_greenwich_are_not_in_the_future(tmp_path):
+def test_local_times_are_not_in_the_future(tmp_path):
     now = datetime.now(UTC) + timedelta(hours=8)
     texts = [(now - timedelta(minutes=k)).strftime("%Y-%m-%d %H:%M:%S") for k in range(30)]
     report, _ = brought(tmp_path / "log.parquet", {"u": ["a", "b"] * 15, "i": [1, 2, 3] * 10, "t": texts},
@@ -123,7 +123,7 @@ def test_local_times_east_of_greenwich_are_not_in_the_future(tmp_path):
     assert report["dropped"] == {}
 
 
-def test_a_label_without_a_moment_counts_from_its_row(tmp_path):
+def test_labels_without_a_moment_count_from_their_row(tmp_path):
     columns = {**log(), "y": [k % 3 == 0 for k in range(200)], "at": [None] * 200}
     columns["at"] = [t + 90_000 if k % 6 == 0 else None for k, t in enumerate(columns["t"])]
     of = {"labels": {"order": {"column": "y", "at": "at"}}, "history": ["all"]}
@@ -183,7 +183,7 @@ def test_limited_stock_and_promotions_mean_what_they_say(tmp_path):
         brought(tmp_path / "texts.parquet", columns, **labels)
 
 
-def test_texts_with_codes_of_their_own_share_no_table(tmp_path):
+def test_texts_with_other_codes_share_no_table(tmp_path):
     columns = {**log(), "b": ["Nike", "Puma"] * 100, "seen": ["Zara", "Nike"] * 100}
     _, out = brought(tmp_path / "log.parquet", columns, target={"brand": "b"}, context={"brand_seen": "seen"})
     path = out / "features.yaml"
@@ -224,51 +224,34 @@ def test_the_number_of_negatives_moves_no_phenomenon(tmp_path):
     assert by_count[4] == pytest.approx(by_count[1], abs=0.06)
 
 
-def bad(tmp_path, case):
-    """The file and the map of a bad case."""
-    log, log_map = events(50), EVENTS
-    path = tmp_path / "log.parquet"
-    if case == "column":
-        log_map = EVENTS.changed(["user={column: whom}"])
-    elif case == "future":
-        log["at"] = [t * 1000 for t in log["at"]]
-    elif case == "class":
-        log_map = EVENTS.model_copy(update={"behaviour": None, "labels": {"click": Label(column="one")}})
-        log["one"] = [1] * 50
-    elif case == "sql":
-        log_map = EVENTS.changed(["where=SELECT"])
-    elif case == "snoop":
-        log_map = EVENTS.changed(["where=(SELECT count(*) FROM read_text('/etc/hostname')) > 0"])
-    parquet(path, log)
-    if case == "half":
-        path.write_bytes(path.read_bytes()[:-500])
-    elif case in WRITTEN:
-        path = path.with_suffix(".csv")
-        path.write_bytes(WRITTEN[case])
-    return path, log_map
-
-
-WRITTEN = {"void": b"", "head": b"who,sku,at,did,cat,price\n", "bytes": bytes(range(256)) * 20}
+LATE = {"at": [1_600_000_000_000] * 50}
+SNOOP = "where=(SELECT count(*) FROM read_text('/etc/hostname')) > 0"
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("columns", "changes", "content", "said"),
     [
-        ("column", "column 'whom', which log.parquet does not have; did you mean 'who'"),
-        ("future", r"none of the 50 rows can be used \(50 in the future\).*unit of the time, which it gives as 's'"),
-        ("class", "'click' is true in every row"),
-        ("half", "damaged"),
-        ("sql", "does not fit its map"),
-        ("void", "names a column 'who', which log.csv does not have"),
-        ("head", "the files are empty"),
-        ("bytes", "does not fit its map|does not have"),
-        ("snoop", "does not fit its map.*Permission"),
+        ({}, ["user={column: whom}"], None, "'whom', which log.parquet does not have; did you mean 'who'"),
+        (LATE, [], None, r"none of the 50 rows can be used \(50 in the future\).*which it gives as 's'"),
+        ({"one": [1] * 50}, ["behaviour=null", "labels={click: {column: one}}"], None, "'click' is true in every row"),
+        ({}, ["where=SELECT"], None, "does not fit its map"),
+        ({}, [SNOOP], None, "does not fit its map.*Permission"),
+        ({}, [], "half", "damaged"),
+        ({}, [], b"", "names a column 'who', which log.csv does not have"),
+        ({}, [], b"who,sku,at,did,cat,price\n", "the files are empty"),
+        ({}, [], bytes(range(256)) * 20, "does not fit its map|does not have"),
     ],
+    ids=["column", "future", "class", "sql", "snoop", "half", "void", "head", "bytes"],
 )
-def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, case, said):
-    path, log_map = bad(tmp_path, case)
+def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, columns, changes, content, said):
+    path = parquet(tmp_path / "log.parquet", {**events(50), **columns})
+    if content == "half":
+        path.write_bytes(path.read_bytes()[:-500])
+    elif content is not None:
+        path = tmp_path / "log.csv"
+        path.write_bytes(content)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(RecommendError, match=said) as caught:
-        bring(path, log_map, tmp_path / "out")
+        bring(path, EVENTS.changed(changes), tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before

@@ -85,7 +85,7 @@ def test_impressions_with_labels_need_no_negatives(tmp_path):
     assert rows["policy"].to_pylist() == [0, 2, 2]
 
 
-def test_a_full_disk_leaves_nothing_and_can_go_on(tmp_path):
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
     path = parquet(tmp_path / "log.parquet", events(20_000, 50))
     bring(path, EVENTS, tmp_path / "whole")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -76,7 +76,7 @@ def test_clid_and_its_gradient_are_the_papers() -> None:
     torch.testing.assert_close(slope("clid_by_rows", s), slope("clid_by_mass", s) / len(s))
 
 
-def test_lists_weighed_by_mass_do_not_bias_who_knows_less() -> None:
+def test_lists_by_mass_do_not_bias_the_student() -> None:
     """Three things, each with one logit; what only the teacher knows moves their logits, by 0.2, 1 and 2.5.
 
     At the means of the teacher's probabilities CLID pulls on; weighted by the lists' mass it is at rest.

@@ -54,7 +54,7 @@ def test_the_loss_follows_its_equation() -> None:
     assert order_loss(value, chunk, draw, weights, 0.5).item() == pytest.approx(total / mass, rel=1e-5)
 
 
-def test_a_bid_that_turns_the_order_turns_the_gradient() -> None:
+def test_a_bid_that_turns_order_turns_the_gradient() -> None:
     """Of the order. What sees no bids: ``test_each_term_reads_its_own_rows``."""
     model, _ = model_of(Terms(click=0, score=0, order=1, chunks=2))
     slopes = []
@@ -70,7 +70,7 @@ def test_a_bid_that_turns_the_order_turns_the_gradient() -> None:
     assert slopes[1][1] < 0 < slopes[1][0]
 
 
-def test_pairs_of_the_top_and_the_tail_weigh_most() -> None:
+def test_pairs_of_top_and_tail_weigh_most() -> None:
     w = exchange_weights(10)
     assert w[0, 9] > w[0, 1] > w[8, 9] > 0
     assert torch.equal(w, w.T)
@@ -81,7 +81,7 @@ def test_pairs_of_the_top_and_the_tail_weigh_most() -> None:
     assert w[2, 6].item() == pytest.approx(float((ideal - (swapped * discount).sum()) / ideal), rel=1e-5)
 
 
-def test_relaxation_starts_at_one_and_stays_in_its_bounds() -> None:
+def test_relaxation_starts_at_one_and_stays_bounded() -> None:
     model, data = model_of()
     plain, _ = model_of(cls=TwoTower)
     bid = torch.rand(400) + 0.5

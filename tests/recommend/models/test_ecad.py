@@ -108,7 +108,7 @@ def test_detached_refunds_teach_orders_nothing() -> None:
     assert all(g is not None and bool(g.any()) for g in refunds)
 
 
-def test_a_refund_outside_of_its_own_window_never_counts() -> None:
+def test_a_refund_outside_its_window_never_counts() -> None:
     """Ordered after 0.1 days, refunded 3.5 days later: within six days of the click, not within three of the order."""
     model = model_of(**WINDOWS)
     for refund, counts in ((3.0, 1), (3.6, 0)):
@@ -118,7 +118,7 @@ def test_a_refund_outside_of_its_own_window_never_counts() -> None:
     assert not targets.any()  # an order outside of its window is none, and neither is its refund
 
 
-def test_the_refund_loss_is_a_mean_over_all_ripe_clicks() -> None:
+def test_the_refund_loss_averages_all_ripe_clicks() -> None:
     """The denominator counts ripe clicks, not orders; windows of one are ESMM."""
     model = model_of()
     ages = torch.tensor([7.0, 7, 7, 7, 2]) * DAY_MS
@@ -197,7 +197,7 @@ def test_fully_aged_windows_add_up_to_the_labels() -> None:
         assert bool(((moments < 3 * DAY_MS) | (moments == NEVER)).all())
 
 
-def test_in_a_stationary_stream_the_true_rates_are_learned() -> None:
+def test_true_rates_of_a_stationary_stream_are_learned() -> None:
     """Without optimisation noise: constant logits at the least loss of a whole stream, beside what did happen on it."""
     log, model = log_of(rows=2_500, seed=1, days=30), model_of(**WINDOWS)
     parts = days_of(model, log, 38)

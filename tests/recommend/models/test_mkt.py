@@ -1,4 +1,4 @@
-"""MKT: what its paper promises of each part, and the joint models and measures that it is compared with."""
+"""MKT: what its paper promises of each part, and the layers of what it is compared with."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ FEATURES = FeatureMap(
     )
 )
 CONFIG = ModelConfig(embedding=8, attention=(8,), mlp=(24, 16, 8), experts=3, initial_std=0.1)
-ROWS = 4_000
 
 
-def columns(rows: int = ROWS, seed: int = 0) -> dict:
+def columns(rows: int = 4_000) -> dict:
     """A fifth of the rows are posts; a user likes some categories in both, and each entity has a field that matters."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     post = rng.random(rows) < 0.2
     user, category = rng.integers(0, 40, rows), rng.integers(0, 6, rows)
     taste = np.random.default_rng(5).normal(0, 1.5, (40, 6))
@@ -49,21 +48,12 @@ def columns(rows: int = ROWS, seed: int = 0) -> dict:
         lengths = rng.integers(0, 5, rows)
         return Ragged(torch.from_numpy(rng.integers(0, 6, lengths.sum())), torch.from_numpy(lengths))
 
-    batch_columns = {
-        "user_id": user,
-        "category": category,
-        "seller_id": rng.integers(0, 9, rows),
-        "price_bucket": np.where(post, -1, price),
-        "condition": np.where(post, -1, rng.integers(0, 3, rows)),
-        "single": np.where(post, -1, rng.integers(0, 2, rows)),
-        "topic": np.where(post, topic, -1),
-        "entity": post.astype(np.int64),
-        "click": rng.random(rows) < 1 / (1 + np.exp(-logit)),
-    }
-    return {n: torch.from_numpy(v) for n, v in batch_columns.items()} | {
-        "item_category": past(),
-        "post_category": past(),
-    }
+    numbers = {"user_id": user, "category": category, "seller_id": rng.integers(0, 9, rows),
+               "price_bucket": np.where(post, -1, price), "condition": np.where(post, -1, rng.integers(0, 3, rows)),
+               "single": np.where(post, -1, rng.integers(0, 2, rows)), "topic": np.where(post, topic, -1),
+               "entity": post.astype(np.int64), "click": rng.random(rows) < 1 / (1 + np.exp(-logit))}  # fmt: skip
+    tensors = {name: torch.from_numpy(values) for name, values in numbers.items()}
+    return {**tensors, "item_category": past(), "post_category": past()}
 
 
 DATA = columns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recommend.config import ConfigError, ModelConfig, TrainConfig
+from recommend.config import ConfigError, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Ragged, select_batch, slice_batch
 from recommend.features.encoders import Encoders
@@ -111,8 +111,3 @@ def test_vectors_reach_target_and_history() -> None:
     assert torch.equal(x.histories["item"].values[:, -4:], data["history_content"].values)
     changed = {**batch, "history_content": data["history_content"].with_values(data["history_content"].values + 1)}
     assert not torch.equal(model.predict(batch)["click"], model.predict(changed)["click"])
-
-
-def test_an_unknown_model_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="no model 'two_towers'; did you mean 'two_tower'"):
-        build_model(tiny.FEATURES, {}, ModelConfig(name="two_towers"))

@@ -65,7 +65,7 @@ def test_a_knob_moves_its_own_number_alone(folder, view, name):
     assert lead(world(folder, view, *off_knob)) < lead(world(folder, view)) / 3
 
 
-def test_a_signal_tells_as_much_as_its_dose_says(tmp_path):
+def test_a_signal_tells_what_its_dose_says(tmp_path):
     def signal(**knobs):
         root = tmp_path / "-".join(map(str, knobs.values()))
         write_world(root, seed=11, knobs={"impressions": 6_000, "days": 3, **knobs})

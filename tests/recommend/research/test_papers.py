@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -61,12 +60,3 @@ def test_keep_knows_at_midnight_only_earlier_days(tmp_path: Path) -> None:
         assert not torch.equal(test[name], test_too[name])
     once, once_too = (d.knowledge("keep_once", setting)[0]["knowledge_item"] for d in (domains, changed))
     assert torch.equal(once, once_too)  # all of it is from the first week
-
-
-def test_midnight_comes_before_its_day() -> None:
-    events: list[tuple[str, int]] = []
-    day = np.array([3, 3, 3, 5, 5])
-    stream = keep.Daily({"x": torch.arange(5)}, day, lambda d: events.append(("midnight", d)), 2)
-    for batch, _ in stream.with_positions():
-        events.extend(("row", int(v)) for v in batch["x"])
-    assert events == [("midnight", 3), ("row", 0), ("row", 1), ("row", 2), ("midnight", 5), ("row", 3), ("row", 4)]

@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from recommend.config import ConfigError
 from recommend.research.doses import points
 from recommend.research.studies import engine
 from recommend.research.studies.engine import read_results, run_study
-from recommend.research.studies.page import page
 from recommend.research.studies.statistics import (
     crossing,
     detectable,
@@ -136,23 +134,6 @@ def test_another_effect_gets_another_verdict(tmp_path: Path, effect: Effect, ver
     assert needed.items() <= c["needed"].items()  # None: more worlds would not show it
 
 
-def test_before_two_worlds_nothing_is_judged(tmp_path: Path) -> None:
-    assert run(planted(lead), tmp_path / "r.json", doses=[0.5])["conclusion"]["verdict"] == "not judged yet"
-    one = run(planted(lead), tmp_path / "s.json", SEEDS[:1])["conclusion"]
-    assert (one["gains"], one["specific"], one["verdict"]) == (None, False, "not judged yet")
-
-
-def test_noise_is_no_control(tmp_path: Path) -> None:
-    def noisy(arm: str, dose: float) -> float:
-        return lead(arm, dose) + 0.05 * np.random.default_rng(next(chance)).normal() * (arm == "method_random")
-
-    chance = itertools.count()
-    c = run(planted(noisy), tmp_path / "r.json")["conclusion"]
-    assert c["control"]["low"] < 0 < c["control"]["high"]  # "0 is in it" would have passed
-    assert c["verdict"] == "gains, not shown specific"
-    assert c["needed"]["control"] > len(SEEDS)
-
-
 def test_without_a_phenomenon_the_gate_is_closed(tmp_path: Path, monkeypatch) -> None:
     for number, why in (({"value": 0.01, "headroom": 0.1}, "not shown to be above"),
                         ({"value": 0.3, "headroom": 1e-4}, "headroom")):  # fmt: skip
@@ -187,7 +168,7 @@ def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "more.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
-def test_a_file_of_other_settings_and_a_wrong_dose_are_refused(tmp_path: Path) -> None:
+def test_other_settings_and_wrong_doses_are_refused(tmp_path: Path) -> None:
     run(planted(lead), tmp_path / "r.json", doses=[0.5])
     with pytest.raises(ConfigError, match="another 'sizes'"):
         run(planted(lead), tmp_path / "r.json", rows=7)
@@ -195,15 +176,6 @@ def test_a_file_of_other_settings_and_a_wrong_dose_are_refused(tmp_path: Path) -
         run(planted(lead), tmp_path / "r.json", doses=[0.3])
     with pytest.raises(ConfigError, match="did you mean 'msnet'"):
         find_study("msnett")
-
-
-def test_the_printed_form_runs_beside_one_that_deviates(tmp_path: Path) -> None:
-    study = replace(planted(lead), also=("printed",), arms=("printed", *planted(lead).arms), deviation="It differs.",
-                    trained=("printed", *planted(lead).trained))  # fmt: skip
-    done = run(study, tmp_path / "r.json", doses=[0.0, study.regime], deciding=True)["done"]
-    assert {f"0.25 {seed} printed" for seed in SEEDS} <= set(done)
-    assert not [key for key in done if key.startswith("0 ") and key.endswith("printed")]
-    assert "It differs." in page(study, read_results(tmp_path / "r.json"))
 
 
 def test_the_commands_run_a_study_and_report_it(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -78,7 +78,7 @@ def test_channels_entities_and_policies_are_what_they_say(world):
     assert uniform[ads].mean() == pytest.approx(WorldConfig().uniform_share, abs=0.06)
 
 
-def test_events_are_those_of_the_labels_and_come_later(world):
+def test_events_are_the_labels_and_come_later(world):
     rows = read(world, "impression")
     since = rows["time_ms"]
     for name in ("click", "order", "refund"):
@@ -107,7 +107,7 @@ def test_things_are_shown_between_listing_and_leaving(world):
     assert (rows["time_ms"][at] >= listings["listed_ms"][of]).all()
 
 
-def test_a_single_piece_is_sold_once_and_then_gone(world):
+def test_a_single_piece_is_sold_once(world):
     rows, orders = read(world, "impression"), read(world, "order")
     sold = rows["single"].astype(bool) & rows["order"]
     assert sold.any()
@@ -150,7 +150,7 @@ def test_a_stream_goes_on_where_a_position_says(world):
             assert np.array_equal(array_of(batch["impression_id"]), array_of(expected["impression_id"]))
 
 
-def test_the_log_holds_no_truth_and_no_reader_opens_it(world):
+def test_the_log_holds_no_truth(world):
     truth = set(open_oracle(world, "impression/day=000")) | {"vector", "quality", "long", "intent", "taste"}
     for name in ("impression", "click", "order", "refund", "item", "user", "post"):
         assert not truth & set(pq.read_schema(table_files(world / "log", name)[0]).names)
@@ -206,7 +206,7 @@ def test_no_training_code_imports_the_oracle():
                 assert not [n for n in names if "oracle" in n and not n.endswith(".no_oracle")], file
 
 
-def test_the_view_of_clicks_has_promotions_of_three_kinds(tmp_path):
+def test_the_view_of_clicks_has_three_promotion_kinds(tmp_path):
     write_world(tmp_path, view="clicks", seed=1, knobs={"clicks": 20_000})
     truth = ("p_order", "p_order_without_promotion")
     rows = headroom.rows(tmp_path, ("click", "promotion", "promotion_kind", "day"), truth)
