@@ -108,6 +108,10 @@ def test_a_listing_comes_and_goes_at_once(tmp_path):
         slate = cascade.slate(3, NOW)
         assert 1000 not in {s.item_id for s in (*slate.page, *slate.fell)}
     assert 1000 not in cascade.neighbours.find(np.asarray(item(1000).content), 50)
+    cascade.put(item(1001, stock=2), NOW)
+    for left in (True, False):  # one of two pieces is sold, then the other
+        assert cascade.take(1001)
+        assert (1001 in cascade.neighbours.find(np.asarray(item(1001).content), 50)) is left
 
 
 def test_neighbours_are_the_nearest_live_things(tmp_path, monkeypatch):
@@ -124,7 +128,10 @@ def test_neighbours_are_the_nearest_live_things(tmp_path, monkeypatch):
     everything = cascade.catalog.get("item_id", cascade.catalog.nearest(taste, 5_000)).tolist()
     assert sorted(everything) == sorted(set(range(1, 301)) - {30})
     cascade.clicked(4, 9, NOW)
-    exact = cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)["content"].tolist()
+    by_source = cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)
+    assert set(cascade.catalog.get("category", by_source["category"])) == {item(9).category}
+    assert not len(cascade.sources.find(cascade.visitors.get(5), NOW.time_ms, 50)["category"])
+    exact = by_source["content"].tolist()
     monkeypatch.setattr("recommend.cascade.stages.retrieve.EXACT", 0)
     assert cascade.sources.find(cascade.visitors.get(4), NOW.time_ms, 50)["content"].tolist() == exact
 
@@ -151,6 +158,8 @@ def test_trained_models_rank_a_page_and_its_trace(tmp_path, runs):
             assert s.ecpm == pytest.approx(1000 * s.bid * s.pctr, rel=0.5)  # other channel, other pCTR
     assert slate.fell
     assert all(s.reason.startswith("fell") for s in slate.fell)
+    last = max(s.rank for s in ranked)
+    assert all(("below the last" in s.reason) is (s.rank > last) for s in slate.fell)
     assert set(slate.ms) == {"sources", "pre_ranking", "ranking", "auction", "mixing", "trace"}
 
 

@@ -77,10 +77,10 @@ def test_a_signal_tells_what_its_dose_says(tmp_path):
         return privileged, rows, float(np.corrcoef(privileged[:, 3], np.log(p / (1 - p)))[0, 1])
 
     plain, rows, nothing = signal(signal_taste=0.0)
-    told, same_rows, half = signal(signal_taste=0.5)
+    telling, same_rows, half = signal(signal_taste=0.5)
     assert abs(nothing) < 0.05
     assert half == pytest.approx(0.5, abs=0.05)
-    assert np.array_equal(plain[:, :3], told[:, :3])
+    assert np.array_equal(plain[:, :3], telling[:, :3])
     assert all(np.array_equal(rows[n], same_rows[n]) for n in rows)
     assert abs(signal(signal_taste=0.5, page_effect=0.0)[2]) < 0.05  # off is off
 

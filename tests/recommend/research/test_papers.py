@@ -52,11 +52,11 @@ def test_keep_knows_at_midnight_only_earlier_days(tmp_path: Path) -> None:
     changed = replace(domains, keyed=replace(domains.keyed, train=other))
     (first, test), (second, test_too) = (d.knowledge("keep_clicks", setting) for d in (domains, changed))
     of = domains.ads.learned["day"]
-    for name, known in first.items():
-        assert not known[of < keep.WEEK].any()
-        assert known[of >= keep.WEEK].any()
-        assert torch.equal(known[of <= 9], second[name][of <= 9])
-        assert not torch.equal(known[of > 9], second[name][of > 9])
+    for name, before in first.items():
+        assert not before[of < keep.WEEK].any()
+        assert before[of >= keep.WEEK].any()
+        assert torch.equal(before[of <= 9], second[name][of <= 9])
+        assert not torch.equal(before[of > 9], second[name][of > 9])
         assert not torch.equal(test[name], test_too[name])
     once, once_too = (d.knowledge("keep_once", setting)[0]["knowledge_item"] for d in (domains, changed))
     assert torch.equal(once, once_too)  # all of it is from the first week
