@@ -1,27 +1,23 @@
-"""Layers beside their textbook forms."""
+"""Layers beside their textbook forms; tables of TorchRec give what PyTorch's give."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from recommend.config import ConfigError, ModelConfig
-from recommend.data.ragged import Ragged
+from recommend.config import ConfigError
+from recommend.data.ragged import Ragged, Repeated
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
-from recommend.layers.embedding import Tables
 from recommend.layers.experts import PLE, MMoE
+from recommend.models.registry import build_model, model_config
+from tests.recommend.support import tiny
 
 WIDTH = 6
-
-
-def ragged(seed: int = 0, longest: int = 7, rows: int = 40) -> tuple[torch.Tensor, Ragged]:
-    """Targets and histories, some of them empty."""
-    torch.manual_seed(seed)
-    lengths = torch.randint(0, longest + 1, (rows,))
-    lengths[:2] = 0
-    return torch.randn(rows, WIDTH), Ragged(torch.randn(int(lengths.sum()), WIDTH), lengths)
+SIZES = ["embedding=4", "attention=[8]", "mlp=[8]"]
 
 
 def padded_interest(layer: TargetAttention, target: torch.Tensor, history: Ragged) -> torch.Tensor:
@@ -37,8 +33,11 @@ def padded_interest(layer: TargetAttention, target: torch.Tensor, history: Ragge
 
 @pytest.mark.parametrize("softmax", [False, True])
 @pytest.mark.parametrize("hidden", [(16,), (16, 8)])
-def test_packed_attention_is_the_padded_one_with_its_gradients(softmax: bool, hidden: tuple[int, ...]) -> None:
-    target, history = ragged()
+def test_packed_attention_and_gradients_are_the_padded_ones(softmax: bool, hidden: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    lengths = torch.randint(0, 8, (40,))
+    lengths[:2] = 0
+    target, history = torch.randn(40, WIDTH), Ragged(torch.randn(int(lengths.sum()), WIDTH), lengths)
     layer = TargetAttention(WIDTH, hidden, softmax=softmax)
     packed, padded = layer(target, history), padded_interest(layer, target, history)
     torch.testing.assert_close(packed, padded, atol=1e-5, rtol=1e-4)
@@ -50,7 +49,18 @@ def test_packed_attention_is_the_padded_one_with_its_gradients(softmax: bool, hi
     assert not packed[:2].any()
 
 
-def test_mean_pool() -> None:
+@pytest.mark.parametrize("softmax", [False, True])
+def test_attention_to_a_shared_past_is_each_rows(softmax: bool) -> None:
+    torch.manual_seed(0)
+    layer = TargetAttention(WIDTH, (10, 4), "prelu", softmax)
+    target, past = torch.randn(9, WIDTH), torch.randn(5, WIDTH)
+    for length in (0, 1, 5):
+        once = Repeated(past[:length], 9)
+        apart = Ragged(once.values, once.lengths)
+        torch.testing.assert_close(layer(target, once), layer(target, apart), atol=1e-5, rtol=1e-5)
+
+
+def test_a_mean_pool_of_nothing_is_zero() -> None:
     got = mean_pool(Ragged(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([2, 0, 1])))
     assert got.tolist() == [[2], [0], [5]]
 
@@ -84,7 +94,7 @@ def test_mmoe_mixes_its_experts_by_the_tasks_gate() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_ple_keeps_a_tasks_own_experts_from_the_other(layers: int) -> None:
+def test_ple_hides_a_tasks_experts_from_the_other(layers: int) -> None:
     layer, x = PLE(5, tasks=2, experts=2, widths=(4,), layers=layers), torch.randn(7, 5)
     first, second = layer(x)
     assert first.shape == second.shape == (7, 4)
@@ -94,21 +104,26 @@ def test_ple_keeps_a_tasks_own_experts_from_the_other(layers: int) -> None:
     assert any(g.any() for g in torch.autograd.grad(first.square().sum(), first_experts))
 
 
-def test_big_tables_get_sparse_gradients() -> None:
-    tables = Tables({"big": 11, "small": 10}, ModelConfig(embedding=4, sparse_rows=10))
-    (tables("big", torch.tensor([1, 1, 3])).sum() + tables("small", torch.tensor([2])).sum()).backward()
-    assert tables.tables["big"].weight.grad.is_sparse
-    assert not tables.tables["small"].weight.grad.is_sparse
+@pytest.mark.torchrec
+def test_torchrec_and_pytorch_are_one_model() -> None:
+    sizes, batch = tiny.encoded(200)
+    plain = build_model(tiny.FEATURES, sizes, model_config("din", SIZES))
+    other = build_model(tiny.FEATURES, sizes, model_config("din", [*SIZES, "tables=torchrec"]))
+    assert type(next(iter(other.inputs.tables.tables.values()))).__name__ == "TorchRecTable"
+    weights = dict(plain.named_parameters())
+    with torch.no_grad():
+        for name, weight in other.named_parameters():
+            weight.copy_(weights[name.replace("collection.embeddings.table.", "")])
+    losses = [model.loss(model(batch), batch) for model in (plain, other)]
+    torch.testing.assert_close(losses[0], losses[1])
+    for loss in losses:
+        loss.backward()
+    for name, weight in other.named_parameters():
+        torch.testing.assert_close(weight.grad, weights[name.replace("collection.embeddings.table.", "")].grad)
 
 
-def test_a_table_gives_the_vectors_and_gradients_of_an_embedding() -> None:
-    tables, ids, weigh = (
-        Tables({"a": 6}, ModelConfig(embedding=4)),
-        torch.tensor([1, 5, 1, 0]),
-        torch.arange(16.0).reshape(4, 4),
-    )
-    plain = torch.nn.Embedding.from_pretrained(tables.tables["a"].weight.detach().clone(), freeze=False)
-    for vectors in (tables("a", ids), plain(ids)):
-        (vectors * weigh).sum().backward()
-    assert torch.equal(tables("a", ids), plain(ids))
-    assert torch.equal(tables.tables["a"].weight.grad, plain.weight.grad)
+def test_without_torchrec_it_is_a_sentence(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchrec", None)
+    sizes, _ = tiny.encoded(10)
+    with pytest.raises(ConfigError, match="pip install torchrec"):
+        build_model(tiny.FEATURES, sizes, model_config("din", [*SIZES, "tables=torchrec"]))

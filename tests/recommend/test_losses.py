@@ -7,18 +7,13 @@ import torch
 from torch.nn import functional
 
 from recommend.losses.listwise import listmle, listnet, ranknet
-from recommend.losses.pointwise import bce, bce_of_product, distil
+from recommend.losses.pointwise import bce, bce_of_product
 
 LENGTHS = torch.tensor([3, 1, 4, 0, 2])
+MEMBERS = torch.arange(10).split(LENGTHS.tolist())
 
 
-def lists(seed: int = 0) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    torch.manual_seed(seed)
-    scores = torch.randn(10, requires_grad=True)
-    return scores, list(torch.arange(10).split(LENGTHS.tolist()))
-
-
-def test_bce_with_weights() -> None:
+def test_cross_entropy_with_weights() -> None:
     logits, labels, weight = torch.tensor([0.3, -1.0]), torch.tensor([1, 0]), torch.tensor([1.0, 3.0])
     each = functional.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")
     assert bce(logits, labels).item() == pytest.approx(each.mean().item())
@@ -35,9 +30,9 @@ def test_cross_entropy_of_a_product() -> None:
 
 
 def test_listnet_follows_its_definition() -> None:
-    scores, members = lists()
+    scores = torch.randn(10, requires_grad=True)
     target = torch.tensor([1.0, 0, 2, 5, 0, 0, 0, 0, 1, 1])
-    counted = [i for i in members if len(i) > 1 and target[i].sum() > 0]
+    counted = [i for i in MEMBERS if len(i) > 1 and target[i].sum() > 0]
     expected = sum(-(target[i] / target[i].sum() * scores[i].log_softmax(0)).sum() for i in counted) / len(counted)
     got = listnet(scores, target, LENGTHS)
     torch.testing.assert_close(got, expected)
@@ -47,10 +42,9 @@ def test_listnet_follows_its_definition() -> None:
 
 
 def test_listmle_follows_its_definition() -> None:
-    scores, members = lists()
-    order = torch.rand(10)
+    scores, order = torch.randn(10), torch.rand(10)
     losses = []
-    for i in members:
+    for i in MEMBERS:
         if len(i) > 1:
             ranked = scores[i][order[i].argsort(descending=True)]
             losses.append(-sum(ranked[k:].log_softmax(0)[0] for k in range(len(ranked))))
@@ -71,10 +65,3 @@ def test_ranknet_follows_its_definition() -> None:
     weight[5, 2] = weight[7, 4] = 3.0
     expected = -functional.logsigmoid(scores[7] - scores[4])
     torch.testing.assert_close(ranknet(scores, labels, groups, weight), expected)
-
-
-def test_distillation_is_least_at_the_teacher() -> None:
-    teacher = torch.tensor([0.2, 0.7])
-    logits = torch.logit(teacher).requires_grad_()
-    (gradient,) = torch.autograd.grad(distil(logits, teacher), logits)
-    assert gradient.abs().max() < 1e-6

@@ -19,7 +19,7 @@ from recommend.cascade.health import healthy
 from recommend.cascade.page import FeedConfig
 from recommend.cascade.promote import Target, promote
 from recommend.cascade.registry import PROMOTION, Registry
-from recommend.cascade.request import Moment
+from recommend.cascade.request import DAY_MS, HOUR_MS, Moment
 from recommend.cascade.scoring import Models
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import DataError
@@ -30,9 +30,8 @@ from recommend.features.feature_map import FeatureMap
 from recommend.models.hdr import Rates, fine_tune
 from recommend.models.registry import build_model, model_class
 from recommend.training.runs import plan, train_run
-from tests.recommend import tiny
-from tests.recommend.cascade.live_items import SIZE, item
-from tests.recommend.cascade.tiny_log import DAY_MS, HOUR_MS, write_log
+from tests.recommend.support import tiny
+from tests.recommend.support.feed import SIZE, item, write_log
 
 PROMOTIONS = {4: 1, 5: 1, 13: 2, 14: 2, 22: 3, 23: 3}
 DAY = 22
@@ -82,7 +81,7 @@ def weights(registry: Registry, version: str) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", LABELS_OF)
-def test_a_copy_begins_as_its_model_to_the_digit_and_learns_beside_it(name):
+def test_a_copy_begins_as_its_model_and_learns(name):
     features = FeatureMap(features=tiny.FEATURES.features, labels=LABELS_OF[name])
     data = {**tiny.columns(600), "refund": torch.zeros(600, dtype=torch.bool)}
     encoders = Encoders.fit(features, [data])
@@ -103,7 +102,7 @@ def test_a_copy_begins_as_its_model_to_the_digit_and_learns_beside_it(name):
         assert torch.allclose(tuned.predict(batch)["click"], asked["click"], atol=1e-3)
 
 
-def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
+def test_a_copy_serves_its_days_alone(registry, world):
     promoted = promote(registry, world / "log", TARGET, NOON)
     assert set(promoted.days) < {4, 5, 13, 14}
     assert promoted.orders >= promoting.FEWEST_ORDERS
@@ -137,7 +136,7 @@ def test_a_copy_serves_its_days_and_is_gone_afterwards(registry, world):
 
 
 @pytest.mark.parametrize("name", LABELS_OF)
-def test_the_copy_is_nearer_to_the_promotion_s_afternoon_than_its_model(tmp_path, world, name):
+def test_the_copy_repairs_the_promotions_afternoon(tmp_path, world, name):
     """The model promises half of what happens; the labels of two earlier promotion days repair most of it."""
     log, registry = world / "log", Registry(tmp_path / "models", healthy)
     registry.install(world / name, "conversion")
@@ -154,14 +153,14 @@ def test_the_copy_is_nearer_to_the_promotion_s_afternoon_than_its_model(tmp_path
     assert abs(after - observed) < 0.6 * abs(before - observed)
 
 
-def test_no_label_of_the_target_day_reaches_the_copy(registry, world, tmp_path):
+def test_no_label_of_the_day_reaches_the_copy(registry, world, tmp_path):
     """Every order that comes after the moment is taken away, and all labels of the day are turned round: the weights
     stay to the bit. Orders of the retrieved days change them."""
     log = world / "log"
     first = promote(registry, log, TARGET, NOON)
 
-    def rewritten(table: str, day: int, change) -> Path:
-        out = tmp_path / f"log-{table}-{day}-{len(list(tmp_path.iterdir()))}"
+    def rewritten(name: str, table: str, day: int, change) -> Path:
+        out = tmp_path / name
         shutil.copytree(log, out)
         for file in table_files(out, table, day):
             pq.write_table(change(pq.read_table(file)), file)
@@ -173,19 +172,17 @@ def test_no_label_of_the_target_day_reaches_the_copy(registry, world, tmp_path):
             table = table.set_column(place, table.schema.field(name), pc.invert(table[name]))
         return table
 
-    later = rewritten("order", 0, lambda t: t.filter(pc.less_equal(t["time_ms"], NOON)))
-    today = rewritten("impression", DAY, turned)
+    later = rewritten("later", "order", 0, lambda t: t.filter(pc.less_equal(t["time_ms"], NOON)))
+    today = rewritten("today", "impression", DAY, turned)
     for other in (later, today):
-        again = promote(registry, other, TARGET, NOON)
-        assert all(
-            torch.equal(a, weights(registry, first.version)[n]) for n, a in weights(registry, again.version).items()
-        )
-    without = rewritten("order", 0, lambda t: t.filter(pc.equal(pc.bit_wise_and(t["impression_id"], 1), 0)))
+        one, two = (weights(registry, v) for v in (first.version, promote(registry, other, TARGET, NOON).version))
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    without = rewritten("without", "order", 0, lambda t: t.filter(pc.equal(pc.bit_wise_and(t["impression_id"], 1), 0)))
     changed = promote(registry, without, TARGET, NOON)
     assert changed.days != first.days or changed.orders < first.orders
 
 
-def test_a_sick_copy_is_rolled_back_to_the_model_and_both_are_seen(registry, world):
+def test_a_sick_copy_is_rolled_back(registry, world):
     promoted = promote(registry, world / "log", TARGET, NOON)
     file = registry.folder(PROMOTION, promoted.version) / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:-64] + b"\0" * 64)
@@ -201,7 +198,7 @@ def test_a_sick_copy_is_rolled_back_to_the_model_and_both_are_seen(registry, wor
     assert registry.versions(PROMOTION) == []
 
 
-def test_a_copy_goes_with_the_model_that_it_was_made_from(registry, world):
+def test_a_copy_goes_with_its_model(registry, world):
     promote(registry, world / "log", TARGET, NOON)
     served = feed(registry)
     served.models.refresh(DAY)

@@ -7,55 +7,39 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from recommend.config import ConfigError, TrainConfig
 from recommend.data.memory import list_stream
-from recommend.data.ragged import Ragged, slice_batch
+from recommend.data.ragged import Batch, Ragged, select_batch
 from recommend.features.encoders import Encoders
-from recommend.losses.distillation import DISTILLATIONS, clid, clid_by_mass, lists_of
+from recommend.losses.distillation import DISTILLATIONS
 from recommend.losses.pointwise import bce
-from recommend.metrics.ranks import auc
 from recommend.models.clid import CLID, LIST, PRIVILEGED, TEACHER, Teacher
 from recommend.training.trainer import train
-from tests.recommend import tiny
+from tests.recommend.support import tiny
 
 P = torch.tensor([0.02, 0.05, 0.10, 0.30, 0.45], dtype=torch.float64)
-ONE = torch.tensor([5])
 SMALL = CLID.Config(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, privileged=2)
 LOGGED = tiny.FEATURES.model_copy(update={"extra": (LIST, PRIVILEGED)})
 TAUGHT = tiny.FEATURES.model_copy(update={"extra": (LIST, TEACHER)})
 
 
+def loss_of(name: str, logits: torch.Tensor, teacher: torch.Tensor = P) -> torch.Tensor:
+    """A distillation of one list."""
+    return DISTILLATIONS[name](logits, teacher, torch.tensor([len(logits)]))
+
+
 def slope(name: str, logits: torch.Tensor, teacher: torch.Tensor = P) -> torch.Tensor:
-    """Gradient of a distillation of one list by the student's logits."""
+    """Its gradient by the student's logits."""
     s = logits.clone().requires_grad_()
-    return torch.autograd.grad(DISTILLATIONS[name](s, teacher, torch.tensor([len(s)])), s)[0]
+    return torch.autograd.grad(loss_of(name, s, teacher), s)[0]
 
 
-def least(name: str, start: torch.Tensor, weight: float = 0.0) -> torch.Tensor:
-    """Probabilities at the minimum of a distillation plus ``weight`` times the cross-entropy to the teacher."""
-    s = start.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([s], max_iter=100, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = DISTILLATIONS[name](s, P, ONE) + weight * functional.binary_cross_entropy_with_logits(s, P)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return s.detach().sigmoid()
-
-
-@pytest.mark.parametrize("name", ["pointwise", "clid", "clid_by_mass", "listnet_odds"])
-def test_compatible_losses_are_flat_at_the_teacher(name: str) -> None:
-    assert slope(name, P.logit()).abs().max() < 1e-6
-
-
-@pytest.mark.parametrize(("name", "at_least"), [("listnet", 0.08), ("listmle", 0.4)])
-def test_other_list_losses_pull_away_from_the_teacher(name: str, at_least: float) -> None:
-    assert slope(name, P.logit()).abs().max() > at_least
+def test_compatible_losses_are_flat_at_the_teacher() -> None:
+    for name in ("pointwise", "clid", "clid_by_mass", "clid_by_rows", "listnet_odds"):
+        assert slope(name, P.logit()).abs().max() < 1e-6, name
+    for name, at_least in (("listnet", 0.08), ("listmle", 0.4)):
+        assert slope(name, P.logit()).abs().max() > at_least, name
 
 
 def test_listnet_of_probabilities_ends_at_their_logarithms() -> None:
@@ -68,97 +52,49 @@ def test_listnet_of_probabilities_ends_at_their_logarithms() -> None:
 
 
 def test_listmle_has_no_finite_minimum() -> None:
-    order = torch.arange(5, dtype=torch.float64)
-    losses = [float(DISTILLATIONS["listmle"](gap * order, P, ONE)) for gap in (1.0, 3.0, 9.0, 27.0)]
+    losses = [float(loss_of("listmle", gap * torch.arange(5.0), P)) for gap in (1.0, 3.0, 9.0, 27.0)]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 1e-9
 
 
-def test_clid_cannot_see_the_scale_and_cross_entropy_pins_it() -> None:
-    """Every multiple of the teacher is a minimum of CLID; of the sum with the cross-entropy only the teacher is."""
-    ways = {c: float(clid((c * P).logit(), P, ONE)) for c in (0.5, 1.0, 2.0)}
-    assert ways[0.5] == pytest.approx(ways[1.0], abs=1e-12)
-    assert ways[2.0] == pytest.approx(ways[1.0], abs=1e-12)
+def test_clid_cannot_see_the_scale() -> None:
+    """Every multiple of the teacher is a minimum of CLID; cross-entropy beside it is flat at the teacher alone."""
+    ways = [float(loss_of("clid", (c * P).logit())) for c in (0.5, 1.0, 2.0)]
+    assert ways == pytest.approx([ways[1]] * 3, abs=1e-12)
     assert slope("clid", (2 * P).logit()).abs().max() < 1e-9
     assert slope("clid", (P + 0.05).logit()).abs().max() > 1e-3  # not a multiple
-    entropy = -(P / P.sum() * (P / P.sum()).log()).sum()
-    assert ways[1.0] == pytest.approx(float(entropy))  # Gibbs: nothing is below
-
-    start = torch.tensor([-1.0, -2.0, -1.5, -3.0, -0.5], dtype=torch.float64)
-    alone = least("clid", start) / P
-    torch.testing.assert_close(alone, alone.mean().expand(5), rtol=1e-4, atol=0)
-    assert abs(float(alone.mean()) - 1) > 0.1  # where it ends depends on where it starts
-    torch.testing.assert_close(least("clid", start, 1.0), P, rtol=1e-4, atol=0)
-    shifted = least("listnet", start, 1.0) / P
-    assert shifted.max() / shifted.min() > 1.05  # with ListNet the cross-entropy does not get its minimum
+    share = P / P.sum()
+    assert ways[1] == pytest.approx(float(-(share * share.log()).sum()))  # Gibbs: nothing is below
+    assert slope("pointwise", (2 * P).logit()).abs().max() > 1e-2
 
 
-def test_the_gradient_of_clid_is_the_papers() -> None:
+def test_clid_and_its_gradient_are_the_papers() -> None:
     torch.manual_seed(0)
     s = torch.randn(5, dtype=torch.float64)
     p = s.sigmoid()
+    torch.testing.assert_close(loss_of("clid", s), -(P / P.sum() * (p / p.sum()).log()).sum())
     torch.testing.assert_close(slope("clid", s), (1 - p) * (p / p.sum() - P / P.sum()))
     torch.testing.assert_close(slope("clid_by_mass", s), (1 - p) * (p / p.sum() * P.sum() - P))
     torch.testing.assert_close(slope("clid_by_rows", s), slope("clid_by_mass", s) / len(s))
 
 
-def test_lists_are_lists_and_not_the_batch() -> None:
-    """Moving rows to other lists changes the loss, listing them in another order does not; single rows do not count."""
-    torch.manual_seed(0)
-    s, p, ids = torch.randn(12), torch.rand(12), torch.arange(12) // 4
-
-    def of(ids: torch.Tensor) -> float:
-        order, lengths = lists_of(ids)
-        return float(clid(s[order], p[order], lengths))
-
-    assert lists_of(ids)[1].tolist() == [4, 4, 4]
-    expected = [
-        -(p[i] / p[i].sum() * (s[i].sigmoid() / s[i].sigmoid().sum()).log()).sum() for i in torch.arange(12).split(4)
-    ]
-    assert of(ids) == pytest.approx(float(sum(expected) / 3), rel=1e-5)
-    moved = ids[torch.randperm(12)]
-    assert abs(of(moved) - of(ids)) > 1e-3
-    shuffle = torch.randperm(12)
-    order, lengths = lists_of(ids[shuffle])
-    assert float(clid(s[shuffle][order], p[shuffle][order], lengths)) == pytest.approx(of(ids), rel=1e-5)
-    assert of(torch.arange(12)) == 0
-    extra = torch.cat([ids, torch.tensor([9])])
-    order, lengths = lists_of(extra)
-    more, taught_batch = torch.cat([s, torch.tensor([1.0])]), torch.cat([p, torch.tensor([0.5])])
-    assert float(clid(more[order], taught_batch[order], lengths)) == pytest.approx(of(ids), rel=1e-5)
-
-
-def test_a_student_who_knows_less_is_biased_unless_lists_count_by_their_mass() -> None:
+def test_lists_by_mass_do_not_bias_the_student() -> None:
     """Three things, each with one logit; what only the teacher knows moves their logits, by 0.2, 1 and 2.5.
 
-    With the cross-entropy added, CLID ends away from the mean of p; weighted by the lists' mass it ends there.
+    At the means of the teacher's probabilities CLID pulls on; weighted by the lists' mass it is at rest.
     """
     rng = torch.Generator().manual_seed(0)
     noise = torch.randn(4_000, 3, generator=rng, dtype=torch.float64) * torch.tensor([0.2, 1.0, 2.5])
-    teacher = (torch.tensor([-2.0, -2.0, -2.0]) + noise).sigmoid()
-    mean, lengths = teacher.mean(0), torch.full((4_000,), 3)
-
-    def ends(loss: object) -> torch.Tensor:
-        s = torch.full((3,), -1.0, dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.LBFGS([s], max_iter=60, line_search_fn="strong_wolfe")
-
-        def closure() -> torch.Tensor:
-            optimizer.zero_grad()
-            logits = s.expand(4_000, 3).reshape(-1)
-            total = loss(logits, teacher.reshape(-1), lengths)  # type: ignore[operator]
-            total = total + functional.binary_cross_entropy_with_logits(logits, teacher.reshape(-1))
-            total.backward()
-            return total
-
-        optimizer.step(closure)
-        return s.detach().sigmoid() / mean
-
-    vanilla, weighted = ends(clid), ends(clid_by_mass)
-    assert (vanilla - 1).abs().max() > 0.1
-    torch.testing.assert_close(weighted, torch.ones(3, dtype=torch.float64), atol=2e-3, rtol=0)
+    teacher, lengths, pulls = (noise - 2).sigmoid(), torch.full((4_000,), 3), {}
+    for name in ("clid", "clid_by_mass"):
+        s = teacher.mean(0).logit().requires_grad_()
+        loss = DISTILLATIONS[name](s.expand(4_000, 3).reshape(-1), teacher.reshape(-1), lengths)
+        pulls[name] = float(torch.autograd.grad(loss, s)[0].abs().max())
+    assert pulls["clid_by_mass"] < 1e-9
+    assert pulls["clid"] > 0.01
 
 
-def prepared(rows: int = 2_048) -> tuple[Encoders, dict]:
+def prepared(rows: int = 2_048) -> tuple[Encoders, Batch]:
     """The tiny log with pages of eight rows, and two privileged numbers of which the first tells of the click."""
     data = tiny.columns(rows)
     rng = torch.Generator().manual_seed(1)
@@ -168,8 +104,8 @@ def prepared(rows: int = 2_048) -> tuple[Encoders, dict]:
     return encoders, encoders(data)
 
 
-def test_what_serves_never_reads_what_is_known_afterwards() -> None:
-    """Another page's privileged numbers, or none at all, give the same predictions."""
+def test_students_read_nothing_that_is_known_afterwards() -> None:
+    """Another page's privileged numbers, another teacher's probabilities, or none at all, predict the same."""
     encoders, data = prepared(512)
     served = CLID(LOGGED, encoders.sizes(), SMALL)
     train(served, list_stream(data, batch_rows=128), TrainConfig(threads=1))
@@ -179,40 +115,42 @@ def test_what_serves_never_reads_what_is_known_afterwards() -> None:
     assert torch.equal(p["click"], served.predict({**data, PRIVILEGED: mixed})["click"])
     assert torch.equal(p["click"], served.predict({n: c for n, c in data.items() if n != PRIVILEGED})["click"])
 
+    student = CLID(TAUGHT, encoders.sizes(), SMALL)
+    taught = {**data, TEACHER: torch.rand(512)}
+    other = {**taught, TEACHER: torch.rand(512), PRIVILEGED: mixed}
+    for mode in (student.train(), student.eval()):  # in training only the loss hears the teacher
+        assert torch.equal(mode(taught)["click"], mode(other)["click"])
+    assert torch.equal(student.predict(taught)["click"], student.predict(data)["click"])
+    assert not torch.equal(student.loss(student(taught), taught), student.loss(student(other), other))
 
-def test_a_teacher_knows_more_and_its_probabilities_get_no_gradient() -> None:
-    encoders, data = prepared(5_120)
-    held, learned = slice_batch(data, 4_096, 5_120), slice_batch(data, 0, 4_096)
-    auc_of = {}
-    for model in (Teacher, CLID):
-        net = model(LOGGED, encoders.sizes(), SMALL)
-        train(net, list_stream(learned, batch_rows=128), TrainConfig(epochs=6, learning_rate=0.01, threads=1))
-        auc_of[model] = auc(held["click"], net.predict(held)["click"])
-    assert auc_of[Teacher] > auc_of[CLID] + 0.05
-    assert auc_of[CLID] > 0.55
+
+def test_a_teacher_knows_more_and_gets_no_gradient() -> None:
+    encoders, data = prepared(512)
+    other = {**data, PRIVILEGED: data[PRIVILEGED].select(torch.randperm(512))}
+    teacher = Teacher(LOGGED, encoders.sizes(), SMALL)
+    assert not torch.equal(teacher.predict(data)["click"], teacher.predict(other)["click"])
 
     student = CLID(TAUGHT, encoders.sizes(), SMALL)
     assert student.teacher is None
-    taught_batch = torch.full((5_120,), 0.3, requires_grad=True)
-    batch = {**data, TEACHER: taught_batch}
+    batch = {**data, TEACHER: torch.full((512,), 0.3, requires_grad=True)}
     student.loss(student(batch), batch).backward()
-    assert taught_batch.grad is None
+    assert batch[TEACHER].grad is None
     along = CLID(LOGGED, encoders.sizes(), SMALL.changed(["alpha=0"]))
     logits = along(data)
     logits[TEACHER].retain_grad()
     along.loss(logits, data).backward()
-    expected = (logits[TEACHER].sigmoid() - data["click"].float()).detach() / 5_120  # of its own cross-entropy alone
+    expected = (logits[TEACHER].sigmoid() - data["click"].float()).detach() / 512  # of its own cross-entropy alone
     torch.testing.assert_close(logits[TEACHER].grad, expected, atol=1e-8, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", list(DISTILLATIONS))
-def test_the_students_loss_is_the_distillation_of_each_page(name: str) -> None:
+def test_the_students_loss_is_that_of_each_page(name: str) -> None:
     """With rows in any order and pages of several sizes; page by page, as the equations are written."""
     encoders, data = prepared(256)
     drawn = torch.Generator().manual_seed(0)
     chosen = torch.randperm(256, generator=drawn)[:200]
     batch = {**data, TEACHER: torch.rand(256, generator=drawn) * 0.5}
-    batch = {n: c.select(chosen) if isinstance(c, Ragged) else c[chosen] for n, c in batch.items()}
+    batch = select_batch(batch, chosen)
     student = CLID(TAUGHT, encoders.sizes(), SMALL.changed(["alpha=0", f"distillation={name}"]))
     logits = student(batch)
     each = []
@@ -226,18 +164,6 @@ def test_the_students_loss_is_the_distillation_of_each_page(name: str) -> None:
     weight = sizes if name in ("pointwise", "clid_by_rows") else sizes > 1
     expected = np.average([v for v, _ in each], weights=weight)
     assert float(student.loss(logits, batch).detach()) == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_taught_student_reads_neither_its_teacher_nor_what_is_known_afterwards() -> None:
-    """In training either: only the loss hears the teacher."""
-    encoders, data = prepared(256)
-    student = CLID(TAUGHT, encoders.sizes(), SMALL)
-    taught_batch = {**data, TEACHER: torch.rand(256)}
-    other = {**taught_batch, TEACHER: torch.rand(256), PRIVILEGED: data[PRIVILEGED].select(torch.randperm(256))}
-    for mode in (student.train(), student.eval()):
-        assert torch.equal(mode(taught_batch)["click"], mode(other)["click"])
-    assert torch.equal(student.predict(taught_batch)["click"], student.predict({**data})["click"])
-    assert not torch.equal(student.loss(student(taught_batch), taught_batch), student.loss(student(other), other))
 
 
 def test_alpha_weighs_clicks_against_the_teacher() -> None:

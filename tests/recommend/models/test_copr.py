@@ -1,4 +1,4 @@
-"""COPR: what is the paper's own, beside its equations; the join of candidates; a tiny run of every arm."""
+"""COPR: what is the paper's own, beside its equations; batches of lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recommend.data.parquet import Position
 from recommend.data.ragged import Ragged, concat_batches, slice_batch
 from recommend.models.baselines.two_tower import TwoTower
 from recommend.models.copr import COPR, LIMIT, Terms, draw_lists, exchange_weights, order_loss
-from tests.recommend import tiny
+from tests.recommend.support import tiny
 
 SMALL = ModelConfig(embedding=8, mlp=(12,), tower=6, initial_std=0.1)
 
@@ -54,32 +54,23 @@ def test_the_loss_follows_its_equation() -> None:
     assert order_loss(value, chunk, draw, weights, 0.5).item() == pytest.approx(total / mass, rel=1e-5)
 
 
-def test_a_bid_that_turns_the_order_turns_the_gradient() -> None:
+def test_a_bid_that_turns_order_turns_the_gradient() -> None:
     """Of the order. What sees no bids: ``test_each_term_reads_its_own_rows``."""
-    teacher = np.array([0.10, 0.08])
-
-    def gradient(bids: list[float]) -> torch.Tensor:
-        model, _ = model_of(Terms(click=0, score=0, order=1, chunks=2))
-        logit = torch.tensor([-2.0, -2.5], requires_grad=True)
-        bid = np.array(bids)
+    model, _ = model_of(Terms(click=0, score=0, order=1, chunks=2))
+    slopes = []
+    for bids in ([1.0, 1.1], [1.0, 2.0]):
+        logit, teacher, bid = torch.tensor([-2.0, -2.5], requires_grad=True), np.array([0.10, 0.08]), np.array(bids)
         place = torch.from_numpy(draw_lists(teacher * bid, 2, np.random.default_rng(0))[0])
-        with_impression = torch.cat([torch.zeros(1), logit[place]])
-        batch = {
-            "click": torch.zeros(3, dtype=torch.bool),
-            "draw": torch.tensor([-1, 0, 0]),
-            "chunk": torch.tensor([0, 0, 1]),
-            "teacher": torch.cat([torch.zeros(1), torch.from_numpy(teacher).float()[place]]),
-            "bid": torch.cat([torch.zeros(1), torch.from_numpy(bid).float()[place]]),
-        }
-        loss = model.loss({"click": with_impression, "log_alpha": torch.zeros(3)}, batch)
-        return torch.autograd.grad(loss, logit)[0]
-
-    first, turned = gradient([1.0, 1.1]), gradient([1.0, 2.0])
-    assert first[0] < 0 < first[1]
-    assert turned[1] < 0 < turned[0]
+        batch = {"click": torch.zeros(2, dtype=torch.bool), "draw": torch.zeros(2, dtype=torch.int64),
+                 "chunk": torch.arange(2), "teacher": torch.from_numpy(teacher).float()[place],
+                 "bid": torch.from_numpy(bid).float()[place]}  # fmt: skip
+        loss = model.loss({"click": logit[place], "log_alpha": torch.zeros(2)}, batch)
+        slopes.append(torch.autograd.grad(loss, logit)[0])
+    assert slopes[0][0] < 0 < slopes[0][1]
+    assert slopes[1][1] < 0 < slopes[1][0]
 
 
-def test_pairs_of_the_top_and_the_tail_weigh_most() -> None:
+def test_pairs_of_top_and_tail_weigh_most() -> None:
     w = exchange_weights(10)
     assert w[0, 9] > w[0, 1] > w[8, 9] > 0
     assert torch.equal(w, w.T)
@@ -90,7 +81,7 @@ def test_pairs_of_the_top_and_the_tail_weigh_most() -> None:
     assert w[2, 6].item() == pytest.approx(float((ideal - (swapped * discount).sum()) / ideal), rel=1e-5)
 
 
-def test_relaxation_starts_at_one_and_stays_in_its_bounds() -> None:
+def test_relaxation_starts_at_one_and_stays_bounded() -> None:
     model, data = model_of()
     plain, _ = model_of(cls=TwoTower)
     bid = torch.rand(400) + 0.5
@@ -130,7 +121,7 @@ def test_each_term_reads_its_own_rows() -> None:
     assert loss(click=1, score=1, order=1) == pytest.approx(loss(click=1) + loss(score=1) + loss(order=1), rel=1e-5)
 
 
-def test_batches_keep_lists_whole_and_go_on_where_they_were() -> None:
+def test_batches_keep_lists_whole_and_go_on() -> None:
     first = {"x": torch.arange(23), "h": Ragged.of([[i] * (i % 3) for i in range(23)])}
     lengths = np.array([4, 2, 6, 2, 2])
     second = {"x": 100 + torch.arange(16), "h": Ragged.of([[100 + i] for i in range(16)])}
@@ -154,7 +145,7 @@ def test_batches_keep_lists_whole_and_go_on_where_they_were() -> None:
     assert stream.rows() == 39
 
 
-def test_a_list_holds_one_of_each_chunk_and_a_pass_holds_every_candidate() -> None:
+def test_lists_hold_each_chunk_and_every_candidate() -> None:
     revenue = np.random.default_rng(1).lognormal(size=57)
     rank = np.argsort(np.argsort(-revenue))
     chunk_of = np.repeat(np.arange(10), [len(c) for c in np.array_split(np.arange(57), 10)])[rank]

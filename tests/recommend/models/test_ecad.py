@@ -1,4 +1,4 @@
-"""ECAD and what it is compared with: only settled labels, each once; the future never trains; the truth is found."""
+"""ECAD: only settled labels, each once; the future never trains; the truth is found."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ from recommend.models.ecad import ECAD, TIMES, bce_of_log, heads, log_complement
 from recommend.research.studies import ecad_baselines as delayed
 from recommend.research.studies.streaming import settled, stream
 from recommend.research.world import write_world
-from tests.recommend import tiny
+from tests.recommend.support import tiny
 
 torch.set_num_threads(1)  # small tensors: a second thread only waits
 FEATURES = FeatureMap(features=tiny.FEATURES.features, labels=("order", "refund"))
 SETTLED = {"order_edges": (3.0,), "refund_edges": (6.0,)}  # one window each
 SMALL = ECAD.Config(embedding=4, attention=(8,), mlp=(16, 8), initial_std=0.1, **SETTLED)
 WINDOWS = {"order_edges": (0.25, 1.0, 3.0), "refund_edges": (1.0, 3.0, 6.0)}
-AFTER_ORDER = {**WINDOWS, "refund_edges": (0.5, 1.0, 3.0)}
 P_V, P_R = 0.4, 0.3
 DAYS = 12
-NIGHTLY = [pytest.param(k, marks=pytest.mark.nightly) for k in (delayed.Settled, delayed.ESDFM, delayed.DEFER)]
 
 
 def log_of(rows: int = 1_500, seed: int = 0, days: int = DAYS) -> ClickLog:
@@ -70,8 +68,7 @@ def times_of(age: float, order: float | None, refund: float | None, before: floa
     return {n: torch.tensor([NEVER if m is None else round(m * DAY_MS)]) for n, m in zip(TIMES, moments, strict=True)}
 
 
-def test_a_click_younger_than_the_first_window_gives_no_gradient() -> None:
-    """Fidelity test 2."""
+def test_a_click_before_its_window_gives_no_gradient() -> None:
     model = model_of(**WINDOWS)
     row = select_batch(LOG.columns, torch.tensor([5]))
     for age, trains in ((0.2, False), (0.26, True), (7.0, True)):
@@ -87,7 +84,7 @@ def test_a_click_younger_than_the_first_window_gives_no_gradient() -> None:
 
 @pytest.mark.parametrize("scale", [0.1, 3.0, 300.0])
 def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
-    """Fidelity test 3: 0 <= p_vr <= p_v <= 1, and so 0 <= ECVR <= 1."""
+    """0 <= p_vr <= p_v <= 1, and so 0 <= ECVR <= 1."""
     for options in (WINDOWS, {}):
         model = model_of(**options)
         p = model.probabilities({n: (scale * torch.randn(500)).double() for n in model.towers})
@@ -96,7 +93,7 @@ def test_probabilities_are_in_order_whatever_the_weights(scale: float) -> None:
         torch.testing.assert_close(p["ecvr"], p["order"] - p["refund"])
 
 
-def test_detached_refunds_teach_the_orders_towers_nothing_and_predict_the_same() -> None:
+def test_detached_refunds_teach_orders_nothing() -> None:
     batch = {**select_batch(LOG.columns, torch.arange(50)), **times_of(7.0, 0.1, 1.0)}
     batch |= {name: batch[name].expand(50) for name in TIMES}
     joint, detached = (model_of(detached=on, **WINDOWS) for on in (False, True))
@@ -112,7 +109,7 @@ def test_detached_refunds_teach_the_orders_towers_nothing_and_predict_the_same()
     assert all(g is not None and bool(g.any()) for g in refunds)
 
 
-def test_a_refund_outside_of_its_own_window_never_counts() -> None:
+def test_a_refund_outside_its_window_never_counts() -> None:
     """Ordered after 0.1 days, refunded 3.5 days later: within six days of the click, not within three of the order."""
     model = model_of(**WINDOWS)
     for refund, counts in ((3.0, 1), (3.6, 0)):
@@ -122,8 +119,8 @@ def test_a_refund_outside_of_its_own_window_never_counts() -> None:
     assert not targets.any()  # an order outside of its window is none, and neither is its refund
 
 
-def test_the_refund_loss_is_a_mean_over_all_ripe_clicks() -> None:
-    """Fidelity test 5: the denominator counts ripe clicks, not orders."""
+def test_the_refund_loss_averages_all_ripe_clicks() -> None:
+    """The denominator counts ripe clicks, not orders; windows of one are ESMM."""
     model = model_of()
     ages = torch.tensor([7.0, 7, 7, 7, 2]) * DAY_MS
     batch = {
@@ -139,6 +136,7 @@ def test_the_refund_loss_is_a_mean_over_all_ripe_clicks() -> None:
     expected = expected + functional.binary_cross_entropy(p_vr[:4], torch.tensor([1.0, 0, 0, 0]))
     loss = model.loss(logits, batch)
     torch.testing.assert_close(loss, expected)
+    assert model.measured() == {"order": ("order", None), "refund": ("refund", None)}
     loss.backward()
     assert logits["refund_0"].grad[:4].all()  # clicks that were not ordered teach the refund's tower too
     assert not logits["refund_0"].grad[4]
@@ -157,70 +155,11 @@ def test_losses_of_probabilities_given_as_logarithms() -> None:
     assert bool(torch.isfinite(extreme.grad).all())
 
 
-def best_constant(model: torch.nn.Module, log: ClickLog) -> dict[str, float]:
-    """The probabilities that a model of constant logits finds at the least loss of a whole stream."""
-    parts = days_of(model, log, STREAM_DAYS + 8)
-    columns = {n: torch.cat([s.columns[n] for s in parts]) for n in parts[0].columns}
-    rows = len(next(iter(columns.values())))
-    logits = {name: torch.full((1,), -1.0, dtype=torch.float64, requires_grad=True) for name in model.towers}
-    optimizer = torch.optim.Adam(logits.values(), lr=0.1)
-    for step in range(80):
-        optimizer.param_groups[0]["lr"] = 0.15 if step < 50 else 0.02
-        optimizer.zero_grad()
-        model.loss({n: v.expand(rows) for n, v in logits.items()}, columns).backward()
-        optimizer.step()
-    with torch.no_grad():
-        return {n: float(v) for n, v in model.probabilities(logits).items()}
-
-
-STREAM_DAYS = 30
-STREAM = log_of(rows=2_500, seed=1, days=STREAM_DAYS)
-
-
-def test_stream_weights_undo_what_the_stream_does() -> None:
-    """Weighted shares of positives and negatives are p and 1 - p for any p and share of late ones."""
-    p, late = torch.meshgrid(torch.linspace(0.02, 0.9, 9), torch.linspace(0, 0.95, 5), indexing="ij")
-    yes, no = torch.ones_like(p), torch.zeros_like(p)
-    once, twice = (delayed.elapsed_weights, p, 1 + p * late), (delayed.doubled_weights, 2 * p - p * late, 2 + 0 * p)
-    for weights, positive, units in (once, twice):
-        torch.testing.assert_close(weights(p, late, yes) * positive / units, p)
-        torch.testing.assert_close(weights(p, late, no) * (units - positive) / units, 1 - p)
-
-
-def test_the_duplicates_that_streams_hold() -> None:
-    """One click, ordered after 30 hours, as each stream sees it from midnight to midnight."""
-    click, order = DAY_MS // 2, DAY_MS // 2 + 30 * DAY_MS // 24
-    log = ClickLog(select_batch(LOG.columns, torch.tensor([0])), *(torch.tensor([t]) for t in (click, order, NEVER)))
-    expected = {
-        delayed.ESDFM: [(1, 0), (2, 1)],
-        delayed.DEFER: [(1, 0), (2, 1)],
-        delayed.Settled: [(4, 1)],
-    }
-    for kind, labels in expected.items():
-        streamed = []
-        for day, samples in enumerate(days_of(model_of(kind), log, 9), 1):
-            first = samples.columns["stage"] == 0
-            streamed += [(day, int(y)) for y in samples.columns["seen"][first]]
-        assert streamed == labels, kind
-    never = ClickLog(log.columns, log.click_ms, torch.tensor([NEVER]), torch.tensor([NEVER]))
-    twice = [int(s.columns["seen"].sum() == 0) * len(s.index) for s in days_of(model_of(delayed.DEFER), never, 9)]
-    assert sum(twice) == 2  # after the wait and when it is settled
-
-
 TRAIN = TrainConfig(batch_rows=64, learning_rate=0.01, threads=1, seed=3)
 
 
-def test_windows_of_one_are_esmm() -> None:
-    model = model_of()
-    v, r = torch.randn(20), torch.randn(20)
-    f = heads({"order_0": v, "refund_0": r}, ["order_0"], ["refund_0"]).exp()
-    torch.testing.assert_close(f[0], v.sigmoid())
-    torch.testing.assert_close(f[1], v.sigmoid() * r.sigmoid())
-    assert model.measured() == {"order": ("order", None), "refund": ("refund", None)}
-
-
-def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() -> None:
-    """Fidelity test 1. The naive build is wrong on the same log, so that the check can fail."""
+def test_labels_are_learned_once_and_never_change() -> None:
+    """The naive build is wrong on the same log, so that the check can fail."""
     model = model_of(**WINDOWS)
     everything = LOG.observed(10**12, foresight=True)
     aged = torch.full_like(everything.click_ms, 10**12)
@@ -243,7 +182,7 @@ def test_no_label_that_a_head_learns_ever_changes_and_none_is_learned_twice() ->
 
 
 def test_fully_aged_windows_add_up_to_the_labels() -> None:
-    """Fidelity test 4: all masks 1, sum_k target_k = y and sum_j target_j = z."""
+    """All masks 1, sum_k target_k = y and sum_j target_j = z."""
     model = model_of(**WINDOWS)
     observed = LOG.observed(10**12)
     index = torch.arange(len(observed.click_ms))
@@ -254,36 +193,39 @@ def test_fully_aged_windows_add_up_to_the_labels() -> None:
     assert np.array_equal(targets[:3].sum(0).numpy(), bought)
     assert np.array_equal(targets[3:].sum(0).numpy(), back)
     assert 0 < back.sum() < bought.sum() < len(bought)
+    hidden = LOG.observed(3 * DAY_MS - 1)
+    for moments in (hidden.click_ms, hidden.order_ms, hidden.refund_ms):
+        assert bool(((moments < 3 * DAY_MS) | (moments == NEVER)).all())
 
 
-@pytest.fixture(scope="module")
-def rates() -> dict[str, float]:
-    """What truly happened on that stream."""
-    bought, back = settled(STREAM, np.arange(len(STREAM.click_ms)), 3, 3)
-    return {"order": bought.mean(), "rfr": back.sum() / bought.sum(), "ecvr": (bought & ~back).mean()}
+def test_true_rates_of_a_stationary_stream_are_learned() -> None:
+    """Without optimisation noise: constant logits at the least loss of a whole stream, beside what did happen on it."""
+    log, model = log_of(rows=2_500, seed=1, days=30), model_of(**WINDOWS)
+    parts = days_of(model, log, 38)
+    columns = {n: torch.cat([s.columns[n] for s in parts]) for n in parts[0].columns}
+    rows = len(columns["age_ms"])
+    logits = {name: torch.full((1,), -1.0, dtype=torch.float64, requires_grad=True) for name in model.towers}
+    optimizer = torch.optim.Adam(logits.values(), lr=0.1)
+    for step in range(80):
+        optimizer.param_groups[0]["lr"] = 0.15 if step < 50 else 0.02
+        optimizer.zero_grad()
+        model.loss({n: v.expand(rows) for n, v in logits.items()}, columns).backward()
+        optimizer.step()
+    learned = model.probabilities(logits)
+    bought, back = settled(log, np.arange(len(log.click_ms)), 3, 3)
+    for name, rate in {"order": bought.mean(), "ecvr": (bought & ~back).mean()}.items():
+        assert float(learned[name].detach()) == pytest.approx(rate, abs=0.015), name
 
 
-@pytest.mark.parametrize("kind", [*NIGHTLY, delayed.Direct, ECAD, delayed.OrdersAlone])
-def test_in_a_stationary_stream_all_find_the_true_rates(kind: type, rates: dict[str, float]) -> None:
-    """Fidelity test 6, without optimisation noise; measured against what did happen on it."""
-    model = model_of(kind, **(WINDOWS if kind is ECAD else AFTER_ORDER if kind is delayed.OrdersAlone else {}))
-    rates_learned = best_constant(model, STREAM)
-    for name in ("order", "rfr", "ecvr"):
-        if name in rates_learned:
-            assert rates_learned[name] == pytest.approx(rates[name], abs=0.015), name
-
-
-def trained(kind: type, log: ClickLog, days: int = 8, foresight: bool = False, **options: object) -> torch.nn.Module:
-    model = model_of(kind, **options)
-    stream(model, log, range(4, days), days, TRAIN, foresight)
-    return model
-
-
-@pytest.mark.parametrize("kind", [*NIGHTLY, delayed.ObservedNow, ECAD, delayed.OrdersAlone])
+@pytest.mark.parametrize("kind", [delayed.ObservedNow, ECAD])
 def test_no_label_is_seen_before_its_time(kind: type) -> None:
     """Planted futures change no weight, to the bit; the same change in the past does."""
-    options = WINDOWS if kind is ECAD else AFTER_ORDER if kind is delayed.OrdersAlone else {}
     now = 7 * DAY_MS - 1
+
+    def trained(log: ClickLog) -> dict[str, torch.Tensor]:
+        model = model_of(kind, **(WINDOWS if kind is ECAD else {}))
+        stream(model, log, range(4, 8), 8, TRAIN)
+        return model.state_dict()
 
     def planted(after: bool) -> ClickLog:
         rng = torch.Generator().manual_seed(9)
@@ -294,24 +236,12 @@ def test_no_label_is_seen_before_its_time(kind: type) -> None:
             moments.append(torch.where(change, torch.where(torch.rand(t.shape, generator=rng) < 0.5, other, NEVER), t))
         return ClickLog(LOG.columns, LOG.click_ms, *moments)
 
-    first = trained(kind, LOG, **options).state_dict()
-    assert all(torch.equal(v, first[n]) for n, v in trained(kind, planted(True), **options).state_dict().items())
-    assert not all(torch.equal(v, first[n]) for n, v in trained(kind, planted(False), **options).state_dict().items())
+    first, future, past = (trained(log) for log in (LOG, planted(True), planted(False)))
+    assert all(torch.equal(v, first[n]) for n, v in future.items())
+    assert not all(torch.equal(v, first[n]) for n, v in past.items())
 
 
-def test_the_oracle_alone_sees_the_future() -> None:
-    model = model_of(delayed.Oracle)
-    now = 3 * DAY_MS - 1
-    samples = model.samples(LOG.observed(now, foresight=True), 2 * DAY_MS - 1)
-    targets, masks = ripened(samples.columns, model.order_ms, model.refund_ms)
-    bought, back = settled(LOG, samples.index.numpy(), 3, 3)
-    assert bool(masks.all())
-    assert np.array_equal(targets.numpy(), np.stack([bought, back]))
-    hidden = LOG.observed(now)
-    assert all(bool(((t <= now) | (t == NEVER)).all()) for t in (hidden.click_ms, hidden.order_ms, hidden.refund_ms))
-
-
-def test_the_harness_refuses_rows_of_the_future_and_seals_the_truth(tmp_path: Path) -> None:
+def test_the_stream_refuses_the_future_and_the_truth(tmp_path: Path) -> None:
     class Greedy(delayed.Direct):
         def samples(self, observed: ObservedClicks, since: int) -> Samples:
             return Samples(torch.tensor([len(observed.click_ms)]), {"seen": torch.tensor([1])})
@@ -332,7 +262,7 @@ def test_the_harness_refuses_rows_of_the_future_and_seals_the_truth(tmp_path: Pa
         ClickLog(LOG.columns, LOG.click_ms.flip(0), LOG.order_ms, LOG.refund_ms)
 
 
-def test_every_click_of_the_asked_days_is_predicted_once_before_its_day() -> None:
+def test_clicks_are_predicted_once_before_their_day() -> None:
     model = model_of(**WINDOWS)
     asked = stream(model, LOG, range(DAYS), 5, TRAIN)
     inside = ((LOG.click_ms >= 5 * DAY_MS) & (LOG.click_ms < DAYS * DAY_MS)).nonzero().squeeze(1)

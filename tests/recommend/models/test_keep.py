@@ -20,7 +20,7 @@ from recommend.models.run_config import RunConfig
 from recommend.training import checkpoint, runs
 from recommend.training.knowledge import coordinates, started
 from recommend.training.trainer import train
-from tests.recommend import tiny
+from tests.recommend.support import tiny
 
 CONFIG = ModelConfig(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, tower=6)
 TASKS = ("click", "order")
@@ -46,9 +46,6 @@ def with_knowledge(rows: Rows, seed: int = 0) -> Rows:
     return {**rows, **{f"knowledge_{kind}": torch.randn(count, 6, generator=generator) for kind in KINDS}}
 
 
-# Test 1: factorisation.
-
-
 @pytest.mark.parametrize(
     ("tower", "own"),
     [
@@ -57,9 +54,7 @@ def with_knowledge(rows: Rows, seed: int = 0) -> Rows:
         ("pair_vector", {"user_id", "history_item", "history_category", "category"}),
     ],
 )
-def test_a_vector_depends_on_the_fields_of_its_own_key_alone(
-    data: tuple[Encoders, Rows], tower: str, own: set[str]
-) -> None:
+def test_a_vector_depends_on_its_key_alone(data: tuple[Encoders, Rows], tower: str, own: set[str]) -> None:
     encoders, rows = data
     model = make(Extractor, FeatureMap(features=tiny.FEATURES.features, labels=TASKS), encoders.sizes())
     compute = getattr(model, tower)
@@ -72,7 +67,7 @@ def test_a_vector_depends_on_the_fields_of_its_own_key_alone(
         assert not torch.allclose(compute(other), expected)
 
 
-def test_the_extractors_logit_is_the_joint_one_and_its_loss_sums_the_tasks(data: tuple[Encoders, Rows]) -> None:
+def test_the_extractors_logit_and_loss_are_the_papers(data: tuple[Encoders, Rows]) -> None:
     encoders, rows = data
     model = make(Extractor, FeatureMap(features=tiny.FEATURES.features, labels=TASKS), encoders.sizes())
     with torch.no_grad():
@@ -89,10 +84,7 @@ def test_the_extractors_logit_is_the_joint_one_and_its_loss_sums_the_tasks(data:
     torch.testing.assert_close(user.square().mean(1), torch.ones(1_024), atol=1e-2, rtol=0)
 
 
-# Test 2: an old checkpoint is inherited.
-
-
-def test_an_old_checkpoint_gives_the_same_predictions_when_the_plug_is_put_in(data: tuple[Encoders, Rows]) -> None:
+def test_an_old_checkpoint_is_inherited_by_the_plug(data: tuple[Encoders, Rows]) -> None:
     encoders, rows = data
     old = make(DIN, tiny.FEATURES, encoders.sizes())
     train(old, MemoryStream(rows, 128), TrainConfig(learning_rate=0.01, threads=1))
@@ -107,9 +99,6 @@ def test_an_old_checkpoint_gives_the_same_predictions_when_the_plug_is_put_in(da
     assert not torch.allclose(new.predict(asked)["click"], new.predict(moved)["click"], atol=1e-3)  # the plug learns
 
 
-# Test 3: no leak back.
-
-
 def test_no_gradient_flows_into_the_knowledge(data: tuple[Encoders, Rows]) -> None:
     encoders, rows = data
     model = make(KEEP, PLUGGED, encoders.sizes())
@@ -122,23 +111,13 @@ def test_no_gradient_flows_into_the_knowledge(data: tuple[Encoders, Rows]) -> No
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.plug.parameters())
 
 
-# Test 4: time.
-
-
-def test_a_run_does_not_go_on_from_one_that_has_learned_later_days(tmp_path: Path) -> None:
+def test_no_run_goes_on_from_later_days(tmp_path: Path) -> None:
     """Its own last day is what its knowledge is published under."""
 
     def run(last: int) -> RunConfig:
-        return RunConfig(
-            model=ModelConfig(name="keep_extractor"),
-            train=TrainConfig(),
-            labels=TASKS,
-            content=0,
-            history=20,
-            min_count=1,
-            train_days=(0, last),
-            test_days=(last + 1, last + 2),
-        )
+        facts = {"labels": TASKS, "content": 0, "history": 20, "min_count": 1}
+        days = {"train_days": (0, last), "test_days": (last + 1, last + 2)}
+        return RunConfig(model=ModelConfig(name="keep_extractor"), train=TrainConfig(), **facts, **days)
 
     (tmp_path / runs.RUN).write_text(run(last=9).model_dump_json(), encoding="utf-8")
     (tmp_path / checkpoint.NAME).write_bytes(b"weights")
@@ -147,16 +126,7 @@ def test_a_run_does_not_go_on_from_one_that_has_learned_later_days(tmp_path: Pat
         started(run(last=8), tmp_path)
 
 
-# Test 5: storage.
-
-
-# Test 6: knowledge of others is worth nothing; what is one's own is.
-
-
-# Test 7: missing keys.
-
-
-def test_rows_without_any_known_key_are_scored_by_the_din_alone(data: tuple[Encoders, Rows]) -> None:
+def test_rows_without_known_keys_are_the_dins(data: tuple[Encoders, Rows]) -> None:
     encoders, rows = data
     model = make(KEEP, PLUGGED, encoders.sizes())
     torch.nn.init.normal_(model.plug.layers[-1].weight)

@@ -1,4 +1,4 @@
-"""Rec4Ad: its parts beside their equations, what each must and must not see, and a tiny run of every arm."""
+"""Rec4Ad: its parts beside their equations, what each must and must not see."""
 
 from __future__ import annotations
 
@@ -14,19 +14,10 @@ from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.features.feature_map import Feature, FeatureMap, impression_map
 from recommend.metrics.ranks import auc
-from recommend.models.rec4ad import (
-    ADS,
-    ORGANIC,
-    WIDTHS,
-    Parts,
-    Rec4Ad,
-    alignment,
-    correlation,
-    mmd,
-)
+from recommend.models.rec4ad import ADS, ORGANIC, WIDTHS, Parts, Rec4Ad, alignment, correlation, mmd
 from recommend.models.run_config import RunConfig
 from recommend.training.trainer import train
-from tests.recommend import tiny
+from tests.recommend.support import tiny
 
 SMALL = ModelConfig(embedding=8, attention=(8,), mlp=(16, 8), initial_std=0.1, experts=2)
 DIMS = 10
@@ -67,13 +58,6 @@ def probe(z: torch.Tensor, system: torch.Tensor) -> float:
     return auc(system[half:], (x[half:] @ w).squeeze(1).detach())
 
 
-def representations(model: Rec4Ad, rows: dict) -> tuple[torch.Tensor, torch.Tensor]:
-    """z_inv, and the ads' own part of every row, whoever showed it."""
-    with torch.no_grad():
-        h, invariant = model.encoded(rows)
-        return invariant, model.branches[ADS](h, invariant)[1]
-
-
 def tiny_model(parts: Parts | None = None) -> tuple[Rec4Ad, dict]:
     sizes, rows = tiny.encoded(400)
     torch.manual_seed(3)
@@ -90,7 +74,7 @@ def of_branches(model: Rec4Ad, rows: dict) -> list[list[torch.Tensor]]:
 
 
 @pytest.mark.parametrize("system", [ADS, ORGANIC])
-def test_in_a_mixed_batch_the_other_branch_does_not_hear_of_a_system(system: int) -> None:
+def test_a_branch_hears_of_its_system_alone(system: int) -> None:
     """Other clicks of one system's rows change what its own branch learns, and nothing of the other's."""
     model, rows = tiny_model()
     mine = rows["system"] == system
@@ -115,7 +99,7 @@ def test_ads_are_served_without_anything_organic() -> None:
     assert torch.equal(model.predict(rows)["click"], before)
 
 
-def test_the_fields_of_ads_do_not_reach_the_invariant_part() -> None:
+def test_fields_of_ads_miss_the_invariant_part() -> None:
     model, rows = tiny_model()
     other = {**rows, "log_bid": rows["log_bid"] + 5}
     assert torch.equal(model.encoded(rows)[1], model.encoded(other)[1])
@@ -133,7 +117,7 @@ def test_the_gate_and_the_head_follow_their_equations() -> None:
     torch.testing.assert_close(model(rows)["click"][ads], expected[ads])
 
 
-def test_a_residual_branch_begins_with_what_both_systems_share_and_rows_weigh_alike() -> None:
+def test_a_residual_branch_begins_with_what_is_shared() -> None:
     model, rows = tiny_model(Parts(by_rows=True, residual=True, rationale=0.0001, align=0.0, decorrelate=0.0))
     _, invariant = model.encoded(rows)
     logits = model(rows)
@@ -189,55 +173,43 @@ def test_alignment_compares_rows_of_the_same_click() -> None:
 
 
 @cache
-def learned(align: float = Parts().align, decorrelate: float = Parts().decorrelate) -> tuple[Rec4Ad, dict]:
-    """A model of the toy with the verdict's weights or others, and rows that it has not seen."""
+def learned(align: float = Parts().align, decorrelate: float = Parts().decorrelate) -> Rec4Ad:
+    """A model of the toy with the verdict's weights or others."""
     torch.manual_seed(0)
-    parts = dataclasses.replace(Parts(), align=align, decorrelate=decorrelate)
-    model = Rec4Ad(TOY, {}, TOY_MODEL, parts=parts)
-    rows = two_systems(12_000)
-    train(model, MemoryStream(rows, 512), TOY_TRAIN)
-    model.eval()
-    return model, two_systems(4_000, seed=1)
+    model = Rec4Ad(TOY, {}, TOY_MODEL, parts=dataclasses.replace(Parts(), align=align, decorrelate=decorrelate))
+    train(model, MemoryStream(two_systems(12_000), 512), TOY_TRAIN)
+    return model.eval()
 
 
-def test_the_invariant_part_does_not_tell_the_system_and_the_own_part_does() -> None:
-    model, rows = learned(ALIGNED)
-    invariant, specific = representations(model, rows)
+def test_the_own_part_alone_tells_the_system() -> None:
+    rows, model, without = two_systems(4_000, seed=1), learned(ALIGNED), learned(0.0)
+    with torch.no_grad():
+        h, invariant = model.encoded(rows)
+        own, plain = model.branches[ADS](h, invariant)[1], without.encoded(rows)[1]
     assert probe(invariant, rows["system"]) <= 0.6
-    assert probe(specific, rows["system"]) >= 0.85
-    without, _ = learned(0.0)
-    assert probe(representations(without, rows)[0], rows["system"]) > 0.8
+    assert probe(own, rows["system"]) >= 0.85
+    assert probe(plain, rows["system"]) > 0.8
     # It did not collapse to get there: alone it still tells clicks, on rows that the guess was not fitted on.
     assert probe(invariant, rows["click"]) > 0.65
 
 
-def test_decorrelation() -> None:
-    def between(model: Rec4Ad, rows: dict) -> float:
-        with torch.no_grad():
-            out = model(rows)
-        distances = [
-            correlation(out["invariant"][which], out["own"][which]).abs().mean()
-            for which in (rows["system"] == ADS, rows["system"] == ORGANIC)
-        ]
-        return float(torch.stack(distances).mean())
+def test_decorrelation_parts_invariant_and_own() -> None:
+    rows = two_systems(4_000, seed=1)
 
-    with_it, rows = learned()
-    assert between(with_it, rows) < 0.05
-    assert between(learned(decorrelate=0.0)[0], rows) > 0.4
+    @torch.no_grad()
+    def between(model: Rec4Ad) -> float:
+        out, ads = model(rows), rows["system"] == ADS
+        return np.mean([float(correlation(out["invariant"][at], out["own"][at]).abs().mean()) for at in (ads, ~ads)])
+
+    assert between(learned()) < 0.05
+    assert between(learned(decorrelate=0.0)) > 0.4
 
 
-def test_what_trains_on_a_log_reads_neither_the_channel_nor_the_bid() -> None:
-    facts = {
-        "labels": ("click",),
-        "content": 16,
-        "history": 20,
-        "min_count": 2,
-        "train_days": (0, 1),
-        "test_days": (2, 3),
-    }
-    run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **facts)
+def test_training_reads_neither_the_channel_nor_the_bid() -> None:
+    facts = {"labels": ("click",), "content": 16, "history": 20, "min_count": 2}
+    days = {"train_days": (0, 1), "test_days": (2, 3)}
+    run = RunConfig(model=ModelConfig(name="rec4ad"), train=TrainConfig(), **facts, **days)
     features = Rec4Ad.reads(impression_map(content=16), run)
-    assert {f.column for f in features.features} == {f.column for f in impression_map(content=16).features} - {
-        "channel"
-    }
+    every = {f.column for f in impression_map(content=16).features}
+    assert {f.column for f in features.features} == every - {"channel"}
     assert not any("bid" in name for name in features.columns)
