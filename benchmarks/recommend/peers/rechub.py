@@ -12,7 +12,8 @@ from recommend.data.ragged import Batch
 
 class Model:
     """Batch normalisation in every layer, attention's too, and DIN's top in its own Dice, are fixed; so is an attention
-    to each history of its own, which sums over padding, whose vectors stay zero (``padding_idx``). DIN reads no numbers."""
+    to each history of its own, which sums over padding, whose vectors stay zero (``padding_idx``). DIN reads no
+    numbers."""
 
     def __init__(self, task: Task, kind: str) -> None:
         from torch_rechub.basic.features import DenseFeature, SequenceFeature, SparseFeature
@@ -34,7 +35,11 @@ class Model:
             attention = {"dims": list(s.attention)}
             self.net = DIN(context + others, past, matched, {"dims": list(s.mlp)}, attention)
         else:
-            self.net = WideDeep([DenseFeature("one")], context + target + past + [DenseFeature(n) for n in task.numbers], {"dims": list(s.mlp)})
+            self.net = WideDeep(
+                [DenseFeature("one")],
+                context + target + past + [DenseFeature(n) for n in task.numbers],
+                {"dims": list(s.mlp)},
+            )
         self.folder = tempfile.TemporaryDirectory()
         options = {"lr": s.learning_rate, "weight_decay": 0.0}
         self.trainer = CTRTrainer(self.net, optimizer_params=options, device="cpu", model_path=self.folder.name)
