@@ -5,8 +5,8 @@
 A store is filled with listings of known facts: the demo's offers, annotated clothes and, of every other category, a few
 that are called by one of its names, all with sizes, prices and conditions that the seed draws. Every query of
 ``finetune/annotations/sets/search_queries*.jsonl`` is asked by ``GET /feed?q=`` of a server in this process; what a
-result has to be stands in their README. Meanwhile ``--visitors`` in another process look at pages of the feed, each at one every two
-seconds (about; the seed says when).
+result has to be stands in their README. Meanwhile ``--visitors`` in another process look at pages of the feed, each at
+one every two seconds (about; the seed says when).
 """
 
 from __future__ import annotations
