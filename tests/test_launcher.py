@@ -224,6 +224,14 @@ def test_test_tools_come_with_the_first_test(copy: Copy) -> None:
     assert copy.done() == ["run draft"]
 
 
+@pytest.mark.parametrize(("index", "installed"), [("", "uv"), ("https://mirror.example/simple", "packages")])
+def test_uv_installs_unless_pip_has_settings(copy: Copy, index: str, installed: str) -> None:
+    (copy.path / "uv").write_text('#!/bin/sh\necho uv >> "$FAKE_CALLS"\n')
+    (copy.path / "uv").chmod(0o755)
+    assert copy.run("accounts", PIP_INDEX_URL=index)[0] == 0
+    assert copy.done() == ["environment", installed, "run accounts"]
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
     process = copy.start("draft", FAKE_HANG=step)
