@@ -15,19 +15,18 @@ from argon2 import PasswordHasher, extract_parameters
 from fastapi.testclient import TestClient
 
 from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, SignInAttempt, Tries
-from app.accounts.passwords import write_password
 from app.views import AppError
 from app.web.server import create_app
+from tests.app.support.clients import PASSWORD
 from tests.app.support.moments import becomes
 from tests.app.support.page_server import served
 
-RIGHT, GUESS = "long enough", "a wrong guess"
+RIGHT, GUESS = PASSWORD, "a wrong guess"
 
 
 @pytest.fixture
-def services(build, tmp_path):
-    write_password(tmp_path / "passwords", "ann", RIGHT)
-    return build(passwords=tmp_path / "passwords")
+def services(people):
+    return people("ann").services
 
 
 @pytest.fixture
