@@ -185,8 +185,8 @@ class Guard:
                 await self._refusal(refused.error, scope)(scope, body, send)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
-        strict = scope["path"].startswith(STRICT_PATHS)
         path = scope["path"]
+        strict = path.startswith(STRICT_PATHS)
         policy = _VISITORS if VISITORS.fullmatch(path) else _STRICT if strict else _PAGE
         policy = _OPERATORS if path.startswith("/ops/") else policy
         extra = {**self.headers, "Content-Security-Policy": policy}
