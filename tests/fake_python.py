@@ -48,6 +48,12 @@ def packages(target: str) -> None:
 
 
 def pip(arguments: list[str]) -> None:
+    if "config" in arguments:
+        print(os.environ.get("PIP_INDEX_URL", ""))
+        return
+    if "--editable" in arguments:
+        packages(arguments[-1])
+        return
     listed = Path(arguments[arguments.index("-r") + 1]).read_text().split()
     note(f"weights {sum('==' in word for word in listed)}")
     target = Path(arguments[arguments.index("-d") + 1])
@@ -124,8 +130,6 @@ def main(arguments: list[str]) -> None:
         venv(Path(arguments[2]))
     elif module == "pip":
         pip(arguments[2:])
-    elif module == "app.setup.packages":
-        packages(arguments[2])
     elif module == "finetune.embedded.assemble":
         model()
     elif module == "app.cli":

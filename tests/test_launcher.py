@@ -207,6 +207,14 @@ def test_commands_without_a_model_assemble_none(copy: Copy) -> None:
     assert copy.done() == ["run test --strict"]
 
 
+@pytest.mark.parametrize(("index", "installed"), [("", "uv"), ("https://mirror.example/simple", "packages")])
+def test_uv_installs_unless_pip_has_settings(copy: Copy, index: str, installed: str) -> None:
+    (copy.path / "uv").write_text('#!/bin/sh\necho uv >> "$FAKE_CALLS"\n')
+    (copy.path / "uv").chmod(0o755)
+    assert copy.run("accounts", PIP_INDEX_URL=index)[0] == 0
+    assert copy.done() == ["environment", installed, "run accounts"]
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
     process = copy.start("draft", FAKE_HANG=step)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,11 +13,11 @@ from fastapi import Request
 from starlette.datastructures import State
 from starlette.types import Scope
 
-from app.accounts.bounded import Bounded
+from app.accounts.bounded import Bounded, BoundedExecutor
 from app.accounts.login_attempts import network
 from app.accounts.sellers import ONE_PERSON, Seller, Sellers
 from app.accounts.sessions import Sessions
-from app.views import AppError, Busy
+from app.views import AppError
 
 COOKIE = "ipl_session"
 # /ops only leads to /ops/, which asks.
@@ -28,7 +26,6 @@ VISITORS = re.compile(r"/feed(?:/.*)?|/l/.*")  # open as well; who is signed in 
 SAFE = ("GET", "HEAD", "OPTIONS")
 TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
 _MAX_REMEMBERED = 10_000
-_MAX_WAITING = {True: 256, False: 16}
 
 
 def page_user(request: Request, state: State | None = None) -> str | None:
@@ -71,23 +68,16 @@ class Tokens:
         self._sellers = sellers
         self._answers: Bounded[str, tuple[float, Seller | None]] = Bounded(_MAX_REMEMBERED)
         self._proven: Bounded[str, None] = Bounded(_MAX_REMEMBERED)
-        self._threads = {True: ThreadPoolExecutor(4, "tokens"), False: ThreadPoolExecutor(1, "new-tokens")}
-        self._waiting = {True: 0, False: 0}
+        busy = ("The server is busy; ask again in a moment.", 1)
+        self._executors = {True: BoundedExecutor("tokens", 4, 256, busy)}
+        self._executors[False] = BoundedExecutor("new-tokens", 1, 16, busy)
 
     async def seller(self, token: str) -> Seller | None:
         """The token's seller, or None. Raises AppError: too many look-ups wait (429), the store is away (503)."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         answer = self._remembered(digest)
         if answer is None:
-            proven = digest in self._proven
-            if self._waiting[proven] >= _MAX_WAITING[proven]:
-                raise Busy("The server is busy; ask again in a moment.", 1)
-            self._waiting[proven] += 1
-            try:
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._threads[proven], self._look_up, digest, token)
-            finally:
-                self._waiting[proven] -= 1
+            answer = await self._executors[digest in self._proven].start(lambda: self._look_up(digest, token))
         return answer[1]
 
     def _remembered(self, digest: str) -> tuple[float, Seller | None] | None:

@@ -103,7 +103,9 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
                 _refuse_open_orders(session, who, name)
             done.refunded = _settle(session, who, told)
             _delete_rows(session, who, done)
-        visitors = list(_numbers(store, who, "visitor"))
+        with store.read() as session:
+            as_visitor = (NumberRow.kind == "visitor", NumberRow.key == who)
+            visitors = session.scalars(select(NumberRow.id).where(*as_visitor)).all()
         done.counts["page of the feed"] += forget_pages(store, FeedPageRow.visitor.in_(visitors))
         done.index = _leave_index(settings, store)
         deletions.delete_photos()
@@ -245,11 +247,6 @@ def _forget_orders(session: Session, who: str, done: Erased) -> None:
         else:
             order.seller_id = draft_repo.new_id()
         done.orders += 1
-
-
-def _numbers(store: Store, who: str, kind: str) -> Sequence[int]:
-    with store.read() as session:
-        return session.scalars(select(NumberRow.id).where(NumberRow.kind == kind, NumberRow.key == who)).all()
 
 
 def _forget_name(session: Session, who: str, done: Erased) -> None:

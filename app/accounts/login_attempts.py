@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.accounts.bounded import Bounded
-from app.views import AppError, Busy
+from app.accounts.bounded import Bounded, BoundedExecutor
+from app.views import AppError
 
 T = TypeVar("T")
 WINDOW_SECONDS = 300.0
@@ -31,7 +27,7 @@ class Counts:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._times: OrderedDict[_Key, list[float]] = OrderedDict()
+        self._times: Bounded[_Key, list[float]] = Bounded(MAX_COUNTS)
 
     def __len__(self) -> int:
         return len(self._times)
@@ -44,10 +40,7 @@ class Counts:
     def take(self, key: _Key) -> float:
         """Count a try; returns its time, by which it can be given back."""
         now = self._clock()
-        self._times[key] = [*self._recent(key), now]
-        self._times.move_to_end(key)
-        while len(self._times) > MAX_COUNTS or next(iter(self._times.values()))[-1] <= now - WINDOW_SECONDS:
-            self._times.popitem(last=False)
+        self._times.put(key, [*self._recent(key), now])
         return now
 
     def give_back(self, key: _Key, at: float) -> None:
@@ -61,22 +54,6 @@ class Counts:
     def _recent(self, key: _Key) -> list[float]:
         since = self._clock() - WINDOW_SECONDS
         return [at for at in self._times.get(key, ()) if at > since]
-
-
-class Lane:
-    """One thread that hashes passwords, and a bounded number of tries that wait for it."""
-
-    def __init__(self, places: int) -> None:
-        self._places = threading.BoundedSemaphore(places)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
-
-    def start(self, work: Callable[[], T]) -> Future[T]:
-        """Begin, or wait in the line. Raises Busy (429) where that is full."""
-        if not self._places.acquire(blocking=False):
-            raise Busy("Many people are signing in right now; try again in a moment.", RETRY_SECONDS)
-        future = self._thread.submit(work)
-        future.add_done_callback(lambda _: self._places.release())
-        return future
 
 
 @dataclass(frozen=True)
@@ -99,7 +76,9 @@ class Tries:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = Counts(clock)
         self._signed_in: Bounded[_Key, None] = Bounded(MAX_COUNTS)
-        self._strangers, self._returning = Lane(MAX_STRANGERS), Lane(MAX_RETURNING)
+        busy = ("Many people are signing in right now; try again in a moment.", RETRY_SECONDS)
+        self._strangers = BoundedExecutor("password", 1, MAX_STRANGERS, busy)
+        self._returning = BoundedExecutor("password", 1, MAX_RETURNING, busy)
 
     async def check(self, attempt: SignInAttempt, right: Callable[[], T | None]) -> T | None:
         """The result of ``right``, run in a thread: None is a wrong password. Raises AppError (429): too many tries."""
@@ -110,7 +89,7 @@ class Tries:
             raise AppError("too_many_tries", message, 429, math.ceil(wait))
         future = (self._returning if attempt.device else self._strangers).start(right)
         counted = {key: self.counts.take(key) for key in limits}
-        result = await asyncio.wrap_future(future)
+        result = await future
         if result is not None:
             for key, at in counted.items():
                 self.counts.give_back(key, at)

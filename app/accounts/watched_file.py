@@ -12,9 +12,6 @@ from typing import Generic, TypeVar
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 CHECK_SECONDS = 0.5
-# A file system may count time in steps of two seconds: a younger file can change again and look the same.
-_UNSURE_NS = 2_000_000_000
-_Look = tuple[int, ...] | None
 
 
 class Watched(Generic[T]):
@@ -30,7 +27,7 @@ class Watched(Generic[T]):
         self._path, self._read = path, read
         self._lock = threading.Lock()
         self._warned = ""
-        self._stamp = self._look()
+        self._bytes = self._look()
         self._value = read(path)
         self._next = time.monotonic() + CHECK_SECONDS
 
@@ -52,8 +49,8 @@ class Watched(Generic[T]):
             self._refresh()
 
     def _refresh(self) -> None:
-        look = self._look()
-        if look is not None and look == self._stamp:
+        content = self._look()
+        if content is not None and content == self._bytes:
             return
         try:
             self._value = self._read(self._path)
@@ -63,14 +60,11 @@ class Watched(Generic[T]):
                 log.warning("%s Until then, what it said before holds.", error)
         else:
             self._warned = ""
-        self._stamp = look
+        self._bytes = content
 
-    def _look(self) -> _Look:
-        """Stamp that tells one content from another; None for a file that is not there or too young to tell."""
+    def _look(self) -> bytes | None:
+        """What the file holds; None where it cannot be read."""
         try:
-            state = self._path.stat()
+            return self._path.read_bytes()
         except OSError:
             return None
-        if abs(time.time_ns() - state.st_mtime_ns) < _UNSURE_NS:
-            return None
-        return state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError
+from app.setup.steps import say
 from listing.home import ipl_home
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ def add_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--allow-partial", action="store_true", help="go on though fewer than half of the rows fit")
 
 
-def say(text: str) -> None:
-    """A line about how far it is, on stderr."""
-    print(f"ipl: {text}", file=sys.stderr, flush=True)
+def column_choices(text: str) -> dict[str, str | None]:
+    """Column by field, of the words of ``--map``."""
+    from rag_index.imports.columns import parse_mapping
+
+    return {name: column or None for name, column in parse_mapping(text).items()}
 
 
 def progress(total: int, what: str) -> Callable[[int], None]:
@@ -63,14 +66,13 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     """
     from listing.shops.catalogue import vocabulary
     from rag_index.imports.catalogue import open_catalogue
-    from rag_index.imports.columns import parse_mapping
     from rag_index.imports.glossary import read_glossary
 
     catalogue = open_catalogue(
         table,
         vocabulary(),
         encoders.text_vectors,
-        column_choices={name: column or None for name, column in parse_mapping(args.map).items()},
+        column_choices=column_choices(args.map),
         glossary=read_glossary(args.mapping) if args.mapping else None,
         photos=args.photos,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import rag_index
 from app.cli import CommandError, catalogue
+from app.setup.steps import say
 from listing.home import ipl_home, private_files
 
 if TYPE_CHECKING:
@@ -102,11 +103,15 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Take listings out of the index, with what was kept to encode them no second time."""
+    from listing.shops.catalogue import vocabulary
+    from rag_index.imports.catalogue import listing_ids
     from rag_index.imports.work_store import forget
 
     if not args.ids and not args.table:
         raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)
-    ids = [*args.ids, *(_ids_of(args) if args.table else ())]
+    ids = list(args.ids)
+    if args.table:
+        ids += listing_ids(args.table, vocabulary(), catalogue.column_choices(args.map))
     with rag_index.ListingIndex.open(args.index) as index:
         removed = index.remove(ids)
     forget(catalogue.imports_home(), ids)
@@ -114,14 +119,6 @@ def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
         raise CommandError(f"none of these listings is in {args.index}.")
     print(f"{removed} listings removed from {args.index}")
     return 0
-
-
-def _ids_of(args: argparse.Namespace) -> list[str]:
-    from listing.shops.catalogue import vocabulary
-    from rag_index.imports.catalogue import listing_ids
-    from rag_index.imports.columns import parse_mapping
-
-    return listing_ids(args.table, vocabulary(), {n: column or None for n, column in parse_mapping(args.map).items()})
 
 
 def _samples(encoders: rag_index.Encoders) -> Iterator[rag_index.IndexRecord]:
@@ -138,11 +135,11 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     from rag_index.imports.importer import Import
 
     opened, rows = catalogue.open_table(args, args.table, encoders)
-    catalogue.say(f"making {rows} rows of {args.table.name} ready")
+    say(f"making {rows} rows of {args.table.name} ready")
     import_ = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
     report = import_.prepare(catalogue.progress(rows, "rows made ready"))
     catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
-    catalogue.say(f"storing {report.usable} listings")
+    say(f"storing {report.usable} listings")
     return import_
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import finetune
 from app.cli import CommandError, catalogue
+from app.setup.steps import say
 from listing.home import ipl_home, private_files
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         table = _table(source)
         if args.from_store:
             table = _with_store(table, shop)
-        learned = finetune.learn(table, shop, home, finetune.weights_stamp(home / "models" / "ipl-mini"), catalogue.say)
+        learned = finetune.learn(table, shop, home, finetune.weights_stamp(home / "models" / "ipl-mini"), say)
         (shop.folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
     print("\n".join(summary(_figures(shop), before)))
     print(f"{learned.listings} listings learned; look at {learned.version / 'report.html'}")
@@ -67,10 +68,9 @@ def _source(args: argparse.Namespace, shop: Shop) -> dict[str, str]:
 
 
 def _table(source: dict[str, str]) -> finetune.Table:
-    from rag_index.imports.columns import parse_mapping
     from rag_index.imports.glossary import read_glossary
 
-    columns = {name: column or None for name, column in parse_mapping(source.get("map", "")).items()}
+    columns = catalogue.column_choices(source.get("map", ""))
     glossary = read_glossary(Path(source["mapping"])) if source.get("mapping") else None
     path = Path(source["table"])
     return finetune.Table(path, columns, glossary, Path(source["photos"]) if source.get("photos") else path.parent)
@@ -99,7 +99,7 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
         count = write_with_store(table.path, rows, merged)
     finally:
         store.engine.dispose()
-    catalogue.say(f"{count} published listings of the store stand behind the table's own")
+    say(f"{count} published listings of the store stand behind the table's own")
     return replace(table, path=merged)
 
 

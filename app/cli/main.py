@@ -61,7 +61,7 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve", "open the page on which photos become a listing", needs_model=True),
-    Command("demo", "demo", "open a marketplace that fills itself, to look around in"),
+    Command("demo", "serve", "open a marketplace that fills itself, to look around in"),
     Command("draft", "drafts.draft", "write the draft listing of one item from its photos", True, True),
     Command("batch", "drafts.batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", True, True),
     Command("index", "index", "build, extend, search and thin out the index of past listings", needs_model=True),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -73,19 +72,20 @@ def environment() -> Finding:
 
 def packages() -> Iterator[Finding]:
     """The declared packages: those that are absent, those outside the tested range, and a summary."""
-    required = requirements(declared())
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        yield Finding("missing", "packages", "none of them is installed", SETUP)
+        return
+    required = {r.name: r.specifier for r in map(Requirement, declared())}
     versions = {name: installed(name) for name in required}
     absent = [name for name, version in versions.items() if version is None]
     if absent:
         yield Finding("missing", "packages", f"{len(absent)} of {len(required)} absent: {', '.join(absent)}", SETUP)
     for name, version in versions.items():
-        if version is not None and not allowed(version, required[name]):
-            yield Finding(
-                "missing",
-                "packages",
-                f"{name} {version} is outside the tested {required[name]}",
-                f"{sys.executable} -m pip install '{name}{required[name]}'",
-            )
+        if version is not None and not required[name].contains(version, prereleases=True):
+            text, pip = f"{name} {version} is outside the tested {required[name]}", f"{sys.executable} -m pip install"
+            yield Finding("missing", "packages", text, f"{pip} '{name}{required[name]}'")
     main_packages = ("torch", "transformers", "chromadb", "gradio", "bitsandbytes")
     present = [f"{name} {versions[name]}" for name in main_packages if versions.get(name)]
     if present:
@@ -95,19 +95,13 @@ def packages() -> Iterator[Finding]:
 
 
 def declared() -> list[str]:
-    """The requirements of the program itself: the repository's list, or those that the package was installed with."""
+    """The requirements of the program itself: the repository's lists, or those that the package was installed with."""
     root = repository()
-    if root is not None:
-        lists = (root / f"requirements-{name}.txt" for name in ("core", *EXTRAS))
-        return [line for file in lists for line in file.read_text(encoding="utf-8").splitlines()]
-    return [line for line in metadata.requires("ipl") or [] if "extra ==" not in line]
-
-
-def requirements(lines: Iterable[str]) -> dict[str, str]:
-    """Package name -> version range, of the lines of a requirements file."""
-    bare = (line.split("#")[0].split(";")[0].strip() for line in lines)
-    pairs = (re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?\s*(.*)", line) for line in bare if line)
-    return {m[1]: m[2].strip() for m in pairs if m}
+    if root is None:
+        return [line for line in metadata.requires("ipl") or [] if "extra ==" not in line]
+    lists = (root / f"requirements-{name}.txt" for name in ("core", *EXTRAS))
+    lines = [line.partition("#")[0].strip() for file in lists for line in file.read_text("utf-8").splitlines()]
+    return [line for line in lines if line]
 
 
 def installed(name: str) -> str | None:
@@ -116,15 +110,6 @@ def installed(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def allowed(version: str, specifier: str) -> bool:
-    """Whether the range admits the version; True when that cannot be judged here."""
-    try:
-        from packaging.specifiers import SpecifierSet
-    except ImportError:
-        return True
-    return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
 def device() -> Finding:

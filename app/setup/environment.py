@@ -22,6 +22,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 EXTRAS = ("serve", "tune", "feed")  # with them the program is whole
 UNFINISHED, FINISHED = VENV / "ipl-unfinished", VENV / "ipl-made"
+PIP = (str(PYTHON), "-m", "pip", "--no-input", "--disable-pip-version-check")
 FITS = "import sys, pip; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1)"  # the versions that are tested
 
 
@@ -58,6 +59,14 @@ def _make(logs: Path) -> None:
     UNFINISHED.replace(FINISHED)
 
 
+def _installer() -> list[str]:
+    """uv where it is on PATH, else pip; pip as well where it has settings, as uv would not read them."""
+    uv, pip = shutil.which("uv"), list(PIP)
+    if uv and not subprocess.run([*pip, "config", "list"], capture_output=True, check=False).stdout.strip():
+        return [uv, "pip", "install", "--python", str(PYTHON), "--compile-bytecode"]
+    return [*pip, "install", "--progress-bar", "off", "--prefer-binary"]
+
+
 def _install(extra: str, stamp: str, logs: Path) -> None:
     """Install the repository with its packages; what an interrupted installation left is removed first."""
     for info in VENV.glob("lib/python3*/site-packages/*.dist-info"):
@@ -67,10 +76,9 @@ def _install(extra: str, stamp: str, logs: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     target = f"{ROOT}[{','.join([*EXTRAS, *([extra] if extra else [])])}]"
-    command = [str(PYTHON), "-P", "-m", "app.setup.packages", target]
     label = f"installing the packages of '{extra}'" if extra else "installing the packages"
-    folders = {"TMPDIR": str(temporary), "UV_CACHE_DIR": str(temporary / "uv")}
-    run_step(2, label, command, logs / "packages.log", folders)
+    command = [*_installer(), "--editable", target]
+    run_step(2, label, command, logs / "packages.log", {"TMPDIR": str(temporary)})
     shutil.rmtree(temporary, ignore_errors=True)
     for name in {"", extra}:
         scratch = VENV / "ipl-installed.tmp"

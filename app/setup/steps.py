@@ -34,11 +34,6 @@ class SetupError(IplError):
     code = "setup-failed"
 
 
-class _Interrupted(BaseException):
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 def say(text: str) -> None:
     """A line for the person, on stderr."""
     print(f"ipl: {text}", file=sys.stderr, flush=True)
@@ -78,14 +73,14 @@ def interruptible() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         for n in numbers:  # the first one counts; what it starts must not be cut short
             signal.signal(n, signal.SIG_IGN)
-        raise _Interrupted(number)
+        raise SystemExit(128 + number)
 
     before = {n: signal.signal(n, stop) for n in numbers}
     try:
         yield
-    except _Interrupted as interrupted:
+    except SystemExit:
         say("set-up interrupted; the next start goes on from here")
-        raise SystemExit(128 + interrupted.number) from None
+        raise
     finally:
         for n, handler in before.items():
             signal.signal(n, handler)

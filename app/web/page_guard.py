@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import re
-import time
 from collections import OrderedDict
 from functools import cache
 from typing import Any, get_type_hints
@@ -33,7 +32,7 @@ _FILE_META = {"_type": "gradio.FileData"}
 _HOSTS = (b"x-forwarded-host", b"x-gradio-server")  # Gradio believes them; ours is what Host says
 MAX_SESSIONS = 32  # open pages of one person
 MAX_PRESSES = 512  # of one person, of which is known whether they are done
-IDLE_SECONDS = 86_400.0  # after which the presses of a person who sends nothing more are forgotten
+MAX_PEOPLE = 1_000  # whose presses are remembered: those who pressed last
 
 
 class _Event(BaseModel):
@@ -79,12 +78,6 @@ class _Press:
         self.lock, self.done = asyncio.Lock(), False
 
 
-class _Presses(Bounded[str, _Press]):
-    """The last presses of a person by their names, and when (monotonic seconds) one came."""
-
-    used = 0.0
-
-
 class PageGuard:
     """Pure ASGI around a mounted page (``app``: Gradio's).
 
@@ -101,7 +94,7 @@ class PageGuard:
         kinds = {target[1]: number for number, event in events.items() for target in event.targets}
         self._enter, self._tick = kinds["load"], kinds["tick"]  # a page asks for all that it shows; for what is new
         self._sessions: dict[str, OrderedDict[str, str]] = {}  # with the name of each one's last tick
-        self._presses: OrderedDict[str, _Presses] = OrderedDict()  # who sent nothing for the longest time is first
+        self._presses: Bounded[str, Bounded[str, _Press]] = Bounded(MAX_PEOPLE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the page needs; whatever else is asked is answered with an error."""
@@ -159,11 +152,8 @@ class PageGuard:
         """The person's press of that name; without a name it is a new one."""
         if not name:
             return _Press()
-        presses = self._presses.setdefault(person, _Presses(MAX_PRESSES))
-        presses.used = time.monotonic()
-        self._presses.move_to_end(person)
-        while presses.used - next(iter(self._presses.values())).used > IDLE_SECONDS:
-            self._presses.popitem(last=False)
+        presses = self._presses.get(person) or Bounded(MAX_PRESSES)
+        self._presses.put(person, presses)
         press = presses.get(name) or _Press()
         presses.put(name, press)
         return press

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 
 from fastapi import Request
-from starlette.types import Message, Receive, Scope
+from starlette.types import Message, Receive
 
 from app.views import AppError, Busy
 
 SILENCE_SECONDS = 10.0  # longest wait for the next bytes, and the time that any body has
 MIN_BYTES_PER_SECOND = 50_000
-_SCOPE_KEY = "ipl_body"
+BODY = "ipl_body"  # in the scope: the body, which a route may release before it answers
 CONNECTION = "ipl_connection"  # in the scope: the connection, which hears who asks
 
 
@@ -135,13 +135,6 @@ class Body:
         return AppError("too_large", f"The request is larger than {size}; send less.", 413)
 
 
-def keep_body(request_scope: Scope, body: Body) -> None:
-    """So that ``release_body`` finds it."""
-    request_scope[_SCOPE_KEY] = body
-
-
 def release_body(request: Request) -> None:
     """Let go of what the request sent, whose photos are decoded, though its answer takes longer."""
-    body = request.scope.get(_SCOPE_KEY)
-    if isinstance(body, Body):
-        body.release()
+    request.scope[BODY].release()

@@ -16,12 +16,12 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
 from app.web.errors import refusal
-from app.web.request_body import CONNECTION, Body, BodyRefused, Places, keep_body
+from app.web.request_body import BODY, CONNECTION, Body, BodyRefused, Places
 from app.web.sign_in import THEN
 from listing.intake.photos import PhotoLimits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?|::1")
 # Reading these writes: a picture on another site must not be able to do that.
 WRITING_GETS = re.compile(r"/v1/feed/|/sign-out|/gradio_api/|/v1/orders/[^/]+/messages$|/v1/listings/[^/]+/questions$")
 _STRICT = (
@@ -101,7 +101,8 @@ class Guard:
 
     def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
         host, method, path = headers.get("host", ""), scope["method"], scope["path"]
-        if (host and not _HOST.fullmatch(host)) or (self.hosts and _name(host) not in self.hosts):
+        named = _HOST.fullmatch(host)
+        if (host and named is None) or (self.hosts and (named is None or named[1] not in self.hosts)):
             raise AppError("bad_host", "This address is not served here; IPL_HOSTS names further ones.", 400)
         writes = method not in SAFE or WRITING_GETS.match(path) is not None
         if writes and from_elsewhere(method, headers, host):
@@ -144,7 +145,7 @@ class Guard:
             self._take(self.draft_bodies, caller, decoding)
         else:
             self._take(self.calls if path.startswith(LIMITED) else self.page_calls, caller, places)
-        keep_body(scope, body)
+        scope[BODY] = body
         return body
 
     def _take(self, kind: Places, caller: Caller, places: ExitStack) -> None:
@@ -184,8 +185,8 @@ class Guard:
                 await self._refusal(refused.error, scope)(scope, body, send)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
-        strict = scope["path"].startswith(STRICT_PATHS)
         path = scope["path"]
+        strict = path.startswith(STRICT_PATHS)
         policy = _VISITORS if VISITORS.fullmatch(path) else _STRICT if strict else _PAGE
         policy = _OPERATORS if path.startswith("/ops/") else policy
         extra = {**self.headers, "Content-Security-Policy": policy}
@@ -204,10 +205,3 @@ class Guard:
 def _has_body(scope: Scope) -> bool:
     named = dict(scope["headers"])
     return b"transfer-encoding" in named or named.get(b"content-length", b"0") != b"0"
-
-
-def _name(host: str) -> str:
-    """The host without its port."""
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.rpartition(":")[0] if ":" in host else host

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
 from fastapi.testclient import TestClient
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from app.accounts.passwords import PasswordFileError, write_password
 from app.web.server import create_app
+from tests.app.support.clients import PASSWORD
 
 
-def test_nobody_sees_the_page_before_signing_in(build, tmp_path):
-    write_password(tmp_path / "passwords", "ann", "long enough")
-    app = create_app(build(passwords=tmp_path / "passwords"))
-    browser = TestClient(app, base_url="http://localhost", follow_redirects=False)
+def test_nobody_sees_the_page_before_signing_in(people):
+    browser = people("ann", page=True).browser(None)
     sent = browser.get("/")
     assert (sent.status_code, sent.headers["location"]) == (303, "/feed")
     assert browser.get("/config").status_code == 401
     form = browser.get("/sign-in")
     assert form.status_code == 200
     assert "http" not in form.text.replace("http-equiv", "")
-    assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
+    assert browser.post("/sign-in", data={"name": "ann", "password": PASSWORD}).status_code == 303
     assert browser.get("/").status_code == 200
     assert browser.get("/config").status_code == 200
     browser.get("/sign-out")
@@ -40,31 +36,10 @@ def test_the_one_person_on_loopback_needs_no_password_but_other_hosts_are_refuse
     assert browser.get("/v1/listings").json() == {"listings": []}
 
 
-def test_signing_out_leaves_nothing_of_the_pages_in_the_browser(build, tmp_path):
-    write_password(tmp_path / "passwords", "ann", "long enough")
-    services = build(passwords=tmp_path / "passwords", secure_cookies=True)
-    with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
-        form = {"name": "ann", "password": "long enough"}
-        assert "; Secure" in client.post("/sign-in", data=form, follow_redirects=False).headers["set-cookie"]
-        answer = client.get("/sign-out", follow_redirects=False)
+def test_signing_out_leaves_nothing_of_the_pages_in_the_browser(people):
+    browser = people("ann", secure_cookies=True).browser(None)
+    signed_in = browser.post("/sign-in", data={"name": "ann", "password": PASSWORD})
+    assert "; Secure" in signed_in.headers["set-cookie"]
+    answer = browser.get("/sign-out")
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
-
-
-@pytest.mark.parametrize(
-    "password",
-    ["Password1", "aaaaaaaa", "x" * 24, "a" * 1000, "abababab", "susansusan", "Susan-susan", "nasusnasus", "susan2024",
-     "12345678", "abcdefgh", "qwertzuiop"],
-)  # fmt: skip
-def test_a_password_that_is_guessed_first_is_refused(tmp_path, password):
-    with pytest.raises(PasswordFileError, match="guessed first"):
-        write_password(tmp_path / "passwords", "susan", password)
-    assert not (tmp_path / "passwords").exists()
-
-
-def test_all_common_passwords_are_refused(tmp_path):
-    common = FREQUENCY_LISTS["passwords"]
-    assert len(common) == 30_000
-    for password in [word for word in common if len(word) >= 8][::40]:
-        with pytest.raises(PasswordFileError, match="guessed first"):
-            write_password(tmp_path / "passwords", "ann", password)

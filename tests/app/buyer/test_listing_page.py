@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.app.support.clients import draft
-from tests.app.web.test_security import Tags, harmless
+from tests.app.support.markup import Tags, harmless
 from tests.fakes import jpeg
 
 BAD = '</title><script>alert(1)</script><img src=x onerror=alert(2)>" onclick="alert(3)'

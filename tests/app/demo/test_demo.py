@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
-from app.cli import demo as command
+from app.cli import serve as command
 from app.cli.main import main
 from app.demo import home, make
 from app.demo.items import GRADES, PHOTOS, Offer, items, offer
@@ -171,7 +171,7 @@ def test_a_demo_has_no_alerts_of_its_operator(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("IPL_ALERT_WEBHOOK", "https://alerts.example/real")
     monkeypatch.setenv("IPL_ALERT_RULES", str(tmp_path / "rules.yaml"))
     opened = list[Settings]()
-    monkeypatch.setattr(command, "_open", lambda _, settings: opened.append(settings) or 0)
+    monkeypatch.setattr(command, "_serve_demo", lambda _, settings: opened.append(settings) or 0)
     assert main(["demo", "--home", str(tmp_path / "demo")]) == 0
     assert (opened[0].alert_webhook, opened[0].alert_rules) == ("", None)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
 from sqlalchemy import Engine, inspect, text
+
+from tests.app.support.moments import becomes
 
 GONE_SECONDS = 60.0  # what the clock works off is gone by then, also on a busy machine
 
@@ -41,10 +42,7 @@ def rows_with(engine: Engine, word: str) -> list[str]:
 
 def wait_until_gone(look: Callable[[], Sequence[str]], seconds: float = GONE_SECONDS) -> None:
     """Wait until nothing is found any more."""
-    until = time.monotonic() + seconds
-    while left := look():
-        assert time.monotonic() < until, f"still there after {seconds:.0f} s: {left}"
-        time.sleep(0.1)
+    assert becomes(lambda: not look(), seconds), f"still there after {seconds:.0f} s: {look()}"
 
 
 def marked_jpeg(word: str, colour: tuple[int, int, int] = (31, 42, 68)) -> bytes:

@@ -1,4 +1,4 @@
-"""``python slow_server.py HOME SECONDS [page]``: a real server whose fake pipeline waits before every event.
+"""``python slow_server.py HOME SECONDS``: a real server whose fake pipeline waits before every event.
 
 ``IPL_*`` are its settings, apart from home and port.
 """
@@ -16,6 +16,5 @@ from tests.fakes import FakeIndex, FakePipeline
 if __name__ == "__main__":
     pipeline = FakePipeline(delay=float(sys.argv[2]))
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=FakeIndex())
-    if "page" not in sys.argv:
-        server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
+    server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
     sys.exit(server.serve(load_settings(home=Path(sys.argv[1]), port=0)))

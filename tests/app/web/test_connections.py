@@ -30,6 +30,16 @@ def test_first_requests_of_strangers_make_room_before_they_are_looked_at():
     assert [each.dropped for each in (early, *strangers)] == [False, True, False, False, False]
 
 
+def test_where_all_are_signed_in_the_idle_one_of_longest_makes_room():
+    ledger = Ledger(total=100, each=4)
+    early = [Connection(signed_in=True) for _ in range(4)]
+    for each in early:
+        assert ledger.enter(each)
+        ledger.idle(each, True)
+    assert ledger.enter(Connection())
+    assert [each.dropped for each in early] == [True, False, False, False]
+
+
 def test_who_was_signed_in_is_no_stranger_while_the_next_request_comes():
     ledger = Ledger(total=100, each=2)
     early, idle, newcomer = (Connection() for _ in range(3))

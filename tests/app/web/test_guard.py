@@ -21,6 +21,7 @@ from app.accounts.passwords import read_passwords, write_password
 from app.accounts.sellers import Sellers
 from app.settings import Settings
 from app.store.db import open_store
+from tests.app.support.clients import PASSWORD
 from tests.app.support.moments import becomes
 
 UPLOAD = "multipart/form-data; boundary=x; of=photos"
@@ -31,21 +32,20 @@ pytestmark = pytest.mark.server
 class Guarded:
     """A server process with a password file, tokens of three sellers, and a folder of its own for temp files."""
 
-    def __init__(self, home: Path, *, page: bool = False, **settings: object) -> None:
+    def __init__(self, home: Path, **settings: object) -> None:
         self.home, self.temp = home, home / "temp"
         self.temp.mkdir()
-        passwords = home / "passwords"
-        for name in ("ann", "bob", "cyd"):
-            write_password(passwords, name, "long enough")
+        passwords, names = home / "passwords", ("ann", "bob", "cyd")
+        for name in names:
+            write_password(passwords, name, PASSWORD)
         store = open_store(Settings(home=home).store_url)
         sellers = Sellers(store, read_passwords(passwords))
-        self.tokens = {name: sellers.new_token(sellers.named(name)) for name in ("ann", "bob", "cyd")}
+        self.tokens = {name: sellers.new_token(sellers.named(name)) for name in names}
         store.engine.dispose()
         chosen = {f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
         own = {"IPL_PASSWORDS": str(passwords), "IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
-        server = str(ROOT / "tests" / "app" / "support" / "slow_server.py")
-        command = [sys.executable, server, str(home), "0", *["page"] * page]
+        command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "slow_server.py"), str(home), "0"]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         self.process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=nowhere, text=True)
         assert self.process.stdout is not None
@@ -155,6 +155,11 @@ def get(server: Guarded, name: str, path: str = "/v1/listings") -> int:
     return httpx.get(server.url + path, headers=server.bearer(name), timeout=60).status_code
 
 
+def sign_in(server: Guarded, password: str = PASSWORD) -> int:
+    form = {"name": "ann", "password": password}
+    return httpx.post(server.url + "/sign-in", data=form, timeout=60).status_code
+
+
 def still_open(connections: list[socket.socket]) -> int:
     return sum(not answer(each, 0.002)[1] for each in connections)
 
@@ -184,27 +189,8 @@ def test_nothing_is_kept_of_a_body_that_nobody_sends(server, path):
     assert highest == 0
 
 
-def test_the_page_stores_nothing_for_nobody_and_opens_for_whoever_signed_in(start):
-    server = start(page=True)
-    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n' + b"\xff" * 2_000_000
-    head = request("/gradio_api/upload", 100_000_000, kind="multipart/form-data; boundary=x")
-    with connections(server, 1, head) as (sender,):
-        with contextlib.suppress(OSError):
-            sender.sendall(part)
-        received, closed = answer(sender, 60)
-        assert (status(received), closed) in ((401, True), (0, True))  # the answer may be lost to whoever still sends
-    assert server.temp_bytes() == 0
-    assert [p for p in (server.home / "uploads").rglob("*") if p.is_file()] == []
-    with httpx.Client(base_url=server.url, timeout=30) as browser:
-        assert browser.get("/").headers["location"] == "/feed"
-        assert browser.post("/sign-in", data={"name": "ann", "password": "long enough"}).status_code == 303
-        for path in ("/", "/config", "/theme.css"):
-            assert browser.get(path).status_code == 200
-
-
 def test_open_addresses_take_small_bodies_only(server):
-    form = {"name": "ann", "password": "x" * 100_000}
-    assert httpx.post(server.url + "/sign-in", data=form, timeout=30).status_code == 413
+    assert sign_in(server, "x" * 100_000) == 413
     assert httpx.request("GET", server.url + "/healthz", content=b"x" * 100_000, timeout=30).status_code == 413
     assert httpx.get(server.url + "/healthz").status_code == 200
 
@@ -308,8 +294,7 @@ def test_bodies_that_strangers_send_slowly_keep_nobody_out(server, sources):
             early.sendall(call)  # whoever was here before, stays
             assert answered(early) == 200
         assert [get(server, "ann") for _ in range(20)] == [200] * 20
-        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=60)
-        assert entered.status_code == 303
+        assert sign_in(server) == 303
 
 
 def test_who_is_signed_in_stays_while_strangers_of_the_address_connect(start):
@@ -321,15 +306,6 @@ def test_who_is_signed_in_stays_while_strangers_of_the_address_connect(start):
             time.sleep(0.5)
             early.sendall(call)
             assert answered(early) == 200
-
-
-def test_where_all_are_signed_in_one_that_is_idle_makes_room(start):
-    server = start(connections_per_address=4)
-    call = request("/v1/listings", token=server.tokens["ann"])
-    with connections(server, 4, call) as early:
-        assert [answered(each) for each in early] == [200] * 4
-        assert get(server, "bob") == 200
-        assert becomes(lambda: still_open(early) == 3)
 
 
 def test_a_stranger_with_a_slow_line_does_not_give_way_to_the_crowd_of_another_address(server):
@@ -350,5 +326,4 @@ def test_photos_of_strangers_under_way_keep_nobody_from_signing_in(server):
     photo = request("/feed", 26_000_000, kind="multipart/form-data; boundary=x")
     with connections(server, 1, photo), connections(server, 1, photo, "127.0.0.2"):
         time.sleep(0.5)
-        entered = httpx.post(server.url + "/sign-in", data={"name": "ann", "password": "long enough"}, timeout=60)
-        assert entered.status_code == 303
+        assert sign_in(server) == 303

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +15,11 @@ from tests.app.support.clients import code
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOWHERE = ("/fed", "/feed/x", "/nope", "/nope/deep", "/v1", "/v1/", "/v1/nope", "/ops/nope", "/healthz/x", "/docs/")
 
+WRONG_METHODS = [
+    *(("POST", "/healthz"), ("DELETE", "/docs"), ("PUT", "/v1/listings"), ("POST", "/v1/listings/x")),
+    *(("PATCH", "/v1/drafts/x"), ("DELETE", "/sign-in"), ("GET", "/v1/drafts")),
+]
+
 
 @pytest.fixture(params=["with the page", "the API alone"])
 def client(request, services):
@@ -22,23 +28,11 @@ def client(request, services):
         yield client
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_an_address_that_is_not_there(client, method):
-    for path in NOWHERE:
-        assert code(client.request(method, path)) == (404, "not_found"), path
+def test_addresses_and_methods_that_are_not_there(client):
+    for method, path in product(METHODS, NOWHERE):
+        assert code(client.request(method, path)) == (404, "not_found"), (method, path)
     assert client.head("/nope").status_code == client.head("/v1/nope").status_code == 404
-
-
-def test_a_method_that_is_not_for_it(client):
-    for method, path in (
-        ("POST", "/healthz"),
-        ("DELETE", "/docs"),
-        ("PUT", "/v1/listings"),
-        ("POST", "/v1/listings/x"),
-        ("PATCH", "/v1/drafts/x"),
-        ("DELETE", "/sign-in"),
-        ("GET", "/v1/drafts"),
-    ):
+    for method, path in WRONG_METHODS:
         answer = client.request(method, path)
         assert code(answer) == (405, "method_not_allowed"), (method, path)
         assert answer.headers["allow"], (method, path)
@@ -52,7 +46,7 @@ def test_the_page_itself_is_no_exception(services):
             assert code(client.delete(path)) == (405, "method_not_allowed"), path
 
 
-def test_a_browser_gets_a_page_with_a_way_back(services):
+def test_a_browser_gets_a_page_with_a_way_back(services, monkeypatch):
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     with TestClient(create_app(services), base_url="http://localhost", headers=browser) as client:
         for path in ("/feed/nope", "/ops/nope"):
@@ -63,17 +57,6 @@ def test_a_browser_gets_a_page_with_a_way_back(services):
             assert "<script" not in answer.text
         assert client.delete("/config").status_code == 405
         assert code(client.get("/v1/nope")) == (404, "not_found")  # the API speaks JSON to everybody
-
-
-def test_nobody_who_is_not_signed_in_learns_more(people):
-    with people("ann").client() as client:
-        assert code(client.get("/fed")) == (401, "sign_in")
-        assert code(client.get("/v1/listings")) == (401, "sign_in")
-
-
-def test_what_a_browser_is_refused_is_a_page_with_the_sentence(services, monkeypatch):
-    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-    with TestClient(create_app(services), base_url="http://localhost", headers=browser) as client:
         here = {"Referer": "http://localhost/l/x?from=feed"}
         large = {"text": "x" * 300_000}
         answers = [
@@ -98,3 +81,9 @@ def test_what_a_browser_is_refused_is_a_page_with_the_sentence(services, monkeyp
         assert [re.findall('<a href="([^"]+)"', answer.text) for answer in answers[:2]] == [["/l/x?from=feed"], ["/"]]
         assert code(client.get("/v1/listings")) == (503, "store")
         assert code(client.post("/feed/seen", json={}, headers={"Accept": "*/*"})) == (422, "invalid")
+
+
+def test_nobody_who_is_not_signed_in_learns_more(people):
+    with people("ann").client() as client:
+        assert code(client.get("/fed")) == (401, "sign_in")
+        assert code(client.get("/v1/listings")) == (401, "sign_in")
