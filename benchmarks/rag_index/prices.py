@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from app.cli.demo import LISTINGS
+from app.cli.serve import LISTINGS
 from app.demo.items import offer
 from benchmarks.common import arguments, machine, percentiles
 from listing.taxonomy import load_taxonomy
