@@ -124,13 +124,18 @@ def best_texts(session: Session, words: Sequence[str], among: Sequence[ColumnEle
         return []
     document: ColumnElement[str] = literal_column(_DOCUMENT, String)  # as PostgreSQL's index has it
     patterns = ["%" + re.sub(r"([%_/])", r"/\1", word) + "%" for word in words]
-    # ILIKE, for which PostgreSQL's index serves; lower(...) LIKE is another expression.
-    held = [document.ilike(pattern, escape="/") for pattern in patterns]
-    titled = [ListingRow.title.ilike(pattern, escape="/") for pattern in patterns]
-    score = reduce(add, (case((condition, 1), else_=0) for condition in (*held, *titled)))
-    rows = select(ListingRow.id).where(or_(*held), *among)
+    # PostgreSQL's index serves both; one expression for all words is several times as fast as an ILIKE for each.
+    if session.get_bind().dialect.name == "postgresql":
+        held = document.op("~*", is_comparison=True)("|".join(map(re.escape, words)))
+    else:
+        held = or_(*(document.ilike(pattern, escape="/") for pattern in patterns))
+    folded = (func.lower(document).label("document"), func.lower(ListingRow.title).label("title"))
+    rows = select(ListingRow.id, ListingRow.published_at, *folded).where(held, *among)
+    match = rows.cte("matches").prefix_with("MATERIALIZED", dialect="postgresql").c
+    has = (text_.like(p.lower(), escape="/") for text_ in (match.document, match.title) for p in patterns)
+    score = reduce(add, (case((condition, 1), else_=0) for condition in has))
     return list(
-        session.scalars(rows.order_by(score.desc(), ListingRow.published_at.desc(), ListingRow.id).limit(limit))
+        session.scalars(select(match.id).order_by(score.desc(), match.published_at.desc(), match.id).limit(limit))
     )
 
 
