@@ -46,6 +46,13 @@ def posted(client, **changes):
     return answer.json()
 
 
+def seen(client, visitor="vera", size=20):
+    """A page of the feed."""
+    answer = client.get(f"/v1/feed/{visitor}", params={"size": size})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def report(client, visitor, page, kind, place):
     """Tell the feed what a visitor did with a place of a page."""
     thing = {"post_id": place["post"]["id"]} if place["post"] else {"listing_id": place["listing"]["id"]}
