@@ -12,9 +12,9 @@ from PIL import Image
 
 from app.seller.renderer import PageRenderer
 from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.markup import Tags, harmless
 from tests.app.support.shop import DOUBTFUL, HONEST, form, question_on, said
 from tests.app.support.tabs import Tab
-from tests.app.web.test_security import Tags, harmless
 from tests.fakes import jpeg
 
 PHONE = "+49 170 1234567"

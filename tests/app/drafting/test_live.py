@@ -16,7 +16,6 @@ import pytest
 
 from app.views import AppError
 from app.web.server import create_app
-from benchmarks.serving.api_fuzz import fuzz, make_app
 from tests.app.support.moments import becomes
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline, jpeg
@@ -79,12 +78,14 @@ def test_the_docs_name_all_routes(services, repository):
 
 
 @pytest.mark.timeout(1800)
-def test_no_call_is_a_server_error(tmp_path, request):
+def test_no_call_is_a_server_error(repository, request):
+    """Whatever the schema allows or forbids."""
     calls = request.config.getoption("--api-calls")
-    report = fuzz(make_app(tmp_path), calls)
-    assert report.failures == []
-    assert report.total >= calls
-    answered = {name for name, status in report.calls if status < 300}
+    command = [sys.executable, "-m", "benchmarks.serving.api_fuzz", "--calls", str(calls)]
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answered = {name for status, name in re.findall(r"^ *\d+  (2\d\d)  (.+)$", done.stdout, re.M)}
     # Which calls succeed is chance, as hypothesis draws from the constants of the code.
     assert len({name for name in answered if not name.startswith("GET ")}) >= 6
 

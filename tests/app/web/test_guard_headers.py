@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from app.store.tables import FeedPageRow
-from tests.app.market.test_orders import bought
 from tests.app.support.clients import client_of, code, published
+from tests.app.support.shop import bought
 
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},

@@ -7,7 +7,6 @@ import re
 import socket
 import struct
 import zlib
-from html.parser import HTMLParser
 from types import SimpleNamespace
 from urllib.parse import quote
 
@@ -21,31 +20,10 @@ from app.seller.draft_part import FOLDER, marked
 from app.store.tables import FeedPageRow
 from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.markup import harmless
 from tests.fakes import jpeg
 
 BAD = "</td><img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>\" onclick=\"alert(4)"
-
-
-class Tags(HTMLParser):
-    """The tags and event attributes that a browser would make of a text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.handlers: set[str] = set()
-        self.addresses: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.handlers |= {name for name, _ in attrs if name.startswith("on")}
-        self.addresses |= {value or "" for name, value in attrs if name in ("href", "src")}
-
-
-def harmless(html: str) -> bool:
-    found = Tags(html)
-    foreign = [a for a in found.addresses if not a.startswith(("/", "data:image/", "#"))]
-    return not found.handlers and "script" not in found.tags and not foreign
 
 
 def test_the_check_itself_sees_an_attack():
