@@ -12,7 +12,7 @@ from tests.fakes import jpeg
 
 playwright = pytest.importorskip("playwright.sync_api")
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
-Page, Browser, expect = playwright.Page, playwright.Browser, playwright.expect
+Page, expect = playwright.Page, playwright.expect
 
 TWO_FRAMES = """async () => {
   for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
