@@ -26,6 +26,7 @@ from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 
 Build = Callable[..., Services]
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 FORMS = {  # how long the tests with dice are: by default, and with --nightly
     "kills": (None, 5), "rounds": (2, 50), "life_steps": (25, 500), "sweep_photos": (2, 25), "api_calls": (120, 2000)
 }  # fmt: skip
@@ -159,6 +160,30 @@ def browser() -> Iterator[Any]:
         found = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
         yield found
         found.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """A page in a browser of its own (cookies are not shared); errors of scripts and refused styles fail the test."""
+    errors: list[str] = []
+    with ExitStack() as stack:
+
+        def _open(size: str = "phone", *, dark: bool = False, scripts: bool = True) -> Any:
+            width, height = SIZES[size]
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                java_script_enabled=scripts,
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(SLOW_MACHINE)
+            page = context.new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda m: errors.append(m.text) if "Content Security Policy" in m.text else None)
+            return page
+
+        yield _open
+    assert not errors
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from app.buyer import feed_page, listing_page
 from app.feed.pages import Rates
 from app.store.search_index import Hit
 from app.store.tables import FeedPageRow, FeedRow, NumberRow
-from tests.app.market.test_posts import posted
-from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, published
 from tests.app.support.pictures import picture
+from tests.app.support.shop import posted, shown
 from tests.fakes import jpeg
 
 FOREIGN = {"Sec-Fetch-Site": "cross-site"}
@@ -29,11 +29,6 @@ FOREIGN = {"Sec-Fetch-Site": "cross-site"}
 def rows(services, *tables):
     with services.store.read() as session:
         return [session.scalar(select(func.count()).select_from(table)) for table in tables]
-
-
-def shown(answer):
-    """Ids of the listings on a page."""
-    return re.findall(r'data-listing="([^"]+)"', answer.text)
 
 
 def sentences(answer):
@@ -47,7 +42,7 @@ def visitor(client):
     return client
 
 
-def test_nothing_is_written_down_of_who_sends_no_cookie_or_comes_from_elsewhere(services, client):
+def test_nothing_is_written_down_without_a_cookie(services, client):
     published(client)
     answer = client.get("/feed")
     assert len(shown(answer)) == 1
@@ -64,7 +59,7 @@ def test_nothing_is_written_down_of_who_sends_no_cookie_or_comes_from_elsewhere(
     assert rows(services, FeedPageRow, FeedRow) == [1, 1]
 
 
-def test_what_comes_into_view_counts_once_and_only_for_its_visitor(services, visitor):
+def test_what_comes_into_view_counts_once(services, visitor):
     listing, post = published(visitor), posted(visitor)
     page = re.search('data-page="([0-9a-f]{32})"', visitor.get("/feed").text)[1]
     body = {"page": page, "listings": [listing["id"]], "posts": [post["id"]]}
@@ -72,10 +67,8 @@ def test_what_comes_into_view_counts_once_and_only_for_its_visitor(services, vis
         assert visitor.post("/feed/seen", json=body).status_code == 204
     with services.store.read() as session:
         assert session.scalar(select(func.count()).where(FeedRow.seen_at.is_not(None))) == 1
-    assert code(visitor.post("/feed/seen", json=body, headers={"Origin": "https://evil.example"})) == (
-        403,
-        "bad_origin",
-    )
+    foreign = visitor.post("/feed/seen", json=body, headers={"Origin": "https://evil.example"})
+    assert code(foreign) == (403, "bad_origin")
     with client_of(services) as other:
         assert code(other.post("/feed/seen", json=body)) == (403, "no_cookie")
         other.get("/feed")
@@ -85,7 +78,7 @@ def test_what_comes_into_view_counts_once_and_only_for_its_visitor(services, vis
         assert rows(services, NumberRow) == known, "nothing is kept of who only sends a cookie"
 
 
-def test_further_pages_are_the_rest_of_the_same_page(services, visitor, monkeypatch):
+def test_further_pages_are_the_rest(services, visitor, monkeypatch):
     monkeypatch.setattr(feed_page, "PER_PAGE", 3)
     listings = {published(visitor, price=n)["id"] for n in range(1, 6)}
     first = visitor.get("/feed")
@@ -101,7 +94,7 @@ def test_further_pages_are_the_rest_of_the_same_page(services, visitor, monkeypa
     assert "That was all" in visitor.get("/feed?sort=new&page=9").text
 
 
-def test_found_by_words_by_filters_and_by_a_photo(visitor):
+def test_found_by_words_filters_and_photo(visitor):
     made = [
         ("Red wool jumper", 20, {"colour": "red", "size": "M"}),
         ("Green rain jacket", 40, {"colour": "green", "size": "L"}),
@@ -142,7 +135,7 @@ def test_found_by_words_by_filters_and_by_a_photo(visitor):
         ("category=spaceship", "There is no category 'spaceship'; choose one of the list."),
     ],
 )
-def test_a_bad_filter_is_said_at_its_field_and_nothing_is_lost(visitor, query, sentence):
+def test_a_bad_filter_is_said_at_its_field(visitor, query, sentence):
     listing = published(visitor)
     answer = visitor.get(f"/feed?{query}&q=hoodie&size=")
     assert (answer.status_code, sentences(answer)) == (422, [sentence])
@@ -152,7 +145,7 @@ def test_a_bad_filter_is_said_at_its_field_and_nothing_is_lost(visitor, query, s
         assert f'value="{query.rpartition("=")[2]}"' in answer.text
 
 
-def test_what_the_words_were_read_as_are_filters_that_can_be_taken_off(client):
+def test_filters_read_from_words_are_taken_off(client):
     for title, price, facts in [
         ("Navy hoodie", 20, {"colour": "navy"}),
         ("Red hoodie", 10, {"colour": "red", "brand": "Mango"}),
@@ -178,7 +171,7 @@ def test_what_the_words_were_read_as_are_filters_that_can_be_taken_off(client):
     assert "Nothing matches all of it" in client.get("/feed?q=purple+hoodie").text
 
 
-def test_a_photo_of_what_is_not_there_shows_the_same_kind(services, visitor, monkeypatch):
+def test_a_photo_shows_the_same_kind(services, visitor, monkeypatch):
     listing = published(visitor)
     monkeypatch.setattr(services.index, "nearest", lambda text, photo, limit: [Hit(listing["id"], 0.5)])
     answer = visitor.post("/feed", files={"photo": ("x.jpg", picture(9))})
@@ -193,6 +186,9 @@ def test_a_photo_of_what_is_not_there_shows_the_same_kind(services, visitor, mon
 def test_odd_queries_are_answered(visitor):
     for query in ("page=0", "page=-3", "page=99999999999", "page=x", "on=%00&page=2", "q=%00", "q=" + "x" * 5000):
         assert visitor.get(f"/feed?{query}").status_code == 200, query
+    assert "As soon as somebody publishes a listing, it stands here." in visitor.get("/feed").text
+    assert "Try other words or fewer filters." in visitor.get("/feed?q=unicorn").text
+    assert "Nothing here looks like your photo" in visitor.post("/feed", files={"photo": ("x.jpg", jpeg())}).text
     for path in ("/l/%00", "/l/" + "x" * 300, "/l/ipl-0", "/feed/posts/x", "/feed/nothing"):
         assert visitor.get(path).status_code == 404, path
 
@@ -213,15 +209,13 @@ def test_photos_that_cannot_be_searched_by(visitor):
     assert visitor.post("/feed", content=b"x", headers={"Content-Type": "multipart/form-data"}).status_code == 422
 
 
-def test_nothing_there_is_said_in_a_sentence(visitor):
-    assert "As soon as somebody publishes a listing, it stands here." in visitor.get("/feed").text
-    assert "Try other words or fewer filters." in visitor.get("/feed?q=unicorn").text
-    assert "Nothing here looks like your photo" in visitor.post("/feed", files={"photo": ("x.jpg", jpeg())}).text
-
-
-def test_promoted_listings_are_labelled(services, visitor):
+def test_promoted_listings_and_posts_are_shown(services, visitor):
     listings = [published(visitor, price=n) for n in range(1, 6)]
-    assert "Promoted" not in visitor.get("/feed").text
+    post = posted(visitor, title="How to wash wool")
+    text = visitor.get("/feed").text
+    assert "How to wash wool" in text
+    assert visitor.get(f"/feed/posts/{post['id']}").content.startswith(b"\xff\xd8")
+    assert "Promoted" not in text
     services.feed.place_ad(listings[0]["seller_id"], listings[0]["id"], 0.5)
     services.outbox.follow()
     text = visitor.get("/feed").text
@@ -230,19 +224,10 @@ def test_promoted_listings_are_labelled(services, visitor):
     assert text.rindex("data-listing", 0, place) == text.index(f'data-listing="{listings[0]["id"]}"')
 
 
-def test_a_post_stands_there_with_its_photo(visitor):
-    for n in range(3):
-        published(visitor, price=n + 1)
-    post = posted(visitor, title="How to wash wool")
-    text = visitor.get("/feed").text
-    assert "How to wash wool" in text
-    assert visitor.get(f"/feed/posts/{post['id']}").content.startswith(b"\xff\xd8")
-
-
 def test_strangers_look_around_where_others_sign_in(people):
     here = people("ann", "bob")
     ann, nobody = here.browser("ann"), here.browser(None)
-    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
+    listing = published(ann)
     for path in ("/feed", "/feed?q=hoodie", f"/l/{listing['id']}", f"/l/{listing['id']}/photos/1", "/feed/buyer.css"):
         assert nobody.get(path).status_code == 200, path
     assert shown(nobody.post("/feed", files={"photo": ("x.jpg", jpeg((0, 60, 60)))})) == [listing["id"]]
@@ -263,7 +248,7 @@ def test_strangers_look_around_where_others_sign_in(people):
     assert "Buy for 10 EUR" in nobody.get(back).text
 
 
-def test_strangers_visits_under_way_are_bounded_and_half_of_them_for_an_address(people, monkeypatch):
+def test_strangers_visits_under_way_are_bounded(people, monkeypatch):
     here = people("ann", visitors_waiting=4)
     ann, nobody = here.browser("ann"), here.browser(None)
     other = TestClient(here.app, base_url="http://localhost", client=("192.0.2.7", 50_000))
@@ -288,10 +273,10 @@ def test_strangers_visits_under_way_are_bounded_and_half_of_them_for_an_address(
     assert nobody.get("/feed/buyer.css").status_code == 200
 
 
-def test_the_pages_can_be_kept_for_those_who_sign_in(people):
+def test_pages_can_be_kept_for_those_signed_in(people):
     here = people("ann", visitors=False)
     ann, nobody = here.browser("ann"), here.browser(None)
-    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
+    listing = published(ann)
     for path in ("/", "/feed", f"/l/{listing['id']}"):
         answer = nobody.get(path)
         then = "" if path == "/" else "?then=" + quote(path, safe="")
@@ -300,17 +285,17 @@ def test_the_pages_can_be_kept_for_those_who_sign_in(people):
     assert ann.get("/feed").status_code == 200
 
 
-def test_strangers_are_bounded_and_take_nothing_from_those_who_are_signed_in(people, monkeypatch):
+def test_strangers_are_bounded(people, monkeypatch):
     here = people("ann")
     ann, nobody = here.browser("ann"), here.browser(None)
-    ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10})
+    published(ann)
     monkeypatch.setattr(feed_page, "strangers_pages", Rates(0.001, burst=2000))  # two pages, then none for a long time
     for _ in range(4):
         assert nobody.get("/feed").status_code == 200  # the first one only gets its cookie
     assert rows(here.services, FeedPageRow) == [2]
     assert "data-page" not in nobody.get("/feed").text
     assert "data-page" in ann.get("/feed").text
-    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
+    listing = published(ann)
     monkeypatch.setattr(listing_page, "strangers_reports", Rates(0.001, burst=2000))
     report = f"/l/{listing['id']}/report"
     assert [nobody.post(report, data={"text": f"Fake {n}"}).status_code for n in range(3)] == [200, 200, 429]

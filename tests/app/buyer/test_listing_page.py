@@ -1,4 +1,4 @@
-"""A listing as buyers see it: a page that reads like one, and says nothing that a buyer should not know."""
+"""A listing as buyers see it: nothing they should not know; bought, asked about and reported there."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from tests.app.support.clients import draft
+from app.seller.renderer import PageRenderer
+from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.markup import Tags, harmless
+from tests.app.support.shop import DOUBTFUL, HONEST, form, question_on, said
+from tests.app.support.tabs import Tab
 from tests.fakes import jpeg
 
+PHONE = "+49 170 1234567"
+ASKED = f"Does it fit a child? Call me: {PHONE}"
+OFFER = "I also have cocaine for sale, 50 a gram"
 BAD = '</title><script>alert(1)</script><img src=x onerror=alert(2)>" onclick="alert(3)'
 
 
 @pytest.fixture
 def listing(client):
+    facts = {"size": "M", "condition_grade": "very good"}
     made = draft(client, 2).json()["id"]
-    wish = {"draft_id": made, "price": 12.5, "facts": {"size": "M", "condition_grade": "very good"}}
-    return client.post("/v1/listings", json=wish).json()
+    return client.post("/v1/listings", json={"draft_id": made, "price": 12.5, "facts": facts}).json()
 
 
 def test_it_shows_what_a_buyer_wants_to_know(client, listing):
@@ -39,7 +45,7 @@ def test_it_shows_what_a_buyer_wants_to_know(client, listing):
         assert client.get(address).content.startswith(b"\xff\xd8")
 
 
-def test_a_photo_is_scaled_for_the_place_where_it_is_shown(services, client):
+def test_a_photo_is_scaled_for_its_place(services, client):
     made = client.post("/v1/drafts", files={"photos": jpeg(size=(1600, 1200))}).json()["id"]
     listing = client.post("/v1/listings", json={"draft_id": made, "price": 5}).json()
     html = client.get(f"/l/{listing['id']}").text
@@ -52,7 +58,7 @@ def test_a_photo_is_scaled_for_the_place_where_it_is_shown(services, client):
         assert client.get(f"/l/{listing['id']}/photos/{place}").status_code == 404
 
 
-def test_it_names_no_internal_ids_and_fetches_nothing_from_elsewhere(client, listing):
+def test_it_names_no_internal_ids(client, listing):
     answer = client.get(f"/l/{listing['id']}")
     for secret in (listing["seller_id"], listing["draft_id"], *(photo["id"] for photo in listing["photos"])):
         assert secret not in answer.text
@@ -83,16 +89,13 @@ def test_it_can_be_shared(client, listing):
     assert "https://schema.org/SoldOut" in client.get(f"/l/{listing['id']}").text
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [({"status": "sold"}, "Sold"), ({"status": "reserved"}, "Reserved"), ({"status": "removed"}, "Not on sale")],
-)
-def test_it_says_when_it_cannot_be_bought(client, listing, change, words):
-    assert client.patch(f"/v1/listings/{listing['id']}", json=change).status_code == 200
-    html = client.get(f"/l/{listing['id']}").text
-    assert words in html
-    assert "For sale" not in html
-    assert "Buy for" not in html
+def test_it_says_when_it_cannot_be_bought(client, listing):
+    for status, words in (("reserved", "Reserved"), ("removed", "Not on sale"), ("sold", "Sold")):
+        assert client.patch(f"/v1/listings/{listing['id']}", json={"status": status}).status_code == 200
+        html = client.get(f"/l/{listing['id']}").text
+        assert words in html
+        assert "For sale" not in html
+        assert "Buy for" not in html
 
 
 def test_markup_is_text(client):
@@ -116,7 +119,7 @@ def without_ours(html):
     return re.sub(r'<link rel="canonical" href="http://localhost/l/[\w-]+">', "", html)
 
 
-def test_own_listings_in_any_state_others_only_public_ones(people):
+def test_others_see_only_public_listings(people):
     ann, bob, nobody = map(people("ann", "bob").browser, ("ann", "bob", None))
     made = draft(ann).json()["id"]
     listing = ann.post("/v1/listings", json={"draft_id": made}).json()
@@ -136,3 +139,144 @@ def test_own_listings_in_any_state_others_only_public_ones(people):
     assert (missing.status_code, missing.text) == (404, gone.text)
     assert "There is no such listing" in gone.text
     assert gone.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.fixture
+def buyers(services):
+    """Two browsers, each with its cookie."""
+    with client_of(services) as one, client_of(services) as two:
+        for each in (one, two):
+            each.get("/feed")
+        yield one, two
+
+
+def test_another_price_can_be_accepted(client, buyers, listing):
+    one, _ = buyers
+    address = f"/l/{listing['id']}"
+    wish = form(one.get(address))
+    client.patch(f"/v1/listings/{listing['id']}", json={"price": 14})
+    refused = one.post(f"{address}/buy", data=wish)
+    assert (refused.status_code, said(refused)) == (409, ["The price is 14.00 EUR now; order again if that suits you."])
+    assert "You bought this." in one.post(f"{address}/buy", data=form(refused)).text
+    assert client.get("/v1/orders").json()["orders"][0]["amount"] == 14
+
+
+def test_what_cannot_be_bought(client, buyers, listing):
+    one, _ = buyers
+    address = f"/l/{listing['id']}"
+    with client_of(client.app.state.services) as fresh:
+        assert "needs a cookie" in fresh.post(f"{address}/buy", data={"price": "12.5", "key": "k"}).text
+    for wish, status in (({"price": "12.5"}, 422), ({"key": "k"}, 422), ({"price": "dear", "key": "k"}, 422)):
+        assert one.post(f"{address}/buy", data=wish).status_code == status, wish
+    assert one.post("/l/ipl-0/buy", data={"price": "1", "key": "k"}).status_code == 404
+    wish = {"price": "12.5", "key": "k"}
+    foreign = one.post(f"{address}/buy", data=wish, headers={"Origin": "https://evil.example"})
+    assert code(foreign) == (403, "bad_origin")
+    assert client.get("/v1/orders").json()["orders"] == []
+    client.delete(f"/v1/listings/{listing['id']}")  # while somebody looks at it
+    assert "There is no such listing" in one.post(f"{address}/buy", data=wish).text
+
+
+def test_a_question_is_answered_on_the_page(services, me, buyers, listing):
+    one, two = buyers
+    address = f"/l/{listing['id']}"
+    asked = one.post(f"{address}/ask", data={"text": ASKED})
+    assert asked.status_code == 200
+    assert f"Contact data was taken out of it: “{PHONE}”" in said(asked)[0]
+    one.post(f"{address}/ask", data={"text": ASKED})  # the same again is the same question
+    assert asked.text.count("Does it fit a child?") == 1
+    assert "1234567" not in one.get(address).text
+    assert "Does it fit a child?" not in two.get(address).text  # nobody else reads it before it is answered
+
+    tab = Tab(services)
+    tab.press("go", to="mine")
+    (question,) = services.messages.of_listings([listing["id"]])[listing["id"]]
+    assert "Does it fit a child?" in PageRenderer(services).mine(tab.session, me)
+    tab.press("reply", id=question.id, text="x" * 600)
+    notice = tab.session.notices[0]
+    assert (notice.at, "600 characters" in notice.words) == (f"question-{question.id}", True)
+    tab.press("reply", id=question.id, text="It fits one of ten. Mail bo@example.org")
+    assert "“bo@example.org”" in " ".join(n.words for n in tab.session.notices)
+    for buyer in buyers:
+        text = buyer.get(address).text
+        assert "It fits one of ten." in text
+        assert "bo@example" not in text
+
+
+def test_a_refused_question_stays_in_its_field(services, buyers, listing):
+    for text, sentence in (
+        ("x" * 10_000, "The question has 10000 characters; shorten it to at most 500."),
+        (" \n ", "The question is empty; write it first."),
+        (PHONE, "The question is contact data only, which is taken out; write what you want to say."),
+        (OFFER, "Drugs and drug equipment cannot be listed."),
+    ):
+        answer = buyers[0].post(f"/l/{listing['id']}/ask", data={"text": text})
+        assert (answer.status_code, said(answer)) == (422, [sentence])
+        assert f">{text}</textarea>" in answer.text
+    assert services.messages.of_listings([listing["id"]]) == {}
+
+
+def test_prohibited_goods_are_not_offered_in_answers(services, buyers, listing):
+    buyers[0].post(f"/l/{listing['id']}/ask", data={"text": "Is it warm?"})
+    tab = Tab(services)
+    tab.press("reply", id=question_on(services, listing).id, text="k o k a i n is there too")
+    assert "Drugs and drug equipment cannot be listed." in tab.session.notices[0].words
+    assert question_on(services, listing).answer is None
+
+
+def test_only_the_seller_answers(people):
+    here = people("ann", "bob", "eve")
+    ann, bob, services = here.browser("ann"), here.browser("bob"), here.services
+    listing = published(ann)
+    assert bob.post(f"/l/{listing['id']}/ask", data={"text": "Is it warm?"}).status_code == 200
+    own = ann.post(f"/l/{listing['id']}/ask", data={"text": "Is it warm?"})
+    assert (own.status_code, "This is your own listing." in own.text) == (422, True)
+    for name in ("bob", "eve"):
+        tab = Tab(services, name)
+        tab.press("reply", id=question_on(services, listing).id, text="Yes")
+        assert "no such question" in tab.said[0]
+    assert question_on(services, listing).answer is None
+    ann.delete(f"/v1/listings/{listing['id']}")
+    assert services.messages.of_listings([listing["id"]]) == {}  # a question goes with its listing
+
+
+def test_a_report_reaches_operators_who_decide(client, services, buyers, listing):
+    one, two = buyers
+    address = f"/l/{listing['id']}"
+    for text in ("a knife in truth, and cocaine", PHONE):
+        sent = one.post(f"{address}/report", data={"reason": "prohibited", "text": text})
+        assert (sent.status_code, said(sent)[0][:9]) == (200, "Thank you")
+    reports = client.get("/ops/export/reports.json").json()
+    assert [row["listing"] for row in reports] == [listing["id"]] * 2
+    assert reports[0]["report"] == "It may not be sold here. a knife in truth, and cocaine"
+    assert "1234567" not in str(reports)
+    assert "a knife in truth" not in one.get(address).text
+
+    assert two.get(address).status_code == 200  # by itself a report changes nothing
+    assert client.post(f"/v1/reviews/{listing['id']}/hold").status_code == 204
+    assert listing["id"] not in two.get("/feed").text
+    mine = client.get(f"/v1/listings/{listing['id']}").json()
+    assert mine["status"] == "review"
+    assert mine["review"].startswith("Somebody reported this listing.")
+    for words in (HONEST, DOUBTFUL, HONEST):  # no edit brings it back
+        assert client.patch(f"/v1/listings/{listing['id']}", json={"description": words}).json()["status"] == "review"
+    waiting = client.get("/v1/reviews").json()["reviews"][0]
+    assert waiting["code"] == "reported"
+    approve = client.post(f"/v1/reviews/{listing['id']}/approve", json={"version": waiting["version"]})
+    assert approve.status_code == 204
+    assert client.get(f"/v1/listings/{listing['id']}").json()["status"] == "active"
+    assert client.get("/ops/export/reports.json").json() == []
+    assert listing["id"] in two.get("/feed").text
+    assert code(client.post("/v1/reviews/ipl-0/hold")) == (404, "not_found")
+
+
+def test_questions_that_wait_are_bounded(buyers, listing):
+    asked = (
+        "Is it an original or a copy?", "Is the gun holster included?", "Would you take 20 in cash?",
+        "Was it washed with bleach?", "Does a bottle of wine fit in?", "Is it real ivory or plastic?", "Is it warm?",
+    )  # fmt: skip
+    address = f"/l/{listing['id']}/ask"
+    answers = [buyers[0].post(address, data={"text": text}).status_code for text in asked]
+    assert answers == [200] * 5 + [429] * 2
+    for text in asked[5:]:
+        assert buyers[1].post(address, data={"text": text}).status_code == 200

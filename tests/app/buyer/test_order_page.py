@@ -1,4 +1,4 @@
-"""The page of an order, for its buyer and for its seller, and the counts in the heads of the pages."""
+"""The page of an order and what a buyer ordered, for both sides; the counts in the heads of the pages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
-from tests.app.buyer.test_buying import form, said
-from tests.app.buyer.test_purchases import rows
-from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, published
+from tests.app.support.shop import bought, buy_on_page, head, purchases, question_on, refused, said
+from tests.app.support.tabs import Tab
 
 
 @pytest.fixture
@@ -19,22 +19,11 @@ def sale(people):
     """Browsers of seller, buyer and somebody else, the services, and the address of an order."""
     here = people("ann", "bob", "eve")
     ann, bob, eve = map(here.browser, ("ann", "bob", "eve"))
-    listing = ann.post(
-        "/v1/listings", json={"draft_id": draft(ann).json()["id"], "title": "Hoodie", "price": 10}
-    ).json()
-    bob.post(f"/l/{listing['id']}/buy", data=form(bob.get(f"/l/{listing['id']}")))
+    listing = published(ann, title="Hoodie")
+    buy_on_page(bob, listing)
     address = re.findall(r'href="(/feed/orders/\w+)"', bob.get("/feed/purchases").text)[0]
     assert address in bob.get(f"/l/{listing['id']}").text
     return ann, bob, eve, here.services, address
-
-
-def head(answer):
-    """The counts in the head of a page."""
-    return [int(n) for n in re.findall(r'class="news">(\d+)', answer.text.split("<main>")[0])]
-
-
-def states(*browsers):
-    return [rows(browser.get("/feed/purchases")) for browser in browsers]
 
 
 def test_both_write_and_each_sees_what_is_new(sale):
@@ -64,7 +53,7 @@ def test_the_buyer_cancels_and_the_seller_sees_it(sale):
     assert "Cancel the sale" in bob.get(address).text
     for _ in range(2):
         assert bob.post(f"{address}/cancel").status_code == 303
-    assert states(bob) == [[("Hoodie", "Cancelled")]]
+    assert purchases(bob) == [("Hoodie", "Cancelled")]
     assert "Cancel the sale" not in bob.get(address).text
     seller = services.sellers.named("ann").id
     mine = PageRenderer(services).mine(SellerSession(), seller)
@@ -75,21 +64,20 @@ def test_the_buyer_cancels_and_the_seller_sees_it(sale):
     assert "The buyer cancelled the sale." in page.text
     assert "“Sell again” under My listings" in page.text
     assert "The sale was cancelled" not in PageRenderer(services).mine(SellerSession(), seller)
-    refused = ann.post(f"{address}/handed")
-    assert (refused.status_code, said(refused)) == (409, ["This order was cancelled; it cannot be completed any more."])
+    late = (409, "This order was cancelled; it cannot be completed any more.")
+    assert refused(ann.post(f"{address}/handed")) == late
 
 
-def test_the_seller_hands_it_over_here_as_well(sale):
+def test_the_seller_hands_it_over_here(sale):
     ann, bob, _, _, address = sale
     assert bob.post(f"{address}/handed").status_code == 404
     assert "Handed over</button>" not in bob.get(address).text
     assert ann.post(f"{address}/handed").status_code == 303
-    assert head(ann.get("/feed")) == []
-    assert head(bob.get("/feed")) == [1]
+    assert (head(ann.get("/feed")), head(bob.get("/feed"))) == ([], [1])
     assert "The seller handed it over." in bob.get(address).text
-    late = bob.post(f"{address}/cancel")
-    assert (late.status_code, said(late)) == (409, ["This was handed over, so it cannot be cancelled any more."])
-    assert states(bob) == [[("Hoodie", "Handed over")]]
+    assert refused(bob.post(f"{address}/cancel")) == (
+        409, "This was handed over, so it cannot be cancelled any more.")  # fmt: skip
+    assert purchases(bob) == [("Hoodie", "Handed over")]
 
 
 def test_either_blocks_and_reports(sale):
@@ -98,8 +86,8 @@ def test_either_blocks_and_reports(sale):
     assert ann.post(f"{address}/block").status_code == 303
     assert "You blocked the buyer" in ann.get(address).text
     assert "You cannot write to the seller any more." in bob.get(address).text
-    refused = bob.post(f"{address}/write", data={"text": "Why?"})
-    assert (refused.status_code, said(refused)[0].startswith("One of you has blocked")) == (403, True)
+    status, sentence = refused(bob.post(f"{address}/write", data={"text": "Why?"}))
+    assert (status, sentence[:23]) == (403, "One of you has blocked "[:23])
     assert said(ann.post(f"{address}/report", data={"text": "Rude"}))[0].startswith("Thank you.")
     assert "I only pay outside" in services.messages.reports()[0].text
     assert ann.post(f"{address}/block", data={"blocked": "no"}).status_code == 303
@@ -114,31 +102,37 @@ def test_nobody_else_sees_it(sale):
         assert code(foreign) == (403, "bad_origin")
     assert eve.get(address).status_code == 404
     assert "Hoodie" not in eve.get(address).text
-    assert states(bob) == [[("Hoodie", "Waiting for the seller")]]
+    assert purchases(bob) == [("Hoodie", "Waiting for the seller")]
 
 
 def test_strangers_are_led_to_the_form_and_back(people):
-    nobody = people("ann").browser(None)
-    moved = nobody.get("/feed/orders/0a1b")
-    assert (moved.status_code, moved.headers["location"]) == (303, "/sign-in?then=/feed/orders/0a1b")
-    form = {"name": "ann", "password": "long enough", "then": "/feed/orders/0a1b"}
-    assert nobody.post("/sign-in", data=form).headers["location"] == "/feed/orders/0a1b"
+    here = people("ann", "bob")
+    ann, bob, nobody = map(here.browser, ("ann", "bob", None))
+    for address in ("/feed/orders/0a1b", "/feed/purchases"):
+        moved = nobody.get(address)
+        assert (moved.status_code, moved.headers["location"]) == (303, f"/sign-in?then={address}")
+    assert "/feed/purchases" not in nobody.get("/feed").text
+    credentials = {"name": "bob", "password": "long enough", "then": "/feed/orders/0a1b"}
+    assert nobody.post("/sign-in", data=credentials).headers["location"] == "/feed/orders/0a1b"
     assert nobody.get("/feed/orders/0a1b").status_code == 404
+    buy_on_page(bob, published(ann))
+    assert [state for _, state in purchases(nobody)] == ["Waiting for the seller"]
+    assert purchases(ann) == []
 
 
-def test_where_strangers_see_nothing_a_link_leads_through_the_form_as_well(people):
+def test_links_lead_through_the_form_without_visitors(people):
     nobody = people("ann", visitors=False).browser(None)
     for address in ("/feed/orders/0a1b", "/feed/purchases", "/l/ipl-0a1b", "/feed"):
         moved = nobody.get(address)
         assert (moved.status_code, moved.headers["location"]) == (303, f"/sign-in?then={quote(address, safe='')}")
 
 
-def test_where_nobody_signs_in_each_browser_buys_and_the_one_person_sells(services, client):
+def test_each_browser_buys_where_nobody_signs_in(services, client):
     listing = published(client, price=5)
     with client_of(services) as buyer, client_of(services) as seller:
         for each in (buyer, seller):
             each.get("/feed")
-        buyer.post(f"/l/{listing['id']}/buy", data=form(buyer.get(f"/l/{listing['id']}")))
+        buy_on_page(buyer, listing)
         address = re.findall(r'href="(/feed/orders/\w+)"', buyer.get("/feed/purchases").text)[0]
         buyer.post(f"{address}/write", data={"text": "When?"})
         assert "You and the seller" in buyer.get(address).text
@@ -148,14 +142,66 @@ def test_where_nobody_signs_in_each_browser_buys_and_the_one_person_sells(servic
         assert "Monday" in buyer.get(address).text
 
 
-def test_an_answer_is_new_until_its_page_was_seen(people):
+def test_an_answer_is_new_until_it_was_seen(people):
     here = people("ann", "bob")
     ann, bob = here.browser("ann"), here.browser("bob")
-    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 10}).json()
+    listing = published(ann)
     bob.post(f"/l/{listing['id']}/ask", data={"text": "Is it warm?"})
-    question = here.services.messages.of_listings([listing["id"]])[listing["id"]][0]
     assert head(bob.get("/feed")) == []
-    here.services.messages.answer(here.services.sellers.named("ann").id, question.id, "Very")
+    here.services.messages.answer(listing["seller_id"], question_on(here.services, listing).id, "Very")
     assert head(bob.get("/feed")) == [1]
     bob.get(f"/l/{listing['id']}")
     assert head(bob.get("/feed")) == []
+
+
+def test_what_is_new_stands_on_top(services, me, client):
+    """Of a seller's listings: first what was sold, then what was asked."""
+    sold, asked, quiet = (published(client, title=f"Hoodie {n}") for n in range(3))
+    client.patch(f"/v1/listings/{sold['id']}", json={"stock": 8})
+    with client_of(services) as buyer:
+        buyer.get("/feed")
+        buyer.post(f"/l/{asked['id']}/ask", data={"text": "Is it warm?"})
+        for n in range(7):
+            bought(client, sold, f"k{n}")
+        assert head(buyer.get(f"/l/{quiet['id']}")) == [8]
+    tab, pages = Tab(services), PageRenderer(services)
+
+    def look():
+        cards = re.findall(r'data-listing="([^"]+)"', pages.mine(tab.session, me))
+        return list(dict.fromkeys(cards)), re.findall(
+            r'data-do="handed"[^>]*data-id="(\w+)"', pages.mine(tab.session, me)
+        )
+
+    assert "8 new" in re.sub("<[^>]+>", "", pages.top(tab.session, me, ""))
+    assert look()[0] == [sold["id"], asked["id"], quiet["id"]]
+    for left in (5, 5, 4):  # seven, less one after the other; each has its own buttons
+        oldest = look()[1][0]
+        tab.press("handed", id=oldest)
+        assert oldest not in look()[1]
+        assert len(set(look()[1])) == left
+    tab.press("reply", id=question_on(services, asked).id, text="Very.")
+    assert look()[0][0] == sold["id"]
+    assert "4 new" in re.sub("<[^>]+>", "", pages.top(tab.session, me, ""))
+
+
+def test_each_order_stands_among_the_purchases(services, client):
+    listings = [published(client, title=f"Hoodie {n}", price=n + 1) for n in range(3)]
+    with client_of(services) as buyer, client_of(services) as other:
+        buyer.get("/feed")
+        other.get("/feed")
+        assert "You have not bought anything yet" in buyer.get("/feed/purchases").text
+        for listing in listings:
+            assert 'href="/feed/purchases"' in buy_on_page(buyer, listing).text
+        assert purchases(buyer) == [(f"Hoodie {n}", "Waiting for the seller") for n in (2, 1, 0)]
+        sold = {o["title"]: o["id"] for o in client.get("/v1/orders?as=seller").json()["orders"]}
+        client.post(f"/v1/orders/{sold['Hoodie 1']}/complete")
+        client.post(f"/v1/orders/{sold['Hoodie 0']}/refund")
+        client.delete(f"/v1/listings/{listings[1]['id']}")
+        assert purchases(buyer) == [
+            ("Hoodie 2", "Waiting for the seller"), ("A listing that is gone", "Handed over"), ("Hoodie 0", "Refunded"),
+        ]  # fmt: skip
+        page = buyer.get("/feed/purchases").text
+        assert f"/l/{listings[2]['id']}/photos/1" in page
+        assert listings[1]["id"] not in page
+        assert "what you paid comes back from the seller" in page
+        assert purchases(other) == []

@@ -10,10 +10,8 @@ import pytest
 
 from app.market import saved_searches
 from app.market.saved_searches import EMPTY, FULL, MOST, NOT_THERE
-from tests.app.buyer.test_buying import said
-from tests.app.buyer.test_feed_page import shown
-from tests.app.buyer.test_order_page import head
-from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.clients import client_of, code, published
+from tests.app.support.shop import head, said, shown
 
 HERE = "/feed/searches"
 
@@ -85,7 +83,7 @@ COUNTS = {
 
 
 @pytest.mark.stores
-def test_what_fits_all_of_it_and_is_called_so_is_counted(client, buyer):
+def test_what_fits_all_of_it_is_counted(client, buyer):
     for query in COUNTS:
         assert save(buyer, query).status_code == 200
     for title, price, category, facts in (
@@ -98,7 +96,7 @@ def test_what_fits_all_of_it_and_is_called_so_is_counted(client, buyer):
     assert dict(zip(COUNTS, counted[::-1], strict=True)) == COUNTS
 
 
-def test_counting_asks_no_vector_and_has_an_end(services, client, buyer, monkeypatch):
+def test_counting_asks_no_vector_and_ends(services, client, buyer, monkeypatch):
     save(buyer, "q=hoodie")
     save(buyer, "category=hoodie")
     monkeypatch.setattr("app.market.shop.MOST_NEW", 2)
@@ -115,7 +113,7 @@ def test_counting_asks_no_vector_and_has_an_end(services, client, buyer, monkeyp
     assert asked
 
 
-def test_counts_are_remembered_for_a_while_and_forgotten_when_it_is_opened(client, buyer, monkeypatch):
+def test_counts_are_remembered_for_a_while(client, buyer, monkeypatch):
     save(buyer, "q=hoodie")
     published(client, title="Hoodie", price=1)
     monkeypatch.setattr(saved_searches, "COUNT_SECONDS", 1e9)
@@ -129,7 +127,7 @@ def test_counts_are_remembered_for_a_while_and_forgotten_when_it_is_opened(clien
     assert listed(buyer.get(HERE))[0][2] == "0"
 
 
-def test_each_has_their_own_by_the_page_and_by_the_api(people):
+def test_each_has_their_own(people):
     here = people("ann", "bob")
     ann, bob, nobody = map(here.browser, ("ann", "bob", None))
     assert save(bob, "q=hoodie").headers["location"] == "/feed?q=hoodie"
@@ -139,8 +137,7 @@ def test_each_has_their_own_by_the_page_and_by_the_api(people):
     assert {name: made.json()[name] for name in wish} == wish
     assert ann.post("/v1/searches", json={"query": "to=30&category=hoodie"}).json() == made.json()
     for price in (10, 40):
-        body = {"draft_id": draft(bob).json()["id"], "price": price}
-        listing = bob.post("/v1/listings", json=body).json()
+        listing = published(bob, price=price)
         assert listed(bob.get(HERE))[0][2] == "0"  # one's own is no news
     own = ann.get("/v1/searches").json()["searches"]
     assert [(x["id"], x["new"]) for x in own] == [(made.json()["id"], 1)]
@@ -197,14 +194,11 @@ def test_there_is_a_limit(client, buyer):
     first = re.findall(r'action="(/feed/searches/\w+/remove)"', full.text)[0]
     buyer.post(first)
     assert save(buyer, "q=one+more").url.path == "/feed"
-    one = {"query": "q=one more"}
-    assert [client.post("/v1/searches", json={"query": f"q=hoodie+{n}"}).status_code for n in range(MOST)] == [
-        201
-    ] * MOST
-    assert code(client.post("/v1/searches", json=one)) == (409, "too_many")
+    answers = [client.post("/v1/searches", json={"query": f"q=hoodie+{n}"}) for n in range(MOST + 1)]
+    assert ({a.status_code for a in answers[:-1]}, code(answers[-1])) == ({201}, (409, "too_many"))
 
 
-def test_odd_words_are_saved_as_they_are_and_shown_as_text(buyer):
+def test_odd_words_are_saved_and_shown_as_text(buyer):
     words = '<script>alert(1)</script> "ünï" 🧥 & 100%'
     query = urlencode({"q": words, "to": "12,5", "brand": "H&M"})
     label, address, _ = listed(save(buyer, query) and buyer.get(HERE))[0]

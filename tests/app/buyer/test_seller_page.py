@@ -9,18 +9,13 @@ import pytest
 from app.buyer import seller_page
 from app.market.orders import BLOCKED
 from app.market.shop import NO_SELLER
-from tests.app.buyer.test_buying import form
-from tests.app.buyer.test_feed_page import shown
-from tests.app.support.clients import draft
+from tests.app.support.clients import published
+from tests.app.support.shop import buy_on_page, shown
 
 
 @pytest.fixture
 def here(people):
     return people("ann", "bob", "eve")
-
-
-def sell(client, price=10, **wish):
-    return client.post("/v1/listings", json={"draft_id": draft(client).json()["id"], "price": price, **wish}).json()
 
 
 def address_in(answer):
@@ -33,15 +28,15 @@ def words(answer):
 
 
 @pytest.mark.stores
-def test_it_says_since_when_how_much_was_sold_and_what_is_on_sale(here):
+def test_it_counts_what_was_sold(here):
     ann, bob, nobody = map(here.browser, ("ann", "bob", None))
-    listings = [sell(ann, price=n + 1, title=f"Hoodie {n}") for n in range(5)]
-    sell(bob, title="Not of ann")
+    listings = [published(ann, price=n + 1, title=f"Hoodie {n}") for n in range(5)]
+    published(bob, title="Not of ann")
     address = address_in(nobody.get(f"/l/{listings[0]['id']}"))
     assert shown(nobody.get(address)) == [x["id"] for x in listings[::-1]]
     assert re.search(r"Here since [A-Z][a-z]+ \d{4} · 5 on sale", words(nobody.get(address)))
     for n in (0, 1, 2):  # handed over, taken back, not yet
-        bob.post(f"/l/{listings[n]['id']}/buy", data=form(bob.get(f"/l/{listings[n]['id']}")))
+        buy_on_page(bob, listings[n])
     orders = {o["title"]: o["id"] for o in ann.get("/v1/orders?as=seller").json()["orders"]}
     for n in (0, 1):
         ann.post(f"/v1/orders/{orders[f'Hoodie {n}']}/complete")
@@ -57,7 +52,7 @@ def test_it_says_since_when_how_much_was_sold_and_what_is_on_sale(here):
 
 def test_it_can_be_shared_and_names_nobody(here):
     ann, nobody = here.browser("ann"), here.browser(None)
-    listing = sell(ann, title="Hoodie")
+    listing = published(ann, title="Hoodie")
     page = nobody.get(address_in(nobody.get(f"/l/{listing['id']}")))
     photos = {photo["id"] for photo in listing["photos"]}
     for secret in (listing["seller_id"], *photos, "ann", "@"):
@@ -74,7 +69,7 @@ def test_it_can_be_shared_and_names_nobody(here):
 def test_more_than_a_page(here, monkeypatch):
     monkeypatch.setattr(seller_page, "PER_PAGE", 2)
     ann, nobody = here.browser("ann"), here.browser(None)
-    listings = [sell(ann, price=n + 1)["id"] for n in range(5)]
+    listings = [published(ann, price=n + 1)["id"] for n in range(5)]
     address, listed, pages = address_in(nobody.get(f"/l/{listings[0]}")), [], []
     while address:
         page = nobody.get(address)
@@ -92,15 +87,10 @@ def test_more_than_a_page(here, monkeypatch):
 
 def test_who_has_nothing_to_show_is_not_there(here):
     ann, bob = here.browser("ann"), here.browser("bob")
-    listing = sell(ann)
+    listing = published(ann)
     address = address_in(bob.get(f"/l/{listing['id']}"))
     ann.patch(f"/v1/listings/{listing['id']}", json={"status": "removed"})
-    for path in (
-        address,
-        "/feed/sellers/0123456789abcdef",
-        "/feed/sellers/%00",
-        f"/feed/sellers/{listing['seller_id']}",
-    ):
+    for path in (address, *(f"/feed/sellers/{name}" for name in ("0123456789abcdef", "%00", listing["seller_id"]))):
         gone = bob.get(path)
         assert gone.status_code == 404, path
         assert NO_SELLER in words(gone)
@@ -110,8 +100,8 @@ def test_who_has_nothing_to_show_is_not_there(here):
 @pytest.mark.stores
 def test_who_is_blocked_can_look_and_is_told(here):
     ann, bob, eve = map(here.browser, ("ann", "bob", "eve"))
-    first, second = sell(ann), sell(ann)
-    bob.post(f"/l/{first['id']}/buy", data=form(bob.get(f"/l/{first['id']}")))
+    first, second = published(ann), published(ann)
+    buy_on_page(bob, first)
     order = ann.get("/v1/orders").json()["orders"][0]["id"]
     address = address_in(bob.get(f"/l/{second['id']}"))
     assert BLOCKED not in bob.get(address).text

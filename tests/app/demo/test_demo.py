@@ -79,7 +79,7 @@ def test_sellers_visitors_and_models_are_there(demo, services) -> None:
     assert latest["ranking"].startswith("dcn")
 
 
-def test_every_photo_is_an_item_whose_facts_the_taxonomy_allows() -> None:
+def test_items_have_facts_of_the_taxonomy() -> None:
     assert {item.photo.name for item in items()} == {path.name for path in PHOTOS.glob("*.jpg")}
     taxonomy = load_taxonomy()
     for one in map(offer_of_seed_3, range(2 * len(items()))):
@@ -100,7 +100,7 @@ def offer_of_seed_3(number: int) -> Offer:
     return offer(number, 3)
 
 
-def test_visitors_keep_coming_and_what_is_sold_is_followed_by_something_new(demo, services) -> None:
+def test_visitors_keep_coming_and_sold_is_replaced(demo, services) -> None:
     market = make.Plan(services.settings, demo[1], print).market(services, services.pipeline, 5)
     market.restore()
     listed = len(market.listed)
@@ -176,7 +176,7 @@ def test_a_demo_has_no_alerts_of_its_operator(tmp_path, monkeypatch) -> None:
     assert (opened[0].alert_webhook, opened[0].alert_rules) == ("", None)
 
 
-def test_a_port_taken_while_the_demo_is_made_is_one_sentence(services) -> None:
+def test_a_port_taken_meanwhile_is_one_sentence(services) -> None:
     with listen(services.settings.model_copy(update={"port": 0})) as first:
         port = first.getsockname()[1]
         with listen(services.settings.model_copy(update={"port": port})) as second:

@@ -49,28 +49,20 @@ def test_the_typed_name_is_in_title_and_text(services, me, made, typed, category
     assert "hoodie" not in f"{view.title} {view.description}".lower()
 
 
-def test_written_again_by_another_name_it_keeps_that_name(services, me, made):
-    view = list(services.draft_writer.write_again(me, made.draft_id, category="bath towel"))[-1]
-    assert (view.category.value, named(view)) == ("Towel", "bath towel")
-    assert "bath towel" in view.title
-
-
-def test_another_category_takes_the_name_along(services, me, made):
+def test_the_name_goes_and_comes_with_its_category(services, me, made):
     services.drafts.edit(me, made.draft_id, "category", "bath towel")
     view = services.drafts.edit(me, made.draft_id, "category", "Rug")
     assert (view.category.value, named(view)) == ("Rug", None)
     assert "rug" in view.title
     assert "towel" not in view.title + view.description
-
-
-def test_undoing_the_category_undoes_its_name(services, me, made):
-    services.drafts.edit(me, made.draft_id, "category", "bath towel")
     view = services.drafts.unlock(me, made.draft_id, "category")
-    assert (view.category.value, view.title) == ("Hoodie", made.title)
-    assert named(view) == named(made)
+    assert (view.category.value, view.title, named(view)) == ("Hoodie", made.title, named(made))
+    view = list(services.draft_writer.write_again(me, made.draft_id, category="bath towel"))[-1]
+    assert (view.category.value, named(view)) == ("Towel", "bath towel")
+    assert "bath towel" in view.title
 
 
-def test_what_it_is_is_asked_for_once_with_all_that_it_may_be(made):
+def test_what_it_is_is_asked_once(made):
     kinds = {"Handbag": 0.3, "Backpack": 0.01, "Wallet": 0.01}
     candidates = [Candidate(value=name, confidence=p) for name, p in kinds.items()]
     asked = Question(attribute="category", text="What kind of bag is it?", choices=[*kinds])
@@ -81,7 +73,7 @@ def test_what_it_is_is_asked_for_once_with_all_that_it_may_be(made):
         assert html.count(f'data-run="1" data-value="{name}" aria-pressed') == 1
 
 
-def test_a_group_that_is_called_like_its_leaf_is_offered_once(made):
+def test_a_group_called_like_its_leaf_stands_once(made):
     candidates = [Candidate(value="Table", confidence=0.4), Candidate(value="Desk", confidence=0.3)]
     view = replace(made, category=Category(value="Tables", confidence=0.6, candidates=candidates))
     html = draft_html(view, [], retrieval=False)
@@ -89,18 +81,15 @@ def test_a_group_that_is_called_like_its_leaf_is_offered_once(made):
     assert 'data-value="Tables" aria-pressed' not in html
 
 
-def test_words_of_the_seller_stand_before_a_closing_line(services, me, made):
+def test_further_words_stand_before_a_closing_line(services, me, made):
+    view = services.drafts.edit(me, made.draft_id, "category", "briefcase")
+    assert read_statement("leather", view.draft, load_taxonomy()).facts == {"material": "leather"}
     view = services.drafts.edit(me, made.draft_id, "category", "bathroom hooks")
     closing = "Write to me if anything is unclear or you need more photos."
     text = f"These are navy bathroom hooks. {closing}"
     draft = view.draft.model_copy(update={"description": text})
     said = read_statement("set of 2", draft, load_taxonomy()).description(draft)
     assert said == f"These are navy bathroom hooks. Set of 2. {closing}"
-
-
-def test_leather_that_the_seller_names_is_no_look(services, me, made):
-    view = services.drafts.edit(me, made.draft_id, "category", "briefcase")
-    assert read_statement("leather", view.draft, load_taxonomy()).facts == {"material": "leather"}
 
 
 @pytest.mark.parametrize(("typed", "stated"), [("50 x 70", "50 x 70 cm"), ("2 m", "2 m"), ("40 x 30 cm", "40 x 30 cm")])

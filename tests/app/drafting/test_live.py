@@ -44,7 +44,7 @@ def test_events_through_curl(build, photo):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
-def test_hanging_up_stops_the_draft_and_lets_the_next_one_in(build, photo, accept):
+def test_hanging_up_lets_the_next_draft_in(build, photo, accept):
     services = build(pipeline=FakePipeline(delay=0.2))
     with served(services, page=False) as url:
         command = ["curl", "-sN", "-H", f"Accept: {accept}", "-F", f"photos=@{photo}", f"{url}v1/drafts"]
@@ -64,15 +64,14 @@ def test_the_example_of_the_docs_runs(build, photo, repository):
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
     with served(build(), page=False) as url:
         environment = {**os.environ, "IPL_URL": url.rstrip("/"), "IPL_PHOTO": str(photo)}
-        ran = subprocess.run(
-            [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-c", example]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "Navy hoodie with zip" in ran.stdout
     assert "supported" in ran.stdout
 
 
-def test_the_routes_of_the_docs_are_the_routes_there_are(services, repository):
+def test_the_docs_name_all_routes(services, repository):
     text = (repository / "docs" / "api.md").read_text()
     paths = create_app(services, page=False).openapi()["paths"]
     there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
@@ -80,7 +79,8 @@ def test_the_routes_of_the_docs_are_the_routes_there_are(services, repository):
 
 
 @pytest.mark.timeout(1800)
-def test_no_call_that_the_schema_allows_or_forbids_is_a_server_error(tmp_path, request):
+def test_no_call_is_a_server_error(tmp_path, request):
+    """Whatever the schema allows or forbids."""
     calls = request.config.getoption("--api-calls")
     report = fuzz(make_app(tmp_path), calls)
     assert report.failures == []
@@ -90,16 +90,14 @@ def test_no_call_that_the_schema_allows_or_forbids_is_a_server_error(tmp_path, r
     assert len({name for name in answered if not name.startswith("GET ")}) >= 6
 
 
-def full(*_, **__):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_disk_that_fills_while_photos_are_stored(services, me, photos, monkeypatch):
-    calls = iter([None])
-    real = os.fsync
+def test_a_disk_fills_while_photos_are_stored(services, me, photos, monkeypatch):
+    written, real = [], os.fsync
 
     def second_fails(descriptor):
-        return full() if next(calls, full) is full else real(descriptor)
+        written.append(descriptor)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor)
 
     monkeypatch.setattr(os, "fsync", second_fails)
     with pytest.raises(AppError, match="disk is full") as caught:
@@ -109,7 +107,7 @@ def test_a_disk_that_fills_while_photos_are_stored(services, me, photos, monkeyp
     assert len(services.queue) == 0
 
 
-def test_a_disk_that_fills_while_publishing(services, me, photos):
+def test_a_disk_fills_while_publishing(services, me, photos):
     """SQLite's own limit on pages stands for the end of the disk: it gives the very error."""
     draft = list(services.draft_writer.start(me, photos))[-1]
     services.store.engine.dispose()

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
-import numpy as np
 import pytest
-from PIL import Image
 
 from app.seller import words
 from app.seller.draft_part import draft_html
 from listing.pipeline import Pipeline
 from listing.schema import PriceRange
+from tests.app.support.pictures import picture
 from tests.listing.stubs import StubBackend, parts
 
 HOODIE = {"category": "hoodie", "colour": "navy", "closure": "zip"}
 
 
-def photo(number: int) -> bytes:
-    """A photo that looks like no other one."""
-    squares = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(squares).resize((160, 160), Image.Resampling.NEAREST).save(file, "JPEG")
-    return file.getvalue()
-
-
 def drafted(client, number, note=""):
-    files = [("photos", ("photo.jpg", photo(number), "image/jpeg"))]
+    files = [("photos", ("photo.jpg", picture(number), "image/jpeg"))]
     answer = client.post("/v1/drafts", files=files, data={"note": note})
     assert answer.status_code < 300, answer.text
     return answer.json()
@@ -47,7 +36,7 @@ def market(people, backend):
 
 
 @pytest.mark.stores
-def test_a_draft_among_27_similar_ones_has_a_range(market):
+def test_a_draft_among_similar_ones_has_a_range(market):
     bob, ann = market.signed("bob"), market.signed("ann")
     ids = [on_sale(bob, n, 10 + n % 9, "Brand: Harbour." if n < 20 else "") for n in range(27)]
     own = on_sale(ann, 40, 900)
@@ -101,5 +90,6 @@ def test_what_the_seller_reads(build, photos):
         assert "12 – 18 EUR is usual" in page
     none = type(view)(**{**vars(view), "price": None})
     assert "Fewer than three similar items have a price" in draft_html(none, [], retrieval=True)
+    assert "Past listings are switched off" in draft_html(none, [], retrieval=False)
     alike = PriceRange.model_validate({**fields, "low": 15.0, "high": 15.0})
     assert words.usual_price(alike) == "15 EUR is usual"

@@ -1,18 +1,32 @@
-"""The waiting line: as many at once as the model allows, fair, bounded."""
+"""The waiting line: as many at once as the model allows, fair, bounded; a silent or late model keeps no turn."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from app.views import AppError, Busy
+from listing.backends.base import BackendError
+from listing.backends.openai import OpenAIBackend
+from listing.backends.stopping import Stopped, never, stop_when
 from listing.intake.photos import intake
+from listing.request import DraftRequest, Event, StageEvent
+from tests.app.support.moments import becomes
+from tests.app.support.silent_server import RemotePipeline, SilentServer
 from tests.fakes import FakePipeline, jpeg
-
-pytestmark = pytest.mark.stores
 
 
 def line(length=9, per_seller=9):
@@ -30,14 +44,14 @@ def served(queue, tickets):
     return order
 
 
-def test_a_second_seller_is_served_before_the_third_draft_of_the_first():
+def test_sellers_are_served_in_turns():
     queue = line()
     tickets = [queue.join(name, name[0]) for name in ("a1", "a2", "a3", "b1", "c1", "b2")]
     assert queue.wait(tickets[0], 0) == 0
     assert served(queue, tickets) == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
-def test_a_late_seller_does_not_wait_for_old_rounds():
+def test_a_late_seller_skips_old_rounds():
     queue = line()
     for number in range(5):
         ticket = queue.join(f"a{number}", "a")
@@ -68,22 +82,14 @@ def test_a_full_line_says_when_to_come_back():
     assert caught.value.http_status == 429
     assert caught.value.retry_after >= 1
     assert len(queue) == 3
-
-
-def test_one_seller_cannot_fill_the_line():
-    queue = line(per_seller=2)
+    queue = line(per_seller=2)  # one seller cannot fill it, and no draft is written twice at once
     for name in "ab":
         queue.join(name, "x")
     with pytest.raises(Busy):
         queue.join("c", "x")
     queue.join("d", "y")
-
-
-def test_one_draft_is_not_written_twice_at_once():
-    queue = line()
-    queue.join("a", "x")
     with pytest.raises(AppError, match="right now"):
-        queue.join("a", "x")
+        queue.join("d", "y")
 
 
 def test_time_left_follows_what_was_measured():
@@ -102,7 +108,8 @@ def test_time_left_follows_what_was_measured():
     assert queue.seconds_left(second, 0.0) == pytest.approx(15, rel=0.1)
 
 
-def test_the_second_person_sees_a_position_at_once_and_the_model_works_on_one_draft(build):
+@pytest.mark.stores
+def test_the_second_person_sees_a_position_at_once(build):
     pipeline = FakePipeline(hold_at="category")
     services = build(pipeline=pipeline)
     one, two = services.sellers.named("one").id, services.sellers.named("two").id
@@ -114,6 +121,9 @@ def test_the_second_person_sees_a_position_at_once_and_the_model_works_on_one_dr
     view = next(second)
     assert (view.state, view.position) == ("queued", 1)
     assert view.seconds_left > 0
+    page = SellerSession()
+    page.view = view
+    assert "You are second in line" in PageRenderer(services).status(page)
     pipeline.go_on.set()
     states = [v.state for v in second]
     rest.join()
@@ -121,7 +131,7 @@ def test_the_second_person_sees_a_position_at_once_and_the_model_works_on_one_dr
     assert services.pipeline.most_running == 1
 
 
-def test_as_many_run_at_once_as_the_model_allows():
+def test_as_many_run_as_the_model_allows():
     queue = DraftQueue(9, 9, 10.0, at_once=3)
     tickets = [queue.join(str(n), str(n)) for n in range(8)]
     assert [queue.wait(t, 0) for t in tickets] == [0, 0, 0, 1, 2, 3, 4, 5]
@@ -131,7 +141,7 @@ def test_as_many_run_at_once_as_the_model_allows():
     assert [queue.wait(t, 0) for t in tickets[2:5]] == [0, 0, 1]
 
 
-def test_one_who_leaves_lets_the_next_one_in_at_once():
+def test_who_leaves_lets_the_next_in():
     queue = DraftQueue(9, 9, 10.0, at_once=2)
     first, second, third = (queue.join(name, name) for name in "abc")
     assert [queue.wait(t, 0) for t in (first, second, third)] == [0, 0, 1]
@@ -141,6 +151,7 @@ def test_one_who_leaves_lets_the_next_one_in_at_once():
     assert time.monotonic() - begun < 100
 
 
+@pytest.mark.stores
 def test_eight_sellers_are_served_at_once(build):
     services = build(pipeline=FakePipeline(delay=0.05, concurrency=8), queue_per_seller=1)
     runs = [
@@ -161,6 +172,7 @@ def test_eight_sellers_are_served_at_once(build):
     assert services.pipeline.most_running == 8
 
 
+@pytest.mark.stores
 def test_a_refused_draft_leaves_nothing_behind(build):
     services = build(queue_length=1)
     services.queue.wait(services.queue.join("running", "a"), 0)
@@ -170,7 +182,8 @@ def test_a_refused_draft_leaves_nothing_behind(build):
     assert list(services.media.ids()) == []
 
 
-def test_a_run_that_was_stopped_says_nothing_of_the_next_one(build, photos):
+@pytest.mark.stores
+def test_a_stopped_run_leaves_the_next_alone(build, photos):
     services = build(pipeline=FakePipeline(delay=0.05))
     me = services.sellers.only().id
     other = services.draft_writer.start(me, intake([jpeg((9, 9, 99))]))
@@ -186,3 +199,155 @@ def test_a_run_that_was_stopped_says_nothing_of_the_next_one(build, photos):
     assert services.drafts.get(me, draft).state == "queued"
     for run in (second, other):
         run.close()
+
+
+SOON = 60.0
+FAULTS = ("silent", "stalls", "drips")
+
+
+@pytest.fixture
+def server():
+    with SilentServer() as server:
+        yield server
+
+
+def begun(services, seller, server):
+    """A draft whose request the server has taken and does not answer, and its views in a thread of their own."""
+    run = services.draft_writer.start(seller, intake([jpeg()]))
+    views = [next(run)]
+    rest = threading.Thread(target=lambda: views.extend(run), daemon=True)
+    rest.start()
+    assert becomes(lambda: len(server.open) > 0)
+    return views, rest
+
+
+def sockets():
+    links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return sum(os.path.islink(link) and os.readlink(link).startswith("socket:") for link in links)
+
+
+def writes(services, server):
+    """Whether another seller's draft is written now."""
+    server.mode = "answers"
+    other = services.sellers.named("other").id
+    views = []
+    run = services.draft_writer.start(other, intake([jpeg((9, 99, 9))]))
+    thread = threading.Thread(target=lambda: views.extend(run), daemon=True)
+    thread.start()
+    thread.join(SOON)
+    return bool(views) and views[-1].state == "ready"
+
+
+def assert_free(services, server):
+    """The turn is given back, the request is cut, not only forgotten, and the next draft is written."""
+    assert becomes(lambda: len(services.queue) == 0)
+    assert becomes(lambda: not server.open)
+    assert writes(services, server)
+
+
+@pytest.mark.parametrize("mode", FAULTS)
+def test_a_silent_model_keeps_no_turn(build, server, mode):
+    """Whoever stops, hangs up or has waited long enough frees it, watched or not; nothing is left of such drafts."""
+    with closing(OpenAIBackend(server.url)) as backend:
+        services = build(pipeline=RemotePipeline(backend), draft_minutes=10)
+        me = services.sellers.only().id
+        before = None
+        for _ in range(4):
+            server.mode = mode
+            views, rest = begun(services, me, server)
+            services.drafts.stop(me, views[0].draft_id)
+            rest.join(SOON)
+            assert views[-1].state == "stopped"
+            assert becomes(lambda: len(services.queue) == 0 and not server.open)
+            before = before or (threading.active_count(), sockets())
+        assert becomes(lambda: threading.active_count() <= before[0] and sockets() <= before[1]), (before, sockets())
+        run = services.draft_writer.start(me, intake([jpeg()]))
+        next(view for view in run if server.open and view.stage in (("facts",) if mode == "silent" else ("text",)))
+        run.close()
+        assert_free(services, server)
+        server.mode = mode
+        services = build(pipeline=RemotePipeline(backend), draft_minutes=1.5 / 60)
+        views, rest = begun(services, me, server)
+        rest.join(SOON)
+        assert (views[-1].state, views[-1].problem.code) == ("failed", "too_slow")
+        assert_free(services, server)
+        server.mode = mode
+        run = services.draft_writer.start(me, intake([jpeg()]))
+        next(run)  # a reader that neither reads on nor hangs up
+        assert becomes(lambda: len(server.open) > 0)
+        assert becomes(lambda: len(services.queue) == 0)
+        assert list(run)[-1].problem.code == "too_slow"
+
+
+ROOT = Path(__file__).resolve().parents[3]
+REQUEST = DraftRequest(photos=())
+STAGE = StageEvent(stage="category", share=0.05)
+
+
+class Ready:
+    concurrency = 1
+
+    def run(self, request: DraftRequest) -> Iterator[Event]:
+        yield STAGE
+
+
+def test_a_draft_waits_until_the_pipeline_is_loaded() -> None:
+    loaded, built = threading.Event(), []
+
+    def build() -> Ready:
+        loaded.wait(10)
+        built.append(1)
+        return Ready()
+
+    late = LatePipeline(build, 1)
+    events: list[Event] = []
+    asking = threading.Thread(target=lambda: events.extend(late.run(REQUEST)))
+    asking.start()
+    asking.join(0.3)
+    assert asking.is_alive()
+    loaded.set()
+    asking.join(10)
+    assert events == [STAGE]
+    late.start()
+    assert list(late.run(REQUEST)) == [STAGE]
+    assert built == [1]
+    late.close()
+
+
+def test_an_unwanted_draft_does_not_wait() -> None:
+    loaded = threading.Event()
+    late = LatePipeline(lambda: loaded.wait(10) and Ready(), 1)
+    stop_when(lambda: True)
+    try:
+        with pytest.raises(Stopped, match="before the model was loaded"):
+            next(late.run(REQUEST))
+    finally:
+        stop_when(never)
+        loaded.set()
+        late.close()
+
+
+def test_a_failed_load_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+
+    def build() -> Ready:
+        raise BackendError("no such model")
+
+    late = LatePipeline(build, 1)
+    with pytest.raises(BackendError, match="cannot be loaded") as said:
+        next(late.run(REQUEST))
+    assert not isinstance(said.value, Stopped), "a draft would be told that it took too long"
+    late.close()
+    assert str(late.failure) == "no such model"
+    assert sent == [(os.getpid(), signal.SIGTERM)]
+
+
+@pytest.mark.server
+def test_a_server_without_a_model_ends(tmp_path: Path) -> None:
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_HOME": str(tmp_path / "home"), "IPL_SETUP": "0"}
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-rag", "--model", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("ipl: ")
+    assert "Traceback" not in done.stderr

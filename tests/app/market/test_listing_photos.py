@@ -1,4 +1,4 @@
-"""Photos of a published listing: added, put in order and removed, with their files; index and feed follow."""
+"""Photos of a published listing, and a listing of the same photos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.seller.renderer import PageRenderer
+from app.seller.session import SellerSession
 from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.support.clients import client_of, code
@@ -61,3 +63,42 @@ def test_over_the_api(services, me, listing):
         assert (added.status_code, len(ids)) == (201, 3)
         assert [p["id"] for p in client.put(path, json={"photos": ids[::-1]}).json()["photos"]] == ids[::-1]
         assert code(client.put(path, json={"photos": []})) == (422, "no_photo")
+
+
+def again(photo: bytes) -> bytes:
+    """The same photo, smaller and brighter, as another app saves it."""
+    image, file = Image.open(io.BytesIO(photo)).convert("RGB"), io.BytesIO()
+    smaller = image.resize((image.width * 2 // 3, image.height * 2 // 3)).point(lambda x: min(255, x + 12))
+    smaller.save(file, "JPEG", quality=60)
+    return file.getvalue()
+
+
+@pytest.fixture
+def written(services, me):
+    """Writes a draft from photos; gives its last view."""
+    return lambda *photos: list(services.draft_writer.start(me, intake(list(photos))))[-1]
+
+
+def told(services, me, view):
+    """What the seller's page says of it."""
+    session = SellerSession()
+    session.view = view
+    page = PageRenderer(services).draft(session, me)
+    return page.split('class="same"')[1].split("</li>")[0] if 'class="same"' in page else ""
+
+
+def test_a_listing_of_the_same_photos_is_named(services, me, written):
+    first = services.publisher.publish(me, written(picture(1), picture(2)).draft_id, key="k1")
+    view = written(picture(3), again(picture(2)))
+    assert [x.id for x in services.listings.same_as(me, view.photos)] == [first.id]
+    assert f'href="/l/{first.id}"' in told(services, me, view)
+    assert first.title in told(services, me, view)
+    assert told(services, me, written(picture(3))) == ""
+    services.publisher.mark_sold(me, first.id)
+    assert told(services, me, view) == ""
+
+
+def test_photos_of_others_are_no_news(services, me, written):
+    view = written(picture(1))
+    services.publisher.publish(me, view.draft_id, key="k1")
+    assert services.listings.same_as("somebody else", view.photos) == []

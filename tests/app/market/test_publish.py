@@ -15,7 +15,7 @@ from tests.fakes import FakeIndex, jpeg
 pytestmark = pytest.mark.stores
 
 
-def test_drafts_past_their_retention_go_and_an_event_stays(build, photos):
+def test_old_drafts_go_and_an_event_stays(build, photos):
     services = build()
     me = services.sellers.only().id
     kept = list(services.draft_writer.start(me, photos))[-1]
@@ -39,7 +39,7 @@ class Picky(FakeIndex):
         super().put(listing, photos)
 
 
-def test_a_listing_that_the_index_refuses_holds_up_nobody(build):
+def test_a_refused_listing_holds_up_nobody(build):
     services = build(index=Picky())
     me = services.sellers.only().id
     ids = []
@@ -53,7 +53,7 @@ def test_a_listing_that_the_index_refuses_holds_up_nobody(build):
         assert session.scalars(select(OutboxRow)).all() == []
 
 
-def test_the_index_finds_by_text_and_photo_and_holds_no_contact_data(services, me, photos):
+def test_the_index_finds_and_holds_no_contacts(services, me, photos):
     draft = list(services.draft_writer.start(me, photos))[-1]
     services.drafts.edit(me, draft.draft_id, "description", "Write to ann@example.com or call +49 176 12345678.")
     services.drafts.edit(me, draft.draft_id, "brand", "see www.example.com")
@@ -90,7 +90,7 @@ def test_many_changes_are_followed_together(services, me):
     assert set(services.feed.listings.live().values()) == set(ids)
 
 
-def test_a_backlog_is_decoded_in_parts_and_one_bad_photo_keeps_no_other_out(services, me, monkeypatch):
+def test_a_bad_photo_keeps_no_other_out(services, me, monkeypatch):
     encoders, decode, asked = services.index.past.encoders, chroma_index._pixels, []
     encode = encoders.image_vectors
     monkeypatch.setattr(encoders, "batch_size", 2)

@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 
 from app.market.messages import MAX_UNREAD
-from tests.app.market.test_orders import bought, order, orders, pieces
 from tests.app.support.clients import code, published
 from tests.app.support.moments import at_once
+from tests.app.support.shop import bought, order, orders, pieces
 
 pytestmark = pytest.mark.stores
 CONTACT = "Call me: +49 170 1234567, or anna@example.org"
@@ -67,7 +67,7 @@ def test_what_was_handed_over_is_not_cancelled(sale):
     assert lines(bob, address) == [("seller", "event", "completed", True), ("seller", "event", "refunded", True)]
 
 
-def test_cancelling_and_handing_over_at_once_have_one_outcome(two):
+def test_cancel_and_handover_at_once_have_one_outcome(two):
     ann, bob, _ = two
     for n in range(4):
         listing = published(ann)
@@ -93,13 +93,8 @@ def test_both_sides_write_and_contacts_are_taken_out(sale):
     seen = lines(bob, address)
     assert [line[:2] for line in seen] == [("buyer", "message"), ("seller", "message")]
     assert not any(part in str(seen) for part in ("1234567", "anna@", "example.org"))
-    refused = [
-        ("cocaine for sale, 50 a gram", "prohibited"),
-        ("", "empty"),
-        ("x" * 501, "too_long"),
-        ("a@b.de", "empty"),
-    ]
-    for text, why in refused:
+    unsent = {"cocaine for sale, 50 a gram": "prohibited", "": "empty", "x" * 501: "too_long", "a@b.de": "empty"}
+    for text, why in unsent.items():
         assert code(write(bob, address, text)) == (422, why), text
     assert len(lines(ann, address)) == 2
     assert ann.delete(f"/v1/listings/{listing['id']}").status_code == 409
@@ -122,7 +117,7 @@ def test_nobody_else_reads_writes_or_cancels(people):
     assert news(cora) == (0, 0)
 
 
-def test_a_side_that_does_not_read_is_not_flooded(sale):
+def test_unread_messages_are_bounded(sale):
     ann, bob, _, address = sale
     answers = [write(bob, address, f"Hello {n}") for n in range(MAX_UNREAD + 1)]
     assert [a.status_code for a in answers] == [201] * MAX_UNREAD + [429]
@@ -132,7 +127,7 @@ def test_a_side_that_does_not_read_is_not_flooded(sale):
     assert write(bob, address, "Still there?").status_code == 201
 
 
-def test_what_is_new_is_counted_until_it_was_read(sale):
+def test_news_is_counted_until_it_was_read(sale):
     ann, bob, _, address = sale
     assert (news(ann), news(bob)) == ((1, 0), (0, 0))  # to hand over
     write(bob, address)
@@ -148,7 +143,7 @@ def test_what_is_new_is_counted_until_it_was_read(sale):
     assert news(bob) == (0, 0)
 
 
-def test_who_is_blocked_neither_writes_nor_asks_nor_buys(sale):
+def test_a_block_stops_words_questions_and_orders(sale):
     ann, bob, _, address = sale
     other = published(ann, title="Cap")
     for blocker in (ann, bob):
@@ -169,7 +164,7 @@ def test_who_is_blocked_neither_writes_nor_asks_nor_buys(sale):
 
 
 @pytest.mark.parametrize("by", ["buyer", "seller"])
-def test_an_answer_is_no_news_to_who_has_blocked_or_is_blocked(sale, by):
+def test_a_block_hides_news_of_answers(sale, by):
     ann, bob, listing, address = sale
     asked = bob.post(f"/v1/listings/{listing['id']}/questions", json={"text": "Is it warm?"}).json()
     assert (bob if by == "buyer" else ann).put(f"{address}/block").status_code == 204
@@ -179,7 +174,7 @@ def test_an_answer_is_no_news_to_who_has_blocked_or_is_blocked(sale, by):
     assert news(ann) == (1, 0)  # to hand over; the question waits no more
 
 
-def test_a_report_of_the_other_side_reaches_the_operators(people):
+def test_reports_of_the_other_side_reach_operators(people):
     here = people("ann", "bob", operators="ann")
     ann, bob = here.signed("ann"), here.signed("bob")
     address = f"/v1/orders/{bought(bob, published(ann), buyer='')['id']}"
@@ -244,7 +239,7 @@ def test_a_question_is_asked_and_answered(people):
     assert code(bob.get("/v1/listings/ipl-0/questions")) == (404, "not_found")
 
 
-def test_whoever_deletes_the_listing_meanwhile_the_sale_ends_in_order(two):
+def test_a_sale_ends_while_its_listing_is_deleted(two):
     ann, bob, _ = two
     for n in range(4):
         listing = published(ann)

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from app.store.tables import ListingRow
 from listing.safety.contacts import MASK, find_contacts
-from tests.app.feed.test_feed import seen
 from tests.app.support.clients import code, draft, published
+from tests.app.support.tabs import Tab
 
 ROOT = Path(__file__).resolve().parents[3]
 PHONE, MAIL, MESSENGER = "+49 170 1234567", "vera@example.org", "WhatsApp 0170 1234567"
@@ -35,35 +35,28 @@ def clean(services):
 
 
 @pytest.mark.stores
-def test_contact_data_are_taken_out_of_what_is_published(services, client):
+def test_contact_data_are_taken_out_of_listings(services, client):
     facts = {"brand": f"Nike {MAIL}", "condition_grade": f"good, {PHONE}"}
     words = {"title": f"Hoodie {PHONE}", "description": f"Warm.\nWrite to {MAIL} or {MESSENGER}.", "facts": facts}
     listing = published(client, **words)
     assert (listing["title"], listing["description"]) == ("Hoodie", "Warm.")
     assert (listing["attributes"]["brand"], listing["condition"]) == ("Nike", "good")
     clean(services)
-    assert MAIL not in json.dumps(seen(client))
+    assert MAIL not in client.get("/v1/feed/vera").text
 
 
 @pytest.mark.stores
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"title": f"Hoodie {PHONE}"},
-        {"description": f"Warm. {MAIL}"},
-        {"condition": f"good, {MESSENGER}"},
-        {"attributes": {"brand": f"Nike {MAIL}"}},
-        {"attributes": {MAIL: "yes"}},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-def test_contact_data_are_taken_out_of_a_change(services, client, change):
+def test_contact_data_are_taken_out_of_changes(services, client):
     listing = published(client)
-    answer = client.patch(f"/v1/listings/{listing['id']}", json=change)
-    assert answer.status_code == 200
-    assert MASK not in json.dumps(answer.json())
-    assert not find_contacts(answer.json()["description"])
-    clean(services)
+    for change in (
+        {"title": f"Hoodie {PHONE}"}, {"description": f"Warm. {MAIL}"}, {"condition": f"good, {MESSENGER}"},
+        {"attributes": {"brand": f"Nike {MAIL}"}}, {"attributes": {MAIL: "yes"}},
+    ):  # fmt: skip
+        answer = client.patch(f"/v1/listings/{listing['id']}", json=change)
+        assert answer.status_code == 200
+        assert MASK not in json.dumps(answer.json())
+        assert not find_contacts(answer.json()["description"])
+        clean(services)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +81,7 @@ def test_contact_data_are_taken_out_of_a_change(services, client, change):
         ("Call it a classic. It was worn twice.", "Call it a classic. It was worn twice."),
     ],
 )
-def test_the_clause_that_only_served_the_contact_goes_with_it(client, typed, left):
+def test_clauses_that_only_serve_contacts_go(client, typed, left):
     listing = published(client, description=typed)
     assert listing["description"] == left
     again = client.patch(f"/v1/listings/{listing['id']}", json={"description": f"Old. {typed}"}).json()
@@ -113,28 +106,25 @@ FAKE = "replica Gucci, 1:1 copy"
 
 
 @pytest.mark.stores
-@pytest.mark.parametrize(
-    ("words", "change"),
-    [
-        ({"title": GUN}, {"title": GUN}),
-        ({"description": GUN}, {"description": GUN}),
-        ({"facts": {"brand": "Glock 19 pistol"}}, {"attributes": {"model": "Glock 19 pistol"}}),
-        ({"facts": {"condition_grade": FAKE}}, {"condition": FAKE}),
-    ],
-    ids=lambda words: next(iter(words)),
-)
-def test_goods_that_may_not_be_listed_are_neither_published_nor_changed_into(client, words, change):
+def test_prohibited_goods_are_neither_published_nor_edited(client):
     made = draft(client).json()["id"]
-    refused = client.post("/v1/listings", json={"draft_id": made, "price": 10, **words})
-    assert code(refused) == (422, "prohibited")
-    assert "cannot be listed" in refused.json()["error"]["message"]
+    for words in (
+        {"title": GUN}, {"description": GUN}, {"facts": {"brand": "Glock 19 pistol"}},
+        {"facts": {"condition_grade": FAKE}},
+    ):  # fmt: skip
+        refused = client.post("/v1/listings", json={"draft_id": made, "price": 10, **words})
+        assert code(refused) == (422, "prohibited"), words
+        assert "cannot be listed" in refused.json()["error"]["message"]
     assert client.get("/v1/listings").json() == {"listings": []}
     assert client.get("/v1/reviews").json() == {"reviews": []}
     assert client.get(f"/v1/drafts/{made}").json()["state"] == "ready"  # nothing is lost: mend it and publish again
     listing = published(client)
-    refused = client.patch(f"/v1/listings/{listing['id']}", json={**change, "price": 1})
-    assert code(refused) == (422, "prohibited")
-    assert client.get(f"/v1/listings/{listing['id']}").json() == listing
+    for change in (
+        {"title": GUN}, {"description": GUN}, {"attributes": {"model": "Glock 19 pistol"}}, {"condition": FAKE},
+    ):  # fmt: skip
+        refused = client.patch(f"/v1/listings/{listing['id']}", json={**change, "price": 1})
+        assert code(refused) == (422, "prohibited"), change
+        assert client.get(f"/v1/listings/{listing['id']}").json() == listing
 
 
 DISGUISED_GOODS = (
@@ -187,7 +177,7 @@ def rows(name):
     return [json.loads(line) for line in (ROOT / "finetune/annotations/sets" / name).read_text("utf-8").splitlines()]
 
 
-def test_ordinary_words_stay_as_they_are_to_the_byte(client):
+def test_ordinary_words_stay_to_the_byte(client):
     with gzip.open(ROOT / "rag_index" / "sample" / "listings.jsonl.gz", "rt", encoding="utf-8") as lines:
         sample = [json.loads(line) for line in lines][::61]
     for row in sample[:6]:
@@ -205,3 +195,21 @@ def test_ordinary_words_stay_as_they_are_to_the_byte(client):
     for text in texts:
         answer = client.patch(f"/v1/listings/{listing['id']}", json={"description": text})
         assert answer.json().get("description") == text.strip(), answer.text
+
+
+def test_the_page_names_what_was_taken_out(services, me, client, photos):
+    tab = Tab(services)
+    tab.session.show(list(services.draft_writer.start(me, photos))[-1], services.media)
+    tab.press("publish", title=GUN)
+    assert "cannot be listed" in tab.said[0]
+    assert client.get("/v1/listings").json() == {"listings": []}
+    tab.press("fact", name="brand", value="Nike, ask otto@example.org")
+    tab.press("publish", title=f"Hoodie, ask {MAIL}", description=f"Warm. Call {PHONE}.")
+    assert [words for words in (MAIL, PHONE, "otto@example.org") if words not in " ".join(tab.said)] == []
+    (listing,) = client.get("/v1/listings").json()["listings"]
+    assert (listing["title"], listing["description"], listing["attributes"]["brand"]) == ("Hoodie", "Warm.", "Nike")
+    tab.press("save", id=listing["id"], title="Hoodie", description=f"Warm. Write to {MAIL}.")
+    assert MAIL in " ".join(tab.said)
+    tab.press("save", id=listing["id"], title=GUN)
+    assert "cannot be listed" in " ".join(tab.said)
+    assert client.get("/v1/listings").json()["listings"][0]["title"] == "Hoodie"

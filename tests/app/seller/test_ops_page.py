@@ -1,72 +1,31 @@
-"""The operator's page in a browser: from the seller's page to a visitor's feed, and from a question to its answer."""
+"""The operator's page in a browser: from a question to its answer."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.app.feed.test_feed_log import visit as look
 from tests.app.ops.worlds import World, fill
-from tests.app.seller.conftest import SIZES, add, expect, publish, write
-from tests.app.seller.test_seller_page_axe import SMALL, findings
 from tests.app.support.clients import client_of, published
 from tests.app.support.page_server import served
+from tests.app.support.pages import SMALL, expect, findings
+from tests.app.support.shop import report, seen
 
 pytestmark = pytest.mark.browser
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-@pytest.fixture
-def operator(browser):
-    """Opens pages; errors of scripts and refused styles fail the test."""
-    errors, contexts = [], []
-
-    def _open(size="desktop", dark=False):
-        width, height = SIZES[size]
-        scheme = "dark" if dark else "light"
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme))
-        contexts[-1].set_default_timeout(60_000)
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if "Content Security Policy" in m.text else None)
-        return page
-
-    yield _open
-    for context in contexts:
-        context.close()
-    assert not errors
-
-
-def test_what_is_published_here_stands_in_a_visitors_feed_there(serve, visit, operator, pipeline, files):
-    url = serve(pipeline)
-    ops = operator()
-    ops.goto(f"{url}ops/?visitor=vera#feed")
-    expect(ops.locator("#now")).to_contain_text("Nothing is on sale.")
-    seller = visit(url)
-    add(seller, files)
-    write(seller)
-    seller.get_by_label("Price in EUR").fill("15")
-    publish(seller).click()
-    expect(seller.get_by_role("heading", name="It is online")).to_be_visible()
-    row = ops.locator(".stands li").first
-    for _ in range(100):  # the feed takes what is new at its next turn
-        ops.get_by_role("button", name="Show what they see").click()
-        ops.wait_for_load_state()
-        if row.is_visible():
-            break
-        ops.wait_for_timeout(300)
-    expect(row).to_contain_text("Navy")
-    expect(row.locator("img")).to_have_js_property("complete", True)
-    assert row.locator("img").evaluate("e => e.naturalWidth") > 0
-
-
-def test_a_question_is_three_clicks_from_its_answer_for_everybody(build, operator):
+def test_a_question_is_three_clicks_from_its_answer(build, open_page):
     services = build(feed_per_second=1e6)
     with client_of(services) as client:
+        assert "Nothing is on sale." in client.get("/ops/?visitor=v1").text
         listings = [published(client, price=10 + n) for n in range(7)]
         for n in range(6):
-            look(client, f"v{n % 2}", click=[listings[n]["id"]])
+            page = seen(client, f"v{n % 2}")
+            for place in page["places"]:
+                clicked = place["listing"]["id"] == listings[n]["id"]
+                report(client, f"v{n % 2}", page, "click" if clicked else "impression", place)
     with served(services, page=False) as url:
-        page = operator()
+        page = open_page("desktop")
         page.goto(f"{url}ops/")
         expect(page.locator(".headline")).to_contain_text("No model serves: popularity ranks")
         expect(page.locator("#to-do")).to_contain_text("./ipl recommend train")
@@ -75,6 +34,8 @@ def test_a_question_is_three_clicks_from_its_answer_for_everybody(build, operato
         page.get_by_label("A visitor").fill("v1")
         page.get_by_role("button", name="Show what they see").click()
         expect(page.locator(".stands li")).to_have_count(7)
+        expect(page.locator(".stands img").first).to_have_js_property("complete", True)
+        assert page.locator(".stands img").first.evaluate("e => e.naturalWidth") > 0
         page.locator(".stands summary").first.click()
         expect(page.locator(".stands .why").first).to_contain_text("Stands 1st")
         page.locator(".stands a").first.click()
@@ -95,7 +56,7 @@ def test_a_question_is_three_clicks_from_its_answer_for_everybody(build, operato
         page.get_by_label("Filter Figures").fill("no such words")
         assert table.locator("tbody tr:visible").count() == 0
         for size, dark in (("phone", True), ("desktop", False)):
-            page = operator(size, dark)
+            page = open_page(size, dark=dark)
             for query in ("", listing, past, "?visitor=v1", "?find=hoodie"):
                 page.goto(f"{url}ops/{query}")
                 page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -104,11 +65,11 @@ def test_a_question_is_three_clicks_from_its_answer_for_everybody(build, operato
                 assert page.evaluate(WIDER) <= 0, query
 
 
-def test_a_healthy_feed_is_green_on_the_page(build, operator):
+def test_a_healthy_feed_is_green_on_the_page(build, open_page):
     services = build()
     fill(services, World())
     with served(services, page=False) as url:
-        page = operator("phone")
+        page = open_page("phone")
         page.goto(f"{url}ops/")
         expect(page.locator(".headline.good")).to_contain_text("All is well")
         assert page.locator("h2 .sign.good").count() == 3

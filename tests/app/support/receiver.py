@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 
 class Receiver:
-    """An address on this machine: what it was sent, and what it answers."""
+    """An address on this machine: what it was sent, and what it answers, once ``go_on`` is set."""
 
     def __init__(self, port: int = 0) -> None:
-        self.got, self.answers, self.seconds = [], [], 0.0
+        self.got, self.answers, self.seconds, self.go_on = [], [], 0.0, threading.Event()
+        self.go_on.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -21,6 +22,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.append(SimpleNamespace(body=body, headers=dict(self.headers), **json.loads(body)))
                 time.sleep(receiver.seconds)
+                receiver.go_on.wait(100)
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
                 self.end_headers()
 

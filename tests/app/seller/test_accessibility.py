@@ -1,4 +1,4 @@
-"""No serious finding of axe-core and no small target in any state: on a phone in the light, on a desktop in the dark.
+"""No serious finding of axe-core and no small target in any state, and nothing jumps: phone, light; desktop, dark.
 
 The colours are those of the theme and do not go by the width.
 """
@@ -12,43 +12,35 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.market.test_reviews import DOUBTFUL
-from tests.app.seller.conftest import Page, add, expect, facts, publish
+from tests.app.support.pages import (
+    SMALL,
+    Page,
+    add,
+    drawn,
+    expect,
+    facts,
+    findings,
+    price,
+    publish,
+    ready,
+)
+from tests.app.support.shop import DOUBTFUL
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.browser
-axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
-# Controls that can be seen and are lower or narrower than 44 px; words within a sentence may be.
-SMALL = """() => [...document.querySelectorAll('button, a, summary, select, input:not([type=hidden]):not([type=file])')]
-  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length && !e.closest('.sr'))
-  .filter((e) => { const b = e.getBoundingClientRect(), more = getComputedStyle(e, '::before');
-    const grown = more.content !== 'none' && more.position === 'absolute' ? -2 * parseFloat(more.top) : 0;
-    return Math.min(b.height, b.width) + grown < 43.5; })
-  .map((e) => `small: ${e.outerHTML.slice(0, 120)}`)"""
-
-
-# What moves and comes to an end has ended, and is on the screen.
-DRAWN = """async () => {
-  const ends = (a) => a.effect.getComputedTiming().endTime !== Infinity;
-  await Promise.allSettled(document.getAnimations().filter(ends).map((a) => a.finished));
+MOST_SHIFT = 0.05
+# Shifts as they count for CLS, once the tap on the button is answered.
+SHIFTS = """async () => {
   for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+  window.shifts = [];
+  new PerformanceObserver((list) => { for (const { value, sources, hadRecentInput } of list.getEntries())
+    if (!hadRecentInput) window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML?.slice(0, 80)) });
+  }).observe({ type: 'layout-shift' });
 }"""
-
-
-def findings(page: Page) -> list[str]:
-    """Serious and critical findings that outlast the drawing, with the element."""
-    options = {"resultTypes": ["violations"]}
-    for _ in range(10):
-        page.evaluate(DRAWN)
-        found = [
-            f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
-            for v in axe_module.Axe().run(page, options=options).response["violations"]
-            if v["impact"] in ("serious", "critical")
-            for node in v["nodes"]
-        ]
-        if not found:
-            break
-    return found
+OPENING = """window.shifts = [];
+new PerformanceObserver((list) => { for (const { value, sources } of list.getEntries())
+  window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML?.slice(0, 80)) });
+}).observe({ type: 'layout-shift', buffered: true });"""
 
 
 def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterator[str]:
@@ -73,11 +65,11 @@ def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterat
     expect(page.locator("#s-adds button").first).to_be_visible()
     yield "words that are proposed"
     page.get_by_label("Say more").fill("")
-    page.get_by_label("Price in EUR").fill("-5")
+    price(page).fill("-5")
     publish(page).click()
     expect(page.locator("#err-price [role=alert]")).to_be_visible()
     yield "an error at a field"
-    page.get_by_label("Price in EUR").fill("5")
+    price(page).fill("5")
     facts(page)
     expect(page.locator("#err-price [role=alert]")).to_be_hidden()  # what is below it has moved
     page.locator("#f-colour").click()
@@ -124,10 +116,42 @@ def test_every_state(size: str, dark: bool, serve: Any, visit: Any, files: list[
     assert {state: lines for state, lines in seen.items() if lines} == {}
 
 
-def test_the_sign_in_form(serve: Any, browser: Any) -> None:
-    context = browser.new_context()
-    page = context.new_page()
+def test_the_sign_in_form(serve: Any, open_page: Any) -> None:
+    page = open_page()
     page.goto(serve(FakePipeline(), sellers=("anna",)) + "sign-in")
     expect(page.get_by_label("Password")).to_be_visible()
     assert findings(page) == []
-    context.close()
+
+
+@pytest.mark.parametrize(("size", "slower"), [("phone", 4), ("desktop", 1)])
+def test_nothing_jumps(size: str, slower: int, serve: Any, visit: Any, files: list[str]) -> None:
+    """Neither while a draft streams in nor when a page opens."""
+    pipeline = FakePipeline(marked=True, delay=0.1, hold_at="category")
+    url = serve(pipeline)
+    page = visit(url, size)
+
+    def check_shifts() -> None:
+        drawn(page)
+        shifts = page.evaluate("window.shifts")
+        assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
+
+    add(page, files)
+    page.locator("#ipl-write").click()
+    for shown in (".work", "#t-title-live", "#ipl-frame .drafted"):
+        expect(page.locator(shown)).to_be_visible()
+    page.evaluate(SHIFTS)
+    pipeline.go_on.set()
+    expect(publish(page)).to_be_visible()
+    check_shifts()
+    draft = page.url
+    page.get_by_role("button", name="My listings").click()
+    expect(page.locator("[data-draft]")).to_be_visible()
+    mine = page.url
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    page.add_init_script(OPENING)
+    for place, address in ((".offer", url), ("#t-title", draft), ("[data-draft]", mine)):
+        page.goto("about:blank")
+        page.goto(address)
+        expect(page.locator(place)).to_be_visible()
+        ready(page)
+        check_shifts()

@@ -1,9 +1,13 @@
-"""What the seller does to a text holds for the list of facts and for what is published, and the other way round."""
+"""What the seller types holds for facts, texts and what is published; nothing of it is lost or taken back unasked."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from app.seller.renderer import PageRenderer
 from listing.calibration import Calibration, QuestionCalibration
 from listing.intake.photos import intake
 from listing.say.claims import claims_of
@@ -13,7 +17,7 @@ from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of
 from tests.app.support.tabs import Tab
 from tests.app.support.taps import Replay
-from tests.fakes import jpeg
+from tests.fakes import FakePipeline, jpeg
 
 RULE = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9))
 
@@ -70,10 +74,7 @@ def typed(tab: Tab, field: str, text: str) -> None:
     tab.press("text", field=field, value=text, version=tab.draft.field_version(field))
 
 
-# -- by a tap and by "Say more" --
-
-
-def test_a_detail_that_is_left_out_takes_along_the_fact_that_it_said(sell):
+def test_a_detail_left_out_takes_its_fact(sell):
     tab = sell(TROUSERS)
     assert fact(tab, "closure") == "pull-on"
     tab.press("fact_drop", name="detail:elastic waist", said="elastic waist")
@@ -82,7 +83,7 @@ def test_a_detail_that_is_left_out_takes_along_the_fact_that_it_said(sell):
 
 
 @pytest.mark.parametrize("value", ["buttons", None])
-def test_a_fact_that_is_corrected_takes_along_the_detail_that_said_it(sell, value):
+def test_a_corrected_fact_takes_its_detail(sell, value):
     tab = sell(drafted("Hoodie", {"colour": ("navy", 0.97), "closure": ("zip", 0.95)}, "full zip", "pockets"))
     assert "full zip" in tab.draft.title
     tab.press("fact", name="closure", value=value or "")
@@ -93,7 +94,7 @@ def test_a_fact_that_is_corrected_takes_along_the_detail_that_said_it(sell, valu
 @pytest.mark.parametrize(
     "words", ["no elastic waist", "without an elastic waist", "size M, not elastic at the waist: no elastic waist"]
 )
-def test_what_is_denied_in_say_more_is_a_fact_no_longer(sell, words):
+def test_what_is_denied_is_no_fact(sell, words):
     tab = sell(TROUSERS)
     tab.press("add", more=words)
     assert fact(tab, "closure") is None
@@ -121,9 +122,6 @@ def test_say_more_corrects_fact_and_texts(sell, words, closure, title):
     assert published(tab).get("closure") == closure
 
 
-# -- by typing --
-
-
 @pytest.mark.parametrize(
     ("old", "new", "closure", "title"),
     [
@@ -138,7 +136,7 @@ def test_say_more_corrects_fact_and_texts(sell, words, closure, title):
         ),
     ],
 )
-def test_what_is_typed_in_the_description_corrects_fact_and_title(sell, old, new, closure, title):
+def test_a_typed_description_corrects_fact_and_title(sell, old, new, closure, title):
     tab = sell(HOODIE)
     assert old in tab.draft.description
     typed(tab, "description", tab.draft.description.replace(old, new))
@@ -146,7 +144,7 @@ def test_what_is_typed_in_the_description_corrects_fact_and_title(sell, old, new
     assert published(tab).get("closure") == closure
 
 
-def test_what_neither_text_says_any_more_is_not_stated_until_it_is_back(sell):
+def test_what_no_text_says_is_not_stated(sell):
     tab = sell(HOODIE)
     typed(tab, "title", "Navy baby hoodie")
     typed(tab, "description", "Navy baby hoodie, very warm.")
@@ -158,7 +156,7 @@ def test_what_neither_text_says_any_more_is_not_stated_until_it_is_back(sell):
     assert fact(tab, "closure") == "zip"
 
 
-def test_a_part_of_the_thing_is_not_the_thing(sell):
+def test_a_part_is_not_the_thing(sell):
     tab = sell(HOODIE)
     typed(
         tab,
@@ -168,7 +166,7 @@ def test_a_part_of_the_thing_is_not_the_thing(sell):
     assert (fact(tab, "closure"), fact(tab, "colour")) == ("zip", "navy")
 
 
-def test_a_fact_that_is_set_later_stands_and_the_typed_words_follow(sell):
+def test_typed_words_follow_a_later_fact(sell):
     tab = sell(HOODIE)
     typed(tab, "description", "Navy baby hoodie that closes with buttons.")
     assert fact(tab, "closure") == "buttons"
@@ -178,7 +176,7 @@ def test_a_fact_that_is_set_later_stands_and_the_typed_words_follow(sell):
     assert tab.draft.title == HOODIE.title
 
 
-def test_a_title_that_is_written_again_says_what_was_typed(sell):
+def test_a_rewritten_title_says_what_was_typed(sell):
     tab = sell(HOODIE)
     typed(tab, "description", tab.draft.description.replace("a zip", "buttons"))
     tab.run("tone", tone="warmer")
@@ -193,10 +191,8 @@ def test_a_corrected_size_is_the_size(sell):
     read = AttributeValue(
         name="size", value="M", status="supported", confidence=0.99, evidence=[Evidence(source="ocr", text="M")]
     )
-    seen = HOODIE.model_copy(update={"attributes": [*HOODIE.attributes, read]})
-    text = render(
-        claims_of(seen.category, seen.attributes, seen.details, load_taxonomy(), RULE), load_taxonomy(), key="one"
-    )
+    seen, taxonomy = HOODIE.model_copy(update={"attributes": [*HOODIE.attributes, read]}), load_taxonomy()
+    text = render(claims_of(seen.category, seen.attributes, seen.details, taxonomy, RULE), taxonomy, key="one")
     tab = sell(seen.model_copy(update={"title": text.title, "description": text.description, "spans": text.spans}))
     typed(
         tab,
@@ -208,9 +204,6 @@ def test_a_corrected_size_is_the_size(sell):
     assert published(tab)["size"] == "L"
 
 
-# -- guesses --
-
-
 def test_the_api_publishes_no_guess(build, me):
     facts = {"colour": ("navy", 0.97), "closure": ("zip", 0.8)}
     services = build(pipeline=Replay(iter([drafted("Outwear", facts, "pockets")])))
@@ -218,3 +211,91 @@ def test_the_api_publishes_no_guess(build, me):
     with client_of(services) as client:
         listing = client.post("/v1/listings", json={"draft_id": made.draft_id, "price": 5}).json()
     assert listing["attributes"] == {"colour": "navy"}
+
+
+SCRIPT = Path(__file__).parents[3] / "app/static/seller.js"
+
+
+@pytest.fixture
+def services(build):
+    return build(pipeline=FakePipeline(marked=True))
+
+
+@pytest.fixture
+def made(services, me, photos):
+    return list(services.draft_writer.start(me, photos, "Smoke-free home."))[-1]
+
+
+@pytest.fixture
+def tab(services, made):
+    tab = Tab(services)
+    tab.session.show(made, services.media)
+    return tab
+
+
+@pytest.mark.parametrize(
+    ("typed", "facts", "said"),
+    [
+        ("a hole, a stain", {"condition": "hole, stain"}, ("there is a hole", "There is a stain.")),
+        ("a hole and a stain", {"condition": "hole, stain"}, ("there is a hole", "There is a stain.")),
+        ("a small hole, a big stain", {"defects": "a small hole; a big stain"}, ("a small hole; a big stain",)),
+        ("cotton, linen", {"material": "cotton"}, ("Cotton hoodie", "Linen.")),
+        ("cotton and linen", {}, ("Cotton and linen.",)),
+        ("black and white", {"colour": "black", "colour2": "white"}, ("Black and white hoodie",)),
+        ("size M, size L", {"size": "M"}, ("size M", "Size L.")),
+        ("fits like a size M though it runs large", {"size": "M"}, ("Fits like a size M though it runs large.",)),
+        ("10,5 cm long", {"size": None}, ("10,5 cm long.",)),
+        ("a 1,20 m belt,2 loops", {}, ("A 1,20 m belt. 2 loops.",)),
+        ("it was 50,- new", {}, ("It was 50,- new.",)),
+        ("zip,hood", {"closure": "zip"}, ("a zip", "Hood.")),
+    ],
+)
+def test_nothing_that_is_typed_is_lost(tab, typed, facts, said):
+    tab.press("add", more=typed)
+    known = {a.name: a.value for a in tab.draft.attributes}
+    assert {name: known.get(name) for name in facts} == facts
+    assert [words for words in said if words not in tab.draft.description] == []
+
+
+def test_a_further_flaw_stands_beside_earlier_ones(tab):
+    tab.press("add", more="a small stain at the cuff")
+    tab.press("add", more="a big hole")
+    assert tab.draft.draft.attribute("defects").value == "a small stain at the cuff; a big hole"
+    tab.press("add", more="a long pulled thread along the seam of the left sleeve")
+    assert tab.session.notices == []
+    for flaw in ("small stain at the cuff", "big hole", "long pulled thread along the seam of the left sleeve"):
+        assert tab.draft.description.count(flaw) == 1
+
+
+@pytest.mark.parametrize("more", ["it has been to Peru", "size M, it has been to Peru"])
+def test_undo_keeps_what_was_typed_since(tab, made, more):
+    tab.press("add", more=more)
+    typed = f"{tab.draft.description} Fits large, my own words."
+    tab.press("text", field="description", value=typed, version=tab.draft.field_version("description"))
+    tab.press("undo")
+    assert tab.draft.description == typed
+    assert [n.at for n in tab.session.notices] == ["description"]
+    assert (tab.draft.title, tab.draft.locked - {"description"}) == (made.title, made.locked)
+
+
+def test_what_stands_typed_is_kept_when_rewritten(services, tab):
+    shown = tab.draft.field_version("description")
+    typed = {"description": "Warm, for cold days.", "versions": {"description": shown}}
+    tab.run("tone", tone="warmer", more="it has been to Peru", **typed)
+    assert tab.session.notices == []
+    assert tab.draft.description == "Warm, for cold days. It has been to Peru."
+    assert 'data-told="1"' in PageRenderer(services).draft(tab.session, "me")
+
+
+def test_a_deleted_draft_is_written_anew(services, me, tab, made):
+    services.drafts.abandon(me, made.draft_id)
+    tab.run("write", more="it has been to Peru")
+    assert (tab.draft.state, tab.draft.draft_id == made.draft_id) == ("ready", False)
+    assert [n.typed for n in tab.session.notices] == ["it has been to Peru"]
+
+
+@pytest.mark.parametrize(("typed", "parts"), [("10,5 cm", 1), ("50,- new, zip", 2), ("zip,hood;size M", 3)])
+def test_the_page_splits_typed_words_alike(typed, parts):
+    found = re.search(r"const PARTS = /(.+)/;", SCRIPT.read_text(encoding="utf-8"))
+    assert found is not None
+    assert len(re.split(found[1], typed)) == parts

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.app.seller.conftest import SIZES, Page, expect, ready
-from tests.app.seller.test_seller_page_axe import findings
 from tests.app.support.page_server import SLOW_MACHINE
+from tests.app.support.pages import Page, expect, findings, ready
 from tests.app.support.pictures import picture
 from tests.fakes import FakePipeline
 
@@ -35,24 +33,17 @@ TIMES = """() => new Promise(done => {
 
 
 @pytest.fixture
-def phone(browser: Any) -> Iterator[Callable[..., Page]]:
-    """A page in a browser of its own; errors of scripts fail the test."""
+def visit(open_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
+    """Opens the feed in a browser of its own; what is logged as an error fails the test."""
     errors: list[str] = []
-    with ExitStack() as stack:
 
-        def _phone(url: str, dark: bool = False, size: str = "phone") -> Page:
-            width, height = SIZES[size]
-            scheme = "dark" if dark else "light"
-            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-            stack.callback(context.close)
-            context.set_default_timeout(SLOW_MACHINE)
-            page = context.new_page()
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-            page.goto(f"{url}feed")
-            return page
+    def _visit(url: str, size: str = "phone", dark: bool = False) -> Page:
+        page = open_page(size, dark=dark)
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.goto(f"{url}feed")
+        return page
 
-        yield _phone
+    yield _visit
     expected = ("status of 409", "status of 422", "status of 404")  # too late, a bad filter, a seller who is not there
     assert [error for error in errors if not any(words in error for words in expected)] == []
 
@@ -75,7 +66,7 @@ def check_looks(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def visits(page: Page, address: str, count: int) -> list[dict[str, float]]:
+def measure(page: Page, address: str, count: int) -> list[dict[str, float]]:
     """When the largest picture was there, and how much moved."""
     seen = []
     for _ in range(count):
@@ -131,10 +122,10 @@ def check_saved_and_seller(page: Page, other: Page, listing_id: str) -> None:
         one.goto(feed)
 
 
-def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) -> None:
+def test_from_the_search_to_the_order(serve: Any, visit: Any, tmp_path: Path) -> None:
     url = serve(FakePipeline())
     listing = shop(url)
-    page, late = phone(url), phone(url, dark=True, size="desktop")
+    page, late = visit(url), visit(url, "desktop", dark=True)
     address = f"{url}l/{listing['id']}"
 
     find(page, tmp_path / "like this.jpg")
@@ -190,12 +181,12 @@ def test_from_the_search_to_the_order(serve: Any, phone: Any, tmp_path: Path) ->
     check_looks(late)
     expect(late.locator(".answer")).to_have_text("Very warm.")
 
-    assert max(visit["cls"] for place in (f"{url}feed", address) for visit in visits(page, place, 1)) < CLS
+    assert max(seen["cls"] for place in (f"{url}feed", address) for seen in measure(page, place, 1)) < CLS
 
 
-def test_buyer_and_seller_write_on_the_page_of_their_order_until_one_cancels(serve: Any, phone: Any) -> None:
+def test_both_write_until_one_cancels(serve: Any, visit: Any) -> None:
     url = serve(FakePipeline())
-    page, seller = phone(url), phone(url, dark=True, size="desktop")
+    page, seller = visit(url), visit(url, "desktop", dark=True)
     page.goto(f"{url}l/{shop(url)['id']}")
     page.get_by_text("Buy for 20 EUR").click()
     page.get_by_role("button", name="Order it now").click()
@@ -234,36 +225,18 @@ def test_buyer_and_seller_write_on_the_page_of_their_order_until_one_cancels(ser
 
 
 @pytest.mark.nightly
-def test_the_largest_picture_is_there_soon(serve: Any, phone: Any) -> None:
+def test_the_largest_picture_is_there_soon(serve: Any, visit: Any) -> None:
     """The fastest of three visits, as other tests share this machine."""
     url = serve(FakePipeline())
     listing = shop(url)
-    page = phone(url)
+    page = visit(url)
     for address in (f"{url}feed", f"{url}l/{listing['id']}"):
-        assert 0 < min(visit["lcp"] for visit in visits(page, address, 3)) < LCP_MS
+        assert 0 < min(seen["lcp"] for seen in measure(page, address, 3)) < LCP_MS
 
 
-def test_without_a_script_all_of_it_can_be_read(serve: Any, browser: Any) -> None:
+def test_a_large_photo_is_refused_there(serve: Any, visit: Any, tmp_path: Path) -> None:
     url = serve(FakePipeline())
-    listing = shop(url)
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.goto(f"{url}feed")
-    page.locator("input[type=search]").fill("umbro")
-    page.locator("form#find button").click()
-    expect(page.locator("a.tile")).to_have_count(1)
-    page.locator("a.tile").click()
-    expect(page).to_have_url(f"{url}l/{listing['id']}")
-    expect(page.locator(".photos img")).to_have_count(2)
-    page.locator("#question").fill("Is it warm?")
-    page.locator("#ask button").click()
-    expect(page.locator(".question")).to_have_count(1)
-    context.close()
-
-
-def test_a_photo_that_is_too_large_is_refused_at_its_field(serve: Any, phone: Any, tmp_path: Path) -> None:
-    url = serve(FakePipeline())
-    page = phone(url)
+    page = visit(url)
     page.get_by_text("Search by photo", exact=True).click()
     field, large = page.get_by_label("A photo of what you look for"), tmp_path / "large.jpg"
     with large.open("wb") as file:

@@ -1,0 +1,225 @@
+"""What a press sends and shows while the page is drawn anew, another tab changes the same, or answers come late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.app.support.page_server import served
+from tests.app.support.pages import (
+    Page,
+    add,
+    description,
+    drawn,
+    expect,
+    listings,
+    price,
+    publish,
+    put_online,
+    title,
+    write,
+)
+from tests.fakes import FakePipeline
+
+pytestmark = pytest.mark.browser
+# As a redraw does that keeps the elements and gives them other attributes and other contents.
+EXCHANGED = """([one, other]) => {
+  const [a, b] = [one, other].map((name) => document.querySelector(name));
+  const [ofA, ofB] = [a, b].map((e) => [[...e.attributes].map(({ name, value }) => [name, value]), e.innerHTML]);
+  for (const [e, [attributes, inner]] of [[a, ofB], [b, ofA]]) {
+    attributes.forEach(([name, value]) => e.setAttribute(name, value));
+    e.innerHTML = inner;
+  }
+}"""
+# Typed in one go: no answer comes between the two, after which the price would be typed over what was shown.
+TYPE_BOTH = """() => {
+  for (const [id, text] of [['t-title', 'Typed here'], ['price', '15']]) {
+    const field = document.getElementById(id);
+    field.focus(); field.select(); document.execCommand('insertText', false, text);
+  }
+  document.activeElement.blur();
+}"""
+
+
+def begin_press(page: Page, control: str) -> None:
+    """Press the button of the mouse over it, and hold."""
+    shown = page.locator(control)
+    shown.evaluate("e => e.scrollIntoView({ block: 'center' })")  # the bar at the bottom lies over what ends there
+    box = shown.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+
+
+def test_a_press_counts_while_the_page_changes(serve: Any, visit: Any, files: list[str]) -> None:
+    """It moves away under the mouse, another control takes its place, the element is replaced."""
+    page = visit(serve(FakePipeline(marked=True)), "desktop")
+    write(page, files)
+    for is_open in (True, False):
+        press = "() => { document.querySelector('#h-facts').click(); return window.iplState.open.has('facts'); }"
+        assert page.evaluate(press) is is_open
+        expect(page.locator("details[data-keep=facts][open]")).to_have_count(int(is_open))
+    for control, opened in (("#h-facts", "#f-colour"), ("#f-colour", "#p-colour")):
+        price(page).fill("-5")
+        publish(page).click()
+        expect(page.locator("#err-price [role=alert]")).to_be_visible()
+        price(page).fill("15")
+        begin_press(page, control)  # leaves the price, which is saved: the error goes, and all below it moves up
+        page.wait_for_function("([what]) => !document.querySelector(what).matches(':hover')", arg=[control])
+        page.mouse.up()
+        expect(page.locator(opened)).to_be_visible()
+    page.locator("#f-colour").click()
+    expect(page.locator("#p-colour")).to_be_hidden()
+    begin_press(page, "#f-colour")
+    page.evaluate(EXCHANGED, ["#f-colour", "#f-closure"])
+    page.mouse.up()
+    expect(page.locator("#p-colour")).to_be_visible()
+    expect(page.locator("#p-closure")).to_be_hidden()
+    publish(page).scroll_into_view_if_needed()
+    begin_press(page, ".bottom .main")
+    page.evaluate("const b = document.querySelector('.bottom'); b.outerHTML = b.outerHTML;")
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()
+
+
+def test_publishing_asks_once_for_a_price(serve: Any, visit: Any, files: list[str]) -> None:
+    """What is being typed is saved before words are taken out."""
+    url = serve(FakePipeline())
+    page = visit(url)
+    write(page, files)
+    description(page).press("Control+End")
+    description(page).press_sequentially(" Two buttons.")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.locator(".mirror mark")).to_have_count(0)
+    left = "Navy hoodie with a zip and a hood. Warm and soft fleece. Two buttons."
+    expect(description(page)).to_have_value(left)
+    title(page).focus()
+    expect(description(page)).to_have_value(left)
+    publish(page).click()
+    question = page.get_by_role("group", name="Publish without a price?")
+    expect(question.get_by_role("button", name="Publish without a price")).to_be_focused()
+    assert listings(url) == []
+    question.get_by_role("button", name="Set a price").click()
+    expect(question).to_be_hidden()
+    expect(price(page)).to_be_focused()
+    publish(page).click()
+    expect(page.get_by_role("heading", name="It is online")).to_be_visible()
+    assert [(x["price"], x["description"]) for x in listings(url)] == [(None, left)]
+
+
+def test_a_conflict_in_my_listings_is_shown(serve: Any, visit: Any, files: list[str]) -> None:
+    url = serve(FakePipeline())
+    old = visit(url, "desktop")
+    write(old, files)
+    price(old).fill("10")
+    publish(old).click()
+    old.get_by_role("button", name="See my listings").click()
+    new = visit(url, "desktop")
+    new.get_by_role("button", name="My listings").click()
+
+    def save(page: Any, label: str, value: str, edited: bool = False) -> None:
+        if not edited:  # where a conflict was said, the form is open
+            page.locator(".item").get_by_role("button", name="Edit").click()
+        page.locator(".item").get_by_label(label).fill(value)
+        page.locator(".item").get_by_role("button", name="Save changes").click()
+
+    save(new, "Price (EUR)", "20")
+    expect(new.locator(".item")).to_contain_text("20 EUR")
+    save(old, "Title", "A title from the old tab")
+    expect(old.locator(".item h3")).to_have_text("A title from the old tab")
+    expect(old.locator(".item")).to_contain_text("20 EUR")
+
+    # What both changed is a conflict: said in a sentence, with what was typed; the page then shows what is there.
+    save(new, "Price (EUR)", "30")
+    expect(new.locator(".item")).to_contain_text("30 EUR")
+    save(old, "Price (EUR)", "12")
+    expect(old.locator(".item .err .notice")).to_contain_text("changed elsewhere to “30”")
+    expect(old.locator(".item .err .notice")).to_be_in_viewport()
+    expect(old.locator(".item .typed")).to_have_text("12")
+    expect(old.locator(".item").get_by_label("Price (EUR)")).to_have_value("30")
+    save(old, "Price (EUR)", "12", edited=True)
+    expect(old.locator(".item")).to_contain_text("12 EUR")
+
+
+def test_a_conflict_in_a_draft_is_shown(build: Any, visit: Any, files: list[str]) -> None:
+    services = build()
+    me = services.sellers.only().id
+    with served(services) as url:
+        page = visit(url, "desktop")
+        write(page, files)
+        draft = page.locator("#ipl-draft-form input[name=key]").get_attribute("value")
+        services.drafts.edit(me, draft, "title", "From another tab")
+        services.drafts.edit(me, draft, "price", "20")
+        page.evaluate(TYPE_BOTH)
+        expect(page.locator("#err-title")).to_contain_text("changed elsewhere to “From another tab”")
+        expect(page.locator("#ipl-draft .typed")).to_have_text(["Typed here", "15"])
+        expect(page.locator("#ipl-draft .typed").first).to_be_in_viewport()
+        expect(price(page)).to_have_value("20")
+        expect(title(page)).to_have_value("From another tab")
+
+        # Publishing at once, while the field is still typed in, is no way around it.
+        services.drafts.edit(me, draft, "title", "Once more")
+        title(page).press_sequentially(", with a hood")
+        page.evaluate("document.getElementById('ipl-draft-form').requestSubmit()")
+        expect(page.locator("#ipl-draft .typed")).to_have_text(["From another tab, with a hood"])
+        expect(title(page)).to_have_value("Once more")
+        title(page).fill("Typed here, knowing the other")
+        price(page).fill("15")
+        put_online(page)
+        expect(page.locator(".done-page h2")).to_have_text("Typed here, knowing the other")
+        expect(page.locator(".done-page")).to_contain_text("15 EUR")
+
+
+def test_a_late_answer_brings_nothing_old_back(serve: Any, visit: Any, files: list[str]) -> None:
+    pipeline = FakePipeline(hold_at="text")
+    page = visit(serve(pipeline))
+    add(page, files)
+    page.locator("#ipl-write").click()
+    expect(page.locator("#t-title-live")).to_have_text("Hoodie")
+    page.get_by_role("button", name="My listings").click()
+    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if '"do":"go"' in (route.request.post_data or ""):
+            held.append((route, route.fetch()))
+            pipeline.go_on.set()
+        else:  # the page looks at what is written
+            route.continue_()
+
+    page.route("**/run/predict*", hold)
+    page.get_by_role("button", name="Sell", exact=True).click()  # answered while it is written, heard of afterwards
+    expect(page.locator("#t-title")).to_have_value("Navy hoodie with zip")
+    ((route, answer),) = held
+    assert 'data-do=\\"stop\\"' in answer.text()
+    with page.expect_response("**/run/predict*"):
+        route.fulfill(response=answer)
+    drawn(page)
+    expect(page.locator(".work")).to_have_count(0)
+    expect(publish(page)).to_be_visible()
+    page.get_by_role("button", name="Write it again from the photos").click()
+    expect(page.locator(".work")).to_be_visible()
+
+
+def test_the_step_pressed_last_counts(serve: Any, visit: Any, pipeline: Any) -> None:
+    page = visit(serve(pipeline))
+    page.get_by_role("button", name="My listings").click()
+    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if '"to":"sell"' in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/run/predict*", hold)
+    page.get_by_role("button", name="Sell", exact=True).click()
+    with page.expect_response("**/run/predict*"):
+        page.get_by_role("button", name="My listings").click()
+    with page.expect_response("**/run/predict*"):
+        held.pop().continue_()  # arrives after the press that followed it
+    drawn(page)
+    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    expect(page.get_by_role("button", name="My listings")).to_have_attribute("aria-current", "page")

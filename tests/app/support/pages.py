@@ -1,0 +1,138 @@
+"""How a person moves on the pages in a browser, and what axe-core finds there. Everything waits for what it can see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.support.page_server import PASSWORD
+from tests.fakes import jpeg
+
+playwright = pytest.importorskip("playwright.sync_api")
+axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+Page, expect = playwright.Page, playwright.expect
+
+TWO_FRAMES = """async () => {
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+  await new Promise((done) => setTimeout(done));
+}"""
+# Publishing without a price asks once for each draft.
+ASKS_PRICE = """() => !document.querySelector("#price").value.trim()
+  && window.iplState.unpriced !== document.querySelector("#ipl-draft-form [name=key]").value"""
+# Controls that can be seen and are lower or narrower than 44 px; words within a sentence may be.
+SMALL = """() => [...document.querySelectorAll('button, a, summary, select, input:not([type=hidden]):not([type=file])')]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length && !e.closest('.sr'))
+  .filter((e) => { const b = e.getBoundingClientRect(), more = getComputedStyle(e, '::before');
+    const grown = more.content !== 'none' && more.position === 'absolute' ? -2 * parseFloat(more.top) : 0;
+    return Math.min(b.height, b.width) + grown < 43.5; })
+  .map((e) => `small: ${e.outerHTML.slice(0, 120)}`)"""
+# What moves and comes to an end has ended, and is on the screen.
+DRAWN = """async () => {
+  const ends = (a) => a.effect.getComputedTiming().endTime !== Infinity;
+  await Promise.allSettled(document.getAnimations().filter(ends).map((a) => a.finished));
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+}"""
+
+
+def ready(page: Page) -> None:
+    """Wait until the page is drawn and hears what is pressed."""
+    page.wait_for_function("() => window.iplState?.visits !== undefined")
+    expect(page.locator("#ipl-top header")).to_be_visible()
+
+
+def drawn(page: Page) -> None:
+    """Let the browser draw what it has been sent, and tell its observers of it."""
+    page.evaluate(TWO_FRAMES)
+
+
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Through the sign-in form."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def add(page: Page, files: list[str]) -> None:
+    """Choose photos and wait until they are there."""
+    before = page.locator(".shot").count()
+    page.locator("#ipl-sell input[type=file]").set_input_files(files)
+    expect(page.locator(".shot")).to_have_count(before + len(files))
+
+
+def write(page: Page, files: list[str] | None = None) -> None:
+    """Choose photos, press the button and wait for the finished draft."""
+    if files:
+        add(page, files)
+    page.get_by_role("button", name="Write my listing").click()
+    expect(publish(page)).to_be_visible()
+
+
+def publish(page: Page) -> Any:
+    """The publish button; there only when a draft is finished."""
+    return page.get_by_role("button", name="Publish", exact=True)
+
+
+def put_online(page: Page) -> None:
+    """Press it, and once more where it asks for a price."""
+    asks = page.evaluate(ASKS_PRICE)
+    publish(page).click()
+    if asks:
+        page.get_by_role("button", name="Publish without a price").click()
+
+
+def facts(page: Page) -> None:
+    """Open the list of all facts."""
+    if not page.evaluate("window.iplState.open.has('facts')"):  # a page that is drawn again opens it a moment later
+        page.locator("#h-facts").click()
+    expect(page.locator("details[data-keep=facts]")).to_have_attribute("open", "")
+
+
+def title(page: Page) -> Any:
+    return page.get_by_label("Title", exact=True)
+
+
+def description(page: Page) -> Any:
+    return page.get_by_label("Description", exact=True)
+
+
+def price(page: Page) -> Any:
+    return page.get_by_label("Price in EUR")
+
+
+def note(page: Page) -> Any:
+    return page.get_by_label("Anything a buyer should know?")
+
+
+def size_question(page: Page) -> Any:
+    return page.get_by_role("group", name="Which size is on the label?")
+
+
+def listed(url: str, **fields: Any) -> dict[str, Any]:
+    """A listing, published through the API."""
+    draft = httpx.post(f"{url}v1/drafts", files={"photos": jpeg()}, timeout=60).json()["id"]
+    listing: dict[str, Any] = httpx.post(f"{url}v1/listings", json={"draft_id": draft, **fields}, timeout=60).json()
+    return listing
+
+
+def listings(url: str) -> list[dict[str, Any]]:
+    """What is published, by the API."""
+    published: list[dict[str, Any]] = httpx.get(f"{url}v1/listings").json()["listings"]
+    return published
+
+
+def findings(page: Page) -> list[str]:
+    """Serious and critical findings of axe-core that outlast the drawing, with the element."""
+    options = {"resultTypes": ["violations"]}
+    for _ in range(10):
+        page.evaluate(DRAWN)
+        found = [
+            f"{v['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
+            for v in axe_module.Axe().run(page, options=options).response["violations"]
+            if v["impact"] in ("serious", "critical")
+            for node in v["nodes"]
+        ]
+        if not found:
+            break
+    return found
