@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
-from app.store import change_feed
-from app.store.change_feed import Changes
+from app.store import outbox
+from app.store.outbox import Changes
 from app.store.tables import ChangeRow, now
 from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
+from tests.app.support.leftovers import wait_until
 from tests.fakes import FakeIndex
 
 
@@ -78,16 +78,9 @@ def test_it_needs_no_more_than_seconds_while_both_serve(both):
     _, (here, there) = both
     with here, there:  # their clocks run
         listing = published(here)
-
-        def wait(true, seconds=60.0):
-            began = time.monotonic()
-            while not true() and time.monotonic() < began + seconds:
-                time.sleep(0.1)
-            return true()
-
-        assert wait(lambda: shown(there) == {listing["id"]})
+        wait_until(lambda: shown(there) == {listing["id"]})
         assert buy(here, listing, "otto").status_code == 201
-        assert wait(lambda: shown(there) == set())
+        wait_until(lambda: shown(there) == set())
 
 
 def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(build):
@@ -109,7 +102,7 @@ def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(bui
 
 def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
     at, sequence = [0.0], Changes(services.store)
-    monkeypatch.setattr(change_feed.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(outbox.time, "monotonic", lambda: at[0])
 
     def write(number):
         with services.store.write() as session:
@@ -127,7 +120,7 @@ def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
     write(5)  # drawn before 7, committed after it
     assert look() == [5]
     assert look() == []
-    at[0] = change_feed.SETTLED_S + 1
+    at[0] = outbox.SETTLED_S + 1
     write(9)
     assert look() == [9]
     write(8)

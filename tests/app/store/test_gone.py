@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 from types import ModuleType
@@ -164,31 +163,6 @@ def test_raw_uploads_are_gone_at_the_next_start(services):
     (folder / "tmp1234").write_bytes(marked_jpeg(WORD))  # cut off in the middle, then killed
     with served(services):
         assert [p for p in folder.rglob("*") if p.is_file()] == []
-
-
-def test_raw_uploads_that_nobody_took_go_while_it_serves(services):
-    folder = services.settings.home / "uploads"
-    with served(services) as url:
-        upload(url, WORD)
-        host, port = url.removeprefix("http://").rstrip("/").split(":")
-        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
-        body = head + marked_jpeg(WORD)
-        with socket.create_connection((host, int(port))) as cut_off:
-            lines = (
-                "POST /gradio_api/upload HTTP/1.1",
-                f"Host: {host}:{port}",
-                f"Origin: {url.rstrip('/')}",
-                "Content-Type: multipart/form-data; boundary=x",
-                f"Content-Length: {len(body) + 500_000}",
-            )
-            cut_off.sendall("\r\n".join((*lines, "", "")).encode() + body)
-        assert len(files_with(folder, WORD)) >= 1
-        for path in [p for p in folder.rglob("*") if p.is_file()]:
-            os.utime(path, (0, 0))  # as if it had lain there for long
-        wait_until_gone(lambda: files_with(folder, WORD))
-        fresh = upload(url, "fresh")
-        assert files_with(folder, "fresh")
-        assert fresh
 
 
 def test_writing_the_stores_file_anew_leaves_none_of_what_overwriting_missed(tmp_path):

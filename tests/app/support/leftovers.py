@@ -39,6 +39,15 @@ def rows_with(engine: Engine, word: str) -> list[str]:
     return found
 
 
+def wait_until(true: Callable[[], object], seconds: float = 120.0) -> float:
+    """Wait until it is true; returns the seconds that it took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < seconds, f"not so after {seconds:.0f} s"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
 def wait_until_gone(look: Callable[[], Sequence[str]], seconds: float = GONE_SECONDS) -> None:
     """Wait until nothing is found any more."""
     until = time.monotonic() + seconds
