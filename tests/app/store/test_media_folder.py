@@ -70,7 +70,10 @@ def test_a_start_with_a_mistyped_store_is_refused_and_no_photo_goes(used, marked
     again.close()
 
 
-def test_a_second_store_on_the_same_photos_is_refused(used, tmp_path):
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "older version"])
+def test_a_second_store_on_the_same_photos_is_refused(used, tmp_path, marked):
+    if not marked:
+        (used.media_folder / ".store").unlink()
     other = start(Settings(home=tmp_path / "other"))
     publish_some(other, 6, 90)
     other.close()
@@ -156,7 +159,7 @@ def test_a_new_database_beside_old_photos_is_refused_and_stays_empty(tmp_path, d
         age(services)
         services.close()
     before = contents(services.settings.media_folder)
-    with databases.fresh() as empty:  # the lost volume's
+    with databases.fresh("template1") as empty:  # the lost volume's
         assert "another store" in refusal(Settings(home=tmp_path, store=empty))
         assert contents(services.settings.media_folder) == before
         with engine_of(empty) as engine:
