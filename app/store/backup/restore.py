@@ -205,7 +205,7 @@ def _move(journal: Journal) -> None:
     journal.close()
 
 
-def _replace(session: Psql, settings: Settings, places: _Places, scripts: list[Path]) -> int:
+def _replace(session: Psql, settings: Settings, places: _Places, scripts: list[str | Path]) -> int:
     """Make the moves and replace the database, or neither; returns the number of listings."""
     mark = secrets.token_hex(16)
     journal = _journal(settings, places, Database(plain_url(make_url(settings.store_url)), mark))
@@ -255,16 +255,15 @@ def _ready_sqlite(places: _Places) -> int:
     return listings
 
 
-def _ready_postgres(places: _Places, force: bool) -> list[Path]:
+def _ready_postgres(places: _Places, force: bool) -> list[str | Path]:
     """Turn the unpacked dump into the SQL that replaces the data."""
-    before, data = places.stage / "before.sql", places.stage / "data.sql"
+    data = places.stage / "data.sql"
     clean = ["--clean", "--if-exists"] if force else []
     options = ["--no-owner", "--no-privileges", *clean, f"--file={data}"]
     run([program("pg_restore"), *options, str(places.stage / POSTGRES)])
     # Tables that the version of the archive did not have yet would be in the way of the migration.
     tables = ", ".join([*(table.name for table in Base.metadata.sorted_tables), "alembic_version"])
-    before.write_text(f"DROP TABLE IF EXISTS {tables} CASCADE;\n" if force else "")
-    return [before, data]
+    return [f"DROP TABLE IF EXISTS {tables} CASCADE;\n" if force else "", data]
 
 
 def _unpack(archive: Path, places: _Places) -> _Manifest:

@@ -115,7 +115,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("targets", stories, ids=TARGETS if kills else ["each"])
 
 
-def test_whatever_is_killed_nothing_is_lost_doubled_or_sold_twice(targets, tmp_path, request):
+def test_kills_lose_double_and_oversell_nothing(targets, tmp_path, request):
     play(targets, Stack(tmp_path, fsync=bool(request.config.getoption("--kills"))))
 
 

@@ -85,7 +85,7 @@ def test_the_page_says_it_in_a_sentence(services, monkeypatch):
     assert page.enter(session, here)
 
 
-def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services, monkeypatch):
+def test_an_order_is_answered_though_the_store_leaves(services, monkeypatch):
     with client_of(services) as client:
         listing = published(client)
 
@@ -107,7 +107,7 @@ def test_an_order_is_answered_though_the_store_goes_away_right_after_it(services
 
 
 @pytest.mark.stores
-def test_a_draft_whose_end_could_not_be_written_is_stopped_later(services, me, photos, monkeypatch):
+def test_a_draft_without_an_end_is_stopped_later(services, me, photos, monkeypatch):
     done = list(services.draft_writer.start(me, photos))[-1]
     run = services.draft_writer.start(me, intake([jpeg((9, 9, 9))]))
     view = next(run)
@@ -131,7 +131,7 @@ def test_a_draft_whose_end_could_not_be_written_is_stopped_later(services, me, p
     assert services.drafts.get(me, view.draft_id).state == "stopped"
 
 
-def test_the_feed_does_not_stand_in_line_behind_a_broken_index(build, me):
+def test_the_feed_goes_on_beside_a_broken_index(build, me):
     services = build(index=FakeIndex(fail=True), feed_per_second=1e6)
     with client_of(services) as client:
         first = published(client)
@@ -209,7 +209,7 @@ def test_a_lock_that_does_not_come_is_busy(build, url, monkeypatch):
 
 
 @pytest.mark.postgres
-def test_of_two_that_block_each_other_one_is_told_to_try_again(build, url):
+def test_of_two_deadlocked_one_tries_again(build, url):
     services = build(store=url)
     with client_of(services) as client:
         ids = [published(client)["id"] for _ in range(2)]

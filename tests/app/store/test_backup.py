@@ -225,7 +225,7 @@ def test_an_archive_that_was_changed_is_refused_and_nothing_is_left(copied, tmp_
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_store_that_is_damaged_in_an_archive_that_is_whole_is_refused(copied, tmp_path):
+def test_an_archive_of_a_damaged_store_is_refused(copied, tmp_path):
     def damaged(members):
         at = next(n for n, (member, _) in enumerate(members) if member.name == "store.sqlite")
         member, data = members[at]

@@ -249,7 +249,7 @@ def test_a_start_makes_a_damaged_index_again(start, damage, tmp_path, caplog):
         services.close()
 
 
-def test_the_commands_say_how_a_damaged_index_is_made_again(start, tmp_path, monkeypatch, capsys):
+def test_commands_say_how_to_rebuild_an_index(start, tmp_path, monkeypatch, capsys):
     start().close()
     zeros(next((tmp_path / "index").glob("g-*/chroma.sqlite3")))
     monkeypatch.setenv("IPL_HOME", str(tmp_path))

@@ -71,7 +71,7 @@ def test_a_start_with_a_mistyped_store_is_refused_and_no_photo_goes(used, marked
 
 
 @pytest.mark.parametrize("marked", [True, False], ids=["marked", "older version"])
-def test_a_second_store_on_the_same_photos_is_refused(used, tmp_path, marked):
+def test_a_second_store_on_these_photos_is_refused(used, tmp_path, marked):
     if not marked:
         (used.media_folder / ".store").unlink()
     other = start(Settings(home=tmp_path / "other"))
@@ -93,7 +93,7 @@ def test_the_command_ends_with_one_sentence(used, monkeypatch, capsys):
     assert len(contents(used.media_folder)) == 4
 
 
-def test_a_folder_without_a_mark_is_adopted_by_the_store_that_knows_its_photos(used):
+def test_an_unmarked_folder_is_marked_by_its_store(used):
     (used.media_folder / ".store").unlink(missing_ok=True)
     start(used).close()
     mark = used.media_folder / ".store"
@@ -142,7 +142,7 @@ def test_when_most_photos_are_strays_nothing_is_swept_and_the_log_says_so(used, 
     services.close()
 
 
-def test_a_backup_of_a_store_beside_the_photos_of_another_is_refused(used, tmp_path):
+def test_a_backup_beside_foreign_photos_is_refused(used, tmp_path):
     other = start(Settings(home=tmp_path / "other"))
     publish_some(other, 4, 90)
     other.close()
@@ -193,7 +193,7 @@ def test_what_an_older_copy_of_the_store_put_into_the_trash_comes_back(tmp_path)
     again.close()
 
 
-def test_a_photo_in_the_trash_that_is_deleted_leaves_the_trash_as_well(used):
+def test_a_deleted_photo_leaves_the_trash_too(used):
     services = start(used)
     me = services.sellers.only().id
     listing = services.listings.own(me)[0]

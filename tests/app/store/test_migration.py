@@ -43,7 +43,7 @@ def old_store(before):
 
 
 @pytest.mark.parametrize("old", [True, False])
-def test_the_tables_of_an_older_store_and_of_a_new_one_are_those_of_the_models(tmp_path, old_store, old):
+def test_tables_are_the_models_new_or_migrated(tmp_path, old_store, old):
     store = open_store(old_store if old else f"sqlite:///{tmp_path / 'store.sqlite'}")
     with store.engine.connect() as connection:
         options = {"include_object": lambda _, name, *__: not is_derived(name or "")}

@@ -19,7 +19,7 @@ def others(folder):
     return [str(p) for p in [folder, *folder.rglob("*")] if stat.S_IMODE(p.lstat().st_mode) & 0o077]
 
 
-def test_a_server_closes_its_home_to_others_whatever_the_umask(tmp_path, repository):
+def test_a_server_closes_its_home_to_others(tmp_path, repository):
     home = tmp_path / "home"
     for name in ("", "index", "logs", "uploads", "media"):  # as an older version made them
         (home / name).mkdir()
@@ -34,7 +34,7 @@ def test_a_server_closes_its_home_to_others_whatever_the_umask(tmp_path, reposit
         assert others(home) == []
 
 
-def test_a_folder_in_which_everybody_may_write_is_left_as_it_is(tmp_path):
+def test_a_folder_for_everybody_is_left_alone(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)

@@ -267,7 +267,7 @@ def test_a_server_with_another_home_on_the_same_database_is_not_robbed(tmp_path)
 
 
 @pytest.mark.postgres
-def test_no_server_starts_on_a_database_that_is_being_restored(on_postgres, tmp_path, monkeypatch):
+def test_no_server_starts_while_its_database_is_restored(on_postgres, tmp_path, monkeypatch):
     real, said = restoring.run, []
 
     def run(*arguments):
@@ -323,7 +323,7 @@ psql.wait()
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_database_program_that_outlives_the_restore_changes_nothing_later(old_again, tmp_path, starter, when):
+def test_a_psql_that_outlives_its_restore_is_awaited(old_again, tmp_path, starter, when):
     """The command is killed as psql is told to commit, which it does later or not at all: until then nobody starts."""
     settings = old_again()
     old = state(settings)
@@ -345,7 +345,7 @@ def test_a_database_program_that_outlives_the_restore_changes_nothing_later(old_
 
 
 @pytest.mark.postgres
-def test_an_older_archive_replaces_a_database_of_this_version(tmp_path, url):
+def test_an_older_archive_replaces_a_newer_database(tmp_path, url):
     store = open_store(url)
     with store.engine.begin() as connection:
         connection.execute(text("DROP TABLE reviews, messages, blocks, notices, saved_searches"))
@@ -363,7 +363,7 @@ def test_an_older_archive_replaces_a_database_of_this_version(tmp_path, url):
 
 
 @pytest.mark.postgres
-def test_an_archive_of_a_newer_version_leaves_the_database_as_it_is(on_postgres, tmp_path):
+def test_a_newer_archive_leaves_the_database_alone(on_postgres, tmp_path):
     change = "UPDATE alembic_version SET version_num = '%s'"
     with engine_of(on_postgres.store) as engine:
         with engine.begin() as connection:

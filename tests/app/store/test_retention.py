@@ -81,7 +81,7 @@ def age(services, days):
 
 
 @pytest.mark.stores
-def test_behaviour_past_its_days_goes_and_what_people_have_stays(build, tmp_path):
+def test_behaviour_past_its_days_goes_alone(build, tmp_path):
     services = build(feed_per_second=1e6, log_days=100)
     with client_of(services) as client:
         listings, standing = use(client)
@@ -113,7 +113,7 @@ def test_behaviour_past_its_days_goes_and_what_people_have_stays(build, tmp_path
     assert written.rows["order"] == 0
 
 
-def test_many_pages_go_in_small_steps_and_writers_come_in_between(build, monkeypatch):
+def test_writers_come_between_steps_of_a_deletion(build, monkeypatch):
     services = build(feed_per_second=1e6, log_days=1)
     client = client_of(services)
     published(client)
@@ -174,7 +174,7 @@ def left(services, me, photos):
 
 
 @pytest.mark.stores
-def test_a_clock_that_jumps_ahead_deletes_nothing_for_a_day(build, photos, moved, caplog):
+def test_a_clock_ahead_deletes_nothing_for_a_day(build, photos, moved, caplog):
     services = build(log_days=20)
     draft, trashed = left(services, services.sellers.only().id, photos)
     files = set(services.media.ids())
@@ -206,7 +206,7 @@ def test_a_clock_that_jumps_ahead_deletes_nothing_for_a_day(build, photos, moved
     assert not {p.id for p in draft.photos} & set(again.media.ids())
 
 
-def test_a_server_that_was_off_for_weeks_goes_on_a_day_later(build, photos, moved):
+def test_a_server_off_for_weeks_tidies_later(build, photos, moved):
     services = build()
     list(services.draft_writer.start(services.sellers.only().id, photos))
     moved(days=50)

@@ -6,7 +6,9 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import Engine, inspect, text
 
@@ -65,3 +67,14 @@ def marked_jpeg(word: str, colour: tuple[int, int, int] = (31, 42, 68)) -> bytes
     image.paste((200, 200, 200), (100, 100, 160, 180))
     image.save(made, "JPEG", exif=exif)
     return made.getvalue()
+
+
+def publish_marked(client: TestClient, word: str, colour: tuple[int, int, int]) -> dict[str, Any]:
+    """A listing whose note, title, description, facts, file name and EXIF data hold the word."""
+    photo = ("photos", (f"{word}.jpg", marked_jpeg(word, colour), "image/jpeg"))
+    draft = client.post("/v1/drafts", files=[photo], data={"note": f"The note says {word}."}).json()["id"]
+    body = {"draft_id": draft, "title": f"Hoodie {word}", "facts": {"brand": f"{word} brand"}, "price": 12}
+    answer = client.post("/v1/listings", json=body, headers={"Idempotency-Key": f"key {word}"})
+    assert answer.status_code == 201, answer.text
+    listing: dict[str, Any] = answer.json()
+    return listing
