@@ -74,6 +74,8 @@ def test_a_restore_during_a_backup_is_refused(archived, home, tmp_path, monkeypa
     def check(*arguments):
         with pytest.raises(HomeInUse, match="backup"):
             restore(archived / "new.tar", Settings(home=home), force=True)
+        with pytest.raises(HomeInUse, match="backup"):
+            back_up(Settings(home=home), tmp_path / "second.tar")
         refused.append(True)
         return real(*arguments)
 

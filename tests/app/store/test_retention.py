@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.feed.log import write_log
-from app.store import clock
+from app.store import clock, retention
 from app.store.tables import (
     DraftRow,
     EventRow,
@@ -81,7 +81,8 @@ def age(services, days):
 
 
 @pytest.mark.stores
-def test_behaviour_past_its_days_goes_alone(build, tmp_path):
+def test_behaviour_past_its_days_goes_alone(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(retention, "BATCH", 2)
     services = build(feed_per_second=1e6, log_days=100)
     with client_of(services) as client:
         listings, standing = use(client)
