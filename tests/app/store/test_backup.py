@@ -148,6 +148,21 @@ def test_a_backup_while_others_publish_and_delete_is_one_moment(used, tmp_path):
             assert set(Media(settings.media_folder).ids()) == photo_ids(engine)
 
 
+def test_a_photo_deleted_during_a_backup_is_not_lost(used, tmp_path, monkeypatch):
+    """Between the store's copy and its photos' links: the store is copied again."""
+    me, real = used.sellers.named("me").id, Media.path
+    left = [x.id for x in used.listings.own(me) if x.status == "active"][:1]
+
+    def path(self, photo_id):
+        if left:
+            used.publisher.delete(me, left.pop())
+        return real(self, photo_id)
+
+    monkeypatch.setattr(Media, "path", path)
+    written = back_up(used.settings, tmp_path / "b.tar")
+    assert (written.photos, written.lost) == (3, ())
+
+
 def test_data_is_never_overwritten_without_force_and_moved_aside_with_it(used, archive):
     before = rows_of(used.store)
     with pytest.raises(TargetExists, match="--force"):
