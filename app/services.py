@@ -34,8 +34,7 @@ from app.store.backup.journal import settle
 from app.store.db import StoreError
 from app.store.deletions import Deletions
 from app.store.housekeeping import Housekeeping
-from app.store.identity import open_marked_store
-from app.store.media import Media
+from app.store.media import Media, open_marked_store
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
 from listing.pipeline_parts import EMBEDDED, at_once, require_embedded

@@ -21,8 +21,7 @@ from app.store import draft_repo, listing_repo
 from app.store.db import Store, StoreError, count_of, open_store
 from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
 from app.store.home_lock import HomeInUse, only_user
-from app.store.identity import check_photos, photo_ids
-from app.store.media import Media
+from app.store.media import Media, check_photos, photo_ids
 from app.store.retention import STANDING, forget_pages
 from app.store.search_index import NoIndex
 from app.store.tables import (

@@ -26,8 +26,8 @@ from app.feed.items import (
     rounded,
 )
 from app.store import listing_repo
-from app.store.change_feed import Changes
 from app.store.db import Store
+from app.store.outbox import Changes
 from app.store.search_index import SearchIndex
 from app.store.tables import AdRow, ListingRow
 from listing.schema import Listing

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, insert, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
@@ -21,6 +21,9 @@ from app.store.files import give_way, hold_back
 from app.store.tables import Base, IdentityRow
 from app.views import AppError
 from listing.errors import IplError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
@@ -341,6 +344,16 @@ def open_store(url: str) -> Store:
     return Store(engine)
 
 
+def migrations() -> tuple[Config, set[str]]:
+    """Alembic's settings, and every schema that this version can read."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config, {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+
+
 def migrate(engine: Engine) -> None:
     """Make the tables, or bring an older schema up to date, in one transaction; concurrent starts wait for each other.
 
@@ -349,13 +362,9 @@ def migrate(engine: Engine) -> None:
         DBAPIError: the database holds tables of something else.
     """
     from alembic import command
-    from alembic.config import Config
     from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    config, readable = migrations()
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -366,9 +375,9 @@ def migrate(engine: Engine) -> None:
             Base.metadata.create_all(connection, checkfirst=False)
             connection.execute(insert(IdentityRow).values(id=secrets.token_hex(16)))
             command.stamp(config, "head")
-        elif current in revisions:
+        elif current in readable:
             command.upgrade(config, "head")
-        elif current > max(revisions):
+        elif current > max(readable):
             raise StoreError(
                 f"The store was written by a newer version of IPL (schema {current}); update IPL or name another store "
                 "with IPL_STORE."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import delete, select
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.editing import evidence_places, prices
 from app.store.db import make_room
-from app.store.tables import DraftRow, EditRow, EventRow, PhotoDeletionRow, PhotoRow, now
+from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
 from listing.request import Tone
 from listing.say.edits import Changes, Edit, apply, regenerated
@@ -56,34 +56,31 @@ def add_draft(
     return row
 
 
-def add_photos(session: Session, row: DraftRow, photos: Sequence[PhotoRef], first: int = 0) -> None:
-    """Photos of a draft, in their order; ``first``: the place of the first one."""
+def add_photos(session: Session, row: DraftRow | ListingRow, photos: Sequence[PhotoRef], first: int = 0) -> None:
+    """Photos of a draft or a listing, in their order; ``first``: the place of the first one."""
+    owner = {"draft_id" if isinstance(row, DraftRow) else "listing_id": row.id}
     for place, ref in enumerate(photos, first):
-        session.add(
-            PhotoRow(
-                id=ref.id,
-                seller_id=row.seller_id,
-                draft_id=row.id,
-                place=place,
-                width=ref.width,
-                height=ref.height,
-                phash=ref.phash,
-            )
-        )
+        session.add(PhotoRow(seller_id=row.seller_id, place=place, **owner, **ref.model_dump()))
     session.flush()
+
+
+def keep_photos(session: Session, photos: Iterable[PhotoRow], order: Sequence[str]) -> list[str]:
+    """Let these photos stand in this order; returns the ids of the others, now forgotten."""
+    rows = {photo.id: photo for photo in photos}
+    for place, photo_id in enumerate(order):
+        rows.pop(photo_id).place = place
+    forget_photos(session, list(rows))
+    return list(rows)
 
 
 def arrange_photos(session: Session, row: DraftRow, order: Sequence[str]) -> list[str]:
     """Let the draft's photos be these in this order; returns the ids of the others, now forgotten."""
-    rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id))}
-    for place, photo_id in enumerate(order):
-        rows.pop(photo_id).place = place
-    if rows and row.generated is not None:
+    gone = keep_photos(session, session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id)), order)
+    if gone and row.generated is not None:
         # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
-        refs = [{**ref, "phash": ""} if ref["id"] in rows else ref for ref in row.generated["photos"]]
+        refs = [{**ref, "phash": ""} if ref["id"] in gone else ref for ref in row.generated["photos"]]
         row.generated = {**row.generated, "photos": refs}
-    forget_photos(session, list(rows))
-    return list(rows)
+    return gone
 
 
 def note_photos(session: Session, row: DraftRow) -> None:

@@ -169,17 +169,13 @@ def note_change(session: Session, listing_id: str) -> None:
 
 def add_photos(session: Session, row: ListingRow, photos: Sequence[PhotoRef], first: int) -> None:
     """Further photos of a listing; ``first``: the place of the first one."""
-    for place, ref in enumerate(photos, first):
-        session.add(PhotoRow(seller_id=row.seller_id, listing_id=row.id, place=place, **ref.model_dump()))
+    draft_repo.add_photos(session, row, photos, first)
     _photos_changed(session, row)
 
 
 def arrange_photos(session: Session, row: ListingRow, order: Sequence[str]) -> None:
     """Let the listing's photos be these in this order; the others are forgotten (see ``draft_repo.forget_photos``)."""
-    rows = {p.id: p for p in session.scalars(select(PhotoRow).where(PhotoRow.listing_id == row.id))}
-    for place, photo_id in enumerate(order):
-        rows.pop(photo_id).place = place
-    draft_repo.forget_photos(session, list(rows))
+    draft_repo.keep_photos(session, session.scalars(select(PhotoRow).where(PhotoRow.listing_id == row.id)), order)
     _photos_changed(session, row)
 
 

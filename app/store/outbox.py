@@ -1,7 +1,8 @@
 """From the outbox to feed and index: both follow the store, also after either of them, or the store, was away.
 
 A change of a listing writes a row into the outbox in its own transaction. The row is deleted only after the feed and
-the index have followed. It is looked for after each change, every few seconds and at each start.
+the index have followed. It is looked for after each change, every few seconds and at each start. It also appends the
+listing's id to a sequence (``Changes``), by which a server learns of what another one did on the same store.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.metrics import Metrics
 from app.store import listing_repo
-from app.store.db import FOLLOWING, Store
+from app.store.db import FOLLOWING, Store, count_of
 from app.store.media import Media
 from app.store.search_index import SearchIndex
-from app.store.tables import ListingRow, OutboxRow
+from app.store.tables import ChangeRow, ListingRow, OutboxRow, now
 from app.views import AppError
 from listing.schema import Listing
 
@@ -30,6 +32,9 @@ log = logging.getLogger(__name__)
 AT_ONCE = 100
 RETRY_SECONDS = 2.0  # after a failure the index is left alone for so long, so that publishing does not wait for it
 WAIT_SECONDS = 5.0  # longest wait for somebody else who is at it; what is left then comes with the clock
+SETTLED_S = 60.0  # no transaction takes longer than that between drawing its number in the sequence and its end
+NEWS = 1_000
+RETENTION = timedelta(days=1)  # a server that starts reads the listings themselves
 
 
 class Follower(Protocol):
@@ -175,3 +180,42 @@ def _listings(session: Session, ids: Collection[str]) -> dict[str, Listing]:
     """Those of the listings that belong into the index, as they stand now."""
     rows = session.scalars(select(ListingRow).where(ListingRow.id.in_(set(ids))))
     return {x.id: x for x in listing_repo.to_listings(session, list(rows)) if x.status in listing_repo.INDEXED}
+
+
+class Changes:
+    """One server's place in the sequence; for one thread at a time.
+
+    In PostgreSQL a number that was drawn first may be committed last: for a while it looks for those it has passed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._passed = 0  # everything up to here is known
+        self._recent: dict[int, float] = {}  # numbers after it that are known, and since when
+
+    def start(self) -> None:
+        """Stand at the end. Call it before the listings are read, so that nothing falls in between."""
+        with self.store.read() as session:
+            settled = select(func.max(ChangeRow.id)).where(ChangeRow.at < now() - timedelta(seconds=SETTLED_S))
+            self._passed, self._recent = session.scalar(settled) or 0, {}
+
+    def news(self, session: Session) -> dict[int, str]:
+        """Numbers that are not known yet, with their listings; the oldest first, not more than ``NEWS``."""
+        query = select(ChangeRow.id, ChangeRow.listing_id).where(ChangeRow.id > self._passed).order_by(ChangeRow.id)
+        fresh = [(n, listing) for n, listing in session.execute(query) if n not in self._recent]
+        return dict(fresh[:NEWS])
+
+    def mark(self, numbers: Iterable[int]) -> None:
+        """These have been taken in."""
+        at = time.monotonic()
+        self._recent.update(dict.fromkeys(numbers, at))
+        for number in sorted(self._recent):
+            if self._recent[number] > at - SETTLED_S:
+                break
+            self._passed = number
+            del self._recent[number]
+
+    def forget(self) -> int:
+        """Delete what every server has seen long ago; returns how many."""
+        with self.store.write() as session:
+            return count_of(session, delete(ChangeRow).where(ChangeRow.at < now() - RETENTION))

@@ -8,12 +8,12 @@ between. A clock that jumps makes everything old at once: what is deleted for it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from app.store.db import Store
+from app.store.db import Store, count_of
 from app.store.tables import (
     EventRow,
     FeedCandidatesRow,
@@ -61,10 +61,10 @@ def forget_behaviour(store: Store, days: float) -> int:
     before = now() - timedelta(days=days)
     pages = forget_pages(store, FeedPageRow.at < before)
     for table in (EventRow, MessageRow, NoticeRow):
-        while _some(store, table, before):
-            pass
-    while _some_keys(store, before):
-        pass
+        _delete_in_steps(store, table, table.at < before)
+    # The key of a listing with a standing order stays; the draft of any other still answers a repeated wish.
+    standing = select(OrderRow.listing_id).where(*STANDING)
+    _delete_in_steps(store, KeyRow, KeyRow.at < before, KeyRow.listing_id.not_in(standing))
     return pages
 
 
@@ -90,18 +90,13 @@ def _delete_pages(session: Session, ids: Sequence[str]) -> None:
     session.execute(delete(FeedPageRow).where(FeedPageRow.id.in_(ids)))
 
 
-def _some(store: Store, table: type[EventRow] | type[MessageRow] | type[NoticeRow], before: datetime) -> bool:
-    with store.write() as session:
-        ids = list(session.scalars(select(table.id).where(table.at < before).order_by(table.at).limit(BATCH)))
-        session.execute(delete(table).where(table.id.in_(ids)))
-    return bool(ids)
-
-
-def _some_keys(store: Store, before: datetime) -> bool:
-    """A key of a listing with a standing order stays; the draft of any other still answers a repeated wish."""
-    standing = select(OrderRow.listing_id).where(*STANDING)
-    with store.write() as session:
-        query = select(KeyRow.seller_id, KeyRow.key).where(KeyRow.at < before, KeyRow.listing_id.not_in(standing))
-        keys = [tuple(row) for row in session.execute(query.limit(BATCH))]
-        session.execute(delete(KeyRow).where(tuple_(KeyRow.seller_id, KeyRow.key).in_(keys)))
-    return bool(keys)
+def _delete_in_steps(
+    store: Store, table: type[EventRow | MessageRow | NoticeRow | KeyRow], *which: ColumnElement[bool]
+) -> None:
+    keys = table.__mapper__.primary_key
+    some = select(*keys).where(*which).order_by(table.at).limit(BATCH)
+    deletion = delete(table).where(tuple_(*keys).in_(some)).execution_options(synchronize_session=False)
+    deleted = BATCH
+    while deleted == BATCH:
+        with store.write() as session:
+            deleted = count_of(session, deletion)

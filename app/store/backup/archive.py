@@ -1,6 +1,6 @@
 """A backup: store, photos, feed models in one tar, taken while the server runs, with the SHA-256 of every file.
 
-The store's copy is one moment (SQLite's online backup; a snapshot that PostgreSQL's pg_dump shares). A photo's file
+The store's copy is one moment (SQLite's ``VACUUM INTO``; a snapshot that PostgreSQL's pg_dump shares). A photo's file
 never changes, it can only be deleted, and only after its row: so the photos of that moment are held by hard links, and
 if one had gone already, the store is copied again. The index is derived from the store and is not copied.
 """
@@ -13,9 +13,8 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,10 +26,10 @@ from sqlalchemy import URL, make_url, text
 from app import __version__
 from app.settings import Settings
 from app.store.backup.journal import settle
-from app.store.db import JOURNAL, engine_of
-from app.store.home_lock import HomeInUse, clean_up, working_folder
-from app.store.identity import check_photos, photo_ids
-from app.store.media import Media
+from app.store.backup.postgres import BackupError, program, run
+from app.store.db import engine_of
+from app.store.home_lock import at_work, working_folder
+from app.store.media import Media, check_photos, photo_ids
 from listing.errors import IplError
 from listing.home import make_home, private_files
 
@@ -39,12 +38,6 @@ MANIFEST = "manifest.json"
 SQLITE, POSTGRES = "store.sqlite", "store.pgdump"
 APPENDED = "events.jsonl"  # the one file of the feed's models that grows; all others are whole and stay as they are
 RETRIES = 5
-
-
-class BackupError(IplError):
-    """The backup cannot be made; the message is one sentence that says what to do."""
-
-    code = "no_backup"
 
 
 class TargetExists(IplError):
@@ -75,45 +68,51 @@ def back_up(settings: Settings, out: Path, *, force: bool = False) -> Written:
         raise TargetExists(f"{out} exists already: name another file, or add --force to replace it.")
     if not out.parent.is_dir():
         raise TargetExists(f"{out.parent} is no folder: make it, or name another file.")
+    home, part = settings.home, out.with_name(f".{out.name}.{os.getpid()}.part")
     with private_files():
-        make_home(settings.home)
-        settle(settings)
-        clean_up(settings.home, settings.home)
-        part = out.with_name(f".{out.name}.{os.getpid()}.part")
-        with working_folder(settings.home, "backup", settings.home, part) as stage:
-            _check_no_restore(settings.home)
-            try:
-                kind, photos, lost = _hold(settings, stage)
-                with engine_of(settings.store_url) as engine:
-                    check_photos(settings, Media(settings.media_folder), engine)
-                if lost and out.exists():
-                    raise BackupError(
-                        f"{len(lost)} photos have no file in {settings.media_folder}, {lost[0]} is one of them; {out} "
-                        "is left as it is: look whether that folder is mounted (IPL_MEDIA), or name another file, into "
-                        "which the rest is saved."
-                    )
-                _stage_feed(settings.home / "feed", stage / "feed")
-                files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
-                manifest = _manifest(kind, files, lost)
-                _write_tar(part, manifest, stage, files)
-                part.replace(out)
-            finally:
-                part.unlink(missing_ok=True)
+        make_home(home)
+        with at_work(home):
+            settle(settings)
+            with working_folder(home, "backup", home, part) as stage:
+                try:
+                    written = _write(settings, stage, part, replaces=out.exists())
+                    part.replace(out)
+                finally:
+                    part.unlink(missing_ok=True)
+    return written
+
+
+def _write(settings: Settings, stage: Path, part: Path, *, replaces: bool) -> Written:
+    """Copy store, photos and feed into ``stage``, and write them into the archive ``part``."""
+    media = Media(settings.media_folder)
+    kind, photos, lost = _hold(settings, media, stage)
+    with engine_of(settings.store_url) as engine:
+        check_photos(settings, media, engine)
+    if lost and replaces:
+        raise BackupError(
+            f"{len(lost)} photos have no file in {settings.media_folder}, {lost[0]} is one of them; the archive that "
+            "is there is left as it is: look whether that folder is mounted (IPL_MEDIA), or name another file, into "
+            "which the rest is saved."
+        )
+    _stage_feed(settings.home / "feed", stage / "feed")
+    files = {p.relative_to(stage).as_posix(): _entry(p) for p in sorted(stage.rglob("*")) if p.is_file()}
+    facts = {
+        "format": FORMAT,
+        "program": f"ipl {__version__}",
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "store": kind,
+        "lost_photos": lost,
+        "files": files,
+    }
+    _write_tar(part, json.dumps(facts, indent=1).encode(), stage, files)
     return Written(len(files), photos, sum(f["bytes"] for f in files.values()), tuple(lost))
 
 
-def _check_no_restore(home: Path) -> None:
-    """Raises HomeInUse when a restore runs; one that begins later sees our folder and is refused."""
-    if (home / JOURNAL).exists() or any(f.name.startswith(".restore-") for f in clean_up(home, home)):
-        raise HomeInUse(f"A restore into {home} is running: run the backup again when it has ended.")
-
-
-def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
+def _hold(settings: Settings, media: Media, stage: Path) -> tuple[str, int, list[str]]:
     """Copy the store and hold its photos: (kind of store, photos held, photos whose file is nowhere)."""
     url = make_url(settings.store_url)
-    media = Media(settings.media_folder)
+    kind = url.get_backend_name()
     for last in (*(False for _ in range(RETRIES)), True):
-        kind = url.get_backend_name()
         ids = _copy_sqlite(url, stage / SQLITE) if kind == "sqlite" else _dump_postgres(url, stage / POSTGRES)
         shutil.rmtree(stage / "media", ignore_errors=True)
         gone = [i for i in ids if not _link(media.path(i), stage / "media" / i[:2] / f"{i}.jpg")]
@@ -125,31 +124,30 @@ def _hold(settings: Settings, stage: Path) -> tuple[str, int, list[str]]:
 
 
 def _copy_sqlite(url: URL, target: Path) -> list[str]:
-    """Copy the database with SQLite's online backup, in one moment; returns the ids of its photos."""
+    """Copy the database, in one moment and without what was deleted; returns the ids of its photos."""
     source = Path(url.database or "")
     if not url.database or not source.is_file():
         raise BackupError(f"There is no store at {source}: nothing has been published here; check IPL_HOME.")
     target.unlink(missing_ok=True)
+    damage = damage_of(source)
     try:
-        with closing(sqlite3.connect(source, timeout=15)) as here, closing(sqlite3.connect(target)) as there:
-            here.backup(there)
-            there.execute("PRAGMA journal_mode=DELETE")
-        damage = damage_of(target)
-        if damage:
-            raise BackupError(
-                f"The store at {source} is damaged ({damage}) and is not saved: stop the server and bring the last "
-                "good archive back (./ipl restore FILE --force)."
-            )
-        with closing(sqlite3.connect(target)) as copy:
-            return [row[0] for row in copy.execute("SELECT id FROM photos ORDER BY id")]
+        if not damage:
+            with closing(sqlite3.connect(source, timeout=15)) as store:
+                store.execute("VACUUM INTO ?", (str(target),))
+            with closing(sqlite3.connect(target)) as copy:
+                return [row[0] for row in copy.execute("SELECT id FROM photos ORDER BY id")]
     except sqlite3.DatabaseError as error:
         raise BackupError(f"The store at {source} cannot be copied ({error}); is it a store of IPL?") from error
+    raise BackupError(
+        f"The store at {source} is damaged ({damage}) and is not saved: stop the server and bring the last good "
+        "archive back (./ipl restore FILE --force)."
+    )
 
 
 def damage_of(file: Path) -> str:
     """What SQLite finds damaged in a database, in a few words; empty when it is whole."""
     try:
-        with closing(sqlite3.connect(file)) as connection:
+        with closing(sqlite3.connect(file, timeout=15)) as connection:
             verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         verdict = str(error)
@@ -158,42 +156,16 @@ def damage_of(file: Path) -> str:
 
 def _dump_postgres(url: URL, target: Path) -> list[str]:
     """Let pg_dump write the database as of one snapshot, in which the photos' ids are read too."""
-    program = postgres_program("pg_dump")
+    pg_dump = program("pg_dump")
     with (
         engine_of(url.render_as_string(hide_password=False)) as engine,
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
         ids = list(connection.scalars(text("SELECT id FROM photos ORDER BY id")))
-        options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
-        run_postgres(program, url, [*options, f"--file={target}"])
+        options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={target}"]
+        run([pg_dump, *options], url)
     return ids
-
-
-def postgres_program(name: str) -> str:
-    """``pg_dump`` or ``pg_restore``. Raises BackupError where there is none."""
-    program = shutil.which(name)
-    if program is None:
-        raise BackupError(
-            f"A store on PostgreSQL is copied by its own program {name}, which is not installed here: install "
-            "PostgreSQL's client programs (apt-get install postgresql-client), or run it where the database is."
-        )
-    return program
-
-
-def run_postgres(program: str, url: URL, options: Iterable[str]) -> None:
-    """Run one of PostgreSQL's programs on the database; the password goes by the environment, which ``ps`` hides."""
-    named = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
-    run_program([program, *options, f"--dbname={named}"], environment)
-
-
-def run_program(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-    """Run a program; raises BackupError with the first line of what it complains about."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        complaint = next((line for line in done.stderr.splitlines() if line.strip()), "it did not say why")
-        raise BackupError(f"{Path(command[0]).name} failed: {complaint[:300]}")
 
 
 def _stage_feed(folder: Path, target: Path) -> None:
@@ -241,18 +213,6 @@ def _link(source: Path, target: Path, *, copy: bool = False) -> bool:
 def _entry(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _manifest(kind: str, files: dict[str, Any], lost: list[str]) -> bytes:
-    facts = {
-        "format": FORMAT,
-        "program": f"ipl {__version__}",
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "store": kind,
-        "lost_photos": lost,
-        "files": files,
-    }
-    return json.dumps(facts, indent=1).encode()
 
 
 def _write_tar(out: Path, manifest: bytes, stage: Path, files: Iterable[str]) -> None:

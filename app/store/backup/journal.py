@@ -7,11 +7,11 @@ leaves a mark. Without a database the journal is the point of no return; with on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,11 +19,10 @@ from sqlalchemy import URL, make_url, select, text
 
 from app.settings import Settings
 from app.store import listing_repo
-from app.store.db import JOURNAL, Store, StoreError, engine_of, migrate, share
+from app.store.db import JOURNAL, Store, StoreError, engine_of, migrate, migrations, share
 from app.store.files import replace_privately, sync
-from app.store.home_lock import clean_up, note_of, only_user, working_folders
-from app.store.identity import store_id
-from app.store.media import Media
+from app.store.home_lock import HomeInUse, at_work, clean_up, note_of, only_user, working_folders
+from app.store.media import Media, store_id
 from app.store.tables import ListingRow
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,8 @@ class Journal:
         return self.home / JOURNAL
 
     def write(self) -> None:
-        """Write it to the disk, whole or not at all."""
+        """Write it to the disk, whole or not at all; what it moves is there before it."""
+        sync({(self.home / move.source).parent for move in self.moves})
         rest = {name: value for name, value in asdict(self).items() if name != "home"}
         replace_privately(self.file, json.dumps(rest).encode())
 
@@ -125,23 +125,25 @@ def settle(settings: Settings) -> None:
 
 def settle_alone(settings: Settings) -> None:
     """``settle`` for who holds the lock of the home; also removes what dead backups and restores left."""
-    journal = Journal.read(settings.home)
+    home, media = settings.home, settings.media_folder
+    journal = Journal.read(home)
     if journal is not None:
         try:
             how = conclude(journal, settings)
         except OSError as error:
             raise StoreError(
-                f"A restore into {settings.home} was cut off and cannot be finished ({error.strerror}: "
-                f"{error.filename}): mend that and start again."
+                f"A restore into {home} was cut off and cannot be finished ({error.strerror}: {error.filename}): mend "
+                "that and start again."
             ) from error
-        log.warning("a restore into %s had been cut off and was %s", settings.home, how)
-    for part in settings.home.glob(f".{JOURNAL}.*.part"):
+        log.warning("a restore into %s had been cut off and was %s", home, how)
+    for part in home.glob(f".{JOURNAL}.*.part"):
         part.unlink()
-    clean_up(settings.home, settings.home)
-    clean_up(settings.media_folder, settings.home)
-    for folder in working_folders(settings.media_folder):
+    with contextlib.suppress(HomeInUse), at_work(home):  # a backup at work keeps its folder
+        pass
+    clean_up(media, home)
+    for folder in working_folders(media):
         raise StoreError(
-            f"A restore into {settings.media_folder} runs or was cut off: start ./ipl serve with IPL_HOME="
+            f"A restore into {media} runs or was cut off: start ./ipl serve with IPL_HOME="
             f"{note_of(folder).get('home')} first, which finishes it; if that home is gone, delete {folder}."
         )
 
@@ -153,54 +155,46 @@ def conclude(journal: Journal, settings: Settings) -> str:
         OSError: neither is possible now. StoreError: it is a restore into another database than ``settings`` name.
     """
     if journal.database is None:
-        try:
-            journal.forward()
-            how = "finished"
-        except OSError:
-            journal.back()
-            how = "taken back"
-    elif _replaced(journal.database, settings):
-        how = "finished"
-    else:
+        replaced = _moved(journal)
+    elif replaced := _replaced(journal.database, settings):
+        after_replacement(settings)
+    if not replaced:
         journal.back()
-        how = "taken back"
     journal.close()
-    return how
+    return "finished" if replaced else "taken back"
+
+
+def _moved(journal: Journal) -> bool:
+    with contextlib.suppress(OSError):
+        journal.forward()
+        return True
+    return False
 
 
 def _replaced(database: Database, settings: Settings) -> bool:
-    """Whether the transaction that replaces the data was committed; then the listings are noted for the index."""
+    """Whether the transaction that replaces the data was committed."""
     if plain_url(make_url(settings.store_url)) != database.url:
         raise StoreError(
             f"A restore into {settings.home} and {database.url} was cut off: name that database with IPL_STORE and "
             "start again, which finishes it or takes it back."
         )
-    with engine_of(settings.store_url) as engine, Store(share(engine)).read() as session:  # waits for a psql at work
-        marks = session.scalars(text(f"SELECT obj_description(oid, 'pg_class') {_TABLE}")).all()
-    if database.mark not in marks:
-        return False
-    after_replacement(settings)
-    return True
+    query = text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
+    # Refused while a psql whose restore was killed is still at work.
+    with engine_of(settings.store_url) as engine, Store(share(engine)).read() as session:
+        return bool(session.scalar(query) == database.mark)
 
 
-_TABLE = "FROM pg_class WHERE relname = 'alembic_version' AND relkind = 'r'"
-
-
-def leave_mark(mark: str, revisions: Sequence[str]) -> str:
-    """SQL that leaves the mark in a restored database, or fails if its schema is none of these."""
-    allowed = ", ".join(f"'{revision}'" for revision in revisions)
+def leave_mark(mark: str) -> str:
+    """SQL that leaves the mark in a restored database, or fails if this version cannot read its schema."""
+    allowed = ", ".join(f"'{revision}'" for revision in sorted(migrations()[1]))
     return f"""
-DO $$
-DECLARE
-  place text := (SELECT oid::regclass {_TABLE} LIMIT 1);
-  current text;
-BEGIN
-  EXECUTE 'SELECT version_num FROM ' || place INTO current;
-  IF current NOT IN ({allowed}) THEN
-    RAISE EXCEPTION 'this version of IPL cannot read an archive of schema %, update it', current;
+RESET search_path;
+DO $$ BEGIN
+  IF (SELECT version_num FROM alembic_version) NOT IN ({allowed}) THEN
+    RAISE EXCEPTION 'this version of IPL cannot read the archive, update it';
   END IF;
-  EXECUTE format('COMMENT ON TABLE %s IS %L', place, '{mark}');
 END $$;
+COMMENT ON TABLE alembic_version IS '{mark}';
 """  # noqa: S608 - our own revisions
 
 
@@ -212,7 +206,7 @@ def plain_url(url: URL) -> str:
 def after_replacement(settings: Settings) -> int:
     """What is left to do when the data of PostgreSQL and the photos are new; returns how many listings there are."""
     with engine_of(settings.store_url) as engine:
-        listings = index_again(Store(share(engine)))
+        listings = index_again(Store(engine))
         Media(settings.media_folder).write_mark(store_id(engine) or "")
     return listings
 

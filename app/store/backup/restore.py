@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,17 +23,7 @@ from pydantic import BaseModel, StrictInt, ValidationError
 from sqlalchemy import inspect, make_url
 
 from app.settings import Settings
-from app.store.backup.archive import (
-    FORMAT,
-    MANIFEST,
-    POSTGRES,
-    SQLITE,
-    TargetExists,
-    damage_of,
-    postgres_program,
-    run_postgres,
-    run_program,
-)
+from app.store.backup.archive import FORMAT, MANIFEST, POSTGRES, SQLITE, TargetExists, damage_of
 from app.store.backup.journal import (
     Database,
     Journal,
@@ -45,12 +35,10 @@ from app.store.backup.journal import (
     plain_url,
     settle_alone,
 )
-from app.store.backup.store_lock import ALONE_OR_NOTHING, alone
-from app.store.db import JOURNAL, MIGRATIONS, engine_of, open_store
-from app.store.files import sync
-from app.store.home_lock import HomeInUse, clean_up, only_user, working_folder
-from app.store.identity import store_id
-from app.store.media import Media
+from app.store.backup.postgres import Psql, alone, program, run
+from app.store.db import JOURNAL, engine_of, open_store
+from app.store.home_lock import at_work, only_user, working_folder
+from app.store.media import Media, store_id
 from app.store.tables import Base
 from listing.errors import IplError
 from listing.home import private_files
@@ -126,7 +114,7 @@ def restore(archive: Path, settings: Settings, *, force: bool = False) -> Restor
         ArchiveError: the archive is damaged, was changed, or is of a newer version. TargetExists: the home holds data.
         StoreError: a server uses the home or the database. OSError: a move failed; all others were taken back.
     """
-    with private_files(), only_user(settings.home):
+    with private_files(), only_user(settings.home), ExitStack() as held:
         settle_alone(settings)
         occupied = _occupied(settings)
         if occupied and not force:
@@ -135,21 +123,18 @@ def restore(archive: Path, settings: Settings, *, force: bool = False) -> Restor
                 f"There is data already ({names}): stop the server and add --force, which moves it aside, or name an "
                 "empty folder with --home."
             )
-        with _places(settings) as places, ExitStack() as database:
-            _check_no_backup(settings.home)
-            hand_over = database.enter_context(alone(settings.store_url)) if _on_postgres(settings) else None
-            manifest = _unpack(archive, places)
-            kind = manifest.store
-            _check_target(kind, settings, force)
-            photos = sum(1 for _ in places.media_stage.glob("??/*.jpg"))
-            if hand_over is None:
-                listings = _ready_sqlite(places)
-                _put_in_place(_journal(settings, places, None), settings, None)
-            else:
-                mark = secrets.token_hex(16)
-                load = _ready_postgres(places, settings, force, mark, hand_over)
-                target = Database(plain_url(make_url(settings.store_url)), mark)
-                listings = _put_in_place(_journal(settings, places, target), settings, load)
+        held.enter_context(at_work(settings.home))
+        places = held.enter_context(_places(settings))
+        url = make_url(settings.store_url)
+        session = held.enter_context(alone(url)) if url.get_backend_name() == "postgresql" else None
+        kind = _unpack(archive, places).store
+        _check_target(kind, settings, force)
+        photos = sum(1 for _ in places.media_stage.glob("??/*.jpg"))
+        if session is None:
+            listings = _ready_sqlite(places)
+            _move(_journal(settings, places, None))
+        else:
+            listings = _replace(session, settings, places, _ready_postgres(places, force))
     return Restored(
         listings,
         photos,
@@ -185,16 +170,6 @@ def _places(settings: Settings) -> Iterator[_Places]:
         yield _Places(home, stage, home / name, media, media_stage, media / f".{name}")
 
 
-def _check_no_backup(home: Path) -> None:
-    """Raises HomeInUse when a backup is being written; one that begins later sees our folder and is refused."""
-    if any(f.name.startswith(".backup-") for f in clean_up(home, home)):
-        raise HomeInUse(f"A backup of {home} is being written: run the restore again when it has ended.")
-
-
-def _on_postgres(settings: Settings) -> bool:
-    return make_url(settings.store_url).get_backend_name() == "postgresql"
-
-
 def _journal(settings: Settings, places: _Places, database: Database | None) -> Journal:
     """Every move: what is there goes aside, then what was unpacked comes."""
 
@@ -218,22 +193,31 @@ def _journal(settings: Settings, places: _Places, database: Database | None) -> 
     return Journal(places.home, tuple(moves), tuple(sorted(name(f) for f in folders)), database)
 
 
-def _put_in_place(journal: Journal, settings: Settings, load: Callable[[], None] | None) -> int:
-    """Make the moves and replace the database, or neither; returns the number of listings in a database."""
-    sync({(journal.home / move.source).parent for move in journal.moves})
+def _move(journal: Journal) -> None:
+    """Make the moves, all or none: with SQLite that is the whole replacement."""
     journal.write()
     try:
         journal.forward()
-        if load is not None:
-            load()
     except BaseException:
-        if load is None:
-            journal.back()
-            journal.close()
-        else:
-            conclude(journal, settings)
+        journal.back()
+        journal.close()
         raise
-    listings = after_replacement(settings) if load is not None else 0
+    journal.close()
+
+
+def _replace(session: Psql, settings: Settings, places: _Places, scripts: list[str | Path]) -> int:
+    """Make the moves and replace the database, or neither; returns the number of listings."""
+    mark = secrets.token_hex(16)
+    journal = _journal(settings, places, Database(plain_url(make_url(settings.store_url)), mark))
+    journal.write()
+    try:
+        journal.forward()
+        session.run("BEGIN;\n", *scripts, leave_mark(mark), "COMMIT;\n")
+    except BaseException:
+        session.close()
+        conclude(journal, settings)
+        raise
+    listings = after_replacement(settings)
     journal.close()
     return listings
 
@@ -271,34 +255,15 @@ def _ready_sqlite(places: _Places) -> int:
     return listings
 
 
-def _ready_postgres(
-    places: _Places, settings: Settings, force: bool, mark: str, hand_over: Callable[[], None]
-) -> Callable[[], None]:
-    """Turn the unpacked dump into SQL; what is returned replaces the database by it in one transaction."""
-    psql = postgres_program("psql")
-    before, data, after = (places.stage / f"{name}.sql" for name in ("before", "data", "after"))
+def _ready_postgres(places: _Places, force: bool) -> list[str | Path]:
+    """Turn the unpacked dump into the SQL that replaces the data."""
+    data = places.stage / "data.sql"
     clean = ["--clean", "--if-exists"] if force else []
     options = ["--no-owner", "--no-privileges", *clean, f"--file={data}"]
-    run_program([postgres_program("pg_restore"), *options, str(places.stage / POSTGRES)])
+    run([program("pg_restore"), *options, str(places.stage / POSTGRES)])
     # Tables that the version of the archive did not have yet would be in the way of the migration.
     tables = ", ".join([*(table.name for table in Base.metadata.sorted_tables), "alembic_version"])
-    drop = f"DROP TABLE IF EXISTS {tables} CASCADE;\n" if force else ""
-    before.write_text(f"SET client_min_messages = warning;\n{ALONE_OR_NOTHING}{drop}")
-    after.write_text(leave_mark(mark, _revisions()))
-
-    def load() -> None:
-        hand_over()
-        options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-        run_postgres(psql, make_url(settings.store_url), [*options, *(f"--file={f}" for f in (before, data, after))])
-
-    return load
-
-
-def _revisions() -> list[str]:
-    """Every schema that this version can read."""
-    from alembic.script import ScriptDirectory
-
-    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+    return [f"DROP TABLE IF EXISTS {tables} CASCADE;\n" if force else "", data]
 
 
 def _unpack(archive: Path, places: _Places) -> _Manifest:

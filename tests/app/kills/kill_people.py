@@ -6,8 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -20,7 +19,7 @@ EXPECTED = frozenset({200, 201, 204, 404, 409})
 
 
 @dataclass
-class Thing:
+class Offer:
     """A listing as its seller was last told.
 
     stock: pieces when it came. off: ``removed`` or ``deleted`` once its seller was told so. sold: a buyer was told so.
@@ -50,7 +49,7 @@ class Promises:
     orders: order and listing by buyer and key. refused: buyer and key of wishes that were answered with a no.
     """
 
-    things: dict[str, Thing] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
     orders: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     refused: set[tuple[str, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
@@ -68,55 +67,22 @@ class Promises:
                 self.wrong.append(otherwise)
 
 
-class Gate:
-    """Lets people in, or waits until all of them have finished what they are doing."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._open, self._inside = False, 0
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Wait until the gate is open, and do one thing."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._open)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    def open(self) -> None:
-        with self._changed:
-            self._open = True
-            self._changed.notify_all()
-
-    def close(self, timeout: float) -> None:
-        """Let nobody in and wait for those inside. Raises AssertionError after ``timeout`` seconds."""
-        with self._changed:
-            self._open = False
-            assert self._changed.wait_for(lambda: self._inside == 0, timeout), "somebody never got a last answer"
-
-
 class Person(threading.Thread):
-    """Does one thing after the other; each request is repeated, with any server, until it has an answer that is one."""
+    """Does one act after the other until it is told to leave; each request is repeated, with any server, until it has
+    an answer that is one."""
 
-    def __init__(self, urls: Sequence[str], name: str, promises: Promises, gate: Gate, seed: int) -> None:
+    def __init__(self, urls: Sequence[str], name: str, promises: Promises, seed: int) -> None:
         super().__init__(name=name, daemon=True)
-        self.urls, self.promises, self.gate, self.dice = urls, promises, gate, random.Random(seed)
-        self.gone = threading.Event()
+        self.urls, self.promises, self.dice = urls, promises, random.Random(seed)
+        self.leave = threading.Event()
 
     def run(self) -> None:
         with httpx.Client(timeout=HANG_SECONDS) as self.client:
-            while not self.gone.is_set():
-                with self.gate.inside():
-                    try:
-                        self.act()
-                    except Exception as error:
-                        self.promises.check(False, f"{self.name}: {type(error).__name__} {error}")
-                time.sleep(self.dice.uniform(0, 0.1))
+            while not self.leave.wait(self.dice.uniform(0, 0.1)):
+                try:
+                    self.act()
+                except Exception as error:
+                    self.promises.check(False, f"{self.name}: {type(error).__name__} {error}")
 
     def act(self) -> None:
         raise NotImplementedError
@@ -154,12 +120,12 @@ class Seller(Person):
     """Publishes, edits, advertises and withdraws; each listing has one seller thread, who so knows how it stands."""
 
     def act(self) -> None:
-        mine = [t for t in list(self.promises.things.values()) if t.key.startswith(f"{self.name} ") and t.on_sale]
-        acts: list[Callable[[list[Thing]], None]] = [self.publish, self.edit, self.advertise, self.withdraw, self.again]
+        mine = [t for t in list(self.promises.offers.values()) if t.key.startswith(f"{self.name} ") and t.on_sale]
+        acts: list[Callable[[list[Offer]], None]] = [self.publish, self.edit, self.advertise, self.withdraw, self.again]
         choice = self.dice.choices(acts, (4, 3, 1, 1, 1))[0]
         (choice if mine else self.publish)(mine)
 
-    def publish(self, _: list[Thing]) -> None:
+    def publish(self, _: list[Offer]) -> None:
         shade = tuple(self.dice.randrange(200) for _ in range(3))
         files = {"photos": ("a.jpg", jpeg(shade), "image/jpeg")}  # type: ignore[arg-type]
         draft = self.ask("POST", "/v1/drafts", files=files).json()["id"]
@@ -170,50 +136,50 @@ class Seller(Person):
         pieces = self.dice.choice((1, 1, 1, 3))
         if pieces > 1:
             self.ask("PATCH", f"/v1/listings/{listing['id']}", json={"stock": pieces})
-        thing = Thing(listing["id"], key, draft, title, price, pieces)
-        self.promises.check(thing.id not in self.promises.things, f"{thing.id} was given to two drafts")
-        self.promises.things[thing.id] = thing
+        offer = Offer(listing["id"], key, draft, title, price, pieces)
+        self.promises.check(offer.id not in self.promises.offers, f"{offer.id} was given to two drafts")
+        self.promises.offers[offer.id] = offer
         self.promises.note("published")
 
-    def edit(self, mine: list[Thing]) -> None:
-        thing = self.dice.choice(mine)
+    def edit(self, mine: list[Offer]) -> None:
+        offer = self.dice.choice(mine)
         title, price = f"changed {self.word()}", float(self.dice.randrange(1, 100))
-        answer = self.ask("PATCH", f"/v1/listings/{thing.id}", json={"title": title, "price": price})
-        self.promises.check(answer.status_code == 200, f"{thing.id} is lost: {answer.text[:200]}")
-        thing.title, thing.price = title, price
+        answer = self.ask("PATCH", f"/v1/listings/{offer.id}", json={"title": title, "price": price})
+        self.promises.check(answer.status_code == 200, f"{offer.id} is lost: {answer.text[:200]}")
+        offer.title, offer.price = title, price
         self.promises.note("edited")
 
-    def advertise(self, mine: list[Thing]) -> None:
-        thing, bid = self.dice.choice(mine), self.dice.randrange(1, 50) / 100
-        answer = self.ask("PUT", f"/v1/listings/{thing.id}/ad", json={"bid": bid})
-        self.promises.check(answer.status_code == 204, f"{thing.id} is lost: {answer.text[:200]}")
-        thing.bid = bid
+    def advertise(self, mine: list[Offer]) -> None:
+        offer, bid = self.dice.choice(mine), self.dice.randrange(1, 50) / 100
+        answer = self.ask("PUT", f"/v1/listings/{offer.id}/ad", json={"bid": bid})
+        self.promises.check(answer.status_code == 204, f"{offer.id} is lost: {answer.text[:200]}")
+        offer.bid = bid
 
-    def withdraw(self, mine: list[Thing]) -> None:
-        thing = self.dice.choice(mine)
-        thing.leaving = True
+    def withdraw(self, mine: list[Offer]) -> None:
+        offer = self.dice.choice(mine)
+        offer.leaving = True
         if self.dice.random() < 0.5:
-            answer = self.ask("PATCH", f"/v1/listings/{thing.id}", json={"status": "removed"})
-            self.promises.check(answer.status_code == 200, f"{thing.id} is lost: {answer.text[:200]}")
-            thing.off = "removed"
+            answer = self.ask("PATCH", f"/v1/listings/{offer.id}", json={"status": "removed"})
+            self.promises.check(answer.status_code == 200, f"{offer.id} is lost: {answer.text[:200]}")
+            offer.off = "removed"
         else:
-            answer = self.ask("DELETE", f"/v1/listings/{thing.id}")  # 404: an earlier try went through
+            answer = self.ask("DELETE", f"/v1/listings/{offer.id}")  # 404: an earlier try went through
             if answer.status_code == 409:  # bought meanwhile: it stays until the order has ended
                 self.promises.check(answer.json()["error"]["code"] == "open_orders", answer.text[:200])
-                thing.leaving = False
+                offer.leaving = False
                 return
-            thing.off = "deleted"
+            offer.off = "deleted"
         self.promises.note("withdrawn")
 
-    def again(self, mine: list[Thing]) -> None:
-        thing = self.dice.choice(mine)
-        body = {"draft_id": thing.draft, "title": "never", "price": 1}
-        answer = self.ask("POST", "/v1/listings", json=body, headers={"Idempotency-Key": thing.key})
-        self.promises.check(answer.json().get("id") == thing.id, f"the key of {thing.id} gave {answer.text[:200]}")
+    def again(self, mine: list[Offer]) -> None:
+        offer = self.dice.choice(mine)
+        body = {"draft_id": offer.draft, "title": "never", "price": 1}
+        answer = self.ask("POST", "/v1/listings", json=body, headers={"Idempotency-Key": offer.key})
+        self.promises.check(answer.json().get("id") == offer.id, f"the key of {offer.id} gave {answer.text[:200]}")
 
 
 class Buyer(Person):
-    """Looks at pages and orders; several buyers want the same things."""
+    """Looks at pages and orders; several buyers want the same ones."""
 
     def act(self) -> None:
         act = self.dice.choices([self.order, self.look, self.repeat], (4, 2, 1))[0]
@@ -229,25 +195,25 @@ class Buyer(Person):
             self.ask("POST", "/v1/events", json={"visitor": self.name, "events": [event]})
 
     def order(self) -> None:
-        wanted = [t for t in list(self.promises.things.values()) if not t.sold]
+        wanted = [t for t in list(self.promises.offers.values()) if not t.sold]
         if not wanted:
             return
         # The newest, withdrawn ones too: most buyers are after the same ones.
-        thing, key = self.dice.choice(wanted[-4:]), f"{time.monotonic_ns()}"
-        was_off = bool(thing.off)
-        price = thing.price
-        answer = self.buy(thing.id, key, price)
+        offer, key = self.dice.choice(wanted[-4:]), f"{time.monotonic_ns()}"
+        was_off = bool(offer.off)
+        price = offer.price
+        answer = self.buy(offer.id, key, price)
         body = answer.json()
         if answer.status_code == 201:
-            self.promises.check(body["amount"] == price, f"{thing.id} was sold at a price that nobody saw: {body}")
-            self.promises.check(not was_off, f"{thing.id} was sold after it was withdrawn")
-            self.promises.orders[self.name, key] = (body["id"], thing.id)
+            self.promises.check(body["amount"] == price, f"{offer.id} was sold at a price that nobody saw: {body}")
+            self.promises.check(not was_off, f"{offer.id} was sold after it was withdrawn")
+            self.promises.orders[self.name, key] = (body["id"], offer.id)
             self.promises.note("ordered")
         else:
             self.promises.refused.add((self.name, key))
             self.promises.note("refused")
         if answer.status_code == 201 or body["error"]["code"] != "price_changed":  # its seller may just have changed it
-            thing.sold = thing.sold or thing.stock == 1 or answer.status_code == 409
+            offer.sold = offer.sold or offer.stock == 1 or answer.status_code == 409
 
     def buy(self, listing: str, key: str, price: float | None = None) -> httpx.Response:
         """A wish at that price; one that is repeated needs none."""

@@ -22,12 +22,17 @@ STOP_SECONDS = 120.0
 
 
 class Starter:
-    """The process from which servers are forked; starting one costs no imports. Use it with ``with``."""
+    """A process from which others are forked, which so costs no imports; use it with ``with``.
 
-    def __init__(self, log: Path) -> None:
+    Args:
+        log: what it and they say.
+        program: ``kill_server`` or ``kill_restore``, which say what an order is and what the answer.
+    """
+
+    def __init__(self, log: Path, program: str = "kill_server") -> None:
         self.log = log
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command, pipe = [sys.executable, "tests/app/kills/kill_server.py"], subprocess.PIPE
+        command, pipe = [sys.executable, f"tests/app/kills/{program}.py"], subprocess.PIPE
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=out, text=True
@@ -40,11 +45,11 @@ class Starter:
         self.process.kill()
         self.process.communicate()
 
-    def fork(self, environment: dict[str, str]) -> int:
-        """A server with these variables; returns its process id."""
+    def fork(self, order: dict[str, object]) -> int:
+        """Another process; returns the answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(environment) + "\n")
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
@@ -59,7 +64,7 @@ class OneServer:
     def __init__(self, starter: Starter, home: Path, settings: dict[str, str]) -> None:
         self.starter, self.port = starter, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = {
+        self.settings: dict[str, object] = {
             "IPL_HOME": str(home),
             "IPL_PORT": str(self.port),
             "IPL_FEED_PER_SECOND": "1e6",

@@ -12,7 +12,7 @@ from app.store import draft_repo
 
 
 @pytest.mark.stores
-def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(build, photos):
+def test_a_start_makes_the_index_equal_the_store(build, photos):
     """The moment between the store's commit and the index, without chance."""
     services = build()
     me = services.sellers.only().id
@@ -27,7 +27,7 @@ def test_a_listing_whose_index_entry_was_cut_off_is_put_in_on_the_next_start(bui
 
 
 @pytest.mark.stores
-def test_strangers_in_the_index_go_and_stray_photos_go_to_the_trash(build, photos):
+def test_a_start_removes_strangers_and_stray_photos(build, photos):
     services = build()
     me = services.sellers.only().id
     draft = list(services.draft_writer.start(me, photos))[-1]

@@ -262,7 +262,7 @@ def place(request, tmp_path):
 
 
 @pytest.mark.timeout(7200)
-def test_nothing_is_lost_kept_or_sold_twice_in_any_life(place, request):
+def test_any_life_of_listings_agrees_with_the_model(place, request):
     steps = request.config.getoption("--life-steps")
     began = time.monotonic()
     while place.steps < steps:

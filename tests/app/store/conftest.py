@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 from app.settings import Settings
 from app.store.backup.archive import back_up
+from tests.app.kills.life_server import Starter
 from tests.app.support.restores import publish_some, start, write_feed
 
 
@@ -29,25 +25,9 @@ def archived(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def starter(repository):
+def starter(tmp_path_factory):
     """Runs a restore that kills itself; returns its exit status."""
-    process = subprocess.Popen(
-        [sys.executable, "tests/app/kills/kill_restore.py"],
-        cwd=repository,
-        env={**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, "PYTHONPATH": str(repository)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-    def run(arguments, kill, only=()):
-        print(json.dumps({"arguments": [str(a) for a in arguments], "kill": kill, "only": only}), file=process.stdin)
-        process.stdin.flush()
-        return json.loads(process.stdout.readline())
-
-    yield run
-    process.stdin.close()
-    process.stdout.close()
-    process.stderr.close()
-    process.wait()
+    with Starter(tmp_path_factory.mktemp("starter") / "log", "kill_restore") as process:
+        yield lambda arguments, kill, only=(): process.fork(
+            {"arguments": [str(a) for a in arguments], "kill": kill, "only": only}
+        )

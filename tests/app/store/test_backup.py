@@ -13,34 +13,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import text
 
 from app.cli.main import main
 from app.feed.items import Projection
 from app.services import Services
 from app.settings import Settings
-from app.store.backup.archive import MANIFEST, BackupError, TargetExists, back_up
+from app.store.backup.archive import MANIFEST, TargetExists, back_up
+from app.store.backup.postgres import BackupError
 from app.store.backup.restore import ArchiveError, restore
-from app.store.tables import Base, ChangeRow, OutboxRow, PhotoRow
+from app.store.db import StoreError, engine_of
+from app.store.media import Media, photo_ids
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
+from tests.app.support.restores import damage, photos_of, rows_of
 from tests.fakes import FakeIndex, FakePipeline, jpeg
-
-
-def rows_of(store):
-    """Every row of every table but the outbox, in which a restore asks for the index, and the sequence of changes, in
-    which it then says that the index has followed."""
-    with store.engine.connect() as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
-            for table in Base.metadata.sorted_tables
-            if table.name not in (OutboxRow.__tablename__, ChangeRow.__tablename__)
-        }
-
-
-def photos_of(services):
-    return {i: services.media.path(i).read_bytes() for i in services.media.ids()}
 
 
 def use(services):
@@ -106,10 +94,8 @@ def test_everything_comes_back(used, archive, tmp_path):
     projection = "feed/projection.safetensors"
     assert (home / projection).read_bytes() == (used.settings.home / projection).read_bytes()
     before = rows_of(used.store)
-    assert all(
-        before[name]
-        for name in ("listings", "orders", "photos", "feed_pages", "feed_rows", "saved_searches", "sellers")
-    )
+    tables = ("listings", "orders", "photos", "feed_pages", "feed_rows", "saved_searches", "sellers")
+    assert all(before[name] for name in tables)
     index = FakeIndex()
     again = Services(Settings(home=home), pipeline=FakePipeline(), index=index)
     try:
@@ -158,21 +144,23 @@ def test_a_backup_while_others_publish_and_delete_is_one_moment(used, tmp_path):
     for turn in range(4):
         settings = Settings(home=tmp_path / f"home{turn}")
         restore(tmp_path / f"{turn}.tar", settings)
-        from app.store.db import open_store
-        from app.store.media import Media
-
-        store = open_store(settings.store_url)
-        with store.read() as session:
-            known = set(session.scalars(select(PhotoRow.id)))
-        store.engine.dispose()
-        assert set(Media(settings.media_folder).ids()) == known
+        with engine_of(settings.store_url) as engine:
+            assert set(Media(settings.media_folder).ids()) == photo_ids(engine)
 
 
-def test_a_lost_photo_is_said_and_the_rest_is_saved(used, tmp_path):
-    lost = next(iter(used.media.ids()))
-    used.media.path(lost).unlink()
-    assert back_up(used.settings, tmp_path / "b.tar").lost == (lost,)
-    assert restore(tmp_path / "b.tar", Settings(home=tmp_path / "home")).photos == 3
+def test_a_photo_deleted_during_a_backup_is_not_lost(used, tmp_path, monkeypatch):
+    """Between the store's copy and its photos' links: the store is copied again."""
+    me, real = used.sellers.named("me").id, Media.path
+    left = [x.id for x in used.listings.own(me) if x.status == "active"][:1]
+
+    def path(self, photo_id):
+        if left:
+            used.publisher.delete(me, left.pop())
+        return real(self, photo_id)
+
+    monkeypatch.setattr(Media, "path", path)
+    written = back_up(used.settings, tmp_path / "b.tar")
+    assert (written.photos, written.lost) == (3, ())
 
 
 def test_data_is_never_overwritten_without_force_and_moved_aside_with_it(used, archive):
@@ -248,11 +236,11 @@ def test_an_archive_that_was_changed_is_refused_and_nothing_is_left(copied, tmp_
     home = tmp_path / "home"
     with pytest.raises(ArchiveError, match=words):
         restore(copied, Settings(home=home))
-    assert [p.name for p in home.iterdir()] == ["home.lock"]
+    assert {p.name for p in home.iterdir()} == {"home.lock", "backup.lock"}
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_store_that_is_damaged_in_an_archive_that_is_whole_is_refused(copied, tmp_path):
+def test_an_archive_of_a_damaged_store_is_refused(copied, tmp_path):
     def damaged(members):
         at = next(n for n, (member, _) in enumerate(members) if member.name == "store.sqlite")
         member, data = members[at]
@@ -274,10 +262,6 @@ def test_an_archive_that_was_cut_off_is_refused(copied, tmp_path, cut):
 
 
 def test_a_store_of_a_newer_version_is_refused(used, tmp_path):
-    from sqlalchemy import text
-
-    from app.store.db import StoreError
-
     with used.store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     back_up(used.settings, tmp_path / "b.tar")
@@ -302,7 +286,7 @@ def test_the_commands(used, tmp_path, monkeypatch, capsys):
 
 
 def test_postgresql_without_its_programs_is_one_sentence(used, tmp_path, monkeypatch):
-    monkeypatch.setattr("app.store.backup.archive.shutil.which", lambda name: None)
+    monkeypatch.setattr("app.store.backup.postgres.shutil.which", lambda name: None)
     with pytest.raises(BackupError, match="pg_dump"):
         back_up(Settings(home=used.settings.home, store="postgresql://nobody@127.0.0.1:1/x"), tmp_path / "p.tar")
 
@@ -321,6 +305,8 @@ def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):
         restore(tmp_path / "p.tar", settings)
     with pytest.raises(ArchiveError, match="IPL_STORE"):
         restore(tmp_path / "p.tar", Settings(home=tmp_path / "third"))
+    with pytest.raises(StoreError, match="cannot be used"):
+        restore(tmp_path / "p.tar", Settings(home=tmp_path / "third", store="postgresql://nobody@127.0.0.1:1/x"))
     listing = before["listings"][0][0]
     services.publisher.change(me, listing, {"title": "Later"})
     assert rows_of(services.store) != before
@@ -332,23 +318,10 @@ def test_the_store_on_postgresql_comes_back(build, url, tmp_path, photos):
     assert os.environ.get("PGPASSWORD") is None
 
 
-def damage(file, page=None):
-    """Overwrite a page of a closed SQLite file (by default the root of the listings' table) with nonsense."""
-    import sqlite3
-    from contextlib import closing
-
-    with closing(sqlite3.connect(file)) as connection:
-        size = connection.execute("PRAGMA page_size").fetchone()[0]
-        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'listings'").fetchone()[0]
-    with file.open("r+b") as opened:
-        opened.seek(((page or root) - 1) * size)
-        opened.write(b"\xa5" * size)
-
-
 def test_a_damaged_store_is_not_saved_and_the_good_archive_stays(used, archive, monkeypatch, capsys):
     before = archive.read_bytes()
     used.close()
-    damage(used.settings.home / "store.sqlite")
+    damage(used.settings.home, "listings")
     monkeypatch.setenv("IPL_HOME", str(used.settings.home))
     assert main(["backup", str(archive), "--force"]) == 1
     said = capsys.readouterr().err
@@ -375,5 +348,6 @@ def test_without_its_photos_nothing_replaces_the_good_archive(used, archive, mon
     other = archive.with_name("other.tar")
     assert main(["backup", str(other)]) == 1  # the rest is saved where nothing is replaced
     assert "4 photos" in capsys.readouterr().err
-    assert restore(other, Settings(home=archive.parent / "new")).listings == 4
+    restored = restore(other, Settings(home=archive.parent / "new"))
+    assert (restored.listings, restored.photos) == (4, 0)
     assert [p for p in archive.parent.iterdir() if p.name.endswith(".part")] == []

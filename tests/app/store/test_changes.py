@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
-from app.store import change_feed
-from app.store.change_feed import Changes
+from app.store import outbox
+from app.store.outbox import Changes
 from app.store.tables import ChangeRow, now
 from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
+from tests.app.support.leftovers import wait_until
 from tests.fakes import FakeIndex
 
 
@@ -60,7 +60,7 @@ def story(first, second, here, there):
     assert second.feed.catch_up() == 0
 
 
-def test_a_second_server_takes_in_what_the_first_one_does(both):
+def test_a_second_server_follows_the_first(both):
     (first, second), (here, there) = both
     story(first, second, here, there)
     story(second, first, there, here)
@@ -74,20 +74,13 @@ def test_it_holds_on_postgresql(build, url):
     assert second.feed.forget_changes() == 0
 
 
-def test_it_needs_no_more_than_seconds_while_both_serve(both):
+def test_both_follow_each_other_while_they_serve(both):
     _, (here, there) = both
     with here, there:  # their clocks run
         listing = published(here)
-
-        def wait(true, seconds=60.0):
-            began = time.monotonic()
-            while not true() and time.monotonic() < began + seconds:
-                time.sleep(0.1)
-            return true()
-
-        assert wait(lambda: shown(there) == {listing["id"]})
+        wait_until(lambda: shown(there) == {listing["id"]})
         assert buy(here, listing, "otto").status_code == 201
-        assert wait(lambda: shown(there) == set())
+        wait_until(lambda: shown(there) == set())
 
 
 def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(build):
@@ -107,9 +100,9 @@ def test_the_content_that_the_index_gets_later_comes_to_the_other_server_too(bui
     assert catalog.content(catalog.live()).any()
 
 
-def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
+def test_a_number_committed_late_is_not_missed(services, monkeypatch):
     at, sequence = [0.0], Changes(services.store)
-    monkeypatch.setattr(change_feed.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(outbox.time, "monotonic", lambda: at[0])
 
     def write(number):
         with services.store.write() as session:
@@ -127,7 +120,7 @@ def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
     write(5)  # drawn before 7, committed after it
     assert look() == [5]
     assert look() == []
-    at[0] = change_feed.SETTLED_S + 1
+    at[0] = outbox.SETTLED_S + 1
     write(9)
     assert look() == [9]
     write(8)
@@ -135,7 +128,7 @@ def test_a_number_that_is_committed_late_is_not_missed(services, monkeypatch):
     assert look() == [8]
 
 
-def test_what_could_not_be_taken_in_is_taken_in_later(both, monkeypatch):
+def test_a_change_that_failed_is_read_again(both, monkeypatch):
     (_, second), (here, there) = both
 
     def failing(listings):
@@ -150,7 +143,7 @@ def test_what_could_not_be_taken_in_is_taken_in_later(both, monkeypatch):
     assert shown(there) == {listing["id"]}
 
 
-def test_what_is_sold_while_it_is_being_put_in_does_not_stay(both):
+def test_a_listing_sold_meanwhile_leaves_the_feed(both):
     (first, second), (here, _) = both
     listing = published(here)
     stale = first.feed.explain("vera", 5)[1]
@@ -159,7 +152,7 @@ def test_what_is_sold_while_it_is_being_put_in_does_not_stay(both):
     assert len(second.feed.feed.catalog) == 0
 
 
-def test_old_changes_are_deleted_and_their_numbers_not_given_again(services):
+def test_numbers_of_deleted_changes_are_not_reused(services):
     with services.store.write() as session:
         session.add_all([ChangeRow(listing_id="l", at=now() - age) for age in (timedelta(days=2), timedelta(hours=1))])
     assert services.feed.forget_changes() == 1
@@ -184,7 +177,7 @@ class Interrupted(FakeIndex):
 
 
 @pytest.mark.postgres
-def test_what_one_server_puts_into_the_index_late_is_not_what_was(build, url):
+def test_a_late_server_never_indexes_an_older_text(build, url):
     index = Interrupted()
     first, second = (build(index=index, store=url) for _ in range(2))
     here, there = client_of(first), client_of(second)

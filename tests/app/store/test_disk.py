@@ -1,27 +1,30 @@
-"""A full disk, a read-only home, a damaged page: people read and delete what they can, and nobody meets a trace."""
+"""A full disk, a read-only home, a damaged page or index: people read and delete what they can, without a trace."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
-from contextlib import closing
 
 import httpx
 import pytest
 
+import rag_index
 from app.cli.main import main
+from app.services import Services
+from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.files import SPARE_BYTES
 from tests.app.feed.test_feed import buy
 from tests.app.support.clients import client_of, code, draft, published
-from tests.app.support.restores import server
-from tests.fakes import jpeg
+from tests.app.support.leftovers import wait_until
+from tests.app.support.restores import damage, server
+from tests.app.support.small_index import SmallEncoders, titles_in
+from tests.fakes import FakePipeline, jpeg
 
 MEGABYTE = 1 << 20
 PAGE = {"accept": "text/html"}
@@ -56,13 +59,6 @@ def fill(disk):
     assert shutil.disk_usage(disk).free == 0
 
 
-def wait_for(true):
-    until = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 def check_reading(client, listing):
     """Everything that only reads."""
     for path in ("/v1/listings", f"/v1/listings/{listing['id']}", "/v1/orders", "/v1/posts", "/readyz"):
@@ -93,19 +89,19 @@ def test_on_a_full_disk_people_read_and_delete(disk, repository):
         listings = [published(client) for _ in range(5)]
         left = draft(client).json()
         client.get("/v1/feed/vera")
-        wait_for(held_back)
+        wait_until(held_back)
         fill(disk)
         check_reading(client, listings[-1])
         assert code(draft(client)) == (507, "disk_full")
         for listing in listings[:2]:  # one after the other, though the disk is filled again in between
             assert client.delete(f"/v1/listings/{listing['id']}").status_code == 204
             assert gone(listing["photos"])
-            wait_for(held_back)
+            wait_until(held_back)
             fill(disk)
         assert client.delete(f"/v1/drafts/{left['id']}").status_code == 204
         assert gone(left["photos"])
         check_reading(client, listings[-1])
-        wait_for(held_back)
+        wait_until(held_back)
         fill(disk)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
@@ -115,7 +111,7 @@ def test_on_a_full_disk_people_read_and_delete(disk, repository):
         assert client.delete(f"/v1/listings/{listings[2]['id']}").status_code == 204
         assert gone(listings[2]["photos"])
         (disk / "others").unlink()
-        wait_for(lambda: spare.exists() and spare.stat().st_size == SPARE_BYTES)
+        wait_until(lambda: spare.exists() and spare.stat().st_size == SPARE_BYTES)
         assert published(client)["id"]
 
 
@@ -180,21 +176,10 @@ def test_read_only_photos_can_be_looked_at(used, repository):
             assert client.delete(f"/v1/listings/{listing['id']}").status_code == 204
 
 
-def damage(settings, table):
-    """Overwrite the root page of a table of a store that nobody has open."""
-    file = settings.home / "store.sqlite"
-    with closing(sqlite3.connect(file)) as connection:
-        size = connection.execute("PRAGMA page_size").fetchone()[0]
-        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
-    with file.open("r+b") as opened:
-        opened.seek((root - 1) * size)
-        opened.write(b"\xa5" * size)
-
-
 @pytest.mark.parametrize("table", ["store_identity", "alembic_version", "listings", "drafts", "photos"])
 def test_a_damaged_page_at_the_start_is_one_sentence(used, tmp_path, monkeypatch, capsys, table):
     back_up(used, tmp_path / "good.tar")
-    damage(used, table)
+    damage(used.home, table)
     monkeypatch.setenv("IPL_HOME", str(used.home))
     monkeypatch.setenv("IPL_MODEL", "http://127.0.0.1:9/v1")  # a server's, which is asked for the first draft
     for arguments in (["serve", "--port", "0", "--no-rag"], ["erase", "me", "--settle", "--yes"]):
@@ -210,7 +195,7 @@ def test_a_damaged_page_at_the_start_is_one_sentence(used, tmp_path, monkeypatch
 
 
 def test_a_damaged_page_under_a_server_is_one_sentence_and_the_rest_goes_on(used, build):
-    damage(used, "orders")
+    damage(used.home, "orders")
     services = build()
     with client_of(services, raise_server_exceptions=False) as client:
         listing = client.get("/v1/listings").json()["listings"][0]
@@ -219,3 +204,56 @@ def test_a_damaged_page_under_a_server_is_one_sentence_and_the_rest_goes_on(used
         assert "./ipl restore" in answer.json()["error"]["message"]
         assert client.get(f"/v1/photos/{listing['photos'][0]['id']}").status_code == 200
         assert client.get("/feed", headers=PAGE).status_code == 200
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """A server on the index in the home, with small encoders."""
+    monkeypatch.setattr(rag_index, "default_encoders", lambda home: SmallEncoders())
+    return lambda: Services(Settings(home=tmp_path), pipeline=FakePipeline())
+
+
+def half(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def zeros(file):
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def pages(file):
+    content = bytearray(file.read_bytes())
+    content[8192 : len(content) // 2] = b"\xa5" * (len(content) // 2 - 8192)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage", [half, zeros, pages, lambda file: file.unlink()], ids=["half", "zeros", "pages", "gone"]
+)
+def test_a_start_makes_a_damaged_index_again(start, damage, tmp_path, caplog):
+    services = start()
+    with client_of(services) as client:
+        listing = published(client)
+    services.close()
+    damage(next((tmp_path / "index").glob("g-*/chroma.sqlite3")))
+    with caplog.at_level(logging.WARNING):
+        services = start()
+    try:
+        assert titles_in(services.index) == {listing["id"]: listing["title"]}
+        assert "damaged" in caplog.text
+        with client_of(services) as client:
+            assert client.get(f"/v1/listings/{listing['id']}").status_code == 200
+            later = published(client)
+        assert set(titles_in(services.index)) == {listing["id"], later["id"]}
+    finally:
+        services.close()
+
+
+def test_commands_say_how_to_rebuild_an_index(start, tmp_path, monkeypatch, capsys):
+    start().close()
+    zeros(next((tmp_path / "index").glob("g-*/chroma.sqlite3")))
+    monkeypatch.setenv("IPL_HOME", str(tmp_path))
+    assert main(["index", "stats"]) == 1
+    said = capsys.readouterr().err
+    assert "damaged" in said
+    assert "ipl index build" in said

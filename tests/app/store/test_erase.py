@@ -13,8 +13,7 @@ from app.store.tables import Base, OrderRow, SellerRow
 from app.web.server import create_app
 from tests.app.feed.test_feed import buy, seen
 from tests.app.market.test_posts import posted, report
-from tests.app.store.test_gone import published
-from tests.app.support.leftovers import files_with, marked_jpeg, rows_with, wait_until_gone
+from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 
 WORD = "quuxzebrine"  # the person's name, and what all their texts hold
 
@@ -47,8 +46,8 @@ def people(build, backend, passwords, monkeypatch):
 
 def live(services, person, bob, *, ended=True):
     """Everything that a person leaves: listings, drafts, posts, pages, events, orders as buyer and as seller, an ad."""
-    mine, sold = published(person, WORD, (90, 60, 60)), published(person, f"{WORD} two", (90, 90, 60))
-    other = published(bob, "plain", (20, 60, 60))
+    mine, sold = publish_marked(person, WORD, (90, 60, 60)), publish_marked(person, f"{WORD} two", (90, 90, 60))
+    other = publish_marked(bob, "plain", (20, 60, 60))
     photo = ("photos", (f"{WORD}.jpg", marked_jpeg(WORD, (9, 9, 60)), "image/jpeg"))
     assert person.post("/v1/drafts", files=[photo], data={"note": WORD}).status_code == 201
     post = posted(person, title=f"About {WORD}", text=f"{WORD} " * 9, key=f"post {WORD}")
@@ -132,7 +131,7 @@ def test_a_person_is_gone_without_a_server(people, capsys):
     bob.__enter__()
 
 
-def test_numbers_of_the_feed_are_not_given_to_anybody_else(people):
+def test_numbers_of_an_erased_person_are_not_reused(people):
     services, person, bob = people
     was = live(services, person, bob)
     with services.store.engine.connect() as connection:
@@ -140,14 +139,14 @@ def test_numbers_of_the_feed_are_not_given_to_anybody_else(people):
         before = set(connection.execute(select(numbers.c.id)).scalars())
     assert main(["erase", WORD, "--yes"]) == 0
     seen(bob, was["bob"])
-    published(bob, "later", (20, 160, 60))
+    publish_marked(bob, "later", (20, 160, 60))
     with services.store.engine.connect() as connection:
         after = {row.id: row.key for row in connection.execute(select(numbers))}
     assert before <= after.keys()
     assert was["me"] not in after.values()
 
 
-def test_open_orders_are_named_and_it_refuses_until_they_are_settled(people, capsys):
+def test_open_orders_refuse_an_erasure_until_settled(people, capsys):
     services, person, bob = people
     was = live(services, person, bob, ended=False)
     assert main(["erase", WORD, "--yes"]) == 1
@@ -161,14 +160,14 @@ def test_open_orders_are_named_and_it_refuses_until_they_are_settled(people, cap
         assert all(order.refunded_at for order in session.scalars(select(OrderRow)))
 
 
-def test_an_unknown_name_is_one_sentence_and_status_2(people, capsys):
+def test_an_unknown_name_is_status_2(people, capsys):
     assert main(["erase", "nobody", "--yes"]) == 2
     assert capsys.readouterr().err == "ipl: There is nobody called nobody in this store; nothing was deleted.\n"
 
 
 def test_without_a_yes_nothing_is_deleted(people, capsys, monkeypatch):
     services, person, _ = people
-    listing = published(person, WORD, (90, 60, 60))
+    listing = publish_marked(person, WORD, (90, 60, 60))
     assert main(["erase", WORD]) == 2  # no terminal, and nobody to ask
     assert "--yes" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
@@ -181,18 +180,18 @@ def test_without_a_yes_nothing_is_deleted(people, capsys, monkeypatch):
         assert session.scalars(select(SellerRow.name)).all() == ["bob"]
 
 
-def test_the_one_person_of_this_machine_is_called_me(build, monkeypatch, capsys):
+def test_the_one_person_here_is_called_me(build, monkeypatch, capsys):
     services = build()
     monkeypatch.setenv("IPL_HOME", str(services.settings.home))
     with TestClient(create_app(services, page=False), base_url="http://localhost") as client:
-        published(client, WORD, (90, 60, 60))
+        publish_marked(client, WORD, (90, 60, 60))
         assert main(["erase", "me", "--yes"]) == 0
         wait_until_gone(lambda: rows_with(services.store.engine, WORD) + files_with(services.settings.home, WORD))
         assert client.get("/v1/listings").json() == {"listings": []}
         assert list(services.media.ids()) == []
 
 
-def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys):
+def test_a_missing_store_is_not_made(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "none"))
     assert main(["erase", "me", "--yes"]) == 2
     assert "nothing was deleted" in capsys.readouterr().err
@@ -200,7 +199,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("where", ["_leave_index", "_forget_name"])
-def test_wherever_it_was_cut_off_it_goes_on_when_it_is_run_again(people, monkeypatch, where):
+def test_an_erasure_that_was_cut_off_goes_on(people, monkeypatch, where):
     services, person, bob = people
     was = live(services, person, bob)
 
@@ -217,14 +216,14 @@ def test_wherever_it_was_cut_off_it_goes_on_when_it_is_run_again(people, monkeyp
 
 def test_beside_another_media_folder_nothing_is_deleted(people, monkeypatch, tmp_path, capsys):
     _, person, _ = people
-    listing = published(person, WORD, (90, 60, 60))
+    listing = publish_marked(person, WORD, (90, 60, 60))
     monkeypatch.setenv("IPL_MEDIA", str(tmp_path / "elsewhere"))
     assert main(["erase", WORD, "--yes"]) == 1
     assert "IPL_MEDIA" in capsys.readouterr().err
     assert person.get(f"/v1/listings/{listing['id']}").status_code == 200
 
 
-def test_the_mark_of_a_revoked_name_goes_with_its_line(people, passwords, capsys):
+def test_the_mark_of_a_revoked_name_goes(people, passwords, capsys):
     services, person, bob = people
     live(services, person, bob)
     key = services.settings.home / "session.key"

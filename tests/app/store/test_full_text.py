@@ -34,7 +34,7 @@ def found(store, *words):
         return full_text.best_texts(session, words, [], 10)
 
 
-def test_texts_with_more_of_the_words_come_first_also_inside_others(store):
+def test_texts_with_more_matching_words_come_first(store):
     assert found(store, "red", "wool")[0] == "l0"
     assert set(found(store, "red", "wool")) == {"l0", "l1", "l2"}
     assert found(store, "ucksac") == ["l1"]

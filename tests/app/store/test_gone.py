@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 from types import ModuleType
@@ -30,22 +29,12 @@ from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of
-from tests.app.support.leftovers import files_with, marked_jpeg, rows_with, wait_until_gone
+from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.page_server import served
 from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
 
 WORD = "quuxzebrine"
-
-
-def published(client, word, colour, **more):
-    """A listing whose note, title, description, facts, file name and EXIF data hold the word."""
-    photo = ("photos", (f"{word}.jpg", marked_jpeg(word, colour), "image/jpeg"))
-    draft = client.post("/v1/drafts", files=[photo], data={"note": f"The note says {word}."}).json()["id"]
-    body = {"draft_id": draft, "title": f"Hoodie {word}", "facts": {"brand": f"{word} brand"}, "price": 12, **more}
-    answer = client.post("/v1/listings", json=body, headers={"Idempotency-Key": f"key {word}"})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
 
 
 def places_with(services, word):
@@ -58,8 +47,8 @@ def places_with(services, word):
 @pytest.mark.stores
 def test_no_word_of_a_deleted_listing_stays_anywhere(services):
     with client_of(services) as client:
-        kept = published(client, "plain", (20, 60, 60))
-        listing = published(client, WORD, (90, 60, 60))
+        kept = publish_marked(client, "plain", (20, 60, 60))
+        listing = publish_marked(client, WORD, (90, 60, 60))
         page = seen(client)
         events = [{"kind": "click", "page_id": page["id"], "listing_id": listing["id"]}]
         client.post("/v1/events", json={"visitor": "vera", "events": events})
@@ -70,7 +59,7 @@ def test_no_word_of_a_deleted_listing_stays_anywhere(services):
         assert set(services.media.ids()) == {kept["photos"][0]["id"]}
         # The index goes on: found, added, changed and removed as before.
         assert client.get("/v1/listings", params={"q": "plain"}).json()["listings"][0]["id"] == kept["id"]
-        later = published(client, "later", (20, 160, 60))
+        later = publish_marked(client, "later", (20, 160, 60))
         assert services.index.ids() == {kept["id"], later["id"]}
         assert buy(client, kept).status_code == 201
         client.delete(f"/v1/listings/{later['id']}")
@@ -78,9 +67,9 @@ def test_no_word_of_a_deleted_listing_stays_anywhere(services):
 
 
 @pytest.mark.stores
-def test_no_word_that_was_changed_or_withdrawn_stays_in_the_index(services):
+def test_no_changed_or_withdrawn_word_stays_indexed(services):
     with client_of(services) as client:
-        listing = published(client, WORD, (90, 60, 60))
+        listing = publish_marked(client, WORD, (90, 60, 60))
         facts = {"brand": "other"}
         changed = {"title": "Other hoodie", "description": "Another description.", "attributes": facts}
         assert client.patch(f"/v1/listings/{listing['id']}", json=changed).status_code == 200
@@ -117,7 +106,7 @@ def test_after_a_kill_in_the_middle_of_deleting_nothing_is_left(tmp_path, reposi
     assert files_with(tmp_path, WORD) == []
 
 
-def test_a_closed_home_holds_nothing_of_what_was_deleted_a_moment_before(tmp_path):
+def test_a_closed_home_holds_nothing_deleted(tmp_path):
     services = open_services(tmp_path)
     me = services.sellers.only().id
     draft = list(services.draft_writer.start(me, intake([jpeg()]), f"The note says {WORD}."))[-1].draft_id
@@ -127,14 +116,14 @@ def test_a_closed_home_holds_nothing_of_what_was_deleted_a_moment_before(tmp_pat
     assert files_with(tmp_path, WORD) == []
 
 
-def test_the_same_photos_again_never_take_the_files_of_a_draft_that_has_them(services, me, photos):
+def test_a_refused_draft_leaves_another_drafts_files(services, me, photos):
     first = list(services.draft_writer.start(me, photos))[-1]
     with pytest.raises((AppError, IntegrityError)):
         list(services.draft_writer.start(me, photos))  # refused: a photo belongs to one draft
     assert {p.id for p in first.photos} == set(services.media.ids())
 
 
-def test_a_photo_that_has_a_row_is_not_deleted_whatever_is_noted(build, me, services, photos):
+def test_a_photo_with_a_row_is_never_deleted(build, me, services, photos):
     draft = list(services.draft_writer.start(me, photos))[-1]
     with services.store.write() as session:
         session.add_all(PhotoDeletionRow(photo_id=p.id) for p in draft.photos)
@@ -166,32 +155,7 @@ def test_raw_uploads_are_gone_at_the_next_start(services):
         assert [p for p in folder.rglob("*") if p.is_file()] == []
 
 
-def test_raw_uploads_that_nobody_took_go_while_it_serves(services):
-    folder = services.settings.home / "uploads"
-    with served(services) as url:
-        upload(url, WORD)
-        host, port = url.removeprefix("http://").rstrip("/").split(":")
-        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
-        body = head + marked_jpeg(WORD)
-        with socket.create_connection((host, int(port))) as cut_off:
-            lines = (
-                "POST /gradio_api/upload HTTP/1.1",
-                f"Host: {host}:{port}",
-                f"Origin: {url.rstrip('/')}",
-                "Content-Type: multipart/form-data; boundary=x",
-                f"Content-Length: {len(body) + 500_000}",
-            )
-            cut_off.sendall("\r\n".join((*lines, "", "")).encode() + body)
-        assert len(files_with(folder, WORD)) >= 1
-        for path in [p for p in folder.rglob("*") if p.is_file()]:
-            os.utime(path, (0, 0))  # as if it had lain there for long
-        wait_until_gone(lambda: files_with(folder, WORD))
-        fresh = upload(url, "fresh")
-        assert files_with(folder, "fresh")
-        assert fresh
-
-
-def test_writing_the_stores_file_anew_leaves_none_of_what_overwriting_missed(tmp_path):
+def test_compacting_leaves_no_deleted_row(tmp_path):
     """SQLite overwrites a row that is deleted, not the copies that it left when it moved to another page."""
     dice = random.Random(5)
     store = Store(open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}"))

@@ -6,26 +6,22 @@ import logging
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tarfile
 import time
 
 import pytest
+from sqlalchemy import inspect
 
-from app.services import Services
+from app.cli.main import main
 from app.settings import Settings
 from app.store.backup.archive import back_up
-from app.store.db import StoreError
+from app.store.db import StoreError, engine_of
 from app.views import AppError
 from listing.intake.photos import intake
-from tests.fakes import FakeIndex, FakePipeline, jpeg
+from tests.app.support.restores import publish_some, start
+from tests.fakes import jpeg
 
 DAY = 86_400
-
-
-def start(settings):
-    return Services(settings, pipeline=FakePipeline(), index=FakeIndex())
 
 
 def refusal(settings):
@@ -35,13 +31,6 @@ def refusal(settings):
     except StoreError as error:
         return str(error)
     return ""
-
-
-def publish_some(services, count=4):
-    me = services.sellers.only().id
-    for n in range(count):
-        draft = list(services.draft_writer.start(me, intake([jpeg((40 * n, 90, 9))])))[-1]
-        services.publisher.publish(me, draft.draft_id, key=str(n))
 
 
 def age(services):
@@ -59,7 +48,7 @@ def contents(folder):
 def used(tmp_path):
     """A server that was used two hours ago and is closed; its settings."""
     services = start(Settings(home=tmp_path / "home"))
-    publish_some(services)
+    publish_some(services, 4, 90)
     age(services)
     services.close()
     return services.settings
@@ -81,9 +70,12 @@ def test_a_start_with_a_mistyped_store_is_refused_and_no_photo_goes(used, marked
     again.close()
 
 
-def test_a_second_store_on_the_same_photos_is_refused(used, tmp_path):
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "older version"])
+def test_a_second_store_on_these_photos_is_refused(used, tmp_path, marked):
+    if not marked:
+        (used.media_folder / ".store").unlink()
     other = start(Settings(home=tmp_path / "other"))
-    publish_some(other, 6)
+    publish_some(other, 6, 90)
     other.close()
     before = contents(used.media_folder)
     said = refusal(Settings(home=tmp_path / "other", media=used.media_folder))
@@ -91,25 +83,17 @@ def test_a_second_store_on_the_same_photos_is_refused(used, tmp_path):
     assert "another store" in said
 
 
-def test_the_command_ends_with_one_sentence(used, repository):
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("IPL_")},
-        "IPL_HOME": str(used.home),
-        "IPL_STORE": f"sqlite:///{used.home / 'typo.sqlite'}",
-        "IPL_SETUP": "0",
-        "PYTHONPATH": str(repository),
-    }
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-rag"]
-    done = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 1
-    assert "another store" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_the_command_ends_with_one_sentence(used, monkeypatch, capsys):
+    monkeypatch.setenv("IPL_HOME", str(used.home))
+    monkeypatch.setenv("IPL_STORE", f"sqlite:///{used.home / 'typo.sqlite'}")
+    assert main(["serve", "--port", "0", "--no-rag"]) == 1
+    said = capsys.readouterr().err
+    assert "another store" in said
+    assert said.count("\n") == 1
     assert len(contents(used.media_folder)) == 4
 
 
-def test_a_folder_without_a_mark_is_adopted_by_the_store_that_knows_its_photos(used):
+def test_an_unmarked_folder_is_marked_by_its_store(used):
     (used.media_folder / ".store").unlink(missing_ok=True)
     start(used).close()
     mark = used.media_folder / ".store"
@@ -117,8 +101,9 @@ def test_a_folder_without_a_mark_is_adopted_by_the_store_that_knows_its_photos(u
     assert len(contents(used.media_folder)) == 4
 
 
-def test_a_stray_photo_lies_in_the_trash_for_some_days(used, tmp_path):
-    services = start(used)
+@pytest.mark.parametrize("days", [None, 1.0])
+def test_a_stray_photo_lies_in_the_trash_for_some_days(used, tmp_path, days):
+    services = start(used.model_copy(update={"trash_days": days}) if days else used)
     stray = services.media.save("ab" * 16, b"left behind")
     os.utime(stray, (0, 0))
     assert services.housekeeping.sweep() == 1
@@ -135,53 +120,31 @@ def test_a_stray_photo_lies_in_the_trash_for_some_days(used, tmp_path):
     assert time.time() - trashed.stat().st_mtime < 60  # its days in the trash are counted from now
     services.housekeeping.sweep()
     assert trashed.exists()
-    os.utime(trashed, (time.time() - 6.9 * DAY,) * 2)
+    os.utime(trashed, (time.time() - ((days or 7) - 0.1) * DAY,) * 2)
     services.housekeeping.sweep()
     assert trashed.exists()
-    os.utime(trashed, (time.time() - 7.1 * DAY,) * 2)
+    os.utime(trashed, (time.time() - ((days or 7) + 0.1) * DAY,) * 2)
     services.housekeeping.sweep()
     assert not trashed.exists()
     services.close()
 
 
-def test_the_days_in_the_trash_are_a_setting(used):
-    services = start(used.model_copy(update={"trash_days": 1.0}))
-    stray = services.media.save("ab" * 16, b"left behind")
-    os.utime(stray, (0, 0))
-    services.housekeeping.sweep()
-    trashed = next(p for p in used.media_folder.rglob("*.jpg") if p.name == stray.name)
-    os.utime(trashed, (time.time() - 1.1 * DAY,) * 2)
-    services.housekeeping.sweep()
-    assert not trashed.exists()
-    services.close()
-
-
-def test_when_most_photos_are_strays_nothing_is_swept_and_the_log_says_so(used, caplog):
-    services = start(used)
+@pytest.mark.parametrize(("home", "words"), [("home", "5 of 9 photos"), ("empty", "knows no photo")])
+def test_when_most_photos_are_strays_nothing_is_swept_and_the_log_says_so(used, tmp_path, caplog, home, words):
+    services = start(Settings(home=tmp_path / home))
     strays = [services.media.save(f"{n:032x}", b"stray") for n in range(5)]
     for stray in strays:
         os.utime(stray, (0, 0))
     with caplog.at_level(logging.WARNING):
         assert services.housekeeping.sweep() == 0
     assert all(stray.exists() for stray in strays)
-    assert "5 of 9 photos" in caplog.text
+    assert words in caplog.text
     services.close()
 
 
-def test_a_store_without_photos_sweeps_nothing(tmp_path, caplog):
-    services = start(Settings(home=tmp_path))
-    stray = services.media.save("ab" * 16, b"stray")
-    os.utime(stray, (0, 0))
-    with caplog.at_level(logging.WARNING):
-        assert services.housekeeping.sweep() == 0
-    assert stray.exists()
-    assert "knows no photo" in caplog.text
-    services.close()
-
-
-def test_a_backup_of_a_store_beside_the_photos_of_another_is_refused(used, tmp_path):
+def test_a_backup_beside_foreign_photos_is_refused(used, tmp_path):
     other = start(Settings(home=tmp_path / "other"))
-    publish_some(other)
+    publish_some(other, 4, 90)
     other.close()
     with pytest.raises(StoreError, match="another store"):
         back_up(Settings(home=tmp_path / "other", media=used.media_folder), tmp_path / "b.tar")
@@ -189,42 +152,23 @@ def test_a_backup_of_a_store_beside_the_photos_of_another_is_refused(used, tmp_p
 
 
 @pytest.mark.postgres
-def test_two_servers_on_one_postgresql_share_the_photos(tmp_path, url):
-    first = start(Settings(home=tmp_path / "a", store=url, media=tmp_path / "media"))
-    publish_some(first)
-    second = start(Settings(home=tmp_path / "b", store=url, media=tmp_path / "media"))
-    assert set(second.media.ids()) == set(first.media.ids())
-    first.close()
-    second.close()
-
-
-@pytest.mark.postgres
 def test_a_new_database_beside_old_photos_is_refused_and_stays_empty(tmp_path, databases):
-    import psycopg
-    from sqlalchemy import inspect
-
-    from app.store.db import open_engine
-
-    with psycopg.connect(databases.server.url(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE lost_volume")
     with databases.fresh() as url:
         services = start(Settings(home=tmp_path, store=url))
-        publish_some(services)
+        publish_some(services, 4, 90)
         age(services)
         services.close()
-        before = contents(services.settings.media_folder)
-        empty = databases.server.url("lost_volume")
-        said = refusal(Settings(home=tmp_path, store=empty))
+    before = contents(services.settings.media_folder)
+    with databases.fresh("template1") as empty:  # the lost volume's
+        assert "another store" in refusal(Settings(home=tmp_path, store=empty))
         assert contents(services.settings.media_folder) == before
-        assert "another store" in said
-        engine = open_engine(empty)
-        assert inspect(engine).get_table_names() == []
-        engine.dispose()
+        with engine_of(empty) as engine:
+            assert inspect(engine).get_table_names() == []
 
 
 def test_what_an_older_copy_of_the_store_put_into_the_trash_comes_back(tmp_path):
     services = start(Settings(home=tmp_path))
-    publish_some(services)
+    publish_some(services, 4, 90)
     services.close()
     settings = services.settings
     older, newer = tmp_path / "older.sqlite", tmp_path / "newer.sqlite"
@@ -249,7 +193,7 @@ def test_what_an_older_copy_of_the_store_put_into_the_trash_comes_back(tmp_path)
     again.close()
 
 
-def test_a_photo_in_the_trash_that_is_deleted_leaves_the_trash_as_well(used):
+def test_a_deleted_photo_leaves_the_trash_too(used):
     services = start(used)
     me = services.sellers.only().id
     listing = services.listings.own(me)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -54,23 +55,14 @@ def test_the_store_on_postgresql(build, url, photos):
     draft = views[-1].draft_id
     services.drafts.edit(me, draft, "title", "Hoodie für Ärzte")
     services.drafts.edit(me, draft, "size", "M")
-    found: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(services.publisher.publish(me, draft, key="k").id))
-        for _ in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 6
-    assert len(set(found)) == 1
+    with ThreadPoolExecutor(6) as pool:
+        (listing,) = set(pool.map(lambda _: services.publisher.publish(me, draft, key="k").id, range(6)))
     assert [x.title for x in services.listings.own(me, text="ärzte nike")] == ["Hoodie für Ärzte"]
-    assert services.publisher.change(me, found[0], {"price": 3}).price == 3.0
+    assert services.publisher.change(me, listing, {"price": 3}).price == 3.0
     assert Figures(services, window()).measures["drafts_published"].words.startswith("100.0 % [")
     again = build(store=url, index=services.index)
-    assert again.index.ids() == set(found)
-    again.publisher.delete(me, found[0])
+    assert again.index.ids() == {listing}
+    again.publisher.delete(me, listing)
     assert again.listings.own(me) == []
     assert list(again.media.ids()) == []
 
@@ -88,21 +80,18 @@ def test_fifty_buyers_race_for_one_piece(build, url, database, request):
         listing = services.publisher.publish(me, views[-1].draft_id, key=f"k{round_}")
         number = services.feed.listings.number(listing.id)
         assert number in services.feed.feed.catalog
-        start, answers = threading.Barrier(50), []
+        start = threading.Barrier(50)
 
-        def buy(buyer, listing=listing, start=start, answers=answers, round_=round_):
+        def buy(buyer, listing=listing, start=start, round_=round_):
             start.wait()
             try:
                 services.orders.buy(f"b{buyer}", listing.id, f"{round_}", price=10)
-                answers.append("bought")
             except AppError as error:
-                answers.append(error.code)
+                return error.code
+            return "bought"
 
-        threads = [threading.Thread(target=buy, args=(n,)) for n in range(50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(buy, range(50)))
         assert sorted(answers) == ["bought"] + ["sold"] * 49
         assert number not in services.feed.feed.catalog
         with services.store.read() as session:

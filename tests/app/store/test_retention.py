@@ -1,17 +1,20 @@
-"""How long behaviour is kept: pages, events, keys past ``log_days`` go, bit by bit; listings and orders stay."""
+"""How long behaviour is kept: pages, events, keys past ``log_days`` go, bit by bit; listings and orders stay. Where the
+clock jumps nothing goes as too old that is not, and nobody is signed out."""
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 
 from app.feed.log import write_log
-from app.settings import SettingsError, load_settings
+from app.store import clock, retention
 from app.store.tables import (
+    DraftRow,
     EventRow,
     FeedCandidatesRow,
     FeedEventRow,
@@ -25,7 +28,7 @@ from app.store.tables import (
     OrderRow,
     now,
 )
-from app.web import server
+from app.web.server import keepers
 from tests.app.feed.test_feed import buy, seen
 from tests.app.market.test_posts import posted, report
 from tests.app.support.clients import client_of, published
@@ -34,9 +37,20 @@ LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, Even
 STAY = (ListingRow, OrderRow, FeedItemRow)
 
 
+def count(services, table):
+    return counts(services, [table])[table.__tablename__]
+
+
 def counts(services, tables):
     with services.store.read() as session:
         return {t.__tablename__: session.scalar(select(func.count()).select_from(t)) for t in tables}
+
+
+def tidy(services):
+    """What the clock does every hour."""
+    for keeper in keepers(services):
+        if keeper.name in ("retiring old drafts", "sweeping photos", "forgetting behaviour"):
+            keeper.work()
 
 
 def look(client):
@@ -66,16 +80,9 @@ def age(services, days):
             session.execute(update(table).values(at=now() - timedelta(days=days)))
 
 
-def wait_for(true, seconds=120):
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 @pytest.mark.stores
-def test_behaviour_past_its_days_goes_by_the_clock_and_what_people_have_stays(build, monkeypatch, tmp_path):
-    monkeypatch.setattr(server, "TIDY_SECONDS", 0.5)
+def test_behaviour_past_its_days_goes_alone(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(retention, "BATCH", 2)
     services = build(feed_per_second=1e6, log_days=100)
     with client_of(services) as client:
         listings, standing = use(client)
@@ -86,13 +93,13 @@ def test_behaviour_past_its_days_goes_by_the_clock_and_what_people_have_stays(bu
         before, stay = counts(services, LOGS), counts(services, STAY)
         assert all(before.values())
         age(services, 99)
-        time.sleep(2)
+        tidy(services)
         assert counts(services, LOGS) == before
         age(services, 101)
         fresh = look(client)  # made now: stays
-        keys = 1  # of the listing whose order stands
-        wait_for(lambda: counts(services, [FeedPageRow, KeyRow]) == {"feed_pages": 1, "idempotency_keys": keys})
-        wait_for(lambda: counts(services, [EventRow, MessageRow]) == {"assistant_events": 0, "messages": 0})
+        tidy(services)
+        assert counts(services, [FeedPageRow, KeyRow]) == {"feed_pages": 1, "idempotency_keys": 1}
+        assert counts(services, [EventRow, MessageRow]) == {"assistant_events": 0, "messages": 0}
         assert counts(services, STAY) == stay
         with services.store.read() as session:
             assert session.scalars(select(FeedPageRow.id)).all() == [fresh["id"]]
@@ -107,7 +114,7 @@ def test_behaviour_past_its_days_goes_by_the_clock_and_what_people_have_stays(bu
     assert written.rows["order"] == 0
 
 
-def test_many_pages_go_in_small_steps_and_writers_come_in_between(build, monkeypatch):
+def test_writers_come_between_steps_of_a_deletion(build, monkeypatch):
     services = build(feed_per_second=1e6, log_days=1)
     client = client_of(services)
     published(client)
@@ -136,9 +143,88 @@ def test_many_pages_go_in_small_steps_and_writers_come_in_between(build, monkeyp
     assert left[-1] == len(left) + 1
 
 
-def test_the_setting_has_a_default_and_a_least_value(monkeypatch):
-    monkeypatch.delenv("IPL_LOG_DAYS", raising=False)
-    assert load_settings().log_days == 180
-    monkeypatch.setenv("IPL_LOG_DAYS", "0")
-    with pytest.raises(SettingsError, match="IPL_LOG_DAYS is unusable"):
-        load_settings()
+@pytest.fixture
+def moved(monkeypatch):
+    """Moves the clock of this process: ``moved(days=40)``; ``moved()`` sets it right again."""
+    real = time.time
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromtimestamp(time.time(), tz)
+
+    def move(**by):
+        seconds = timedelta(**by).total_seconds()
+        monkeypatch.setattr(time, "time", lambda: real() + seconds)
+        monkeypatch.setattr(clock, "datetime", Moved)
+
+    return move
+
+
+def left(services, me, photos):
+    """A draft, a page of the feed, and a photo in the trash."""
+    draft = list(services.draft_writer.start(me, photos))[-1]
+    with client_of(services) as client:
+        published(client)
+        seen(client)
+    stray = services.media.save("ab" * 16, b"stray")
+    trash = services.media.folder / ".trash"
+    trash.mkdir(exist_ok=True)
+    stray.rename(trash / stray.name)
+    return draft, trash / stray.name
+
+
+@pytest.mark.stores
+def test_a_clock_ahead_deletes_nothing_for_a_day(build, photos, moved, caplog):
+    services = build(log_days=20)
+    draft, trashed = left(services, services.sellers.only().id, photos)
+    files = set(services.media.ids())
+
+    def check(again):
+        tidy(again)
+        assert count(again, DraftRow) == 2
+        assert count(again, FeedPageRow) == 1
+        assert set(again.media.ids()) == files
+        assert trashed.exists()
+
+    moved(days=40)
+    with caplog.at_level(logging.WARNING):
+        check(build(log_days=20, index=services.index))
+    assert "1 draft" in caplog.text
+    assert "clock" in caplog.text
+    moved(days=40, hours=23)
+    check(build(log_days=20, index=services.index))
+    moved()
+    check(build(log_days=20, index=services.index))
+    moved(days=40, hours=25)  # ahead once more, and right in between
+    check(build(log_days=20, index=services.index))
+    moved(days=41, hours=26)  # it still says so a day later: it is right
+    again = build(log_days=20, index=services.index)
+    tidy(again)
+    assert count(again, DraftRow) == 1  # the published one
+    assert count(again, FeedPageRow) == 0
+    assert not trashed.exists()
+    assert not {p.id for p in draft.photos} & set(again.media.ids())
+
+
+def test_a_server_off_for_weeks_tidies_later(build, photos, moved):
+    services = build()
+    list(services.draft_writer.start(services.sellers.only().id, photos))
+    moved(days=50)
+    assert count(build(), DraftRow) == 1
+    moved(days=57)  # opened once a week
+    assert count(build(), DraftRow) == 0
+
+
+def test_a_clock_that_goes_back_signs_nobody_out(people, moved):
+    made = people("ann", page=True)
+    with made.browser("ann") as browser:
+        device = browser.cookies["ipl_device"]
+        for by in ({"hours": -1}, {"days": -13}, {}):
+            moved(**by)
+            assert browser.get("/v1/listings").status_code == 200
+            assert made.app.state.sessions.device(device, "ann")
+        moved(days=15)
+        assert browser.get("/v1/listings").status_code == 401
+        moved(days=-15)  # no clock is that wrong by chance: a cookie has an end on either side
+        assert browser.get("/v1/listings").status_code == 401

@@ -55,10 +55,10 @@ class Databases:
         open_store(self.server.url(TEMPLATE)).engine.dispose()
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
+    def fresh(self, template: str = TEMPLATE) -> Iterator[str]:
         """The address of a database without rows, which is gone afterwards."""
         name = f"test_{next(self._numbers)}"
-        self._say(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        self._say(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.server.url(name)
         finally:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import Engine, inspect, text
 
@@ -40,6 +42,15 @@ def rows_with(engine: Engine, word: str) -> list[str]:
     return found
 
 
+def wait_until(true: Callable[[], object], seconds: float = 120.0) -> float:
+    """Wait until it is true; returns the seconds that it took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < seconds, f"not so after {seconds:.0f} s"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
 def wait_until_gone(look: Callable[[], Sequence[str]], seconds: float = GONE_SECONDS) -> None:
     """Wait until nothing is found any more."""
     assert becomes(lambda: not look(), seconds), f"still there after {seconds:.0f} s: {look()}"
@@ -54,3 +65,14 @@ def marked_jpeg(word: str, colour: tuple[int, int, int] = (31, 42, 68)) -> bytes
     image.paste((200, 200, 200), (100, 100, 160, 180))
     image.save(made, "JPEG", exif=exif)
     return made.getvalue()
+
+
+def publish_marked(client: TestClient, word: str, colour: tuple[int, int, int]) -> dict[str, Any]:
+    """A listing whose note, title, description, facts, file name and EXIF data hold the word."""
+    photo = ("photos", (f"{word}.jpg", marked_jpeg(word, colour), "image/jpeg"))
+    draft = client.post("/v1/drafts", files=[photo], data={"note": f"The note says {word}."}).json()["id"]
+    body = {"draft_id": draft, "title": f"Hoodie {word}", "facts": {"brand": f"{word} brand"}, "price": 12}
+    answer = client.post("/v1/listings", json=body, headers={"Idempotency-Key": f"key {word}"})
+    assert answer.status_code == 201, answer.text
+    listing: dict[str, Any] = answer.json()
+    return listing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,12 @@ def start(settings):
     return Services(settings, pipeline=FakePipeline(), index=FakeIndex())
 
 
-def publish_some(services, count, color):
+def publish_some(services, count, color, key=""):
     me = services.sellers.only().id
     ids = []
     for n in range(count):
         draft = list(services.draft_writer.start(me, intake([jpeg((40 * n, color, 9))])))[-1]
-        ids.append(services.publisher.publish(me, draft.draft_id, key=str(n)).id)
+        ids.append(services.publisher.publish(me, draft.draft_id, key=f"{key}{n}").id)
     return ids
 
 
@@ -37,19 +38,37 @@ def write_feed(home, said):
     (home / FEED).write_text(said)
 
 
+def rows_of(store):
+    """Every row of every table but the outbox, in which a restore asks for the index, and the sequence of changes, in
+    which it then says that the index has followed."""
+    with store.engine.connect() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+            for table in Base.metadata.sorted_tables
+            if table.name not in (OutboxRow.__tablename__, ChangeRow.__tablename__)
+        }
+
+
+def photos_of(services):
+    return {i: services.media.path(i).read_bytes() for i in services.media.ids()}
+
+
+def damage(home, table):
+    """Overwrite the root page of a table of a store on SQLite that nobody has open."""
+    file = home / "store.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+    with file.open("r+b") as opened:
+        opened.seek((root - 1) * size)
+        opened.write(b"\xa5" * size)
+
+
 def state(settings):
     """Everything that a restore brings back, as the next start of a server finds it."""
     services = start(settings)
     try:
-        with services.store.engine.connect() as connection:
-            rows = {
-                table.name: [
-                    tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))
-                ]
-                for table in Base.metadata.sorted_tables
-                if table.name not in (OutboxRow.__tablename__, ChangeRow.__tablename__)
-            }
-        photos = {i: services.media.path(i).read_bytes() for i in services.media.ids()}
+        rows, photos = rows_of(services.store), photos_of(services)
     finally:
         services.close()
     key = settings.home / "session.key"
