@@ -9,6 +9,7 @@ its channel is that of posts (``video``), so that models of things can tell the 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONTENT, milliseconds
+from app.market.promotions import read_calendar
 from app.store.db import Store
 from app.store.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedPostRow, FeedRow, OrderRow
 from recommend.cascade.request import ADS, DAY_MS, FEED, VIDEO
-from recommend.data.schema import ENTITIES, POLICIES, TABLES, columns, conform, day_file
+from recommend.data.schema import CALENDAR, ENTITIES, POLICIES, TABLES, columns, conform, day_file
 
 Row = dict[str, Any]
 PAGES_AT_ONCE = 500
@@ -70,6 +72,10 @@ def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | Non
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, file, write_page_checksum=True)
             count[name] = count.get(name, 0) + table.num_rows
+    calendar = read_calendar(store).promotions
+    if calendar:  # also those that were declared when their days were over, which no page knew
+        promoted = [day for promotion in calendar for day in promotion.numbers]
+        (out / CALENDAR).write_text(json.dumps(promoted), encoding="utf-8")
     return Written(count, len(days))
 
 

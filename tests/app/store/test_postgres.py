@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from app.ops.figures import Figures
 from app.ops.impressions import window
-from app.ops.numbers import Figures
 from app.store.full_text import is_derived
 from app.store.tables import Base, OrderRow
 from app.views import AppError
