@@ -46,20 +46,15 @@ class Written:
     days: int
 
 
-def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | None = None) -> Written:
-    """Write the log into a folder.
-
-    Args:
-        seen_only: leave out what was on a page but was never reported as seen.
-        latest: the latest pages that are read; None reads all.
-    """
+def write_log(store: Store, out: Path) -> Written:
+    """Write what was reported as seen into a folder."""
     with store.read() as session:
         log = _Log(session)
-        for page, rows, posts in _pages(session, latest):
+        for page, rows, posts in _pages(session):
             log.add_page(
                 page,
-                [row for row in rows if row.seen_at is not None or not seen_only],
-                [post for post in posts if post.seen_at is not None or not seen_only],
+                [row for row in rows if row.seen_at is not None],
+                [post for post in posts if post.seen_at is not None],
             )
         log.add_what_was_named()
     days = sorted(log.tables["impression"])
@@ -79,9 +74,8 @@ def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | Non
     return Written(count, len(days))
 
 
-def _pages(session: Session, latest: int | None) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
-    newest = select(FeedPageRow).order_by(FeedPageRow.at.desc(), FeedPageRow.id.desc()).limit(latest)
-    pages = session.scalars(newest).all()[::-1]
+def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
+    pages = session.scalars(select(FeedPageRow).order_by(FeedPageRow.at, FeedPageRow.id)).all()
     for start in range(0, len(pages), PAGES_AT_ONCE):
         part = pages[start : start + PAGES_AT_ONCE]
         ids = [page.id for page in part]

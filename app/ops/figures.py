@@ -28,7 +28,6 @@ from app.store.tables import (
     SellerRow,
 )
 from recommend.cascade.registry import Loaded
-from recommend.cascade.routes import ROLES
 from recommend.cascade.scoring import SIMPLE
 
 SLOW_MS = 150.0  # a page that takes longer is slow
@@ -172,8 +171,8 @@ class Figures:
     @cached_property
     def impressions(self) -> Impressions:
         """What was seen in the window."""
-        split = (role for role in ROLES if len(self.feed.models.serving(role)) > 1)
-        return impressions(self.store, self.over, {"ranking": 0, **dict.fromkeys(split)})
+        split = [role for role in ("pre_ranking", "conversion", "ads") if len(self.feed.models.serving(role)) > 1]
+        return impressions(self.store, self.over, ["ranking", *split])
 
     @cached_property
     def ranking(self) -> str:

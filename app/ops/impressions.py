@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,7 +74,7 @@ def clicked() -> ColumnElement[bool]:
     return event | FeedRow.id.in_(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None)))
 
 
-def impressions(store: Store, over: Window, roles: Collection[str]) -> Impressions:
+def impressions(store: Store, over: Window, roles: Sequence[str]) -> Impressions:
     """What was seen on the pages of a window, and what came of it."""
     # Values, not whole documents: what is written down of a row is long.
     columns = (

@@ -160,7 +160,7 @@ class Registry:
             ConfigError: nothing did. DataError: it is not healthy.
         """
         self._folder(role)
-        entries, history = self.routes().of(role), self.history(role)
+        entries, history = self._named().of(role), self.history(role)
         current = entries[0].version if entries else ""
         before = [current] if len(entries) > 1 else [v for v in history if v != current][-1:]
         if not before:
@@ -237,13 +237,20 @@ class Registry:
         """The role's entries with this one: alone, or beside the first of those that serve."""
         if entry.share == 1:
             return (entry,)
-        serves = self.routes().of(role)
+        serves = self._named().of(role)
         if not serves or serves[0].version == entry.version:
             raise ConfigError(f"nothing else serves {role.replace('_', '-')}, that could answer the other visitors.")
         return (serves[0].model_copy(update={"share": round(1 - entry.share, 9)}), entry)
 
     def _write(self, role: str, entries: tuple[Entry, ...]) -> None:
-        write_routes(self.file, self.routes().model_copy(update={role: entries}))
+        write_routes(self.file, self._named().model_copy(update={role: entries}))
+
+    def _named(self) -> Routes:
+        """What the file names; where it is gone, what served last."""
+        if self.file.exists():
+            return self.routes()
+        last = {role: versions[-1] for role in ROLES if (versions := self.history(role))}
+        return Routes(**{r: (Entry(model=self.manifest(r, v)["model"], version=v),) for r, v in last.items()})
 
     def _take_over(self) -> None:
         """Turn ``ROLE/current`` of a former home into the file, once; copies for promotions serve no more."""

@@ -92,14 +92,14 @@ class Models:
             stamp = self.registry.stamp()
             if stamp == self._stamp:
                 return []
-            self._stamp, routes = stamp, None
+            routes = None
             problems: dict[str, str] = {}
             try:
                 routes = self.registry.routes()
             except ConfigError as error:
                 problems[FILE] = f"{error}; what served before goes on."
             changed = [role for role in ROLES if self._follow(role, routes.of(role) if routes else None, problems)]
-            self.problems = problems
+            self.problems, self._stamp = problems, stamp
         return changed
 
     def _follow(self, role: str, entries: tuple[Entry, ...] | None, problems: dict[str, str]) -> bool:

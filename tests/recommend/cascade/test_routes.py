@@ -130,6 +130,9 @@ def test_a_trial_is_promoted_or_ended_and_one_goes_back(registry, runs):
     with pytest.raises(DataError, match="din 0001 does not serve"):
         registry.rollback("ranking")
     assert named(registry) == [("0003", 1.0)]
+    registry.file.unlink()
+    registry.install(runs["two_tower"], "pre_ranking")  # the file is made again, of what served last
+    assert (named(registry), named(registry, "pre_ranking")) == ([("0003", 1.0)], [("0001", 1.0)])
 
 
 def test_each_visitor_has_one_model_a_stage_and_the_page_names_it(registry, runs):
