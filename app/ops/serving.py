@@ -44,7 +44,8 @@ def models(figures: Figures) -> Table:
     rows = []
     for stage in serving(figures.feed):
         clicks = figures.clicks(stage.role.replace("-", "_"), stage.serves)
-        rows.append((*stage, clicks.words if clicks is not None else None))
+        words = clicks.words if clicks is not None else None
+        rows.append((*stage[:2], f"{100 * stage.share:g} %", *stage[3:], words))
     headers = ("stage", "serves", "share", "installed (UTC)", "learned up to", "clicks of what it showed")
     note = (
         "Without a model popularity chooses, orders do not count, and the ranking model scores ads. "

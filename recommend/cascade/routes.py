@@ -76,9 +76,14 @@ def read_routes(path: Path) -> Routes:
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-    raise ConfigError(f"{path} cannot be used ({reason})")
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        reason = f"line {line}: {error.problem}"
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+    except (ValueError, yaml.YAMLError):
+        reason = "it is no text of YAML"
+    raise ConfigError(f"{path.name} cannot be used ({reason})")
 
 
 def write_routes(path: Path, routes: Routes) -> None:

@@ -182,7 +182,7 @@ def test_models_that_share_the_visitors_are_compared_by_their_clicks(services):
         scraped = client.get("/metrics").text if client.get("/v1/ops").status_code == 200 else ""
     clicks = [re.search(r"\[.*\] \((\d[\d,]*) impressions\)", r["clicks of what it showed"]) for r in rows]
     assert sum(int(n[1].replace(",", "")) for n in clicks) == 40 * 5 * 10
-    assert [(r["serves"], r["share"]) for r in rows] == [("din 0001", 0.7), ("din 0002", 0.3)]
+    assert [(r["serves"], r["share"]) for r in rows] == [("din 0001", "70 %"), ("din 0002", "30 %")]
     assert 'ipl_ops_serves{by="din 0002",stage="ranking"} 0.3' in scraped
 
 
