@@ -104,7 +104,7 @@ class Finding:
 
 
 class Report:
-    """What is said of a window."""
+    """Findings, headline and state of a window."""
 
     def __init__(self, figures: Figures) -> None:
         self.figures, self.over, self.measures = figures, figures.over, figures.measures

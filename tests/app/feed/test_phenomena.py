@@ -9,7 +9,7 @@ from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, published
 
 
-def test_an_operator_measures_the_log_and_the_result_is_kept(build, tmp_path, monkeypatch, capsys):
+def test_a_measurement_of_the_log_is_kept(build, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IPL_HOME", str(tmp_path))
     services = build(feed_per_second=1e6)
     with client_of(services) as client:

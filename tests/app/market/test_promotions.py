@@ -129,7 +129,7 @@ def lived(services, days):
             session.flush()
 
 
-def test_hdr_learns_of_promotions_that_are_over_and_serves_as_conversion(build, tmp_path, monkeypatch, capsys):
+def test_hdr_learns_of_past_promotions_and_serves(build, tmp_path, monkeypatch, capsys):
     services = build(feed_per_second=1e6)
     monkeypatch.setenv("IPL_HOME", str(tmp_path))
     log, run = tmp_path / "log", tmp_path / "run"

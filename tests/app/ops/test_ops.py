@@ -62,7 +62,7 @@ def test_figures_are_what_the_rows_say(used):
     assert (before["pages"], before["orders"], before["live_listings"]) == ("12", "0", None)
 
 
-def test_why_a_listing_stands_is_a_sentence_now_and_then(used):
+def test_a_sentence_says_why_a_listing_stands(used):
     services, client, listings = used
     standing = places.standing(services, listings[1]["id"], "v1")
     assert standing.now.startswith("Stands ")

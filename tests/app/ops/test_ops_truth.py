@@ -169,7 +169,7 @@ def test_what_serves_is_what_scored_a_page(services, models):
         assert used == {role: rows[role.replace("_", "-")] for role in used}
 
 
-def test_models_that_share_the_visitors_are_compared_by_their_clicks(services):
+def test_models_on_trial_are_compared_by_clicks(services):
     """The log says of each page which version scored it; /ops counts its clicks."""
     fill(services, World(visitors=40))
     with services.store.write() as session:
@@ -186,7 +186,7 @@ def test_models_that_share_the_visitors_are_compared_by_their_clicks(services):
     assert 'ipl_ops_serves{by="din 0002",stage="ranking"} 0.3' in scraped
 
 
-def test_a_file_that_cannot_be_used_is_the_headline(services):
+def test_a_wrong_feed_file_is_the_headline(services):
     fill(services, World())
     services.feed.registry.file.write_text("ranking: [{model: din}]")
     services.feed.refresh()

@@ -37,7 +37,7 @@ def named(registry, role="ranking"):
     return [(e.version, e.share) for e in registry.routes().of(role)]
 
 
-def test_a_share_is_that_of_the_visitors_and_grows_without_taking_back():
+def test_a_share_grows_without_taking_visitors_back():
     trial = {share: [answering("ranking", (1 - share, share), v) for v in range(20_000)] for share in (0.1, 0.3)}
     for share, drawn in trial.items():
         assert np.mean(drawn) == pytest.approx(share, abs=0.01)
@@ -47,7 +47,7 @@ def test_a_share_is_that_of_the_visitors_and_grows_without_taking_back():
     assert answering("ranking", (1.0,), 7) == 0
 
 
-def test_a_file_says_what_was_written_and_every_version_is_text(tmp_path):
+def test_a_file_reads_as_it_was_written(tmp_path):
     routes = Routes(
         ranking=(Entry(model="din", version="0010", share=0.9), Entry(model="keep", version="2", share=0.1))
     )
@@ -69,7 +69,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", [*WRONG, None])
-def test_a_wrong_file_keeps_what_served_and_says_so(registry, runs, text):
+def test_a_wrong_file_keeps_what_served(registry, runs, text):
     registry.install(runs["din"], "ranking")
     models = Models(registry)
     models.refresh()
@@ -111,7 +111,7 @@ def test_a_sick_version_never_serves(registry, runs):
     assert "version 0001 is of din" in models.problems["ranking"]
 
 
-def test_a_trial_is_promoted_or_ended_and_one_goes_back(registry, runs):
+def test_trials_are_promoted_ended_and_rolled_back(registry, runs):
     with pytest.raises(ConfigError, match="nothing else serves ranking"):
         registry.install(runs["din"], "ranking", share=0.1)
     assert registry.versions("ranking") == []
@@ -136,7 +136,7 @@ def test_a_trial_is_promoted_or_ended_and_one_goes_back(registry, runs):
     assert (named(registry), named(registry, "pre_ranking")) == ([("0003", 1.0)], [("0001", 1.0)])
 
 
-def test_each_visitor_has_one_model_a_stage_and_the_page_names_it(registry, runs):
+def test_each_visitor_has_one_model_a_stage(registry, runs):
     for role, model in (("pre_ranking", "two_tower"), ("ranking", "din")):
         registry.install(runs[model], role)
         registry.install(runs[model], role, share=0.4)
