@@ -34,6 +34,9 @@ class Metrics:
         self.published = Counter("ipl_published", "Listings published", registry=self.registry)
         self.outbox = Gauge("ipl_index_outbox", "Listings whose index entry is behind", registry=self.registry)
         self.feed_live = Gauge("ipl_feed_live", "Listings that the feed can show", registry=self.registry)
+        self.feed_problems = Gauge(
+            "ipl_feed_problems", "Stages in which something else serves than feed.yaml names", registry=self.registry
+        )
         self.feed_seconds = Histogram(
             "ipl_feed_seconds",
             "Seconds for a page of the feed, waiting included",

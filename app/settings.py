@@ -16,6 +16,11 @@ from listing.errors import IplError, did_you_mean
 from listing.home import ipl_home
 
 PREFIX = "IPL_"
+ALERTS = "Prometheus alerts by app/deploy/alerts.yaml"
+GONE = {
+    "IPL_FEED_ALWAYS": "feed.yaml alone says what serves",
+    **dict.fromkeys(("IPL_ALERT_RULES", "IPL_ALERT_WEBHOOK", "IPL_ALERT_PRIVATE"), ALERTS),
+}
 READ_ELSEWHERE = frozenset(
     {"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP", "IPL_SHOP", "IPL_TAXONOMY"}
 )
@@ -70,10 +75,6 @@ class Settings(BaseSettings):
     feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
-    feed_always: str = Field("", description="Papers' methods, with commas, that serve whatever the log says (hdr).")
-    alert_rules: Path | None = Field(None, description="File of the operator's rules; default: app/ops/rules.yaml.")
-    alert_webhook: str = Field("", description="Address to which alerts are sent as JSON; none: they are only logged.")
-    alert_private: bool = Field(False, description="Whether alerts may go to this machine or the own network.")
     notice_webhook: str = Field("", description="Address to which notices of sales and messages are sent as JSON.")
     notice_secret: str = Field("", repr=False, description="Key of the signature (HMAC-SHA256) of these notices.")
     feed_per_second: float = Field(20.0, gt=0, description="Most requests of one visitor in a second.")
@@ -132,6 +133,8 @@ def load_settings(**overrides: Any) -> Settings:
     """
     names = [*(PREFIX + field.upper() for field in Settings.model_fields), *READ_ELSEWHERE]
     for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names):
+        if variable in GONE:
+            raise SettingsError(f"There is no setting {variable} any more: {GONE[variable]}; unset it.")
         raise SettingsError(f"There is no setting {variable}; {did_you_mean(variable, names, 'unset it.')}")
     try:
         return Settings(**overrides)

@@ -1,4 +1,4 @@
-"""``ipl recommend``: a simulated market, the feed's models, and the copies of one for the days of promotions."""
+"""``ipl recommend``: a simulated market, and the feed's models from training to what serves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import argparse
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.cli import CommandError, number
 from app.cli import recommend_logs as logs
 from app.cli.recommend_logs import device_settings
 from app.setup.repository import repository
+
+if TYPE_CHECKING:
+    from recommend.cascade.registry import Registry
+
+STAGES = "pre-ranking, ranking, conversion, ads or posts"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -70,11 +75,14 @@ def register(parser: argparse.ArgumentParser) -> None:
     report("--all", action="store_true", help="write all pages of docs/papers, as far as studies have run")
 
     task("log")("--out", type=Path, required=True, metavar="DIR", help="gets one folder a table")
-    task("install", trained)("--role", required=True, help="pre-ranking, ranking, conversion, ads or posts")
-    task("knowledge", trained, data)
+    install = task("install", trained)
+    install("--role", required=True, help=STAGES)
+    install("--share", type=number(float, 0.001, 1), default=1.0, metavar="S", help="of the visitors (default: all)")
     promote = task("promote")
-    promote("--day", metavar="DAY", help="for which day, in UTC (default: today)")
-    promote("--data", type=Path, metavar="DIR", help="a log that 'log --out' has just written (default: one is)")
+    promote("role", metavar="ROLE", help=STAGES)
+    promote("version", metavar="VERSION", help="as /ops and 'install' name it, such as 0002")
+    task("rollback")("role", metavar="ROLE", help=STAGES)
+    task("knowledge", trained, data)
 
 
 def _option(name: str, **more: Any) -> argparse.ArgumentParser:
@@ -255,65 +263,36 @@ def _knowledge(args: argparse.Namespace) -> None:
     print(f"knowledge version {version.number}: {rows}; servers use it from their next request on")
 
 
-def _install(args: argparse.Namespace) -> None:
-    from app.feed.model_selection import ModelSelection
-    from app.settings import load_settings
+def _registry(args: argparse.Namespace) -> tuple[Registry, str]:
+    """The feed's models, and the role that was named."""
     from recommend.cascade.health import healthy
     from recommend.cascade.registry import Registry
+
+    registry, role = Registry(_models(), healthy), args.role.replace("-", "_")
+    registry.versions(role)  # an unknown role is what is said first
+    return registry, role
+
+
+def _install(args: argparse.Namespace) -> None:
     from recommend.training.runs import read_run
 
-    registry = Registry(_models(), healthy)
-    role = args.role.replace("-", "_")
-    registry.current(role)  # an unknown role is what is said first
+    registry, role = _registry(args)
     source = read_run(args.run).knowledge_source
-    version = registry.install(args.run, role, facts={"knowledge": {"source": source}} if source else None)
-    loaded = registry.load(role)
-    if loaded is None or loaded.version != version:
-        why = next((e["why"] for e in registry.events() if e["what"] == "failed" and e["version"] == version), "")
-        raise CommandError(f"{args.run} does not serve as {args.role}: {why or 'its health check failed'}.", 2)
-    why = ModelSelection(load_settings()).idle().get(loaded.manifest["model"])
-    now = f"stays idle: {why} (IPL_FEED_ALWAYS overrules it)" if why else "serves within seconds"
-    print(f"{args.role}: {loaded.name} {now}")
+    facts = {"knowledge": {"source": source}} if source else None
+    version = registry.install(args.run, role, args.share, facts)
+    who = "all visitors" if args.share == 1 else f"{100 * args.share:g} % of the visitors"
+    print(f"{args.role}: {registry.name(role, version)} serves {who} within seconds")
 
 
 def _promote(args: argparse.Namespace) -> None:
-    import time
-    from tempfile import TemporaryDirectory
+    registry, role = _registry(args)
+    registry.serve(role, args.version)
+    print(f"{args.role}: {registry.name(role, args.version)} serves all visitors within seconds")
 
-    from app.feed.log import write_log
-    from app.feed.model_selection import ModelSelection
-    from app.market.promotions import day_number, day_of, read_calendar, read_date, today
-    from app.settings import load_settings
-    from app.store.db import open_store
-    from app.views import AppError
-    from recommend.cascade.health import healthy
-    from recommend.cascade.promote import promote
-    from recommend.cascade.registry import Registry
-    from recommend.training.runs import log_of
 
-    settings = load_settings()
-    store = open_store(settings.store_url)
-    try:
-        day = read_date(args.day) if args.day else today()
-        if day < today():
-            raise CommandError(f"{day} is over; a copy is made for today or a day to come.", 2)
-        target = read_calendar(store).target(day_number(day))
-        registry = Registry(settings.home / "feed" / "models", healthy, ModelSelection(settings).idle)
-        with TemporaryDirectory(prefix="ipl-log-") as folder:
-            if args.data is None and not write_log(store, Path(folder)).days:
-                raise CommandError("nothing has been seen in the feed yet; a copy is made from what was.", 2)
-            moment = int(time.time() * 1000)
-            copy = promote(registry, log_of(args.data or Path(folder)), target, moment)
-    except AppError as error:
-        raise CommandError(str(error), 2) from error
-    finally:
-        store.engine.dispose()
-    days = " and ".join(str(day_of(d)) for d in sorted(copy.days))
-    print(
-        f"copy {copy.version} for {target.name!r}: from {copy.clicks} clicks with {copy.orders} orders on {days}; "
-        f"positives weigh {copy.correction.ratio:.2f}; it predicts {copy.predicted:.4f} where "
-        f"{copy.correction.today:.4f} are expected, and serves from {day} to {day_of(target.last)}"
-    )
+def _rollback(args: argparse.Namespace) -> None:
+    registry, role = _registry(args)
+    print(f"{args.role}: {registry.name(role, registry.rollback(role))} serves all visitors again within seconds")
 
 
 LABORATORY = ("world", "study", "report")  # what ``recommend.research`` is needed for
@@ -330,7 +309,8 @@ TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "study": (_study, "what a paper's method gains, by dose of its phenomenon; goes on with what is done"),
     "report": (_report, "table, page and curve of a study's results"),
     "log": (_log, "write the store's own feed as a log to train on"),
-    "install": (_install, "let a trained model serve in the live feed"),
+    "install": (_install, "check a trained model, copy it, and let it serve all visitors or a share of them"),
+    "promote": (_promote, "let an installed version serve all visitors of a stage"),
+    "rollback": (_rollback, "end a trial, or go back to the version that served before"),
     "knowledge": (_knowledge, "publish what a trained keep_extractor knows, while servers go on"),
-    "promote": (_promote, "make the conversion model's copy for a promotion's day"),
 }

@@ -122,7 +122,7 @@ def _expected(finding: Finding) -> Expected | None:
 
 
 def _live_phenomena() -> Iterable[Finding]:
-    from app.feed.model_selection import measure
+    from app.feed.phenomena import measure
     from app.settings import load_settings
     from app.store.db import open_store
 

@@ -63,7 +63,7 @@ def run_demo(args: argparse.Namespace) -> int:
         print(f"{folder} is deleted" if home.clean(folder) else f"there is no demo in {folder}")
         return 0
     fixed = {"home": folder, "passwords": None, "store": "", "index": str(folder / "index"), "media": None}
-    fixed |= {"alert_webhook": "", "notice_webhook": "", "alert_rules": None}  # what is invented wakes nobody
+    fixed |= {"notice_webhook": ""}  # what is invented wakes nobody
     settings = load_settings(**fixed, **({} if args.port is None else {"port": args.port})).checked()
     return _serve_demo(args, settings)
 

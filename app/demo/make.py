@@ -18,7 +18,7 @@ from app.demo.items import Offer, offer
 from app.demo.market import Market
 from app.demo.pipeline import DemoPipeline
 from app.feed.log import write_log
-from app.feed.model_selection import measure
+from app.feed.phenomena import measure
 from app.services import Services
 from app.settings import Settings
 from app.store.clock import at

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from app.feed.events import FeedEvents
 from app.feed.items import CONTENT, milliseconds
-from app.feed.model_selection import ModelSelection
 from app.feed.pages import PageMaker
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
@@ -40,9 +39,8 @@ class LiveFeed:
         folder = settings.home / "feed"
         self.store = store
         self._calendar = Calendar()
-        self.model_selection = ModelSelection(settings, lambda: bool(self._calendar.promotions))
-        self.registry = Registry(folder / "models", healthy, self.model_selection.idle)
-        self.models = Models(self.registry)
+        self.registry = Registry(folder / "models", healthy)
+        self.models, self._problems = Models(self.registry), metrics.feed_problems
         self.feed = Feed(CONTENT, self.models, FeedConfig(uniform_ads=settings.feed_uniform_ads))
         self.posts = LivePosts(store, self.feed)
         live, projection = metrics.feed_live, folder / "projection.safetensors"
@@ -57,7 +55,7 @@ class LiveFeed:
     def start(self) -> None:
         """Fill the catalogue and read the visitors' latest clicks back."""
         self.read_calendar()
-        self.models.refresh(self.moment().day)
+        self._follow_models()
         self.listings.start()
         self.posts.refresh()
         self._events.remember(now() - REMEMBERED)
@@ -73,12 +71,17 @@ class LiveFeed:
 
     def refresh(self) -> None:
         """Look for other models, promotions and posts, and make old vectors anew. Called every few seconds."""
-        changed = self.models.refresh(self.moment().day)
+        changed = self._follow_models()
         self.read_calendar()
         moment = self.moment()
         if "pre_ranking" in changed or self.feed.pre_ranker.age_s(moment) > STALE_S:
             self.feed.pre_ranker.rebuild(moment)
         self.posts.refresh()
+
+    def _follow_models(self) -> list[str]:
+        changed = self.models.refresh()
+        self._problems.set(len(self.models.problems))
+        return changed
 
     def similar(self, listing_id: str, count: int) -> list[Listing]:
         """Listings on sale whose photos are most like those of a listing in the feed; none where it is not there."""

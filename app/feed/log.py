@@ -9,6 +9,7 @@ its channel is that of posts (``video``), so that models of things can tell the 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.items import CONTENT, milliseconds
+from app.market.promotions import read_calendar
 from app.store.db import Store
 from app.store.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedPostRow, FeedRow, OrderRow
 from recommend.cascade.request import ADS, DAY_MS, FEED, VIDEO
-from recommend.data.schema import ENTITIES, POLICIES, TABLES, columns, conform, day_file
+from recommend.data.schema import CALENDAR, ENTITIES, POLICIES, TABLES, columns, conform, day_file
 
 Row = dict[str, Any]
 PAGES_AT_ONCE = 500
@@ -44,20 +46,15 @@ class Written:
     days: int
 
 
-def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | None = None) -> Written:
-    """Write the log into a folder.
-
-    Args:
-        seen_only: leave out what was on a page but was never reported as seen.
-        latest: the latest pages that are read; None reads all.
-    """
+def write_log(store: Store, out: Path) -> Written:
+    """Write what was reported as seen into a folder."""
     with store.read() as session:
         log = _Log(session)
-        for page, rows, posts in _pages(session, latest):
+        for page, rows, posts in _pages(session):
             log.add_page(
                 page,
-                [row for row in rows if row.seen_at is not None or not seen_only],
-                [post for post in posts if post.seen_at is not None or not seen_only],
+                [row for row in rows if row.seen_at is not None],
+                [post for post in posts if post.seen_at is not None],
             )
         log.add_what_was_named()
     days = sorted(log.tables["impression"])
@@ -70,12 +67,15 @@ def write_log(store: Store, out: Path, seen_only: bool = True, latest: int | Non
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, file, write_page_checksum=True)
             count[name] = count.get(name, 0) + table.num_rows
+    calendar = read_calendar(store).promotions
+    if calendar:  # also those that were declared when their days were over, which no page knew
+        promoted = [day for promotion in calendar for day in promotion.numbers]
+        (out / CALENDAR).write_text(json.dumps(promoted), encoding="utf-8")
     return Written(count, len(days))
 
 
-def _pages(session: Session, latest: int | None) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
-    newest = select(FeedPageRow).order_by(FeedPageRow.at.desc(), FeedPageRow.id.desc()).limit(latest)
-    pages = session.scalars(newest).all()[::-1]
+def _pages(session: Session) -> Iterator[tuple[FeedPageRow, list[FeedRow], list[FeedPostRow]]]:
+    pages = session.scalars(select(FeedPageRow).order_by(FeedPageRow.at, FeedPageRow.id)).all()
     for start in range(0, len(pages), PAGES_AT_ONCE):
         part = pages[start : start + PAGES_AT_ONCE]
         ids = [page.id for page in part]

@@ -1,4 +1,5 @@
-"""The calendar of promotions: an operator declares their days, the feed knows of each moment whether one is on.
+"""The calendar of promotions: an operator declares their days, the feed knows of each moment whether one is on, and HDR
+learns of the clicks of those that are over.
 
 Days are those of the log: whole days in UTC. A promotion's number is its own and is never given again, so that a model
 has never seen the number of one that is to come.
@@ -18,7 +19,6 @@ from app.editing import edits
 from app.store.db import Store, alone_in
 from app.store.tables import PromotionRow, now
 from app.views import AppError
-from recommend.cascade.promote import Target
 from recommend.cascade.request import DAY_MS, Moment
 
 MAX_DAYS = 14
@@ -74,14 +74,6 @@ class Calendar:
         waits = [p.numbers[0] - day for p in self.promotions if p.numbers[0] > day]
         return Moment(time_ms, 0, min(waits, default=NONE_DECLARED))
 
-    def target(self, day: int) -> Target:
-        """For which days a copy of the conversion model is made on a day, and which earlier days are of promotions."""
-        here = self.on(day)
-        if here is None:
-            raise AppError("no_promotion", f"There is no promotion on {day_of(day)}; declare it first.", 409)
-        alike = frozenset(n for p in self.promotions if p.id != here.id for n in p.numbers)
-        return Target(day, here.numbers[-1], here.id, here.name, alike)
-
 
 class Promotions:
     """Declaring promotions and taking them back; ``changed`` is called after every change."""
@@ -107,7 +99,7 @@ class Promotions:
         return wish
 
     def withdraw(self, number: int) -> Promotion:
-        """Take a promotion off the calendar; a copy that was made for it serves no more."""
+        """Take a promotion off the calendar."""
         with self.store.write() as session:
             row = session.get(PromotionRow, number)
             if row is None:
@@ -138,14 +130,6 @@ def day_of(number: int) -> date:
 def today() -> date:
     """Today, in UTC."""
     return now().date()
-
-
-def read_date(text: str) -> date:
-    """A date that a person wrote."""
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError as error:
-        raise AppError("bad_day", f"{text.strip()[:40]!r} is no day; write it as 2026-11-27.", 422) from error
 
 
 def _wish(name: str, first_day: date, days: int) -> Promotion:

@@ -1,4 +1,4 @@
-"""What operators' programs ask for: exports of the tables, the review queue, the calendar of promotions."""
+"""What operators' programs ask for: the figures, the tables, the review queue, the calendar of promotions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pydantic import AwareDatetime, Field
 from app.market.promotions import MAX_DAYS, Promotion, today
 from app.market.reviews import REASON_LENGTH, WaitingListing
 from app.ops import serving, tables
-from app.ops.table import Table
-from app.ops.verdicts import Reports
+from app.ops.checks import Reports
+from app.ops.tables import Table
 from app.routing import ERRORS, Body, Id, Operator
 from app.services import Services
 from app.views import AppError
@@ -25,10 +25,8 @@ from app.views import AppError
 TABLES: dict[str, Callable[[Services, Reports, str], Table]] = {
     "figures": lambda _, of, over: tables.figures(of.get(over)),
     "new-listings": lambda _, of, over: tables.new_listings(of.get(over).figures.arrived),
-    "drift-by-feature": lambda _, of, __: of.drift().table,
-    "models": lambda s, *_: serving.models(s.feed, s.settings.home),
+    "models": lambda _, of, over: serving.models(of.get(over).figures),
     "model-events": lambda s, *_: serving.model_events(s.feed),
-    "promotions": lambda s, *_: serving.promotions(s.feed, s.promotions.calendar()),
     "reviews": lambda s, *_: tables.review_queue(s.reviews),
     "reports": lambda s, *_: tables.reports(s.messages),
 }
@@ -78,7 +76,7 @@ class FigureBody(Body):
     n: int = Field(description="How many of ``of`` it was counted over.")
     of: str
     unit: str
-    state: Literal["good", "look", "bad", "unknown", ""] = Field(description="By its rule; empty without one.")
+    state: Literal["good", "look", "bad", "unknown", ""] = Field(description="By its check; empty without one.")
     says: str
 
 
@@ -95,9 +93,9 @@ class OpsBody(Body):
 
 @v1.get("/ops", tags=["operations"])
 def figures(request: Request, _: Operator, over: Over = "24h") -> OpsBody:
-    """The operator's figures: those of the page, of ``/metrics`` and of the alerts."""
+    """The operator's figures: those of the page and of ``/metrics``."""
     report = reports_of(request).get(over)
-    judged, bodies = {f.rule.measure: f for f in report.findings}, {}
+    judged, bodies = {f.check.measure: f for f in report.findings}, {}
     for key, m in report.measures.items():
         finding, before = judged.get(key), report.before.get(key)
         bodies[key] = FigureBody(
@@ -189,18 +187,15 @@ def promotions(services: Operator) -> PromotionsBody:
 
 
 @v1.post("/promotions", status_code=201, tags=["promotions"])
-def declare(request: Request, services: Operator, wish: PromotionWish) -> PromotionBody:
-    """Declare a promotion. Past ones may be declared as well: their days are what a copy is made from."""
-    promotion = services.promotions.declare(wish.name, wish.first_day, wish.days)
-    reports_of(request).forget()
-    return _body(promotion)
+def declare(services: Operator, wish: PromotionWish) -> PromotionBody:
+    """Declare a promotion. Past ones may be declared as well: HDR learns of their days."""
+    return _body(services.promotions.declare(wish.name, wish.first_day, wish.days))
 
 
 @v1.delete("/promotions/{number}", status_code=204, tags=["promotions"])
-def withdraw(request: Request, services: Operator, number: Number) -> None:
+def withdraw(services: Operator, number: Number) -> None:
     """Take a promotion off the calendar."""
     services.promotions.withdraw(number)
-    reports_of(request).forget()
 
 
 def _body(promotion: Promotion) -> PromotionBody:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -51,21 +52,20 @@ def window(name: str = USUAL, until: datetime | None = None) -> Window:
 
 @dataclass(frozen=True)
 class Impressions:
-    """(n,) seen rows of a window, as arrays. ``model``: what ranked the page; ``ad``: the row was paid for."""
+    """(n,) seen rows of a window, as arrays. ``by``: what scored the page, by role; ``ad``: the row was paid for."""
 
     visitor: np.ndarray
     pctr: np.ndarray
     click: np.ndarray
-    model: np.ndarray
     ad: np.ndarray
+    by: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.visitor)
 
-    def ranked_by(self, model: str) -> Impressions:
-        """Rows that this model ranked; ads, which have a model of their own, are left out."""
-        which = (self.model == model) & ~self.ad
-        return Impressions(**{name: values[which] for name, values in vars(self).items()})
+    def scored(self, role: str, model: str) -> np.ndarray:
+        """(n,) whether this model scored the row in that role; ads have a role of their own."""
+        return np.asarray((self.by[role] == model) & (self.ad == (role == "ads")))
 
 
 def clicked() -> ColumnElement[bool]:
@@ -74,15 +74,15 @@ def clicked() -> ColumnElement[bool]:
     return event | FeedRow.id.in_(select(OrderRow.row_id).where(OrderRow.row_id.is_not(None)))
 
 
-def impressions(store: Store, over: Window) -> Impressions:
+def impressions(store: Store, over: Window, roles: Sequence[str]) -> Impressions:
     """What was seen on the pages of a window, and what came of it."""
     # Values, not whole documents: what is written down of a row is long.
     columns = (
         FeedPageRow.visitor,
         FeedRow.scores["pctr"].as_float(),
         clicked(),
-        FeedPageRow.models["ranking"].as_string(),
         FeedRow.reason,
+        *(FeedPageRow.models[role].as_string() for role in roles),
     )
     query = (
         select(*columns)
@@ -92,11 +92,11 @@ def impressions(store: Store, over: Window) -> Impressions:
     )
     with store.read() as session:
         rows = session.execute(query).all()
-    visitor, pctr, click, model, reason = zip(*rows, strict=True) if rows else ((),) * 5
+    visitor, pctr, click, reason, *by = zip(*rows, strict=True) if rows else ((),) * len(columns)
     return Impressions(
         visitor=np.array(visitor, dtype=np.int64),
         pctr=np.array(pctr, dtype=np.float64),
         click=np.array(click, dtype=bool),
-        model=np.array(model, dtype=str),
         ad=np.array([r == "ad" for r in reason], dtype=bool),
+        by={role: np.array(names, dtype=str) for role, names in zip(roles, by, strict=True)},
     )

@@ -1,4 +1,4 @@
-"""Intervals (95 %) of what was counted: shares, quantiles, and figures over rows that are alike within a visitor."""
+"""Intervals (95 %) of what was counted: shares, and figures over rows that are alike within a visitor."""
 
 from __future__ import annotations
 
@@ -50,15 +50,6 @@ def wilson(hits: int, of: int) -> Interval:
         return NOTHING
     ends = stats().binomtest(int(hits), int(of)).proportion_ci(LEVEL, method="wilson")
     return Interval(hits / of, float(ends.low), float(ends.high))
-
-
-def quantile(values: np.ndarray, q: float) -> Interval:
-    """A quantile, its interval by order statistics (binomial); what lies beyond the values, or is infinite, is None."""
-    if not len(values):
-        return NOTHING
-    ends = stats().quantile_test(values, p=q).confidence_interval(LEVEL)
-    every = (np.quantile(values, q, method="inverted_cdf"), *ends)
-    return Interval(*(float(x) if np.isfinite(x) else None for x in every))
 
 
 def rate_interval(labels: np.ndarray, visitor: np.ndarray) -> Interval:

@@ -1,7 +1,7 @@
-"""The operator's page: what serves, is it off, why does a listing stand where it stands, what starves, what changed;
-and the two things that an operator decides, reviews and promotions.
+"""The operator's page: what serves, is something off, why does a listing stand where it stands, what starves, what
+changed since yesterday; and reviews.
 
-It can be read without a script, and its address says what it answers.
+It has no script, and its address says what it answers.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from app.market.promotions import read_date
 from app.market.reviews import REASON_LENGTH
-from app.ops import journey, serving, tables
+from app.ops import places, serving, tables
 from app.ops.api import reports_of
+from app.ops.checks import WORDS
 from app.ops.impressions import SPANS, USUAL
-from app.ops.verdicts import WORDS
 from app.routing import Operator
 from app.services import Services
 from app.store.clock import now
 from app.templates import render
-from app.theme import script, stylesheet
+from app.theme import stylesheet
 from app.views import AppError
 
 FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
 SECTIONS = {
-    "models": "What serves", "health": "Is it off?", "feed": "Why here?", "new": "What starves",
-    "changes": "Since yesterday", "reviews": "Review", "promotions": "Promotions",
+    "models": "What serves", "health": "Is something off?", "feed": "Why here?", "new": "What starves",
+    "changes": "Since yesterday", "reviews": "Review",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
 Words = Annotated[str, Field(max_length=200)]
@@ -60,13 +59,7 @@ def front() -> RedirectResponse:
 @pages.get("/ops.css")
 def css(_: Operator) -> Response:
     """The look of the page."""
-    return Response(_files()["css"], media_type="text/css", headers=KEEP)
-
-
-@pages.get("/ops.js")
-def js(_: Operator) -> Response:
-    """Its one script: it sorts and filters tables."""
-    return Response(_files()["js"], media_type="text/javascript", headers=KEEP)
+    return Response(_css(), media_type="text/css", headers=KEEP)
 
 
 @pages.get("/")
@@ -107,31 +100,6 @@ def decide(
     return show(request, services, query, messages={"reviews": message})
 
 
-@pages.post("/promotions")
-def declare(
-    request: Request,
-    services: Operator,
-    sure: Annotated[Literal["yes"], Form()],
-    name: Annotated[str, Form(max_length=1000)] = "",
-    first: Annotated[str, Form(max_length=1000)] = "",
-    days: Annotated[int, Form()] = 0,
-    number: Annotated[int, Form()] = 0,
-) -> Response:
-    """Declare a promotion, or with its number take one off."""
-    try:
-        if number:
-            promotion = services.promotions.withdraw(number)
-            done = "off the calendar"
-        else:
-            promotion = services.promotions.declare(name, read_date(first), days)
-            done = f"declared, as number {promotion.id}"
-    except AppError as error:
-        return show(request, services, PageQuery(), error.http_status, problems={"promotions": str(error)})
-    reports_of(request).forget()
-    message = f"“{promotion.name}” ({promotion.first_day} to {promotion.last_day}) is {done}."
-    return show(request, services, PageQuery(), messages={"promotions": message})
-
-
 def section(request: Request, _: Operator) -> RedirectResponse:
     """A part of the page by an address that is short to type."""
     return RedirectResponse(f"/ops/?{request.url.query}#{request.url.path.rpartition('/')[2]}")
@@ -151,21 +119,18 @@ def show(
     problems: dict[str, str] | None = None,
 ) -> Response:
     """The page. ``messages`` and ``problems`` stand in the section that they are of."""
-    reports, problems = reports_of(request), dict(problems or {})
-    report, drift = reports.get(query.over), reports.drift()
+    report, problems = reports_of(request).get(query.over), dict(problems or {})
     values: dict[str, Any] = {
         "report": report, "over": report.over, "sections": SECTIONS, "spans": SPANS, "words": WORDS,
         "version": version(), "query": query,
         "rest": urlencode(query.model_dump(exclude={"over"}, exclude_defaults=True)),
-        "names": journey.visitors(services.store, services.feed), "drift": drift.table,
-        "moved": [row[0] for row in drift.table.rows if row[1] == "moved"],
-        "serving": serving.models(services.feed, services.settings.home),
-        "events": serving.model_events(services.feed), "figures": tables.figures(report),
+        "names": places.visitors(services.store, services.feed),
+        "serving": serving.models(report.figures), "events": serving.model_events(services.feed),
+        "measured": serving.phenomena(services.settings.home), "figures": tables.figures(report),
         "starved": tables.new_listings(report.figures.starved),
-        "queue": tables.review_queue(services.reviews),
-        "reported": tables.reports(services.messages), "as_of": now().isoformat(), "length": REASON_LENGTH,
-        "calendar": serving.promotions(services.feed, services.promotions.calendar()),
-        **dict.fromkeys(("tiles", "way", "past", "now", "one")),
+        "queue": tables.review_queue(services.reviews), "reported": tables.reports(services.messages),
+        "as_of": now().isoformat(), "length": REASON_LENGTH,
+        **dict.fromkeys(("tiles", "one_listing", "past", "now", "one")),
     }  # fmt: skip
     for section, answers in (("feed", _why_here), ("reviews", _review)):
         try:
@@ -182,15 +147,15 @@ def _why_here(services: Services, query: PageQuery) -> dict[str, Any]:
     """Answers to why a listing stands where it stands: for a listing, a page that was seen, or a visitor now."""
     visitor = query.visitor.strip()
     if query.find:
-        return {"tiles": journey.find(services.store, query.find)}
+        return {"tiles": places.find(services.store, query.find)}
     if query.listing:
-        return {"way": journey.journey(services, query.listing, visitor)}
+        return {"one_listing": places.standing(services, query.listing, visitor)}
     if query.page:
-        return {"past": journey.past_page(services, query.page)}
+        return {"past": places.past_page(services, query.page)}
     if not visitor:
         return {}
-    page, stands = journey.would_see(services, visitor)
-    return {"now": page.slate, "stands": stands, "pages": journey.visitors_pages(services.store, visitor)}
+    page, stands = places.would_see(services, visitor)
+    return {"now": page.slate, "stands": stands}
 
 
 def _review(services: Services, query: PageQuery) -> dict[str, Any]:
@@ -198,11 +163,11 @@ def _review(services: Services, query: PageQuery) -> dict[str, Any]:
 
 
 @cache
-def _files() -> dict[str, str]:
-    return {"css": stylesheet("ops"), "js": script("ops")}
+def _css() -> str:
+    return stylesheet("ops")
 
 
 @cache
 def version() -> str:
-    """Changes with stylesheet and script, so that browsers may keep them."""
-    return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]
+    """Changes with the stylesheet, so that browsers may keep it."""
+    return hashlib.sha256(_css().encode()).hexdigest()[:12]

@@ -1,14 +1,26 @@
-"""The tables of figures, listings and reviews. Figures and intervals are those of ``numbers``."""
+"""The tables of figures, listings and reviews."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.market.messages import Messages
 from app.market.reviews import Reviews
-from app.ops.numbers import MEASURES, TARGET_HOURS, NewListing
-from app.ops.table import Cell, Table
-from app.ops.verdicts import WORDS, Report
+from app.ops.checks import WORDS, Report
+from app.ops.figures import MEASURES, TARGET_HOURS, NewListing
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """``note`` says how to read it; ``links``: an address for each row's first cell, or none at all."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    links: tuple[str, ...] = ()
 
 
 def figures(report: Report) -> Table:
@@ -17,7 +29,7 @@ def figures(report: Report) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for key in sorted(MEASURES, key=lambda key: (key not in report.before, key not in judged)):
         m, finding, before = report.measures[key], judged.get(key), report.before.get(key)
-        limits = (finding.rule.limit(m.unit), WORDS[finding.state][1]) if finding is not None else ("", "")
+        limits = (finding.check.limit(m.unit), WORDS[finding.state][1]) if finding is not None else ("", "")
         rows.append((m.name, m.words, before.brief if before is not None else None, *limits, key))
     note = "In brackets: the 95 % interval. The day before: the same stretch 24 hours earlier, where the store has it."
     return Table(("what", "now", "the day before", "limit", "reads", "name"), tuple(rows), note)

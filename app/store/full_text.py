@@ -126,7 +126,7 @@ def best_texts(session: Session, words: Sequence[str], among: Sequence[ColumnEle
     patterns = ["%" + re.sub(r"([%_/])", r"/\1", word) + "%" for word in words]
     # PostgreSQL's index serves both; one expression for all words is several times as fast as an ILIKE for each.
     if session.get_bind().dialect.name == "postgresql":
-        held = document.op("~*", is_comparison=True)("|".join(map(re.escape, words)))
+        held: ColumnElement[bool] = document.op("~*", is_comparison=True)("|".join(map(re.escape, words)))
     else:
         held = or_(*(document.ilike(pattern, escape="/") for pattern in patterns))
     folded = (func.lower(document).label("document"), func.lower(ListingRow.title).label("title"))

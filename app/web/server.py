@@ -20,13 +20,12 @@ from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
 from app.buyer import feed_page, listing_page, order_page, purchases, saved_searches, seller_page
 from app.buyer import page as buyer_page
-from app.feed.model_selection import measure_daily
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
 from app.ops import page as ops_page
-from app.ops.alerts import SECONDS as ALERT_SECONDS
-from app.ops.alerts import Alerts, OpsCollector
-from app.ops.verdicts import Reports
+from app.ops.checks import Reports
+from app.ops.collector import SECONDS as FIGURES_SECONDS
+from app.ops.collector import OpsCollector
 from app.services import Services
 from app.settings import Settings
 from app.store.backup.journal import settle_alone
@@ -71,11 +70,10 @@ DESCRIPTION = (
 def create_app(services: Services, *, page: bool = True) -> FastAPI:
     """The app on these services; ``page`` False leaves the seller's page out (the API alone, no Gradio)."""
     reports = Reports(services)
-    alerts = Alerts(reports, services.settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = Keeper("watching the figures", alerts.check, ALERT_SECONDS, FIRST_LOOK_SECONDS)
+        watching = Keeper("making the figures for /metrics", reports.get, FIGURES_SECONDS, FIRST_LOOK_SECONDS)
         if services.late:
             services.late.start()
         tasks = [asyncio.create_task(keeper.run()) for keeper in (*keepers(services), watching)]
@@ -163,7 +161,6 @@ def keepers(services: Services) -> list[Keeper]:
         "forgetting changes": services.feed.forget_changes,
         "forgetting behaviour": house.forget,
         "compacting the store": services.deletions.compact,
-        "measuring what the models feed on": lambda: measure_daily(services.store, services.settings),
     }
     return [
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),

@@ -128,7 +128,7 @@ def moves(
     Args:
         rows: (n,) rows of the catalogue. among: rows of the things whose features stand in, as those of the page.
     """
-    loaded = models.get("ranking")
+    loaded = models.get("ranking", visitor)
     if loaded is None or not len(rows):
         return [() for _ in rows]
     read = {f.column for f in loaded.encoders.features.features}

@@ -18,7 +18,7 @@ from recommend.data.ragged import Column
 from recommend.models.baselines.two_tower import TwoTower
 
 ROWS, CLICKS = 64, 8
-SAYS = {"conversion": ("ecvr", "order"), "promotion": ("ecvr", "order")}  # of the others it is the click
+SAYS = {"conversion": ("ecvr", "order")}  # of the others it is the click
 HIGHEST_MEAN = 0.9  # nothing that people are shown is clicked or bought that often
 
 

@@ -1,10 +1,8 @@
-"""Models on the disk: one folder a role, one a version in it; which one serves, what to fall back to, what failed.
+"""Models on the disk: one folder a role, one a version in it; what failed, and which version served before.
 
-``ROOT/ROLE/VERSION/`` holds a training run and ``manifest.json`` with the checksum of its weights;
-``ROOT/ROLE/current`` names the version that serves and is replaced in one step. What happened (installed, activated,
-failed, rolled back, discarded) is appended to ``ROOT/events.jsonl``, which the dashboard shows.
-
-Beside the roles there is ``PROMOTION``: copies of the conversion model, each for the days in its manifest alone.
+``ROOT/ROLE/VERSION/`` holds a training run and ``manifest.json`` with the checksum of its weights; ``feed.yaml`` beside
+ROOT names what serves (``routes``). What happened (installed, activated, on trial, failed, rolled back) is appended to
+``ROOT/events.jsonl``.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recommend.cascade.routes import FILE, ROLES, Entry, Routes, read_routes, write_routes
 from recommend.config import ConfigError, nearest
 from recommend.data.parquet import DataError
 from recommend.data.ragged import Batch
@@ -30,8 +29,6 @@ from recommend.models.base import Ranker
 from recommend.training import checkpoint
 from recommend.training.runs import ENCODERS, RUN, read_run, trained
 
-ROLES = ("pre_ranking", "ranking", "conversion", "ads", "posts")
-PROMOTION = "promotion"
 EVERY = 100_000  # events, when all of them are asked for
 MANIFEST, CURRENT, EVENTS = "manifest.json", "current", "events.jsonl"
 Check = Callable[["Loaded"], str]  # what is wrong with a model; empty when nothing is
@@ -60,22 +57,21 @@ class Loaded:
     @property
     def name(self) -> str:
         """Model and version, as people see it."""
-        base = self.manifest.get("base")
-        return f"{self.manifest['model']} {self.version}" + (f" of {base['model']} {base['version']}" if base else "")
+        return f"{self.manifest['model']} {self.version}"
 
 
 class Registry:
-    """Versions of models by role.
+    """Versions of models by role, and the file that names those that serve.
 
     Args:
         root: made when it is not there.
         check: health check that a model has to pass before it serves.
-        idle: models (by name) that are not to serve now, and why; the newest older version of another model stands in.
     """
 
-    def __init__(self, root: Path, check: Check, idle: Callable[[], Mapping[str, str]] = dict) -> None:
-        self.root, self._check, self.idle = Path(root), check, idle
+    def __init__(self, root: Path, check: Check) -> None:
+        self.root, self.file, self._check = Path(root), Path(root).parent / FILE, check
         self.root.mkdir(parents=True, exist_ok=True)
+        self._take_over()
 
     def versions(self, role: str) -> list[str]:
         """Installed versions, oldest first."""
@@ -83,35 +79,42 @@ class Registry:
         manifests = [p for p in folder.glob("*") if (p / MANIFEST).is_file()] if folder.is_dir() else []
         return [p.name for p in sorted(manifests, key=lambda p: (self._manifest(p).get("installed", 0), p.name))]
 
-    def current(self, role: str) -> str:
-        """The version that is meant to serve; empty when there is none."""
-        try:
-            return (self._folder(role) / CURRENT).read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""
-
-    def install(
-        self,
-        run: Path,
-        role: str,
-        measures: dict[str, Any] | None = None,
-        activate: bool = True,
-        facts: dict[str, Any] | None = None,
-    ) -> str:
-        """Copy a finished training run in; returns its version.
-
-        Args:
-            facts: further entries of the manifest, such as a copy's days.
+    def routes(self) -> Routes:
+        """What is named to serve.
 
         Raises:
-            ConfigError: no such role. DataError: the folder holds no finished run.
+            ConfigError: the file cannot be used, or is gone although something served before.
+        """
+        if not self.file.exists() and not any(map(self.history, ROLES)):
+            return Routes()
+        return read_routes(self.file)
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes whenever the file does."""
+        try:
+            facts = self.file.stat()
+        except OSError:
+            return None
+        return facts.st_ino, facts.st_mtime_ns
+
+    def install(self, run: Path, role: str, share: float = 1.0, facts: dict[str, Any] | None = None) -> str:
+        """Copy a finished training run in, check it, and name it in the file; returns its version.
+
+        Args:
+            share: of the visitors; below 1 the one that serves keeps the others.
+            facts: further entries of the manifest.
+
+        Raises:
+            ConfigError: no such role, or nothing serves that could keep the others. DataError: the folder holds no
+                finished run, or the model does not pass the health check.
         """
         folder, run = self._folder(role), Path(run)
         config = read_run(run)
+        self._entries(role, Entry(model=config.model.name, version="", share=share))
         weights = run / checkpoint.NAME
         if not weights.is_file():
             raise DataError(f"{run} holds no checkpoint yet; let './ipl recommend train' end first.")
-        # A number that was given once is not given again, though its version may have been discarded.
+        # A number that was given once is not given again, though its version may have been deleted.
         assigned = [e["version"] for e in self.events(EVERY) if (e["what"], e["role"]) == ("installed", role)]
         number = 1 + max((int(v) for v in (*self.versions(role), *assigned) if v.isdigit()), default=0)
         version = f"{number:04d}"
@@ -126,78 +129,68 @@ class Registry:
             "installed": time.time(),
             "train_days": list(config.train_days),
             "sha256": _sha256(draft / checkpoint.NAME),
-            "measures": measures or {},
             **(facts or {}),
         }
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         draft.rename(folder / version)
         self.note("installed", role, version, "")
-        if activate:
-            self.activate(role, version)
+        try:
+            self.serve(role, version, share)
+        except DataError:
+            shutil.rmtree(folder / version)
+            raise
         return version
 
-    def activate(self, role: str, version: str) -> None:
-        """Let a version serve from the next look at the registry on.
+    def serve(self, role: str, version: str, share: float = 1.0) -> None:
+        """Name a version for all visitors, or for a share of them, if it is healthy.
 
         Raises:
-            ConfigError: it is not installed.
+            ConfigError: it is not installed, or nothing else serves. DataError: it is not healthy.
         """
-        if version not in self.versions(role):
-            raise ConfigError(f"there is no version '{version}' for {role}; {nearest(version, self.versions(role))}")
-        draft = self._folder(role) / f".{CURRENT}.{os.getpid()}"
-        draft.write_text(version + "\n", encoding="utf-8")
-        draft.replace(self._folder(role) / CURRENT)
-        self.note("activated", role, version, "")
+        self._healthy(role, version)
+        entry = Entry(model=self.manifest(role, version)["model"], version=version, share=share)
+        self._write(role, self._entries(role, entry))
+        self.note("activated" if share == 1 else "on trial", role, version, "" if share == 1 else f"share {share:g}")
 
-    def to_serve(self, role: str) -> str:
-        """The version to serve now: the current one, or what stands in while its model is idle; empty: none."""
-        current = self.current(role)
-        if not current or self.manifest(role, current).get("model") not in self.idle():
-            return current
-        return next(iter(self._in_turn(role)), "")
+    def rollback(self, role: str) -> str:
+        """End a trial, or go back to the version that served all visitors before; returns what serves them now.
 
-    def load(self, role: str) -> Loaded | None:
-        """The wanted version if it is healthy; else the newest older one that is. A role whose current version failed
-        is rolled back to it; one whose current model is idle keeps its current version.
-
-        None when no version of the role can serve. A version that failed is not tried again before it is activated.
+        Raises:
+            ConfigError: nothing did. DataError: it is not healthy.
         """
-        current, turns = self.current(role), self._in_turn(role)
-        for version in turns:
-            loaded, problem = self.check(role, version)
-            if loaded is not None:
-                if version != turns[0] == current:
-                    self.activate(role, version)
-                    self.note("rolled back", role, version, f"from {current}")
-                return loaded
-            self.note("failed", role, version, problem)
-        return None
+        self._folder(role)
+        entries, history = self._named().of(role), self.history(role)
+        current = entries[0].version if entries else ""
+        before = [current] if len(entries) > 1 else [v for v in history if v != current][-1:]
+        if not before:
+            raise ConfigError(f"nothing served {role.replace('_', '-')} before, to which it could go back.")
+        self._healthy(role, before[0])
+        self._write(role, (Entry(model=self.manifest(role, before[0])["model"], version=before[0]),))
+        self.note("rolled back", role, before[0], f"from {entries[-1].version}" if entries else "")
+        return before[0]
 
-    def _in_turn(self, role: str) -> list[str]:
-        """The current version and the older ones, newest first, without those whose model is idle."""
-        current, versions = self.current(role), self.versions(role)
-        if not current or not versions:
-            return []
-        older = versions[: versions.index(current)] if current in versions else versions
-        idle = self.idle()
-        return [v for v in (current, *reversed(older)) if self.manifest(role, v).get("model") not in idle]
+    def history(self, role: str) -> list[str]:
+        """Installed versions that were to serve all visitors, in turn, without those that were taken back."""
+        turns: list[str] = []
+        for event in reversed(self.events(EVERY)):
+            version = event["version"]
+            if event["role"] == role and event["what"] == "activated" and turns[-1:] != [version]:
+                turns.append(version)
+            elif event["role"] == role and event["what"] == "rolled back" and version in turns:
+                del turns[turns.index(version) + 1 :]
+        return [v for v in turns if (self._folder(role) / v / MANIFEST).is_file()]
 
     def manifest(self, role: str, version: str) -> dict[str, Any]:
         """The manifest of a version; empty when it is not there."""
         return self._manifest(self.folder(role, version))
 
+    def name(self, role: str, version: str) -> str:
+        """Model and version, as people see it."""
+        return f"{self.manifest(role, version).get('model')} {version}"
+
     def folder(self, role: str, version: str) -> Path:
         """Where a version lies."""
         return self._folder(role) / version
-
-    def discard(self, role: str, version: str, why: str) -> None:
-        """Delete a version; it serves nobody any more."""
-        folder = self._folder(role)
-        if self.current(role) == version:
-            (folder / CURRENT).unlink(missing_ok=True)
-        if (folder / version).is_dir():
-            shutil.rmtree(folder / version, ignore_errors=True)  # another server may be doing the same
-            self.note("discarded", role, version, why)
 
     def events(self, most: int = 200) -> list[dict[str, Any]]:
         """The registry's events, newest first."""
@@ -227,8 +220,48 @@ class Registry:
             return None, str(error)
         return (None, problem) if problem else (loaded, "")
 
+    def _healthy(self, role: str, version: str) -> None:
+        """Raises an error where a version is not installed or not healthy."""
+        if version not in self.versions(role):
+            raise ConfigError(f"there is no version '{version}' for {role}; {nearest(version, self.versions(role))}")
+        loaded, problem = self.check(role, version)
+        if loaded is None:
+            self.note("failed", role, version, problem)
+            raise DataError(f"{self.name(role, version)} does not serve as {role.replace('_', '-')}: {problem}.")
+
+    def _entries(self, role: str, entry: Entry) -> tuple[Entry, ...]:
+        """The role's entries with this one: alone, or beside the first of those that serve."""
+        if entry.share == 1:
+            return (entry,)
+        serves = self._named().of(role)
+        if not serves or serves[0].version == entry.version:
+            raise ConfigError(f"nothing else serves {role.replace('_', '-')}, that could answer the other visitors.")
+        return (serves[0].model_copy(update={"share": round(1 - entry.share, 9)}), entry)
+
+    def _write(self, role: str, entries: tuple[Entry, ...]) -> None:
+        write_routes(self.file, self._named().model_copy(update={role: entries}))
+
+    def _named(self) -> Routes:
+        """What the file names; where it is gone, what served last."""
+        if self.file.exists():
+            return self.routes()
+        last = {role: versions[-1] for role in ROLES if (versions := self.history(role))}
+        return Routes(**{r: (Entry(model=self.manifest(r, v)["model"], version=v),) for r, v in last.items()})
+
+    def _take_over(self) -> None:
+        """Turn ``ROLE/current`` of a former home into the file, once; copies for promotions serve no more."""
+        former = {role: self.root / role / "current" for role in ROLES}
+        if not self.file.exists() and any(path.is_file() for path in former.values()):
+            names = {r: path.read_text(encoding="utf-8").strip() for r, path in former.items() if path.is_file()}
+            models = {r: self.manifest(r, version).get("model") or "" for r, version in names.items()}
+            entries = {r: (Entry(model=models[r], version=v),) for r, v in names.items() if models[r]}
+            write_routes(self.file, Routes(**entries))
+            for path in former.values():
+                path.unlink(missing_ok=True)
+            shutil.rmtree(self.root / "promotion", ignore_errors=True)
+
     def _folder(self, role: str) -> Path:
-        if role not in (*ROLES, PROMOTION):
+        if role not in ROLES:
             raise ConfigError(f"there is no role '{role}'; {nearest(role, ROLES)}")
         return self.root / role
 

@@ -1,11 +1,10 @@
-"""The models at work: each role's best model that is healthy, or the next simpler way, and which of them it was."""
+"""The models at work: those that ``feed.yaml`` names for each role, or the next simpler way, and which it was."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,11 @@ from recommend.cascade.knowledge import Enriched, Knowledge
 from recommend.cascade.posts import ROLE as POSTS
 from recommend.cascade.posts import Post, Posts, post_columns
 from recommend.cascade.program import with_program
-from recommend.cascade.registry import PROMOTION, ROLES, Loaded, Registry
+from recommend.cascade.registry import Loaded, Registry
 from recommend.cascade.request import ADS, FEED, Moment, columns
+from recommend.cascade.routes import FILE, ROLES, Entry, answering
 from recommend.cascade.visitors import Visitor
+from recommend.config import ConfigError
 
 KNOWLEDGE = "knowledge"  # folder beside the models
 SIMPLE = "popularity"  # what is left when no model is: clicks over impressions, drawn to the mean
@@ -25,13 +26,11 @@ SIMPLE = "popularity"  # what is left when no model is: clicks over impressions,
 
 @dataclass(frozen=True)
 class Scores:
-    """(n,) values of candidates, and the model's name; ``degraded`` when a simpler way had to do, ``copy`` when the
-    copy for the promotion's days scored."""
+    """(n,) values of candidates, and the model's name; ``degraded`` when a simpler way had to do."""
 
     values: np.ndarray
     by: str
     degraded: bool = False
-    copy: bool = False
     ordered: np.ndarray | None = None  # (n,) what things are ordered by, where that is not the values
     knowledge: Enriched | None = None  # what a model that reads knowledge was given
 
@@ -41,111 +40,123 @@ class Scores:
         return self.values if self.ordered is None else self.ordered
 
 
+@dataclass(frozen=True)
+class Serving:
+    """A model that serves, and its share of the visitors."""
+
+    loaded: Loaded
+    share: float = 1.0
+
+
 class Models:
-    """The models that serve, by role; ``refresh`` looks for new versions and swaps them in while requests go on."""
+    """The models that serve, by role; ``refresh`` follows the registry's file while requests go on.
+
+    Attributes:
+        problems: a sentence a role (or the file) that does not serve what the file names.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self._loaded: dict[str, Loaded] = {}
-        self._asked: dict[str, str] = {}  # by role the version that was wanted when its model was loaded
-        self._copy: Loaded | None = None
+        self.problems: dict[str, str] = {}
+        self._serving: dict[str, tuple[Serving, ...]] = {}
+        self._stamp: object = self  # of the file that was read last; at first of none
         self.knowledge = Knowledge(registry.root / KNOWLEDGE)
         self._swap = threading.Lock()
 
-    def get(self, role: str) -> Loaded | None:
-        """The role's model, or None."""
-        return self._loaded.get(role)
+    def serving(self, role: str) -> tuple[Serving, ...]:
+        """What serves in a role; nothing where the simpler way has to do."""
+        return self._serving.get(role, ())
 
-    def copy(self, moment: Moment) -> Loaded | None:
-        """The conversion model's copy for the promotion of a moment, if there is one; never outside of its days."""
-        copy, base = self._copy, self._loaded.get("conversion")
-        if copy is None or base is None or copy.manifest["promotion"] != moment.promotion:
+    def get(self, role: str, visitor: Visitor | None = None) -> Loaded | None:
+        """The model that answers a visitor, or the one with the largest share; None without one."""
+        serving = self.serving(role)
+        if not serving:
             return None
-        first, last = copy.manifest["days"]
-        return copy if first <= moment.day <= last and copy.manifest["base"]["version"] == base.version else None
+        if visitor is None:
+            return max(serving, key=lambda s: s.share).loaded
+        return serving[answering(role, [s.share for s in serving], visitor.user_id)].loaded
 
-    def refresh(self, day: int | None = None) -> list[str]:
-        """Load what has changed in the registry; returns the roles whose model is another now.
+    def simpler(self, role: str) -> str:
+        """Name of what scores a role that has no model."""
+        ranking = self.get("ranking") if role == "ads" else None
+        return ranking.name if ranking is not None else "none" if role == "conversion" else SIMPLE
 
-        Args:
-            day: today, for copies of the conversion model; None does not look at them.
-        """
-        changed = []
+    def serve(self, role: str, *serving: Serving) -> None:
+        """Let models serve from the next request on, whatever the file says."""
+        self._serving[role] = serving
+
+    def refresh(self) -> list[str]:
+        """Load what the file names, if it has changed; returns the roles in which something else serves now."""
         self.knowledge.refresh()
         with self._swap:
-            idle = self.registry.idle()
-            for role in ROLES:
-                version = self.registry.to_serve(role)
-                if version != self._asked.get(role, "") and self._replace(role, version, idle):
-                    changed.append(role)
-            if day is not None:
-                self._look_at_copy(day)
+            stamp = self.registry.stamp()
+            if stamp == self._stamp:
+                return []
+            routes = None
+            problems: dict[str, str] = {}
+            try:
+                routes = self.registry.routes()
+            except ConfigError as error:
+                problems[FILE] = f"{error}; what served before goes on."
+            changed = [role for role in ROLES if self._follow(role, routes.of(role) if routes else None, problems)]
+            self.problems, self._stamp = problems, stamp
         return changed
 
-    def _replace(self, role: str, version: str, idle: Mapping[str, str]) -> bool:
-        """Load a role's model in the place of the one that serves; true when another version serves then."""
-        have = self._loaded.get(role)
-        loaded = self.registry.load(role) if version else None
-        why = idle.get(have.manifest["model"], "") if have is not None else ""
-        if version and loaded is None and have is not None and not why:
-            return False  # nothing that can be loaded is healthy: what serves goes on
-        if have is not None and why and have.version == self.registry.current(role):
-            self.registry.note("idle", role, have.version, why)
-        self._asked[role] = self.registry.to_serve(role) if loaded is not None else ""
-        if loaded is None:
-            self._loaded.pop(role, None)
-        else:
-            # Of a pre-ranking model vectors are asked for, and no probabilities.
-            self._loaded[role] = loaded if role == "pre_ranking" else with_program(loaded, sample(loaded))
-        return (loaded.version if loaded else "") != (have.version if have else "")
+    def _follow(self, role: str, entries: tuple[Entry, ...] | None, problems: dict[str, str]) -> bool:
+        """Let a role's entries serve, if all of them can; else what serves goes on, at a start what served last.
 
-    def _look_at_copy(self, day: int) -> None:
-        """Load the copy when its days have come, and discard it when they are over, when it is sick, or when the model
-        that it is a copy of serves no more: then the conversion model itself goes on."""
-        registry, base = self.registry, self._loaded.get("conversion")
-        version = registry.current(PROMOTION)
-        facts = registry.manifest(PROMOTION, version) if version else {}
-        problem = _outlived(facts, day, base, registry.current("conversion")) if facts else ""
-        idle = facts.get("model") in registry.idle()
-        if not facts or problem or base is None or idle or day < facts["days"][0]:
-            self._copy = None
-        elif self._copy is None or self._copy.version != version:
-            loaded, problem = registry.check(PROMOTION, version)
-            self._copy = with_program(loaded, sample(loaded)) if loaded is not None else None
+        Args:
+            entries: None where the file says nothing.
+        """
+        before = self.serving(role)
+        now: tuple[Serving, ...] | None = None
+        if entries is not None:
+            now, problem = self._loaded(role, entries)
             if problem:
-                registry.note("failed", PROMOTION, version, problem)
-                registry.note("rolled back", "conversion", base.version, f"from promotion {version}")
-        if problem:
-            registry.discard(PROMOTION, version, problem)
+                problems[role] = problem
+        if now is None:
+            now = before or self._last(role)
+        if role in problems:
+            problems[role] += f"; {' and '.join(s.loaded.name for s in now) or self.simpler(role)} serves."
+        self._serving[role] = now
+        return [s.loaded.version for s in now] != [s.loaded.version for s in before]
 
-    def serving(self, role: str, moment: Moment | None = None) -> str:
-        """Name of what scores for a role at a moment: a copy for its promotion, the role's model, for ads without one
-        the ranking model; else the simpler way."""
-        copy = self.copy(moment) if role == "conversion" and moment is not None and moment.promotion else None
-        have = copy or self._loaded.get(role) or (self._loaded.get("ranking") if role == "ads" else None)
-        return have.name if have is not None else "none" if role == "conversion" else SIMPLE
+    def _loaded(self, role: str, entries: tuple[Entry, ...]) -> tuple[tuple[Serving, ...] | None, str]:
+        """The entries with their models, or what is wrong with one of them."""
+        out: list[Serving] = []
+        have: dict[str, Loaded | None] = {s.loaded.version: s.loaded for s in self.serving(role)}
+        for entry in entries:
+            loaded, problem = have.get(entry.version), ""
+            if loaded is None:
+                loaded, problem = self._load(role, entry.version)
+            model = entry.model if loaded is None else loaded.manifest["model"]
+            if model != entry.model:
+                problem = f"version {entry.version} is of {model}"
+            if loaded is None or problem:
+                self.registry.note("failed", role, entry.version, problem)
+                return None, f"{FILE} names {entry.model} {entry.version}, which does not serve: {problem}"
+            out.append(Serving(loaded, entry.share))
+        return tuple(out), ""
 
-    def state(self) -> list[dict[str, str]]:
-        """A row a role for people: what serves, and what is meant to."""
-        return [{"role": r, "serves": self.serving(r), "wanted": self.registry.current(r) or "-"} for r in ROLES]
+    def _last(self, role: str) -> tuple[Serving, ...]:
+        """The last healthy version that served all visitors."""
+        for version in reversed(self.registry.history(role)):
+            loaded, _ = self._load(role, version)
+            if loaded is not None:
+                return (Serving(loaded),)
+        return ()
 
-
-def _outlived(facts: dict[str, Any], day: int, base: Loaded | None, current: str) -> str:
-    """Why a copy with this manifest can never serve again; empty when it can, as when its model, the current one of its
-    role, is merely idle."""
-    if not facts.keys() >= {"days", "base", "promotion"}:
-        return "its manifest does not say for which days it is"
-    if day > facts["days"][1]:
-        return "its days are over"
-    of = facts["base"]
-    if base is not None and of["version"] not in (base.version, current):
-        return f"it was made from {of['model']} {of['version']}, and {base.name} serves now"
-    return ""
+    def _load(self, role: str, version: str) -> tuple[Loaded | None, str]:
+        loaded, problem = self.registry.check(role, version)
+        # Of a pre-ranking model vectors are asked for, and no probabilities.
+        if loaded is not None and role != "pre_ranking":
+            loaded = with_program(loaded, sample(loaded))
+        return loaded, problem
 
 
 def in_vocabulary(loaded: Loaded, moment: Moment) -> Moment:
     """The moment as a model can read it: a promotion that it has never seen is none, since nothing was learned of it
-    (every promotion has a number of its own); what a promotion changes is the copy's business."""
+    (every promotion has a number of its own)."""
     vocabulary = loaded.encoders.vocabularies.get("promotion")
     unknown = vocabulary is not None and moment.promotion not in vocabulary.tolist()
     return replace(moment, promotion=0) if unknown else moment
@@ -174,7 +185,7 @@ def click_scores(
     """pCTR of the candidates by the role's model; by the ranking model when ads have none; else by popularity."""
     channel = ADS if role == "ads" else FEED
     for tried in dict.fromkeys((role, "ranking")):
-        loaded = models.get(tried)
+        loaded = models.get(tried, visitor)
         if loaded is not None:
             answers, enriched = probabilities(models, loaded, catalog, rows, visitor, moment, channel)
             return Scores(answers["click"], loaded.name, degraded=tried != role, knowledge=enriched)
@@ -183,7 +194,7 @@ def click_scores(
 
 def post_scores(models: Models, posts: Posts, among: Sequence[Post], visitor: Visitor, moment: Moment) -> Scores:
     """pCTR of posts by the model of their role; else clicks over impressions."""
-    loaded = models.get(POSTS)
+    loaded = models.get(POSTS, visitor)
     if loaded is None:
         return Scores(posts.rates(among), SIMPLE, degraded=True)
     answers = loaded(post_columns(among, visitor, in_vocabulary(loaded, moment), posts.content))
@@ -193,15 +204,13 @@ def post_scores(models: Models, posts: Posts, among: Sequence[Post], visitor: Vi
 def conversions(models: Models, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
     """(n,) probability that a click ends in an order that stays; 1 everywhere when no model says anything else.
 
-    A model with ``ecvr`` gives it directly (ECAD); one with ``order`` gives the order's. On a promotion's days its copy
-    for them comes first.
+    A model with ``ecvr`` gives it directly (ECAD); one with ``order`` gives the order's.
     """
-    copy = models.copy(moment) if moment.promotion else None
-    loaded = copy or models.get("conversion")
+    loaded = models.get("conversion", visitor)
     if loaded is None:
         return Scores(np.ones(len(rows)), "none", degraded=True)
     answers, _ = probabilities(models, loaded, catalog, rows, visitor, moment, FEED)
     task = next((name for name in ("ecvr", "order") if name in answers), "")
     if not task:
         return Scores(np.ones(len(rows)), "none", degraded=True)
-    return Scores(answers[task], loaded.name, copy=copy is not None)
+    return Scores(answers[task], loaded.name)

@@ -30,6 +30,7 @@ Availability = Literal["request", "after", "label"]
 # Codes of small integer columns, in one place for writers and readers.
 ENTITIES = ("item", "post")  # what is shown; an ad is an item with is_ad
 CHANNELS = ("feed", "search", "ads", "video")  # sub-domains; all together are the super-domain
+CALENDAR = "promotions.json"  # beside the tables: days of the declared promotions, as the log counts them
 POLICIES = ("organic", "ads", "uniform")  # who chose the row; uniform is the unbiased sample
 
 

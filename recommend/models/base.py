@@ -42,7 +42,6 @@ class Ranker(nn.Module):
         extra: columns of the log that the loss reads; never inputs that serve.
         needs: what else it reads of a log to be trained, as ``table.column``.
         published: trained with published knowledge, on the days after its moment.
-        copy: name of the model's copy for promotions (HDR); empty: it cannot have one.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
@@ -52,7 +51,6 @@ class Ranker(nn.Module):
     extra: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[bool] = False
-    copy: ClassVar[str] = ""
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__()
@@ -71,12 +69,8 @@ class Ranker(nn.Module):
 
     @classmethod
     def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
-        """The features that the model reads, of the usual ones.
-
-        One that may get a copy reads no counts: they grow with the log, and a copy's correction compares the scores of
-        days that lie far apart.
-        """
-        return usual.those(lambda f: f.kind != "count") if cls.copy else usual
+        """The features that the model reads, of the usual ones."""
+        return usual
 
     @classmethod
     def join(cls, log: Path, run: RunConfig) -> Encode | None:

@@ -117,7 +117,6 @@ class ECAD(Towers):
     usual = ("order", "refund")
     only = "click"
     needs = ("impression.impression_id", *(f"{table}.impression_id" for table in ("click", "order", "refund")))
-    copy = "ecad_copy"
 
     def __init__(
         self,

@@ -10,8 +10,10 @@ that day and thrown away (``Deployment``).
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -20,16 +22,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recommend.config import ConfigError, ModelConfig
-from recommend.data.ragged import Batch
+from recommend.data.delayed_labels import NEVER
+from recommend.data.memory import MemoryStream
+from recommend.data.parquet import DataError, read_moments, read_table
+from recommend.data.ragged import Batch, Column, select_batch, tensor_of
+from recommend.data.schema import CALENDAR, DAY_MS, columns_of
 from recommend.features.feature_map import FeatureMap
 from recommend.layers.inputs import InputLayer
 from recommend.metrics.calibration import edges_of
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
+from recommend.models.run_config import RunConfig
+from recommend.models.training_log import Train, TrainingLog
 
 FLOOR = 0.1  # the block takes at most nine tenths of a class's probability
 WEIGHTS = (0.2, 5.0)  # a conversion level further off than that is not believed
 SPREAD = 0.3  # how far two similar promotions' conversion rates are apart, relative: the prior of the correction
+WINDOW = 7  # days after a click in which its order comes
+FEWEST_CLICKS, FEWEST_ORDERS = 100, 10  # of earlier promotions; below them the block would learn chance
+STAGE = "production"  # folder of the first stage's checkpoint
 RIPE = "ripe"  # column: share of the conversions of a click of that age that is in by now
 Floats = NDArray[np.float64]
 
@@ -56,7 +67,15 @@ class TransBlock(nn.Module):
 
 
 class HDR(DIN):
-    """The production model (DIN on clicks, one label: the conversion) with a TransBlock on its probability."""
+    """The production model (DIN on clicks, one label: the conversion) with a TransBlock on its probability.
+
+    Trained on a log, the production part learns of all clicks; then the block alone learns of those of earlier
+    promotions whose orders are in (``docs/papers/hdr.md`` says what of the paper is not in this).
+    """
+
+    usual = ("order",)
+    only = "click"
+    needs = ("impression.impression_id", "click.impression_id", "order.impression_id")
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)
@@ -74,6 +93,56 @@ class HDR(DIN):
             last.bias.add_(log_odds)
         return model
 
+    @classmethod
+    def reads(cls, usual: FeatureMap, run: RunConfig) -> FeatureMap:
+        """Without counts, which grow with the log: the promotions that the block learns of lie far apart."""
+        return usual.model_copy(update={"features": tuple(f for f in usual.features if f.kind != "count")})
+
+    def first_stage(self, source: TrainingLog, out: Path, train: Train) -> None:
+        """Train the production part on all clicks."""
+        self.requires_grad_(True).block.requires_grad_(False)
+        rows = MemoryStream(self._clicks(source)[0], source.run.train.batch_rows)
+        train(self, rows, source.run.train, folder=out / STAGE)
+        self._freeze()
+
+    def stream(self, source: TrainingLog) -> MemoryStream:
+        """The clicks of earlier promotions, in their order; from now on the block alone learns.
+
+        Raises:
+            DataError: there are too few of them, or of their orders.
+        """
+        rows, promoted = self._clicks(source)
+        earlier = select_batch(rows, promoted.nonzero().squeeze(1))
+        orders = int(tensor_of(earlier[self.features.labels[0]]).sum())
+        if int(promoted.sum()) < FEWEST_CLICKS or orders < FEWEST_ORDERS:
+            raise DataError(
+                f"the promotions in {source.log} that are over for {WINDOW} days have {int(promoted.sum())} clicks and "
+                f"{orders} orders, too few to learn from; hdr learns of earlier promotions (POST /v1/promotions)."
+            )
+        self._freeze()
+        return MemoryStream(earlier, source.run.train.batch_rows)
+
+    def _freeze(self) -> None:
+        self.requires_grad_(False).block.requires_grad_(True)
+        self.zero_grad()
+
+    def _clicks(self, source: TrainingLog) -> tuple[dict[str, Column], Tensor]:
+        """Clicks on items with what was known of their orders at the end of the training days, and which of them are of
+        a promotion whose orders are all in by then."""
+        end, there = (source.run.train_days[1] + 1) * DAY_MS, columns_of(source.log)
+        names = [n for n in ("impression_id", "day", "promotion", "entity") if n in there]
+        raw = read_table(source.log, "impression", names, *source.run.train_days)
+        ids, day = tensor_of(raw["impression_id"]), tensor_of(raw["day"])
+        first, last = source.run.train_days
+        click, order = (read_moments(source.log, table, ids, NEVER, first, last) for table in ("click", "order"))
+        entity = tensor_of(raw["entity"]) if "entity" in raw else torch.zeros_like(ids)
+        promoted = torch.isin(day, torch.tensor(declared_days(source.log), dtype=day.dtype))
+        promoted |= tensor_of(raw["promotion"]) != 0 if "promotion" in raw else False
+        promoted &= click <= end - WINDOW * DAY_MS
+        index = ((click < end) & (entity == 0)).nonzero().squeeze(1)
+        rows = {**source.impressions(), self.features.labels[0]: order < end}
+        return select_batch(rows, index), promoted[index]
+
     def forward(self, batch: Batch) -> Logits:
         layers = self.top.layers
         hidden = layers[:-1](self.body(self.inputs(batch)))
@@ -86,6 +155,14 @@ class HDR(DIN):
         y, z = label(batch, name).to(logits[name].dtype), logits[name]
         share = label(batch, RIPE) if RIPE in batch else torch.ones_like(z)
         return -(y * nn.functional.logsigmoid(z) + (1 - y) * torch.log1p(-share * z.sigmoid())).mean()
+
+
+def declared_days(log: Path) -> list[int]:
+    """Days of a log on which a declared promotion was on, also of those that were declared afterwards."""
+    try:
+        return [int(day) for day in json.loads((log / CALENDAR).read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return []
 
 
 def corrected_loss(logits: Tensor, labels: Tensor, ratio: float) -> Tensor:
@@ -194,7 +271,7 @@ class Rates:
 
 
 class Adaptable(Protocol):
-    """A model with a block: ``HDR``, and the copies of ``models/hdr_copies.py``.
+    """A model with a block, such as ``HDR``.
 
     Attributes:
         converted: name of the conversion's logit, and of its label.

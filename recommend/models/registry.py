@@ -31,12 +31,6 @@ MODELS = {
     "msnet": "recommend.models.msnet:MSNet",
 }
 
-# HDR's copies of conversion models, for a promotion's days (``cascade/promote.py``); nobody trains one from the start.
-COPIES = {
-    "esmm_copy": "recommend.models.hdr_copies:ESMMCopy",
-    "ecad_copy": "recommend.models.hdr_copies:ECADCopy",
-}
-
 
 def model_class(name: str) -> type[Ranker]:
     """The class of a name.
@@ -44,7 +38,7 @@ def model_class(name: str) -> type[Ranker]:
     Raises:
         ConfigError: nobody has that name.
     """
-    place = (MODELS | COPIES).get(name)
+    place = MODELS.get(name)
     if place is None:
         raise ConfigError(f"there is no model '{name}'; {nearest(name, list(MODELS))}")
     module, attribute = place.split(":")

@@ -96,7 +96,7 @@ class _Vectors:
 
 
 class PreRanker:
-    """Vectors of everything on sale by a two-tower model: a request costs one user vector and one product.
+    """Vectors of everything on sale by the two-tower models: a request costs one user vector and one product.
 
     Vectors are made when a thing comes. ``rebuild`` makes all anew, for another model or because they are old (a
     thing's age is among its features); requests go on with the old ones until the new ones are there.
@@ -105,50 +105,53 @@ class PreRanker:
     def __init__(self, catalog: Catalog, models: Models) -> None:
         self.catalog, self.models = catalog, models
         self._lock, self._making = threading.Lock(), threading.RLock()
-        self._state: _Vectors | None = None
+        self._states: dict[str, _Vectors] = {}  # by version
 
     def rebuild(self, moment: Moment) -> None:
         """All vectors anew; one thread at a time."""
         with self._making:
-            loaded, state = self.models.get("pre_ranking"), None
-            if loaded is not None and isinstance(loaded.model, TwoTower):
-                old, empty = self._state, np.zeros((0, loaded.model.config.tower), np.float32)
-                ask = old.ask if old is not None and old.loaded is loaded else pre_ranking(loaded, sample(loaded))
-                state = _Vectors(loaded, ask, empty, np.zeros(0, bool), moment.time_ms)
-                state.fill(self.catalog, self.catalog.live(), moment)
+            states = {}
+            for loaded in (s.loaded for s in self.models.serving("pre_ranking")):
+                if isinstance(loaded.model, TwoTower):
+                    old, empty = self._states.get(loaded.version), np.zeros((0, loaded.model.config.tower), np.float32)
+                    ask = old.ask if old is not None and old.loaded is loaded else pre_ranking(loaded, sample(loaded))
+                    state = _Vectors(loaded, ask, empty, np.zeros(0, bool), moment.time_ms)
+                    state.fill(self.catalog, self.catalog.live(), moment)
+                    states[loaded.version] = state
             with self._lock:
-                self._state = state
+                self._states = states
 
     def age_s(self, moment: Moment) -> float:
         """Seconds since the vectors were made; 0 without any."""
-        return (moment.time_ms - self._state.computed_ms) / 1000 if self._state else 0.0
+        return max(((moment.time_ms - s.computed_ms) / 1000 for s in self._states.values()), default=0.0)
 
     def put(self, rows: np.ndarray, moment: Moment) -> None:
         """Vectors of things that have come or changed."""
         with self._lock:
-            if self._state is not None:
-                self._state.fill(self.catalog, rows, moment)
+            for state in self._states.values():
+                state.fill(self.catalog, rows, moment)
 
     def _follow(self, loaded: Loaded, moment: Moment) -> None:
-        """Vectors of the model that serves now; while somebody makes them, who has old ones goes on with these."""
-        old = self._state
+        """Vectors of a model that serves now; while somebody makes them, who has old ones goes on with these."""
+        old = self._states.get(loaded.version)
         if old is not None and old.loaded is loaded:
             return
-        if self._making.acquire(blocking=old is None):
+        if self._making.acquire(blocking=not self._states):
             try:
-                if self._state is None or self._state.loaded is not loaded:
+                old = self._states.get(loaded.version)
+                if old is None or old.loaded is not loaded:
                     self.rebuild(moment)
             finally:
                 self._making.release()
 
     def score(self, rows: np.ndarray, visitor: Visitor, moment: Moment) -> Scores:
         """pCTR of the candidates, cheaply."""
-        loaded = self.models.get("pre_ranking")
+        loaded = self.models.get("pre_ranking", visitor)
         if loaded is None or not isinstance(loaded.model, TwoTower):
             return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
         self._follow(loaded, moment)
         with self._lock:
-            state = self._state
+            state = self._states.get(loaded.version) or next(iter(self._states.values()), None)
             if state is None:  # the model went while its vectors were made
                 return Scores(smoothed_rate(self.catalog, rows), SIMPLE, degraded=True)
             inside = rows[rows < len(state.filled)]

@@ -148,8 +148,6 @@ def _models(page: PageState) -> tuple[dict[str, str], tuple[str, ...]]:
     }
     if click.knowledge is not None:  # so is whether a ranker that reads knowledge had any
         used["knowledge"] = (click.knowledge.by, click.knowledge.missing)
-    if page.moment.promotion:  # whether it has a copy of its own is seen on the page
-        used["promotion"] = (order.by if order.copy else "none", not order.copy)
     if page.posts:
         used[POSTS] = (page.post_scores.by, page.post_scores.degraded)
     return {role: by for role, (by, _) in used.items()}, tuple(role for role, (_, simpler) in used.items() if simpler)

@@ -22,7 +22,6 @@ class ESMM(DIN):
     """
 
     usual = ("click", "order")
-    copy = "esmm_copy"
 
     def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         super().__init__(features, sizes, config)

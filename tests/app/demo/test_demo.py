@@ -167,13 +167,13 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, monkeypatch, capsys) -> N
     assert "is no demo" in capsys.readouterr().err
 
 
-def test_a_demo_has_no_alerts_of_its_operator(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("IPL_ALERT_WEBHOOK", "https://alerts.example/real")
-    monkeypatch.setenv("IPL_ALERT_RULES", str(tmp_path / "rules.yaml"))
+def test_a_demo_sends_no_notices(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("IPL_NOTICE_WEBHOOK", "https://notices.example/real")
+    monkeypatch.setenv("IPL_NOTICE_SECRET", "of the shop")
     opened = list[Settings]()
     monkeypatch.setattr(command, "_serve_demo", lambda _, settings: opened.append(settings) or 0)
     assert main(["demo", "--home", str(tmp_path / "demo")]) == 0
-    assert (opened[0].alert_webhook, opened[0].alert_rules) == ("", None)
+    assert opened[0].notice_webhook == ""
 
 
 def test_a_port_taken_meanwhile_is_one_sentence(services) -> None:

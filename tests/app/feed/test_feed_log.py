@@ -68,7 +68,15 @@ def test_train_evaluate_and_install_on_the_stores_own_log(build, tmp_path, monke
             assert main(["recommend", "train", "--data", str(log), "--out", out, "--model", model, *common]) == 0
             assert main(["recommend", "install", "--run", out, "--role", role]) == 0
         assert main(["recommend", "evaluate", "--run", str(run / "din"), "--data", str(log)]) == 0
-        assert "serves within seconds" in capsys.readouterr().out
+        install = ["recommend", "install", "--run", str(run / "din"), "--role", "ranking", "--share", "0.3"]
+        for command in (install, ["recommend", "promote", "ranking", "0002"], ["recommend", "rollback", "ranking"]):
+            assert main(command) == 0
+        said = capsys.readouterr().out
+        for version, who in (("1", "all visitors"), ("2", "30 % of the visitors"), ("2", "all visitors")):
+            assert f"ranking: din 000{version} serves {who} within seconds" in said
+        assert said.endswith("ranking: din 0001 serves all visitors again within seconds\n")
+        assert main(["recommend", "promote", "ranking", "0003"]) == 2
+        assert "there is no version '0003'" in capsys.readouterr().err
         services.feed.refresh()
         page = seen(client, "v1")
         assert page["models"]["ranking"].startswith("din")

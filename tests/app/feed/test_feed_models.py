@@ -28,7 +28,8 @@ class Index(FakeIndex):
     """Vectors of about unit length, as encoders give; the fake's own would be no input for a model."""
 
     def vectors(self, listing_ids):
-        rng = {i: np.random.default_rng(list(i.encode())) for i in listing_ids if i in self.entries}
+        # By the price, not by the random id: some draws leave a model without a live unit.
+        rng = {i: np.random.default_rng(int(self.entries[i].price or 0)) for i in listing_ids if i in self.entries}
         return {i: (r.normal(size=1280) / 1280**0.5).tolist() for i, r in rng.items()}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.cli.main import main
 from app.market import posts as post_rules
-from app.ops.journey import would_see
+from app.ops.places import would_see
 from app.store.tables import FeedPageRow, FeedPostRow, FeedRow, PhotoRow, PostRow
 from recommend.cascade.posts import POST_SLOTS, Post, Posts, around, slots
 from recommend.cascade.visitors import Visitors

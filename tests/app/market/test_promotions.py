@@ -1,4 +1,4 @@
-"""The calendar of promotions, and the conversion model's copy from the store's own log to a page and away again."""
+"""The calendar of promotions, and HDR, which learns of those that are over and serves like any other model."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from functools import partial
 
 import numpy as np
 import pytest
-from sqlalchemy import select
 
 from app.cli.main import main
 from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
-from app.ops import serving
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
-from app.views import AppError
-from recommend.cascade.registry import PROMOTION
 from recommend.cascade.request import DAY_MS
 from tests.app.feed.test_feed import seen
-from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.moments import at_once
 
@@ -36,10 +31,6 @@ def test_a_calendar_says_of_each_moment_whether_a_promotion_is_on():
     assert [(m.promotion, m.days_to_promotion) for m in said] == [
         (0, 10), (0, 1), (1, 0), (0, 9), (2, 0), (2, 0), (0, -1)]  # fmt: skip
     assert calendar.moment((first + 11) * DAY_MS - 1).promotion == 1
-    target = calendar.target(first + 20)
-    assert (target.day, target.last, target.promotion, set(target.alike)) == (first + 20, first + 21, 2, {first + 10})
-    with pytest.raises(AppError, match="There is no promotion on"):
-        calendar.target(first)
 
 
 def test_promotions_are_declared_listed_and_taken_off(client):
@@ -100,32 +91,13 @@ def test_the_calendar_belongs_to_operators(people):
     assert code(here.client().get("/v1/promotions"))[0] == 401
 
 
-def test_a_copy_for_a_day_that_has_none_is_refused_in_a_sentence(services, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("IPL_HOME", str(tmp_path))
-    services.promotions.declare("sale", today(), 3)
-    for wrong, words in (
-        (["recommend", "promote", "--day", str(today() + 9 * DAY)], "There is no promotion on"),
-        (["recommend", "promote", "--day", str(today() - DAY)], "is over"),
-        (["recommend", "promote", "--day", "tomorrow"], "'tomorrow' is no day"),
-        (["recommend", "promote"], "nothing has been seen in the feed yet"),
-    ):
-        assert main(wrong) == 2
-        assert words in capsys.readouterr().err
-
-
-def test_on_its_days_the_page_says_that_a_promotion_has_no_copy(client, services):
+def test_on_its_days_a_page_is_of_the_promotion(client, services):
     published(client)
-    assert "promotion" not in seen(client)["models"]
     number = declared(client, today(), 1).json()["id"]
     page = seen(client)
-    assert page["models"]["promotion"] == "none"
-    assert page["degraded"] == ["pre_ranking", "ranking", "conversion", "ads", "promotion"]
     with services.store.read() as session:
         known = session.get(FeedPageRow, page["id"]).known
     assert (known["promotion"], known["days_to_promotion"]) == (number, 0)
-    assert serving.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", "no copy: none")
-    client.delete(f"/v1/promotions/{number}")
-    assert "promotion" not in seen(client)["degraded"]
 
 
 def lived(services, days):
@@ -157,80 +129,22 @@ def lived(services, days):
             session.flush()
 
 
-def test_a_copy_is_made_from_the_store_serves_its_days_and_is_thrown_away(build, tmp_path, monkeypatch, capsys):
+def test_hdr_learns_of_past_promotions_and_serves(build, tmp_path, monkeypatch, capsys):
     services = build(feed_per_second=1e6)
     monkeypatch.setenv("IPL_HOME", str(tmp_path))
+    log, run = tmp_path / "log", tmp_path / "run"
+    train = ["recommend", "train", "--data", str(log), "--out", str(run), "--model", "hdr", "--test-days", "1"]
+    for knob in ("batch_rows=16", "table_rate=0.01", "learning_rate=0.01", "mlp=[8]", "embedding=4"):
+        train += ["--set", knob]
     with client_of(services) as client:
         lived(services, {ago: (24, 0.9) if ago in (19, 20) else (8, 0.1) for ago in range(1, 25)})
-        for n in range(4):
-            published(client, price=10 + n)
-        log, run = tmp_path / "log", tmp_path / "run"
+        published(client)
         assert main(["recommend", "log", "--out", str(log)]) == 0
-        train = ["recommend", "train", "--data", str(log), "--out", str(run), "--model", "esmm", "--test-days", "1"]
-        small = ("batch_rows=64", "learning_rate=0.01", "mlp=[8]", "embedding=4")
-        assert main([*train, *(word for knob in small for word in ("--set", knob))]) == 0
-        assert main(["recommend", "install", "--run", str(run), "--role", "conversion"]) == 0
+        assert main(train) != 0
+        assert "have 0 clicks and 0 orders, too few to learn from" in capsys.readouterr().err
         assert declared(client, today() - 20 * DAY, 2, "the last one").status_code == 201
-        assert declared(client, today(), 2, "this one").status_code == 201
+        assert main(["recommend", "log", "--out", str(log)]) == 0
+        assert main(train) == 0
+        assert main(["recommend", "install", "--run", str(run), "--role", "conversion"]) == 0
         services.feed.refresh()
-        before = seen(client)
-        assert before["models"]["promotion"] == "none"
-        assert before["models"]["conversion"] == "esmm 0001"
-        lacks = "“this one” is on without a copy of the conversion model for its days."
-        assert lacks in [f.says for f in report_of(services).to_do]
-        assert serving.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == (
-            "on",
-            "no copy: esmm 0001",
-        )
-
-        capsys.readouterr()
-        assert main(["recommend", "promote"]) == 0
-        said = capsys.readouterr().out
-        assert f"on {today() - 20 * DAY} and {today() - 19 * DAY}" in said
-        services.feed.refresh()
-        page = seen(client)
-        copy = "esmm_copy 0001 of esmm 0001"
-        assert (page["models"]["conversion"], page["models"]["promotion"]) == (copy, copy)
-        assert "promotion" not in page["degraded"]
-        assert serving.promotions(services.feed, services.promotions.calendar()).rows[0][4:] == ("on", copy)
-        assert lacks not in [f.says for f in report_of(services).to_do]
-        with services.store.read() as session:
-            assert session.get(FeedPageRow, page["id"]).models["promotion"] == copy
-            scores = [r.scores["pcvr"] for r in session.scalars(select(FeedRow).where(FeedRow.page_id == page["id"]))]
-            old = [r.scores["pcvr"] for r in session.scalars(select(FeedRow).where(FeedRow.page_id == before["id"]))]
-        assert np.mean(scores) > np.mean(old) + 0.02
-
-        begun = datetime.now(UTC)
-        for days, by in ((1, copy), (2, "esmm 0001")):
-            monkeypatch.setattr("app.feed.live_feed.now", lambda days=days: begun + timedelta(days=days))
-            assert seen(client)["models"]["conversion"] == by  # at midnight, before the registry is looked at
-            services.feed.refresh()
-            assert seen(client)["models"]["conversion"] == by
-        assert services.feed.registry.versions(PROMOTION) == []
-        events = serving.model_events(services.feed).rows
-        assert events[0][1:] == ("discarded", "promotion", "0001", "its days are over")
-
-
-def test_the_page_declares_and_withdraws_a_promotion(client, services):
-    def declared_now():
-        return [p.name for p in services.promotions.calendar().promotions]
-
-    def post(**form):
-        return client.post("/ops/promotions", data=form)
-
-    wish = {"name": "sale <b>", "first": str(today()), "days": "2"}
-    assert code(post(**wish)) == (422, "invalid")  # nobody said that the days are right
-    assert declared_now() == []
-    wish["sure"] = "yes"
-    page = post(**wish).text
-    assert "“sale &lt;b&gt;”" in page
-    assert "is declared, as number 1" in page
-    assert declared_now() == ["sale <b>"]
-    again = post(**wish)
-    assert (again.status_code, "a day has one promotion" in again.text) == (409, True)
-    for wrong in ({"name": ""}, {"first": "Friday"}, {"first": str(today() + 9 * DAY), "days": "99"}, {"days": "many"}):
-        assert post(**{**wish, **wrong}).status_code == 422
-    assert "no such promotion" in post(number="9", sure="yes").text
-    assert declared_now() == ["sale <b>"]
-    assert "is off the calendar" in post(number="1", sure="yes").text
-    assert declared_now() == []
+        assert seen(client)["models"]["conversion"] == "hdr 0001"

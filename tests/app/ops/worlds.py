@@ -12,12 +12,13 @@ import numpy as np
 from sqlalchemy import delete, insert, select
 
 from app.feed.items import CONTENT, category_code
+from app.ops.checks import Report
+from app.ops.figures import Figures
 from app.ops.impressions import window
-from app.ops.numbers import Figures
-from app.ops.verdicts import Report, read_rules
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, ListingRow, NumberRow, now
 from recommend.cascade.catalog import Item
-from recommend.cascade.scoring import SIMPLE
+from recommend.cascade.routes import ROLES
+from recommend.cascade.scoring import SIMPLE, Serving
 
 MODEL = "din 0001"
 COUNT = itertools.count(1)
@@ -63,7 +64,8 @@ def fill(services, world: World) -> World:
         day = int(time.time() // 86_400)
         manifest = {"train_days": [day - 20, day - 1 - int(world.stale)], "model": "din", "installed": time.time()}
         loaded = SimpleNamespace(name=MODEL, version="0001", manifest=manifest)
-        services.feed.models._loaded.update(ranking=loaded, pre_ranking=loaded)
+        for role in ("pre_ranking", "ranking"):
+            services.feed.models.serve(role, Serving(loaded))
     if world.failed:
         services.feed.registry.note("failed", "ranking", "0002", "it says the same of everything (click)")
     shown = [x for x in listings if x not in world.made["unseen"]]
@@ -75,14 +77,15 @@ def fill(services, world: World) -> World:
 
 def report_of(services, name: str = "24h") -> Report:
     """What the page says of it."""
-    return Report(Figures(services, window(name)), read_rules())
+    return Report(Figures(services, window(name)))
 
 
 def _empty(services) -> None:
     feed = services.feed
     for item in feed.feed.catalog.get("item_id", feed.feed.catalog.live()).tolist():
         feed.feed.remove(int(item))
-    feed.models._loaded.clear()
+    for role in ROLES:
+        feed.models.serve(role)
     feed.took.clear()
     (feed.registry.root / "events.jsonl").unlink(missing_ok=True)
     with services.store.write() as session:

@@ -28,9 +28,9 @@ def test_a_question_is_three_clicks_from_its_answer(build, open_page):
         page = open_page("desktop")
         page.goto(f"{url}ops/")
         expect(page.locator(".headline")).to_contain_text("No model serves: popularity ranks")
-        expect(page.locator("#to-do")).to_contain_text("./ipl recommend train")
+        expect(page.locator("#health .todo")).to_contain_text("./ipl recommend train")
         expect(page.locator("#models tbody tr").nth(1)).to_contain_text("popularity")
-        # Why does this stand here? A visitor; the place; the listing's way.
+        # Why does this stand here? A visitor; the place; the listing.
         page.get_by_label("A visitor").fill("v1")
         page.get_by_role("button", name="Show what they see").click()
         expect(page.locator(".stands li")).to_have_count(7)
@@ -46,15 +46,6 @@ def test_a_question_is_three_clicks_from_its_answer(build, open_page):
         expect(page.locator(".stands li")).to_have_count(7)
         expect(page.locator(".stands")).to_contain_text("clicked")
         past = page.url.partition("/ops/")[2]
-        # Tables sort and filter.
-        table = page.locator("#changes table").first
-        table.get_by_role("button", name="name").click()
-        names = table.locator("tbody tr td:nth-child(6)").all_inner_texts()
-        assert names == sorted(names)
-        table.get_by_role("button", name="name").click()
-        assert table.locator("tbody tr td:nth-child(6)").first.inner_text() == max(names)
-        page.get_by_label("Filter Figures").fill("no such words")
-        assert table.locator("tbody tr:visible").count() == 0
         for size, dark in (("phone", True), ("desktop", False)):
             page = open_page(size, dark=dark)
             for query in ("", listing, past, "?visitor=v1", "?find=hoodie"):
@@ -72,5 +63,4 @@ def test_a_healthy_feed_is_green_on_the_page(build, open_page):
         page = open_page("phone")
         page.goto(f"{url}ops/")
         expect(page.locator(".headline.good")).to_contain_text("All is well")
-        assert page.locator("h2 .sign.good").count() == 3
-        expect(page.locator("#to-do")).to_contain_text("Nothing.")
+        expect(page.locator("#health")).to_contain_text("Nothing to do.")

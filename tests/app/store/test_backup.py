@@ -47,7 +47,7 @@ def use(services):
     model = services.settings.home / "feed" / "models" / "ranking" / "0001"
     model.mkdir(parents=True)
     (model / "manifest.json").write_text("{}")
-    (model.parent / "current").write_text("0001\n")
+    (model.parents[2] / "feed.yaml").write_text("ranking: []\n")
     (model.parent / ".0002.part").mkdir()
     (model.parent / ".0002.part" / "half").write_text("x")
     return services
@@ -89,7 +89,7 @@ def test_everything_comes_back(used, archive, tmp_path):
     done = restore(archive, Settings(home=home))
     assert (done.listings, done.photos, done.aside) == (4, 4, None)
     assert not (home / "session.key").exists()
-    assert (home / "feed" / "models" / "ranking" / "current").read_text() == "0001\n"
+    assert (home / "feed" / "feed.yaml").read_text() == "ranking: []\n"
     assert not list((home / "feed").rglob(".0002*"))
     projection = "feed/projection.safetensors"
     assert (home / projection).read_bytes() == (used.settings.home / projection).read_bytes()

@@ -17,7 +17,7 @@ from app.store.tables import Base, ChangeRow, OutboxRow
 from listing.intake.photos import intake
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
-FEED = Path("feed") / "models" / "ranking" / "current"
+FEED = Path("feed") / "feed.yaml"
 
 
 def start(settings):

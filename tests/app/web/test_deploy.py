@@ -14,8 +14,8 @@ import yaml
 from prometheus_client import generate_latest
 
 from app.metrics import Metrics
-from app.ops.alerts import OpsCollector
-from app.ops.numbers import KEYS
+from app.ops.collector import OpsCollector
+from app.ops.figures import KEYS
 from app.settings import READ_ELSEWHERE, Settings
 
 
@@ -26,7 +26,7 @@ def folder(repository):
 
 def test_every_number_has_a_panel_and_a_rule(folder):
     metrics = Metrics()
-    metrics.show(OpsCollector(SimpleNamespace(latest=lambda: (None, None))))
+    metrics.show(OpsCollector(SimpleNamespace(latest=lambda: None)))
     text = generate_latest(metrics.registry).decode()
     counted = {n for n in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE) if not n.endswith("_created")}
     panels = json.loads((folder / "grafana" / "ipl.json").read_text())["panels"]

@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 
 from app.store.tables import FeedPageRow
 from tests.app.support.clients import client_of, code, published
-from tests.app.support.shop import bought
 
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},

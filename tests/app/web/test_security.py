@@ -55,13 +55,9 @@ def test_what_people_write_is_text_on_the_operators_pages(attacked):
         *("listing=%3Cscript%3E", "page=%3Cscript%3E"),
     ):
         html = client.get(f"/ops/?{path}").text
-        own = re.sub(r'<script src="/ops/ops\.js\?v=[0-9a-f]{12}" defer></script>', "", html)
-        assert own != html, path
-        assert harmless(own), path
+        assert harmless(html), path
         assert BAD[:20] not in html
     assert "&lt;script&gt;" in client.get("/ops/?visitor=v1").text
-    form = {"name": BAD[:60], "first": BAD[:20], "days": BAD[:9]}
-    assert BAD[:20] not in client.post("/ops/promotions", data=form).text
 
 
 def test_every_template_of_the_sellers_page_escapes():
@@ -193,7 +189,7 @@ def test_whoever_is_not_signed_in_reaches_nothing(two):
 def test_only_operators_open_the_operators_page(people):
     here = people("ann", "bob", operators="ann")
     routes = operators_routes()
-    assert len(routes) >= 13
+    assert len(routes) >= 10
 
     def opened(name):
         browser = here.browser(name)
@@ -203,7 +199,6 @@ def test_only_operators_open_the_operators_page(people):
     other = {
         **{("GET", f"/ops/{part}"): 307 for part in page.SECTIONS},
         ("POST", "/ops/reviews"): 422,
-        ("POST", "/ops/promotions"): 422,
     }
     for route, status in opened("ann").items():
         assert status == other.get(route, 200), route

@@ -42,7 +42,13 @@ def test_a_home_that_nobody_names_lies_in_the_cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("IPL_PROT", "no setting IPL_PROT; did you mean 'IPL_PORT'"), ("IPL_QQQQQQQQ", "unset it")]
+    ("name", "hint"),
+    [
+        ("IPL_PROT", "no setting IPL_PROT; did you mean 'IPL_PORT'"),
+        ("IPL_QQQQQQQQ", "unset it"),
+        ("IPL_FEED_ALWAYS", "any more: feed.yaml alone says what serves"),
+        ("IPL_ALERT_WEBHOOK", "any more: Prometheus alerts"),
+    ],
 )
 def test_an_unknown_variable_is_refused_with_the_nearest_name(variables, name, hint):
     variables(name, "1")

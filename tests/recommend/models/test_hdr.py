@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from recommend.config import ConfigError, ModelConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
+from recommend.data.schema import DAY_MS, table_files
 from recommend.metrics.calibration import edges_of
 from recommend.models.hdr import (
     HDR,
@@ -26,7 +30,10 @@ from recommend.models.hdr import (
     prevalence,
 )
 from recommend.models.registry import build_model
+from recommend.training import checkpoint
+from recommend.training.runs import asked, load_run, plan, read_run, train_run
 from tests.recommend.support import tiny
+from tests.recommend.support.feed import write_log
 
 SMALL = ModelConfig(name="hdr", embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1)
 
@@ -216,3 +223,48 @@ def test_a_copy_lives_for_its_day_alone() -> None:
     deployment.roll_back()
     assert deployment.model(5) is model
     assert weights_hash(model) == before
+
+
+# Training on a log
+
+
+def trained(root, days: int = 24) -> tuple[HDR, HDR]:
+    """The production part as its stage ended, and the model."""
+    log = write_log(root / "log", days, {4: 1, 5: 1, 13: 2, 14: 2, days - 1: 3})
+    model = ModelConfig(name="hdr", embedding=8, mlp=(16,), initial_std=0.01, layer_norm=False)
+    config = TrainConfig(batch_rows=16, learning_rate=5e-3, table_rate=0.0, schedule="constant", warmup=0.0, threads=1)
+    train_run(log, plan(log, model, config, ("order",), 2), root / "run")
+    done, _, _ = load_run(root / "run", log)
+    first = copy.deepcopy(done)
+    checkpoint.load(root / "run" / "production" / checkpoint.NAME, first)
+    return first, done
+
+
+def test_the_block_alone_learns_of_earlier_promotions(tmp_path) -> None:
+    first, done = trained(tmp_path)
+    before, after = first.state_dict(), done.state_dict()
+    assert {n for n in before if not torch.equal(before[n], after[n])} == {"block.linear.weight", "block.linear.bias"}
+    ordinary, promoted = (
+        torch.cat([m.predict(b)["order"] for b in training_clicks(tmp_path, done)]) for m in (first, done)
+    )
+    assert promoted.mean() > ordinary.mean() + 0.02
+    assert not after["block.linear.weight"].isnan().any()
+
+
+def test_orders_after_the_training_days_change_nothing(tmp_path) -> None:
+    """The last two days are held back, and so is what became known on them of earlier clicks."""
+    weights = [m.state_dict() for m in trained(tmp_path / "whole")]
+    log = tmp_path / "whole" / "log"
+    for file in table_files(log, "order"):
+        rows = pq.read_table(file)
+        pq.write_table(rows.filter(pc.less(rows["time_ms"], 22 * DAY_MS)), file)
+    (tmp_path / "whole" / "run").rename(tmp_path / "old")
+    run = read_run(tmp_path / "old")
+    train_run(log, run, tmp_path / "again")
+    done, _, _ = load_run(tmp_path / "again", log)
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in done.state_dict().items())
+
+
+def training_clicks(root, model: HDR) -> list[dict]:
+    _, encode, split = load_run(root / "run", root / "log")
+    return [encode(b) for b in asked(model, root / "log", split.train, model.features.columns)]

@@ -23,6 +23,7 @@ from recommend.training.runs import FEATURES, declared_features, labels_of, load
 LACKING = {
     "keep": "trained with published knowledge",
     "ecad": "lacks the columns refund",
+    "hdr": "too few to learn from",
     "copr": "no ranking candidates",
     "rec4ad": "lacks the columns channel, is_ad",
     "mkt": "lacks the columns post_id",

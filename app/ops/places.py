@@ -1,22 +1,21 @@
-"""A listing's way through the feed, and a visitor's pages as they saw them, from what was written down."""
+"""Why a listing stands where it stands: on a page that a visitor would get now, and on one that was seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
-from app.ops.numbers import written
-from app.ops.why import Facts, counted, hours, on_a_past_page, ordinal, why
+from app.ops.why import Facts, on_a_past_page, why
 from app.services import Services
 from app.store.db import Store
-from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, OrderRow, PhotoRow, SellerRow
+from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, PhotoRow, SellerRow
 from app.views import AppError
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.explain import fate, moves
@@ -24,10 +23,8 @@ from recommend.cascade.page import PageState
 from recommend.cascade.request import HOUR_MS, Moment
 
 SIZE = 20  # places of a page that is looked at
-MOST = 24  # listings that a search shows, and pages of a visitor
-CLICKS = func.sum(case((clicked(), 1), else_=0))  # of feed rows
+MOST = 24  # listings that a search shows, and pages of one
 PHOTO = 480  # px; the size that the buyers' feed uses, so that browsers may have it
-KINDS = {"ranked": "by its rank", "exploration": "to be learned about", "ad": "as an ad"}
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,14 @@ class PastPage:
 
 
 @dataclass(frozen=True)
-class Journey:
-    """``now``: why it stands or falls for a visitor at this moment; ``steps``: what happened, by name; ``pages``: rows
-    (page, visitor, at, place, reason, pctr, seen, clicked) of where it stood, the latest first."""
+class Standing:
+    """``now``: why a listing stands or falls for a visitor at this moment; ``pages``: rows (page, visitor, at, place,
+    reason, pctr, seen, clicked) of where it stood, the latest first."""
 
     tile: Tile
     seller: str
     visitor: str
     now: str
-    steps: dict[str, str]
     pages: Sequence[Any]
 
 
@@ -94,21 +90,6 @@ def find(store: Store, words: str) -> list[Tile]:
     with store.read() as session:
         one = session.get(ListingRow, words.strip()[:64])
         return list(_tiles(session, [one] if one is not None else list(session.scalars(latest))).values())
-
-
-def visitors_pages(store: Store, visitor: str) -> list[tuple[str, datetime, int, int, int]]:
-    """A visitor's latest pages: id, moment, places, how many were seen and clicked."""
-    with store.read() as session:
-        query = (
-            select(FeedPageRow.id, FeedPageRow.at, func.count(FeedRow.id), func.count(FeedRow.seen_at), CLICKS)
-            .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
-            .join(FeedRow, FeedRow.page_id == FeedPageRow.id)
-            .where(NumberRow.kind == "visitor", NumberRow.key == visitor)
-            .group_by(FeedPageRow.id, FeedPageRow.at)
-            .order_by(FeedPageRow.at.desc())
-            .limit(MOST)
-        )
-        return [(key, at, int(rows), int(viewed), int(n)) for key, at, rows, viewed, n in session.execute(query)]
 
 
 def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand, ...]]:
@@ -177,8 +158,8 @@ def past_page(services: Services, page_id: str) -> PastPage:
     return PastPage(name, page.at, page.models, tuple(stands))
 
 
-def journey(services: Services, listing_id: str, visitor: str) -> Journey:
-    """A listing's way, and why it stands or falls for a visitor now (default: who saw it last, or came last).
+def standing(services: Services, listing_id: str, visitor: str) -> Standing:
+    """Where a listing stood, and why it stands or falls for a visitor now (default: who saw it last, or came last).
 
     Raises:
         AppError: there is no such listing (404).
@@ -205,49 +186,13 @@ def journey(services: Services, listing_id: str, visitor: str) -> Journey:
             .limit(MOST)
         )
         pages = session.execute(query).all()
-        steps = dict(_steps(session, row))
     who = visitor or (pages[0].visitor if pages else next(iter(visitors(services.store, feed, 1)), ""))
     number = feed.listings.number(tile.id)
     if number is None or number not in feed.feed.catalog:
         now = f"It is {tile.status} and not on sale, so that no page can show it."
     else:
         now = _now(feed, feed.considered(who, SIZE), [(number, tile)])[number]
-    return Journey(tile, seller, who, now, steps, pages)
-
-
-def _steps(session: Session, row: ListingRow) -> Iterator[tuple[str, str]]:
-    """What happened to a listing, in its order; counted by the database, however often it was seen."""
-    yield "Published", _moment(row.published_at) if row.published_at else "Not yet."
-    people, place = func.count(FeedPageRow.visitor.distinct()), func.avg(FeedRow.position)
-    views = (
-        select(FeedRow.reason, func.count(FeedRow.seen_at), people, place, CLICKS, func.min(FeedRow.seen_at))
-        .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
-        .where(FeedRow.listing_id == row.id, FeedRow.seen_at.is_not(None))
-        .group_by(FeedRow.reason)
-    )
-    of = {r[0]: r[1:] for r in session.execute(views)}
-    if not of:
-        stood = session.scalar(select(func.count()).where(FeedRow.listing_id == row.id))
-        yield "Seen", f"By nobody yet; it stood on {stood} pages that nobody scrolled to."
-    else:
-        first, times = min(r[4] for r in of.values()), sum(r[0] for r in of.values())
-        clicks = sum(int(r[3]) for r in of.values())
-        waited = (first - row.published_at).total_seconds() / 3600 if row.published_at else 0.0
-        yield "First seen", f"{_moment(first)}, {hours(max(waited, 0.0))} after it was published."
-        for reason in [reason for reason in KINDS if reason in of]:
-            views_of, people_of, mean, *_ = of[reason]
-            says = f"{counted(views_of, 'time')} by {counted(people_of, 'visitor')}, on average {ordinal(round(mean))}"
-            yield f"Shown {KINDS[reason]}", f"Seen {says}."
-        yield "Clicked", f"{counted(clicks, 'time')} of {times}: {written(clicks / times, 'share')}."
-    latest = select(OrderRow.at).where(OrderRow.listing_id == row.id).order_by(OrderRow.at.desc()).limit(3)
-    orders = session.scalars(latest).all()
-    if orders:
-        yield "Ordered", ", ".join(_moment(at) for at in reversed(orders))
-    yield "Now", f"It is {row.status}, {row.stock} left."
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return Standing(tile, seller, who, now, pages)
 
 
 def _tiles(session: Session, rows: Sequence[ListingRow]) -> dict[str, Tile]:

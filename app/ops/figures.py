@@ -1,8 +1,4 @@
-"""The operator's figures, each computed here and nowhere else.
-
-Page, headline, alerts, ``/metrics`` and the API all take a ``Measure`` of a ``Figures``; none of them counts anything
-again, so that no two places can say different things.
-"""
+"""The operator's figures, each computed here and nowhere else, so that page, ``/metrics`` and API say the same."""
 
 from __future__ import annotations
 
@@ -23,7 +19,6 @@ from app.ops.intervals import NOTHING, Counted, Interval, exact
 from app.services import Services
 from app.store.db import Store
 from app.store.tables import (
-    EventRow,
     FeedPageRow,
     FeedRow,
     ListingRow,
@@ -38,7 +33,6 @@ from recommend.cascade.scoring import SIMPLE
 SLOW_MS = 150.0  # a page that takes longer is slow
 TARGET_HOURS = 6.0  # within which a new listing is to be seen
 YOUNG_HOURS = 48.0  # a listing is new for that long
-CHANCE = 0.5  # AUC of drawing lots
 BINS = 8  # of predictions, whose click rates are compared
 NEEDED = ("pre_ranking", "ranking")  # stages that choose the page; the others have a simpler way that is meant
 CALENDAR_DAY = 10_000  # days since 1970 of a log of this store; smaller ones are of the simulated marketplace
@@ -50,21 +44,17 @@ MEASURES = {  # name for people, and unit
     "reports": ("reports by visitors", "count"),
     "models_missing": ("stages without a model", "count"),
     "model_age": ("days since what the ranking model learned from", "days"),
-    "copy_missing": ("promotions without a copy", "count"),
     "pages": ("pages asked for", "count"),
     "slow_pages": (f"pages slower than {SLOW_MS:.0f} ms", "share"),
-    "page_p99": ("p99 of a page", "ms"),
     "click_rate": ("clicks of what was seen", "share"),
     "orders": ("orders", "count"),
     "published": ("listings published", "count"),
     "seen_in_time": (f"new listings seen within {TARGET_HOURS:.0f} h", "share"),
     "starved": (f"listings unseen for over {TARGET_HOURS:.0f} h", "count"),
-    "first_wait": ("median wait for the first impression", "minutes"),
     "auc": ("AUC of predicted clicks", "auc"),
     "pcoc": ("predicted over observed clicks", "ratio"),
     "model_failures": ("models that failed", "count"),
-    "drafts_published": ("drafts that were published", "share"),
-    "draft_changes": ("changes a draft", "ratio"),
+    "feed_problems": ("stages in which something else serves than feed.yaml names", "count"),
 }
 KEYS = frozenset(MEASURES)
 
@@ -109,15 +99,6 @@ class Measure:
         """Value, interval and what it was counted over."""
         unsaid = self.interval.value is None and self.interval.low is None
         return self.brief + (f" ({self.n:,} {self.of})" if self.of and not unsaid else "")
-
-    @property
-    def beside_chance(self) -> str:
-        """Of an AUC: how it stands to drawing lots."""
-        low, high = self.interval.low, self.interval.high
-        if low is None or high is None:
-            return "how well is not known yet"
-        place = "better than chance" if low > CHANCE else "worse than chance" if high < CHANCE else "at chance"
-        return f"{place} (AUC {self.brief})"
 
 
 def written(value: float, unit: str) -> str:
@@ -185,32 +166,41 @@ class Figures:
     def measures(self) -> dict[str, Measure]:
         """By key."""
         present = () if self.over.past else (*self._market(), *self._models())
-        return {m.key: m for m in (*present, *self._feed(), *self._new(), *self._predictions(), *self._drafts())}
+        return {m.key: m for m in (*present, *self._feed(), *self._new(), *self._predictions())}
 
     @cached_property
     def impressions(self) -> Impressions:
         """What was seen in the window."""
-        return impressions(self.store, self.over)
+        split = [role for role in ("pre_ranking", "conversion", "ads") if len(self.feed.models.serving(role)) > 1]
+        return impressions(self.store, self.over, ["ranking", *split])
 
     @cached_property
     def ranking(self) -> str:
         """The name of what ranks now, of a past window of what ranked last."""
         if self.over.past:
-            return str(self.impressions.model[-1]) if len(self.impressions) else SIMPLE
+            return str(self.impressions.by["ranking"][-1]) if len(self.impressions) else SIMPLE
         loaded = self.feed.models.get("ranking")
         return loaded.name if loaded is not None else SIMPLE
 
     @cached_property
-    def judged(self) -> Impressions:
-        """What was seen of the pages that this ranking made: what was ranked otherwise says nothing of it."""
-        return self.impressions.ranked_by(self.ranking)
+    def judged(self) -> np.ndarray:
+        """Which rows this ranking made: what was ranked otherwise says nothing of it."""
+        return self.impressions.scored("ranking", self.ranking)
 
     @cached_property
     def calibration(self) -> list[tuple[float, float]]:
         """(predicted, observed) click rates of what this ranking showed, in bins of as many impressions each."""
-        rows = self.judged
-        bins = [b for b in np.array_split(np.argsort(rows.pctr, kind="stable"), BINS) if len(b)]
-        return [(float(rows.pctr[b].mean()), float(rows.click[b].mean())) for b in bins]
+        pctr, click = self.impressions.pctr[self.judged], self.impressions.click[self.judged]
+        bins = [b for b in np.array_split(np.argsort(pctr, kind="stable"), BINS) if len(b)]
+        return [(float(pctr[b].mean()), float(click[b].mean())) for b in bins]
+
+    def clicks(self, role: str, model: str) -> Measure | None:
+        """Clicks of what a model scored; None where nobody needs to compare it."""
+        if role not in self.impressions.by:
+            return None
+        rows, seen = self.impressions.scored(role, model), self.impressions
+        rate = intervals.rate_interval(seen.click[rows].astype(float), seen.visitor[rows])
+        return Measure("click_rate", rate, int(rows.sum()), "impressions")
 
     @cached_property
     def new(self) -> list[NewListing]:
@@ -238,8 +228,7 @@ class Figures:
     def failures(self) -> list[dict[str, Any]]:
         """Events of models that failed in the window, the latest first."""
         since, until = self.over.since.timestamp(), self.over.until.timestamp()
-        events = [e for e in self.feed.registry.events(50) if since <= e["at"] <= until]
-        return [e for e in events if e["what"] in ("failed", "rolled back")]
+        return [e for e in self.feed.registry.events(50) if e["what"] == "failed" and since <= e["at"] <= until]
 
     def _market(self) -> Iterable[Measure]:
         live = self.feed.feed.catalog.live()
@@ -254,20 +243,18 @@ class Figures:
         yield Measure("reports", exact(self._count(MessageRow.kind == "report")))
 
     def _models(self) -> Iterable[Measure]:
-        models, moment = self.feed.models, self.feed.moment()
+        models = self.feed.models
         missing = [role for role in NEEDED if models.get(role) is None]
         yield Measure("models_missing", exact(float(len(missing))), len(self.feed.feed.catalog), "on sale")
         loaded = models.get("ranking")
         age = exact(model_age(loaded, self.over.until)) if loaded is not None else NOTHING
         yield Measure("model_age", age, int(age is not NOTHING))
-        lacks = moment.promotion != 0 and models.get("conversion") is not None and models.copy(moment) is None
-        yield Measure("copy_missing", exact(float(lacks)))
+        yield Measure("feed_problems", exact(float(len(models.problems))))
 
     def _feed(self) -> Iterable[Measure]:
         since, until = self.over.since, self.over.until
         ms = np.array([ms for at, ms in list(self.feed.took) if since.timestamp() <= at <= until.timestamp()])
         yield Measure("slow_pages", intervals.wilson(int((ms > SLOW_MS).sum()), len(ms)), len(ms), "pages")
-        yield Measure("page_p99", intervals.quantile(ms, 0.99), len(ms), "pages")
         yield Measure("pages", exact(self._count(FeedPageRow.at.between(since, until))))
         yield Measure("orders", exact(self._count(OrderRow.at.between(since, until))))
         yield Measure("published", exact(self._count(ListingRow.published_at.between(since, until))))
@@ -277,31 +264,18 @@ class Figures:
 
     def _new(self) -> Iterable[Measure]:
         hits = intervals.wilson(sum(x.in_time for x in self.due), len(self.due))
-        # Of the unseen ones it is known only that they wait for longer: the median needs no more.
-        minutes = np.array([np.inf if x.waited is None else 60 * x.waited for x in self.due])
         yield Measure("seen_in_time", hits, len(self.due), "new listings")
         yield Measure("starved", exact(float(len(self.starved))))
-        yield Measure("first_wait", intervals.quantile(minutes, 0.5), len(self.due), "new listings")
 
     def _predictions(self) -> Iterable[Measure]:
         """How well predictions order what was seen, and how true they are."""
-        rows, of = self.judged, f"clicks of what {self.ranking} ranked"
-        clicks, promised = int(rows.click.sum()), round(float(rows.pctr.sum()))
-        order = intervals.auc_interval(rows.click, rows.pctr, rows.visitor) if len(rows) else NOTHING
-        level = intervals.pcoc_interval(rows.click.astype(float), rows.pctr, rows.visitor) if len(rows) else NOTHING
-        yield Measure("auc", order, clicks, of)
-        yield Measure("pcoc", level, clicks, of, promised)
+        of = f"clicks of what {self.ranking} ranked"
+        click, pctr, visitor = (getattr(self.impressions, name)[self.judged] for name in ("click", "pctr", "visitor"))
+        order = intervals.auc_interval(click, pctr, visitor) if len(click) else NOTHING
+        level = intervals.pcoc_interval(click.astype(float), pctr, visitor) if len(click) else NOTHING
+        yield Measure("auc", order, int(click.sum()), of)
+        yield Measure("pcoc", level, int(click.sum()), of, round(float(pctr.sum())))
         yield Measure("model_failures", exact(float(len(self.failures))))
-
-    def _drafts(self) -> Iterable[Measure]:
-        counts = select(EventRow.kind, func.count(), func.count(EventRow.draft_id.distinct())).where(
-            EventRow.at.between(self.over.since, self.over.until), EventRow.draft_id.is_not(None)
-        )
-        with self.store.read() as session:
-            events = {kind: (n, drafts) for kind, n, drafts in session.execute(counts.group_by(EventRow.kind))}
-        (_, shown), (_, published), (changes, _) = (events.get(k, (0, 0)) for k in ("shown", "published", "edited"))
-        yield Measure("drafts_published", intervals.wilson(min(published, shown), shown), shown, "drafts")
-        yield Measure("draft_changes", exact(changes / shown) if shown else NOTHING, shown, "drafts")
 
     def _count(self, where: ColumnElement[bool]) -> float:
         with self.store.read() as session:
