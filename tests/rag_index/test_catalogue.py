@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rag_index.imports.catalogue import Catalogue, PlainRow, open_catalogue
@@ -13,7 +15,7 @@ from rag_index.imports.cells import price_of
 from rag_index.imports.columns import parse_mapping
 from rag_index.imports.glossary import read_glossary
 from rag_index.imports.tables import ImportProblem, RowProblem
-from tests.rag_index.small_vocabulary import WORDS, by_letters
+from tests.rag_index.listings import WORDS, by_letters
 
 
 def opened(path: Path, **options: Any) -> Catalogue:
@@ -125,17 +127,8 @@ def test_other_names_of_columns_are_known_and_line_numbers_are_those_of_the_file
 
 
 def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    record = {
-        "id": 7,
-        "title": "Hat",
-        "category": "hat",
-        "price": 12.5,
-        "attributes": {"Colour": "Navy Blue", "Fit": "x"},
-    }
-    record |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    record = {"id": 7, "title": "Hat", "category": "hat", "price": 12.5, "photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    record["attributes"] = {"Colour": "Navy Blue", "Fit": "x"}
     pq.write_table(pa.Table.from_pylist([record]), tmp_path / "t.parquet")
     written(tmp_path / "t.jsonl", json.dumps(record) + "\n[1]\n{oops\n")
     (a,), _ = split(opened(tmp_path / "t.parquet"))
@@ -237,9 +230,6 @@ def test_a_column_is_told_by_its_values_where_no_name_tells(tmp_path: Path) -> N
 
 
 def test_unusable_tables(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"title": ["Hat"] * 9, "category": ["hat"] * 9}), tmp_path / "torn.parquet")
     whole = (tmp_path / "torn.parquet").read_bytes()
     (tmp_path / "torn.parquet").write_bytes(whole[: len(whole) // 2])

@@ -1,4 +1,4 @@
-"""Add, update, remove, get, count, rebuild; refusals; builds that break off."""
+"""The index: add, update, remove, search, rebuild; refusals, contact data among them; builds that break off."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from listing.safety.contacts import sure_contact
 from rag_index import (
     BadRecord,
     Filter,
@@ -193,12 +194,34 @@ def test_no_index_and_a_foreign_manifest(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_records_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    build([make(1)], tmp_path / "index", INFO)
-    with ListingIndex.open(tmp_path / "index", INFO) as index:
-        with pytest.raises(BadRecord) as refused:
+    assert_refused(tmp_path, change, "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "Write me at anna.b@example.com"},
+        {"text": "call 0171 234 56 78"},
+        {"text": "ring ０１７１２３４５６７８"},
+        {"attributes": {"text": "see www.example.com"}},
+        {"text": "more on shop-example.com/x"},
+        {"text": "+49171 2345678"},
+    ],
+)
+def test_a_forgotten_scrub_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    assert_refused(tmp_path, change, "contact data")
+
+
+def assert_refused(folder: Path, change: dict[str, object], message: str) -> None:
+    """By a build and by what adds, which takes nothing of its group; the sentence repeats nothing."""
+    with pytest.raises(BadRecord, match=message) as refused:
+        build([make(1, **change)], folder / "index", INFO, contact_check=sure_contact)
+    assert "example" not in str(refused.value)
+    build([make(1)], folder / "index", INFO)
+    with ListingIndex.open(folder / "index", INFO, contact_check=sure_contact) as index:
+        with pytest.raises(BadRecord, match=message):
             index.add([make(2), make(3, **change)])
-        assert "example" not in str(refused.value)
-        assert index.count() == 1
+        assert index.ids() == {"l1"}
 
 
 @pytest.mark.server

@@ -1,8 +1,10 @@
-"""The backend by URL, against a real server on loopback (``transformers serve``) and in streams from a scripted one."""
+"""The backend by URL: a real server (``transformers serve``), streams, and closed questions in words one by one."""
 
 from __future__ import annotations
 
-import json
+import base64
+import io
+import math
 import os
 import signal
 import subprocess
@@ -14,24 +16,34 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from listing import prompts
-from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.forms import Options
-from listing.backends.openai import OpenAIBackend
+from listing.backends import forms
+from listing.backends.base import BackendError, ChoiceQuestion, Form
+from listing.backends.forms import STAND_IN, Options, Token
+from listing.backends.openai import SIDES, OpenAIBackend, data_url
 from listing.calibration import Calibration
+from listing.decide.views import best
+from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
+    COLOURS,
+    MODEL,
     Answer,
     Request,
     assert_distribution,
     colour_question,
     event,
-    free_port,
     photo,
+    photo_of,
+    prompt_of,
+    reply,
     seeing,
     serving,
+    spelled,
 )
 from tests.listing.decide.observed import decided, on
+from tests.servers import free_port
 
 START_LIMIT = 240.0  # seconds; a loaded machine reads the weights slowly
 
@@ -40,20 +52,7 @@ START_LIMIT = 240.0  # seconds; a loaded machine reads the weights slowly
 
 
 @pytest.fixture(scope="module")
-def endless_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded model with another end token, which it never chooses: its answers run to the given length."""
-    folder = tmp_path_factory.mktemp("models") / "endless"
-    folder.mkdir()
-    for file in model_folder.iterdir():
-        if file.name != "generation_config.json":
-            (folder / file.name).symlink_to(file)
-    vocabulary = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))["text_config"]["vocab_size"]
-    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": vocabulary - 1}), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def real_url(endless_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def real_url(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``transformers serve`` with the embedded model, on loopback and offline."""
     port = free_port()
     log = tmp_path_factory.mktemp("serve") / "log.txt"
@@ -61,7 +60,7 @@ def real_url(endless_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
     with log.open("wb") as out:
         server = subprocess.Popen(
-            [sys.executable, "-c", start, "serve", str(endless_folder), *options],
+            [sys.executable, "-c", start, "serve", str(model_folder), *options],
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(log.parent / "hub")},
@@ -90,38 +89,21 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
 
 @pytest.mark.model
 @pytest.mark.server
-class TestRealServer:
-    def test_scores_give_valid_distributions_that_are_never_stated(self, real_url: str) -> None:
-        colour_options = Options(colour_question().answers)
-        asked = [colour_question(), ChoiceQuestion("category", prompts.CATEGORY, ("hoodie", "shirt", "skirt"))]
-        scores = OpenAIBackend(real_url, concurrency=2).score(photo(), asked)
-        for question in asked:
-            if question.name in scores:  # else it named no answer
-                assert_distribution(scores[question.name], question.answers)
-        # This server lists no log-probabilities, so nothing that it says may become a stated fact.
-        shares = scores.get("colour") or colour_options.chosen("navy")
-        hoodie = on("seller", "category", "Hoodie", None)
-        decision = decided([hoodie, on("mllm", "colour", shares)], Calibration())
-        fact = next(f for f in decision.facts if f.name == "colour")
-        assert fact.value is None
-
-    def test_text_streams_in_pieces_and_is_the_same_twice(self, real_url: str) -> None:
-        backend = OpenAIBackend(real_url)
-        pieces = list(backend.write((), "Write a short description of a hoodie.", max_tokens=8))
-        assert len(pieces) > 1
-        assert "".join(pieces).strip()
-        assert "".join(backend.write((), "Write a short description of a hoodie.", max_tokens=8)) == "".join(pieces)
-
-    def test_closing_stops_the_server(self, real_url: str) -> None:
-        """A long answer would keep the model busy for minutes; after a cancel the next one is served at once."""
-        backend = OpenAIBackend(real_url)
-        long = backend.write((), "Tell a long story about the sea.", max_tokens=7000)
-        first = next(long)
-        began = time.monotonic()
-        long.close()
-        assert first
-        assert "".join(backend.write((), "Tell me about wool.", max_tokens=2))
-        assert time.monotonic() - began < 60.0
+def test_a_real_server_scores_and_streams(real_url: str) -> None:
+    asked = [colour_question(), ChoiceQuestion("category", prompts.CATEGORY, ("hoodie", "shirt", "skirt"))]
+    backend = OpenAIBackend(real_url, concurrency=2)
+    scores = backend.score(photo(), asked)
+    for question in asked:
+        if question.name in scores:  # else it named no answer
+            assert_distribution(scores[question.name], question.answers)
+    # This server lists no log-probabilities, so nothing that it says may become a stated fact.
+    shares = scores.get("colour") or Options(colour_question().answers).chosen("navy")
+    decision = decided([on("seller", "category", "Hoodie", None), on("mllm", "colour", shares)], Calibration())
+    assert next(f for f in decision.facts if f.name == "colour").value is None
+    pieces = list(backend.write((), "Write a short description of a hoodie.", max_tokens=8))
+    assert len(pieces) > 1
+    assert "".join(pieces).strip()
+    assert "".join(backend.write((), "Write a short description of a hoodie.", max_tokens=8)) == "".join(pieces)
 
 
 # -- streams --
@@ -176,17 +158,12 @@ def test_the_first_piece_arrives_before_the_last_is_written() -> None:
 
 
 def test_closing_the_iterator_closes_the_connection() -> None:
-    def pieces() -> Iterator[bytes]:
-        while True:
-            yield event("word ")
-            time.sleep(0.01)
-
-    with serving(lambda _: Answer(pieces=pieces())) as stub:
+    with serving(lambda _: Answer(pieces=iter(lambda: event("word " * 2_000), None))) as stub:
         writing = OpenAIBackend(stub.url).write((), "Write.")
-        assert next(writing) == "word "
+        assert next(writing).startswith("word ")
         assert not stub.dropped.is_set()
         writing.close()
-        assert stub.dropped.wait(20)
+        assert stub.dropped.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +180,137 @@ def test_closing_the_iterator_closes_the_connection() -> None:
 def test_a_broken_stream_is_an_error_and_not_a_short_text(pieces: tuple[bytes, ...], message: str) -> None:
     with pytest.raises(BackendError, match=message):
         streamed(*pieces)
+
+
+# -- closed questions, one by one --
+
+
+def scored(answer: Answer, question: ChoiceQuestion | None = None, *, logprobs: bool = True) -> dict[str, float]:
+    """What becomes of one question when the server replies so; {} where it is no answer."""
+    question = question or colour_question()
+    with serving(seeing(lambda _: answer, logprobs=logprobs)) as stub:
+        return OpenAIBackend(stub.url).score(photo(), [question]).get(question.name, {})
+
+
+def test_a_reply_in_words_is_read_as_the_words_of_an_answer() -> None:
+    """What tuning teaches: "What colour is it?" "navy"."""
+    shares = scored(reply("navy", [("navy", {"navy": 0.9, "black": 0.06, "red": 0.02, "The": 0.02})]))
+    assert shares == pytest.approx({"black": 0.065, "navy": 0.905, "red": 0.025, "unknown": 0.005})
+
+
+def test_probabilities_follow_the_words_over_several_tokens() -> None:
+    question = ChoiceQuestion("colour", "What colour is it?", ("light blue", "light grey", "red"))
+    token_chances = [("light", {"light": 0.8, "red": 0.2}), (" blue", {" blue": 0.75, " grey": 0.25})]
+    shares = scored(reply("light blue", token_chances), question)
+    assert shares == pytest.approx({"light blue": 0.6, "light grey": 0.2, "red": 0.2})
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_a_reply_that_names_no_answer_is_no_answer(logprobs: bool) -> None:
+    for text in ("I cannot tell", "", "B", "It is black, or navy", "a hoodie"):
+        assert scored(reply(text, spelled(text) if logprobs else None), logprobs=logprobs) == {}, text
+
+
+def test_without_log_probabilities_the_choice_is_only_a_suggestion() -> None:
+    for text in (
+        "navy",
+        " Navy.",
+        "**navy**\n",
+        '"navy"',
+        "The answer is navy",
+        "It looks navy.\nBlack would be darker.",
+    ):
+        shares = scored(reply(text), logprobs=False)
+        assert_distribution(shares, COLOURS)
+        assert best(shares) == ("navy", STAND_IN), text
+
+
+def test_of_two_answers_the_longer_one_that_holds_the_other_is_meant() -> None:
+    options = Options(("blue", "light-blue", "navy"), {"midnight blue": "navy"})
+    assert options.named("It is light blue") == "light-blue"
+    assert options.named("blue") == "blue"
+    assert options.named("Midnight-Blue") == "navy"
+    assert options.named("blue or navy") is None
+
+
+@pytest.mark.parametrize("odd", [None, float("nan"), float("-inf"), 3.0])
+def test_log_probabilities_that_are_none_count_for_nothing(odd: float | None) -> None:
+    tokens = [Token("navy", math.log(0.5), [("black", odd)])]
+    shares = Options(COLOURS).measured("navy", tokens, 0, 4)
+    assert shares == pytest.approx({"black": 0.125, "navy": 0.625, "red": 0.125, "unknown": 0.125})
+
+
+def test_a_choice_without_log_probabilities_becomes_a_suggestion_in_the_draft() -> None:
+    colour = load_taxonomy().attributes["colour"]
+    shares = scored(reply("white"), colour_question(colour.answers), logprobs=False)
+    twice = [on("mllm", "colour", shares, photo) for photo in (0, 1)]  # that agree make it no surer
+    decision = decided([on("seller", "category", "Hoodie", None), *twice], Calibration(), photos=2)
+    fact = next(f for f in decision.facts if f.name == "colour")
+    assert (fact.value, fact.suggestion, fact.status) == (None, "white", "unsupported")
+
+
+def test_a_request_carries_photo_answers_and_log_probabilities() -> None:
+    with serving(seeing(lambda _: reply("navy", spelled("navy")))) as stub:
+        OpenAIBackend(stub.url).score(photo(), [colour_question()])
+        asked = stub.chats()[-1]
+    assert asked.body["model"] == MODEL
+    assert (asked.body["logprobs"], asked.body["top_logprobs"], asked.body["temperature"]) == (True, 20, 0)
+    assert prompt_of(asked) == prompts.worded("What colour is it?", COLOURS)
+    assert (photo_of(asked) or "").startswith("data:image/jpeg;base64,")
+
+
+def test_a_server_is_asked_without_what_it_refuses_but_never_without_photo() -> None:
+    def script(request: Request) -> Answer:
+        if "logprobs" in request.body:
+            return Answer(400, {"error": {"message": "logprobs are not supported here"}})
+        return reply("navy", tokens=60 if photo_of(request) else 10)
+
+    with serving(script) as stub:
+        backend = OpenAIBackend(stub.url, concurrency=1)
+        first = backend.score(photo(), [colour_question()])
+        backend.score(photo(), [colour_question()])
+        refused = [r for r in stub.chats() if "logprobs" in r.body]
+    assert best(first["colour"]) == ("navy", STAND_IN)
+    assert len(refused) == 1
+    blind = serving(lambda _: reply("navy", spelled("navy"), tokens=10))
+    with blind as stub, pytest.raises(BackendError, match="does not see the photo"):
+        OpenAIBackend(stub.url).score(photo(), [colour_question()])
+
+
+def test_as_many_questions_at_once_as_allowed() -> None:
+    meet, lock, running, most = threading.Barrier(3), threading.Lock(), 0, 0
+
+    def script(request: Request) -> Answer:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        meet.wait(60)
+        with lock:
+            running -= 1
+        return reply(COLOURS[int(prompt_of(request).split("?")[0][-1]) % 4])
+
+    asked = [ChoiceQuestion(f"q{i}", f"Number {i}?", COLOURS) for i in range(9)]
+    with serving(seeing(script)) as stub:
+        scores = OpenAIBackend(stub.url, concurrency=3).score(photo(), asked)
+    assert most == 3
+    assert [best(scores[q.name])[0] for q in asked] == [COLOURS[i % 4] for i in range(9)]
+
+
+def test_photos_are_sent_as_bare_pixels_of_bounded_size() -> None:
+    image = Image.new("RGBA", (3000, 1500), (200, 10, 10, 128))
+    image.info.update(comment=b"home address", exif=b"Exif\x00\x00GPS", icc_profile=b"profile")
+    raw = base64.b64decode(data_url(image).partition(",")[2])
+    sent = Image.open(io.BytesIO(raw))
+    assert (sent.format, sent.size) == ("JPEG", (SIDES[0], SIDES[0] // 2))
+    assert min(SIDES) >= 768, "print has to stay legible"
+    assert set(sent.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    assert b"home address" not in raw
+
+
+def test_a_detail_is_no_less_likely_because_others_might_have_been_named_first() -> None:
+    form = Form("", {"category": ("hoodie",)}, phrases="details")
+    listed = spelled('{"category": "hoodie", "details": ["', ("cane seat", {"cane seat": 0.1, "worn arms": 0.9}), '"]}')
+    text = "".join(token for token, _ in listed)
+    filled = forms.read(form, text, [Token(token, math.log(shares[token])) for token, shares in listed], 1)
+    assert [(w.text, w.sure) for w in filled.phrases or ()] == [("cane seat", STAND_IN)]

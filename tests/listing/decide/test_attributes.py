@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from listing.calibration import Calibration, QuestionCalibration
+from listing.decide.decision import EXCLUSIVE, together
+from listing.say.settle import detail_forms
 from listing.schema import AttributeValue, Observation
 from tests.listing.decide.observed import decided, on
 
@@ -118,11 +120,20 @@ def test_facts_stand_where_nobody_knows_the_category() -> None:
     assert {f.name: f.value for f in named.facts if f.value} == {"colour": "red", "text": "TWININGS"}
 
 
-def test_a_type_that_names_another_category_is_not_said() -> None:
-    types = {"Pants": ["dress", "jeans"]}
-    observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", {"dress": 0.7, "jeans": 0.2})]
-    decision = decided(observations, types=types)
-    assert next(f for f in decision.facts if f.name == "item_type").value == "jeans"
+@pytest.mark.parametrize(("threshold", "value", "suggestion"), [(0.8, "jeans", None), (1.01, None, "jeans")])
+def test_a_type_is_one_that_the_category_has(threshold: float, value: str | None, suggestion: str | None) -> None:
+    types = {"Pants": ["dress", "jeans"], "Hat": ["beanie"]}  # a dress is another category
+    shares = {"dress": 0.5, "beanie": 0.3, "jeans": 0.17, "unknown": 0.03}
+    rule = QuestionCalibration(weights={"classifier": 1.0}, threshold=threshold)
+    observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", shares)]
+    decision = decided(observations, Calibration(default=rule), types=types)
+    fact = next(f for f in decision.facts if f.name == "item_type")
+    assert (fact.value, fact.suggestion) == (value, suggestion)
+
+
+def test_wear_is_stated_when_sure_and_suggested_when_likely() -> None:
+    wear = [fact("condition", on("evidence_tower", "condition", {"creased": p})) for p in (0.9, 0.7, 0.3)]
+    assert [(f.value, f.suggestion) for f in wear] == [("creased", None), (None, "creased"), (None, None)]
 
 
 def test_the_name_of_a_packet_is_its_print_in_large_letters_the_largest_first() -> None:
@@ -146,3 +157,23 @@ def test_denim_is_as_likely_as_it_looks() -> None:
         seen = fact("material", says_denim, looks, calibration=heard(classifier=1.0))
         assert seen.suggestion == likely
         assert (likely == "denim") is (seen.confidence == pytest.approx(0.8))
+
+
+# -- details ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_excludes_each_other_has_no_more_than_one_probability() -> None:
+    shared = together({"elastic waist": 0.9, "fixed waistband with fly": 0.6, "belt": 0.9})
+    assert shared == pytest.approx({"elastic waist": 0.6, "fixed waistband with fly": 0.4, "belt": 0.9})
+    shares = {"straight legs": 0.5, "wide legs": 0.3, "pockets": 0.9}
+    assert together(shares) == shares
+    assert {phrase for group in EXCLUSIVE for phrase in group} <= set(detail_forms())
+
+
+def test_one_photo_that_shows_a_detail_well_is_enough() -> None:
+    views = [{"Shoes": 0.9}, {"Shoes": 0.9}, {"Shoes": 0.5, "Hat": 0.5}]
+    details = [{"bow": 0.1, "belt": 0.6}, {"bow": 0.9}, {"piping": 0.9}]  # the third hardly shows the item
+    observed = [on("tower", "category", view, i) for i, view in enumerate(views)]
+    observed += [on("evidence_tower", "detail", shares, i) for i, shares in enumerate(details)]
+    decision = decided([on("seller", "category", "Shoes", None), *observed], photos=3)
+    assert [(d.phrase, d.confidence, d.photo) for d in decision.details] == [("bow", 0.9, 1), ("belt", 0.6, 0)]

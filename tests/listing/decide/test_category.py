@@ -38,11 +38,8 @@ def test_each_source_keeps_its_vote_beside_the_candidates() -> None:
     assert result.sources["mllm"].value == "Shirt"
     assert result.sources["mllm"].confidence == pytest.approx(0.7)
     assert result.sources["classifier"].value == "Blouse"
-
-
-def test_two_towers_are_heard_as_their_mean() -> None:
     both = category(*says(tower={"Blouse": 0.8, "Shirt": 0.2}, evidence_tower={"Blouse": 0.2, "Shirt": 0.8}))
-    assert both.candidates[0].confidence == pytest.approx(both.candidates[1].confidence)
+    assert both.candidates[0].confidence == pytest.approx(both.candidates[1].confidence), "towers are heard as a mean"
 
 
 def test_agreement_does_not_sharpen_garments() -> None:
@@ -96,15 +93,11 @@ def test_a_sure_tower_cannot_turn_everything_into_a_garment() -> None:
     assert result.value is None
 
 
-def test_what_is_hardly_likely_is_not_named() -> None:
-    result = category(*says(imagenet={"Soft toy": 0.06, "Ball": 0.02}), on("imagenet", "garment", FURNITURE))
+@pytest.mark.parametrize("votes", [{}, {"mllm": {}}, {"imagenet": {"Sofa": 0.0}}, {"imagenet": {"Ball": 0.06}}])
+def test_silence_and_what_is_hardly_likely_are_outside(votes: dict[str, dict[str, float]]) -> None:
+    result = category(*says(**votes), on("imagenet", "garment", FURNITURE))
     assert (result.value, result.in_range) == (None, False)
-
-
-@pytest.mark.parametrize("votes", [{}, {"mllm": {}}, {"imagenet": {"Sofa": 0.0}}])
-def test_silence_is_outside(votes: dict[str, dict[str, float]]) -> None:
-    result = category(*says(**votes))
-    assert (result.value, result.candidates, result.in_range) == (None, [], False)
+    assert bool(result.candidates) is (votes.get("imagenet") == {"Ball": 0.06})
 
 
 def test_the_order_of_values_decides_nothing() -> None:
@@ -136,8 +129,17 @@ def test_a_form_over_the_whole_tree_is_one_pool() -> None:
 
 
 def test_two_kinds_of_item_in_two_photos_are_noticed() -> None:
-    one, other = on("tower", "category", {"Shoes": 0.95}, 0), on("tower", "category", {"Dress": 0.95}, 1)
-    assert [flag.code for flag in decided([one, other], RULE, photos=2).flags] == ["several-items"]
+    def flags(*views: dict[str, float]) -> list[str]:
+        towers = [on("tower", "category", view, i) for i, view in enumerate(views)]
+        all_flags = decided(towers, RULE, photos=len(views)).flags
+        return [flag.message for flag in all_flags if flag.code == "several-items"]
+
+    shirt, shoes, unsure = {"Shirt": 0.95, "Shoes": 0.0}, {"Shoes": 0.9, "Shirt": 0.01}, {"Shirt": 0.5, "Shoes": 0.4}
+    assert "shirt and shoes" in flags(shirt, shoes)[0]
+    assert flags(shirt, shirt) == flags(unsure, shoes) == []  # it may be the same shoes
+    likely = {"Dress": 0.5, "Skirt": 0.3, "Shoes": 0.01}
+    assert flags(likely, shoes)
+    assert flags({name: p / 2 for name, p in likely.items()}, shoes) == []
 
 
 @pytest.mark.parametrize("count", [1, 20, 1000])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.drafts.evidence_sets import injection, read_set
 from listing.safety.injection import instruction_like, without_instructions
 from listing.say.check import filter_output
+from tests.sets.scoring import injection, read_set
 
 SETS = Path(__file__).parents[2] / "sets"
 EVERY = read_set(SETS / "injection.jsonl")

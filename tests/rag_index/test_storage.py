@@ -1,17 +1,20 @@
-"""Nothing of removed or replaced listings in the files of an embedded index, which goes on while it is wiped."""
+"""The files of an embedded index: nothing of removed listings stays, damage is told, and each process has its copy."""
 
 from __future__ import annotations
 
-import signal
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from rag_index import ListingIndex, build
+from rag_index import IndexBusy, IndexDamaged, IndexFailure, IndexMissing, ListingIndex, build, own_copy, still_copy
 from rag_index.storage import wipe
 from tests.app.support.leftovers import files_with
 from tests.rag_index.listings import INFO, make
@@ -47,15 +50,11 @@ def test_nothing_of_a_removed_or_replaced_listing_is_left(folder: Path) -> None:
         assert [nearest_id(index, n) for n in (0, 31, 40, 59)] == ["l0", "l31", "l40", "l59"]
         assert index.get("l31").text == "B"  # type: ignore[union-attr]
         assert nearest_id(index, 41) != "l41"
-
-
-def test_closing_wipes_what_this_process_removed(folder: Path) -> None:
-    with ListingIndex.open(folder, INFO) as index:
         index.add([make(30, text=WORD)])
     assert files_with(folder, WORD)
     with ListingIndex.open(folder, INFO) as index:
         index.remove(["l30"])
-    assert files_with(folder, WORD) == []
+    assert files_with(folder, WORD) == [], "closing wipes what this process removed"
 
 
 def test_removals_gather_and_a_clean_index_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,10 +117,10 @@ def test_a_wipe_that_is_killed_changes_nothing_and_the_next_one_goes_through(fol
         index.add([make(n, text=f"{WORD} {n} " + "long " * 400) for n in range(100, 700)])
         index.remove([f"l{n}" for n in range(100, 400)])
         database = next(folder.rglob(wipe.DATABASE))
-        for wait in (0.05, 0.1, 0.15, 0.2, 0.3):
+        for wait in (0.05, 0.15, 0.3):
             killed = subprocess.Popen([sys.executable, "-I", wipe.__file__, str(database)])
             time.sleep(wait)
-            killed.send_signal(signal.SIGKILL)
+            killed.kill()
             killed.wait()
             assert index.count() == 320
             assert nearest_id(index, 450) == "l450"
@@ -146,16 +145,121 @@ def test_a_wipe_that_fails_is_said_and_tried_again(folder: Path, caplog: pytest.
     with ListingIndex.open(folder, INFO) as index:
         index.remove(["l1"])
         database = next(folder.rglob(wipe.DATABASE))
-        held = subprocess.Popen(
-            [sys.executable, "-c", "import sqlite3,sys,time\n"
-             "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-             "c.execute('ALTER TABLE embeddings_queue RENAME TO another')\nprint(flush=True)\n", str(database)],
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
-        held.communicate()
+        rename(database, "embeddings_queue", "another")
         assert not index.wipe(at_once=True)
         assert "could not be wiped" in caplog.text
-        subprocess.run([sys.executable, "-c", "import sqlite3,sys\n"
-                        "sqlite3.connect(sys.argv[1]).execute('ALTER TABLE another RENAME TO embeddings_queue')",
-                        str(database)], check=True)  # fmt: skip
+        rename(database, "another", "embeddings_queue")
         assert index.wipe(at_once=True)
+
+
+def rename(database: Path, table: str, name: str) -> None:
+    """By another process: Chroma's own SQLite and Python's do not mix in one."""
+    code = f"import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('ALTER TABLE {table} RENAME TO {name}')"
+    subprocess.run([sys.executable, "-c", code, str(database)], check=True)
+
+
+ENOUGH = 1_100  # rows after which Chroma writes files of vectors
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "index"
+    build((make(n) for n in range(ENOUGH)), folder, INFO)
+    return folder
+
+
+def zeros(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("chroma.sqlite3", zeros),
+        ("chroma.sqlite3", Path.unlink),
+        ("*/header.bin", zeros),
+        ("*/header.bin", Path.unlink),
+        ("*/index_metadata.pickle", zeros),
+        ("*/length.bin", Path.unlink),
+        ("*/data_level0.bin", Path.unlink),
+    ],
+)
+def test_a_damaged_file_is_said_and_the_index_can_be_built_again(
+    whole: Path, tmp_path: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    location = tmp_path / "index"
+    shutil.copytree(whole, location)
+    damage(next(location.glob(f"g-*/{name}")))
+    with pytest.raises(IndexDamaged, match=r"damaged.*build it again"):
+        ListingIndex.open(location, INFO)
+    assert build([make(1)], location, INFO) == 1
+    with ListingIndex.open(location, INFO) as index:
+        assert index.ids() == {"l1"}
+    assert len(list(location.glob("g-*"))) == 1
+
+
+def test_a_database_that_another_program_locks_is_not_damaged(whole: Path, tmp_path: Path) -> None:
+    location = tmp_path / "index"
+    shutil.copytree(whole, location)
+    with closing(sqlite3.connect(next(location.glob("g-*/chroma.sqlite3")))) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(IndexFailure) as failure:
+            ListingIndex.open(location, INFO)
+    assert not isinstance(failure.value, IndexDamaged)
+    with ListingIndex.open(location, INFO) as index:
+        assert index.count() == ENOUGH
+
+
+DIE_WITH_A_COPY = """
+import os, sys
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from rag_index import own_copy, still_copy
+with still_copy(sys.argv[1], Path(sys.argv[2])) as still:
+    own_copy(still)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def left(under: Path) -> list[str]:
+    return [p.name for p in under.glob("index-copies-*")]
+
+
+def test_copies_are_open_at_once_and_hold_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    build([make(n) for n in range(20)], folder, INFO)
+    with still_copy(str(folder), tmp_path) as still, ListingIndex.open(folder, INFO) as original:
+        with ListingIndex.open(own_copy(still), INFO) as one, ListingIndex.open(own_copy(still), INFO) as other:
+            one.remove(["l3"])  # a copy is nobody else's
+            assert (original.count(), one.count(), other.count()) == (20, 19, 20)
+            assert list(other.records()) == list(original.records())
+        assert left(tmp_path)
+    assert not left(tmp_path)
+
+
+def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path, repository: Path) -> None:
+    folder = tmp_path / "index"
+    build([make(1)], folder, INFO)
+    command = [sys.executable, "-c", DIE_WITH_A_COPY, str(folder), str(tmp_path)]
+    assert subprocess.run(command, cwd=repository, check=False).returncode == -9
+    dead = left(tmp_path)
+    assert len(dead) == 1
+    with still_copy(str(folder), tmp_path) as first, still_copy(str(folder), tmp_path) as second:
+        assert dead[0] not in left(tmp_path)
+        assert own_copy(first) != own_copy(second)
+
+
+def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="ipl index build"), still_copy(str(tmp_path / "none"), tmp_path):
+        pass
+    assert not (tmp_path / "none").exists()
+    folder = tmp_path / "index"
+    build([make(1)], folder, INFO)
+    with ListingIndex.open(folder, INFO), pytest.raises(IndexBusy), still_copy(str(folder), tmp_path):
+        pass
+    with pytest.raises(IndexFailure, match="IPL_INDEX"):
+        own_copy(str(tmp_path / "elsewhere"))
+    with still_copy("http://localhost:8000", tmp_path) as still:
+        assert own_copy(still) == "http://localhost:8000"
+    assert not left(tmp_path)
