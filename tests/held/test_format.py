@@ -40,7 +40,7 @@ def test_keys_and_no_duplicates(name: str) -> None:
     assert all(text.strip() for text in texts)
 
 
-def test_rows_are_split_by_author_and_none_is_there_twice() -> None:
+def test_rows_are_split_by_author() -> None:
     train, development = ([json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in CONTACT_FILES)
     held = rows("contacts") + rows("contacts_disguised")
     authors = [{row["author"] for row in part} for part in (train, development, held)]

@@ -136,7 +136,7 @@ def answering(answer_text: Callable[[Request], str]) -> Callable[[Request], Answ
 
 
 @pytest.mark.parametrize("words", ["lorem qx ipsum ##", "", "I'm sorry, I cannot help.", "<think> well, let me see"])
-def test_replies_that_cannot_be_read_are_said_at_every_door(
+def test_unreadable_replies_are_said_at_every_door(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))

@@ -46,7 +46,7 @@ def load(tmp_path: Path, change=None) -> Taxonomy:
     return load_taxonomy(file)
 
 
-def test_the_tuned_categories_are_garments_and_there_is_room_beyond() -> None:
+def test_tuned_categories_are_garments() -> None:
     taxonomy = load_taxonomy()
     assert set(taxonomy.tuned()) == CLASSES
     assert all(taxonomy.categories[name].path[0] == "Clothing" for name in taxonomy.tuned())
@@ -58,7 +58,7 @@ def test_the_tuned_categories_are_garments_and_there_is_room_beyond() -> None:
         assert {"size", "dimensions"} & set(node.attributes)
 
 
-def test_a_taxonomy_of_ones_own_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_taxonomy_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "bikes.yaml"
     file.write_text(BIKES)
     monkeypatch.setenv("IPL_TAXONOMY", str(file))
@@ -179,7 +179,7 @@ def test_missing_and_broken_files(tmp_path: Path, content: str | None, message: 
         load_taxonomy(tmp_path / "taxonomy.yaml")
 
 
-def test_how_our_texts_put_a_value_is_understood_as_that_value() -> None:
+def test_forms_of_a_value_mean_that_value() -> None:
     taxonomy = load_taxonomy()
     lexicon = load_lexicon(taxonomy)
     for attribute in taxonomy.in_text():
@@ -195,7 +195,7 @@ def test_what_buyers_ask_for_first_comes_first() -> None:
     assert set(taxonomy.seller_order(names)) == set(names)
 
 
-def test_what_has_no_label_is_measured_and_not_asked_for_its_size() -> None:
+def test_what_has_no_label_is_measured() -> None:
     taxonomy = load_taxonomy()
     for kind in ("coasters", "Handbag", "Padlock", "Table"):
         assert {"dimensions", "size"} & set(taxonomy.expected(taxonomy.node(kind))) == {"dimensions"}
@@ -215,7 +215,7 @@ ONE = (
 
 
 @pytest.mark.parametrize("name", [*SEVERAL, *ONE])
-def test_one_or_several_by_the_noun_of_a_name(name: str) -> None:
+def test_one_or_several_by_the_noun(name: str) -> None:
     several, taxonomy = name in SEVERAL, load_taxonomy()
     assert is_plural(name) is several
     assert taxonomy.node(name).plural is several or taxonomy.find(name)

@@ -28,7 +28,7 @@ def noise(seed: int, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
-def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoders: Encoders) -> None:
+def test_vectors_do_not_depend_on_the_batch(encoders: Encoders) -> None:
     photos = [noise(0, (300, 200)), noise(1, (50, 400)), Image.new("RGB", (224, 224), "red")]
     together = encoders.image_vectors(photos)
     assert together.shape == (3, 1280)

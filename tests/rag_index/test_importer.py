@@ -92,7 +92,7 @@ def test_into_the_index(tmp_path: Path) -> None:
     assert (other.category, other.text) == ("Gizmos", "Thing")
 
 
-def test_a_record_that_the_index_refuses_does_not_take_its_group_along(tmp_path: Path) -> None:
+def test_refused_record_leaves_its_group(tmp_path: Path) -> None:
     rows = [{"title": t, "category": "hat"} for t in ("Red hat", "Hat, call 0171 2345 67890", "Blue hat")]
     run = importing(table(tmp_path, rows), {"Hat, call 0171 2345 67890": "phone"}.get)
     report = run.prepare()
@@ -185,7 +185,7 @@ def test_private_addresses(address: str) -> None:
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.5", "169.254.169.254", "::1"])
-def test_a_name_or_a_redirect_that_leads_inside_is_refused(tmp_path: Path, inside: str) -> None:
+def test_names_and_redirects_inside_are_refused(tmp_path: Path, inside: str) -> None:
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -200,7 +200,7 @@ def test_a_name_or_a_redirect_that_leads_inside_is_refused(tmp_path: Path, insid
     assert asked == ["shop.example"] * 2
 
 
-def test_the_connection_goes_to_the_number_that_was_looked_at(tmp_path: Path) -> None:
+def test_connection_goes_to_the_checked_number(tmp_path: Path) -> None:
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

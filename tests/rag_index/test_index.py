@@ -81,15 +81,11 @@ def test_nearest_first_grouped_and_filtered(location: str) -> None:
         assert fetched["l3"].text == "Listing number 3"
 
 
-def test_a_rare_category_far_from_the_photo_is_found(tmp_path: Path) -> None:
+def test_far_item_of_a_rare_category_is_found(tmp_path: Path) -> None:
     """More near listings of other categories than are over-fetched must not hide it."""
-    rng = np.random.default_rng(0)
-    centre = np.zeros(IMAGE)
-    centre[0] = 1
-    crowd = [
-        make(n, category="Hat", image_vectors=[(centre + 0.05 * rng.standard_normal(IMAGE)).tolist()])
-        for n in range(300)
-    ]
+    dice, centre = np.random.default_rng(0), np.eye(IMAGE)[0]
+    near = centre + 0.05 * dice.standard_normal((300, IMAGE))
+    crowd = [make(n, category="Hat", image_vectors=[vector.tolist()]) for n, vector in enumerate(near)]
     rare = [make(1000 + n, category="Kite", image_vectors=[(-centre + 0.1 * n).tolist()]) for n in range(3)]
     build([*crowd, *rare], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as index:

@@ -33,7 +33,7 @@ def nearest_id(index: ListingIndex, number: int) -> str:
     return index.search_images(make(number).image_vectors, 1)[0].listing_id
 
 
-def test_nothing_of_a_removed_or_replaced_listing_is_left(folder: Path) -> None:
+def test_nothing_of_removed_listings_is_left(folder: Path) -> None:
     with ListingIndex.open(folder, INFO) as index:
         index.add([make(30, text=f"A {WORD}"), make(31, text=f"B {WORD}"), make(32, attributes={"brand": WORD})])
         index.remove(["l30"])
@@ -57,7 +57,7 @@ def test_nothing_of_a_removed_or_replaced_listing_is_left(folder: Path) -> None:
     assert files_with(folder, WORD) == [], "closing wipes what this process removed"
 
 
-def test_removals_gather_and_a_clean_index_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removals_gather_before_a_wipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wipe, "GATHER_SECONDS", 3600.0)
     with ListingIndex.open(folder, INFO) as index:
         assert index.wipe(at_once=True)
@@ -77,7 +77,7 @@ def test_removals_gather_and_a_clean_index_is_left_alone(folder: Path, monkeypat
         assert index.wipe(at_once=True)
 
 
-def test_it_serves_while_it_is_wiped_and_a_removal_in_the_middle_counts(folder: Path) -> None:
+def test_index_serves_while_it_is_wiped(folder: Path) -> None:
     errors: list[BaseException] = []
     stop = threading.Event()
 
@@ -112,7 +112,7 @@ def test_it_serves_while_it_is_wiped_and_a_removal_in_the_middle_counts(folder: 
         assert index.count() == 20
 
 
-def test_a_wipe_that_is_killed_changes_nothing_and_the_next_one_goes_through(folder: Path) -> None:
+def test_killed_wipe_changes_nothing(folder: Path) -> None:
     with ListingIndex.open(folder, INFO) as index:
         index.add([make(n, text=f"{WORD} {n} " + "long " * 400) for n in range(100, 700)])
         index.remove([f"l{n}" for n in range(100, 400)])
@@ -130,7 +130,7 @@ def test_a_wipe_that_is_killed_changes_nothing_and_the_next_one_goes_through(fol
         assert index.count() == 20
 
 
-def test_what_a_build_left_that_was_cut_off_goes_when_the_folder_is_opened(folder: Path) -> None:
+def test_leftovers_of_a_build_go_on_opening(folder: Path) -> None:
     left = [folder / name for name in ("g-20200101000000-abcdef", "g-20300101000000-abcdef")]
     for generation in left:
         generation.mkdir()
@@ -141,7 +141,7 @@ def test_what_a_build_left_that_was_cut_off_goes_when_the_folder_is_opened(folde
     assert files_with(folder, WORD) == []
 
 
-def test_a_wipe_that_fails_is_said_and_tried_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_wipe_is_said_and_tried_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with ListingIndex.open(folder, INFO) as index:
         index.remove(["l1"])
         database = next(folder.rglob(wipe.DATABASE))
@@ -184,7 +184,7 @@ def zeros(file: Path) -> None:
         ("*/data_level0.bin", Path.unlink),
     ],
 )
-def test_a_damaged_file_is_said_and_the_index_can_be_built_again(
+def test_damaged_file_is_said_and_built_again(
     whole: Path, tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     location = tmp_path / "index"
@@ -198,7 +198,7 @@ def test_a_damaged_file_is_said_and_the_index_can_be_built_again(
     assert len(list(location.glob("g-*"))) == 1
 
 
-def test_a_database_that_another_program_locks_is_not_damaged(whole: Path, tmp_path: Path) -> None:
+def test_locked_database_is_not_damaged(whole: Path, tmp_path: Path) -> None:
     location = tmp_path / "index"
     shutil.copytree(whole, location)
     with closing(sqlite3.connect(next(location.glob("g-*/chroma.sqlite3")))) as other:
@@ -226,7 +226,7 @@ def left(under: Path) -> list[str]:
     return [p.name for p in under.glob("index-copies-*")]
 
 
-def test_copies_are_open_at_once_and_hold_the_same(tmp_path: Path) -> None:
+def test_copies_hold_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     build([make(n) for n in range(20)], folder, INFO)
     with still_copy(str(folder), tmp_path) as still, ListingIndex.open(folder, INFO) as original:
@@ -238,7 +238,7 @@ def test_copies_are_open_at_once_and_hold_the_same(tmp_path: Path) -> None:
     assert not left(tmp_path)
 
 
-def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path, repository: Path) -> None:
+def test_copies_of_a_killed_process_go(tmp_path: Path, repository: Path) -> None:
     folder = tmp_path / "index"
     build([make(1)], folder, INFO)
     command = [sys.executable, "-c", DIE_WITH_A_COPY, str(folder), str(tmp_path)]

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from listing.backends.base import BackendError, ChoiceQuestion
-from listing.backends.chat_server import ChatServer, Patience, api_root, explain, server_words
+from listing.backends.chat_server import ChatServer, Patience, api_root
 from listing.backends.openai import OpenAIBackend
 from tests.listing.backends.chat_stub import (
     COLOURS,
@@ -31,7 +31,7 @@ QUICK = Patience(connect=2.0, read=5.0, tries=3, pause=0.01, longest_pause=1.0)
 # -- models, addresses, keys --
 
 
-def test_one_of_several_models_is_taken_from_the_fragment() -> None:
+def test_model_is_taken_from_the_fragment() -> None:
     with serving(lambda _: reply("A"), models=["org/a", "org/b"]) as stub:
         with pytest.raises(BackendError, match=r"several models: name one of org/a, org/b"):
             OpenAIBackend(stub.url)
@@ -118,6 +118,7 @@ def fault(answer: Answer | list[Answer]) -> tuple[str, int]:
         (400, "This model's maximum context length is 2048 tokens, images included", "too short a context"),
         (413, "Request entity too large", "raise its limit"),
         (500, "CUDA error: out of memory", "its log says why"),
+        (500, "plain\x1b[31m text\nmore", "(HTTP 500: plain[31m text)"),  # short and printable
         (418, "teapot", "refused the request"),
     ],
 )
@@ -128,7 +129,7 @@ def test_every_refusal_says_what_to_do(status: int, server_text: str, advice: st
     assert sent == 1
 
 
-def test_a_busy_server_is_waited_for_as_long_as_it_asks() -> None:
+def test_busy_server_is_waited_for() -> None:
     long_ago = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
     answers = [Answer(429, {}, {"retry-after": "7"}), Answer(429, {}), Answer(503, {}, long_ago), reply("A")]
     pauses: list[float] = []
@@ -152,7 +153,7 @@ def test_a_server_that_stays_busy_is_given_up() -> None:
         assert sent == tries
 
 
-def test_a_redirect_is_refused_and_the_other_host_hears_nothing() -> None:
+def test_redirect_is_refused_other_host_hears_nothing() -> None:
     with serving(lambda _: reply("A")) as other:
         message, sent = fault(Answer(307, {}, {"location": f"{other.url}/chat/completions"}))
         assert "redirects to 127.0.0.1" in message
@@ -208,20 +209,3 @@ def test_one_failing_question_fails_the_score() -> None:
         backend = OpenAIBackend(stub.url, patience=QUICK)
         with pytest.raises(BackendError, match="HTTP 500: broken"):
             backend.score(photo(), asked)
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ('{"error": {"message": "a\\nb"}}', "a"),
-        ('{"detail": [{"loc": ["x"], "msg": "field required"}]}', "field required"),
-        ('{"object": "error", "message": "m"}', "m"),
-        ("plain\x1b[31m text\nmore", "plain[31m text"),
-        ('{"a": 1}', ""),
-        ("[]", ""),
-        ("x" * 9999, "x" * 160),
-    ],
-)
-def test_the_servers_own_words_are_quoted_short_and_printable(body: str, words: str) -> None:
-    assert server_words(body) == words
-    assert explain(500, body, url="u", model="m").endswith(".")

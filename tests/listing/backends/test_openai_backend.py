@@ -19,13 +19,11 @@ import pytest
 from PIL import Image
 
 from listing import prompts
-from listing.backends import forms
-from listing.backends.base import BackendError, ChoiceQuestion, Form
+from listing.backends.base import BackendError, ChoiceQuestion
 from listing.backends.forms import STAND_IN, Options, Token
 from listing.backends.openai import SIDES, OpenAIBackend, data_url
 from listing.calibration import Calibration
 from listing.decide.views import best
-from listing.taxonomy import load_taxonomy
 from tests.listing.backends.chat_stub import (
     COLOURS,
     MODEL,
@@ -114,7 +112,7 @@ def streamed(*pieces: bytes) -> str:
         return "".join(OpenAIBackend(stub.url).write((), "Write."))
 
 
-def test_a_stream_is_read_piece_by_piece_whatever_the_packets() -> None:
+def test_stream_is_read_whatever_the_packets() -> None:
     whole = (
         event("Na") + b": a comment\n\n" + event("vy\u2028hood\x85ie é") + event(finish="stop") + b"data: [DONE]\n\n"
     )
@@ -126,9 +124,7 @@ def test_a_stream_is_read_piece_by_piece_whatever_the_packets() -> None:
 
 
 @pytest.mark.parametrize(("most", "expected"), [(4, "3"), (1, "1")])
-def test_all_photos_stand_before_the_prompt_and_a_server_that_takes_one_gets_the_first(
-    most: int, expected: str
-) -> None:
+def test_photos_stand_first_as_many_as_accepted(most: int, expected: str) -> None:
     def script(request: Request) -> Answer:
         images = [part for part in request.body["messages"][0]["content"] if part["type"] == "image_url"]
         if len(images) > most:
@@ -142,7 +138,7 @@ def test_all_photos_stand_before_the_prompt_and_a_server_that_takes_one_gets_the
         assert content[-1] == {"type": "text", "text": "Write."}
 
 
-def test_the_first_piece_arrives_before_the_last_is_written() -> None:
+def test_first_piece_arrives_before_the_last() -> None:
     go_on = threading.Event()
 
     def pieces() -> Iterator[bytes]:
@@ -177,7 +173,7 @@ def test_closing_the_iterator_closes_the_connection() -> None:
         ((b"",), "broke off"),
     ],
 )
-def test_a_broken_stream_is_an_error_and_not_a_short_text(pieces: tuple[bytes, ...], message: str) -> None:
+def test_broken_stream_is_an_error(pieces: tuple[bytes, ...], message: str) -> None:
     with pytest.raises(BackendError, match=message):
         streamed(*pieces)
 
@@ -192,26 +188,24 @@ def scored(answer: Answer, question: ChoiceQuestion | None = None, *, logprobs: 
         return OpenAIBackend(stub.url).score(photo(), [question]).get(question.name, {})
 
 
-def test_a_reply_in_words_is_read_as_the_words_of_an_answer() -> None:
+def test_probabilities_follow_the_words_of_answers() -> None:
     """What tuning teaches: "What colour is it?" "navy"."""
     shares = scored(reply("navy", [("navy", {"navy": 0.9, "black": 0.06, "red": 0.02, "The": 0.02})]))
     assert shares == pytest.approx({"black": 0.065, "navy": 0.905, "red": 0.025, "unknown": 0.005})
-
-
-def test_probabilities_follow_the_words_over_several_tokens() -> None:
-    question = ChoiceQuestion("colour", "What colour is it?", ("light blue", "light grey", "red"))
-    token_chances = [("light", {"light": 0.8, "red": 0.2}), (" blue", {" blue": 0.75, " grey": 0.25})]
-    shares = scored(reply("light blue", token_chances), question)
-    assert shares == pytest.approx({"light blue": 0.6, "light grey": 0.2, "red": 0.2})
+    question = colour_question(("light blue", "light grey", "red"))
+    tokens = [("light", {"light": 0.8, "red": 0.2}), (" blue", {" blue": 0.75, " grey": 0.25})]
+    assert scored(reply("light blue", tokens), question) == pytest.approx(
+        {"light blue": 0.6, "light grey": 0.2, "red": 0.2}
+    )
 
 
 @pytest.mark.parametrize("logprobs", [True, False])
-def test_a_reply_that_names_no_answer_is_no_answer(logprobs: bool) -> None:
+def test_reply_without_an_answer_is_none(logprobs: bool) -> None:
     for text in ("I cannot tell", "", "B", "It is black, or navy", "a hoodie"):
         assert scored(reply(text, spelled(text) if logprobs else None), logprobs=logprobs) == {}, text
 
 
-def test_without_log_probabilities_the_choice_is_only_a_suggestion() -> None:
+def test_choice_without_log_probabilities_is_a_suggestion() -> None:
     for text in (
         "navy",
         " Navy.",
@@ -225,7 +219,7 @@ def test_without_log_probabilities_the_choice_is_only_a_suggestion() -> None:
         assert best(shares) == ("navy", STAND_IN), text
 
 
-def test_of_two_answers_the_longer_one_that_holds_the_other_is_meant() -> None:
+def test_longer_of_two_answers_is_meant() -> None:
     options = Options(("blue", "light-blue", "navy"), {"midnight blue": "navy"})
     assert options.named("It is light blue") == "light-blue"
     assert options.named("blue") == "blue"
@@ -240,15 +234,6 @@ def test_log_probabilities_that_are_none_count_for_nothing(odd: float | None) ->
     assert shares == pytest.approx({"black": 0.125, "navy": 0.625, "red": 0.125, "unknown": 0.125})
 
 
-def test_a_choice_without_log_probabilities_becomes_a_suggestion_in_the_draft() -> None:
-    colour = load_taxonomy().attributes["colour"]
-    shares = scored(reply("white"), colour_question(colour.answers), logprobs=False)
-    twice = [on("mllm", "colour", shares, photo) for photo in (0, 1)]  # that agree make it no surer
-    decision = decided([on("seller", "category", "Hoodie", None), *twice], Calibration(), photos=2)
-    fact = next(f for f in decision.facts if f.name == "colour")
-    assert (fact.value, fact.suggestion, fact.status) == (None, "white", "unsupported")
-
-
 def test_a_request_carries_photo_answers_and_log_probabilities() -> None:
     with serving(seeing(lambda _: reply("navy", spelled("navy")))) as stub:
         OpenAIBackend(stub.url).score(photo(), [colour_question()])
@@ -259,7 +244,7 @@ def test_a_request_carries_photo_answers_and_log_probabilities() -> None:
     assert (photo_of(asked) or "").startswith("data:image/jpeg;base64,")
 
 
-def test_a_server_is_asked_without_what_it_refuses_but_never_without_photo() -> None:
+def test_refused_options_are_left_out_photos_never() -> None:
     def script(request: Request) -> Answer:
         if "logprobs" in request.body:
             return Answer(400, {"error": {"message": "logprobs are not supported here"}})
@@ -297,7 +282,7 @@ def test_as_many_questions_at_once_as_allowed() -> None:
     assert [best(scores[q.name])[0] for q in asked] == [COLOURS[i % 4] for i in range(9)]
 
 
-def test_photos_are_sent_as_bare_pixels_of_bounded_size() -> None:
+def test_photos_are_sent_as_bare_pixels() -> None:
     image = Image.new("RGBA", (3000, 1500), (200, 10, 10, 128))
     image.info.update(comment=b"home address", exif=b"Exif\x00\x00GPS", icc_profile=b"profile")
     raw = base64.b64decode(data_url(image).partition(",")[2])
@@ -306,11 +291,3 @@ def test_photos_are_sent_as_bare_pixels_of_bounded_size() -> None:
     assert min(SIDES) >= 768, "print has to stay legible"
     assert set(sent.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
     assert b"home address" not in raw
-
-
-def test_a_detail_is_no_less_likely_because_others_might_have_been_named_first() -> None:
-    form = Form("", {"category": ("hoodie",)}, phrases="details")
-    listed = spelled('{"category": "hoodie", "details": ["', ("cane seat", {"cane seat": 0.1, "worn arms": 0.9}), '"]}')
-    text = "".join(token for token, _ in listed)
-    filled = forms.read(form, text, [Token(token, math.log(shares[token])) for token, shares in listed], 1)
-    assert [(w.text, w.sure) for w in filled.phrases or ()] == [("cane seat", STAND_IN)]

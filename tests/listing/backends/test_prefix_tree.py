@@ -29,7 +29,7 @@ def ancestry(tree: Tree, number: int) -> list[int]:
     return [*(ancestry(tree, parent) if parent is not None else []), number]
 
 
-def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
+def test_token_sees_only_its_branch() -> None:
     tree = small_tree()
     assert tree.ids == [1, 2, 3, 4, 6, 7, 8, 5, 9]
     assert tree.starts() == [0, 2, 4, 5, 7, 8]
@@ -48,7 +48,7 @@ def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
     ]
 
 
-def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> None:
+def test_shared_tokens_are_laid_out_once() -> None:
     tree = Tree()
     asked = tree.add([1, 2])
     answers = [[3, 9], [4, 5, 9], [4, 6, 9], [9]]

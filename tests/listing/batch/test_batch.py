@@ -49,7 +49,7 @@ def source(tmp_path: Path) -> Path:
 CODES = {3: "bad_row", 5: None, 7: "unreadable", 9: "duplicate_id", 11: "bad_row", 13: "bad_row", 15: "failed"}
 
 
-def test_rows_come_out_in_order_and_bad_ones_in_their_place(source: Path, tmp_path: Path) -> None:
+def test_rows_and_errors_come_in_order(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     progress_counts: list[int] = []
     summary = run_batch(source, out, factory(), progress=lambda done, row: progress_counts.append(done))
@@ -139,7 +139,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
         ((8, 2.5, 30), [], "", 2),
     ],
 )
-def test_the_embedded_model_uses_all_cores_that_memory_allows(
+def test_workers_by_cores_and_memory(
     has: tuple[float, ...],
     options: list[str],
     variable: str,
@@ -201,7 +201,7 @@ def test_torn_last_line_is_healed(source: Path, tmp_path: Path, torn: bytes) -> 
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_an_output_that_is_not_ours_to_extend_is_kept(source: Path, tmp_path: Path) -> None:
+def test_foreign_output_is_kept(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run_batch(source, out, factory())
     finished = out.read_bytes()
@@ -247,12 +247,9 @@ def test_a_row_whose_process_dies_is_given_up(tmp_path: Path) -> None:
     assert summary.failed == 2
 
 
-def test_full_disk(source: Path) -> None:
+def test_full_disk_leaves_whole_lines(source: Path, tmp_path: Path) -> None:
     with pytest.raises(BatchError, match="free some space"):
         run_batch(source, Path("/dev/full"), factory())
-
-
-def test_disk_that_fills_leaves_whole_lines_and_resume_goes_on(source: Path, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     run_batch(source, whole, factory())
     command = [sys.executable, "-m", "tests.listing.batch.batch_fake", str(source), str(out), "1", "0"]
@@ -280,7 +277,7 @@ def touch(root: Path, *names: str) -> None:
         file.write_bytes(b"x")
 
 
-def test_a_folder_s_items_are_its_photos_and_folders_in_order(tmp_path: Path) -> None:
+def test_items_of_a_folder_come_in_order(tmp_path: Path) -> None:
     touch(tmp_path, "b.JPG", "a.png", "B/2.jpg", "B/1.heic", "B/notes.txt", "B/deep/3.jpg", "readme.md", ".hidden.jpg")
     (tmp_path / "empty").mkdir()
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
@@ -297,22 +294,14 @@ def test_a_folder_s_items_are_its_photos_and_folders_in_order(tmp_path: Path) ->
     assert len(names) == len(set(names)) == 8
 
 
-def test_a_folder_is_drafted_item_by_item(tmp_path: Path) -> None:
-    folder, out = tmp_path / "photos", tmp_path / "out.jsonl"
-    for number, name in enumerate(("b.png", "a/1.png", "a/2.png")):
-        write_photo(folder / name, number)
-    (folder / "empty").mkdir()
-    run_batch(folder, out, factory())
-    rows = {row["id"]: row for row in lines(out)}
-    assert list(rows) == ["a", "b.png", "empty"]
-    assert rows["a"]["photos"] == ["a/1.png", "a/2.png"]
-    assert rows["a"]["draft"]["title"].endswith("of 2")
-    assert rows["empty"]["error"]["code"] == "no_photo"
-
-
 @pytest.mark.parametrize("content", [[], ["notes.txt"], ["sub/notes.txt"]])
 def test_what_holds_nothing_to_draft_is_said(tmp_path: Path, content: list[str]) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out.jsonl"
+    write_photo(tmp_path / "more" / "a" / "1.png", 1)
+    (tmp_path / "more" / "empty").mkdir()
+    run_batch(tmp_path / "more", tmp_path / "more.jsonl", factory())
+    drafted, empty = lines(tmp_path / "more.jsonl")
+    assert (drafted["id"], drafted["photos"], empty["error"]["code"]) == ("a", ["a/1.png"], "no_photo")
     folder.mkdir()
     touch(folder, *content)
     with pytest.raises(PhotoError, match="holds no photo") as caught:

@@ -47,7 +47,7 @@ def cluster() -> Any:
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.timeout(900)
-def test_a_torn_run_goes_on_and_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
+def test_torn_run_and_killed_worker_change_nothing(tmp_path: Path) -> None:
     source, whole, out, marks = rows_of(tmp_path), tmp_path / "whole.jsonl", tmp_path / "out.jsonl", tmp_path / "marks"
     marks.mkdir()
     run_batch(source, whole, factory())
@@ -72,7 +72,7 @@ def test_a_torn_run_goes_on_and_a_killed_worker_changes_nothing(tmp_path: Path) 
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.timeout(900)
-def test_a_row_that_kills_its_worker_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_row_that_kills_workers_is_given_up(tmp_path: Path) -> None:
     out, local = tmp_path / "out.jsonl", tmp_path / "local.jsonl"
     source = rows_of(tmp_path, n3="crash")
     run_batch(source, out, factory(), workers=2, engine="ray")

@@ -74,7 +74,7 @@ def test_the_order_of_the_photos_makes_no_difference(shots: list[tuple[dict[str,
         assert pooled([view for view, _ in order], [t for _, t in order]) == pytest.approx(first, abs=1e-12)
 
 
-def test_photos_count_by_how_well_they_show_the_item() -> None:
+def test_photos_count_by_their_trust() -> None:
     navy, red = distribution(1, 7, 1, 1), distribution(1, 1, 7, 1)
     assert best(pooled([navy, red], [0.9, 0.3]))[0] == "navy"
     assert best(pooled([navy, red], [0.3, 0.9]))[0] == "red"
@@ -91,7 +91,7 @@ def test_certainty_runs_from_uniform_to_one_sure_value() -> None:
     assert (certainty({"navy": 1.0}), certainty({})) == (1.0, 0.0)
 
 
-def test_the_best_value_and_of_ties_the_first_in_the_alphabet() -> None:
+def test_best_value_and_ties_by_alphabet() -> None:
     assert best({"red": 0.2, "navy": 0.7, "black": 0.1}) == ("navy", 0.7)
     for order in permutations({"red": 0.4, "navy": 0.4, "unknown": 0.2}.items()):
         assert best(dict(order)) == ("navy", 0.4)
@@ -105,7 +105,7 @@ def loaded(folder: Path, content: object) -> Calibration:
     return Calibration.load(folder)
 
 
-def test_no_probability_is_enough_for_a_model_without_the_file(tmp_path: Path) -> None:
+def test_model_without_calibration_states_nothing(tmp_path: Path) -> None:
     calibration = Calibration.load(tmp_path)
     assert not calibration.fitted
     assert calibration.of("colour").weights == {"mllm": 1.0}
@@ -114,7 +114,7 @@ def test_no_probability_is_enough_for_a_model_without_the_file(tmp_path: Path) -
     assert loaded(tmp_path, {}).fitted
 
 
-def test_the_file_speaks_for_its_questions_and_the_default_for_the_rest(tmp_path: Path) -> None:
+def test_file_has_questions_and_a_default(tmp_path: Path) -> None:
     colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55}
     calibration = loaded(tmp_path, {"questions": {"colour": {**colour, "told": 0.7}}})  # of older versions
     assert calibration.of("colour").model_dump() == colour

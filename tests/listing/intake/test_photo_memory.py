@@ -130,9 +130,7 @@ LIMITED: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", LIMITED)
-def test_larger_ones_that_would_not_fit_are_refused_with_a_sentence(
-    name: str, tmp_path: Path, measured: Measure
-) -> None:
+def test_larger_photos_are_refused_by_their_header(name: str, tmp_path: Path, measured: Measure) -> None:
     file = tmp_path / "photo"
     file.write_bytes(LIMITED[name]())
     report = measured(file)

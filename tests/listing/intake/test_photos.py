@@ -97,7 +97,7 @@ def test_pixels_leave_and_no_metadata(kind: str) -> None:
     assert {"exif", "xmp", "comment", "icc_profile"}.isdisjoint(back.info)
 
 
-def test_the_hash_is_the_library_s_and_knows_a_photo_again(repository: Path) -> None:
+def test_hash_is_the_library_s(repository: Path) -> None:
     first, other = texture(seed=1), texture(seed=9)
     again = Image.open(io.BytesIO(encoded(first.resize((480, 320)), "JPEG", quality=60)))
     assert hamming(phash(first), phash(again)) <= 6
@@ -292,7 +292,7 @@ def test_a_bomb_in_a_text_chunk() -> None:
     assert refusal(good[:33] + bomb + good[33:]).code == "damaged"
 
 
-def test_what_is_larger_than_the_limits_is_not_read(tmp_path: Path) -> None:
+def test_files_over_the_limits_are_not_read(tmp_path: Path) -> None:
     file = tmp_path / "huge.jpg"
     with file.open("wb") as handle:
         handle.write(jpeg())
@@ -305,7 +305,7 @@ def test_what_is_larger_than_the_limits_is_not_read(tmp_path: Path) -> None:
     assert intake([jpeg((200, 200))], PhotoLimits(pixels=40_000))
 
 
-def test_a_bad_photo_or_a_wrong_number_refuses_all() -> None:
+def test_one_bad_photo_refuses_all() -> None:
     for photos, code in (([], "no_photo"), ([jpeg()] * 9, "too_many_photos"), ([jpeg(), b"nothing"], "not_an_image")):
         with pytest.raises(PhotoError, match="photo 2" if code == "not_an_image" else "") as caught:
             intake(photos)

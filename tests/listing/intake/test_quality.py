@@ -95,13 +95,7 @@ def test_guesses_cost_evidence() -> None:
     assert "material" in quality.tips[0]
 
 
-def test_the_most_useful_tip_comes_first() -> None:
-    quality = score(attributes=[], description="A hoodie.", photos=[GOOD_PHOTO])
-    assert [tip.split()[0] for tip in quality.tips] == ["Add", "Make", "Add"]
-    assert quality.tips[0].startswith("Add what is missing")
-
-
-def test_advice_on_photos_outlives_an_edit_and_nothing_is_advised_twice() -> None:
+def test_advice_on_photos_outlives_an_edit() -> None:
     flags = [Flag(code="claim-unsupported", message="Nothing in the photos supports it.", field="title")] * 2
     first = score(photos=[GOOD_PHOTO], flags=flags)
     edited = score(photos=first, flags=flags, description="A hoodie.")
@@ -110,15 +104,16 @@ def test_advice_on_photos_outlives_an_edit_and_nothing_is_advised_twice() -> Non
     assert len(edited.tips) == len(set(edited.tips))
 
 
-def test_readability() -> None:
-    assert readability("A blue hoodie. It is warm.") == 1
-    assert readability("") == 0
-    assert readability("very very very very warm") < 0.5
-    quoted = readability('Red tin. It says "TWININGS EVERYDAY TEA" on it.')
-    assert quoted == pytest.approx(readability('Red tin. It says "twinings everyday tea" on it.'))
+def test_the_most_useful_tip_comes_first() -> None:
+    quality = score(attributes=[], description="A hoodie.", photos=[GOOD_PHOTO])
+    assert [tip.split()[0] for tip in quality.tips] == ["Add", "Make", "Add"]
+    assert quality.tips[0].startswith("Add what is missing")
 
 
-def test_an_empty_draft_gets_no_advice_on_its_style() -> None:
+def test_empty_draft_gets_no_advice_on_style() -> None:
     quality = score(attributes=[], title="", description="", photos=[], expected=())
     assert quality.score == 15  # nothing was violated
     assert not any("sentences" in tip or "capitals" in tip for tip in quality.tips)
+    quoted = readability('Red tin. It says "TWININGS EVERYDAY TEA" on it.')
+    assert quoted == pytest.approx(readability('Red tin. It says "twinings everyday tea" on it.'))
+    assert readability("very very very very warm") < 0.5 < readability("A blue hoodie. It is warm.") == 1

@@ -62,7 +62,7 @@ def test_the_item_is_named_not_the_ground(name: str) -> None:
     assert max(by_colour, key=lambda colour: by_colour[colour]) == name
 
 
-def test_opposite_colours_are_contradicted_and_the_right_one_is_not() -> None:
+def test_opposite_colours_are_contradicted() -> None:
     image, mask = item_photo(COLOURS["red"])
     view = pixel_view(image, 2, mask)
     assert not contradicts(view.shares, "multicolour")
@@ -106,7 +106,7 @@ def test_heads_scale_their_inputs_and_sum_to_one() -> None:
     assert (first.shape, second.shape) == ((1, len(shipped.names)), (1, len(shipped.names) + 1))
 
 
-def test_the_power_makes_answers_surer_and_the_file_keeps_it(tmp_path: Path) -> None:
+def test_power_sharpens_answers_and_is_saved(tmp_path: Path) -> None:
     assert ColourNetwork.load(tmp_path) is None
     plain = heads()
     ColourHeads(plain.names, {**plain.tensors, "first.power": np.array([2.0])}).save(tmp_path / FILE)
@@ -118,7 +118,7 @@ def test_the_power_makes_answers_surer_and_the_file_keeps_it(tmp_path: Path) -> 
     assert two[0] > one[0] > 0.5
 
 
-def test_the_item_is_cut_out_where_its_mask_is() -> None:
+def test_item_is_cut_out_by_its_mask() -> None:
     mask = np.zeros((320, 320), np.uint8)
     mask[160:240, 40:120] = 255
     pixels = np.full((400, 200, 3), (200, 10, 10), np.uint8)
@@ -161,7 +161,7 @@ class TwoColours:
         return ItemColours({self.main: 0.95, "grey": 0.05}, {"white": 0.9, "none": 0.1})
 
 
-def test_the_colour_network_names_both_colours_and_the_pixels_may_rule_one_out():
+def test_colour_network_names_both_and_pixels_overrule():
     mllm, pixels = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), {"pixels": 1.0}
     heard = QuestionCalibration(weights=pixels, threshold=0.8)
     rule = Calibration(default=mllm, questions={"colour": heard, "colour2": heard})

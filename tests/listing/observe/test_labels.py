@@ -112,7 +112,7 @@ def test_a_packet_says_how_much_is_in_it(texts: list[str], volume: str | None) -
     assert (fact and fact.value) == volume
 
 
-def test_the_main_fibre_is_the_largest_share_of_a_kind() -> None:
+def test_main_fibre_has_the_largest_share() -> None:
     spans = [
         OcrSpan("COTTON", (0.2, 0.20, 0.4, 0.26), 0.9, 0.1),  # in two columns of a photo held askew
         OcrSpan("60%", (0.6, 0.24, 0.7, 0.29), 0.9, 0.1),
@@ -131,7 +131,7 @@ def test_the_main_fibre_is_the_largest_share_of_a_kind() -> None:
     ("box", "score", "size"),
     [((0.48, 0.25, 0.52, 0.27), 0.99, "M"), ((0.3, 0.3, 0.7, 0.5), 0.99, None), ((0.48, 0.25, 0.52, 0.27), 0.8, None)],
 )
-def test_a_small_sure_letter_in_the_neck_is_a_size(box, score, size):
+def test_small_letter_in_the_neck_is_a_size(box, score, size):
     label_fact = find_size([OcrSpan("M", box, score), OcrSpan("HARBOUR", (0.3, 0.43, 0.7, 0.5), 0.99)])
     assert (label_fact.value if label_fact else None) == size
 
@@ -195,7 +195,7 @@ def test_brands_in_print(texts: list[str], brand: str) -> None:
 
 
 @pytest.mark.parametrize("text", [" ".join(text.split()) for text in NO_BRANDS.split("/")])
-def test_words_in_print_that_only_look_like_a_brand(text: str) -> None:
+def test_words_that_only_look_like_brands(text: str) -> None:
     assert named(line(text)) is None
 
 
@@ -239,14 +239,14 @@ def test_note_and_print() -> None:
     assert named(nike, note="some hoodie") == "Nike"
 
 
-def test_every_brand_is_found_by_its_own_name_and_no_other() -> None:
+def test_every_brand_is_found_by_its_name() -> None:
     assert len(brand_names()) >= 300
     assert [name for name in brand_names() if named(line(name, 0.99)) != name] == []
     names: dict[str, str] = {}
     assert all(s.key and names.setdefault(s.key, s.name) == s.name for s in spellings())
 
 
-def test_a_long_name_may_be_torn_or_misread_but_not_a_short_or_common_one() -> None:
+def test_long_names_may_be_torn_or_misread() -> None:
     assert named(line("NAU TICA")) == "Nautica"
     assert named(line("PU MA")) is None
     assert named(line("NAU TI CA")) is None
@@ -291,7 +291,7 @@ def steps(read, doubts=()):
         ("NEXR", [(3, "T", 0.3)], None),  # a brand that is also a word has to be surer
     ],
 )
-def test_a_brand_is_spotted_where_each_letter_is_likely(read, doubts, brand):
+def test_brand_is_spotted_by_likely_letters(read, doubts, brand):
     ((line, _),), _ = SpottingDecoder(Greedy())(steps(read, doubts))
     assert line == read
     assert (line.spotted.name if line.spotted else None) == brand
@@ -304,7 +304,7 @@ def test_double_letters_need_a_blank_between_them():
     assert double < -10
 
 
-def test_a_spotted_brand_counts_where_nothing_was_read_and_two_cancel_each_other():
+def test_spotted_brands_count_and_cancel():
     box = (0.1, 0.1, 0.5, 0.2)
     spotted = OcrSpan("Rappa", box, 0.9, 0.0, Spotted("Kappa", 0.8))
     brand_match = find_brand([spotted])

@@ -23,7 +23,7 @@ from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubReader, draft, of_photos
 
 
-def test_there_is_no_brand_without_text_or_the_sellers_word():
+def test_no_brand_without_print_or_seller():
     assert draft(of_photos()).attribute("brand").value is None
     span = OcrSpan("Adidas", (0.1, 0.1, 0.4, 0.2), 0.98)
     read = draft(of_photos(), reader=StubReader([span])).attribute("brand")
@@ -32,19 +32,19 @@ def test_there_is_no_brand_without_text_or_the_sellers_word():
     assert read.evidence[0].box == span.box
 
 
-def test_print_on_two_lines_is_joined_in_reading_order():
+def test_two_lines_are_joined_in_order():
     lines = [OcrSpan("ZEALAND", (0.2, 0.5, 0.8, 0.6), 0.99), OcrSpan("NEW", (0.35, 0.38, 0.65, 0.48), 0.9)]
     request = of_photos()
     assert draft(request, reader=StubReader(lines)).attribute("text").value == "NEW ZEALAND"
 
 
-def test_print_that_is_a_misread_brand_is_quoted_as_the_brand():
+def test_misread_brand_is_quoted_as_the_brand():
     line = OcrSpan("Rappa", (0.2, 0.5, 0.8, 0.6), 0.96, 0.0, Spotted("Kappa", 0.8))
     drafted = draft(of_photos(), reader=StubReader([line]))
     assert (drafted.attribute("brand").value, drafted.attribute("text").value) == ("Kappa", "Kappa")
 
 
-def test_of_two_prints_the_larger_counts_unless_it_is_read_less_surely():
+def test_larger_print_counts_if_read_surely():
     small, large = OcrSpan("MODIS", (0.4, 0.2, 0.6, 0.24), 0.99), OcrSpan("SUMMER", (0.1, 0.5, 0.9, 0.7), 0.97)
     request = of_photos()
     assert draft(request, reader=StubReader([small, large])).attribute("text").value == "SUMMER"
@@ -71,7 +71,7 @@ class LeftHalf:
         ("y i n 0 a g e", 0.1, None),
     ],
 )
-def test_print_is_what_stands_on_the_item_in_letters(text, left, printed):
+def test_print_stands_on_the_item_in_letters(text, left, printed):
     reader = StubReader([OcrSpan(text, (left, 0.4, left + 0.3, 0.5), 0.98)])
     drafted = draft(of_photos(), reader=reader, sources=[EvidenceTowerHeads(LeftHalf())], writes=False)
     assert drafted.attribute("text").value == printed
@@ -105,7 +105,7 @@ def test_text_and_its_place(reader: Reader) -> None:
     assert all(span.score > 0.8 for span in spans.values())
 
 
-def test_small_photos_upside_down_ones_and_nothing_to_read(reader: Reader) -> None:
+def test_small_turned_and_empty_photos_are_read(reader: Reader) -> None:
     small = reader.read(sign((320, 240), [("KARRIMOR", (60, 100), 20)]))
     assert [fold(span.text) for span in small] == ["karrimor"]
     assert 0.15 < small[0].box[0] < 0.22  # shares of the photo, not of the enlarged one
@@ -132,7 +132,7 @@ def test_missing_weights_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pat
         Reader().read(Image.new("RGB", (64, 64)))
 
 
-def test_denormals_count_as_zero_while_text_is_looked_for_and_not_after() -> None:
+def test_denormals_are_zero_while_text_is_located() -> None:
     small = torch.tensor([1e-39])
     with denormals_as_zero():
         inside = float(small * 1)

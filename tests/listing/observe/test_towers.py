@@ -88,7 +88,7 @@ def test_every_question_gets_probabilities(folder: Path) -> None:
     assert sight.mask is not None
 
 
-def test_the_calibration_turns_what_the_tower_says_into_how_often_it_is_right(folder: Path) -> None:
+def test_calibration_turns_scores_into_shares_right(folder: Path) -> None:
     assert EvidenceTower(folder).look(photo()).details == {}, "nothing is said without one"
     curves = {"details": {"bow": {"raw": [0, 1], "right": [0.25, 0.25]}}}
     (folder / CALIBRATION).write_text(json.dumps(curves))
@@ -129,7 +129,7 @@ def test_details_are_read_off_a_description() -> None:
     assert "chest pocket" not in load_details().read("A plain tee.")
 
 
-def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> None:
+def test_tower_beside_another_model_only_names_details() -> None:
     class Seeing:
         def look(self, image: Image.Image) -> TowerView:
             return TowerView(opinions={"label": {"Shoes": 1.0}}, details={"bow": 0.9})
@@ -145,7 +145,7 @@ def test_beside_another_model_the_tower_names_details_but_does_not_vote() -> Non
 TAXONOMY = load_taxonomy()
 
 
-def test_the_letterbox_keeps_the_edges_and_the_crop_drops_them() -> None:
+def test_letterbox_keeps_edges_and_crop_drops_them() -> None:
     photo = Image.new("RGB", (400, 200), "white")
     ImageDraw.Draw(photo).rectangle((0, 0, 30, 199), fill="red")
     for kind, reds in (("letterbox", True), ("crop", False)):
@@ -158,7 +158,7 @@ def test_the_letterbox_keeps_the_edges_and_the_crop_drops_them() -> None:
     assert np.ptp(plain.reshape(-1, 3), axis=0).tolist() == [0, 0, 0], "the letterbox continues the background"
 
 
-def test_leaves_share_an_imagenet_class_and_never_exceed_it() -> None:
+def test_leaves_share_an_imagenet_class() -> None:
     def scores(number: int) -> dict[str, float]:
         p = np.zeros(1000)
         p[number] = 1.0

@@ -61,7 +61,7 @@ def test_the_category_counts() -> None:
     assert check_goods("Shoes", "Very good, hardly used") is None
 
 
-def test_what_must_never_pass_is_refused_by_its_name() -> None:
+def test_worst_goods_are_refused_by_name() -> None:
     verdict = check_goods("Hat", "Straw hat, barely worn, and some Fентаnyl left over".replace("ента", "enta"))
     assert verdict is not None
     assert (verdict.code, verdict.level, verdict.words) == ("drugs", "refuse", ("fentanyl",))
@@ -113,7 +113,7 @@ ABOUT_A_SALE = (
 )  # fmt: skip
 
 
-def test_what_people_ask_and_write_each_other_offers_nothing() -> None:
+def test_questions_between_people_offer_nothing() -> None:
     assert [text for text in ASKED if check_message(text)] == []
     assert [text for text in ABOUT_A_SALE if check_message(text, private=True)] == []
 
@@ -142,7 +142,7 @@ def test_a_garment_may_be_named_after_goods() -> None:
     assert check_goods("Dress", "Ivory lace dress with champagne trim") is None
 
 
-def test_the_shortest_text_about_an_ordinary_thing_is_not_refused() -> None:
+def test_short_texts_of_ordinary_things_pass() -> None:
     names = [leaf.name for leaf in load_taxonomy().leaves()]
     texts = [form.format(name) for name in names for form in ("{}", "{}, works", "Black {}. It works. Pick-up only.")]
     flagged = {text: verdict.level for text in texts if (verdict := check_goods(None, text))}
@@ -157,7 +157,7 @@ def test_messages_are_one_polite_sentence_each() -> None:
     assert all(g.message.count(".") == 1 and g.message[0].isupper() for g in groups)
 
 
-def test_the_catalogue_teaches_what_is_honest_and_repeats_no_row() -> None:
+def test_catalogue_teaches_honest_rows_once() -> None:
     rows = read_rows(TESTS / "sets" / "goods")
     honest = [row for row in rows if row["author"] == "catalogue"]
     assert not any(row["prohibited"] for row in honest)

@@ -48,14 +48,14 @@ def test_what_is_offered(kind, claims, likely, labels):
     assert offered(kind, claims, *likely) == labels
 
 
-def test_words_of_a_text_that_nobody_claimed_are_not_offered():
+def test_unclaimed_words_of_a_text_are_not_offered():
     likely = {("detail", "piping"): 0.5, ("pattern", "striped"): 0.4, ("detail", "patch"): 0.3}
     text = with_offers("Hoodie", [], likely, description="With piping and white stripes.")
     assert [offer.value for offer in open_offers(text, TAXONOMY)] == ["patch"]
     assert open_offers(text.model_copy(update={"spans": []}), TAXONOMY) == []
 
 
-def test_the_best_are_kept_details_before_facts_and_no_fibre():
+def test_best_offers_put_details_before_facts():
     likely = {
         ("material", "cotton"): 0.9,
         ("material", "denim"): 0.5,

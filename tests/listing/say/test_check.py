@@ -30,7 +30,7 @@ def test_sets_reach_their_floors(name: str, least: dict[str, float], shown: int)
     assert report["false_claims_shown"] <= shown
 
 
-def test_what_is_kept_stands_word_for_word_in_the_text() -> None:
+def test_kept_sentences_stand_word_for_word() -> None:
     for row in read_set(SETS / "claims.jsonl"):
         judged = verify(row["text"], row["facts"], row["category"], TAXONOMY, row["note"], row["ocr"])
         text, flags = keep_supported(row["text"], judged)
@@ -76,7 +76,7 @@ def test_an_order_in_the_photo_supports_nothing() -> None:
     assert order[0].verdict == "unsupported"
 
 
-def test_taste_is_no_claim_and_letters_that_grow_move_no_statement() -> None:
+def test_taste_is_no_claim_letters_keep_places() -> None:
     assert find_statements("A lovely simple piece, easy to style for everyday wear.") == []
     text = "Red t-shirt with white TÜRKİYE print"
     assert all(text[s.start : s.end] == s.text for s in find_statements(text))
@@ -91,7 +91,7 @@ def test_taste_is_no_claim_and_letters_that_grow_move_no_statement() -> None:
         ("chopping board", "chopping board", "supported"),  # words of the seller name their own thing
     ],
 )
-def test_the_noun_of_a_group_and_of_the_seller(noun: str, kind: str, verdict: str) -> None:
+def test_nouns_of_groups_and_of_the_seller(noun: str, kind: str, verdict: str) -> None:
     statements = verify(f"A black {noun}.", {"colour": "black"}, kind, TAXONOMY)
     assert [s.verdict for s in statements if s.text == noun] == [verdict]
 
@@ -170,6 +170,6 @@ def test_an_item_type_is_no_other_category():
         ("Navy Miu Miu dress.", "Navy Miu Miu dress."),
     ],
 )
-def test_nothing_is_said_twice_in_a_sentence_unless_print_or_a_name_has_it_so(text, expected):
+def test_sentences_repeat_only_print_and_names(text, expected):
     fact_values = {**DRESS, "audience": "women", "text": "Bye bye", "brand": "Miu Miu"}
     assert checked(text, "description", claims("Dress", fact_values, ("belt",)), TAXONOMY)[0] == expected

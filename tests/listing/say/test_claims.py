@@ -20,7 +20,7 @@ def statuses(*facts: AttributeValue, details: dict[str, float] | None = None) ->
 
 
 @pytest.mark.parametrize(("p", "status"), [(0.95, "certain"), (0.9, "certain"), (0.89, "check"), (0.5, "check")])
-def test_what_is_likely_is_said_and_marked_below_its_threshold(p: float, status: str) -> None:
+def test_likely_claims_are_marked_below_the_threshold(p: float, status: str) -> None:
     assert statuses(fact("neckline", "crew", p))["neckline", "crew"] == status
 
 
@@ -57,12 +57,12 @@ def test_nothing_known_is_nothing_said() -> None:
 
 
 @pytest.mark.parametrize(("printed", "words"), [("HARBOUR ROWING CLUB", True), ("BOSTON NIVERSITY", False)])
-def test_print_is_stated_where_all_of_it_is_words(printed: str, words: bool) -> None:
+def test_print_is_stated_in_whole_words(printed: str, words: bool) -> None:
     assert is_words(printed) is words
 
 
 @pytest.mark.parametrize(("pattern", "status"), [("striped", "check"), ("floral", None)])
-def test_a_second_colour_of_stripes_is_said_before_it_is_likely(pattern: str, status: str | None) -> None:
+def test_stripes_have_a_likely_second_colour(pattern: str, status: str | None) -> None:
     allowed = statuses(fact("colour", "white"), fact("colour2", "navy", 0.42), fact("pattern", pattern))
     assert allowed.get(("colour2", "navy")) == status
 
@@ -93,7 +93,7 @@ def marks(claims: list[Claim]) -> dict[str, str]:
     return {s.value: s.status for s in spans if s.attribute != "category"}
 
 
-def test_of_many_guesses_the_likely_are_plain_and_others_left_out() -> None:
+def test_likely_guesses_are_plain_others_left_out() -> None:
     pairs = [("colour", "navy", 0.7), ("detail", "drawstring hood", 0.6), ("detail", "belt", 0.9)]
     assert marks(guesses(*pairs)) == {"navy": "check", "drawstring hood": "check", "belt": "check"}
     likely = {"drawstring hood": 0.74, "belt": 0.8, "side pockets": 0.55, "ruffles": 0.6}
@@ -113,14 +113,14 @@ def test_colour_and_category_are_never_left_out(p):
     assert len({(s.attribute, s.value) for s in spans if s.status == "check"}) <= MAX_MARKS
 
 
-def test_print_that_is_no_word_and_what_no_photo_settles_are_never_plain() -> None:
+def test_odd_print_and_unsettled_claims_stay_marked() -> None:
     more = guesses(("colour", "navy", 0.6), ("brand", "Nike", 0.7), ("item_type", "parka", 0.7), ("text", "HI", 0.7))
     read = Claim("text", "OUBLE", "check", 0.99, from_print=True)
     assert all(c.status == "check" for c in limit_marks([*more[:-1], read], TAXONOMY) if c.value == "OUBLE")
     assert "leather" not in marks([*more, Claim("material", "leather", "check", 0.97)])
 
 
-def test_choosing_marks_again_changes_nothing_and_what_the_seller_says_stays() -> None:
+def test_choosing_marks_again_changes_nothing() -> None:
     phrases = ("drawstring hood", "belt", "side pockets", "ruffles")
     stated = [COAT, *(Claim("detail", phrase, "seller") for phrase in phrases)]
     assert limit_marks(stated, TAXONOMY) == stated
@@ -130,7 +130,7 @@ def test_choosing_marks_again_changes_nothing_and_what_the_seller_says_stays() -
     assert len(marked) == MAX_MARKS
 
 
-def test_an_item_that_nobody_named_has_three_marks_as_well():
+def test_unnamed_item_has_three_marks():
     pairs = (("text", "TWININGS", 0.7), ("brand", "Twinings", 0.7), ("colour", "navy", 0.6), ("colour2", "red", 0.6))
     chosen = limit_marks(guesses(*pairs)[1:], TAXONOMY)
     assert "colour" in {c.attribute for c in chosen}

@@ -39,7 +39,7 @@ def drained(stream):
 @pytest.mark.parametrize(
     "answer", ["Navy dress\nA navy dress. Nice.", "\n\nNavy dress\n\n A navy dress. Nice.\nAnything else?"]
 )
-def test_the_first_line_is_the_title_and_the_next_the_description(asked, answer):
+def test_first_line_is_the_title(asked, answer):
     stream = write(StubBackend(texts=[answer]), asked, claims("Dress", DRESS), "", [], TAXONOMY)
     texts, pieces = drained(stream)
     assert texts == {"title": "Navy dress", "description": "A navy dress. Nice."}
@@ -63,7 +63,7 @@ def composed(text: str, request: DraftRequest, *more: object, details: list[Deta
     return drained(stream)[0], backend.prompts[0]
 
 
-def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked):
+def test_missing_facts_follow_a_short_description(asked):
     rest = "There is a stain. The label says size M."
     short, long = "Navy floral dress.", "This is a navy floral dress with short sleeves. It is navy and has a belt."
 
@@ -79,7 +79,7 @@ def test_what_a_model_leaves_out_follows_a_short_description_and_wear_any(asked)
 
 
 @pytest.mark.parametrize("p", [0.6, 0.8])
-def test_a_model_is_not_told_a_department_that_may_well_be_wrong(asked, p):
+def test_doubtful_department_is_kept_from_the_model(asked, p):
     answer = "Navy dress for men. Navy floral dress with short sleeves."
     text, prompt = composed(answer, asked, fact("audience", "men", p))
     assert ("audience" in prompt) is (p > 0.7)
@@ -126,12 +126,12 @@ def test_there_is_always_a_listing(answer, options):
     assert all(getattr(made, span.field)[span.start : span.end] for span in made.spans)
 
 
-def test_labels_and_markdown_of_a_model_are_not_its_text():
+def test_markdown_of_a_model_is_no_text():
     made, _ = drafted("**Title:** Navy hoodie with zip\n**Description:** A navy hoodie with a zip.")
     assert (made.title, made.description) == ("Navy hoodie with zip", "A navy hoodie with a zip.")
 
 
-def test_the_field_stands_above_the_note_and_the_note_above_print():
+def test_field_stands_above_note_above_print():
     made, _ = drafted(printed="SIZE S", note="Size M", facts={"size": "L"})
     assert made.attribute("size").value == "L"
     assert "size L" in made.title
@@ -148,7 +148,7 @@ def test_the_field_stands_above_the_note_and_the_note_above_print():
     )
 
 
-def test_a_flaw_in_a_note_is_told_in_english_and_overrules_no_wear():
+def test_flaw_in_a_note_overrules_no_wear():
     clean = StubBackend({**HOODIE, "condition": "none-visible"})
     made = draft(of_photos(note="The zip sticks."), clean)
     assert made.attribute("condition").value is None
@@ -157,14 +157,14 @@ def test_a_flaw_in_a_note_is_told_in_english_and_overrules_no_wear():
     assert "There is a stain." in body(drafted(note="Leider ein Fleck vorne.")[0])
 
 
-def test_a_writer_sees_up_to_four_photos_and_is_told_that_they_show_one_thing():
+def test_writer_sees_four_photos_of_one_item():
     for photos, shown in ((6, 4), (1, 1)):
         _, backend = drafted("Navy hoodie\nA navy hoodie.", photos=photos)
         assert backend.photo_counts == [shown]
         assert ("The 4 photos show the same one." in backend.prompts[0]) is (shown == 4)
 
 
-def test_another_language_is_asked_for_and_its_text_is_for_the_seller_to_read():
+def test_other_languages_are_asked_for_unchecked():
     german = "Dunkelblauer Pulli mit Reißverschluss\nEin dunkelblauer Pulli. Schreib mir an anna@example.org."
     made, backend = drafted(german, language="de")
     assert "Write a second-hand listing in German" in backend.prompts[0]

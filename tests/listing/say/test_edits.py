@@ -55,7 +55,7 @@ def test_replaced_in_place_with_its_article(text_, words, attribute, value, new,
     assert (after[0].value, after[0].status) == (new, "seller")
 
 
-def test_the_other_spans_move_along_and_the_title_follows():
+def test_other_spans_and_title_follow():
     draft = drafted()
     changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue")
     assert "light blue" in changed["title"].lower()
@@ -69,7 +69,7 @@ def test_the_other_spans_move_along_and_the_title_follows():
             assert now.alternatives[0] == "navy"
 
 
-def test_a_detail_is_taken_out_and_the_rest_is_whole():
+def test_dropped_detail_leaves_the_rest_whole():
     note = "\n\nFrom a smoke-free home."
     draft = drafted()
     draft = draft.model_copy(update={"description": draft.description + note})
@@ -81,7 +81,7 @@ def test_a_detail_is_taken_out_and_the_rest_is_whole():
     assert "belt" not in {s.value for s in left.spans}
 
 
-def test_of_a_text_that_was_not_rendered_the_sentence_goes():
+def test_sentence_goes_from_a_foreign_text():
     words = {"title": "Navy dress", "description": "A navy striped dress. It has a belt! Long sleeves."}
     spans_before = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
     draft = drafted().model_copy(update={**words, "spans": spans_before})
@@ -115,7 +115,7 @@ def test_what_spans_say_renders_the_same_text():
         assert (again.title, again.description) == (draft.title, draft.description)
 
 
-def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
+def test_note_is_not_repeated_after_an_edit():
     noted = [fact("size", "M", 1.0, "seller"), fact("colour", "navy"), fact("sleeve", "long")]
     rendered = written("Dress", noted, {"belt": 0.6, "pockets": 0.9}, key="d1")
     draft = draft_of("Dress", rendered, id="d1", description=f"{rendered.description}\n\nSize M, worn twice.")
@@ -124,7 +124,7 @@ def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
     assert left.description.count("ize M") == 1
 
 
-def test_the_name_of_the_thing_can_be_left_out():
+def test_name_of_the_item_can_go():
     draft = drafted()
     left = remove(draft, at(draft.spans, "category", draft.spans[0].field))
     assert all(span.attribute != "category" for span in left.spans)

@@ -30,7 +30,7 @@ def test_a_listing():
     assert len(re.findall(r"[.!?](?:\s|$)", chair.description)) == 2, "things beyond clothes get two sentences"
 
 
-def test_a_title_names_what_tells_the_thing_apart_and_nothing_that_is_hardly_likely():
+def test_title_names_what_is_likely_and_distinct():
     read = [fact("text", "SUMMER", 0.95, "ocr"), fact("colour", "navy"), fact("size", "M", 0.95, "ocr")]
     facts = [*read, fact("pattern", "solid"), fact("neckline", "hood")]
     rendered = written("Hoodie", facts, {"full zip": 0.9, "pockets": 0.99, "sporty": 0.9})
@@ -41,7 +41,7 @@ def test_a_title_names_what_tells_the_thing_apart_and_nothing_that_is_hardly_lik
     assert "plain" not in rendered.description.lower()
 
 
-def test_an_item_without_a_name_says_what_is_known():
+def test_item_without_a_name_has_its_facts():
     unknown = Category(value=None, confidence=0.3, candidates=category("Dress", "Skirt", p=0.3).candidates)
     rendered = written(unknown, [fact("colour", "red"), fact("text", "TWININGS", source="ocr")])
     assert (rendered.title, rendered.description) == ("TWININGS", 'It says "TWININGS" on it. It is red.')
@@ -52,7 +52,7 @@ def test_an_item_without_a_name_says_what_is_known():
     )  # fmt: skip
 
 
-def test_little_and_much_are_a_listing_of_the_right_length():
+def test_few_and_many_facts_fit_the_length():
     shoes = written("Shoes")
     assert shoes.title == "Shoes"
     assert len(shoes.description.split()) > 5
@@ -70,7 +70,7 @@ def test_little_and_much_are_a_listing_of_the_right_length():
     assert len(full.description.split()) <= MAX_WORDS
 
 
-def test_every_tone_says_the_same_facts_and_nothing_else():
+def test_every_tone_says_the_same_facts():
     facts = [fact("colour", "navy"), fact("sleeve", "long"), fact("pattern", "striped"), fact("condition", "stain")]
     item_claims = said("Dress", facts, {"belt": 0.9})
     stated = {f.name: f.value for f in facts} | {"detail": "a belt"}
@@ -89,7 +89,7 @@ def test_every_tone_says_the_same_facts_and_nothing_else():
     assert len(plain.split()) >= MIN_WORDS
 
 
-def test_what_the_note_tells_is_in_the_title_and_not_twice():
+def test_what_the_note_says_stands_once():
     noted = [fact("size", "M", 1.0, "seller"), fact("condition", "hole", 1.0, "seller"), fact("colour", "navy")]
     noted += [fact("defects", "small hole", 1.0, "seller"), fact("condition_grade", "good", 1.0, "seller")]
     for tone in TONES:
@@ -153,7 +153,7 @@ def test_what_the_seller_answers_fits_the_thing(kind, fact_name, value, sentence
         ("Undershirt", {"item_type": "ribbed tank top"}, ("ribbed knit",), "ibbed.*ribbed"),
     ],
 )  # fmt: skip
-def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details, never):
+def test_nothing_is_said_twice_or_needlessly(kind, facts, details, never):
     for rendered in every_plan(kind, {"colour": "blue", **facts}, details):
         assert not re.search(never, rendered.description), rendered.description
         assert not re.search(never, rendered.title), rendered.title
@@ -166,14 +166,14 @@ def test_nothing_is_said_twice_nor_what_goes_without_saying(kind, facts, details
         *(("Book", "edition"), ("Lipstick", "left"), ("Bags", "")),
     ],
 )
-def test_a_text_invites_what_a_buyer_of_the_kind_asks_first(kind, word):
+def test_text_invites_the_first_question_of_buyers(kind, word):
     allowed = " ".join(rendered.description for rendered in every_plan(kind, {"colour": "red"}))
     assert word in allowed
     assert ("size" in allowed) is (kind == "Shoes")
     assert "photo" in allowed
 
 
-def test_of_two_that_contradict_each_other_the_likelier_is_said():
+def test_likelier_of_two_contradictions_is_said():
     for p, noun in ((0.6, "shirt"), (0.99, "short-sleeved shirt")):
         rendered = written("Shirt", [fact("item_type", "short-sleeved shirt", p), fact("sleeve", "long", 0.95)])
         assert noun in rendered.title.lower()
@@ -202,7 +202,7 @@ def test_print_is_quoted_and_placed():
         assert '"NEW ZEALAND" on the chest' in rendered.description
 
 
-def test_what_a_label_says_is_said_in_fixed_words():
+def test_label_is_quoted_in_fixed_words():
     facts = [fact("brand", "Zara", 0.95, "ocr"), fact("size", "M", 0.95, "ocr"), fact("colour", "red")]
     rendered = written("Dress", facts)
     assert rendered.title == "Zara red dress, size M"
@@ -212,7 +212,7 @@ def test_what_a_label_says_is_said_in_fixed_words():
     assert written("Shoes", [fact("material", "leather", 0.9, "ocr")]).title == "Leather shoes"
 
 
-def test_drafts_do_not_sound_alike_but_a_draft_always_reads_the_same():
+def test_plans_differ_between_drafts_only():
     plans = {rendered.description for rendered in every_plan("T-Shirt", TEE, ("chest pocket", "curved hem"))}
     assert len(plans) >= 12
     assert text("T-Shirt", TEE, key="a") == text("T-Shirt", TEE, key="a")
@@ -240,7 +240,7 @@ def annotated_facts(row: dict) -> dict[str, str]:
     return {name: str(values[name]).strip('"')[:60] for name in names}
 
 
-def test_texts_of_real_facts_are_whole_and_their_spans_fit(repository: Path):
+def test_texts_of_real_facts_are_whole(repository: Path):
     with gzip.open(repository / "finetune/annotations/clothing_cc0.jsonl.gz", "rt") as lines:
         rows = [json.loads(line) for line in lines][::5]
     for i, row in enumerate(rows):
@@ -287,14 +287,14 @@ def test_the_second_colour_stands_where_it_is() -> None:
         assert ("colour2", "navy") in {(span.attribute, span.value) for span in allowed.spans}
 
 
-def test_a_place_without_a_second_colour_is_not_said() -> None:
+def test_no_place_without_a_second_colour() -> None:
     for allowed in every_plan("Polo", {"colour": "white"}, ("collar in the second colour",)):
         assert "collar" not in allowed.description
         assert "{}" not in allowed.title + allowed.description
 
 
 @pytest.mark.parametrize(("p", "words"), [(0.6, "checked"), (0.72, "large check")])
-def test_a_sure_pattern_is_not_given_up_for_a_guess_at_its_size(p: float, words: str) -> None:
+def test_sure_pattern_stands_above_its_guessed_size(p: float, words: str) -> None:
     facts = [fact("colour", "navy"), fact("pattern", "checked")]
     rendered = written("Shirt", facts, {"large check": p})
     assert words in rendered.title.lower()
@@ -312,7 +312,7 @@ def packet(kind: str, printed: str, *, p: float = 0.9, kind_p: float = 0.5, **fa
     return written(kind, [fact("colour", "blue"), *read], p=kind_p)
 
 
-def test_a_packet_is_called_by_its_print_and_its_colour_is_not_told() -> None:
+def test_packet_has_its_print_and_no_colour() -> None:
     rendered = packet("Groceries", TEA, volume="80 bags")
     assert rendered.title == f"{TEA}, 80 bags"
     assert f'It says "{TEA}" on it.' in rendered.description
