@@ -190,7 +190,7 @@ def test_no_index_and_a_foreign_manifest(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_records_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    assert_refused(tmp_path, change, "")
+    assert_refused(tmp_path, change, None)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_forgotten_scrub_is_refused(tmp_path: Path, change: dict[str, object])
     assert_refused(tmp_path, change, "contact data")
 
 
-def assert_refused(folder: Path, change: dict[str, object], message: str) -> None:
+def assert_refused(folder: Path, change: dict[str, object], message: str | None) -> None:
     """By a build and by what adds, which takes nothing of its group; the sentence repeats nothing."""
     with pytest.raises(BadRecord, match=message) as refused:
         build([make(1, **change)], folder / "index", INFO, contact_check=sure_contact)

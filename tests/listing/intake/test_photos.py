@@ -307,7 +307,7 @@ def test_files_over_the_limits_are_not_read(tmp_path: Path) -> None:
 
 def test_one_bad_photo_refuses_all() -> None:
     for photos, code in (([], "no_photo"), ([jpeg()] * 9, "too_many_photos"), ([jpeg(), b"nothing"], "not_an_image")):
-        with pytest.raises(PhotoError, match="photo 2" if code == "not_an_image" else "") as caught:
+        with pytest.raises(PhotoError, match="photo 2" if code == "not_an_image" else None) as caught:
             intake(photos)
         assert caught.value.code == code
 

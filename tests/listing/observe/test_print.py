@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -16,7 +15,7 @@ from listing.decide.decision import Decision, Rules
 from listing.observe.print import Print
 from listing.observe.printed.barcode import find_barcode
 from listing.observe.printed.brand_list import Spotted, fold
-from listing.observe.printed.ocr import OcrError, OcrSpan, Reader, denormals_as_zero
+from listing.observe.printed.ocr import OcrError, OcrSpan, Reader
 from listing.observe.source import Context
 from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.taxonomy import load_taxonomy
@@ -130,15 +129,6 @@ def test_missing_weights_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(rapidocr, "__file__", str(tmp_path / "__init__.py"))
     with pytest.raises(OcrError, match="install it again"):
         Reader().read(Image.new("RGB", (64, 64)))
-
-
-def test_denormals_are_zero_while_text_is_located() -> None:
-    small = torch.tensor([1e-39])
-    with denormals_as_zero():
-        inside = float(small * 1)
-    if inside:  # a processor without the switch
-        assert not torch.set_flush_denormal(True)
-    assert float(small * 1) > 0
 
 
 def photo_of(*codes: tuple[str, str], angle: float = 0) -> Image.Image:
