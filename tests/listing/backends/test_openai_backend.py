@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 
 from listing import prompts
-from listing.backends.base import BackendError, ChoiceQuestion
+from listing.backends import forms
+from listing.backends.base import BackendError, ChoiceQuestion, Form
 from listing.backends.forms import STAND_IN, Options, Token
 from listing.backends.openai import SIDES, OpenAIBackend, data_url
 from listing.calibration import Calibration
@@ -197,6 +198,20 @@ def test_probabilities_follow_the_words_of_answers() -> None:
     assert scored(reply("light blue", tokens), question) == pytest.approx(
         {"light blue": 0.6, "light grey": 0.2, "red": 0.2}
     )
+    begun = [Token("x", math.log(0.6), [("x", math.log(0.6)), ("l", math.log(0.4))])]  # which several answers share
+    shared = Options(("x", "light blue", "light grey")).measured("x", begun, 0, 1)
+    assert shared == pytest.approx({"x": 0.6, "light blue": 0.2, "light grey": 0.2})
+
+
+def test_forms_are_read_by_tokens_or_words() -> None:
+    """No detail is less likely because others might have been named first."""
+    listed = spelled('{"category": "hoodie", "details": ["', ("cane seat", {"cane seat": 0.1, "worn arms": 0.9}), '"]}')
+    tokens = [Token(token, math.log(shares[token])) for token, shares in listed]
+    form = Form("", {"category": ("hoodie", "shirt")}, phrases="details")
+    filled = forms.read(form, "".join(token for token, _ in listed), tokens, 1)
+    assert [(w.text, w.sure) for w in filled.phrases or ()] == [("cane seat", STAND_IN)]
+    foreign = [Token("something else", -0.1, [("else", -0.1)])]
+    assert forms.read(form, '{"category": "hoodie"}', foreign, 1).choices["category"]["hoodie"] == STAND_IN
 
 
 @pytest.mark.parametrize("logprobs", [True, False])
