@@ -49,7 +49,9 @@ def test_goods_beside_a_harmless_thing_are_refused() -> None:
     assert (verdict.code, verdict.name, verdict.level) == ("ammunition", "ammunition", "refuse")
     assert verdict.message == "Ammunition cannot be listed."
     assert "ammunition" in verdict.words
-    text = "Blue wool jacket.\nWarm and lined. Worn for one winter. Two sealed bottles of whisky go with it."
+    text = (
+        "Blue wool jacket.\nWarm and lined, two pockets. Worn for one winter. Two sealed bottles of whisky go with it."
+    )
     assert code_of(check_goods("Outwear", text)) == "alcohol"
     assert check_goods("Outwear", text.rsplit(". ", 1)[0]) is None
 

@@ -75,6 +75,7 @@ def test_every_other_detail_can_be_searched_for():
     assert phrases[0] == "patch"
     assert {"half zip", "keyhole"} <= set(phrases)
     assert not {"ribbed cuffs", "round toe"} & set(phrases)
+    assert searchable(draft.model_copy(update={"spans": []}), TAXONOMY) == []
 
 
 # -- questions --------------------------------------------------------------------------------------------------------

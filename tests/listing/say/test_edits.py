@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from listing.say.ask import offers_of
 from listing.say.claims import stated_claims
 from listing.say.edits import Edit, apply, changes
 from listing.say.marks import find_spans
@@ -129,3 +130,13 @@ def test_name_of_the_item_can_go():
     left = remove(draft, at(draft.spans, "category", draft.spans[0].field))
     assert all(span.attribute != "category" for span in left.spans)
     assert left.title
+
+
+def test_tapped_offers_enter_the_text_as_the_sellers():
+    likely = {("detail", "bow"): 0.4, ("colour2", "white"): 0.3}
+    draft = drafted().model_copy(update={"offers": offers_of(likely, "Dress", TAXONOMY)})
+    taps = [Edit("set", "detail:bow", "bow"), Edit("set", "colour2", "white"), Edit("set", "sleeve", "short")]
+    tapped = apply(draft, changes(taps))
+    for attribute, value in (("detail", "bow"), ("colour2", "white"), ("sleeve", "short")):
+        span = next(s for s in tapped.spans if (s.attribute, s.value) == (attribute, value))
+        assert (span.status, value in tapped.description) == ("seller", True)
