@@ -106,6 +106,22 @@ def parts(
     return PipelineParts(backend, (*sources, *built), rules, reader or StubReader(), similar, writes)
 
 
+# A taxonomy of somebody's own.
+BIKES = """
+attributes:
+  colour: {label: colour, known: seen, values: [red, blue], question: "Which colour?"}
+  material: {label: material, known: [seen, read], values: [wood, steel], question: "What is it made of?"}
+  brand: {label: brand, known: [read, seller-only], question: "Which brand?"}
+  size: {label: size, known: [read, seller-only], question: "Which size?"}
+  condition: {label: condition, known: seen, values: [new, used], question: "What wear is there?"}
+  frame: {label: frame, known: seen, values: [diamond, step-through], question: "Which frame?"}
+schemas:
+  bike: {attributes: [colour, material, brand, size, condition, frame]}
+tree:
+  Bikes:
+    City bike: {uses: bike, phrase: city bike}
+    Cargo bike: {uses: bike, phrase: cargo bike}
+"""
 HOODIE = {
     "category": "hoodie",
     "colour": "navy",

@@ -1,26 +1,30 @@
-"""From Python: the recipe of the README as it stands there, and several drafts at once in one event loop."""
+"""From Python and the command line: the README's recipe, several drafts at once, and a server that talks nonsense."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from listing import adraft, draft, pipeline
+from app.cli.main import main
+from listing import IplError, adraft, build_pipeline, draft, pipeline
 from listing.backends.stopping import current_wish
+from listing.intake.photos import intake
 from listing.pipeline import Pipeline
+from listing.request import DraftRequest
+from listing.schema import Draft
 from tests.fakes import jpeg
-from tests.listing.backends.chat_stub import Answer, Request, event, reply, seeing, serving
-from tests.listing.stubs import StubBackend, parts
+from tests.listing.backends.chat_stub import Answer, Request, Stub, event, prompt_of, reply, seeing, serving
+from tests.listing.stubs import HOODIE, StubBackend, parts
 
 ROOT = Path(__file__).resolve().parents[2]
-HOODIE = {"category": "hoodie", "colour": "navy", "closure": "zip"}
 
 
 @pytest.fixture(autouse=True)
@@ -62,20 +66,6 @@ def test_several_first_drafts_load_one_model(loads: list[Any]) -> None:
     assert len(loads) == 1
 
 
-def test_a_server_s_model_needs_neither_the_embedded_one_nor_an_index(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IPL_HOME", str(tmp_path / "empty"))
-
-    def script(request: Request) -> Answer:
-        if request.body.get("stream"):
-            return Answer(pieces=(event("Navy hoodie\nA navy hoodie."), event(finish="stop")))
-        return reply('{"category": "hoodie", "colour": "navy"}')
-
-    with serving(seeing(script, logprobs=False)) as stub:
-        assert draft([jpeg()], model=stub.url).title == "Navy hoodie"
-
-
 @dataclass
 class Together(StubBackend):
     """Goes on when ``concurrency`` drafts are being written at once; keeps how many were at most."""
@@ -88,7 +78,7 @@ class Together(StubBackend):
     def write(self, images: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
-        self.meet.wait(10)
+        self.meet.wait(60)
         self.under_way -= 1
         yield "Navy hoodie\nA navy hoodie with a zip."
 
@@ -111,21 +101,78 @@ def test_a_draft_that_is_cancelled_stops_asking() -> None:
         def write(self, images: Any, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
             wish = current_wish()
             begun.set()
-            for _ in range(1000):
-                if wish():
-                    stopped.set()
-                    return
-                threading.Event().wait(0.01)
-            yield ""
+            while not wish():
+                yield ""
+            stopped.set()
 
     runner = Pipeline(parts(Slow(HOODIE)))
 
     async def cancelled() -> None:
         task = asyncio.create_task(runner.adraft([jpeg()]))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(cancelled())
-    assert stopped.wait(5)
+    assert stopped.wait(60)
+
+
+# -- a server whose replies cannot be read: one sentence, the same at every door --
+
+SENTENCE = "The replies of the model 'stub/vision-1' cannot be read: it fills in no form and answers no question"
+
+
+def answering(answer_text: Callable[[Request], str]) -> Callable[[Request], Answer]:
+    """A model that writes "A hoodie" and replies to everything else by ``answer_text``."""
+    return seeing(
+        lambda r: (
+            Answer(pieces=(event("Hoodie\nA hoodie."), event(finish="stop")))
+            if r.body.get("stream")
+            else reply(answer_text(r))
+        ),
+        logprobs=False,
+    )
+
+
+@pytest.mark.parametrize("words", ["lorem qx ipsum ##", "", "I'm sorry, I cannot help.", "<think> well, let me see"])
+def test_unreadable_replies_are_said_at_every_door(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
+    out, folder = tmp_path / "out.jsonl", tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.jpg").write_bytes(jpeg((20, 30, 60 + 20 * number)))
+    with serving(answering(lambda _: words)) as stub:
+        assert main(["batch", str(folder), "-o", str(out), "--model", stub.url]) == 1
+        last = capsys.readouterr().err.splitlines()[-2:]
+        assert "4 of them could not be drafted" in last[0]
+        assert "100% of the items failed" in last[1]
+        assert SENTENCE in last[1]
+        assert [json.loads(line)["error"]["code"] for line in out.open()] == ["unreadable"] * 4
+        assert main(["draft", str(folder / "0.jpg"), "--model", stub.url]) == 1
+        printed = capsys.readouterr()
+        assert f"ipl: {SENTENCE}" in printed.err
+        assert printed.out == ""
+        with pytest.raises(IplError, match=SENTENCE):
+            draft([folder / "0.jpg"], model=stub.url)
+        for_pages = first_draft(stub, tmp_path / "home")
+        assert next(f.message for f in for_pages.flags if f.code == "unreadable").startswith(SENTENCE)
+        assert main(["draft", str(folder / "0.jpg"), "--model", stub.url, "--without-mllm"]) != 0
+        assert "cannot be left out" in capsys.readouterr().err
+
+
+def first_draft(stub: Stub, home: Path, category: str | None = None) -> Draft:
+    runner = build_pipeline(stub.url, False, home)
+    return list(runner.run(DraftRequest(photos=intake([jpeg()]), category=category)))[-1].draft
+
+
+@pytest.mark.parametrize(
+    ("category", "asked", "answer"), [(None, "What is it?", "hoodie"), ("Hoodie", "What colour is it?", "navy")]
+)
+def test_one_answer_that_can_be_read_is_enough(category: str | None, asked: str, answer: str, tmp_path: Path) -> None:
+    with serving(answering(lambda r: answer if prompt_of(r).startswith(asked) else "lorem")) as stub:
+        drafted = first_draft(stub, tmp_path, category)
+    assert drafted.category.value == "Hoodie"
+    assert "unreadable" not in {flag.code for flag in drafted.flags}

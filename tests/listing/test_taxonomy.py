@@ -1,13 +1,21 @@
 """The shipped taxonomy holds what the annotations need, and a wrong file is refused with a clear sentence."""
 
+from __future__ import annotations
+
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
 
+from app.seller.draft_part import draft_html
+from app.views import DraftView
+from listing import taxonomy
 from listing.lexicon import load_lexicon
+from listing.say.claims import Claim
+from listing.say.render import render
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, TaxonomyError, is_plural, load_taxonomy
+from tests.listing.stubs import BIKES, StubBackend, draft, of_photos
 
 CLASSES = {
     *("Shirt", "Shoes", "Dress", "Longsleeve", "Outwear", "Pants", "Shorts", "T-Shirt", "Hat"),
@@ -38,50 +46,19 @@ def load(tmp_path: Path, change=None) -> Taxonomy:
     return load_taxonomy(file)
 
 
-def test_the_tuned_categories_are_the_seventeen_classes() -> None:
+def test_tuned_categories_are_garments() -> None:
     taxonomy = load_taxonomy()
     assert set(taxonomy.tuned()) == CLASSES
     assert all(taxonomy.categories[name].path[0] == "Clothing" for name in taxonomy.tuned())
-
-
-def test_there_is_room_beyond_garments() -> None:
-    untuned = [node for node in load_taxonomy().leaves() if not node.tuned]
-    assert len(untuned) >= 60
+    untuned = [node for node in taxonomy.leaves() if not node.tuned]
     assert sum(bool(node.weights) for node in untuned) >= 200  # the others are for the seller to choose
     assert all("sleeve" not in node.attributes for node in untuned)
-
-
-def test_everything_has_what_every_thing_has() -> None:
-    for node in load_taxonomy().leaves():
+    for node in taxonomy.leaves():
         assert {"colour", "material", "brand", "condition"} <= set(node.attributes)
         assert {"size", "dimensions"} & set(node.attributes)
 
 
-def test_what_is_asked_of_garments_knows_nothing_of_other_things() -> None:
-    asked = {a.name: a for a in load_taxonomy().asked()}
-    assert "wood" not in asked["material"].values
-    assert "cotton" in asked["material"].values
-    assert "wood" in next(a for a in load_taxonomy().schema("Chair") if a.name == "material").values
-
-
-BIKES = """
-attributes:
-  colour: {label: colour, known: seen, values: [red, blue], question: "Which colour?"}
-  material: {label: material, known: [seen, read], values: [wood, steel], question: "What is it made of?"}
-  brand: {label: brand, known: [read, seller-only], question: "Which brand?"}
-  size: {label: size, known: [read, seller-only], question: "Which size?"}
-  condition: {label: condition, known: seen, values: [new, used], question: "What wear is there?"}
-  frame: {label: frame, known: seen, values: [diamond, step-through], question: "Which frame?"}
-schemas:
-  bike: {attributes: [colour, material, brand, size, condition, frame]}
-tree:
-  Bikes:
-    City bike: {uses: bike, phrase: city bike}
-    Cargo bike: {uses: bike, phrase: cargo bike}
-"""
-
-
-def test_a_taxonomy_of_ones_own_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_taxonomy_takes_the_place_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "bikes.yaml"
     file.write_text(BIKES)
     monkeypatch.setenv("IPL_TAXONOMY", str(file))
@@ -99,16 +76,20 @@ def test_a_taxonomy_of_ones_own_takes_the_place_of_ours(tmp_path: Path, monkeypa
 def test_schemas_follow_the_thing() -> None:
     taxonomy = load_taxonomy()
 
-    def names(category: str) -> set[str]:
-        return {a.name for a in taxonomy.schema(category)}
+    def attributes(category: str) -> dict[str, tuple[str, ...]]:
+        return {a.name: tuple(a.values or ()) for a in taxonomy.schema(category)}
 
-    assert not {"sleeve", "neckline", "closure"} & names("Hat")
-    assert "sleeve" in names("Dress")
-    assert "sleeve" not in names("Skirt")
-    closure = {c: next(a for a in taxonomy.schema(c) if a.name == "closure").values for c in ("Shoes", "Shirt")}
-    assert {"laces", "velcro"} <= set(closure["Shoes"])
-    assert "velcro" not in closure["Shirt"]
-    assert {"colour", "text", "brand", "condition"} <= names("Guitar")
+    assert not {"sleeve", "neckline", "closure"} & attributes("Hat").keys()
+    assert "sleeve" in attributes("Dress")
+    assert "sleeve" not in attributes("Skirt")
+    assert {"laces", "velcro"} <= set(attributes("Shoes")["closure"])
+    assert "velcro" not in attributes("Shirt")["closure"]
+    assert {"colour", "text", "brand", "condition"} <= attributes("Guitar").keys()
+    assert not any("size" in attributes(kind) for kind in ("Groceries", "Lipstick", "Book"))
+    asked = {a.name: a.values for a in taxonomy.asked()}
+    assert "cotton" in asked["material"]
+    assert "wood" not in asked["material"], "what is asked of garments knows nothing of other things"
+    assert "wood" in attributes("Chair")["material"]
 
 
 def test_what_holds_for_one_piece_is_marked() -> None:
@@ -121,18 +102,11 @@ def test_what_holds_for_one_piece_is_marked() -> None:
 
 def test_leaves_are_found_by_what_people_call_them() -> None:
     taxonomy = load_taxonomy()
-    assert {w: taxonomy.find(w).name for w in ("couch", "Mobile phone", "trousers")} == {
-        "couch": "Sofa",
-        "Mobile phone": "Phone",
-        "trousers": "Pants",
-    }
+    named = {word: taxonomy.find(word).name for word in ("couch", "Mobile phone", "trousers")}
+    assert named == {"couch": "Sofa", "Mobile phone": "Phone", "trousers": "Pants"}
     assert taxonomy.find("submarine") is None
-
-
-def test_names_in_texts_are_unambiguous() -> None:
-    """A word that names two leaves would let ``find`` pick by file order."""
-    owner: dict[str, str] = {}
-    for node in load_taxonomy().leaves():
+    owner: dict[str, str] = {}  # a word that names two leaves would let ``find`` pick by file order
+    for node in taxonomy.leaves():
         for word in {node.name.lower(), node.phrase.lower(), *node.synonyms}:
             assert owner.setdefault(word, node.name) == node.name, word
 
@@ -146,7 +120,7 @@ def test_a_small_file_loads(tmp_path: Path) -> None:
         taxonomy.schema("Sofa")
 
 
-def _set(*path_and_value):
+def put(*path_and_value):
     *path, last, value = path_and_value
 
     def change(raw: dict) -> None:
@@ -160,28 +134,28 @@ def _set(*path_and_value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_set("tree", "Garden", {"Chair": {"uses": "thing", "phrase": "chair"}}), "'Chair' is given twice"),
-        (_set("tree", {"A": TWIN, "B": TWIN}), "group 'Seats' is given twice"),
-        (_set("schemas", "thing", "attributes", ["colour", "sleeve"]), "unknown attribute 'sleeve'"),
-        (_set("attributes", "colour", "values", []), "`values` is empty"),
-        (_set("attributes", "colour", "values", ["red", "red"]), "a value is given twice"),
-        (_set("attributes", "colour", "values", ["red", "n/a"]), "'n/a' and 'unknown' are not values"),
-        (_set("attributes", "colour", "known", "guessed"), "attribute|known"),
-        (_set("schemas", "thing", "values", {"colour": ["green"]}), "has no value 'green'"),
-        (_set("schemas", "thing", "values", {"colour": []}), "value list of 'colour' is empty"),
-        (_set("schemas", "thing", "values", {"sleeve": ["long"]}), "not among its attributes"),
-        (_set("tree", "Home", "Table", "imagenet", [559]), "559 is used twice"),
-        (_set("tree", "Home", "Table", "imagenet", {1000: 1.0}), "needs 0..999"),
-        (_set("tree", "Home", "Table", "imagenet", {5: 0.0}), "needs 0..999"),
-        (_set("clothing_imagenet", [559]), "559 is used twice"),
-        (_set("tree", "Home", "Table", "uses", "none"), "unknown schema 'none'"),
-        (_set("tree", "Home", "Table", {}), "a group needs leaves"),
-        (_set("tree", "Home", "Table", {"uses": "thing"}), "phrase"),
-        (_set("surprise", 1), "surprise"),
-        (_set("attributes", "colour", "values_of", "shade"), "must stand before it"),
-        (_set("attributes", "colour", "in_text", 1), "needs `phrases` for red, blue"),
-        (_set("attributes", "colour", "phrases", {"pink": ["pink"]}), "names no value of it: pink"),
-        (_set("attributes", "colour", "forms", {"red": {"behind": ["red"]}}), "wrong at"),
+        (put("tree", "Garden", {"Chair": {"uses": "thing", "phrase": "chair"}}), "'Chair' is given twice"),
+        (put("tree", {"A": TWIN, "B": TWIN}), "group 'Seats' is given twice"),
+        (put("schemas", "thing", "attributes", ["colour", "sleeve"]), "unknown attribute 'sleeve'"),
+        (put("attributes", "colour", "values", []), "`values` is empty"),
+        (put("attributes", "colour", "values", ["red", "red"]), "a value is given twice"),
+        (put("attributes", "colour", "values", ["red", "n/a"]), "'n/a' and 'unknown' are not values"),
+        (put("attributes", "colour", "known", "guessed"), "attribute|known"),
+        (put("schemas", "thing", "values", {"colour": ["green"]}), "has no value 'green'"),
+        (put("schemas", "thing", "values", {"colour": []}), "value list of 'colour' is empty"),
+        (put("schemas", "thing", "values", {"sleeve": ["long"]}), "not among its attributes"),
+        (put("tree", "Home", "Table", "imagenet", [559]), "559 is used twice"),
+        (put("tree", "Home", "Table", "imagenet", {1000: 1.0}), "needs 0..999"),
+        (put("tree", "Home", "Table", "imagenet", {5: 0.0}), "needs 0..999"),
+        (put("clothing_imagenet", [559]), "559 is used twice"),
+        (put("tree", "Home", "Table", "uses", "none"), "unknown schema 'none'"),
+        (put("tree", "Home", "Table", {}), "a group needs leaves"),
+        (put("tree", "Home", "Table", {"uses": "thing"}), "phrase"),
+        (put("surprise", 1), "surprise"),
+        (put("attributes", "colour", "values_of", "shade"), "must stand before it"),
+        (put("attributes", "colour", "in_text", 1), "needs `phrases` for red, blue"),
+        (put("attributes", "colour", "phrases", {"pink": ["pink"]}), "names no value of it: pink"),
+        (put("attributes", "colour", "forms", {"red": {"behind": ["red"]}}), "wrong at"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, change, message: str) -> None:
@@ -189,25 +163,23 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, change, message:
         load(tmp_path, change)
 
 
-def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "twice.yaml"
-    file.write_text(DEFAULT_FILE.read_text().replace("  sleeve:\n", "  colour:\n", 1))
-    with pytest.raises(TaxonomyError, match=r"'colour' is given twice \(line"):
-        load_taxonomy(file)
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        ("tree: [", "not valid YAML"),
+        ("", "wrong at"),
+        (DEFAULT_FILE.read_text(encoding="utf-8").replace("  sleeve:\n", "  colour:\n", 1), "'colour' is given twice"),
+    ],
+)
+def test_missing_and_broken_files(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "taxonomy.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(TaxonomyError, match=message):
+        load_taxonomy(tmp_path / "taxonomy.yaml")
 
 
-def test_missing_and_broken_files(tmp_path: Path) -> None:
-    with pytest.raises(TaxonomyError, match="cannot be read"):
-        load_taxonomy(tmp_path / "none.yaml")
-    (tmp_path / "broken.yaml").write_text("tree: [")
-    with pytest.raises(TaxonomyError, match="not valid YAML"):
-        load_taxonomy(tmp_path / "broken.yaml")
-    (tmp_path / "empty.yaml").write_text("")
-    with pytest.raises(TaxonomyError, match="wrong at"):
-        load_taxonomy(tmp_path / "empty.yaml")
-
-
-def test_how_our_texts_put_a_value_is_understood_as_that_value() -> None:
+def test_forms_of_a_value_mean_that_value() -> None:
     taxonomy = load_taxonomy()
     lexicon = load_lexicon(taxonomy)
     for attribute in taxonomy.in_text():
@@ -223,21 +195,88 @@ def test_what_buyers_ask_for_first_comes_first() -> None:
     assert set(taxonomy.seller_order(names)) == set(names)
 
 
-@pytest.mark.parametrize("kind", ["coasters", "Handbag", "Padlock", "Table"])
-def test_what_has_no_label_is_measured_and_not_asked_for_its_size(kind: str) -> None:
+def test_what_has_no_label_is_measured() -> None:
     taxonomy = load_taxonomy()
-    expected = taxonomy.expected(taxonomy.node(kind))
-    assert "dimensions" in expected
-    assert "size" not in expected
+    for kind in ("coasters", "Handbag", "Padlock", "Table"):
+        assert {"dimensions", "size"} & set(taxonomy.expected(taxonomy.node(kind))) == {"dimensions"}
     assert "size" in taxonomy.expected(taxonomy.node("Gloves"))
 
 
-SEVERAL = {"curtains": True, "bar stools": True, "sofas": True, "curtains with rings": True, "boxes of toys": True}
-SEVERAL |= {"pair of curtains": False, "stand for hats": False, "lamp with two shades": False, "glass": False}
-SEVERAL |= {"camera lens": False, "set of 6 coasters": False, "towel": False}
+SEVERAL = ("curtains", "bar stools", "sofas", "curtains with rings", "boxes of toys")
+ONE = (
+    "pair of curtains",
+    "stand for hats",
+    "lamp with two shades",
+    "glass",
+    "camera lens",
+    "set of 6 coasters",
+    "towel",
+)
 
 
-@pytest.mark.parametrize("name", SEVERAL)
-def test_one_or_several_by_the_noun_of_a_name(name: str) -> None:
-    assert is_plural(name) is SEVERAL[name]
-    assert load_taxonomy().node(name).plural is SEVERAL[name] or load_taxonomy().find(name)
+@pytest.mark.parametrize("name", [*SEVERAL, *ONE])
+def test_one_or_several_by_the_noun(name: str) -> None:
+    several, taxonomy = name in SEVERAL, load_taxonomy()
+    assert is_plural(name) is several
+    assert taxonomy.node(name).plural is several or taxonomy.find(name)
+
+
+# -- an attribute is declared once: what is added is asked, stated, written, checked and shown --
+
+CUFFS = {
+    "label": "cuffs",
+    "known": "seen",
+    "in_text": 13,
+    "values": ["ribbed", "folded", "scalloped"],
+    "asked": "What cuffs does it have?",
+    "question": "Which cuffs does it have?",
+    "value_labels": {"scalloped": "in waves"},
+    "forms": {"ribbed": {"with": ["ribbed cuffs"]}},
+    "phrases": {"ribbed": ["ribbed cuffs"], "folded": ["folded cuffs"], "scalloped": ["scalloped cuffs"]},
+}
+ANSWERS = {"category": "hoodie", "colour": "navy", "neckline": "hood", "cuffs": "ribbed"}
+
+
+@pytest.fixture
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The taxonomy that comes with the package, with one more attribute of what is worn above."""
+    raw = yaml.safe_load(taxonomy.DEFAULT_FILE.read_text(encoding="utf-8"))
+    raw["attributes"]["cuffs"] = CUFFS
+    raw["schemas"]["upper"]["attributes"].append("cuffs")
+    file = tmp_path / "taxonomy.yaml"
+    file.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    monkeypatch.setattr(taxonomy, "DEFAULT_FILE", file)
+    taxonomy.load_taxonomy.cache_clear()
+    yield taxonomy.load_taxonomy()
+    taxonomy.load_taxonomy.cache_clear()
+
+
+def test_it_is_asked_stated_written_and_checked(declared) -> None:
+    texts = ("Navy hoodie with ribbed cuffs", "A navy hoodie with ribbed cuffs.")
+    backend = StubBackend(ANSWERS, texts=["\n".join(texts)])
+    drafted = draft(of_photos(), backend)
+    asked = {question.name: question for question in backend.asked}
+    assert asked["cuffs"].prompt == "What cuffs does it have?"
+    assert asked["cuffs"].answers == ("ribbed", "folded", "scalloped", "unknown")
+    assert drafted.attribute("cuffs").value == "ribbed"
+    assert all("cuffs: ribbed" in prompt for prompt in backend.prompts)
+    assert (drafted.title, drafted.description) == texts
+    assert {s.attribute for s in drafted.spans} == {"colour", "category", "cuffs"}
+    false = StubBackend(ANSWERS, texts=["Navy hoodie with folded cuffs\nA navy hoodie with scalloped cuffs."])
+    drafted = draft(of_photos(), false)
+    assert drafted.title == "Navy hoodie with ribbed cuffs"
+    assert "ribbed cuffs" in drafted.description
+    assert "scalloped" not in drafted.description
+    assert {flag.code for flag in drafted.flags} >= {"claim-contradicted"}
+
+
+def test_a_value_without_forms_stands_behind_its_label(declared) -> None:
+    claims = [Claim("category", "Hoodie"), Claim("colour", "navy"), Claim("cuffs", "folded")]
+    assert "Cuffs: folded." in render(claims, declared, key="0").description
+
+
+def test_the_form_shows_it_with_its_choices(declared) -> None:
+    drafted = draft(of_photos(), StubBackend({**ANSWERS, "cuffs": "scalloped"}))
+    view = DraftView("one", "ready", category=drafted.category, attributes=tuple(drafted.attributes), draft=drafted)
+    page = draft_html(view, [], retrieval=False)
+    assert all(words in page for words in ("Cuffs", "in waves", *CUFFS["values"]))

@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rag_index.imports.catalogue import Catalogue, PlainRow, open_catalogue
-from rag_index.imports.cells import price_of
 from rag_index.imports.columns import parse_mapping
 from rag_index.imports.glossary import read_glossary
 from rag_index.imports.tables import ImportProblem, RowProblem
-from tests.rag_index.small_vocabulary import WORDS, by_letters
+from tests.rag_index.listings import WORDS, by_letters
 
 
 def opened(path: Path, **options: Any) -> Catalogue:
@@ -63,7 +64,7 @@ Add,A2,63861,Old lamp,3000,,,,,"1,299.00",
 """
 
 
-def test_ebay_file_exchange_by_the_words_of_its_titles(tmp_path: Path) -> None:
+def test_ebay_rows_by_words_of_titles(tmp_path: Path) -> None:
     table = written(tmp_path / "fx.csv", EBAY)
     assert not any(row.in_vocabulary for row in split(opened(table))[0]), (
         "a number says no kind, until somebody decides"
@@ -109,7 +110,7 @@ def test_google_merchant_feeds(tmp_path: Path, name: str, text: str) -> None:
 PLAIN = "name;kategorie;preis;farbe;bilder\nRoter Hut;Hats;12,50 €;cherry;a.jpg|b.jpg\n"
 
 
-def test_other_names_of_columns_are_known_and_line_numbers_are_those_of_the_file(tmp_path: Path) -> None:
+def test_other_column_names_and_line_numbers(tmp_path: Path) -> None:
     same = PLAIN.splitlines()[1]
     more = f'{PLAIN}Hut;Hats;"-3";;\n"zwei\nZeilen";Hats;1;;\n;Hats;1;;\n{same}\nx;Hats;1;;;;x\n'
     rows, problems = split(opened(written(tmp_path / "shop.csv", more)))
@@ -125,17 +126,8 @@ def test_other_names_of_columns_are_known_and_line_numbers_are_those_of_the_file
 
 
 def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    record = {
-        "id": 7,
-        "title": "Hat",
-        "category": "hat",
-        "price": 12.5,
-        "attributes": {"Colour": "Navy Blue", "Fit": "x"},
-    }
-    record |= {"photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    record = {"id": 7, "title": "Hat", "category": "hat", "price": 12.5, "photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    record["attributes"] = {"Colour": "Navy Blue", "Fit": "x"}
     pq.write_table(pa.Table.from_pylist([record]), tmp_path / "t.parquet")
     written(tmp_path / "t.jsonl", json.dumps(record) + "\n[1]\n{oops\n")
     (a,), _ = split(opened(tmp_path / "t.parquet"))
@@ -166,7 +158,7 @@ def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -
     assert (entry.internal, entry.sure) == (ours, sure)
 
 
-def test_the_file_of_words_is_edited_and_read_back(tmp_path: Path) -> None:
+def test_mapping_file_is_edited_and_read_back(tmp_path: Path) -> None:
     facts = '"{""Fabric"": ""Jersey"", ""Fit"": ""x""}"'
     lines = ["A,Hats,cream,1,{}", f"B,Tunics,cream,2,{facts}", "C,Tunics,Navy,3,{}", "D,Yes: #1,NA,4,{}"]
     table = written(tmp_path / "t.csv", "\n".join(["title,category,colour,Ref,specs", *lines]))
@@ -223,7 +215,7 @@ def test_columns_that_a_person_names(tmp_path: Path) -> None:
         parse_mapping("title")
 
 
-def test_a_column_is_told_by_its_values_where_no_name_tells(tmp_path: Path) -> None:
+def test_columns_are_told_by_their_values(tmp_path: Path) -> None:
     lines = ["name,kind,for,shelf,note"]
     for i in range(40):
         wearer, note = ("Women", "Men", "female")[i % 3], ("red", "Men", "lovely", "old", "x")[i % 5]
@@ -237,9 +229,6 @@ def test_a_column_is_told_by_its_values_where_no_name_tells(tmp_path: Path) -> N
 
 
 def test_unusable_tables(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"title": ["Hat"] * 9, "category": ["hat"] * 9}), tmp_path / "torn.parquet")
     whole = (tmp_path / "torn.parquet").read_bytes()
     (tmp_path / "torn.parquet").write_bytes(whole[: len(whole) // 2])
@@ -259,25 +248,6 @@ def test_unusable_tables(tmp_path: Path) -> None:
         with pytest.raises(ImportProblem, match=says) as stopped:
             opened(tmp_path / name)
         assert "\n" not in str(stopped.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "amount", "currency"),
-    [
-        ("€ 12,50", 12.5, "EUR"),
-        ("1.299,00 EUR", 1299.0, "EUR"),
-        ("$15", 15.0, "USD"),
-        ("1 234,50 zł", 1234.5, "PLN"),
-        ("₹1,299", 1299.0, "INR"),
-        (649.0, 649.0, None),
-        (0, 0.0, None),
-        ("", None, None),
-        (None, None, None),
-        (float("nan"), None, None),
-    ],
-)
-def test_prices(text: Any, amount: float | None, currency: str | None) -> None:
-    assert price_of(text) == (amount, currency)
 
 
 def test_a_table_names_no_photo_outside_its_folders(tmp_path: Path) -> None:

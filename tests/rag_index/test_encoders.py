@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from rag_index import SAMPLE_FOLDER, Encoders
 from rag_index.encoders import EncoderMissing
+from rag_index.tower import pixels
 
 WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
 
@@ -24,7 +28,7 @@ def noise(seed: int, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
-def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoders: Encoders) -> None:
+def test_vectors_do_not_depend_on_the_batch(encoders: Encoders) -> None:
     photos = [noise(0, (300, 200)), noise(1, (50, 400)), Image.new("RGB", (224, 224), "red")]
     together = encoders.image_vectors(photos)
     assert together.shape == (3, 1280)
@@ -36,12 +40,6 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoders: Encode
 
 
 def test_same_features_as_the_network_that_was_tuned(encoders: Encoders) -> None:
-    import timm
-    import torch
-    from safetensors.torch import load_file
-
-    from rag_index.tower import pixels
-
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0, global_pool="")
     tensors = {
         n[9:]: t.float() for n, t in load_file(WEIGHTS / "tower.safetensors").items() if n.startswith("backbone.")
@@ -52,15 +50,10 @@ def test_same_features_as_the_network_that_was_tuned(encoders: Encoders) -> None
         features = network.eval()(torch.from_numpy(pixels(photo))[None]).mean((2, 3))[0]
     expected = (features / features.norm()).numpy()
     assert np.allclose(encoders.image_vectors([photo])[0], expected, atol=1e-4)
-
-
-def test_the_whole_photo_stands_on_grey() -> None:
-    from rag_index.tower import pixels
-
     square = pixels(Image.new("RGB", (400, 200), "white"))
     assert square.shape == (3, 224, 224)
     assert square[:, 112, 112] == pytest.approx([1, 1, 1], abs=1e-3)
-    assert square[:, 5, 112] == pytest.approx([128 / 127.5 - 1] * 3, abs=1e-3)
+    assert square[:, 5, 112] == pytest.approx([128 / 127.5 - 1] * 3, abs=1e-3), "the whole photo stands on grey"
 
 
 def test_missing_models(tmp_path: Path) -> None:

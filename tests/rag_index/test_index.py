@@ -1,4 +1,4 @@
-"""Add, update, remove, get, count, rebuild; refusals; builds that break off."""
+"""The index: add, update, remove, search, rebuild; refusals, contact data among them; builds that break off."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from listing.safety.contacts import sure_contact
 from rag_index import (
     BadRecord,
     Filter,
@@ -80,15 +81,11 @@ def test_nearest_first_grouped_and_filtered(location: str) -> None:
         assert fetched["l3"].text == "Listing number 3"
 
 
-def test_a_rare_category_far_from_the_photo_is_found(tmp_path: Path) -> None:
+def test_far_item_of_a_rare_category_is_found(tmp_path: Path) -> None:
     """More near listings of other categories than are over-fetched must not hide it."""
-    rng = np.random.default_rng(0)
-    centre = np.zeros(IMAGE)
-    centre[0] = 1
-    crowd = [
-        make(n, category="Hat", image_vectors=[(centre + 0.05 * rng.standard_normal(IMAGE)).tolist()])
-        for n in range(300)
-    ]
+    dice, centre = np.random.default_rng(0), np.eye(IMAGE)[0]
+    near = centre + 0.05 * dice.standard_normal((300, IMAGE))
+    crowd = [make(n, category="Hat", image_vectors=[vector.tolist()]) for n, vector in enumerate(near)]
     rare = [make(1000 + n, category="Kite", image_vectors=[(-centre + 0.1 * n).tolist()]) for n in range(3)]
     build([*crowd, *rare], tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as index:
@@ -193,12 +190,34 @@ def test_no_index_and_a_foreign_manifest(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_records_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    build([make(1)], tmp_path / "index", INFO)
-    with ListingIndex.open(tmp_path / "index", INFO) as index:
-        with pytest.raises(BadRecord) as refused:
+    assert_refused(tmp_path, change, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "Write me at anna.b@example.com"},
+        {"text": "call 0171 234 56 78"},
+        {"text": "ring ０１７１２３４５６７８"},
+        {"attributes": {"text": "see www.example.com"}},
+        {"text": "more on shop-example.com/x"},
+        {"text": "+49171 2345678"},
+    ],
+)
+def test_a_forgotten_scrub_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    assert_refused(tmp_path, change, "contact data")
+
+
+def assert_refused(folder: Path, change: dict[str, object], message: str | None) -> None:
+    """By a build and by what adds, which takes nothing of its group; the sentence repeats nothing."""
+    with pytest.raises(BadRecord, match=message) as refused:
+        build([make(1, **change)], folder / "index", INFO, contact_check=sure_contact)
+    assert "example" not in str(refused.value)
+    build([make(1)], folder / "index", INFO)
+    with ListingIndex.open(folder / "index", INFO, contact_check=sure_contact) as index:
+        with pytest.raises(BadRecord, match=message):
             index.add([make(2), make(3, **change)])
-        assert "example" not in str(refused.value)
-        assert index.count() == 1
+        assert index.ids() == {"l1"}
 
 
 @pytest.mark.server

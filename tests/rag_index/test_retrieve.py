@@ -86,14 +86,14 @@ def test_each_rule_bites_and_can_be_switched_off(index: ListingIndex, rules: Rul
     assert ids & {"l0", "l1", "l2", "l3"} == allowed
 
 
-def test_near_duplicates_found_by_text_alone_are_kept_out(index: ListingIndex) -> None:
+def test_near_duplicates_by_text_are_kept_out(index: ListingIndex) -> None:
     neighbours = retrieve(index, query(image_vectors=[], listing_id=None, seller_id=None, category=None), 20)
     names = {n.record.listing_id for n in neighbours}
     assert not names & {"l0", "l2"}
     assert {"l1", "l5"} <= names
 
 
-def test_a_seller_with_most_of_the_listings_hides_nobody(tmp_path: Path) -> None:
+def test_dominant_seller_hides_nobody(tmp_path: Path) -> None:
     item = make(0)
     crowd = [make(n, category="Hat", seller_id="s0", image_vectors=item.image_vectors) for n in range(1500)]
     build([*crowd, make(2001), make(2003)], tmp_path / "big", INFO)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -116,15 +115,14 @@ def serving(script: Script, models: list[str] | None = None) -> Iterator[Stub]:
         stub.server_close()
 
 
-TokenChances = tuple[
-    str, dict[str, float]
-]  # a token, and the probabilities of all that might stand there, itself included
+# A token, and the probabilities of all that might stand there, itself included.
+TokenChances = tuple[str, dict[str, float]]
 
 
 def reply(
     text: str, tokens_listed: Iterable[TokenChances] | None = None, *, tokens: int = 9, finish: str = "stop"
 ) -> Answer:
-    """A whole answer; ``said``: its tokens, where the server lists log-probabilities."""
+    """A whole answer; ``tokens_listed``, where the server lists log-probabilities."""
     choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
     if tokens_listed is not None:
         choice["logprobs"] = {
@@ -146,10 +144,6 @@ def spelled(*parts: str | TokenChances) -> list[TokenChances]:
     for part in parts:
         out += [(c, {c: 1.0}) for c in part] if isinstance(part, str) else [part]
     return out
-
-
-def text_of(tokens_listed: Iterable[TokenChances]) -> str:
-    return "".join(token for token, _ in tokens_listed)
 
 
 def event(text: str = "", finish: str | None = None) -> bytes:
@@ -201,9 +195,3 @@ def assert_distribution(shares: dict[str, float], answers: tuple[str, ...]) -> N
     assert tuple(shares) == answers
     assert all(0.0 <= p <= 1.0 for p in shares.values())
     assert math.isclose(sum(shares.values()), 1.0, abs_tol=1e-9)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

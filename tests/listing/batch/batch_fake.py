@@ -1,13 +1,17 @@
-"""A pipeline without a model, and a batch that a test can kill: ``python -m tests.listing.batch.batch_fake``."""
+"""A pipeline without a model, the files of a batch, and one to kill: ``python -m tests.listing.batch.batch_fake``."""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from listing.backends.base import BackendError
 from listing.batch.run import run_batch
@@ -50,6 +54,35 @@ class MarkedPipeline(FakePipeline):
     def __init__(self, folder: Path, seconds: float) -> None:
         super().__init__(seconds)
         (folder / str(os.getpid())).touch()
+
+
+Row = dict[str, Any] | str
+
+
+def write_photo(path: Path, shade: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 64), (shade % 256, 80, 120)).save(path)
+
+
+def write_rows(path: Path, rows: list[Row]) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def rows_of(folder: Path, count: int = 8, **notes: str) -> Path:
+    """A file of items with a photo each; ``n3`` gives number 3 a note of its own, number 5 has no photo."""
+    for number in range(3):
+        write_photo(folder / f"{number}.png", number * 40)
+    rows: list[Row] = [
+        {"id": f"item {n}", "photos": [f"{n % 3}.png"], "note": notes.get(f"n{n}", f"note {n}")} for n in range(count)
+    ]
+    if count > 5:
+        rows[5] = {"id": "item 5", "photos": ["nowhere.png"]}
+    return write_rows(folder / "in.jsonl", rows)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def factory(seconds: float = 0.0) -> functools.partial[FakePipeline]:

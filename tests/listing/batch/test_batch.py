@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 import resource
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,27 +16,17 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 from app.cli.drafts import batch
 from app.cli.main import main
 from listing.backends.base import BackendError
-from listing.batch.run import BatchError, BatchInputError, Summary, run_batch
+from listing.batch.run import BatchError, BatchInputError, Summary, find_items, run_batch
 from listing.intake.photos import PhotoError
-from tests.listing.batch.batch_fake import FakePipeline, factory
+from listing.request import DraftRequest, Event
+from tests.listing.batch.batch_fake import FakePipeline, Row, factory, lines, rows_of, write_photo, write_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = 24
-
-
-def write_photo(path: Path, shade: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (64, 64), (shade % 256, 80, 120)).save(path)
-
-
-def write_rows(path: Path, rows: list[dict[str, Any] | str]) -> Path:
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture
@@ -45,9 +35,7 @@ def source(tmp_path: Path) -> Path:
     for number in range(3):
         write_photo(tmp_path / f"{number}.png", number * 40)
     (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
-    rows: list[dict[str, Any] | str] = [
-        {"id": f"item {n}", "photos": [f"{n % 3}.png"], "note": f"note {n}"} for n in range(ROWS)
-    ]
+    rows: list[Row] = [{"id": f"item {n}", "photos": [f"{n % 3}.png"], "note": f"note {n}"} for n in range(ROWS)]
     rows[3] = "{not json"
     rows[5] = {"id": "item 5", "photos": ["torn.jpg"]}
     rows[7] = {"id": "item 7", "photos": ["nowhere.jpg"]}
@@ -61,11 +49,7 @@ def source(tmp_path: Path) -> Path:
 CODES = {3: "bad_row", 5: None, 7: "unreadable", 9: "duplicate_id", 11: "bad_row", 13: "bad_row", 15: "failed"}
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def test_rows_come_out_in_order_and_bad_ones_in_their_place(source: Path, tmp_path: Path) -> None:
+def test_rows_and_errors_come_in_order(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     progress_counts: list[int] = []
     summary = run_batch(source, out, factory(), progress=lambda done, row: progress_counts.append(done))
@@ -86,23 +70,26 @@ def test_rows_come_out_in_order_and_bad_ones_in_their_place(source: Path, tmp_pa
     assert len(set(ids)) == len(ids)
 
 
-def test_threads_write_what_one_after_the_other_writes_and_sooner(source: Path, tmp_path: Path) -> None:
+class Meeting(FakePipeline):
+    """Goes on when two drafts are made at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.both = 0, threading.Event()
+
+    def run(self, request: DraftRequest) -> Iterator[Event]:
+        self.begun += 1
+        if self.begun == 2:
+            self.both.set()
+        assert self.both.wait(60)
+        return super().run(request)
+
+
+def test_threads_write_what_one_after_the_other_writes(source: Path, tmp_path: Path) -> None:
     alone, together = tmp_path / "alone.jsonl", tmp_path / "together.jsonl"
     run_batch(source, alone, factory())
-    began = time.monotonic()
-    run_batch(source, together, factory(0.2), workers=12, engine="threads")
-    assert time.monotonic() - began < 0.2 * ROWS / 2
+    run_batch(source, together, Meeting, workers=12, engine="threads")
     assert together.read_bytes() == alone.read_bytes()
-
-
-def test_a_model_that_goes_away_stops_the_threads_too(tmp_path: Path) -> None:
-    write_photo(tmp_path / "0.png", 1)
-    rows: list[dict[str, Any] | str] = [{"id": str(n), "photos": ["0.png"]} for n in range(40)]
-    rows[3] = {"id": "3", "photos": ["0.png"], "note": "no model"}
-    source, out = write_rows(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
-    with pytest.raises(BackendError, match="went away"):
-        run_batch(source, out, factory(0.02), workers=4, engine="threads")
-    assert [line["id"] for line in lines(out)] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -137,17 +124,23 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
 
 
 @pytest.mark.parametrize(
-    ("options", "variable", "workers"),
+    ("has", "options", "variable", "workers"),
     [
-        ([], "", 3),
-        (["--workers", "2"], "", 2),
-        (["--model", "http://127.0.0.1:9"], "", 1),
-        ([], "http://127.0.0.1:9", 1),
-        (["--model", "some/folder"], "", 1),
-        (["--engine", "ray"], "", 1),
+        ((3, 8), [], "", 3),
+        ((3, 8), ["--workers", "2"], "", 2),
+        ((3, 8), ["--model", "http://127.0.0.1:9"], "", 1),
+        ((3, 8), [], "http://127.0.0.1:9", 1),
+        ((3, 8), ["--model", "some/folder"], "", 1),
+        ((3, 8), ["--engine", "ray"], "", 1),
+        ((64, 3.9), [], "", 3),
+        ((2, 64), [], "", 2),
+        ((8, 0.2), [], "", 1),
+        ((8, 64, 3, 0.5), [], "", 2),
+        ((8, 2.5, 30), [], "", 2),
     ],
 )
-def test_the_embedded_model_uses_all_cores_that_memory_allows(
+def test_workers_by_cores_and_memory(
+    has: tuple[float, ...],
     options: list[str],
     variable: str,
     workers: int,
@@ -156,33 +149,21 @@ def test_the_embedded_model_uses_all_cores_that_memory_allows(
     machine: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options_passed: dict[str, Any] = {}
-    machine(3, 8)
-    monkeypatch.setenv("IPL_MODEL", variable)
-    monkeypatch.setattr(
-        "listing.batch.run.run_batch", lambda *a, **named: options_passed.update(named) or Summary(1, 0, 0)
-    )
-    monkeypatch.setattr(batch, "factory", lambda args: nullcontext(None))
-    assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 0
-    assert options_passed["workers"] == workers
-
-
-@pytest.mark.parametrize(
-    ("has", "workers"), [((64, 3.9), 3), ((2, 64), 2), ((8, 0.2), 1), ((8, 64, 3, 0.5), 2), ((8, 2.5, 30), 2)]
-)
-def test_a_worker_has_a_core_and_its_memory(
-    has: tuple[float, ...], workers: int, source: Path, machine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    passed: list[int] = []
     machine(*has)
-    assert batch.fitting_workers(source) == workers
-    monkeypatch.setattr("listing.backends.local.pick_device", lambda: ("cuda", torch.float32))
-    assert batch.fitting_workers(source) == 1
-
-
-def test_no_more_workers_than_items(tmp_path: Path, machine: Callable[..., None]) -> None:
-    machine(8, 64)
-    write_photo(tmp_path / "photos" / "a.png", 1)
-    assert batch.fitting_workers(tmp_path / "photos") == 1
+    monkeypatch.setenv("IPL_MODEL", variable)
+    monkeypatch.setattr("listing.batch.run.run_batch", lambda *a, **n: passed.append(n["workers"]) or Summary(1, 0, 0))
+    monkeypatch.setattr(batch, "factory", lambda args: nullcontext(None))
+    command = ["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]
+    assert main(command) == 0
+    expected = [workers]
+    if not options and not variable:
+        write_photo(tmp_path / "photos" / "a.png", 1)
+        assert main(["batch", str(tmp_path / "photos"), *command[2:]]) == 0  # no more workers than items
+        monkeypatch.setattr("listing.backends.local.pick_device", lambda: ("cuda", torch.float32))
+        assert main(command) == 0
+        expected += [1, 1]
+    assert passed == expected
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -220,38 +201,20 @@ def test_torn_last_line_is_healed(source: Path, tmp_path: Path, torn: bytes) -> 
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_resume_of_a_finished_run_does_nothing(source: Path, tmp_path: Path) -> None:
+def test_foreign_output_is_kept(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run_batch(source, out, factory())
-    before = out.read_bytes()
+    finished = out.read_bytes()
     assert run_batch(source, out, factory(), resume=True).resumed == ROWS
-    assert out.read_bytes() == before
-
-
-def test_output_that_exists_is_kept(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.jsonl"
-    out.write_text("precious\n")
-    with pytest.raises(BatchError, match="--resume"):
-        run_batch(source, out, factory())
-    assert out.read_text() == "precious\n"
-
-
-def test_output_of_another_input_is_not_extended(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.jsonl"
-    out.write_text('{"id":"other","photos":[]}\n')
-    with pytest.raises(BatchInputError, match="another input"):
-        run_batch(source, out, factory(), resume=True)
-    assert out.read_text() == '{"id":"other","photos":[]}\n'
-
-
-def test_damage_before_the_last_line_is_not_cut_away(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.jsonl"
-    run_batch(source, out, factory())
-    damaged = b"garbage\n" + out.read_bytes()
-    out.write_bytes(damaged)
-    with pytest.raises(BatchError, match="damaged at line 1"):
-        run_batch(source, out, factory(), resume=True)
-    assert out.read_bytes() == damaged
+    for content, resume, message in (
+        (finished, False, "--resume"),
+        (b'{"id":"other","photos":[]}\n', True, "another input"),
+        (b"garbage\n" + finished, True, "damaged at line 1"),
+    ):
+        out.write_bytes(content)
+        with pytest.raises((BatchError, BatchInputError), match=message):
+            run_batch(source, out, factory(), resume=resume)
+        assert out.read_bytes() == content
 
 
 def test_two_runs_cannot_write_to_one_output(source: Path, tmp_path: Path) -> None:
@@ -266,35 +229,27 @@ def test_two_runs_cannot_write_to_one_output(source: Path, tmp_path: Path) -> No
     assert len(lines(out)) == ROWS
 
 
-def test_a_model_that_goes_away_stops_the_run_and_resume_goes_on(tmp_path: Path) -> None:
-    write_photo(tmp_path / "0.png", 0)
-    rows: list[dict[str, Any] | str] = [{"id": str(n), "photos": ["0.png"], "note": str(n)} for n in range(4)]
-    rows[2] = {"id": "2", "photos": ["0.png"], "note": "no model"}
-    source, out = write_rows(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
-    for workers in (1, 2):
+@pytest.mark.parametrize("changes", [{}, {"workers": 2}, {"workers": 4, "engine": "threads"}])
+def test_a_model_that_goes_away_stops_the_run(tmp_path: Path, changes: dict[str, Any]) -> None:
+    source, out = rows_of(tmp_path, 40, n2="no model"), tmp_path / "out.jsonl"
+    for _ in range(2):
         with pytest.raises(BackendError, match="went away"):
-            run_batch(source, out, factory(), workers=workers, resume=True)
-        assert [row["id"] for row in lines(out)] == ["0", "1"]
+            run_batch(source, out, factory(), resume=True, **changes)
+        assert [row["id"] for row in lines(out)] == ["item 0", "item 1"]
 
 
-def test_row_whose_process_dies_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
-    write_photo(tmp_path / "0.png", 0)
-    rows: list[dict[str, Any] | str] = [{"id": str(n), "photos": ["0.png"], "note": str(n)} for n in range(6)]
-    rows[2] = {"id": "2", "photos": ["0.png"], "note": "crash"}
+def test_a_row_whose_process_dies_is_given_up(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    summary = run_batch(write_rows(tmp_path / "in.jsonl", rows), out, factory(), workers=2)
-    assert [row["id"] for row in lines(out)] == [str(n) for n in range(6)]
-    assert [row["id"] for row in lines(out) if "error" in row] == ["2"]
-    assert lines(out)[2]["error"]["code"] == "crashed"
-    assert summary.failed == 1
+    summary = run_batch(rows_of(tmp_path, n2="crash"), out, factory(), workers=2)
+    assert [row["id"] for row in lines(out)] == [f"item {n}" for n in range(8)]
+    errors = {row["id"]: row["error"]["code"] for row in lines(out) if "error" in row}
+    assert errors == {"item 2": "crashed", "item 5": "unreadable"}
+    assert summary.failed == 2
 
 
-def test_full_disk(source: Path) -> None:
+def test_full_disk_leaves_whole_lines(source: Path, tmp_path: Path) -> None:
     with pytest.raises(BatchError, match="free some space"):
         run_batch(source, Path("/dev/full"), factory())
-
-
-def test_disk_that_fills_leaves_whole_lines_and_resume_goes_on(source: Path, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     run_batch(source, whole, factory())
     command = [sys.executable, "-m", "tests.listing.batch.batch_fake", str(source), str(out), "1", "0"]
@@ -315,28 +270,50 @@ def test_disk_that_fills_leaves_whole_lines_and_resume_goes_on(source: Path, tmp
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    write_photo(folder / "b.png", 1)
-    write_photo(folder / "a" / "1.png", 2)
-    write_photo(folder / "a" / "2.png", 3)
-    (folder / "empty").mkdir()
-    out = tmp_path / "out.jsonl"
-    run_batch(folder, out, factory())
-    rows = {row["id"]: row for row in lines(out)}
-    assert list(rows) == ["a", "b.png", "empty"]
-    assert rows["a"]["photos"] == ["a/1.png", "a/2.png"]
-    assert rows["a"]["draft"]["title"].endswith("of 2")
-    assert rows["empty"]["error"]["code"] == "no_photo"
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
 
 
-def test_folder_without_a_photo_and_empty_jsonl(tmp_path: Path) -> None:
-    out = tmp_path / "out.jsonl"
-    with pytest.raises(PhotoError):
-        run_batch(tmp_path, out, factory())
+def test_items_of_a_folder_come_in_order(tmp_path: Path) -> None:
+    touch(tmp_path, "b.JPG", "a.png", "B/2.jpg", "B/1.heic", "B/notes.txt", "B/deep/3.jpg", "readme.md", ".hidden.jpg")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    items = [(name, [p.relative_to(tmp_path).as_posix() for p in photos]) for name, photos in find_items(tmp_path)]
+    assert items == [
+        ("a.png", ["a.png"]),
+        ("B", ["B/1.heic", "B/2.jpg"]),
+        ("b.JPG", ["b.JPG"]),
+        ("empty", []),
+        ("gone.jpg", ["gone.jpg"]),  # to be reported
+    ]
+    touch(tmp_path, "a.jpg", "a/1.jpg", "A.webp")
+    names = [name for name, _ in find_items(str(tmp_path))]
+    assert len(names) == len(set(names)) == 8
+
+
+@pytest.mark.parametrize("content", [[], ["notes.txt"], ["sub/notes.txt"]])
+def test_what_holds_nothing_to_draft_is_said(tmp_path: Path, content: list[str]) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out.jsonl"
+    write_photo(tmp_path / "more" / "a" / "1.png", 1)
+    (tmp_path / "more" / "empty").mkdir()
+    run_batch(tmp_path / "more", tmp_path / "more.jsonl", factory())
+    drafted, empty = lines(tmp_path / "more.jsonl")
+    assert (drafted["id"], drafted["photos"], empty["error"]["code"]) == ("a", ["a/1.png"], "no_photo")
+    folder.mkdir()
+    touch(folder, *content)
+    with pytest.raises(PhotoError, match="holds no photo") as caught:
+        run_batch(folder, out, factory())
+    assert caught.value.code == "no_photo"
     with pytest.raises(BatchInputError, match="holds no row"):
         run_batch(write_rows(tmp_path / "in.jsonl", []), out, factory())
     assert not out.exists()
+    touch(folder, "a.jpg")
+    for path in (folder / "missing", folder / "a.jpg"):
+        with pytest.raises(PhotoError, match="is not a folder"):
+            find_items(path)
 
 
 @pytest.mark.parametrize(("rate", "status"), [("0.2", 1), ("0.3", 0)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from listing.calibration import Calibration, QuestionCalibration
+from listing.decide.decision import EXCLUSIVE, together
+from listing.say.settle import detail_forms
 from listing.schema import AttributeValue, Observation
 from tests.listing.decide.observed import decided, on
 
@@ -29,14 +31,14 @@ def test_a_value_is_stated_from_its_threshold_on() -> None:
     assert fact("closure", on("tower", "closure", {"zip": 0.2})).status == "unknown"  # the rest is "cannot tell"
 
 
-def test_what_no_photo_can_settle_is_never_stated_from_one() -> None:
+def test_no_photo_states_what_it_cannot_settle() -> None:
     cotton = fact("material", on("tower", "material", {"cotton": 0.99}))
     assert (cotton.value, cotton.suggestion) == (None, "cotton")
     label = on("ocr", "material", "cotton", text="100 % cotton", box=(0, 0, 1, 1))
     assert fact("material", on("tower", "material", {"cotton": 0.99}), label).value == "cotton"
 
 
-def test_a_source_that_is_not_heard_is_no_evidence() -> None:
+def test_unheard_source_is_no_evidence() -> None:
     votes = on("neighbours", "closure", {"zip": 1.0}, None, listing_ids=["n1", "n2"])
     observed = on("tower", "closure", {"zip": 0.9, "buttons": 0.1})
     deaf = fact("closure", observed, votes, calibration=heard(classifier=1.0))
@@ -46,7 +48,7 @@ def test_a_source_that_is_not_heard_is_no_evidence() -> None:
     assert listening.evidence[1].listing_ids == ["n1", "n2"]
 
 
-def test_a_second_colour_rests_on_the_pixels_that_show_it() -> None:
+def test_second_colour_rests_on_its_pixels() -> None:
     first, second = on("pixels", "colour", {"black": 0.9}), on("pixels", "colour2", {"white": 0.99, "none": 0.01})
     result = fact("colour2", first, second, calibration=heard(pixels=1.0))
     assert (result.value, [(e.source, e.score) for e in result.evidence]) == ("white", [("pixels", 0.99)])
@@ -54,7 +56,7 @@ def test_a_second_colour_rests_on_the_pixels_that_show_it() -> None:
     assert (again.value, again.suggestion) == (None, None)
 
 
-def test_stripes_have_a_second_colour_that_may_have_been_taken_for_the_first() -> None:
+def test_second_colour_of_stripes_may_be_first() -> None:
     first = on("pixels", "colour", {"white": 0.6, "navy": 0.4})
     second = on("pixels", "colour2", {"white": 0.6, "navy": 0.2, "none": 0.2})
     both = heard(pixels=1.0, classifier=1.0)
@@ -81,7 +83,7 @@ def test_pixels_can_rule_a_colour_out() -> None:
         ("size", on("ocr", "size", "L"), "M", "M"),
     ],
 )
-def test_a_note_stands_above_what_is_seen_and_read(name: str, observed: Observation, noted: str, value: str) -> None:
+def test_note_stands_above_photo_and_print(name: str, observed: Observation, noted: str, value: str) -> None:
     result = fact(name, observed, on("note", name, noted, None, text=noted))
     assert (result.value, result.locked) == (value, False)
     assert result.evidence[0].source == "seller"
@@ -118,14 +120,23 @@ def test_facts_stand_where_nobody_knows_the_category() -> None:
     assert {f.name: f.value for f in named.facts if f.value} == {"colour": "red", "text": "TWININGS"}
 
 
-def test_a_type_that_names_another_category_is_not_said() -> None:
-    types = {"Pants": ["dress", "jeans"]}
-    observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", {"dress": 0.7, "jeans": 0.2})]
-    decision = decided(observations, types=types)
-    assert next(f for f in decision.facts if f.name == "item_type").value == "jeans"
+@pytest.mark.parametrize(("threshold", "value", "suggestion"), [(0.8, "jeans", None), (1.01, None, "jeans")])
+def test_a_type_is_one_that_the_category_has(threshold: float, value: str | None, suggestion: str | None) -> None:
+    types = {"Pants": ["dress", "jeans"], "Hat": ["beanie"]}  # a dress is another category
+    shares = {"dress": 0.5, "beanie": 0.3, "jeans": 0.17, "unknown": 0.03}
+    rule = QuestionCalibration(weights={"classifier": 1.0}, threshold=threshold)
+    observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", shares)]
+    decision = decided(observations, Calibration(default=rule), types=types)
+    fact = next(f for f in decision.facts if f.name == "item_type")
+    assert (fact.value, fact.suggestion) == (value, suggestion)
 
 
-def test_the_name_of_a_packet_is_its_print_in_large_letters_the_largest_first() -> None:
+def test_wear_is_stated_or_suggested_by_probability() -> None:
+    wear = [fact("condition", on("evidence_tower", "condition", {"creased": p})) for p in (0.9, 0.7, 0.3)]
+    assert [(f.value, f.suggestion) for f in wear] == [("creased", None), (None, "creased"), (None, None)]
+
+
+def test_packet_is_named_by_its_largest_print() -> None:
     prints = [
         on("ocr", "text", {"Roasted Almonds": 0.97}, box=(0.2, 0.5, 0.8, 0.615), text="Roasted Almonds"),
         on("ocr", "text", {"DOVE": 0.98}, box=(0.2, 0.1, 0.7, 0.24), text="DOVE"),
@@ -146,3 +157,23 @@ def test_denim_is_as_likely_as_it_looks() -> None:
         seen = fact("material", says_denim, looks, calibration=heard(classifier=1.0))
         assert seen.suggestion == likely
         assert (likely == "denim") is (seen.confidence == pytest.approx(0.8))
+
+
+# -- details ----------------------------------------------------------------------------------------------------------
+
+
+def test_exclusive_details_share_one_probability() -> None:
+    shared = together({"elastic waist": 0.9, "fixed waistband with fly": 0.6, "belt": 0.9})
+    assert shared == pytest.approx({"elastic waist": 0.6, "fixed waistband with fly": 0.4, "belt": 0.9})
+    shares = {"straight legs": 0.5, "wide legs": 0.3, "pockets": 0.9}
+    assert together(shares) == shares
+    assert {phrase for group in EXCLUSIVE for phrase in group} <= set(detail_forms())
+
+
+def test_one_clear_photo_shows_a_detail() -> None:
+    views = [{"Shoes": 0.9}, {"Shoes": 0.9}, {"Shoes": 0.5, "Hat": 0.5}]
+    details = [{"bow": 0.1, "belt": 0.6}, {"bow": 0.9}, {"piping": 0.9}]  # the third hardly shows the item
+    observed = [on("tower", "category", view, i) for i, view in enumerate(views)]
+    observed += [on("evidence_tower", "detail", shares, i) for i, shares in enumerate(details)]
+    decision = decided([on("seller", "category", "Shoes", None), *observed], photos=3)
+    assert [(d.phrase, d.confidence, d.photo) for d in decision.details] == [("bow", 0.9, 1), ("belt", 0.6, 0)]

@@ -38,11 +38,8 @@ def test_each_source_keeps_its_vote_beside_the_candidates() -> None:
     assert result.sources["mllm"].value == "Shirt"
     assert result.sources["mllm"].confidence == pytest.approx(0.7)
     assert result.sources["classifier"].value == "Blouse"
-
-
-def test_two_towers_are_heard_as_their_mean() -> None:
     both = category(*says(tower={"Blouse": 0.8, "Shirt": 0.2}, evidence_tower={"Blouse": 0.2, "Shirt": 0.8}))
-    assert both.candidates[0].confidence == pytest.approx(both.candidates[1].confidence)
+    assert both.candidates[0].confidence == pytest.approx(both.candidates[1].confidence), "towers are heard as a mean"
 
 
 def test_agreement_does_not_sharpen_garments() -> None:
@@ -72,7 +69,7 @@ def test_past_listings_help_beyond_garments() -> None:
     assert result.confidence > 0.3
 
 
-def test_leaves_of_both_ranges_are_candidates_by_their_probability() -> None:
+def test_both_ranges_give_candidates_by_probability() -> None:
     votes = says(tower={"Hat": 0.9, "Shirt": 0.1}, imagenet={"Bowl": 0.5, "Plate": 0.2, "Tray": 0.1})
     garment = category(*votes, on("imagenet", "garment", {"clothes": 0.35}))
     assert [c.value for c in garment.candidates] == ["Hat", "Bowl", "Plate"]
@@ -80,7 +77,7 @@ def test_leaves_of_both_ranges_are_candidates_by_their_probability() -> None:
     assert [c.value for c in item.candidates] == ["Bowl", "Hat", "Plate"]
 
 
-def test_a_group_is_named_where_no_leaf_is_likely_enough() -> None:
+def test_group_is_named_where_no_leaf_is_likely() -> None:
     bags = category(
         *says(imagenet={"Backpack": 0.25, "Handbag": 0.2, "Sofa": 0.3}), on("imagenet", "garment", FURNITURE)
     )
@@ -91,20 +88,16 @@ def test_a_group_is_named_where_no_leaf_is_likely_enough() -> None:
     assert category(*furniture, on("imagenet", "garment", FURNITURE)).value == "Furniture"
 
 
-def test_a_sure_tower_cannot_turn_everything_into_a_garment() -> None:
+def test_sure_tower_makes_no_garment_of_everything() -> None:
     result = category(*says(tower={"Hat": 1.0}, imagenet={"Bowl": 0.05}), on("imagenet", "garment", {"clothes": 0.012}))
     assert result.value is None
 
 
-def test_what_is_hardly_likely_is_not_named() -> None:
-    result = category(*says(imagenet={"Soft toy": 0.06, "Ball": 0.02}), on("imagenet", "garment", FURNITURE))
+@pytest.mark.parametrize("votes", [{}, {"mllm": {}}, {"imagenet": {"Sofa": 0.0}}, {"imagenet": {"Ball": 0.06}}])
+def test_silence_and_what_is_hardly_likely_are_outside(votes: dict[str, dict[str, float]]) -> None:
+    result = category(*says(**votes), on("imagenet", "garment", FURNITURE))
     assert (result.value, result.in_range) == (None, False)
-
-
-@pytest.mark.parametrize("votes", [{}, {"mllm": {}}, {"imagenet": {"Sofa": 0.0}}])
-def test_silence_is_outside(votes: dict[str, dict[str, float]]) -> None:
-    result = category(*says(**votes))
-    assert (result.value, result.candidates, result.in_range) == (None, [], False)
+    assert bool(result.candidates) is (votes.get("imagenet") == {"Ball": 0.06})
 
 
 def test_the_order_of_values_decides_nothing() -> None:
@@ -119,7 +112,7 @@ def test_photos_of_nothing_name_candidates_and_decide_nothing() -> None:
     assert result.candidates
 
 
-def test_the_sellers_words_are_the_category_whatever_is_seen() -> None:
+def test_sellers_words_are_the_category() -> None:
     for words in ("Shoes", "chopping board"):
         result = category(*says(tower=SHIRT), on("seller", "category", words, None))
         assert (result.value, result.confidence, result.in_range) == (words, 1.0, True)
@@ -127,7 +120,7 @@ def test_the_sellers_words_are_the_category_whatever_is_seen() -> None:
     assert not decided([on("seller", "category", "chopping board", None)]).flags
 
 
-def test_a_form_over_the_whole_tree_is_one_pool() -> None:
+def test_form_over_the_tree_is_one_pool() -> None:
     rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0, "neighbours": 1.0}, threshold=0.8))
     form = on("mllm", "category", {"Sofa": 0.5, "Shirt": 0.1}, None)
     assert category(form, rule=rule).value == "Sofa"
@@ -135,14 +128,23 @@ def test_a_form_over_the_whole_tree_is_one_pool() -> None:
     assert category(nothing, rule=rule).value is None
 
 
-def test_two_kinds_of_item_in_two_photos_are_noticed() -> None:
-    one, other = on("tower", "category", {"Shoes": 0.95}, 0), on("tower", "category", {"Dress": 0.95}, 1)
-    assert [flag.code for flag in decided([one, other], RULE, photos=2).flags] == ["several-items"]
+def test_two_kinds_of_item_are_noticed() -> None:
+    def flags(*views: dict[str, float]) -> list[str]:
+        towers = [on("tower", "category", view, i) for i, view in enumerate(views)]
+        all_flags = decided(towers, RULE, photos=len(views)).flags
+        return [flag.message for flag in all_flags if flag.code == "several-items"]
+
+    shirt, shoes, unsure = {"Shirt": 0.95, "Shoes": 0.0}, {"Shoes": 0.9, "Shirt": 0.01}, {"Shirt": 0.5, "Shoes": 0.4}
+    assert "shirt and shoes" in flags(shirt, shoes)[0]
+    assert flags(shirt, shirt) == flags(unsure, shoes) == []  # it may be the same shoes
+    likely = {"Dress": 0.5, "Skirt": 0.3, "Shoes": 0.01}
+    assert flags(likely, shoes)
+    assert flags({name: p / 2 for name, p in likely.items()}, shoes) == []
 
 
 @pytest.mark.parametrize("count", [1, 20, 1000])
 @pytest.mark.parametrize("weight", [0.0, 1.0, None])
-def test_a_sure_model_keeps_its_word_whatever_past_listings_say(count: int, weight: float | None) -> None:
+def test_past_listings_never_overrule_a_sure_model(count: int, weight: float | None) -> None:
     ids = [str(number) for number in range(count)]
     observations = [
         on("mllm", "category", {"Hoodie": 0.99}, None),
@@ -158,7 +160,7 @@ def test_a_sure_model_keeps_its_word_whatever_past_listings_say(count: int, weig
     assert (decision.category.value, colour.value or colour.suggestion) == ("Hoodie", "navy")
 
 
-def test_a_garment_on_a_catalogue_s_ground_is_less_sure_and_stays_the_same_garment() -> None:
+def test_studio_ground_tempers_a_garment() -> None:
     tempered = RANGE.model_copy(update={"temper_studio": -1.0, "temper_ratio": 0.5})
     rule = RULE.model_copy(update={"range": tempered})
     clothes = [on("imagenet", "garment", CLOTHES), on("imagenet", "category", {"Dress": 0.01})]

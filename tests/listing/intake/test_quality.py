@@ -31,7 +31,7 @@ def score(**changes: object) -> Quality:
     return assess(**(draft | changes))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def scene() -> Image.Image:
     """A checked cloth before a plain wall."""
     pixels = np.full((600, 800, 3), 190, np.uint8)
@@ -40,29 +40,18 @@ def scene() -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def test_blur_grows_with_the_radius(scene: Image.Image) -> None:
+def test_blur_darkness_and_size_of_a_photo(scene: Image.Image) -> None:
     blurs = [photo_quality(scene.filter(ImageFilter.GaussianBlur(radius)))["blur"] for radius in (0, 3, 6, 12)]
     assert blurs == sorted(blurs)
     assert blurs[0] < 0.1
     assert blurs[-1] > 0.8
-
-
-def test_darkness_is_not_a_dark_garment(scene: Image.Image) -> None:
-    assert photo_quality(scene)["darkness"] == 0
-    assert photo_quality(scene.point(lambda v: v // 5))["darkness"] > 0.9
-    black = scene.copy()
-    black.paste((15, 15, 18), (100, 100, 700, 500))
-    assert photo_quality(black)["darkness"] < 0.1
-
-
-def test_resolution(scene: Image.Image) -> None:
     shares = [photo_quality(scene.resize((side, side)))["resolution"] for side in (100, 320, 800, 1200)]
     assert shares == sorted(shares)
-    assert shares[0] == 0
-    assert shares[-1] == 1
-
-
-def test_tiny_photos_have_a_quality() -> None:
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert photo_quality(scene)["darkness"] == 0
+    assert photo_quality(scene.point(lambda v: v // 5))["darkness"] > 0.9
+    scene.paste((15, 15, 18), (100, 100, 700, 500))
+    assert photo_quality(scene)["darkness"] < 0.1, "a black garment is no dark photo"
     assert set(photo_quality(Image.new("RGB", (2, 2)))) == {"blur", "darkness", "resolution"}
 
 
@@ -106,13 +95,7 @@ def test_guesses_cost_evidence() -> None:
     assert "material" in quality.tips[0]
 
 
-def test_the_most_useful_tip_comes_first() -> None:
-    quality = score(attributes=[], description="A hoodie.", photos=[GOOD_PHOTO])
-    assert [tip.split()[0] for tip in quality.tips] == ["Add", "Make", "Add"]
-    assert quality.tips[0].startswith("Add what is missing")
-
-
-def test_advice_on_photos_outlives_an_edit_and_nothing_is_advised_twice() -> None:
+def test_advice_on_photos_outlives_an_edit() -> None:
     flags = [Flag(code="claim-unsupported", message="Nothing in the photos supports it.", field="title")] * 2
     first = score(photos=[GOOD_PHOTO], flags=flags)
     edited = score(photos=first, flags=flags, description="A hoodie.")
@@ -121,19 +104,16 @@ def test_advice_on_photos_outlives_an_edit_and_nothing_is_advised_twice() -> Non
     assert len(edited.tips) == len(set(edited.tips))
 
 
-def test_an_empty_draft() -> None:
+def test_the_most_useful_tip_comes_first() -> None:
+    quality = score(attributes=[], description="A hoodie.", photos=[GOOD_PHOTO])
+    assert [tip.split()[0] for tip in quality.tips] == ["Add", "Make", "Add"]
+    assert quality.tips[0].startswith("Add what is missing")
+
+
+def test_empty_draft_gets_no_advice_on_style() -> None:
     quality = score(attributes=[], title="", description="", photos=[], expected=())
     assert quality.score == 15  # nothing was violated
-
-
-def test_readability() -> None:
-    assert readability("A blue hoodie. It is warm.") == 1
-    assert readability("") == 0
-    assert readability("very very very very warm") < 0.5
-
-
-def test_print_in_capitals_is_not_shouting_and_no_text_gets_no_advice_on_its_style() -> None:
+    assert not any("sentences" in tip or "capitals" in tip for tip in quality.tips)
     quoted = readability('Red tin. It says "TWININGS EVERYDAY TEA" on it.')
     assert quoted == pytest.approx(readability('Red tin. It says "twinings everyday tea" on it.'))
-    empty = assess(attributes=[], title="", description="", photos=[], flags=[], expected=[])
-    assert not any("sentences" in tip or "capitals" in tip for tip in empty.tips)
+    assert readability("very very very very warm") < 0.5 < readability("A blue hoodie. It is warm.") == 1

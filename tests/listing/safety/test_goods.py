@@ -6,34 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.drafts.evidence_sets import goods, read_set
 from finetune.safety.goods import read_rows
-from listing.safety.prohibited_goods import check_goods, check_message, load_groups
+from listing.safety.prohibited_goods import GoodsVerdict, check_goods, check_message, load_groups
 from listing.taxonomy import load_taxonomy
+from tests.listing.scoring import goods, read_set
 
 ANNOTATIONS = Path(__file__).parents[3] / "finetune" / "annotations"
 
 
-@pytest.fixture(scope="module")
-def held() -> dict[str, float]:
-    return goods([row for row in read_set(ANNOTATIONS / "held" / "goods.jsonl") if row["author"] == "held3"])
+@pytest.mark.parametrize(
+    ("file", "author", "least", "most"),
+    [
+        (
+            "goods",
+            "held3",
+            {"prohibited flagged": 0.85, "prohibited refused": 0.5},
+            {"near-misses flagged": 0.08, "ordinary flagged": 0.01, "allowed refused": 0.01},
+        ),
+        ("goods", "held", {"prohibited flagged": 0.85}, {"near-misses flagged": 0.08}),
+        (
+            "goods_disguised",
+            "writer-h5",
+            {"prohibited flagged": 0.88},
+            {"near-misses flagged": 0.05, "allowed refused": 0.013},
+        ),
+    ],
+)
+def test_texts_of_unseen_authors(file: str, author: str, least: dict[str, float], most: dict[str, float]) -> None:
+    report = goods([row for row in read_set(ANNOTATIONS / "held" / f"{file}.jsonl") if row["author"] == author])
+    assert report["rows"] > 100
+    assert {name for name, share in least.items() if report[name] < share} == set()
+    assert {name for name, share in most.items() if report[name] > share} == set()
 
 
-def test_goods_of_an_unseen_author_are_found(held: dict[str, float]) -> None:
-    assert held["prohibited flagged"] >= 0.85
-    assert held["prohibited refused"] >= 0.5
-
-
-def test_honest_texts_of_an_unseen_author_pass(held: dict[str, float]) -> None:
-    assert held["near-misses flagged"] <= 0.08
-    assert held["ordinary flagged"] <= 0.01
-    assert held["allowed refused"] <= 0.01
-
-
-def test_an_earlier_held_set_is_still_told_apart() -> None:
-    report = goods([row for row in read_set(ANNOTATIONS / "held" / "goods.jsonl") if row["author"] == "held"])
-    assert report["prohibited flagged"] >= 0.85
-    assert report["near-misses flagged"] <= 0.08
+def code_of(verdict: GoodsVerdict | None) -> str | None:
+    return verdict and verdict.code
 
 
 def test_goods_beside_a_harmless_thing_are_refused() -> None:
@@ -42,15 +49,10 @@ def test_goods_beside_a_harmless_thing_are_refused() -> None:
     assert (verdict.code, verdict.name, verdict.level) == ("ammunition", "ammunition", "refuse")
     assert verdict.message == "Ammunition cannot be listed."
     assert "ammunition" in verdict.words
-
-
-def test_goods_in_one_sentence_of_many_are_seen() -> None:
     text = (
         "Blue wool jacket.\nWarm and lined, two pockets. Worn for one winter. Two sealed bottles of whisky go with it."
     )
-    verdict = check_goods("Outwear", text)
-    assert verdict is not None
-    assert verdict.code == "alcohol"
+    assert code_of(check_goods("Outwear", text)) == "alcohol"
     assert check_goods("Outwear", text.rsplit(". ", 1)[0]) is None
 
 
@@ -61,17 +63,10 @@ def test_the_category_counts() -> None:
     assert check_goods("Shoes", "Very good, hardly used") is None
 
 
-def test_what_must_never_pass_is_refused_by_its_name() -> None:
+def test_worst_goods_are_refused_by_name() -> None:
     verdict = check_goods("Hat", "Straw hat, barely worn, and some Fентаnyl left over".replace("ента", "enta"))
     assert verdict is not None
     assert (verdict.code, verdict.level, verdict.words) == ("drugs", "refuse", ("fentanyl",))
-
-
-def test_goods_in_disguise_are_flagged() -> None:
-    report = goods(read_set(ANNOTATIONS / "held" / "goods_disguised.jsonl"))
-    assert report["prohibited flagged"] >= 0.88
-    assert report["near-misses flagged"] <= 0.05
-    assert report["allowed refused"] <= 0.013
 
 
 @pytest.mark.parametrize(
@@ -93,9 +88,7 @@ def test_goods_in_disguise_are_flagged() -> None:
     ],
 )
 def test_disguises_of_goods(text: str, code: str) -> None:
-    verdict = check_goods(None, text)
-    assert verdict is not None
-    assert verdict.code == code
+    assert code_of(check_goods(None, text)) == code
 
 
 @pytest.mark.parametrize(
@@ -109,36 +102,26 @@ def test_honest_texts_that_look_like_a_disguise(text: str) -> None:
     assert check_goods(None, text) is None
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Is it an original or a copy?", "is it original or a copy", "Yes, it is original, I have the receipt.",
-        "Is it real ivory or plastic?", "Is the gun holster included?", "Does it smell of cigarettes? No smokers here.",
-        "Ist das ein Original oder eine Kopie?", "¿Es original o una copia?", "Это оригинал или копия?",
-        "Has the crib been recalled?", "Is the serial number still on it? Where is it?",
-        "No", "Not yet", "No, it is not", "It smells of smoke", "Left", "Original box", "Real leather",
-    ],
+ASKED = (
+    "Is it an original or a copy?", "is it original or a copy", "Yes, it is original, I have the receipt.",
+    "Is it real ivory or plastic?", "Is the gun holster included?", "Does it smell of cigarettes? No smokers here.",
+    "Ist das ein Original oder eine Kopie?", "¿Es original o una copia?", "Это оригинал или копия?",
+    "Has the crib been recalled?", "Is the serial number still on it? Where is it?",
+    "No", "Not yet", "No, it is not", "It smells of smoke", "Left", "Original box", "Real leather",
 )  # fmt: skip
-def test_what_people_ask_each_other_offers_nothing(text: str) -> None:
-    assert check_message(text) is None
+ABOUT_A_SALE = (
+    "Thank you", "See you", "I waited for half an hour and nobody came", "I can bring it to your work if you like",
+    "I can also send you more photos of the inside", "It smells a bit of smoke, I will air it first",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Thank you", "See you", "I waited for half an hour and nobody came", "I can bring it to your work if you like",
-        "I can also send you more photos of the inside", "It smells a bit of smoke, I will air it first",
-    ],
-)  # fmt: skip
-def test_what_people_write_about_a_sale_offers_nothing(text: str) -> None:
-    assert check_message(text, private=True) is None
+def test_questions_between_people_offer_nothing() -> None:
+    assert [text for text in ASKED if check_message(text)] == []
+    assert [text for text in ABOUT_A_SALE if check_message(text, private=True)] == []
 
 
 def test_words_of_goods_are_refused_in_any_message() -> None:
-    for private in (True, False):
-        verdict = check_message("cocaine", private=private)
-        assert verdict is not None
-        assert verdict.code == "drugs"
+    assert [code_of(check_message("cocaine", private=private)) for private in (True, False)] == ["drugs"] * 2
 
 
 @pytest.mark.parametrize(
@@ -161,17 +144,13 @@ def test_a_garment_may_be_named_after_goods() -> None:
     assert check_goods("Dress", "Ivory lace dress with champagne trim") is None
 
 
-def test_the_shortest_text_about_an_ordinary_thing_is_not_refused() -> None:
+def test_short_texts_of_ordinary_things_pass() -> None:
     names = [leaf.name for leaf in load_taxonomy().leaves()]
     texts = [form.format(name) for name in names for form in ("{}", "{}, works", "Black {}. It works. Pick-up only.")]
     flagged = {text: verdict.level for text in texts if (verdict := check_goods(None, text))}
     assert "refuse" not in flagged.values()
     assert len(flagged) < 0.02 * len(texts)
-
-
-@pytest.mark.parametrize("text", ["", " ", "!!!", "42", "\U0001f600", "蓝色外套"])
-def test_texts_without_words_are_fine(text: str) -> None:
-    assert check_goods(None, text) is None
+    assert [text for text in ("", " ", "!!!", "42", "\U0001f600", "蓝色外套") if check_goods(None, text)] == []
 
 
 def test_messages_are_one_polite_sentence_each() -> None:
@@ -180,7 +159,7 @@ def test_messages_are_one_polite_sentence_each() -> None:
     assert all(g.message.count(".") == 1 and g.message[0].isupper() for g in groups)
 
 
-def test_the_catalogue_teaches_what_is_honest_and_repeats_no_row() -> None:
+def test_catalogue_teaches_honest_rows_once() -> None:
     rows = read_rows(ANNOTATIONS / "sets" / "goods")
     honest = [row for row in rows if row["author"] == "catalogue"]
     assert not any(row["prohibited"] for row in honest)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.drafts.evidence_sets import injection, read_set
 from listing.safety.injection import instruction_like, without_instructions
 from listing.say.check import filter_output
+from tests.listing.scoring import injection, read_set
 
 SETS = Path(__file__).parents[3] / "finetune" / "annotations" / "sets"
 EVERY = read_set(SETS / "injection.jsonl")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from listing.calibration import Calibration, QuestionCalibration
+from listing.request import Tone
 from listing.say.claims import Claim, claims_of
 from listing.say.render import Text, render
-from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Source
+from listing.schema import AttributeValue, Candidate, Category, Detail, Draft, Evidence, Quality, Source
 from listing.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()
@@ -29,13 +32,46 @@ def category(*names: str, p: float = 0.95) -> Category:
     return Category(value=names[0], confidence=p, candidates=candidates)
 
 
+def said(
+    kind: str | Category,
+    facts: Iterable[AttributeValue] = (),
+    details: Mapping[str, float] | None = None,
+    *,
+    p: float = 0.95,
+    rule: Calibration = CALIBRATION,
+) -> list[Claim]:
+    """Everything that may be said of an item with these facts and details."""
+    named = category(kind, p=p) if isinstance(kind, str) else kind
+    detail_list = [Detail(phrase=phrase, confidence=q) for phrase, q in (details or {}).items()]
+    return claims_of(named, list(facts), detail_list, TAXONOMY, rule)
+
+
+def written(
+    kind: str | Category,
+    facts: Iterable[AttributeValue] = (),
+    details: Mapping[str, float] | None = None,
+    *,
+    p: float = 0.95,
+    key: str = "0",
+    tone: Tone = "plain",
+) -> Text:
+    """The rendered texts of all that."""
+    return render(said(kind, facts, details, p=p), TAXONOMY, key=key, tone=tone)
+
+
+def draft_of(kind: str, text: Text, **changes: object) -> Draft:
+    """A draft with these texts."""
+    fields = {"title": text.title, "description": text.description, "spans": text.spans, **changes}
+    return Draft.model_validate(
+        {"id": "0", "photos": [], "category": category(kind), "quality": Quality(score=1), "model": "m", **fields}
+    )
+
+
 def claims(
     kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), p: float = 0.99
 ) -> list[Claim]:
     """Everything that is said of an item of which all this is known with probability ``p``."""
-    fact_list = [fact(name, value, p) for name, value in (facts or {}).items()]
-    detail_list = [Detail(phrase=phrase, confidence=p) for phrase in details]
-    return claims_of(category(kind), fact_list, detail_list, TAXONOMY, CALIBRATION)
+    return said(kind, [fact(name, value, p) for name, value in (facts or {}).items()], dict.fromkeys(details, p))
 
 
 def text(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), key: str = "0") -> Text:

@@ -1,35 +1,29 @@
-"""What is offered beside a text: nothing that it says, that does not fit, or that speaks against what is sure."""
+"""What a seller is offered beside a text, nothing that it says, or that does not fit; and what they are asked first."""
 
 from __future__ import annotations
 
 import pytest
 
-from listing.say.ask import MOST, offers_of, open_offers, searchable
+from listing.say.ask import MOST, offers_of, open_offers, questions, searchable
 from listing.say.claims import Claim
 from listing.say.render import render
 from listing.say.settle import detail_forms
-from listing.schema import Draft, Quality
-from tests.listing.say.items import TAXONOMY, category
+from listing.schema import Draft
+from tests.listing.decide.observed import decided, on
+from tests.listing.say.items import TAXONOMY, draft_of
 
 CUFFS = Claim("detail", "ribbed cuffs", "check", 0.6)
 
 
+def with_offers(kind: str, claims: list[Claim], likely: dict[tuple[str, str], float], **changes: object) -> Draft:
+    text = render([Claim("category", kind), *claims], TAXONOMY, key="0")
+    return draft_of(kind, text, offers=offers_of(likely, kind, TAXONOMY), **changes)
+
+
 def offered(kind: str, claims: list[Claim], *likely: tuple[str, str]) -> list[str]:
     """Labels of what is offered beside the text of these claims, of all that is likely (best first)."""
-    text = render([Claim("category", kind), *claims], TAXONOMY, key="0")
     ranked = {entry: 0.5 - n / 1000 for n, entry in enumerate(likely)}
-    draft = Draft(
-        id="0",
-        photos=[],
-        category=category(kind),
-        title=text.title,
-        description=text.description,
-        spans=text.spans,
-        offers=offers_of(ranked, kind, TAXONOMY),
-        quality=Quality(score=1),
-        model="m",
-    )
-    return [offer.label for offer in open_offers(draft, TAXONOMY)]
+    return [offer.label for offer in open_offers(with_offers(kind, claims, ranked), TAXONOMY)]
 
 
 @pytest.mark.parametrize(
@@ -54,18 +48,14 @@ def test_what_is_offered(kind, claims, likely, labels):
     assert offered(kind, claims, *likely) == labels
 
 
-def test_words_of_a_text_that_nobody_claimed_are_not_offered():
+def test_unclaimed_words_of_a_text_are_not_offered():
     likely = {("detail", "piping"): 0.5, ("pattern", "striped"): 0.4, ("detail", "patch"): 0.3}
-    text = Draft(
-        id="0", photos=[], category=category("Hoodie"), title="Hoodie", description="With piping and white stripes.",
-        spans=render([Claim("category", "Hoodie")], TAXONOMY, key="0").spans, quality=Quality(score=1), model="m",
-        offers=offers_of(likely, "Hoodie", TAXONOMY),
-    )  # fmt: skip
+    text = with_offers("Hoodie", [], likely, description="With piping and white stripes.")
     assert [offer.value for offer in open_offers(text, TAXONOMY)] == ["patch"]
     assert open_offers(text.model_copy(update={"spans": []}), TAXONOMY) == []
 
 
-def test_the_best_are_kept_details_before_facts_and_no_fibre():
+def test_best_offers_put_details_before_facts():
     likely = {
         ("material", "cotton"): 0.9,
         ("material", "denim"): 0.5,
@@ -80,13 +70,26 @@ def test_the_best_are_kept_details_before_facts_and_no_fibre():
 
 
 def test_every_other_detail_can_be_searched_for():
-    text = render([Claim("category", "Hoodie"), CUFFS], TAXONOMY, key="0")
-    draft = Draft(
-        id="0", photos=[], category=category("Hoodie"), title=text.title, description=text.description,
-        spans=text.spans, offers=offers_of({("detail", "patch"): 0.3}, "Hoodie", TAXONOMY), quality=Quality(score=1),
-        model="m",
-    )  # fmt: skip
+    draft = with_offers("Hoodie", [CUFFS], {("detail", "patch"): 0.3})
     phrases = [offer.value for offer in searchable(draft, TAXONOMY)]
     assert phrases[0] == "patch"
     assert {"half zip", "keyhole"} <= set(phrases)
     assert not {"ribbed cuffs", "round toe"} & set(phrases)
+    assert searchable(draft.model_copy(update={"spans": []}), TAXONOMY) == []
+
+
+# -- questions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("likely", "question"),
+    [
+        ({"Backpack": 0.2, "Handbag": 0.2, "Sofa": 0.2}, "What kind of bag is it?"),
+        ({"Cabinet": 0.25, "Wardrobe": 0.2, "Bookcase": 0.2}, "What kind of storage furniture is it?"),
+    ],
+)
+def test_a_group_is_asked_for_its_kind_first(likely: dict[str, float], question: str) -> None:
+    decision = decided([on("imagenet", "category", likely), on("imagenet", "garment", {"clothes": 0.001})])
+    first = questions(decision.category, decision.facts, TAXONOMY)[0]
+    assert (first.attribute, first.text) == ("category", question)
+    assert set(first.choices) == likely.keys()

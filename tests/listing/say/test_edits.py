@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from listing.say.claims import claims_of, stated_claims
+from listing.say.ask import offers_of
+from listing.say.claims import stated_claims
 from listing.say.edits import Edit, apply, changes
 from listing.say.marks import find_spans
 from listing.say.render import render
 from listing.say.rewrite import remove, replace_words
-from listing.schema import Detail, Draft, Quality, Span
-from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, fact, text
+from listing.schema import Draft, Span
+from tests.listing.say.items import TAXONOMY, claims, draft_of, fact, text, written
 
 SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
 
 
-def drafted(kind="Dress", facts=SHIRT, details=("pockets", "belt"), p=0.99, key="d1") -> Draft:
-    rendered = text(kind, facts, details, key=key)
-    return Draft(
-        id=key,
-        photos=[],
-        category=category(kind),
-        title=rendered.title,
-        description=rendered.description,
-        spans=rendered.spans,
-        quality=Quality(score=1),
-        model="m",
-    )
+def drafted(facts=SHIRT, details=("pockets", "belt"), key="d1") -> Draft:
+    return draft_of("Dress", text("Dress", facts, details, key=key), id=key)
 
 
 def fields(draft: Draft) -> dict[str, str]:
@@ -65,7 +56,7 @@ def test_replaced_in_place_with_its_article(text_, words, attribute, value, new,
     assert (after[0].value, after[0].status) == (new, "seller")
 
 
-def test_the_other_spans_move_along_and_the_title_follows():
+def test_other_spans_and_title_follow():
     draft = drafted()
     changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue")
     assert "light blue" in changed["title"].lower()
@@ -79,9 +70,9 @@ def test_the_other_spans_move_along_and_the_title_follows():
             assert now.alternatives[0] == "navy"
 
 
-def test_a_detail_is_taken_out_and_the_rest_is_whole():
-    draft = drafted().model_copy()
+def test_dropped_detail_leaves_the_rest_whole():
     note = "\n\nFrom a smoke-free home."
+    draft = drafted()
     draft = draft.model_copy(update={"description": draft.description + note})
     left = apply(draft, changes([Edit("drop", "detail:belt")]))
     assert "belt" not in left.title + left.description
@@ -91,15 +82,12 @@ def test_a_detail_is_taken_out_and_the_rest_is_whole():
     assert "belt" not in {s.value for s in left.spans}
 
 
-def test_of_a_text_that_was_not_rendered_the_sentence_goes():
-    words = "A navy striped dress. It has a belt! Long sleeves."
-    draft = drafted().model_copy(update={"title": "Navy dress", "description": words})
-    allowed = claims("Dress", SHIRT, ("belt",))
-    spans_before = find_spans(fields(draft), allowed, TAXONOMY)
-    draft = draft.model_copy(update={"spans": spans_before})
+def test_sentence_goes_from_a_foreign_text():
+    words = {"title": "Navy dress", "description": "A navy striped dress. It has a belt! Long sleeves."}
+    spans_before = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    draft = drafted().model_copy(update={**words, "spans": spans_before})
     left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"))
-    assert left.description == "A navy striped dress. Long sleeves."
-    assert left.title == "Navy dress"
+    assert (left.title, left.description) == ("Navy dress", "A navy striped dress. Long sleeves.")
 
 
 def test_spans_are_found_in_any_text():
@@ -128,25 +116,27 @@ def test_what_spans_say_renders_the_same_text():
         assert (again.title, again.description) == (draft.title, draft.description)
 
 
-def test_what_the_note_tells_stays_untold_when_a_claim_is_left_out():
+def test_note_is_not_repeated_after_an_edit():
     noted = [fact("size", "M", 1.0, "seller"), fact("colour", "navy"), fact("sleeve", "long")]
-    detail_list = [Detail(phrase="belt", confidence=0.6), Detail(phrase="pockets", confidence=0.9)]
-    rendered = render(claims_of(category("Dress"), noted, detail_list, TAXONOMY, CALIBRATION), TAXONOMY, key="d1")
-    draft = drafted().model_copy(
-        update={
-            "title": rendered.title,
-            "description": f"{rendered.description}\n\nSize M, worn twice.",
-            "spans": rendered.spans,
-        }
-    )
+    rendered = written("Dress", noted, {"belt": 0.6, "pockets": 0.9}, key="d1")
+    draft = draft_of("Dress", rendered, id="d1", description=f"{rendered.description}\n\nSize M, worn twice.")
     left = remove(draft, at(draft.spans, "detail"))
     assert left.title.endswith("size M")
     assert left.description.count("ize M") == 1
 
 
-def test_the_name_of_the_thing_can_be_left_out():
+def test_name_of_the_item_can_go():
     draft = drafted()
-    place = next(i for i, span in enumerate(draft.spans) if span.attribute == "category")
-    left = remove(draft, place)
+    left = remove(draft, at(draft.spans, "category", draft.spans[0].field))
     assert all(span.attribute != "category" for span in left.spans)
     assert left.title
+
+
+def test_tapped_offers_enter_the_text_as_the_sellers():
+    likely = {("detail", "bow"): 0.4, ("colour2", "white"): 0.3}
+    draft = drafted().model_copy(update={"offers": offers_of(likely, "Dress", TAXONOMY)})
+    taps = [Edit("set", "detail:bow", "bow"), Edit("set", "colour2", "white"), Edit("set", "sleeve", "short")]
+    tapped = apply(draft, changes(taps))
+    for attribute, value in (("detail", "bow"), ("colour2", "white"), ("sleeve", "short")):
+        span = next(s for s in tapped.spans if (s.attribute, s.value) == (attribute, value))
+        assert (span.status, value in tapped.description) == ("seller", True)

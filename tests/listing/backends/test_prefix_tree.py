@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listing.backends.prefix_tree import Node, Tree
+from listing.backends.prefix_tree import Tree
 
 VOCABULARY = 50
 
@@ -29,19 +29,12 @@ def ancestry(tree: Tree, number: int) -> list[int]:
     return [*(ancestry(tree, parent) if parent is not None else []), number]
 
 
-def test_nodes_stand_in_the_order_of_their_adding() -> None:
+def test_token_sees_only_its_branch() -> None:
     tree = small_tree()
     assert tree.ids == [1, 2, 3, 4, 6, 7, 8, 5, 9]
     assert tree.starts() == [0, 2, 4, 5, 7, 8]
-    assert tree.nodes[3] == Node((7, 8), 1)
-
-
-def test_positions_count_along_the_branch() -> None:
-    assert small_tree().positions() == [0, 1, 2, 3, 4, 4, 5, 2, 3]
-
-
-def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
-    rows = ["".join("x" if visible else "." for visible in row) for row in small_tree().mask().tolist()]
+    assert tree.positions() == [0, 1, 2, 3, 4, 4, 5, 2, 3]
+    rows = ["".join("x" if visible else "." for visible in row) for row in tree.mask().tolist()]
     assert rows == [
         "x........",
         "xx.......",
@@ -55,7 +48,7 @@ def test_a_token_sees_its_branch_up_to_itself_and_nothing_else() -> None:
     ]
 
 
-def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> None:
+def test_shared_tokens_are_laid_out_once() -> None:
     tree = Tree()
     asked = tree.add([1, 2])
     answers = [[3, 9], [4, 5, 9], [4, 6, 9], [9]]
@@ -66,14 +59,6 @@ def test_what_answers_share_is_laid_out_once_and_their_last_tokens_never() -> No
         ways = [[t for n in ancestry(tree, number) for t in tree.nodes[n].ids] for number, _ in steps]
         assert ways == [[1, 2, *answer[:length]] for length in range(len(answer))]
     assert tree.ends() == [1, 2, 3, 4, 5]
-
-
-def test_two_roots_do_not_see_each_other() -> None:
-    tree = Tree()
-    tree.add([1, 2])
-    tree.add([3])
-    assert tree.positions() == [0, 1, 0]
-    assert tree.mask().tolist() == [[True, False, False], [True, True, False], [False, False, True]]
 
 
 @pytest.mark.parametrize(("ids", "parent"), [([], None), ([1], 0), ([1], -1)])

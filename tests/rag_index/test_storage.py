@@ -1,0 +1,265 @@
+"""The files of an embedded index: nothing of removed listings stays, damage is told, and each process has its copy."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from rag_index import IndexBusy, IndexDamaged, IndexFailure, IndexMissing, ListingIndex, build, own_copy, still_copy
+from rag_index.storage import wipe
+from tests.app.support.leftovers import files_with
+from tests.rag_index.listings import INFO, make
+
+WORD = "quuxzebrine"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    build([make(n) for n in range(20)], tmp_path / "index", INFO)
+    return tmp_path / "index"
+
+
+def nearest_id(index: ListingIndex, number: int) -> str:
+    """The listing that is nearest to the photo of this one."""
+    return index.search_images(make(number).image_vectors, 1)[0].listing_id
+
+
+def test_nothing_of_removed_listings_is_left(folder: Path) -> None:
+    with ListingIndex.open(folder, INFO) as index:
+        index.add([make(30, text=f"A {WORD}"), make(31, text=f"B {WORD}"), make(32, attributes={"brand": WORD})])
+        index.remove(["l30"])
+        index.add([make(31, text="B"), make(32, image_vectors=[])])
+        assert files_with(folder, WORD)
+        assert index.wipe(at_once=True)
+        assert files_with(folder, WORD) == []
+        assert [nearest_id(index, n) for n in (0, 19, 31)] == ["l0", "l19", "l31"]
+        index.add([make(n) for n in range(40, 60)])
+        index.remove(["l41"])
+        assert nearest_id(index, 40) == "l40"
+    with ListingIndex.open(folder, INFO) as index:
+        assert index.ids() == {f"l{n}" for n in (*range(20), 31, 32, 40, *range(42, 60))}
+        assert [nearest_id(index, n) for n in (0, 31, 40, 59)] == ["l0", "l31", "l40", "l59"]
+        assert index.get("l31").text == "B"  # type: ignore[union-attr]
+        assert nearest_id(index, 41) != "l41"
+        index.add([make(30, text=WORD)])
+    assert files_with(folder, WORD)
+    with ListingIndex.open(folder, INFO) as index:
+        index.remove(["l30"])
+    assert files_with(folder, WORD) == [], "closing wipes what this process removed"
+
+
+def test_removals_gather_before_a_wipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wipe, "GATHER_SECONDS", 3600.0)
+    with ListingIndex.open(folder, INFO) as index:
+        assert index.wipe(at_once=True)
+        database = next(folder.rglob(wipe.DATABASE))
+        written = database.stat().st_mtime_ns
+        assert index.wipe()
+        assert index.wipe(at_once=True)
+        assert database.stat().st_mtime_ns == written
+        index.remove(["l1"])
+        assert not index.wipe()
+        index.remove(["l2"])
+        monkeypatch.setattr(wipe, "GATHER_SECONDS", 0.0)
+        monkeypatch.setattr(wipe, "SHARE", 1e-9)  # from now on: the longest pause
+        assert index.wipe(at_once=True)
+        index.remove(["l3"])
+        assert not index.wipe()  # the last one took its share
+        assert index.wipe(at_once=True)
+
+
+def test_index_serves_while_it_is_wiped(folder: Path) -> None:
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def keep(work) -> None:  # type: ignore[no-untyped-def]
+        try:
+            while not stop.is_set():
+                work()
+        except BaseException as error:
+            errors.append(error)
+
+    with ListingIndex.open(folder, INFO) as index:
+
+        def change() -> None:
+            index.add([make(30, text=WORD)])
+            index.add([make(30, text=f"{WORD} again")])
+            index.remove(["l30"])
+
+        def look() -> None:
+            assert nearest_id(index, 3) == "l3"
+
+        threads = [threading.Thread(target=keep, args=(work,)) for work in (change, look, look)]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            index.wipe(at_once=True)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert index.wipe(at_once=True)
+        assert files_with(folder, WORD) == []
+        assert index.count() == 20
+
+
+def test_killed_wipe_changes_nothing(folder: Path) -> None:
+    with ListingIndex.open(folder, INFO) as index:
+        index.add([make(n, text=f"{WORD} {n} " + "long " * 400) for n in range(100, 700)])
+        index.remove([f"l{n}" for n in range(100, 400)])
+        database = next(folder.rglob(wipe.DATABASE))
+        for wait in (0.05, 0.15, 0.3):
+            killed = subprocess.Popen([sys.executable, "-I", wipe.__file__, str(database)])
+            time.sleep(wait)
+            killed.kill()
+            killed.wait()
+            assert index.count() == 320
+            assert nearest_id(index, 450) == "l450"
+        index.remove([f"l{n}" for n in range(400, 700)])
+        assert index.wipe(at_once=True)
+        assert files_with(folder, WORD) == []
+        assert index.count() == 20
+
+
+def test_leftovers_of_a_build_go_on_opening(folder: Path) -> None:
+    left = [folder / name for name in ("g-20200101000000-abcdef", "g-20300101000000-abcdef")]
+    for generation in left:
+        generation.mkdir()
+        (generation / wipe.DATABASE).write_text(WORD)
+    with ListingIndex.open(folder, INFO) as index:
+        assert index.count() == 20
+        assert not any(generation.exists() for generation in left)
+    assert files_with(folder, WORD) == []
+
+
+def test_failed_wipe_is_said_and_tried_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with ListingIndex.open(folder, INFO) as index:
+        index.remove(["l1"])
+        database = next(folder.rglob(wipe.DATABASE))
+        rename(database, "embeddings_queue", "another")
+        assert not index.wipe(at_once=True)
+        assert "could not be wiped" in caplog.text
+        rename(database, "another", "embeddings_queue")
+        assert index.wipe(at_once=True)
+
+
+def rename(database: Path, table: str, name: str) -> None:
+    """By another process: Chroma's own SQLite and Python's do not mix in one."""
+    code = f"import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('ALTER TABLE {table} RENAME TO {name}')"
+    subprocess.run([sys.executable, "-c", code, str(database)], check=True)
+
+
+ENOUGH = 1_100  # rows after which Chroma writes files of vectors
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "index"
+    build((make(n) for n in range(ENOUGH)), folder, INFO)
+    return folder
+
+
+def zeros(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("chroma.sqlite3", zeros),
+        ("chroma.sqlite3", Path.unlink),
+        ("*/header.bin", zeros),
+        ("*/header.bin", Path.unlink),
+        ("*/index_metadata.pickle", zeros),
+        ("*/length.bin", Path.unlink),
+        ("*/data_level0.bin", Path.unlink),
+    ],
+)
+def test_damaged_file_is_said_and_built_again(
+    whole: Path, tmp_path: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    location = tmp_path / "index"
+    shutil.copytree(whole, location)
+    damage(next(location.glob(f"g-*/{name}")))
+    with pytest.raises(IndexDamaged, match=r"damaged.*build it again"):
+        ListingIndex.open(location, INFO)
+    assert build([make(1)], location, INFO) == 1
+    with ListingIndex.open(location, INFO) as index:
+        assert index.ids() == {"l1"}
+    assert len(list(location.glob("g-*"))) == 1
+
+
+def test_locked_database_is_not_damaged(whole: Path, tmp_path: Path) -> None:
+    location = tmp_path / "index"
+    shutil.copytree(whole, location)
+    with closing(sqlite3.connect(next(location.glob("g-*/chroma.sqlite3")))) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(IndexFailure) as failure:
+            ListingIndex.open(location, INFO)
+    assert not isinstance(failure.value, IndexDamaged)
+    with ListingIndex.open(location, INFO) as index:
+        assert index.count() == ENOUGH
+
+
+DIE_WITH_A_COPY = """
+import os, sys
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from rag_index import own_copy, still_copy
+with still_copy(sys.argv[1], Path(sys.argv[2])) as still:
+    own_copy(still)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def left(under: Path) -> list[str]:
+    return [p.name for p in under.glob("index-copies-*")]
+
+
+def test_copies_hold_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    build([make(n) for n in range(20)], folder, INFO)
+    with still_copy(str(folder), tmp_path) as still, ListingIndex.open(folder, INFO) as original:
+        with ListingIndex.open(own_copy(still), INFO) as one, ListingIndex.open(own_copy(still), INFO) as other:
+            one.remove(["l3"])  # a copy is nobody else's
+            assert (original.count(), one.count(), other.count()) == (20, 19, 20)
+            assert list(other.records()) == list(original.records())
+        assert left(tmp_path)
+    assert not left(tmp_path)
+
+
+def test_copies_of_a_killed_process_go(tmp_path: Path, repository: Path) -> None:
+    folder = tmp_path / "index"
+    build([make(1)], folder, INFO)
+    command = [sys.executable, "-c", DIE_WITH_A_COPY, str(folder), str(tmp_path)]
+    assert subprocess.run(command, cwd=repository, check=False).returncode == -9
+    dead = left(tmp_path)
+    assert len(dead) == 1
+    with still_copy(str(folder), tmp_path) as first, still_copy(str(folder), tmp_path) as second:
+        assert dead[0] not in left(tmp_path)
+        assert own_copy(first) != own_copy(second)
+
+
+def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="ipl index build"), still_copy(str(tmp_path / "none"), tmp_path):
+        pass
+    assert not (tmp_path / "none").exists()
+    folder = tmp_path / "index"
+    build([make(1)], folder, INFO)
+    with ListingIndex.open(folder, INFO), pytest.raises(IndexBusy), still_copy(str(folder), tmp_path):
+        pass
+    with pytest.raises(IndexFailure, match="IPL_INDEX"):
+        own_copy(str(tmp_path / "elsewhere"))
+    with still_copy("http://localhost:8000", tmp_path) as still:
+        assert own_copy(still) == "http://localhost:8000"
+    assert not left(tmp_path)
