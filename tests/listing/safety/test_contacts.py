@@ -24,7 +24,7 @@ ANNOTATIONS = Path(__file__).parents[3] / "finetune" / "annotations"
     ],
 )
 def test_texts_of_other_authors(file: str, recall: float, alarms: float) -> None:
-    report = contacts(read_set(TESTS / file))
+    report = contacts(read_set(ANNOTATIONS / file))
     assert report["recall"] >= recall
     assert report["alarms"] <= alarms
     assert report["unstable"] == 0
