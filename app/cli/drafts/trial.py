@@ -102,7 +102,9 @@ def build_page(pipelines: Mapping[str, DraftPipeline], rows: LabelledRows) -> An
             return rows.keep(_paths(gallery), facts, [_plain(title), _plain(description)])
 
     with gr.Blocks(title="IPL: try a model", analytics_enabled=False) as page:
-        gallery = gr.Gallery(label="Photos of one item", type="filepath", interactive=True, columns=4, height=260)
+        gallery = gr.Gallery(
+            label="Photos of one item", type="filepath", interactive=True, columns=4, object_fit="contain"
+        )
         note = gr.Textbox(label="What a buyer should know", max_length=1000)
         button = gr.Button("Write", variant="primary")
         outputs: list[Any] = []
@@ -131,10 +133,10 @@ def build_page(pipelines: Mapping[str, DraftPipeline], rows: LabelledRows) -> An
 
 
 def marked(text: str, draft: Draft, field: str) -> list[tuple[str, str | None]]:
-    """The text in pieces with the status of the words that make a claim."""
+    """The text in pieces, with their status those that are to be checked or are the seller's own."""
     pieces: list[tuple[str, str | None]] = []
     end = 0
-    for span in sorted((s for s in draft.spans if s.field == field), key=lambda s: s.start):
+    for span in sorted((s for s in draft.spans if s.field == field and s.status != "certain"), key=lambda s: s.start):
         pieces += [(text[end : span.start], None), (text[span.start : span.end], span.status)]
         end = span.end
     return [piece for piece in [*pieces, (text[end:], None)] if piece[0]]
