@@ -58,11 +58,11 @@ def test_the_readme_s_python_runs(
     assert len(loads) == 1, "the model stays loaded from one draft to the next"
 
 
-def test_several_first_drafts_load_one_model(loads: list[Any]) -> None:
+def test_several_first_drafts_load_one_model(loads: list[Any], run_async: Any) -> None:
     async def several() -> list[str]:
         return [built.title for built in await asyncio.gather(*(adraft([jpeg()], model=None) for _ in range(4)))]
 
-    assert asyncio.run(several()) == ["Navy hoodie"] * 4
+    assert run_async(several()) == ["Navy hoodie"] * 4
     assert len(loads) == 1
 
 
@@ -83,18 +83,18 @@ class Together(StubBackend):
         yield "Navy hoodie\nA navy hoodie with a zip."
 
 
-def test_as_many_at_once_as_the_model_allows() -> None:
+def test_as_many_at_once_as_the_model_allows(run_async: Any) -> None:
     backend = Together(HOODIE)
     runner = Pipeline(parts(backend))
 
     async def several() -> list[str]:
         return [built.title for built in await asyncio.gather(*(runner.adraft([jpeg()]) for _ in range(6)))]
 
-    assert asyncio.run(several()) == ["Navy hoodie"] * 6
+    assert run_async(several()) == ["Navy hoodie"] * 6
     assert backend.most == 3
 
 
-def test_a_draft_that_is_cancelled_stops_asking() -> None:
+def test_a_draft_that_is_cancelled_stops_asking(run_async: Any) -> None:
     begun, stopped = threading.Event(), threading.Event()
 
     class Slow(StubBackend):
@@ -114,7 +114,7 @@ def test_a_draft_that_is_cancelled_stops_asking() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancelled())
+    run_async(cancelled())
     assert stopped.wait(60)
 
 

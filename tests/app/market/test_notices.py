@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
@@ -111,15 +109,14 @@ def test_what_is_not_taken_is_tried_again(shop, receiver):
     assert waiting(services) == []
 
 
-def test_notices_go_out_beside_an_event_loop(shop, receiver):
+def test_notices_go_out_beside_an_event_loop(shop, receiver, run_async):
     services, ann, bob = shop(receiver.url)
     bought(bob, published(ann), "k", "")
 
     async def in_a_loop() -> int:
         return services.notices.send()
 
-    with ThreadPoolExecutor(1) as thread:  # this one may run a loop already
-        assert thread.submit(asyncio.run, in_a_loop()).result() == len(receiver.got) == 1
+    assert run_async(in_a_loop()) == len(receiver.got) == 1
 
 
 def test_nothing_is_lost_while_nobody_answers(build, shop, caplog):

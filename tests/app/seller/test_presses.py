@@ -198,8 +198,10 @@ def test_a_late_answer_brings_nothing_old_back(serve: Any, visit: Any, files: li
     drawn(page)
     expect(page.locator(".work")).to_have_count(0)
     expect(publish(page)).to_be_visible()
+    pipeline.go_on.clear()
     page.get_by_role("button", name="Write it again from the photos").click()
     expect(page.locator(".work")).to_be_visible()
+    pipeline.go_on.set()
 
 
 def test_the_step_pressed_last_counts(serve: Any, visit: Any, pipeline: Any) -> None:

@@ -164,7 +164,7 @@ def test_files_and_headers_that_no_browser_sends(alone, silent):
             assert alone.client.get("/config", headers={name: value}).status_code == 200, (name, value)
 
 
-def test_a_browser_that_hangs_up_in_the_middle_of_a_call(services, silent):
+def test_a_browser_that_hangs_up_in_the_middle_of_a_call(services, silent, run_async):
     sent = []
 
     async def receive():
@@ -176,7 +176,7 @@ def test_a_browser_that_hangs_up_in_the_middle_of_a_call(services, silent):
     messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
     scope = {"type": "http", "method": "POST", "path": CALL, "query_string": b""}
     head = {"headers": [(b"host", b"localhost"), (b"content-length", b"99")], "client": ("127.0.0.1", 1)}
-    asyncio.run(create_app(services)({**scope, **head, "http_version": "1.1", "scheme": "http"}, receive, send))
+    run_async(create_app(services)({**scope, **head, "http_version": "1.1", "scheme": "http"}, receive, send))
     assert [message.get("status") for message in sent] == [400, None]
 
 
