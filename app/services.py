@@ -26,7 +26,7 @@ from app.market.posts import Posts
 from app.market.promotions import Promotions
 from app.market.publish import Publisher
 from app.market.reviews import Reviews
-from app.market.saved_searches import SavedSearches
+from app.market.search.saved_searches import SavedSearches
 from app.market.shop import Shop
 from app.metrics import Metrics
 from app.settings import Settings, load_settings

@@ -12,7 +12,8 @@ import pytest
 
 from app.buyer import feed_page
 from app.cli import develop
-from app.market import saved_searches, shop
+from app.market import shop
+from app.market.search import saved_searches
 from app.settings import PREFIX, Settings
 from app.store import db, deletions, housekeeping
 from app.web import connections, request_body, request_guard, server

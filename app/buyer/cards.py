@@ -9,7 +9,7 @@ from app.buyer.filters import filters_of
 from app.market.messages import Line, Message
 from app.market.orders import Order
 from app.market.posts import PostView
-from app.market.saved_searches import SavedSearch
+from app.market.search.saved_searches import SavedSearch
 from app.market.shop import MOST_NEW
 from app.seller import words
 from app.views import listing_facts

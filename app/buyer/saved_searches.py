@@ -12,8 +12,8 @@ from fastapi.responses import RedirectResponse, Response
 from app.buyer.filters import Filters, read_query
 from app.buyer.page import html_page, remember
 from app.buyer.visitor import Visitor, visitor_of
-from app.market.saved_searches import MOST
 from app.market.search.conditions import Wish
+from app.market.search.saved_searches import MOST
 from app.routing import Deps
 from app.services import Services
 from app.views import AppError

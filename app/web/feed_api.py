@@ -14,7 +14,7 @@ from app.buyer.filters import filters_of, read_query
 from app.market.messages import Conversation, Line, Message, count_buyers_news, count_news
 from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
-from app.market.saved_searches import SavedSearch
+from app.market.search.saved_searches import SavedSearch
 from app.market.shop import MOST_NEW
 from app.routing import ERRORS, Body, Deps, Id, Who, place_order
 from app.services import Services

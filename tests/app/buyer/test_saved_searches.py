@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from app.market import saved_searches
-from app.market.saved_searches import EMPTY, FULL, MOST, NOT_THERE
+from app.market.search import saved_searches
+from app.market.search.saved_searches import EMPTY, FULL, MOST, NOT_THERE
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.shop import head, said, shown
 
