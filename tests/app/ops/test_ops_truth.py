@@ -28,7 +28,7 @@ from tests.app.support.clients import client_of, published
 
 FAULTS = {
     "no model": (World(model=False, order=False), r"No model serves: popularity ranks \(AUC \.", "models_missing"),
-    "stale": (World(stale=40), "is stale: it learned nothing of the last 40", "model_age"),
+    "stale": (World(stale=40), r"is stale: it learned nothing of the last 4[01]\.\d days", "model_age"),
     "promises too much": (World(off=1.8), r"promises too much: predicted over observed clicks is 1\.\d\d \[", "pcoc"),
     "promises too little": (World(off=0.5), r"promises too little: predicted over observed clicks is 0\.\d", "pcoc"),
     "few clicks": (World(arrive=0.02), r"promises too much: predicted over observed clicks is \d\d\.\d\d \[", "pcoc"),

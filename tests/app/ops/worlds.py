@@ -30,8 +30,9 @@ class World:
 
     model: whether one serves. off: predicted over true click rate. order: whether predictions follow the true rates.
     starved: share of the new listings that nobody sees. slow: share of the pages that take 400 ms. dark: share of the
-    listings that the index knows no photo of. stale: days since the model was trained. visitors, pages: how many, and
-    how many pages of each. arrive: share of the clicks that are written down.
+    listings that the index knows no photo of. stale: whole days since the last that the model learned, before the
+    hours of today. visitors, pages: how many, and how many pages of each. arrive: share of the clicks that are
+    written down.
     """
 
     model: bool = True
