@@ -10,15 +10,15 @@ from pathlib import Path
 from recommend.config import ConfigError
 from recommend.phenomena.table import NINE, Phenomenon
 from recommend.research.studies.engine import RESULTS, read_results
-from recommend.research.studies.page import Before, Results, between, cost, gain_of, gains, page, specific, specificity
+from recommend.research.studies.page import Results, between, cost, gain_of, gains, page, specific, specificity
 from recommend.research.studies.plot import plot, plot_all
 from recommend.research.studies.study import STUDIES, Study, find_study
 from recommend.research.studies.verdict import words
 
 PICTURE = "overview.svg"
-EARLIER = "earlier"  # folder of the results of the settings of before
+WEAK = "weak"  # folder of the results on a weak base: tables of 8 numbers, neither matches nor counts
 HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it of your log", "gains at the regime [95 %]",
-           "specific", "CPU", "with the settings of before")  # fmt: skip
+           "specific", "CPU", "on other worlds", "on a weak base")  # fmt: skip
 
 
 def stored(name: str, file: Path | None = None) -> Results | None:
@@ -37,14 +37,14 @@ def write_page(study: Study, results: Results | None, file: Path) -> None:
     curve = _pictures(file) / f"{file.stem}.svg"
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     if results is not None:
-        plot(results, curve, earlier(study.name)[0])
+        plot(results, curve, stored(f"{WEAK}/{study.name}"))
     picture = _from(file, curve) if results is not None else ""
-    file.write_text(page(study, results, picture, old, earlier(study.name)), encoding="utf-8")
+    file.write_text(page(study, results, picture, old, _further(study)), encoding="utf-8")
 
 
-def earlier(name: str) -> Before:
-    """Results of a study with the settings of before, and of the same on other seeds."""
-    return stored(f"{EARLIER}/{name}"), stored(f"{EARLIER}/{name}.again")
+def _further(study: Study) -> tuple[Results | None, Results | None]:
+    """Results of a study on other seeds, and on a weak base."""
+    return stored(f"{study.name}.again"), stored(f"{WEAK}/{study.name}")
 
 
 def write_all(folder: Path) -> None:
@@ -54,8 +54,8 @@ def write_all(folder: Path) -> None:
         write_page(find_study(name), results, folder / f"{name}.md")
     file = folder / "README.md"
     methods = {p.name: p.method for p in NINE}
-    before = {methods[name]: earlier(name)[0] for name in STUDIES}
-    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE, before)
+    weak = {methods[name]: stored(f"{WEAK}/{name}") for name in STUDIES}
+    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE, weak)
     file.write_text(overview(studies, file), encoding="utf-8")
 
 
@@ -73,16 +73,17 @@ def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...
     paper = f"[{p.method}]({study.name}.md)"
     sentence = re.sub(r"\{value[^}]*\}", "*X*", p.says)
     feeds = f"{sentence}; can pay {'from' if p.above else 'up to'} *X* = {p.edge:g}"
+    further = tuple(_in_brief(study, r) for r in _further(study))
     if results is None:
-        return paper, feeds, "not run", "", "", _before(study, earlier(study.name)[0])
-    c, ratio, before = results["conclusion"], cost(study, results["conclusion"]["cpu_s"]), earlier(study.name)[0]
+        return paper, feeds, "not run", "", "", *further
+    c, ratio = results["conclusion"], cost(study, results["conclusion"]["cpu_s"])
     tried = " (exploratory)" if c["exploratory"] else ""
     gain = f"**{gains(c)}**{tried}: {gain_of(c, study.regime)} at `{study.knob.name}` = {study.regime:g}"
     own = f"**{specificity(c)}**: {specific(c)}"
-    return paper, feeds, gain, own, f"{ratio:.2f}" if ratio else "", _before(study, before)
+    return paper, feeds, gain, own, f"{ratio:.2f}" if ratio else "", *further
 
 
-def _before(study: Study, results: Results | None) -> str:
+def _in_brief(study: Study, results: Results | None) -> str:
     if results is None:
         return ""
     c = results["conclusion"]

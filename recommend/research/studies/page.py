@@ -10,24 +10,25 @@ from recommend.research.studies.study import Study
 from recommend.research.studies.verdict import ALPHA, COMPETENT, words
 
 Results = Mapping[str, Any]
-Before = tuple[Results | None, Results | None]
-NOTHING: Before = (None, None)
 BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark -->"
 END = "<!-- end of the study -->"
+WEAK_BASE = "a weak base (tables of 8 numbers, neither matches nor counts, rates tuned for each arm)"
 
 
-def page(study: Study, results: Results | None, picture: str = "", old: str = "", before: Before = NOTHING) -> str:
+def page(
+    study: Study, results: Results | None, picture: str = "", old: str = "", further: Sequence[Results | None] = ()
+) -> str:
     """A paper's page in Markdown: what stands between the marks of the old one is written anew.
 
     Args:
         results: None: the study has not run.
         picture: where the curve lies, from the page; empty: none.
         old: the page as it is; without marks it is given up for one of title, citation and results.
-        before: results of the settings of before, and of the same on other seeds.
+        further: results on other seeds, and those of a weak base.
     """
     if BEGIN not in old:
         old = f"# {study.title}\n\narXiv {study.paper}.\n\n{BEGIN}\n{END}\n"
-    return between(old, part(study, results, picture, before))
+    return between(old, part(study, results, picture, further))
 
 
 def between(old: str, lines: Sequence[str]) -> str:
@@ -36,14 +37,16 @@ def between(old: str, lines: Sequence[str]) -> str:
     return "\n".join([f"{start}{BEGIN}", *lines, f"{END}{after.partition(END)[2]}"])
 
 
-def part(study: Study, results: Results | None, picture: str = "", before: Before = NOTHING) -> list[str]:
-    """Claim, words, regime, tables, limits and cost; then what the settings of before gave."""
+def part(study: Study, results: Results | None, picture: str = "", further: Sequence[Results | None] = ()) -> list[str]:
+    """Claim, words, regime, further results, tables, limits and cost."""
     lines = [f"**Claim.** {study.claim}", ""]
     if results is None:
         lines.append(f"Not run yet on the seeds that judge; `./ipl recommend study {study.name}` does it.")
     else:
-        lines += [*_head(study, results), "", *_picture(picture), *tables(study, results), "", *_rest(study, results)]
-    return [*lines, *_earlier(study, *before)]
+        others = [_further(study, r) for r in further if r]
+        lines += [*_head(study, results), *others, "", *_picture(picture), *tables(study, results), "",
+                  *_rest(study, results)]  # fmt: skip
+    return lines
 
 
 def _picture(file: str) -> list[str]:
@@ -99,25 +102,12 @@ def _size(results: Results) -> str:
     return ", ".join(f"{value:,} {name}" for name, value in results["sizes"].items())
 
 
-def _earlier(study: Study, results: Results | None, again: Results | None) -> list[str]:
-    """What the same study gave where every arm had tuned settings of its own and neither matches nor counts."""
-    if results is None:
-        return []
-    c, seeds = results["conclusion"], results["conclusion"]["seeds"]
-    lines = [
-        "",
-        "### With the settings of before",
-        "",
-        f"Tables of 8 numbers, neither matches nor counts, rates tuned for each arm on other seeds; {_size(results)}, "
-        f"seeds {min(seeds)} to {max(seeds)}. {gain_of(c, study.regime)}: **{words(c)['verdict']}**.",
-    ]
-    if again:
-        of = again["conclusion"]
-        lines.append(
-            f"On other seeds ({min(of['seeds'])} to {max(of['seeds'])}): {gain_of(of, study.regime)}, "
-            f"**{words(of)['verdict']}**."
-        )
-    return [*lines, "", *tables(study, results)]
+def _further(study: Study, results: Results) -> str:
+    """One sentence: on which base, worlds and seeds, the gain, and both words."""
+    c = results["conclusion"]
+    seeds = f"{min(c['seeds'])} to {max(c['seeds'])}"
+    of = f"On {results.get('base', WEAK_BASE)}, {_size(results)}, seeds {seeds}"
+    return f"{of}: {gain_of(c, study.regime)}, **{words(c)['verdict']}**."
 
 
 def _rest(study: Study, results: Results) -> list[str]:

@@ -19,17 +19,17 @@ COLUMNS = 3
 BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
 
 
-def plot(results: Results, file: Path, before: Results | None = None) -> None:
+def plot(results: Results, file: Path, weak: Results | None = None) -> None:
     """A study's curve.
 
     Args:
         file: .svg or .png; its folder is made.
-        before: results of the settings of before, in grey.
+        weak: results on a weak base, in grey.
     """
     conclusion = results["conclusion"]
     figure = _figure(6.4, 3.4)
     axis = figure.subplots()
-    _draw_before(axis, before)
+    _draw_weak(axis, weak)
     draw(axis, conclusion)
     axis.set_xlabel("measured phenomenon")
     axis.set_ylabel(fill(f"gain, {conclusion['unit']}", 40), fontsize=9)
@@ -57,7 +57,7 @@ def draw(axis: Axes, conclusion: Results) -> None:
         axis.spines[edge].set_visible(False)
 
 
-def _draw_before(axis: Axes, results: Results | None) -> None:
+def _draw_weak(axis: Axes, results: Results | None) -> None:
     if results is None:
         return
     points = measured_points(results["conclusion"])
@@ -67,12 +67,12 @@ def _draw_before(axis: Axes, results: Results | None) -> None:
 
 
 def plot_all(
-    studies: Mapping[str, Results | None], file: Path, before: Mapping[str, Results | None] | None = None
+    studies: Mapping[str, Results | None], file: Path, weak: Mapping[str, Results | None] | None = None
 ) -> None:
     """Small multiples, a panel a method by its name; one without results is empty and says so.
 
     Args:
-        before: by name the results of the settings of before, in grey.
+        weak: by name the results on a weak base, in grey.
     """
     rows = -(-len(studies) // COLUMNS)
     figure = _figure(7.6, 2.1 * rows)
@@ -85,7 +85,7 @@ def plot_all(
         axis.set_title(f"{method}\n{conclusion['verdict']}", fontsize=9.5, loc="left")
         axis.tick_params(labelsize=8)
         if results is not None:
-            _draw_before(axis, (before or {}).get(method))
+            _draw_weak(axis, (weak or {}).get(method))
             draw(axis, conclusion)
             axis.set_ylabel(fill(conclusion["unit"].partition(",")[0], 20), fontsize=7.5)
             axis.locator_params(nbins=5)
