@@ -48,7 +48,7 @@ NINE = (
     Phenomenon("clid", "CLID", "privileged signals order a page with a GAUC of {value:.3f}", 0.52, 0.5,
                "the teacher's lead of .02 GAUC that the paper's method needs something of", "expected GAUC in a page"),
     Phenomenon("one_epoch", "One epoch", "{value:.0%} of the rows show an item of fewer than 10 rows",
-               0.5, 0.0, "docs/papers/one_epoch.md: a fall in World 1.1 (0.68) and on Taobao, hardly on Beauty",
+               0.5, 0.0, "docs/papers/one_epoch.md: a fall on Taobao, hardly on Beauty",
                "millinats a row"),
     Phenomenon("ecad", "ECAD", "{value:.1%} of the orders came back", 0.05, 0.0, OURS, NATS),
     Phenomenon("hdr", "HDR", "a promotion's uplift differs between categories by a factor of exp({value:.2f})",
