@@ -1,6 +1,7 @@
 """Marginals of World 2 beside those of the real logs: ``python -m benchmarks.recommend.world_calibration``.
 
-Prints the table of docs/world.md. Real logs are read from ``IPL_DATA``; an absent log leaves its cells empty.
+Prints the figures of docs/world.md, *Calibration*. Real logs are read from ``IPL_DATA``; an
+absent log leaves its cells empty.
 """
 
 from __future__ import annotations

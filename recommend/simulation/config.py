@@ -1,4 +1,4 @@
-"""Every knob of World 2 with its default; ``docs/world.md`` says where each comes from."""
+"""Every knob of World 2 with its default; ``docs/world.md`` says which have a source."""
 
 from __future__ import annotations
 
