@@ -125,7 +125,9 @@ def train_chat(cfg: ChatConfig) -> None:
         about |= {"samples": len(train), "processes": arguments.world_size}
         (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         passes = cfg.steps * cfg.batch_size * cfg.accumulate * arguments.world_size
+        left_out = "; ".join(f"{count} {reason}" for reason, count in dropped.items())
         print(f"{len(validation)} samples judge; {often(len(train), passes)}", flush=True)
+        print(f"Left out: {left_out or 'none'}.", flush=True)
     trainer.train(resume_from_checkpoint=last)
     model.config.use_cache = True  # as it will serve
     folder = out / ("adapter" if cfg.rank else "model")

@@ -145,15 +145,20 @@ class ChatServer:
 
         BackendError: the stream broke off; the pieces so far are not the whole answer.
         """
-        finished = False
+        begun = finished = False
         with self._explained(body["model"]):
             pieces = self._run(self._patiently(lambda: self._ask({**body, "stream": True})))
             try:
                 while (chunk := self._run(anext(pieces, None))) is not None:
+                    begun = True
                     for choice in (getattr(chunk, "choices", None) or [])[:1]:
                         finished = finished or getattr(choice, "finish_reason", None) is not None
                         if text := getattr(getattr(choice, "delta", None), "content", None):
                             yield text
+            except ValueError as error:
+                if not begun:
+                    raise
+                raise self._error(self._failed_inside()) from error  # its words, not escaped (transformers serve)
             finally:
                 self._run(pieces.close(), never)
         if not finished:
@@ -210,11 +215,13 @@ class ChatServer:
         except openai.APIConnectionError as error:
             raise self._error(self._unreachable(error)) from error
         except openai.APIError as error:
-            message = f"The server at {self.url} failed in the middle of an answer: its log says why."
-            raise self._error(message) from error
+            raise self._error(self._failed_inside()) from error
         except ValueError as error:  # no JSON, no UTF-8, or nothing of what an answer must have
             message = f"What answers at {self.url} does not speak the OpenAI chat protocol: check the address."
             raise self._error(message) from error
+
+    def _failed_inside(self) -> str:
+        return f"The server at {self.url} failed in the middle of an answer: its log says why."
 
     def _unreachable(self, error: openai.APIConnectionError) -> str:
         cause = type(error.__cause__).__name__

@@ -186,14 +186,20 @@ def run_batch(
     with Output.open(out, resume=resume) as output:
         done, failures = _skip_done(rows, output, out)
         resumed = done
-        for row, result in ENGINES[engine](rows, draft_row, factory, workers):
-            line = result
-            if isinstance(result, Crash):
-                line = failed(row, "crashed", "The process that worked on this row died.")
-            output.append(line)
-            done, failures = done + 1, failures + ("error" in line)
-            if progress:
-                progress(done, line)
+        try:
+            for row, result in ENGINES[engine](rows, draft_row, factory, workers):
+                line = result
+                if isinstance(result, Crash):
+                    line = failed(row, "crashed", "The process that worked on this row died.")
+                output.append(line)
+                done, failures = done + 1, failures + ("error" in line)
+                if progress:
+                    progress(done, line)
+        except BackendError as error:
+            if not done:
+                raise
+            go_on = f"then the same command with --resume goes on after the {done} items in {out}"
+            raise BackendError(f"{str(error).rstrip('.')}; {go_on}.") from error
     return Summary(done, failures, resumed)
 
 

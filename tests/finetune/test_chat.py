@@ -98,6 +98,15 @@ def test_a_run_leaves_log_samples_board_and_manifest(config, tmp_path, conversat
     assert run["seed"] == 0
 
 
+def test_a_run_prints_what_it_left_out(config, conversations, tmp_path, capsys):
+    data = shutil.copytree(conversations, tmp_path / "data")
+    turns = [{"role": "user", "content": "Fill in the form."}, {"role": "assistant", "content": "{} " * 500}]
+    with (data / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"messages": turns, "images": []}) + "\n")
+    train_chat(replace(config, data=str(data), steps=1, max_tokens=1000))
+    assert "Left out: 1 longer than 1000 tokens." in capsys.readouterr().out
+
+
 def test_evaluating_changes_nothing_of_4_bit_training(config, tmp_path):
     quiet = replace(config, quantize="nf4", steps=2, evaluate_every=9, out=str(tmp_path / "quiet"))
     train_chat(quiet)

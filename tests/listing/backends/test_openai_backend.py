@@ -167,7 +167,8 @@ def test_closing_the_iterator_closes_the_connection() -> None:
     ("pieces", "message"),
     [
         ((event("half"),), "broke off"),
-        ((event("half"), b"data: {not json\n\n"), "does not speak the OpenAI chat protocol"),
+        ((b"data: {not json\n\n",), "does not speak the OpenAI chat protocol"),
+        ((event("half"), b'data: {"error": "CUDA error: "device-side assert"\n\n'), "in the middle of an answer"),
         ((event("half"), b'data: {"error": {"message": "out of memory"}}\n\n'), "in the middle of an answer"),
         ((b"data: \xff\xfe\n\n",), "does not speak the OpenAI chat protocol"),
         ((b"<html>hello</html>",), "broke off"),
