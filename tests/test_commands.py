@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import CommandError
 from app.cli.main import COMMANDS, dispatch, main, report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,10 +116,28 @@ def test_an_interruption_is_status_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert capsys.readouterr().err == "ipl: interrupted\n"
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "app.cli.drafts.draft", None)
-    with pytest.raises(CommandError, match=r"'app\.cli\.drafts\.draft' is missing; run \./ipl doctor"):
-        dispatch("draft", [])
+    assert main(["draft"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "ipl: 'draft' needs the package app.cli.drafts.draft, which is not installed"
+    )
+
+
+def test_a_system_without_a_module_is_no_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report("batch", ModuleNotFoundError("No module named 'fcntl'", name="fcntl")) == 1
+    assert "this Python has no module fcntl, which 'batch' needs" in capsys.readouterr().err
+
+
+def test_help_into_a_closed_pipe_is_silent() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "app.cli", "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,7 @@ class Command:
 
     def load(self) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int | None]]:
         """The functions that add the command's options and run it."""
-        try:
-            module = importlib.import_module(f"app.cli.{self.module}")
-        except ModuleNotFoundError as error:
-            raise CommandError(f"the package '{error.name}' is missing; run ./ipl doctor, or {EVERYTHING}.") from error
+        module = importlib.import_module(f"app.cli.{self.module}")
         suffix = "" if self.module.rpartition(".")[2] == self.name else f"_{self.name}"
         return getattr(module, f"register{suffix}"), getattr(module, f"run{suffix}")
 
@@ -83,17 +80,17 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status and never lets a stack trace reach the person."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if arguments[0] == "--version":
-        print(f"ipl {__version__}")
-        return 0
     for name, value in QUIET_LIBRARIES.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")  # of what its own code uses
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its hint at an optional package reads like a failure
     try:
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(overview(), flush=True)
+            return 0
+        if arguments[0] == "--version":
+            print(f"ipl {__version__}")
+            return 0
         return dispatch(arguments[0], arguments[1:])
     except KeyboardInterrupt:
         return say("interrupted", 130)
@@ -160,6 +157,9 @@ def report(command: str, error: Exception) -> int:
     """One sentence for the person; the trace of an unforeseen error goes to a file."""
     if isinstance(error, IplError):
         return say(str(error), error.exit_status)
+    if isinstance(error, ModuleNotFoundError) and error.name in sys.stdlib_module_names:
+        system = "on Windows, use WSL" if sys.platform == "win32" else "install a whole Python 3.11, 3.12 or 3.13"
+        return say(f"this Python has no module {error.name}, which '{command}' needs: {system}.", 1)
     if isinstance(error, ModuleNotFoundError):
         return say(f"'{command}' needs the package {error.name}, which is not installed: {EVERYTHING}.", 1)
     if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

@@ -145,7 +145,8 @@ def _reason(log: Path, status: int) -> str:
     text = log.read_text("utf-8", "replace")
     full = any(shutil.disk_usage(folder).free < FULL_BYTES for folder in (log.parent, GUARD.parent))
     if full or "no space left on device" in text.lower():
-        return f"the disk is full (about 4 GB are needed). Free some space and start again; the log is {log}"
+        needed = "about 4 GB are needed, 8 with torch for CUDA"
+        return f"the disk is full ({needed}). Free some space and start again; the log is {log}"
     if NO_NETWORK.search(text):
         return f"the packages cannot be reached. Check the network and start again; the log is {log}"
     reasons = [line for line in text.splitlines() if REASON.match(line)]

@@ -69,7 +69,10 @@ def hold_back(database: Path) -> None:
         if more > 0:
             descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                os.posix_fallocate(descriptor, held, more)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(descriptor, held, more)
+                else:  # macOS
+                    os.pwrite(descriptor, bytes(more), held)
             finally:
                 os.close(descriptor)
 

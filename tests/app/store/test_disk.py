@@ -18,7 +18,7 @@ from app.cli.main import main
 from app.services import Services
 from app.settings import Settings
 from app.store.backup.archive import back_up
-from app.store.files import SPARE_BYTES
+from app.store.files import SPARE_BYTES, hold_back
 from tests.app.feed.test_feed import buy
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.leftovers import wait_until
@@ -113,6 +113,12 @@ def test_on_a_full_disk_people_read_and_delete(disk, repository):
         (disk / "others").unlink()
         wait_until(lambda: spare.exists() and spare.stat().st_size == SPARE_BYTES)
         assert published(client)["id"]
+
+
+def test_space_is_held_back_on_macos_too(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    hold_back(tmp_path / "store.sqlite")
+    assert (tmp_path / "store.sqlite-spare").stat().st_size == SPARE_BYTES
 
 
 @pytest.fixture
