@@ -1,10 +1,12 @@
-"""No circle between modules, lazy imports and imports for type checking included.
+"""No circle between modules, lazy imports and imports for type checking included; tests stand alone.
 
 Which package may import which is declared in pyproject.toml and checked by import-linter, a step of ``./ipl test``.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -43,3 +45,12 @@ def test_modules_import_each_other_in_one_direction(monkeypatch: pytest.MonkeyPa
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(imports) > 300
     assert circles(imports) == set()
+
+
+def test_no_test_imports_another_or_a_benchmark() -> None:
+    wrong = []
+    for file in (ROOT / "tests").rglob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        modules = {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+        wrong += [(file.name, m) for m in modules if re.search(r"^benchmarks|\.test_\w+$", m)]
+    assert not wrong

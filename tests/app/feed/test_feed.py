@@ -15,17 +15,7 @@ from app.views import Busy
 from recommend.features.counts import HOUR_MS
 from recommend.features.feature_map import COUNTED
 from tests.app.support.clients import client_of, code, published
-
-
-def seen(client, visitor="vera", size=20):
-    answer = client.get(f"/v1/feed/{visitor}", params={"size": size})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def buy(client, listing, buyer="vera", key="k1", **more):
-    body = {"listing_id": listing["id"], "buyer": buyer, "price": listing.get("price"), **more}
-    return client.post("/v1/orders", json=body, headers={"Idempotency-Key": key})
+from tests.app.support.shop import buy, seen
 
 
 @pytest.mark.stores

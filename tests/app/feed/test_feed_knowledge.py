@@ -18,9 +18,9 @@ from recommend.cascade.request import FEED
 from recommend.cascade.scoring import probabilities
 from recommend.data.knowledge import KnowledgeStore
 from recommend.training.knowledge import coordinates
-from tests.app.feed.test_feed import seen
-from tests.app.feed.test_feed_models import SMALL, Index, busy_days, spread, walk
 from tests.app.support.clients import client_of, published
+from tests.app.support.feed_models import SMALL, Index, busy_days, spread, walk
+from tests.app.support.shop import seen
 
 # A second version, as another process publishes it: other vectors of the same keys, or of other coordinates.
 PUBLISH = """

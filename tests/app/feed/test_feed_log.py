@@ -9,17 +9,8 @@ from app.feed.log import write_log
 from recommend.data.parquet import ParquetStream
 from recommend.data.ragged import concat_batches
 from recommend.data.schema import TABLES, table_files
-from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
-
-
-def visit(client, visitor, click=()):
-    page = seen(client, visitor)
-    ids = [p["listing"]["id"] for p in page["places"]]
-    events = [{"kind": "impression", "page_id": page["id"], "listing_id": i} for i in ids]
-    events += [{"kind": "click", "page_id": page["id"], "listing_id": i} for i in click if i in ids]
-    assert client.post("/v1/events", json={"visitor": visitor, "events": events}).status_code == 200
-    return page
+from tests.app.support.shop import buy, seen, visit
 
 
 @pytest.mark.stores

@@ -12,9 +12,9 @@ from app.feed.log import write_log
 from app.store.tables import FeedPageRow, FeedRow
 from recommend.training.runs import asked, load_run
 from recommend.training.scoring import predictions
-from tests.app.feed.test_feed_log import visit
-from tests.app.feed.test_feed_models import Index, busy_days, commands, spread, walk
 from tests.app.support.clients import client_of
+from tests.app.support.feed_models import Index, busy_days, commands, spread, walk
+from tests.app.support.shop import visit
 
 KEYS = ("time_ms", "item_id")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from app.cli.main import main
 from app.feed.phenomena import FILE, last_measurement
 from recommend.phenomena.table import NINE
-from tests.app.feed.test_feed_log import visit
 from tests.app.support.clients import client_of, published
+from tests.app.support.shop import visit
 
 
 def test_a_measurement_of_the_log_is_kept(build, tmp_path, monkeypatch, capsys):

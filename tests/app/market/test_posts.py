@@ -16,8 +16,8 @@ from recommend.cascade.visitors import Visitors
 from recommend.data.parquet import ParquetStream
 from recommend.data.ragged import concat_batches
 from recommend.data.schema import ENTITIES, table_files
-from tests.app.feed.test_feed_models import SMALL, Index, spread
 from tests.app.support.clients import client_of, code, published
+from tests.app.support.feed_models import SMALL, Index, spread
 from tests.app.support.shop import POST_TEXT, order, posted, report, seen, write_post
 from tests.fakes import FakeIndex
 

@@ -13,9 +13,9 @@ from app.feed.items import CONTENT
 from app.market.promotions import Calendar, Promotion, Promotions, day_number, today
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, OrderRow
 from recommend.cascade.request import DAY_MS
-from tests.app.feed.test_feed import seen
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.moments import at_once
+from tests.app.support.shop import seen
 
 DAY = timedelta(days=1)
 

@@ -15,10 +15,9 @@ from app.ops.page import SECTIONS
 from app.ops.tables import figures
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
 from listing.intake.photos import intake
-from tests.app.feed.test_feed import buy
-from tests.app.feed.test_feed_log import visit
 from tests.app.ops.worlds import report_of
 from tests.app.support.clients import client_of, code, published
+from tests.app.support.shop import buy, visit
 from tests.fakes import jpeg
 
 pytestmark = pytest.mark.stores

@@ -19,8 +19,8 @@ from app.web.server import create_app
 from listing.intake.photos import intake
 from rag_index import IndexUnreachable
 from rag_index.storage import location
-from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, code, draft, published
+from tests.app.support.shop import buy, seen
 from tests.app.support.small_index import open_index, titles_in
 from tests.fakes import FakeIndex, jpeg
 from tests.servers import Postgres, Server

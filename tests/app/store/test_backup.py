@@ -25,9 +25,9 @@ from app.store.backup.restore import ArchiveError, restore
 from app.store.db import StoreError, engine_of
 from app.store.media import Media, photo_ids
 from listing.intake.photos import intake
-from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
 from tests.app.support.restores import damage, photos_of, rows_of
+from tests.app.support.shop import buy, seen
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 

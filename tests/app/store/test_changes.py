@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from app.store import outbox
 from app.store.outbox import Changes
 from app.store.tables import ChangeRow, now
-from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of, published
 from tests.app.support.leftovers import wait_until
+from tests.app.support.shop import buy, seen
 from tests.fakes import FakeIndex
 
 

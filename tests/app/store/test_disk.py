@@ -19,10 +19,10 @@ from app.services import Services
 from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.files import SPARE_BYTES, hold_back
-from tests.app.feed.test_feed import buy
 from tests.app.support.clients import client_of, code, draft, published
 from tests.app.support.leftovers import wait_until
 from tests.app.support.restores import damage, server
+from tests.app.support.shop import buy
 from tests.app.support.small_index import SmallEncoders, titles_in
 from tests.fakes import FakePipeline, jpeg
 

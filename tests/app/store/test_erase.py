@@ -11,9 +11,8 @@ from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.store.tables import Base, OrderRow, SellerRow
 from app.web.server import create_app
-from tests.app.feed.test_feed import buy, seen
-from tests.app.market.test_posts import posted, report
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
+from tests.app.support.shop import buy, posted, report, seen
 
 WORD = "quuxzebrine"  # the person's name, and what all their texts hold
 

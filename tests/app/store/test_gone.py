@@ -27,10 +27,10 @@ from app.store.db import Store, open_engine
 from app.store.tables import PhotoDeletionRow
 from app.views import AppError
 from listing.intake.photos import intake
-from tests.app.feed.test_feed import buy, seen
 from tests.app.support.clients import client_of
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.page_server import served
+from tests.app.support.shop import buy, seen
 from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
 

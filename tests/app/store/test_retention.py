@@ -29,9 +29,8 @@ from app.store.tables import (
     now,
 )
 from app.web.server import keepers
-from tests.app.feed.test_feed import buy, seen
-from tests.app.market.test_posts import posted, report
 from tests.app.support.clients import client_of, published
+from tests.app.support.shop import buy, posted, report, seen
 
 LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, MessageRow, KeyRow)
 STAY = (ListingRow, OrderRow, FeedItemRow)

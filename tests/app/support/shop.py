@@ -53,6 +53,22 @@ def seen(client, visitor="vera", size=20):
     return answer.json()
 
 
+def buy(client, listing, buyer="vera", key="k1", **more):
+    """An order of a listing at its price, by a visitor."""
+    body = {"listing_id": listing["id"], "buyer": buyer, "price": listing.get("price"), **more}
+    return client.post("/v1/orders", json=body, headers={"Idempotency-Key": key})
+
+
+def visit(client, visitor, click=()):
+    """A page of which every place is seen and some are clicked."""
+    page = seen(client, visitor)
+    ids = [p["listing"]["id"] for p in page["places"]]
+    events = [{"kind": "impression", "page_id": page["id"], "listing_id": i} for i in ids]
+    events += [{"kind": "click", "page_id": page["id"], "listing_id": i} for i in click if i in ids]
+    assert client.post("/v1/events", json={"visitor": visitor, "events": events}).status_code == 200
+    return page
+
+
 def report(client, visitor, page, kind, place):
     """Tell the feed what a visitor did with a place of a page."""
     thing = {"post_id": place["post"]["id"]} if place["post"] else {"listing_id": place["listing"]["id"]}
