@@ -68,6 +68,11 @@ def test_verdicts() -> None:
     assert all(text[c.start : c.end] == c.text for c in judged)
 
 
+def test_no_wear_contradicts_wear() -> None:
+    judged = verify("A creased blue dress.", {"colour": "blue", "condition": "none-visible"}, "Dress", TAXONOMY)
+    assert {s.text: s.verdict for s in judged}["creased"] == "contradicted"
+
+
 def test_an_order_in_the_photo_supports_nothing() -> None:
     facts = {"colour": "blue"}
     plain = verify("Silk dress", facts, "Dress", TAXONOMY, ocr=["100% SILK"])
@@ -105,6 +110,7 @@ def test_nouns_of_groups_and_of_the_seller(noun: str, kind: str, verdict: str) -
         ("A navy floral dress. It has a belt.", "A navy floral dress. It has a belt."),
         ("A navy dress. It has a hood and a warranty.", "A navy dress."),
         ("A red dress. It has short sleeves.", ""),
+        ("A navy dress. Short sleeves and short sleeves.", "A navy dress."),
         ("", ""),
     ],
 )
