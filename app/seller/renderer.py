@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.accounts.sellers import Seller
 from app.market import exports
 from app.market.messages import count_buyers_news, count_news
 from app.seller import words
-from app.seller.draft_part import BUSY, draft_html, render
+from app.seller.draft_part import draft_html, render
 from app.seller.pictures import file_url
-from app.seller.session import Notice, SellerSession
+from app.seller.session import BUSY, Notice, SellerSession
 from app.services import Services
 from app.store.search_index import NoIndex
 from app.views import AppError, DraftView, field_text, field_version, listing_facts
@@ -30,6 +31,22 @@ class PageRenderer:
 
     services: Services
     sign_out: str | None = None
+
+    def blocks(self, session: SellerSession, seller: Seller, *, whole: bool) -> dict[str, str]:
+        """HTML of the blocks by name; not whole: of those alone that a draft changes while it is written."""
+        status = self.status(session)
+        blocks = {
+            "status": status if session.page == "sell" else "",
+            "notices": status if session.page == "mine" else "",
+            "draft": self.draft(session, seller.id),
+            "frame": render("frame", session=session, words=words),
+        }
+        if whole:
+            blocks |= {"top": self.top(session, seller.id, seller.name), "photos": self.photos(session)}
+            blocks["find"] = render("find", text=session.find_text)
+            if session.page == "mine":
+                blocks["mine"] = self.mine(session, seller.id)
+        return blocks
 
     def top(self, session: SellerSession, seller: str, name: str) -> str:
         return render(
@@ -58,24 +75,13 @@ class PageRenderer:
             "url": self._picture(view.photos),
         }
 
-    @staticmethod
-    def frame(session: SellerSession) -> str:
-        """Which page stands there, how far its listing is (the stylesheet reads both), and the button that writes."""
-        again = session.view is not None and session.shows_draft
-        looks = [look for look, on in (("done", session.published is not None), ("drafted", again)) if on]
-        ready, label = bool(session.shots) and not session.busy, words.WRITE_AGAIN if again else words.WRITE
-        return render("frame", session=session, looks=" ".join(looks), again=again, ready=ready, label=label)
-
     def photos(self, session: SellerSession) -> str:
-        shots = [{"id": s.ref.id, "url": s.url} for s in session.shots]
-        first = shots[0]["id"] if shots else ""
-        room = len(shots) < PhotoLimits().count and first not in session.covers
+        first = session.shots[0].ref.id if session.shots else ""
+        room = len(session.shots) < PhotoLimits().count and first not in session.covers
         return render(
             "photos",
-            photos=shots,
-            refused=session.refused,
-            most=PhotoLimits().count,
-            cover=session.cover.url if session.cover is not None else "",
+            session=session,
+            max_photos=PhotoLimits().count,
             plain=first if room else "",
             ready=session.view is not None and not session.busy and not session.unwritten,
             kept=first if first in session.covers else "",
@@ -99,50 +105,45 @@ class PageRenderer:
             yield Notice(kind, words.PROBLEM_TITLES.get(problem.code, words.NOT_WRITTEN), problem.message)
         if slow:
             yield Notice("warn", "This computer needs a little longer", words.SLOW)
-        if session.unseen:
-            many = "The new photos have" if session.unseen > 1 else "The new photo has"
+        if session.new_photos:
+            many = "The new photos have" if session.new_photos > 1 else "The new photo has"
             text = f"{many} not been looked at yet. Your changes stay."
-            yield Notice("note", "Added", text, again="Look at them" if session.unseen > 1 else "Look at it")
+            yield Notice("note", "Added", text, again="Look at them" if session.new_photos > 1 else "Look at it")
 
-    def _work(self, view: DraftView, run: int) -> dict[str, Any]:
-        names = list(words.STAGES)
-        at = names.index(view.stage) if view.stage in names else -1
+    @staticmethod
+    def _work(view: DraftView, run: int) -> dict[str, Any]:
+        at = list(words.STAGES).index(view.stage) if view.stage in words.STAGES else -1
         waiting = view.state == "queued" and view.position > 0
-        states = ["done" if n < at else "now" if n == at else "next" for n in range(len(names))]
-        steps = [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)]
-        stage = words.STAGE_TITLES.get(view.stage or "photos", "Working")
+        _, stage = words.STAGES.get(view.stage or "photos", ("", "Working"))
+        steps = (
+            (word, "done" if n < at else "now" if n == at else "next")
+            for n, (word, _) in enumerate(words.STAGES.values())
+        )
         return {
             "id": f"run{run}",
             "title": words.place_in_line(view.position) if waiting else stage,
             "left": words.duration(view.seconds_left),
             "percent": 0 if waiting else max(3, round(view.share * 100)),
-            "steps": [] if waiting else steps,
+            "steps": [] if waiting else list(steps),
             "slow": (view.seconds_left or 0.0) > words.SLOW_SECONDS,
         }
 
     def draft(self, session: SellerSession, seller: str) -> str:
+        view = session.view
         if session.published is not None:
-            return self._published(session.published)
-        if session.view is None or not session.shows_draft:
+            return render("published", **self._card(session.published))
+        if view is None or not session.shows_draft:
             return render("empty")
-        basis = session.view.price.basis if session.view.price is not None else []
-        same = [self._card(x) for x in self.services.listings.comparables(basis)]
-        retrieval = not isinstance(self.services.index, NoIndex)
+        comparables = [
+            self._card(x) for x in self.services.listings.comparables(view.price.basis if view.price else [])
+        ]
         return draft_html(
-            session.view,
-            [c for c in same if c["price"]],
-            retrieval,
-            errors={notice.at: notice for notice in session.notices},
-            undo=session.undo.words if session.undo is not None else "",
-            conflicts=session.conflicts,
-            statements=session.statements,
-            same_as=self.services.listings.same_as(seller, session.view.photos)
-            if session.view.state == "ready"
-            else (),
+            view,
+            [card for card in comparables if card["price"]],
+            retrieval=not isinstance(self.services.index, NoIndex),
+            session=session,
+            same_as=self.services.listings.same_as(seller, view.photos) if view.state == "ready" else (),
         )
-
-    def _published(self, listing: Listing) -> str:
-        return render("published", **self._card(listing))
 
     def mine(self, session: SellerSession, seller: str) -> str:
         photo, text = session.find_photo.photo() if session.find_photo is not None else None, session.find_text.strip()
@@ -155,6 +156,7 @@ class PageRenderer:
         waiting.sort(key=lambda card: not card["orders"])  # what was sold comes first
         return render(
             "mine",
+            words=words,
             waiting=waiting,
             items=[card for card in cards if card not in waiting],
             drafts=[] if searched else [self._draft_card(view) for view in self.services.drafts.unfinished(seller)],
@@ -162,36 +164,26 @@ class PageRenderer:
             searched=searched,
             conflicts=session.conflicts,
             errors=defaultdict(lambda: None, {notice.at: notice for notice in session.notices}),
-            most=PhotoLimits().count,
-            exports=words.EXPORTS,
+            max_photos=PhotoLimits().count,
+            max_orders=MAX_ORDERS,
             exported=len(exports.on_sale(listings)),
         )
 
     def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
         """Cards with what waits to be handed over, read or answered, and whether it may be put on sale again."""
-        waiting: dict[str, list[dict[str, Any]]] = {}
+        orders: dict[str, list[Any]] = defaultdict(list)
         unread = self.services.messages.unread(seller)
         for order in self.services.orders.waiting(seller, also=list(unread)):
-            amount, what = words.money(order.amount, order.currency), words.ORDERS[order.state]
-            card = {
-                "id": order.id,
-                "amount": amount,
-                "state": order.state,
-                "what": what,
-                "new": unread.get(order.id, 0),
-            }
-            waiting.setdefault(order.listing_id, []).append(card)
+            orders[order.listing_id].append((order, unread.get(order.id, 0)))
         bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
         questions = self.services.messages.of_listings([x.id for x in listings])
         cards = []
         for listing in listings:
-            orders = waiting.get(listing.id, [])
-            again = listing.status not in ("active", "review", "refused") and listing.id not in bought
-            more = len(orders) > MAX_ORDERS
             asked = questions.get(listing.id, [])[:MAX_QUESTIONS]
-            waits = bool(orders) or any(question.answer is None for question in asked)
-            card = {**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again}
-            cards.append({**card, "questions": asked, "waiting": waits})
+            card = {**self._card(listing), "orders": orders[listing.id], "questions": asked}
+            card["again"] = listing.status not in ("active", "review", "refused") and listing.id not in bought
+            card["waiting"] = bool(orders[listing.id]) or any(question.answer is None for question in asked)
+            cards.append(card)
         return cards
 
     def _card(self, listing: Listing) -> dict[str, Any]:
