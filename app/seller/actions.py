@@ -139,14 +139,13 @@ class Actions(ListedActions):
             self.session.view = None
 
     def do_photo_move(self, data: Press) -> None:
-        move = self.services.draft_photos.move
-        self._show(move(self.seller, self._draft(), str(data.get("photo")), number(data, "to")))
+        photo, to = str(data.get("photo")), number(data, "to")
+        self._show(self.services.draft_photos.move(self.seller, self._draft(), photo, to))
 
     def do_cover(self, data: Press) -> None:
         """A photo's item on a plain background, to look at."""
-        self.session.cover = Shot.of(
-            intake([self.services.covers.of(self.seller, self._draft(), str(data["photo"]))])[0]
-        )
+        jpeg = self.services.covers.of(self.seller, self._draft(), str(data.get("photo")))
+        self.session.cover = Shot.of(intake([jpeg])[0])
 
     def do_cover_keep(self, data: Press) -> None:
         """The plain picture is the first photo now; the seller's photos stay behind it."""

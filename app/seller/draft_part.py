@@ -56,18 +56,18 @@ def marked(text: str, flags: Iterable[Flag], checks: Iterable[tuple[Span, str]] 
 
 def draft_html(
     view: DraftView,
-    comparables: Sequence[dict[str, Any]],
+    comparables: Sequence[tuple[Listing, str | None]],
     retrieval: bool,
     *,
     session: SellerSession | None = None,
     same_as: Sequence[Listing] = (),
 ) -> str:
-    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
+    """The draft, complete or still arriving. ``comparables``: listings of ``price.basis``, with their pictures.
 
     ``session``: that of the page, for its notices and what can be undone. ``same_as``: listings of the seller with the
     same photos.
     """
-    session = session or SellerSession()
+    session, written = session or SellerSession(), view.draft if view.state == "ready" else None
     category, checks = _category(view), _checks(view)
     ask_category = category is not None and (category["unnamed"] or not category["in_range"])
     # The card of the category asks for it already, with all that may be it.
@@ -88,9 +88,10 @@ def draft_html(
         questions=questions,
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
-        offers=_offers(view),
+        offers=written.offers if written is not None else [],
         max_offers=OFFERS_AT_ONCE,
-        details=_details(view),
+        name_of=rewrite.name_of,
+        details=dict.fromkeys(o.label for o in statable(written, load_taxonomy())) if written is not None else (),
         same_as=same_as,
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
         tones=TONES,
@@ -184,19 +185,6 @@ def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> l
     return [{"value": o, "label": words.claim_value(kind, o)} for o in others if rewrite.sayable(name, o)]
 
 
-def _offers(view: DraftView) -> list[dict[str, str]]:
-    """Facts that can be added with a tap, the likeliest first."""
-    offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
-    return [{"name": rewrite.name_of(o), "value": o.value, "label": o.label} for o in offers]
-
-
-def _details(view: DraftView) -> list[str]:
-    """The words of every detail and fact that the seller may state."""
-    ready = view.draft is not None and view.state == "ready"
-    statements = statable(view.draft, load_taxonomy()) if view.draft is not None and ready else []
-    return list(dict.fromkeys(o.label for o in statements))
-
-
 def _marked_spans(view: DraftView) -> list[Span]:
     return [span for span in view.draft.spans if span.status == "check"] if view.draft is not None else []
 
@@ -217,8 +205,7 @@ def _stated_claims(view: DraftView, spans: Sequence[Span]) -> str:
 
 def _attribute(name: str, view: DraftView) -> Any:
     taxonomy = load_taxonomy()
-    category = view.category.value if view.category else None
-    here = taxonomy.schema_of(taxonomy.node(category))
+    here = taxonomy.schema_of(taxonomy.node(view.category.value if view.category else None))
     return next((a for a in here if a.name == name), taxonomy.attributes.get(name))
 
 

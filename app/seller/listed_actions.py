@@ -168,8 +168,6 @@ class ListedActions(FieldActions):
     def do_find(self, data: Press) -> None:
         self.session.find_text, self.session.find_photo = str(data.get("value") or ""), None
 
-    do_find_clear = do_find
-
     def find_by_photo(self, file: str | None) -> None:
         """A photo to search one's listings by; an unreadable one becomes a notice."""
         with self._chosen("searching by a photo", [file] if file else None) as paths:

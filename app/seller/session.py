@@ -23,7 +23,6 @@ class Notice:
     """A message with a look: ``good``, ``warn``, ``bad`` or ``note``.
 
     ``typed``: what the person typed and is not saved. ``at``: the field that it is about, where it is displayed.
-    ``again``: the words of a button that writes the draft again.
     """
 
     kind: str
@@ -31,7 +30,6 @@ class Notice:
     words: str
     typed: str = ""
     at: str = ""
-    again: str = ""
     number: int = field(default_factory=lambda: next(_numbers), compare=False)
 
     @property

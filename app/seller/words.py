@@ -33,14 +33,14 @@ IN_PHOTO = {READ: "read in", FROM_PHOTO: "seen in", MARKS["contradicted"]: "does
 GONE = "a photo that is no longer here"
 DROPPED = Mark("○", "open", "left out by you")
 TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
-STAGES = {  # the word of each step, and the sentence while it is under way
-    "photos": ("Photos", "Looking at your photos"),
-    "category": ("What it is", "Working out what it is"),
-    "similar": ("Similar items", "Looking at similar items"),
-    "facts": ("Facts", "Collecting the facts"),
-    "reading": ("Labels", "Reading labels"),
-    "text": ("Text", "Writing the text"),
-    "checks": ("Checks", "Checking every word"),
+STAGES = {  # place, the word of the step, and the sentence while it is under way
+    "photos": (0, "Photos", "Looking at your photos"),
+    "category": (1, "What it is", "Working out what it is"),
+    "similar": (2, "Similar items", "Looking at similar items"),
+    "facts": (3, "Facts", "Collecting the facts"),
+    "reading": (4, "Labels", "Reading labels"),
+    "text": (5, "Text", "Writing the text"),
+    "checks": (6, "Checks", "Checking every word"),
 }
 PROBLEM_TITLES = {
     "stopped": "Stopped",
@@ -209,6 +209,16 @@ def duration(seconds: float | None) -> str:
         return f"about {round(seconds / 5) * 5} s left"
     minutes = max(1, round(seconds / 60))
     return f"about {minutes} min left"
+
+
+def draft_title(view: DraftView) -> str:
+    """The title of an unfinished draft among others."""
+    return view.title or view.note[:60] or "No title yet"
+
+
+def stage_sentence(view: DraftView) -> str:
+    """The sentence while a draft is written."""
+    return STAGES[view.stage or "photos"][2] if (view.stage or "photos") in STAGES else "Working"
 
 
 def place_in_line(position: int) -> str:
