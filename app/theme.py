@@ -54,7 +54,7 @@ def page_options(name: str) -> dict[str, Any]:
     return {
         "theme": make_theme(),
         "css": stylesheet(name),
-        "head": f"{HEAD}<script>{script('connection')}{script('requests')}</script>",
+        "head": f"{HEAD}<script>{script('calls')}{script('seller')}</script>",
         "footer_links": [],
         "allowed_paths": [],
         "show_error": False,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from markupsafe import Markup
@@ -14,6 +13,7 @@ from markupsafe import Markup
 from app import templates
 from app.seller import words
 from app.seller.pictures import crop
+from app.seller.session import BUSY, SellerSession
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.request import TONES
 from listing.say import rewrite
@@ -24,12 +24,9 @@ from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag, 
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
-BUSY = ("queued", "working")
 MAX_QUESTIONS = 3
-_HIDDEN, _FLAG = (
-    Markup('<span aria-hidden="true">{}</span>'),
-    Markup('<mark class="flag" aria-hidden="true">{words}</mark>'),
-)
+_HIDDEN = Markup('<span aria-hidden="true">{}</span>')
+_FLAG = Markup('<mark class="flag" aria-hidden="true">{words}</mark>')
 _CHECK = Markup(
     '<mark class="check" role="button" tabindex="0" aria-label="{words}: please check" aria-expanded="false" '
     'aria-controls="{panel}" data-open="{panel}" data-start="{start}" data-end="{end}">{words}</mark>'
@@ -59,64 +56,50 @@ def marked(text: str, flags: Iterable[Flag], checks: Iterable[tuple[Span, str]] 
 
 def draft_html(
     view: DraftView,
-    comparables: Sequence[dict[str, Any]],
+    comparables: Sequence[tuple[Listing, str | None]],
     retrieval: bool,
     *,
-    errors: Mapping[str, Any] = MappingProxyType({}),
-    undo: str = "",
-    conflicts: int = 0,
-    statements: int = 0,
+    session: SellerSession | None = None,
     same_as: Sequence[Listing] = (),
 ) -> str:
-    """The draft, complete or still arriving. ``comparables``: title, price and picture of those in ``price.basis``.
+    """The draft, complete or still arriving. ``comparables``: listings of ``price.basis``, with their pictures.
 
-    ``errors``: notices by the field that they are about. ``undo``: what the last press left out or added.
-    ``conflicts``: how many there were on this page; another one is drawn again, though the draft is the same.
-    ``statements``: how often "Say more" was taken over; its field is emptied then. ``same_as``: listings of the
-    seller's own with the same photos.
+    ``session``: that of the page, for its notices and what can be undone. ``same_as``: listings of the seller with the
+    same photos.
     """
+    session, written = session or SellerSession(), view.draft if view.state == "ready" else None
     category, checks = _category(view), _checks(view)
     ask_category = category is not None and (category["unnamed"] or not category["in_range"])
     # The card of the category asks for it already, with all that may be it.
     questions = [q for q in view.questions if not (ask_category and q.attribute == "category")][:MAX_QUESTIONS]
-    asked = {q.attribute for q in questions}
+    displayed = {q.attribute for q in questions}
     return render(
         "draft",
+        view=view,
+        words=words,
+        key=_key,
         busy=view.state in BUSY,
-        conflicts=conflicts,
-        key=view.draft_id,
-        errors=defaultdict(lambda: None, errors),
+        session=session,
+        errors=defaultdict(lambda: None, {notice.at: notice for notice in session.notices}),
         category=category,
         ask_category=ask_category,
         categories=sorted({words.category_label(name) for name in load_taxonomy().categories}),
-        facts=[_fact(a, view) for a in view.attributes if a.name not in asked],
-        questions=[
-            {"attribute": q.attribute, "key": _key(q.attribute), "text": q.text, "choices": q.choices}
-            for q in questions
-        ],
+        facts=[_fact(a, view) for a in view.attributes if a.name not in displayed],
+        questions=questions,
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
-        offers=_offers(view),
-        shown=OFFERS_AT_ONCE,
-        details=_details(view),
-        example=words.say_more_example(view),
-        worth=words.label_tip(view),
-        same_as=[{"id": listing.id, "title": listing.title} for listing in same_as],
+        offers=written.offers if written is not None else [],
+        max_offers=OFFERS_AT_ONCE,
+        name_of=rewrite.name_of,
+        details=dict.fromkeys(o.label for o in statable(written, load_taxonomy())) if written is not None else (),
+        same_as=same_as,
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
-        tones=[
-            {
-                "value": tone,
-                "label": words.TONES[tone],
-                "on": tone == view.tone,
-                "off": tone == "shorter" and not _long(view),
-            }
-            for tone in TONES
-        ],
-        price=_price(view, comparables, retrieval),
+        tones=TONES,
+        can_be_shorter=_long(view),
+        comparables=comparables,
+        price_note=words.price_note(view.price, retrieval),
         quality=view.quality or Quality(score=0),
         bottom=_bottom(view),
-        undo=undo,
-        told=statements,
     )
 
 
@@ -125,6 +108,7 @@ def _key(name: str) -> str:
 
 
 def _category(view: DraftView) -> dict[str, Any] | None:
+    """The category and what else it may be: value, whether it is the one, and how sure that is."""
     category = view.category
     if category is None:
         return None
@@ -139,13 +123,7 @@ def _category(view: DraftView) -> dict[str, Any] | None:
         "in_range": category.in_range or chosen,
         "unnamed": not chosen and (category.value in load_taxonomy().groups or 0 < category.confidence < LIKELY),
         "candidates": [
-            {
-                "value": c.value,
-                "label": words.category_label(c.value),
-                "on": c.value == category.value,
-                "sure": sure(c.value, c.confidence),
-            }
-            for c in _candidates(view, category)
+            (c.value, c.value == category.value, sure(c.value, c.confidence)) for c in _candidates(view, category)
         ],
     }
 
@@ -161,28 +139,19 @@ def _candidates(view: DraftView, category: Category) -> list[Candidate]:
 
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
-    mark = words.mark(fact)
-    value = fact.value or fact.suggestion or ""
     attribute = _attribute(fact.name, view)
+    guess = fact.value is None and fact.status == "unsupported" and fact.name not in rewrite.to_check(view.draft)
     return {
         "name": fact.name,
-        "key": _key(fact.name),
-        "label": words.attribute_label(fact.name),
-        "sign": mark.sign,
-        "tone": mark.tone,
-        "shown": value,
-        "said": words.value_label(value),
-        "suggestion": fact.suggestion if _is_guess(fact) and fact.name not in rewrite.to_check(view.draft) else None,
+        "value": fact.value or fact.suggestion or "",
+        "mark": words.mark(fact),
+        "suggestion": fact.suggestion if guess else None,
         "why": words.reason(fact),
         "locked": fact.locked,
         "sure": words.how_sure(fact),
         "choices": [] if attribute is None else list(attribute.seller_choices),
         "proofs": [_proof(e, fact.status == "contradicted", view.photos) for e in fact.evidence],
     }
-
-
-def _is_guess(fact: AttributeValue) -> bool:
-    return fact.value is None and fact.status == "unsupported"
 
 
 def _checks(view: DraftView) -> list[dict[str, Any]]:
@@ -195,11 +164,10 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
-                "key": _key(name),
                 "value": value,
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
-                "said": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
+                "reads": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
                 "choices": _choices(view, name, value, mine),
                 "can_go": kind != "category",
             }
@@ -215,19 +183,6 @@ def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> l
         likely = {c.value for c in likely_candidates(view.category)}
         others = {other: None for other in others if not likely or other in likely}
     return [{"value": o, "label": words.claim_value(kind, o)} for o in others if rewrite.sayable(name, o)]
-
-
-def _offers(view: DraftView) -> list[dict[str, str]]:
-    """Facts that can be added with a tap, the likeliest first."""
-    offers = view.draft.offers if view.draft is not None and view.state == "ready" else []
-    return [{"name": rewrite.name_of(o), "value": o.value, "label": o.label} for o in offers]
-
-
-def _details(view: DraftView) -> list[str]:
-    """The words of every detail and fact that can be told."""
-    ready = view.draft is not None and view.state == "ready"
-    statements = statable(view.draft, load_taxonomy()) if view.draft is not None and ready else []
-    return list(dict.fromkeys(o.label for o in statements))
 
 
 def _marked_spans(view: DraftView) -> list[Span]:
@@ -250,8 +205,7 @@ def _stated_claims(view: DraftView, spans: Sequence[Span]) -> str:
 
 def _attribute(name: str, view: DraftView) -> Any:
     taxonomy = load_taxonomy()
-    category = view.category.value if view.category else None
-    here = taxonomy.schema_of(taxonomy.node(category))
+    here = taxonomy.schema_of(taxonomy.node(view.category.value if view.category else None))
     return next((a for a in here if a.name == name), taxonomy.attributes.get(name))
 
 
@@ -267,11 +221,11 @@ def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -
 def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     text = str(getattr(view, field))
     flags = [f for f in view.flags if f.field == field]
-    panels = {check["name"]: f"w-{field}-{check['key']}" for check in checks}
+    panels = {check["name"]: f"w-{field}-{_key(check['name'])}" for check in checks}
     open_ = [(span, panels[rewrite.name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
     if busy and not text and field == "title" and view.category is not None and view.category.value:
-        text = words.category_label(view.category.value)  # what is known so far, where the title will stand
+        text = words.category_label(view.category.value)  # as far as it is decided, where the title will stand
     return {
         "field": field,
         "label": words.sentence(field),
@@ -280,13 +234,8 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
         "marked": marked(text, flags, () if busy else open_),
         "checks": [check for check in checks if field in check["fields"]],
         "locked": field in view.locked,
-        "flags": [_flag(flag, text) for flag in flags],
+        "flags": [(text[slice(*(flag.span or (0, 0)))], flag) for flag in flags],
     }
-
-
-def _flag(flag: Flag, text: str) -> dict[str, Any]:
-    start, end = flag.span or (0, 0)
-    return {"words": text[start:end], "start": start, "message": flag.message}
 
 
 def _long(view: DraftView) -> bool:
@@ -294,25 +243,6 @@ def _long(view: DraftView) -> bool:
     if view.draft is None or view.tone == "shorter" or "description" in view.locked:
         return False
     return can_be_shorter(view.description, stated_claims(view.draft), load_taxonomy())
-
-
-def _price(view: DraftView, comparables: Sequence[dict[str, Any]], retrieval: bool) -> dict[str, Any]:
-    estimate = view.price
-    if estimate is not None:
-        note = words.price_basis(estimate)
-    elif retrieval:
-        note = "Fewer than three similar items have a price, too few to suggest one. Set your own."
-    else:
-        note = "Past listings are switched off, so there is nothing to compare with. Set your own price."
-    return {
-        "currency": view.currency,
-        "value": words.amount_text(view.asked),
-        "version": view.field_version("price"),
-        "hint": words.amount_text(estimate.mid) if estimate and estimate.currency == view.currency else "",
-        "range": words.usual_price(estimate) if estimate else "",
-        "comparables": comparables,
-        "note": note,
-    }
 
 
 def _bottom(view: DraftView) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.drafting.drafts import Drafts
 from app.seller import words
 from app.seller.session import Notice, SavedField, SellerSession
+from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView, field_version
 from listing.say.patch import moved
 
@@ -31,8 +30,7 @@ def number(data: Press, key: str) -> int:
     return int(text)
 
 
-@dataclass(frozen=True)
-class Flagged:
+class Flagged(NamedTuple):
     """The flagged words that were pressed, in the text as it stands now."""
 
     field: str
@@ -41,21 +39,20 @@ class Flagged:
     version: str
 
 
-class TypedFields:
-    """The fields of one seller's draft on one page."""
+class FieldActions:
+    """Saves what one seller types on one page."""
 
-    def __init__(self, drafts: Drafts, seller: str, session: SellerSession) -> None:
-        self.drafts, self.seller, self.session = drafts, seller, session
+    def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
+        self.services, self.seller, self.session = services, seller, session
 
     def keep_typed(self, data: Press) -> bool:
         """Save what stands typed in the fields, each alone: a press may come while a field is still being typed in.
 
         False, with a notice for each, when there are fields that could not be saved.
         """
-        versions = data.get("versions")
-        sent = versions if isinstance(versions, Mapping) else {}
-        view, fields = self.session.view, [f for f in TYPED if isinstance(data.get(f), str)]
-        saved = [self.keep(view, f, data[f], sent.get(f)) for f in fields]
+        versions, view = data.get("versions"), self.session.view
+        base = versions if isinstance(versions, Mapping) else {}
+        saved = [self.keep(view, f, data[f], base.get(f)) for f in TYPED if isinstance(data.get(f), str)]
         return all(saved)
 
     def keep(self, view: DraftView | None, field: str, typed: str, base: str | None) -> bool:
@@ -69,26 +66,24 @@ class TypedFields:
         base = base or here
         last = self.session.saved.get((view.draft_id, field))
         last = last if last is not None and last.base == base else None
-        if (last is not None and last.typed == typed) or (base == here and typed == painted(view, field)):
+        displayed = words.amount_text(view.asked) if field == "price" else getattr(view, field)
+        if (last is not None and last.typed == typed) or (base == here and typed == displayed):
             return True  # nothing new: it came with another press already, or nobody typed
+        version = last.after if last else base
         try:
-            saved = self.drafts.edit(self.seller, view.draft_id, field, typed, version=last.after if last else base)
+            saved = self.services.drafts.edit(self.seller, view.draft_id, field, typed, version=version)
         except AppError as error:
-            self._refused(error, field, typed)
+            if error.http_status not in (409, 422) or error.code == "published":
+                raise
+            conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
+            self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
+            self.refresh()
             return False
         text = last.text if last is not None else (view.value(field) or "") if base == here else ""
         self.session.saved[view.draft_id, field] = SavedField(base, typed, text, saved.field_version(field))
         if not self.session.busy:
             self.session.view = saved
         return True
-
-    def _refused(self, error: AppError, field: str, typed: str) -> None:
-        """A notice, where it is about the field; any other error is raised again."""
-        if error.http_status not in (409, 422) or error.code == "published":
-            raise error
-        conflict = typed if error.http_status == 409 else ""  # else it stands in the field, to be put right there
-        self.not_saved(Notice("bad", f"The {field} was not saved", str(error), conflict, at=field))
-        self.refresh()
 
     def not_saved(self, notice: Notice) -> None:
         """Show what was typed and not saved; the page is drawn again, so that the field shows what is there."""
@@ -98,7 +93,7 @@ class TypedFields:
     def refresh(self) -> None:
         """Show the draft as it stands now; one that is being written comes by itself."""
         if self.session.view is not None and not self.session.busy:
-            self.session.view = self.drafts.get(self.seller, self.session.view.draft_id)
+            self.session.view = self.services.drafts.get(self.seller, self.session.view.draft_id)
 
     def flagged(self, data: Press) -> Flagged | None:
         """The flag that was pressed, after what is being typed was saved; None when that could not be saved."""
@@ -110,18 +105,12 @@ class TypedFields:
         self.refresh()
         text, version = self.session.view.value(field) or "", self.session.view.field_version(field)
         last = self.session.saved.get((self.session.view.draft_id, field))
+        at = -1
         if base == version:
             at = start if flagged_words and text.startswith(flagged_words, start) else -1
         elif last is not None and (last.base, last.after) == (base, version):
             at = moved(last.text, text, flagged_words, start)  # this tab typed around the words
-        else:
-            at = -1
         if at < 0:
             message = f"The {field} has changed since these words were shown; look at it again, nothing was taken out."
             raise AppError("changed", message, 409)
         return Flagged(field, flagged_words, at, field_version(text))
-
-
-def painted(view: DraftView, field: str) -> str:
-    """Text that the page puts into a field."""
-    return words.amount_text(view.asked) if field == "price" else str(getattr(view, field))

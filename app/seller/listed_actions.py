@@ -10,10 +10,9 @@ from pathlib import Path
 from app.drafting.draft_photos import moved_photo
 from app.market.sellers_words import taken_out
 from app.seller import words
-from app.seller.fields import TYPED, Press, TypedFields, number
+from app.seller.fields import TYPED, FieldActions, Press, number
 from app.seller.pictures import Shot, read_photos
-from app.seller.session import Notice, SellerSession
-from app.services import Services
+from app.seller.session import Notice
 from app.store import listing_repo
 from app.views import AppError, Changed, field_version
 from listing.errors import IplError
@@ -26,12 +25,8 @@ PLACES = {"no_title": "title", "no_category": "category", "no_cover": "cover"}
 BROKEN = "Something went wrong on our side; try it again."
 
 
-class ListedActions:
+class ListedActions(FieldActions):
     """Does what one seller presses on published listings; what cannot be done becomes a notice of one sentence."""
-
-    def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
-        self.services, self.seller, self.session = services, seller, session
-        self.fields = TypedFields(services.drafts, seller, session)
 
     @contextmanager
     def _noticed(self, what: str, busy: str = FAILED, at: str = "") -> Iterator[None]:
@@ -43,7 +38,7 @@ class ListedActions:
             yield
         except IplError as error:
             if error.code == "changed":
-                self.fields.refresh()
+                self.refresh()
             if not (error.code == "published" and self.session.published is not None):
                 place = PLACES.get(error.code, at)
                 self.session.notify("bad", busy if error.code == "busy" else FAILED, str(error), place)
@@ -51,7 +46,19 @@ class ListedActions:
             log.exception("%s failed", what)
             self.session.notify("bad", FAILED, BROKEN)
 
-    def _say_taken_out(self, typed: Iterable[str | None]) -> None:
+    @contextmanager
+    def _chosen(self, what: str, files: Iterable[str | Path] | None, at: str = "") -> Iterator[list[Path]]:
+        """The files that were chosen, which are deleted at the end; errors become notices as in ``_noticed``."""
+        self.session.notices.clear()
+        paths = [Path(file) for file in files or ()]
+        try:
+            with self._noticed(what, at=at):
+                yield paths
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def _name_removed(self, typed: Iterable[str | None]) -> None:
         """Name the contact data that were taken out of what the seller typed."""
         contacts = ", ".join(f"“{text}”" for text in taken_out(text for text in typed if text))
         if contacts:
@@ -70,11 +77,11 @@ class ListedActions:
                     raise
                 typed = str(data[field]) if error.http_status == 409 else ""
                 title = f"The {words.attribute_label(field.removeprefix(FACT)).lower()} was not saved"
-                self.fields.not_saved(Notice("bad", title, str(error), typed, at=f"{listing}-{field}"))
+                self.not_saved(Notice("bad", title, str(error), typed, at=f"{listing}-{field}"))
         if not self.session.notices:
             review = self.services.listings.get(self.seller, listing).review
             self.session.notify("warn" if review else "good", "Saved", review or "Buyers see the change now.")
-        self._say_taken_out([str(data.get("title") or ""), str(data.get("description") or "")])
+        self._name_removed([str(data.get("title") or ""), str(data.get("description") or "")])
 
     def _save(self, listing: str, field: str, typed: str, sent: Mapping[str, str]) -> None:
         """One field of a published listing, over the version that the tab was showing."""
@@ -95,21 +102,15 @@ class ListedActions:
         """Further photos of a published listing are being chosen."""
         self.session.adding_to = str(data["id"])
 
-    def add_to_listing(self, files: Sequence[str | Path]) -> None:
+    def add_to_listing(self, files: Sequence[str | Path] | None) -> None:
         """Further photos of the published listing for which they were chosen; each is judged alone."""
-        self.session.notices.clear()
-        paths, listing = [Path(file) for file in files], self.session.adding_to
-        try:
-            with self._noticed("adding photos to a listing", at=f"{listing}-photos"):
-                present = self.services.listings.get(self.seller, listing).photos
-                photos, problems = read_photos(paths, present)
-                if photos:
-                    self.services.listing_photos.add(self.seller, listing, photos)
-                for title, reason in problems:
-                    self.session.notify("bad", title, reason, f"{listing}-photos")
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)
+        listing, at = self.session.adding_to, f"{self.session.adding_to}-photos"
+        with self._chosen("adding photos to a listing", files, at=at) as paths:
+            photos, problems = read_photos(paths, self.services.listings.get(self.seller, listing).photos)
+            if photos:
+                self.services.listing_photos.add(self.seller, listing, photos)
+            for title, reason in problems:
+                self.session.notify("bad", title, reason, at)
 
     def do_listed_photo(self, data: Press) -> None:
         """A photo of a published listing goes to another place, or is removed (no place)."""
@@ -117,9 +118,7 @@ class ListedActions:
         present = [p.id for p in self.services.listings.get(self.seller, listing).photos]
         if photo not in present:
             return
-        moved = [other for other in present if other != photo]
-        if to is not None:
-            moved = moved_photo(present, photo, number(data, "to"))
+        moved = [p for p in present if p != photo] if to is None else moved_photo(present, photo, number(data, "to"))
         with self._noticed("photos of a listing", at=f"{listing}-photos"):
             self.services.listing_photos.arrange(self.seller, listing, moved)
 
@@ -143,7 +142,7 @@ class ListedActions:
             answered = self.services.messages.answer(self.seller, str(data["id"]), str(data.get("text") or ""))
             self.session.notify("good", "Answered", "Your answer stands on the listing's page.")
             if answered.taken_out:
-                self._say_taken_out([str(data["text"])])
+                self._name_removed([str(data["text"])])
 
     def do_delete(self, data: Press) -> None:
         self.services.publisher.delete(self.seller, str(data["id"]))
@@ -152,17 +151,28 @@ class ListedActions:
             self.session.page = "mine"
         self.session.notify("good", "Deleted", "The listing, its photos and its history are gone.")
 
+    def do_throw_away(self, data: Press) -> None:
+        self._not_busy()
+        draft = str(data["id"])
+        self.services.drafts.abandon(self.seller, draft)
+        if self.session.view is not None and self.session.view.draft_id == draft:
+            self.session.start_over()
+            self.session.page = "mine"
+        self.session.notify("good", "Thrown away", "The draft and its photos are gone.")
+
+    def _not_busy(self) -> None:
+        if self.session.busy:
+            message = "Your listing is being written right now; wait until it is done, or stop it."
+            raise AppError("running", message, 409)
+
     def do_find(self, data: Press) -> None:
         self.session.find_text, self.session.find_photo = str(data.get("value") or ""), None
 
-    do_find_clear = do_find
-
-    def look_for(self, file: str | None) -> None:
-        """A photo to search own listings by; an unreadable one becomes a notice."""
-        self.session.notices.clear()
-        if not file:
-            return
-        photos, problems = read_photos([Path(file)])
-        self.session.find_photo, self.session.find_text = (Shot.of(photos[0]) if photos else None), ""
-        self.session.notices += [Notice("bad", "This photo cannot be searched by", reason) for _, reason in problems]
-        Path(file).unlink(missing_ok=True)
+    def find_by_photo(self, file: str | None) -> None:
+        """A photo to search one's listings by; an unreadable one becomes a notice."""
+        with self._chosen("searching by a photo", [file] if file else None) as paths:
+            if paths:
+                photos, problems = read_photos(paths)
+                self.session.find_photo, self.session.find_text = (Shot.of(photos[0]) if photos else None), ""
+                for _, reason in problems:
+                    self.session.notify("bad", "This photo cannot be searched by", reason)

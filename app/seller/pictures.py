@@ -42,7 +42,7 @@ class Shot:
         return replace(self, ref=self.ref.model_copy(update={"id": random_id()}))
 
     def photo(self) -> Photo:
-        """The photo again, as intake made it."""
+        """The photo again, as it came from intake."""
         return decoded(self.ref, self.jpeg, "photo")
 
 
@@ -99,30 +99,24 @@ def file_url(path: Path, side: int = THUMB) -> str:
     return data_url(path.read_bytes(), side)
 
 
-@dataclass(frozen=True)
-class Crop:
-    """Place of a square window of ``CROP`` px on a photo: position and size behind it, a frame, in px."""
+def crop(ref: PhotoRef, box: Box | None) -> dict[str, str]:
+    """Styles of a square window of ``CROP`` px on a photo around ``box`` (shares of it), and of a frame at the box.
 
-    photo: str
-    width: float
-    height: float
-    left: float
-    top: float
-    frame: tuple[float, float, float, float] | None
-
-
-def crop(ref: PhotoRef, box: Box | None) -> Crop:
-    """A window around ``box`` (shares of the photo) with a margin; the whole photo, covered, without a box."""
+    The window has a margin; without a box it shows the whole photo, covered, and no frame.
+    """
     x0, y0, x1, y1 = box or (0.0, 0.0, 1.0, 1.0)
-    wide, high = (x1 - x0) * ref.width, (y1 - y0) * ref.height
-    side = max(wide, high, 1.0) * (1 + _MARGIN) if box else float(min(ref.width, ref.height))
-    side = min(side, float(min(ref.width, ref.height)))
+    largest = float(min(ref.width, ref.height))
+    side = max((x1 - x0) * ref.width, (y1 - y0) * ref.height, 1.0) * (1 + _MARGIN) if box else largest
+    side = min(side, largest)
     left = min(max((x0 + x1) / 2 * ref.width - side / 2, 0.0), ref.width - side)
     top = min(max((y0 + y1) / 2 * ref.height - side / 2, 0.0), ref.height - side)
     scale = CROP / side
-    frame = None
-    if box:
-        near = [max(0.0, (x0 * ref.width - left) * scale), max(0.0, (y0 * ref.height - top) * scale)]
-        far = [min(float(CROP), (x1 * ref.width - left) * scale), min(float(CROP), (y1 * ref.height - top) * scale)]
-        frame = (near[0], near[1], max(4.0, far[0] - near[0]), max(4.0, far[1] - near[1]))
-    return Crop(ref.id, ref.width * scale, ref.height * scale, -left * scale, -top * scale, frame)
+
+    x, far_x = (min(max(0.0, (at * ref.width - left) * scale), float(CROP)) for at in (x0, x1))
+    y, far_y = (min(max(0.0, (at * ref.height - top) * scale), float(CROP)) for at in (y0, y1))
+    frame = f"left:{x:.1f}px;top:{y:.1f}px;width:{max(4.0, far_x - x):.1f}px;height:{max(4.0, far_y - y):.1f}px"
+    window = (
+        f"background-image:var(--photo-{ref.id});background-size:{ref.width * scale:.1f}px {ref.height * scale:.1f}px;"
+        f"background-position:{-left * scale:.1f}px {-top * scale:.1f}px"
+    )
+    return {"window": window, "frame": frame if box else ""}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.accounts.sellers import Seller
 from app.market import exports
 from app.market.messages import count_buyers_news, count_news
 from app.seller import words
-from app.seller.draft_part import BUSY, draft_html, render
+from app.seller.draft_part import draft_html, render
 from app.seller.pictures import file_url
-from app.seller.session import Notice, SellerSession
+from app.seller.session import SellerSession
 from app.services import Services
 from app.store.search_index import NoIndex
-from app.views import AppError, DraftView, field_text, field_version, listing_facts
+from app.views import AppError, field_text, field_version, listing_facts
 from listing.intake.photos import PhotoLimits
 from listing.schema import Listing, PhotoRef
 from listing.taxonomy import load_taxonomy
@@ -31,181 +32,106 @@ class PageRenderer:
     services: Services
     sign_out: str | None = None
 
+    def blocks(self, session: SellerSession, seller: Seller, *, whole: bool) -> dict[str, str]:
+        """HTML of the blocks by name; not whole: of those alone that a draft changes while it is written."""
+        status = self.status(session)
+        blocks = {
+            "status": status if session.page == "sell" else "",
+            "notices": status if session.page == "mine" else "",
+            "draft": self.draft(session, seller.id),
+            "frame": render("frame", session=session, words=words),
+        }
+        if whole:
+            blocks |= {"top": self.top(session, seller.id, seller.name), "photos": self.photos(session)}
+            blocks["find"] = render("find", text=session.find_text)
+            if session.page == "mine":
+                blocks["mine"] = self.mine(session, seller.id)
+        return blocks
+
     def top(self, session: SellerSession, seller: str, name: str) -> str:
+        empty = session.page == "sell" and session.view is None and session.published is None
+        latest = self.services.drafts.unfinished(seller, limit=1) if empty else []
         return render(
             "top",
+            words=words,
             page=session.page,
             count=len(self.services.listings.own(seller)),
             news=count_news(self.services.store, seller),
             answers=count_buyers_news(self.services.store, seller),
             who=name,
             sign_out=self.sign_out,
-            offer=self._offer(session, seller),
+            offers=[view for view in latest if view.draft_id not in session.declined],
+            picture=self._picture,
         )
-
-    def _offer(self, session: SellerSession, seller: str) -> dict[str, Any] | None:
-        """The draft that this page may go on with: the latest one, while the page is empty."""
-        if session.page != "sell" or session.view is not None or session.published is not None:
-            return None
-        latest = self.services.drafts.unfinished(seller, limit=1)
-        return self._draft_card(latest[0]) if latest and latest[0].draft_id not in session.declined else None
-
-    def _draft_card(self, view: DraftView) -> dict[str, Any]:
-        return {
-            "id": view.draft_id,
-            "title": view.title or view.note[:60] or "No title yet",
-            "state": words.DRAFT_STATES[view.state],
-            "url": self._picture(view.photos),
-        }
 
     @staticmethod
-    def frame(session: SellerSession) -> str:
-        """Which page stands there, how far its listing is (the stylesheet reads both), and the button that writes."""
-        again = session.view is not None and session.shows_draft
-        looks = [look for look, on in (("done", session.published is not None), ("drafted", again)) if on]
-        ready, label = bool(session.shots) and not session.busy, words.WRITE_AGAIN if again else words.WRITE
-        return render("frame", session=session, looks=" ".join(looks), again=again, ready=ready, label=label)
+    def photos(session: SellerSession) -> str:
+        problem = next((notice for notice in session.notices if notice.at == "cover"), None)
+        return render("photos", session=session, max_photos=PhotoLimits().count, problem=problem)
 
-    def photos(self, session: SellerSession) -> str:
-        shots = [{"id": s.ref.id, "url": s.url} for s in session.shots]
-        first = shots[0]["id"] if shots else ""
-        room = len(shots) < PhotoLimits().count and first not in session.covers
-        return render(
-            "photos",
-            photos=shots,
-            refused=session.refused,
-            most=PhotoLimits().count,
-            cover=session.cover.url if session.cover is not None else "",
-            plain=first if room else "",
-            ready=session.view is not None and not session.busy and not session.unwritten,
-            kept=first if first in session.covers else "",
-            problem=next((notice for notice in session.notices if notice.at == "cover"), None),
-        )
-
-    def status(self, session: SellerSession) -> str:
-        view = session.view
-        work = self._work(view, session.runs) if view is not None and view.state in BUSY else None
+    @staticmethod
+    def status(session: SellerSession) -> str:
         notices = [n for n in session.notices if not n.at or not session.shows_field(n.at)]
-        notices += self._notices(session, slow=work is not None and work["slow"])
-        spoken = work["title"] if work else "Your draft is ready to check." if view and view.state == "ready" else ""
-        return render("status", work=work, spoken=spoken, notices=notices)
-
-    @staticmethod
-    def _notices(session: SellerSession, *, slow: bool) -> Iterator[Notice]:
-        """Notices about the draft as it is, beside those of the last press."""
-        problem = session.view.problem if session.view is not None else None
-        if session.view is not None and problem is not None:
-            kind = "warn" if session.view.state == "stopped" else "bad"
-            yield Notice(kind, words.PROBLEM_TITLES.get(problem.code, words.NOT_WRITTEN), problem.message)
-        if slow:
-            yield Notice("warn", "This computer needs a little longer", words.SLOW)
-        if session.unseen:
-            many = "The new photos have" if session.unseen > 1 else "The new photo has"
-            text = f"{many} not been looked at yet. Your changes stay."
-            yield Notice("note", "Added", text, again="Look at them" if session.unseen > 1 else "Look at it")
-
-    def _work(self, view: DraftView, run: int) -> dict[str, Any]:
-        names = list(words.STAGES)
-        at = names.index(view.stage) if view.stage in names else -1
-        waiting = view.state == "queued" and view.position > 0
-        states = ["done" if n < at else "now" if n == at else "next" for n in range(len(names))]
-        steps = [{"words": words.STAGES[n], "state": s} for n, s in zip(names, states, strict=True)]
-        stage = words.STAGE_TITLES.get(view.stage or "photos", "Working")
-        return {
-            "id": f"run{run}",
-            "title": words.place_in_line(view.position) if waiting else stage,
-            "left": words.duration(view.seconds_left),
-            "percent": 0 if waiting else max(3, round(view.share * 100)),
-            "steps": [] if waiting else steps,
-            "slow": (view.seconds_left or 0.0) > words.SLOW_SECONDS,
-        }
+        return render("status", session=session, view=session.view, words=words, notices=notices)
 
     def draft(self, session: SellerSession, seller: str) -> str:
+        view = session.view
         if session.published is not None:
-            return self._published(session.published)
-        if session.view is None or not session.shows_draft:
+            return render("published", listing=session.published, words=words, picture=self._picture)
+        if view is None or not session.shows_draft:
             return render("empty")
-        basis = session.view.price.basis if session.view.price is not None else []
-        same = [self._card(x) for x in self.services.listings.comparables(basis)]
-        retrieval = not isinstance(self.services.index, NoIndex)
+        comparables = self.services.listings.comparables(view.price.basis if view.price is not None else [])
         return draft_html(
-            session.view,
-            [c for c in same if c["price"]],
-            retrieval,
-            errors={notice.at: notice for notice in session.notices},
-            undo=session.undo.words if session.undo is not None else "",
-            conflicts=session.conflicts,
-            statements=session.statements,
-            same_as=self.services.listings.same_as(seller, session.view.photos)
-            if session.view.state == "ready"
-            else (),
+            view,
+            [(x, self._picture(x.photos)) for x in comparables if x.price is not None],
+            retrieval=not isinstance(self.services.index, NoIndex),
+            session=session,
+            same_as=self.services.listings.same_as(seller, view.photos) if view.state == "ready" else (),
         )
-
-    def _published(self, listing: Listing) -> str:
-        return render("published", **self._card(listing))
 
     def mine(self, session: SellerSession, seller: str) -> str:
         photo, text = session.find_photo.photo() if session.find_photo is not None else None, session.find_text.strip()
         listings = self.services.listings.own(seller, text=text, photo=photo)
         searched = bool(text) or photo is not None
-        count = f"{len(listings)} listing{'' if len(listings) == 1 else 's'}"
-        by = "with this photo" if photo is not None else f"with “{text}”"
-        cards = self._with_orders(listings, seller)
+        cards = self._cards(listings, seller)
         waiting = [] if searched else [card for card in cards if card["waiting"]]
         waiting.sort(key=lambda card: not card["orders"])  # what was sold comes first
         return render(
             "mine",
+            words=words,
+            picture=self._picture,
+            facts_of=_facts,
+            as_text=exports.as_text,
+            version=field_version,
+            field_text=field_text,
             waiting=waiting,
-            items=[card for card in cards if card not in waiting],
-            drafts=[] if searched else [self._draft_card(view) for view in self.services.drafts.unfinished(seller)],
-            summary=f"{count} found {by}" if searched else count if listings else "",
-            searched=searched,
+            cards=[card for card in cards if card not in waiting],
+            drafts=[] if searched else self.services.drafts.unfinished(seller),
+            count=len(listings),
+            searched=("with this photo" if photo is not None else f"with “{text}”") if searched else "",
             conflicts=session.conflicts,
             errors=defaultdict(lambda: None, {notice.at: notice for notice in session.notices}),
-            most=PhotoLimits().count,
-            exports=words.EXPORTS,
+            max_photos=PhotoLimits().count,
+            max_orders=MAX_ORDERS,
             exported=len(exports.on_sale(listings)),
         )
 
-    def _with_orders(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
-        """Cards with what waits to be handed over, read or answered, and whether it may be put on sale again."""
-        waiting: dict[str, list[dict[str, Any]]] = {}
+    def _cards(self, listings: Sequence[Listing], seller: str) -> list[dict[str, Any]]:
+        """Listings with what waits to be handed over, read or answered, and whether they may be put on sale again."""
+        orders: dict[str, list[Any]] = defaultdict(list)
         unread = self.services.messages.unread(seller)
         for order in self.services.orders.waiting(seller, also=list(unread)):
-            amount, what = words.money(order.amount, order.currency), words.ORDERS[order.state]
-            card = {
-                "id": order.id,
-                "amount": amount,
-                "state": order.state,
-                "what": what,
-                "new": unread.get(order.id, 0),
-            }
-            waiting.setdefault(order.listing_id, []).append(card)
+            orders[order.listing_id].append((order, unread.get(order.id, 0)))
         bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
         questions = self.services.messages.of_listings([x.id for x in listings])
         cards = []
         for listing in listings:
-            orders = waiting.get(listing.id, [])
-            again = listing.status not in ("active", "review", "refused") and listing.id not in bought
-            more = len(orders) > MAX_ORDERS
             asked = questions.get(listing.id, [])[:MAX_QUESTIONS]
-            waits = bool(orders) or any(question.answer is None for question in asked)
-            card = {**self._card(listing), "orders": orders[:MAX_ORDERS], "more": more, "again": again}
-            cards.append({**card, "questions": asked, "waiting": waits})
+            again = listing.status not in ("active", "review", "refused") and listing.id not in bought
+            waiting = bool(orders[listing.id]) or any(question.answer is None for question in asked)
+            card = {"listing": listing, "orders": orders[listing.id], "questions": asked}
+            cards.append({**card, "again": again, "waiting": waiting})
         return cards
-
-    def _card(self, listing: Listing) -> dict[str, Any]:
-        return {
-            **listing.model_dump(include={"id", "title", "description", "currency", "status", "review"}),
-            "price": words.money(listing.price, listing.currency),
-            "amount": words.amount_text(listing.price),
-            "versions": {f: field_version(field_text(getattr(listing, f))) for f in ("title", "description", "price")},
-            "state": words.STATUSES[listing.status],
-            "photos": [photo.id for photo in listing.photos],
-            "facts": _facts(listing),
-            "copy": exports.as_text(listing),
-            "url": self._picture(listing.photos),
-        }
 
     def _picture(self, photos: Sequence[PhotoRef]) -> str | None:
         """The cover."""
@@ -217,19 +143,8 @@ class PageRenderer:
             return None
 
 
-def _facts(listing: Listing) -> list[dict[str, Any]]:
-    """Facts that an item of this category may have, as fields of a form."""
-    taxonomy = load_taxonomy()
-    values = listing_facts(listing)
-    here = taxonomy.schema_of(taxonomy.node(listing.category))
-    choices = {attribute.name: attribute.seller_choices for attribute in here}
-    return [
-        {
-            "name": name,
-            "label": words.attribute_label(name),
-            "value": words.value_label(values.get(name, "")),
-            "version": field_version(values.get(name)),
-            "choices": [words.value_label(choice) for choice in choices.get(name, ())],
-        }
-        for name in dict.fromkeys((*choices, *values))
-    ]
+def _facts(listing: Listing) -> list[tuple[str, str | None, list[str]]]:
+    """Facts that an item of this category may have: name, value and choices of each."""
+    taxonomy, values = load_taxonomy(), listing_facts(listing)
+    choices = {a.name: list(a.seller_choices) for a in taxonomy.schema_of(taxonomy.node(listing.category))}
+    return [(name, values.get(name), choices.get(name, [])) for name in dict.fromkeys((*choices, *values))]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, Literal
+from typing import Literal
 
 from app.editing.evidence_places import moved_facts
-from app.seller.draft_part import BUSY
 from app.seller.pictures import Shot
 from app.store.media import Media
 from app.views import DraftView
 from listing.schema import Listing
 
-Page = Literal["sell", "mine"]
+BUSY = ("queued", "working")
 _numbers = count(1)
 
 
@@ -22,8 +22,7 @@ _numbers = count(1)
 class Notice:
     """A message with a look: ``good``, ``warn``, ``bad`` or ``note``.
 
-    ``typed``: what the person typed and is not saved. ``at``: the field that it is about, where it is shown.
-    ``again``: the words of a button that writes the draft again.
+    ``typed``: what the person typed and is not saved. ``at``: the field that it is about, where it is displayed.
     """
 
     kind: str
@@ -31,7 +30,6 @@ class Notice:
     words: str
     typed: str = ""
     at: str = ""
-    again: str = ""
     number: int = field(default_factory=lambda: next(_numbers), compare=False)
 
     @property
@@ -41,9 +39,9 @@ class Notice:
 
 @dataclass(frozen=True)
 class Undo:
-    """Fields that were just left out, or added, as they are said, and the draft before and after."""
+    """Fields that were just left out, or added, as they are called, and the draft before and after."""
 
-    names: tuple[str, ...]
+    names: Collection[str]
     label: str
     before: DraftView
     after: DraftView
@@ -64,49 +62,32 @@ class SavedField:
     after: str
 
 
+@dataclass(eq=False)
 class SellerSession:
-    """State of one page between presses. It holds no rights: each press says anew who is asking.
+    """State of one page of one person between presses. It holds no rights: each press says anew who is asking."""
 
-    It belongs to the first seller who uses it; for another one on the same page there is an empty one (``of``).
-    """
-
-    def __init__(self) -> None:
-        self.owner = ""
-        self._others: dict[str, SellerSession] = {}
-        self.page: Page = "sell"
-        self.shots: list[Shot] = []
-        self.refused: list[tuple[str, str]] = []  # titles and reasons of photos that were not added
-        self.view: DraftView | None = None
-        self.published: Listing | None = None
-        self.notices: list[Notice] = []
-        self.conflicts = self.runs = 0  # how often something was not saved, and how often the draft was written
-        self.last_step = 0  # the press that led to another page last, as the browser counts its presses
-        self.visits = 0  # how often an address was opened: the browser's is then set to what the page shows
-        self.statements = 0  # how often what was typed beside the texts came to be in them
-        self.undo: Undo | None = None
-        self.cover: Shot | None = None  # a plain picture that is being looked at
-        self.covers: set[str] = set()  # photos that are such pictures: there is nothing new to see on them
-        self.declined: set[str] = set()  # drafts that this page has offered to go on with
-        self.saved: dict[tuple[str, str], SavedField] = {}  # by draft and field
-        self.adding_to = ""  # the published listing whose further photos are being chosen
-        self.find_text = ""
-        self.find_photo: Shot | None = None
-        self.sent: dict[str, str | None] = {}  # what the browser was sent last, by block
-        self.painted = 0  # the number of the last painting
-        self.note: str | None = None  # what the field of the note is to hold; None leaves what is typed there
-        self.typed_note = ""  # what was typed there before there was a draft
-        self.writer: threading.Thread | None = None  # writes the draft, if this page asked for it
-        self.lock = threading.RLock()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> SellerSession:
-        """A fresh page starts empty; the lock cannot be copied."""
-        return SellerSession()
-
-    def of(self, seller: str) -> SellerSession:
-        """This session, if it is the seller's (id) or nobody's yet; else another one, which is theirs."""
-        with self.lock:
-            self.owner = self.owner or seller
-            return self if self.owner == seller else self._others.setdefault(seller, SellerSession())
+    page: Literal["sell", "mine"] = "sell"
+    shots: list[Shot] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)  # titles and reasons of photos that were not added
+    view: DraftView | None = None
+    published: Listing | None = None
+    notices: list[Notice] = field(default_factory=list)
+    conflicts: int = 0  # how often something was not saved
+    runs: int = 0  # how often the draft was written
+    visits: int = 0  # how often an address was opened: the browser's is then set to what the page shows
+    statements: int = 0  # how often what was typed beside the texts came to be in them
+    undo: Undo | None = None
+    cover: Shot | None = None  # a plain picture that is being looked at
+    covers: set[str] = field(default_factory=set)  # photos that are such pictures: there is nothing new to see on them
+    declined: set[str] = field(default_factory=set)  # drafts that this page has offered to go on with
+    saved: dict[tuple[str, str], SavedField] = field(default_factory=dict)  # by draft and field
+    adding_to: str = ""  # the published listing whose further photos are being chosen
+    find_text: str = ""
+    find_photo: Shot | None = None
+    sent: dict[str, str] = field(default_factory=dict)  # what the browser was sent last, by block
+    note: str | None = None  # what the field of the note is to hold; None leaves what is typed there
+    typed_note: str = ""  # what was typed there before there was a draft
+    writer: threading.Thread | None = None  # writes the draft, if this page asked for it
 
     @property
     def busy(self) -> bool:
@@ -114,7 +95,7 @@ class SellerSession:
 
     @property
     def writes(self) -> bool:
-        """True while this page's own thread writes."""
+        """True while this page's thread writes."""
         return self.writer is not None and self.writer.is_alive()
 
     @property
@@ -125,8 +106,7 @@ class SellerSession:
     @property
     def shows_draft(self) -> bool:
         """True where there is anything of a draft to look at."""
-        view = self.view
-        return view is not None and (view.state in (*BUSY, "ready") or view.category is not None)
+        return self.view is not None and (self.busy or self.view.state == "ready" or self.view.category is not None)
 
     def shows_field(self, at: str) -> bool:
         """True where there is a place for a notice about this field."""
@@ -140,7 +120,7 @@ class SellerSession:
         return f"/?draft={self.view.draft_id}" if self.view is not None else "/"
 
     @property
-    def unseen(self) -> int:
+    def new_photos(self) -> int:
         """Number of photos that the draft was not written from."""
         if self.view is None or self.view.state != "ready" or self.published is not None:
             return 0

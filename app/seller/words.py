@@ -33,23 +33,14 @@ IN_PHOTO = {READ: "read in", FROM_PHOTO: "seen in", MARKS["contradicted"]: "does
 GONE = "a photo that is no longer here"
 DROPPED = Mark("○", "open", "left out by you")
 TONES = {"plain": "Plain", "shorter": "Shorter", "warmer": "Warmer"}
-STAGES = {
-    "photos": "Photos",
-    "category": "What it is",
-    "similar": "Similar items",
-    "facts": "Facts",
-    "reading": "Labels",
-    "text": "Text",
-    "checks": "Checks",
-}
-STAGE_TITLES = {
-    "photos": "Looking at your photos",
-    "reading": "Reading labels",
-    "category": "Working out what it is",
-    "similar": "Looking at similar items",
-    "facts": "Collecting the facts",
-    "text": "Writing the text",
-    "checks": "Checking every word",
+STAGES = {  # place, the word of the step, and the sentence while it is under way
+    "photos": (0, "Photos", "Looking at your photos"),
+    "category": (1, "What it is", "Working out what it is"),
+    "similar": (2, "Similar items", "Looking at similar items"),
+    "facts": (3, "Facts", "Collecting the facts"),
+    "reading": (4, "Labels", "Reading labels"),
+    "text": (5, "Text", "Writing the text"),
+    "checks": (6, "Checks", "Checking every word"),
 }
 PROBLEM_TITLES = {
     "stopped": "Stopped",
@@ -124,7 +115,7 @@ def label_tip(view: DraftView) -> str:
 
 
 def say_more_example(view: DraftView) -> str:
-    """What may be said of such an item, as an example."""
+    """An example of what a seller may add about such an item."""
     return "zip, hood, size M" if "Clothing" in _path(view) else "set of 2, made of wood"
 
 
@@ -201,7 +192,7 @@ def colour_code(evidence: Evidence) -> str | None:
 
 
 def how_sure(fact: AttributeValue) -> str:
-    """The calibrated probability as a frequency; nothing for the seller's own words or what is not known."""
+    """The calibrated probability as a frequency; nothing for the seller's words or an unknown fact."""
     if fact.confidence is None or fact.locked or fact.status == "unknown":
         return ""
     times = min(99, round(fact.confidence * 100))  # nothing that was only seen or read is certain
@@ -218,6 +209,16 @@ def duration(seconds: float | None) -> str:
         return f"about {round(seconds / 5) * 5} s left"
     minutes = max(1, round(seconds / 60))
     return f"about {minutes} min left"
+
+
+def draft_title(view: DraftView) -> str:
+    """The title of an unfinished draft among others."""
+    return view.title or view.note[:60] or "No title yet"
+
+
+def stage_sentence(view: DraftView) -> str:
+    """The sentence while a draft is written."""
+    return STAGES[view.stage or "photos"][2] if (view.stage or "photos") in STAGES else "Working"
 
 
 def place_in_line(position: int) -> str:
@@ -241,6 +242,15 @@ def price_basis(price: PriceRange) -> str:
         first, last = (f"{day:%B %Y}" for day in (price.oldest, price.newest))
         age = f" Listed in {last}." if first == last else f" Listed from {first} to {last}."
     return f"From {count} listing{'s' if count > 1 else ''} {similar}.{age}"
+
+
+def price_note(price: PriceRange | None, retrieval: bool) -> str:
+    """The words below the price: where the range comes from, or why there is none."""
+    if price is not None:
+        return price_basis(price)
+    if retrieval:
+        return "Fewer than three similar items have a price, too few to suggest one. Set your own."
+    return "Past listings are switched off, so there is nothing to compare with. Set your own price."
 
 
 def usual_price(price: PriceRange) -> str:

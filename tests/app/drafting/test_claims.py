@@ -206,7 +206,6 @@ def test_details_follow_their_photos(draft):
 def test_what_another_tab_changed_is_not_confirmed(services, me, made):
     tab, other = Tab(services), Tab(services)
     for each in (tab, other):
-        each.session.owner = me
         each.session.show(made, services.media)
     other.press("fact", name="colour", value="black")
     tab.press("all_right")

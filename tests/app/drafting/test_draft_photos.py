@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from app.drafting import covers
+from app.seller.actions import Actions
 from app.seller.draft_part import draft_html
 from app.store import draft_repo
 from app.store.db import disk_full
@@ -79,7 +80,7 @@ def test_a_stopped_draft_is_written_again(build, tmp_path):
 
 def test_a_draft_of_an_ended_server_goes_on(build, me, tab, tmp_path):
     tab.take(picture(1), folder=tmp_path)
-    tab.page.keep_note(tab.session, "Worn twice.", tab.request)
+    tab.hear(Actions.keep_note, "Worn twice.")
     draft = tab.draft.draft_id
     with tab.page.services.store.write() as session:
         draft_repo.set_state(session, draft, "working")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from app.seller import words
@@ -82,9 +84,10 @@ def test_what_the_seller_reads(build, photos):
         ),
     ):
         price = PriceRange.model_validate({**fields, **changes})
+        similar = SimpleNamespace(title="Navy hoodie", price=15.0, currency="EUR")
         assert words.price_basis(price) == sentence
         changed = type(view)(**{**vars(view), "price": price})
-        page = draft_html(changed, [{"url": "", "title": "Navy hoodie", "price": "15 EUR"}], retrieval=True)
+        page = draft_html(changed, [(similar, None)], retrieval=True)
         assert sentence in page
         assert "Like these 1" in page
         assert "12 – 18 EUR is usual" in page

@@ -77,7 +77,7 @@ def typed(tab: Tab, field: str, text: str) -> None:
 def test_a_detail_left_out_takes_its_fact(sell):
     tab = sell(TROUSERS)
     assert fact(tab, "closure") == "pull-on"
-    tab.press("fact_drop", name="detail:elastic waist", said="elastic waist")
+    tab.press("fact_drop", name="detail:elastic waist", label="elastic waist")
     assert fact(tab, "closure") is None
     assert "closure" not in published(tab)
 
@@ -284,7 +284,7 @@ def test_what_stands_typed_is_kept_when_rewritten(services, tab):
     tab.run("tone", tone="warmer", more="it has been to Peru", **typed)
     assert tab.session.notices == []
     assert tab.draft.description == "Warm, for cold days. It has been to Peru."
-    assert 'data-told="1"' in PageRenderer(services).draft(tab.session, "me")
+    assert 'data-statements="1"' in PageRenderer(services).draft(tab.session, "me")
 
 
 def test_a_deleted_draft_is_written_anew(services, me, tab, made):

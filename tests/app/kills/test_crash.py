@@ -70,7 +70,7 @@ def test_a_draft_that_ends_the_server_each_time_is_begun_again_twice_and_then_by
         codes.append(view.problem.code)
         actions = Actions(services, me, SellerSession())
         actions.session.view = view
-        actions.write = lambda data: resumed.append(data["do"])
+        actions.do_write = lambda data: resumed.append(data["do"])
         actions.look()
     assert codes == ["interrupted", "interrupted", "stopped", "stopped"]
     assert resumed == ["write", "write"]

@@ -141,7 +141,7 @@ def test_a_sale_is_handed_over_or_cancelled(serve: Any, visit: Any, pipeline: An
     expect(item.get_by_role("button", name="Sell again")).to_have_count(0)
     item.get_by_role("button", name="Delete", exact=True).click()
     item.get_by_role("button", name="Yes, delete it").click()
-    expect(page.locator("#ipl-told")).to_contain_text("complete, cancel or refund")
+    expect(page.locator("#ipl-notices")).to_contain_text("complete, cancel or refund")
     expect(item).to_have_count(1)
 
     # Cancelling is asked twice; then it can be sold again.
@@ -152,7 +152,7 @@ def test_a_sale_is_handed_over_or_cancelled(serve: Any, visit: Any, pipeline: An
     item.get_by_role("button", name="Cancel the sale").click()
     item.get_by_role("button", name="Yes, cancel it").click()
     expect(item.locator(".order")).to_have_count(0)
-    expect(page.locator("#ipl-told")).to_contain_text("Cancelled")
+    expect(page.locator("#ipl-notices")).to_contain_text("Cancelled")
     item.get_by_role("button", name="Sell again").click()
     expect(item.locator(".pill")).to_have_text("For sale")
 

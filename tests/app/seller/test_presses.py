@@ -189,12 +189,14 @@ def test_a_late_answer_brings_nothing_old_back(serve: Any, visit: Any, files: li
             route.continue_()
 
     page.route("**/run/predict*", hold)
-    page.get_by_role("button", name="Sell", exact=True).click()  # answered while it is written, heard of afterwards
-    expect(page.locator("#t-title")).to_have_value("Navy hoodie with zip")
-    ((route, answer),) = held
-    assert 'data-do=\\"stop\\"' in answer.text()
+    with page.expect_request(lambda request: '"do":"go"' in (request.post_data or "")):
+        page.get_by_role("button", name="Sell", exact=True).click()  # answered while it is written
     with page.expect_response("**/run/predict*"):
-        route.fulfill(response=answer)
+        while not held:
+            drawn(page)
+        ((route, answer),) = held
+        assert 'data-do=\\"stop\\"' in answer.text()
+        route.fulfill(response=answer)  # when the draft is done
     drawn(page)
     expect(page.locator(".work")).to_have_count(0)
     expect(publish(page)).to_be_visible()
@@ -217,11 +219,13 @@ def test_the_step_pressed_last_counts(serve: Any, visit: Any, pipeline: Any) -> 
             route.continue_()
 
     page.route("**/run/predict*", hold)
-    page.get_by_role("button", name="Sell", exact=True).click()
-    with page.expect_response("**/run/predict*"):
-        page.get_by_role("button", name="My listings").click()
-    with page.expect_response("**/run/predict*"):
-        held.pop().continue_()  # arrives after the press that followed it
+    with page.expect_request(lambda request: '"to":"sell"' in (request.post_data or "")):
+        page.get_by_role("button", name="Sell", exact=True).click()
+    page.get_by_role("button", name="My listings").click()  # waits for the answer to the press before it
+    while not held:
+        drawn(page)
+    with page.expect_response(lambda answer: '"to":"mine"' in (answer.request.post_data or "")):
+        held.pop().continue_()
     drawn(page)
     expect(page.get_by_text("Nothing published yet")).to_be_visible()
     expect(page.get_by_role("button", name="My listings")).to_have_attribute("aria-current", "page")

@@ -193,7 +193,7 @@ def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
     view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]
     listing = services.publisher.publish(me, view.draft_id, key="k")
     photo.write_bytes(jpeg())
-    Actions(services, "", session).look_for(str(photo))
+    Actions(services, "", session).find_by_photo(str(photo))
     session.page = "mine"
     assert listing.title in PageRenderer(services).mine(session, me)
     assert "with this photo" in PageRenderer(services).mine(session, me)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from app.seller.actions import Actions
 from app.seller.page import SellerPage
 from app.seller.session import SellerSession
 from app.services import Services
@@ -41,7 +42,11 @@ class Tab:
         paths = [folder / f"chosen{number}.jpg" for number, _ in enumerate(files)]
         for path, data in zip(paths, files, strict=True):
             path.write_bytes(data)
-        self.page.take(self.session, [str(path) for path in paths], self.request)
+        self.hear(Actions.add_photos, [str(path) for path in paths])
+
+    def hear(self, act: Callable[[Actions, Any], None], value: object) -> None:
+        """Choose files, or leave a field."""
+        self.page.listener(act)(self.session, value, self.request)
 
     def press(self, do: str, **data: Any) -> None:
         """Press a button."""
@@ -58,8 +63,8 @@ class Tab:
 
     def writing(self, do: str = "write", note: str = "", **data: Any) -> Iterator[object]:
         """What the page is sent while a listing is written."""
-        event: Any = SimpleNamespace(_data={"do": do, **data})
-        yield self.page.run(self.session, note, event, self.request)
+        event: Any = SimpleNamespace(_data={"do": do, "note": note, **data})
+        yield self.page.press(self.session, event, self.request)
         while self.session.busy or self.session.writes:
             time.sleep(0.01)
             yield self.page.watch(self.session, self.request)

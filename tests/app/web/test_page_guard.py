@@ -37,8 +37,8 @@ class Page:
         self.client = client
         self.config = client.get("/config").json()
         kinds = [(d["id"], {target[1] for target in d["targets"]}) for d in self.config["dependencies"]]
-        first = {kind: next(n for n, of in kinds if kind in of) for kind in ("load", "tick", "act", "run")}
-        self.enter, self.tick, self.act, self.run = first.values()
+        first = {kind: next(n for n, of in kinds if kind in of) for kind in ("load", "tick", "blur", "act")}
+        self.enter, self.tick, self.note, self.act = first.values()
         self.take, self.more, self.look = (n for n, of in kinds if "upload" in of)
 
     def send(self, body: object, name: str = ""):
@@ -124,15 +124,14 @@ def test_calls_that_no_page_sends_are_refused(alone, silent):
         refused(alone.call(event, [None]))
     for press in (*NO_WORDS, {"do": "open", "id": "\ud800"}):
         refused(alone.call(alone.act, [None], press))
-        refused(alone.call(alone.run, [None, "a note"], press))
     for data in ([], [None] * 3, "x", None, {}, 5, [DEEP, None], [{"a": 1}, None], [10**30, None], [5, None]):
-        for event in (alone.enter, alone.take, alone.look, alone.act, alone.run):
+        for event in (alone.enter, alone.take, alone.look, alone.act, alone.note):
             refused(alone.call(event, data, {"do": "go"}))
     for value in NO_FILES:
         refused(alone.call(alone.take, [None, value]))
         refused(alone.call(alone.look, [None, value]))
     for value in (5, [], {}, True, DEEP, 10**30):
-        refused(alone.call(alone.run, [None, value], {"do": "write"}))
+        refused(alone.call(alone.note, [None, value]))
     for session in (5, [], {}, None, True, "\ud800", DEEP):
         refused(alone.call(alone.enter, [None], session=session))
     whole = {"data": [None], "fn_index": alone.enter, "session_hash": "s", "event_data": None}
