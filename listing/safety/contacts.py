@@ -52,7 +52,7 @@ def contacts_version() -> str:
     digest = hashlib.sha256()
     for file in sorted(p for p in WEIGHTS.parent.iterdir() if p.suffix == ".py" or p in (WEIGHTS, CUES)):
         digest.update(file.read_bytes())
-    for library in ("phonenumbers", "linkify-it-py"):
+    for library in ("phonenumberslite", "linkify-it-py"):
         digest.update(version(library).encode())
     return digest.hexdigest()[:16]
 
