@@ -41,8 +41,8 @@ def signed(mean: float, low: float, high: float) -> tuple[str, str]:
 
 
 def percentiles(ms: Sequence[float], digits: int = 1) -> dict[str, float]:
-    """Median and 99th percentile of milliseconds."""
-    return {f"p{q}_ms": round(float(np.percentile(ms, q)), digits) for q in (50, 99)}
+    """Median, 95th and 99th percentile of milliseconds."""
+    return {f"p{q}_ms": round(float(np.percentile(ms, q)), digits) for q in (50, 95, 99)}
 
 
 def verdict(wrong: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """Mixed traffic against a real ``ipl serve``: steady, far too much, and steady again::
 
     python -m benchmarks.serving.load [--minutes 10] [--visits 2] [--sells 0.02] [--overload 200] [--url URL --pid PID]
+    python -m benchmarks.serving.load --servers 2 --kill [--searches 0.5]
 
 A visit is a page of the feed, the events on it and now and then an order; a sale is a photo, the draft that the real
 model writes of it, its publishing, a change and a search; the operator looks at health, metrics and a table. Rates are
@@ -8,7 +9,9 @@ a second, kept by locust whatever the server does (up to one open visit for each
 its own with ``--listings`` items on sale. Prints JSON lines: by phase and route calls, p50 and p99 in milliseconds,
 refusals (429) and errors; then the server's resident memory and how fast it grew in the second half of the steady
 phase. Exit status 1: an error, a refusal at the steady rate, a 429 without Retry-After, no refusal under overload, or
-memory that grows by more than ``--most-mb-a-minute``.
+memory that grows by more than ``--most-mb-a-minute``. With ``--kill`` one of several servers is killed by SIGKILL in
+the middle of the steady phase and started again; people try once more what nobody answered, and at the end all that was
+confirmed has to be in the database, and nothing sold twice.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ from scipy import stats
 from benchmarks.common import arguments, percentiles, verdict
 from benchmarks.serving.load_people import PHOTO, Notes, people
 from benchmarks.serving.real_server import environment, served
-from benchmarks.serving.several_servers import proxied
+from benchmarks.serving.several_servers import Several, proxied
 from benchmarks.serving.stock import fill
 from listing.home import ipl_home
 
@@ -56,18 +59,30 @@ class Watch:
     """(seconds since the start, megabytes) of the processes' resident memory together, every ``every`` seconds."""
 
     def __init__(self, pids: Sequence[int], every: float) -> None:
-        self.processes, self.every = [psutil.Process(pid) for pid in pids], every
+        self.pids, self.every = pids, every  # of servers that are started again other ones
         self.samples: list[tuple[float, float]] = []
+        self._used: dict[int, float] = {}
         self._task = gevent.spawn(self._run)
 
     def _run(self) -> None:
-        while all(p.is_running() for p in self.processes):
-            self.samples.append((time.monotonic(), sum(p.memory_info().rss for p in self.processes) / 1e6))
+        while True:
+            self.samples.append((time.monotonic(), self._look() / 1e6))
             gevent.sleep(self.every)
+
+    def _look(self) -> int:
+        """Bytes that those hold which run."""
+        held = 0
+        for pid in self.pids:
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                held += process.memory_info().rss
+                self._used[pid] = sum(process.cpu_times()[:2])
+        return held
 
     def cpu_s(self) -> float:
         """CPU seconds that the processes have used."""
-        return sum(t.user + t.system for t in (p.cpu_times() for p in self.processes))
+        self._look()
+        return sum(self._used.values())
 
     def of(self, since: float) -> dict[str, Any]:
         """First, last and most megabytes since a time, and the slope of the second half in megabytes a minute."""
@@ -93,10 +108,9 @@ def growth(samples: np.ndarray) -> tuple[float, tuple[float, float]]:
     return float(line.slope), (float(line.slope) - reach, float(line.slope) + reach)
 
 
-def play(url: str, seconds: float, visits: float, sells: float, looks: float) -> Notes:
-    """One phase."""
-    environment = locust.env.Environment(user_classes=people(visits, sells, looks), host=url)
-    notes = Notes()
+def play(url: str, seconds: float, notes: Notes, *rates: float) -> None:
+    """One phase. rates: visits, searches, sales and looks a second."""
+    environment = locust.env.Environment(user_classes=people(*rates), host=url)
     environment.notes = notes  # type: ignore[attr-defined]
     environment.events.user_error.add_listener(lambda exception, **_: notes.errors.update([repr(exception)[:200]]))
     runner = environment.create_local_runner()
@@ -106,7 +120,6 @@ def play(url: str, seconds: float, visits: float, sells: float, looks: float) ->
     environment.stop_timeout = 30  # answers that are still to come are waited for
     runner.stop()
     runner.greenlet.kill(block=False)
-    return notes
 
 
 def phase_report(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
@@ -120,6 +133,7 @@ def phase_report(phase: str, seconds: float, notes: Notes) -> dict[str, Any]:
         "answered_a_second": round(answered / seconds, 1),
         "refused": dict(notes.refused),
         "refused_without_retry_after": notes.no_retry_after,
+        "retried": dict(notes.retried),
         "errors": dict(notes.errors),
         "routes": routes,
     }
@@ -134,8 +148,8 @@ def warm_up(url: str, drafts: int) -> None:
         httpx.post(f"{url}/v1/drafts", files=photo, timeout=300).raise_for_status()
 
 
-def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]:
-    """Play all three and print them; returns what must not be, one sentence each."""
+def phases(url: str, pids: Sequence[int], args: argparse.Namespace, several: Several | None = None) -> list[str]:
+    """Play all three and print them, one of ``several`` killed; returns what must not be, one sentence each."""
     warm_up(url, args.warm * len(pids))
     watch = Watch(pids, every=1.0 if args.minutes < 1 else 5.0)
     wrong: list[str] = []
@@ -146,7 +160,11 @@ def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]
     )
     for phase, seconds, visits in plan:
         since, cpu = time.monotonic(), watch.cpu_s()
-        notes = play(url, seconds, visits, args.sells, args.looks)
+        notes = Notes(retries=several is not None)
+        killer = gevent.spawn_later(seconds / 2, several.kill_and_start, 0) if several and phase == "steady" else None
+        play(url, seconds, notes, visits, args.searches, args.sells, args.looks)
+        if killer:
+            killer.get()  # raises what it raised
         memory = watch.of(since)
         used = round(watch.cpu_s() - cpu, 1)
         print(json.dumps({**phase_report(phase, seconds, notes), "server_cpu_s": used, "memory": memory}), flush=True)
@@ -159,8 +177,11 @@ def phases(url: str, pids: Sequence[int], args: argparse.Namespace) -> list[str]
             wrong.append("overload: nothing was refused; raise --overload")
         if phase != "overload" and refused > args.most_refused * (refused + sum(map(len, notes.ms.values()))):
             wrong.append(f"{phase}: {refused} calls were refused at the stated rate")
-        if phase == "steady" and memory["mb_a_minute"] > args.most_mb_a_minute:
+        if phase == "steady" and not several and memory["mb_a_minute"] > args.most_mb_a_minute:
             wrong.append(f"memory grew by {memory['mb_a_minute']} MB a minute")
+        if several:
+            print(json.dumps({"confirmed": {kind: len(ids) for kind, ids in notes.confirmed.items()}}), flush=True)
+            wrong += [f"{phase}: {sentence}" for sentence in several.wrong(notes.confirmed)]
     return wrong
 
 
@@ -169,6 +190,7 @@ def main() -> int:
     parser = arguments(__doc__, overload_seconds=60.0, listings=2_000, most_mb_a_minute=5.0)
     parser.add_argument("--minutes", type=float, default=10, help="of the steady phase")
     parser.add_argument("--visits", type=float, default=2, help="a second")
+    parser.add_argument("--searches", type=float, default=0, help="of buyers by words, a second")
     parser.add_argument("--sells", type=float, default=0.02, help="drafts by the model a second")
     parser.add_argument("--looks", type=float, default=0.2, help="an operator's, a second")
     parser.add_argument("--overload", type=float, default=200, help="visits a second, far above what can be answered")
@@ -177,12 +199,18 @@ def main() -> int:
     parser.add_argument("--url", help="a server that runs already, with --pid")
     parser.add_argument("--pid", type=int, action="append")
     parser.add_argument("--servers", type=int, default=1, help="more: behind nginx, on one PostgreSQL and one Chroma")
+    parser.add_argument("--kill", action="store_true", help="one of several servers in the middle of the steady phase")
     args = parser.parse_args()
+    if args.kill and args.servers == 1:
+        parser.error("--kill needs --servers 2 or more")
     if args.url:
         wrong = phases(args.url, args.pid, args)
-    else:
-        with server(args.listings) if args.servers == 1 else proxied(args.listings, args.servers) as (url, pids):
+    elif args.servers == 1:
+        with server(args.listings) as (url, pids):
             wrong = phases(url, pids, args)
+    else:
+        with proxied(args.listings, args.servers) as several:
+            wrong = phases(several.url, several.pids, args, several if args.kill else None)
     return verdict(wrong)
 
 

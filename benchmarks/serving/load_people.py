@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gevent
 from locust import HttpUser, constant_throughput, task
@@ -24,16 +25,32 @@ PHOTO = Path(__file__).resolve().parents[2] / "demo" / "hoodie.jpg"
 VISITORS = 500
 CATEGORIES = sorted(load_taxonomy().categories)
 SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single items goes
+AWAY = (0, 502, 503, 504)  # no connection, or the proxy's word for that
+QUERIES = (
+    "black hoodie",
+    "red dress size M",
+    "book under 10",
+    "rotes Kleid",
+    "jeans",
+    "nike shoes",
+    "white mug",
+    "lampe",
+)
 
 
 @dataclass
 class Notes:
-    """Answers of one phase: milliseconds by route, counts of the refused, and errors."""
+    """Answers of one phase: milliseconds by route, from the first try on, and counts of what was refused, tried again,
+    and wrong. ``confirmed``: what people were told is stored, ids by kind. ``retries``: of a call that nobody answers.
+    """
 
     ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     refused: Counter[str] = field(default_factory=Counter)
     no_retry_after: int = 0
+    retried: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    confirmed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    retries: int = 0
 
     def take(self, name: str, status: int, headers: Any, ms: float, right: tuple[int, ...]) -> bool:
         """Note an answer; whether it is a right one."""
@@ -65,11 +82,20 @@ class Asks:
         """The answer, or None when it was refused or wrong."""
         notes: Notes = self.environment.notes
         began = time.perf_counter()
-        with self.client.request(method, path, name=name, catch_response=True, **more) as answer:
-            answer.success()  # what is right is decided here
-            ms = 1000 * (time.perf_counter() - began)
-            good = notes.take(name, answer.status_code or 0, answer.headers or {}, ms, right)
-        return answer if good else None
+        for left in reversed(range(notes.retries + 1)):
+            with self.client.request(method, path, name=name, catch_response=True, **more) as answer:
+                answer.success()  # what is right is decided here
+            status = answer.status_code or 0
+            if not left or status not in AWAY:
+                break
+            notes.retried[f"{name}: {status}"] += 1
+            gevent.sleep(1)
+        ms = 1000 * (time.perf_counter() - began)
+        return answer if notes.take(name, status, answer.headers or {}, ms, right) else None
+
+    def note(self, kind: str, key: str) -> None:
+        """Somebody was told that it is stored."""
+        self.environment.notes.confirmed[kind].add(key)
 
 
 class Reader(Asks, FastHttpUser):
@@ -97,7 +123,21 @@ class Reader(Asks, FastHttpUser):
             bought = clicked[0]
             body = {"listing_id": bought["id"], "price": bought["price"], "buyer": name, "page_id": page["id"]}
             key = {"Idempotency-Key": secrets.token_hex(8)}
-            self.ask("POST", "/v1/orders", "POST /v1/orders", (201, SOLD), json=body, headers=key)
+            answer = self.ask("POST", "/v1/orders", "POST /v1/orders", (201, SOLD), json=body, headers=key)
+            if answer is not None:
+                self.note("orders", answer.json()["id"])
+
+
+class Searcher(Asks, FastHttpUser):
+    """Looks for something by words."""
+
+    abstract = True
+    connection_timeout = network_timeout = 60
+
+    @task
+    def search(self) -> None:
+        """One page of results."""
+        self.ask("GET", f"/feed?q={quote(random.choice(QUERIES))}", "GET /feed?q=")
 
 
 class Seller(Asks, HttpUser):
@@ -113,12 +153,14 @@ class Seller(Asks, HttpUser):
         if answer is None:
             return
         draft = answer.json()["id"]
+        self.note("drafts", draft)
         self.ask("GET", f"/v1/drafts/{draft}", "GET /v1/drafts")
         body = {"draft_id": draft, "title": "A hoodie", "category": "Hoodie", "price": 15}
         answer = self.ask("POST", "/v1/listings", "POST /v1/listings", (201,), json=body)
         if answer is None:
             return
         listing = answer.json()
+        self.note("listings", listing["id"])
         self.ask("PATCH", f"/v1/listings/{listing['id']}", "PATCH /v1/listings", json={"price": 12})
         self.ask("GET", f"/v1/photos/{listing['photos'][0]['id']}", "GET /v1/photos")
         self.ask("GET", "/v1/listings?q=hoodie&limit=20", "GET /v1/listings")
@@ -138,10 +180,11 @@ class Operator(Asks, FastHttpUser):
         self.ask("GET", "/ops/export/figures.json", "GET /ops/export")
 
 
-def people(visits: float, sells: float, looks: float) -> list[type]:
+def people(visits: float, searches: float, sells: float, looks: float) -> list[type]:
     """User classes whose rates (of whole visits, a second) add up to the given ones; a rate of 0 leaves them out."""
     classes: list[type] = []
-    for base, rate, each in ((Reader, visits, 0.5), (Seller, sells, 0.05), (Operator, looks, 0.2)):
+    rates = ((Reader, visits, 0.5), (Searcher, searches, 0.2), (Seller, sells, 0.05), (Operator, looks, 0.2))
+    for base, rate, each in rates:
         if rate > 0:
             # Each person is slow, so that one who waits for an answer hardly lowers the rate of all.
             count = max(1, round(rate / each))

@@ -24,10 +24,10 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(variables: dict[str, str], log: Path) -> Iterator[tuple[str, int]]:
+def served(variables: dict[str, str], log: Path, port: int = 0) -> Iterator[tuple[str, int]]:
     """(address, process id)"""
-    command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", "0"]
-    with log.open("wb") as errors:
+    command = [sys.executable, "-P", "-m", "app.cli", "serve", "--port", str(port)]
+    with log.open("ab") as errors:
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             assert process.stdout is not None
