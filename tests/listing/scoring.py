@@ -1,4 +1,4 @@
-"""Precision and recall of the checks on a set; formats and scoring rules stand in ``README.md`` beside this file."""
+"""Precision and recall of the checks on a set; formats and rules: ``finetune/annotations/sets/README.md``."""
 
 from __future__ import annotations
 
