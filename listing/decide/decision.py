@@ -22,7 +22,7 @@ _WORTH_A_LOOK = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on s
 _WORTH_A_LOOK_FACT = 0.02
 # Of 4,408 annotated photos hardly any shows two of a line.
 EXCLUSIVE = tuple(
-    frozenset(line.split(", "))
+    tuple(line.split(", "))  # in this order: a sum in that of a set is another one in each process
     for line in (
         "elastic waist, fixed waistband with fly",
         "elastic waist, button fly",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from listing.calibration import Calibration, QuestionCalibration
@@ -168,6 +172,17 @@ def test_exclusive_details_share_one_probability() -> None:
     shares = {"straight legs": 0.5, "wide legs": 0.3, "pockets": 0.9}
     assert together(shares) == shares
     assert {phrase for group in EXCLUSIVE for phrase in group} <= set(detail_forms())
+
+
+def test_details_are_the_same_in_every_process() -> None:
+    legs = {f"{shape} legs": p for shape, p in zip(("straight", "skinny", "wide", "flared", "tapered"),
+                                                   (0.9, 0.7, 0.35, 0.13, 0.57), strict=True)}  # fmt: skip
+    code = f"from listing.decide.decision import together; print(together({legs!r}))"
+    printed = {
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True,
+                       check=True).stdout for seed in "01234"
+    }  # fmt: skip
+    assert len(printed) == 1
 
 
 def test_one_clear_photo_shows_a_detail() -> None:
