@@ -20,11 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
 from benchmarks.common import arguments
+from finetune.data.details import details_of, read_details
 from finetune.data.files import read_lines
 from listing.lexicon import load_lexicon, plain
 from listing.observe.details import load_details
@@ -62,14 +64,25 @@ class Effort:
         return sum(astuple(self))
 
 
+@cache
+def _checklists() -> dict[str, Row]:
+    return {Path(row["image"]).name: row for row in read_details(Path())}
+
+
 class Truth:
-    """The facts that an annotation states of an item."""
+    """The facts that an annotation states of an item.
+
+    Details that its description leaves out may well be there: the checklists of ``finetune.data.details`` judge them.
+    """
 
     def __init__(self, row: Row, taxonomy: Taxonomy) -> None:
         self.row, self.taxonomy = row, taxonomy
         self.category: str = row["label"]
         text = f"{row['title']}. {row['description']}".lower()
         self.details = {phrase for phrase, pattern in load_details().patterns.items() if pattern.search(text)}
+        checked = _checklists().get(Path(row["image"]).name)
+        there, unsettled = details_of(checked) if checked is not None else (set[str](), set[str]())
+        self.there, self.unsettled = self.details | there, unsettled
         guessed = set(row.get("guess", ()))
         self.facts = {a: row[a] for a in ATTRIBUTES if row.get(a) not in OPEN and a not in guessed}
         self.free = {a: str(row[a]) for a in ("brand", "text") if row.get(a) not in OPEN}
@@ -82,7 +95,7 @@ class Truth:
         if attribute == NAME:
             return self._is_called(value)
         if attribute == "detail":
-            return value in self.details
+            return True if value in self.there else None if value in self.unsettled else False
         if attribute == "condition":
             return value in self.wear
         if attribute in ("brand", "text"):
