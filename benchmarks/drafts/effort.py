@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
 from benchmarks.common import arguments
-from finetune.data.details import details_of, read_details
+from benchmarks.drafts.details import TRUTH
+from finetune.data.details import details_of
 from finetune.data.files import read_lines
 from listing.lexicon import load_lexicon, plain
 from listing.observe.details import load_details
@@ -64,11 +64,6 @@ class Effort:
         return sum(astuple(self))
 
 
-@cache
-def _checklists() -> dict[str, Row]:
-    return {Path(row["image"]).name: row for row in read_details(Path())}
-
-
 class Truth:
     """The facts that an annotation states of an item.
 
@@ -80,7 +75,7 @@ class Truth:
         self.category: str = row["label"]
         text = f"{row['title']}. {row['description']}".lower()
         self.details = {phrase for phrase, pattern in load_details().patterns.items() if pattern.search(text)}
-        checked = _checklists().get(Path(row["image"]).name)
+        checked = TRUTH.get(Path(row["image"]).name)
         there, unsettled = details_of(checked) if checked is not None else (set[str](), set[str]())
         self.there, self.unsettled = self.details | there, unsettled
         guessed = set(row.get("guess", ()))
