@@ -26,6 +26,7 @@ from recommend.features.feature_map import TIME, Feature, FeatureMap
 PRIOR = 10.0  # rows at the mean rate with which every rate begins
 ENTITY, ITEM, ROW = "entity", ENTITIES.index("item"), "impression_id"
 LAST = 2**62  # after everything
+_NONE = (0, 0)  # rows and clicks of a key that was never counted
 
 
 @dataclass(frozen=True)
@@ -157,17 +158,15 @@ class LiveCounts:
 
     def __call__(self, ids: Mapping[str, Tensor], time_ms: int) -> dict[str, Column]:
         """(n, 2) columns of candidates' (n,) ids by column, at a moment."""
-        hour = time_ms // HOUR_MS
-        with self._lock:
-            self._count_before(hour)
-            impressions, clicked = self._of[""].get(0, (0, 0))
-            mean = rate(torch.tensor([float(impressions)]), torch.tensor([float(clicked)]))
-            derived: dict[str, Column] = {}
-            for f in self.features:
-                of = self._of[f.column]
-                counts = torch.tensor([of.get(k, (0, 0)) for k in _keys(ids, f)], dtype=torch.float32).reshape(-1, 2)
-                derived[f.column] = numbers(counts[:, 0], counts[:, 1], mean)
-        return derived
+        keys = [(f.column, _keys(ids, f)) for f in self.features]
+        with self._lock:  # for the copy alone: other pages wait for it
+            self._count_before(time_ms // HOUR_MS)
+            total = np.array(self._of[""].get(0, _NONE), np.float32)
+            counts = np.array([self._of[name].get(k, _NONE) for name, of in keys for k in of], np.float32)
+        mean = rate(*torch.from_numpy(total).split(1))
+        impressions, clicked = torch.from_numpy(counts.reshape(-1, 2)).unbind(1)
+        columns = numbers(impressions, clicked, mean).chunk(max(1, len(keys)))
+        return {name: column for (name, _), column in zip(keys, columns, strict=False)}
 
     def _count_before(self, hour: int) -> None:
         ready = [row for past in [h for h in self._waiting if h < hour] for row in self._waiting.pop(past)]

@@ -284,7 +284,7 @@ def test_counts_online_are_those_offline(tmp_path: Path) -> None:
         ids = {name: data[name][n : n + 1] for name in IDS}
         counted = live(ids, time)
         for feature in COUNTED:
-            assert torch.equal(counted[feature.column], offline[feature.column][n : n + 1])
+            torch.testing.assert_close(counted[feature.column], offline[feature.column][n : n + 1])
         for clicked in (False, True)[: 1 + bool(data["click"][n])]:
             live.add({name: v.numpy() for name, v in ids.items()}, time, clicked)
 
