@@ -34,6 +34,7 @@ EACH = [pytest.param(name, marks=[pytest.mark.nightly] * (name not in SHORT)) fo
 PHOTO = Image.new("RGB", (60, 40), (200, 40, 20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_a_step_trains_what_is_listed_and_merges(name, models, conversations, tmp_path):
     family, source = ROWS[name], models(name)

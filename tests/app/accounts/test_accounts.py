@@ -17,6 +17,8 @@ from app.store.tables import TokenRow
 from tests.app.support.clients import PASSWORD, client_of
 from tests.app.support.moments import becomes
 
+pytestmark = pytest.mark.slow
+
 NEW = "a new password"
 NOTICED_SECONDS = 1.0
 

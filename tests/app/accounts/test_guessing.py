@@ -21,6 +21,8 @@ from tests.app.support.clients import PASSWORD
 from tests.app.support.moments import becomes
 from tests.app.support.page_server import served
 
+pytestmark = pytest.mark.slow
+
 RIGHT, GUESS = PASSWORD, "a wrong guess"
 
 

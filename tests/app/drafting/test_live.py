@@ -21,6 +21,8 @@ from tests.app.support.moments import becomes
 from tests.app.support.page_server import served
 from tests.fakes import FakePipeline, jpeg
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photo(tmp_path) -> Path:

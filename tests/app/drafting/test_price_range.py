@@ -13,6 +13,8 @@ from listing.schema import PriceRange
 from tests.app.support.pictures import picture
 from tests.listing.stubs import StubBackend, parts
 
+pytestmark = pytest.mark.slow
+
 HOODIE = {"category": "hoodie", "colour": "navy", "closure": "zip"}
 
 

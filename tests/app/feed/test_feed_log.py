@@ -37,6 +37,7 @@ def test_what_was_shown_is_written_with_what_came_of_it(services, tmp_path, undo
     assert second["id"] != first["id"]
 
 
+@pytest.mark.slow
 def test_train_evaluate_and_install_on_the_stores_own_log(build, tmp_path, monkeypatch, capsys):
     services = build(feed_per_second=1e6)
     with client_of(services) as client:

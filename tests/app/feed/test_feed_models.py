@@ -18,6 +18,8 @@ from tests.app.support.clients import client_of, published
 from tests.app.support.feed_models import SMALL, Index, busy_days, commands, spread, walk
 from tests.app.support.shop import seen, visit
 
+pytestmark = pytest.mark.slow
+
 
 def test_copr_ecad_rec4ad_and_msnet_learn_from_the_stores_log_and_serve_in_their_stages(
     build, tmp_path, monkeypatch, capsys

@@ -36,6 +36,8 @@ from tests.app.kills.life_world import DraftModel, World
 from tests.app.support.receiver import Receiver
 from tests.app.support.small_index import SmallEncoders, open_index, titles_in
 
+pytestmark = pytest.mark.slow
+
 LIVES_EACH, STEPS_EACH = 4, 50
 FEW_STEPS = 100  # with fewer, two lives a round do
 numbers = st.integers(0, 10**6)

@@ -24,6 +24,8 @@ from tests.app.support.receiver import Receiver
 from tests.app.support.shop import bought
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a secret of both"
 
 

@@ -13,7 +13,7 @@ from tests.app.support.clients import code, published
 from tests.app.support.moments import at_once
 from tests.app.support.shop import bought, order, orders, pieces
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.slow]
 
 
 def test_an_order_names_the_seen_price(client):
