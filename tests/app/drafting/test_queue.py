@@ -24,8 +24,8 @@ from listing.backends.openai import OpenAIBackend
 from listing.backends.stopping import Stopped, never, stop_when
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Event, StageEvent
-from tests.app.support.moments import becomes
-from tests.app.support.silent_server import RemotePipeline, SilentServer
+from tests.app.support.clients import becomes
+from tests.app.support.local_servers import RemotePipeline, SilentServer
 from tests.fakes import FakePipeline, jpeg
 
 

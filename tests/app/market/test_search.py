@@ -19,7 +19,7 @@ from app.store.search_index import Hit
 from app.store.tables import ListingRow
 from listing.intake.photos import intake
 from listing.taxonomy import load_taxonomy
-from tests.app.support.pictures import picture
+from tests.fakes import picture
 
 QUERIES = [
     json.loads(line) for line in Path("finetune/annotations/sets/search_queries.jsonl").read_text("utf-8").splitlines()

@@ -29,7 +29,7 @@ from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.support.clients import client_of
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
-from tests.app.support.page_server import served
+from tests.app.support.local_servers import served
 from tests.app.support.shop import buy, seen
 from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
@@ -82,7 +82,7 @@ def test_no_changed_or_withdrawn_word_stays_indexed(services):
 
 def killed_while_deleting(home, repository, what):
     environment = {**os.environ, "PYTHONPATH": str(repository)}
-    command = [sys.executable, "tests/app/support/forgetful.py", str(home), what, WORD]
+    command = [sys.executable, "tests/app/support/small_index.py", str(home), what, WORD]
     done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
 

@@ -12,7 +12,7 @@ from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import EXCLUSIVE, together
 from listing.say.settle import detail_forms
 from listing.schema import AttributeValue, Observation
-from tests.listing.decide.observed import decided, on
+from tests.listing.stubs import decided, on
 
 SHIRT = on("tower", "category", "Shirt")
 

@@ -6,7 +6,7 @@ import pytest
 
 from listing.calibration import UNCALIBRATED, Calibration, CategoryRange, QuestionCalibration
 from listing.schema import Category, Observation
-from tests.listing.decide.observed import decided, on
+from tests.listing.stubs import decided, on
 
 RANGE = CategoryRange(
     garment_threshold=-1.0,

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from listing.intake.photos import PhotoError, PhotoLimits, hamming, intake, phash
-from tests.listing.intake.files import FAST, chunk, encoded, png
+from tests.listing.intake.photo_peak import FAST, chunk, encoded, png
 
 SIDE = 300
 SIZE = (1300, 950)

@@ -9,9 +9,9 @@ import pytest
 from listing.say.check import keep_supported, verify
 from listing.say.compose import checked
 from listing.say.statements import find_statements, split
-from tests.listing.say.items import TAXONOMY, claims
 from tests.listing.scoring import claims as measure
 from tests.listing.scoring import read_set
+from tests.listing.stubs import TAXONOMY, claims
 
 SETS = Path(__file__).parents[3] / "finetune" / "annotations" / "sets"
 DRESS = {"colour": "navy", "pattern": "floral", "sleeve": "short", "condition": "stain"}

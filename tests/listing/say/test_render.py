@@ -14,7 +14,7 @@ from listing.say.check import verify
 from listing.say.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, Text, render
 from listing.say.settle import detail_forms
 from listing.schema import Category, Evidence
-from tests.listing.say.items import TAXONOMY, category, claims, every_plan, fact, said, text, written
+from tests.listing.stubs import TAXONOMY, category, claims, every_plan, fact, said, text, written
 
 TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "solid"}
 
