@@ -34,6 +34,8 @@ from rag_index import (
 )
 from rag_index.imports.record_checks import check
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
 
 

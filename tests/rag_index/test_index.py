@@ -127,6 +127,7 @@ build(records(), sys.argv[1], INFO)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_the_old_index(tmp_path: Path, repository: Path) -> None:
     folder = tmp_path / "index"
     build([make(1)], folder, INFO)

@@ -24,6 +24,8 @@ from app.store.db import store_away
 from app.store.tables import TokenRow
 from tests.app.support.clients import PASSWORD, becomes, client_of, code
 
+pytestmark = pytest.mark.slow
+
 NEW = "a new password"
 NOTICED_SECONDS = 1.0
 

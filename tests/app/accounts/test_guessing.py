@@ -20,6 +20,8 @@ from app.web.server import create_app
 from tests.app.support.clients import PASSWORD, becomes
 from tests.app.support.local_servers import served
 
+pytestmark = pytest.mark.slow
+
 RIGHT, GUESS = PASSWORD, "a wrong guess"
 
 

@@ -214,6 +214,7 @@ def test_evidence_follows_its_photo(written):
     assert "Part of photo 1" not in html
 
 
+@pytest.mark.slow
 def test_evidence_says_that_its_photo_is_gone(services, me, written):
     first = written.shown[0]
     written.press("photo_remove", photo=first)

@@ -24,9 +24,11 @@ from tests.app.support.tabs import Tab
 from tests.app.support.taps import Press, Replay, faults, pressed, presses, stored_drafts, view_of
 from tests.fakes import jpeg
 
+pytestmark = pytest.mark.slow
+
 STORED = stored_drafts()
-# Of the stored drafts every fifth one, and every night all.
-EACH = [pytest.param(n, marks=[pytest.mark.nightly] * (n % 5 > 0)) for n in range(len(STORED))]
+# Of the stored drafts every tenth one, and every night all.
+EACH = [pytest.param(n, marks=[pytest.mark.nightly] * (n % 10 > 0)) for n in range(len(STORED))]
 EACH_OF_A_MODEL = [pytest.param(n, marks=[pytest.mark.nightly] * (n > 0)) for n in range(0, len(STORED), 3)]
 
 

@@ -13,6 +13,8 @@ from listing.schema import PriceRange
 from tests.fakes import picture
 from tests.listing.stubs import StubBackend, parts
 
+pytestmark = pytest.mark.slow
+
 HOODIE = {"category": "hoodie", "colour": "navy", "closure": "zip"}
 
 

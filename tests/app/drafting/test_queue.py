@@ -28,6 +28,8 @@ from tests.app.support.clients import becomes
 from tests.app.support.local_servers import RemotePipeline, SilentServer
 from tests.fakes import FakePipeline, jpeg
 
+pytestmark = pytest.mark.slow
+
 
 def line(length=9, per_seller=9):
     return DraftQueue(length, per_seller, 10.0)

@@ -21,6 +21,8 @@ from tests.app.support.clients import client_of, published
 from tests.app.support.feed_models import SMALL, Index, busy_days, commands, spread, walk
 from tests.app.support.shop import buy, seen, visit
 
+pytestmark = pytest.mark.slow
+
 
 def test_copr_ecad_rec4ad_and_msnet_learn_from_the_stores_log_and_serve_in_their_stages(
     build, tmp_path, monkeypatch, capsys
@@ -156,6 +158,7 @@ def test_what_was_shown_is_written_with_what_came_of_it(services, tmp_path, undo
     assert second["id"] != first["id"]
 
 
+@pytest.mark.slow
 def test_train_evaluate_and_install_on_the_stores_own_log(build, tmp_path, monkeypatch, capsys):
     services = build(feed_per_second=1e6)
     with client_of(services) as client:

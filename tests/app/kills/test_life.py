@@ -35,6 +35,8 @@ from tests.app.kills.life_server import DraftModel, OneServer, Starter, World
 from tests.app.support.local_servers import Receiver
 from tests.app.support.small_index import SmallEncoders, open_index, titles_in
 
+pytestmark = pytest.mark.slow
+
 LIVES_EACH, STEPS_EACH = 4, 50
 FEW_STEPS = 100  # with fewer, two lives a round do
 numbers = st.integers(0, 10**6)

@@ -23,6 +23,8 @@ from tests.app.support.local_servers import Receiver
 from tests.app.support.shop import bought
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a secret of both"
 
 

@@ -136,6 +136,7 @@ def lived(services, days):
             session.flush()
 
 
+@pytest.mark.slow
 def test_hdr_learns_of_past_promotions_and_serves(build, tmp_path, monkeypatch, capsys):
     services = build(feed_per_second=1e6)
     monkeypatch.setenv("IPL_HOME", str(tmp_path))

@@ -94,6 +94,7 @@ def test_many_changes_are_followed_together(services, me):
     assert set(services.feed.listings.live().values()) == set(ids)
 
 
+@pytest.mark.slow
 def test_a_bad_photo_keeps_no_other_out(services, me, monkeypatch):
     encoders, decode, asked = services.index.past.encoders, chroma_index._pixels, []
     encode = encoders.image_vectors

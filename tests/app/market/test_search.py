@@ -211,6 +211,7 @@ def right(query: dict, kind: str, row: dict) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_what_people_type_puts_what_they_mean_first():
     """On every photo that was annotated."""
     with gzip.open("finetune/annotations/clothing_cc0.jsonl.gz", "rt", encoding="utf-8") as lines:

@@ -34,6 +34,8 @@ from tests.app.support.shop import buy, seen
 from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
 
+pytestmark = pytest.mark.slow
+
 WORD = "quuxzebrine"
 
 

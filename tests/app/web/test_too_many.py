@@ -74,6 +74,7 @@ def crowd(
         return [each.result() for each in under_way]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "photo", "place", "name", "most_done"),
     [

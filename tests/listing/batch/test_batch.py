@@ -25,6 +25,8 @@ from listing.intake.photos import PhotoError
 from listing.request import DraftRequest, Event
 from tests.listing.batch.batch_fake import FakePipeline, Row, factory, lines, rows_of, write_photo, write_rows
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = 24
 

@@ -15,6 +15,7 @@ from tests.listing.scoring import contacts, read_set
 ANNOTATIONS = Path(__file__).parents[3] / "finetune" / "annotations"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "recall", "alarms"),
     [
@@ -118,6 +119,7 @@ def test_look_alikes_stay(text: str) -> None:
     assert sure_contact(text) is None
 
 
+@pytest.mark.slow
 def test_last_look_before_the_index_stops_contacts() -> None:
     rows = read_set(ANNOTATIONS / "sets/contacts/development.jsonl")
     assert [row["text"] for row in rows if sure_contact(scrub_for_index(row["text"]))] == []

@@ -279,6 +279,7 @@ def test_a_composition_is_said_with_its_shares(shares, allowed, adjective):
         assert (adjective or "cotton") in words if adjective else "cotton" not in words
 
 
+@pytest.mark.slow
 def test_the_second_colour_stands_where_it_is() -> None:
     facts = {"colour": "white", "colour2": "navy", "item_type": "polo shirt"}
     for allowed in every_plan("Polo", facts, ("collar in the second colour", "ribbed cuffs")):

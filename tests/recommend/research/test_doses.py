@@ -19,6 +19,8 @@ from recommend.research import doses, headroom
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"impressions": 130_000, "uniform_share": 0.5, "clicks": 50_000, "click_days": 150}
 OF = {view: [n for n in KNOBS if KNOBS[n].view == view] for view in ("impressions", "clicks")}
 PAIRS = [

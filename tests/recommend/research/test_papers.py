@@ -24,6 +24,8 @@ from recommend.research.studies.papers import keep
 from recommend.research.studies.study import STUDIES, Setting, find_study
 from recommend.research.world import write_world
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("mlp=[8,4]", "embedding=4", "attention=[4]")
 TINY = {
     "impressions": {"impressions": 6_000, "days": 5},

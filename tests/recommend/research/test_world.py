@@ -207,6 +207,7 @@ def test_no_training_code_imports_the_oracle():
                 assert not [n for n in names if "oracle" in n and not n.endswith(".no_oracle")], file
 
 
+@pytest.mark.slow
 def test_the_view_of_clicks_has_three_promotion_kinds(tmp_path):
     write_world(tmp_path, view="clicks", seed=1, knobs={"clicks": 20_000})
     truth = ("p_order", "p_order_without_promotion")

@@ -32,6 +32,8 @@ from recommend.training.watch import STATE, Watch
 from tests.recommend.support import tiny
 from tests.recommend.support.training import KINDS, ONCE, SMALL, joined, prepared, weights
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 CHILD = """
