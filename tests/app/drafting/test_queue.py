@@ -65,14 +65,6 @@ def test_a_late_seller_skips_old_rounds():
     assert (queue.wait(late, 0), queue.wait(more, 0)) == (1, 2)
 
 
-def test_positions_count_the_drafts_before():
-    queue = line()
-    tickets = [queue.join(str(n), str(n)) for n in range(4)]
-    assert [queue.wait(t, 0) for t in tickets] == [0, 1, 2, 3]
-    queue.leave(tickets[1])
-    assert [queue.wait(t, 0) for t in (tickets[2], tickets[3])] == [1, 2]
-
-
 def test_a_full_line_says_when_to_come_back():
     queue = line(length=2)
     running = queue.join("r", "r")

@@ -82,18 +82,6 @@ def test_the_index_finds_and_holds_no_contacts(services, me, photos):
     assert services.index.ids() == set()
 
 
-def test_many_changes_are_followed_together(services, me):
-    """Inside ``held`` nothing goes to the index; at the end all of it does, and the feed has it."""
-    with services.outbox.held():
-        ids = []
-        for number in range(3):
-            draft = list(services.draft_writer.start(me, intake([jpeg((number, 9, 9))])))[-1]
-            ids.append(services.publisher.publish(me, draft.draft_id, key=f"k{number}").id)
-        assert services.index.ids() == set()
-    assert services.index.ids() == set(ids)
-    assert set(services.feed.listings.live().values()) == set(ids)
-
-
 @pytest.mark.slow
 def test_a_bad_photo_keeps_no_other_out(services, me, monkeypatch):
     encoders, decode, asked = services.index.past.encoders, chroma_index._pixels, []

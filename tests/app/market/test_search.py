@@ -236,22 +236,6 @@ def test_what_people_type_puts_what_they_mean_first():
     assert len(nothing) < 3
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "kind", "facts"),
-    [
-        ("rucksack", "backpack", "Backpack", {}),
-        ("backpak", "backpack", "Backpack", {}),
-        ("tshirt", "t shirt", "T-Shirt", {}),
-        ("schwarze Jeans", "jeans", "Pants", {"colour": {"black"}}),
-        ("mens shirt white", "shirt", "Shirt", {"audience": {"men"}, "colour": {"white"}}),
-    ],
-)
-def test_words_are_understood(text, name, kind, facts):
-    query = understand(text)
-    assert (query.name, {n: set(v) & facts[n] for n, v in query.facts.items()}) == (name, facts)
-    assert query.kinds[kind] == 1.0
-
-
 def test_a_group_is_a_kind_of_its_own():
     assert {"Bags", "Handbag", "Backpack"} <= understand("bag").kinds.keys()
 

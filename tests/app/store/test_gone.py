@@ -18,14 +18,12 @@ import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from app.seller.actions import Actions
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
 from app.store.db import Store, open_engine
 from app.store.tables import PhotoDeletionRow
-from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.support.clients import client_of
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
@@ -118,13 +116,6 @@ def test_a_closed_home_holds_nothing_deleted(tmp_path):
     assert files_with(tmp_path, WORD) == []
 
 
-def test_a_refused_draft_leaves_another_drafts_files(services, me, photos):
-    first = list(services.draft_writer.start(me, photos))[-1]
-    with pytest.raises((AppError, IntegrityError)):
-        list(services.draft_writer.start(me, photos))  # refused: a photo belongs to one draft
-    assert {p.id for p in first.photos} == set(services.media.ids())
-
-
 def test_a_photo_with_a_row_is_never_deleted(build, me, services, photos):
     draft = list(services.draft_writer.start(me, photos))[-1]
     with services.store.write() as session:
@@ -180,14 +171,6 @@ def test_compacting_leaves_no_deleted_row(tmp_path):
     store.engine.dispose()
     found = set(re.findall(rb"zebrine\d{6}", (tmp_path / "store.sqlite").read_bytes()))
     assert found == {word.encode() for word in live.values()}
-
-
-def test_a_deletion_writes_the_file_anew_once(services, monkeypatch):
-    compacted = []
-    monkeypatch.setattr(services.store, "compact", lambda largest: compacted.append(largest) or len(compacted) > 1)
-    services.deletions.after()
-    assert [services.deletions.compact() for _ in range(3)] == [False, True, True], "again until it was done"
-    assert len(compacted) == 2
 
 
 def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):

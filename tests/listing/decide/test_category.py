@@ -112,14 +112,6 @@ def test_photos_of_nothing_name_candidates_and_decide_nothing() -> None:
     assert result.candidates
 
 
-def test_sellers_words_are_the_category() -> None:
-    for words in ("Shoes", "chopping board"):
-        result = category(*says(tower=SHIRT), on("seller", "category", words, None))
-        assert (result.value, result.confidence, result.in_range) == (words, 1.0, True)
-        assert result.candidates[0].value == words
-    assert not decided([on("seller", "category", "chopping board", None)]).flags
-
-
 def test_form_over_the_tree_is_one_pool() -> None:
     rule = Calibration(default=QuestionCalibration(weights={"mllm": 1.0, "neighbours": 1.0}, threshold=0.8))
     form = on("mllm", "category", {"Sofa": 0.5, "Shirt": 0.1}, None)

@@ -6,7 +6,7 @@ import pytest
 
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.say.ask import MOST, offers_of, open_offers, questions, searchable
-from listing.say.claims import Claim, is_words, with_stated
+from listing.say.claims import Claim, with_stated
 from listing.say.marks import MAX_MARKS, limit_marks
 from listing.say.render import render
 from listing.say.settle import detail_forms
@@ -56,11 +56,6 @@ def test_details_have_their_own_threshold() -> None:
 
 def test_nothing_known_is_nothing_said() -> None:
     assert said(UNNAMED) == said(UNNAMED, [AttributeValue(name="colour")]) == []
-
-
-@pytest.mark.parametrize(("printed", "words"), [("HARBOUR ROWING CLUB", True), ("BOSTON NIVERSITY", False)])
-def test_print_is_stated_in_whole_words(printed: str, words: bool) -> None:
-    assert is_words(printed) is words
 
 
 @pytest.mark.parametrize(("pattern", "status"), [("striped", "check"), ("floral", None)])
@@ -130,13 +125,6 @@ def test_choosing_marks_again_changes_nothing() -> None:
     assert limit_marks(once, TAXONOMY) == once
     marked = {(s.attribute, s.value) for s in render(once, TAXONOMY, key="0").spans if s.status == "check"}
     assert len(marked) == MAX_MARKS
-
-
-def test_unnamed_item_has_three_marks():
-    pairs = (("text", "TWININGS", 0.7), ("brand", "Twinings", 0.7), ("colour", "navy", 0.6), ("colour2", "red", 0.6))
-    chosen = limit_marks(guesses(*pairs)[1:], TAXONOMY)
-    assert "colour" in {c.attribute for c in chosen}
-    assert sum(s.status == "check" for s in render(chosen, TAXONOMY, key="0").spans if s.field == "description") <= 3
 
 
 def test_text_and_facts_state_the_same():
