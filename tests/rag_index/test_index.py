@@ -161,8 +161,7 @@ def test_the_second_process_is_told(tmp_path: Path, repository: Path) -> None:
     assert subprocess.run(second, cwd=repository, check=False, timeout=120).returncode == 0
 
 
-@pytest.mark.parametrize("change", [{"revision": "cccc"}, {"dimensions": 9}])
-@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize(("kind", "change"), [("image", {"revision": "cccc"}), ("text", {"dimensions": 9})])
 def test_another_model_is_refused(tmp_path: Path, kind: str, change: dict[str, object]) -> None:
     build([make(1)], tmp_path / "index", INFO)
     other = INFO.model_copy(update={kind: getattr(INFO, kind).model_copy(update=change)})

@@ -134,7 +134,7 @@ def test_two_kinds_of_item_are_noticed() -> None:
     assert flags({name: p / 2 for name, p in likely.items()}, shoes) == []
 
 
-@pytest.mark.parametrize("count", [1, 20, 1000])
+@pytest.mark.parametrize("count", [1, 1000])
 @pytest.mark.parametrize("weight", [0.0, 1.0, None])
 def test_past_listings_never_overrule_a_sure_model(count: int, weight: float | None) -> None:
     ids = [str(number) for number in range(count)]
