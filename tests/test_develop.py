@@ -116,6 +116,7 @@ FILES = {
         ("listing/other.py", {"listing/test_start.py"}),
         ("tests/listing/test_say.py", {"listing/test_say.py"}),
         ("listing/facts.py", {"listing/test_say.py", "listing/test_start.py", "test_docs.py"}),  # by conftest.py
+        ("tests/listing/rows.jsonl", {"listing/test_say.py", "listing/test_start.py"}),
         ("docs/page.md", {"test_docs.py"}),
     ],
 )

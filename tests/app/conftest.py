@@ -20,7 +20,7 @@ from app.setup.external_tools import find_chromium
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
 from tests.app.support.clients import People, client_of, write_passwords
-from tests.app.support.page_server import CHROMIUM_ARGS, PASSWORD, SLOW_MACHINE, served
+from tests.app.support.local_servers import CHROMIUM_ARGS, PASSWORD, SLOW_MACHINE, served
 from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 

@@ -25,7 +25,7 @@ from listing.backends.turns import answer, find_turns, question
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Photo
 from listing.say.compose import checked, write
-from tests.listing.say.items import TAXONOMY, claims
+from tests.listing.stubs import TAXONOMY, claims
 
 NAMES = [family.name for family in FAMILIES]
 ROWS = {family.name: family for family in FAMILIES}

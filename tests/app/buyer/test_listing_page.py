@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from app.seller.renderer import PageRenderer
-from tests.app.support.clients import client_of, code, draft, published
-from tests.app.support.markup import Tags, harmless
+from tests.app.support.clients import Tags, client_of, code, draft, harmless, published
 from tests.app.support.shop import DOUBTFUL, HONEST, form, question_on, said
 from tests.app.support.tabs import Tab
 from tests.fakes import jpeg

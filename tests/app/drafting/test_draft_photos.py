@@ -20,9 +20,9 @@ from listing.intake.photos import intake
 from listing.request import DraftEvent
 from listing.schema import Quality
 from tests.app.support.clients import client_of, code
-from tests.app.support.pictures import files_there, picture
+from tests.app.support.leftovers import files_there
 from tests.app.support.tabs import Tab
-from tests.fakes import FakePipeline
+from tests.fakes import FakePipeline, picture
 
 
 @pytest.fixture

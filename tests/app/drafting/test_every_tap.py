@@ -20,9 +20,8 @@ from listing.say.settle import detail_forms
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of
-from tests.app.support.english import faults
 from tests.app.support.tabs import Tab
-from tests.app.support.taps import Press, Replay, pressed, presses, stored_drafts, view_of
+from tests.app.support.taps import Press, Replay, faults, pressed, presses, stored_drafts, view_of
 from tests.fakes import jpeg
 
 pytestmark = pytest.mark.slow

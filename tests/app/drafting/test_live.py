@@ -17,8 +17,8 @@ import pytest
 from app.views import AppError
 from app.web.server import create_app
 from tests.app.support.api_fuzz import fuzz, make_app
-from tests.app.support.moments import becomes
-from tests.app.support.page_server import served
+from tests.app.support.clients import becomes
+from tests.app.support.local_servers import served
 from tests.fakes import FakePipeline, jpeg
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from listing.intake.photos import PhotoError, PhotoLimits, intake
-from tests.listing.intake.files import FAST, chunk, encoded, png
+from tests.listing.intake.photo_peak import FAST, chunk, encoded, png
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from listing.observe.printed.brand_list import Spotted, SpottingDecoder, best_path, spellings
+from listing.observe.printed.brand_list import SpottingDecoder, best_path, spellings
 from listing.observe.printed.brands import brand_names, find_brand, one_edit_apart
 from listing.observe.printed.labels import find_material, find_size, find_volume
 from listing.observe.printed.ocr import OcrSpan
@@ -302,11 +302,3 @@ def test_double_letters_need_a_blank_between_them():
     straight, double = best_path(one, two)
     assert straight > -0.2
     assert double < -10
-
-
-def test_spotted_brands_count_and_cancel():
-    box = (0.1, 0.1, 0.5, 0.2)
-    spotted = OcrSpan("Rappa", box, 0.9, 0.0, Spotted("Kappa", 0.8))
-    brand_match = find_brand([spotted])
-    assert (brand_match.name, brand_match.span, brand_match.score) == ("Kappa", spotted, 0.8)
-    assert find_brand([spotted, OcrSpan("adidas", box, 0.99)]) is None

@@ -295,16 +295,6 @@ def test_watching_and_going_on_change_no_weight(tmp_path, stop):
         assert torch.equal(a, b), name
 
 
-def test_one_pass_is_not_watched(tmp_path):
-    looks = []
-    watch = Watch(lambda: looks.append(1) or 0.5, 530, print, tmp_path)
-    sizes, data = tiny.encoded(530)
-    model = build_model(tiny.FEATURES, sizes, RARE)
-    train(model, MemoryStream(data, 64), TrainConfig(threads=1), folder=tmp_path, watch=watch)
-    assert not looks
-    assert (tmp_path / checkpoint.NAME).exists()
-
-
 def test_several_passes_keep_a_day_to_watch(tmp_path):
     for day in range(9):
         tiny.write(day_file(tmp_path, "impression", day), tiny.columns(4))
