@@ -84,7 +84,7 @@ class FakePipeline:
     delay: seconds before every event; hold_at: kind of event before which it waits until ``go_on`` is set.
     in_range: False gives a photo outside what the model knows.
     marked: the text is rendered, and says what is only likely.
-    fail_at: kind of event in whose place an error is raised. running: most runs at the same time so far.
+    fail_at: kind of event in whose place ``error`` is raised. running: most runs at the same time so far.
     concurrency: runs that it allows at the same time.
     """
 
@@ -94,6 +94,7 @@ class FakePipeline:
     in_range: bool = True
     marked: bool = False
     fail_at: str | None = None
+    error: Exception = field(default_factory=lambda: RuntimeError("the model broke"))
     runs: int = 0
     closed: int = 0
     running: int = 0
@@ -111,7 +112,7 @@ class FakePipeline:
                 if event.kind == self.hold_at:
                     assert self.go_on.wait(HELD_SECONDS), "nobody let it go on"
                 if event.kind == self.fail_at:
-                    raise RuntimeError("the model broke")
+                    raise self.error
                 yield event
         except GeneratorExit:
             self.closed += 1

@@ -36,6 +36,7 @@ from listing.request import (
 log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 BROKEN = Problem("model_failed", "The draft could not be written; try again, and if it happens again, restart IPL.")
+NO_MODEL = Problem("model_failed", "The draft could not be written just now; try again in a few minutes.")
 STOPPED = Problem("stopped", "Stopped before the draft was done; start it again when you like.")
 TOO_SLOW = Problem("too_slow", "The draft took too long and was stopped; try fewer photos or a smaller model.")
 
@@ -241,14 +242,15 @@ class DraftRun:
 
 
 def problem_of(error: Exception) -> Problem:
-    """A failure for people: errors of the product carry a sentence, others are logged and named in general."""
+    """A failure for sellers: photos have a sentence of their own; the operator's, with addresses, is for the log."""
     from listing.backends.base import BackendError
     from listing.intake.photos import PhotoError
 
     if isinstance(error, PhotoError):
         return Problem(error.code, str(error))
     if isinstance(error, BackendError):
-        return Problem("model_failed", str(error))
+        log.error("a draft failed: %s", error)
+        return NO_MODEL
     log.error("a draft failed", exc_info=error)
     return BROKEN
 

@@ -18,6 +18,17 @@ class BackendError(IplError, RuntimeError):
     http_status = 503
 
 
+class ServerError(BackendError):
+    """The model's server did not do what a request asks for.
+
+    status: of HTTP, 0 where there is none; ``away``: nobody is there for the moment.
+    """
+
+    def __init__(self, message: str, status: int = 0, *, away: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.away = status, away
+
+
 class RepliesUnreadable(BackendError):
     """Nothing that the model replied about an item can be read."""
 

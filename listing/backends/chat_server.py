@@ -26,13 +26,14 @@ from urllib.parse import urlsplit
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
-from listing.backends.base import BackendError
+from listing.backends.base import BackendError, ServerError
 from listing.backends.stopping import Wish, current_wish, never, unless
 
 T = TypeVar("T")
 _CLOSE_SECONDS = 5.0
 _NO_HOST = frozenset(" \t<>\"'\\")
 _BUSY = frozenset({429, 503})
+_AWAY = frozenset({502, 503, 504})  # what a proxy says of a server that is away, or a server of itself as it starts
 _NOT_THERE = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})  # the HTTP client's names
 MAX_QUOTE_LENGTH = 160
 _ANY, _FAILED = range(400, 600), range(500, 600)
@@ -73,14 +74,6 @@ class Patience:
     pause: float = 1.0  # before the second try, doubled each time, where the server does not say how long to wait
     longest_pause: float = 30.0  # a server that asks for more is given up
     jitter: float = 0.25  # of a pause, added at random: what was refused together does not come back together
-
-
-class Refusal(BackendError):
-    """The server answered with an error; ``status`` is its HTTP status."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class ChatServer:
@@ -208,12 +201,14 @@ class ChatServer:
                 host = urlsplit(error.response.headers.get("location", "")).netloc or "another path"
                 raise self._error(
                     f"The server at {self.url} redirects to {host}, which is not followed: "
-                    "name the final address instead."
+                    "name the final address instead.",
+                    error.status_code,
                 ) from error
             message = explain(error.status_code, error.response.text, url=self.url, model=model)
-            raise Refusal(self._clean(message), error.status_code) from error
+            raise self._error(message, error.status_code, away=error.status_code in _AWAY) from error
         except openai.APIConnectionError as error:
-            raise self._error(self._unreachable(error)) from error
+            away = type(error.__cause__).__name__ in _NOT_THERE
+            raise self._error(self._unreachable(error), away=away) from error
         except openai.APIError as error:
             raise self._error(self._failed_inside()) from error
         except ValueError as error:  # no JSON, no UTF-8, or nothing of what an answer must have
@@ -232,12 +227,9 @@ class ChatServer:
             return f"The server at {self.url} was silent for {seconds:.0f} s: give it more power or less work."
         return f"The connection to {self.url} broke ({cause}): see whether the server runs."
 
-    def _error(self, message: str) -> BackendError:
-        return BackendError(self._clean(message))
-
-    def _clean(self, message: str) -> str:
-        """Servers quote what they were sent."""
-        return message.replace(self._key, "***") if self._key else message
+    def _error(self, message: str, status: int = 0, *, away: bool = False) -> ServerError:
+        cleaned = message.replace(self._key, "***") if self._key else message  # servers quote what they were sent
+        return ServerError(cleaned, status, away=away)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

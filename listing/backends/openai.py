@@ -25,8 +25,8 @@ from PIL import Image
 
 from listing import prompts
 from listing.backends import forms
-from listing.backends.base import BackendError, ChoiceQuestion, Filled, Form
-from listing.backends.chat_server import SHORT_CONTEXT, ChatServer, Patience, Refusal
+from listing.backends.base import BackendError, ChoiceQuestion, Filled, Form, ServerError
+from listing.backends.chat_server import SHORT_CONTEXT, ChatServer, Patience
 from listing.backends.forms import Options, Token, spoken
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class _Taken:
     side: int = SIDES[0]
     photos: int = MAX_PHOTOS
 
-    def without(self, error: Refusal, *, form: bool) -> _Taken | None:
+    def without(self, error: ServerError, *, form: bool) -> _Taken | None:
         """Features to ask for after a refusal; None: nothing less would help."""
         words = str(error)
         few = _TOO_MANY.search(words)
@@ -101,7 +101,7 @@ class OpenAIBackend:
     def _choose_model(self, requested: str | None) -> str:
         try:
             listed = self._server.models()
-        except Refusal as error:
+        except ServerError as error:
             if requested is None or error.status not in (404, 405):  # some gateways list nothing
                 raise
             return requested
@@ -180,7 +180,7 @@ class OpenAIBackend:
             taken = self._taken
             try:
                 return self._once(taken, images, prompt, max_tokens, form), taken
-            except Refusal as error:
+            except ServerError as error:
                 less = taken.without(error, form=form is not None)
                 if less is None:
                     raise
@@ -243,7 +243,7 @@ class OpenAIBackend:
             self._check_sight(images[0])
         try:
             yield from self._server.stream(self._body(self._taken, images, prompt, max_tokens))
-        except Refusal as error:  # before the first piece
+        except ServerError as error:  # before the first piece
             if len(images) < 2 or error.status not in _TOO_MUCH:
                 raise
             yield from self._server.stream(self._body(self._taken, images[:1], prompt, max_tokens))

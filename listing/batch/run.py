@@ -7,6 +7,7 @@ be used is reported in its place; only what concerns all rows (the model, the di
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -21,7 +22,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from listing.backends.base import BackendError, RepliesUnreadable
+from listing.backends.base import BackendError, RepliesUnreadable, ServerError
+from listing.backends.stopping import current_wish, unless
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
 from listing.errors import IplError
@@ -29,6 +31,10 @@ from listing.intake.photos import PhotoError, intake
 from listing.request import DraftEvent, DraftPipeline, DraftRequest
 from listing.say.ask import readable
 
+# Seconds between two tries of a row while its model's server is away; one that is there fails three times, no more.
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, *[30.0] * 9)
+FAULTS, FAULTY_ROWS = 3, 5  # of a server: tries of one row, and rows in a row that end the run
+SERVER = "server"  # the code of a row at which it fails
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"})
 
 
@@ -122,11 +128,28 @@ def _parse(line: bytes, number: int, base: Path, ids: set[str]) -> Row:
 def draft_row(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
     """The output row of one item: ``{id, photos, draft}`` or ``{id, photos, error: {code, message}}``.
 
+    A server that is away is waited for, one that fails is asked again.
+
     Raises:
         BackendError, MemoryError, OSError (disk full): what no other row would survive either.
     """
     if row.problem:
         return failed(row, *row.problem)
+    faults = 0
+    for pause in PAUSES:
+        try:
+            return _drafted(pipeline, row)
+        except ServerError as error:
+            if 300 <= error.status < 500:
+                raise
+            faults += not error.away
+            if faults == FAULTS:
+                return failed(row, SERVER, str(error))
+        asyncio.run(unless(current_wish(), asyncio.sleep(pause)))
+    return _drafted(pipeline, row)
+
+
+def _drafted(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
     try:
         numbers = itertools.count()
         photos = intake([row.base / name for name in row.photos], new_id=lambda: _derived(row.id, next(numbers)))
@@ -185,7 +208,7 @@ def run_batch(
     rows = itertools.chain([first], rows)
     with Output.open(out, resume=resume) as output:
         done, failures = _skip_done(rows, output, out)
-        resumed = done
+        resumed, faulty = done, 0
         try:
             for row, result in ENGINES[engine](rows, draft_row, factory, workers):
                 line = result
@@ -195,6 +218,9 @@ def run_batch(
                 done, failures = done + 1, failures + ("error" in line)
                 if progress:
                     progress(done, line)
+                faulty = faulty + 1 if line.get("error", {}).get("code") == SERVER else 0
+                if faulty == FAULTY_ROWS:
+                    raise BackendError(line["error"]["message"])
         except BackendError as error:
             if not done:
                 raise

@@ -16,12 +16,15 @@ from app.services import Services
 from app.settings import load_settings
 from app.store.tables import Base, DraftRow, EditRow, EventRow, PhotoRow
 from app.views import AppError
+from listing.backends.base import BackendError
 from listing.intake.photos import intake
 from listing.request import DraftRequest
 from listing.say import edits
 from listing.say.edits import Edit
 from tests.app.support.clients import code, draft, published
 from tests.fakes import UNSUPPORTED, FakeIndex, FakePipeline, jpeg, make_draft
+
+SERVER = "http://model.internal:8000/v1"
 
 
 def last(services, seller, photos, note=""):
@@ -107,6 +110,16 @@ def test_a_failing_model_is_a_sentence(build, photos):
     assert services.drafts.get(me, view.draft_id).state == "failed"
     services.pipeline.fail_at = None
     assert list(services.draft_writer.write_again(me, view.draft_id, from_photos=False))[-1].state == "ready"
+
+
+def test_the_log_alone_names_the_models_server(build, photos, caplog):
+    problem = f"No server answers at {SERVER}: start it."
+    services = build(pipeline=FakePipeline(fail_at="text", error=BackendError(problem)))
+    view = last(services, services.sellers.only().id, photos)
+    assert (view.state, view.problem.code) == ("failed", "model_failed")
+    assert "could not be written just now; try again" in view.problem.message
+    assert SERVER not in view.problem.message
+    assert problem in caplog.text
 
 
 def test_a_rewrite_that_is_stopped_keeps_the_draft(build, photos):

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from listing.backends.base import BackendError
+from listing.backends.base import BackendError, ServerError
 from listing.batch.run import run_batch
 from listing.request import DraftEvent, DraftRequest, Event
 from listing.schema import Category, Draft, Quality
@@ -33,6 +33,8 @@ class FakePipeline:
             raise RuntimeError("something odd")
         if request.note == "no model":
             raise BackendError("The model went away: start it again.")
+        if request.note == "wrong key":
+            raise ServerError("The server refuses the key: start it again.", 401)
         if request.note == "crash":
             os._exit(9)
         refs = [photo.ref for photo in request.photos]
