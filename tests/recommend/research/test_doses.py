@@ -15,7 +15,7 @@ from recommend.data.ragged import array_of
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import Log
 from recommend.phenomena.table import NINE
-from recommend.research import headroom
+from recommend.research import doses, headroom
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
 
