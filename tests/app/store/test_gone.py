@@ -173,6 +173,14 @@ def test_compacting_leaves_no_deleted_row(tmp_path):
     assert found == {word.encode() for word in live.values()}
 
 
+def test_a_deletion_writes_the_file_anew_once(services, monkeypatch):
+    compacted = []
+    monkeypatch.setattr(services.store, "compact", lambda largest: compacted.append(largest) or len(compacted) > 1)
+    services.deletions.after()
+    assert [services.deletions.compact() for _ in range(3)] == [False, True, True], "again until it was done"
+    assert len(compacted) == 2
+
+
 def test_a_search_by_photo_keeps_no_pixels(services, me, tmp_path):
     session, photo = SellerSession(), tmp_path / "a.jpg"
     view = list(services.draft_writer.start(me, intake([jpeg()])))[-1]

@@ -98,6 +98,8 @@ def test_a_bare_number_counts_on_a_label() -> None:
     assert find_size(lines("NORDKIND", "104")) is None
     assert find_size(lines("NORDKIND", "104"), label=True).value == "104"
     assert find_size([]) is find_volume([]) is None
+    # Read out of the marks of a ruler that lies beside the item.
+    assert find_size([OcrSpan("us", (0.0, 0.28, 0.11, 0.37), 0.59), OcrSpan("2", (0.12, 0.29, 0.15, 0.36), 0.6)]) is None
 
 
 @pytest.mark.parametrize(("texts", "words"), table(SHARES))
