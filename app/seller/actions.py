@@ -371,6 +371,8 @@ class Actions(ListedActions):
             self.session.view = drafts.confirm_claim(self.seller, draft, flag.field, flag.words, version=flag.version)
 
     def do_publish(self, data: Press) -> None:
+        if self.session.published is not None:  # pressed twice
+            return
         draft, shots = self._draft(), [shot.ref.id for shot in self.session.shots]
         now, view = self.services.drafts.get(self.seller, draft), self.session.view
         same = view is not None and view.version == now.version and [photo.id for photo in now.photos] == shots

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 def follow(events: Iterable[Event]) -> Draft:
     """Show the events as they come; returns the finished draft."""
     from app.cli import CommandError
-    from app.cli.drafts.draft_text import category_line, fact_lines
+    from app.cli.drafts.draft_text import category_line
     from listing.say.ask import readable
 
     started = time.monotonic()
@@ -110,8 +110,6 @@ def follow(events: Iterable[Event]) -> Draft:
             tell(STAGES[event.stage])
         elif event.kind == "category":
             tell(category_line(event.category))
-        elif event.kind == "attribute":
-            tell(fact_lines([event.attribute])[0].strip())
         elif event.kind == "draft":
             return readable(event.draft)
     raise CommandError("the draft was not finished; run ./ipl doctor.")

@@ -13,7 +13,8 @@ from listing.taxonomy import load_taxonomy
 
 SIGNS = {"supported": "●", "unsupported": "◐", "unknown": "○", "contradicted": "✕"}
 LEGEND = "● supported   ◐ guess: please check   ○ not known   ✕ contradicted"
-WIDTH = 92
+WIDTH = 79  # of a terminal of 80 columns
+VALUE_WIDTH = 24  # of a column of values; longer ones push what they rest on to the right
 
 
 def draft_text(draft: Draft) -> str:
@@ -88,12 +89,12 @@ def fact_lines(attributes: Iterable[AttributeValue]) -> list[str]:
     known = load_taxonomy().attributes
     labels = [known[a.name].label if a.name in known else a.name for a in facts]
     name_width = max(map(len, labels))
-    value_width = max(len(_value(a)) for a in facts)
+    value_width = min(VALUE_WIDTH, max(len(_value(a)) for a in facts))
     lines = [
         f"  {SIGNS[a.status]} {label:<{name_width}}  {_value(a):<{value_width}}  {support(a)}".rstrip()
         for a, label in zip(facts, labels, strict=True)
     ]
-    return [*lines, f"  {LEGEND}"]
+    return [*(textwrap.fill(line, WIDTH, subsequent_indent=" " * (name_width + 6)) for line in lines), f"  {LEGEND}"]
 
 
 def support(attribute: AttributeValue) -> str:
@@ -135,7 +136,9 @@ def _price(draft: Draft) -> str:
     p = draft.price
     total = f" of {p.count}" if p.count and p.count > len(p.basis) else ""
     scope = f" ({p.scope})" if p.scope else ""
-    return f"Price  {p.low:g} - {p.high:g} {p.currency}, like these {len(p.basis)}{total}{scope}: {', '.join(p.basis)}"
+    return _wrapped(
+        f"Price  {p.low:g} - {p.high:g} {p.currency}, like these {len(p.basis)}{total}{scope}: {', '.join(p.basis)}"
+    )
 
 
 def _choices(choices: list[str]) -> str:
