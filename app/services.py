@@ -127,7 +127,8 @@ def _late(settings: Settings, past: PastListings | None) -> LatePipeline:
 
     if settings.model is None:
         require_embedded(settings.home / "models" / EMBEDDED)
-    return LatePipeline(build, at_once(settings.model, settings.concurrency))
+    # Else the first search would wait for its encoder.
+    return LatePipeline(build, at_once(settings.model, settings.concurrency), lambda: past and past.encoders.text_model)
 
 
 def _open_past(settings: Settings) -> PastListings:
