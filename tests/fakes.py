@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -274,3 +275,13 @@ class FakeIndex(SearchIndex):
         scores = {i: len(words & set(x.title.lower().split())) for i, x in self.entries.items()}
         best = sorted((i for i in scores if scores[i]), key=lambda i: -scores[i])
         return [Hit(i, float(scores[i])) for i in best[:limit]]
+
+
+def picture(seed: int, side: int = 320) -> bytes:
+    """A photo that looks like no other: blocks of random grey, the same ones for the same seed."""
+    dice = random.Random(seed)
+    small = Image.new("L", (8, 8))
+    small.putdata([dice.randrange(256) for _ in range(64)])
+    buffer = io.BytesIO()
+    small.resize((side, side)).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()

@@ -38,6 +38,7 @@ def test_what_runs_beside_the_tests_ends_with_them() -> None:
     assert not runs(process.pid)
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_all_test_processes(tmp_path: Path) -> None:
     """Ctrl-C works, also where the tests were started in the background."""
     for name in ("test_a.py", "test_b.py"):
@@ -115,6 +116,7 @@ FILES = {
         ("listing/other.py", {"listing/test_start.py"}),
         ("tests/listing/test_say.py", {"listing/test_say.py"}),
         ("listing/facts.py", {"listing/test_say.py", "listing/test_start.py", "test_docs.py"}),  # by conftest.py
+        ("tests/listing/rows.jsonl", {"listing/test_say.py", "listing/test_start.py"}),
         ("docs/page.md", {"test_docs.py"}),
     ],
 )

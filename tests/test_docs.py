@@ -58,6 +58,7 @@ def pages(site: Path) -> dict[Path, Seen]:
     return {file: Seen(file.read_text(encoding="utf-8")) for file in site.rglob("*.html")}
 
 
+@pytest.mark.slow
 def test_every_link_leads_to_a_place(pages: dict[Path, Seen]) -> None:
     assert len(pages) > 30
     lost = []
@@ -73,6 +74,7 @@ def test_every_link_leads_to_a_place(pages: dict[Path, Seen]) -> None:
     assert lost == []
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_from_elsewhere(site: Path, pages: dict[Path, Seen]) -> None:
     outside = {what for page in pages.values() for what in page.fetched if urlsplit(what).netloc}
     assert outside == set()
@@ -80,6 +82,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path, pages: dict[Path, Seen]) 
         assert "url(http" not in sheet.read_text(encoding="utf-8"), sheet
 
 
+@pytest.mark.slow
 def test_the_reference_has_routes_settings_and_modules(site: Path) -> None:
     http = (site / "reference" / "http.html").read_text(encoding="utf-8")
     for route in [r for r in (*v1.routes, *health.routes) if getattr(r, "include_in_schema", False)]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("sh", "cat", "cksum", "dirname", "readlink", "env")
 PACKAGES = ("app", "finetune", "listing", "rag_index")

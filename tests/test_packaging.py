@@ -20,6 +20,8 @@ from packaging.requirements import Requirement
 
 from tests.listing.backends.chat_stub import Answer, Request, event, reply, seeing, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("app", "finetune", "listing", "rag_index", "recommend")
 OURS = {*PACKAGES, "benchmarks", "tests"}

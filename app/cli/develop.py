@@ -28,9 +28,9 @@ CHECKS = {
     "imports": ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache"),
 }
 TYPES = ("-m", "mypy", *PACKAGES)
-# All tests in processes that take one file after the other in the order of the folders: one more than two cores, since
-# tests wait for servers and browsers a quarter of their time.
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+# All tests in processes that take one file after the other in the order of the folders: twice two cores, since tests
+# wait for servers and browsers a quarter of their time.
+SIDE_BY_SIDE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 STOP_SECONDS = 20
 
 Outcome = tuple[str, int, float | None]
@@ -190,11 +190,12 @@ def _named(file: Path) -> set[str]:
 def changed_tests(changed: Collection[str], imports: Mapping[str, Collection[str]]) -> list[str]:
     """Test files that changed or import a changed file, directly or not.
 
-    What is no Python counts for the modules of the nearest package; outside of any, for the tests of the whole.
+    What is no Python counts for the modules of the nearest folder with some; elsewhere, for the tests of the whole.
     """
     reached = {file for file in changed if file in imports}
+    folders = {str(Path(file).parent) for file in imports}
     for path in set(changed) - reached:
-        folder = next((f for f in map(str, Path(path).parents) if f"{f}/__init__.py" in imports), "tests")
+        folder = next((f for f in map(str, Path(path).parents) if f in folders), "tests")
         beside = {f for f in imports if str(Path(f).parent) == folder}
         reached |= {f for f in beside if folder != "tests" or "/test_" in f}
     waiting = list(reached)

@@ -40,7 +40,7 @@ from listing.observe.past_listings import PastListings
 from listing.schema import Listing
 from listing.taxonomy import load_taxonomy
 from rag_index import ListingIndex, build, default_encoders
-from tests.app.support.page_server import served
+from tests.app.support.local_servers import served
 from tests.fakes import FakePipeline
 
 SETS = Path("finetune/annotations/sets")

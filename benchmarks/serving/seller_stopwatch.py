@@ -39,7 +39,7 @@ from listing.say.ask import statable
 from listing.say.rewrite import name_of
 from listing.schema import Draft, Span
 from listing.taxonomy import load_taxonomy
-from tests.app.support.page_server import CHROMIUM_ARGS
+from tests.app.support.local_servers import CHROMIUM_ARGS
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 PHOTOS = Path(__file__).with_suffix(".txt")

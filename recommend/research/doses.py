@@ -30,14 +30,15 @@ Row = dict[str, Any]
 
 INTRODUCTION = """# Phenomena of World 2
 
-What the nine papers mend, measured in [World 2](world.md) {version} (seed {seed}; views of {sizes})
-**before any study**: at the knob's value *off*, and at five doses of which one is the default. *Measured* is what
-`./ipl recommend phenomena --data LOG` would print for that log, with its interval over groups of users (MSNet: of
-things). *Range*: from where on the method can pay. *Headroom*: what the best possible model gains over one without the
-phenomenon, from the truth; `recommend/research/headroom.py` says between which two.
+What the nine papers mend, measured in [World 2](world.md) {version} before any study, seed {seed}, views of
+{sizes}.
+A cell is the knob's value (*off*, default, strongest dose) and what `./ipl recommend phenomena --data LOG` would print
+for that log, with its interval over groups of users (MSNet: of things); [papers](papers/README.md) says from where on a
+method can pay. *Headroom*, at the same values: what the best possible model gains over one without the phenomenon, by
+the truth (`recommend/research/headroom.py`).
 
-Written by `./ipl recommend world --table recommend/research/results/doses.json > docs/phenomena.md`, which goes
-on where it was interrupted. Sources of the ranges: `recommend/phenomena/table.py`.
+Written by `./ipl recommend world --table recommend/research/results/doses.json > docs/phenomena.md`, which goes on
+where it was interrupted; the file has the doses between.
 """
 
 
@@ -97,7 +98,7 @@ def results(file: Path, say: Callable[[str], None], seed: int = SEED) -> Row:
 
 
 def markdown(table: Row) -> str:
-    """``docs/phenomena.md``: a line a phenomenon and point."""
+    """``docs/phenomena.md``: a line a phenomenon."""
     default = asdict(WorldConfig())
     sizes = "; ".join(
         f"{view}: " + ", ".join(f"{count:,} {name}" for name, count in size.items())
@@ -105,17 +106,18 @@ def markdown(table: Row) -> str:
     )
     lines = [
         INTRODUCTION.format(version=table["world_version"], seed=table["seed"], sizes=sizes),
-        "| phenomenon | knob | value | measured [95 %] | range | headroom |",
+        "| phenomenon | knob | off | default | strongest | headroom |",
         "|---|---|---|---|---|---|",
     ]
     for p in NINE:
-        knob = KNOBS[p.name]
-        for value in points(p.name):
-            r = table["rows"][f"{p.name} {value:g}"]
-            what = " (off)" if value == knob.off else " (default)" if value == default[knob.name] else ""
-            number = r.get("missing") or f"{r['value']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
-            edge = f"{'>=' if p.above else '<='} {p.edge:g}"
-            lines.append(
-                f"| {p.method} | `{knob.name}` | {value:g}{what} | {number} | {edge} | {r['headroom']:.4f} {p.unit} |"
-            )
+        off, *_, strongest = points(p.name)
+        rows = {v: table["rows"][f"{p.name} {v:g}"] for v in (off, default[KNOBS[p.name].name], strongest)}
+        cells = [f"{value:g}: {_number(row)}" for value, row in rows.items()]
+        cells += ["the default"] * (3 - len(cells))
+        headroom = ", ".join(f"{round(row['headroom'], 4):.3g}" for row in rows.values())
+        lines.append(f"| {p.method} | `{KNOBS[p.name].name}` | {' | '.join(cells)} | {headroom} {p.unit} |")
     return "\n".join(lines)
+
+
+def _number(row: Row) -> str:
+    return row.get("missing") or f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"

@@ -14,21 +14,20 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
 from app.services import Services
 from app.settings import Settings
 from app.setup.external_tools import find_chromium
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
-from tests.app.support.clients import People, client_of
-from tests.app.support.page_server import CHROMIUM_ARGS, PASSWORD, SLOW_MACHINE, served
+from tests.app.support.clients import People, client_of, write_passwords
+from tests.app.support.local_servers import CHROMIUM_ARGS, PASSWORD, SLOW_MACHINE, served
 from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 
 Build = Callable[..., Services]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 FORMS = {  # how long the tests with dice are: by default, and with --nightly
-    "kills": (None, 5), "rounds": (2, 50), "life_steps": (25, 500), "sweep_photos": (2, 25), "api_calls": (120, 2000)
+    "kills": (None, 5), "rounds": (2, 50), "life_steps": (25, 500), "sweep_photos": (2, 25), "api_calls": (60, 2000)
 }  # fmt: skip
 
 
@@ -194,8 +193,7 @@ def serve(build: Build, tmp_path: Path) -> Iterator[Callable[..., str]]:
         def _serve(pipeline: Any, sellers: tuple[str, ...] = (), **settings: Any) -> str:
             if sellers:
                 settings["passwords"] = tmp_path / "passwords"
-                for name in sellers:
-                    write_password(settings["passwords"], name, PASSWORD)
+                write_passwords(settings["passwords"], sellers, PASSWORD)
             return stack.enter_context(served(build(pipeline=pipeline, **settings)))
 
         yield _serve

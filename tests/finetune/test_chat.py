@@ -25,6 +25,8 @@ from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from tests.finetune.support import launch_two, write_rows
 
+pytestmark = pytest.mark.slow
+
 STEPS = 4
 
 
@@ -57,7 +59,7 @@ def equal(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("grouped", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path, monkeypatch, grouped):
     config = replace(config, group_by_length=grouped, vary_photos=grouped)
     whole, cut = tmp_path / "whole", tmp_path / "cut"

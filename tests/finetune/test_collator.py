@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from finetune.errors import TuneError
-from finetune.train.answers import answer_scores, likeliest
+from finetune.train.answers import answer_scores
 from finetune.train.collator import IGNORED, Collator, Encoded, encode, read_samples
 from finetune.train.families import FAMILIES
 from finetune.train.loading import load_processor
@@ -147,9 +147,3 @@ def test_unknown_is_no_statement():
 def test_texts_and_claims_are_no_attributes():
     assert scored(["title", "claim"], [[HAT], [RED]], [[HAT], [RED]]) == {"answers_right": 1.0}
     assert scored([], [[HAT]], [[RED]]) == {"answers_right": 0.0}
-
-
-def test_only_the_likeliest_tokens_remain():
-    logits = np.zeros((1, 2, 4))
-    logits[0, 0, 3] = logits[0, 1, 1] = 1
-    assert likeliest((logits, None)).tolist() == likeliest(logits).tolist() == [[3, 1]]

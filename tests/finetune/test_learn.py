@@ -111,6 +111,7 @@ def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytes
 
 @pytest.mark.data
 @pytest.mark.model
+@pytest.mark.nightly
 def test_a_real_catalogues_shop_beats_the_towers(tmp_path: Path) -> None:
     root = data_root() / "fashion_catalog"
     frame = pd.read_parquet(root / "listings.parquet").sample(170, random_state=0)

@@ -93,6 +93,7 @@ def test_targets_share_the_main_colour_with_the_second() -> None:
     assert goals.weight.tolist() == pytest.approx([0.3, 1.0, 1.0, 1.0])
 
 
+@pytest.mark.slow
 def test_colours_are_judged_on_senders_not_seen() -> None:
     rows, rng = colour_rows(300), np.random.default_rng(0)
     goals, folds = Goals(rows, COLOURS), folds_of(rows, 0)

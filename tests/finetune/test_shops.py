@@ -158,6 +158,7 @@ def test_titles_are_built_as_the_shops_are():
     assert pattern.nouns["Tshirts"] == "T-shirt"
 
 
+@pytest.mark.slow
 def test_titles_are_imitated_where_that_brings_them_nearer(learn_words):
     _, taxonomy = learn_words(rows())
     weights = QuestionCalibration(weights={"heads": 1.0}, threshold=0.5)

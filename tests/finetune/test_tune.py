@@ -151,6 +151,7 @@ def table(folder, rows=5):
     return folder / "shop.csv"
 
 
+@pytest.mark.slow
 def test_a_table_becomes_a_model_that_drafts(models, tmp_path, monkeypatch, capsys):
     base, data, run, out = models("qwen3-vl"), tmp_path / "data", tmp_path / "run", tmp_path / "model"
     config = tmp_path / "own.yaml"

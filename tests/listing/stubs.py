@@ -1,9 +1,9 @@
-"""Parts of the pipeline without a model: they answer as they are told."""
+"""Parts of the pipeline without a model: they answer as they are told; observations, facts and texts of items."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,27 @@ from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
 from listing.calibration import Calibration, QuestionCalibration
-from listing.decide.decision import Rules
+from listing.decide.decision import Decision, Rules
 from listing.intake.photos import intake
 from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.source import Source
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import Installed, PipelineParts, build_sources
-from listing.request import DraftRequest
-from listing.schema import Draft, PriceRange
+from listing.request import DraftRequest, Tone
+from listing.say.claims import Claim, claims_of
+from listing.say.render import Text, render
+from listing.schema import (
+    AttributeValue,
+    Candidate,
+    Category,
+    Detail,
+    Draft,
+    Evidence,
+    Observation,
+    PriceRange,
+    Quality,
+)
 from listing.taxonomy import load_taxonomy
 
 SURE = 0.97
@@ -152,3 +164,100 @@ def events(request: DraftRequest, backend: StubBackend | None = None, **changes:
 def draft(request: DraftRequest, backend: StubBackend | None = None, **changes: Any) -> Draft:
     """The draft that they end with."""
     return events(request, backend, **changes)[-1].draft
+
+
+OPEN = Calibration(default=QuestionCalibration(weights={"mllm": 1.0, "classifier": 1.0}, threshold=0.8))
+
+
+def on(
+    source: str, question: str, shares: Mapping[str, float] | str, photo: int | None = 0, **more: object
+) -> Observation:
+    """One source's word on one question; a value alone is sure."""
+    probabilities = {shares: 1.0} if isinstance(shares, str) else dict(shares)
+    return Observation.model_validate(
+        {"source": source, "question": question, "probabilities": probabilities, "photo": photo, **more}
+    )
+
+
+def decided(
+    observations: Sequence[Observation],
+    calibration: Calibration = OPEN,
+    *,
+    photos: int = 1,
+    types: Mapping[str, Sequence[str]] | None = None,
+) -> Decision:
+    """What follows from them by the package's taxonomy."""
+    return Decision(observations, photos, Rules(load_taxonomy(), calibration, types or {}))
+
+
+TAXONOMY = load_taxonomy()
+RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)
+CALIBRATION = Calibration(default=RULE)
+
+
+def fact(name: str, value: str, p: float = 0.99, source: str = "mllm", locked: bool = False) -> AttributeValue:
+    """A value where ``p`` passes the threshold, else a suggestion."""
+    evidence = [Evidence(source=source)]
+    if source in ("ocr", "seller") or p >= RULE.threshold:
+        return AttributeValue(
+            name=name, value=value, status="supported", confidence=p, evidence=evidence, locked=locked
+        )
+    return AttributeValue(name=name, suggestion=value, status="unsupported", confidence=p, evidence=evidence)
+
+
+def category(*names: str, p: float = 0.95) -> Category:
+    """The first name with that probability, the others behind it."""
+    candidates = [Candidate(value=name, confidence=p / (i + 1)) for i, name in enumerate(names)]
+    return Category(value=names[0], confidence=p, candidates=candidates)
+
+
+def said(
+    kind: str | Category,
+    facts: Iterable[AttributeValue] = (),
+    details: Mapping[str, float] | None = None,
+    *,
+    p: float = 0.95,
+    rule: Calibration = CALIBRATION,
+) -> list[Claim]:
+    """Everything that may be said of an item with these facts and details."""
+    named = category(kind, p=p) if isinstance(kind, str) else kind
+    detail_list = [Detail(phrase=phrase, confidence=q) for phrase, q in (details or {}).items()]
+    return claims_of(named, list(facts), detail_list, TAXONOMY, rule)
+
+
+def written(
+    kind: str | Category,
+    facts: Iterable[AttributeValue] = (),
+    details: Mapping[str, float] | None = None,
+    *,
+    p: float = 0.95,
+    key: str = "0",
+    tone: Tone = "plain",
+) -> Text:
+    """The rendered texts of all that."""
+    return render(said(kind, facts, details, p=p), TAXONOMY, key=key, tone=tone)
+
+
+def draft_of(kind: str, text: Text, **changes: object) -> Draft:
+    """A draft with these texts."""
+    fields = {"title": text.title, "description": text.description, "spans": text.spans, **changes}
+    return Draft.model_validate(
+        {"id": "0", "photos": [], "category": category(kind), "quality": Quality(score=1), "model": "m", **fields}
+    )
+
+
+def claims(
+    kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), p: float = 0.99
+) -> list[Claim]:
+    """Everything that is said of an item of which all this is known with probability ``p``."""
+    return said(kind, [fact(name, value, p) for name, value in (facts or {}).items()], dict.fromkeys(details, p))
+
+
+def text(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), key: str = "0") -> Text:
+    """The rendered texts of such an item."""
+    return render(claims(kind, facts, details), TAXONOMY, key=key)
+
+
+def every_plan(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = ()) -> list[Text]:
+    """The texts in many sentence plans."""
+    return [text(kind, facts, details, key=str(n)) for n in range(40)]

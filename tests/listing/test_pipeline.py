@@ -14,7 +14,6 @@ from listing.observe.printed.ocr import OcrSpan
 from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import Draft, NeighbourRef, Observation, PriceRange
-from tests.fakes import label_photo
 from tests.listing.stubs import HOODIE, StubBackend, StubReader, StubSimilar, draft, events, of_photos, photo
 
 
@@ -297,18 +296,6 @@ def test_demo_photos_give_complete_drafts(real_pipeline, repository):
     assert tee.attribute("text").value == "FEMME FOREVER"
     assert "FEMME FOREVER" in tee.title
     assert stated(tee) != stated(made)
-
-
-@pytest.mark.model
-def test_label_is_read_in_any_order_of_photos(real_pipeline, repository):
-    hoodie, label = repository / "demo" / "hoodie.jpg", label_photo("Wrangler", "M", "100% cotton")
-    one, two = real(real_pipeline, hoodie, label), real(real_pipeline, label, hoodie)
-    assert stated(one) == stated(two)
-    assert one.category.value == two.category.value
-    assert stated(one)["brand"] == "Wrangler"
-    assert stated(one)["size"] == "M"
-    assert one.attribute("brand").evidence[0].photo == 1
-    assert two.attribute("brand").evidence[0].photo == 0
 
 
 @pytest.mark.model

@@ -24,6 +24,8 @@ from tests.fakes import jpeg
 from tests.listing.backends.chat_stub import Answer, Request, Stub, event, prompt_of, reply, seeing, serving
 from tests.listing.stubs import HOODIE, StubBackend, parts
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

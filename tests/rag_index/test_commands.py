@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -26,13 +25,12 @@ from rag_index import (
     EncodersInfo,
     IndexMismatch,
     ListingIndex,
-    Query,
-    Rules,
-    retrieve,
     sample_encoders,
     sample_records,
 )
 from rag_index.imports.record_checks import check
+
+pytestmark = pytest.mark.slow
 
 WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
 
@@ -181,29 +179,6 @@ def test_set_up_keeps_a_person_s_listings(place: Path, tmp_path: Path) -> None:
         command(place, "build", "--sample", "--if-missing")
     with ListingIndex.open(place) as opened:
         assert "mine-1" in opened.ids()
-
-
-def test_no_leak_when_sample_listings_ask(sample_index: str) -> None:
-    """Each listing asks for neighbours of itself; the rules switched off show that they have something to do."""
-    rules, broken = Rules(), Counter[str]()
-    with ListingIndex.open(sample_index, sample_encoders()) as opened:
-        for record in list(sample_records(sample_encoders()))[::24]:
-            query = Query(
-                record.image_vectors,
-                record.text_vector,
-                record.phashes,
-                record.listing_id,
-                record.seller_id,
-                record.category,
-            )
-            for neighbour in retrieve(opened, query, 8, rules):
-                assert rules.violation(query, neighbour.record, neighbour.image_cosine) is None
-                assert neighbour.record.seller_id != record.seller_id
-                assert neighbour.record.category == record.category
-            for neighbour in retrieve(opened, query, 8, Rules.off()):
-                broken["listing"] += neighbour.record.listing_id == record.listing_id
-                broken["seller"] += neighbour.record.seller_id == record.seller_id
-    assert 80 < broken["listing"] < broken["seller"]
 
 
 ROWS = 6

@@ -1,4 +1,4 @@
-"""The index: add, update, remove, search, rebuild; refusals, contact data among them; builds that break off."""
+"""Encoders, and the index: add, update, remove, search, rebuild; refusals, contact data among them; broken builds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import load_file
 
 from listing.safety.contacts import sure_contact
 from rag_index import (
+    SAMPLE_FOLDER,
     BadRecord,
+    Encoders,
     Filter,
     IndexBusy,
     IndexMismatch,
@@ -22,6 +28,8 @@ from rag_index import (
     ListingIndex,
     build,
 )
+from rag_index.encoders import EncoderMissing
+from rag_index.tower import pixels
 from tests.rag_index.listings import IMAGE, INFO, make
 from tests.servers import Server
 
@@ -119,6 +127,7 @@ build(records(), sys.argv[1], INFO)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_the_old_index(tmp_path: Path, repository: Path) -> None:
     folder = tmp_path / "index"
     build([make(1)], folder, INFO)
@@ -152,8 +161,7 @@ def test_the_second_process_is_told(tmp_path: Path, repository: Path) -> None:
     assert subprocess.run(second, cwd=repository, check=False, timeout=120).returncode == 0
 
 
-@pytest.mark.parametrize("change", [{"revision": "cccc"}, {"dimensions": 9}])
-@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize(("kind", "change"), [("image", {"revision": "cccc"}), ("text", {"dimensions": 9})])
 def test_another_model_is_refused(tmp_path: Path, kind: str, change: dict[str, object]) -> None:
     build([make(1)], tmp_path / "index", INFO)
     other = INFO.model_copy(update={kind: getattr(INFO, kind).model_copy(update=change)})
@@ -251,3 +259,51 @@ def test_a_reader_follows_a_rebuild_by_another(server: Server) -> None:
     build([make(2), make(3)], server.url, INFO)
     assert reader.count() == 2
     assert reader.get("l2") is not None
+
+
+WEIGHTS = SAMPLE_FOLDER.parents[1] / "finetune" / "weights"
+
+
+@pytest.fixture(scope="module")
+def encoders() -> Encoders:
+    return Encoders(str(WEIGHTS), str(WEIGHTS))
+
+
+def noise(seed: int, size: tuple[int, int]) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+
+
+def test_vectors_do_not_depend_on_the_batch(encoders: Encoders) -> None:
+    photos = [noise(0, (300, 200)), noise(1, (50, 400)), Image.new("RGB", (224, 224), "red")]
+    together = encoders.image_vectors(photos)
+    assert together.shape == (3, 1280)
+    assert together.dtype == np.float32
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([encoders.image_vectors([p]) for p in photos])
+    assert np.allclose(together, alone, atol=1e-4)
+    assert encoders.image_vectors([]).shape == (0, 1280)
+
+
+def test_same_features_as_the_network_that_was_tuned(encoders: Encoders) -> None:
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0, global_pool="")
+    tensors = {
+        n[9:]: t.float() for n, t in load_file(WEIGHTS / "tower.safetensors").items() if n.startswith("backbone.")
+    }
+    network.load_state_dict(tensors, strict=False)
+    photo = noise(2, (320, 240))
+    with torch.inference_mode():
+        features = network.eval()(torch.from_numpy(pixels(photo))[None]).mean((2, 3))[0]
+    expected = (features / features.norm()).numpy()
+    assert np.allclose(encoders.image_vectors([photo])[0], expected, atol=1e-4)
+    square = pixels(Image.new("RGB", (400, 200), "white"))
+    assert square.shape == (3, 224, 224)
+    assert square[:, 112, 112] == pytest.approx([1, 1, 1], abs=1e-3)
+    assert square[:, 5, 112] == pytest.approx([128 / 127.5 - 1] * 3, abs=1e-3), "the whole photo stands on grey"
+
+
+def test_missing_models(tmp_path: Path) -> None:
+    with pytest.raises(EncoderMissing, match="There is no model"):
+        _ = Encoders(str(tmp_path / "nothing"), str(WEIGHTS)).info
+    with pytest.raises(EncoderMissing, match="no weights"):
+        _ = Encoders(str(tmp_path), str(WEIGHTS)).info

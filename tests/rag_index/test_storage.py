@@ -198,6 +198,7 @@ def test_damaged_file_is_said_and_built_again(
     assert len(list(location.glob("g-*"))) == 1
 
 
+@pytest.mark.slow
 def test_locked_database_is_not_damaged(whole: Path, tmp_path: Path) -> None:
     location = tmp_path / "index"
     shutil.copytree(whole, location)

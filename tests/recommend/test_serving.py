@@ -31,6 +31,8 @@ from recommend.training.runs import FEATURES, labels_of, load_run, plan, read_ru
 from recommend.training.scoring import predictions
 from tests.recommend.support.imports import EVENTS, bring, events, parquet
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("din", "esmm")
 
 

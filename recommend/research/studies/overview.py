@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recommend.config import ConfigError
+from recommend.phenomena.studies import interval
 from recommend.phenomena.table import NINE, Phenomenon
 from recommend.research.studies.engine import RESULTS, read_results
-from recommend.research.studies.page import Results, between, cost, gain_of, gains, page, specific, specificity
+from recommend.research.studies.page import Results, at_regime, between, page, verdict
 from recommend.research.studies.plot import plot, plot_all
 from recommend.research.studies.study import STUDIES, Study, find_study
-from recommend.research.studies.verdict import words
 
 PICTURE = "overview.svg"
 WEAK = "weak"  # folder of the results on a weak base: tables of 8 numbers, neither matches nor counts
-HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it of your log", "gains at the regime [95 %]",
-           "specific", "CPU", "on other worlds", "on a weak base")  # fmt: skip
+HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it", "can pay", "gain in", "gain [95 %]",
+           "other worlds", "weak base")  # fmt: skip
 
 
 def stored(name: str, file: Path | None = None) -> Results | None:
@@ -63,33 +63,27 @@ def overview(studies: Mapping[str, Results | None], file: Path) -> str:
     """README.md with picture and table anew: a row a study, by which a reader finds what pays on a log of their own."""
     picture = _from(file, _pictures(file) / PICTURE)
     phenomena = {p.name: p for p in NINE}
-    rows = [_row(find_study(name), phenomena[name], results) for name, results in studies.items()]
-    lines = [f"![gain over the measured phenomenon, a panel a method]({picture})", "",
-             *(f"| {' | '.join(cells)} |" for cells in (HEADERS, ["---"] * len(HEADERS), *rows))]  # fmt: skip
+    rows = [HEADERS, *(_row(find_study(name), phenomena[name], results) for name, results in studies.items())]
+    header, *table = [f"| {' | '.join(cells)} |" for cells in rows]
+    lines = [f"![gain over the measured phenomenon, a panel a method]({picture})", "", header,
+             "|---" * len(HEADERS) + "|", *table]  # fmt: skip
     return between(file.read_text(encoding="utf-8"), lines)
 
 
 def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...]:
-    paper = f"[{p.method}]({study.name}.md)"
     sentence = re.sub(r"\{value[^}]*\}", "*X*", p.says)
-    feeds = f"{sentence}; can pay {'from' if p.above else 'up to'} *X* = {p.edge:g}"
-    further = tuple(_in_brief(study, r) for r in _further(study))
-    if results is None:
-        return paper, feeds, "not run", "", "", *further
-    c, ratio = results["conclusion"], cost(study, results["conclusion"]["cpu_s"])
-    tried = " (exploratory)" if c["exploratory"] else ""
-    gain = f"**{gains(c)}**{tried}: {gain_of(c, study.regime)} at `{study.knob.name}` = {study.regime:g}"
-    own = f"**{specificity(c)}**: {specific(c)}"
-    return paper, feeds, gain, own, f"{ratio:.2f}" if ratio else "", *further
+    gains = (_in_brief(r) for r in (results, *_further(study)))
+    edge = f"{'from' if p.above else 'up to'} {p.edge:g}"
+    return f"[{p.method}]({study.name}.md)", sentence, edge, study.unit, *gains
 
 
-def _in_brief(study: Study, results: Results | None) -> str:
-    if results is None:
-        return ""
-    c = results["conclusion"]
-    begins = c["crossing"]
-    above = "" if begins is None or not c["curve"] else f"; above 0 from *X* = {begins:.3g}"
-    return f"{gain_of(c, study.regime)}, {words(c)['verdict']}{above}"
+def _in_brief(results: Results | None) -> str:
+    """The gain at the regime, a verdict other than that none is shown, and from where on the band lies above 0."""
+    if results is None or (here := at_regime(c := results["conclusion"])) is None:
+        return "not run"
+    shown = "" if (word := verdict(c)) == "no gain shown" else f" **{word}**"
+    above = "" if c["crossing"] is None else f"; from *X* = {c['crossing']:.3g}"
+    return f"{interval(here)}{shown}{above}"
 
 
 def _pictures(file: Path) -> Path:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommend.phenomena.studies import interval, with_ends
+from recommend.phenomena.studies import interval
 from recommend.research.studies.study import Study
 from recommend.research.studies.verdict import ALPHA, COMPETENT, words
 
 Results = Mapping[str, Any]
 BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark -->"
 END = "<!-- end of the study -->"
-WEAK_BASE = "a weak base (tables of 8 numbers, neither matches nor counts, rates tuned for each arm)"
 
 
 def page(
@@ -38,13 +37,12 @@ def between(old: str, lines: Sequence[str]) -> str:
 
 
 def part(study: Study, results: Results | None, picture: str = "", further: Sequence[Results | None] = ()) -> list[str]:
-    """Claim, words, regime, further results, tables, limits and cost."""
+    """Claim, results on all worlds, tables, limits and cost."""
     lines = [f"**Claim.** {study.claim}", ""]
     if results is None:
         lines.append(f"Not run yet on the seeds that judge; `./ipl recommend study {study.name}` does it.")
     else:
-        others = [_further(study, r) for r in further if r]
-        lines += [*_head(study, results), *others, "", *_picture(picture), *tables(study, results), "",
+        lines += [*_head(study, results), "", *_picture(picture), *tables(study, results, further), "",
                   *_rest(study, results)]  # fmt: skip
     return lines
 
@@ -54,74 +52,42 @@ def _picture(file: str) -> list[str]:
 
 
 def _head(study: Study, results: Results) -> list[str]:
-    """The two words with their figures, and where they hold."""
-    c, seeds = results["conclusion"], results["conclusion"]["seeds"]
+    """What is measured, and where."""
     deviates = f" {study.deviation}" if study.deviation else ""
-    tried = ", exploratory" if c["exploratory"] else ""
     return [
-        f"**Gains: {gains(c)}.** {gain_of(c, study.regime)} by `{study.primary.arm}` over `{study.primary.baseline}` "
-        f"at `{study.knob.name}` = {study.regime:g}.{deviates}",
-        f"**Specific: {specificity(c)}.** {specific(c)}.",
-        f"Both stand on {results['base']}; World {results['world_version']} of {_size(results)}, {len(seeds)} seeds "
-        f"({min(seeds)} to {max(seeds)}{tried}).",
+        f"**Measured.** `{study.primary.arm}` over `{study.primary.baseline}` in World {results['world_version']} of "
+        f"{_worlds(results)}.{deviates}"
     ]
 
 
-def gains(c: Results) -> str:
-    """The first word."""
-    return {True: "yes", None: "not judged yet"}.get(
-        c["gains"], "no, it loses" if c["verdict"] == "loses" else "not shown"
-    )
+def _worlds(results: Results, known: Results | None = None) -> str:
+    """Sizes, where they differ from those of other results, and seeds."""
+    seeds, sizes = results["conclusion"]["seeds"], results["sizes"]
+    of = [f"{value:,} {name}" for name, value in sizes.items() if known is None or known["sizes"] != sizes]
+    return ", ".join([*of, f"seeds {min(seeds)} to {max(seeds)}"])
 
 
-def specificity(c: Results) -> str:
-    """The second word."""
-    if not c["gains"]:
-        return "no gain that could be"
-    return "yes" if c["specific"] else "not shown"
+def verdict(c: Results) -> str:
+    """Whether the method gains and whether that is specific, and on which seeds, where they do not judge."""
+    return words(c)["verdict"] + (", exploratory" if c["exploratory"] else "")
 
 
-def gain_of(c: Results, regime: float) -> str:
-    """The gain at the regime with its ends and unit."""
-    here = next((p for p in c["curve"] if p["dose"] == regime), None)
-    return f"{interval(here)} {c['unit']}" if here else "the regime has not run"
-
-
-def specific(c: Results) -> str:
-    """What the second word rests on: the gains at off and of the control, and how many worlds would show the rest."""
-    off, control = c["off"], c["control"]
-    text = f"Off: {with_ends(off['gain'])}; control: {interval(control)}; margin {off['margin']:g}"
-    lacking = [(n, part) for n, part in (("off", off), ("control", control)) if not part["p"] < ALPHA]
-    for name, _ in lacking if "needed" in c else ():
-        worlds = c["needed"][name]
-        text += f"; {name} asks for {worlds} worlds" if worlds else f"; for {name} a thousand worlds would not do"
-    return text
-
-
-def _size(results: Results) -> str:
-    return ", ".join(f"{value:,} {name}" for name, value in results["sizes"].items())
-
-
-def _further(study: Study, results: Results) -> str:
-    """One sentence: on which base, worlds and seeds, the gain, and both words."""
-    c = results["conclusion"]
-    seeds = f"{min(c['seeds'])} to {max(c['seeds'])}"
-    of = f"On {results.get('base', WEAK_BASE)}, {_size(results)}, seeds {seeds}"
-    return f"{of}: {gain_of(c, study.regime)}, **{words(c)['verdict']}**."
+def at_regime(c: Results) -> Results | None:
+    """The point of the curve at which the claim is judged; None: it has not run."""
+    return next((p for p in c["curve"] if p["dose"] == c["regime"]), None)
 
 
 def _rest(study: Study, results: Results) -> list[str]:
     """Limits, cost, and the command."""
-    c = results["conclusion"]
-    ratio = cost(study, c["cpu_s"])
-    times = f"`{study.primary.arm}` takes {ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
-    lines = [
+    cpu, machine = results["conclusion"]["cpu_s"], results["machine"].partition(", Python")[0]
+    ratio = cost(study, cpu)
+    times = f"{ratio:.2f} times the CPU of `{study.primary.baseline}`; " if ratio else ""
+    return [
         f"**Limits.** {' '.join(study.limits) or 'None is known.'}",
-        f"**Cost.** {times}all arms of a world that ran at the regime {sum(c['cpu_s'].values()):,.0f} CPU seconds "
-        f"({results['machine']}).",
-        f"**Command.** {_commands(study, results)}.",
+        "",
+        f"**Cost.** {times}{sum(cpu.values()):,.0f} CPU seconds a world at the regime ({machine}), by "
+        f"{_commands(study, results)}.",
     ]
-    return [piece for line in lines for piece in (line, "")][:-1]
 
 
 def _commands(study: Study, results: Results) -> str:
@@ -145,47 +111,73 @@ def cost(study: Study, cpu: Results) -> float | None:
     return arm / baseline if arm and baseline else None
 
 
-def tables(study: Study, results: Results) -> list[str]:
-    """The doses, what stands beside them, and the arms at the regime."""
+def tables(study: Study, results: Results, further: Sequence[Results | None] = ()) -> list[str]:
+    """The doses, the control and the further results, what stands beside them, and the arms at the regime."""
     c = results["conclusion"]
-    lines = [f"| {study.knob.name} | phenomenon | headroom | gain, {c['unit']} | gate |", "|---|---|---|---|---|"]
+    control = c["control"]
+    lines = [f"| {study.knob.name} | phenomenon | headroom | gain [95 %], {c['unit']} | |", "|---|---|---|---|---|"]
     for p in c["curve"]:
-        dose = f"{p['dose']:g}" + (" (off)" if p["dose"] == study.knob.off else "")
-        value = "" if p["phenomenon"] is None else f"{p['phenomenon']:.3g}"
-        gate = "open" if p["open"] else p["closed"]
-        lines.append(f"| {dose} | {value} | {p['headroom']:.3g} | {interval(p)} | {gate} |")
-    off, control, slope = c["off"], c["control"], c["slope"]
-    above = "nowhere up to the strongest dose" if c["crossing"] is None else f"from {c['crossing']:.3g} on"
-    steep = with_ends(slope) if slope else "not measured"
-    lines += ["", f"The whole band lies above 0: {above}; slope a unit of the phenomenon: {steep}."]
-    lines.append(f"Off: {with_ends(off['gain'])}, equivalent within {off['margin']:g}: {_yes_or_no(off['p'])}. "
-                 f"Control, {control['name']}: {interval(control)}, no gain of {control['margin']:g}: "
-                 f"{_yes_or_no(control['p'])}.")  # fmt: skip
-    if c["beside"]:
-        secondary = "; ".join(
-            f"{s['name']} ({s['arm']} over {s['baseline']}, {s['measure']}) {interval(s)}" for s in c["beside"]
-        )
-        lines.append(f"Off, of the secondary claims: {secondary}.")
-    lines.append(_competence(study, c["competence"]))
-    best, beaten = c["ceiling"]["arm"], c["ceiling"]["beaten"]
-    no_ceiling = f"`{best}` is none, since {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])})"
-    lines.append(f"Ceiling: {no_ceiling if beaten else f'no trained arm beats `{best}` at any dose'}.")
-    lines += ["", "| claim at the regime | difference | mean [95 %] | holds (Holm) |", "|---|---|---|---|"]
-    most = max((s["seeds"] for s in c["secondary"]), default=0)
-    for s in c["secondary"]:
+        off = p["dose"] == study.knob.off
+        shown = _shown(c, "off", "within {margin:g} of 0") if off else _judged(c, p)
+        lines.append(_line(f"{p['dose']:g}{' (off)' if off else ''}", p, shown))
+    below = _shown(c, "control", "below {margin:g}")
+    lines.append(f"| control: {control['name']} | | | {interval(control)} | {below} |")
+    for r in further:
+        if r and (here := at_regime(r["conclusion"])):
+            where = f"{here['dose']:g}{'' if 'base' in r else ', weak base'}, {_worlds(r, results)}"
+            lines.append(_line(where, here, _judged(r["conclusion"], here)))
+    lines += ["", _competence(study, c["competence"])]
+    if c["crossing"] is not None:
+        lines.append(f"The whole band lies above 0 from a phenomenon of {c['crossing']:.3g} on.")
+    if beaten := c["ceiling"]["beaten"]:
+        best = c["ceiling"]["arm"]
+        lines.append(f"`{best}` is no ceiling: {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])}).")
+    return [*lines, *_secondary(c), "", *_arms(study, c)]
+
+
+def _line(where: str, p: Results, shown: str) -> str:
+    value = "" if p["phenomenon"] is None else f"{p['phenomenon']:.3g}"
+    return f"| {where} | {value} | {round(p['headroom'], 4):.3g} | {interval(p)} | {shown} |"
+
+
+def _judged(c: Results, p: Results) -> str:
+    """The verdict at the regime, and what closes the gate."""
+    word = f"**{verdict(c)}**" if p["dose"] == c["regime"] else ""
+    gate = "" if p["open"] else f"gate closed by {p['closed'].partition(',')[0]}"
+    return ", ".join(filter(None, (word, gate)))
+
+
+def _shown(c: Results, name: str, what: str) -> str:
+    """Whether it is shown of ``off`` or the control; if not, how many worlds would show it."""
+    p, what = c[name]["p"], what.format(**c[name])
+    if p < ALPHA:
+        return f"{what} (p {p:.2g})"
+    worlds = c["needed"][name] if "needed" in c else "more"
+    would = "a thousand worlds would not" if worlds is None else f"{worlds} worlds would"
+    return f"not shown {what} (p {p:.2g}; {would} do)"
+
+
+def _secondary(c: Results) -> list[str]:
+    """The secondary claims at the regime, and of those whose arms ran there the gains with the phenomenon off."""
+    claims = [*c["secondary"], *({**s, "name": f"{s['name']}, off"} for s in c["beside"])]
+    lines = ["", "| claim | difference | mean [95 %] | holds (Holm) |", "|---|---|---|---|"] if claims else []
+    most = max((s["seeds"] for s in claims), default=0)
+    for s in claims:
         fewer = f" ({s['seeds']} seeds)" if s["seeds"] < most else ""
+        holds = f"{'yes' if s['holds'] else 'no'} (p {s['p']:.2g})" if "p" in s else ""
         lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {interval(s)}{fewer} "
-                     f"| {'yes' if s['holds'] else 'no'} (p {s['p']:.2g}) |")  # fmt: skip
-    return [*lines, "", *_arms(study, c["arms"], c["cpu_s"])]
+                     f"| {holds} |")  # fmt: skip
+    return lines
 
 
-def _arms(study: Study, arms: Results, cpu: Results) -> list[str]:
-    arms = {arm: arms[arm] for arm in dict.fromkeys((*study.arms, *arms)) if arm in arms}
-    names = list(dict.fromkeys(m for of in arms.values() for m in of))
-    lines = ["| arm | " + " | ".join(names) + " | CPU s |", "|---" * (len(names) + 2) + "|"]
+def _arms(study: Study, c: Results) -> list[str]:
+    """What the claims that ran are about, of each arm."""
+    arms = {arm: c["arms"][arm] for arm in dict.fromkeys((*study.arms, *c["arms"])) if arm in c["arms"]}
+    names = dict.fromkeys([study.primary.measure, *(s["measure"] for s in (*c["secondary"], c["control"]))])
+    lines = ["| arm | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for arm, of in arms.items():
         cells = [f"{of[m]:.4g}" if of.get(m) is not None else "" for m in names]
-        lines.append(f"| {arm} | {' | '.join(cells)} | {cpu.get(arm, 0):.0f} |")
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
     return lines
 
 
@@ -193,8 +185,4 @@ def _competence(study: Study, share: float | None) -> str:
     if share is None:
         return "The regime has not run."
     enough = "" if share >= COMPETENT else f", below {COMPETENT}: the verdict is about weak models"
-    return f"Competence: `{study.base}` comes {share:.2f} of the way to the oracle{enough}."
-
-
-def _yes_or_no(p: float) -> str:
-    return f"{'yes' if p < 0.05 else 'not shown'} (p {p:.2g})"
+    return f"`{study.base}` comes {share:.2f} of the way to the oracle{enough}."

@@ -17,9 +17,10 @@ from fastapi.testclient import TestClient
 from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, SignInAttempt, Tries
 from app.views import AppError
 from app.web.server import create_app
-from tests.app.support.clients import PASSWORD
-from tests.app.support.moments import becomes
-from tests.app.support.page_server import served
+from tests.app.support.clients import PASSWORD, becomes
+from tests.app.support.local_servers import served
+
+pytestmark = pytest.mark.slow
 
 RIGHT, GUESS = PASSWORD, "a wrong guess"
 

@@ -19,9 +19,8 @@ from app.feed.pages import Rates
 from app.store.search_index import Hit
 from app.store.tables import FeedPageRow, FeedRow, NumberRow
 from tests.app.support.clients import client_of, code, published
-from tests.app.support.pictures import picture
 from tests.app.support.shop import posted, shown
-from tests.fakes import jpeg
+from tests.fakes import jpeg, picture
 
 FOREIGN = {"Sec-Fetch-Site": "cross-site"}
 

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.support.page_server import SLOW_MACHINE
+from tests.app.support.local_servers import SLOW_MACHINE
 from tests.app.support.pages import Page, expect, findings, ready
-from tests.app.support.pictures import picture
-from tests.fakes import FakePipeline
+from tests.fakes import FakePipeline, picture
 
 pytestmark = pytest.mark.browser
 LCP_MS, CLS, TAP_PX = 2500, 0.05, 44

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from app.seller.renderer import PageRenderer
-from tests.app.support.clients import client_of, code, draft, published
-from tests.app.support.markup import Tags, harmless
+from tests.app.support.clients import Tags, client_of, code, draft, harmless, published
 from tests.app.support.shop import DOUBTFUL, HONEST, form, question_on, said
 from tests.app.support.tabs import Tab
 from tests.fakes import jpeg
@@ -45,6 +44,7 @@ def test_it_shows_what_a_buyer_wants_to_know(client, listing):
         assert client.get(address).content.startswith(b"\xff\xd8")
 
 
+@pytest.mark.slow
 def test_a_photo_is_scaled_for_its_place(services, client):
     made = client.post("/v1/drafts", files={"photos": jpeg(size=(1600, 1200))}).json()["id"]
     listing = client.post("/v1/listings", json={"draft_id": made, "price": 5}).json()
@@ -224,6 +224,7 @@ def test_prohibited_goods_are_not_offered_in_answers(services, buyers, listing):
     assert question_on(services, listing).answer is None
 
 
+@pytest.mark.slow
 def test_only_the_seller_answers(people):
     here = people("ann", "bob", "eve")
     ann, bob, services = here.browser("ann"), here.browser("bob"), here.services

@@ -13,6 +13,8 @@ from tests.app.support.clients import client_of, code, published
 from tests.app.support.shop import bought, buy_on_page, head, purchases, question_on, refused, said
 from tests.app.support.tabs import Tab
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sale(people):

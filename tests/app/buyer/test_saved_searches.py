@@ -13,6 +13,8 @@ from app.market.search.saved_searches import EMPTY, FULL, MOST, NOT_THERE
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.shop import head, said, shown
 
+pytestmark = pytest.mark.slow
+
 HERE = "/feed/searches"
 
 

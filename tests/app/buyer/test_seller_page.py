@@ -12,6 +12,8 @@ from app.market.shop import NO_SELLER
 from tests.app.support.clients import published
 from tests.app.support.shop import buy_on_page, shown
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def here(people):

@@ -59,6 +59,7 @@ def test_a_corrected_row_is_one_to_learn_from(page, gallery, tmp_path) -> None:
     assert (tmp_path / "rows" / str(row.cells["photos"])).read_bytes()[:2] == b"\xff\xd8"
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_without_a_category(page, gallery, tmp_path) -> None:
     title, description, facts, *_ = page.predict(gallery, "", api_name="/write")
     facts["data"][0][1] = " "

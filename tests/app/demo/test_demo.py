@@ -48,6 +48,7 @@ def services(demo: tuple[Path, home.Mark, list[str]]) -> Iterator[Services]:
     made.close()
 
 
+@pytest.mark.slow
 def test_sellers_visitors_and_models_are_there(demo, services) -> None:
     assert [line[:5] for line in demo[2]] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
     with services.store.read() as session:

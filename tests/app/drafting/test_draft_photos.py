@@ -20,9 +20,9 @@ from listing.intake.photos import intake
 from listing.request import DraftEvent
 from listing.schema import Quality
 from tests.app.support.clients import client_of, code
-from tests.app.support.pictures import files_there, picture
+from tests.app.support.leftovers import files_there
 from tests.app.support.tabs import Tab
-from tests.fakes import FakePipeline
+from tests.fakes import FakePipeline, picture
 
 
 @pytest.fixture
@@ -214,6 +214,7 @@ def test_evidence_follows_its_photo(written):
     assert "Part of photo 1" not in html
 
 
+@pytest.mark.slow
 def test_evidence_says_that_its_photo_is_gone(services, me, written):
     first = written.shown[0]
     written.press("photo_remove", photo=first)

@@ -22,8 +22,7 @@ from listing.request import DraftRequest
 from listing.say import edits
 from listing.say.edits import Edit
 from tests.app.support.clients import code, draft, published
-from tests.app.support.small_index import titles_in
-from tests.fakes import TEXTS, UNSUPPORTED, FakeIndex, FakePipeline, jpeg, make_draft
+from tests.fakes import UNSUPPORTED, FakeIndex, FakePipeline, jpeg, make_draft
 
 SERVER = "http://model.internal:8000/v1"
 
@@ -37,46 +36,6 @@ def code_of(call, *arguments, **named):
     with pytest.raises(AppError) as caught:
         call(*arguments, **named)
     return caught.value.code, caught.value.http_status
-
-
-@pytest.mark.stores
-def test_the_whole_story(services, me, photos):
-    views = list(services.draft_writer.start(me, photos, "Worn twice.\nFits small."))
-    assert {v.state for v in views} == {"working", "ready"}
-    draft = views[-1]
-    assert "Worn twice.\nFits small." in draft.description
-    assert next(a for a in draft.attributes if a.name == "brand").evidence[0].text == "NIKE"
-    first_fact = next(i for i, v in enumerate(views) if v.attributes)
-    assert views[first_fact].category is not None
-    assert not views[first_fact].title
-
-    key = draft.draft_id
-    services.drafts.edit(me, key, "title", "My hoodie")
-    services.drafts.edit(me, key, "price", "14,50")
-    services.drafts.edit(me, key, "size", "M")
-    services.drafts.remove_claim(me, key, "description", UNSUPPORTED)
-    again = list(services.draft_writer.write_again(me, key, tone="warmer", from_photos=False))[-1]
-    assert again.title == "My hoodie"
-    assert again.asked == 14.5
-    assert UNSUPPORTED not in again.description
-    assert again.locked == {"title", "price", "size", "description"}
-    free = services.drafts.unlock(me, key, "description")
-    assert free.description.startswith(TEXTS["warmer"][1][:20]) or free.description.startswith(TEXTS["plain"][1][:20])
-
-    listing = services.publisher.publish(me, key, key="k1")
-    assert (listing.title, listing.price, listing.attributes["size"]) == ("My hoodie", 14.5, "M")
-    assert [p.id for p in listing.photos] == [p.ref.id for p in photos]
-    assert [x.id for x in services.listings.own(me, text="HOODIE nike")] == [listing.id]
-    assert [x.id for x in services.listings.own(me, photo=intake([jpeg()])[0])] == [listing.id]
-    assert services.listings.own(me, text="bicycle") == []
-
-    changed = services.publisher.change(me, listing.id, {"title": "Hoodie, navy", "price": None})
-    assert (changed.title, changed.price) == ("Hoodie, navy", None)
-    assert titles_in(services.index) == {listing.id: "Hoodie, navy"}
-    assert services.publisher.mark_sold(me, listing.id).status == "sold"
-    assert services.publisher.relist(me, listing.id).stock == 1
-    services.publisher.delete(me, listing.id)
-    assert services.listings.own(me) == []
 
 
 @pytest.mark.stores
@@ -276,24 +235,6 @@ def written():
     return make_draft(DraftRequest(photos=intake([jpeg()])))
 
 
-def test_the_last_word_on_a_field_counts(written):
-    made = edits.changes(
-        [
-            Edit("set", "colour", "black"),
-            Edit("drop", "colour"),
-            Edit("set", "colour", "blue"),
-            Edit("set", "title", "A"),
-            Edit("undo", "title"),
-        ]
-    )
-    seen = edits.apply(written, made)
-    assert seen.attribute("colour").value == "blue"
-    assert seen.attribute("colour").locked
-    assert seen.attribute("colour").evidence[0].source == "seller"
-    assert seen.title == written.title
-    assert made.locked == {"colour"}
-
-
 def test_flags_move_and_go_with_their_words(written):
     flag = written.flags[0]
     moved = edits.apply(written, edits.changes([Edit("set", "description", f"New. {UNSUPPORTED}.")]))
@@ -302,16 +243,6 @@ def test_flags_move_and_go_with_their_words(written):
     assert start != flag.span[0]
     assert edits.apply(written, edits.changes([Edit("set", "description", "New.")])).flags == []
     assert edits.apply(written, edits.changes([Edit("confirm", "description", UNSUPPORTED)])).flags == []
-
-
-def test_locked_fields_are_not_generated(written):
-    made = edits.changes([Edit("set", "title", "Mine"), Edit("set", "colour", "black")])
-    rewritten = make_draft(DraftRequest(photos=(), title="Mine", facts={"colour": "black"}, tone="warmer"))
-    kept = edits.regenerated(rewritten, written, made)
-    assert kept.title == written.title
-    assert kept.attribute("colour").value == "navy"
-    assert kept.description == rewritten.description
-    assert edits.apply(kept, made).title == "Mine"
 
 
 @pytest.mark.parametrize(

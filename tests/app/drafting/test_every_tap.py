@@ -20,14 +20,15 @@ from listing.say.settle import detail_forms
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of
-from tests.app.support.english import faults
 from tests.app.support.tabs import Tab
-from tests.app.support.taps import Press, Replay, pressed, presses, stored_drafts, view_of
+from tests.app.support.taps import Press, Replay, faults, pressed, presses, stored_drafts, view_of
 from tests.fakes import jpeg
 
+pytestmark = pytest.mark.slow
+
 STORED = stored_drafts()
-# Of the stored drafts every fifth one, and every night all.
-EACH = [pytest.param(n, marks=[pytest.mark.nightly] * (n % 5 > 0)) for n in range(len(STORED))]
+# Of the stored drafts every tenth one, and every night all.
+EACH = [pytest.param(n, marks=[pytest.mark.nightly] * (n % 10 > 0)) for n in range(len(STORED))]
 EACH_OF_A_MODEL = [pytest.param(n, marks=[pytest.mark.nightly] * (n > 0)) for n in range(0, len(STORED), 3)]
 
 

@@ -10,8 +10,10 @@ from app.seller import words
 from app.seller.draft_part import draft_html
 from listing.pipeline import Pipeline
 from listing.schema import PriceRange
-from tests.app.support.pictures import picture
+from tests.fakes import picture
 from tests.listing.stubs import StubBackend, parts
+
+pytestmark = pytest.mark.slow
 
 HOODIE = {"category": "hoodie", "colour": "navy", "closure": "zip"}
 

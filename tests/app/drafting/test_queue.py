@@ -27,10 +27,12 @@ from listing.backends.stopping import Stopped, never, stop_when
 from listing.errors import IplError
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Event, StageEvent
-from tests.app.support.moments import becomes
-from tests.app.support.silent_server import RemotePipeline, SilentServer
+from tests.app.support.clients import becomes
+from tests.app.support.local_servers import RemotePipeline, SilentServer
 from tests.app.support.small_index import SmallEncoders
 from tests.fakes import FakePipeline, jpeg
+
+pytestmark = pytest.mark.slow
 
 
 def line(length=9, per_seller=9):
@@ -65,14 +67,6 @@ def test_a_late_seller_skips_old_rounds():
     assert queue.wait(running, 0) == 0
     more, late = queue.join("a6", "a"), queue.join("b", "b")
     assert (queue.wait(late, 0), queue.wait(more, 0)) == (1, 2)
-
-
-def test_positions_count_the_drafts_before():
-    queue = line()
-    tickets = [queue.join(str(n), str(n)) for n in range(4)]
-    assert [queue.wait(t, 0) for t in tickets] == [0, 1, 2, 3]
-    queue.leave(tickets[1])
-    assert [queue.wait(t, 0) for t in (tickets[2], tickets[3])] == [1, 2]
 
 
 def test_a_full_line_says_when_to_come_back():

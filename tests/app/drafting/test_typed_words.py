@@ -103,6 +103,7 @@ def test_what_is_denied_is_no_fact(sell, words):
     assert "closure" not in published(tab)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "closure", "title"),
     [
@@ -233,6 +234,7 @@ def tab(services, made):
     return tab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "facts", "said"),
     [

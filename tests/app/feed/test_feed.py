@@ -130,6 +130,7 @@ def test_a_restarted_server_knows_what_is_on_sale_and_who_clicked(build):
         assert [len(feed.visitors.get(v).history) for v in feed.visitors.ids() if feed.visitors.get(v).history] == [1]
 
 
+@pytest.mark.slow
 def test_a_restarted_server_counts_what_one_that_ran_through_counts(build, monkeypatch):
     began = now()
 

@@ -22,6 +22,8 @@ from tests.app.support.clients import client_of, published
 from tests.app.support.feed_models import SMALL, Index, busy_days, spread, walk
 from tests.app.support.shop import seen
 
+pytestmark = pytest.mark.slow
+
 # A second version, as another process publishes it: other vectors of the same keys, or of other coordinates.
 PUBLISH = """
 import sys

@@ -19,6 +19,7 @@ from tests.app.support.shop import visit
 KEYS = ("time_ms", "item_id")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("requests", [40, pytest.param(1_000, marks=pytest.mark.nightly)])
 def test_live_scores_are_those_of_the_log(build, tmp_path, monkeypatch, requests):
     monkeypatch.setenv("IPL_HOME", str(tmp_path))

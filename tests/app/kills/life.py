@@ -18,8 +18,7 @@ import numpy as np
 from PIL import Image
 
 from app.market.messages import MAX_UNREAD as UNREAD
-from tests.app.kills.life_server import OneServer
-from tests.app.kills.life_world import ENDED, DraftModel, ListingModel, OrderModel, World
+from tests.app.kills.life_server import ENDED, DraftModel, ListingModel, OneServer, OrderModel, World
 
 CALL_SECONDS = 120.0
 RETRIES = 20

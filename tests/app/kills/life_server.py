@@ -1,4 +1,4 @@
-"""One server of ``kill_server`` on files or on servers, for a home that is given anew each time."""
+"""Servers of ``kill_server`` on files or on PostgreSQL and Chroma, and what must be true of their store."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import psutil
 
-from tests.servers import free_port
+from tests.servers import Postgres, Server, free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 120.0
@@ -101,3 +104,120 @@ class OneServer:
             assert time.monotonic() < until, "the server did not end"
             time.sleep(0.01)
         self.process = None
+
+
+ENDED = ("refunded", "cancelled")
+
+
+@dataclass
+class DraftModel:
+    """An unpublished draft: its photos in their order, and the words that stand in it."""
+
+    id: str
+    photos: list[str]
+    words: list[str]
+    state: str = "ready"
+    price: float | None = None
+
+
+@dataclass
+class ListingModel:
+    """A listing as its seller last set it. words: all that ever stood in it or its draft."""
+
+    id: str
+    draft: str
+    key: str
+    photos: list[str]
+    title: str
+    price: float | None
+    words: list[str]
+    status: str = "active"
+    stock: int = 1
+
+
+@dataclass
+class OrderModel:
+    """An order; it outlives its listing."""
+
+    id: str
+    listing: str
+    amount: float
+    state: str = "open"
+    lines: list[str] = field(default_factory=list)  # messages, and what was done, as its conversation has them
+
+
+@dataclass
+class World:
+    """Everything that must be true of the store."""
+
+    drafts: dict[str, DraftModel] = field(default_factory=dict)
+    listings: dict[str, ListingModel] = field(default_factory=dict)
+    orders: dict[str, OrderModel] = field(default_factory=dict)
+    gone_photos: set[str] = field(default_factory=set)
+    gone_words: set[str] = field(default_factory=set)
+
+    def standing(self, listing: str) -> list[OrderModel]:
+        """Orders of a listing that were neither given back nor cancelled."""
+        return [o for o in self.orders.values() if o.listing == listing and o.state not in ENDED]
+
+    def forget(self, item: DraftModel | ListingModel) -> None:
+        """It was deleted: no photo and no word of it may be left."""
+        self.gone_photos.update(item.photos)
+        self.gone_words.update(item.words)
+
+
+Target = Literal["server", "chroma", "postgresql"]
+TARGETS: tuple[Target, ...] = ("server", "chroma", "postgresql")
+
+
+class Stack:
+    """Everything that runs; use it with ``with``.
+
+    Args:
+        home: folder of the first server and of the index; the photos in it are everybody's.
+        fsync: whether PostgreSQL waits for the disk, as it does by default.
+        servers: how many share database, index and photos; they are killed in turn.
+    """
+
+    def __init__(self, home: Path, *, fsync: bool, servers: int = 1) -> None:
+        self.home, self.postgres, self.chroma = home, Postgres(fsync=fsync), Server(home / "chroma")
+        self.starter = Starter(home / "server.log")
+        homes = [home, *(home / f"server{n}" for n in range(1, servers))]
+        photos = {"IPL_MEDIA": str(home / "media")}
+        self.servers = [OneServer(self.starter, own, photos) for own in homes]
+        self.urls = [server.url for server in self.servers]
+        self._turns = cycle(self.servers)
+        self._killed = self.servers[0]
+
+    def __enter__(self) -> Stack:
+        try:
+            self.postgres.start()
+            self.chroma.start()
+            for server in self.servers:
+                server.settings |= {"IPL_STORE": self.postgres.url(), "IPL_INDEX": self.chroma.url}
+                server.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self.servers:
+            server.end()
+        self.starter.__exit__()
+        self.chroma.kill()
+        self.postgres.remove()
+
+    def start(self, target: Target) -> None:
+        """Start it; returns when it answers, and not before the servers are ready again."""
+        {"server": self._killed.start, "chroma": self.chroma.start, "postgresql": self.postgres.start}[target]()
+        for server in self.servers:
+            server.wait_until_ready()
+
+    def kill(self, target: Target) -> None:
+        """SIGKILL."""
+        if target == "server":
+            self._killed = next(self._turns)
+            self._killed.end()
+        else:
+            {"chroma": self.chroma.kill, "postgresql": self.postgres.kill}[target]()

@@ -19,7 +19,7 @@ from app.store import listing_repo
 from app.store.db import Store, open_engine
 from app.store.tables import AdRow, DraftRow, KeyRow, ListingRow, NumberRow, OrderRow, OutboxRow, PhotoRow
 from tests.app.kills.kill_people import GIVE_UP_SECONDS, Buyer, Promises, Seller
-from tests.app.kills.kill_stack import TARGETS, Stack
+from tests.app.kills.life_server import TARGETS, Stack
 from tests.app.support.leftovers import wait_until
 from tests.app.support.small_index import open_index, titles_in
 

@@ -31,10 +31,11 @@ from app.store.listing_repo import INDEXED
 from listing.request import TONES
 from rag_index import build
 from tests.app.kills.life import Life
-from tests.app.kills.life_server import OneServer, Starter
-from tests.app.kills.life_world import DraftModel, World
-from tests.app.support.receiver import Receiver
+from tests.app.kills.life_server import DraftModel, OneServer, Starter, World
+from tests.app.support.local_servers import Receiver
 from tests.app.support.small_index import SmallEncoders, open_index, titles_in
+
+pytestmark = pytest.mark.slow
 
 LIVES_EACH, STEPS_EACH = 4, 50
 FEW_STEPS = 100  # with fewer, two lives a round do

@@ -18,11 +18,12 @@ from sqlalchemy import select, update
 from app.accounts.erase import erase
 from app.settings import Settings, SettingsError
 from app.store.tables import NoticeRow, now
-from tests.app.support.clients import published
-from tests.app.support.moments import becomes
-from tests.app.support.receiver import Receiver
+from tests.app.support.clients import becomes, published
+from tests.app.support.local_servers import Receiver
 from tests.app.support.shop import bought
 from tests.servers import free_port
+
+pytestmark = pytest.mark.slow
 
 SECRET = "a secret of both"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
+import pytest
 from sqlalchemy import select
 
 from app.cli.main import main
@@ -20,6 +21,8 @@ from tests.app.support.clients import client_of, code, published
 from tests.app.support.feed_models import SMALL, Index, spread
 from tests.app.support.shop import POST_TEXT, order, posted, report, seen, write_post
 from tests.fakes import FakeIndex
+
+pytestmark = pytest.mark.slow
 
 
 class PostIndex(Index):

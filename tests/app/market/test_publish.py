@@ -1,13 +1,17 @@
-"""Retention, listings that the index refuses, and the real index behind publishing."""
+"""Retention, listings that the index refuses, and the real index behind publishing.
+
+Full text of the listings: what is found, that it follows every change, and that it forgets.
+"""
 
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from app.market import chroma_index
-from app.store import listing_repo, outbox
-from app.store.tables import EventRow, OutboxRow
+from app.store import full_text, listing_repo, outbox
+from app.store.db import migrate
+from app.store.tables import EventRow, ListingRow, OutboxRow, SellerRow
 from listing.intake.photos import intake
 from rag_index import BadRecord
 from tests.fakes import FakeIndex, jpeg
@@ -78,18 +82,7 @@ def test_the_index_finds_and_holds_no_contacts(services, me, photos):
     assert services.index.ids() == set()
 
 
-def test_many_changes_are_followed_together(services, me):
-    """Inside ``held`` nothing goes to the index; at the end all of it does, and the feed has it."""
-    with services.outbox.held():
-        ids = []
-        for number in range(3):
-            draft = list(services.draft_writer.start(me, intake([jpeg((number, 9, 9))])))[-1]
-            ids.append(services.publisher.publish(me, draft.draft_id, key=f"k{number}").id)
-        assert services.index.ids() == set()
-    assert services.index.ids() == set(ids)
-    assert set(services.feed.listings.live().values()) == set(ids)
-
-
+@pytest.mark.slow
 def test_a_bad_photo_keeps_no_other_out(services, me, monkeypatch):
     encoders, decode, asked = services.index.past.encoders, chroma_index._pixels, []
     encode = encoders.image_vectors
@@ -136,3 +129,83 @@ def test_any_number_of_listings_is_looked_up(services, me, photos):
         rows = listing_repo.by_ids(session, [*(f"gone-{n}" for n in range(2500)), listing.id])
         assert [row.id for row in rows] == [listing.id]
     assert max(asked) <= 1100
+
+
+@pytest.fixture
+def store(services):
+    with services.store.write() as session:
+        session.add(SellerRow(id="s", name="ann"))
+        session.flush()
+        for n, (title, description, facts) in enumerate(
+            [
+                ("Red wool jumper", "Warm.", {"brand": "Zara"}),
+                ("Green rucksack", "Of wool felt.", {"size": "one size"}),
+                ("Red cap", "With a peak.", {}),
+            ]
+        ):
+            about = {"title": title, "description": description, "attributes": facts, "category": "Hat"}
+            session.add(ListingRow(id=f"l{n}", seller_id="s", currency="EUR", **about))
+    return services.store
+
+
+def found(store, *words):
+    with store.read() as session:
+        return full_text.best_texts(session, words, [], 10)
+
+
+def test_texts_with_more_matching_words_come_first(store):
+    assert found(store, "red", "wool")[0] == "l0"
+    assert set(found(store, "red", "wool")) == {"l0", "l1", "l2"}
+    assert found(store, "ucksac") == ["l1"]
+    assert found(store, "zara") == ["l0"]
+    assert found(store, "hoodie") == []
+    assert found(store, '"', "%", "x' OR 1") == []
+
+
+def test_a_misspelt_word_finds_what_is_written_alike(store):
+    with store.read() as session:
+        assert full_text.similar_texts(session, "rucksak", [], 10) == ["l1"]
+        assert full_text.similar_texts(session, "umbrella", [], 10) == []
+        assert full_text.similar_texts(session, "rucksak", [ListingRow.id != "l1"], 10) == []
+
+
+def test_it_follows_changes_and_forgets_what_is_deleted(store):
+    with store.write() as session:
+        row = session.get(ListingRow, "l0")
+        row.title, row.attributes = "Blue quuxine scarf", {"brand": "Mango"}
+    assert found(store, "jumper") == found(store, "zara") == []
+    assert found(store, "quuxine") == found(store, "mango") == ["l0"]
+    with store.write() as session:
+        session.delete(session.get(ListingRow, "l0"))
+    assert found(store, "quuxine") == []
+    if store.engine.dialect.name == "sqlite":
+        with store.engine.begin() as connection:
+            connection.execute(text("INSERT INTO listing_trigrams(listing_trigrams) VALUES ('integrity-check')"))
+            connection.execute(
+                text("CREATE VIRTUAL TABLE temp.terms USING fts5vocab('main', 'listing_trigrams', 'row')")
+            )
+            terms = set(connection.scalars(text("SELECT term FROM temp.terms")))
+        assert "ruc" in terms
+        assert not {"quu", "uux"} & terms
+
+
+def test_it_is_made_where_it_is_missing(store):
+    with store.engine.execution_options(writes=True).begin() as connection:
+        if store.engine.dialect.name == "sqlite":
+            connection.execute(text("DROP TRIGGER listing_trigrams_changed"))
+        else:
+            connection.execute(text("DROP INDEX ix_listings_trigrams"))
+        connection.execute(text("UPDATE listings SET title = 'Old umbrella' WHERE id = 'l2'"))
+    migrate(store.engine)
+    assert found(store, "umbrella") == ["l2"]
+    with store.engine.connect() as connection:
+        if store.engine.dialect.name == "postgresql":
+            assert connection.scalar(text("SELECT 1 FROM pg_indexes WHERE indexname = 'ix_listings_trigrams'"))
+
+
+def test_without_trigrams_the_columns_are_read(store, monkeypatch):
+    monkeypatch.setattr(full_text, "_has_trigrams", lambda session: False)
+    assert found(store, "red", "wool")[0] == "l0"
+    assert found(store, "ucksac") == ["l1"]
+    with store.read() as session:
+        assert full_text.similar_texts(session, "rucksak", [], 10) == []

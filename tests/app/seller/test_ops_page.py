@@ -6,7 +6,7 @@ import pytest
 
 from tests.app.ops.worlds import World, fill
 from tests.app.support.clients import client_of, published
-from tests.app.support.page_server import served
+from tests.app.support.local_servers import served
 from tests.app.support.pages import SMALL, expect, findings
 from tests.app.support.shop import report, seen
 

@@ -27,9 +27,8 @@ from tests.app.support.pages import (
     title,
     write,
 )
-from tests.app.support.pictures import picture
 from tests.app.support.shop import bought
-from tests.fakes import FakePipeline, jpeg
+from tests.fakes import FakePipeline, jpeg, picture
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.store.db import store_away
-from tests.app.support.page_server import served
+from tests.app.support.local_servers import served
 from tests.app.support.pages import (
     Page,
     add,
@@ -22,8 +22,7 @@ from tests.app.support.pages import (
     title,
     write,
 )
-from tests.app.support.pictures import picture
-from tests.fakes import FakePipeline
+from tests.fakes import FakePipeline, picture
 
 pytestmark = pytest.mark.browser
 BUSY = {"error": {"code": "busy", "message": "The server is busy; ask again in a moment."}}

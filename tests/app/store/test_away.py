@@ -106,6 +106,7 @@ def test_an_order_is_answered_though_the_store_leaves(services, monkeypatch):
             assert session.scalars(select(OutboxRow)).all() == []
 
 
+@pytest.mark.slow
 @pytest.mark.stores
 def test_a_draft_without_an_end_is_stopped_later(services, me, photos, monkeypatch):
     done = list(services.draft_writer.start(me, photos))[-1]

@@ -74,6 +74,7 @@ def test_it_holds_on_postgresql(build, url):
     assert second.feed.forget_changes() == 0
 
 
+@pytest.mark.slow
 def test_both_follow_each_other_while_they_serve(both):
     _, (here, there) = both
     with here, there:  # their clocks run

@@ -14,6 +14,8 @@ from app.web.server import create_app
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.shop import buy, posted, report, seen
 
+pytestmark = pytest.mark.slow
+
 WORD = "quuxzebrine"  # the person's name, and what all their texts hold
 
 

@@ -18,21 +18,21 @@ import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from app.seller.actions import Actions
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
 from app.store.db import Store, open_engine
 from app.store.tables import PhotoDeletionRow
-from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.support.clients import client_of
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
-from tests.app.support.page_server import served
+from tests.app.support.local_servers import served
 from tests.app.support.shop import buy, seen
 from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
+
+pytestmark = pytest.mark.slow
 
 WORD = "quuxzebrine"
 
@@ -82,7 +82,7 @@ def test_no_changed_or_withdrawn_word_stays_indexed(services):
 
 def killed_while_deleting(home, repository, what):
     environment = {**os.environ, "PYTHONPATH": str(repository)}
-    command = [sys.executable, "tests/app/support/forgetful.py", str(home), what, WORD]
+    command = [sys.executable, "tests/app/support/small_index.py", str(home), what, WORD]
     done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
 
@@ -114,13 +114,6 @@ def test_a_closed_home_holds_nothing_deleted(tmp_path):
     services.publisher.delete(me, listing)
     services.close()
     assert files_with(tmp_path, WORD) == []
-
-
-def test_a_refused_draft_leaves_another_drafts_files(services, me, photos):
-    first = list(services.draft_writer.start(me, photos))[-1]
-    with pytest.raises((AppError, IntegrityError)):
-        list(services.draft_writer.start(me, photos))  # refused: a photo belongs to one draft
-    assert {p.id for p in first.photos} == set(services.media.ids())
 
 
 def test_a_photo_with_a_row_is_never_deleted(build, me, services, photos):

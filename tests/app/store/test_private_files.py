@@ -19,6 +19,7 @@ def others(folder):
     return [str(p) for p in [folder, *folder.rglob("*")] if stat.S_IMODE(p.lstat().st_mode) & 0o077]
 
 
+@pytest.mark.slow
 def test_a_server_closes_its_home_to_others(tmp_path, repository):
     home = tmp_path / "home"
     for name in ("", "index", "logs", "uploads", "media"):  # as an older version made them

@@ -29,6 +29,8 @@ from app.views import AppError
 from tests.app.support.restores import leftovers, publish_some, server, start, state, write_feed
 from tests.servers import Postgres
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(archived, tmp_path, monkeypatch):

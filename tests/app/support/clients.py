@@ -1,22 +1,41 @@
-"""Clients of the API without the page, and what most tests do with them."""
+"""Clients of the API without the page, and what most tests do with them: at once, or later, as a browser reads."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+
 from fastapi.testclient import TestClient
 
-from app.accounts.passwords import write_password
+from app.accounts.passwords import hash_password
+from app.views import AppError
 from app.web.server import create_app
 from tests.fakes import jpeg
 
 PASSWORD = "long enough"
 
 
+@cache
+def _line(name, password):
+    return f"{name}:{hash_password(password, name)}\n"
+
+
+def write_passwords(file, names, password=PASSWORD):
+    """A password file; a hash takes a fifth of a second, so that a run makes each once."""
+    file.write_text("".join(_line(name, password) for name in names))
+    file.chmod(0o600)
+
+
 class People:
     """Several people on one server with a password file."""
 
     def __init__(self, build, folder, names, page, **settings):
-        for name in names:
-            write_password(folder / "passwords", name, PASSWORD)
+        write_passwords(folder / "passwords", names)
         self.services = build(passwords=folder / "passwords", **settings)
         self.app = create_app(self.services, page=page)
 
@@ -57,3 +76,48 @@ def code(response):
     assert set(response.json()) == {"error"}
     assert set(response.json()["error"]) == {"code", "message"}
     return response.status_code, response.json()["error"]["code"]
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What calls gave that began at the same moment; an AppError counts as its code."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return call()
+        except AppError as error:
+            return error.code
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def becomes(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """What a condition says as soon as it is true, or at the end of the time."""
+    until = time.monotonic() + seconds
+    while not (answer := condition()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return answer
+
+
+class Tags(HTMLParser):
+    """The tags and event attributes that a browser would make of a text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.handlers: set[str] = set()
+        self.addresses: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.handlers |= {name for name, _ in attrs if name.startswith("on")}
+        self.addresses |= {value or "" for name, value in attrs if name in ("href", "src")}
+
+
+def harmless(html: str) -> bool:
+    found = Tags(html)
+    foreign = [a for a in found.addresses if not a.startswith(("/", "data:image/", "#"))]
+    return not found.handlers and "script" not in found.tags and not foreign

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import Engine, inspect, text
 
-from tests.app.support.moments import becomes
+from tests.app.support.clients import becomes
 
 GONE_SECONDS = 60.0  # what the clock works off is gone by then, also on a busy machine
 
@@ -77,3 +77,7 @@ def publish_marked(client: TestClient, word: str, colour: tuple[int, int, int]) 
     assert answer.status_code == 201, answer.text
     listing: dict[str, Any] = answer.json()
     return listing
+
+
+def files_there(services, photo_ids) -> list[bool]:
+    return [services.media.path(photo_id).is_file() for photo_id in photo_ids]

@@ -1,9 +1,15 @@
-"""A real index with small encoders: texts are near each other by the words they share, photos by being the same."""
+"""A real index with small encoders: texts are near each other by the words they share, photos by being the same.
+
+``python small_index.py HOME WHAT WORD`` deletes WHAT and is killed before the first photo's file goes.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +18,12 @@ import numpy as np
 from app.market.chroma_index import ChromaSearchIndex
 from app.services import Services
 from app.settings import Settings
+from listing.intake.photos import intake
 from listing.observe.past_listings import PastListings
 from listing.safety.contacts import sure_contact
 from listing.taxonomy import load_taxonomy
 from rag_index import EncoderInfo, EncodersInfo, IndexMissing, ListingIndex, build
-from tests.fakes import FakePipeline
+from tests.fakes import FakePipeline, jpeg
 
 SIZE = 64
 
@@ -69,3 +76,33 @@ def open_services(home: Path) -> Services:
 def titles_in(index: ChromaSearchIndex) -> dict[str, str]:
     """The title of every listing in the index."""
     return {record.listing_id: record.text.split("\n")[0] for record in index.past.index.records()}
+
+
+def die(path: Path, missing_ok: bool = False) -> None:
+    """In the place of ``Path.unlink``: kill this process once a stored photo is to go."""
+    if path.suffix == ".jpg":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.unlink(path)
+
+
+def delete(services: Services, what: str, word: str) -> None:
+    """Make a listing, a draft or a post that holds the word, and delete it."""
+    me = services.sellers.only().id
+    if what == "post":
+        post = services.posts.publish(me, intake([jpeg()])[0], f"About {word}", f"{word} again", "Hoodie", "care")
+        Path.unlink = die  # type: ignore[method-assign, assignment]
+        services.posts.withdraw(me, post.id)
+        return
+    draft = list(services.draft_writer.start(me, intake([jpeg()]), f"The note says {word}."))[-1].draft_id
+    services.drafts.edit(me, draft, "title", f"Hoodie {word}")
+    if what == "listing":
+        listing = services.publisher.publish(me, draft, key=f"key {word}").id
+        Path.unlink = die  # type: ignore[method-assign, assignment]
+        services.publisher.delete(me, listing)
+    elif what == "draft":
+        Path.unlink = die  # type: ignore[method-assign, assignment]
+        services.drafts.abandon(me, draft)
+
+
+if __name__ == "__main__":
+    delete(open_services(Path(sys.argv[1])), *sys.argv[2:])

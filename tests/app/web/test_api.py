@@ -12,6 +12,7 @@ from tests.app.support.clients import client_of, code, draft, published
 from tests.fakes import FakeIndex, jpeg
 
 
+@pytest.mark.slow
 def test_too_many_photos_at_a_time_are_asked_to_come_back(client, monkeypatch):
     def full(*_):
         raise PhotoError("busy", "Too many photos are being read; add photo 1 again in a minute.")

@@ -21,8 +21,7 @@ from app.accounts.passwords import read_passwords, write_password
 from app.accounts.sellers import Sellers
 from app.settings import Settings
 from app.store.db import open_store
-from tests.app.support.clients import PASSWORD
-from tests.app.support.moments import becomes
+from tests.app.support.clients import PASSWORD, becomes
 
 UPLOAD = "multipart/form-data; boundary=x; of=photos"
 ROOT = Path(__file__).resolve().parents[3]

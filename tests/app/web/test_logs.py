@@ -17,6 +17,8 @@ from tests.app.support.clients import PASSWORD, client_of, code
 from tests.app.support.restores import server
 from tests.fakes import FakePipeline, jpeg
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def logged():

@@ -243,6 +243,7 @@ OFF = [
 ]
 
 
+@pytest.mark.slow
 def test_what_the_page_does_not_need_is_not_there(three, alone, reached):
     *_, nobody, services = three
     for method, path in OFF:
@@ -316,6 +317,7 @@ def test_a_session_of_one_person_is_empty_for_another(three):
     assert [shots(page.call(page.enter, [None], session="shared")) for page in (ann, bob)] == [1, 0]
 
 
+@pytest.mark.slow
 def test_the_sessions_of_one_person_are_bounded(three):
     ann, bob, *_ = three
     assert shots(bob.call(bob.take, bob.photo(), session="of-bob")) == 1

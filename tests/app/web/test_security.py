@@ -18,8 +18,7 @@ from app.ops import api, page
 from app.ops.page import FOLDER as OPERATORS
 from app.seller.draft_part import FOLDER, marked
 from app.store.tables import FeedPageRow
-from tests.app.support.clients import client_of, code, draft, published
-from tests.app.support.markup import harmless
+from tests.app.support.clients import client_of, code, draft, harmless, published
 from tests.fakes import jpeg
 
 BAD = "</td><img src=x onerror=alert(1)><script>alert(2)</script><a href='javascript:alert(3)'>\" onclick=\"alert(4)"

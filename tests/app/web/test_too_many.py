@@ -1,10 +1,14 @@
-"""More than the server can take: photos of a seller are decoded two at a time, further calls refused with a time."""
+"""More than the server can take: photos of a seller are decoded two at a time, further calls refused with a time.
+
+Whose connection makes room, where the moment matters: a real server meets these moments only by chance.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import httpx
 import PIL.Image
@@ -12,10 +16,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.web import api
-from tests.app.support.clients import client_of, code, draft
-from tests.app.support.moments import becomes
-from tests.app.support.pictures import picture
-from tests.fakes import FakePipeline
+from app.web.connections import Ledger
+from tests.app.support.clients import becomes, client_of, code, draft
+from tests.fakes import FakePipeline, picture
 
 CALLS = 60
 
@@ -71,6 +74,7 @@ def crowd(
         return [each.result() for each in under_way]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "photo", "place", "name", "most_done"),
     [
@@ -154,3 +158,48 @@ def test_a_full_line_is_said_before_the_photos_are_looked_at(build, monkeypatch)
         assert code(refused) == (429, "busy")
         assert int(refused.headers["retry-after"]) >= 1
     services.queue.leave(ticket)
+
+
+@dataclass(eq=False)
+class Connection:
+    address: str = "192.0.2.1"
+    signed_in: bool = False
+    counted: bool = True
+    dropped: bool = False
+
+    def drop(self) -> None:
+        self.dropped = True
+
+
+def test_first_requests_of_strangers_make_room_before_they_are_looked_at():
+    ledger = Ledger(total=100, each=4)
+    early, *strangers = (Connection() for _ in range(5))
+    assert ledger.enter(early)
+    ledger.known(early, True)
+    ledger.idle(early, True)
+    for each in strangers:
+        assert ledger.enter(each)
+        ledger.idle(each, False)  # the headers are there, nobody has asked yet who it is
+    assert [each.dropped for each in (early, *strangers)] == [False, True, False, False, False]
+
+
+def test_where_all_are_signed_in_the_idle_one_of_longest_makes_room():
+    ledger = Ledger(total=100, each=4)
+    early = [Connection(signed_in=True) for _ in range(4)]
+    for each in early:
+        assert ledger.enter(each)
+        ledger.idle(each, True)
+    assert ledger.enter(Connection())
+    assert [each.dropped for each in early] == [True, False, False, False]
+
+
+def test_who_was_signed_in_is_no_stranger_while_the_next_request_comes():
+    ledger = Ledger(total=100, each=2)
+    early, idle, newcomer = (Connection() for _ in range(3))
+    for each in (early, idle):
+        ledger.enter(each)
+        ledger.known(each, True)
+        ledger.idle(each, True)
+    ledger.idle(early, False)
+    assert ledger.enter(newcomer)
+    assert (early.dropped, idle.dropped) == (False, True)

@@ -41,7 +41,7 @@ from tests.listing.backends.chat_stub import (
     serving,
     spelled,
 )
-from tests.listing.decide.observed import decided, on
+from tests.listing.stubs import decided, on
 from tests.servers import free_port
 
 START_LIMIT = 240.0  # seconds; a loaded machine reads the weights slowly

@@ -11,41 +11,10 @@ from listing.backends.prefix_tree import Tree
 VOCABULARY = 50
 
 
-def small_tree() -> Tree:
-    """Prefix 1 2; questions 3 4 and 5; answers 6, 7 8 of the first and 9 of the second."""
-    tree = Tree()
-    prefix = tree.add([1, 2])
-    first = tree.add([3, 4], prefix)
-    tree.add([6], first)
-    tree.add([7, 8], first)
-    second = tree.add([5], prefix)
-    tree.add([9], second)
-    return tree
-
-
 def ancestry(tree: Tree, number: int) -> list[int]:
     """Numbers of the nodes from the root to ``number``."""
     parent = tree.nodes[number].parent
     return [*(ancestry(tree, parent) if parent is not None else []), number]
-
-
-def test_token_sees_only_its_branch() -> None:
-    tree = small_tree()
-    assert tree.ids == [1, 2, 3, 4, 6, 7, 8, 5, 9]
-    assert tree.starts() == [0, 2, 4, 5, 7, 8]
-    assert tree.positions() == [0, 1, 2, 3, 4, 4, 5, 2, 3]
-    rows = ["".join("x" if visible else "." for visible in row) for row in tree.mask().tolist()]
-    assert rows == [
-        "x........",
-        "xx.......",
-        "xxx......",
-        "xxxx.....",
-        "xxxxx....",
-        "xxxx.x...",
-        "xxxx.xx..",
-        "xx.....x.",
-        "xx.....xx",
-    ]
 
 
 def test_shared_tokens_are_laid_out_once() -> None:

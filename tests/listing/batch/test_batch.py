@@ -29,6 +29,8 @@ from listing.request import DraftRequest, Event
 from tests.listing.backends.chat_stub import Answer, event, prompt_of, serving
 from tests.listing.batch.batch_fake import FakePipeline, Row, factory, lines, rows_of, write_photo, write_rows
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = 24
 

@@ -12,7 +12,7 @@ from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import EXCLUSIVE, together
 from listing.say.settle import detail_forms
 from listing.schema import AttributeValue, Observation
-from tests.listing.decide.observed import decided, on
+from tests.listing.stubs import decided, on
 
 SHIRT = on("tower", "category", "Shirt")
 
@@ -73,11 +73,6 @@ def test_second_colour_of_stripes_may_be_first() -> None:
     assert fact("colour2", sold_as_navy, first, second, striped, calibration=both).value == "white"
 
 
-def test_pixels_can_rule_a_colour_out() -> None:
-    yellow, never = on("pixels", "colour", {"yellow": 0.95}), on("pixels", "impossible colour", "yellow")
-    assert fact("colour", yellow, never, calibration=heard(pixels=1.0)).status == "contradicted"
-
-
 @pytest.mark.parametrize(
     ("name", "observed", "noted", "value"),
     [
@@ -94,34 +89,9 @@ def test_note_stands_above_photo_and_print(name: str, observed: Observation, not
     assert fact(name, observed).value == next(iter(observed.probabilities))  # without the note
 
 
-def test_a_flaw_in_the_note_overrules_no_wear() -> None:
-    clean = on("evidence_tower", "condition", {"none-visible": 0.95})
-    assert fact("condition", clean, on("note", "defects", "a hole", None, text="a hole")).value is None
-
-
-def test_an_answer_stands_above_everything_and_is_locked() -> None:
-    answer = on("seller", "size", "S", None, text="S")
-    result = fact("size", on("ocr", "size", "L"), on("note", "size", "M", None, text="M"), answer)
-    assert (result.value, result.locked) == ("S", True)
-
-
 def test_labels_that_disagree_state_nothing() -> None:
     decision = decided([SHIRT, on("ocr", "size", "L"), on("ocr", "size", "M", 1)], photos=2)
     assert next(f for f in decision.facts if f.name == "size").status == "unknown"
-
-
-def test_facts_stand_where_nobody_knows_the_category() -> None:
-    observations = [
-        on("pixels", "colour", {"red": 0.9, "white": 0.1}, box=(0, 0, 1, 1)),
-        on("ocr", "text", {"TWININGS": 0.98}, box=(0, 0, 0.5, 0.5), text="TWININGS"),
-        on("tower", "sleeve", {"long": 1.0}),
-    ]
-    decision = decided(observations)
-    assert decision.category.value is None
-    assert {f.name: f.value for f in decision.facts if f.value} == {"colour": "red", "text": "TWININGS"}
-    named = decided([*observations, on("seller", "category", "tea caddy", None)])
-    assert named.node.phrase == "tea caddy"
-    assert {f.name: f.value for f in named.facts if f.value} == {"colour": "red", "text": "TWININGS"}
 
 
 @pytest.mark.parametrize(("threshold", "value", "suggestion"), [(0.8, "jeans", None), (1.01, None, "jeans")])

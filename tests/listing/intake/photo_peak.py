@@ -7,19 +7,43 @@ the warm program, whose peak begins with what it holds then.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import resource
+import struct
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 from PIL import Image
 
 from listing.intake.photos import PhotoError, intake
-from tests.listing.intake.files import encoded
+
+pillow_heif.register_heif_opener()
+FAST = {"enc_params": {"preset": "ultrafast"}}  # how a HEIC is encoded changes nothing of how it is read
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The image as a file of that kind."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(header: tuple[int, ...], body: bytes, *, before: bytes = b"") -> bytes:
+    """A PNG of that header; ``body`` is compressed, ``before`` are chunks in front of it."""
+    parts = chunk(b"IHDR", struct.pack(">IIBBBBB", *header)) + before + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
 
 
 def peak() -> float:

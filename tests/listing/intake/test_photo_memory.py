@@ -20,7 +20,9 @@ import pytest
 from PIL import Image
 
 from listing.intake.photos import PhotoError, PhotoLimits, intake
-from tests.listing.intake.files import FAST, chunk, encoded, png
+from tests.listing.intake.photo_peak import FAST, chunk, encoded, png
+
+pytestmark = pytest.mark.slow
 
 MOST_MB = 300
 LARGE, ORDINARY = (8160, 6120), (5656, 4242)  # 50 and 24 megapixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from listing.observe.printed.brand_list import Spotted, SpottingDecoder, best_path, spellings
+from listing.observe.printed.brand_list import SpottingDecoder, best_path, spellings
 from listing.observe.printed.brands import brand_names, find_brand, one_edit_apart
 from listing.observe.printed.labels import find_material, find_size, find_volume
 from listing.observe.printed.ocr import OcrSpan
@@ -98,6 +98,8 @@ def test_a_bare_number_counts_on_a_label() -> None:
     assert find_size(lines("NORDKIND", "104")) is None
     assert find_size(lines("NORDKIND", "104"), label=True).value == "104"
     assert find_size([]) is find_volume([]) is None
+    # Read out of the marks of a ruler that lies beside the item.
+    assert find_size([OcrSpan("us", (0.0, 0.28, 0.11, 0.37), 0.59), OcrSpan("2", (0.12, 0.29, 0.15, 0.36), 0.6)]) is None
 
 
 @pytest.mark.parametrize(("texts", "words"), table(SHARES))
@@ -302,11 +304,3 @@ def test_double_letters_need_a_blank_between_them():
     straight, double = best_path(one, two)
     assert straight > -0.2
     assert double < -10
-
-
-def test_spotted_brands_count_and_cancel():
-    box = (0.1, 0.1, 0.5, 0.2)
-    spotted = OcrSpan("Rappa", box, 0.9, 0.0, Spotted("Kappa", 0.8))
-    brand_match = find_brand([spotted])
-    assert (brand_match.name, brand_match.span, brand_match.score) == ("Kappa", spotted, 0.8)
-    assert find_brand([spotted, OcrSpan("adidas", box, 0.99)]) is None

@@ -20,9 +20,8 @@ from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.request import Photo
 from listing.schema import PhotoRef
 from listing.taxonomy import load_taxonomy
-from tests.listing.decide.observed import on
 from tests.listing.scoring import notes, read_set
-from tests.listing.stubs import HOODIE, StubBackend, StubReader, draft, of_photos
+from tests.listing.stubs import HOODIE, StubBackend, StubReader, draft, of_photos, on
 
 
 def stated(note: str) -> dict[str, object]:

@@ -13,8 +13,19 @@ from listing.request import DraftRequest
 from listing.say.compose import MAX_DESCRIPTION, compose, listing_prompt, write
 from listing.say.render import Text
 from listing.schema import Detail, Draft
-from tests.listing.say.items import CALIBRATION, TAXONOMY, category, claims, fact
-from tests.listing.stubs import HOODIE, StubBackend, StubReader, draft, of_photos, parts
+from tests.listing.stubs import (
+    CALIBRATION,
+    HOODIE,
+    TAXONOMY,
+    StubBackend,
+    StubReader,
+    category,
+    claims,
+    draft,
+    fact,
+    of_photos,
+    parts,
+)
 
 DRESS = {"colour": "navy", "pattern": "floral", "sleeve": "short", "condition": "stain"}
 ANSWERS = {name: value for name, value in HOODIE.items() if name != "pattern"}

@@ -11,7 +11,7 @@ from listing.say.marks import find_spans
 from listing.say.render import render
 from listing.say.rewrite import remove, replace_words
 from listing.schema import Draft, Span
-from tests.listing.say.items import TAXONOMY, claims, draft_of, fact, text, written
+from tests.listing.stubs import TAXONOMY, claims, draft_of, fact, text, written
 
 SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
 

@@ -251,6 +251,7 @@ def test_the_block_alone_learns_of_earlier_promotions(tmp_path) -> None:
     assert not after["block.linear.weight"].isnan().any()
 
 
+@pytest.mark.slow
 def test_orders_after_the_training_days_change_nothing(tmp_path) -> None:
     """The last two days are held back, and so is what became known on them of earlier clicks."""
     weights = [m.state_dict() for m in trained(tmp_path / "whole")]

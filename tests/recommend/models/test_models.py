@@ -15,7 +15,7 @@ from recommend.models.baselines.dcn import Cross
 from recommend.models.registry import MODELS, build_model
 from recommend.training.trainer import train
 from tests.recommend.support import tiny
-from tests.recommend.support.models import SMALL, fresh
+from tests.recommend.support.tiny import SMALL, fresh
 
 
 @pytest.mark.parametrize("name", MODELS)

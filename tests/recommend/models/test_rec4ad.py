@@ -193,6 +193,7 @@ def test_the_own_part_alone_tells_the_system() -> None:
     assert probe(invariant, rows["click"]) > 0.65
 
 
+@pytest.mark.slow
 def test_decorrelation_parts_invariant_and_own() -> None:
     rows = two_systems(4_000, seed=1)
 

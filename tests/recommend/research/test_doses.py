@@ -19,6 +19,8 @@ from recommend.research import doses, headroom
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"impressions": 130_000, "uniform_share": 0.5, "clicks": 50_000, "click_days": 150}
 OF = {view: [n for n in KNOBS if KNOBS[n].view == view] for view in ("impressions", "clicks")}
 PAIRS = [
@@ -116,6 +118,5 @@ def test_the_table_goes_on_where_it_ended(tmp_path, monkeypatch):
     assert doses.results(tmp_path / "t.json", lambda _: None) == table
     assert len(asked) == 9 * 6
     lines = [line for line in doses.markdown(table).splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 9 * 6
-    assert sum("(default)" in line for line in lines) == 9
-    assert sum("(off)" in line for line in lines) == 9
+    assert len(lines) == 2 + 9
+    assert all(line.count("[0.500, 1.500]") + line.count("the default") == 3 for line in lines[2:])

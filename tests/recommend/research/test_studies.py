@@ -192,7 +192,7 @@ def test_the_commands_run_a_study_and_report_it(tmp_path: Path, monkeypatch, cap
     assert (c["verdict"], [p["dose"] for p in c["curve"]]) == ("gains, specific", [0, 0.25])
     assert main(["recommend", "report", "ecad", "--results", out, "--page", str(where)]) == 0
     assert "![gain over the phenomenon](p.svg)" in where.read_text()
-    assert "**Gains: yes.**" in where.read_text()
+    assert "| **gains, specific** |" in where.read_text()
     dots = re.findall(r"<use .*fill: (#[0-9a-f]{6}); stroke: #1f5fa8", where.with_suffix(".svg").read_text())
     assert dots == ["#1f5fa8" if p["open"] else "#ffffff" for p in read_results(Path(out))["conclusion"]["curve"]]
     for wrong, message in (([*command[:3], "--seeds", "9-1", "--out", out], "are no seeds"),

@@ -1,8 +1,7 @@
-"""World 2: same seed, same bytes; probabilities that hold; nothing of future or truth in what training reads."""
+"""World 2, people too: same seed, same bytes; probabilities that hold; nothing of future or truth in training."""
 
 from __future__ import annotations
 
-import ast
 import os
 import threading
 from dataclasses import replace
@@ -24,10 +23,10 @@ from recommend.research.world.impressions import ITEM, Impressions
 from recommend.research.world.read import WorldStream, world_map
 from recommend.research.world.stored import store_histories
 from recommend.simulation.config import DAY_MS
+from recommend.simulation.live import Live, Offers
 from recommend.training.runs import plan, train_run
 from tests.recommend.support.imports import table
 
-RECOMMEND = Path(__file__).parents[3] / "recommend"
 SIZES = {"impressions": 40_000, "days": 8, "promotion_first": 2, "promotion_days": 1, "promotion_every": 9}
 SMALL = {"impressions": 4_000, "days": 2}
 
@@ -194,18 +193,7 @@ def test_sealed_training_opens_no_truth_in_any_thread(world):
     assert len(open_oracle(world, "impression/day=000")["p_click"]) > 0
 
 
-def test_no_training_code_imports_the_oracle():
-    for package in ("data", "features", "layers", "losses", "models", "training", "cascade", "serving"):
-        for file in sorted((RECOMMEND / package).rglob("*.py")):
-            if file.name == "evaluation.py":  # measures beside the truth, after training
-                continue
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-                if isinstance(node, ast.ImportFrom):
-                    names = [f"{node.module}.{name}" for name in names]
-                assert not [n for n in names if "oracle" in n and not n.endswith(".no_oracle")], file
-
-
+@pytest.mark.slow
 def test_the_view_of_clicks_has_three_promotion_kinds(tmp_path):
     write_world(tmp_path, view="clicks", seed=1, knobs={"clicks": 20_000})
     truth = ("p_order", "p_order_without_promotion")
@@ -256,3 +244,47 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path, capsys):
         with pytest.raises(FileExistsError, match=why):
             write_world(folder, knobs=SMALL)
     assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+N, PEOPLE, DAYS = 600, 100, 20
+
+
+def live(seed: int = 1, tops: tuple[int, ...] = (12, 6, 5, 8)) -> Live:
+    rng = np.random.default_rng(0)
+    offers = Offers(*(rng.integers(0, top, N) for top in tops), rng.normal(size=N).astype(np.float32))
+    return Live(offers, PEOPLE, DAYS, seed, 0.05, 0.1, 0.2)
+
+
+def ask(
+    world: Live, user: np.ndarray, item: np.ndarray, place: int = 0, age: float = 0, ad: bool = False
+) -> np.ndarray:
+    many = len(user)
+    return world.clicks(user, item, np.full(many, ad), np.full(many, place), np.full(many, age), 3)
+
+
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    return np.repeat(np.arange(PEOPLE), N), np.tile(np.arange(N), PEOPLE)
+
+
+def test_rates_are_as_asked() -> None:
+    world, (user, item) = live(), pairs()
+    order, cart = world.orders(user, item, 3)
+    assert ask(world, user, item).mean() == pytest.approx(0.05, rel=0.25)
+    assert order.mean() == pytest.approx(0.1, rel=0.25)
+    assert (cart > order).all()
+    assert world.truth.refund(user, item).mean() == pytest.approx(0.2, rel=0.25)
+
+
+def test_place_age_price_and_kind_move_clicks() -> None:
+    world, (user, item) = live(), pairs()
+    first = ask(world, user, item)
+    assert (ask(world, user, item, place=5) < first).all()
+    assert (ask(world, user, item, age=7) < first).all()
+    alike = live(tops=(1, 1, 1, 1))
+    price = alike.truth.items.price_z[item]
+    of_price = ask(alike, user, item)
+    assert of_price[price < -1].mean() > 1.1 * of_price[price > 1].mean()
+    grid = first.reshape(PEOPLE, N)
+    of_kind = np.stack([grid[:, world.truth.items.category[:N] == c].mean(1) for c in range(12)], 1)
+    assert np.median(of_kind.max(1) / np.median(of_kind, axis=1)) > 4
+    assert not np.array_equal(ask(world, user, item, ad=True), first)

@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from recommend.config import ModelConfig
 from recommend.data.ragged import Batch, Column, Ragged
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
+from recommend.models.base import Ranker
+from recommend.models.registry import build_model, model_class
 
 FEATURES = FeatureMap(
     features=(
@@ -75,3 +78,34 @@ def same(a: Column, b: Column) -> bool:
     if isinstance(a, Ragged) and isinstance(b, Ragged):
         return torch.equal(a.values, b.values) and torch.equal(a.lengths, b.lengths)
     return isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and torch.equal(a, b)
+
+
+SMALL = ModelConfig(embedding=8, attention=(16,), mlp=(24, 12), initial_std=0.1, experts=2, tower=8)
+TWO = FeatureMap(features=FEATURES.features, labels=("click", "order"))
+BOTH = FeatureMap(  # of two entities: the tiny log's rows are posts, whose own field is the item's id
+    features=(
+        Feature(column="user_id", role="context"),
+        Feature(column="category", role="target", group="shared"),
+        Feature(column="item_id", role="target", group="item"),
+        Feature(column="post_id", role="target", group="post"),
+        Feature(column="history_category", role="history", match="category", group="item", max_length=20),
+        Feature(column="entity", role="raw"),
+    )
+)
+LABELS = {"esmm": TWO, "mmoe": TWO, "ple": TWO, "ecad": TWO, "mkt": BOTH}
+ROWS = 2_048
+
+
+def prepared(features: FeatureMap, rows: int = ROWS) -> tuple[Encoders, Batch]:
+    data = columns(rows)
+    data |= {"post_id": data["item_id"], "entity": torch.ones(rows, dtype=torch.int64)}
+    encoders = Encoders.fit(features, [data])
+    return encoders, encoders(data)
+
+
+def fresh(name: str, rows: int = ROWS, **changes: object) -> tuple[Ranker, Batch]:
+    features = LABELS.get(name, FEATURES)
+    encoders, data = prepared(features, rows)
+    settled = {"order_edges": [3.0], "refund_edges": [6.0]} if name == "ecad" else {}  # these rows have no times
+    config = model_class(name).Config.of({**SMALL.model_dump(exclude_unset=True), "name": name, **settled, **changes})
+    return build_model(features, encoders.sizes(), config), data

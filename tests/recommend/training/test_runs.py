@@ -1,4 +1,4 @@
-"""Every model on an imported log: it trains, or one sentence says what the log lacks."""
+"""Every model on an imported log: it trains, or one sentence says what the log lacks; settings of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from recommend.config import TrainConfig
+from recommend.config import ConfigError, ModelConfig, TrainConfig, sort_changes
 from recommend.data.oracle import write_truth
 from recommend.data.schema import table_files
 from recommend.errors import RecommendError
@@ -165,3 +165,40 @@ def test_a_known_truth_stands_beside_the_measures(log, tmp_path):
         write_truth(log.parent, f"impression/{file.parent.name}", {"p_click_without_page": click * 0.5 + 0.1})
     results = evaluate_run(tmp_path / "run", log)["measures"]
     assert results["oracle of click"]["auc"] == 1 > results["click"]["auc"]
+
+
+def test_settings_are_typed():
+    config = ModelConfig().changed(["mlp=[32, 16]", "dropout=0.1", "softmax=true"])
+    assert (config.mlp, config.dropout, config.softmax) == ((32, 16), 0.1, True)
+    for wrong, message in (
+        ("learning_rat=0.1", "no setting 'learning_rat'; did you mean 'learning_rate'"),
+        ("batch_rows=many", "'batch_rows' cannot be 'many'"),
+        ("batch_rows=0", "'batch_rows' cannot be 0: input should be greater than 0"),
+        ("precision=fp16", "'precision' cannot be 'fp16': input should be 'fp32' or 'bf16'"),
+        ("batch_rows", "write knob=value"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            TrainConfig().changed([wrong])
+
+
+def test_a_yaml_file_is_read_or_refused(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("name: dnn\nembedding: 8\n")
+    assert ModelConfig.read(path).embedding == 8
+    path.write_text("just a text")
+    with pytest.raises(ConfigError, match="name: value"):
+        ModelConfig.read(path)
+    with pytest.raises(ConfigError, match="cannot read"):
+        ModelConfig.read(tmp_path / "none.yaml")
+
+
+def test_settings_go_to_model_or_training():
+    assert sort_changes(["mlp=[8]", "epochs=2"]) == (("mlp=[8]",), ("epochs=2",))
+    for wrong, message in (
+        ("epoch=2", "did you mean 'epochs'"),
+        ("epochs", "write knob=value"),
+        ("epochs=x", "cannot be"),
+        ("seed=1", "no knob 'seed'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            sort_changes([wrong])

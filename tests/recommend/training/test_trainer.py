@@ -32,6 +32,8 @@ from recommend.training.watch import STATE, Watch
 from tests.recommend.support import tiny
 from tests.recommend.support.training import KINDS, ONCE, SMALL, joined, prepared, weights
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 CHILD = """
@@ -291,16 +293,6 @@ def test_watching_and_going_on_change_no_weight(tmp_path, stop):
     assert len(early) + len(late) == 1
     for (name, a), (_, b) in zip(plain.state_dict().items(), again.state_dict().items(), strict=True):
         assert torch.equal(a, b), name
-
-
-def test_one_pass_is_not_watched(tmp_path):
-    looks = []
-    watch = Watch(lambda: looks.append(1) or 0.5, 530, print, tmp_path)
-    sizes, data = tiny.encoded(530)
-    model = build_model(tiny.FEATURES, sizes, RARE)
-    train(model, MemoryStream(data, 64), TrainConfig(threads=1), folder=tmp_path, watch=watch)
-    assert not looks
-    assert (tmp_path / checkpoint.NAME).exists()
 
 
 def test_several_passes_keep_a_day_to_watch(tmp_path):

@@ -126,8 +126,5 @@ STUDY = Study(
     control=Claim("a flag that is a coin", "whole_coin", "din_coin", "all"),
     margin=0.002,
     unit="expected AUC among limited things",
-    limits=(
-        "Content vectors are read by no arm.",
-        "The paper's equations were not at hand, this page has a reconstruction.",
-    ),
+    limits=("Content vectors are read by no arm.",),
 )

@@ -133,5 +133,5 @@ STUDY = Study(
     unit="expected AUC of ads shown at random",
     # Of 400,000 rows the phenomenon's interval spans its edge: the ads shown at random are few.
     sizes={"impressions": 1_200_000},
-    limits=("The paper's section on the method was not at hand; docs/papers/rec4ad.md.",),
+    limits=("Ads shown at random, which judge, are few.",),
 )

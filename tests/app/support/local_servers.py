@@ -1,18 +1,80 @@
-"""A chat server on loopback that takes the connection and then says nothing, stops in the middle, or never ends."""
+"""Servers on free ports: the whole app, an address that takes notices, a chat server that falls silent."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
+from app.services import Services
 from listing.backends.base import ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
 from listing.request import DraftEvent, DraftRequest, Event, StageEvent, TextEvent
 from tests.fakes import make_draft
 from tests.listing.backends.chat_stub import event
+
+PASSWORD = "correct horse"
+SLOW_MACHINE = 60_000
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@contextmanager
+def served(services: Services, *, page: bool = True) -> Iterator[str]:
+    """Serve until the block ends; yields the page's address. ``page`` False: the API alone, without Gradio."""
+    import uvicorn
+
+    from app.web.server import create_app
+
+    config = uvicorn.Config(create_app(services, page=page), host="127.0.0.1", port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the server did not start")
+        thread.join(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(2)
+        server.force_exit = True  # a page that is still open keeps its connection
+        thread.join(10)
+
+
+class Receiver:
+    """An address on this machine: what it was sent, and what it answers, once ``go_on`` is set."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.got, self.answers, self.seconds, self.go_on = [], [], 0.0, threading.Event()
+        self.go_on.set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append(SimpleNamespace(body=body, headers=dict(self.headers), **json.loads(body)))
+                time.sleep(receiver.seconds)
+                receiver.go_on.wait(100)
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/notices"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
 
 MODES = ("silent", "stalls", "drips", "answers")
 QUESTION = ChoiceQuestion("colour", "What colour is it?", ("black", "navy"))
