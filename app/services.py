@@ -37,6 +37,7 @@ from app.store.housekeeping import Housekeeping
 from app.store.media import Media, open_marked_store
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
+from listing.errors import PROGRAM
 from listing.pipeline_parts import EMBEDDED, at_once, require_embedded
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
@@ -126,7 +127,8 @@ def _late(settings: Settings, past: PastListings | None) -> LatePipeline:
 
     if settings.model is None:
         require_embedded(settings.home / "models" / EMBEDDED)
-    return LatePipeline(build, at_once(settings.model, settings.concurrency))
+    # Else the first search would wait for its encoder.
+    return LatePipeline(build, at_once(settings.model, settings.concurrency), lambda: past and past.encoders.text_model)
 
 
 def _open_past(settings: Settings) -> PastListings:
@@ -155,7 +157,7 @@ def _open_past(settings: Settings) -> PastListings:
             build([], location, encoders.info)
             index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
         except IndexDamaged as error:
-            log.warning("%s It is made again now: what ./ipl index add brought has to be added once more.", error)
+            log.warning("%s It is made again now: what %s index add brought has to be added once more.", error, PROGRAM)
             _make_again(location, encoders.info)
             index = ListingIndex.open(location, encoders.info, contact_check=sure_contact)
     except IndexFailure as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from listing.backends.base import Backend, BackendError, FormBackend
 from listing.calibration import FILE, Calibration
 from listing.decide.decision import Rules
-from listing.errors import EVERYTHING
+from listing.errors import EVERYTHING, PROGRAM
 from listing.observe.colours import ColourNetwork, Colours
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads, PhotoFeatures, ShopHeads
@@ -108,7 +108,7 @@ def _warn_of_no_towers() -> None:
     log.warning(
         "%s: past listings, the evidence towers and masks are left out; for them, %s.",
         "The embedded model is not set up" if installed else "Installed for models behind a server alone",
-        "run ./ipl index stats, which sets it up" if installed else EVERYTHING,
+        f"run {PROGRAM} index stats, which sets it up" if installed else EVERYTHING,
     )
 
 
@@ -207,7 +207,7 @@ def calibration_file(model: str | Path, home: Path, backend: Backend | None = No
 
 def command(model: str | None) -> str:
     """The command that calibrates a model; None is the embedded one."""
-    return "./ipl evaluate --calibrate" + (f" --model {shlex.quote(model)}" if model else "")
+    return f"{PROGRAM} evaluate --calibrate" + (f" --model {shlex.quote(model)}" if model else "")
 
 
 @dataclass

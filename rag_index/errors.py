@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+
+# The command: the launcher in a copy of the repository, else what pip installed.
+PROGRAM = "./ipl" if (Path(__file__).resolve().parents[1] / "ipl").is_file() else "ipl"
 
 
 class IplError(Exception):
-    """Something cannot be done; the message is a sentence that says what to do instead.
+    """Something cannot be done; the message is a sentence that says what to do instead, ``./ipl`` as it is called here.
 
     The command line prints the sentence and ends with ``exit_status``; the API answers with ``http_status`` and
     ``code``, a short name for programs. A subclass sets the three where they differ; ``code`` may also be given.
@@ -18,7 +23,7 @@ class IplError(Exception):
     http_status: int = 500
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(re.sub(r"(?<!\.)\./ipl\b", PROGRAM, message))
         if code is not None:
             self.code = code
 

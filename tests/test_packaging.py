@@ -200,6 +200,16 @@ def test_the_wheel_alone_says_what_serving_needs(installed: Path, tmp_path: Path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("doctor", "ipl index build"), ("draft -h", "ipl learn"), ("learn -o shop", "ipl learn"), ("no", "ipl --help")],
+)
+def test_messages_of_the_wheel_name_its_command(installed: Path, tmp_path: Path, command: str, words: str) -> None:
+    done = alone([installed / "ipl", *command.split()], tmp_path / "home", tmp_path, IPL_SETUP="0")
+    assert words in " ".join((done.stdout + done.stderr).split())
+    assert "./ipl" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("task", [["world", "--out", "w"], ["study", "ecad"], ["report", "--all"]])
 def test_the_wheel_says_that_it_has_no_laboratory(installed: Path, tmp_path: Path, task: list[str]) -> None:
     (package,) = (installed.parent / "lib").glob("python*/site-packages/recommend")

@@ -44,7 +44,7 @@ from app.store.tables import (
     TokenRow,
     now,
 )
-from listing.errors import IplError
+from listing.errors import PROGRAM, IplError
 
 AT_ONCE = 500
 
@@ -282,4 +282,4 @@ def line_of(passwords: Path | None, name: str) -> str | None:
 
     if passwords is None or name not in read_passwords(passwords):
         return None
-    return f"./ipl accounts remove {shlex.quote(name)} {shlex.quote(str(passwords))}"
+    return f"{PROGRAM} accounts remove {shlex.quote(name)} {shlex.quote(str(passwords))}"

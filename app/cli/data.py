@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError
+from listing.errors import PROGRAM
 
 if TYPE_CHECKING:
     from app.accounts.erase import Erased
@@ -47,7 +48,7 @@ def run_backup(args: argparse.Namespace) -> int:
 
 def register_restore(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ipl restore``."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="an archive that ./ipl backup wrote")
+    parser.add_argument("file", type=Path, metavar="FILE", help=f"an archive that {PROGRAM} backup wrote")
     parser.add_argument("--home", type=Path, metavar="DIR", help="where to (default: IPL_HOME)")
     parser.add_argument(
         "--force", action="store_true", help="go ahead where there is data already; it is moved aside, not deleted"
@@ -66,7 +67,7 @@ def run_restore(args: argparse.Namespace) -> int:
     for aside in (done.aside, done.photos_aside):
         if aside is not None:
             print(f"What was there lies in {aside}.")
-    print("The next ./ipl serve puts the listings into the index again; everybody signs in anew.")
+    print(f"The next {PROGRAM} serve puts the listings into the index again; everybody signs in anew.")
     return 0
 
 

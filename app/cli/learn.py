@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import finetune
 from app.cli import CommandError, catalogue
 from app.setup.steps import say
+from listing.errors import PROGRAM
 from listing.home import ipl_home, private_files
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-store",
         action="store_true",
-        help="learn what was published in ./ipl serve as well; without TABLE, beside the one that was learned before",
+        help=f"learn what was published in {PROGRAM} serve too; without TABLE, beside the one that was learned before",
     )
     parser.add_argument("--rollback", action="store_true", help="put the version before the current one into use")
     catalogue.add_options(parser)
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         (shop.folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
     print("\n".join(summary(_figures(shop), before)))
     print(f"{learned.listings} listings learned; look at {learned.version / 'report.html'}")
-    print(f"use it: ./ipl draft PHOTO --shop {args.out}   (or IPL_SHOP={args.out}); undo it: --rollback")
+    print(f"use it: {PROGRAM} draft PHOTO --shop {args.out}   (or IPL_SHOP={args.out}); undo it: --rollback")
     return 0
 
 

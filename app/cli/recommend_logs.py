@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError, number
+from listing.errors import PROGRAM
 
 if TYPE_CHECKING:
     from recommend.phenomena.studies import Expected
@@ -89,7 +90,7 @@ def import_(args: argparse.Namespace) -> None:
         log_files(log_map, args.files), log_map, args.out, lambda text: print(text, file=sys.stderr), like=args.like
     )
     print("\n".join(sentences(report)))
-    print(f"in {args.out}; './ipl recommend phenomena --data {args.out}' says which methods can pay")
+    print(f"in {args.out}; '{PROGRAM} recommend phenomena --data {args.out}' says which methods can pay")
 
 
 def phenomena(args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app import collecting
 from app.cli import number
 from app.cli.drafts.draft import add_model_options
+from listing.errors import PROGRAM
 
 if TYPE_CHECKING:
     from app.demo.home import Mark
@@ -121,7 +122,7 @@ def _mark(args: argparse.Namespace, settings: Settings) -> Mark:
         say("the demo was not finished; it is made anew")
         home.clean(folder)
     mark = home.Mark(args.seed, args.listings, VISITORS, make.first_moment(args.days).isoformat())
-    say(f"the demo goes into {folder}; './ipl demo --clean' deletes it")
+    say(f"the demo goes into {folder}; '{PROGRAM} demo --clean' deletes it")
     home.begin(folder, mark, ipl_home())
     with only_user(folder):
         make.make(make.Plan(settings, mark, say), args.days)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from listing.backends.base import BackendError
 from listing.backends.stopping import Stopped, current_wish
+from listing.errors import IplError
 from listing.request import DraftPipeline, DraftRequest, Event
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,15 @@ class LatePipeline:
 
     Args:
         concurrency: of what ``build`` makes.
+        afterwards: loads what nobody has to wait for, once drafts can be written.
     """
 
-    def __init__(self, build: Callable[[], DraftPipeline], concurrency: int) -> None:
+    def __init__(
+        self, build: Callable[[], DraftPipeline], concurrency: int, afterwards: Callable[[], object] = lambda: None
+    ) -> None:
         self.concurrency = concurrency
         self.failure: Exception | None = None
-        self._build, self._loaded = build, threading.Event()
+        self._build, self._afterwards, self._loaded = build, afterwards, threading.Event()
         self._pipeline: DraftPipeline | None = None
         self._thread = threading.Thread(target=self._load, name="loading")
         self._starting = threading.Lock()
@@ -46,8 +50,13 @@ class LatePipeline:
         except Exception as error:
             self.failure = error
             os.kill(os.getpid(), signal.SIGTERM)
+            return
         finally:
             self._loaded.set()
+        try:
+            self._afterwards()
+        except IplError as error:
+            log.warning("%s", error)  # whoever needs it is told as well
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """The loaded pipeline's events. Stopped: nobody waits for them any more. BackendError: it cannot be loaded."""

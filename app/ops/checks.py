@@ -12,6 +12,7 @@ from typing import Literal
 from app.ops.figures import TARGET_HOURS, Figures, Measure, written
 from app.ops.impressions import SPANS, USUAL, window
 from app.services import Services
+from listing.errors import PROGRAM
 from recommend.cascade.scoring import SIMPLE
 
 State = Literal["good", "look", "bad", "unknown"]
@@ -21,8 +22,8 @@ WORDS: dict[State, tuple[str, str]] = {
 }  # fmt: skip
 MAX_AGE_S = 20.0  # for so long the same figures are shown again
 TRAIN = (
-    "./ipl recommend log --out log && ./ipl recommend train --data log --out run && "
-    "./ipl recommend install --run run --role ranking"
+    f"{PROGRAM} recommend log --out log && {PROGRAM} recommend train --data log --out run && "
+    f"{PROGRAM} recommend install --run run --role ranking"
 )
 
 
@@ -65,7 +66,7 @@ class Check:
 CHECKS = (
     Check("live_listings", "unknown", "Nothing is on sale yet.", at_least=1),
     Check("feed_problems", "bad", "{problems}", "Correct feed.yaml, or name another version.", at_most=0,
-          command="./ipl recommend rollback ranking"),
+          command=f"{PROGRAM} recommend rollback ranking"),
     Check("models_missing", "look", "{missing}", "Train models on this store's own log and install them.", TRAIN,
           at_most=0, enough=1),
     Check("model_failures", "bad", "{failure}", "Install a healthy version.", at_most=0),
@@ -84,10 +85,10 @@ CHECKS = (
           "See what else runs on this machine, or serve fewer visitors at a time (IPL_FEED_WAITING).", at_most=0.05,
           enough=20),
     Check("without_vector", "bad", "The index is missing: of the listings on sale {words} have no photo in it.",
-          "Check that the server was started without IPL_RAG=0 and that the index opens.", "./ipl doctor", at_most=0.1,
-          enough=1),
+          "Check that the server was started without IPL_RAG=0 and that the index opens.", f"{PROGRAM} doctor",
+          at_most=0.1, enough=1),
     Check("index_behind", "bad", "The index is behind by {words}.",
-          "Read the server's log; what is left is tried again every few seconds.", "./ipl doctor", at_most=10),
+          "Read the server's log; what is left is tried again every few seconds.", f"{PROGRAM} doctor", at_most=10),
     Check("reviews_waiting", "look", "{words} listings wait for a person.", "Approve or refuse them.", at_most=0),
     Check("reports", "look", "{words} reports by visitors are open.", "Read them.", at_most=0),
 )  # fmt: skip

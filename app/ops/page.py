@@ -27,6 +27,7 @@ from app.store.clock import now
 from app.templates import render
 from app.theme import stylesheet
 from app.views import AppError
+from listing.errors import PROGRAM
 
 FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
@@ -129,7 +130,7 @@ def show(
         "measured": serving.phenomena(services.settings.home), "figures": tables.figures(report),
         "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews), "reported": tables.reports(services.messages),
-        "as_of": now().isoformat(), "length": REASON_LENGTH,
+        "as_of": now().isoformat(), "length": REASON_LENGTH, "program": PROGRAM,
         **dict.fromkeys(("tiles", "one_listing", "past", "now", "one")),
     }  # fmt: skip
     for section, answers in (("feed", _why_here), ("reviews", _review)):

@@ -11,6 +11,7 @@ from app.feed.phenomena import last_measurement
 from app.market.promotions import day_of
 from app.ops.figures import CALENDAR_DAY, Figures
 from app.ops.tables import Table
+from listing.errors import PROGRAM
 from recommend.cascade.routes import ROLES
 
 
@@ -49,7 +50,7 @@ def models(figures: Figures) -> Table:
     headers = ("stage", "serves", "share", "installed (UTC)", "learned up to", "clicks of what it showed")
     note = (
         "Without a model popularity chooses, orders do not count, and the ranking model scores ads. "
-        "“./ipl recommend promote STAGE VERSION” gives a version all visitors, “rollback STAGE” goes back."
+        f"“{PROGRAM} recommend promote STAGE VERSION” gives a version all visitors, “rollback STAGE” goes back."
     )
     return Table(headers, tuple(rows), note)
 

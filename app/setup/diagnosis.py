@@ -15,10 +15,10 @@ from typing import Literal
 from app.setup.environment import EXTRAS
 from app.setup.external_tools import PROGRAMS
 from app.setup.repository import repository
-from listing.errors import EVERYTHING
+from listing.errors import EVERYTHING, PROGRAM
 from listing.home import ipl_home
 
-SETUP = "run any command, for example ./ipl draft demo/hoodie.jpg: it sets up what is missing"
+SETUP = f"run any command, for example {PROGRAM} draft PHOTO: it sets up what is missing"
 MIN_FREE_BYTES = 1 << 30
 
 
@@ -152,9 +152,9 @@ def index(home: Path) -> Finding:
     """Whether there are past listings."""
     folder = home / "index"
     if folder.is_dir() and any(folder.iterdir()):
-        return Finding("ok", "index", f"{folder}; ./ipl index stats counts it")
+        return Finding("ok", "index", f"{folder}; {PROGRAM} index stats counts it")
     return Finding(
-        "optional", "index", f"no past listings in {folder}; drafts do without them", "./ipl index build --sample"
+        "optional", "index", f"no past listings in {folder}; drafts do without them", f"{PROGRAM} index build --sample"
     )
 
 

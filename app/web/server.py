@@ -35,7 +35,7 @@ from app.views import AppError
 from app.web import api, feed_api, sign_in
 from app.web.errors import install_errors
 from app.web.request_guard import Guard
-from listing.errors import IplError
+from listing.errors import PROGRAM, IplError
 from listing.home import private_files
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ ROUTERS = (
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 DESCRIPTION = (
-    "Photos of one used item in, an honest listing out. Authorization: Bearer TOKEN (./ipl accounts token NAME "
+    f"Photos of one used item in, an honest listing out. Authorization: Bearer TOKEN ({PROGRAM} accounts token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
     '{"error": {"code", "message"}}.'
 )

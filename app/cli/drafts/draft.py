@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from listing.errors import PROGRAM
 from listing.languages import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--shop",
         metavar="DIR",
         default=os.environ.get("IPL_SHOP"),
-        help="a shop's folder that ./ipl learn made: drafts in its words (default: what IPL_SHOP names)",
+        help=f"a shop's folder that {PROGRAM} learn made: drafts in its words (default: what IPL_SHOP names)",
     )
     parser.add_argument("--no-rag", dest="rag", action="store_false", help="do without similar past listings")
 

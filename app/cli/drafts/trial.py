@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from app.cli.drafts.draft import add_model_options
-from listing.errors import IplError
+from listing.errors import PROGRAM, IplError
 
 if TYPE_CHECKING:
     from listing.request import DraftPipeline
@@ -80,7 +80,7 @@ class LabelledRows:
         row = {"id": key, "photos": "|".join(names), "title": texts[0], "description": texts[1], **known}
         with (self.folder / ROWS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return f"Kept in {self.folder / ROWS}; './ipl learn {self.folder / ROWS} -o shop/' learns from it."
+        return f"Kept in {self.folder / ROWS}; '{PROGRAM} learn {self.folder / ROWS} -o shop/' learns from it."
 
 
 def build_page(pipelines: Mapping[str, DraftPipeline], rows: LabelledRows) -> Any:

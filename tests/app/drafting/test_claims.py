@@ -308,9 +308,8 @@ def test_no_broken_sentence_remains(text, words, left):
 def real_texts():
     """Titles and descriptions that models and people wrote."""
     texts = [json.loads(line)["text"] for line in (ROOT / "finetune/annotations/sets/real_claims.jsonl").open()]
-    for number in ("", "_2"):
-        path = ROOT / f"finetune/annotations/labelled_drafts{number}.jsonl"
-        texts += [part for line in path.open() for part in json.loads(line)["after"].split("\n")]
+    path = ROOT / "finetune/annotations/labelled_drafts.jsonl"
+    texts += [part for line in path.open() for part in json.loads(line)["after"].split("\n")]
     with gzip.open(ROOT / "finetune/annotations/clothing_cc0.jsonl.gz", "rt") as lines:
         texts += [json.loads(line)["description"] or "" for line in lines][::8]
     return [text for text in texts if text]

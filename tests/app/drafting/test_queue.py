@@ -18,14 +18,18 @@ from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
+from app.services import Services
+from app.settings import Settings
 from app.views import AppError, Busy
 from listing.backends.base import BackendError
 from listing.backends.openai import OpenAIBackend
 from listing.backends.stopping import Stopped, never, stop_when
+from listing.errors import IplError
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Event, StageEvent
 from tests.app.support.clients import becomes
 from tests.app.support.local_servers import RemotePipeline, SilentServer
+from tests.app.support.small_index import SmallEncoders
 from tests.fakes import FakePipeline, jpeg
 
 pytestmark = pytest.mark.slow
@@ -306,6 +310,38 @@ def test_a_draft_waits_until_the_pipeline_is_loaded() -> None:
     assert list(late.run(REQUEST)) == [STAGE]
     assert built == [1]
     late.close()
+
+
+def test_drafts_do_not_wait_for_what_loads_afterwards() -> None:
+    written, loaded = threading.Event(), []
+
+    def afterwards() -> None:
+        assert written.wait(60)
+        loaded.append(1)
+        raise IplError("There is no encoder.")
+
+    late = LatePipeline(Ready, 1, afterwards)
+    assert list(late.run(REQUEST)) == [STAGE]
+    written.set()
+    late.close()
+    assert loaded == [1]
+    assert list(late.run(REQUEST)) == [STAGE]
+
+
+def test_the_encoder_of_searches_is_loaded_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    class Encoders(SmallEncoders):
+        text_model = property(lambda _: loaded.append("encoder"))
+
+    monkeypatch.setattr("rag_index.default_encoders", lambda _: Encoders())
+    monkeypatch.setattr("listing.pipeline.build_pipeline", lambda *_: loaded.append("pipeline") or Ready())
+    services = Services(Settings(home=tmp_path, model="http://127.0.0.1:9"))
+    assert services.late is not None
+    assert loaded == []
+    services.late.start()
+    services.close()
+    assert loaded == ["pipeline", "encoder"]
 
 
 def test_an_unwanted_draft_does_not_wait() -> None:

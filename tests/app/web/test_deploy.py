@@ -78,6 +78,14 @@ def test_the_image_copies_no_secret_and_runs_as_nobody_special(folder, repositor
         assert (repository / name).is_file()
 
 
+def test_the_image_takes_torchs_cpu_build_where_asked(folder):
+    before, installs, _ = (folder / "Dockerfile").read_text().partition("RUN pip install")
+    assert installs
+    assert "ARG PIP_EXTRA_INDEX_URL" in before.splitlines(), "the name that docs/operations.md gives for ./ipl and pip"
+    build = yaml.safe_load((folder / "compose.yaml").read_text())["services"]["ipl"]["build"]
+    assert build["args"] == ["PIP_EXTRA_INDEX_URL"]
+
+
 @pytest.mark.parametrize(
     ("program", "file"),
     [
