@@ -19,7 +19,7 @@ _FIBRES = Path(__file__).with_name("fibres.yaml")
 _NEAR = 6  # letters from which on one wrong letter in a fibre's name is allowed
 _WHOLE = range(99, 102)  # per cent that a complete composition sums to
 _BESIDE = 3  # letters beside "EU 38" in its line, at most
-_READ = 0.75  # score from which on a line may name a size: "us" and "2" are also read out of the marks of a ruler
+_READ = 0.75  # score from which on a line may name a size or an amount: a ruler's marks are also read as "us", "2"
 _SURE, _SMALL = 0.97, 0.05  # of a size letter that stands alone on a garment: score, and height as a share of the photo
 _MAIN = 50  # per cent from which on a material is the main one
 _SHARE = re.compile(r"(?<!\d)(\d{1,3}) ?%")
@@ -194,7 +194,7 @@ def find_volume(spans: Sequence[OcrSpan]) -> LabelFact | None:
     """
     metric: dict[str, OcrSpan] = {}
     others: dict[str, OcrSpan] = {}
-    for span in spans:
+    for span in (span for span in spans if span.score >= _READ):
         text = span.text.upper()
         if not _NET.search(text) and sum(c.isalpha() for c in _AMOUNT.sub("", text)) > _MARKS_OF_AMOUNT:
             continue

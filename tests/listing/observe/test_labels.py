@@ -99,7 +99,8 @@ def test_a_bare_number_counts_on_a_label() -> None:
     assert find_size(lines("NORDKIND", "104"), label=True).value == "104"
     assert find_size([]) is find_volume([]) is None
     # Read out of the marks of a ruler that lies beside the item.
-    assert find_size([OcrSpan("us", (0.0, 0.28, 0.11, 0.37), 0.59), OcrSpan("2", (0.12, 0.29, 0.15, 0.36), 0.6)]) is None
+    ruler = [OcrSpan("us", (0.0, 0.28, 0.11, 0.37), 0.59), OcrSpan("2", (0.12, 0.29, 0.15, 0.36), 0.6)]
+    assert find_size(ruler) is None
 
 
 @pytest.mark.parametrize(("texts", "words"), table(SHARES))
@@ -112,6 +113,10 @@ def test_a_composition_in_seven_languages_with_its_shares(texts: list[str], word
 def test_a_packet_says_how_much_is_in_it(texts: list[str], volume: str | None) -> None:
     fact = find_volume(lines(*texts))
     assert (fact and fact.value) == volume
+
+
+def test_an_amount_is_read_in_a_sure_line() -> None:
+    assert find_volume([OcrSpan("241 ml", (0.1, 0.1, 0.3, 0.2), 0.58)]) is None
 
 
 def test_main_fibre_has_the_largest_share() -> None:
