@@ -193,11 +193,18 @@ def test_the_wheel_drafts_a_batch(installed: Path, tmp_path: Path, options: list
     assert [json.loads(line)["draft"]["title"] for line in (tmp_path / "out.jsonl").open()] == ["Navy hoodie"] * 2
 
 
-def test_the_wheel_alone_says_what_serving_needs(installed: Path, tmp_path: Path) -> None:
-    done = alone([installed / "ipl", "serve", "--port", "0"], tmp_path / "home", tmp_path, IPL_SETUP="0")
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["index", "build"], ["index", "stats"]])
+def test_the_wheel_alone_says_what_is_needed(installed: Path, tmp_path: Path, command: list[str]) -> None:
+    done = alone([installed / "ipl", *command], tmp_path / "home", tmp_path, IPL_SETUP="0")
     assert done.returncode == 1
     assert "pip install '.[serve,tune,feed]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_wheel_alone_advises_no_index(installed: Path, tmp_path: Path) -> None:
+    advice = alone([installed / "ipl", "doctor"], tmp_path / "home", tmp_path).stdout
+    assert "pip install '.[serve,tune,feed]'" in advice
+    assert "index build" not in advice
 
 
 @pytest.mark.parametrize("task", [["world", "--out", "w"], ["study", "ecad"], ["report", "--all"]])
