@@ -193,8 +193,9 @@ def test_the_wheel_drafts_a_batch(installed: Path, tmp_path: Path, options: list
     assert [json.loads(line)["draft"]["title"] for line in (tmp_path / "out.jsonl").open()] == ["Navy hoodie"] * 2
 
 
-def test_the_wheel_alone_says_what_serving_needs(installed: Path, tmp_path: Path) -> None:
-    done = alone([installed / "ipl", "serve", "--port", "0"], tmp_path / "home", tmp_path, IPL_SETUP="0")
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["index", "build"], ["index", "stats"]])
+def test_the_wheel_alone_says_what_is_needed(installed: Path, tmp_path: Path, command: list[str]) -> None:
+    done = alone([installed / "ipl", *command], tmp_path / "home", tmp_path, IPL_SETUP="0")
     assert done.returncode == 1
     assert "pip install '.[serve,tune,feed]'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -202,12 +203,18 @@ def test_the_wheel_alone_says_what_serving_needs(installed: Path, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [("doctor", "ipl index build"), ("draft -h", "ipl learn"), ("learn -o shop", "ipl learn"), ("no", "ipl --help")],
+    [("doctor", "pip install"), ("draft -h", "ipl learn"), ("learn -o shop", "ipl learn"), ("no", "ipl --help")],
 )
 def test_messages_of_the_wheel_name_its_command(installed: Path, tmp_path: Path, command: str, words: str) -> None:
     done = alone([installed / "ipl", *command.split()], tmp_path / "home", tmp_path, IPL_SETUP="0")
     assert words in " ".join((done.stdout + done.stderr).split())
     assert "./ipl" not in done.stdout + done.stderr
+
+
+def test_the_wheel_alone_advises_no_index(installed: Path, tmp_path: Path) -> None:
+    advice = alone([installed / "ipl", "doctor"], tmp_path / "home", tmp_path).stdout
+    assert "pip install '.[serve,tune,feed]'" in advice
+    assert "index build" not in advice
 
 
 @pytest.mark.parametrize("task", [["world", "--out", "w"], ["study", "ecad"], ["report", "--all"]])

@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
+    if find_spec("chromadb") is None:  # before anything asks for a model or an index that could not be made
+        raise ModuleNotFoundError(name="chromadb")
     home = ipl_home()
     args.index = args.index or rag_index.default_location(home)
     actions = {"build": build, "add": add, "remove": remove, "search": search, "stats": stats}

@@ -153,9 +153,8 @@ def index(home: Path) -> Finding:
     folder = home / "index"
     if folder.is_dir() and any(folder.iterdir()):
         return Finding("ok", "index", f"{folder}; {PROGRAM} index stats counts it")
-    return Finding(
-        "optional", "index", f"no past listings in {folder}; drafts do without them", f"{PROGRAM} index build --sample"
-    )
+    remedy = EVERYTHING if repository() is None and installed("chromadb") is None else f"{PROGRAM} index build --sample"
+    return Finding("optional", "index", f"no past listings in {folder}; drafts do without them", remedy)
 
 
 def space(home: Path) -> Finding:
