@@ -7,6 +7,7 @@ own takes it along with ``contextvars.copy_context``.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TypeVar
@@ -16,6 +17,7 @@ from listing.backends.base import BackendError
 T = TypeVar("T")
 Wish = Callable[[], bool]
 POLL_SECONDS = 0.1
+STOPPED = "The draft was stopped before the model had answered."
 
 
 class Stopped(BackendError):
@@ -40,13 +42,23 @@ def current_wish() -> Wish:
     return _wish.get()
 
 
+def wait(seconds: float, wish: Wish) -> None:
+    """Return after so many seconds; raises Stopped when the wish came true first."""
+    until = time.monotonic() + seconds
+    while not wish():
+        if (left := until - time.monotonic()) <= 0:
+            return
+        time.sleep(min(POLL_SECONDS, left))
+    raise Stopped(STOPPED)
+
+
 async def unless(wish: Wish, work: Awaitable[T]) -> T:
     """The result of ``work``; Stopped when the wish came true first: then it is cancelled, and has ended."""
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
             if wish():  # asked before the first wait as well: a server that drips keeps no single read waiting
-                raise Stopped("The draft was stopped before the model had answered.")
+                raise Stopped(STOPPED)
             await asyncio.wait({task}, timeout=POLL_SECONDS)
         return task.result()
     finally:

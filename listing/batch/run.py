@@ -7,7 +7,6 @@ be used is reported in its place; only what concerns all rows (the model, the di
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import fcntl
@@ -23,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from listing.backends.base import BackendError, RepliesUnreadable, ServerError
-from listing.backends.stopping import current_wish, unless
+from listing.backends.stopping import current_wish, wait
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
 from listing.errors import IplError
@@ -145,7 +144,7 @@ def draft_row(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
             faults += not error.away
             if faults == FAULTS:
                 return failed(row, SERVER, str(error))
-        asyncio.run(unless(current_wish(), asyncio.sleep(pause)))
+        wait(pause, current_wish())
     return _drafted(pipeline, row)
 
 
