@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -40,9 +41,11 @@ from app.store.db import JOURNAL, engine_of, open_store
 from app.store.home_lock import at_work, only_user, working_folder
 from app.store.media import Media, store_id
 from app.store.tables import Base
+from app.views import AppError
 from listing.errors import IplError
 from listing.home import private_files
 
+LOCK_SECONDS = 5.0
 MAX_MANIFEST_BYTES = 1 << 30
 _BLOCK = 1 << 20
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
@@ -215,11 +218,24 @@ def _replace(session: Psql, settings: Settings, places: _Places, scripts: list[s
         session.run("BEGIN;\n", *scripts, leave_mark(mark), "COMMIT;\n")
     except BaseException:
         session.close()
-        conclude(journal, settings)
+        _take_back(journal, settings)
         raise
     listings = after_replacement(settings)
     journal.close()
     return listings
+
+
+def _take_back(journal: Journal, settings: Settings) -> None:
+    """End a restore that failed. PostgreSQL may keep the lock of a session for a moment after its end."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            conclude(journal, settings)
+            return
+        except AppError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _occupied(settings: Settings) -> list[Path]:
