@@ -28,9 +28,9 @@ CHECKS = {
     "imports": ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache"),
 }
 TYPES = ("-m", "mypy", *PACKAGES)
-# All tests in processes that take one file after the other in the order of the folders: twice two cores, since tests
-# wait for servers and browsers a quarter of their time.
-SIDE_BY_SIDE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+# All tests in processes that take one file after the other in the order of the folders: one more than two cores, since
+# tests wait for servers and browsers a quarter of their time.
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 STOP_SECONDS = 20
 
 Outcome = tuple[str, int, float | None]
