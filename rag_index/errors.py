@@ -23,7 +23,7 @@ class IplError(Exception):
     http_status: int = 500
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(re.sub(r"(?<!\.)\./ipl\b", PROGRAM, message))
+        super().__init__(re.sub(r"(?<!\.)\./ipl(?![\w/-])", PROGRAM, message))
         if code is not None:
             self.code = code
 
