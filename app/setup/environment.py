@@ -63,8 +63,8 @@ def _installer() -> list[str]:
     """uv where it is on PATH, else pip; pip as well where it has settings, as uv would not read them."""
     uv, pip = shutil.which("uv"), list(PIP)
     if uv and not subprocess.run([*pip, "config", "list"], capture_output=True, check=False).stdout.strip():
-        return [uv, "pip", "install", "--python", str(PYTHON)]
-    return [*pip, "install", "--progress-bar", "off", "--prefer-binary", "--no-compile"]
+        return [uv, "pip", "install", "--python", str(PYTHON), "--compile-bytecode"]
+    return [*pip, "install", "--progress-bar", "off", "--prefer-binary"]
 
 
 def _install(extra: str, stamp: str, logs: Path) -> None:
