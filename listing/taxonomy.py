@@ -57,7 +57,8 @@ class Attribute(Frozen):
     there is nothing to state (no second colour). ``many`` allows several values at once. ``instance`` marks what holds
     for this one piece only and so must never be taken from another listing. ``unsettled`` are the values that a photo
     alone cannot settle (cotton looks like many materials).
-    ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first; ``asked`` is for the model.
+    ``question`` and ``choices`` are for the seller, the lowest ``seller_rank`` first, once ``asked_of`` is
+    stated; ``asked`` is for the model.
     ``in_text`` is its place among the facts that a text is written from (None: texts never mention it), ``unspoken``
     are values that a text leaves out. ``value_labels`` are for forms, where the value is no plain word. ``forms`` says
     how our texts put a value, ``phrases`` how any text may.
@@ -75,6 +76,7 @@ class Attribute(Frozen):
     question: str
     choices: tuple[str, ...] = ()
     seller_rank: int | None = None
+    asked_of: str | None = None
     asked: str | None = None
     unsettled: tuple[str, ...] = ()
     in_text: int | None = None

@@ -38,6 +38,7 @@ def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Tax
         attribute.name: attribute
         for attribute in taxonomy.schema_of(node)
         if attribute.name not in stated
+        and (attribute.asked_of is None or attribute.asked_of in stated)
         and attribute.can_be("seller-only")
         and (category.value or attribute.name in _ANY)
     }

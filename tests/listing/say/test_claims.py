@@ -222,3 +222,12 @@ def test_a_group_is_asked_for_its_kind_first(likely: dict[str, float], question:
     first = questions(decision.category, decision.facts, TAXONOMY)[0]
     assert (first.attribute, first.text) == ("category", question)
     assert set(first.choices) == likely.keys()
+
+
+@pytest.mark.parametrize(
+    ("brand", "asked"), [(fact("brand", "Nike", 1.0, "seller"), True), (AttributeValue(name="brand"), False)]
+)
+def test_proof_is_asked_of_a_brand_alone(brand: AttributeValue, asked: bool) -> None:
+    answered = [fact(name, "M", 1.0, "seller") for name in ("size", "condition_grade")]
+    first = questions(Category(value="Shirt", confidence=1.0), [*answered, brand], TAXONOMY)
+    assert ("authenticity" in [question.attribute for question in first]) is asked
