@@ -21,7 +21,7 @@ class Photo:
     """A clean photo, as ``listing.intake`` makes it.
 
     image: RGB, upright, longest side at most ``PhotoLimits.long_side``, no metadata.
-    jpeg: the same pixels encoded again, no metadata.
+    jpeg: the file that holds these pixels, no metadata.
     name: the original file name or "photo N"; for messages only, never stored or shown to others.
     """
 

@@ -5,7 +5,6 @@ While a draft is being written its photos stay as they are, so that what is writ
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -131,14 +130,6 @@ def moved_photo(present: list[str], photo_id: str, to: int) -> list[str]:
     others = [i for i in present if i != photo_id]
     others.insert(min(max(to, 0), len(others)), photo_id)
     return others
-
-
-def decoded(ref: PhotoRef, jpeg: bytes, name: str) -> Photo:
-    """A photo again, as intake made it, from its clean JPEG."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(jpeg)) as opened:
-        return Photo(ref=ref, image=opened.convert("RGB"), jpeg=jpeg, name=name)
 
 
 def check_new(present: Sequence[PhotoRef], new: Sequence[PhotoRef]) -> None:

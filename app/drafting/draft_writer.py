@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos, decoded
+from app.drafting.draft_photos import MAX_PHOTOS, DraftPhotos
 from app.drafting.draft_run import DraftRun, DraftRunner
 from app.editing import edits
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError, DraftView
-from listing.intake.photos import Photo
+from listing.intake.photos import Photo, decoded
 from listing.request import DraftRequest, Tone
 from listing.say.edits import Edit, settled
 

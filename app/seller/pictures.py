@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from app.drafting.draft_photos import decoded
-from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake, random_id
+from listing.intake.photos import Photo, PhotoError, PhotoLimits, decoded, intake, random_id
 from listing.schema import Box, PhotoRef
 
 PREVIEW = 820

@@ -88,11 +88,19 @@ def intake(
 
 def _one(source: Path | str | bytes, fallback: str, limits: PhotoLimits, new_id: Callable[[], str]) -> Photo:
     name = fallback if isinstance(source, bytes) else _display_name(source, fallback)
-    image = _in_turn(lambda: _decode(_read(source, name, limits), name, limits), name, limits.wait)
+    image = _in_turn(lambda: decode(_read(source, name, limits), name, limits), name, limits.wait)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=limits.jpeg_quality)
     ref = PhotoRef(id=new_id(), width=image.width, height=image.height, phash=phash(image))
-    return Photo(ref=ref, image=image, jpeg=buffer.getvalue(), name=name)
+    return decoded(ref, buffer.getvalue(), name)
+
+
+def decoded(ref: PhotoRef, jpeg: bytes, name: str) -> Photo:
+    """A photo from its clean JPEG: what is drafted at once and what is drafted from the store see the same pixels."""
+    with Image.open(io.BytesIO(jpeg)) as opened:
+        image = opened.convert("RGB")
+    image.info.clear()
+    return Photo(ref=ref, image=image, jpeg=jpeg, name=name)
 
 
 @functools.cache
@@ -150,7 +158,8 @@ def _prepare_pillow() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def _decode(data: bytes, name: str, limits: PhotoLimits) -> Image.Image:
+def decode(data: bytes, name: str, limits: PhotoLimits = PhotoLimits()) -> Image.Image:
+    """A file's pixels under the limits: upright, sRGB, scaled, before they are encoded again. PhotoError: refused."""
     _prepare_pillow()
     try:
         file = open_photo(data, limits.long_side)
