@@ -22,6 +22,8 @@ _SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
 _LEAST_KIND, _ALIKE = 0.4, 0.35
+# Of a shop's kinds with less, one in eleven is right (6 of 67; docs/learn.md): what it is, is asked instead.
+_LEAST_NAMED = 0.15
 
 
 def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
@@ -81,7 +83,7 @@ def _shop_pool(
     pool = combine(votes, calibration.of("category").weights)
     shares = normalised({name: p for name, p in pool.items() if name in taxonomy.categories})
     order = [(name, p) for name, p in ranked(shares)[:CANDIDATES] if p > 0]
-    least = 0.0 if "item" in roles else calibration.range.min_unrecognised
+    least = _LEAST_NAMED if "item" in roles else calibration.range.min_unrecognised
     sure = bool(order) and min(1.0, order[0][1]) >= least
     value, confidence = order[0] if sure else (None, 0.0)
     return _category(value, confidence, order, _best_by_source(votes, taxonomy))

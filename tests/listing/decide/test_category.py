@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from listing.calibration import UNCALIBRATED, Calibration, CategoryRange, QuestionCalibration
+from listing.calibration import GENERAL, UNCALIBRATED, Calibration, CategoryRange, QuestionCalibration
 from listing.schema import Category, Observation
-from tests.listing.stubs import decided, on
+from tests.listing.stubs import TAXONOMY, decided, on
 
 RANGE = CategoryRange(
     garment_threshold=-1.0,
@@ -167,3 +167,12 @@ def test_studio_ground_tempers_a_garment() -> None:
         assert sum(c.confidence for c in tempered_one.candidates) <= 1.0
     sofa = [on("imagenet", "garment", FURNITURE), on("imagenet", "category", SOFA)]
     assert category(*sofa, studio, rule=rule) == category(*sofa, rule=RULE)
+
+
+@pytest.mark.parametrize(("p", "name"), [(0.16, "Sofa"), (0.14, None)])
+def test_a_shop_names_no_kind_that_is_unlikely(p: float, name: str | None) -> None:
+    names = [name for name in TAXONOMY.categories if name != "Sofa"][:20]
+    shares = {"Sofa": p, **dict.fromkeys(names, (1 - p) / len(names))}
+    shop = Calibration(questions={"category": QuestionCalibration(weights={GENERAL: 0.0, "heads": 1.0}, threshold=0.5)})
+    result = category(*says(heads=shares), rule=shop)
+    assert (result.value, result.candidates[0].value) == (name, "Sofa")
