@@ -213,7 +213,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
     Counting.photos = Counting.texts = 0
     for number in range(ROWS):
-        Image.new("RGB", (40, 40), (number * 40, 0, 0)).save(tmp_path / f"{number}.png")
+        Image.new("RGB", (40, 40), (number * 40,) * 3).save(tmp_path / f"{number}.png")
     write(tmp_path / "shop.csv", range(ROWS))
     run(tmp_path, "build", "--empty")
     return tmp_path / "shop.csv"
@@ -269,8 +269,8 @@ def test_another_mapping_encodes_no_photo_again(
 
 def test_only_new_rows_are_encoded(shop: Path) -> None:
     run(shop.parent, "add", str(shop))
-    Image.new("RGB", (40, 40), (255, 0, 0)).save(shop.with_name("1.png"))
-    Image.new("RGB", (40, 40), (250, 0, 0)).save(shop.with_name("9.png"))
+    Image.new("RGB", (40, 40), (255,) * 3).save(shop.with_name("1.png"))
+    Image.new("RGB", (40, 40), (250,) * 3).save(shop.with_name("9.png"))
     write(shop, [*range(2, ROWS), 1, 9])
     run(shop.parent, "add", str(shop))
     assert Counting.photos == ROWS + 2
