@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import subprocess
@@ -182,6 +183,12 @@ class LeftOut:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish() -> None:
+    """Every later garbage collection (each training asks for one) would look through all test modules and libraries."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(LeftOut(session.config), "left-out")
 
