@@ -87,7 +87,7 @@ class Psql:
         raise _complaint("psql", said)
 
     def close(self) -> None:
-        """End the session; the lock goes with it."""
+        """End the session; the lock goes with it, at the latest a moment after."""
         with contextlib.suppress(BrokenPipeError):
             self._process.communicate()
 
@@ -105,6 +105,7 @@ def alone(url: URL) -> Iterator[Psql]:
                 _BUSY if busy else f"The database that IPL_STORE names cannot be used ({error}); check IPL_STORE."
             ) from error
         yield session
+        session.run(f"SELECT pg_advisory_unlock({IN_USE});")  # who starts now need not wait until the session's end
     finally:
         session.close()
 

@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.store.backup import archive
 from app.store.backup import restore as restoring
 from app.store.backup.archive import back_up
-from app.store.backup.postgres import BackupError
+from app.store.backup.postgres import BackupError, Psql
 from app.store.backup.restore import restore
 from app.store.db import StoreError, engine_of, open_store
 from app.store.home_lock import HomeInUse
@@ -271,7 +271,7 @@ def test_a_server_with_another_home_on_the_same_database_is_not_robbed(tmp_path)
 
 
 @pytest.mark.postgres
-def test_no_server_starts_while_its_database_is_restored(on_postgres, tmp_path, monkeypatch):
+def test_no_server_starts_until_its_database_is_restored(on_postgres, tmp_path, monkeypatch):
     real, said = restoring.run, []
 
     def run(*arguments):
@@ -281,8 +281,13 @@ def test_no_server_starts_while_its_database_is_restored(on_postgres, tmp_path, 
         return real(*arguments)
 
     monkeypatch.setattr(restoring, "run", run)
-    restore(tmp_path / "p.tar", on_postgres, force=True)
+    late = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Psql, "close", lambda session: late.insert(0, session))  # it ends a moment after the restore
+        restore(tmp_path / "p.tar", on_postgres, force=True)
     assert said == ["The store is being restored; try again when that has ended."]
+    start(on_postgres).close()
+    late.pop().close()
 
 
 @pytest.mark.postgres
