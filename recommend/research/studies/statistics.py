@@ -71,7 +71,8 @@ def worlds_needed(
     d = np.asarray(differences, dtype=np.float64)
     if len(d) < 2:
         return None
-    room = margin - (d.mean() if one_sided else abs(d.mean()))
+    mean = float(d.mean())
+    room = margin - (mean if one_sided else abs(mean))
     sd = float(d.std(ddof=1))
 
     def enough(n: int) -> bool:

@@ -65,7 +65,8 @@ class Market:
 
         # An advertised class gets half of the ads' candidates, whatever its number of things.
         ads = alive & i.ad
-        share = np.where(i.long, i.weight / max(i.weight[ads & i.long].sum(), 1e-9), 1 / max((ads & ~i.long).sum(), 1))
+        weights, singles = float(i.weight[ads & i.long].sum()), int((ads & ~i.long).sum())
+        share = np.where(i.long, i.weight / max(weights, 1e-9), 1 / max(singles, 1))
         return Market(
             pool(alive & i.long, i.weight),
             pool(alive & ~i.long),
