@@ -73,7 +73,11 @@ def group_figures(file: Path) -> list[float]:
     """Share of the drafts whose kind is of the group of the listing's kind, by ``benchmarks/drafts/kinds.yaml``."""
     groups = {kind: truth["groups"][0] for kind, truth in TRUTH["ikea"].items() if truth.get("groups")}
     pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    of = [(groups[pair["category"]], groups.get(pair["drafted"])) for pair in pairs if pair["category"] in groups]
+    of = [
+        (groups[pair["category"]], groups.get(pair["drafted"], pair["drafted"]))
+        for pair in pairs
+        if pair["category"] in groups
+    ]
     return mean_interval([truth == drafted for truth, drafted in of])
 
 

@@ -22,7 +22,7 @@ _SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
 _LEAST_KIND, _ALIKE = 0.4, 0.35
-# Of a shop's kinds with less, one in eleven is right (6 of 67; docs/learn.md): what it is, is asked instead.
+# Of a shop's kinds with less, one in eleven is right (6 of 67; docs/learn.md): its group is named, or it is asked.
 _LEAST_NAMED = 0.15
 
 
@@ -85,7 +85,7 @@ def _shop_pool(
     order = [(name, p) for name, p in ranked(shares)[:CANDIDATES] if p > 0]
     least = _LEAST_NAMED if "item" in roles else calibration.range.min_unrecognised
     sure = bool(order) and min(1.0, order[0][1]) >= least
-    value, confidence = order[0] if sure else (None, 0.0)
+    value, confidence = order[0] if sure else _group(shares, taxonomy, max(calibration.range.min_group, least))
     return _category(value, confidence, order, _best_by_source(votes, taxonomy))
 
 
@@ -201,12 +201,19 @@ def _leaf_or_group(
     leaf, p = best(pool)
     if p >= max(limits.min_leaf, least):
         return leaf, p
+    group, share = _group(pool, taxonomy, max(limits.min_group, least))
+    if group is not None:
+        return group, share
+    return (leaf, p) if p >= max(limits.min_confidence, least) else (None, 0.0)
+
+
+def _group(pool: Distribution, taxonomy: Taxonomy, least: float) -> tuple[str | None, float]:
+    """The innermost group of leaves that has a probability of ``least``, and that; (None, 0) without one."""
     sums = {name: sum(pool.get(member, 0.0) for member in node.members) for name, node in taxonomy.groups.items()}
     for name, p in sorted(sums.items(), key=lambda item: (-len(taxonomy.groups[item[0]].path), -item[1])):
-        if p >= max(limits.min_group, least):
+        if p >= least:
             return name, p
-    leaf, p = best(pool)
-    return (leaf, p) if p >= max(limits.min_confidence, least) else (None, 0.0)
+    return None, 0.0
 
 
 def _within(votes: Distribution, names: frozenset[str]) -> dict[str, float]:
