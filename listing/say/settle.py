@@ -23,6 +23,7 @@ _ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
 _NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
 _PRINTS = ("graphic", "logo")  # patterns that a detail tells better
+_MOST_OF_A_PRINT = 3  # its place, its size, what it shows: a guess on top is one "print" too many
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
@@ -245,7 +246,8 @@ def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
 
 def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]) -> None:
     """Leave out what is not worth a marked word: a guess that tells a buyer nothing."""
-    details[:] = [c for c in details if c.status != "check" or c.value not in _WEAK]
+    more = [c for c in details if detail_forms()[c.value].group in _PRINTED][_MOST_OF_A_PRINT:]
+    details[:] = [c for c in details if c.status != "check" or not (c.value in _WEAK or c in more)]
     if (pattern := facts.get("pattern")) and pattern.value == "solid" and pattern.status == "check":
         facts.pop("pattern")
     if (closure := facts.get("closure")) and closure.status == "check" and "Bottoms" in node.path:

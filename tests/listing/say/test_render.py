@@ -190,6 +190,15 @@ def test_two_parts_of_one_thing_are_one_phrase():
         assert "large print" not in allowed.description
 
 
+@pytest.mark.parametrize(("p", "said"), [(0.6, False), (0.95, True)])
+def test_a_fourth_guess_of_a_print_is_left_out(p, said):
+    details = {"chest print": 0.95, "large print": 0.94, "lettering": 0.93, "cartoon print": p}
+    for key in map(str, range(8)):
+        rendered = written("Hoodie", [fact("colour", "pink")], details, key=key)
+        assert ("cartoon" in rendered.description) is said
+        assert "on the chest" in rendered.description
+
+
 def test_print_is_quoted_and_placed():
     read = [fact("text", "NEW ZEALAND", 0.95, "ocr"), fact("colour", "red")]
     for key in map(str, range(20)):
