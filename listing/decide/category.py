@@ -21,9 +21,9 @@ CANDIDATES = 3
 _SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
-_LEAST_KIND, _ALIKE = 0.4, 0.35
+_MIN_KIND, _ALIKE = 0.4, 0.35
 # Of a shop's kinds with less, one in eleven is right (6 of 67; docs/learn.md): its group is named, or it is asked.
-_LEAST_NAMED = 0.15
+_MIN_NAMED = 0.15
 
 
 def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
@@ -83,9 +83,9 @@ def _shop_pool(
     pool = combine(votes, calibration.of("category").weights)
     shares = normalised({name: p for name, p in pool.items() if name in taxonomy.categories})
     order = [(name, p) for name, p in ranked(shares)[:CANDIDATES] if p > 0]
-    least = _LEAST_NAMED if "item" in roles else calibration.range.min_unrecognised
-    sure = bool(order) and min(1.0, order[0][1]) >= least
-    value, confidence = order[0] if sure else _group(shares, taxonomy, max(calibration.range.min_group, least))
+    minimum = _MIN_NAMED if "item" in roles else calibration.range.min_unrecognised
+    sure = bool(order) and min(1.0, order[0][1]) >= minimum
+    value, confidence = order[0] if sure else _group(shares, taxonomy, max(calibration.range.min_group, minimum))
     return _category(value, confidence, order, _best_by_source(votes, taxonomy))
 
 
@@ -179,8 +179,8 @@ def _two_ranges(
     opinions = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
     if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
         opinions["classifier"] = beyond
-    least = 0.0 if "item" in roles else limits.min_unrecognised
-    value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy, limits, least)
+    minimum = 0.0 if "item" in roles else limits.min_unrecognised
+    value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy, limits, minimum)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return _category(value, confidence, candidates, _best_by_source(opinions, taxonomy))
 
@@ -193,25 +193,25 @@ def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -
 
 
 def _leaf_or_group(
-    pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, least: float
+    pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, minimum: float
 ) -> tuple[str | None, float]:
     """The most specific name that is likely enough, and its probability: a leaf, a group of leaves, or none."""
     if not pool:
         return None, 0.0
     leaf, p = best(pool)
-    if p >= max(limits.min_leaf, least):
+    if p >= max(limits.min_leaf, minimum):
         return leaf, p
-    group, share = _group(pool, taxonomy, max(limits.min_group, least))
+    group, share = _group(pool, taxonomy, max(limits.min_group, minimum))
     if group is not None:
         return group, share
-    return (leaf, p) if p >= max(limits.min_confidence, least) else (None, 0.0)
+    return (leaf, p) if p >= max(limits.min_confidence, minimum) else (None, 0.0)
 
 
-def _group(pool: Distribution, taxonomy: Taxonomy, least: float) -> tuple[str | None, float]:
-    """The innermost group of leaves that has a probability of ``least``, and that; (None, 0) without one."""
+def _group(pool: Distribution, taxonomy: Taxonomy, minimum: float) -> tuple[str | None, float]:
+    """The innermost group of leaves that has a probability of ``minimum``, and that; (None, 0) without one."""
     sums = {name: sum(pool.get(member, 0.0) for member in node.members) for name, node in taxonomy.groups.items()}
     for name, p in sorted(sums.items(), key=lambda item: (-len(taxonomy.groups[item[0]].path), -item[1])):
-        if p >= least:
+        if p >= minimum:
             return name, p
     return None, 0.0
 
@@ -305,7 +305,7 @@ def _different_items(labels: Sequence[Distribution], taxonomy: Taxonomy) -> list
             (one, p), (other, q) = best(first), best(second)
             alike = sum(math.sqrt(share * second.get(name, 0.0)) for name, share in first.items())
             leaves = one in taxonomy.categories and other in taxonomy.categories
-            if min(p, q) >= _LEAST_KIND and alike < _ALIKE and one != other and leaves:
+            if min(p, q) >= _MIN_KIND and alike < _ALIKE and one != other and leaves:
                 kinds = " and ".join(taxonomy.categories[name].phrase for name in (one, other))
                 message = f"The photos seem to show two different things ({kinds}): make a listing for each."
                 return [Flag(code="several-items", message=message, field="photos")]

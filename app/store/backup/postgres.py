@@ -105,7 +105,8 @@ def alone(url: URL) -> Iterator[Psql]:
                 _BUSY if busy else f"The database that IPL_STORE names cannot be used ({error}); check IPL_STORE."
             ) from error
         yield session
-        session.run(f"SELECT pg_advisory_unlock({IN_USE});")  # who starts now need not wait until the session's end
+        with contextlib.suppress(BackupError):  # a session that broke off holds no lock, and what it did is done
+            session.run(f"SELECT pg_advisory_unlock({IN_USE});")  # who starts now need not wait until its end
     finally:
         session.close()
 

@@ -290,6 +290,27 @@ def test_no_server_starts_until_its_database_is_restored(on_postgres, tmp_path, 
     late.pop().close()
 
 
+BREAK_OFF = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON database = pg_database.oid
+WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND datname = current_database()
+"""
+
+
+@pytest.mark.postgres
+def test_a_session_lost_after_the_commit_costs_nothing(on_postgres, tmp_path, monkeypatch):
+    real, ended = restoring.after_replacement, []
+
+    def replaced(settings):
+        with engine_of(settings.store) as engine, engine.connect() as connection:
+            ended.extend(connection.scalars(text(BREAK_OFF)))
+        return real(settings)
+
+    monkeypatch.setattr(restoring, "after_replacement", replaced)
+    restore(tmp_path / "p.tar", on_postgres, force=True)
+    assert ended == [True]
+    start(on_postgres).close()
+
+
 @pytest.mark.postgres
 @pytest.mark.timeout(1200)
 def test_on_postgresql_database_and_photos_are_both_old_or_both_new(old_again, tmp_path, starter):
