@@ -34,8 +34,10 @@ def test_phrases_stand_in_the_text_and_true_ones_apart_from_the_false_one(row: d
     text = f"{row['title']}\n{row['description']}"
     ((start, end),) = _places(row["false"], text)
     assert text.lower().count(row["false"].lower()) == 1
-    assert row["wrong"] in row["false"] and len(_places(row["wrong"], text)) == 1
-    assert row["truth"] and len(row["true"]) >= 3 and len(set(row["true"])) == len(row["true"])
+    assert row["wrong"] in row["false"]
+    assert len(_places(row["wrong"], text)) == 1
+    assert row["truth"]
+    assert len(set(row["true"])) == len(row["true"]) >= 3
     for phrase in row["true"]:
         assert any(b <= start or end <= a for a, b in _places(phrase, text)), phrase
     assert 2 <= len(re.findall(r"[.!?](?:\s|$)", row["description"])) <= 4
@@ -43,4 +45,5 @@ def test_phrases_stand_in_the_text_and_true_ones_apart_from_the_false_one(row: d
 
 def test_every_kind_of_error_is_there_often_enough_to_be_read_apart() -> None:
     counts = Counter(row["kind"] for row in ROWS)
-    assert len(ROWS) == 120 and len(counts) == 11 and min(counts.values()) >= 8
+    assert (len(ROWS), len(counts)) == (120, 11)
+    assert min(counts.values()) >= 8
