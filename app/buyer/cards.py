@@ -31,10 +31,7 @@ MEANINGS = {
         "seller": "Agree with the buyer how it changes hands; press “Handed over” when it has.",
     },
     "completed": {"buyer": "The seller says that it was handed over.", "seller": "You handed it over."},
-    "cancelled": {
-        "buyer": "The sale is off.",
-        "seller": "The sale is off. “Sell again” under My listings puts it back on sale.",
-    },
+    "cancelled": {"buyer": "The sale is off.", "seller": "The sale is off."},
     "refunded": {
         "buyer": "The seller took the order back; what you paid comes back from the seller.",
         "seller": "You took the order back. “Sell again” under My listings puts it back on sale.",
@@ -134,6 +131,9 @@ def question(message: Message, sender: str) -> dict[str, Any]:
 
 def order_card(order: Order, listing: Listing | None, unread: int = 0) -> dict[str, Any]:
     """An order as the side reads it that has it. ``listing``: None once it is not public any more."""
+    says = MEANINGS[order.state][order.role]
+    if order.state == "cancelled" and listing is not None and is_on_sale(listing):
+        says += " It is on sale again."
     return {
         "id": order.id,
         "title": order.title or GONE,
@@ -141,7 +141,7 @@ def order_card(order: Order, listing: Listing | None, unread: int = 0) -> dict[s
         "price": words.money(order.amount, order.currency),
         "state": order.state,
         "pill": (BOUGHT if order.role == "buyer" else words.ORDERS)[order.state],
-        "says": MEANINGS[order.state][order.role],
+        "says": says,
         "role": order.role,
         "other": order.other,
         "bought": f"{order.at:%-d %B %Y}",

@@ -44,7 +44,7 @@ def feed(request: Request, services: Deps) -> Response:
     """The feed, or what was looked for."""
     visitor, filters = visitor_of(request), read(request.query_params)
     if filters.searching:
-        searched_at, values = now(), _search_page(services, filters, None)
+        searched_at, values = now(), _search_page(services, filters, None, visitor.id)
         return _page(request, visitor, filters, values, saved=note_opened(services, visitor, filters, searched_at))
     return _page(request, visitor, filters, _ranked(request, visitor, filters))
 
@@ -65,7 +65,7 @@ async def feed_by_photo(request: Request, services: Deps) -> Response:
     def look() -> Response:
         photo, problem = _photo(visitor, data)
         searched = photo is not None or filters.searching
-        cards = _search_page(services, filters, photo) if searched else _ranked(request, visitor, filters)
+        cards = _search_page(services, filters, photo, visitor.id) if searched else _ranked(request, visitor, filters)
         return _page(request, visitor, filters, cards, by_photo=photo is not None, problem=problem)
 
     return await run_in_threadpool(look)
@@ -115,11 +115,11 @@ def _photo(visitor: Visitor, data: bytes) -> tuple[Photo | None, str]:
             STRANGERS_PHOTOS.release()
 
 
-def _search_page(services: Services, filters: Filters, photo: Photo | None) -> dict[str, Any]:
+def _search_page(services: Services, filters: Filters, photo: Photo | None, reader: str) -> dict[str, Any]:
     """Matches of the search, as the template takes them."""
     count = RANKED if photo is not None else PER_PAGE
     first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
-    matches = services.shop.find(filters.wish, photo, first=first, count=count, order=filters.order)
+    matches = services.shop.find(filters.wish, photo, first=first, count=count, order=filters.order, reader=reader)
     last = first + len(matches.listings)
     onward = photo is None and last < matches.count and matches.listings
     return {

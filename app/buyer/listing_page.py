@@ -149,7 +149,7 @@ def _page(
         key=secrets.token_hex(16),
         questions=[question(m, visitor.id) for m in services.messages.visible(listing.id, visitor.id)],
         seller=services.shop.seller_of(listing.seller_id),
-        similar=[card(x) for x in _similar(request, listing)],
+        similar=[card(x) for x in _similar(request, listing, visitor.id)],
         errors={error[0]: str(error[1])} if error else {},
         done=done or {},
         typed={"ask": "", "report": "", "reason": "", **(typed or {})},
@@ -161,7 +161,8 @@ def _page(
     return remember(request, response, visitor)
 
 
-def _similar(request: Request, listing: Listing) -> list[Listing]:
+def _similar(request: Request, listing: Listing, reader: str) -> list[Listing]:
     """Listings that look like it; without vectors of its photos, or once it is sold, the newest of its category."""
     services = services_of(request)
-    return services.feed.similar(listing.id, SIMILAR) or services.shop.newest(listing.category, listing.id, SIMILAR)
+    alike = services.feed.similar(listing.id, SIMILAR, reader)
+    return alike or services.shop.newest(listing.category, listing.id, SIMILAR, reader)

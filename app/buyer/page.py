@@ -22,7 +22,7 @@ from app.views import AppError
 
 COOKIE_DAYS = 180
 FOLDER = Path(__file__).with_name("templates")
-TAKEN_OUT = "Contact data was taken out of it: {}. Buyers and sellers write to each other here."
+TAKEN_OUT = "This was taken out of it: {}. Buyers and sellers write to each other here."
 pages = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
 

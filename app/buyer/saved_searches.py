@@ -54,7 +54,7 @@ def remove(request: Request, services: Deps, search_id: str) -> Response:
 
 def note_opened(services: Services, visitor: Visitor, filters: Filters, at: datetime) -> bool | None:
     """Whether what was looked for ``at`` that time is saved, which opens it; None: it cannot be saved."""
-    if not (visitor.may_buy and visitor.recognised) or filters.problems or filters.wish == Wish():
+    if not visitor.may_buy or filters.problems or filters.wish == Wish():
         return None
     saved = next((x for x in services.searches.mine(visitor.id) if x.wish == filters.wish), None)
     if saved is not None and visitor.here:

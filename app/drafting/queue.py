@@ -83,10 +83,12 @@ class DraftQueue:
         tickets = [t for t in self._everyone() if t.seller == seller]
         if len(tickets) >= self._per_seller:
             wait = self._retry_after(len(tickets))
-            raise Busy(f"{len(tickets)} of your drafts are being written; wait for one of them.", wait)
+            raise Busy(
+                f"{len(tickets)} of your drafts are being written, the most at once; wait for one of them.", wait
+            )
         if len(self._waiting) >= self._length:
             wait = self._retry_after(len(self._waiting))
-            raise Busy(f"Many people are waiting; try again in about {wait} seconds.", wait)
+            raise Busy(f"Many people are waiting; there is room in about {wait} seconds.", wait)
         return tickets
 
     def _retry_after(self, drafts: int) -> int:

@@ -83,15 +83,20 @@ class LiveFeed:
         self._problems.set(len(self.models.problems))
         return changed
 
-    def similar(self, listing_id: str, count: int) -> list[Listing]:
-        """Listings on sale whose photos are most like those of a listing in the feed; none where it is not there."""
+    def similar(self, listing_id: str, count: int, reader: str = "") -> list[Listing]:
+        """Listings on sale whose photos are most like those of a listing in the feed; none where it is not there.
+
+        What the reader has reported is left out.
+        """
         number = self.listings.number(listing_id)
         rows = self.feed.catalog.rows([] if number is None else [number])
         content = self.feed.catalog.content(rows)
         if not content.any():
             return []
-        near = [n for n in self.feed.neighbours.find(content[0], count + 1) if n != number]
-        return list(self.listings.listings(near).values())[:count]
+        with self.store.read() as session:
+            reported = set(session.scalars(listing_repo.reported_by(reader)))
+        near = [n for n in self.feed.neighbours.find(content[0], count + 1 + len(reported)) if n != number]
+        return [x for x in self.listings.listings(near).values() if x.id not in reported][:count]
 
     def place_ad(self, seller: str, listing_id: str, bid: float) -> None:
         """Set a seller's bid for a click on their listing (else AppError 404); 0 ends the ad.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -124,7 +124,7 @@ class PageMaker:
             began = time.perf_counter()
             visitor_id = self._visitor(visitor)
             slate = self.feed.slate(visitor_id, self._moment(), size)
-            page = self._written(visitor_id, slate)
+            page = self._written(visitor_id, slate, self._for(visitor, slate.page))
         finally:
             self._line.release()
         seconds = time.perf_counter() - began
@@ -137,12 +137,19 @@ class PageMaker:
     def explain(self, visitor: str, size: int) -> tuple[Slate, dict[int, Listing]]:
         """The page that a visitor would get now; nothing is written down or counted."""
         slate = self.considered(visitor, size).slate
-        return slate, self.listings.listings(s.item_id for s in (*slate.page, *slate.fell))
+        return slate, self._for(visitor, [*slate.page, *slate.fell])
 
     def considered(self, visitor: str, size: int) -> PageState:
         """The page that a visitor would get now, with the scores of every stage; nothing is written down or counted."""
         visitor_number = self._visitor_number(visitor)
         return self.feed.considered(visitor_number if visitor_number is not None else NOBODY, self._moment(), size)
+
+    def _for(self, visitor: str, lines: Sequence[TraceLine]) -> dict[int, Listing]:
+        """The listings of these lines by the feed's number, without those that the visitor has reported."""
+        with self.store.read() as session:
+            reported = set(session.scalars(listing_repo.reported_by(visitor)))
+        listings = self.listings.listings(line.item_id for line in lines)
+        return {number: x for number, x in listings.items() if x.id not in reported}
 
     def again(self, visitor: str, page_id: str) -> list[Place]:
         """The listings of a page that was made for this visitor, in its order, as far as they can still be bought."""
@@ -152,6 +159,7 @@ class PageMaker:
                 .join(FeedPageRow, FeedPageRow.id == FeedRow.page_id)
                 .join(NumberRow, NumberRow.id == FeedPageRow.visitor)
                 .where(FeedPageRow.id == page_id, NumberRow.kind == "visitor", NumberRow.key == visitor)
+                .where(FeedRow.listing_id.not_in(listing_repo.reported_by(visitor)))
                 .order_by(FeedRow.position)
             )
             rows = {row.listing_id: row for row in session.scalars(query)}
@@ -175,8 +183,7 @@ class PageMaker:
         with self.store.read() as session:
             return session.scalar(select(NumberRow.id).where(NumberRow.kind == "visitor", NumberRow.key == name))
 
-    def _written(self, visitor_id: int, slate: Slate) -> Page:
-        listings = self.listings.listings(s.item_id for s in slate.page)
+    def _written(self, visitor_id: int, slate: Slate, listings: dict[int, Listing]) -> Page:
         page_id = new_id()
         facts = request_facts(self.feed.visitors.get(visitor_id), slate.moment)
         try:

@@ -1,5 +1,6 @@
 """Questions about listings and their sellers' answers; what buyer and seller of an order write to each other; reports.
-Contact data are taken out of all of them, and none but a report may name goods that are refused in listings.
+Contact data are taken out of all of them, of what is written about an order all but streets; none but a report may
+name goods that are refused in listings.
 
 A question is seen by who asked it and by the seller, and by everybody once it is answered; a report by operators alone.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.editing import edits
@@ -311,26 +312,29 @@ def _line(row: MessageRow, order: OrderRow, who: str, taken_out: tuple[str, ...]
 
 
 def forget_reports(session: Session, listing_id: str, until: datetime | None = None) -> int:
-    """An operator has decided about the listing, or about its reports ``until`` a time; returns how many went."""
+    """An operator has decided about the listing, or about its reports ``until`` a time; returns how many went.
+
+    Their words go; who has reported a listing does not see it again.
+    """
     which = [MessageRow.listing_id == listing_id, MessageRow.kind == REPORT]
     which += [MessageRow.at <= until] if until is not None else []
-    return count_of(session, delete(MessageRow).where(*which))
+    return count_of(session, update(MessageRow).where(*which).values(kind=listing_repo.DEALT_WITH, text=""))
 
 
 def _clean(text: str, what: str, *, offers: bool, private: bool = False) -> tuple[str, tuple[str, ...]]:
     """The text as it is stored, and the contact data that were taken out of it.
 
-    offers: refused goods may not stand in it. private: it is about a sale.
+    offers: refused goods may not stand in it. private: it is about a sale, so that streets pass.
     """
     typed = edits.clean_text(text, LENGTH, what, lines=True)
     if not typed:
         raise AppError("empty", f"{what} is empty; write it first.", 422)
     if offers:
         sellers_words.check_offered(typed, private=private)
-    clean = scrub(typed)
+    clean, out = sellers_words.scrub_sale(typed) if private else (scrub(typed), sellers_words.taken_out([typed]))
     if not re.search(r"\w", clean.replace(MASK, "")):
         raise AppError("empty", f"{what} is contact data only, which is taken out; write what you want to say.", 422)
-    return clean, tuple(sellers_words.taken_out([typed]))
+    return clean, tuple(out)
 
 
 def _listed(session: Session, *which: ColumnElement[bool], first: ColumnElement[bool] | None = None) -> list[Message]:

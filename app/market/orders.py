@@ -18,7 +18,17 @@ from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.outbox import Outbox
 from app.store.retention import STANDING
-from app.store.tables import BlockRow, FeedPageRow, FeedRow, ListingRow, MessageRow, NumberRow, OrderRow, now
+from app.store.tables import (
+    BlockRow,
+    FeedPageRow,
+    FeedRow,
+    ListingRow,
+    MessageRow,
+    NumberRow,
+    OrderRow,
+    ReviewRow,
+    now,
+)
 from app.views import AppError
 
 Role = Literal["buyer", "seller"]
@@ -176,16 +186,21 @@ class Orders:
     def cancel(self, who: str, order_id: str) -> Order:
         """Either side calls a sale off; a second call changes nothing. AppError 409 once it was handed over.
 
-        The piece does not come back on sale by itself.
+        The piece is on sale again at once, unless its seller has taken the listing off meanwhile.
         """
         with self.store.write() as session:
             row = order_of(session, who, order_id, lock=True)
             if row.refunded_at is None and row.completed_at is not None:
                 raise AppError("completed", "This was handed over, so it cannot be cancelled any more.", 409)
+            listing = session.get(ListingRow, row.listing_id, with_for_update=True)
             if row.refunded_at is None:
                 row.refunded_at, row.cancelled_by = now(), _role(row, who)
                 self._note(session, row, "cancelled", who)
-            return _order(row, session.get(ListingRow, row.listing_id), _role(row, who))
+                if listing is not None:
+                    _put_back(session, listing)
+            order = _order(row, listing, _role(row, who))
+        self.outbox.follow()
+        return order
 
     def refund(self, seller: str, order_id: str) -> Order:
         """The seller takes an order back, also one that was handed over; a second call changes nothing.
@@ -267,6 +282,18 @@ def check_delete(session: Session, row: ListingRow) -> None:
     if session.scalar(select(OrderRow.id).where(OrderRow.listing_id == row.id, *STANDING).limit(1)) is not None:
         message = "This listing has open orders; complete, cancel or refund them first, then delete it."
         raise AppError("open_orders", message, 409)
+
+
+def _put_back(session: Session, row: ListingRow) -> None:
+    """One piece more; a listing that was sold out by orders is on sale again, or will be once a person has approved."""
+    review = session.get(ReviewRow, row.id)
+    if row.stock == 0 and row.status == "sold":
+        row.status = "active"
+    elif row.stock == 0 and review is not None and review.status_after == "sold":
+        review.status_after = "active"
+    row.stock += 1
+    row.version += 1
+    listing_repo.to_index(session, row.id)
 
 
 def is_blocked(session: Session, one: str, other: str) -> bool:

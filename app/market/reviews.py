@@ -17,6 +17,7 @@ from app.store.outbox import Outbox
 from app.store.tables import ListingRow, PhotoRow, ReviewRow, now
 from app.views import AppError, Changed
 from listing.safety.prohibited_goods import GoodsVerdict, load_groups
+from listing.schema import Listing
 
 REVIEW, REFUSED = "review", "refused"
 HELD = (REVIEW, REFUSED)
@@ -66,12 +67,15 @@ class Reviews:
             photos = {row[0]: row[1] for row in session.execute(counted.group_by(PhotoRow.listing_id))}
             return [_waiting(row, review, photos.get(row.id, 0)) for row, review in rows]
 
-    def one(self, listing_id: str) -> WaitingListing:
-        """A listing of the queue."""
-        listing = next((waiting for waiting in self.waiting() if waiting.listing_id == listing_id), None)
-        if listing is None:
-            raise AppError("not_found", NOT_WAITING, 404)
-        return listing
+    def one(self, listing_id: str) -> tuple[Listing, WaitingListing | None]:
+        """A listing that an operator looks at, and what it waits for, if it does. AppError 404: it is gone."""
+        with self.store.read() as session:
+            row, review = session.get(ListingRow, listing_id), session.get(ReviewRow, listing_id)
+            if row is None:
+                raise AppError("not_found", listing_repo.NOT_THERE, 404)
+            listing = listing_repo.to_listing(session, row)
+            held = _waiting(row, review, len(listing.photos)) if review is not None and row.status == REVIEW else None
+            return listing, held
 
     def pull(self, listing_id: str) -> None:
         """Take a listing off the market until somebody has decided about it, as after a report of it."""

@@ -99,27 +99,36 @@ class Shop:
         self._choices = (float("-inf"), Choices())
 
     def find(
-        self, wish: Wish, photo: Photo | None = None, *, first: int = 0, count: int = 24, order: Order = ""
+        self,
+        wish: Wish,
+        photo: Photo | None = None,
+        *,
+        first: int = 0,
+        count: int = 24,
+        order: Order = "",
+        reader: str = "",
     ) -> Matches:
-        """Listings that fit the wish, ``count`` from the place ``first`` on.
+        """Listings that fit the wish and that the reader has not reported, ``count`` from the place ``first`` on.
 
         With a photo: almost the same photo first, then what looks like it, else the same kind of thing. With words:
         what fits all that they mean, else most of it; full text, meaning and photo in one list. Else the newest.
         """
         text = query_text(wish.text)
         if not text and photo is None:
-            return self._all(wish, first, count, order or "new")
+            return self._all(passes(wish, reader=reader), first, count, order or "new")
         query = _understood(text, wish)
-        spelt = query.spelt or text
+        filters, spelt = passes(wish, query, reader), query.spelt or text
         in_meaning = self._listings.from_index(spelt, None) if text else []
         in_looks = self._listings.from_index("", photo) if photo is not None else []
         with self.store.read() as session:
             ids: list[str] = []
             whole, kind = False, ""
             if photo is not None:
-                ids, whole, kind = self._by_photo(session, wish, query, photo, in_looks)
+                ids, whole, kind = self._by_photo(session, filters, photo, in_looks)
             if text:
-                ids, fit_all = self._by_words(session, wish, query, spelt, [in_meaning, ids] if whole else [in_meaning])
+                ids, fit_all = self._by_words(
+                    session, filters, query, spelt, [in_meaning, ids] if whole else [in_meaning]
+                )
                 whole, kind = whole if photo is not None else fit_all, ""
             if order and ids:
                 ids = list(
@@ -129,9 +138,10 @@ class Shop:
             listings = listing_repo.to_listings(session, best)
         return Matches(listings, len(ids), query.limits, query.name, whole, kind)
 
-    def _by_words(self, session: Session, wish: Wish, query: Query, spelt: str, lists: Ranks) -> tuple[list[str], bool]:
+    def _by_words(
+        self, session: Session, filters: list[ColumnElement[bool]], query: Query, spelt: str, lists: Ranks
+    ) -> tuple[list[str], bool]:
         """Ids in their order, and whether they fit all of the words. lists: what was found by meaning or looks."""
-        filters = passes(wish, query)
         texts = full_text.best_texts(session, _typed(spelt), filters, FROM_TEXT)
         lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
@@ -161,10 +171,10 @@ class Shop:
         return [i for i in texts if i in fits and fits[i].whole]
 
     def _by_photo(
-        self, session: Session, wish: Wish, query: Query, photo: Photo, in_looks: list[str]
+        self, session: Session, filters: list[ColumnElement[bool]], photo: Photo, in_looks: list[str]
     ) -> tuple[list[str], bool, str]:
         """Ids in their order, whether they look like it, and the category of things of the same kind instead."""
-        on_sale = select(ListingRow.id).where(*passes(wish, query))
+        on_sale = select(ListingRow.id).where(*filters)
         alike = near(session, photo, PhotoRow.listing_id.in_(on_sale))
         there = set(session.scalars(on_sale.where(ListingRow.id.in_([*in_looks, *alike]))))
         if there:
@@ -179,17 +189,17 @@ class Shop:
             return [], False, ""
         return [i for i in nearest if category.get(i) == kind], False, kind
 
-    def _all(self, wish: Wish, first: int, count: int, order: Order) -> Matches:
+    def _all(self, filters: list[ColumnElement[bool]], first: int, count: int, order: Order) -> Matches:
         with self.store.read() as session:
-            rows = select(ListingRow).where(*passes(wish))
+            rows = select(ListingRow).where(*filters)
             total = session.scalar(select(func.count()).select_from(rows.subquery())) or 0
             page = session.scalars(rows.order_by(*_ORDERS[order]).offset(first).limit(count))
             return Matches(listing_repo.to_listings(session, list(page)), total)
 
-    def newest(self, category: str, without: str, count: int) -> list[Listing]:
-        """The newest of a category but one."""
+    def newest(self, category: str, without: str, count: int, reader: str = "") -> list[Listing]:
+        """The newest of a category but one, and but what the reader has reported."""
         with self.store.read() as session:
-            rows = select(ListingRow).where(*passes(Wish(category=category)), ListingRow.id != without)
+            rows = select(ListingRow).where(*passes(Wish(category=category), reader=reader), ListingRow.id != without)
             return listing_repo.to_listings(session, list(session.scalars(rows.order_by(*NEWEST_FIRST).limit(count))))
 
     def count_new(self, wish: Wish, since: datetime, reader: str) -> int:
@@ -200,7 +210,7 @@ class Shop:
         """
         text = query_text(wish.text)
         query = _understood(text, wish)
-        which = [*passes(wish, query), ListingRow.published_at > since, ListingRow.seller_id != reader]
+        which = [*passes(wish, query, reader), ListingRow.published_at > since, ListingRow.seller_id != reader]
         with self.store.read() as session:
             if not text:
                 some = select(ListingRow.id).where(*which).limit(MOST_NEW)
@@ -226,7 +236,8 @@ class Shop:
             public = (ListingRow.seller_id == row.id, ListingRow.status.in_(listing_repo.PUBLIC)) if row else ()
             if row is None or session.scalar(select(ListingRow.id).where(*public).limit(1)) is None:
                 raise AppError("not_found", NO_SELLER, 404)
-            theirs = select(ListingRow).where(ListingRow.seller_id == row.id, *ON_SALE).order_by(*NEWEST_FIRST)
+            theirs = select(ListingRow).where(ListingRow.seller_id == row.id, *passes(Wish(), reader=reader))
+            theirs = theirs.order_by(*NEWEST_FIRST)
             listings = listing_repo.to_listings(session, list(session.scalars(theirs.offset(first).limit(count))))
             blocked = BLOCKED if is_blocked(session, reader, row.id) else ""
             return replace(_public(session, row), listings=listings, blocked=blocked)

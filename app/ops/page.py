@@ -16,17 +16,19 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from app.buyer.cards import LARGE
+from app.buyer.scaled import scaled_photo
 from app.market.reviews import REASON_LENGTH
 from app.ops import places, serving, tables
 from app.ops.api import reports_of
 from app.ops.checks import WORDS
 from app.ops.impressions import SPANS, USUAL
-from app.routing import Operator
+from app.routing import Id, Operator
 from app.services import Services
 from app.store.clock import now
 from app.templates import render
 from app.theme import stylesheet
-from app.views import AppError
+from app.views import AppError, listing_facts
 from listing.errors import PROGRAM
 
 FOLDER = Path(__file__).with_name("templates")
@@ -101,6 +103,16 @@ def decide(
     return show(request, services, query, messages={"reviews": message})
 
 
+@pages.get("/listings/{listing_id}/photos/{number}")
+def photo(services: Operator, listing_id: Id, number: int) -> Response:
+    """A photo of a listing by its place from 1, whoever else may see that."""
+    listing, _ = services.reviews.one(listing_id)
+    path = services.media.path(listing.photos[number - 1].id) if 1 <= number <= len(listing.photos) else None
+    if path is None or not path.is_file():
+        raise AppError("not_found", "There is no such photo; it may have been deleted.", 404)
+    return scaled_photo(path, LARGE)
+
+
 def section(request: Request, _: Operator) -> RedirectResponse:
     """A part of the page by an address that is short to type."""
     return RedirectResponse(f"/ops/?{request.url.query}#{request.url.path.rpartition('/')[2]}")
@@ -131,7 +143,7 @@ def show(
         "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews), "reported": tables.reports(services.messages),
         "as_of": now().isoformat(), "length": REASON_LENGTH, "program": PROGRAM,
-        **dict.fromkeys(("tiles", "one_listing", "past", "now", "one")),
+        **dict.fromkeys(("tiles", "one_listing", "past", "now", "one", "held", "reported_as", "facts")),
     }  # fmt: skip
     for section, answers in (("feed", _why_here), ("reviews", _review)):
         try:
@@ -160,7 +172,11 @@ def _why_here(services: Services, query: PageQuery) -> dict[str, Any]:
 
 
 def _review(services: Services, query: PageQuery) -> dict[str, Any]:
-    return {"one": services.reviews.one(query.review)} if query.review else {}
+    if not query.review:
+        return {}
+    listing, held = services.reviews.one(query.review.strip()[:64])
+    reported = [m for m in services.messages.reports() if m.listing_id == listing.id]
+    return {"one": listing, "held": held, "reported_as": reported, "facts": listing_facts(listing)}
 
 
 @cache

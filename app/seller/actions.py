@@ -13,6 +13,7 @@ from app.seller import words
 from app.seller.fields import Press, Pressed, number
 from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
+from app.seller.room import with_room
 from app.seller.session import BUSY, Notice, Undo
 from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
 from listing.intake.photos import intake
@@ -164,7 +165,7 @@ class Actions(ListedActions):
     def do_write(self, data: Press) -> None:
         """Begin to write the listing, or to write it again."""
         views = self.writing(data)
-        if next(views, None) is not None and self.session.busy:
+        if next(views, None) is not None and self.session.moves:
             run = copy_context().run
             self.session.writer = threading.Thread(target=run, args=(deque, views, 0), daemon=True)
             self.session.writer.start()
@@ -172,6 +173,7 @@ class Actions(ListedActions):
     do_tone = do_category = do_write
 
     def do_stop(self, data: Press) -> None:
+        self.session.waits = ""
         self.services.drafts.stop(self.seller, self._draft())
 
     def look(self) -> None:
@@ -188,14 +190,18 @@ class Actions(ListedActions):
         self.session.refused = []
         if self.session.busy:
             return
-        before = self.session.view
-        with self._noticed("a draft", busy="Many people are writing right now"):
+        before, self.session.waits = self.session.view, ""
+        with self._noticed("a draft"):
             if not self._save_first(data):
                 yield before
                 return
             before = self.session.view
             self.session.runs += 1
-            for view in self._views(data):
+            for view in with_room(self.session, lambda latest: self._views({**data, **latest})):
+                if view is None:
+                    yield before
+                    before = self.session.view
+                    continue
                 # A rewrite that ends without a draft leaves the earlier one standing.
                 if (
                     before is not None
@@ -213,7 +219,7 @@ class Actions(ListedActions):
                     self.session.view = view
                 yield view
             return
-        self.session.view = before
+        self.session.view, self.session.waits = before, ""
         yield None
 
     def _save_first(self, data: Press) -> bool:

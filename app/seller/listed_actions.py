@@ -29,11 +29,8 @@ class ListedActions(FieldActions):
     """Does what one seller presses on published listings; what cannot be done becomes a notice of one sentence."""
 
     @contextmanager
-    def _noticed(self, what: str, busy: str = FAILED, at: str = "") -> Iterator[None]:
-        """Turns an error into a notice of one sentence; ``busy`` is its title when too many ask at once.
-
-        ``at``: the field that was pressed.
-        """
+    def _noticed(self, what: str, at: str = "") -> Iterator[None]:
+        """Turns an error into a notice of one sentence; ``at``: the field that was pressed."""
         try:
             yield
         except IplError as error:
@@ -41,7 +38,7 @@ class ListedActions(FieldActions):
                 self.refresh()
             if not (error.code == "published" and self.session.published is not None):
                 place = PLACES.get(error.code, at)
-                self.session.notify("bad", busy if error.code == "busy" else FAILED, str(error), place)
+                self.session.notify("bad", FAILED, str(error), place)
         except Exception:
             log.exception("%s failed", what)
             self.session.notify("bad", FAILED, BROKEN)
@@ -133,8 +130,9 @@ class ListedActions(FieldActions):
         self.session.notify("good", "Handed over", "The order is complete.")
 
     def do_cancel(self, data: Press) -> None:
-        self.services.orders.cancel(self.seller, str(data["id"]))
-        self.session.notify("good", "Cancelled", "The buyer is told. The piece does not go on sale by itself.")
+        order = self.services.orders.cancel(self.seller, str(data["id"]))
+        again = self.services.listings.get(self.seller, order.listing_id).status == "active"
+        self.session.notify("good", "Cancelled", f"The buyer is told{', and it is on sale again' if again else ''}.")
 
     def do_reply(self, data: Press) -> None:
         """Answer a buyer's question."""

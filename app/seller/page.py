@@ -109,7 +109,8 @@ class SellerPage:
 
     def _values(self, session: SellerSession, fresh: dict[str, str], busy: bool) -> list[Any]:
         """Values for all outputs; what the page shows already is not sent again."""
-        pace = LINE_SECONDS if session.view is not None and session.view.state == "queued" else LOOK_SECONDS
+        in_line = session.waits or (session.view is not None and session.view.state == "queued")
+        pace = LINE_SECONDS if in_line else LOOK_SECONDS
         fresh["clock"] = f"{busy} {pace}"
         news = {name: value for name, value in fresh.items() if session.sent.get(name) != value}
         session.sent.update(news)
@@ -129,7 +130,7 @@ class SellerPage:
                 session.note = session.note if act is _show_all else None  # else it stands where it was typed
             act(actions)
             # Asked first: the thread that writes may end meanwhile, and then a tick has to show the end.
-            busy = session.busy
+            busy = session.moves
             fresh = self.renderer.blocks(session, seller, whole=whole or opened or not busy)
         return self._values(session, fresh, busy)
 

@@ -87,11 +87,17 @@ class SellerSession:
     sent: dict[str, str] = field(default_factory=dict)  # what the browser was sent last, by block
     note: str | None = None  # what the field of the note is to hold; None leaves what is typed there
     typed_note: str = ""  # what was typed there before there was a draft
+    waits: str = ""  # why the draft is not being written yet, though that was pressed; it begins by itself
     writer: threading.Thread | None = None  # writes the draft, if this page asked for it
 
     @property
     def busy(self) -> bool:
         return self.view is not None and self.view.state in BUSY
+
+    @property
+    def moves(self) -> bool:
+        """True where something comes by itself: the draft is written, or will be once there is room."""
+        return self.busy or bool(self.waits)
 
     @property
     def writes(self) -> bool:
@@ -134,7 +140,7 @@ class SellerSession:
         """An empty page, for the next listing."""
         self.page, self.shots, self.refused, self.view, self.published = "sell", [], [], None, None
         self.undo = self.cover = None
-        self.note, self.typed_note = "", ""
+        self.waits, self.note, self.typed_note = "", "", ""
 
     def show(self, view: DraftView, media: Media) -> None:
         """Show the draft with exactly its photos, in their order."""

@@ -46,7 +46,6 @@ PROBLEM_TITLES = {
     "stopped": "Stopped",
     "interrupted": "Stopped",
     "too_slow": "This took too long",
-    "busy": "Many people are writing right now",
 }
 NOT_WRITTEN = "The listing could not be written"
 STATUSES = {

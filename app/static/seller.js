@@ -251,6 +251,18 @@
     if (enter && target.id === "more") { event.preventDefault(); sayMore(one("#s-adds button")?.textContent); }
     if (enter && target.id === "t-title") { event.preventDefault(); target.blur(); } // one line: it is saved
   });
+  // What stands filled in in one line is selected when it is entered, so that typing replaces it; what was typed is not.
+  let entered = null;
+  on("focusin", ({ target }) => {
+    const { iplText, defaultValue, value } = target;
+    const given = target.matches(".ipl input[type=text]") && value && value === (iplText ?? defaultValue);
+    entered = given ? target : null;
+    if (given) target.select();
+  });
+  on("click", () => { // the press that entered it has set the caret meanwhile
+    if (entered && entered.selectionStart === entered.selectionEnd) entered.select();
+    entered = null;
+  });
   // A page that is put away saves what is being typed in it.
   on("visibilitychange", () => document.hidden && document.activeElement?.matches("[data-change]") && document.activeElement.blur());
 

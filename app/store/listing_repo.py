@@ -16,6 +16,7 @@ from app.store.tables import (
     EditRow,
     KeyRow,
     ListingRow,
+    MessageRow,
     OutboxRow,
     PhotoRow,
     PostRow,
@@ -31,6 +32,7 @@ INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
 CONDITION = "condition_grade"
 PART = 1_000  # rows that are looked up at once
+DEALT_WITH = "dealt_with"  # the kind of a message of which a report's words are gone
 REPORTED = "reported"  # a review's code where no words of the listing led to it
 _COLUMNS = tuple(Listing.model_fields.keys() & ListingRow.__table__.columns.keys())  # the same in both
 NOT_THERE = "There is no such listing; it may have been deleted."
@@ -56,6 +58,12 @@ def visible_listing(session: Session, seller: str, listing_id: str) -> ListingRo
     if row is None or (row.seller_id != seller and row.status not in PUBLIC):
         raise AppError("not_found", NOT_THERE, 404)
     return row
+
+
+def reported_by(who: str) -> Select[str]:
+    """Ids of the listings that somebody has reported: they are not shown to them again."""
+    kinds = MessageRow.kind.in_(("report", DEALT_WITH))
+    return select(MessageRow.listing_id).where(MessageRow.sender == who, kinds, MessageRow.order_id.is_(None))
 
 
 def check_versions(

@@ -360,7 +360,9 @@ def open_search(
 ) -> ListingPage:
     """What fits a saved search now, as the page shows it: newest first where something is new, else best first."""
     searched_at, search = now(), services.searches.get(seller.id, search_id)
-    listings = services.shop.find(search.wish, count=limit, order="new" if search.new else "").listings
+    listings = services.shop.find(
+        search.wish, count=limit, order="new" if search.new else "", reader=seller.id
+    ).listings
     if read:
         services.searches.opened(seller.id, search.id, searched_at)
     return ListingPage(listings=list(listings))

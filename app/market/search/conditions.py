@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, true
 
 from app.market.search.query import GRADE, Query
 from app.market.search.ranking import BESIDE
+from app.store import listing_repo
 from app.store.tables import ListingRow
 
 ON_SALE = (ListingRow.status == "active", ListingRow.stock > 0)
@@ -39,10 +40,10 @@ def fact(name: str) -> ColumnElement[str]:
     return value
 
 
-def passes(wish: Wish, query: Query | None = None) -> list[ColumnElement[bool]]:
-    """Listings on sale that pass the filters, and the prices that the words name."""
+def passes(wish: Wish, query: Query | None = None, reader: str = "") -> list[ColumnElement[bool]]:
+    """Listings on sale that pass the filters, and the prices that the words name; none that the reader has reported."""
     query = query or Query()
-    which: list[ColumnElement[bool]] = [*ON_SALE]
+    which: list[ColumnElement[bool]] = [*ON_SALE, ListingRow.id.not_in(listing_repo.reported_by(reader))]
     which += [ListingRow.price <= most for most in (wish.most, query.most) if most is not None]
     which += [ListingRow.price >= least for least in (wish.least, query.least) if least is not None]
     if wish.category:

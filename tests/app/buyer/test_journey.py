@@ -148,7 +148,7 @@ def test_from_the_search_to_the_order(serve: Any, visit: Any, tmp_path: Path) ->
     # Asked: the phone number is taken out, and that is said where it was typed.
     page.get_by_label("Ask the seller").fill("Is it warm? +49 170 1234567")
     page.get_by_role("button", name="Send the question").click()
-    expect(page.get_by_role("status")).to_contain_text("Contact data was taken out of it: “+49 170 1234567”")
+    expect(page.get_by_role("status")).to_contain_text("This was taken out of it: “+49 170 1234567”")
     expect(page.get_by_role("status")).to_be_in_viewport()
     page.get_by_text("Buy for 20 EUR").click()
     check_looks(page)
@@ -193,7 +193,7 @@ def test_both_write_until_one_cancels(serve: Any, visit: Any) -> None:
     address = page.url
     page.get_by_label("Write to the seller").fill("When can I come? Call +49 170 1234567")
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("status")).to_contain_text("Contact data was taken out of it: “+49 170 1234567”")
+    expect(page.get_by_role("status")).to_contain_text("This was taken out of it: “+49 170 1234567”")
     check_looks(page)
 
     seller.goto(f"{url}?show=listings")

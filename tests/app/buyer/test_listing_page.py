@@ -182,7 +182,7 @@ def test_a_question_is_answered_on_the_page(services, me, buyers, listing):
     address = f"/l/{listing['id']}"
     asked = one.post(f"{address}/ask", data={"text": ASKED})
     assert asked.status_code == 200
-    assert f"Contact data was taken out of it: “{PHONE}”" in said(asked)[0]
+    assert f"This was taken out of it: “{PHONE}”" in said(asked)[0]
     one.post(f"{address}/ask", data={"text": ASKED})  # the same again is the same question
     assert asked.text.count("Does it fit a child?") == 1
     assert "1234567" not in one.get(address).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
+from app.seller.actions import Actions
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
 from app.services import Services
@@ -30,6 +32,7 @@ from listing.request import DraftRequest, Event, StageEvent
 from tests.app.support.clients import becomes
 from tests.app.support.local_servers import RemotePipeline, SilentServer
 from tests.app.support.small_index import SmallEncoders
+from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline, jpeg
 
 pytestmark = pytest.mark.slow
@@ -381,3 +384,31 @@ def test_a_server_without_a_model_ends(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("ipl: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_page_for_which_there_is_no_room_says_so_and_goes_on_by_itself(build, tmp_path):
+    pipeline = FakePipeline(hold_at="text")
+    services = build(pipeline=pipeline, queue_per_seller=1)
+    first, second = Tab(services), Tab(services)
+    for tab in (first, second):
+        tab.take(jpeg(), folder=tmp_path)
+        tab.press("write", note="Worn twice.")
+    assert first.session.busy
+    assert (second.session.busy, second.said) == (False, [])
+    said = re.sub("<[^>]+>", " ", PageRenderer(services).status(second.session))
+    assert "It begins by itself" in said
+    assert "of your drafts are being written" in said
+    assert "Many people" not in said
+    second.hear(Actions.keep_note, "Worn once.")
+    pipeline.go_on.set()
+    assert becomes(lambda: second.draft.state == "ready" and not second.session.moves)
+    assert "Worn once." in second.draft.description
+    assert second.said == []
+
+    pipeline.go_on.clear()
+    for tab in (first, second):
+        tab.press("write")
+    tab.press("again")  # left: nothing begins
+    pipeline.go_on.set()
+    assert becomes(lambda: not second.session.writes)
+    assert pipeline.runs == 3

@@ -282,6 +282,10 @@ class Life:
         """The seller calls the sale off."""
         answer = self.ask("POST", f"/v1/orders/{order.id}/cancel")
         self.expect(answer, 409 if order.state == "completed" else 200)
+        listing = self.world.listings.get(order.listing)
+        if order.state == "open" and listing is not None:  # on sale again at once
+            listing.status = "active" if (listing.status, listing.stock) == ("sold", 0) else listing.status
+            listing.stock += 1
         self._ends(order, "cancelled", order.state == "open")
 
     def write(self, order: OrderModel) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+
 import pytest
 
 from app.accounts.erase import erase
+from app.market.search.conditions import Wish
 from tests.app.support.clients import code, draft, published
-from tests.app.support.shop import DOUBTFUL, HONEST
+from tests.app.support.shop import DOUBTFUL, HONEST, shown
+from tests.fakes import jpeg
 
 TITLE = "Blue wool jacket"
 REFUSED = "Glock 19 pistol, 9mm, two magazines included"
@@ -158,7 +163,7 @@ def test_the_page_decides_for_the_shown_version(services, client):
     row = client.get("/ops/export/reviews.json").json()[0]
     assert (row["listing"], row["title"], row["photos"], row["may be"]) == (first["id"], TITLE, 1, "alcohol")
     assert "whisky" in row["words that weighed most"]
-    assert "no such listing in the queue" in client.get("/ops/?review=ipl-none").text
+    assert "There is no such listing" in client.get("/ops/?review=ipl-none").text
     page = client.get(f"/ops/?review={first['id']}").text
     assert "whisky" in page
     assert 'value="approve"' in page
@@ -179,3 +184,47 @@ def test_the_page_decides_for_the_shown_version(services, client):
     assert "off sale until it is decided" in held
     assert 'value="approve"' in held
     assert code(client.post("/ops/reviews", data={"listing": "x", "do": "sell"})) == (422, "invalid")
+
+
+@pytest.mark.slow
+@pytest.mark.stores
+def test_a_reported_listing_opens_for_operators_and_is_gone_for_who_reported_it(people):
+    here = people("op", "ann", "bob", operators="op")
+    op, bob, nobody = (here.browser(name) for name in ("op", "bob", None))
+    ann = here.signed("ann")
+    fake, other = published(ann, title="Blue hoodie", description=HONEST), published(ann, title="Green hoodie")
+    shop = re.findall(r"/feed/sellers/\w+", bob.get(f"/l/{fake['id']}").text)[0]
+    nobody.get("/feed")
+    for who in (bob, nobody):
+        assert fake["id"] in shown(who.get("/feed"))
+        assert who.post(f"/l/{fake['id']}/report", data={"reason": "fraud", "text": "Not his"}).status_code == 200
+
+    link = re.findall(r'href="(/ops/\?review=[^"#]+)', op.get("/ops/").text)[0]
+    page = op.get(link)
+    assert all(part in page.text for part in (HONEST, "Not his", "Take it off sale", "Close its reports"))
+    photo = re.findall(r'<img src="(/ops/listings/[^"]+)"', page.text)[0]
+    assert op.get(photo).headers["content-type"] == "image/jpeg"
+    assert bob.get(photo).status_code == 403
+    assert op.post("/ops/reviews", data={"do": "hold", "listing": fake["id"]}).status_code == 200
+    assert op.get(photo).status_code == 200
+    assert "Reported on" in op.get(link).text
+
+    def places(who):
+        yield from (who.get("/feed"), who.get("/feed?q=blue+hoodie"), who.get("/feed?sort=new"), who.get(shop))
+        yield who.get(f"/l/{other['id']}")
+        yield who.post("/feed", files={"photo": ("a.jpg", jpeg((0, 60, 60)), "image/jpeg")})
+
+    held = here.services.reviews.waiting()[0]
+    here.services.reviews.approve(held.listing_id, held.version)  # the report is dealt with; they do not want it still
+    assert here.services.messages.reports() == []
+    for who in (bob, nobody):
+        for answer in places(who):
+            assert answer.status_code == 200
+            assert fake["id"] not in shown(answer), answer.url
+        assert other["id"] in shown(who.get("/feed"))
+    assert fake["id"] in shown(op.get("/feed"))
+    bobs = here.services.sellers.named("bob").id
+    saved = here.services.searches.save(bobs, Wish(category="Hoodie"))
+    assert here.services.shop.count_new(saved.wish, datetime(2020, 1, 1, tzinfo=UTC), "somebody") == 2
+    assert here.services.shop.count_new(saved.wish, datetime(2020, 1, 1, tzinfo=UTC), bobs) == 1
+    assert fake["id"] not in bob.get(f"/v1/searches/{saved.id}/listings").text
