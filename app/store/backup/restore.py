@@ -88,7 +88,7 @@ def restore(archive: Path, into: Path, settings: Settings) -> Restored:
             kind = _unpack(archive, stage, settings).store
             listings = _ready_sqlite(stage) if kind == "sqlite" else _load(stage, settings)
             photos = sum(1 for _ in stage.glob("media/??/*.jpg"))
-            sync([folder for folder, *_ in os.walk(stage)])
+            sync(Path(folder) for folder, *_ in os.walk(stage))
             _rename(stage, into)
         finally:
             shutil.rmtree(stage, ignore_errors=True)

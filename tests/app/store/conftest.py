@@ -12,7 +12,7 @@ from tests.app.support.restores import publish_some, start, write_feed
 
 @pytest.fixture(scope="session")
 def archived(tmp_path_factory):
-    """A folder with the homes ``old`` and ``new``, which hold other data, and an archive of each, such as ``new.tar``."""
+    """A folder with the homes ``old`` and ``new``, which hold other data, and an archive of each (``new.tar``)."""
     folder = tmp_path_factory.mktemp("archived")
     for name, count, color in (("old", 2, 100), ("new", 3, 200)):
         services = start(Settings(home=folder / name))

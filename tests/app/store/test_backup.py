@@ -502,7 +502,7 @@ def test_a_store_of_before_gets_its_photos_hashes(build):
     with services.store.read() as session:
         after = dict(session.execute(text("SELECT id, sha256 FROM photos")).all())
     assert after == {**hashes, broken: None}
+    archive = services.settings.home / "b.tar"
+    archive.touch()
     with pytest.raises(BackupError, match=rf"{broken}\.jpg \(no whole photo\)"):
-        archive = services.settings.home / "b.tar"
-        archive.touch()
         back_up(services.settings, archive, force=True)
