@@ -38,7 +38,7 @@ def run_backup(args: argparse.Namespace) -> int:
     print(f"{args.file}: {done.files} files ({done.photos} photos), {done.bytes / 1e6:.1f} MB, each with its SHA-256")
     print("Not in it: index, embedded model, session key, password file; docs/operations.md says why.")
     if done.damaged:
-        print(f"ipl: the archive is not whole: {say_damaged(done.damaged)}.", file=sys.stderr)
+        print(f"ipl: the archive is not whole, as {say_damaged(done.damaged)}.", file=sys.stderr)
     return 1 if done.damaged else 0
 
 

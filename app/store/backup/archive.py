@@ -170,9 +170,12 @@ def _write(settings: Settings, stage: Path, part: Path, *, replaces: bool) -> Wr
 
 
 def say_damaged(damaged: Sequence[str]) -> str:
-    """Which photos and values are damaged, as the end of a sentence."""
+    """Which photos and values are damaged, and what to do, as the end of a sentence."""
     more = f" and {len(damaged) - MOST_NAMES} more" if len(damaged) > MOST_NAMES else ""
-    return f"{len(damaged)} photos or values here are damaged: {', '.join(damaged[:MOST_NAMES])}{more}"
+    return (
+        f"something here is damaged: {', '.join(damaged[:MOST_NAMES])}{more}; look whether the photos' disk is mounted "
+        "(IPL_MEDIA), or take it from an earlier archive (./ipl restore FILE --into DIR)"
+    )
 
 
 @contextmanager
