@@ -23,6 +23,7 @@ from app.cli.main import main
 from app.feed.items import Projection
 from app.services import Services
 from app.settings import Settings
+from app.store import db
 from app.store.backup import archive as archives
 from app.store.backup.archive import MANIFEST, TargetExists, back_up
 from app.store.backup.postgres import BackupError
@@ -467,16 +468,18 @@ def test_what_is_damaged_is_named_and_the_good_archive_stays(made, tmp_path, mon
 
 def test_a_store_that_is_locked_is_not_called_damaged(made, tmp_path, monkeypatch, capsys):
     home = shutil.copytree(made.parent, tmp_path / "home")
-    monkeypatch.setattr(archives, "BUSY_SECONDS", 0.1)
+    for module in (archives, db):
+        monkeypatch.setattr(module, "BUSY_SECONDS", 0.1)
     monkeypatch.setenv("IPL_HOME", str(home))
     with closing(sqlite3.connect(home / "store.sqlite", isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN IMMEDIATE")
-        assert main(["backup", str(tmp_path / "new.tar")]) == 1
-        said = capsys.readouterr().err
-        assert "locked" in said
-        assert "nothing is wrong" in said
-        assert "restore" not in said
+        for arguments in (["backup", str(tmp_path / "new.tar")], ["accounts", "token", "me"]):
+            assert main(arguments) == 1
+            said = capsys.readouterr().err
+            assert "locked" in said
+            assert "nothing is wrong" in said
+            assert "restore" not in said
         other.execute("ROLLBACK")
     assert main(["backup", str(tmp_path / "new.tar")]) == 0
 

@@ -76,9 +76,9 @@ def content(file):
 def test_a_backup_killed_at_any_point_leaves_the_old_archive_or_a_whole_new_one(
     archived, home, starter, request, tmp_path
 ):
-    """At every fourth change of a file; with ``--kills 1`` at every one."""
+    """At every third change of a file; with ``--kills 1`` at every one."""
     out, new, seen = tmp_path / "b.tar", state(Settings(home=archived / "new")), []
-    for kill in range(1, 1000, 1 if request.config.getoption("--kills") else 4):
+    for kill in range(1, 1000, 1 if request.config.getoption("--kills") else 3):
         shutil.copy(archived / "old.tar", out)
         status = starter(["IPL_HOME", home, "backup", out, "--force"], kill)
         seen.append("old" if content(out) == content(archived / "old.tar") else "new")
@@ -96,9 +96,9 @@ def test_a_backup_killed_at_any_point_leaves_the_old_archive_or_a_whole_new_one(
 
 @pytest.mark.timeout(1200)
 def test_a_restore_killed_at_any_point_leaves_nothing_or_all(archived, tmp_path, starter, request):
-    """At every fourth change of a file; with ``--kills 1`` at every one."""
+    """At every second change of a file; with ``--kills 1`` at every one."""
     into, new, seen = tmp_path / "home", state(Settings(home=archived / "new")), []
-    for kill in range(1, 1000, 1 if request.config.getoption("--kills") else 4):
+    for kill in range(1, 1000, 1 if request.config.getoption("--kills") else 2):
         status = starter(["restore", archived / "new.tar", "--into", into], kill)
         seen.append(into.exists())
         if into.exists():
