@@ -25,11 +25,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from app import __version__
 from app.settings import Settings
-from app.store.backup.checks import log_is_torn, page_damage, value_damage
-from app.store.backup.postgres import BackupError, dump
+from app.store.backup.checks import check_pages, log_is_torn, value_damage
+from app.store.backup.postgres import BackupError, dump, program
 from app.store.db import BUSY_SECONDS, REMEDY, engine_of, unusable
 from app.store.files import sync
 from app.store.home_lock import HomeInUse, held
@@ -221,36 +223,38 @@ def _copy_sqlite(url: URL, target: Path) -> _Copy:
             store.execute("SELECT count(*) FROM sqlite_master").fetchone()  # waits for a lock, as backup() does not end
             store.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-            damage = page_damage(copy)
-            if damage:
-                raise sqlite3.DatabaseError(damage)
+            check_pages(copy)
             copy.execute("VACUUM")
-        engine = create_engine(url)
-        with engine.connect() as connection:
-            found = _look_at("sqlite", connection)
-        engine.dispose()
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            return _look_at("sqlite", connection)
+    except DBAPIError as error:
+        raise unusable(str(source), error.orig) from error
     except sqlite3.DatabaseError as error:
-        kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-        if kind & 0xFF == sqlite3.SQLITE_FULL:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, "disk full") from error
-        error.sqlite_errorcode = kind
         raise unusable(str(source), error) from error
-    return found
 
 
 def _dump(url: URL, target: Path) -> _Copy:
     """Let pg_dump write the database as of one snapshot, in which the rows are read too."""
-    with (
-        engine_of(url.render_as_string(hide_password=False)) as engine,
-        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-    ):
-        snapshot = str(connection.scalar(text("SELECT pg_export_snapshot()")))
-        dump(url, snapshot, target)
-        return _look_at("postgresql", connection)
+    program("pg_dump")  # first: without it nothing is asked of the database
+    try:
+        with (
+            engine_of(url.render_as_string(hide_password=False)) as engine,
+            engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        ):
+            snapshot = str(connection.scalar(text("SELECT pg_export_snapshot()")))
+            dump(url, snapshot, target)
+            return _look_at("postgresql", connection)
+    except DBAPIError as error:
+        raise unusable(url.render_as_string(hide_password=True), error.orig) from error
 
 
 def _look_at(kind: str, connection: Connection) -> _Copy:
-    known = "sha256" in {c["name"] for c in inspect(connection).get_columns("photos")}
+    inspector = inspect(connection)
+    if not {"photos", "alembic_version"} <= set(inspector.get_table_names()):
+        raise BackupError("The database is no store of IPL: check IPL_STORE and IPL_HOME.")
+    known = "sha256" in {c["name"] for c in inspector.get_columns("photos")}
     rows = connection.execute(text(f"SELECT id, {'sha256' if known else 'NULL'} FROM photos ORDER BY id"))  # noqa: S608
     photos = [(str(row[0]), row[1]) for row in rows]
     schema = str(connection.scalar(text("SELECT version_num FROM alembic_version")))

@@ -18,10 +18,13 @@ _HEADER, _FRAME = struct.Struct(">8I"), struct.Struct(">6I")
 _MASK = 0xFFFFFFFF
 
 
-def page_damage(connection: sqlite3.Connection) -> str:
-    """What SQLite finds damaged in a database, in a few words; empty when it is whole."""
+def check_pages(connection: sqlite3.Connection) -> None:
+    """Raises DatabaseError with what SQLite finds damaged in a database, in a few words."""
     verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
-    return "" if verdict == "ok" else " ".join(verdict.split())[:200]
+    if verdict != "ok":
+        error = sqlite3.DatabaseError(" ".join(verdict.split())[:200])
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 def value_damage(connection: Connection) -> list[str]:

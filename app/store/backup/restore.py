@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from app.settings import Settings
 from app.store import listing_repo
 from app.store.backup.archive import FORMAT, MANIFEST, POSTGRES, SQLITE, TargetExists, on_disk_of
-from app.store.backup.checks import page_damage
+from app.store.backup.checks import check_pages
 from app.store.backup.postgres import load
 from app.store.db import Store, engine_of, migrations, open_store, unusable
 from app.store.files import sync
@@ -109,11 +109,9 @@ def _ready_sqlite(stage: Path) -> int:
     """Check the unpacked store and bring it up to date; returns the number of its listings."""
     try:
         with closing(sqlite3.connect(stage / SQLITE)) as connection:
-            damage = page_damage(connection)
+            check_pages(connection)
     except sqlite3.DatabaseError as error:
-        damage = str(error)
-    if damage:
-        raise ArchiveError(f"The store in the archive is damaged ({damage}).")
+        raise ArchiveError(f"The store in the archive is damaged ({error}).") from error
     return _ready(open_store(f"sqlite:///{stage / SQLITE}"), stage)  # one of a newer version is refused here
 
 

@@ -400,9 +400,10 @@ def zero_page(home, wanted):
 
 
 def zero_overflow(home):
-    """The last page of a long text, whose place in the chain stays right: SQLite's own check finds nothing."""
-    run_sql(home, "UPDATE listings SET description = replace(hex(zeroblob(6000)), '0', 'x')")
-    zero_page(home, lambda _, page: page[:4] == bytes(4) and page[4:400] == b"x" * 396)
+    """The last page of a long value, whose place in the chain stays right: SQLite's own check finds nothing."""
+    long = "json_object('title', replace(hex(zeroblob(6000)), '0', 'y'))"
+    run_sql(home, f"UPDATE listings SET published = {long}")
+    zero_page(home, lambda _, page: page[:4] == bytes(4) and page[4:104] == b"y" * 100)
 
 
 def zero_table(home):
@@ -438,7 +439,7 @@ DAMAGE = {
     "a photo is a pipe": (lambda home: instead(some_photo(home), os.mkfifo), "no file"),
     "no photos": (lambda home: instead(home / "media", Path.mkdir), r"(\.jpg \(missing\).*){4}IPL_MEDIA"),
     "media is a file": (lambda home: instead(home / "media", Path.touch), "is a file.*IPL_MEDIA"),
-    "a page of a long text": (zero_overflow, r"listings\.description of ipl-"),
+    "the end of a long value": (zero_overflow, r"listings\.published of ipl-"),
     "a page of a table": (zero_table, "damaged.*--into"),
     "a cut JSON": (lambda home: run_sql(home, UNTRIGGER, CUT_JSON), r"listings\.attributes of ipl-"),
     "bytes that are no text": (lambda home: run_sql(home, "UPDATE sellers SET name = CAST(x'ff' AS TEXT)"), "sellers"),
