@@ -99,7 +99,7 @@ def test_a_store_of_another_schema_is_refused_in_a_sentence(tmp_path, schema, wo
         ("nonsense", "not a database URL"),
         ("mongodb://x/y", "not a database URL"),
         ("sqlite:////proc/no/x.db", "name another"),
-        ("sqlite:///text", "cannot be opened"),
+        ("sqlite:///text", "no store"),
     ],
 )
 def test_unusable_urls_are_sentences(url, words, tmp_path, monkeypatch):
