@@ -68,6 +68,11 @@ def test_what_a_killed_backup_left_is_removed(home, tmp_path, starter, repositor
         assert leftovers(home, tmp_path) == []
 
 
+def first_state(home, folder):
+    """What a home holds, by the first start of a copy."""
+    return state(Settings(home=shutil.copytree(home, folder / "copy")))
+
+
 def content(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -77,7 +82,7 @@ def test_a_backup_killed_at_any_point_leaves_the_old_archive_or_a_whole_new_one(
     archived, home, starter, request, tmp_path
 ):
     """At every third change of a file; with ``--kills 1`` at every one."""
-    out, new, seen = tmp_path / "b.tar", state(Settings(home=archived / "new")), []
+    out, new, seen = tmp_path / "b.tar", first_state(home, tmp_path), []
     for kill in range(1, 1000, 1 if request.config.getoption("--kills") else 3):
         shutil.copy(archived / "old.tar", out)
         status = starter(["IPL_HOME", home, "backup", out, "--force"], kill)
@@ -97,7 +102,7 @@ def test_a_backup_killed_at_any_point_leaves_the_old_archive_or_a_whole_new_one(
 @pytest.mark.timeout(1200)
 def test_a_restore_killed_at_any_point_leaves_nothing_or_all(archived, tmp_path, starter, request):
     """At every second change of a file; with ``--kills 1`` at every one."""
-    into, new, seen = tmp_path / "home", state(Settings(home=archived / "new")), []
+    into, new, seen = tmp_path / "home", first_state(archived / "new", tmp_path), []
     for kill in range(1, 1000, 1 if request.config.getoption("--kills") else 2):
         status = starter(["restore", archived / "new.tar", "--into", into], kill)
         seen.append(into.exists())
