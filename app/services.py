@@ -30,7 +30,6 @@ from app.market.search.saved_searches import SavedSearches
 from app.market.shop import Shop
 from app.metrics import Metrics
 from app.settings import Settings, load_settings
-from app.store.backup.journal import settle
 from app.store.db import StoreError
 from app.store.deletions import Deletions
 from app.store.housekeeping import Housekeeping
@@ -61,14 +60,13 @@ class Services:
     ) -> None:
         """Built from ``settings`` (default: of the environment). Tests hand in their own pipeline and index.
 
-        The schema is migrated and whatever a crash left behind, a restore included, is put in order.
+        The schema is migrated and whatever a crash left behind is put in order.
 
         Raises:
             SettingsError, StoreError, PasswordFileError, BackendError: with a sentence that says what to do.
         """
         self.settings = settings = (settings or load_settings()).checked()
         passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
-        settle(settings)
         self.media, self.metrics = media, metrics = Media(settings.media_folder), Metrics()
         self.store = store = open_marked_store(settings, media)
         self.sellers = Sellers(store, passwords)

@@ -32,42 +32,32 @@ def register_backup(parser: argparse.ArgumentParser) -> None:
 def run_backup(args: argparse.Namespace) -> int:
     """Write listings, photos, orders and the feed's models to one archive; the server may go on meanwhile."""
     from app.settings import load_settings
-    from app.store.backup.archive import back_up
+    from app.store.backup.archive import back_up, say_damaged
 
     done = back_up(load_settings(), args.file.expanduser().absolute(), force=args.force)
     print(f"{args.file}: {done.files} files ({done.photos} photos), {done.bytes / 1e6:.1f} MB, each with its SHA-256")
     print("Not in it: index, embedded model, session key, password file; docs/operations.md says why.")
-    if done.lost:
-        print(
-            f"ipl: {len(done.lost)} photos have no file any more and are not in it, {done.lost[0]} is one of them: "
-            "look whether their folder is mounted (IPL_MEDIA).",
-            file=sys.stderr,
-        )
-    return 1 if done.lost else 0
+    if done.damaged:
+        print(f"ipl: the archive is not whole, as {say_damaged(done.damaged)}.", file=sys.stderr)
+    return 1 if done.damaged else 0
 
 
 def register_restore(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ipl restore``."""
     parser.add_argument("file", type=Path, metavar="FILE", help=f"an archive that {PROGRAM} backup wrote")
-    parser.add_argument("--home", type=Path, metavar="DIR", help="where to (default: IPL_HOME)")
-    parser.add_argument(
-        "--force", action="store_true", help="go ahead where there is data already; it is moved aside, not deleted"
-    )
+    parser.add_argument("--into", type=Path, metavar="DIR", required=True, help="the new home; empty or not there yet")
 
 
 def run_restore(args: argparse.Namespace) -> int:
-    """Check the archive as a whole, then put everything in its place. The server must not run meanwhile."""
+    """Check the archive as a whole, then make a home of it, at which IPL_HOME points next. A server may run."""
     from app.settings import load_settings
     from app.store.backup.restore import restore
 
-    home = {"home": args.home.expanduser().resolve()} if args.home else {}
-    settings = load_settings(**home)
-    done = restore(args.file, settings, force=args.force)
-    print(f"{done.listings} listings and {done.photos} photos are back in {settings.home} ({done.store}).")
-    for aside in (done.aside, done.photos_aside):
-        if aside is not None:
-            print(f"What was there lies in {aside}.")
-    print(f"The next {PROGRAM} serve puts the listings into the index again; everybody signs in anew.")
+    into = args.into.expanduser().absolute()
+    done = restore(args.file, into, load_settings())
+    print(f"{done.listings} listings and {done.photos} photos are in {into} ({done.store}).")
+    print(f"Start it with  IPL_HOME={into} {PROGRAM} serve  (its photos lie inside: without IPL_MEDIA). It puts the")
+    print("listings into the index again; everybody signs in anew.")
     return 0
 
 
@@ -92,7 +82,7 @@ def run_erase(args: argparse.Namespace) -> int:
         refunded = f", {done.refunded} of them refunded now" if done.refunded else ""
         print(f"{_count(done.orders, 'order')} stay in the accounts of the other side, without the name{refunded}.")
     print(AFTER_ERASE[done.index])
-    print(f"Every backup made before still holds {args.name}, and so does a folder before-restore-...: delete them.")
+    print(f"Every backup made before still holds {args.name}, and so does a home restored from one: delete them.")
     line = line_of(settings.passwords, args.name)
     if line is not None:
         print(f"The password file still names {args.name}: run  {line}")

@@ -32,6 +32,12 @@ QUIET_LIBRARIES = {
 }
 
 
+# A folder that is a file, a file that is a folder, a disk that cannot be read: what people can mend.
+UNUSABLE = (
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EIO,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Command:
     """A row of the command table.
@@ -69,7 +75,7 @@ COMMANDS = (
     Command("recommend", "recommend", "train and compare the feed's models"),
     Command("accounts", "accounts", "passwords, tokens, and how they end"),
     Command("backup", "data", "write listings, photos, orders and the feed's models to one archive"),
-    Command("restore", "data", "bring an archive of 'backup' back"),
+    Command("restore", "data", "bring an archive of 'backup' back, into a new home"),
     Command("erase", "data", "delete a person with everything of theirs"),
     Command("test", "develop", "check the style, the types and the behaviour of this code", needs_model=True),
     Command("docs", "develop", "build the documentation as a site, with the reference of API and modules"),
@@ -162,11 +168,12 @@ def report(command: str, error: Exception) -> int:
         return say(f"this Python has no module {error.name}, which '{command}' needs: {system}.", 1)
     if isinstance(error, ModuleNotFoundError):
         return say(f"'{command}' needs the package {error.name}, which is not installed: {EVERYTHING}.", 1)
-    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if isinstance(error, OSError) and error.errno in UNUSABLE:
         where, reason = error.filename or ipl_home(), (error.strerror or "").lower()
         return say(f"{where} cannot be used ({reason}): mend that, or name another folder with IPL_HOME.", 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return say(f"the disk is full ({error.filename or ipl_home()}): free some space and run the command again.", 1)
+        where = f" ({error.filename})" if error.filename else ""
+        return say(f"the disk is full{where}: free some space and run the command again.", 1)
     if os.environ.get("IPL_DEBUG"):
         traceback.print_exception(error)
     where = write_trace(error)

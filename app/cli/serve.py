@@ -79,7 +79,6 @@ def _serve_demo(args: argparse.Namespace, settings: Settings) -> int:
     from app.services import Services
     from app.setup.prepare import prepare
     from app.setup.steps import say
-    from app.store.backup.journal import settle_alone
     from app.store.home_lock import only_user
     from app.web.server import listen, serve_on
     from listing.home import private_files
@@ -90,7 +89,6 @@ def _serve_demo(args: argparse.Namespace, settings: Settings) -> int:
     with private_files(), listen(settings) as listener:
         mark = _mark(args, settings)
         with only_user(settings.home), ExitStack() as stack:
-            settle_alone(settings)
             pipeline = DemoPipeline(
                 lambda: build_pipeline(
                     settings.model, settings.rag, settings.home, getattr(services.index, "past", None)

@@ -32,14 +32,14 @@ class DraftPhotos:
 
     def begin(self, seller: str, photos: Sequence[Photo]) -> DraftView:
         """A new draft of these photos, of which nothing is written yet. Raises AppError (429): they have too many."""
-        refs, draft = [p.ref for p in photos], draft_repo.new_id()
-        check_new([], refs)
+        draft = draft_repo.new_id()
+        check_new([], [p.ref for p in photos])
         with self.store.read() as session:  # before any file is written
             if len(draft_repo.unfinished(session, seller, MAX_UNFINISHED)) == MAX_UNFINISHED:
                 message = f"You have {MAX_UNFINISHED} unfinished drafts; throw away or publish some of them first."
                 raise AppError("too_many_drafts", message, 429)
         with self.files(photos), self.store.write() as session:
-            row = draft_repo.add_draft(session, draft, seller, refs, note="", tone="plain", state="stopped")
+            row = draft_repo.add_draft(session, draft, seller, photos, note="", tone="plain", state="stopped")
             return draft_repo.view(session, row, self.currency)
 
     def add(self, seller: str, draft_id: str, photos: Sequence[Photo]) -> DraftView:
@@ -48,7 +48,7 @@ class DraftPhotos:
             row = _changeable(session, seller, draft_id)
             present = draft_repo.photos_of(session, draft=draft_id)
             check_new(present, [p.ref for p in photos])
-            draft_repo.add_photos(session, row, [p.ref for p in photos], len(present))
+            draft_repo.add_photos(session, row, photos, len(present))
             draft_repo.note_photos(session, row)
             return draft_repo.view(session, row, self.currency)
 

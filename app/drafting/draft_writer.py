@@ -43,7 +43,7 @@ class DraftWriter:
         run = self.runner.start(request, first, seller)
         try:
             with self.photos.files(photos), self.store.write() as session:
-                row = draft_repo.add_draft(session, draft_id, seller, refs, note=note, tone=tone)
+                row = draft_repo.add_draft(session, draft_id, seller, photos, note=note, tone=tone)
                 if category:
                     draft_repo.add_edit(session, row, Edit("set", "category", category))
                 if along is not None:

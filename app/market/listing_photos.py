@@ -32,7 +32,7 @@ class ListingPhotos:
             row = listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
             present = draft_repo.photos_of(session, listing=listing_id)
             check_new(present, [p.ref for p in photos])
-            listing_repo.add_photos(session, row, [p.ref for p in photos], len(present))
+            listing_repo.add_photos(session, row, photos, len(present))
             listing = listing_repo.to_listing(session, row)
         self.outbox.follow()
         return listing

@@ -90,7 +90,7 @@ class Posts:
                 id=PREFIX + secrets.token_hex(12), author_id=author, key=key or None, category=category,
                 topic=topic, title=title, text=text, photo_id=photo.ref.id, content=content, created_at=now(),
             )  # fmt: skip
-            self._add(row, photo.ref)
+            self._add(row, photo)
         except BaseException as error:
             self.deletions.discard([photo.ref.id], error)
             # The same wish may have run at the same time, and have been faster.
@@ -101,13 +101,13 @@ class Posts:
         self._changed()
         return _view(row, photo.ref)
 
-    def _add(self, row: PostRow, ref: PhotoRef) -> None:
+    def _add(self, row: PostRow, photo: Photo) -> None:
         with self.store.write() as session:
             count = select(func.count()).select_from(PostRow).where(PostRow.author_id == row.author_id)
             if (session.scalar(count) or 0) >= MAX_POSTS:
                 message = f"You have {MAX_POSTS} posts; withdraw one before you publish another."
                 raise AppError("too_many_posts", message, 422)
-            session.add(PhotoRow(**ref.model_dump(), seller_id=row.author_id, place=0))
+            session.add(draft_repo.photo_row(photo, row.author_id, place=0))
             session.add(row)
 
     def withdraw(self, author: str, post_id: str) -> None:

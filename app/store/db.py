@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
 _LOCK = 0x49504C  # any fixed number: the key of PostgreSQL's advisory lock during a migration
-IN_USE = 0x49504D  # another one: of the lock that everybody who has opened the store holds
-FOLLOWING = 0x49504E  # of the server that brings the index up to date
+FOLLOWING = 0x49504E  # another one: of the server that brings the index up to date
 NOTIFYING = 0x49504F  # of the server that sends notices
-JOURNAL = "restore.journal"  # in a home: a restore that was cut off, see app/store/backup/journal.py
 _DISK_FULL = ("disk is full", "no space left", "diskfull", "could not extend file")
 # SQLite's first codes, of which others are kinds.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_UNREADABLE = (
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_AUTH,
+)  # fmt: skip
+REMEDY = (
+    "leave its files as they are and bring the last good archive into another folder (./ipl restore FILE --into DIR)"
+)
 UNSAVED = ("disk_full", "read_only")  # codes of errors after which reading goes on
 _LOCKED = ("database is locked", "database table is locked")
 # PostgreSQL's codes: a lock did not come in time, a deadlock, two that cannot both be; a server that stops or is full.
@@ -90,36 +95,11 @@ def engine_of(url: str) -> Iterator[Engine]:
 
 
 def _ready_file(file: Path) -> None:
-    """A new database's file is its owner's alone. Raises StoreError when a restore was cut off where it lies."""
-    if (file.parent / JOURNAL).exists():
-        raise StoreError(
-            f"A restore into {file.parent} was cut off: start ./ipl serve there, or run ./ipl restore again; either "
-            "finishes it."
-        )
+    """A new database's file is its owner's alone."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         file.touch(mode=0o600)
     give_way(file)
-
-
-def share(engine: Engine) -> Engine:
-    """The engine, each of whose connections to PostgreSQL says that the store is in use; a restore waits for that.
-
-    Then connecting raises AppError (503) while the store is being restored.
-    """
-
-    def take(connection: Any, _: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock_shared(%s)", (IN_USE,))
-            held = cursor.fetchone()[0]
-        connection.rollback()  # the lock stays with the connection
-        if not held:
-            connection.close()
-            raise AppError("store", "The store is being restored; try again when that has ended.", 503, 10)
-
-    if engine.dialect.name == "postgresql":
-        event.listen(engine, "connect", take)
-    return engine
 
 
 def _json(value: Any) -> str:
@@ -282,8 +262,7 @@ def _sentence(error: DBAPIError) -> AppError | None:
     if any(words in reason for words in _LOCKED) or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN:
         return _busy()
     if kind & 0xFF in _DAMAGED:
-        remedy = "its operator has to bring the last good backup back (./ipl restore FILE --force)"
-        return AppError("damaged", f"The store is damaged: {remedy}.", 500)
+        return AppError("damaged", f"The store is damaged; its operator has to {REMEDY}.", 500)
     if kind & 0xFF == sqlite3.SQLITE_READONLY:
         return read_only()
     if kind & 0xFF == sqlite3.SQLITE_IOERR:
@@ -322,10 +301,10 @@ def open_store(url: str) -> Store:
     """The store at ``url``, its schema brought up to date.
 
     Raises:
-        StoreError: it cannot be reached, is no store, was written by a newer version, or is half restored.
-        AppError: it is being restored (503), damaged, or on a disk that is full or read-only.
+        StoreError: it is locked, damaged, cannot be read or reached, is no store, or was written by a newer version.
+        AppError: it is on a disk that is full or read-only.
     """
-    engine = share(open_engine(url))
+    engine = open_engine(url)
     try:
         migrate(engine)
     except DBAPIError as error:
@@ -336,12 +315,24 @@ def open_store(url: str) -> Store:
             raise sentence from error
         if file is not None and os.statvfs(file.parent).f_flag & os.ST_RDONLY:
             raise read_only() from error
-        where = make_url(url).render_as_string(hide_password=True)
-        detail = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        damaged = ", or bring the last good backup back (./ipl restore FILE --force): it is damaged or no store"
-        remedy = f"check IPL_STORE{damaged if code == 'damaged' else ''}"
-        raise StoreError(f"The store {where} cannot be opened ({detail}); {remedy}.") from error
+        raise unusable(make_url(url).render_as_string(hide_password=True), error.orig) from error
     return Store(engine)
+
+
+def unusable(where: str, error: BaseException | None) -> StoreError:
+    """Why the store cannot be used, by the database's error: locked, damaged, unreadable, or anything else."""
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    detail = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if kind in _HELD:
+        wait = "nothing is wrong with it: stop that program, or try again later"
+        sentence = f"is locked by another program for longer than {BUSY_SECONDS} s; {wait}"
+    elif kind in _DAMAGED:
+        sentence = f"is damaged or no store ({detail}): check IPL_STORE, else {REMEDY}"
+    elif kind in _UNREADABLE:
+        sentence = f"cannot be read ({detail}): look at its owner, its rights and its disk, or check IPL_STORE"
+    else:
+        sentence = f"cannot be opened ({detail}); check IPL_STORE"
+    return StoreError(f"The store {where} {sentence}.")
 
 
 def migrations() -> tuple[Config, set[str]]:

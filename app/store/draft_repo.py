@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,7 +15,7 @@ from app.editing import evidence_places, prices
 from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
-from listing.request import Tone
+from listing.request import Photo, Tone
 from listing.say.edits import Changes, Edit, apply, regenerated
 from listing.say.edits import changes as changes_of
 from listing.schema import Draft, PhotoRef
@@ -43,7 +45,7 @@ def add_draft(
     session: Session,
     draft_id: str,
     seller: str,
-    photos: Sequence[PhotoRef],
+    photos: Sequence[Photo],
     *,
     note: str,
     tone: Tone,
@@ -56,12 +58,17 @@ def add_draft(
     return row
 
 
-def add_photos(session: Session, row: DraftRow | ListingRow, photos: Sequence[PhotoRef], first: int = 0) -> None:
+def add_photos(session: Session, row: DraftRow | ListingRow, photos: Sequence[Photo], first: int = 0) -> None:
     """Photos of a draft or a listing, in their order; ``first``: the place of the first one."""
     owner = {"draft_id" if isinstance(row, DraftRow) else "listing_id": row.id}
-    for place, ref in enumerate(photos, first):
-        session.add(PhotoRow(seller_id=row.seller_id, place=place, **owner, **ref.model_dump()))
+    for place, photo in enumerate(photos, first):
+        session.add(photo_row(photo, row.seller_id, place=place, **owner))
     session.flush()
+
+
+def photo_row(photo: Photo, seller: str, **more: Any) -> PhotoRow:
+    """The row of a photo whose file is stored."""
+    return PhotoRow(**photo.ref.model_dump(), seller_id=seller, sha256=hashlib.sha256(photo.jpeg).hexdigest(), **more)
 
 
 def keep_photos(session: Session, photos: Iterable[PhotoRow], order: Sequence[str]) -> list[str]:

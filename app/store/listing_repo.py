@@ -24,8 +24,9 @@ from app.store.tables import (
     now,
 )
 from app.views import AppError, Changed, field_text, field_version
+from listing.request import Photo
 from listing.safety.prohibited_goods import load_groups
-from listing.schema import Draft, Listing, PhotoRef
+from listing.schema import Draft, Listing
 
 ID_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
@@ -175,7 +176,7 @@ def note_change(session: Session, listing_id: str) -> None:
     session.add(ChangeRow(listing_id=listing_id))
 
 
-def add_photos(session: Session, row: ListingRow, photos: Sequence[PhotoRef], first: int) -> None:
+def add_photos(session: Session, row: ListingRow, photos: Sequence[Photo], first: int) -> None:
     """Further photos of a listing; ``first``: the place of the first one."""
     draft_repo.add_photos(session, row, photos, first)
     _photos_changed(session, row)

@@ -77,6 +77,8 @@ class Media:
             return (self.folder / MARK).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return None
+        except NotADirectoryError:
+            raise StoreError(f"{self.folder} is a file, but has to be the photos' folder: check IPL_MEDIA.") from None
 
     def write_mark(self, store_id: str) -> None:
         """Note the id of the store that the folder belongs to."""
@@ -217,6 +219,6 @@ def _foreign(settings: Settings) -> StoreError:
     store = make_url(settings.store_url).render_as_string(hide_password=True)
     return StoreError(
         f"The photos in {settings.media_folder} belong to another store than {store}: name their store with IPL_STORE "
-        "(or IPL_HOME), or another folder with IPL_MEDIA; if the store was lost, bring it back with ./ipl restore; "
-        "photos that are nobody's can be moved away."
+        "(or IPL_HOME), or another folder with IPL_MEDIA; if the store was lost, bring it back into another home "
+        "(./ipl restore FILE --into DIR); photos that are nobody's can be moved away."
     )

@@ -139,7 +139,10 @@ class ReviewRow(Base):
 
 
 class PhotoRow(Base):
-    """A photo of a draft, then of its listing; the pixels lie in the media folder under ``id``."""
+    """A photo of a draft, then of its listing; the pixels lie in the media folder under ``id``.
+
+    ``sha256``: of its file, by which a backup knows a damaged one; None until an older version's file was read.
+    """
 
     __tablename__ = "photos"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -150,6 +153,7 @@ class PhotoRow(Base):
     width: Mapped[int]
     height: Mapped[int]
     phash: Mapped[str] = mapped_column(String(16))
+    sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class PhotoDeletionRow(Base):

@@ -28,9 +28,10 @@ from app.ops.collector import SECONDS as FIGURES_SECONDS
 from app.ops.collector import OpsCollector
 from app.services import Services
 from app.settings import Settings
-from app.store.backup.journal import settle_alone
+from app.store.backup.archive import tidy
 from app.store.deletions import empty_uploads
 from app.store.home_lock import only_user
+from app.store.photo_files import note_hashes
 from app.views import AppError
 from app.web import api, feed_api, sign_in
 from app.web.errors import install_errors
@@ -161,6 +162,7 @@ def keepers(services: Services) -> list[Keeper]:
         "forgetting changes": services.feed.forget_changes,
         "forgetting behaviour": house.forget,
         "compacting the store": services.deletions.compact,
+        "noting photos' hashes": lambda: note_hashes(services.store, services.media),
     }
     return [
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),
@@ -185,7 +187,7 @@ def serve(settings: Settings) -> int:
     Then no new request is taken, those under way end within ``shutdown_seconds``, and store and index are closed.
     """
     with private_files(), only_user(settings.home):
-        settle_alone(settings)
+        tidy(settings.home)
         with listen(settings) as listener:
             services = Services(settings)
             try:

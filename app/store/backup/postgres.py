@@ -1,32 +1,15 @@
-"""PostgreSQL's own programs: ``pg_dump`` writes a copy, ``pg_restore`` makes it SQL, ``psql`` replaces the data."""
+"""PostgreSQL's own programs: ``pg_dump`` writes a copy, ``pg_restore`` brings it into an empty database."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import URL
 
-from app.store.db import IN_USE, StoreError
 from listing.errors import IplError
-
-_DONE = b"ipl: done"
-_BUSY = "A server, or another ./ipl command, uses the database that IPL_STORE names: stop it and run the restore again."
-# Every connection of a server holds that lock shared (app/store/db.py); a server that stops lets go in 3 s.
-_ALONE = f"""
-SET client_min_messages = warning;
-DO $$ BEGIN
-  FOR attempt IN 1..30 LOOP
-    IF pg_try_advisory_lock({IN_USE}) THEN RETURN; END IF;
-    PERFORM pg_sleep(0.1);
-  END LOOP;
-  RAISE EXCEPTION '{_BUSY}';
-END $$;
-"""
 
 
 class BackupError(IplError):
@@ -46,77 +29,23 @@ def program(name: str) -> str:
     return found
 
 
-def run(command: Sequence[str], url: URL | None = None) -> None:
-    """Run a program, on a database if one is named. Raises BackupError with the first line of its complaint."""
-    named, environment = _named(url) if url is not None else ([], None)
-    done = subprocess.run([*command, *named], env=environment, capture_output=True, check=False)
-    if done.returncode:
-        raise _complaint(Path(command[0]).name, done.stderr.splitlines())
+def dump(url: URL, snapshot: str, file: Path) -> None:
+    """Write the database as of that snapshot. Raises BackupError."""
+    _run("pg_dump", url, "--format=custom", f"--snapshot={snapshot}", f"--file={file}")
 
 
-class Psql:
-    """A session of psql. It is fed by a pipe: when this process dies, it ends, and what is not committed is undone."""
-
-    def __init__(self, url: URL) -> None:
-        named, environment = _named(url)
-        options = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            [program("psql"), *options, *named], env=environment, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe
-        )
-
-    def run(self, *scripts: str | Path) -> None:
-        """Run SQL, or files of it, and wait for the end. Raises BackupError with the first line of the complaint."""
-        stdin, stderr = self._process.stdin, self._process.stderr
-        assert stdin is not None
-        assert stderr is not None
-        with contextlib.suppress(BrokenPipeError):  # what was wrong comes on stderr
-            for script in scripts:
-                if isinstance(script, Path):
-                    with script.open("rb") as file:
-                        shutil.copyfileobj(file, stdin)
-                else:
-                    stdin.write(script.encode())
-            stdin.write(b"\n\\warn " + _DONE + b"\n")
-            stdin.flush()
-        said = []
-        for line in stderr:
-            if line.strip() == _DONE:
-                return
-            said.append(line)
-        raise _complaint("psql", said)
-
-    def close(self) -> None:
-        """End the session; the lock goes with it, at the latest a moment after."""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.communicate()
+def load(file: Path, url: URL) -> None:
+    """Bring a dump into an empty database, in one transaction. Raises BackupError."""
+    _run("pg_restore", url, "--single-transaction", "--exit-on-error", str(file))
 
 
-@contextlib.contextmanager
-def alone(url: URL) -> Iterator[Psql]:
-    """A session beside which no server uses the database, nor can begin to. Raises StoreError."""
-    session = Psql(url)
-    try:
-        try:
-            session.run(_ALONE)
-        except BackupError as error:
-            busy = _BUSY in str(error)
-            raise StoreError(
-                _BUSY if busy else f"The database that IPL_STORE names cannot be used ({error}); check IPL_STORE."
-            ) from error
-        yield session
-        with contextlib.suppress(BackupError):  # a session that broke off holds no lock, and what it did is done
-            session.run(f"SELECT pg_advisory_unlock({IN_USE});")  # who starts now need not wait until its end
-    finally:
-        session.close()
-
-
-def _named(url: URL) -> tuple[list[str], dict[str, str]]:
-    """Option and environment that name a database; the password goes by the latter, which ``ps`` hides."""
+def _run(name: str, url: URL, *options: str) -> None:
+    """Run a program on a database, whose password goes by the environment, which ``ps`` hides."""
     named = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    return [f"--dbname={named}"], {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
-
-
-def _complaint(name: str, lines: Sequence[bytes]) -> BackupError:
-    said = next((line.decode(errors="replace").strip() for line in lines if line.strip()), "it did not say why")
-    return BackupError(f"{name} failed: {said[:300]}")
+    password = {"PGPASSWORD": str(url.password)} if url.password else {}
+    command = [program(name), "--no-owner", "--no-privileges", f"--dbname={named}", *options]
+    done = subprocess.run(command, env={**os.environ, **password}, capture_output=True, check=False)
+    if done.returncode:
+        lines = (line.decode(errors="replace").strip() for line in done.stderr.splitlines())
+        said = next(filter(None, lines), "it did not say why")
+        raise BackupError(f"{name} failed: {said[:300]}")

@@ -144,6 +144,6 @@ def test_a_backup_holds_what_is_known(build, tmp_path):
         store.publish({"user": (keys, vectors)}, 0)
     back_up(services.settings, tmp_path / "b.tar")
     other = Settings(home=tmp_path / "other" / "home")
-    restore(tmp_path / "b.tar", other)
+    restore(tmp_path / "b.tar", other.home, other)
     with KnowledgeStore(other.home / "feed" / "models" / "knowledge", readonly=True) as store, store.snapshot() as got:
         assert np.array_equal(got.lookup("user", keys), vectors)

@@ -29,7 +29,7 @@ class Starter:
 
     Args:
         log: what it and they say.
-        program: ``kill_server`` or ``kill_restore``, which say what an order is and what the answer.
+        program: ``kill_server`` or ``kill_command``, which say what an order is and what the answer.
     """
 
     def __init__(self, log: Path, program: str = "kill_server") -> None:

@@ -12,7 +12,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -99,10 +99,10 @@ class Machine(RuleBasedStateMachine):
         self.home = place.folder / f"home-{place.examples}"
         self.archive = place.folder / "backup.tar"
         self.saved: World | None = None
-        self.stores = place.stores(self.home)
-        variables = self.stores.__enter__()
-        self.variables = variables
-        self.life = Life(OneServer(place.starter, self.home, variables))
+        self.stack = ExitStack()
+        self.variables = self.stack.enter_context(place.stores(self.home))
+        self.stack.callback(shutil.rmtree, self.home, ignore_errors=True)
+        self.life = Life(OneServer(place.starter, self.home, self.variables))
         self.life.server.start()
 
     def teardown(self) -> None:
@@ -120,8 +120,7 @@ class Machine(RuleBasedStateMachine):
             self.life.server.end()
             self.life.client.close()
             self.place.kills += self.life.kills
-            self.stores.__exit__(None, None, None)
-            shutil.rmtree(self.home, ignore_errors=True)
+            self.stack.close()
             self.archive.unlink(missing_ok=True)
 
     def search(self) -> None:
@@ -132,12 +131,7 @@ class Machine(RuleBasedStateMachine):
         indexed, records = titles_in(index), [str(record) for record in index.past.index.records()]
         index.close()
         assert indexed == listed, "the index and the store differ"
-        files = [
-            p
-            for p in self.home.rglob("*")
-            # What a restore moved aside is kept until somebody deletes it.
-            if p.is_file() and not p.relative_to(self.home).parts[0].startswith("before-restore")
-        ]
+        files = [p for p in self.home.rglob("*") if p.is_file()]
         left = {p.name[:32] for p in files} & world.gone_photos
         assert not left, f"files of deleted photos are left: {left}"
         living = {w for x in (*world.drafts.values(), *world.listings.values()) for w in x.words}
@@ -237,7 +231,14 @@ class Machine(RuleBasedStateMachine):
         if not rare:
             return
         self.life.server.end(signal.SIGTERM)
-        restore(self.archive, self.settings(), force=True)
+        self.home = self.place.folder / f"home-{self.place.examples}-{self.place.restores}"
+        self.stack.callback(shutil.rmtree, self.home, ignore_errors=True)
+        if self.place.databases is None:
+            self.variables["IPL_INDEX"] = str(self.home / "index")
+        else:
+            self.variables["IPL_STORE"] = self.stack.enter_context(self.place.databases.fresh("template1"))
+        restore(self.archive, self.home, self.settings())
+        self.life.server.settings |= {"IPL_HOME": str(self.home), **self.variables}
         self.life.world = self.life.world if self.saved is None else self.saved
         self.saved = self.life.snapshot()
         self.life.server.start()

@@ -155,7 +155,7 @@ def test_a_read_only_home_is_one_sentence(used, repository, tmp_path):
         for arguments in (
             ["serve", "--port", "0", "--no-rag"],
             ["backup", out],
-            ["restore", out],
+            ["restore", out, "--into", str(used.home / "new")],
             ["erase", "me", "--yes"],
             ["accounts", "token", "me"],
         ):
@@ -197,7 +197,7 @@ def test_a_damaged_page_at_the_start_is_one_sentence(used, tmp_path, monkeypatch
             assert "damaged" in said, (arguments, said)
             assert "./ipl restore" in said, (arguments, said)
             assert said.count("\n") == 1, (arguments, said)
-    assert main(["restore", str(tmp_path / "good.tar"), "--force"]) == 0
+    assert main(["restore", str(tmp_path / "good.tar"), "--into", str(tmp_path / "new")]) == 0  # which is what it says
 
 
 def test_a_damaged_page_under_a_server_is_one_sentence_and_the_rest_goes_on(used, build):

@@ -98,7 +98,7 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
         "1 block",
         "1 saved search",
         "backup",
-        "before-restore",
+        "restored from one",
         "within seconds",
     ):
         assert words in said, said

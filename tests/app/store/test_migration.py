@@ -99,7 +99,7 @@ def test_a_store_of_another_schema_is_refused_in_a_sentence(tmp_path, schema, wo
         ("nonsense", "not a database URL"),
         ("mongodb://x/y", "not a database URL"),
         ("sqlite:////proc/no/x.db", "name another"),
-        ("sqlite:///text", "cannot be opened"),
+        ("sqlite:///text", "no store"),
     ],
 )
 def test_unusable_urls_are_sentences(url, words, tmp_path, monkeypatch):
@@ -164,7 +164,7 @@ def test_a_home_of_the_version_before_opens(before):
 def test_a_backup_of_the_version_before_is_restored(before, tmp_path):
     facts = json.loads((before / "facts.json").read_text())
     home = tmp_path / "new"
-    restored = restore(before / "backup.tar", Settings(home=home))
+    restored = restore(before / "backup.tar", home, Settings(home=home))
     assert (restored.listings, restored.photos) == (3, 8)
     services = opened(home, before / "home" / "passwords")
     try:

@@ -46,7 +46,10 @@ def test_a_folder_for_everybody_is_left_alone(tmp_path):
 @pytest.mark.parametrize("first", ["restore", "accounts"])
 def test_what_commands_write_is_for_its_owner_alone(archived, tmp_path, monkeypatch, first):
     monkeypatch.setenv("IPL_HOME", str(tmp_path / "home"))
-    commands = {"restore": ["restore", str(archived / "new.tar")], "accounts": ["accounts", "token", "me"]}
+    commands = {
+        "restore": ["restore", str(archived / "new.tar"), "--into", str(tmp_path / "home")],
+        "accounts": ["accounts", "token", "me"],
+    }
     before = os.umask(0)
     try:
         assert main(commands[first]) == 0

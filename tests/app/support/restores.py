@@ -65,20 +65,17 @@ def damage(home, table):
 
 
 def state(settings):
-    """Everything that a restore brings back, as the next start of a server finds it."""
+    """Everything that a backup holds, as the next start of a server finds it."""
     services = start(settings)
     try:
-        rows, photos = rows_of(services.store), photos_of(services)
+        return rows_of(services.store), photos_of(services), (settings.home / FEED).read_text()
     finally:
         services.close()
-    key = settings.home / "session.key"
-    return rows, photos, (settings.home / FEED).read_text(), key.exists()
 
 
 def leftovers(*folders):
-    """What a killed backup or restore left."""
-    names = re.compile(r"\.backup-.*|\.restore-.*|restore\.journal.*|\..*\.part")
-    return [p.name for folder in folders if folder.is_dir() for p in folder.iterdir() if names.fullmatch(p.name)]
+    """What a killed backup or restore left in homes and beside archives."""
+    return [str(p) for folder in folders for pattern in (".*.part", ".backup/[!l]*") for p in folder.glob(pattern)]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""``ipl restore`` in a process of its own that kills itself before its N-th change of the disk.
+"""``ipl backup`` or ``restore`` in a process of its own that kills itself before its N-th change of the disk.
 
-``python tests/app/kills/kill_restore.py``: for each line of JSON on stdin, such as
-``{"arguments": ["IPL_MEDIA", "/photos", "restore", "b.tar"], "kill": 3, "only": ["os.rename"]}``, a process is forked
+``python tests/app/kills/kill_command.py``: for each line of JSON on stdin, such as
+``{"arguments": ["IPL_HOME", "/home", "backup", "b.tar"], "kill": 3, "only": ["os.rename"]}``, a process is forked
 in which the command runs; variables of the environment come before it. The answer is its exit status (-9: killed). What
 takes long are the imports, which are made once.
 """
@@ -16,6 +16,7 @@ import sys
 import alembic.command  # noqa: F401  # the command imports these
 import psycopg  # noqa: F401
 
+import app.cli.data
 import app.store.backup.restore  # noqa: F401
 from app.cli.main import main as ipl
 
