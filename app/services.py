@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ from app.store.housekeeping import Housekeeping
 from app.store.media import Media, open_marked_store
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
+from app.views import AppError
 from listing.errors import PROGRAM
 from listing.pipeline_parts import EMBEDDED, at_once, require_embedded
 from listing.request import DraftPipeline
@@ -112,6 +114,8 @@ class Services:
         if self.late:
             self.late.close()
         self.feed.feed.close()
+        with contextlib.suppress(AppError):
+            self.housekeeping.clock.now()
         self.deletions.compact()
         self.store.engine.dispose()
         self.index.close()

@@ -19,7 +19,7 @@ from app.accounts.sessions import forget_mark, key_file
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import Store, StoreError, count_of, open_store
-from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
+from app.store.deletions import MAX_COMPACTED_BYTES, Deletions, empty_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.media import Media, check_photos, photo_ids
 from app.store.retention import STANDING, forget_pages
@@ -116,9 +116,12 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         if late:
             done.index = _leave_index(settings, store)
         deletions.delete_photos()
-        sweep_uploads(deletions.uploads, UPLOAD_SECONDS)
+        media.forget_owner(who)
+        served = _is_served(settings.home)
+        if not served:
+            empty_uploads(deletions.uploads)
         _forget_mark(settings, name)
-        deletions.compact(MAX_COMPACTED_BYTES if _is_served(settings.home) else None)
+        deletions.compact(MAX_COMPACTED_BYTES if served else None)
     finally:
         store.engine.dispose()
     return done

@@ -158,7 +158,7 @@ def keepers(services: Services) -> list[Keeper]:
     hourly = {
         "retiring old drafts": house.retire,
         "sweeping photos": house.sweep,
-        "forgetting changes": services.feed.forget_changes,
+        "forgetting changes": house.forget_changes,
         "forgetting behaviour": house.forget,
         "compacting the store": services.deletions.compact,
     }
