@@ -82,7 +82,7 @@ class Services:
             index = ChromaSearchIndex(past) if past is not None else NoIndex()
         self.pipeline, self.index = pipeline, index
         self.outbox = Outbox(store, media, index, metrics)
-        self.deletions = deletions = Deletions(store, media, index, settings.home / "uploads")
+        self.deletions = deletions = Deletions(store, media, settings.home / "uploads")
         self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
         self.queue = DraftQueue(
             settings.queue_length, settings.queue_per_seller, settings.draft_seconds, at_once=pipeline.concurrency

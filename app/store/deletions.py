@@ -1,4 +1,4 @@
-"""What was deleted leaves the disk too: files of photos, the store's write-ahead log, the index, raw uploads.
+"""What was deleted leaves the disk too: files of photos, the store's write-ahead log, raw uploads.
 
 Rows go first, in one transaction that also notes the photos whose files have to go. Files follow after the commit; what
 a kill or a failure leaves is worked off at the next start and by the clock, on any server of the same store.
@@ -18,7 +18,6 @@ from sqlalchemy import delete, select
 
 from app.store.db import Store
 from app.store.media import Media
-from app.store.search_index import SearchIndex
 from app.store.tables import PhotoDeletionRow, PhotoRow
 from app.views import AppError
 
@@ -31,8 +30,8 @@ MAX_COMPACTED_BYTES = 256 << 20  # bytes of a SQLite file that is written anew w
 class Deletions:
     """Works off what deletions leave; every method may be called from any thread and again at any time."""
 
-    def __init__(self, store: Store, media: Media, index: SearchIndex, uploads: Path) -> None:
-        self.store, self.media, self.index, self.uploads = store, media, index, uploads
+    def __init__(self, store: Store, media: Media, uploads: Path) -> None:
+        self.store, self.media, self.uploads = store, media, uploads
         self._log_due = self._compact_due = True  # after a start: what the last run left
         self._waiting: dict[Path, tuple[float, float]] = {}  # uploads: last written, and since when that is known
 
@@ -87,7 +86,6 @@ class Deletions:
     def catch_up(self) -> None:
         """Everything that is due; for a clock, every few seconds. Raises AppError while the store is away."""
         self.sweep_uploads()
-        self.index.wipe()
         self.delete_photos()
         if self._log_due:
             self._log_due = False  # before: a deletion that comes meanwhile makes it due again

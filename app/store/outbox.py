@@ -139,6 +139,8 @@ class Outbox:
             self.index.remove(gone)
         if listings:
             self._put([listings[i] for i in ids if i in listings])
+        if listing_repo.REBUILD in ids:
+            self.index.rebuild()
         self._tell(ids)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))

@@ -161,6 +161,7 @@ def keepers(services: Services) -> list[Keeper]:
         "forgetting changes": house.forget_changes,
         "forgetting behaviour": house.forget,
         "compacting the store": services.deletions.compact,
+        "rebuilding the index": lambda: services.index.rebuild(nightly=True),
     }
     return [
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),
