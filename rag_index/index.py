@@ -103,45 +103,43 @@ class ListingIndex:
         self._place.close()
 
     def rebuild(self, *, nightly: bool = False) -> bool:
-        """Copy all listings into new files and delete the old ones, with their traces of what was removed or replaced.
+        """Copy all listings beside and delete what was there, with its traces of what was removed or replaced.
 
-        Searches and changes go on meanwhile; of a rebuild that is killed nothing stays. A server's files are not ours.
+        Searches and changes by this process go on meanwhile; of a rebuild that is killed nothing stays.
 
         Args:
-            nightly: only if there are traces, and it is night or they are a day old.
+            nightly: only of a folder, if there are traces, and it is night or they are a day old.
 
         Returns:
-            Whether it was done.
+            Whether the files hold nothing of it now: those of a server do until ``chroma vacuum``.
         """
-        place = self._place
-        if not isinstance(place, FolderPlace):
-            return False
         with self._rebuilding:
-            if nightly and not place.is_due(self.manifest.generation):
+            if nightly and not self._place.is_due(self.manifest.generation):
                 return False
             with self._changing:
                 self._changed = set()
             try:
-                self._move(place)
+                self._move(self._place)
             finally:
                 self._changed = None
-        return True
+        return isinstance(self._place, FolderPlace)
 
-    def _move(self, place: FolderPlace) -> None:
+    def _move(self, place: Place) -> None:
         generation = new_generation()
         try:
-            with filling(place, generation, self.manifest.encoders) as fill:
+            with plain_errors(place.name), filling(place, generation, self.manifest.encoders) as fill:
                 for part in PARTS:
                     for group in chunks(self._ids(part), COPIED):
                         for columns in stored(group, self._call(part, "get", ids=group, include=WHOLE)):
                             fill(part, columns)
+            parts = collections_of(place, generation)  # its files are opened while others still search
+            with plain_errors(place.name):
+                ids = {RowKey.decode(i).listing_id for c in parts.values() for i in c.get(include=[])["ids"]}
+            manifest = Manifest.now(generation, self.manifest.encoders, len(ids))
             with self._changing, place.alone(), plain_errors(place.name):
-                parts = collections_of(place, generation)
                 for group in chunks(sorted(self._changed or ()), COPIED):
                     place.note_removal(generation)
                     copy_again(self._parts, parts, group)
-                ids = {RowKey.decode(i).listing_id for c in parts.values() for i in c.get(include=[])["ids"]}
-                manifest = Manifest.now(generation, self.manifest.encoders, len(ids))
                 place.publish(manifest)
                 self.manifest, self._parts = manifest, parts
         except BaseException:

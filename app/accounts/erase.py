@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app.accounts.sessions import forget_mark, key_file
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
-from app.store.db import Store, StoreError, count_of, open_store
+from app.store.db import FOLLOWING, Store, StoreError, count_of, open_store
 from app.store.deletions import MAX_COMPACTED_BYTES, Deletions, empty_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.media import Media, check_photos, photo_ids
@@ -268,37 +268,48 @@ def _forget_name(session: Session, who: str, done: Erased) -> None:
 
 def _leave_index(settings: Settings, store: Store) -> str:
     """Take listings that are gone out of the index and rebuild it, or wait for the server that does; see ``Erased``."""
-    from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex, default_location
+    from rag_index import default_location
 
-    location, until = settings.index or default_location(settings.home), monotonic() + WAIT_SECONDS
+    location = settings.index or default_location(settings.home)
+    remote, until = str(location).startswith("http"), monotonic() + WAIT_SECONDS
     asked = OutboxRow.listing_id == listing_repo.REBUILD
     with store.write() as session:
         listing_repo.to_index_anew(session)
-        gone = set(
-            session.scalars(select(OutboxRow.listing_id).where(OutboxRow.listing_id.not_in(select(ListingRow.id))))
-        )
+        gone = OutboxRow.listing_id.not_in(select(ListingRow.id))
+        listing_ids = sorted(set(session.scalars(select(OutboxRow.listing_id).where(gone))))
     while monotonic() < until:
-        try:
-            with ListingIndex.open(location) as index:
-                index.remove(sorted(gone))
-                outcome = "done" if index.rebuild() else "files"
-        except IndexMissing:
-            outcome = "none"
-        except IndexBusy:
-            with store.read() as session:
-                if session.scalar(select(func.count()).where(asked)) == 0:
-                    return "done"
-            sleep(PAUSE_SECONDS)
-            continue
-        except IndexFailure:
-            return "away"
-        with store.write() as session:
-            session.execute(delete(OutboxRow).where(asked))
-        return outcome
+        with store.alone(FOLLOWING) as alone:
+            ours = alone and not (remote and _is_served(settings.home))
+            outcome = _rebuild_without(location, listing_ids) if ours else "busy"
+        if outcome in ("done", "files", "none"):
+            with store.write() as session:
+                session.execute(delete(OutboxRow).where(asked))
+        if outcome != "busy":
+            return outcome
+        with store.read() as session:
+            if not session.scalar(select(func.count()).select_from(OutboxRow).where(asked)):
+                return "files" if remote else "done"
+        sleep(PAUSE_SECONDS)
     raise IndexNotRebuilt(
         f"The running server, or who else has the index in {location}, did not rebuild it within "
         f"{WAIT_SECONDS / 60:.0f} minutes: the erasure is not done. Look at its log, and run the command again."
     )
+
+
+def _rebuild_without(location: str | Path, listing_ids: Sequence[str]) -> str:
+    """What came of it, as in ``Erased``, or "busy": another process has the index."""
+    from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex
+
+    try:
+        with ListingIndex.open(location) as index:
+            index.remove(listing_ids)
+            return "done" if index.rebuild() else "files"
+    except IndexMissing:
+        return "none"
+    except IndexBusy:
+        return "busy"
+    except IndexFailure:
+        return "away"
 
 
 def line_of(passwords: Path | None, name: str) -> str | None:

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -306,7 +306,15 @@ class ServerPlace:
             raise
 
     def note_removal(self, generation: str) -> None:
-        """A server's files are its operator's (``chroma vacuum``): nothing is noted."""
+        """Nothing is noted: a server's files are its operator's."""
+
+    def is_due(self, generation: str) -> bool:
+        """Never by a clock."""
+        return False
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Around what needs that nobody of this process calls: a call is whole on the server."""
+        return nullcontext()
 
     def close(self) -> None:
         """Let others in."""

@@ -55,8 +55,12 @@ def stored(ids: Sequence[str], rows: Any) -> Iterator[Columns]:
 
 
 @contextmanager
-def filling(place: FolderPlace, generation: str, encoders: EncodersInfo) -> Iterator[Callable[[Part, Columns], None]]:
-    """Make a generation, in a process of its own, of the rows that are handed to it in the block."""
+def filling(place: Place, generation: str, encoders: EncodersInfo) -> Iterator[Callable[[Part, Columns], None]]:
+    """Make a generation of the rows that are handed to it in the block; in a folder by a process of its own."""
+    if not isinstance(place, FolderPlace):
+        parts = collections_of(place, generation, create=True)
+        yield lambda part, columns: parts[part].upsert(**columns)
+        return
     apart = multiprocessing.get_context("spawn")
     theirs, ours = apart.Pipe(duplex=False)
     sizes = {"image": encoders.image.dimensions, "text": encoders.text.dimensions}
