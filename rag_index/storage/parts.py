@@ -90,10 +90,15 @@ def _fill(folder: Path, generation: str, sizes: dict[Part, int], rows: Connectio
             parts[message[0]].upsert(**message[1])
     except EOFError:  # whoever wanted it has died or given up
         return
-    for part, collection in parts.items():
-        if collection.count() == 0:  # its first files are made now, not by whoever adds to it
-            collection.upsert(ids=["-"], embeddings=[[1.0] * sizes[part]])
-            collection.delete(ids=["-"])
+    # Whoever opens a collection of few vectors begins its files anew, unless they were written once.
+    for collection in parts.values():
+        collection.modify(configuration={"hnsw": {"sync_threshold": 2, "batch_size": 2}})
+    client.close()
+    client = client_of(folder)
+    for part, collection in _collections(client, generation, create=False).items():
+        collection.upsert(ids=["-", "--"], embeddings=[[1.0] * sizes[part]] * 2)
+        collection.delete(ids=["-", "--"])
+        collection.modify(configuration={"hnsw": {"sync_threshold": 1_000, "batch_size": 100}})
     client.close()
 
 
