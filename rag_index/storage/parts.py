@@ -24,6 +24,7 @@ Part = Literal["image", "text"]
 PARTS: tuple[Part, ...] = ("image", "text")
 COPIED = 200  # rows that are copied in one step, between which others have their turn
 WHOLE = ["embeddings", "metadatas"]
+FILLERS = ["-", "--"]  # rows that make Chroma write its files
 Columns = dict[str, Any]
 
 
@@ -90,15 +91,19 @@ def _fill(folder: Path, generation: str, sizes: dict[Part, int], rows: Connectio
             parts[message[0]].upsert(**message[1])
     except EOFError:  # whoever wanted it has died or given up
         return
-    # Whoever opens a collection of few vectors begins its files anew, unless they were written once.
+    # Whoever opens a collection of few vectors begins its files anew, unless some were written once. How many it takes
+    # is read at an opening.
     for collection in parts.values():
         collection.modify(configuration={"hnsw": {"sync_threshold": 2, "batch_size": 2}})
     client.close()
     client = client_of(folder)
     for part, collection in _collections(client, generation, create=False).items():
-        collection.upsert(ids=["-", "--"], embeddings=[[1.0] * sizes[part]] * 2)
-        collection.delete(ids=["-", "--"])
+        collection.upsert(ids=FILLERS, embeddings=[[1.0] * sizes[part]] * len(FILLERS))
         collection.modify(configuration={"hnsw": {"sync_threshold": 1_000, "batch_size": 100}})
+    client.close()
+    client = client_of(folder)
+    for collection in _collections(client, generation, create=False).values():
+        collection.delete(ids=FILLERS)
     client.close()
 
 
