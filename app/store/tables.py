@@ -36,7 +36,7 @@ class IdentityRow(Base):
     noted_at: Mapped[datetime | None] = mapped_column(default=now)
     trusted_at: Mapped[datetime | None] = mapped_column(default=now)
     due_at: Mapped[datetime | None]
-    ahead: Mapped[float | None]
+    ahead: Mapped[float | None] = mapped_column(Float)
 
 
 class SellerRow(Base):

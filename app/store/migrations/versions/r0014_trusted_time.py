@@ -1,17 +1,23 @@
 """The time by which things are too old to keep: it goes on with servers' running time, not with a clock that jumps."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
 down_revision = "0013"
-_TIME = sa.DateTime(timezone=True)
+COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
+    "trusted_at": sa.DateTime(timezone=True),
+    "due_at": sa.DateTime(timezone=True),
+    "ahead": sa.Float(),
+}
 
 
 def upgrade() -> None:
     # An archive of before is restored over tables of now, which have the columns.
     present = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("store_identity")}
-    for name, kind in {"trusted_at": _TIME, "due_at": _TIME, "ahead": sa.Float()}.items():
+    for name, kind in COLUMNS.items():
         if name not in present:
             op.add_column("store_identity", sa.Column(name, kind))
     if "ahead_since" in present:
