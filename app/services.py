@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ from app.store.housekeeping import Housekeeping
 from app.store.media import Media, open_marked_store
 from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
+from app.views import AppError
 from listing.errors import PROGRAM
 from listing.pipeline_parts import EMBEDDED, at_once, require_embedded
 from listing.request import DraftPipeline
@@ -78,7 +80,7 @@ class Services:
             index = ChromaSearchIndex(past) if past is not None else NoIndex()
         self.pipeline, self.index = pipeline, index
         self.outbox = Outbox(store, media, index, metrics)
-        self.deletions = deletions = Deletions(store, media, index, settings.home / "uploads")
+        self.deletions = deletions = Deletions(store, media, settings.home / "uploads")
         self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
         self.queue = DraftQueue(
             settings.queue_length, settings.queue_per_seller, settings.draft_seconds, at_once=pipeline.concurrency
@@ -110,6 +112,8 @@ class Services:
         if self.late:
             self.late.close()
         self.feed.feed.close()
+        with contextlib.suppress(AppError):
+            self.housekeeping.clock.now()
         self.deletions.compact()
         self.store.engine.dispose()
         self.index.close()

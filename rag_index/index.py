@@ -6,18 +6,20 @@ Vectors are always given, never made here (``embedding_function=None``); the spa
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from rag_index.errors import BadRecord, IndexFailure, IndexMissing
 from rag_index.imports.record_checks import ContactCheck, check
 from rag_index.records import IndexRecord
 from rag_index.search import Filter, Hit, nearest
 from rag_index.storage.location import FolderPlace, Place, find_place, new_generation, plain_errors
-from rag_index.storage.manifest import SPACE, EncodersInfo, Manifest
+from rag_index.storage.manifest import EncodersInfo, Manifest
+from rag_index.storage.parts import COPIED, PARTS, WHOLE, Part, collections_of, copy_again, filling, stored
 from rag_index.storage.rows import (
     PRICED,
     PRICED_BRAND,
@@ -33,9 +35,6 @@ from rag_index.storage.rows import (
 )
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
-HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
-Part = Literal["image", "text"]
-PARTS: tuple[Part, ...] = ("image", "text")
 PRICES = 100  # most listings that a price range is worked out from
 _EVERYTHING = Filter()
 _NO_PHOTO = 1 << 30
@@ -49,7 +48,9 @@ class ListingIndex:
         self._place = place
         self._contact_check = contact_check
         self.manifest = manifest
-        self._parts = _collections(place, manifest.generation)
+        self._parts = collections_of(place, manifest.generation)
+        self._changing, self._rebuilding = threading.RLock(), threading.Lock()
+        self._changed: set[str] | None = None  # listings that came or went during a rebuild
 
     @classmethod
     def open(
@@ -98,16 +99,55 @@ class ListingIndex:
         self.close()
 
     def close(self) -> None:
-        """Release the folder's lock or the connection; first the folder is wiped if this process removed anything."""
+        """Release the folder's lock or the connection."""
         self._place.close()
 
-    def wipe(self, *, at_once: bool = False) -> bool:
-        """Leave nothing of removed or replaced listings in the folder's files; to be called by a clock.
+    def rebuild(self, *, nightly: bool = False) -> bool:
+        """Copy all listings beside and delete what was there, with its traces of what was removed or replaced.
 
-        It waits until removals have gathered, and the longer a wipe takes, the longer until the next one (see
-        ``wipe.py``); ``at_once`` does not wait. Returns whether nothing is left. A server's files are not ours: False.
+        Searches and changes by this process go on meanwhile; of a rebuild that is killed nothing stays.
+
+        Args:
+            nightly: only of a folder, if there are traces, and it is night or they are a day old.
+
+        Returns:
+            Whether the files hold nothing of it now: those of a server do until ``chroma vacuum``.
         """
-        return self._place.wipe(self.manifest.generation, at_once=at_once)
+        with self._rebuilding:
+            if nightly and not self._place.is_due(self.manifest.generation):
+                return False
+            with self._changing:
+                self._changed = set()
+            try:
+                self._move(self._place)
+            finally:
+                self._changed = None
+        return isinstance(self._place, FolderPlace)
+
+    def _move(self, place: Place) -> None:
+        generation = new_generation()
+        try:
+            with plain_errors(place.name), filling(place, generation, self.manifest.encoders) as fill:
+                for part in PARTS:
+                    for group in chunks(self._ids(part), COPIED):
+                        for columns in stored(group, self._call(part, "get", ids=group, include=WHOLE)):
+                            fill(part, columns)
+            parts = collections_of(place, generation)  # its files are opened while others still search
+            with plain_errors(place.name):
+                ids = {RowKey.decode(i).listing_id for c in parts.values() for i in c.get(include=[])["ids"]}
+            manifest = Manifest.now(generation, self.manifest.encoders, len(ids))
+            with self._changing, place.alone(), plain_errors(place.name):
+                for group in chunks(sorted(self._changed or ()), COPIED):
+                    place.note_removal(generation)
+                    copy_again(self._parts, parts, group)
+                place.publish(manifest)
+                self.manifest, self._parts = manifest, parts
+        except BaseException:
+            if self.manifest.generation != generation:
+                place.drop(generation)
+            raise
+        with place.alone():
+            place.sweep(keep=generation)
 
     def add(self, records: Iterable[IndexRecord]) -> int:
         """Store listings; one that is there already is replaced. Returns how many were stored.
@@ -129,10 +169,11 @@ class ListingIndex:
         removed = 0
         for group in chunks(listing_ids, 500):
             here = {"listing_id": {"$in": group}}
-            ids_of_part: dict[Part, list[str]] = {part: self._ids(part, where=here) for part in PARTS}
-            removed += len({RowKey.decode(i).listing_id for i in chain(*ids_of_part.values())})
-            for part, ids in ids_of_part.items():
-                self._delete(part, ids)
+            with self._change(group):
+                ids_of_part: dict[Part, list[str]] = {part: self._ids(part, where=here) for part in PARTS}
+                removed += len({RowKey.decode(i).listing_id for i in chain(*ids_of_part.values())})
+                for part, ids in ids_of_part.items():
+                    self._delete(part, ids)
         return removed
 
     def get(self, listing_id: str) -> IndexRecord | None:
@@ -238,17 +279,27 @@ class ListingIndex:
         unique = {record.listing_id: record for record in records}
         here = {"listing_id": {"$in": list(unique)}}
         for part, rows in zip(PARTS, to_rows(unique.values()), strict=True):
-            before = self._ids(part, where=here)
-            with self._place.removing(self.manifest.generation) if before else nullcontext():
+            with self._change(unique):
+                before = self._ids(part, where=here)
+                if before:
+                    self._place.note_removal(self.manifest.generation)
                 for columns in slices(rows, BATCH):
                     self._call(part, "upsert", **columns)
-            self._delete(part, sorted(set(before) - {row_id for row_id, *_ in rows}))
+                self._delete(part, sorted(set(before) - {row_id for row_id, *_ in rows}))
         return len(unique)
+
+    @contextmanager
+    def _change(self, listing_ids: Iterable[str]) -> Iterator[None]:
+        """Around a change of these listings, one at a time: a rebuild takes them in as they are afterwards."""
+        with self._changing:
+            if self._changed is not None:
+                self._changed.update(listing_ids)
+            yield
 
     def _delete(self, part: Part, ids: Sequence[str]) -> None:
         for group in chunks(ids, BATCH):
-            with self._place.removing(self.manifest.generation):
-                self._call(part, "delete", ids=group)
+            self._place.note_removal(self.manifest.generation)
+            self._call(part, "delete", ids=group)
 
     def _assemble(self, where: dict[str, Any]) -> list[IndexRecord]:
         images: dict[str, dict[int, list[float]]] = {}
@@ -287,7 +338,7 @@ class ListingIndex:
             except NotFoundError:
                 newer = self._place.current()
                 newer.check(self.manifest.encoders, self._place.name)
-                self.manifest, self._parts = newer, _collections(self._place, newer.generation)
+                self.manifest, self._parts = newer, collections_of(self._place, newer.generation)
                 return work(self._parts[part])
 
 
@@ -314,7 +365,7 @@ def _fill(
     place: Place, records: Iterable[IndexRecord], encoders: EncodersInfo, contact_check: ContactCheck | None
 ) -> int:
     generation = new_generation()
-    parts = _collections(place, generation, create=True)
+    parts = collections_of(place, generation, create=True)
     ids: set[str] = set()
     try:
         for group in chunks(records, BATCH):
@@ -333,20 +384,3 @@ def _fill(
     place.publish(Manifest.now(generation, encoders, len(ids)))
     place.sweep(keep=generation)
     return len(ids)
-
-
-def _collections(place: Place, generation: str, *, create: bool = False) -> dict[Part, Any]:
-    """The two collections of a generation."""
-    client = place.client(generation)
-    collections: dict[Part, Any] = {}
-    for part in PARTS:
-        name = f"ipl-{generation}-{part}"
-        with plain_errors(place.name):
-            collections[part] = (
-                client.create_collection(
-                    name, configuration={"hnsw": HNSW}, metadata={PRICED: True}, embedding_function=None
-                )
-                if create
-                else client.get_collection(name, embedding_function=None)
-            )
-    return collections

@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from app.setup.external_tools import find_chromium, find_postgres
+from app.setup.external_tools import find_chromium, find_faketime, find_postgres
 from finetune.data.photosets import data_root
 from listing.home import ipl_home
 from listing.request import DraftPipeline
@@ -71,6 +72,9 @@ class Need:
 NEEDS = {
     "browser": Need(lambda: find_chromium() is not None, "Chromium is not installed"),
     "postgres": Need(lambda: find_postgres() is not None, "PostgreSQL's server programs are not installed"),
+    "faketime": Need(
+        lambda: find_faketime() is not None, "libfaketime is not installed", optional=sys.platform != "linux"
+    ),
     "ray": Need(lambda: find_spec("ray") is not None, "the package ray is not installed (requirements-ray.txt)"),
     "model": Need(model_is_assembled, f"the embedded model is not assembled in {REAL_HOME}"),
     "data": Need(DATA.is_dir, f"what it reads is not in {DATA} (IPL_DATA names the folder)", optional=True),
@@ -81,7 +85,7 @@ NEEDS = {
 
 
 # A test of one of these is slow.
-SLOW = ("browser", "ray", "postgres", "server", "model", "mount", "torchrec")
+SLOW = ("browser", "ray", "postgres", "faketime", "server", "model", "mount", "torchrec")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,12 +15,12 @@ from app.cli import develop
 from app.market import shop
 from app.market.search import saved_searches
 from app.settings import PREFIX, Settings
-from app.store import db, deletions, housekeeping
+from app.store import db, deletions, housekeeping, outbox
 from app.web import connections, request_body, request_guard, server
 from app.web.api import health, v1
 from listing.batch import ray
 from listing.intake.photos import PhotoLimits
-from rag_index.storage import location, wipe
+from rag_index.storage import location
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
@@ -133,8 +133,9 @@ NUMBERS = [
     ("security.md", "{} pages a second", feed_page.LOGGED_PER_SECOND),
     ("security.md", "SQLite's file (up to {} MB)", deletions.MAX_COMPACTED_BYTES >> 20),
     ("security.md", "rewritten every {} minutes", server.TIDY_SECONDS / 60),
-    ("security.md", "after {} times what the last one took", 1 / wipe.SHARE),
-    ("security.md", "at most {} minutes", wipe.LONGEST_SECONDS / 60),
+    ("security.md", "between {} and 4 at night", location.NIGHT_HOUR),
+    ("security.md", "within {} hours of running", location.DAY_SECONDS / 3600 + server.TIDY_SECONDS / 3600),
+    ("security.md", "waits at most {} s", outbox.WAIT_SECONDS),
     ("buyer-page.md", "A person has {} saved searches", saved_searches.MOST),
     ("buyer-page.md", "at most {} of the newest", shop.MOST_NEW),
     ("buyer-page.md", "of the newest {} that may fit", shop.JUDGED_NEW),

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 
 from sqlalchemy import ColumnElement, delete, func, make_url, or_, select
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -18,12 +19,11 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app.accounts.sessions import forget_mark, key_file
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
-from app.store.db import Store, StoreError, count_of, open_store
-from app.store.deletions import MAX_COMPACTED_BYTES, UPLOAD_SECONDS, Deletions, sweep_uploads
+from app.store.db import FOLLOWING, Store, StoreError, count_of, open_store
+from app.store.deletions import MAX_COMPACTED_BYTES, Deletions, empty_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.media import Media, check_photos, photo_ids
 from app.store.retention import STANDING, forget_pages
-from app.store.search_index import NoIndex
 from app.store.tables import (
     BlockRow,
     DraftRow,
@@ -47,6 +47,7 @@ from app.store.tables import (
 from listing.errors import PROGRAM, IplError
 
 AT_ONCE = 500
+WAIT_SECONDS, PAUSE_SECONDS = 600.0, 0.5  # for a server that rebuilds its index
 
 
 class NobodyThere(IplError):
@@ -61,12 +62,18 @@ class OpenOrders(IplError):
     code, http_status = "open_orders", 409
 
 
+class IndexNotRebuilt(IplError):
+    """A running server has not rebuilt its index yet."""
+
+    code, http_status = "index_not_rebuilt", 503
+
+
 @dataclass
 class Erased:
     """Counts of deleted rows, by name in the singular; ``orders`` stay without the person's name.
 
-    index: "done" (nothing of the listings is in it any more), "server" (a running one has it and follows), "away" (it
-    does not answer; the next start follows), "none" (there is none).
+    index: "done" (nothing of the listings is in it or in its files any more), "files" (in a Chroma server's files there
+    are traces), "away" (it does not answer; the next start follows), "none" (there is none).
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -85,10 +92,11 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
     Raises:
         NobodyThere: no such name in the store, or no store. OpenOrders: there are, and ``settle`` is False.
         StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
+        IndexNotRebuilt: the index's files may hold something of theirs.
     """
     store = _open_existing(settings)
     done, media, told = Erased(), Media(settings.media_folder), bool(settings.notice_webhook)
-    deletions = Deletions(store, media, NoIndex(), settings.home / "uploads")
+    deletions = Deletions(store, media, settings.home / "uploads")
     try:
         who = _person_id(store, name)
         _check_media(settings, media, store)
@@ -106,8 +114,8 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
             as_visitor = (NumberRow.kind == "visitor", NumberRow.key == who)
             visitors = session.scalars(select(NumberRow.id).where(*as_visitor)).all()
         done.counts["page of the feed"] += forget_pages(store, FeedPageRow.visitor.in_(visitors))
-        done.index = _leave_index(settings, store)
         deletions.delete_photos()
+        done.index = _leave_index(settings, store)
         with store.write() as session:
             _lock_listings(session, who)
             done.refunded += _settle(session, who, told)
@@ -116,9 +124,12 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         if late:
             done.index = _leave_index(settings, store)
         deletions.delete_photos()
-        sweep_uploads(deletions.uploads, UPLOAD_SECONDS)
+        media.forget_owner(who)
+        served = _is_served(settings.home)
+        if not served:
+            empty_uploads(deletions.uploads)
         _forget_mark(settings, name)
-        deletions.compact(MAX_COMPACTED_BYTES if _is_served(settings.home) else None)
+        deletions.compact(MAX_COMPACTED_BYTES if served else None)
     finally:
         store.engine.dispose()
     return done
@@ -256,24 +267,49 @@ def _forget_name(session: Session, who: str, done: Erased) -> None:
 
 
 def _leave_index(settings: Settings, store: Store) -> str:
-    """Take listings that are gone out of the index, where no server does it; see ``Erased.index``."""
-    from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex, default_location
+    """Take listings that are gone out of the index and rebuild it, or wait for the server that does; see ``Erased``."""
+    from rag_index import default_location
 
     location = settings.index or default_location(settings.home)
-    with store.read() as session:
-        here = select(ListingRow.id)
-        gone = set(session.scalars(select(OutboxRow.listing_id).where(OutboxRow.listing_id.not_in(here))))
+    remote, until = str(location).startswith("http"), monotonic() + WAIT_SECONDS
+    asked = OutboxRow.listing_id == listing_repo.REBUILD
+    with store.write() as session:
+        listing_repo.to_index_anew(session)
+        gone = OutboxRow.listing_id.not_in(select(ListingRow.id))
+        listing_ids = sorted(set(session.scalars(select(OutboxRow.listing_id).where(gone))))
+    while monotonic() < until:
+        with store.alone(FOLLOWING) as alone:
+            ours = alone and not (remote and _is_served(settings.home))
+            outcome = _rebuild_without(location, listing_ids) if ours else "busy"
+        if outcome in ("done", "files", "none"):
+            with store.write() as session:
+                session.execute(delete(OutboxRow).where(asked))
+        if outcome != "busy":
+            return outcome
+        with store.read() as session:
+            if not session.scalar(select(func.count()).select_from(OutboxRow).where(asked)):
+                return "files" if remote else "done"
+        sleep(PAUSE_SECONDS)
+    raise IndexNotRebuilt(
+        f"The running server, or who else has the index in {location}, did not rebuild it within "
+        f"{WAIT_SECONDS / 60:.0f} minutes: the erasure is not done. Look at its log, and run the command again."
+    )
+
+
+def _rebuild_without(location: str | Path, listing_ids: Sequence[str]) -> str:
+    """What came of it, as in ``Erased``, or "busy": another process has the index."""
+    from rag_index import IndexBusy, IndexFailure, IndexMissing, ListingIndex
+
     try:
         with ListingIndex.open(location) as index:
-            index.remove(sorted(gone))
-            index.wipe(at_once=True)
-    except IndexBusy:
-        return "server"
+            index.remove(listing_ids)
+            return "done" if index.rebuild() else "files"
     except IndexMissing:
         return "none"
+    except IndexBusy:
+        return "busy"
     except IndexFailure:
         return "away"
-    return "done"
 
 
 def line_of(passwords: Path | None, name: str) -> str | None:

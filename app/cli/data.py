@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from app.accounts.erase import Erased
 
 AFTER_ERASE = {
-    "done": "The index holds nothing of it any more; the feed of a server that runs follows within seconds.",
-    "server": "The running server follows with its index and its feed within seconds.",
+    "done": "The index and its files hold nothing of it any more; the feed of a running server follows within seconds.",
+    "files": "The index holds nothing of it, its server's files do until chroma vacuum; a feed follows within seconds.",
     "away": "The index does not answer; a server that runs takes the listings out of it as soon as it does.",
     "none": "There is no index; the feed of a server that runs follows within seconds.",
 }

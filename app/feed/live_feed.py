@@ -50,7 +50,7 @@ class LiveFeed:
         self.page, self.explain, self.considered = pages.page, pages.explain, pages.considered
         self.took, self.again = pages.took, pages.again
         self.events, self.opened = self._events.take, self._events.opened
-        self.catch_up, self.forget_changes = self.listings.catch_up, self.listings.forget_changes
+        self.catch_up = self.listings.catch_up
 
     def start(self) -> None:
         """Fill the catalogue and read the visitors' latest clicks back."""

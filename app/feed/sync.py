@@ -59,7 +59,6 @@ class ListingSync:
         self._projection: Projection | None = None
         self._prices = Prices.read([])
         self._changes = Changes(store)
-        self.forget_changes = self._changes.forget
         self._catching_up = threading.Lock()
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}

@@ -59,8 +59,8 @@ class ChromaSearchIndex(SearchIndex):
     def ids(self) -> set[str]:
         return {listing_id for listing_id in self.past.index.ids() if listing_id.startswith(ID_PREFIX)}
 
-    def wipe(self, *, at_once: bool = False) -> bool:
-        return self.past.index.wipe(at_once=at_once)
+    def rebuild(self, *, nightly: bool = False) -> bool:
+        return self.past.index.rebuild(nightly=nightly)
 
     def close(self) -> None:
         self.past.index.close()

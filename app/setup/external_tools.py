@@ -26,6 +26,11 @@ def find_postgres() -> Path | None:
     return Path(path).resolve().parent if path and shutil.which("postgres") else None
 
 
+def find_faketime() -> Path | None:
+    """The library that, loaded before all others, gives a program another clock."""
+    return next(iter(sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))), None)
+
+
 def _version(folder: Path) -> int:
     digits = "".join(c for c in folder.parent.name if c.isdigit())
     return int(digits) if digits else 0
@@ -35,4 +40,5 @@ def _version(folder: Path) -> int:
 PROGRAMS: tuple[tuple[str, Callable[[], Path | None], str, str], ...] = (
     ("Chromium", find_chromium, "the page's browser tests", "apt-get install chromium, or install Chrome"),
     ("PostgreSQL", find_postgres, "the store's server tests", "apt-get or brew install postgresql"),
+    ("libfaketime", find_faketime, "the tests of clocks that jump", "apt-get install libfaketime (Linux)"),
 )

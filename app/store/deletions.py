@@ -1,4 +1,4 @@
-"""What was deleted leaves the disk too: files of photos, the store's write-ahead log, the index, raw uploads.
+"""What was deleted leaves the disk too: files of photos, the store's write-ahead log, raw uploads.
 
 Rows go first, in one transaction that also notes the photos whose files have to go. Files follow after the commit; what
 a kill or a failure leaves is worked off at the next start and by the clock, on any server of the same store.
@@ -6,18 +6,18 @@ a kill or a failure leaves is worked off at the next start and by the clock, on 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
-import time
 from collections.abc import Collection
 from pathlib import Path
+from time import monotonic
 
 from sqlalchemy import delete, select
 
 from app.store.db import Store
 from app.store.media import Media
-from app.store.search_index import SearchIndex
 from app.store.tables import PhotoDeletionRow, PhotoRow
 from app.views import AppError
 
@@ -30,9 +30,10 @@ MAX_COMPACTED_BYTES = 256 << 20  # bytes of a SQLite file that is written anew w
 class Deletions:
     """Works off what deletions leave; every method may be called from any thread and again at any time."""
 
-    def __init__(self, store: Store, media: Media, index: SearchIndex, uploads: Path) -> None:
-        self.store, self.media, self.index, self.uploads = store, media, index, uploads
+    def __init__(self, store: Store, media: Media, uploads: Path) -> None:
+        self.store, self.media, self.uploads = store, media, uploads
         self._log_due = self._compact_due = True  # after a start: what the last run left
+        self._waiting: dict[Path, tuple[float, float]] = {}  # uploads: last written, and since when that is known
 
     def after(self) -> None:
         """After a commit that deleted something. Never raises: what fails now comes with the clock."""
@@ -84,13 +85,26 @@ class Deletions:
 
     def catch_up(self) -> None:
         """Everything that is due; for a clock, every few seconds. Raises AppError while the store is away."""
-        sweep_uploads(self.uploads, UPLOAD_SECONDS)
-        self.index.wipe()
+        self.sweep_uploads()
         self.delete_photos()
         if self._log_due:
             self._log_due = False  # before: a deletion that comes meanwhile makes it due again
             self._log_due = not self.store.empty_log() or self._log_due
         self.store.hold_back()
+
+    def sweep_uploads(self) -> None:
+        """Delete raw uploads (whole or cut off) that nobody wrote to for ten minutes, whatever the clock says."""
+        before, self._waiting, at = self._waiting, {}, monotonic()
+        for place, folders, files in os.walk(self.uploads, topdown=False):  # passes over what vanishes meanwhile
+            for path in (Path(place, name) for name in (*files, *folders)):
+                with contextlib.suppress(OSError):  # gone already, or a folder that is not empty
+                    written = path.lstat().st_mtime
+                    known = before.get(path)
+                    since = known[1] if known is not None and known[0] == written else at
+                    self._waiting[path] = written, since
+                    if at - since < UPLOAD_SECONDS:
+                        continue
+                    path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def compact(self, largest: int | None = MAX_COMPACTED_BYTES) -> bool:
         """Write the store's file anew if something was deleted since the last time (see ``Store.compact``)."""
@@ -106,21 +120,3 @@ def empty_uploads(folder: Path) -> None:
     """Make the folder of uploads in progress, or empty it: whoever was uploading is gone."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def sweep_uploads(folder: Path, older_than: float) -> int:
-    """Delete raw uploads (whole or cut off) that nobody wrote to for that many seconds; returns how many."""
-    oldest, swept = time.time() - older_than, 0
-    for place, folders, files in os.walk(folder, topdown=False):  # passes over what vanishes meanwhile
-        for path in (Path(place, name) for name in (*files, *folders)):
-            try:
-                if path.lstat().st_mtime > oldest:
-                    continue
-                if path.is_dir() and not path.is_symlink():
-                    path.rmdir()
-                else:
-                    path.unlink()
-                    swept += 1
-            except OSError:  # gone already, or a folder that is not empty
-                continue
-    return swept

@@ -254,6 +254,16 @@ def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:
     """Delete drafts with their history and photos (see ``forget_photos``); returns the photos' ids."""
     photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.draft_id.in_(draft_ids))))
     forget_photos(session, photos)
+    retire_drafts(session, draft_ids)
+    return photos
+
+
+def retire_drafts(session: Session, draft_ids: Sequence[str]) -> dict[str, str]:
+    """Delete drafts with their history; returns the ids of their photos, whose files stay, with their owners'."""
+    of_drafts = PhotoRow.draft_id.in_(draft_ids)
+    photos = session.execute(select(PhotoRow.id, PhotoRow.seller_id).where(of_drafts)).all()
+    make_room(session)
+    session.execute(delete(PhotoRow).where(of_drafts))
     session.execute(delete(EditRow).where(EditRow.draft_id.in_(draft_ids)))
     session.execute(delete(DraftRow).where(DraftRow.id.in_(draft_ids)))
-    return photos
+    return {row.id: row.seller_id for row in photos}

@@ -1,13 +1,14 @@
 """What a server puts in order by itself: after a start whatever a crash left behind, and every hour what is too old.
 
-The store is the truth; media folder, index and unfinished drafts are brought in line with it.
+The store is the truth; media folder, index and unfinished drafts are brought in line with it. What is too old goes by
+``TrustedClock``; a photo's file only ever goes to the trash, and from there after its days.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -18,15 +19,14 @@ from app.store import draft_repo, listing_repo
 from app.store.db import UNSAVED, Store
 from app.store.deletions import Deletions
 from app.store.media import Media
-from app.store.outbox import Outbox
-from app.store.retention import clock_holds, forget_behaviour
+from app.store.outbox import Outbox, forget_changes
+from app.store.retention import TrustedClock, forget_behaviour
 from app.store.search_index import SearchIndex
 from app.store.tables import DraftRow, EventRow, PhotoDeletionRow, PhotoRow, now
 from app.views import INTERRUPTED, AppError
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 3600.0
-DAY_SECONDS = 86_400.0
 MOST_RESUMED = 2  # times that an open page begins the same draft again; it may be what ends the server
 
 
@@ -45,6 +45,7 @@ class Housekeeping:
     ) -> None:
         self.settings, self.store, self.media, self.index = settings, store, media, index
         self.outbox, self.deletions, self.metrics = outbox, deletions, metrics
+        self.clock = TrustedClock(store)
 
     def reconcile(self) -> None:
         """After a start: whatever a crash left behind is put in order."""
@@ -58,22 +59,18 @@ class Housekeeping:
         self.outbox.follow()
 
     def retire(self) -> int:
-        """Delete drafts that nobody touched for ``retention_days``; returns how many."""
-        holds = self._clock_holds()
+        """Delete drafts that nobody touched for ``retention_days``, their photos to the trash; returns how many."""
+        before = self._before(days=self.settings.retention_days)
         with self.store.write() as session:
-            before = now() - timedelta(days=self.settings.retention_days)
             query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < before)
             old = list(session.scalars(query.with_for_update(skip_locked=True)))  # not one in somebody's hands
-            if old and not holds:
-                log.warning(
-                    "the clock is more than a day ahead of when this store was last in use: what is too old by it, %s, "
-                    "is deleted once it still says so a day later",
-                    f"{len(old)} draft{'s' if len(old) > 1 else ''} among it",
-                )
-                return 0
             for row in old:
                 draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
-            draft_repo.delete_drafts(session, [row.id for row in old])
+            owners = draft_repo.retire_drafts(session, [row.id for row in old])
+            try:  # before the commit: what the store still knows after a kill comes back from the trash
+                self.media.retire(owners)
+            except OSError as error:
+                log.warning("photos of old drafts cannot be moved now: %s", error)
         self.deletions.after()
         return len(old)
 
@@ -85,11 +82,9 @@ class Housekeeping:
         with self.store.read() as session:
             photo_ids = set(session.scalars(select(PhotoRow.id)))
             photo_ids |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
-        holds = self._clock_holds()
         try:
-            swept = self.media.sweep(photo_ids, STRAY_SECONDS)
-            if holds:
-                self.media.empty_trash(self.settings.trash_days * DAY_SECONDS)
+            swept = self.media.sweep(photo_ids, self._before(seconds=STRAY_SECONDS))
+            self.media.empty_trash(self._before(days=self.settings.trash_days))
         except OSError as error:
             log.warning("photos cannot be swept now: %s", error)
             return 0
@@ -97,16 +92,20 @@ class Housekeeping:
 
     def forget(self) -> int:
         """Delete behaviour that is older than ``log_days``; returns how many pages of the feed went."""
-        return forget_behaviour(self.store, self.settings.log_days) if self._clock_holds() else 0
+        return forget_behaviour(self.store, self._before(days=self.settings.log_days))
 
-    def _clock_holds(self) -> bool:
-        """See ``clock_holds``; where that cannot be noted, nothing is deleted for its age."""
+    def forget_changes(self) -> int:
+        """Delete changes that every server has seen long ago; returns how many."""
+        return forget_changes(self.store, self._before(days=1))
+
+    def _before(self, **age: float) -> datetime:
+        """What is from before that is older than ``age``; nothing is where the clock cannot be noted."""
         try:
-            return clock_holds(self.store)
+            return self.clock.now() - timedelta(**age)
         except AppError as error:
             if error.code not in UNSAVED:
                 raise
-            return False
+            return datetime.min.replace(tzinfo=UTC)
 
     def stop_orphans(self, alive: Collection[str]) -> int:
         """Stop drafts that nobody writes any more (``alive`` are being written here); returns how many.

@@ -31,6 +31,7 @@ from listing.schema import Draft, Listing
 ID_PREFIX = "ipl-"
 INDEXED = ("active", "reserved", "sold")
 PUBLIC = INDEXED
+REBUILD = "rebuild"  # in the outbox: no listing, but the wish for an index whose files keep no traces
 CONDITION = "condition_grade"
 PART = 1_000  # rows that are looked up at once
 DEALT_WITH = "dealt_with"  # the kind of a message of which a report's words are gone
@@ -169,6 +170,11 @@ def to_index(session: Session, listing_id: str) -> None:
 def to_index_again(session: Session, listing_id: str) -> None:
     """Ask for the listing's place in the index to be brought up to date, though nothing has changed in the store."""
     session.add(OutboxRow(listing_id=listing_id))
+
+
+def to_index_anew(session: Session) -> None:
+    """Ask for the index to be rebuilt once all that waits is in it: then nothing of what left it is in its files."""
+    session.add(OutboxRow(listing_id=REBUILD))
 
 
 def note_change(session: Session, listing_id: str) -> None:

@@ -10,8 +10,9 @@ import errno
 import logging
 import os
 import re
-import time
-from collections.abc import Collection, Iterator
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, make_url, select, text
@@ -60,7 +61,8 @@ class Media:
         """Delete the photos of these ids, in the trash as well; those that are gone already are passed over."""
         for photo_id in photo_ids:
             path = self.path(photo_id)
-            self._in_trash(path).unlink(missing_ok=True)  # first: what a sweep brings back meanwhile goes next
+            for trashed in self._trashed(path.name):  # first: what a sweep brings back meanwhile goes next
+                trashed.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
 
     def ids(self) -> Iterator[str]:
@@ -86,17 +88,16 @@ class Media:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_privately(self.folder / MARK, f"{store_id}\n".encode())
 
-    def sweep(self, photo_ids: Collection[str], older_than: float) -> int:
-        """Move photos that the store does not know to the trash if they are older than that many seconds.
+    def sweep(self, photo_ids: Collection[str], before: datetime) -> int:
+        """Move photos that the store does not know to the trash if they are from before that.
 
         First what it does know comes back from there. Returns how many files went. Such files stay behind when a
         process dies between writing a photo and its row, or a row and its photo. When most of the photos are unknown
         they are left: then the store is the likelier culprit.
         """
         self._bring_back(photo_ids)
-        oldest = time.time() - older_than
         photos = list(self.folder.glob("??/*.jpg"))
-        strays = [p for p in photos if p.stem not in photo_ids and _is_older(p, oldest)]
+        strays = [p for p in photos if p.stem not in photo_ids and _is_older(p, before)]
         if strays and not photo_ids:
             log.warning("%d photos in %s are kept: the store knows no photo", len(strays), self.folder)
             return 0
@@ -111,41 +112,52 @@ class Media:
             return 0
         for path in strays:
             self._to_trash(path)
-        halves = [p for p in self.folder.glob("??/.*.part") if _is_older(p, oldest)]
+        halves = [p for p in self.folder.glob("??/.*.part") if _is_older(p, before)]
         for path in halves:
             path.unlink(missing_ok=True)
         return len(strays) + len(halves)
 
-    def _in_trash(self, path: Path) -> Path:
-        return self.folder / TRASH / path.name
+    def retire(self, owners: Mapping[str, str]) -> None:
+        """Move photos to the trash, each into the part of its owner, who may be erased."""
+        for photo_id, owner in owners.items():
+            self._to_trash(self.path(photo_id), owner)
 
-    def _to_trash(self, path: Path) -> None:
-        trashed = self._in_trash(path)
-        trashed.parent.mkdir(mode=0o700, exist_ok=True)
+    def forget_owner(self, owner: str) -> None:
+        """Delete a person's part of the trash."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder / TRASH / owner)
+
+    def _trashed(self, name: str = "*.jpg") -> list[Path]:
+        return [*(self.folder / TRASH).rglob(name)]
+
+    def _to_trash(self, path: Path, owner: str = "") -> None:
+        trashed = self.folder / TRASH / owner / path.name
+        for folder in (self.folder / TRASH, trashed.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # somebody else deleted it
             os.utime(path)  # its time in the trash begins; first, so that it is never emptied too early
             path.rename(trashed)
 
     def _bring_back(self, photo_ids: Collection[str]) -> None:
         """Move photos that the store knows out of the trash, where an older copy of it may have put them."""
-        for trashed in (self.folder / TRASH).glob("*.jpg"):
+        for trashed in self._trashed():
             if trashed.stem in photo_ids:
                 path = self.path(trashed.stem)
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 with contextlib.suppress(FileNotFoundError):  # somebody else deleted it
                     trashed.rename(path)
 
-    def empty_trash(self, older_than: float) -> int:
-        """Delete what has lain in the trash for longer than that many seconds; returns how many photos."""
-        old = [p for p in (self.folder / TRASH).glob("*.jpg") if _is_older(p, time.time() - older_than)]
+    def empty_trash(self, before: datetime) -> int:
+        """Delete what has lain in the trash since before that; returns how many photos."""
+        old = [p for p in self._trashed() if _is_older(p, before)]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
 
 
-def _is_older(path: Path, moment: float) -> bool:
+def _is_older(path: Path, moment: datetime) -> bool:
     try:
-        return path.stat().st_mtime <= moment
+        return path.stat().st_mtime <= moment.timestamp()
     except FileNotFoundError:
         return False
 

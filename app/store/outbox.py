@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +34,6 @@ RETRY_SECONDS = 2.0  # after a failure the index is left alone for so long, so t
 WAIT_SECONDS = 5.0  # longest wait for somebody else who is at it; what is left then comes with the clock
 SETTLED_S = 60.0  # no transaction takes longer than that between drawing its number in the sequence and its end
 NEWS = 1_000
-RETENTION = timedelta(days=1)  # a server that starts reads the listings themselves
 
 
 class Follower(Protocol):
@@ -140,6 +139,8 @@ class Outbox:
             self.index.remove(gone)
         if listings:
             self._put([listings[i] for i in ids if i in listings])
+        if listing_repo.REBUILD in ids:
+            self.index.rebuild()
         self._tell(ids)  # again, now that the index has their vectors
         with self.store.write() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
@@ -215,7 +216,8 @@ class Changes:
             self._passed = number
             del self._recent[number]
 
-    def forget(self) -> int:
-        """Delete what every server has seen long ago; returns how many."""
-        with self.store.write() as session:
-            return count_of(session, delete(ChangeRow).where(ChangeRow.at < now() - RETENTION))
+
+def forget_changes(store: Store, before: datetime) -> int:
+    """Delete older changes; returns how many. A server that starts reads the listings themselves."""
+    with store.write() as session:
+        return count_of(session, delete(ChangeRow).where(ChangeRow.at < before))

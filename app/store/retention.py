@@ -2,13 +2,16 @@
 go after ``log_days``.
 
 Listings, orders and what the feed's models know of listings (numbers only) stay. Small transactions: writers come in
-between. A clock that jumps makes everything old at once: what is deleted for its age asks ``clock_holds`` first.
+between. A clock that jumps makes everything old at once: all that goes for its age goes by ``TrustedClock``.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import monotonic
 
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.orm import Session
@@ -29,36 +32,63 @@ from app.store.tables import (
     now,
 )
 
+log = logging.getLogger(__name__)
 BATCH = 200  # pages, events or keys of one transaction
 STANDING = (OrderRow.refunded_at.is_(None), OrderRow.completed_at.is_(None))
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, NOTHING = timedelta(days=1), timedelta()
+PAUSE_SECONDS = 30.0  # between two looks at the store
 
 
-def clock_holds(store: Store) -> bool:
-    """Whether the clock may say what is too old; notes every hour that the store is in use.
+class TrustedClock:
+    """The time by which things are too old to keep; for any thread.
 
-    More than a day after the last time that was noted either nobody used the store or the clock has jumped: it holds
-    once it still says so a day later. Raises AppError.
+    It goes on by the time that servers run (monotonic, summed up in the store). By how much more the clock went on,
+    because nobody used the store or because it jumped, it is put forward once a server has run for a whole day since;
+    each further jump of more than a day begins that day anew. A clock that is behind is believed at once.
     """
-    at = now()
-    with store.read() as session:
-        row = session.scalars(select(IdentityRow)).one()
-    if row.ahead_since is None and row.noted_at is not None and abs(at - row.noted_at) < HOUR:
-        return True  # nearly always: no writer has to wait for this
-    with store.write() as session:
-        row = session.scalars(select(IdentityRow).with_for_update()).one()
-        if row.noted_at is not None and at - row.noted_at > DAY:
-            row.ahead_since = row.ahead_since or at
-            if at - row.ahead_since < DAY:
-                return False
-        row.noted_at, row.ahead_since = at, None
-    return True
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._looked: float | None = None
+        self._trusted = now()
+
+    def now(self) -> datetime:
+        """That time; what was run until now is noted. Raises AppError: it cannot be."""
+        with self._lock:
+            at = monotonic()
+            if self._looked is None or at - self._looked > PAUSE_SECONDS:
+                with self.store.write() as session:
+                    row = session.scalars(select(IdentityRow).with_for_update()).one()
+                    self._trusted = _go_on(row, now(), timedelta(seconds=at - (self._looked or at)))
+                self._looked = at
+            return min(self._trusted, now())
 
 
-def forget_behaviour(store: Store, days: float) -> int:
-    """Delete what is older than that many days; returns how many pages went. Raises AppError: the rest goes later."""
-    before = now() - timedelta(days=days)
+def _go_on(row: IdentityRow, at: datetime, ran: timedelta) -> datetime:
+    noted, trusted = row.noted_at or at, row.trusted_at or at
+    ran = max(min(ran, at - noted), NOTHING)  # several servers of a store count each moment once
+    jump, trusted = at - noted - ran, min(trusted + ran, at)
+    due = min(row.due_at, trusted + DAY) if row.due_at is not None else None
+    if abs(jump) > DAY:
+        due = None
+        log.warning(
+            "the clock is %.1f days %s when this store was last in use: what is too old by it is deleted once a server "
+            "has run for a day",
+            abs(jump) / DAY,
+            "ahead of" if jump > NOTHING else "behind",
+        )
+    elif due is not None and trusted >= due:
+        trusted, due = min(trusted + timedelta(seconds=row.ahead or 0.0), at), None
+    if due is None:
+        due, row.ahead = trusted + DAY, (at - trusted).total_seconds()
+    row.noted_at, row.trusted_at, row.due_at = at, trusted, due
+    return trusted
+
+
+def forget_behaviour(store: Store, before: datetime) -> int:
+    """Delete what is older; returns how many pages went. Raises AppError: the rest goes later."""
     pages = forget_pages(store, FeedPageRow.at < before)
     for table in (EventRow, MessageRow, NoticeRow):
         _delete_in_steps(store, table, table.at < before)

@@ -58,12 +58,12 @@ class SearchIndex:
         """The image vector of a JPEG file, as those of listings; None without encoders."""
         return None
 
-    def wipe(self, *, at_once: bool = False) -> bool:
-        """Leave nothing of removed listings in its files, if it is time to; True when nothing is left. For a clock."""
-        return True
+    def rebuild(self, *, nightly: bool = False) -> bool:
+        """Leave nothing of removed listings in its files; ``nightly``: if it is time to. Whether that was done."""
+        return False
 
     def close(self) -> None:
-        """Let another process open it; nothing of what was removed is left in its files."""
+        """Let another process open it."""
 
 
 class NoIndex(SearchIndex):

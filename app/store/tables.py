@@ -27,14 +27,16 @@ class Base(DeclarativeBase):
 class IdentityRow(Base):
     """Which store this is: one random id, made with the schema, that the media folder and backups name.
 
-    ``noted_at``: the latest time at which it was in use; ``ahead_since``: since when the clock has been far ahead of
-    that (see ``app/store/retention.py``).
+    ``noted_at``: when it was last in use; ``trusted_at``: the time by which things are too old to keep; ``due_at``:
+    when that has run for a day, and is put forward by ``ahead`` seconds (see ``app/store/retention.py``).
     """
 
     __tablename__ = "store_identity"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     noted_at: Mapped[datetime | None] = mapped_column(default=now)
-    ahead_since: Mapped[datetime | None]
+    trusted_at: Mapped[datetime | None] = mapped_column(default=now)
+    due_at: Mapped[datetime | None]
+    ahead: Mapped[float | None] = mapped_column(Float)
 
 
 class SellerRow(Base):

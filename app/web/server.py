@@ -159,10 +159,11 @@ def keepers(services: Services) -> list[Keeper]:
     hourly = {
         "retiring old drafts": house.retire,
         "sweeping photos": house.sweep,
-        "forgetting changes": services.feed.forget_changes,
+        "forgetting changes": house.forget_changes,
         "forgetting behaviour": house.forget,
         "compacting the store": services.deletions.compact,
         "noting photos' hashes": lambda: note_hashes(services.store, services.media),
+        "rebuilding the index": lambda: services.index.rebuild(nightly=True),
     }
     return [
         Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),

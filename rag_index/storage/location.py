@@ -2,7 +2,8 @@
 
 Both keep *generations*: a build fills a new one, and one atomic write of the manifest makes it the current one. An
 interrupted build therefore changes nothing; its remains are swept away by the next finished one, in a folder by whoever
-opens it next.
+opens it next. An embedded database keeps traces of what is removed (in its queue, in free pages, among the vectors):
+they go with the whole generation, when the index is rebuilt.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
@@ -22,8 +24,10 @@ from urllib.parse import urlsplit
 
 from rag_index.errors import IndexBusy, IndexDamaged, IndexFailure, IndexMismatch, IndexMissing, IndexUnreachable
 from rag_index.storage.manifest import Manifest
-from rag_index.storage.wipe import DATABASE, Gate, Wiper
 
+DATABASE = "chroma.sqlite3"
+MARKS = ("removed", "wiped")  # beside a database that keeps traces (of removals by an earlier version: the second)
+NIGHT_HOUR, DAY_SECONDS = 3, 86_400.0  # when an index is rebuilt that keeps traces, and after how long at any hour
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # chromadb's own type of a client lacks `close`.
 Client = Any
@@ -68,10 +72,51 @@ def plain_errors(where: str) -> Iterator[None]:
         raise IndexUnreachable(unreachable) from error
 
 
+def client_of(folder: Path) -> Client:
+    """A Chroma client for the embedded database in a folder."""
+    import chromadb
+
+    return chromadb.PersistentClient(folder, settings=_settings())
+
+
 def _settings() -> Any:
     from chromadb.config import Settings
 
     return Settings(anonymized_telemetry=False)
+
+
+class Gate:
+    """Many pass at the same time, or one is alone; nobody passes twice at once."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside, self._closed = 0, False
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Around a call of Chroma."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody is inside; whoever comes meanwhile waits. For one thread at a time."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: self._inside == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()
 
 
 class FolderPlace:
@@ -93,7 +138,6 @@ class FolderPlace:
                 "(chroma run --path FOLDER) and give both its address."
             ) from error
         self._clients: dict[str, Client] = {}
-        self._wipers: dict[str, Wiper] = {}
         self._gate = Gate()
         with suppress(IndexMismatch):  # a manifest that cannot be read keeps everything
             there = (folder / "manifest.json").is_file()
@@ -128,11 +172,9 @@ class FolderPlace:
 
     def client(self, generation: str) -> Client:
         """A Chroma client for that generation."""
-        import chromadb
-
         if generation not in self._clients:
             with plain_errors(self.name):
-                self._clients[generation] = chromadb.PersistentClient(self.folder / generation, settings=_settings())
+                self._clients[generation] = client_of(self.folder / generation)
         return self._clients[generation]
 
     def publish(self, manifest: Manifest) -> None:
@@ -157,26 +199,29 @@ class FolderPlace:
                 self.drop(folder.name)
 
     def answering(self) -> AbstractContextManager[None]:
-        """Around calls: they wait while the folder is wiped."""
+        """Around calls: they wait for who is ``alone``."""
         return self._gate.passing()
 
-    def _wiper(self, generation: str) -> Wiper:
-        return self._wipers.setdefault(generation, Wiper(self.folder / generation, self._gate))
+    def alone(self) -> AbstractContextManager[None]:
+        """Around what needs that nobody calls."""
+        return self._gate.alone()
 
-    def removing(self, generation: str) -> AbstractContextManager[None]:
-        """Around calls that remove or replace rows."""
-        return self._wiper(generation).change()
+    def note_removal(self, generation: str) -> None:
+        """Before rows are removed or replaced: that generation keeps traces of them."""
+        mark = self.folder / generation / MARKS[0]
+        if not mark.exists():
+            mark.touch(mode=0o600)
 
-    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
-        """Leave nothing of removed rows in the files, if it is time to; True when nothing is left."""
-        return self._wiper(generation).wipe(at_once=at_once)
+    def is_due(self, generation: str) -> bool:
+        """Whether that generation keeps traces, and it is night or they are a day old."""
+        marks = [mark for name in MARKS if (mark := self.folder / generation / name).exists()]
+        night = time.localtime().tm_hour == NIGHT_HOUR
+        return any(night or time.time() - mark.stat().st_mtime > DAY_SECONDS for mark in marks)
 
     def close(self) -> None:
         """Let others in."""
         for client in self._clients.values():
             client.close()
-        for generation in self._clients:
-            self._wiper(generation).close()
         self._clients.clear()
         self._lock.release()
 
@@ -260,13 +305,16 @@ class ServerPlace:
                 self._hangs_until = time.monotonic() + QUIET_SECONDS
             raise
 
-    def removing(self, generation: str) -> AbstractContextManager[None]:
-        """Around calls that remove or replace rows: nothing is noted."""
-        return nullcontext()
+    def note_removal(self, generation: str) -> None:
+        """Nothing is noted: a server's files are its operator's."""
 
-    def wipe(self, generation: str, *, at_once: bool = False) -> bool:
-        """A server's files are its operator's (``chroma vacuum``): nothing is done."""
+    def is_due(self, generation: str) -> bool:
+        """Never by a clock."""
         return False
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Around what needs that nobody of this process calls: a call is whole on the server."""
+        return nullcontext()
 
     def close(self) -> None:
         """Let others in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from rag_index import (
 )
 from rag_index.encoders import EncoderMissing
 from rag_index.tower import pixels
+from tests.app.support.leftovers import files_with
 from tests.rag_index.listings import IMAGE, INFO, make
 from tests.servers import Server
 
@@ -250,6 +252,23 @@ def test_a_server_killed_amid_adds_loses_nothing(server: Server) -> None:
     assert {r.listing_id for r in index.records()} == confirmed | {f"l{n}" for n in range(60, 70)}
     for n in (5, 59, 65):
         assert index.search_images(make(n).image_vectors, 1)[0].listing_id == f"l{n}"
+
+
+@pytest.mark.server
+def test_a_server_holds_nothing_after_an_erasure_and_a_vacuum(server: Server) -> None:
+    build([make(n) for n in range(20)], server.url, INFO)
+    with ListingIndex.open(server.url, INFO) as index, ListingIndex.open(server.url, INFO) as other:
+        index.add([make(n, seller_id="victimsellerid") for n in range(40, 60)])
+        index.remove([f"l{n}" for n in range(40, 60)])
+        assert not index.rebuild(), "it is not done yet"
+        assert other.ids() == index.ids() == {f"l{n}" for n in range(20)}
+    assert server.process is not None
+    server.process.terminate()
+    server.process.wait()
+    assert files_with(server.folder, "victimsellerid")
+    chroma = Path(sysconfig.get_path("scripts")) / "chroma"
+    subprocess.run([chroma, "vacuum", "--path", server.folder, "--force"], check=True, capture_output=True)
+    assert files_with(server.folder, "victimsellerid") == []
 
 
 @pytest.mark.server

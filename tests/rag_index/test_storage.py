@@ -1,4 +1,5 @@
-"""The files of an embedded index: nothing of removed listings stays, damage is told, and each process has its copy."""
+"""The files of an embedded index: rebuilt, they hold nothing of what was removed; damage is told; each process has its
+copy."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rag_index import IndexBusy, IndexDamaged, IndexFailure, IndexMissing, ListingIndex, build, own_copy, still_copy
-from rag_index.storage import wipe
+from rag_index.storage import location
 from tests.app.support.leftovers import files_with
 from tests.rag_index.listings import INFO, make
 
@@ -33,14 +36,19 @@ def nearest_id(index: ListingIndex, number: int) -> str:
     return index.search_images(make(number).image_vectors, 1)[0].listing_id
 
 
-def test_nothing_of_removed_listings_is_left(folder: Path) -> None:
+SELLER = "victimsellerid"
+
+
+def test_a_rebuilt_folder_holds_nothing_of_what_was_removed(folder: Path) -> None:
     with ListingIndex.open(folder, INFO) as index:
         index.add([make(30, text=f"A {WORD}"), make(31, text=f"B {WORD}"), make(32, attributes={"brand": WORD})])
-        index.remove(["l30"])
+        index.add([make(n, seller_id=SELLER) for n in range(40, 70)])
+        index.remove(["l30", *(f"l{n}" for n in range(40, 70))])
         index.add([make(31, text="B"), make(32, image_vectors=[])])
         assert files_with(folder, WORD)
-        assert index.wipe(at_once=True)
-        assert files_with(folder, WORD) == []
+        assert files_with(folder, SELLER)
+        assert index.rebuild()
+        assert files_with(folder, WORD) + files_with(folder, SELLER) == []
         assert [nearest_id(index, n) for n in (0, 19, 31)] == ["l0", "l19", "l31"]
         index.add([make(n) for n in range(40, 60)])
         index.remove(["l41"])
@@ -50,36 +58,32 @@ def test_nothing_of_removed_listings_is_left(folder: Path) -> None:
         assert [nearest_id(index, n) for n in (0, 31, 40, 59)] == ["l0", "l31", "l40", "l59"]
         assert index.get("l31").text == "B"  # type: ignore[union-attr]
         assert nearest_id(index, 41) != "l41"
-        index.add([make(30, text=WORD)])
-    assert files_with(folder, WORD)
+
+
+def test_it_is_rebuilt_at_night_or_after_a_day_if_something_was_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
     with ListingIndex.open(folder, INFO) as index:
-        index.remove(["l30"])
-    assert files_with(folder, WORD) == [], "closing wipes what this process removed"
+        for hour, days, removed, due in [
+            (3, 9, False, False),
+            (4, 0.9, True, False),
+            (4, 1.1, True, True),
+            (3, 0, True, True),
+        ]:
+            monkeypatch.setattr(time, "localtime", lambda hour=hour: SimpleNamespace(tm_hour=hour))
+            monkeypatch.setattr(time, "time", lambda days=days: real() + days * 86_400)
+            if removed:
+                index.remove([index.ids().pop()])
+            assert index.rebuild(nightly=True) is due
+            if due:
+                assert not index.rebuild(nightly=True)
 
 
-def test_removals_gather_before_a_wipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wipe, "GATHER_SECONDS", 3600.0)
-    with ListingIndex.open(folder, INFO) as index:
-        assert index.wipe(at_once=True)
-        database = next(folder.rglob(wipe.DATABASE))
-        written = database.stat().st_mtime_ns
-        assert index.wipe()
-        assert index.wipe(at_once=True)
-        assert database.stat().st_mtime_ns == written
-        index.remove(["l1"])
-        assert not index.wipe()
-        index.remove(["l2"])
-        monkeypatch.setattr(wipe, "GATHER_SECONDS", 0.0)
-        monkeypatch.setattr(wipe, "SHARE", 1e-9)  # from now on: the longest pause
-        assert index.wipe(at_once=True)
-        index.remove(["l3"])
-        assert not index.wipe()  # the last one took its share
-        assert index.wipe(at_once=True)
-
-
-def test_index_serves_while_it_is_wiped(folder: Path) -> None:
+def test_index_serves_while_it_is_rebuilt(folder: Path) -> None:
     errors: list[BaseException] = []
     stop = threading.Event()
+    numbers = count(100)
 
     def keep(work) -> None:  # type: ignore[no-untyped-def]
         try:
@@ -91,7 +95,7 @@ def test_index_serves_while_it_is_wiped(folder: Path) -> None:
     with ListingIndex.open(folder, INFO) as index:
 
         def change() -> None:
-            index.add([make(30, text=WORD)])
+            index.add([make(30, text=WORD), make(next(numbers))])
             index.add([make(30, text=f"{WORD} again")])
             index.remove(["l30"])
 
@@ -102,60 +106,79 @@ def test_index_serves_while_it_is_wiped(folder: Path) -> None:
         for thread in threads:
             thread.start()
         for _ in range(5):
-            index.wipe(at_once=True)
+            assert index.rebuild()
         stop.set()
         for thread in threads:
             thread.join()
         assert errors == []
-        assert index.wipe(at_once=True)
+        assert index.rebuild()
         assert files_with(folder, WORD) == []
-        assert index.count() == 20
+        assert index.ids() == {f"l{n}" for n in (*range(20), *range(100, next(numbers)))}
+        assert index.photo_count() == index.count()
 
 
-def test_killed_wipe_changes_nothing(folder: Path) -> None:
+KILLED = """
+import os, sys
+from rag_index import ListingIndex
+from rag_index.storage.location import FolderPlace
+publish, copied = FolderPlace.publish, sys.argv[2]
+if copied == "a part":
+    from rag_index import index as module
+    stored, calls = module.stored, []
+    def die_later(*args):
+        calls.append(1)
+        return stored(*args) if len(calls) < 2 else os.kill(os.getpid(), 9)
+    module.stored = die_later
+def die(self, manifest):
+    if copied == "published":
+        publish(self, manifest)
+    os.kill(os.getpid(), 9)
+FolderPlace.publish = die
+if __name__ == "__main__":
+    ListingIndex.open(sys.argv[1]).rebuild()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("copied", ["a part", "all", "published"])
+def test_a_killed_rebuild_loses_nothing(folder: Path, repository: Path, copied: str) -> None:
     with ListingIndex.open(folder, INFO) as index:
-        index.add([make(n, text=f"{WORD} {n} " + "long " * 400) for n in range(100, 700)])
-        index.remove([f"l{n}" for n in range(100, 400)])
-        database = next(folder.rglob(wipe.DATABASE))
-        for wait in (0.05, 0.15, 0.3):
-            killed = subprocess.Popen([sys.executable, "-I", wipe.__file__, str(database)])
-            time.sleep(wait)
-            killed.kill()
-            killed.wait()
-            assert index.count() == 320
-            assert nearest_id(index, 450) == "l450"
-        index.remove([f"l{n}" for n in range(400, 700)])
-        assert index.wipe(at_once=True)
-        assert files_with(folder, WORD) == []
-        assert index.count() == 20
+        index.add([make(30, text=WORD)])
+        index.remove(["l30"])
+    command = [sys.executable, "-c", KILLED, str(folder), copied]
+    killed = subprocess.run(command, cwd=repository, check=False, capture_output=True)  # until both processes are gone
+    assert killed.returncode == -9
+    assert len(list(folder.glob("g-*"))) == 2
+    with ListingIndex.open(folder, INFO) as index:
+        assert len(list(folder.glob("g-*"))) == 1
+        assert index.ids() == {f"l{n}" for n in range(20)}
+        assert nearest_id(index, 7) == "l7"
+        assert index.rebuild()
+    assert files_with(folder, WORD) == []
+
+
+def test_a_failed_rebuild_leaves_the_index_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ListingIndex.open(folder, INFO) as index:
+        with monkeypatch.context() as full:
+            full.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space left on device")))
+            with pytest.raises(OSError, match="no space"):
+                index.rebuild()
+        assert len(list(folder.glob("g-*"))) == 1
+        index.remove(["l1"])
+        assert index.rebuild()
+        assert nearest_id(index, 2) == "l2"
+        assert index.count() == 19
 
 
 def test_leftovers_of_a_build_go_on_opening(folder: Path) -> None:
     left = [folder / name for name in ("g-20200101000000-abcdef", "g-20300101000000-abcdef")]
     for generation in left:
         generation.mkdir()
-        (generation / wipe.DATABASE).write_text(WORD)
+        (generation / location.DATABASE).write_text(WORD)
     with ListingIndex.open(folder, INFO) as index:
         assert index.count() == 20
         assert not any(generation.exists() for generation in left)
     assert files_with(folder, WORD) == []
-
-
-def test_failed_wipe_is_said_and_tried_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with ListingIndex.open(folder, INFO) as index:
-        index.remove(["l1"])
-        database = next(folder.rglob(wipe.DATABASE))
-        rename(database, "embeddings_queue", "another")
-        assert not index.wipe(at_once=True)
-        assert "could not be wiped" in caplog.text
-        rename(database, "another", "embeddings_queue")
-        assert index.wipe(at_once=True)
-
-
-def rename(database: Path, table: str, name: str) -> None:
-    """By another process: Chroma's own SQLite and Python's do not mix in one."""
-    code = f"import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('ALTER TABLE {table} RENAME TO {name}')"
-    subprocess.run([sys.executable, "-c", code, str(database)], check=True)
 
 
 ENOUGH = 1_100  # rows after which Chroma writes files of vectors

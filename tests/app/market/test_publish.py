@@ -5,13 +5,15 @@ Full text of the listings: what is found, that it follows every change, and that
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import event, select, text, update
 
 from app.market import chroma_index
 from app.store import full_text, listing_repo, outbox
 from app.store.db import migrate
-from app.store.tables import EventRow, ListingRow, OutboxRow, SellerRow
+from app.store.tables import DraftRow, EventRow, ListingRow, OutboxRow, SellerRow, now
 from listing.intake.photos import intake
 from rag_index import BadRecord
 from tests.fakes import FakeIndex, jpeg
@@ -26,7 +28,11 @@ def test_old_drafts_go_and_an_event_stays(build, photos):
     listing = services.publisher.publish(me, kept.draft_id, key="k")
     left = list(services.draft_writer.start(me, intake([jpeg((200, 9, 9))])))[-1]
     assert services.housekeeping.retire() == 0
-    later = build(retention_days=0, index=services.index)
+    with services.store.write() as session:
+        session.execute(
+            update(DraftRow).where(DraftRow.id == left.draft_id).values(updated_at=now() - timedelta(days=31))
+        )
+    later = build(index=services.index)
     assert [x.id for x in later.listings.own(me)] == [listing.id]
     assert set(later.media.ids()) == {p.id for p in listing.photos}
     with later.store.read() as session:

@@ -71,7 +71,7 @@ def test_it_holds_on_postgresql(build, url):
     index = FakeIndex()
     first, second = (build(index=index, store=url) for _ in range(2))
     story(first, second, client_of(first), client_of(second))
-    assert second.feed.forget_changes() == 0
+    assert second.housekeeping.forget_changes() == 0
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_a_listing_sold_meanwhile_leaves_the_feed(both):
 def test_numbers_of_deleted_changes_are_not_reused(services):
     with services.store.write() as session:
         session.add_all([ChangeRow(listing_id="l", at=now() - age) for age in (timedelta(days=2), timedelta(hours=1))])
-    assert services.feed.forget_changes() == 1
+    assert services.housekeeping.forget_changes() == 1
     with services.store.write() as session:
         last = session.scalar(select(func.max(ChangeRow.id)))
         session.execute(ChangeRow.__table__.delete())

@@ -75,9 +75,9 @@ def live(services, person, bob, *, ended=True):
 
 
 def left_of(services, person_id):
-    """Where the person's words stand, or their id in the store. (The index may name the id of a row that is gone.)"""
+    """Where the person's words stand, or their id in the store or in the index's files."""
     rows = [place for word in (WORD, person_id) for place in rows_with(services.store.engine, word)]
-    return rows + files_with(services.settings.home, WORD)
+    return rows + files_with(services.settings.home, WORD) + files_with(services.settings.home / "index", person_id)
 
 
 @pytest.mark.stores
@@ -86,6 +86,8 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
     was = live(services, person, bob)
     photos = {p["id"] for p in was["other"]["photos"]}
     assert main(["erase", WORD, "--yes"]) == 0
+    index = services.settings.home / "index"
+    assert files_with(index, WORD) + files_with(index, was["me"]) == [], "it is called done when it is"
     said = capsys.readouterr().out
     for words in (
         "2 listings",
@@ -126,7 +128,7 @@ def test_a_person_is_gone_without_a_server(people, capsys):
     bob.__exit__(None, None, None)
     services.close()
     assert main(["erase", WORD, "--yes"]) == 0
-    assert "The index holds nothing" in capsys.readouterr().out
+    assert "nothing of it" in capsys.readouterr().out
     assert left_of(services, was["me"]) == []
     assert [p for p in services.media.ids() if p not in {x["id"] for x in was["other"]["photos"]}] == []
     bob.__enter__()

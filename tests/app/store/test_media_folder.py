@@ -8,14 +8,16 @@ import re
 import shutil
 import tarfile
 import time
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, update
 
 from app.cli.main import main
 from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.db import StoreError, engine_of
+from app.store.tables import DraftRow, now
 from app.views import AppError
 from listing.intake.photos import intake
 from tests.app.support.restores import publish_some, start
@@ -190,6 +192,29 @@ def test_what_an_older_copy_of_the_store_put_into_the_trash_comes_back(tmp_path)
         os.utime(trashed, (time.time() - 8 * DAY,) * 2)
     again.housekeeping.sweep()
     assert all(path.is_file() for path in files)
+    again.close()
+
+
+def test_a_draft_that_an_older_copy_of_the_store_holds_too_old_comes_back(tmp_path):
+    """Housekeeping takes nothing from the disk: there the draft is old, in the newer store it has been published."""
+    services = start(Settings(home=tmp_path))
+    me = services.sellers.only().id
+    draft = list(services.draft_writer.start(me, intake([jpeg((3, 3, 200))])))[-1]
+    with services.store.write() as session:
+        session.execute(update(DraftRow).values(updated_at=now() - timedelta(days=31)))
+    services.store.compact()
+    older, newer, store = (tmp_path / name for name in ("older.sqlite", "newer.sqlite", "store.sqlite"))
+    shutil.copy(store, older)
+    listing = services.publisher.publish(me, draft.draft_id, key="newer")
+    services.close()
+    shutil.move(store, newer)
+    shutil.copy(older, store)
+    start(services.settings).close()
+    assert list(services.media.ids()) == []
+    shutil.copy(newer, store)
+    again = start(services.settings)
+    files = [again.listings.photo_file(me, p.id) for p in listing.photos]
+    assert all(path.read_bytes().startswith(b"\xff\xd8") for path in files)
     again.close()
 
 

@@ -144,8 +144,9 @@ def test_writers_come_between_steps_of_a_deletion(build, monkeypatch):
 
 @pytest.fixture
 def moved(monkeypatch):
-    """Moves the clock of this process: ``moved(days=40)``; ``moved()`` sets it right again."""
-    real = time.time
+    """Moves the clock of this process: ``moved(days=40)``; ``moved()`` sets it right again. ``moved.run(hours=1)``: so
+    long a server runs, by the clock too."""
+    real, ran = time.time, timedelta()
 
     class Moved(datetime):
         @classmethod
@@ -154,9 +155,15 @@ def moved(monkeypatch):
 
     def move(**by):
         seconds = timedelta(**by).total_seconds()
-        monkeypatch.setattr(time, "time", lambda: real() + seconds)
+        monkeypatch.setattr(time, "time", lambda: real() + seconds + ran.total_seconds())
         monkeypatch.setattr(clock, "datetime", Moved)
 
+    def run(**more):
+        nonlocal ran
+        ran += timedelta(**more)
+        monkeypatch.setattr(retention, "monotonic", lambda: time.monotonic() + ran.total_seconds())
+
+    move.run = run
     return move
 
 
@@ -173,46 +180,58 @@ def left(services, me, photos):
     return draft, trash / stray.name
 
 
-@pytest.mark.stores
-def test_a_clock_ahead_deletes_nothing_for_a_day(build, photos, moved, caplog):
+JUMPS = {
+    "40 days ahead, and two more a minute later": [40, 42],
+    "40 days behind, right, 40 days ahead": [-40, 0, 40],
+    "ahead and right by turns": [40, 0, 40, 0, 40],
+    "further with each start": list(range(40, 400, 40)),
+    "23 hours further with each start": [n * 23 / 24 for n in range(1, 30)],
+    "from 1970, and right": [-20_000, 0],
+}
+
+
+@pytest.mark.parametrize("hours", [0, 23])
+@pytest.mark.parametrize("jumps", JUMPS.values(), ids=JUMPS)
+def test_however_the_clock_jumps_nothing_goes(build, photos, moved, jumps, hours):
     services = build(log_days=20)
     draft, trashed = left(services, services.sellers.only().id, photos)
     files = set(services.media.ids())
-
-    def check(again):
-        tidy(again)
-        assert count(again, DraftRow) == 2
-        assert count(again, FeedPageRow) == 1
-        assert set(again.media.ids()) == files
+    moved()
+    moved.run(hours=hours)
+    tidy(services)
+    for days in jumps:
+        moved(days=days)
+        services = build(log_days=20, index=services.index)
+        tidy(services)
+        assert count(services, DraftRow) == 2
+        assert count(services, FeedPageRow) == 1
+        assert set(services.media.ids()) == files >= {p.id for p in draft.photos}
         assert trashed.exists()
 
-    moved(days=40)
-    with caplog.at_level(logging.WARNING):
-        check(build(log_days=20, index=services.index))
-    assert "1 draft" in caplog.text
-    assert "clock" in caplog.text
-    moved(days=40, hours=23)
-    check(build(log_days=20, index=services.index))
+
+@pytest.mark.stores
+def test_what_is_old_goes_after_a_day_of_running(build, photos, moved, caplog):
+    """A day in all: a home that is not in use, for a weekend or for nights, has not run."""
+    services = build(log_days=20)
+    draft, trashed = left(services, services.sellers.only().id, photos)
     moved()
-    check(build(log_days=20, index=services.index))
-    moved(days=40, hours=25)  # ahead once more, and right in between
-    check(build(log_days=20, index=services.index))
-    moved(days=41, hours=26)  # it still says so a day later: it is right
-    again = build(log_days=20, index=services.index)
-    tidy(again)
-    assert count(again, DraftRow) == 1  # the published one
-    assert count(again, FeedPageRow) == 0
+    for days, hours in ((40, 23), (43, 8), (43.7, 8), (44.4, 7)):
+        moved(days=days)
+        with caplog.at_level(logging.WARNING):
+            services = build(log_days=20, index=services.index)
+        assert ("the clock is" in caplog.text) == (days < 43.5)
+        caplog.clear()
+        for _ in range(hours):
+            moved.run(hours=1)
+            tidy(services)
+        assert count(services, DraftRow) == 2
+        assert trashed.exists()
+    moved.run(hours=2)
+    tidy(services)
+    assert count(services, DraftRow) == 1  # the published one
+    assert count(services, FeedPageRow) == 0
     assert not trashed.exists()
-    assert not {p.id for p in draft.photos} & set(again.media.ids())
-
-
-def test_a_server_off_for_weeks_tidies_later(build, photos, moved):
-    services = build()
-    list(services.draft_writer.start(services.sellers.only().id, photos))
-    moved(days=50)
-    assert count(build(), DraftRow) == 1
-    moved(days=57)  # opened once a week
-    assert count(build(), DraftRow) == 0
+    assert not {p.id for p in draft.photos} & set(services.media.ids())
 
 
 def test_a_clock_that_goes_back_signs_nobody_out(people, moved):
