@@ -15,11 +15,11 @@ from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.seller.session import BUSY, Notice, Undo
 from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
+from listing.decide.claims import NAME
 from listing.intake.photos import intake
 from listing.request import TONES
-from listing.say.claims import NAME
+from listing.revise import statement_of, with_statement
 from listing.say.phrases import in_centimetres
-from listing.say.seller_words import read_statement
 from listing.taxonomy import load_taxonomy
 
 # Presses that change the texts, so that what is being typed in them is saved first, or nothing is done.
@@ -301,12 +301,12 @@ class Actions(ListedActions):
         """Details and facts of the taxonomy in what was typed become facts; all of it is in the text."""
         if before.draft is None:
             return
-        statement = read_statement(typed, before.draft, load_taxonomy())
+        statement = statement_of(before.draft, typed, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
         names, view = [*statement.facts], before
         if names:
             view = drafts.settle(self.seller, draft, statement.facts, version=before.version)
-        text = statement.description(view.draft) if view.draft is not None else view.description
+        text = with_statement(view.draft, statement, load_taxonomy()) if view.draft is not None else view.description
         if text != view.description:
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from random import Random
 
-from listing.say.claims import Claim
+from listing.decide.claims import Claim
+from listing.decide.settle import Item
+from listing.details import DetailForms, detail_forms, form_for
 from listing.say.marks import Marker, capital, listed, unmarked, with_article
-from listing.say.settle import DetailForms, Item, detail_forms, form_for
 from listing.say.statements import letters
 from listing.taxonomy import Forms, Taxonomy
 

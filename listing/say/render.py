@@ -5,17 +5,16 @@ Several sentence plans; which one a draft gets depends on its id alone, so that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from listing.request import Tone
-from listing.say.claims import FIRM, Claim
+from listing.decide.claims import FIRM, Claim
+from listing.decide.settle import Item, naming_print, settle, spare, without
 from listing.say.marks import Marker, article, capital, listed, unmarked, word_count
 from listing.say.phrases import Phrases, Wording
-from listing.say.settle import Item, naming_print, settle, spare, without
 from listing.say.statements import letters, split
-from listing.schema import Flag, Span
+from listing.schema import Flag, Span, TextField, Tone, Writer
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
@@ -72,12 +71,13 @@ def closing_at(body: str, taxonomy: Taxonomy) -> int:
 
 @dataclass(frozen=True)
 class Text:
-    """Title and description, the spans of what they claim, and the remarks of the checks."""
+    """Title and description, the spans of what they claim, the remarks of the checks, and who wrote which."""
 
     title: str = ""
     description: str = ""
     spans: list[Span] = field(default_factory=list)
     flags: Sequence[Flag] = ()
+    writer: Mapping[TextField, Writer] = field(default_factory=lambda: {"title": "renderer", "description": "renderer"})
 
 
 def render(

@@ -8,17 +8,16 @@ name are always said, because a listing without them is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from listing.calibration import GENERAL, Calibration
 from listing.decide.attributes import OF_TWO_COLOURS
+from listing.details import detail_forms, load_details
 from listing.lexicon import english, load_lexicon
-from listing.observe.details import load_details
-from listing.observe.seller import read_note
 from listing.safety.injection import instruction_like
-from listing.schema import AttributeValue, Category, Detail, Draft, Source, Span, SpanStatus
-from listing.taxonomy import Attribute, Taxonomy
+from listing.schema import DETAIL, AttributeValue, Category, Detail, Draft, Offer, Source, Span, SpanStatus
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 LIKELY = 0.5  # the least probability at which something is said
 LIKELY_LINES = 0.35  # of the second colour of stripes and checks, which all have one: as soon as one is suggested
@@ -198,19 +197,32 @@ def _stated(fact: AttributeValue) -> AttributeValue:
     return fact.model_copy(update={"value": fact.suggestion, "suggestion": None, "status": "supported"})
 
 
-def stated_claims(draft: Draft) -> list[Claim]:
-    """The claims that a draft's spans make, and its category."""
-    blend = blend_of(draft.attribute("material"))
-    noted = read_note(draft.description.partition("\n\n")[2]).facts
-    claims = [_claim(span, noted, blend if span.attribute == "material" else "") for span in draft.spans]
-    category = draft.category.value
-    if category and not any(c.attribute == "category" for c in claims):
-        claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
-    return list({(c.attribute, c.value): c for c in claims}.values())
+def name_of(claim: Span | Offer | Claim) -> str:
+    """The name of a claim, which is that of the field that it speaks of: an attribute's, ``category``, or ``detail:``
+    and its phrase."""
+    return f"{DETAIL}{claim.value}" if claim.attribute == "detail" else claim.attribute or ""
 
 
-def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
-    name, others = span.attribute or "", tuple(span.alternatives)
-    read = span.status == "certain" and name in ("size", "material")  # nothing else makes these certain
-    in_note = span.status == "seller" and noted.get(name) == span.value
-    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", in_note)
+def to_check(draft: Draft | None) -> dict[str, str]:
+    """Claims of the texts that the seller has not confirmed: value by name, in the order in which it reads."""
+    values: dict[str, list[str]] = {}
+    for span in draft.spans if draft is not None else ():
+        if span.status == "check" and span.value not in values.setdefault(name_of(span), []):
+            values[name_of(span)].append(span.value)
+    return {name: ", ".join(several) for name, several in values.items()}
+
+
+def sayable(name: str, value: str, taxonomy: Taxonomy) -> bool:
+    """True if a text says this value, instead of saying nothing about the field."""
+    attribute = taxonomy.attributes.get(name)
+    return attribute is None or (value not in attribute.unspoken and value != attribute.absent)
+
+
+def may_have(node: CategoryNode, claim: Claim) -> bool:
+    """True if such an item can have what is claimed: a lamp has no neckline. The seller's word stands."""
+    if claim.status == "seller" or claim.attribute in ("category", NAME):
+        return True
+    if claim.attribute == "detail":
+        form = detail_forms().get(claim.value)
+        return form is None or form.fits(node)
+    return claim.attribute in node.attributes
