@@ -175,11 +175,10 @@ def with_statement(draft: Draft, statement: SellerStatement, taxonomy: Taxonomy)
         for claim in unsaid(draft, {name: statement.facts[name] for name, _ in sorted(pairs)}, taxonomy):
             draft = add(draft, claim, taxonomy)
         if not _covered(draft, statement, part):
-            draft = draft.model_copy(update={"description": with_words(draft.description, part, taxonomy)})
-    text = draft.description
+            draft = with_words(draft, part, taxonomy)
     for part in statement.words:
-        text = with_words(text, part, taxonomy)
-    return text
+        draft = with_words(draft, part, taxonomy)
+    return draft.description
 
 
 def _covered(draft: Draft, statement: SellerStatement, part: str) -> bool:

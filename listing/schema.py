@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Literal
 
@@ -226,7 +227,7 @@ class Draft(Model):
     model: str
     timing_ms: dict[str, float] = Field(default_factory=dict)
     observations: list[Observation] = Field(default_factory=list)
-    writer: dict[TextField, Writer] = Field(default_factory=lambda: {"title": "renderer", "description": "renderer"})
+    writer: Mapping[TextField, Writer] = {"title": "renderer", "description": "renderer"}
     tone: Tone = "plain"
     rules: str = ""
 

@@ -16,6 +16,7 @@ from app.seller.pictures import crop
 from app.seller.session import BUSY, SellerSession
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.decide.claims import LIKELY, name_of, sayable, to_check
+from listing.details import detail_forms
 from listing.request import TONES
 from listing.say.ask import OFFERS_AT_ONCE, statable
 from listing.say.plan import stated_claims
@@ -168,11 +169,25 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
                 "reads": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
+                "denial": _denial(mine[0], _reads(view, mine[0])),
                 "choices": _choices(view, name, value, mine),
                 "can_go": kind != "category",
             }
         )
     return rows
+
+
+def _denial(span: Span, reads: str) -> str:
+    """The chip by which a claim goes, as a seller would say it: "no pockets", but "not for women", "not zipped"."""
+    kind, value = span.attribute or "", span.value
+    if kind == "audience":
+        return f"not for {'a baby' if value == 'baby' else value}"
+    form, attribute = detail_forms().get(value), load_taxonomy().attributes.get(kind)
+    nouns = [form.behind] if kind == "detail" and form is not None else []
+    nouns += attribute.forms[value].behind if attribute is not None and value in attribute.forms else []
+    bare = re.sub(r"^an? ", "", reads)
+    texts = [text for noun in nouns for text in ([noun] if isinstance(noun, str) else noun.values())]
+    return f"{'no' if any(text.endswith(bare) for text in texts) else 'not'} {bare}"
 
 
 def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> list[dict[str, str]]:

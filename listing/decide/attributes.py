@@ -83,7 +83,7 @@ class Facts:
         facts: dict[str, AttributeValue] = {}
         for attribute in self.taxonomy.schema_of(self.node):
             fact = self._fact(attribute)
-            repeated = attribute.name == "colour2" and _repeats(fact, facts.get("colour"))
+            repeated = attribute.name == "colour2" and not fact.locked and _repeats(fact, facts.get("colour"))
             facts[attribute.name] = AttributeValue(name=attribute.name) if repeated else fact
         wear = facts.get(CONDITION)
         noted = self.views.first("defects", "note"), self.views.first(CONDITION, "note")

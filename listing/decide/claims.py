@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from listing.calibration import GENERAL, Calibration
 from listing.decide.attributes import OF_TWO_COLOURS
 from listing.details import detail_forms, load_details
-from listing.lexicon import english, load_lexicon
+from listing.lexicon import Lexicon, english, load_lexicon
 from listing.safety.injection import instruction_like
 from listing.schema import DETAIL, AttributeValue, Category, Detail, Draft, Offer, Source, Span, SpanStatus
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
@@ -101,24 +101,23 @@ def _sure_category(name: str, taxonomy: Taxonomy, calibration: Calibration) -> f
     return question.threshold if measured else max(question.threshold, SURE)
 
 
-def is_words(printed: str) -> bool:
+def is_words(printed: str, lexicon: Lexicon) -> bool:
     """True if print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE").
 
     Of 194 readings that leaves 97, 92 of them right (``benchmarks.drafts.print_words``); with the lexicon's own words
     alone 26, 25 right.
     """
-    return bool(load_lexicon().brands.fullmatch(printed.strip())) or all(_ordinary(printed))
+    return bool(lexicon.brands.fullmatch(printed.strip())) or all(_ordinary(printed, lexicon))
 
 
-def is_legible(text: Claim) -> bool:
+def is_legible(text: Claim, lexicon: Lexicon) -> bool:
     """True if print may head a listing: it was read surely, or half of its words are words."""
-    ordinary = _ordinary(text.value)
+    ordinary = _ordinary(text.value, lexicon)
     return bool(ordinary) and (text.likelihood >= READ or 2 * sum(ordinary) >= len(ordinary))
 
 
-def _ordinary(printed: str) -> list[bool]:
+def _ordinary(printed: str, lexicon: Lexicon) -> list[bool]:
     """For each word of two and more letters, true if it is English or one of descriptions."""
-    lexicon = load_lexicon()
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", printed) if len(word) > 1]
     return [w in english() or w in lexicon.common or w in lexicon.nouns or bool(lexicon.meaning(w)) for w in words]
 
@@ -136,7 +135,7 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, least: float) -> list[Cla
     claim = Claim(
         fact.name,
         value,
-        "certain" if _is_certain(fact, attribute, read=read) else "check",
+        "certain" if _is_certain(fact, attribute, taxonomy, read=read) else "check",
         fact.confidence,
         tuple(fact.alternatives),
         read and not seller_values,
@@ -165,12 +164,12 @@ def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:
     return value in FIBRES and not sources & {"ocr", "seller"}
 
 
-def _is_certain(fact: AttributeValue, attribute: Attribute, *, read: bool) -> bool:
+def _is_certain(fact: AttributeValue, attribute: Attribute, taxonomy: Taxonomy, *, read: bool) -> bool:
     """True if a text says it without a mark; print where it is made of words."""
     if fact.value is None:
         return False
     if read:
-        return fact.name != "text" or is_words(fact.value)
+        return fact.name != "text" or is_words(fact.value, load_lexicon(taxonomy))
     return fact.value not in attribute.unsettled  # drafts of older versions state these, too
 
 

@@ -11,8 +11,9 @@ import yaml
 
 from listing.decide.claims import FIRM, NAME, Claim, is_legible
 from listing.details import detail_forms, form_for
+from listing.lexicon import Lexicon, load_lexicon
 from listing.schema import AttributeValue, Evidence, SpanStatus
-from listing.taxonomy import CategoryNode, Taxonomy, is_plural
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy, is_plural
 
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which an item has one value
@@ -42,7 +43,8 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 class Item:
     """The item that a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
 
-    free_details: in a model's own words; no form says how to render them, a model that writes can.
+    free_details: in a model's own words; no form says how to render them, a model that writes can. ``attributes``: with
+    their words; ``spoken``: those that texts mention, in this order. ``print_name``: legible print as its name.
     """
 
     node: CategoryNode
@@ -53,6 +55,9 @@ class Item:
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
     free_details: list[Claim] = field(default_factory=list)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    spoken: tuple[str, ...] = ()
+    print_name: Claim | None = None
 
     @property
     def uncounted(self) -> bool:
@@ -82,12 +87,15 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     details, free_details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
+    print_name = naming_print(node, facts, load_lexicon(taxonomy)) if node.named_by_print else None
     if node.named_by_print:
-        facts = _of_packet(node, facts)
+        facts = _of_packet(facts, ("colour", "colour2") if print_name else ("text",))
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
-    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
+    item = Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
+    spoken = tuple(a.name for a in taxonomy.in_text())
+    return replace(item, attributes=taxonomy.attributes, spoken=spoken, print_name=print_name)
 
 
 def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) -> dict[str, Claim]:
@@ -99,9 +107,8 @@ def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) 
     return left
 
 
-def _of_packet(node: CategoryNode, facts: dict[str, Claim]) -> dict[str, Claim]:
+def _of_packet(facts: dict[str, Claim], left_out: Sequence[str]) -> dict[str, Claim]:
     """The colour is that of a packet, and print that is hardly words names nothing."""
-    left_out = ("colour", "colour2") if naming_print(node, facts) else ("text",)
     return {n: c for n, c in facts.items() if n not in left_out or c.status == "seller"}
 
 
@@ -202,10 +209,10 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
         facts.pop("closure")
 
 
-def naming_print(node: CategoryNode, facts: Mapping[str, Claim]) -> Claim | None:
+def naming_print(node: CategoryNode, facts: Mapping[str, Claim], lexicon: Lexicon) -> Claim | None:
     """The print that such an item is called by, where it can be read."""
     text = facts.get("text")
-    return text if text is not None and node.named_by_print and is_legible(text) else None
+    return text if text is not None and node.named_by_print and is_legible(text, lexicon) else None
 
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:

@@ -39,6 +39,7 @@ class Noted:
     price: float | None = None
 
 
+@lru_cache(maxsize=256)  # a press reads the same texts again
 def read_note(note: str) -> Noted:
     """All that a note states; orders and contact data in it say nothing."""
     text = ". ".join(s.rstrip(".") for s in sentences_without_orders(scrub(note))).replace("’", "'")

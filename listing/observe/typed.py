@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from listing.decide.claims import MAX_FACT_LENGTH, name_of, sayable
 from listing.details import detail_forms, load_details
-from listing.lexicon import Lexicon, load_lexicon, plain
+from listing.lexicon import Lexicon, as_words, load_lexicon, plain
 from listing.observe.note import read_note
 from listing.schema import DETAIL, Draft, Offer, TextField
 from listing.taxonomy import Attribute, Taxonomy
@@ -100,7 +100,7 @@ def _after(
     """The fact's value by the words of now; None where they leave it out. ``stated``: the seller confirmed it."""
     name = attribute.name
     if not attribute.values:
-        return _free(name, value, before, now, rest)
+        return _free(name, value, before, now, rest, stated=stated)
     fresh = (now.values[name] - before.values[name] if name != "colour2" else set()) & set(attribute.values)
     values = value.split(", ") if attribute.many else [value]
     other = bool(fresh) and not (stated and value not in before.values[name])
@@ -122,7 +122,9 @@ def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, re
     return not (value in now.denied[name] or gone or replaced)
 
 
-def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions) -> str | None:
+def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions, *, stated: bool) -> str | None:
+    if stated and as_words(value.lower()).search(now.text.lower()):
+        return value
     noted = read_note(now.text).facts.get(name) if name in _NOTED else None
     if noted is not None and noted.lower() != value.lower() and noted != read_note(before.text).facts.get(name):
         return noted

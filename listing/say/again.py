@@ -6,20 +6,25 @@ for word. No model is asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from listing.decide.claims import NAME, Claim, name_of
 from listing.decide.settle import settle
 from listing.details import detail_forms, load_details
-from listing.lexicon import load_lexicon
+from listing.lexicon import load_lexicon, words
 from listing.observe.seller import TEXTS
 from listing.say.edit import cut, merged, replace_words, says, with_sentence
-from listing.say.marks import find_spans
+from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import closing_at, render, sentences_of
 from listing.say.statements import split
 from listing.schema import Draft, TextField
 from listing.taxonomy import Taxonomy, is_plural
+
+_DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
+_WHERE = re.compile(r" (?:at|on|in|with|of|and|down|inside|under) ")
 
 
 def say_again(draft: Draft, edits: ClaimEdits, fresh: Sequence[Claim], taxonomy: Taxonomy) -> Draft:
@@ -31,14 +36,14 @@ def say_again(draft: Draft, edits: ClaimEdits, fresh: Sequence[Claim], taxonomy:
         return draft
     if _other_number(draft, edits, taxonomy):
         draft = draft.model_copy(update={"writer": dict.fromkeys(TEXTS, "renderer")})
-    writer = draft.writer
+    changed = _changed(draft, edits, taxonomy) if {*draft.writer.values()} != {"renderer"} else draft
+    writer = changed.writer
     rendered = _rendered(draft, edits, fresh, taxonomy) if "renderer" in writer.values() else draft
-    changed = _changed(draft, edits, taxonomy) if {*writer.values()} != {"renderer"} else draft
     of = {field: rendered if writer[field] == "renderer" else changed for field in TEXTS}
     spans = [s for field in TEXTS for s in of[field].spans if s.field == field]
     spans = [s.model_copy(update={"status": "seller"}) if name_of(s) in edits else s for s in spans]
     texts = {field: of[field].texts[field] for field in TEXTS}
-    return draft.model_copy(update={**texts, "spans": spans})
+    return draft.model_copy(update={**texts, "spans": spans, "writer": writer})
 
 
 def _other_number(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> bool:
@@ -95,7 +100,7 @@ def _replaced(draft: Draft, at: int, name: str, value: str | None, taxonomy: Tax
 
 
 def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
-    """The draft without the sentences that say what a span claims, in place of an empty text a rendered one.
+    """The draft without the sentences that say what a span claims, in place of a title or an empty text a rendered one.
 
     The seller's note, the paragraph behind the description, stays as it is.
     """
@@ -108,9 +113,11 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     description = "".join(left).strip() or text.description
     in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
     title = text.title if in_title else draft.title
+    writer = {**draft.writer, **({"title": "renderer"} if in_title else {})}
     marks = find_spans({"title": title, "description": description}, remaining, taxonomy)
     details = [d for d in draft.details if ("detail", d.phrase) != gone]
     update = {"title": title, "description": description + blank + note, "spans": marks, "details": details}
+    update["writer"] = writer
     return draft.model_copy(update=update)
 
 
@@ -172,10 +179,29 @@ def _in_place(draft: Draft, name: str, value: str | None, taxonomy: Taxonomy) ->
     return texts
 
 
-def with_words(description: str, words: str, taxonomy: Taxonomy) -> str:
-    """The description with the seller's words as a sentence of their own, before a closing line and the note."""
-    body, blank, note = description.partition("\n\n")
+def with_words(draft: Draft, words: str, taxonomy: Taxonomy) -> Draft:
+    """The draft with the seller's words as a sentence of their own, before a closing line and the note."""
+    body, blank, note = draft.description.partition("\n\n")
     if says(body, words):
-        return description
-    at = closing_at(body, taxonomy)
-    return " ".join(filter(None, (with_sentence(body[:at], words), body[at:].strip()))) + blank + note
+        return draft
+    at, plural = closing_at(body, taxonomy), is_plural(taxonomy.node(draft.category.value).phrase)
+    told = with_sentence(body[:at], _as_sentence(words, plural=plural))
+    return draft.model_copy(update={"description": " ".join(filter(None, (told, body[at:].strip()))) + blank + note})
+
+
+def _as_sentence(words: str, *, plural: bool) -> str:
+    """What is on the item as a sentence, no fragment: "It has a crocodile pattern"; other words as they are."""
+    bare = re.sub(r"^(?:and |with )+", "", words, flags=re.I)
+    head = _WHERE.split(bare)[0].split()[-1].lower()
+    if bare == words and head.removesuffix("s") not in _parts():
+        return words
+    first = bare.split()[0].lower()
+    one = not head.endswith("s") and not first[:1].isdigit() and first not in _DETERMINERS
+    return f"{'They have' if plural else 'It has'} {with_article(bare) if one else bare}"
+
+
+@lru_cache(maxsize=1)
+def _parts() -> frozenset[str]:
+    """Nouns of what can be on an item, in the singular: the last words of the details that it has."""
+    named = [_WHERE.split(phrase)[0].split()[-1] for phrase, form in detail_forms().items() if form.behind]
+    return frozenset(word.removesuffix("s") for word in (*named, "details", "pattern"))

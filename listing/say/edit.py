@@ -27,6 +27,7 @@ _ARTICLE_END = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
 _JOINT_START = re.compile(r"\s*(?:,|and\b|or\b)\s*(?=an?\b|the\b)", re.IGNORECASE)
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
+_FRAGMENT = re.compile(r"(?:^|[.!?]\s+)(?:It|They|This|These)\.")
 _WORD = re.compile(r"[\w'’%&-]+")
 # Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
 _UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
@@ -134,7 +135,8 @@ def merged(old: str, new: str, typed: str, brands: re.Pattern[str]) -> str | Non
     keep their capital.
     """
     units = (map(unit.findall, (old, new, typed)) for unit in _UNITS)
-    return next((text for texts in units if (text := _merged(*texts, brands)) is not None), None)
+    texts = (_merged(*each, brands) for each in units)
+    return next((text for text in texts if text is not None and not _FRAGMENT.search(text)), None)
 
 
 def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str], brands: re.Pattern[str]) -> str | None:
@@ -287,7 +289,8 @@ def _form_like(old: Forms | None, new: Forms | None, words: str, ready: str) -> 
     """The form of a value that stands where the old one's ``words`` do; ``ready``: that of one without forms."""
     if new is None or not (new.before or new.behind):
         return None if new is not None and new.sentence else ready
-    stays_before = old is None or words.lower() in old.before or not old.behind
+    ends = {form.split()[-1][:4] for form in old.behind} if old is not None else set()
+    stays_before = old is None or words.lower() in old.before or words.lower().split()[-1][:4] not in ends
     forms = new.before if stays_before else new.behind
     return re.sub(r"^an? ", "", forms[0]) if forms else None
 

@@ -94,9 +94,9 @@ def is_detail(name: str, draft: Draft | None) -> bool:
 
 
 def is_offered(draft: Draft, claim: Claim) -> bool:
-    """True if a claim is a detail, or something that the draft offers to say."""
+    """True if a claim is a detail, what only the seller knows, or something that the draft offers to say."""
     offered = any((o.attribute, o.value) == (claim.attribute, claim.value) for o in draft.offers)
-    return offered or claim.attribute == "detail"
+    return offered or claim.attribute in ("detail", "size", *SELLER_ONLY)
 
 
 def fits(draft: Draft | None, name: str, taxonomy: Taxonomy) -> bool:

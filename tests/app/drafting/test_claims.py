@@ -178,7 +178,7 @@ def test_typed_words_become_facts_and_words(services, me, made):
     # What still stands there when it is published is in what is published; what cannot be said stays to be seen.
     tab.press("add", more="x" * 4000)
     assert [n.typed for n in tab.session.notices] == ["x" * 4000]
-    tab.press("publish", more="curved hem")
+    tab.press("publish", more="curved hem", unconfirmed="right")
     assert "curved hem" in tab.session.published.description
 
 

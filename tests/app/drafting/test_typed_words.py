@@ -66,7 +66,7 @@ def fact(tab: Tab, name: str) -> str | None:
 
 
 def published(tab: Tab) -> dict[str, str]:
-    tab.press("publish")
+    tab.press("publish", unconfirmed="right")
     return tab.session.published.attributes
 
 
