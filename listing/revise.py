@@ -114,7 +114,7 @@ class _Revision:
             description=draft.description,
             photos=draft.quality,
             flags=draft.flags,
-            expected=taxonomy.expected(taxonomy.node(draft.category.value)),
+            expected=taxonomy.labels(taxonomy.node(draft.category.value)),
             generated=(self.program.title, self.program.description),
         )
 

@@ -83,7 +83,7 @@ def quality(
     """See ``listing.intake.quality.assess``."""
     from listing.intake.quality import assess, photo_quality
 
-    expected = taxonomy.expected(taxonomy.node(category.value))
+    expected = taxonomy.labels(taxonomy.node(category.value))
     return assess(
         attributes=facts,
         title=text.title,

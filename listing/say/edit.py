@@ -135,7 +135,7 @@ def merged(old: str, new: str, typed: str, brands: re.Pattern[str]) -> str | Non
     keep their capital.
     """
     units = (map(unit.findall, (old, new, typed)) for unit in _UNITS)
-    texts = (_merged(*each, brands) for each in units)
+    texts = (_merged(one, other, third, brands) for one, other, third in units)
     return next((text for text in texts if text is not None and not _FRAGMENT.search(text)), None)
 
 

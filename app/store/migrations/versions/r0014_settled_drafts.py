@@ -13,8 +13,8 @@ def upgrade() -> None:
     # An archive of before is restored over tables of now, which have the column.
     if "settled" not in {column["name"] for column in sa.inspect(connection).get_columns("drafts")}:
         op.add_column("drafts", sa.Column("settled", sa.JSON(none_as_null=True)))
-    columns = sa.column("id"), sa.column("tone"), sa.column("generated", sa.JSON(none_as_null=True))
-    drafts = sa.table("drafts", *columns)
+    kept: sa.Column[dict[str, object]] = sa.Column("generated", sa.JSON(none_as_null=True))
+    drafts = sa.table("drafts", sa.column("id"), sa.column("tone"), sa.column("generated", kept.type))
     rows = connection.execute(sa.select(drafts).where(drafts.c.generated.is_not(None))).all()
     for draft_id, tone, generated in rows:
         rendered = str(generated.get("model", "")).partition("@")[0] == EMBEDDED
