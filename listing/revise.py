@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from listing.decide.again import Redecided, decide_again
-from listing.decide.claims import NAME, Claim, claims_of, name_of, to_check
+from listing.decide.again import decide_again
+from listing.decide.claims import NAME, Claim, name_of, to_check
 from listing.intake.quality import assess
 from listing.observe.seller import TEXTS, Edit, SellerWord, word_of
 from listing.observe.typed import SellerStatement, read_statement, read_texts
@@ -20,7 +20,7 @@ from listing.rules import Rules
 from listing.say.again import add, say_again, typed_along, with_words
 from listing.say.ask import open_offers, statable
 from listing.say.edit import placed_flags, placed_spans, says
-from listing.say.marks import MAX_MARKS, find_spans
+from listing.say.marks import find_spans
 from listing.say.plan import unsaid
 from listing.schema import DETAIL, AttributeValue, Draft, Quality, Span
 from listing.taxonomy import Taxonomy
@@ -61,20 +61,8 @@ class _Revision:
             return self.written
         now = decide_again(self.written, told, self.rules)
         edits = {**self.word.claims, **now.implied}
-        said = say_again(self.written, edits, self._fresh(now), self.rules.taxonomy)
+        said = say_again(self.written, edits, self.rules.taxonomy)
         return said.model_copy(update={"category": now.category, "attributes": now.facts, "details": now.details})
-
-    def _fresh(self, now: Redecided) -> list[Claim]:
-        """Claims of what the photos say of the item besides, as it is another one now; no more marks than before."""
-        facts = [fact for fact in now.facts if fact.name in now.fresh]
-        if not facts or "category" not in self.word.values:
-            return []
-        claims = claims_of(now.category, facts, [], self.rules.taxonomy, self.rules.calibration)
-        said = {c.attribute for c in self.written.spans}
-        new = [c for c in claims if c.attribute != "category" and c.attribute not in said]
-        free = max(0, MAX_MARKS - len(to_check(self.written)))
-        doubtful = [c for c in new if c.status == "check"][free:]
-        return [c for c in new if c not in doubtful]
 
     def draft(self) -> Draft:
         """See ``revise``."""

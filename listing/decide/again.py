@@ -18,16 +18,12 @@ from listing.schema import ANSWER, AttributeValue, Category, Detail, Draft, Obse
 
 @dataclass(frozen=True)
 class Redecided:
-    """implied: values of facts that follow from the seller's word on details, None where there is none any more.
-
-    fresh: names of facts that the photos decide otherwise now, as of another kind of item.
-    """
+    """implied: values of facts that follow from the seller's word on details, None where there is none any more."""
 
     category: Category
     facts: list[AttributeValue]
     details: list[Detail]
     implied: Mapping[str, str | None] = field(default_factory=dict)
-    fresh: frozenset[str] = frozenset()
 
 
 def decide_again(draft: Draft, told: Sequence[Observation], rules: Rules) -> Redecided:
@@ -38,12 +34,12 @@ def decide_again(draft: Draft, told: Sequence[Observation], rules: Rules) -> Red
     before = Decision([*draft.observations, *named], count, rules)
     after = Decision([*told, *sources, *named], count, rules)
     category = _category(draft, before, after, told)
-    facts, fresh = _facts(draft, before, after, told)
+    facts = _facts(draft, before, after, told)
     words = {phrase: p > 0 for o in told if o.question == "detail" for phrase, p in o.probabilities.items()}
     details = _details(draft, before, after, words)
     settled = without_excluded(facts, words, {d.phrase for d in details})
     implied = {now.name: now.value for now, then in zip(settled, facts, strict=True) if now is not then}
-    return Redecided(category, settled, details, implied, frozenset(fresh - implied.keys()))
+    return Redecided(category, settled, details, implied)
 
 
 def _as_observed(category: Category) -> list[Observation]:
@@ -60,10 +56,8 @@ def _category(draft: Draft, before: Decision, after: Decision, told: Sequence[Ob
     return draft.category if before.category == after.category else after.category
 
 
-def _facts(
-    draft: Draft, before: Decision, after: Decision, told: Sequence[Observation]
-) -> tuple[list[AttributeValue], set[str]]:
-    """One fact per attribute of the category, and names of those that follow from the seller's word on another one."""
+def _facts(draft: Draft, before: Decision, after: Decision, told: Sequence[Observation]) -> list[AttributeValue]:
+    """One fact per attribute of the category, and what the seller stated besides."""
     then, now = ({fact.name: fact for fact in decision.facts} for decision in (before, after))
     kept = {a.name: a for a in draft.attributes}
     attributes = after.rules.taxonomy.attributes
@@ -71,18 +65,16 @@ def _facts(
     same = before.node == after.node
     names = [*kept, *(n for n in now if n in stated and n not in kept)] if same else [*now]
     facts: list[AttributeValue] = []
-    fresh: set[str] = set()
     for name in names:
         untouched = name not in stated and (name not in now or now[name] == then.get(name))
         if untouched and name in kept:
             facts.append(kept[name])
         elif name in now:
             facts.append(now[name])
-            fresh |= {name} - stated.keys()
     present = {fact.name for fact in facts}
     beside = [seller_fact(name, value) for name, value in stated.items() if value and name not in present]
     locked = [] if same else [a for n, a in kept.items() if a.locked and n not in now and n not in stated]
-    return [*facts, *locked, *beside], fresh
+    return [*facts, *locked, *beside]
 
 
 def _details(draft: Draft, before: Decision, after: Decision, words: Mapping[str, bool]) -> list[Detail]:

@@ -188,16 +188,10 @@ class _Reader:
         return statement
 
     def _overrules(self, pair: Pair) -> bool:
-        """True if the seller stated another value: words that say more than a fact are about a part of the item."""
-        fact = self.draft.attribute(pair[0])
-        attribute = self.schema.get(pair[0])
-        return (
-            fact is not None
-            and fact.locked
-            and fact.value != pair[1]
-            and pair[0] != "defects"
-            and not (attribute and attribute.many)
-        )
+        """True if the seller stated another closed value: a word beside others ("gold details") is about a part."""
+        fact, attribute = self.draft.attribute(pair[0]), self.schema.get(pair[0])
+        closed = attribute is not None and bool(attribute.values) and not attribute.many
+        return fact is not None and fact.locked and fact.value != pair[1] and closed
 
     def _how(self, part: str) -> list[Pair]:
         """Facts that a part states in a sentence of its own of how the item is made: "it closes with buttons"."""

@@ -7,7 +7,7 @@ for word. No model is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from listing.decide.claims import NAME, Claim, name_of
@@ -27,18 +27,15 @@ _DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
 _WHERE = re.compile(r" (?:at|on|in|with|of|and|down|inside|under) ")
 
 
-def say_again(draft: Draft, edits: ClaimEdits, fresh: Sequence[Claim], taxonomy: Taxonomy) -> Draft:
-    """The draft whose texts agree with what the seller said of them; None leaves a claim out.
-
-    fresh: what the photos say of it besides, now that it is something else.
-    """
+def say_again(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+    """The draft whose texts agree with what the seller said of them; None leaves a claim out."""
     if not draft.spans:
         return draft
     if _other_number(draft, edits, taxonomy):
         draft = draft.model_copy(update={"writer": dict.fromkeys(TEXTS, "renderer")})
     changed = _changed(draft, edits, taxonomy) if {*draft.writer.values()} != {"renderer"} else draft
     writer = changed.writer
-    rendered = _rendered(draft, edits, fresh, taxonomy) if "renderer" in writer.values() else draft
+    rendered = _rendered(draft, edits, taxonomy) if "renderer" in writer.values() else draft
     of = {field: rendered if writer[field] == "renderer" else changed for field in TEXTS}
     spans = [s for field in TEXTS for s in of[field].spans if s.field == field]
     spans = [s.model_copy(update={"status": "seller"}) if name_of(s) in edits else s for s in spans]
@@ -55,12 +52,12 @@ def _other_number(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> bool:
     return named and settle(claims, taxonomy).plural is not is_plural(noun or "")
 
 
-def _rendered(draft: Draft, edits: ClaimEdits, fresh: Sequence[Claim], taxonomy: Taxonomy) -> Draft:
+def _rendered(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
     """The draft rendered from what the seller says, above its note, the title without further details.
 
     What was told last goes first: of two values that exclude each other it is the one that stands.
     """
-    before, after = stated_claims(draft), [*claims_after(draft, edits, taxonomy), *fresh]
+    before, after = stated_claims(draft), claims_after(draft, edits, taxonomy)
     new = [claim for name in reversed([*edits]) for claim in unsaid(draft, {name: edits[name]}, taxonomy)]
     if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
         return draft  # what is confirmed changes no word

@@ -28,6 +28,7 @@ _JOINT_START = re.compile(r"\s*(?:,|and\b|or\b)\s*(?=an?\b|the\b)", re.IGNORECAS
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 _FRAGMENT = re.compile(r"(?:^|[.!?]\s+)(?:It|They|This|These)\.")
+_HAS = re.compile(r"\b(?:with|has|have)\s+(?:an?\s+)?$", re.IGNORECASE)
 _WORD = re.compile(r"[\w'’%&-]+")
 # Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
 _UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
@@ -282,15 +283,16 @@ def _words_for(span: Span, before: str, words: str, value: str, taxonomy: Taxono
         return f'"{value}"' if words.startswith('"') else value
     if name == "audience" and (words.lower().startswith("for ") or before.lower().endswith("for ")):
         return f"{'for ' if words.lower().startswith('for ') else ''}{'a ' if value == 'baby' else ''}{value}"
-    return _form_like(attribute.forms.get(span.value), attribute.forms.get(value), words, ready)
+    return _form_like(attribute.forms.get(span.value), attribute.forms.get(value), before, words, ready)
 
 
-def _form_like(old: Forms | None, new: Forms | None, words: str, ready: str) -> str | None:
+def _form_like(old: Forms | None, new: Forms | None, before: str, words: str, ready: str) -> str | None:
     """The form of a value that stands where the old one's ``words`` do; ``ready``: that of one without forms."""
     if new is None or not (new.before or new.behind):
         return None if new is not None and new.sentence else ready
     ends = {form.split()[-1][:4] for form in old.behind} if old is not None else set()
-    stays_before = old is None or words.lower() in old.before or words.lower().split()[-1][:4] not in ends
+    as_noun = words.lower().split()[-1][:4] in ends or _HAS.search(before) is not None
+    stays_before = old is None or words.lower() in old.before or not as_noun
     forms = new.before if stays_before else new.behind
     return re.sub(r"^an? ", "", forms[0]) if forms else None
 
