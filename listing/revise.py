@@ -70,7 +70,8 @@ class _Revision:
         texts = {**program.texts, **typed}
         placed = placed_spans(program, texts)
         update: dict[str, Any] = {
-            **texts,
+            "title": texts["title"],
+            "description": texts["description"],
             "spans": [*placed, *self._typed_spans(placed)],
             "questions": [q for q in program.questions if q.attribute not in word.locked],
             "flags": placed_flags(self.written, word.confirmed, texts),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
@@ -166,8 +165,14 @@ class Actions(ListedActions):
         views = self.writing(data)
         if next(views, None) is not None and self.session.busy:
             run = copy_context().run
-            self.session.writer = threading.Thread(target=run, args=(deque, views, 0), daemon=True)
+            self.session.writer = threading.Thread(target=run, args=(self._watch, views), daemon=True)
             self.session.writer.start()
+
+    @staticmethod
+    def _watch(views: Iterator[DraftView | None]) -> None:
+        """See a draft's writing to its end: each step shows itself in the session."""
+        for _ in views:
+            pass
 
     do_tone = do_category = do_write
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from listing.decide.claims import MAX_FACT_LENGTH, name_of, sayable
 from listing.details import detail_forms, load_details
-from listing.lexicon import Lexicon, as_words, load_lexicon, plain
+from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.observe.note import read_note
 from listing.schema import DETAIL, Draft, Offer, TextField
 from listing.taxonomy import Attribute, Taxonomy
@@ -123,9 +123,9 @@ def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, re
 
 
 def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions, *, stated: bool) -> str | None:
-    if stated and as_words(value.lower()).search(now.text.lower()):
-        return value
     noted = read_note(now.text).facts.get(name) if name in _NOTED else None
+    if stated and noted is not None and noted.lower().startswith(value.lower()):  # "Zara. It fits"
+        return value
     if noted is not None and noted.lower() != value.lower() and noted != read_note(before.text).facts.get(name):
         return noted
     pattern = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)", re.I)

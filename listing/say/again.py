@@ -39,7 +39,7 @@ def say_again(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
     of = {field: rendered if writer[field] == "renderer" else changed for field in TEXTS}
     spans = [s for field in TEXTS for s in of[field].spans if s.field == field]
     spans = [s.model_copy(update={"status": "seller"}) if name_of(s) in edits else s for s in spans]
-    texts = {field: of[field].texts[field] for field in TEXTS}
+    texts = {"title": of["title"].title, "description": of["description"].description}
     return draft.model_copy(update={**texts, "spans": spans, "writer": writer})
 
 
@@ -93,7 +93,10 @@ def _replaced(draft: Draft, at: int, name: str, value: str | None, taxonomy: Tax
     if value is None or not told(name, value, taxonomy) or _other_number(draft, {name: value}, taxonomy):
         return None
     changed = replace_words(draft.texts, draft.spans, at, value, taxonomy)
-    return None if changed is None else draft.model_copy(update={**changed[0], "spans": changed[1]})
+    if changed is None:
+        return None
+    texts, spans = changed
+    return draft.model_copy(update={"title": texts["title"], "description": texts["description"], "spans": spans})
 
 
 def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
@@ -110,12 +113,13 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     description = "".join(left).strip() or text.description
     in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
     title = text.title if in_title else draft.title
-    writer = {**draft.writer, **({"title": "renderer"} if in_title else {})}
+    writer = dict(draft.writer)
+    if in_title:
+        writer["title"] = "renderer"
     marks = find_spans({"title": title, "description": description}, remaining, taxonomy)
     details = [d for d in draft.details if ("detail", d.phrase) != gone]
-    update = {"title": title, "description": description + blank + note, "spans": marks, "details": details}
-    update["writer"] = writer
-    return draft.model_copy(update=update)
+    texts = {"title": title, "description": description + blank + note}
+    return draft.model_copy(update={**texts, "spans": marks, "details": details, "writer": writer})
 
 
 def add(draft: Draft, claim: Claim, taxonomy: Taxonomy) -> Draft:

@@ -28,7 +28,7 @@ _JOINT_START = re.compile(r"\s*(?:,|and\b|or\b)\s*(?=an?\b|the\b)", re.IGNORECAS
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 _FRAGMENT = re.compile(r"(?:^|[.!?]\s+)(?:It|They|This|These)\.")
-_HAS = re.compile(r"\b(?:with|has|have)\s+(?:an?\s+)?$", re.IGNORECASE)
+_HAS = re.compile(r"\b(?:with|has|have)\s+(?:an?\s+)?(?:[\w-]+\s+)?$", re.IGNORECASE)
 _WORD = re.compile(r"[\w'’%&-]+")
 # Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
 _UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
