@@ -16,6 +16,7 @@ from app.drafting.draft_writer import DraftWriter
 from app.drafting.drafts import Drafts
 from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
+from app.editing.press_rules import PressRules
 from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
 from app.market.listing_photos import ListingPhotos
@@ -39,7 +40,7 @@ from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
 from app.views import AppError
 from listing.errors import PROGRAM
-from listing.pipeline_parts import EMBEDDED, at_once, require_embedded
+from listing.pipeline_parts import EMBEDDED, at_once, require_embedded, rules_of_now
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
@@ -86,10 +87,11 @@ class Services:
             settings.queue_length, settings.queue_per_seller, settings.draft_seconds, at_once=pipeline.concurrency
         )
         metrics.queue_length.set_function(self.queue.__len__)
-        self.drafts = Drafts(store, self.queue, deletions, settings.currency)
+        self.rules = rules = PressRules(settings.home / "rules", lambda: rules_of_now(settings.home))
+        self.drafts = Drafts(store, self.queue, deletions, settings.currency, rules)
         self.draft_photos = DraftPhotos(store, media, deletions, settings.currency)
         self.covers = Covers(store, media, settings.home / "models" / EMBEDDED)
-        runner = DraftRunner(self.queue, pipeline, store, metrics, settings.draft_minutes)
+        runner = DraftRunner(self.queue, pipeline, store, metrics, settings.draft_minutes, rules)
         self.draft_writer = DraftWriter(store, media, self.draft_photos, runner, settings.currency)
         self.feed = feed = LiveFeed(settings, store, index, metrics)
         self.housekeeping.retire()
@@ -125,7 +127,9 @@ def _late(settings: Settings, past: PastListings | None) -> LatePipeline:
     def build() -> DraftPipeline:
         from listing.pipeline import build_pipeline
 
-        return build_pipeline(settings.model, settings.rag, settings.home, past, settings.concurrency)
+        pipeline = build_pipeline(settings.model, settings.rag, settings.home, past, settings.concurrency)
+        pipeline.parts.rules.keep(settings.home / "rules")
+        return pipeline
 
     if settings.model is None:
         require_embedded(settings.home / "models" / EMBEDDED)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from listing.errors import IplError
 from listing.intake.photos import PhotoLimits
-from listing.request import Event, Tone
+from listing.request import Event
 from listing.schema import (
     AttributeValue,
     Candidate,
@@ -21,6 +21,7 @@ from listing.schema import (
     PriceRange,
     Quality,
     Question,
+    Tone,
 )
 from listing.taxonomy import load_taxonomy
 

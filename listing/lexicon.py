@@ -20,7 +20,7 @@ BRAND_FILE = _HERE / "observe" / "printed" / "brands.txt"
 Meanings = Mapping[str, frozenset[str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lexicon:
     """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value.
 
@@ -69,6 +69,12 @@ def lower(text: str) -> str:
     if len(lowered) == len(text):  # as nearly always
         return lowered
     return "".join(low if len(low := c.lower()) == 1 else c for c in text)
+
+
+def as_words(words: str) -> re.Pattern[str]:
+    """Finds the words as whole words: "new" does not stand in "newer"."""
+    left, right = (r"(?<!\w)" if words[:1].isalnum() else ""), (r"(?!\w)" if words[-1:].isalnum() else "")
+    return re.compile(left + re.escape(words) + right)
 
 
 def _loose(phrase: str) -> str:

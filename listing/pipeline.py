@@ -18,6 +18,7 @@ from pathlib import Path
 
 from listing.backends.base import FormBackend
 from listing.backends.stopping import stop_when
+from listing.decide.claims import with_stated
 from listing.decide.decision import Decision
 from listing.home import ipl_home
 from listing.intake.photos import intake
@@ -27,7 +28,6 @@ from listing.observe.source import Context
 from listing.pipeline_parts import PipelineParts, build_parts, towers_here
 from listing.request import AttributeEvent, CategoryEvent, DraftEvent, DraftRequest, Event, QuestionEvent, StageEvent
 from listing.say import ask
-from listing.say.claims import with_stated
 from listing.say.compose import compose
 from listing.say.render import Text
 from listing.schema import AttributeValue, Draft, Observation, Question
@@ -185,6 +185,9 @@ def assemble(
         quality=ask.quality(request, category, facts, text, parts.taxonomy),
         model=parts.backend.name,
         observations=list(decision.views.observations),
+        writer=dict(text.writer),
+        tone=request.tone,
+        rules=parts.rules.version,
     )
     return draft.model_copy(update={"offers": ask.open_offers(draft, parts.taxonomy)})
 

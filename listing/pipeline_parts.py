@@ -19,7 +19,6 @@ from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
 from listing.calibration import FILE, Calibration
-from listing.decide.decision import Rules
 from listing.errors import EVERYTHING, PROGRAM
 from listing.observe.colours import ColourNetwork, Colours
 from listing.observe.heads import FILE as HEADS
@@ -32,7 +31,8 @@ from listing.observe.print import Print
 from listing.observe.printed.ocr import Reader
 from listing.observe.seller import Seller
 from listing.observe.source import Source
-from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads
+from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
+from listing.rules import Rules
 from listing.shops.shop import TitlePattern, use_shop
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -97,10 +97,16 @@ def build_parts(
     search = (past or PastListings.open(home)) if rag and local else None
     available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
-    rules = Rules(taxonomy, calibration, available.types)
+    rules = Rules(taxonomy, calibration, types_of(folder) if local else {})
     writes = backend.name.partition("@")[0] != EMBEDDED
     titles = TitlePattern.load(shop) if shop else None
     return PipelineParts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
+
+
+def rules_of_now(home: Path) -> Rules:
+    """The rules of the embedded model and of the taxonomy in use; loads no network."""
+    folder = home / "models" / EMBEDDED
+    return Rules(load_taxonomy(), Calibration.load(folder), types_of(folder))
 
 
 def _warn_of_no_towers() -> None:
@@ -219,14 +225,11 @@ class Installed:
     folder: Path | None = None
     search: PastListings | None = None
     shop: Path | None = None
-    types: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def evidence_tower(self) -> EvidenceTower | None:
         """The evidence tower, loaded once."""
-        tower = EvidenceTower.load(self.folder) if self.folder else None
-        self.types = tower.types if tower else {}
-        return tower
+        return EvidenceTower.load(self.folder) if self.folder else None
 
     @cached_property
     def imagenet(self) -> ImageNetHead | None:

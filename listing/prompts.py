@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from listing.request import Tone
+from listing.schema import Tone
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 CATEGORY = "What is it?"

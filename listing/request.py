@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from listing.languages import ENGLISH
-from listing.schema import AttributeValue, Category, Draft, Model, PhotoRef, Question
+from listing.schema import AttributeValue, Category, Draft, Model, PhotoRef, Question, Tone
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Tone = Literal["plain", "shorter", "warmer"]
 TONES: tuple[Tone, ...] = ("plain", "shorter", "warmer")
 
 

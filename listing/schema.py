@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 2  # 1: drafts without details and spans; they still load
+SCHEMA_VERSION = 3  # 1: drafts without details and spans; 2: without writer and tone; they still load
 
 Source = Literal["ocr", "pixels", "mllm", "classifier", "neighbours", "seller"]
 Status = Literal["supported", "unsupported", "contradicted", "unknown"]
 SpanStatus = Literal["certain", "check", "seller"]
 TextField = Literal["title", "description"]
+Writer = Literal["renderer", "model", "seller"]
+Tone = Literal["plain", "shorter", "warmer"]
 Box = tuple[float, float, float, float]
 
 
@@ -67,6 +70,8 @@ class AttributeValue(Model):
 
 IMPOSSIBLE_COLOUR = "impossible colour"  # question: colours that the pixels rule out
 CLOTHES = "clothes"  # the one value of the question "garment"
+ANSWER, NOTE, TYPED = "seller", "note", "typed"  # sources: the seller's answers, their note, texts that they typed
+DETAIL = "detail:"  # before a detail's phrase, where it goes by the name of a field
 STUDIO = "studio"  # the one value of the question "ground": even and white, as in a catalogue
 
 
@@ -75,7 +80,8 @@ class Observation(Model):
 
     question: ``category``, ``garment``, ``role`` (of a photo), ``detail``, or an attribute's name. probabilities: of
     values; what is missing from 1 is "cannot tell". Details and signs of wear are independent of each other. text: the
-    words that were read or stated; listing_ids: the past listings that say so.
+    words that were read or stated; listing_ids: the past listings that say so. The seller withdraws a fact by an
+    observation without a value, a detail by the probability 0.
     """
 
     source: str
@@ -199,7 +205,8 @@ class Draft(Model):
     """The pipeline's draft from one item's photos.
 
     ``details`` and ``offers``: best first; ``spans``: every claim of its texts. ``observations``: what facts and texts
-    were decided from, so that a later word of the seller is decided with them; a draft without them is observed again.
+    were decided from, so that a later word of the seller is decided with them. ``rules``: the version of the rules by
+    which. ``writer`` and ``tone``: of its texts; drafts of earlier schemas are read as rendered, in the plain tone.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -220,6 +227,9 @@ class Draft(Model):
     model: str
     timing_ms: dict[str, float] = Field(default_factory=dict)
     observations: list[Observation] = Field(default_factory=list)
+    writer: Mapping[TextField, Writer] = {"title": "renderer", "description": "renderer"}
+    tone: Tone = "plain"
+    rules: str = ""
 
     @property
     def texts(self) -> dict[TextField, str]:

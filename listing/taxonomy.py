@@ -200,6 +200,10 @@ class Taxonomy(Frozen):
         measured = "dimensions" in node.attributes
         return self.seller_order(name for name in node.attributes if not (measured and name == "size"))
 
+    def labels(self, node: CategoryNode) -> dict[str, str]:
+        """Labels of a node's ``expected`` attributes by name."""
+        return {name: self.attributes[name].label for name in self.expected(node)}
+
     def observed(self) -> tuple[str, ...]:
         """Attributes of a kind of item, not of one piece, with closed values of their own that a photo can show."""
         closed = (a for a in self.attributes.values() if a.values and a.values_of is None)

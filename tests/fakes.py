@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from app.store.search_index import Hit, SearchIndex
 from listing.calibration import Calibration, QuestionCalibration
+from listing.decide.claims import claims_of
 from listing.request import (
     AttributeEvent,
     CategoryEvent,
@@ -25,7 +26,6 @@ from listing.request import (
     TextEvent,
 )
 from listing.say.ask import offers_of
-from listing.say.claims import claims_of
 from listing.say.compose import with_note
 from listing.say.render import render
 from listing.schema import (

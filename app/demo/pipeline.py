@@ -10,11 +10,11 @@ from typing import cast
 from app.demo.items import Offer
 from listing.backends.base import Backend
 from listing.calibration import Calibration
-from listing.decide.decision import Rules
 from listing.observe.source import Context, Source
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import PipelineParts
 from listing.request import DraftPipeline, DraftRequest, Event, Photo
+from listing.rules import Rules
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.drafting.queue import DraftQueue, Ticket
+from app.editing.press_rules import PressRules
 from app.metrics import Metrics
 from app.store import draft_repo
 from app.store.db import Store
@@ -57,6 +58,7 @@ class DraftRunner:
     store: Store
     metrics: Metrics
     minutes: float
+    rules: PressRules
 
     def start(self, request: DraftRequest, first: DraftView, seller: str) -> DraftRun:
         """A run; its place in the line is taken at once, so that a full line is refused before anything is streamed."""
@@ -209,7 +211,7 @@ class DraftRun:
     def _keep(self, event: DraftEvent) -> DraftView:
         seller = self.ticket.seller
         with self.runner.store.write() as session:
-            row = draft_repo.finish(session, self.view.draft_id, event.draft)
+            row = draft_repo.finish(session, self.view.draft_id, event.draft, self.runner.rules)
             if row is None:
                 raise AppError("not_found", "The draft was deleted while it was being written.", 404)
             draft_repo.note_event(session, "shown", seller, draft=row.id)
@@ -269,6 +271,8 @@ def step(view: DraftView, event: Event) -> DraftView:
             rest = (q for q in view.questions if q.attribute != question.attribute)
             return replace(view, questions=(*rest, question))
         case TextEvent(field=field, text=text):
+            if field in view.locked:  # the seller's own words stand there
+                return view
             whole = text if event.replace else getattr(view, field) + text
             return replace(view, title=whole) if field == "title" else replace(view, description=whole)
     return view

@@ -13,8 +13,9 @@ from app.store.db import Store
 from app.store.media import Media
 from app.views import AppError, DraftView
 from listing.intake.photos import Photo, decoded
-from listing.request import DraftRequest, Tone
-from listing.say.edits import Edit, settled
+from listing.observe.seller import Edit
+from listing.request import DraftRequest
+from listing.schema import Tone
 
 
 class DraftWriter:
@@ -78,9 +79,7 @@ class DraftWriter:
             row = draft_repo.draft_of_seller(session, seller, draft_id)
             draft_repo.check_at_rest(row)
             view = draft_repo.view(session, row, self.currency)
-            written = draft_repo.generated(row)
-            changes = draft_repo.edits_of(session, draft_id)
-            changes = changes if written is None else settled(written, changes)
+            written, word = draft_repo.generated(row), draft_repo.word_on(session, draft_id)
         if not view.photos:
             raise AppError("photo_count", "Add a photo first; the draft is written from the photos.", 422)
         along = edits.name_along(category, view) if category else None
@@ -93,10 +92,10 @@ class DraftWriter:
             photos=tuple(self._stored(view)),
             note=note,
             seller_id=seller,
-            category=category or changes.values.get("category"),
-            facts=changes.facts if along is None else _renamed(changes.facts, along),
-            title=changes.values.get("title"),
-            description=changes.values.get("description"),
+            category=category or word.values.get("category"),
+            facts=word.facts if along is None else _renamed(word.facts, along),
+            title=word.values.get("title"),
+            description=word.values.get("description"),
             tone=tone,
             earlier_draft=view.draft if same_photos and not (from_photos or other) else None,
         )
@@ -122,6 +121,7 @@ class DraftWriter:
                 draft_repo.add_edit(session, row, Edit("set", "category", category))
             if along is not None:
                 draft_repo.add_edit(session, row, along)
+            draft_repo.settle(session, row, self.runner.rules)
 
     def _stored(self, view: DraftView) -> Iterator[Photo]:
         """The draft's photos from the media folder; they went through intake when they came."""

@@ -12,14 +12,18 @@ from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
 from app.editing import edits, prices
+from app.editing.press_rules import PressRules
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.tables import DraftRow, ListingRow, now
 from app.views import TEXT_FIELDS, AppError, DraftView
-from listing.say import rewrite
-from listing.say.edits import FIELDS, Edit, follow
-from listing.say.patch import without
+from listing.decide.claims import to_check
+from listing.observe.seller import FIELDS, Edit
+from listing.revise import follow
+from listing.say.edit import without
+from listing.say.plan import fits, is_detail
+from listing.schema import DETAIL
 from listing.taxonomy import load_taxonomy
 
 
@@ -29,8 +33,10 @@ class Drafts:
     ``version``: what the seller was shown, see ``edits.check_version``; what changed since is not overwritten (409).
     """
 
-    def __init__(self, store: Store, queue: DraftQueue, deletions: Deletions, currency: str) -> None:
-        self.store, self.queue, self.deletions, self.currency = store, queue, deletions, currency
+    def __init__(self, store: Store, queue: DraftQueue, deletions: Deletions, currency: str, rules: PressRules) -> None:
+        self.store, self.queue, self.deletions, self.currency, self.rules = store, queue, deletions, currency, rules
+        with store.write() as session:
+            draft_repo.settle_older(session, rules)
 
     def get(self, seller: str, draft_id: str) -> DraftView:
         """The draft with the seller's changes."""
@@ -77,7 +83,7 @@ class Drafts:
         confirm: bool = False,
         version: edits.Version = None,
     ) -> DraftView:
-        """Several claims of the texts at once, all or none, by their names (see ``listing.say.rewrite``).
+        """Several claims of the texts at once, all or none, by their names (see ``listing.decide.claims``).
 
         ``confirm``: what is still marked afterwards is right.
         """
@@ -93,7 +99,7 @@ class Drafts:
             along = edits.name_along(values["category"], view) if "category" in values else None
             for edit in (*made, *filter(None, [along])):
                 self._write(session, row, edit)
-            marked = rewrite.to_check(self._view(session, row).draft) if confirm else {}
+            marked = to_check(self._view(session, row).draft) if confirm else {}
             for name, value in marked.items():
                 self._write(session, row, Edit("set", name, value))
             return self._view(session, row)
@@ -154,8 +160,8 @@ class Drafts:
         if field in load_taxonomy().attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             return Edit("set", field, clean) if clean else Edit("drop", field)
-        if rewrite.is_detail(field, view.draft):
-            return Edit("set", field, field.removeprefix(rewrite.DETAIL)) if text else Edit("drop", field)
+        if is_detail(field, view.draft):
+            return Edit("set", field, field.removeprefix(DETAIL)) if text else Edit("drop", field)
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
     def _add(
@@ -176,15 +182,17 @@ class Drafts:
         view = self._view(session, row)
         if (
             edit.kind == "set"
-            and rewrite.is_detail(edit.field, view.draft)
-            and not rewrite.fits(view.draft, edit.field)
+            and is_detail(edit.field, view.draft)
+            and not fits(view.draft, edit.field, load_taxonomy())
         ):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
         written = draft_repo.generated(row)
-        along = follow(written, draft_repo.edit_rows(session, row.id), edit) if written is not None else []
+        made = draft_repo.edit_rows(session, row.id)
+        along = follow(written, made, edit, self.rules.of(written)) if written is not None else []
         for each in [edit, *along]:
             draft_repo.add_edit(session, row, each)
+        draft_repo.settle(session, row, self.rules)
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:
         listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from app.views import AppError, Changed, DraftView, field_text, field_version
+from listing.decide.claims import MAX_FACT_LENGTH, NAME
+from listing.observe.seller import Edit
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
-from listing.say.claims import MAX_FACT_LENGTH, NAME
-from listing.say.edits import Edit
 from listing.taxonomy import CategoryNode, is_plural, load_taxonomy
 
 # What somebody was shown: a field's version (text), the whole draft's (a number), or None: whatever stands there now.

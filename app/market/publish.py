@@ -24,9 +24,9 @@ from app.store.deletions import Deletions
 from app.store.outbox import Outbox
 from app.store.tables import DraftRow, KeyRow, ListingRow
 from app.views import AppError, Busy, Changed
+from listing.revise import proven
 from listing.safety.clauses import scrub_listing
 from listing.safety.prohibited_goods import GoodsVerdict
-from listing.say.edits import apply, proven
 from listing.schema import Draft, Listing
 
 STATUSES = ("active", "reserved", "sold", "removed")
@@ -124,12 +124,12 @@ class Publisher:
         with self.store.read() as session:
             where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == "ready"
             draft = session.scalar(select(DraftRow).where(*where))
-            written = draft_repo.generated(draft) if draft is not None else None
-            if draft is None or written is None:
+            settled = draft_repo.settled(draft) if draft is not None else None
+            if draft is None or settled is None:
                 return None
-            changes, version = draft_repo.edits_of(session, draft_id), draft.version
-        price = prices.parse_price(changes.values.get("price"))
-        content = sellers_words.without_contacts(proven(apply(written, changes)))
+            word, version = draft_repo.word_on(session, draft_id), draft.version
+        price = prices.parse_price(word.values.get("price"))
+        content = sellers_words.without_contacts(proven(settled, self.drafts.rules.of(settled).taxonomy))
         facts = {a.name: a.value for a in content.attributes}
         verdict = sellers_words.check_listed(content.category.value or "", content.title, content.description, facts)
         return Ready(version, content, price, verdict)

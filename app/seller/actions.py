@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
@@ -16,11 +15,11 @@ from app.seller.pictures import Shot, read_photos
 from app.seller.room import with_room
 from app.seller.session import BUSY, Notice, Undo
 from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
+from listing.decide.claims import NAME, to_check
 from listing.intake.photos import intake
 from listing.request import TONES
-from listing.say.claims import NAME
+from listing.revise import statement_of, with_statement
 from listing.say.phrases import in_centimetres
-from listing.say.seller_words import read_statement
 from listing.taxonomy import load_taxonomy
 
 # Presses that change the texts, so that what is being typed in them is saved first, or nothing is done.
@@ -37,7 +36,7 @@ class Actions(ListedActions):
         left = str(data.get("field")) if name in ("text", "price") else ""
         self.session.notices[:] = [n for n in self.session.notices if left and n.at not in ("", left)]
         if name not in ("text", "price", "undo"):
-            self.session.undo = None
+            self.session.undo, self.session.asks = None, False
         action = getattr(self, f"do_{name}", None)
         if action is not None:
             with self._noticed(f"the press {name!r}", at=self._about(data)):
@@ -167,8 +166,14 @@ class Actions(ListedActions):
         views = self.writing(data)
         if next(views, None) is not None and self.session.moves:
             run = copy_context().run
-            self.session.writer = threading.Thread(target=run, args=(deque, views, 0), daemon=True)
+            self.session.writer = threading.Thread(target=run, args=(self._watch, views), daemon=True)
             self.session.writer.start()
+
+    @staticmethod
+    def _watch(views: Iterator[DraftView | None]) -> None:
+        """See a draft's writing to its end: each step shows itself in the session."""
+        for _ in views:
+            pass
 
     do_tone = do_category = do_write
 
@@ -307,12 +312,12 @@ class Actions(ListedActions):
         """Details and facts of the taxonomy in what was typed become facts; all of it is in the text."""
         if before.draft is None:
             return
-        statement = read_statement(typed, before.draft, load_taxonomy())
+        statement = statement_of(before.draft, typed, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
         names, view = [*statement.facts], before
         if names:
             view = drafts.settle(self.seller, draft, statement.facts, version=before.version)
-        text = statement.description(view.draft) if view.draft is not None else view.description
+        text = with_statement(view.draft, statement, load_taxonomy()) if view.draft is not None else view.description
         if text != view.description:
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")
@@ -388,10 +393,21 @@ class Actions(ListedActions):
             self._show(self.services.drafts.get(self.seller, draft))
             raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
         self.do_add({"more": data.get("more")})  # what still stands typed there
-        if self.session.notices:
+        if self.session.notices or not self._confirmed(str(data.get("unconfirmed") or "")):
             return
         self.session.published = self.services.publisher.publish(
             self.seller, draft, key=f"page-{draft}", version=self.session.view.version
         )
         facts = (a.value for a in self.session.view.attributes)
         self._name_removed([self.session.view.title, self.session.view.description, *facts])
+
+    def _confirmed(self, answer: str) -> bool:
+        """True once the marked words are right by their seller's word, or have left the text (``out``); else asks."""
+        view, settle = self.session.view, self.services.drafts.settle
+        marked = to_check(view.draft) if view is not None else {}
+        self.session.asks = bool(marked) and answer not in ("right", "out")
+        if view is not None and marked and not self.session.asks:
+            gone = {name: None for name in marked if name != "category"} if answer == "out" else {}
+            confirm = answer == "right"
+            self.session.view = settle(self.seller, view.draft_id, gone, confirm=confirm, version=view.version)
+        return not self.session.asks

@@ -15,10 +15,11 @@ from app.seller import words
 from app.seller.pictures import crop
 from app.seller.session import BUSY, SellerSession
 from app.views import TEXT_FIELDS, DraftView, likely_candidates
+from listing.decide.claims import LIKELY, name_of, sayable, to_check
+from listing.details import detail_forms
 from listing.request import TONES
-from listing.say import rewrite
 from listing.say.ask import OFFERS_AT_ONCE, statable
-from listing.say.claims import LIKELY, stated_claims
+from listing.say.plan import stated_claims
 from listing.say.render import can_be_shorter
 from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag, Listing, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
@@ -90,7 +91,7 @@ def draft_html(
         checks=checks,
         offers=written.offers if written is not None else [],
         max_offers=OFFERS_AT_ONCE,
-        name_of=rewrite.name_of,
+        name_of=name_of,
         details=dict.fromkeys(o.label for o in statable(written, load_taxonomy())) if written is not None else (),
         same_as=same_as,
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
@@ -140,7 +141,7 @@ def _candidates(view: DraftView, category: Category) -> list[Candidate]:
 
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
     attribute = _attribute(fact.name, view)
-    guess = fact.value is None and fact.status == "unsupported" and fact.name not in rewrite.to_check(view.draft)
+    guess = fact.value is None and fact.status == "unsupported" and fact.name not in to_check(view.draft)
     return {
         "name": fact.name,
         "value": fact.value or fact.suggestion or "",
@@ -158,8 +159,8 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
     """Claims of the texts that are to be checked, each with the values that it may have instead."""
     marked = _marked_spans(view)
     rows = []
-    for name, value in rewrite.to_check(view.draft).items():
-        mine = [span for span in marked if rewrite.name_of(span) == name]
+    for name, value in to_check(view.draft).items():
+        mine = [span for span in marked if name_of(span) == name]
         kind = mine[0].attribute or ""
         rows.append(
             {
@@ -168,11 +169,25 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "fields": {span.field for span in mine},
                 "label": words.claim_label(kind),
                 "reads": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
+                "denial": _denial(mine[0], _reads(view, mine[0])),
                 "choices": _choices(view, name, value, mine),
                 "can_go": kind != "category",
             }
         )
     return rows
+
+
+def _denial(span: Span, reads: str) -> str:
+    """The chip by which a claim goes, as a seller would say it: "no pockets", but "not for women", "not zipped"."""
+    kind, value = span.attribute or "", span.value
+    if kind == "audience":
+        return f"not for {'a baby' if value == 'baby' else value}"
+    form, attribute = detail_forms().get(value), load_taxonomy().attributes.get(kind)
+    nouns = [form.behind] if kind == "detail" and form is not None else []
+    nouns += attribute.forms[value].behind if attribute is not None and value in attribute.forms else []
+    bare = re.sub(r"^an? ", "", reads)
+    texts = [text for noun in nouns for text in ([noun] if isinstance(noun, str) else noun.values())]
+    return f"{'no' if any(text.endswith(bare) for text in texts) else 'not'} {bare}"
 
 
 def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> list[dict[str, str]]:
@@ -182,7 +197,7 @@ def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> l
     if kind == "category" and view.category:
         likely = {c.value for c in likely_candidates(view.category)}
         others = {other: None for other in others if not likely or other in likely}
-    return [{"value": o, "label": words.claim_value(kind, o)} for o in others if rewrite.sayable(name, o)]
+    return [{"value": o, "label": words.claim_value(kind, o)} for o in others if sayable(name, o, load_taxonomy())]
 
 
 def _marked_spans(view: DraftView) -> list[Span]:
@@ -222,7 +237,7 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
     text = str(getattr(view, field))
     flags = [f for f in view.flags if f.field == field]
     panels = {check["name"]: f"w-{field}-{_key(check['name'])}" for check in checks}
-    open_ = [(span, panels[rewrite.name_of(span)]) for span in _marked_spans(view) if span.field == field]
+    open_ = [(span, panels[name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
     if busy and not text and field == "title" and view.category is not None and view.category.value:
         text = words.category_label(view.category.value)  # as far as it is decided, where the title will stand
@@ -246,7 +261,7 @@ def _long(view: DraftView) -> bool:
 
 
 def _bottom(view: DraftView) -> str:
-    open_ = rewrite.to_check(view.draft)
+    open_ = to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
     unproven = sum(f.field in TEXT_FIELDS and f.span is not None for f in view.flags)
     sentences = []

@@ -9,7 +9,7 @@ from app.seller import words
 from app.seller.session import Notice, SavedField, SellerSession
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView, field_version
-from listing.say.patch import moved
+from listing.say.edit import moved
 
 Press = Mapping[str, Any]
 TYPED = (*TEXT_FIELDS, "price")

@@ -77,6 +77,7 @@ class SellerSession:
     visits: int = 0  # how often an address was opened: the browser's is then set to what the page shows
     statements: int = 0  # how often what was typed beside the texts came to be in them
     undo: Undo | None = None
+    asks: bool = False  # Publish was pressed, and waits for a word on what nobody confirmed
     cover: Shot | None = None  # a plain picture that is being looked at
     covers: set[str] = field(default_factory=set)  # photos that are such pictures: there is nothing new to see on them
     declined: set[str] = field(default_factory=set)  # drafts that this page has offered to go on with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +12,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.editing import evidence_places, prices
+from app.editing.press_rules import PressRules
 from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, PhotoDeletionRow, PhotoRow, now
 from app.views import AppError, DraftView, Problem, State
-from listing.request import Photo, Tone
-from listing.say.edits import Changes, Edit, apply, regenerated
-from listing.say.edits import changes as changes_of
-from listing.schema import Draft, PhotoRef
+from listing.observe.seller import Edit, SellerWord, word_of
+from listing.request import Photo
+from listing.revise import regenerated, revise
+from listing.schema import Draft, PhotoRef, Tone
 
 UNFINISHED = ("queued", "working")
 
@@ -83,11 +84,15 @@ def keep_photos(session: Session, photos: Iterable[PhotoRow], order: Sequence[st
 def arrange_photos(session: Session, row: DraftRow, order: Sequence[str]) -> list[str]:
     """Let the draft's photos be these in this order; returns the ids of the others, now forgotten."""
     gone = keep_photos(session, session.scalars(select(PhotoRow).where(PhotoRow.draft_id == row.id)), order)
-    if gone and row.generated is not None:
-        # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
-        refs = [{**ref, "phash": ""} if ref["id"] in gone else ref for ref in row.generated["photos"]]
-        row.generated = {**row.generated, "photos": refs}
+    # What it looked like goes as well: its reference in what was written keeps nothing but its id and size.
+    row.generated, row.settled = (_forgotten(kept, gone) for kept in (row.generated, row.settled))
     return gone
+
+
+def _forgotten(kept: dict[str, Any] | None, gone: Collection[str]) -> dict[str, Any] | None:
+    if not kept or not gone:
+        return kept
+    return {**kept, "photos": [{**ref, "phash": ""} if ref["id"] in gone else ref for ref in kept["photos"]]}
 
 
 def note_photos(session: Session, row: DraftRow) -> None:
@@ -144,9 +149,9 @@ def photo_ref(row: PhotoRow) -> PhotoRef:
     return PhotoRef(id=row.id, width=row.width, height=row.height, phash=row.phash)
 
 
-def edits_of(session: Session, draft_id: str) -> Changes:
-    """The outcome of all edits of a draft."""
-    return changes_of(edit_rows(session, draft_id))
+def word_on(session: Session, draft_id: str) -> SellerWord:
+    """The seller's word on a draft: the outcome of all edits."""
+    return word_of(edit_rows(session, draft_id))
 
 
 def edit_rows(session: Session, draft_id: str) -> list[Edit]:
@@ -163,6 +168,26 @@ def add_edit(session: Session, row: DraftRow, edit: Edit) -> None:
     session.flush()
 
 
+def settle(session: Session, row: DraftRow, rules: PressRules) -> None:
+    """Keep the draft as its seller sees it, with what they said last."""
+    written, word = generated(row), word_on(session, row.id)
+    told = written is not None and (word.locked or word.confirmed)
+    row.settled = revise(written, word, rules.of(written)).model_dump(mode="json") if written and told else None
+
+
+def settle_older(session: Session, rules: PressRules) -> None:
+    """``settle`` the drafts of earlier versions, which kept what was written and the edits alone."""
+    edited = select(EditRow.draft_id).where(EditRow.draft_id == DraftRow.id).exists()
+    for row in session.scalars(select(DraftRow).where(DraftRow.settled.is_(None), edited, DraftRow.state == "ready")):
+        settle(session, row, rules)
+
+
+def settled(row: DraftRow) -> Draft | None:
+    """The draft with the seller's word, in its version; None before it is done."""
+    kept = row.settled or row.generated
+    return Draft.model_validate(kept) if kept is not None else None
+
+
 def generated(row: DraftRow) -> Draft | None:
     """What the model wrote, or None before it is done."""
     return Draft.model_validate(row.generated) if row.generated is not None else None
@@ -170,8 +195,7 @@ def generated(row: DraftRow) -> Draft | None:
 
 def view(session: Session, row: DraftRow, currency: str, listing_id: str | None = None) -> DraftView:
     """The draft as its seller sees it."""
-    changes = edits_of(session, row.id)
-    written = generated(row)
+    word, draft = word_on(session, row.id), settled(row)
     problem = Problem(row.problem_code, row.problem or "") if row.problem_code else None
     shell = DraftView(
         draft_id=row.id,
@@ -180,16 +204,16 @@ def view(session: Session, row: DraftRow, currency: str, listing_id: str | None 
         note=row.note,
         tone=row.tone,
         currency=currency,
-        locked=changes.locked,
-        asked=prices.parse_price(changes.values.get("price")),
+        locked=word.locked,
+        asked=prices.parse_price(word.values.get("price")),
         problem=problem,
         listing_id=listing_id,
         version=row.version,
     )
-    if written is None:
+    if draft is None:
         return shell
-    shell = replace(shell, written_from=frozenset(photo.id for photo in written.photos))
-    return _filled(shell, evidence_places.moved(apply(written, changes), shell.photos))
+    shell = replace(shell, written_from=frozenset(photo.id for photo in draft.photos))
+    return _filled(shell, evidence_places.moved(draft, shell.photos))
 
 
 def _filled(shell: DraftView, draft: Draft) -> DraftView:
@@ -214,15 +238,16 @@ def _filled(shell: DraftView, draft: Draft) -> DraftView:
     )
 
 
-def finish(session: Session, draft_id: str, written: Draft) -> DraftRow | None:
+def finish(session: Session, draft_id: str, written: Draft, rules: PressRules) -> DraftRow | None:
     """Keep what the model wrote; None when the draft was deleted or published meanwhile."""
     row = session.get(DraftRow, draft_id, with_for_update=True)
     if row is None or row.state == "published":
         return None
-    changes, old = edits_of(session, draft_id), generated(row)
+    word, old = word_on(session, draft_id), generated(row)
     # What stays of the earlier one was found in its photos, in their order of then.
-    merged = regenerated(written, old and evidence_places.moved(old, written.photos), changes)
-    row.generated = merged.model_dump(mode="json")
+    old = old and evidence_places.moved(old, written.photos)
+    row.generated = regenerated(written, old, word, rules.of(written)).model_dump(mode="json")
+    settle(session, row, rules)
     row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
     row.version += 1
     return row

@@ -12,8 +12,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.store import clock
 from app.views import State
-from listing.request import Tone
-from listing.say.edits import Kind
+from listing.observe.seller import Kind
+from listing.schema import Tone
 
 now = clock.now
 
@@ -68,7 +68,10 @@ class TokenRow(Base):
 
 
 class DraftRow(Base):
-    """A draft. ``generated`` is what the model wrote, whatever the seller changed; the changes are ``EditRow``s."""
+    """A draft. ``generated`` is what the model wrote, whatever the seller changed; the changes are ``EditRow``s.
+
+    ``settled`` is the draft with these, as its seller sees it; None where there are none.
+    """
 
     __tablename__ = "drafts"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -77,6 +80,7 @@ class DraftRow(Base):
     note: Mapped[str] = mapped_column(default="")
     tone: Mapped[Tone] = mapped_column(String(16), default="plain")
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    settled: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     problem_code: Mapped[str | None] = mapped_column(String(32))
     problem: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=0, server_default="0")

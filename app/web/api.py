@@ -28,8 +28,7 @@ from app.web.api_schemas import (
 from app.web.request_body import release_body
 from app.web.sse import last_view, server_sent
 from listing.intake.photos import Photo, PhotoLimits, intake
-from listing.request import Tone
-from listing.schema import Listing
+from listing.schema import Listing, Tone
 
 EVENT_STREAM = "text/event-stream"
 Accept = Annotated[str, Header(description="text/event-stream streams the draft while it is made.")]

@@ -9,8 +9,7 @@ from pydantic import Field, StringConstraints
 from app.routing import Body
 from app.views import DraftView, Problem, State, as_displayed
 from listing.intake.photos import PhotoLimits
-from listing.request import Tone
-from listing.schema import Draft, Listing, PhotoRef
+from listing.schema import Draft, Listing, PhotoRef, Tone
 
 Words = Annotated[str, StringConstraints(max_length=20_000)]
 Short = Annotated[str, StringConstraints(max_length=2_000)]

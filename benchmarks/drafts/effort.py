@@ -28,14 +28,16 @@ from benchmarks.common import arguments
 from benchmarks.drafts.details import TRUTH
 from finetune.data.details import details_of
 from finetune.data.files import read_lines
+from listing.calibration import Calibration
+from listing.decide.claims import NAME, Claim, name_of
+from listing.decide.settle import implied
+from listing.details import load_details
 from listing.lexicon import load_lexicon, plain
-from listing.observe.details import load_details
+from listing.observe.seller import Edit, word_of
+from listing.revise import revise
+from listing.rules import Rules
 from listing.say.ask import MOST, OFFERS_AT_ONCE, searchable
-from listing.say.claims import NAME, Claim
-from listing.say.edits import Edit, apply, changes
 from listing.say.marks import find_spans
-from listing.say.rewrite import name_of
-from listing.say.settle import implied
 from listing.schema import Draft, Offer, Span
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -159,14 +161,14 @@ def with_search(draft: Draft, row: Row, taxonomy: Taxonomy) -> Effort:
         offer, letters = match
         cost += letters + CHOOSE
         taps = [*taps, Edit("set", name_of(offer), offer.value)]
-        current = apply(draft, changes(taps))
+        current = revise(draft, word_of(taps), Rules(taxonomy, Calibration()))
     return replace(effort(current, row, taxonomy), offers=cost + (len(taps) > offered))
 
 
 def _tapped(draft: Draft, truth: Truth, taxonomy: Taxonomy, taps: list[Edit], visible: int) -> tuple[Draft, list[Edit]]:
     """The draft after these taps and one on every right offer that is shown, and all of the taps."""
     while True:
-        current = apply(draft, changes(taps)) if taps else draft
+        current = revise(draft, word_of(taps), Rules(taxonomy, Calibration())) if taps else draft
         missing = set(unsaid(current, truth, taxonomy))
         offer = next((o for o in current.offers[:visible] if (o.attribute, o.value) in missing), None)
         if offer is None:

@@ -24,9 +24,10 @@ from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 from finetune.evaluate.measures import calibration_error, interval
 from listing.decide.category import clothes_ratio
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.home import ipl_home
 from listing.pipeline import build_pipeline
+from listing.rules import Rules
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 

@@ -76,10 +76,10 @@ def held_rows(args: argparse.Namespace) -> list[PlainRow]:
 
 def draft(args: argparse.Namespace) -> None:
     """``drafts-ARM.jsonl``: a draft of each row, and whether its texts are the model's own."""
+    from listing.decide.claims import claims_of
     from listing.home import ipl_home
     from listing.pipeline import Pipeline
     from listing.pipeline_parts import build_parts
-    from listing.say.claims import claims_of
     from listing.say.render import render
 
     tax, file = load_taxonomy(), args.out / f"drafts-{'tuned' if args.model else 'shipped'}.jsonl"

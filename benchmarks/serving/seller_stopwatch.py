@@ -35,8 +35,8 @@ from benchmarks.common import arguments, markdown
 from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
 from finetune.data.files import read_lines
 from finetune.data.photosets import data_root, read_annotations
+from listing.decide.claims import name_of
 from listing.say.ask import statable
-from listing.say.rewrite import name_of
 from listing.schema import Draft, Span
 from listing.taxonomy import load_taxonomy
 from tests.app.support.local_servers import CHROMIUM_ARGS

@@ -13,14 +13,14 @@ from random import Random
 from typing import Any, NamedTuple
 
 from finetune.data.tasks import LISTING, Task
+from listing.decide.claims import FIBRES, NAME, Claim
+from listing.decide.settle import settle
+from listing.details import detail_forms, load_details
 from listing.lexicon import load_lexicon, plain, words
-from listing.observe.details import load_details
 from listing.request import DraftRequest
-from listing.say.claims import FIBRES, NAME, Claim
 from listing.say.compose import MAX_TITLE, checked, listing_prompt
 from listing.say.marks import capital, listed
 from listing.say.render import closers, render
-from listing.say.settle import detail_forms, settle
 from listing.schema import TextField
 from listing.taxonomy import CategoryNode, Taxonomy
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from finetune.data.details import details_of
 from finetune.data.photosets import ATTRIBUTES
 from finetune.embedded import tower
-from listing.observe.details import type_of
+from listing.details import type_of
 from listing.taxonomy import load_taxonomy
 
 ARCHITECTURE = "tf_efficientnet_lite2"

@@ -14,8 +14,9 @@ from finetune.evaluate.calibrate import cross_fitted
 from finetune.evaluate.measures import NOT_STATED
 from finetune.evaluate.observing import ObservedPhoto
 from listing.calibration import Calibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.observe.language_model import SURE_TOWERS
+from listing.rules import Rules
 from listing.schema import Observation
 
 NO_CATEGORY = "none"  # the category of a photo that is outside of what is known

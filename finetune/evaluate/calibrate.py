@@ -22,9 +22,10 @@ from finetune.evaluate.measures import NOT_STATED, judge
 from finetune.evaluate.observing import ObservedPhoto
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.decide.attributes import ITEM_TYPE, MIN_SUGGESTION, Facts
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.decide.views import FLOOR, Distribution, Views, best, combine
-from listing.observe.details import family, type_of
+from listing.details import family, type_of
+from listing.rules import Rules
 from listing.taxonomy import Attribute, Taxonomy
 
 Row = Mapping[str, Any]

@@ -31,8 +31,8 @@ from finetune.evaluate.measures import (
 )
 from finetune.evaluate.observing import ObservedPhoto, Observer, Row
 from listing.calibration import FILE
-from listing.decide.decision import Rules
-from listing.say.claims import claims_of
+from listing.decide.claims import claims_of
+from listing.rules import Rules
 from listing.say.marks import limit_marks
 from listing.say.render import render
 

@@ -19,12 +19,13 @@ from finetune.shops.report import write_report
 from finetune.shops.table import Table
 from finetune.shops.titles import resembles, title_pattern
 from listing.calibration import FILE, Calibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads
 from listing.observe.past_listings import PastListings
 from listing.observe.printed.brand_list import spellings, words_of
+from listing.rules import Rules
 from listing.safety.contacts import sure_contact
 from listing.shops.catalogue import tools, vocabulary_of
 from listing.shops.shop import BRANDS, INDEX, TAXONOMY, Shop

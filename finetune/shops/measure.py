@@ -14,10 +14,11 @@ from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.table import Table
 from finetune.shops.titles import draft_title
 from listing.calibration import Calibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.decide.views import Distribution, best
 from listing.observe.heads import FILE, Heads
 from listing.observe.past_listings import Neighbours, PastListings
+from listing.rules import Rules
 from listing.safety.contacts import sure_contact
 from listing.shops.catalogue import tools, vocabulary_of
 from listing.shops.shop import INDEX, TAXONOMY, TitlePattern

@@ -12,7 +12,7 @@ import numpy as np
 import rag_index
 from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.decide.views import Distribution
 from listing.intake.photos import intake
 from listing.observe.heads import VERSION, PhotoFeatures
@@ -20,6 +20,7 @@ from listing.observe.past_listings import Neighbours, PastListings, vote_observa
 from listing.observe.source import Context, Source, shares
 from listing.pipeline_parts import Installed, build_sources
 from listing.request import DraftRequest, Photo
+from listing.rules import Rules
 from listing.schema import Observation
 from listing.shops.translation import in_shop_words
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy

@@ -13,7 +13,8 @@ from typing import Any
 from finetune.shops.calibrating import Answer, Observed, cross_fitted
 from finetune.shops.titles import draft_title
 from listing.calibration import Calibration, QuestionCalibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
+from listing.rules import Rules
 from listing.shops.shop import FIGURES, TitlePattern
 from listing.taxonomy import Taxonomy
 

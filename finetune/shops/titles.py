@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from listing.decide.decision import Decision, Rules
-from listing.say.claims import claims_of
+from listing.decide.claims import claims_of
+from listing.decide.decision import Decision
+from listing.rules import Rules
 from listing.say.compose import shop_title
 from listing.say.render import render
 from listing.shops.shop import CATEGORY, TitlePattern

@@ -25,7 +25,7 @@ from listing.decide.views import (
     ranked,
 )
 from listing.prompts import UNKNOWN
-from listing.schema import IMPOSSIBLE_COLOUR, AttributeValue, Evidence, Observation, Source
+from listing.schema import ANSWER, IMPOSSIBLE_COLOUR, TYPED, AttributeValue, Evidence, Observation, Source
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 ITEM_TYPE, CONDITION = "item_type", "condition"
@@ -83,7 +83,7 @@ class Facts:
         facts: dict[str, AttributeValue] = {}
         for attribute in self.taxonomy.schema_of(self.node):
             fact = self._fact(attribute)
-            repeated = attribute.name == "colour2" and _repeats(fact, facts.get("colour"))
+            repeated = attribute.name == "colour2" and not fact.locked and _repeats(fact, facts.get("colour"))
             facts[attribute.name] = AttributeValue(name=attribute.name) if repeated else fact
         wear = facts.get(CONDITION)
         noted = self.views.first("defects", "note"), self.views.first(CONDITION, "note")
@@ -92,8 +92,9 @@ class Facts:
         return list(facts.values())
 
     def _fact(self, attribute: Attribute) -> AttributeValue:
-        if answer := self.views.by(attribute.name, "seller"):
-            return seller_fact(attribute.name, _value(answer[0]))
+        for source in (ANSWER, TYPED):
+            if answer := self.views.by(attribute.name, source):
+                return _answered(attribute.name, answer[0])
         fact = self._printed(attribute.name) or self._visible(attribute) or self._worded(attribute.name)
         note = self.views.by(attribute.name, "note")
         return self._noted(attribute, note[0], fact) if note else fact or AttributeValue(name=attribute.name)
@@ -334,6 +335,14 @@ def _suggested(name: str, value: str, p: float, evidence: list[Evidence], others
     return AttributeValue(
         name=name, suggestion=value, status="unsupported", confidence=p, alternatives=list(others), evidence=evidence
     )
+
+
+def _answered(name: str, answer: Observation) -> AttributeValue:
+    """A fact by the seller's answer, or by a text that they typed; without a value where they left it out."""
+    locked = answer.source == ANSWER
+    if answer.probabilities:
+        return seller_fact(name, _value(answer), locked=locked)
+    return AttributeValue(name=name, locked=locked, evidence=[] if locked else [Evidence(source="seller")])
 
 
 def seller_fact(name: str, value: str, *, locked: bool = True) -> AttributeValue:

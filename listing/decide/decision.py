@@ -6,62 +6,20 @@ Pure: no photo, no model, no file. Every question is decided whether or not the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
-from listing.calibration import Calibration
 from listing.decide.attributes import ITEM_TYPE, Facts
 from listing.decide.category import category_flags, decide_category
 from listing.decide.views import Views, best
+from listing.details import exclusive
 from listing.prompts import UNKNOWN
-from listing.schema import AttributeValue, Category, Detail, Flag, Observation
-from listing.taxonomy import CategoryNode, Taxonomy
+from listing.rules import Rules
+from listing.schema import ANSWER, TYPED, AttributeValue, Category, Detail, Flag, Observation
+from listing.taxonomy import CategoryNode
 
 MIN_DETAIL = 0.5  # calibrated probability from which on a detail is stated
 _WORTH_A_LOOK = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something can be offered
 _WORTH_A_LOOK_FACT = 0.02
-# Of 4,408 annotated photos hardly any shows two of a line.
-EXCLUSIVE = tuple(
-    tuple(line.split(", "))  # in this order: a sum in that of a set is another one in each process
-    for line in (
-        "elastic waist, fixed waistband with fly",
-        "elastic waist, button fly",
-        "elastic waist, five-pocket cut",
-        "elastic waist, belt loops",
-        "straight legs, skinny legs, wide legs, flared legs, tapered legs",
-        "high heel, low heel, flat sole",
-        "classic collar, polo collar, stand-up collar, lapels, drawstring hood",
-        "full zip, half zip, open front, buttons down the front, button placket, one button, double-breasted",
-        "cap sleeves, puff sleeves, flared sleeves, rolled sleeves",
-        "mini length, knee-length, maxi length, cropped",
-        "long cut, cropped",
-        "fitted cut, loose cut",
-        "curved hem, straight hem, raw hem",
-        "curved hem, straight hem, ribbed hem",
-        "large check, small check",
-        "wide stripes, thin stripes",
-        "horizontal stripes, vertical stripes",
-        "white sole, dark sole, coloured sole",
-        "round toe, pointed toe, open toe",
-        "fine knit, chunky knit",
-        "chest pocket, two chest pockets",
-        "straight skirt, flared skirt",
-        "pencil cut, flared skirt",
-        "dark buttons, white buttons, metal buttons",
-        "thin straps, wide straps",
-        "lace-up, slip-on, velcro straps",
-        "ankle height, low cut",
-    )
-)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rules that decide: the tree with its attributes, the calibration, and the specific types of each category."""
-
-    taxonomy: Taxonomy
-    calibration: Calibration
-    types: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Decision:
@@ -115,10 +73,13 @@ class Decision:
                 likeliest[phrase] = min(1.0, p), photo
         probabilities = {phrase: p for phrase, (p, _) in likeliest.items()}
         shares = probabilities if self._named else together(probabilities)
-        return [
+        words = [o.probabilities for source in (TYPED, ANSWER) for o in self.views.by("detail", source)]
+        told = {phrase: p > 0 for word in words for phrase, p in word.items()}
+        stated = [Detail(phrase=phrase, confidence=1.0) for phrase in sorted(told) if told[phrase]]
+        return stated + [
             Detail(phrase=phrase, confidence=p, photo=likeliest[phrase][1])
             for phrase, p in sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))
-            if self._named or p >= MIN_DETAIL
+            if (self._named or p >= MIN_DETAIL) and phrase not in told
         ]
 
     @property
@@ -162,7 +123,7 @@ class Decision:
 
 def together(probabilities: Mapping[str, float]) -> dict[str, float]:
     """The probabilities, with those of what excludes each other lowered to a sum of 1 where they exceed it."""
-    totals = [(group, sum(probabilities.get(phrase, 0.0) for phrase in group)) for group in EXCLUSIVE]
+    totals = [(group, sum(probabilities.get(phrase, 0.0) for phrase in group)) for group in exclusive()]
     return {
         phrase: p / max([1.0, *(total for group, total in totals if phrase in group)])
         for phrase, p in probabilities.items()

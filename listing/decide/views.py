@@ -23,6 +23,7 @@ EVIDENCE_NAMES: Mapping[str, Source] = {  # of observations: as a draft's eviden
     "mllm": "mllm",
     "seller": "seller",
     "note": "seller",
+    "typed": "seller",
 }
 _MIN_TRUST = 0.05  # a photo never counts for nothing: it may be the only one
 _CLEAR = 0.5  # of the best photo's trust: what one such photo shows is enough

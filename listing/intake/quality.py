@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from listing.schema import AttributeValue, Flag, Quality
-from listing.taxonomy import load_taxonomy
 
 # Share of each part in the score; their sum is 1.
 WEIGHTS: Mapping[str, float] = {
@@ -75,13 +74,14 @@ def assess(
     description: str,
     photos: Sequence[Mapping[str, float]] | Quality,
     flags: Sequence[Flag],
-    expected: Sequence[str],
+    expected: Mapping[str, str],
     generated: tuple[str, str] = ("", ""),
 ) -> Quality:
     """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
 
     photos: or the quality of an earlier draft of the same ones.
-    expected: names of the attributes that a listing of this category should have, those first that buyers ask for.
+    expected: labels of the attributes that a listing of this category should have, by name, those first that buyers
+        ask for.
     generated: title and description as the program writes them; no text counts less for being like these.
     """
     photo_share, photo_tip = _of_photos(photos)
@@ -100,9 +100,9 @@ def assess(
     }
     parts = {name: round(share, 3) for name, share in parts.items()}  # as they are stored: the score follows from them
     tips = {
-        "completeness": f"Add what is missing: {_listed(missing[:4])}." if missing else "",
+        "completeness": f"Add what is missing: {_listed(missing[:4], expected)}." if missing else "",
         "photos": photo_tip,
-        "evidence": f"Please check the guesses: {_listed(guesses)}." if guesses else "",
+        "evidence": f"Please check the guesses: {_listed(guesses, expected)}." if guesses else "",
         "length": _length_tip(title, description),
         "violations": f"Look at what was flagged: {flags[0].message}" if flags else "",
         "readability": _readability_tip(description),
@@ -179,9 +179,8 @@ def readability(text: str) -> float:
     return min(1.0, _LONG_SENTENCE / longest) * max(0.0, 1 - shouted) * max(0.0, 1 - 4 * repeated)
 
 
-def _listed(names: Sequence[str]) -> str:
-    attributes = load_taxonomy().attributes
-    return ", ".join(attributes[name].label if name in attributes else name.replace("_", " ") for name in names)
+def _listed(names: Sequence[str], labels: Mapping[str, str]) -> str:
+    return ", ".join(labels.get(name, name.replace("_", " ")) for name in names)
 
 
 def _photo_tip(photos: Sequence[Mapping[str, float]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from listing import prompts
 from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, Words
-from listing.observe.details import load_details
+from listing.details import load_details
 from listing.observe.printed.brand_list import fold
 from listing.observe.source import Context, Likely, Source, shares
 from listing.request import Photo

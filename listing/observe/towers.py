@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from listing.backends.base import Backend
-from listing.observe.details import by_family, family
+from listing.details import by_family, family
 from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.observe.networks.foreground import Foreground, crop_box, is_studio, usable
 from listing.observe.networks.worn import garment_alone
@@ -51,6 +51,13 @@ class TowerView:
     studio: bool = False
 
 
+def types_of(folder: Path) -> dict[str, list[str]]:
+    """Category -> the specific types of the tower's training photos, by the words that say them; loads no network."""
+    file = folder / FACTS
+    types = json.loads(file.read_text(encoding="utf-8"))["types"] if file.is_file() else {}
+    return {category: sorted({family(name) for name in names}) for category, names in types.items()}
+
+
 class EvidenceTower:
     """The tower of a model folder, and the network that finds the item.
 
@@ -67,8 +74,6 @@ class EvidenceTower:
         self.side: int = facts["side"]
         self.values: dict[str, list[str]] = facts["values"]
         self.any_of: list[str] = facts["any_of"]
-        # category -> the specific types of its training photos, by the words that say them
-        self.types = {c: sorted({family(name) for name in names}) for c, names in facts["types"].items()}
         self._backbone: Any = timm.create_model(facts["architecture"], pretrained=False, num_classes=0, global_pool="")
         state = {n.removeprefix("backbone."): t.float() for n, t in tensors.items() if n.startswith("backbone.")}
         missing, unexpected = self._backbone.load_state_dict(state, strict=False)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
 from listing.calibration import Calibration
-from listing.observe.details import load_details
-from listing.say.claims import FIBRES, NAME, Claim, stated_claims
+from listing.decide.claims import FIBRES, NAME, Claim
+from listing.decide.settle import Item, implied, settle
+from listing.details import detail_forms, form_for, load_details
 from listing.say.marks import find_spans
-from listing.say.settle import Item, detail_forms, form_for, implied, settle
+from listing.say.plan import stated_claims
 from listing.schema import AttributeValue, Category, Draft, Flag, Offer, Quality, Question
 from listing.taxonomy import CategoryNode, Taxonomy
 
@@ -82,7 +83,7 @@ def quality(
     """See ``listing.intake.quality.assess``."""
     from listing.intake.quality import assess, photo_quality
 
-    expected = taxonomy.expected(taxonomy.node(category.value))
+    expected = taxonomy.labels(taxonomy.node(category.value))
     return assess(
         attributes=facts,
         title=text.title,

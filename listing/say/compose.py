@@ -9,7 +9,10 @@ from typing import get_args
 
 from listing import prompts
 from listing.backends.base import Backend
+from listing.decide.claims import FIRM, NAME, SELLER_ONLY, Claim, claims_of
 from listing.decide.decision import Decision
+from listing.decide.settle import settle
+from listing.details import detail_forms
 from listing.languages import ENGLISH, LANGUAGES
 from listing.lexicon import plain
 from listing.observe.past_listings import Neighbours
@@ -19,10 +22,8 @@ from listing.safety.clauses import scrub_listing
 from listing.safety.contacts import MASK, scrub
 from listing.safety.injection import instruction_like
 from listing.say.check import guard, verify, without_invented_words
-from listing.say.claims import FIRM, NAME, SELLER_ONLY, Claim, claims_of
 from listing.say.marks import Marker, capital, find_spans, limit_marks, word_count
 from listing.say.render import MIN_WORDS, SHORTER, Text, render, sentences_of
-from listing.say.settle import detail_forms, settle
 from listing.say.statements import Statement, split
 from listing.schema import Flag, Span, TextField
 from listing.shops.shop import CATEGORY, TitlePattern
@@ -63,7 +64,8 @@ def compose(
     for name in get_args(TextField):
         yield TextEvent(field=name, text=texts[name], replace=True)
     spans = [span for span in text.spans if typed[span.field] is None]
-    return Text(texts["title"], texts["description"], spans, [*flags, *text.flags])
+    writer = {name: text.writer[name] if typed[name] is None else "seller" for name in get_args(TextField)}
+    return Text(texts["title"], texts["description"], spans, [*flags, *text.flags], writer)
 
 
 def _claims(request: DraftRequest, decision: Decision, note: str, parts: PipelineParts) -> list[Claim]:
@@ -99,7 +101,7 @@ def _written(
     stated = [c for c in claims if not _doubtful_department(c)]
     raw = yield from write(parts.backend, request, stated, note, neighbours.texts, taxonomy)
     texts: dict[TextField, str] = {"title": rendered.title, "description": rendered.description}
-    spans, flags, most = rendered.spans, list[Flag](), _most_words(request)
+    spans, flags, most, writer = rendered.spans, list[Flag](), _most_words(request), dict(rendered.writer)
     for name in get_args(TextField):
         if getattr(request, name) is not None:
             continue
@@ -113,10 +115,10 @@ def _written(
             repeats = plain(accepted.rstrip(".")) == plain(texts["title"])
             accepted = "" if repeats or (most is not None and word_count(accepted) > most) else accepted
         if accepted:
-            texts[name] = accepted
+            texts[name], writer[name] = accepted, "model"
             spans = [s for s in spans if s.field != name]
             spans += [s for s in find_spans(texts, stated, taxonomy) if s.field == name]
-    return Text(texts["title"], texts["description"], spans, flags)
+    return Text(texts["title"], texts["description"], spans, flags, writer)
 
 
 def _most_words(request: DraftRequest) -> int | None:

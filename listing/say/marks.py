@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from listing.say.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
-from listing.say.settle import detail_forms, settle
+from listing.decide.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
+from listing.decide.settle import settle
+from listing.details import detail_forms
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
 

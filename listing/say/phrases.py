@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field
 from random import Random
 
-from listing.say.claims import Claim
+from listing.decide.claims import Claim
+from listing.decide.settle import Item
+from listing.details import DetailForms, detail_forms, form_for
 from listing.say.marks import Marker, capital, listed, unmarked, with_article
-from listing.say.settle import DetailForms, Item, detail_forms, form_for
 from listing.say.statements import letters
-from listing.taxonomy import Forms, Taxonomy
+from listing.taxonomy import Forms
 
 # The order of phrases in a description: groups of details, and attributes.
 _SLOTS = (
@@ -58,8 +59,8 @@ class Wording:
 class Phrases:
     """The claims of one item as words."""
 
-    def __init__(self, item: Item, taxonomy: Taxonomy, marker: Marker) -> None:
-        self.item, self.taxonomy, self.mark, self.marker = item, taxonomy, marker.mark, marker
+    def __init__(self, item: Item, marker: Marker) -> None:
+        self.item, self.mark, self.marker = item, marker.mark, marker
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
     def words(self, rng: Random, *, title: bool = False) -> Wording:
@@ -133,7 +134,7 @@ class Phrases:
 
     def wear(self) -> list[str]:
         """Sentences on its condition, in the taxonomy's own sentences."""
-        phrases = self.taxonomy.attributes["condition"].phrases
+        phrases = self.item.attributes["condition"].phrases
         signs = (claim for claim in self.item.wear if not claim.in_sellers_note)
         return [self._sentence_of(claim, *phrases[claim.value]) for claim in signs]
 
@@ -144,7 +145,7 @@ class Phrases:
             if forms.sentence and not forms.before and not forms.behind:
                 out.append(self._sentence_of(claim))
             elif not forms.before and not forms.behind:
-                label = capital(self.taxonomy.attributes[claim.attribute].label)
+                label = capital(self.item.attributes[claim.attribute].label)
                 out.append(f"{label}: {self.mark(claim, claim.value)}.")
         return out
 
@@ -319,8 +320,8 @@ class Phrases:
             words.with_phrases.append(("closure", self.mark(closure, behind[0])))
 
     def _unplaced(self) -> list[tuple[Claim, Forms]]:
-        names = [a.name for a in self.taxonomy.in_text() if a.name not in _PLACED]
+        names = [name for name in self.item.spoken if name not in _PLACED]
         return [(claim, self._forms(claim)) for name in names if (claim := self.item.facts.get(name))]
 
     def _forms(self, claim: Claim) -> Forms:
-        return self.taxonomy.attributes[claim.attribute].forms.get(claim.value, _NO_FORMS)
+        return self.item.attributes[claim.attribute].forms.get(claim.value, _NO_FORMS)

@@ -5,17 +5,16 @@ Several sentence plans; which one a draft gets depends on its id alone, so that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from listing.request import Tone
-from listing.say.claims import FIRM, Claim
+from listing.decide.claims import FIRM, Claim
+from listing.decide.settle import Item, settle, spare, without
 from listing.say.marks import Marker, article, capital, listed, unmarked, word_count
 from listing.say.phrases import Phrases, Wording
-from listing.say.settle import Item, naming_print, settle, spare, without
 from listing.say.statements import letters, split
-from listing.schema import Flag, Span
+from listing.schema import Flag, Span, TextField, Tone, Writer
 from listing.taxonomy import Taxonomy
 
 MIN_TITLE, MAX_TITLE, MIN_WORDS, MAX_WORDS = 4, 9, 12, 45
@@ -72,12 +71,13 @@ def closing_at(body: str, taxonomy: Taxonomy) -> int:
 
 @dataclass(frozen=True)
 class Text:
-    """Title and description, the spans of what they claim, and the remarks of the checks."""
+    """Title and description, the spans of what they claim, the remarks of the checks, and who wrote which."""
 
     title: str = ""
     description: str = ""
     spans: list[Span] = field(default_factory=list)
     flags: Sequence[Flag] = ()
+    writer: Mapping[TextField, Writer] = field(default_factory=lambda: {"title": "renderer", "description": "renderer"})
 
 
 def render(
@@ -94,16 +94,18 @@ def render(
     """
     if not any(c.attribute == "category" for c in claims):
         return _unnamed(claims)
-    item = settle(claims, taxonomy)
+    return write(settle(claims, taxonomy), key=key, tone=tone, most=most)
+
+
+def write(item: Item, *, key: str, tone: Tone = "plain", most: int | None = None) -> Text:
+    """Both texts of a settled item; see ``render``."""
     seller_adds = any(c.status == "seller" for c in item.details)  # nothing makes way for what the seller adds
     least = spare(item) if most is not None else [c for c in spare(item) if c.attribute == "detail" and not seller_adds]
     marker, count = Marker(), 0
-    text = _rendered(item, taxonomy, marker, key, tone)
+    text = _rendered(item, marker, key, tone)
     while word_count(text[1]) > (most or MAX_WORDS) and count < len(least):
         count += 1
-        text = _rendered(
-            without(item, least[:count]), taxonomy, marker, key, tone, whole=item if most is None else None
-        )
+        text = _rendered(without(item, least[:count]), marker, key, tone, whole=item if most is None else None)
     title, spans = marker.unmark(text[0], "title")
     description, more = marker.unmark(text[1], "description")
     return Text(title, description, [*spans, *more])
@@ -129,19 +131,17 @@ def _unnamed(claims: Sequence[Claim]) -> Text:
     return Text(plain_title, description, [*spans, *more])
 
 
-def _rendered(
-    item: Item, taxonomy: Taxonomy, marker: Marker, key: str, tone: Tone, whole: Item | None = None
-) -> tuple[str, str]:
+def _rendered(item: Item, marker: Marker, key: str, tone: Tone, whole: Item | None = None) -> tuple[str, str]:
     """Title and description with marks; the title of the ``whole`` item, where there is one."""
     named = whole or item
-    phrases = Phrases(named, taxonomy, marker)
+    phrases = Phrases(named, marker)
     title = _printed_title(named, phrases) or _Title(named, phrases).text()
-    return title, _Description(item, Phrases(item, taxonomy, marker), key, unmarked(title)).text(tone)
+    return title, _Description(item, Phrases(item, marker), key, unmarked(title)).text(tone)
 
 
 def _printed_title(item: Item, phrases: Phrases) -> str:
     """The title of what is called by its print: brand, print, the kind if it is sure, how much is in it; else ""."""
-    text = naming_print(item.node, item.facts)
+    text = item.print_name
     if text is None:
         return ""
     brand, volume = item.facts.get("brand"), item.facts.get("volume")
@@ -171,7 +171,7 @@ def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxono
     for claim in more:
         if claim.attribute == "colour2":  # beside a first colour, which is not named again
             item.facts["colour2"] = claim
-    text, spans = marker.unmark(_Description(item, Phrases(item, taxonomy, marker), "", "").alone(), "description")
+    text, spans = marker.unmark(_Description(item, Phrases(item, marker), "", "").alone(), "description")
     added = {claim.attribute for claim in more}
     return text, [span for span in spans if span.attribute in added]
 
@@ -304,7 +304,8 @@ class _Description:
         owners = [(c, f"{'a ' if c.value == 'baby' else ''}{c.value}") for n, c in facts.items() if n == "audience"]
         owner = [f"{it_is} for {phrases.mark(claim, value)}." for claim, value in owners]
         extras = [*second, *self._has(words.with_phrases), *self._is(adjectives), *self._looks(words), *owner]
-        return " ".join([*extras, *phrases.closing(), *phrases.wear(), *phrases.others(), *phrases.size()])
+        told = [*phrases.seller_statements(), *phrases.size()]
+        return " ".join([*extras, *phrases.closing(), *phrases.wear(), *phrases.others(), *told])
 
     def _friendly(self, text: str, several: bool, tone: Tone) -> str:
         """A line that claims nothing: in the warmer tone, and where there is too little to say."""
@@ -359,6 +360,8 @@ class _Description:
             start = "this" if bare_noun or self.rng.random() < 0.5 else "article"
         if not start and bare == self.title.lower():
             return f"I am selling {'these' if plural else 'this'} "
+        if not start and bare == unmarked(self.phrases.noun()).lower():  # "Bicycle." is no sentence
+            start = "this"
         if start == "this":
             return "These are " if plural else "This is " if bare_noun else f"This is {article(phrase)} "
         return f"{article(phrase)} " if start else ""

@@ -18,7 +18,7 @@ from finetune.evaluate.measures import Counts, count, f1, interval, judge, score
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
-from listing.decide.decision import Rules
+from listing.rules import Rules
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
 from tests.finetune.support import TRAINING, VALIDATION, annotated, write_rows

@@ -14,7 +14,8 @@ from finetune.shops.calibrating import Observed
 from finetune.shops.fitting import Examples, fit_heads, out_of_fold
 from finetune.shops.titles import draft_title, resembles, title_pattern
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
+from listing.rules import Rules
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
 from listing.shops.shop import Shop, ShopError, TitlePattern

@@ -15,11 +15,11 @@ from finetune.data.past_listings import listing_tasks
 from finetune.data.tasks import TaskPlan, annotated_answer, photo_tasks
 from finetune.train.collator import read_samples
 from listing.backends.openai import OpenAIBackend
+from listing.decide.claims import Claim
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.prompts import NO, UNKNOWN, YES
 from listing.request import DraftRequest
-from listing.say.claims import Claim
 from listing.say.compose import checked
 from listing.taxonomy import load_taxonomy
 from tests.fakes import jpeg

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from finetune.data.files import read_lines as read_set
-from listing.observe.seller import read_note
+from listing.observe.note import read_note
 from listing.safety.contacts import find_contacts, scrub
 from listing.safety.prohibited_goods import check_goods
 from listing.say.check import guard, verify

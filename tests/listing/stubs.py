@@ -11,15 +11,18 @@ from PIL import Image
 
 from listing.backends.base import ChoiceQuestion
 from listing.calibration import Calibration, QuestionCalibration
-from listing.decide.decision import Decision, Rules
+from listing.decide.claims import Claim, claims_of
+from listing.decide.decision import Decision
 from listing.intake.photos import intake
 from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
+from listing.observe.seller import Edit, word_of
 from listing.observe.source import Source
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import Installed, PipelineParts, build_sources
-from listing.request import DraftRequest, Tone
-from listing.say.claims import Claim, claims_of
+from listing.request import DraftRequest
+from listing.revise import revise
+from listing.rules import Rules
 from listing.say.render import Text, render
 from listing.schema import (
     AttributeValue,
@@ -31,6 +34,7 @@ from listing.schema import (
     Observation,
     PriceRange,
     Quality,
+    Tone,
 )
 from listing.taxonomy import load_taxonomy
 
@@ -191,6 +195,14 @@ def decided(
 
 
 TAXONOMY = load_taxonomy()
+NOW = Rules(TAXONOMY, DEFAULT)
+
+
+def pressed(draft: Draft, made: Iterable[Edit]) -> Draft:
+    """The draft as its seller sees it after these presses."""
+    return revise(draft, word_of(made), NOW)
+
+
 RULE = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.9)
 CALIBRATION = Calibration(default=RULE)
 

@@ -11,8 +11,8 @@ import yaml
 from app.seller.draft_part import draft_html
 from app.views import DraftView
 from listing import taxonomy
+from listing.decide.claims import Claim
 from listing.lexicon import load_lexicon
-from listing.say.claims import Claim
 from listing.say.render import render
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, TaxonomyError, is_plural, load_taxonomy
 from tests.listing.stubs import BIKES, StubBackend, draft, of_photos

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable
 
 from app.views import FAR_FETCHED, likely_candidates
+from listing.decide.claims import LIKELY
 from listing.say.ask import OFFERS_AT_ONCE
-from listing.say.claims import LIKELY
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 from listing.taxonomy import load_taxonomy
 

@@ -14,19 +14,23 @@ from app.editing import evidence_places
 from app.seller.renderer import PageRenderer
 from app.views import AppError, likely_candidates
 from listing.calibration import Calibration, QuestionCalibration
+from listing.decide.claims import claims_of, to_check
 from listing.intake.photos import intake
+from listing.observe.seller import Edit, word_of
 from listing.request import DraftRequest
-from listing.say import edits, patch, rewrite
+from listing.revise import regenerated
 from listing.say.check import guard
-from listing.say.claims import claims_of
-from listing.say.edits import Edit
+from listing.say.edit import without
+from listing.say.plan import fits, is_detail
 from listing.say.render import render
 from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of, code
 from tests.app.support.tabs import Tab
 from tests.fakes import UNSUPPORTED, FakePipeline, jpeg, marked_draft
+from tests.listing.stubs import NOW, pressed
 
+MODELS = {"title": "model", "description": "model"}
 MARKED = {"colour": "navy", "category": "Hoodie", "detail:pockets": "pockets"}
 
 
@@ -46,7 +50,7 @@ def made(services, me, photos):
 
 
 def edited(draft, *made: Edit):
-    seen = edits.apply(draft, edits.changes(made))
+    seen = pressed(draft, made)
     for span in seen.spans:
         words = getattr(seen, span.field)[span.start : span.end]
         assert words
@@ -82,7 +86,7 @@ def test_both_texts_follow_a_claim(draft, edit, before, after):
         draft.title.replace(before, after),
         draft.description.replace(before, after),
     )
-    assert rewrite.to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
+    assert to_check(seen) == {k: v for k, v in MARKED.items() if k != edit.field}
     assert edited(draft, edit, Edit("undo", edit.field)) == draft
 
 
@@ -130,7 +134,7 @@ def test_an_added_detail_is_offered_no_more(draft):
 def test_an_unrendered_text_gets_a_sentence(draft, text, after):
     spans = [s for s in draft.spans if s.field == "title"]
     seen = edited(
-        draft.model_copy(update={"description": text, "spans": spans}),
+        draft.model_copy(update={"description": text, "spans": spans, "writer": MODELS}),
         Edit("set", "detail:drawstring hood", "drawstring hood"),
     )
     assert (seen.title, seen.description) == (draft.title, after)
@@ -174,7 +178,7 @@ def test_typed_words_become_facts_and_words(services, me, made):
     # What still stands there when it is published is in what is published; what cannot be said stays to be seen.
     tab.press("add", more="x" * 4000)
     assert [n.typed for n in tab.session.notices] == ["x" * 4000]
-    tab.press("publish", more="curved hem")
+    tab.press("publish", more="curved hem", unconfirmed="right")
     assert "curved hem" in tab.session.published.description
 
 
@@ -183,14 +187,14 @@ def test_spans_stay_and_go_with_their_words(draft):
     assert [s.value for s in seen.spans if s.field == "title"] == ["navy", "Hoodie"]
     assert [s for s in seen.spans if s.field == "description"] == [s for s in draft.spans if s.field == "description"]
     gone = edited(draft, Edit("set", "title", "Mine"), Edit("set", "description", "My own words."))
-    assert (gone.spans, rewrite.to_check(gone)) == ([], {})
+    assert (gone.spans, to_check(gone)) == ([], {})
 
 
 def test_a_text_written_around_a_typed_title(draft):
-    made = edits.changes([Edit("set", "title", "My navy hoodie")])
+    made = [Edit("set", "title", "My navy hoodie")]
     again = marked_draft(DraftRequest(photos=(), tone="shorter"))
-    kept = edits.regenerated(again, draft, made)
-    seen = edits.apply(kept, made)
+    kept = regenerated(again, draft, word_of(made), NOW)
+    seen = pressed(kept, made)
     assert seen.title == "My navy hoodie"
     assert {s.value for s in seen.spans if s.field == "title"} >= {"navy"}
     assert [s for s in kept.spans if s.field == "description"] == [s for s in again.spans if s.field == "description"]
@@ -210,9 +214,9 @@ def test_what_another_tab_changed_is_not_confirmed(services, me, made):
     other.press("fact", name="colour", value="black")
     tab.press("all_right")
     assert "changed elsewhere" in tab.said[0]
-    assert rewrite.to_check(tab.draft.draft) == {k: v for k, v in MARKED.items() if k != "colour"}
+    assert to_check(tab.draft.draft) == {k: v for k, v in MARKED.items() if k != "colour"}
     tab.press("all_right")
-    assert rewrite.to_check(tab.draft.draft) == {}
+    assert to_check(tab.draft.draft) == {}
     assert services.drafts.get(me, made.draft_id).value("colour") == "black"
 
 
@@ -239,10 +243,10 @@ def test_the_api_does_the_same(services, made):
 
 def test_a_detail_in_a_models_own_words(draft):
     found = draft.model_copy(update={"details": [Detail(phrase="thumb loops", confidence=0.6)]})
-    assert rewrite.is_detail("detail:thumb loops", found)
-    assert not rewrite.is_detail("detail:thumb loops", draft)
-    assert not rewrite.is_detail("thumb loops", found)
-    assert rewrite.fits(found, "detail:thumb loops")
+    assert is_detail("detail:thumb loops", found)
+    assert not is_detail("detail:thumb loops", draft)
+    assert not is_detail("thumb loops", found)
+    assert fits(found, "detail:thumb loops", load_taxonomy())
     seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
     assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
 
@@ -302,7 +306,7 @@ ROOT = Path(__file__).parents[3]
     ],
 )
 def test_no_broken_sentence_remains(text, words, left):
-    assert patch.without(text, words, max(text.find(words), 0)) == left
+    assert without(text, words, max(text.find(words), 0)) == left
 
 
 def real_texts():
@@ -327,7 +331,7 @@ def test_no_stump_is_left_in_real_texts():
     cuts = 0
     for text in real_texts():
         for claim in find_statements(text):
-            left = patch.without(text, claim.text, claim.start)
+            left = without(text, claim.text, claim.start)
             cuts += 1
             assert len(left) < len(text), (text, claim.text)
             for sentence in re.split(r"(?<=[.!?])\s+|\n", left):

@@ -18,11 +18,11 @@ from app.store.tables import Base, DraftRow, EditRow, EventRow, PhotoRow
 from app.views import AppError
 from listing.backends.base import BackendError
 from listing.intake.photos import intake
+from listing.observe.seller import Edit
 from listing.request import DraftRequest
-from listing.say import edits
-from listing.say.edits import Edit
 from tests.app.support.clients import code, draft, published
 from tests.fakes import UNSUPPORTED, FakeIndex, FakePipeline, jpeg, make_draft
+from tests.listing.stubs import pressed
 
 SERVER = "http://model.internal:8000/v1"
 
@@ -237,12 +237,12 @@ def written():
 
 def test_flags_move_and_go_with_their_words(written):
     flag = written.flags[0]
-    moved = edits.apply(written, edits.changes([Edit("set", "description", f"New. {UNSUPPORTED}.")]))
+    moved = pressed(written, [Edit("set", "description", f"New. {UNSUPPORTED}.")])
     start, end = moved.flags[0].span
     assert moved.description[start:end] == UNSUPPORTED
     assert start != flag.span[0]
-    assert edits.apply(written, edits.changes([Edit("set", "description", "New.")])).flags == []
-    assert edits.apply(written, edits.changes([Edit("confirm", "description", UNSUPPORTED)])).flags == []
+    assert pressed(written, [Edit("set", "description", "New.")]).flags == []
+    assert pressed(written, [Edit("confirm", "description", UNSUPPORTED)]).flags == []
 
 
 @pytest.mark.parametrize(
@@ -275,8 +275,8 @@ def test_text_is_cleaned_but_markup_stays_text():
 
 
 def test_the_score_follows_what_the_seller_says(written):
-    seen = edits.apply(written, edits.changes([Edit("set", "material", "fleece")]))
-    more = edits.apply(written, edits.changes([Edit("set", "material", "fleece"), Edit("set", "size", "M")]))
+    seen = pressed(written, [Edit("set", "material", "fleece")])
+    more = pressed(written, [Edit("set", "material", "fleece"), Edit("set", "size", "M")])
     assert more.quality.score > seen.quality.score
     assert "size" in seen.quality.tips[0]
     assert not any("size" in tip or "guesses: material" in tip for tip in more.quality.tips)

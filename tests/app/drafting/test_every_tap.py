@@ -10,13 +10,13 @@ import pytest
 from app.seller.renderer import PageRenderer
 from app.views import DraftView
 from finetune.data.photosets import read_annotations
+from listing.decide.claims import name_of
+from listing.details import detail_forms
 from listing.intake.photos import intake
+from listing.observe.seller import Edit
 from listing.request import DraftRequest
-from listing.say import rewrite
-from listing.say.claims import stated_claims
-from listing.say.edits import Edit
 from listing.say.marks import find_spans
-from listing.say.settle import detail_forms
+from listing.say.plan import stated_claims
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of
@@ -39,7 +39,7 @@ def wrong(before: DraftView, after: DraftView, press: Press) -> list[str]:
     attribute = load_taxonomy().attributes.get(name)
     wanted = [] if value is None else value.split(", ") if attribute is not None and attribute.many else [value]
     assert after.draft is not None
-    out += [f"still says {s.value}" for s in after.draft.spans if rewrite.name_of(s) == name and s.value not in wanted]
+    out += [f"still says {s.value}" for s in after.draft.spans if name_of(s) == name and s.value not in wanted]
     kinds = [detail_forms()[s.value].kind for s in _described(after.draft) if s.value in detail_forms()]
     out += [f"two values of {kind}" for kind in set(kinds) - {None} if kinds.count(kind) > 1]
     if after.quality.score < before.quality.score:

@@ -10,7 +10,7 @@ from app.seller.actions import Actions
 from app.seller.draft_part import draft_html
 from app.seller.session import SellerSession
 from app.seller.words import label_tip
-from listing.say.seller_words import read_statement
+from listing.revise import statement_of, with_statement
 from listing.schema import AttributeValue, Candidate, Category, Question
 from listing.taxonomy import load_taxonomy
 from tests.fakes import FakePipeline
@@ -83,12 +83,12 @@ def test_a_group_called_like_its_leaf_stands_once(made):
 
 def test_further_words_stand_before_a_closing_line(services, me, made):
     view = services.drafts.edit(me, made.draft_id, "category", "briefcase")
-    assert read_statement("leather", view.draft, load_taxonomy()).facts == {"material": "leather"}
+    assert statement_of(view.draft, "leather", load_taxonomy()).facts == {"material": "leather"}
     view = services.drafts.edit(me, made.draft_id, "category", "bathroom hooks")
     closing = "Write to me if anything is unclear or you need more photos."
     text = f"These are navy bathroom hooks. {closing}"
     draft = view.draft.model_copy(update={"description": text})
-    said = read_statement("set of 2", draft, load_taxonomy()).description(draft)
+    said = with_statement(draft, statement_of(draft, "set of 2", load_taxonomy()), load_taxonomy())
     assert said == f"These are navy bathroom hooks. Set of 2. {closing}"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.seller.renderer import PageRenderer
 from listing.calibration import Calibration, QuestionCalibration
+from listing.decide.claims import claims_of
 from listing.intake.photos import intake
-from listing.say.claims import claims_of
 from listing.say.render import render
 from listing.schema import AttributeValue, Candidate, Category, Detail, Draft, Evidence, Quality
 from listing.taxonomy import load_taxonomy
@@ -66,7 +66,7 @@ def fact(tab: Tab, name: str) -> str | None:
 
 
 def published(tab: Tab) -> dict[str, str]:
-    tab.press("publish")
+    tab.press("publish", unconfirmed="right")
     return tab.session.published.attributes
 
 

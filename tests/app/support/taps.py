@@ -14,15 +14,17 @@ from pathlib import Path
 
 from app.seller.draft_part import draft_html
 from app.views import DraftView
+from listing.decide.claims import name_of
+from listing.details import detail_forms
+from listing.observe.seller import Edit, word_of
 from listing.pipeline import Pipeline
 from listing.request import DraftEvent, DraftRequest, Event
-from listing.say import edits, rewrite
+from listing.revise import follow, revise
 from listing.say.ask import statable
-from listing.say.edits import Edit
-from listing.say.settle import detail_forms
-from listing.schema import Draft, Observation
+from listing.say.plan import fits
+from listing.schema import DETAIL, Draft, Observation
 from listing.taxonomy import is_plural, load_taxonomy
-from tests.listing.stubs import StubBackend, parts
+from tests.listing.stubs import NOW, StubBackend, parts
 
 DRAFTS = Path(__file__).parents[1] / "drafting" / "real_drafts.jsonl"
 SAMPLES: Mapping[str, str] = {  # what is typed where a field has no list
@@ -74,8 +76,8 @@ def stored_drafts() -> list[Draft]:
 
 def view_of(written: Draft, made: Sequence[Edit] = ()) -> DraftView:
     """The draft as its seller sees it after these edits."""
-    changed = edits.changes(made)
-    seen = edits.apply(written, changed)
+    changed = word_of(made)
+    seen = revise(written, changed, NOW)
     same = {name: getattr(seen, name) for name in ("category", "title", "description", "quality")}
     lists = {name: tuple(getattr(seen, name)) for name in ("attributes", "questions", "flags")}
     return replace(DraftView(seen.id, "ready", draft=seen, locked=changed.locked), **same, **lists)
@@ -85,7 +87,7 @@ def pressed(written: Draft, made: Sequence[Edit], press: Press) -> list[Edit]:
     """The edits, and those that one more press makes."""
     name, value = press
     edit = Edit("drop", name) if value is None else Edit("set", name, value)
-    return [*made, edit, *edits.follow(written, made, edit)]
+    return [*made, edit, *follow(written, made, edit, NOW)]
 
 
 def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
@@ -102,7 +104,7 @@ def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
         options = [html.unescape(value) for value in re.findall(r'<option value="([^"]+)">', form)]
         taps += [(name, value) for value in options or [SAMPLES.get(name, "")] if value]
     if all_words and view.draft is not None:
-        taps += [(rewrite.name_of(o), o.value) for o in statable(view.draft, load_taxonomy())]
+        taps += [(name_of(o), o.value) for o in statable(view.draft, load_taxonomy())]
     return [tap for tap in dict.fromkeys(taps) if _at_once(view, tap)]
 
 
@@ -110,7 +112,7 @@ def _at_once(view: DraftView, press: Press) -> bool:
     nodes = load_taxonomy().categories
     name, value = press
     if name != "category":
-        return value is None or not name.startswith(rewrite.DETAIL) or rewrite.fits(view.draft, name)
+        return value is None or not name.startswith(DETAIL) or fits(view.draft, name, load_taxonomy())
     here = nodes.get(view.value("category") or "")
     return here is not None and nodes[value or ""].attributes == here.attributes
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from listing.calibration import Calibration, QuestionCalibration
-from listing.decide.decision import EXCLUSIVE, together
-from listing.say.settle import detail_forms
+from listing.decide.decision import together
+from listing.details import detail_forms, exclusive
 from listing.schema import AttributeValue, Observation
 from tests.listing.stubs import decided, on
 
@@ -141,7 +141,7 @@ def test_exclusive_details_share_one_probability() -> None:
     assert shared == pytest.approx({"elastic waist": 0.6, "fixed waistband with fly": 0.4, "belt": 0.9})
     shares = {"straight legs": 0.5, "wide legs": 0.3, "pockets": 0.9}
     assert together(shares) == shares
-    assert {phrase for group in EXCLUSIVE for phrase in group} <= set(detail_forms())
+    assert {phrase for group in exclusive() for phrase in group} <= set(detail_forms())
 
 
 def test_details_are_the_same_in_every_process() -> None:

@@ -10,7 +10,7 @@ from listing.intake.quality import WEIGHTS, assess, photo_quality, readability
 from listing.schema import AttributeValue, Evidence, Flag, Quality
 
 GOOD_PHOTO = {"blur": 0.0, "darkness": 0.0, "resolution": 1.0}
-EXPECTED = ("size", "condition_grade", "brand", "colour")
+EXPECTED = {"size": "size", "condition_grade": "condition", "brand": "brand", "colour": "colour"}
 TITLE = "Blue Wrangler hoodie with a kangaroo pocket"
 DESCRIPTION = "A blue hoodie with a kangaroo pocket. The cuffs are ribbed. It comes from a home without pets or smoke."
 

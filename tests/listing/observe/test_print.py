@@ -11,13 +11,14 @@ import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from listing.calibration import UNCALIBRATED
-from listing.decide.decision import Decision, Rules
+from listing.decide.decision import Decision
 from listing.observe.print import Print
 from listing.observe.printed.barcode import find_barcode
 from listing.observe.printed.brand_list import Spotted, fold
 from listing.observe.printed.ocr import OcrError, OcrSpan, Reader
 from listing.observe.source import Context
 from listing.observe.towers import EvidenceTowerHeads, TowerView
+from listing.rules import Rules
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubReader, draft, of_photos
 

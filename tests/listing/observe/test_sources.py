@@ -11,10 +11,10 @@ from PIL import Image
 
 import rag_index
 from listing.calibration import Calibration
+from listing.observe.note import MAX_FLAWS, read_note
 from listing.observe.past_listings import Neighbours, PastListings
 from listing.observe.photo_roles import PhotoRoles
 from listing.observe.printed.ocr import OcrSpan
-from listing.observe.seller import MAX_FLAWS, read_note
 from listing.observe.source import Context
 from listing.observe.towers import EvidenceTowerHeads, TowerView
 from listing.request import Photo

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from scipy.special import softmax
 
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
+from listing.details import load_details, type_of
 from listing.observe import towers
-from listing.observe.details import load_details, type_of
 from listing.observe.imagenet import (
     FILE,
     SIDE,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
+from listing.decide.claims import Claim, with_stated
+from listing.details import detail_forms
 from listing.say.ask import MOST, offers_of, open_offers, questions, searchable
-from listing.say.claims import Claim, with_stated
 from listing.say.marks import MAX_MARKS, limit_marks
 from listing.say.render import render
-from listing.say.settle import detail_forms
 from listing.schema import AttributeValue, Category, Draft, Evidence
 from tests.listing.stubs import TAXONOMY, decided, draft_of, fact, on, said
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from listing.observe.seller import Edit
+from listing.say.again import remove
 from listing.say.ask import offers_of
-from listing.say.claims import stated_claims
-from listing.say.edits import Edit, apply, changes
+from listing.say.edit import replace_words
 from listing.say.marks import find_spans
+from listing.say.plan import stated_claims
 from listing.say.render import render
-from listing.say.rewrite import remove, replace_words
 from listing.schema import Draft, Span
-from tests.listing.stubs import TAXONOMY, claims, draft_of, fact, text, written
+from tests.listing.stubs import TAXONOMY, claims, draft_of, fact, pressed, text, written
 
 SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
 
@@ -51,14 +52,14 @@ def span(text_: str, words: str, attribute: str, value: str) -> Span:
 )
 def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, expected):
     spans_before = {"title": "", "description": text_}
-    changed, after = replace_words(spans_before, [span(text_, words, attribute, value)], 0, new)
+    changed, after = replace_words(spans_before, [span(text_, words, attribute, value)], 0, new, TAXONOMY)
     assert changed["description"] == expected
     assert (after[0].value, after[0].status) == (new, "seller")
 
 
 def test_other_spans_and_title_follow():
     draft = drafted()
-    changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue")
+    changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue", TAXONOMY)
     assert "light blue" in changed["title"].lower()
     assert "light blue" in changed["description"].lower()
     for before, now in zip(draft.spans, after, strict=True):
@@ -74,7 +75,7 @@ def test_dropped_detail_leaves_the_rest_whole():
     note = "\n\nFrom a smoke-free home."
     draft = drafted()
     draft = draft.model_copy(update={"description": draft.description + note})
-    left = apply(draft, changes([Edit("drop", "detail:belt")]))
+    left = pressed(draft, [Edit("drop", "detail:belt")])
     assert "belt" not in left.title + left.description
     assert "pockets" in left.description
     assert left.description.endswith(note)
@@ -86,7 +87,7 @@ def test_sentence_goes_from_a_foreign_text():
     words = {"title": "Navy dress", "description": "A navy striped dress. It has a belt! Long sleeves."}
     spans_before = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
     draft = drafted().model_copy(update={**words, "spans": spans_before})
-    left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"))
+    left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"), TAXONOMY)
     assert (left.title, left.description) == ("Navy dress", "A navy striped dress. Long sleeves.")
 
 
@@ -120,14 +121,14 @@ def test_note_is_not_repeated_after_an_edit():
     noted = [fact("size", "M", 1.0, "seller"), fact("colour", "navy"), fact("sleeve", "long")]
     rendered = written("Dress", noted, {"belt": 0.6, "pockets": 0.9}, key="d1")
     draft = draft_of("Dress", rendered, id="d1", description=f"{rendered.description}\n\nSize M, worn twice.")
-    left = remove(draft, at(draft.spans, "detail"))
+    left = remove(draft, at(draft.spans, "detail"), TAXONOMY)
     assert left.title.endswith("size M")
     assert left.description.count("ize M") == 1
 
 
 def test_name_of_the_item_can_go():
     draft = drafted()
-    left = remove(draft, at(draft.spans, "category", draft.spans[0].field))
+    left = remove(draft, at(draft.spans, "category", draft.spans[0].field), TAXONOMY)
     assert all(span.attribute != "category" for span in left.spans)
     assert left.title
 
@@ -136,7 +137,7 @@ def test_tapped_offers_enter_the_text_as_the_sellers():
     likely = {("detail", "bow"): 0.4, ("colour2", "white"): 0.3}
     draft = drafted().model_copy(update={"offers": offers_of(likely, "Dress", TAXONOMY)})
     taps = [Edit("set", "detail:bow", "bow"), Edit("set", "colour2", "white"), Edit("set", "sleeve", "short")]
-    tapped = apply(draft, changes(taps))
+    tapped = pressed(draft, taps)
     for attribute, value in (("detail", "bow"), ("colour2", "white"), ("sleeve", "short")):
         span = next(s for s in tapped.spans if (s.attribute, s.value) == (attribute, value))
         assert (span.status, value in tapped.description) == ("seller", True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from listing.details import detail_forms
 from listing.request import TONES
 from listing.say.check import verify
 from listing.say.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, Text, render
-from listing.say.settle import detail_forms
 from listing.schema import Category, Evidence
 from tests.listing.stubs import TAXONOMY, category, claims, every_plan, fact, said, text, written
 

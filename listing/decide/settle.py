@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
 
-from listing.observe.details import detail_groups
-from listing.say.claims import FIRM, NAME, Claim, is_legible
-from listing.schema import SpanStatus
-from listing.taxonomy import CategoryNode, Taxonomy, is_plural
+from listing.decide.claims import FIRM, NAME, Claim, is_legible
+from listing.details import detail_forms, form_for
+from listing.lexicon import Lexicon, load_lexicon
+from listing.schema import AttributeValue, Evidence, SpanStatus
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy, is_plural
 
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
-Form = str | dict[str, str]
 _EXCLUSIVE = ("sleeve", "neckline")  # attributes of which an item has one value
 _PRINTED = frozenset({"print"})
 _ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
@@ -25,56 +24,6 @@ _NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo colla
 _PRINTS = ("graphic", "logo")  # patterns that a detail tells better
 _MOST_OF_A_PRINT = 3  # its place, its size, what it shows: a guess on top is one "print" too many
 _WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
-
-
-class DetailForms(BaseModel):
-    """See the head of ``details.yaml``; ``group`` is the block that the detail stands in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    group: str
-    behind: Form = Field("", alias="with")
-    adjective: Form = ""
-    looks: str = ""
-    place: str = ""
-    only: tuple[str, ...] = ()
-    kind: str | None = None
-    says: dict[str, tuple[str, ...]] = {}
-    covers: tuple[str, ...] = ()
-    joins: dict[str, str] = {}
-    tunes: dict[str, str] = {}
-
-    @property
-    def tinted(self) -> bool:
-        """True if its form needs the second colour: ``{}`` stands for it."""
-        return "{}" in str(self.behind)
-
-    def fits(self, node: CategoryNode, second_colour: bool = False) -> bool:
-        """True if an item of this category can have it, and a text can say so."""
-        if self.tinted and not second_colour:
-            return False
-        return bool(self.words(node)) and (not self.only or bool(set(self.only) & set(node.path)))
-
-    def words(self, node: CategoryNode) -> list[str]:
-        """Every form that such an item has."""
-        return [words for form in (self.behind, self.adjective, self.looks) if (words := form_for(form, node))]
-
-
-def form_for(form: Form, node: CategoryNode) -> str:
-    """The form for a category: by its name, its groups (the narrowest first), or ``any``."""
-    if isinstance(form, str):
-        return form
-    return next((form[name] for name in (*reversed(node.path), "any") if name in form), "")
-
-
-@lru_cache(maxsize=1)
-def detail_forms() -> dict[str, DetailForms]:
-    """Detail -> its forms, in the file's order."""
-    return {
-        phrase: DetailForms.model_validate({"group": group, **{k: v for k, v in entry.items() if k != "find"}})
-        for group, entries in detail_groups().items()
-        for phrase, entry in entries.items()
-    }
 
 
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
@@ -94,7 +43,8 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 class Item:
     """The item that a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
 
-    free_details: in a model's own words; no form says how to render them, a model that writes can.
+    free_details: in a model's own words; no form says how to render them, a model that writes can. ``attributes``: with
+    their words; ``spoken``: those that texts mention, in this order. ``print_name``: legible print as its name.
     """
 
     node: CategoryNode
@@ -105,6 +55,9 @@ class Item:
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
     free_details: list[Claim] = field(default_factory=list)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    spoken: tuple[str, ...] = ()
+    print_name: Claim | None = None
 
     @property
     def uncounted(self) -> bool:
@@ -134,12 +87,15 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     details, free_details = _details(claims, node, silent, noun, "colour2" in facts)
     _balance(facts, details)
     _pass_over(node, facts, details)
+    print_name = naming_print(node, facts, load_lexicon(taxonomy)) if node.named_by_print else None
     if node.named_by_print:
-        facts = _of_packet(node, facts)
+        facts = _of_packet(facts, ("colour", "colour2") if print_name else ("text",))
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
-    return Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
+    item = Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
+    spoken = tuple(a.name for a in taxonomy.in_text())
+    return replace(item, attributes=taxonomy.attributes, spoken=spoken, print_name=print_name)
 
 
 def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) -> dict[str, Claim]:
@@ -151,9 +107,8 @@ def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) 
     return left
 
 
-def _of_packet(node: CategoryNode, facts: dict[str, Claim]) -> dict[str, Claim]:
+def _of_packet(facts: dict[str, Claim], left_out: Sequence[str]) -> dict[str, Claim]:
     """The colour is that of a packet, and print that is hardly words names nothing."""
-    left_out = ("colour", "colour2") if naming_print(node, facts) else ("text",)
     return {n: c for n, c in facts.items() if n not in left_out or c.status == "seller"}
 
 
@@ -254,10 +209,10 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
         facts.pop("closure")
 
 
-def naming_print(node: CategoryNode, facts: Mapping[str, Claim]) -> Claim | None:
+def naming_print(node: CategoryNode, facts: Mapping[str, Claim], lexicon: Lexicon) -> Claim | None:
     """The print that such an item is called by, where it can be read."""
     text = facts.get("text")
-    return text if text is not None and node.named_by_print and is_legible(text) else None
+    return text if text is not None and node.named_by_print and is_legible(text, lexicon) else None
 
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
@@ -270,6 +225,48 @@ def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
         or (attribute == "pattern" and fact.value == "solid" and form.group in _PRINTED)
         or (attribute == "closure" and closed)
     )
+
+
+def without_excluded(
+    facts: Sequence[AttributeValue], told: Mapping[str, bool], present: Set[str]
+) -> list[AttributeValue]:
+    """The facts; of those that nobody stated, what the seller's word on a detail rules out goes, or is another.
+
+    told: details of which the seller said that they are there, or not: "no elastic waist" is not pulled on.
+    present: the details that are there.
+    """
+    return [fact if _is_stated(fact) else _beside(fact, told, present) for fact in facts] if told else [*facts]
+
+
+def _is_stated(fact: AttributeValue) -> bool:
+    return fact.locked or "seller" in {e.source for e in fact.evidence}
+
+
+def _beside(fact: AttributeValue, told: Mapping[str, bool], present: Set[str]) -> AttributeValue:
+    """A fact beside what the seller said of details."""
+    name, value = fact.name, fact.value or fact.suggestion
+    seller = [Evidence(source="seller")]
+    for phrase, there in told.items() if value is not None else ():
+        values = _values_by(phrase, name)
+        if not there and value in values and not any(value in _values_by(other, name) for other in present):
+            return AttributeValue(name=name, evidence=seller)
+        if there and values and value not in values and contradicts(name, Claim(name, value or ""), _sellers(phrase)):
+            one = values[0] if len(values) == 1 else None
+            return AttributeValue(
+                name=name, value=one, status="supported" if one else "unknown", confidence=1.0 if one else None,
+                evidence=[Evidence(source="seller", text=one)],
+            )  # fmt: skip
+    return fact
+
+
+def _sellers(phrase: str) -> Claim:
+    return Claim("detail", phrase, "seller")
+
+
+def _values_by(phrase: str, name: str) -> tuple[str, ...]:
+    """The values of an attribute that a detail states along: "full zip" that it closes with a zip."""
+    form = detail_forms().get(phrase)
+    return form.says.get(name, ()) if form else ()
 
 
 def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:

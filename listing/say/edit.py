@@ -1,13 +1,21 @@
-"""A text that the seller typed: words cut out, the program's changes merged in, words found again. Pure functions."""
+"""Surgery on a text that is not rendered: a seller's, or a model's. Pure functions.
+
+Words are cut out, replaced and found again, sentences added, and the program's changes merged into what was typed. What
+no press touches stays word for word.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from listing.lexicon import load_lexicon, words
+from listing.decide.claims import NAME, SELLER_ONLY
+from listing.lexicon import as_words, lower, words
+from listing.say.marks import article
+from listing.schema import Draft, Flag, Span, TextField
+from listing.taxonomy import Forms, Taxonomy, is_plural
 
 _ARTICLES, _VERBS, _LINKS, _JOINTS = map(words, ("determiners", "verbs", "prepositions", "conjunctions"))
 _NEEDS_MORE = _ARTICLES | _VERBS | _LINKS | _JOINTS  # a sentence does not end in these
@@ -17,6 +25,10 @@ _SHORT_FORM = re.compile(r"(?:\b\w|\b(?:approx|ca|incl|excl|no|nr|vs|etc|max|min
 _END = re.compile(r"[.!?]+[\"”')]*(?:\s+|$)|\n+")
 _ARTICLE_END = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
 _JOINT_START = re.compile(r"\s*(?:,|and\b|or\b)\s*(?=an?\b|the\b)", re.IGNORECASE)
+_SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
+_ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
+_FRAGMENT = re.compile(r"(?:^|[.!?]\s+)(?:It|They|This|These)\.")
+_HAS = re.compile(r"\b(?:with|has|have)\s+(?:an?\s+)?(?:[\w-]+\s+)?$", re.IGNORECASE)
 _WORD = re.compile(r"[\w'’%&-]+")
 # Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
 _UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
@@ -117,20 +129,23 @@ def _words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
-def merged(old: str, new: str, typed: str) -> str | None:
+def merged(old: str, new: str, typed: str, brands: re.Pattern[str]) -> str | None:
     """``typed`` with what changed from ``old`` to ``new``; None where both changed the same words.
 
-    Whole sentences are compared first, so that what the program writes stays as it wrote it.
+    Whole sentences are compared first, so that what the program writes stays as it wrote it. ``brands``: names that
+    keep their capital.
     """
-    return next((text for unit in _UNITS if (text := _merged(*map(unit.findall, (old, new, typed)))) is not None), None)
+    units = (map(unit.findall, (old, new, typed)) for unit in _UNITS)
+    texts = (_merged(one, other, third, brands) for one, other, third in units)
+    return next((text for text in texts if text is not None and not _FRAGMENT.search(text)), None)
 
 
-def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str]) -> str | None:
+def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str], brands: re.Pattern[str]) -> str | None:
     (followed, _), (typed_in, base) = _changes(old, new), _changes(old, typed)
     first = bool(typed_in) and typed_in[0][1] == 0  # the seller's words come first: no capital behind them
     amid = first and "".join(typed_in[0][2]).rstrip()[-1:] not in (".", "!", "?")
     if amid and followed and followed[0][2][:1] == list(new[:1]):
-        followed[0] = (*followed[0][:2], [_small(new[0]), *new[1 : len(followed[0][2])]])
+        followed[0] = (*followed[0][:2], [_small(new[0], brands), *new[1 : len(followed[0][2])]])
     changes = sorted([*typed_in, *followed] if first else [*followed, *typed_in], key=lambda c: c[:2])
     if any(_meet(one, other) for one, other in pairwise(changes)):
         return None
@@ -143,9 +158,9 @@ def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str]) -> str
     return text[:1].upper() + text[1:] if typed and typed[0][:1].isupper() else text
 
 
-def _small(word: str) -> str:
+def _small(word: str, brands: re.Pattern[str]) -> str:
     """A word that began a text as it stands within one; a brand keeps its capital."""
-    return word if load_lexicon().brands.fullmatch(word.strip()) else word[:1].lower() + word[1:]
+    return word if brands.fullmatch(word.strip()) else word[:1].lower() + word[1:]
 
 
 def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], list[str]]:
@@ -163,19 +178,13 @@ def _meet(first: _Change, second: _Change) -> bool:
     return second[0] < first[1] or (first[:2] == second[:2] and first[0] < first[1])
 
 
-def _pattern(words: str) -> re.Pattern[str]:
-    """Finds the words as whole words: "new" does not stand in "newer"."""
-    left, right = (r"(?<!\w)" if words[:1].isalnum() else ""), (r"(?!\w)" if words[-1:].isalnum() else "")
-    return re.compile(left + re.escape(words) + right)
-
-
 def nearest(text: str, words: str, start: int) -> int:
     """Where ``words`` stand in ``text`` nearest to ``start``; -1 when they do not."""
     if not words:
         return -1
     if text.startswith(words, start):
         return start
-    return min((m.start() for m in _pattern(words).finditer(text)), key=lambda at: abs(at - start), default=-1)
+    return min((m.start() for m in as_words(words).finditer(text)), key=lambda at: abs(at - start), default=-1)
 
 
 def moved(old: str, new: str, words: str, start: int) -> int:
@@ -183,8 +192,8 @@ def moved(old: str, new: str, words: str, start: int) -> int:
     end = start + len(words)
     if not words or old[start:end] != words:
         return -1
-    matches = [m.start() for m in _pattern(words).finditer(new)]
-    if len(matches) == 1 and len(_pattern(words).findall(old)) == 1:
+    matches = [m.start() for m in as_words(words).finditer(new)]
+    if len(matches) == 1 and len(as_words(words).findall(old)) == 1:
         return matches[0]
     same = _common(old, new)
     same_end = _common(old[same:][::-1], new[same:][::-1])
@@ -205,7 +214,7 @@ def without(text: str, words: str, start: int) -> str:
 
 def says(text: str, words: str) -> bool:
     """True if the words stand in the text, in any case, as whole words."""
-    return _pattern(words.lower()).search(text.lower()) is not None
+    return as_words(words.lower()).search(text.lower()) is not None
 
 
 def with_sentence(text: str, words: str) -> str:
@@ -216,3 +225,118 @@ def with_sentence(text: str, words: str) -> str:
     body = body.rstrip()
     body += "." if body[-1:].isalnum() else ""
     return f"{body} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note
+
+
+def replace_words(
+    fields: Mapping[TextField, str], spans: Sequence[Span], index: int, value: str, taxonomy: Taxonomy
+) -> tuple[dict[TextField, str], list[Span]] | None:
+    """Another value in the place of a span's words, in both texts; the article follows, the other spans move along.
+
+    None where the value has no words that can stand there.
+    """
+    old = spans[index]
+    texts, out = dict(fields), list(spans)
+    for i in [i for i, s in enumerate(out) if (s.attribute, s.value) == (old.attribute, old.value)]:
+        span = out[i]
+        text = texts[span.field]
+        words = _words_for(span, text[: span.start], text[span.start : span.end], value, taxonomy)
+        if words is None:
+            return None
+        start, lead = _article_place(text, span, words, taxonomy)
+        if start == span.start and text[start].isupper():
+            lead, words = (lead.capitalize(), words) if lead else ("", words[:1].upper() + words[1:])
+        texts[span.field] = text[:start] + lead + words + text[span.end :]
+        moved = start + len(lead) + len(words) - span.end
+        out = [
+            s.model_copy(update={"start": s.start + moved, "end": s.end + moved})
+            if s.field == span.field and s.start >= span.end
+            else s
+            for s in out
+        ]
+        rest = [v for v in (span.value, *span.alternatives) if v != value]
+        update = {"start": start + len(lead), "end": start + len(lead) + len(words), "alternatives": rest}
+        out[i] = span.model_copy(update={**update, "value": value, "status": "seller", "confidence": None})
+    return texts, out
+
+
+def _article_place(text: str, span: Span, words: str, taxonomy: Taxonomy) -> tuple[int, str]:
+    """Where other words begin in the place of a span's, and the article in front of them."""
+    before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words, taxonomy)
+    if before and (several or not before[2]):
+        lead = before[2] if several else f"{article(words)} "
+        return before.start(), lead.capitalize() if before[1][0].isupper() else lead
+    alone = _needs_none(span, text[span.start : span.end], taxonomy) and span.attribute not in (NAME, "category")
+    return span.start, f"{article(words)} " if alone and not before and not several else ""
+
+
+def _words_for(span: Span, before: str, words: str, value: str, taxonomy: Taxonomy) -> str | None:
+    """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
+    name = span.attribute or ""
+    attribute, ready = taxonomy.attributes.get(name), value.replace("-", " ")
+    if name == "category":
+        return taxonomy.node(value).phrase
+    if attribute is None or name in _SENTENCES:
+        return value if attribute is None else None
+    if name == "size":
+        return f"size {value}"
+    if name == "text":
+        return f'"{value}"' if words.startswith('"') else value
+    if name == "audience" and (words.lower().startswith("for ") or before.lower().endswith("for ")):
+        return f"{'for ' if words.lower().startswith('for ') else ''}{'a ' if value == 'baby' else ''}{value}"
+    return _form_like(attribute.forms.get(span.value), attribute.forms.get(value), before, words, ready)
+
+
+def _form_like(old: Forms | None, new: Forms | None, before: str, words: str, ready: str) -> str | None:
+    """The form of a value that stands where the old one's ``words`` do; ``ready``: that of one without forms."""
+    if new is None or not (new.before or new.behind):
+        return None if new is not None and new.sentence else ready
+    ends = {form.split()[-1][:4] for form in old.behind} if old is not None else set()
+    as_noun = words.lower().split()[-1][:4] in ends or _HAS.search(before) is not None
+    stays_before = old is None or words.lower() in old.before or not as_noun
+    forms = new.before if stays_before else new.behind
+    return re.sub(r"^an? ", "", forms[0]) if forms else None
+
+
+def _needs_none(span: Span, words: str, taxonomy: Taxonomy) -> bool:
+    """True if the words name several, so that no article stands before them."""
+    if span.attribute in (NAME, "category"):
+        return is_plural(words)
+    attribute = taxonomy.attributes.get(span.attribute or "")
+    behind = [w for f in attribute.forms.values() for w in f.behind] if attribute else []
+    return words.lower() in behind  # a form without its own article
+
+
+def placed_flags(draft: Draft, confirmed: Set[tuple[str, str]], texts: Mapping[TextField, str]) -> list[Flag]:
+    """Flags whose words still stand in the text, at the place where they now stand, and were not confirmed."""
+    flags: list[Flag] = []
+    for flag in draft.flags:
+        if flag.span is None or flag.field not in ("title", "description"):
+            flags.append(flag)
+            continue
+        written = draft.texts[flag.field]
+        words = written[slice(*flag.span)]
+        if (flag.field, words) in confirmed:
+            continue
+        if (text := texts[flag.field]) != written:
+            start = moved(written, text, words, flag.span[0])
+            start = start if start >= 0 else nearest(text, words, flag.span[0])
+            placed = flag.model_copy(update={"span": (start, start + len(words))})
+            if start >= 0 and placed not in flags:
+                flags.append(placed)
+        else:
+            flags.append(flag)
+    return flags
+
+
+def placed_spans(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
+    """The spans of the draft where their words stand in what the seller typed instead; others go."""
+    spans: list[Span] = []
+    for span in draft.spans:
+        written, text = lower(draft.texts[span.field]), lower(texts[span.field])  # "Navy" moved behind "My"
+        words = written[span.start : span.end]
+        start = moved(written, text, words, span.start) if text != written else span.start
+        start = start if start >= 0 else nearest(text, words, span.start)
+        free = all(s.field != span.field or start >= s.end or start + len(words) <= s.start for s in spans)
+        if start >= 0 and free:
+            spans.append(span.model_copy(update={"start": start, "end": start + len(words)}))
+    return spans

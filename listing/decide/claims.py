@@ -8,17 +8,16 @@ name are always said, because a listing without them is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from listing.calibration import GENERAL, Calibration
 from listing.decide.attributes import OF_TWO_COLOURS
-from listing.lexicon import english, load_lexicon
-from listing.observe.details import load_details
-from listing.observe.seller import read_note
+from listing.details import detail_forms, load_details
+from listing.lexicon import Lexicon, english, load_lexicon
 from listing.safety.injection import instruction_like
-from listing.schema import AttributeValue, Category, Detail, Draft, Source, Span, SpanStatus
-from listing.taxonomy import Attribute, Taxonomy
+from listing.schema import DETAIL, AttributeValue, Category, Detail, Draft, Offer, Source, Span, SpanStatus
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy
 
 LIKELY = 0.5  # the least probability at which something is said
 LIKELY_LINES = 0.35  # of the second colour of stripes and checks, which all have one: as soon as one is suggested
@@ -102,24 +101,23 @@ def _sure_category(name: str, taxonomy: Taxonomy, calibration: Calibration) -> f
     return question.threshold if measured else max(question.threshold, SURE)
 
 
-def is_words(printed: str) -> bool:
+def is_words(printed: str, lexicon: Lexicon) -> bool:
     """True if print is made of words or is a brand: other readings are often wrong by a letter ("OUBLE").
 
     Of 194 readings that leaves 97, 92 of them right (``benchmarks.drafts.print_words``); with the lexicon's own words
     alone 26, 25 right.
     """
-    return bool(load_lexicon().brands.fullmatch(printed.strip())) or all(_ordinary(printed))
+    return bool(lexicon.brands.fullmatch(printed.strip())) or all(_ordinary(printed, lexicon))
 
 
-def is_legible(text: Claim) -> bool:
+def is_legible(text: Claim, lexicon: Lexicon) -> bool:
     """True if print may head a listing: it was read surely, or half of its words are words."""
-    ordinary = _ordinary(text.value)
+    ordinary = _ordinary(text.value, lexicon)
     return bool(ordinary) and (text.likelihood >= READ or 2 * sum(ordinary) >= len(ordinary))
 
 
-def _ordinary(printed: str) -> list[bool]:
+def _ordinary(printed: str, lexicon: Lexicon) -> list[bool]:
     """For each word of two and more letters, true if it is English or one of descriptions."""
-    lexicon = load_lexicon()
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", printed) if len(word) > 1]
     return [w in english() or w in lexicon.common or w in lexicon.nouns or bool(lexicon.meaning(w)) for w in words]
 
@@ -137,7 +135,7 @@ def _of_fact(fact: AttributeValue, taxonomy: Taxonomy, least: float) -> list[Cla
     claim = Claim(
         fact.name,
         value,
-        "certain" if _is_certain(fact, attribute, read=read) else "check",
+        "certain" if _is_certain(fact, attribute, taxonomy, read=read) else "check",
         fact.confidence,
         tuple(fact.alternatives),
         read and not seller_values,
@@ -166,12 +164,12 @@ def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:
     return value in FIBRES and not sources & {"ocr", "seller"}
 
 
-def _is_certain(fact: AttributeValue, attribute: Attribute, *, read: bool) -> bool:
+def _is_certain(fact: AttributeValue, attribute: Attribute, taxonomy: Taxonomy, *, read: bool) -> bool:
     """True if a text says it without a mark; print where it is made of words."""
     if fact.value is None:
         return False
     if read:
-        return fact.name != "text" or is_words(fact.value)
+        return fact.name != "text" or is_words(fact.value, load_lexicon(taxonomy))
     return fact.value not in attribute.unsettled  # drafts of older versions state these, too
 
 
@@ -198,19 +196,32 @@ def _stated(fact: AttributeValue) -> AttributeValue:
     return fact.model_copy(update={"value": fact.suggestion, "suggestion": None, "status": "supported"})
 
 
-def stated_claims(draft: Draft) -> list[Claim]:
-    """The claims that a draft's spans make, and its category."""
-    blend = blend_of(draft.attribute("material"))
-    noted = read_note(draft.description.partition("\n\n")[2]).facts
-    claims = [_claim(span, noted, blend if span.attribute == "material" else "") for span in draft.spans]
-    category = draft.category.value
-    if category and not any(c.attribute == "category" for c in claims):
-        claims.insert(0, Claim("category", category, confidence=draft.category.confidence))
-    return list({(c.attribute, c.value): c for c in claims}.values())
+def name_of(claim: Span | Offer | Claim) -> str:
+    """The name of a claim, which is that of the field that it speaks of: an attribute's, ``category``, or ``detail:``
+    and its phrase."""
+    return f"{DETAIL}{claim.value}" if claim.attribute == "detail" else claim.attribute or ""
 
 
-def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
-    name, others = span.attribute or "", tuple(span.alternatives)
-    read = span.status == "certain" and name in ("size", "material")  # nothing else makes these certain
-    in_note = span.status == "seller" and noted.get(name) == span.value
-    return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", in_note)
+def to_check(draft: Draft | None) -> dict[str, str]:
+    """Claims of the texts that the seller has not confirmed: value by name, in the order in which it reads."""
+    values: dict[str, list[str]] = {}
+    for span in draft.spans if draft is not None else ():
+        if span.status == "check" and span.value not in values.setdefault(name_of(span), []):
+            values[name_of(span)].append(span.value)
+    return {name: ", ".join(several) for name, several in values.items()}
+
+
+def sayable(name: str, value: str, taxonomy: Taxonomy) -> bool:
+    """True if a text says this value, instead of saying nothing about the field."""
+    attribute = taxonomy.attributes.get(name)
+    return attribute is None or (value not in attribute.unspoken and value != attribute.absent)
+
+
+def may_have(node: CategoryNode, claim: Claim) -> bool:
+    """True if such an item can have what is claimed: a lamp has no neckline. The seller's word stands."""
+    if claim.status == "seller" or claim.attribute in ("category", NAME):
+        return True
+    if claim.attribute == "detail":
+        form = detail_forms().get(claim.value)
+        return form is None or form.fits(node)
+    return claim.attribute in node.attributes

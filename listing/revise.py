@@ -1,0 +1,200 @@
+"""A press of the seller: their word is observed, and the draft is decided and said again. No photo, network or model.
+
+``revise`` gives the draft as its seller sees it; the draft that was written never changes. What they typed as a text
+stays word for word, and is read for facts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from listing.decide.again import decide_again
+from listing.decide.claims import NAME, Claim, name_of, to_check
+from listing.intake.quality import assess
+from listing.observe.seller import TEXTS, Edit, SellerWord, word_of
+from listing.observe.typed import SellerStatement, read_statement, read_texts
+from listing.rules import Rules
+from listing.say.again import add, say_again, typed_along, with_words
+from listing.say.ask import open_offers, statable
+from listing.say.edit import placed_flags, placed_spans, says
+from listing.say.marks import find_spans
+from listing.say.plan import unsaid
+from listing.schema import DETAIL, AttributeValue, Draft, Quality, Span
+from listing.taxonomy import Taxonomy
+
+_SMALL = frozenset(("a", "an", "and", "are", "at", "has", "have", "is", "it", "the", "they", "with"))
+
+
+def revise(written: Draft, word: SellerWord, rules: Rules) -> Draft:
+    """The draft as its seller sees it."""
+    return _Revision(written, word, rules).draft()
+
+
+@dataclass
+class _Revision:
+    """One draft with its seller's word. ``program``: it with the program's texts, whatever was typed over them."""
+
+    written: Draft
+    word: SellerWord
+    rules: Rules
+    program: Draft = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.word = replace(self.word, read={})
+        self.program = self._followed()
+        if (typed := self.word.typed) and self.written.spans:
+            order = [*self.word.values]
+            later = {*order[max(map(order.index, typed)) :], *self.word.dropped}
+            stated = {*self.word.facts}
+            read = read_texts(self.program, self.program.texts, typed, later, stated, self.rules.taxonomy)
+            if read:
+                self.word = replace(self.word, read=read)
+                self.program = self._followed()
+
+    def _followed(self) -> Draft:
+        """The draft decided and said again, without the texts that the seller typed."""
+        told = self.word.observations()
+        if not told:
+            return self.written
+        now = decide_again(self.written, told, self.rules)
+        edits = {**self.word.claims, **now.implied}
+        said = say_again(self.written, edits, self.rules.taxonomy)
+        return said.model_copy(update={"category": now.category, "attributes": now.facts, "details": now.details})
+
+    def draft(self) -> Draft:
+        """See ``revise``."""
+        program, word, typed = self.program, self.word, self.word.typed
+        texts = {**program.texts, **typed}
+        placed = placed_spans(program, texts)
+        update: dict[str, Any] = {
+            "title": texts["title"],
+            "description": texts["description"],
+            "spans": [*placed, *self._typed_spans(placed)],
+            "questions": [q for q in program.questions if q.attribute not in word.locked],
+            "flags": placed_flags(self.written, word.confirmed, texts),
+            "writer": {**program.writer, **dict.fromkeys(typed, "seller")},
+        }
+        draft = program.model_copy(update=update)
+        if not word.locked:
+            return draft
+        left = [o for o in open_offers(draft, self.rules.taxonomy) if name_of(o) not in word.locked]
+        return draft.model_copy(update={"quality": self._quality(draft), "offers": left})
+
+    def _typed_spans(self, others: Sequence[Span]) -> list[Span]:
+        """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
+        read = {n: v for n, v in self.word.read.items() if v is not None and not n.startswith(DETAIL)}
+        named = Claim("category", self.program.category.value or "")
+        if not read or not named.value:
+            return []
+        fields = {name: self.word.typed.get(name, "") for name in TEXTS}
+        claims = [named, *(Claim(n, v, "seller") for n, v in read.items())]
+        spans = [s for s in find_spans(fields, claims, self.rules.taxonomy) if s.attribute != "category"]
+        return [s for s in spans if not any(o.field == s.field and o.start < s.end and s.start < o.end for o in others)]
+
+    def _quality(self, draft: Draft) -> Quality:
+        """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
+        taxonomy = self.rules.taxonomy
+        return assess(
+            attributes=draft.attributes,
+            title=draft.title,
+            description=draft.description,
+            photos=draft.quality,
+            flags=draft.flags,
+            expected=taxonomy.labels(taxonomy.node(draft.category.value)),
+            generated=(self.program.title, self.program.description),
+        )
+
+
+def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) -> list[Edit]:
+    """Edits that follow from an edit after the ``earlier`` ones, by what it does to the texts that the seller typed.
+
+    The program's own texts follow by themselves (``revise``).
+    """
+    if edit.kind not in ("set", "drop") or edit.field in (*TEXTS, "price"):
+        return []
+    present = _Revision(written, word_of(earlier), rules)
+    current = present.draft()
+    renamed = edit.field == "category" and edit.value is not None and edit.value != current.category.value
+    named = any(span.attribute == NAME and span.status != "seller" for span in current.spans)
+    along = [Edit("drop", NAME)] if renamed and named and NAME not in present.word.locked else []
+    if not present.word.typed:
+        return along
+    later = _Revision(written, word_of([*earlier, edit, *along]), rules)
+    texts = typed_along(present.program, later.program, current, edit.field, edit.value, rules.taxonomy)
+    typed = [(f, texts[f]) for f in texts if f in present.word.values and texts[f] != current.texts[f]]
+    return [*along, *(Edit("set", field, text) for field, text in typed)]
+
+
+def regenerated(new: Draft, old: Draft | None, word: SellerWord, rules: Rules) -> Draft:
+    """The draft to keep as *written* after it was written again.
+
+    The pipeline hands back what the seller locked; in these places the program's own earlier words stay, so that the
+    seller's are never counted as its own.
+    """
+    if old is None or not word.locked:
+        return new
+    typed, locked = word.typed.keys(), word.locked | _Revision(old, word, rules).word.read.keys()
+    earlier = {a.name: a for a in old.attributes}
+    facts = [earlier.get(a.name, AttributeValue(name=a.name)) if a.name in locked else a for a in new.attributes]
+    asked = [q for q in old.questions if q.attribute in word.locked and q not in new.questions]
+    update: dict[str, Any] = {f: old.texts[f] for f in typed}
+    update["attributes"] = facts
+    update["questions"] = [*new.questions, *asked]
+    update["flags"] = [f for f in new.flags if f.field not in typed]
+    update["spans"] = [s for d in (old, new) for s in d.spans if (s.field in typed) == (d is old)]
+    update["category"] = old.category if "category" in word.values else new.category
+    update["writer"] = {f: (old if f in typed else new).writer[f] for f in TEXTS}
+    return new.model_copy(update=update)
+
+
+def statement_of(draft: Draft, typed: str, taxonomy: Taxonomy) -> SellerStatement:
+    """What the seller says of the item beside its texts."""
+    return read_statement(typed, draft, statable(draft, taxonomy), taxonomy)
+
+
+def with_statement(draft: Draft, statement: SellerStatement, taxonomy: Taxonomy) -> str:
+    """The draft's description with what its texts do not say yet, in our words where there are some for a fact."""
+    texts = f"{draft.title}\n{draft.description}"
+    for part, pairs in statement.stated.items():
+        if says(texts, part):
+            continue
+        for claim in unsaid(draft, {name: statement.facts[name] for name, _ in sorted(pairs)}, taxonomy):
+            draft = add(draft, claim, taxonomy)
+        if not _covered(draft, statement, part):
+            draft = with_words(draft, part, taxonomy)
+    for part in statement.words:
+        draft = with_words(draft, part, taxonomy)
+    return draft.description
+
+
+def _covered(draft: Draft, statement: SellerStatement, part: str) -> bool:
+    """True if the texts say the part's facts or have its words, and what it says beyond the facts."""
+    pairs = statement.stated[part]
+    if part not in statement.partly and {(name_of(s), s.value) for s in draft.spans} >= set(pairs):
+        return True
+    required = set(re.findall(r"\w+", part.lower())) - _SMALL - {name for name, _ in pairs}
+    return required <= set(re.findall(r"\w+", f"{draft.title}\n{draft.description}".lower()))
+
+
+def proven(draft: Draft, taxonomy: Taxonomy) -> Draft:
+    """The draft without the facts that are only a guess and that nobody confirmed: none of these is published."""
+    marked = to_check(draft)
+    facts = [_proven(fact, marked.get(fact.name, ""), taxonomy) for fact in draft.attributes]
+    return draft.model_copy(update={"attributes": facts})
+
+
+def _proven(fact: AttributeValue, marked: str, taxonomy: Taxonomy) -> AttributeValue:
+    """A fact without the values that the texts mark, or that a photo alone cannot settle."""
+    attribute = taxonomy.attributes.get(fact.name)
+    if fact.value is None or attribute is None:
+        return fact
+    settled = bool({e.source for e in fact.evidence} & {"ocr", "seller"})
+    values, guesses = (taxonomy.values_in(fact.name, text) for text in (fact.value, marked))
+    left = ", ".join(v for v in values if v not in guesses and (settled or v not in attribute.unsettled))
+    if left == fact.value:
+        return fact
+    update = {"value": left or None, "suggestion": fact.value, "status": "supported" if left else "unsupported"}
+    return fact.model_copy(update=update)

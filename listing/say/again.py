@@ -1,0 +1,208 @@
+"""The texts of a draft once its seller has spoken: what they set, confirm or leave out is said so where it stands.
+
+A rendered text is rendered again; in one that a model wrote, words and sentences are changed and the rest stays word
+for word. No model is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from listing.decide.claims import NAME, Claim, name_of
+from listing.decide.settle import settle
+from listing.details import detail_forms, load_details
+from listing.lexicon import load_lexicon, words
+from listing.observe.seller import TEXTS
+from listing.say.edit import cut, merged, replace_words, says, with_sentence
+from listing.say.marks import find_spans, with_article
+from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
+from listing.say.render import closing_at, render, sentences_of
+from listing.say.statements import split
+from listing.schema import Draft, TextField
+from listing.taxonomy import Taxonomy, is_plural
+
+_DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
+_WHERE = re.compile(r" (?:at|on|in|with|of|and|down|inside|under) ")
+
+
+def say_again(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+    """The draft whose texts agree with what the seller said of them; None leaves a claim out."""
+    if not draft.spans:
+        return draft
+    if _other_number(draft, edits, taxonomy):
+        draft = draft.model_copy(update={"writer": dict.fromkeys(TEXTS, "renderer")})
+    changed = _changed(draft, edits, taxonomy) if {*draft.writer.values()} != {"renderer"} else draft
+    writer = changed.writer
+    rendered = _rendered(draft, edits, taxonomy) if "renderer" in writer.values() else draft
+    of = {field: rendered if writer[field] == "renderer" else changed for field in TEXTS}
+    spans = [s for field in TEXTS for s in of[field].spans if s.field == field]
+    spans = [s.model_copy(update={"status": "seller"}) if name_of(s) in edits else s for s in spans]
+    texts = {"title": of["title"].title, "description": of["description"].description}
+    return draft.model_copy(update={**texts, "spans": spans, "writer": writer})
+
+
+def _other_number(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> bool:
+    """True if a text that spoke of one item has to speak of several now, or the other way round."""
+    category = edits.get("category")
+    noun = edits.get(NAME) or (taxonomy.node(category).phrase if category else None)
+    claims = stated_claims(draft)
+    named = noun is not None and any(c.attribute == "category" for c in claims)
+    return named and settle(claims, taxonomy).plural is not is_plural(noun or "")
+
+
+def _rendered(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+    """The draft rendered from what the seller says, above its note, the title without further details.
+
+    What was told last goes first: of two values that exclude each other it is the one that stands.
+    """
+    before, after = stated_claims(draft), claims_after(draft, edits, taxonomy)
+    new = [claim for name in reversed([*edits]) for claim in unsaid(draft, {name: edits[name]}, taxonomy)]
+    if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
+        return draft  # what is confirmed changes no word
+    claims = [*(c for c in new if c.attribute != "detail"), *after], [*new, *after]
+    named, text = (render(each, taxonomy, key=draft.id, tone=draft.tone) for each in claims)
+    _, blank, note = draft.description.partition("\n\n")
+    marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
+    update = {"title": named.title, "description": text.description + blank + note, "spans": marks}
+    return draft.model_copy(update=update)
+
+
+def _changed(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+    """The draft with single words and sentences changed, taken out and added."""
+    for claim in unsaid(draft, edits, taxonomy):
+        draft = add(draft, claim, taxonomy) if is_offered(draft, claim) else draft
+    kind = taxonomy.node(category) if (category := edits.get("category")) else None
+    if kind is not None and NAME in edits:  # in the place of the type stands what it is now
+        edits = {**edits, NAME: edits[NAME] or kind.phrase}
+    for name, value in edits.items():
+        while (at := first_other(draft.spans, name, value, taxonomy)) is not None:
+            changed = _replaced(draft, at, name, value, taxonomy)
+            if changed is None:
+                changed = remove(draft, at, taxonomy)
+                present = {(s.attribute, s.value) for s in changed.spans}
+                for claim in (c for c in told(name, value, taxonomy) if (c.attribute, c.value) not in present):
+                    changed = add(changed, claim, taxonomy)
+            draft = changed
+    return draft
+
+
+def _replaced(draft: Draft, at: int, name: str, value: str | None, taxonomy: Taxonomy) -> Draft | None:
+    """The draft with a value in the place of a span's words; None where it is left out or has no words that fit."""
+    if value is None or not told(name, value, taxonomy) or _other_number(draft, {name: value}, taxonomy):
+        return None
+    changed = replace_words(draft.texts, draft.spans, at, value, taxonomy)
+    if changed is None:
+        return None
+    texts, spans = changed
+    return draft.model_copy(update={"title": texts["title"], "description": texts["description"], "spans": spans})
+
+
+def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
+    """The draft without the sentences that say what a span claims, in place of a title or an empty text a rendered one.
+
+    The seller's note, the paragraph behind the description, stays as it is.
+    """
+    gone = (draft.spans[index].attribute, draft.spans[index].value)
+    remaining = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
+    body, blank, note = draft.description.partition("\n\n")
+    text = render(remaining, taxonomy, key=draft.id)
+    at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
+    left = [body[a:b] for a, b in split(body) if not any(a <= start < b for start in at)]
+    description = "".join(left).strip() or text.description
+    in_title = any(s.field == "title" and (s.attribute, s.value) == gone for s in draft.spans)
+    title = text.title if in_title else draft.title
+    writer = dict(draft.writer)
+    if in_title:
+        writer["title"] = "renderer"
+    marks = find_spans({"title": title, "description": description}, remaining, taxonomy)
+    details = [d for d in draft.details if ("detail", d.phrase) != gone]
+    texts = {"title": title, "description": description + blank + note}
+    return draft.model_copy(update={**texts, "spans": marks, "details": details, "writer": writer})
+
+
+def add(draft: Draft, claim: Claim, taxonomy: Taxonomy) -> Draft:
+    """The draft whose description makes one more claim, in a sentence of its own: behind the others, before a closing
+    line and the note; as it is where there are no words for it, or the text has them."""
+    named = [c for c in stated_claims(draft) if c.attribute in (NAME, "category")]
+    sentence, marks = sentences_of(named, [claim], taxonomy) if named else ("", [])
+    body, blank, note = draft.description.partition("\n\n")
+    there = set(load_details().named(body))
+    if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
+        return draft
+    at = closing_at(body, taxonomy)
+    before = body[:at].rstrip()
+    before += "." if before[-1:].isalnum() else ""
+    start = len(before) + 1 if before else 0
+    text = " ".join(part for part in (before, sentence, body[at:].strip()) if part)
+    marks = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in marks]
+    return draft.model_copy(update={"description": text + blank + note, "spans": [*draft.spans, *marks]})
+
+
+def _kinds(details: Iterable[str]) -> set[str]:
+    """The kinds of details of which an item has one (a motif, a collar)."""
+    forms = (detail_forms().get(detail) for detail in details)
+    return {form.kind for form in forms if form is not None and form.kind}
+
+
+def typed_along(
+    before: Draft, after: Draft, typed: Draft, name: str, value: str | None, taxonomy: Taxonomy
+) -> dict[TextField, str]:
+    """The typed texts (``typed``) once a claim was changed: as the program's own text changed, else in place.
+
+    Args:
+        before: the draft as its texts would stand had nobody typed in them.
+        after: the same with the claim changed.
+    """
+    place, brands = _in_place(typed, name, value, taxonomy), load_lexicon(taxonomy).brands
+    texts: dict[TextField, str] = {}
+    for field in TEXTS:
+        text = merged(before.texts[field], after.texts[field], typed.texts[field], brands)
+        texts[field] = (place[field] if text is None else text) or after.texts[field]  # nothing was left of it
+    return texts
+
+
+def _in_place(draft: Draft, name: str, value: str | None, taxonomy: Taxonomy) -> Mapping[TextField, str]:
+    """Both texts with a claim changed or taken out in place, whoever wrote them."""
+    at, texts = first_other(draft.spans, name, value, taxonomy), draft.texts
+    if at is None and name == "category" and value is not None:  # it goes by the name of a type
+        at, value = first_other(draft.spans, NAME, value, taxonomy), taxonomy.node(value).phrase
+    if at is None:
+        for claim in unsaid(draft, {name: value}, taxonomy):
+            draft = add(draft, claim, taxonomy) if is_offered(draft, claim) else draft
+        return draft.texts
+    if (changed := _replaced(draft, at, name, value, taxonomy)) is not None:
+        return changed.texts
+    for span in sorted(draft.spans, key=lambda s: -s.start):
+        if (span.attribute, span.value) == (draft.spans[at].attribute, draft.spans[at].value):
+            texts[span.field] = cut(texts[span.field], span.start, span.end)
+    return texts
+
+
+def with_words(draft: Draft, words: str, taxonomy: Taxonomy) -> Draft:
+    """The draft with the seller's words as a sentence of their own, before a closing line and the note."""
+    body, blank, note = draft.description.partition("\n\n")
+    if says(body, words):
+        return draft
+    at, plural = closing_at(body, taxonomy), is_plural(taxonomy.node(draft.category.value).phrase)
+    told = with_sentence(body[:at], _as_sentence(words, plural=plural))
+    return draft.model_copy(update={"description": " ".join(filter(None, (told, body[at:].strip()))) + blank + note})
+
+
+def _as_sentence(words: str, *, plural: bool) -> str:
+    """What is on the item as a sentence, no fragment: "It has a crocodile pattern"; other words as they are."""
+    bare = re.sub(r"^(?:and |with )+", "", words, flags=re.I)
+    head = _WHERE.split(bare)[0].split()[-1].lower()
+    if bare == words and head.removesuffix("s") not in _parts():
+        return words
+    first = bare.split()[0].lower()
+    one = not head.endswith("s") and not first[:1].isdigit() and first not in _DETERMINERS
+    return f"{'They have' if plural else 'It has'} {with_article(bare) if one else bare}"
+
+
+@lru_cache(maxsize=1)
+def _parts() -> frozenset[str]:
+    """Nouns of what can be on an item, in the singular: the last words of the details that it has."""
+    named = [_WHERE.split(phrase)[0].split()[-1] for phrase, form in detail_forms().items() if form.behind]
+    return frozenset(word.removesuffix("s") for word in (*named, "details", "pattern"))

@@ -1,0 +1,128 @@
+"""A press of the seller: observed, decided and said again, by the rules of the draft, without a network or a model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from listing.calibration import UNCALIBRATED, Calibration
+from listing.observe.seller import Edit, word_of
+from listing.revise import follow, revise, statement_of, with_statement
+from listing.rules import Rules, kept_rules
+from listing.say.render import render
+from listing.schema import Draft, Observation
+from listing.taxonomy import load_taxonomy
+from tests.listing.stubs import BIKES, NOW, TAXONOMY, claims, draft_of, on, pressed, said, text
+
+MODEL = {"title": "model", "description": "model"}
+
+
+def of_model(title: str, description: str, facts: dict[str, str], details: tuple[str, ...] = ()) -> Draft:
+    from listing.say.marks import find_spans
+
+    spans = find_spans({"title": title, "description": description}, claims("Dress", facts, details), TAXONOMY)
+    written = draft_of("Dress", text("Dress", facts, details))
+    return written.model_copy(update={"title": title, "description": description, "spans": spans, "writer": MODEL})
+
+
+def told(draft: Draft, *typed: str, made: tuple[Edit, ...] = ()) -> Draft:
+    """The draft once these words were added beside its texts, as a page does."""
+    edits = [*made]
+    for words in typed:
+        statement = statement_of(pressed(draft, edits), words, TAXONOMY)
+        for name, value in statement.facts.items():
+            edit = Edit("set", name, value)
+            edits += [edit, *follow(draft, edits, edit, NOW)]
+        edits.append(Edit("set", "description", with_statement(pressed(draft, edits), statement, TAXONOMY)))
+    return pressed(draft, edits)
+
+
+def test_two_drafts_of_two_shops_side_by_side(tmp_path):
+    (tmp_path / "bikes.yaml").write_text(BIKES)
+    bikes = load_taxonomy(tmp_path / "bikes.yaml")
+    shop = Rules(bikes, Calibration())
+    named = [c for c in said("Dress") if c.attribute != "category"]
+    city = [c.__class__("category", "City bike") for c in claims("Dress") if c.attribute == "category"]
+    written = render([*city, *named], bikes, key="0")
+    bike = draft_of("City bike", written)
+    dress = draft_of("Dress", text("Dress", {"colour": "navy"}))
+    for _ in range(2):  # in turn: neither leaves its words to the other
+        seen = revise(bike, word_of([Edit("set", "colour", "blue"), Edit("set", "frame", "diamond")]), shop)
+        assert (seen.category.value, seen.attribute("frame").value) == ("City bike", "diamond")
+        assert "city bike" in seen.title.lower()
+        other = pressed(dress, [Edit("set", "colour", "red"), Edit("set", "neckline", "v-neck")])
+        assert other.title.startswith("Red dress")
+        assert "v-neck" in other.title + other.description
+        assert other.attribute("frame") is None
+
+
+def test_a_press_loads_no_network_and_keeps_its_rules(tmp_path):
+    for calibration in (Calibration(), UNCALIBRATED):
+        rules = Rules(TAXONOMY, calibration, {"Dress": ["summer dress"]})
+        rules.keep(tmp_path)
+        assert kept_rules(tmp_path, rules.version) == rules
+    assert kept_rules(tmp_path, "another") is None
+    heavy = "import sys, listing.revise; print({'torch', 'timm', 'transformers'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_press_applies_no_newer_rules_to_what_it_does_not_touch():
+    colour = on("mllm", "colour", {"navy": 0.85})
+    closure = on("mllm", "closure", {"zip": 0.85})
+    category = Observation(source="mllm", question="category", probabilities={"Hoodie": 0.95}, photo=0)
+    written = draft_of(
+        "Hoodie", text("Hoodie", {"colour": "navy", "closure": "zip"}), observations=[category, colour, closure]
+    )
+    written = written.model_copy(update={"attributes": pressed(written, [Edit("set", "colour", "navy")]).attributes})
+    strict = Rules(TAXONOMY, Calibration.model_validate({"default": {"weights": {"mllm": 1.0}, "threshold": 0.99}}))
+    seen = revise(written, word_of([Edit("set", "size", "M")]), strict)
+    assert seen.attribute("closure") == written.attribute("closure")
+    assert {a.name: a.value for a in seen.attributes}["size"] == "M"
+
+
+@pytest.mark.parametrize("words", ["gold details", "gold details and a crocodile pattern"])
+def test_a_part_overrules_no_confirmed_fact(words):
+    draft = draft_of("cat figurine", text("cat figurine", {"colour": "white"}))
+    seen = told(draft, words, made=(Edit("set", "colour", "grey"),))
+    assert seen.attribute("colour").value == "grey"
+    assert seen.title == "Grey cat figurine"
+    assert seen.description.startswith("I am selling this grey cat figurine. It has gold details")
+
+
+def test_added_words_are_sentences():
+    draft = draft_of("bicycle", text("bicycle"))
+    seen = told(draft, "crocodile pattern", "two racks", "hardly used")
+    assert "It has a crocodile pattern." in seen.description
+    assert not {"Crocodile pattern", "Bicycle"} & {s.strip() for s in seen.description.split(".")}
+
+
+def test_answered_size_and_condition_stand_in_a_models_text():
+    draft = of_model("Flowing navy gown", "A navy dress with a belt. Warm and soft.", {"colour": "navy"}, ("belt",))
+    seen = pressed(draft, [Edit("set", "size", "M"), Edit("set", "condition_grade", "good")])
+    assert seen.title == draft.title
+    assert seen.description == "A navy dress with a belt. Warm and soft. It is size M. It is in good condition."
+
+
+def test_a_models_text_changes_where_the_press_touches_it():
+    draft = of_model("Flowing navy gown", "A navy dress with a belt. Warm and soft.", {"colour": "navy"}, ("belt",))
+    seen = pressed(draft, [Edit("set", "colour", "red"), Edit("drop", "detail:belt")])
+    assert (seen.title, seen.description) == ("Flowing red gown", "Warm and soft.")
+    assert (seen.writer, seen.tone) == (MODEL, "plain")
+
+
+def test_a_second_colour_by_the_sellers_word_stands():
+    observations = [on("mllm", "category", "Dress"), on("mllm", "colour", "navy")]
+    draft = draft_of("Dress", text("Dress", {"colour": "navy"}), observations=observations)
+    assert pressed(draft, [Edit("set", "colour2", "navy")]).attribute("colour2").value == "navy"
+
+
+def test_typed_texts_are_the_sellers_and_drafts_of_before_are_read_as_rendered():
+    draft = draft_of("Dress", text("Dress", {"colour": "navy"}))
+    old = json.loads(draft.model_dump_json(exclude={"writer", "tone", "rules"})) | {"schema_version": 2}
+    read = Draft.model_validate(old)
+    assert (read.writer, read.tone) == ({"title": "renderer", "description": "renderer"}, "plain")
+    seen = pressed(read, [Edit("set", "title", "My navy dress")])
+    assert seen.writer == {"title": "seller", "description": "renderer"}
