@@ -72,12 +72,16 @@ def closing_at(body: str, taxonomy: Taxonomy) -> int:
 
 @dataclass(frozen=True)
 class Text:
-    """Title and description, the spans of what they claim, and the remarks of the checks."""
+    """Title and description, the spans of what they claim, and the remarks of the checks.
+
+    ``denied``: details of a model's form that it denied when it was asked for each.
+    """
 
     title: str = ""
     description: str = ""
     spans: list[Span] = field(default_factory=list)
     flags: Sequence[Flag] = ()
+    denied: frozenset[str] = frozenset()
 
 
 def render(
