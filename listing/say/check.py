@@ -138,7 +138,10 @@ def check(texts: Mapping[TextField, str], known: Known, ask: Ask, besides: Seque
     for clause in clauses:
         if clause.claim in answers:
             clause.p, clause.by = after(clause.base, answers[clause.claim]), ("claims",)
-    finer = _finer([c for c in clauses if c.p < STANDS and c.claim and not c.against], ask, known)
+        elif clause.claim and known.language == ENGLISH and not _told(clause.claim, known):
+            clause.p, clause.by = 0.0, ("unanswered",)
+    denied_ones = [c for c in clauses if c.p < STANDS and c.by == ("claims",) and not c.against]
+    finer = _finer(denied_ones, ask, known)
     denied = frozenset(d for d in besides if d in answers and after(WRITTEN, answers[d]) < STANDS)
     return _cut(texts, parsed, clauses, finer, known, denied)
 
@@ -148,6 +151,15 @@ def after(base: float, answer: tuple[float, float]) -> float:
     yes, no = answer
     odds = base / max(1e-6, 1.0 - base) * YES**yes * NO**no
     return odds / (1.0 + odds)
+
+
+def _told(claim: str, known: Known) -> bool:
+    """True if every word of a claim that can be checked is one of what is known: where a model judges no claims."""
+    lines = [known.noun, *known.print_, *(c.value for c in known.claims)]
+    lines += [value for (_, value), p in known.possible.items() if p >= STANDS]
+    spans = find_spans({"title": claim, "description": ""}, known.claims, known.taxonomy)
+    left = "".join(" " if any(s.start <= i < s.end for s in spans) else c for i, c in enumerate(claim))
+    return set(bare(left).split()) <= word_set(lines)
 
 
 def _carries(claim: Claim) -> bool:
