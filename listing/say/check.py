@@ -18,7 +18,8 @@ from listing.safety.contacts import scrub
 from listing.say.claims import NAME, Claim
 from listing.say.clauses import Cut, Part, Sentence, bare, claim_of, content, cut, sentences, shorter
 from listing.say.marks import MAX_MARKS, find_spans, weight_of
-from listing.say.policy import forbidden, is_order, letters, word_set
+from listing.say.policy import forbidden, is_order, word_set
+from listing.say.statements import letters
 from listing.schema import Flag, Span, TextField
 from listing.taxonomy import Taxonomy
 

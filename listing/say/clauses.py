@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 from listing.languages import ENGLISH
 from listing.lexicon import words as lexicon_words
+from listing.say.statements import split
 
-_SENTENCE = re.compile(r"(?:\"[^\"\n]*\"|“[^”\n]*”|[.!?](?=\w)|[^.!?\n])*[.!?\n]*\s*")
 _QUOTED = re.compile(r"[\"“”„«‘][^\"“”„«»’]{1,80}[\"“”»’]|(?<!\w)'[^']{1,60}'(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _UNCHECKED = lexicon_words("unchecked")
@@ -88,12 +88,11 @@ class Sentence:
 
 def sentences(text: str, language: str = ENGLISH) -> list[Sentence]:
     """The sentences of a text; joined again they are the text."""
-    found, at = [], 0
-    for match in filter(lambda m: m[0], _SENTENCE.finditer(text)):
-        body = match[0].rstrip()
-        stop_at = len(body) - len(re.search(r"[.!?]*$", body)[0])  # type: ignore[index]
-        found.append(Sentence(tuple(_parts(match[0][:stop_at], at, language)), match[0][stop_at:], language))
-        at = match.end()
+    found = []
+    for at, end in split(text):
+        whole = text[at:end]
+        body = whole.rstrip().rstrip(".!?")
+        found.append(Sentence(tuple(_parts(body, at, language)), whole[len(body) :], language))
     return found
 
 

@@ -14,6 +14,7 @@ from listing.lexicon import lower, plain, words
 from listing.safety.contacts import MASK
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like
+from listing.say.statements import letters
 
 # A text for buyers describes; it gives no orders and does not speak about itself.
 _ORDERS = re.compile(
@@ -83,11 +84,6 @@ def is_order(sentence: str, untrusted: Sequence[str], repeatable: frozenset[str]
         return True
     quoted = [q for line in orders for q in _QUOTED.findall(line) if not set(_words(q)) <= repeatable]
     return any(key in letters(sentence) for q in quoted if (key := letters(q)))
-
-
-def letters(text: str) -> str:
-    """Letters and digits alone, in lower case: how print is compared."""
-    return re.sub(r"[\W_]+", "", text.lower())
 
 
 def word_set(values: Iterable[str]) -> frozenset[str]:
