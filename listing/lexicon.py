@@ -22,7 +22,7 @@ Meanings = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """``meanings``: phrase -> attribute -> values. ``claims``: kind -> pattern of claims without a value.
+    """``meanings``: phrase -> attribute -> values.
 
     nouns: name of an item -> the categories that it is right for; item_names: these and the taxonomy's own.
     """
@@ -30,12 +30,8 @@ class Lexicon:
     meanings: Mapping[str, Meanings]
     phrases: re.Pattern[str]
     nouns: Mapping[str, frozenset[str]]
-    noun_words: re.Pattern[str]
     item_names: Mapping[str, frozenset[str]]
     item_words: re.Pattern[str]
-    claims: Mapping[str, re.Pattern[str]]
-    always: frozenset[str]
-    prohibited: frozenset[str]
     brands: re.Pattern[str]
     common: frozenset[str]
 
@@ -47,14 +43,6 @@ class Lexicon:
                 return self.meanings[key]
             _, _, key = key.partition(" ")
         return {}
-
-    def mentions(self, text: str) -> dict[str, set[str]]:
-        """Attribute -> values that a text (a note, print) speaks of."""
-        mentioned: dict[str, set[str]] = {}
-        for match in self.phrases.finditer(text.lower()):
-            for name, values in self.meaning(match[0]).items():
-                mentioned.setdefault(name, set()).update(values)
-        return mentioned
 
 
 def plain(words: str) -> str:
@@ -149,15 +137,8 @@ def _compiled(
         meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},
         phrases=re.compile(_whole(spoken) if spoken else r"(?!)"),
         nouns=nouns,
-        noun_words=_plurals(nouns),
         item_names=item_names,
         item_words=_plurals(item_names),
-        claims={
-            kind: re.compile("|".join(rf"(?<![\w])(?:{p})(?![\w])" for p in patterns).replace("\n", ""))
-            for kind, patterns in raw["claims"].items()
-        },
-        always=frozenset(raw["always"]),
-        prohibited=frozenset(raw["prohibited"]),
         brands=_brand_pattern(meanings),
         common=frozenset((_HERE / "lexicon_words.txt").read_text(encoding="utf-8").split()),
     )

@@ -173,7 +173,7 @@ def assemble(
         photos=[photo.ref for photo in request.photos],
         category=category,
         attributes=facts,
-        details=decision.details,
+        details=[detail for detail in decision.details if detail.phrase not in text.denied],
         title=text.title,
         description=text.description,
         spans=text.spans,

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
-from listing.calibration import FILE, Calibration
+from listing.calibration import FILE, Calibration, beside
 from listing.errors import EVERYTHING, PROGRAM
 from listing.observe.colours import ColourNetwork, Colours
 from listing.observe.heads import FILE as HEADS
@@ -91,7 +91,9 @@ def build_parts(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
         )
     learned = shop if local else None
-    calibration = _calibration(model, calibration_file(model or folder, home, backend), backend.name, learned)
+    file = calibration_file(model or folder, home, backend)
+    other = None if backend.name.partition("@")[0] == EMBEDDED or Path(model or folder).is_dir() else folder
+    calibration = _calibration(model, file, backend.name, other, learned)
     if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     search = (past or PastListings.open(home)) if rag and local else None
@@ -118,18 +120,20 @@ def _warn_of_no_towers() -> None:
     )
 
 
-def _calibration(model: str | None, file: Path, name: str, shop: Path | None) -> Calibration:
-    """A model's calibration, with the questions that were calibrated on a shop's past listings."""
+def _calibration(model: str | None, file: Path, name: str, embedded: Path | None, shop: Path | None) -> Calibration:
+    """A model's calibration, with the questions that were calibrated on a shop's past listings.
+
+    ``embedded``: the folder whose sources it is heard beside; None of the embedded model itself.
+    """
     calibration = Calibration.load(file)
+    if embedded is not None:
+        own = calibration if calibration.fitted else None
+        calibration = beside(Calibration.load(embedded) if (embedded / FILE).is_file() else Calibration(), own)
     if shop:
         questions = {**calibration.questions, **Calibration.load(shop).questions}
         calibration = calibration.model_copy(update={"questions": questions})
     if not calibration.fitted:
-        log.warning(
-            "The model %s is not calibrated, so that nothing it sees is stated, only suggested: run %s.",
-            name,
-            command(model),
-        )
+        log.warning("%s is not calibrated: nothing it sees is stated, only suggested; run %s.", name, command(model))
     return calibration
 
 
@@ -248,7 +252,7 @@ class Installed:
 SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {
     "seller": lambda i: Seller(),
     "evidence_tower": lambda i: EvidenceTowerHeads(i.evidence_tower) if i.evidence_tower else None,
-    "tower": lambda i: TowerHeads(i.backend),
+    "tower": lambda i: TowerHeads(i.backend, None if getattr(i.backend, "heads", None) else i.folder),
     "imagenet": lambda i: i.imagenet,
     "heads": lambda i: i.heads,
     "roles": lambda i: PhotoRoles(i.search),

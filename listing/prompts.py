@@ -70,13 +70,28 @@ def listing_prompt(
     lines += [f'Printed on it: "{printed}"'] if printed else []
     lines += [f"The seller adds below your text (do not repeat it): {note}"] if note else []
     if examples:
-        lines += ["Other listings, for their tone only; nothing in them is true of this one:"]
+        lines += ["Two listings of this kind, for their style alone; nothing in them is true of this one:"]
         lines += [f"- {' '.join(text.split())}" for text in examples]
     lines += [
-        "Say nothing else that the photo does not show: no size, brand, age, price or praise of your own.",
+        "Say what a buyer would look for and the photo shows: no size, brand, age, price or praise of your own.",
         f"First line: a title of 4 to 9 words. Second line: the description, {_TONES[tone]}.",
     ]
     return "\n".join(lines)
+
+
+def claims(lines: Sequence[str]) -> str:
+    """Ask of each claim about one item, a line each, whether the photos show that it is so."""
+    numbered = "\n".join(f"{n}. {line}" for n, line in enumerate(lines, 1))
+    return (
+        "Here are claims about the thing in the photos, some of them false. Look at the photos and judge each claim by "
+        'itself. Reply with one JSON object and nothing else: for the number of each claim {"there": "yes", "no" or '
+        f'"cannot tell", "sure": 0 to 1}}.\n{numbered}'
+    )
+
+
+def leave_out(words: Sequence[str]) -> str:
+    """Told with a listing's prompt when it is written again: what the first text said and the photos do not show."""
+    return f"You wrote it before; some of it was wrong. Leave out: {'; '.join(words)}."
 
 
 def leaf_answers(taxonomy: Taxonomy) -> dict[str, str]:

@@ -46,10 +46,11 @@ class ChoiceQuestion:
 
 @dataclass(frozen=True)
 class Form:
-    """Everything about one item in one request, answered by one JSON object.
+    """Everything about one item in one request, or claims about it, answered by one JSON object.
 
     prompt: all keys in words. choices: answers by key; ``also``: other words for them, by key. words: keys of what is
-    read or named freely. phrases: the key of a list of free phrases.
+    read or named freely. phrases: the key of a list of free phrases. value_key: of an answer, where the prompt says
+    itself in which form each is given, and how sure ("" where the form is to say it).
     """
 
     prompt: str
@@ -57,6 +58,7 @@ class Form:
     also: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     words: Sequence[str] = ()
     phrases: str = ""
+    value_key: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from listing.backends.base import Filled, Form, Words
 MAX_ENUM = 500  # values of one key; more than that servers refuse or compile for minutes: the prompt names them anyway
 MAX_PHRASES = 8
 _THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
-_VALUE_KEYS, _SURE_KEYS = ("value", "words"), ("sure", "confidence", "probability")
+_VALUE_KEYS, _SURE_KEYS = ("value", "words", "there"), ("sure", "confidence", "probability")
 # Not measured: "the model picked it" and no more. Above ``MIN_SUGGESTION``, below every stating threshold.
 STAND_IN = 0.6
 _AROUND = " \t\r\n()[]{}*.:,;\"'`"
@@ -35,10 +35,11 @@ def schema(form: Form, photos: int, confident: bool) -> dict[str, Any]:
 
     Only the first key is required: a model that was tuned on forms leaves out what it was never told.
     """
+    confident = confident or bool(form.value_key)
     sure = {"sure": {"type": "number", "minimum": 0, "maximum": 1}} if confident else {}
 
     def of(value: dict[str, Any], **more: Any) -> dict[str, Any]:
-        keys = {"value": value, **more, **sure}
+        keys = {form.value_key or "value": value, **more, **sure}
         return {"type": "object", "properties": keys, "required": list(keys), "additionalProperties": False}
 
     keys: dict[str, Any] = {}
@@ -54,11 +55,11 @@ def schema(form: Form, photos: int, confident: bool) -> dict[str, Any]:
     return {"type": "object", "properties": keys, "required": list(keys)[:1], "additionalProperties": False}
 
 
-def read(form: Form, text: str, tokens: Sequence[Token], photos: int) -> Filled:
+def read(form: Form, text: str, tokens: Sequence[Token], photos: int, *, strict: bool = True) -> Filled:
     """The form that a reply fills in. ``tokens``: of the whole reply, or none.
 
     Raises:
-        Unreadable: there is no JSON object, or its first key has no usable value.
+        Unreadable: there is no JSON object, or its first key has no usable value (without ``strict``: none has).
     """
     whole = "".join(token.text for token in tokens)
     listed = tokens if whole.strip() == text.strip() else ()
@@ -69,7 +70,7 @@ def read(form: Form, text: str, tokens: Sequence[Token], photos: int) -> Filled:
         if name in data and (chances := reader.choice(name, data[name], Options(answers, form.also.get(name, {})))):
             choices[name] = chances
     first = next(iter(form.choices), None)
-    if first is not None and first not in choices:
+    if first is not None and first not in choices and (strict or not choices):
         raise Unreadable(f'The key "{first}" needs one of the listed values, not {json.dumps(data.get(first))[:80]}.')
     words = {name: read for name in form.words if (read := reader.words(name, data.get(name)))}
     phrase_list = data.get(form.phrases)

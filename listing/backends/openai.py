@@ -120,25 +120,25 @@ class OpenAIBackend:
 
     def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
         """See ``FormBackend.fill``; what cannot be read is asked for once more, with what is wrong with it."""
-        if self._unreadable >= _MAX_UNREADABLE:
+        if self._unreadable >= _MAX_UNREADABLE and not form.value_key:
             return None
         self._check_sight(images[0])
         prompt = form.prompt
-        for _ in range(2):
+        for last in (True,) if form.value_key else (False, True):
             completion, taken = self._complete(images, prompt, _FORM_TOKENS, form)
             tokens = _tokens(completion)
             if taken.logprobs and not tokens and self._taken is taken:
                 self._taken = replace(taken, logprobs=False)  # from the next form on it is asked how sure it is
             try:
-                filled = forms.read(form, _text(completion), tokens, min(len(images), taken.photos))
+                filled = forms.read(form, _text(completion), tokens, min(len(images), taken.photos), strict=not last)
             except forms.Unreadable as error:
                 if completion.choices[0].finish_reason == "length":
                     break  # it would run on as far once more
                 prompt = f"{form.prompt}\nYour last reply could not be used. {error}"
             else:
-                self._unreadable = 0
+                self._unreadable *= bool(form.value_key)
                 return filled
-        self._unreadable += 1
+        self._unreadable += not form.value_key  # a model that judges no claims may still fill in forms
         return None
 
     # -- question by question ---------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class OpenAIBackend:
         self, taken: _Taken, images: Sequence[Image.Image], prompt: str, max_tokens: int, form: Form | None
     ) -> ChatCompletion:
         confident = form is not None and not taken.logprobs
-        asked = f"{prompt}\n{prompts.HOW_SURE}" if confident else prompt
+        asked = f"{prompt}\n{prompts.HOW_SURE}" if confident and form is not None and not form.value_key else prompt
         body = {**self._body(taken, images, asked, max_tokens)}
         if taken.logprobs:
             body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}

@@ -24,6 +24,7 @@ _SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 _MIN_KIND, _ALIKE = 0.4, 0.35
 # Of a shop's kinds with less, one in eleven is right (6 of 67; docs/learn.md): its group is named, or it is asked.
 _MIN_NAMED = 0.15
+_NO_LEAF = 0.02  # probability of what no leaf is for, where every leaf shares in the pool
 
 
 def decide_category(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
@@ -50,12 +51,15 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     whole_tree = not tuned or any(o.photo is None for o in views.by("category", "mllm"))
     if GENERAL in calibration.of("category").weights:
         return _shop_pool(shop_votes(views, taxonomy, calibration.range), taxonomy, calibration, views.roles)
-    if whole_tree and "mllm" in pooled:
-        return _one_pool(pooled, views, taxonomy, calibration)
-    if not (pooled or imagenet):
+    model = pooled.pop("mllm", None) if whole_tree else None
+    if not (pooled or imagenet) and model is None:
         return _category(None, 0.0, (), {})
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, taxonomy, calibration.range)
+    if model is not None:
+        general = _all_leaves(votes, garment, calibration, taxonomy) if votes else {}
+        general = _tempered_pool(general, views, taxonomy, calibration.range)
+        return _beside(general, model, votes, views, taxonomy, calibration)
     category = _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
     return _tempered(category, views, taxonomy, calibration.range)
 
@@ -89,18 +93,35 @@ def _shop_pool(
     return _category(value, confidence, order, _best_by_source(votes, taxonomy))
 
 
-def _one_pool(
-    pooled: Mapping[str, Distribution], views: Views, taxonomy: Taxonomy, calibration: Calibration
+def _beside(
+    general: Distribution,
+    model: Distribution,
+    votes: Mapping[str, Distribution],
+    views: Views,
+    taxonomy: Taxonomy,
+    calibration: Calibration,
 ) -> Category:
-    """The category by a model that answers over the whole tree and, as far as they were measured, by past listings."""
-    model = {**pooled["mllm"], NO_CATEGORY: max(0.0, 1.0 - sum(pooled["mllm"].values()))}
-    votes = damped(pooled.get("neighbours", {}), model, _count(views))
-    pool = combine({"mllm": model, "neighbours": votes}, calibration.of("category").weights) or model
+    """The category by a model that answers over the whole tree and by all other sources, each as far as it is heard."""
+    said = {**model, NO_CATEGORY: max(0.0, 1.0 - sum(model.values()))}
+    others = {**general, NO_CATEGORY: max(_NO_LEAF, 1.0 - sum(general.values()))} if general else {}
+    weights = {GENERAL: 1.0, "mllm": calibration.model_weight("category")}
+    pool = combine({GENERAL: others, "mllm": said}, weights) or said
     top, p = best(pool)
     leaf = top in taxonomy.categories
-    candidates = [(name, q) for name, q in ranked(pool) if name in taxonomy.categories and q >= 0.02][:CANDIDATES]
-    sources = _best_by_source({s: d for s, d in pooled.items() if s in ("mllm", "neighbours")}, taxonomy)
+    minimum = calibration.range.min_candidate
+    candidates = [(name, q) for name, q in ranked(pool) if name in taxonomy.categories and q >= minimum][:CANDIDATES]
+    sources = _best_by_source({"mllm": model, **{s: d for s, d in votes.items() if s != "imagenet"}}, taxonomy)
     return _category(top if leaf else None, p if leaf else 0.0, candidates, sources)
+
+
+def _tempered_pool(pool: Distribution, views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, float]:
+    """The pool with its likeliest garment as likely as such garments are right; see ``_tempered``."""
+    if not pool:
+        return {}
+    top, p = best(pool)
+    category = _tempered(_category(top, p, [(top, p)], {}), views, taxonomy, limits)
+    rest = (1.0 - category.confidence) / (1.0 - p) if p < 1.0 else 0.0
+    return {name: category.confidence if name == top else q * rest for name, q in pool.items()}
 
 
 def _category(
@@ -173,9 +194,7 @@ def _two_ranges(
     """One probability for each leaf: ``garment`` is shared by the tuned leaves, the rest by all others."""
     tuned, limits = frozenset(taxonomy.tuned()), calibration.range
     other = frozenset(taxonomy.categories) - tuned
-    weights = calibration.of("category").weights or _shared(votes, limits, tuned)
-    pool = {n: garment * p for n, p in _garment_pool(votes, tuned, weights).items()}
-    pool |= {n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()}
+    pool = _all_leaves(votes, garment, calibration, taxonomy)
     opinions = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
     if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
         opinions["classifier"] = beyond
@@ -183,6 +202,19 @@ def _two_ranges(
     value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy, limits, minimum)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return _category(value, confidence, candidates, _best_by_source(opinions, taxonomy))
+
+
+def _all_leaves(
+    votes: Mapping[str, Distribution], garment: float, calibration: Calibration, taxonomy: Taxonomy
+) -> dict[str, float]:
+    """The probability of each leaf: ``garment`` shared by the tuned leaves, the rest by all others."""
+    tuned, limits = frozenset(taxonomy.tuned()), calibration.range
+    other = frozenset(taxonomy.categories) - tuned
+    heard = {name: w for name, w in calibration.of("category").weights.items() if name != "mllm"}
+    pool = {n: garment * p for n, p in _garment_pool(votes, tuned, heard or _shared(votes, limits, tuned)).items()}
+    return pool | {
+        n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()
+    }
 
 
 def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -> Distribution:

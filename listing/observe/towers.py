@@ -30,6 +30,7 @@ from listing.taxonomy import Taxonomy
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128
+TOWER_WEIGHTS, TOWER_SIDE = "tower.safetensors", 224
 _EDGE = 32  # pixels of the square that lie outside of what the network sees, as in training
 Distribution = dict[str, float]
 
@@ -160,18 +161,59 @@ class EvidenceTower:
         }
 
 
+class VisionTower:
+    """The embedded model's vision tower with its heads, without its language model."""
+
+    def __init__(self, folder: Path) -> None:
+        import timm
+        from safetensors.torch import load_file
+
+        self.values: dict[str, list[str]] = json.loads((folder / "tower.json").read_text(encoding="utf-8"))["values"]
+        tensors = {name: tensor.float() for name, tensor in load_file(folder / TOWER_WEIGHTS).items()}
+        vision = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vision_config"]
+        self._backbone: Any = timm.create_model(vision["architecture"], pretrained=False, num_classes=0, global_pool="")
+        state = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
+        self._backbone.load_state_dict(state, strict=False)
+        self._backbone.eval()
+        self.heads = {n: (tensors[f"heads.{n}.weight"], tensors[f"heads.{n}.bias"]) for n in self.values}
+
+    def opinions(self, image: Image.Image) -> dict[str, Distribution]:
+        """Probabilities by head, mean over the photo and its mirror image."""
+        import torch
+
+        scale = TOWER_SIDE * 8 // 7 / min(image.size)
+        small = image.convert("RGB").resize(
+            (round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC
+        )
+        left, top = (small.width - TOWER_SIDE) // 2, (small.height - TOWER_SIDE) // 2
+        view = small.crop((left, top, left + TOWER_SIDE, top + TOWER_SIDE))
+        pixels = torch.from_numpy(np.array(view)).permute(2, 0, 1)[None].float() / 127.5 - 1.0
+        views = torch.cat([pixels, pixels.flip(3)]).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            pooled = self._backbone(views).float().mean((2, 3))
+        out = {}
+        for name, (weight, bias) in self.heads.items():
+            shares = (pooled @ weight.T + bias).softmax(-1).mean(0).tolist()
+            out[name] = dict(zip(self.values[name], shares, strict=True))
+        return out
+
+
 class TowerHeads(Source):
     """The heads of the MLLM's vision tower, where its model has any."""
 
     name = "tower"
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, embedded: Path | None = None) -> None:
+        """``embedded``: the folder of the embedded model, whose tower looks where the backend's model has no heads."""
         self.backend = backend
+        has = embedded is not None and (embedded / TOWER_WEIGHTS).is_file()
+        self.tower = VisionTower(embedded) if embedded is not None and has else None
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """Category and attributes of each photo."""
         for i in range(len(photos)):
-            yield from tower_observations(self.name, i, self.backend.opinions(context.view(i)), context.taxonomy)
+            looks = self.tower or self.backend
+            yield from tower_observations(self.name, i, looks.opinions(context.view(i)), context.taxonomy)
 
 
 class EvidenceTowerHeads(Source):

@@ -60,6 +60,11 @@ def _saved(claim: Claim, p: float) -> float:
     return _WEIGHTS.get(claim.attribute, 1.0) * (1 + wrong if claim.attribute in _NEEDED else min(p, wrong))
 
 
+def weight_of(attribute: str) -> float:
+    """How much a buyer makes of a claim on an attribute, beside a detail."""
+    return _WEIGHTS.get(attribute, 1.0)
+
+
 def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:
     """That of the claim; print that is no word as likely as not, a model's own words as it says, but never sure."""
     attribute = taxonomy.attributes.get(claim.attribute)

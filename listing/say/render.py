@@ -71,13 +71,17 @@ def closing_at(body: str, taxonomy: Taxonomy) -> int:
 
 @dataclass(frozen=True)
 class Text:
-    """Title and description, the spans of what they claim, the remarks of the checks, and who wrote which."""
+    """Title and description, the spans of what they claim, the remarks of the checks, and who wrote which.
+
+    ``denied``: details of a model's form that it denied when it was asked for each.
+    """
 
     title: str = ""
     description: str = ""
     spans: list[Span] = field(default_factory=list)
     flags: Sequence[Flag] = ()
     writer: Mapping[TextField, Writer] = field(default_factory=lambda: {"title": "renderer", "description": "renderer"})
+    denied: frozenset[str] = frozenset()
 
 
 def render(
