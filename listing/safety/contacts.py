@@ -23,6 +23,7 @@ import yaml
 from linkify_it import LinkifyIt
 
 from listing.safety.fold import MARKUP, Folded, fold
+from listing.safety.numbers import Numbers, is_number
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
 __all__ = ["MASK", "ContactSpan", "contacts_version", "find_contacts", "scrub", "scrub_for_index", "sure_contact"]
@@ -162,6 +163,7 @@ def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     libraries = library_matches(folded)
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
+    matches = [m for m in matches if m[0] != "phone" or not _NUMBERS.explained(folded, *m[1:])]
     return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain"), *cue_matches(folded)])
 
 
@@ -280,14 +282,16 @@ _CUT_NUMBER = re.compile(r"(?<!\w)\+?\d{1,5}([^\W\d_]|[*~])\d{2,5}(?:\1\d{1,5}){
 _THEN = rf"[^\d\n]{{0,24}}?(?<!\w)(?:{_any(_CUES['then'])})(?!\w)[^\d\n]{{1,16}}"
 _PART = r"\d{2,6}(?: \d{2,4}){0,2}"
 _IN_PARTS = re.compile(rf"(?<![\w.,])\+?{_PART}(?:{_THEN}{_PART}){{1,4}}(?![\w%€£$]|[.,]\d)")
-_REGIONS = ("GB", "DE", "FR", "ES", "IT", "PL", "RU", "NL", "US")
+_NUMBERS = Numbers(_CUES)
 
 
 def cue_matches(folded: Folded) -> Iterator[Mark]:
     """Contact data by their cue: ``messenger``, ``email``, ``url`` and ``phone``."""
     for number in (*_CUT_NUMBER.finditer(folded.lower), *_IN_PARTS.finditer(folded.lower)):
-        if is_phone(re.sub(r"\D", "", number[0])):
+        if is_number(re.sub(r"\D", "", number[0])):
             yield "phone", *number.span()
+    for start, end in _NUMBERS.matches(folded):
+        yield "phone", start, end
     places = _with_signs(folded.lower)
     text = "".join(sign or folded.lower[place] for place, sign in places)
     spelled = Spelled(text, [place for place, _ in places], folded)
@@ -345,11 +349,3 @@ class Spelled:
         word = "".join("_" if sign == "_" else char for char, sign in zip(written, self.text[start:end], strict=True))
         letters = sum(map(str.isalpha, word))
         return letters >= LEAST_LETTERS and (bool(_NAME_MARK.search(word)) or any(self._odd(start, end)))
-
-
-@lru_cache(maxsize=1_000)
-def is_phone(digits: str) -> bool:
-    """True if the digits are a number that may be dialled in one of ``_REGIONS``."""
-    if not 9 <= len(digits) <= 13:
-        return False
-    return any(phonenumbers.is_valid_number(phonenumbers.parse(digits, region)) for region in _REGIONS)

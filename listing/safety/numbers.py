@@ -1,0 +1,301 @@
+"""Phone numbers as people write them: digits of any script or in words, apart or run together, with or without prefix.
+
+A run of digits is judged by libphonenumber's plans, the words beside it and its shape. A number of nine digits and more
+stays only if it is something else: a bar code (its check digit), a code that a word announces, a date, a measure, a
+price, a list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import phonenumbers
+from phonenumbers import PhoneNumberType as Type
+
+from listing.safety.fold import Folded, fold
+
+REGIONS = ("GB", "IE", "US", "DE", "AT", "CH", "FR", "BE", "NL", "LU", "ES", "PT", "IT", "PL", "CZ", "RU", "UA", "SE",
+           "DK", "NO", "FI", "TR", "GR", "CN", "BR")  # fmt: skip
+# Of so many regions nearly any ten digits are a landline's: without prefix, cue or blanks only these count.
+_MOBILE = (Type.MOBILE, Type.FIXED_LINE_OR_MOBILE)
+LEAST, MOST, LEAST_ALONE = 6, 15, 9  # digits of a number; of one that nothing announces
+MOST_PARTS = 6  # of a number without prefix or cue
+MOST_JUDGED = 60  # candidates of one text, so that the time grows with its length alone
+_NEAR, _BEFORE, _AFTER = 12, 40, 30  # characters to a cue: of a short number, before and behind a long one
+_LIKE_DIGITS = str.maketrans("oli", "011")
+_DIGITS_PART = r"[oli]?\d(?:(?:[oli]|oo)?\d)*(?:[ol](?![^\W_]))?"
+_GAP = re.compile(r"[\W_]{0,5}\Z")
+_STRONG = re.compile(r"[,;\n:]|[.!?)] | [|] ")  # between two things rather than between two parts of one
+_STAYS = re.compile(
+    r"(?<!\d)(?<!\d[./])(?:(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d|[0-3]?\d[./-][01]?\d[./-](?:19|20)\d\d"
+    r"|(?:19|20)\d\d ?[-–/] ?(?:19|20)\d\d|[012]?\d:[0-5]\d(?::[0-5]\d)?)(?![./]?\d)"
+    r"|(?<![\d.,])\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})? ?(?:[€£$₽]|eur\b|usd\b|gbp\b|zł|zl\b|руб|kc\b|chf\b)"
+    r"|[€£$] ?\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})?(?![\d.,])"
+    r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
+    r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*] ?\d+(?:[.,]\d+)?(?: ?[x×*] ?\d+(?:[.,]\d+)?)*"
+)
+_BAR_CODES = ((8,), (12,), (13,), (14,), (4, 4), (1, 6, 6), (1, 5, 5, 1), (6, 6), (7, 6), (1, 5, 6), (3, 1, 2, 6, 1), (1, 12))
+_ENDED = re.compile(r"[.!?;,]\s|\n\s*\S")  # a clause
+_SHORT_FORM = 4  # letters: "Ref. 4521"
+_UNIT = re.compile(r" ?(?:cm|mm|km|kg|ml|mah|wh|gb|mb|tb|[mgwvl]|inch|hz|rpm|lumen|lm|k?m²|[€£$%°])(?![^\W_])")
+
+
+def _any(words: Sequence[str]) -> str:
+    folded = {*words, *(fold(word).lower for word in words)}
+    return "|".join(re.escape(word) for word in sorted(folded, key=lambda word: (-len(word), word)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Digits that stand together in a folded text; ``odd``: in a disguise, or in words."""
+
+    digits: str
+    start: int
+    end: int
+    odd: bool = False
+
+
+class Numbers:
+    """What finds numbers, made of the words of ``cues.yaml``."""
+
+    def __init__(self, cues: dict[str, Any]) -> None:
+        self._values = {word: str(value) for value, words in enumerate(cues["digits"]) for word in words}
+        self._times = {word: times for times, words in cues["times"].items() for word in words}
+        words = [word for word in (*self._values, *self._times) if not _is_han(word)]
+        han = "".join(word for word in self._values if _is_han(word))
+        self._part = re.compile(rf"{_DIGITS_PART}|(?<![^\W\d_])(?:{_any(words)})(?![^\W\d_])|[{han}]")
+        phone = _any([w for w in (*cues["phone"], *cues["networks"]) if not _is_han(w)])
+        pictures = _any([w for w in cues["phone"] if _is_han(w) or not w[0].isalpha()])
+        self._cue = re.compile(
+            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])})(?:[ .-]{{0,2}}(?:{_any(cues['number'])}))?)|(?P<phone>{phone}))"
+            rf"(?![^\W\d_])|(?P<picture>{pictures})"
+        )
+
+    def matches(self, folded: Folded) -> Iterator[tuple[int, int]]:
+        """Start and end of every phone number, in characters of the folded text."""
+        if sum(map(str.isdigit, folded.lower)) < 2 and not self._part.search(folded.lower):
+            return
+        judged = 0
+        for run in self._runs(folded):
+            done = -1
+            for first, last in _candidates(run, folded.lower):
+                if first <= done or judged >= MOST_JUDGED:
+                    continue
+                parts = run[first:last]
+                judged += 1
+                if self._is_phone(parts, folded):
+                    yield parts[0].start, parts[-1].end
+                    done = last - 1
+
+    def explained(self, folded: Folded, start: int, end: int) -> bool:
+        """True if the digits there are something else than a phone number."""
+        parts = [p for run in self._runs(folded) for p in run if p.start < end and start < p.end]
+        cue = self._cue_of(parts, folded.lower) if parts else "phone"
+        if cue in ("near", "phone", "both"):
+            return False
+        digits = "".join(part.digits for part in parts)
+        return cue == "code" or _is_list(parts) or _is_bar_code(digits, tuple(len(part.digits) for part in parts))
+
+    def _runs(self, folded: Folded) -> list[list[Part]]:
+        text = folded.lower
+        stays = bytearray(len(text) + 1)
+        for match in _STAYS.finditer(text):
+            stays[match.start() : match.end()] = b"\1" * len(match[0])
+        runs, times = [list[Part]()], 1
+        for match in self._part.finditer(text):
+            if stays[match.start()]:
+                continue
+            if match[0] in self._times:
+                times = self._times[match[0]]
+                continue
+            part = self._read(match, folded, times)
+            times = 1
+            if part is None:
+                continue
+            last = runs[-1][-1].end if runs[-1] else 0
+            between = text[last : part.start]
+            if runs[-1] and not (_GAP.match(between) or between.strip(" -") in self._times) or any(stays[last : part.start]):
+                runs.append([])
+            runs[-1].append(part)
+        return [run for run in runs if sum(len(part.digits) for part in run) >= LEAST]
+
+    def _read(self, match: re.Match[str], folded: Folded, times: int) -> Part | None:
+        text, (start, end) = match[0], match.span()
+        if (value := self._values.get(text)) is not None:
+            return Part(value * times, start, end, odd=True)
+        letters = sum(map(str.isalpha, text))
+        if letters and (len(text) < 4 or letters > 0.4 * len(text) or text[0].isalpha() and _letter(folded.lower, start - 1)):
+            digits = re.search(r"\d+", text)
+            assert digits is not None
+            return Part(digits[0], start + digits.start(), start + digits.end())
+        odd = bool(letters) or any(folded.odd[start:end])
+        digits_of = text.translate(_LIKE_DIGITS)
+        return Part(digits_of if times == 1 else digits_of * times, start, end, odd)
+
+    def _cue_of(self, parts: Sequence[Part], text: str) -> str:
+        """``phone``, ``near`` (a phone's directly before), ``code`` or nothing, by the nearest word."""
+        start, end = parts[0].start, parts[-1].end
+        before = text[max(0, start - _BEFORE) : start].replace("@", "a").replace("$", "s").replace("!", "i")
+        before = before.rpartition("\n\n")[2]
+        found = [match for match in self._cue.finditer(before)]
+        after = self._cue.search(text[end : end + _AFTER])
+        behind = bool(after and not after["code"])
+        if found:
+            last = found[-1]
+            if last["code"]:
+                return "both" if behind else "" if self._ended(before, last) else "code"
+            return "near" if len(before) - last.end() <= _NEAR else "phone"
+        return "phone" if behind else ""
+
+    @staticmethod
+    def _ended(before: str, cue: re.Match[str]) -> bool:
+        short = len(cue[0].split()[-1]) <= _SHORT_FORM
+        return len(before) - cue.end() > 2 * _NEAR or bool(_ENDED.search(before, cue.end() + short))
+
+    def _is_phone(self, parts: Sequence[Part], folded: Folded) -> bool:
+        text, digits = folded.lower, "".join(part.digits for part in parts)
+        start, end = parts[0].start, parts[-1].end
+        if not LEAST <= len(digits) <= MOST or len(set(digits)) < 2:
+            return False
+        plus = text[max(0, start - 3) : start].rstrip(" (").endswith("+")
+        cue, glued = self._cue_of(parts, text), _letter(text, start - 1) or _letter(text, end)
+        told = cue in ("near", "phone")
+        if (_UNIT.match(text, end) or _is_list(parts)) and not (told and digits[0] == "0"):
+            return False
+        shape = _Shape(digits, tuple(len(part.digits) for part in parts), all(part.odd for part in parts))
+        if cue == "near" and not glued and (len(digits) >= 8 or (shape.lengths in ((6,), (7,), (3, 4), (3, 3), (4, 3)))):
+            return not (len(digits) == 8 and shape.lengths == (4, 4) and digits[:2] in ("19", "20"))
+        if len(digits) < (8 if told or plus else LEAST_ALONE):
+            return False
+        if told or plus:
+            return told or _is_international(digits)
+        if _is_bar_code(digits, shape.lengths):
+            return False
+        code = cue in ("code", "both") or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued
+        blanks = {text[a.end : b.start] for a, b in pairwise(parts)} == {" "} and not glued
+        return blanks and shape.is_phone_in_spite() if code and cue != "both" else shape.is_phone()
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Digits and the lengths of their parts; ``odd``: all in a disguise or in words."""
+
+    digits: str
+    lengths: tuple[int, ...]
+    odd: bool
+
+    def is_phone(self) -> bool:
+        """Whether it is one though no word says so."""
+        if self.odd and len(self.lengths) <= MOST:
+            return True
+        if self.digits[0] == "0":
+            return _is_valid(self.digits)
+        if len(self.lengths) == 1 or max(self.lengths) == 1:
+            return _is_valid(self.digits)
+        return len(self.lengths) <= MOST_PARTS and min(self.lengths[1:-1], default=2) >= 2 and _is_valid(self.digits)
+
+    def is_phone_in_spite(self) -> bool:
+        """Whether it is one though a word says that it is a code: as a mobile number is written, in parts."""
+        parted = self.lengths[0] >= 2 and 3 <= len(self.lengths) <= MOST_PARTS
+        return self.digits[0] == "0" and parted and _is_valid(self.digits, mobile=True)
+
+
+def _is_han(word: str) -> bool:
+    return any("\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7ff" for char in word)
+
+
+def _letter(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and text[at].isalpha() and not _is_han(text[at])
+
+
+def _candidates(run: Sequence[Part], text: str) -> Iterator[tuple[int, int]]:
+    """First part and the one behind the last of what may be one number: the run, what stands between strong marks, and
+    fewer parts, the most digits first.
+    """
+    yield 0, len(run)
+    if _is_list(run):
+        return
+    cuts = [n + 1 for n, (a, b) in enumerate(pairwise(run)) if _STRONG.search(text, a.end, b.start)]
+    pieces = list(pairwise((0, *cuts, len(run))))
+    yield from pieces if cuts else ()
+    for first, behind in pieces:
+        for start in range(first, behind):
+            for end in range(min(behind, start + MOST_PARTS), start, -1):
+                lengths = [len(part.digits) for part in run[start:end]]
+                cut = _same(run, start - 1, first, text) or _same(run, end - 1, first, text, behind)
+                if max(lengths) >= 2 and LEAST_ALONE <= sum(lengths) <= MOST and not cut:
+                    yield start, end
+
+
+def _same(run: Sequence[Part], at: int, first: int, text: str, behind: int | None = None) -> bool:
+    """True if this part and the next are of one list: as long as each other, a blank between them."""
+    if at < first or (behind is not None and at + 1 >= behind):
+        return False
+    one, other = run[at], run[at + 1]
+    return len(one.digits) == len(other.digits) <= 3 and other.start - one.end == 1
+
+
+def _is_list(parts: Sequence[Part]) -> bool:
+    """Sizes, page numbers, thread counts: each more than the one before, and no zero at the head of any."""
+    zero = any(part.digits[0] == "0" and len(part.digits) > 1 for part in parts)
+    values = [int(part.digits) for part in parts]
+    if len(parts) < (6 if zero else 3) or max(values) >= 10_000:
+        return False
+    alike = len(parts) == 3 and {len(part.digits) for part in parts} == {4}
+    rising = (len(parts) > 3 or alike) and all(a <= b for a, b in pairwise(values))
+    return rising or all(value % 50 == 0 for value in values)
+
+
+@lru_cache(maxsize=4_000)
+def _is_bar_code(digits: str, lengths: tuple[int, ...]) -> bool:
+    """By its check digit: EAN-8, UPC, EAN-13, GTIN-14; not a mobile number of ``REGIONS``."""
+    if lengths not in _BAR_CODES or digits.startswith("00"):
+        return False
+    if any(_valid(f"+{digits}", region, _MOBILE, abroad=False) for region in REGIONS):
+        return False
+    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
+    return weighted % 10 == 0
+
+
+@lru_cache(maxsize=4_000)
+def _is_international(digits: str) -> bool:
+    number = digits[2:] if digits.startswith("00") else digits[3:] if digits.startswith("011") else digits
+    forms = {number, re.sub(r"\A(3[0-9]|4[0-9])0", r"\1", number)}  # "+44 (0)7700"
+    return any(_valid(f"+{like}", None, None) for form in forms for like in _alike(form, 4))
+
+
+@lru_cache(maxsize=4_000)
+def _is_valid(digits: str, mobile: bool = False) -> bool:
+    """True if the digits may be dialled, from abroad or in one of ``REGIONS``."""
+    if not mobile and len(digits) >= 10 and _is_international(digits):
+        return True
+    types = _MOBILE if mobile or digits[0] not in "08" else None
+    numbers = _alike(digits, 3) if digits[0] == "0" else (digits,)
+    return len(digits) <= 13 and any(_valid(like, region, types) for like in numbers for region in REGIONS)
+
+
+def _alike(digits: str, kept: int) -> tuple[str, str]:
+    """The digits, and a number with the same head: plans leave out those that were set aside for films."""
+    return digits, digits[:kept] + "123456789012"[: len(digits) - kept]
+
+
+def is_number(digits: str) -> bool:
+    """True if the digits, cut by something else, are a number that may be dialled."""
+    return LEAST_ALONE <= len(digits) <= MOST and (
+        _is_valid(digits) or any(_valid(digits, region, None) for region in REGIONS)
+    )
+
+
+def _valid(digits: str, region: str | None, types: tuple[int, ...] | None, *, abroad: bool = True) -> bool:
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return False
+    if not abroad and phonenumbers.region_code_for_number(number) != region:
+        return False
+    return phonenumbers.is_valid_number(number) if types is None else phonenumbers.number_type(number) in types
