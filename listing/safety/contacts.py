@@ -33,6 +33,7 @@ WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 _MAX_PASSES = 5
 MOST_JOINED = 40  # tokens by which a span grows on either side to end with a word
 SURE = 0.97  # probability of the tagger
+MAYBE = 0.1  # probability of the tagger for what has a phone number's shape
 SHORT = 40  # characters of a text whose contacts are remembered
 _LINKED = frozenset(("messenger", "email", "url"))
 _LINKED_CHARACTER = "[a-zа-яα-ω0-9_@]"
@@ -164,6 +165,11 @@ def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
     matches = [m for m in matches if m[0] != "phone" or not _NUMBERS.explained(folded, *m[1:])]
+    score = 1 - probabilities[:, 0]
+    for kind, start, end in _NUMBERS.matches(folded):
+        inside = [s for s, token in zip(score, tokens, strict=True) if start <= token.start < end]
+        if kind == "phone" or max(inside, default=0) >= MAYBE:
+            matches.append(("phone", start, end))
     return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain"), *cue_matches(folded)])
 
 
@@ -290,8 +296,6 @@ def cue_matches(folded: Folded) -> Iterator[Mark]:
     for number in (*_CUT_NUMBER.finditer(folded.lower), *_IN_PARTS.finditer(folded.lower)):
         if is_number(re.sub(r"\D", "", number[0])):
             yield "phone", *number.span()
-    for start, end in _NUMBERS.matches(folded):
-        yield "phone", start, end
     places = _with_signs(folded.lower)
     text = "".join(sign or folded.lower[place] for place, sign in places)
     spelled = Spelled(text, [place for place, _ in places], folded)

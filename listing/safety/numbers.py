@@ -24,11 +24,11 @@ REGIONS = ("GB", "IE", "US", "DE", "AT", "CH", "FR", "BE", "NL", "LU", "ES", "PT
 # Of so many regions nearly any ten digits are a landline's: without prefix, cue or blanks only these count.
 _MOBILE = (Type.MOBILE, Type.FIXED_LINE_OR_MOBILE)
 LEAST, MOST, LEAST_ALONE = 6, 15, 9  # digits of a number; of one that nothing announces
-MOST_PARTS = 6  # of a number without prefix or cue
+MOST_PARTS = 6  # of a number within a run
 MOST_JUDGED = 60  # candidates of one text, so that the time grows with its length alone
 _NEAR, _BEFORE, _AFTER = 12, 40, 30  # characters to a cue: of a short number, before and behind a long one
 _LIKE_DIGITS = str.maketrans("oli", "011")
-_DIGITS_PART = r"[oli]?\d(?:(?:[oli]|oo)?\d)*(?:[ol](?![^\W_]))?"
+_DIGITS_PART = r"o?\d(?:(?:[oli]|oo)?\d)*(?:[ol](?![^\W_]))?"
 _GAP = re.compile(r"[\W_]{0,5}\Z")
 _STRONG = re.compile(r"[,;\n:]|[.!?)] | [|] ")  # between two things rather than between two parts of one
 _STAYS = re.compile(
@@ -36,10 +36,13 @@ _STAYS = re.compile(
     r"|(?:19|20)\d\d ?[-–/] ?(?:19|20)\d\d|[012]?\d:[0-5]\d(?::[0-5]\d)?)(?![./]?\d)"
     r"|(?<![\d.,])\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})? ?(?:[€£$₽]|eur\b|usd\b|gbp\b|zł|zl\b|руб|kc\b|chf\b)"
     r"|[€£$] ?\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})?(?![\d.,])"
+    r"|(?<!\d)\d{1,2}[.:h]\d\d ?[-–] ?\d{1,2}[.:h]\d\d(?![./]?\d)|(?<!\d)\d{4}/\d{3}/\d{3}(?!\d)"
+    r"|(?<!\d)(?:19|20)\d\d(?:[ ,;/-]{1,3}(?:19|20)\d\d)+(?!\d)"
     r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
     r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*] ?\d+(?:[.,]\d+)?(?: ?[x×*] ?\d+(?:[.,]\d+)?)*"
 )
 _BAR_CODES = ((8,), (12,), (13,), (14,), (4, 4), (1, 6, 6), (1, 5, 5, 1), (6, 6), (7, 6), (1, 5, 6), (3, 1, 2, 6, 1), (1, 12))
+_LOCAL = ((6,), (7,), (3, 4), (3, 3), (4, 3), (2, 2, 2), (3, 2, 2))
 _ENDED = re.compile(r"[.!?;,]\s|\n\s*\S")  # a clause
 _SHORT_FORM = 4  # letters: "Ref. 4521"
 _UNIT = re.compile(r" ?(?:cm|mm|km|kg|ml|mah|wh|gb|mb|tb|[mgwvl]|inch|hz|rpm|lumen|lm|k?m²|[€£$%°])(?![^\W_])")
@@ -69,15 +72,15 @@ class Numbers:
         words = [word for word in (*self._values, *self._times) if not _is_han(word)]
         han = "".join(word for word in self._values if _is_han(word))
         self._part = re.compile(rf"{_DIGITS_PART}|(?<![^\W\d_])(?:{_any(words)})(?![^\W\d_])|[{han}]")
-        phone = _any([w for w in (*cues["phone"], *cues["networks"]) if not _is_han(w)])
+        phone = _any([w for w in cues["phone"] if not _is_han(w)])
         pictures = _any([w for w in cues["phone"] if _is_han(w) or not w[0].isalpha()])
         self._cue = re.compile(
-            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])})(?:[ .-]{{0,2}}(?:{_any(cues['number'])}))?)|(?P<phone>{phone}))"
+            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])})(?:[ .-]{{0,2}}(?:{_any(cues['number'])}))?)|(?P<phone>{phone})|(?P<any>{_any(cues['number'])}))"
             rf"(?![^\W\d_])|(?P<picture>{pictures})"
         )
 
-    def matches(self, folded: Folded) -> Iterator[tuple[int, int]]:
-        """Start and end of every phone number, in characters of the folded text."""
+    def matches(self, folded: Folded) -> Iterator[tuple[str, int, int]]:
+        """Every phone number, in characters of the folded text: ``phone``, or ``maybe`` where another look decides."""
         if sum(map(str.isdigit, folded.lower)) < 2 and not self._part.search(folded.lower):
             return
         judged = 0
@@ -88,8 +91,8 @@ class Numbers:
                     continue
                 parts = run[first:last]
                 judged += 1
-                if self._is_phone(parts, folded):
-                    yield parts[0].start, parts[-1].end
+                if kind := self._kind(parts, folded):
+                    yield kind, parts[0].start, parts[-1].end
                     done = last - 1
 
     def explained(self, folded: Folded, start: int, end: int) -> bool:
@@ -99,7 +102,7 @@ class Numbers:
         if cue in ("near", "phone", "both"):
             return False
         digits = "".join(part.digits for part in parts)
-        return cue == "code" or _is_list(parts) or _is_bar_code(digits, tuple(len(part.digits) for part in parts))
+        return (cue == "code" and len(parts) == 1) or _is_list(parts) or _is_bar_code(digits, tuple(len(part.digits) for part in parts))
 
     def _runs(self, folded: Folded) -> list[list[Part]]:
         text = folded.lower
@@ -144,41 +147,49 @@ class Numbers:
         before = before.rpartition("\n\n")[2]
         found = [match for match in self._cue.finditer(before)]
         after = self._cue.search(text[end : end + _AFTER])
-        behind = bool(after and not after["code"])
+        behind = bool(after and not after["code"] and not after["any"])
         if found:
             last = found[-1]
             if last["code"]:
                 return "both" if behind else "" if self._ended(before, last) else "code"
-            return "near" if len(before) - last.end() <= _NEAR else "phone"
+            if last["any"] and _letter(text, start - 1):
+                return ""
+            return "near" if not last["any"] and len(before) - last.end() <= _NEAR else "phone"
         return "phone" if behind else ""
 
     @staticmethod
     def _ended(before: str, cue: re.Match[str]) -> bool:
-        short = len(cue[0].split()[-1]) <= _SHORT_FORM
+        short = len(re.split(r"[ .-]", cue[0])[-1]) <= _SHORT_FORM
         return len(before) - cue.end() > 2 * _NEAR or bool(_ENDED.search(before, cue.end() + short))
 
-    def _is_phone(self, parts: Sequence[Part], folded: Folded) -> bool:
+    def _kind(self, parts: Sequence[Part], folded: Folded) -> str:
+        """``phone``, ``maybe`` for what is one only where the tagger takes it for one, too, or nothing."""
         text, digits = folded.lower, "".join(part.digits for part in parts)
         start, end = parts[0].start, parts[-1].end
         if not LEAST <= len(digits) <= MOST or len(set(digits)) < 2:
-            return False
-        plus = text[max(0, start - 3) : start].rstrip(" (").endswith("+")
-        cue, glued = self._cue_of(parts, text), _letter(text, start - 1) or _letter(text, end)
-        told = cue in ("near", "phone")
+            return ""
+        plus = text[max(0, start - 2) : start].rstrip("(").endswith("+")
+        cue = self._cue_of(parts, text)
+        glued = _letter(text, end) or (_letter(text, start - 1) and not self._ends_with_cue(text, start))
+        told = cue in ("near", "phone") and not glued
         if (_UNIT.match(text, end) or _is_list(parts)) and not (told and digits[0] == "0"):
-            return False
+            return ""
         shape = _Shape(digits, tuple(len(part.digits) for part in parts), all(part.odd for part in parts))
-        if cue == "near" and not glued and (len(digits) >= 8 or (shape.lengths in ((6,), (7,), (3, 4), (3, 3), (4, 3)))):
-            return not (len(digits) == 8 and shape.lengths == (4, 4) and digits[:2] in ("19", "20"))
+        if told and cue == "near" and (len(digits) >= 8 or shape.lengths in _LOCAL):
+            return "" if shape.lengths == (4, 4) and digits[:2] in ("19", "20") else "phone"
         if len(digits) < (8 if told or plus else LEAST_ALONE):
-            return False
+            return ""
         if told or plus:
-            return told or _is_international(digits)
+            return "phone" if told or _is_international(digits) else ""
         if _is_bar_code(digits, shape.lengths):
-            return False
-        code = cue in ("code", "both") or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued
-        blanks = {text[a.end : b.start] for a, b in pairwise(parts)} == {" "} and not glued
-        return blanks and shape.is_phone_in_spite() if code and cue != "both" else shape.is_phone()
+            return ""
+        if cue == "code" or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
+            return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
+        return shape.kind()
+
+    def _ends_with_cue(self, text: str, at: int) -> bool:
+        cues = list(self._cue.finditer(text[max(0, at - _BEFORE) : at]))
+        return bool(cues) and cues[-1].end() == min(at, _BEFORE) and not cues[-1]["code"]
 
 
 @dataclass(frozen=True)
@@ -189,20 +200,15 @@ class _Shape:
     lengths: tuple[int, ...]
     odd: bool
 
-    def is_phone(self) -> bool:
-        """Whether it is one though no word says so."""
-        if self.odd and len(self.lengths) <= MOST:
-            return True
-        if self.digits[0] == "0":
-            return _is_valid(self.digits)
-        if len(self.lengths) == 1 or max(self.lengths) == 1:
-            return _is_valid(self.digits)
-        return len(self.lengths) <= MOST_PARTS and min(self.lengths[1:-1], default=2) >= 2 and _is_valid(self.digits)
-
-    def is_phone_in_spite(self) -> bool:
-        """Whether it is one though a word says that it is a code: as a mobile number is written, in parts."""
-        parted = self.lengths[0] >= 2 and 3 <= len(self.lengths) <= MOST_PARTS
-        return self.digits[0] == "0" and parted and _is_valid(self.digits, mobile=True)
+    def kind(self) -> str:
+        """What it is though no word says so; see ``Numbers``."""
+        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits, mobile=True)):
+            return "phone"
+        if not _is_valid(self.digits):
+            return ""
+        if self.digits.startswith("00") or (len(self.digits) > 10 and len(self.lengths) < MOST_PARTS):
+            return "phone"
+        return "maybe"
 
 
 def _is_han(word: str) -> bool:
@@ -227,7 +233,8 @@ def _candidates(run: Sequence[Part], text: str) -> Iterator[tuple[int, int]]:
         for start in range(first, behind):
             for end in range(min(behind, start + MOST_PARTS), start, -1):
                 lengths = [len(part.digits) for part in run[start:end]]
-                cut = _same(run, start - 1, first, text) or _same(run, end - 1, first, text, behind)
+                zero = run[start].digits[0] == "0"  # only the first part of a number has one
+                cut = not zero and (_same(run, start - 1, first, text) or _same(run, end - 1, first, text, behind))
                 if max(lengths) >= 2 and LEAST_ALONE <= sum(lengths) <= MOST and not cut:
                     yield start, end
 
@@ -248,7 +255,7 @@ def _is_list(parts: Sequence[Part]) -> bool:
         return False
     alike = len(parts) == 3 and {len(part.digits) for part in parts} == {4}
     rising = (len(parts) > 3 or alike) and all(a <= b for a, b in pairwise(values))
-    return rising or all(value % 50 == 0 for value in values)
+    return rising or all(value % 10 == 0 for value in values)
 
 
 @lru_cache(maxsize=4_000)
