@@ -164,7 +164,7 @@ def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     libraries = library_matches(folded)
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
-    matches = [m for m in matches if m[0] != "phone" or not _NUMBERS.explained(folded, *m[1:])]
+    matches = [m for m in matches if m[0] not in ("phone", "address") or not _NUMBERS.explained(folded, *m[1:])]
     score = 1 - probabilities[:, 0]
     for kind, start, end in _NUMBERS.matches(folded):
         inside = [s for s, token in zip(score, tokens, strict=True) if start <= token.start < end]
@@ -285,15 +285,12 @@ _ADDRESS = re.compile(
 )
 _PATH = re.compile(r"(?<!\w)[\w-]{1,30}\.(?:me|мэ|ме|com|ly|gg|ee|fr|de|es|it|pl|ru|ру|net|org)/[\w.-]{3,40}")
 _CUT_NUMBER = re.compile(r"(?<!\w)\+?\d{1,5}([^\W\d_]|[*~])\d{2,5}(?:\1\d{1,5}){1,4}(?!\w|\s?(?:cm|mm|m)\b)")
-_THEN = rf"[^\d\n]{{0,24}}?(?<!\w)(?:{_any(_CUES['then'])})(?!\w)[^\d\n]{{1,16}}"
-_PART = r"\d{2,6}(?: \d{2,4}){0,2}"
-_IN_PARTS = re.compile(rf"(?<![\w.,])\+?{_PART}(?:{_THEN}{_PART}){{1,4}}(?![\w%€£$]|[.,]\d)")
 _NUMBERS = Numbers(_CUES)
 
 
 def cue_matches(folded: Folded) -> Iterator[Mark]:
     """Contact data by their cue: ``messenger``, ``email``, ``url`` and ``phone``."""
-    for number in (*_CUT_NUMBER.finditer(folded.lower), *_IN_PARTS.finditer(folded.lower)):
+    for number in _CUT_NUMBER.finditer(folded.lower):
         if is_number(re.sub(r"\D", "", number[0])):
             yield "phone", *number.span()
     places = _with_signs(folded.lower)

@@ -20,7 +20,7 @@ from phonenumbers import PhoneNumberType as Type
 from listing.safety.fold import Folded, fold
 
 REGIONS = ("GB", "IE", "US", "DE", "AT", "CH", "FR", "BE", "NL", "LU", "ES", "PT", "IT", "PL", "CZ", "RU", "UA", "SE",
-           "DK", "NO", "FI", "TR", "GR", "CN", "BR")  # fmt: skip
+           "DK", "NO", "FI", "TR", "GR", "CN", "BR", "MX", "AR", "CO", "CL", "AU", "CA", "IN", "MA")  # fmt: skip
 # Of so many regions nearly any ten digits are a landline's: without prefix, cue or blanks only these count.
 _MOBILE = (Type.MOBILE, Type.FIXED_LINE_OR_MOBILE)
 LEAST, MOST, LEAST_ALONE = 6, 15, 9  # digits of a number; of one that nothing announces
@@ -42,6 +42,9 @@ _STAYS = re.compile(
     r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*] ?\d+(?:[.,]\d+)?(?: ?[x×*] ?\d+(?:[.,]\d+)?)*"
 )
 _BAR_CODES = ((8,), (12,), (13,), (14,), (4, 4), (1, 6, 6), (1, 5, 5, 1), (6, 6), (7, 6), (1, 5, 6), (3, 1, 2, 6, 1), (1, 12))
+_TOWN = r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}"
+_CODE = r"(?:\d{4,5}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[a-z]{2})"  # of a town
+_POSTAL = re.compile(rf"(?:[^\W\d_]+[: ]{{1,2}})?{_CODE}(?: {_TOWN}(?: [^\W\d_]+ {_CODE} {_TOWN})?)?")
 _LOCAL = ((6,), (7,), (3, 4), (3, 3), (4, 3), (2, 2, 2), (3, 2, 2))
 _ENDED = re.compile(r"[.!?;,]\s|\n\s*\S")  # a clause
 _SHORT_FORM = 4  # letters: "Ref. 4521"
@@ -74,17 +77,23 @@ class Numbers:
         self._part = re.compile(rf"{_DIGITS_PART}|(?<![^\W\d_])(?:{_any(words)})(?![^\W\d_])|[{han}]")
         phone = _any([w for w in cues["phone"] if not _is_han(w)])
         pictures = _any([w for w in cues["phone"] if _is_han(w) or not w[0].isalpha()])
+        self._then = re.compile(rf"[^\d\n]{{0,30}}?(?<!\w)(?:{_any(cues['then'])})(?!\w)[^\d\n]{{0,24}}\s?")
+        numbered = rf"(?:[ .-]{{0,2}}(?:{_any([*cues['number'], *cues['short']])}))?"
         self._cue = re.compile(
-            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])})(?:[ .-]{{0,2}}(?:{_any(cues['number'])}))?)|(?P<phone>{phone})|(?P<any>{_any(cues['number'])}))"
-            rf"(?![^\W\d_])|(?P<picture>{pictures})"
+            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])}){numbered}|{_any(cues['short'])})|(?P<phone>(?:{phone})"
+            rf"{numbered})|(?P<any>{_any(cues['number'])}))(?![^\W\d_])|(?P<picture>{pictures})"
         )
 
     def matches(self, folded: Folded) -> Iterator[tuple[str, int, int]]:
         """Every phone number, in characters of the folded text: ``phone``, or ``maybe`` where another look decides."""
         if sum(map(str.isdigit, folded.lower)) < 2 and not self._part.search(folded.lower):
             return
-        judged = 0
-        for run in self._runs(folded):
+        judged, runs = 0, self._runs(folded)
+        for parts in self._told_in_parts(runs, folded.lower):
+            yield from (("phone", part.start, part.end) for part in parts)
+        for run in runs:
+            if sum(len(part.digits) for part in run) < LEAST:
+                continue
             done = -1
             for first, last in _candidates(run, folded.lower):
                 if first <= done or judged >= MOST_JUDGED:
@@ -97,6 +106,8 @@ class Numbers:
 
     def explained(self, folded: Folded, start: int, end: int) -> bool:
         """True if the digits there are something else than a phone number."""
+        if _POSTAL.fullmatch(folded.lower, start, end):
+            return True
         parts = [p for run in self._runs(folded) for p in run if p.start < end and start < p.end]
         cue = self._cue_of(parts, folded.lower) if parts else "phone"
         if cue in ("near", "phone", "both"):
@@ -125,7 +136,21 @@ class Numbers:
             if runs[-1] and not (_GAP.match(between) or between.strip(" -") in self._times) or any(stays[last : part.start]):
                 runs.append([])
             runs[-1].append(part)
-        return [run for run in runs if sum(len(part.digits) for part in run) >= LEAST]
+        return runs
+
+    def _told_in_parts(self, runs: Sequence[list[Part]], text: str) -> Iterator[list[Part]]:
+        """Numbers whose parts are joined by words ("first 0770, then 0900 123")."""
+        joined = list[Part]()
+        for run in [*(run for run in runs if run), []]:
+            if joined and run and self._then.fullmatch(text, joined[-1].end, run[0].start):
+                joined += run
+                continue
+            digits = "".join(part.digits for part in joined)
+            told = self._cue_of(joined, text) in ("near", "phone") if joined else False
+            apart = any(self._then.fullmatch(text, a.end, b.start) for a, b in pairwise(joined))
+            if apart and (told and LEAST < len(digits) <= MOST or is_number(digits)):
+                yield joined
+            joined = list(run)
 
     def _read(self, match: re.Match[str], folded: Folded, times: int) -> Part | None:
         text, (start, end) = match[0], match.span()
@@ -148,14 +173,14 @@ class Numbers:
         found = [match for match in self._cue.finditer(before)]
         after = self._cue.search(text[end : end + _AFTER])
         behind = bool(after and not after["code"] and not after["any"])
-        if found:
-            last = found[-1]
-            if last["code"]:
-                return "both" if behind else "" if self._ended(before, last) else "code"
-            if last["any"] and _letter(text, start - 1):
-                return ""
-            return "near" if not last["any"] and len(before) - last.end() <= _NEAR else "phone"
-        return "phone" if behind else ""
+        if not found:
+            return "phone" if behind else "code" if after and after["code"] and len(after[0]) > _SHORT_FORM else ""
+        last = found[-1]
+        if last["code"]:
+            return "both" if behind else "" if self._ended(before, last) else "code"
+        if last["any"] and _letter(text, start - 1):
+            return ""
+        return "near" if not last["any"] and len(before) - last.end() <= _NEAR else "phone"
 
     @staticmethod
     def _ended(before: str, cue: re.Match[str]) -> bool:
@@ -181,7 +206,7 @@ class Numbers:
             return ""
         if told or plus:
             return "phone" if told or _is_international(digits) else ""
-        if _is_bar_code(digits, shape.lengths):
+        if _is_bar_code(digits, shape.lengths) and not shape.odd:
             return ""
         if cue == "code" or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
             return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
@@ -202,7 +227,9 @@ class _Shape:
 
     def kind(self) -> str:
         """What it is though no word says so; see ``Numbers``."""
-        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits, mobile=True)):
+        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits, mobile=len(self.lengths) > 1)):
+            return "phone"
+        if self.lengths in ((3, 3, 3), (3, 3, 4)) and _is_valid(self.digits, mobile=True):
             return "phone"
         if not _is_valid(self.digits):
             return ""
