@@ -35,7 +35,7 @@ _STAYS = re.compile(
     r"(?<!\d)(?<!\d[./])(?:(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d|[0-3]?\d[./-][01]?\d[./-](?:19|20)\d\d"
     r"|(?:19|20)\d\d ?[-–/] ?(?:19|20)\d\d|[012]?\d:[0-5]\d(?::[0-5]\d)?)(?![./]?\d)"
     r"|(?<![\d.,])\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})? ?(?:[€£$₽]|eur\b|usd\b|gbp\b|zł|zl\b|руб|kc\b|chf\b)"
-    r"|[€£$] ?\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})?(?![\d.,])"
+    r"|[€£$] ?\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})?(?!\d|[.,]\d)"
     r"|(?<!\d)\d{1,2}[.:h]\d\d ?[-–] ?\d{1,2}[.:h]\d\d(?![./]?\d)|(?<!\d)\d{4}/\d{3}/\d{3}(?!\d)"
     r"|(?<!\d)(?:19|20)\d\d(?:[ ,;/-]{1,3}(?:19|20)\d\d)+(?!\d)"
     r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
@@ -44,7 +44,7 @@ _STAYS = re.compile(
 _BAR_CODES = ((8,), (12,), (13,), (14,), (4, 4), (1, 6, 6), (1, 5, 5, 1), (6, 6), (7, 6), (1, 5, 6), (3, 1, 2, 6, 1), (1, 12))
 _TOWN = r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}"
 _CODE = r"(?:\d{4,5}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[a-z]{2})"  # of a town
-_POSTAL = re.compile(rf"(?:[^\W\d_]+[: ]{{1,2}})?{_CODE}(?: {_TOWN}(?: [^\W\d_]+ {_CODE} {_TOWN})?)?")
+_POSTAL = re.compile(rf"(?:[^\W\d_]+[: ]{{1,2}})?{_CODE}(?: {_TOWN}(?: [^\W\d_]+ {_CODE} {_TOWN})?)?(?:, {_TOWN})?")
 _LOCAL = ((6,), (7,), (3, 4), (3, 3), (4, 3), (2, 2, 2), (3, 2, 2))
 _ENDED = re.compile(r"[.!?;,]\s|\n\s*\S")  # a clause
 _SHORT_FORM = 4  # letters: "Ref. 4521"
@@ -104,16 +104,18 @@ class Numbers:
                     yield kind, parts[0].start, parts[-1].end
                     done = last - 1
 
-    def explained(self, folded: Folded, start: int, end: int) -> bool:
-        """True if the digits there are something else than a phone number."""
-        if _POSTAL.fullmatch(folded.lower, start, end):
+    def explained(self, folded: Folded, kind: str, start: int, end: int) -> bool:
+        """True if the digits of what the tagger calls a phone number, or an address, are something else."""
+        if kind in ("phone", "address") and _POSTAL.fullmatch(folded.lower, start, end):
             return True
+        if kind != "phone":
+            return False
         parts = [p for run in self._runs(folded) for p in run if p.start < end and start < p.end]
         cue = self._cue_of(parts, folded.lower) if parts else "phone"
         if cue in ("near", "phone", "both"):
             return False
         digits = "".join(part.digits for part in parts)
-        return (cue == "code" and len(parts) == 1) or _is_list(parts) or _is_bar_code(digits, tuple(len(part.digits) for part in parts))
+        return cue == "code" or _is_list(parts) or _is_bar_code(digits, tuple(len(part.digits) for part in parts))
 
     def _runs(self, folded: Folded) -> list[list[Part]]:
         text = folded.lower
@@ -207,6 +209,8 @@ class Numbers:
         if told or plus:
             return "phone" if told or _is_international(digits) else ""
         if _is_bar_code(digits, shape.lengths) and not shape.odd:
+            return ""
+        if _POSTAL.fullmatch(text, start, end):
             return ""
         if cue == "code" or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
             return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
