@@ -284,6 +284,7 @@ _ADDRESS = re.compile(
     rf"(?<!\w)[a-z0-9][\w.+-]{{1,40}}@(?:{_PROVIDER}(?:\.[a-z]{{2,3}}){{1,2}}(?!\w)|g(?:oogle)?mail(?![\w.]))"
 )
 _PATH = re.compile(r"(?<!\w)[\w-]{1,30}\.(?:me|мэ|ме|com|ly|gg|ee|fr|de|es|it|pl|ru|ру|net|org)/[\w.-]{3,40}")
+_SHORT_LINK = re.compile(r"(?<![\w.])(?:t|wa)[\s.,;:·•_-]{0,3}me ?[/\\] ?[\w.+-]{1,40}")
 _CUT_NUMBER = re.compile(r"(?<!\w)\+?\d{1,5}([^\W\d_]|[*~])\d{2,5}(?:\1\d{1,5}){1,4}(?!\w|\s?(?:cm|mm|m)\b)")
 _NUMBERS = Numbers(_CUES)
 
@@ -293,6 +294,7 @@ def cue_matches(folded: Folded) -> Iterator[Mark]:
     for number in _CUT_NUMBER.finditer(folded.lower):
         if is_number(re.sub(r"\D", "", number[0])):
             yield "phone", *number.span()
+    yield from (("url", *match.span()) for match in _SHORT_LINK.finditer(folded.lower))
     places = _with_signs(folded.lower)
     text = "".join(sign or folded.lower[place] for place, sign in places)
     spelled = Spelled(text, [place for place, _ in places], folded)
