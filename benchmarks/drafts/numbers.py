@@ -49,7 +49,12 @@ def main() -> None:
     phones, others = (read_lines(args.folder / f"{name}.jsonl") for name in ("phone_numbers", "numbers_that_stay"))
     missed = [row for row in phones if not is_hidden(row["text"], row["number"], words)]
     alarms = [row for row in others if scrub(row["text"]) != row["text"]]
-    figures = {"numbers": len(phones), "hidden": 1 - len(missed) / len(phones), "others": len(others), "alarms": len(alarms)}
+    figures = {
+        "numbers": len(phones),
+        "hidden": 1 - len(missed) / len(phones),
+        "others": len(others),
+        "alarms": len(alarms),
+    }
     for name, rows, wrong in (("missed", phones, missed), ("taken out", others, alarms)):
         of, all_of = (Counter(row["kind"] for row in part) for part in (wrong, rows))
         figures[name] = {kind: f"{count} of {all_of[kind]}" for kind, count in of.most_common()}

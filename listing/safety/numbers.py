@@ -41,7 +41,20 @@ _STAYS = re.compile(
     r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
     r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*] ?\d+(?:[.,]\d+)?(?: ?[x×*] ?\d+(?:[.,]\d+)?)*"
 )
-_BAR_CODES = ((8,), (12,), (13,), (14,), (4, 4), (1, 6, 6), (1, 5, 5, 1), (6, 6), (7, 6), (1, 5, 6), (3, 1, 2, 6, 1), (1, 12))
+_BAR_CODES = (
+    (8,),
+    (12,),
+    (13,),
+    (14,),
+    (4, 4),
+    (1, 6, 6),
+    (1, 5, 5, 1),
+    (6, 6),
+    (7, 6),
+    (1, 5, 6),
+    (3, 1, 2, 6, 1),
+    (1, 12),
+)
 _TOWN = r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}"
 _CODE = r"(?:\d{4,5}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[a-z]{2})"  # of a town
 _POSTAL = re.compile(rf"(?:[^\W\d_]+[: ]{{1,2}})?{_CODE}(?: {_TOWN}(?: [^\W\d_]+ {_CODE} {_TOWN})?)?(?:, {_TOWN})?")
@@ -135,7 +148,9 @@ class Numbers:
                 continue
             last = runs[-1][-1].end if runs[-1] else 0
             between = text[last : part.start]
-            if runs[-1] and not (_GAP.match(between) or between.strip(" -") in self._times) or any(stays[last : part.start]):
+            if (runs[-1] and not (_GAP.match(between) or between.strip(" -") in self._times)) or any(
+                stays[last : part.start]
+            ):
                 runs.append([])
             runs[-1].append(part)
         return runs
@@ -150,7 +165,7 @@ class Numbers:
             digits = "".join(part.digits for part in joined)
             told = self._cue_of(joined, text) in ("near", "phone") if joined else False
             apart = any(self._then.fullmatch(text, a.end, b.start) for a, b in pairwise(joined))
-            if apart and (told and LEAST < len(digits) <= MOST or is_number(digits)):
+            if apart and ((told and LEAST < len(digits) <= MOST) or is_number(digits)):
                 yield joined
             joined = list(run)
 
@@ -159,7 +174,9 @@ class Numbers:
         if (value := self._values.get(text)) is not None:
             return Part(value * times, start, end, odd=True)
         letters = sum(map(str.isalpha, text))
-        if letters and (len(text) < 4 or letters > 0.4 * len(text) or text[0].isalpha() and _letter(folded.lower, start - 1)):
+        if letters and (
+            len(text) < 4 or letters > 0.4 * len(text) or (text[0].isalpha() and _letter(folded.lower, start - 1))
+        ):
             digits = re.search(r"\d+", text)
             assert digits is not None
             return Part(digits[0], start + digits.start(), start + digits.end())
@@ -172,7 +189,7 @@ class Numbers:
         start, end = parts[0].start, parts[-1].end
         before = text[max(0, start - _BEFORE) : start].replace("@", "a").replace("$", "s").replace("!", "i")
         before = before.rpartition("\n\n")[2]
-        found = [match for match in self._cue.finditer(before)]
+        found = list(self._cue.finditer(before))
         after = self._cue.search(text[end : end + _AFTER])
         behind = bool(after and not after["code"] and not after["any"])
         if not found:
