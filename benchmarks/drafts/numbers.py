@@ -49,7 +49,7 @@ def main() -> None:
     phones, others = (read_lines(args.folder / f"{name}.jsonl") for name in ("phone_numbers", "numbers_that_stay"))
     missed = [row for row in phones if not is_hidden(row["text"], row["number"], words)]
     alarms = [row for row in others if scrub(row["text"]) != row["text"]]
-    figures = {
+    figures: dict[str, object] = {
         "numbers": len(phones),
         "hidden": 1 - len(missed) / len(phones),
         "others": len(others),

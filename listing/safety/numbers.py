@@ -103,7 +103,7 @@ class Numbers:
             return
         judged, runs = 0, self._runs(folded)
         for parts in self._told_in_parts(runs, folded.lower):
-            yield from (("phone", part.start, part.end) for part in parts)
+            yield "phone", parts[0].start, parts[-1].end
         for run in runs:
             if sum(len(part.digits) for part in run) < LEAST:
                 continue
@@ -301,7 +301,7 @@ def _is_list(parts: Sequence[Part]) -> bool:
     values = [int(part.digits) for part in parts]
     if len(parts) < (6 if zero else 3) or max(values) >= 10_000:
         return False
-    alike = len(parts) == 3 and {len(part.digits) for part in parts} == {4}
+    alike = len(parts) == 3 and (min(values) >= 1_000 or max(values) - min(values) < 100)
     rising = (len(parts) > 3 or alike) and all(a <= b for a, b in pairwise(values))
     return rising or all(value % 10 == 0 for value in values)
 
