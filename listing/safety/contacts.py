@@ -164,7 +164,7 @@ def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     libraries = library_matches(folded)
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
-    matches = [match for match in matches if not _NUMBERS.explained(folded, *match)]
+    matches = _NUMBERS.unexplained(folded, matches)
     score = 1 - probabilities[:, 0]
     for kind, start, end in _NUMBERS.matches(folded):
         inside = [s for s, token in zip(score, tokens, strict=True) if start <= token.start < end]

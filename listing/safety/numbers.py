@@ -19,6 +19,8 @@ from phonenumbers import PhoneNumberType as Type
 
 from listing.safety.fold import Folded, fold
 
+Mark = tuple[str, int, int]  # kind, start and end in folded characters
+
 REGIONS = ("GB", "IE", "US", "DE", "AT", "CH", "FR", "BE", "NL", "LU", "ES", "PT", "IT", "PL", "CZ", "RU", "UA", "SE",
            "DK", "NO", "FI", "TR", "GR", "CN", "BR", "MX", "AR", "CO", "CL", "AU", "CA", "IN", "MA")  # fmt: skip
 # Of so many regions nearly any ten digits are a landline's: without prefix, cue or blanks only these count.
@@ -37,7 +39,7 @@ _STAYS = re.compile(
     r"|(?<![\d.,])\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})? ?(?:[€£$₽]|eur\b|usd\b|gbp\b|zł|zl\b|руб|kc\b|chf\b)"
     r"|[€£$] ?\d{1,3}(?:[ .,']\d{3}){0,2}(?:[.,]\d{1,2})?(?!\d|[.,]\d)"
     r"|(?<!\d)\d{1,2}[.:h]\d\d ?[-–] ?\d{1,2}[.:h]\d\d(?![./]?\d)|(?<!\d)\d{4}/\d{3}/\d{3}(?!\d)"
-    r"|(?<!\d)(?:19|20)\d\d(?:[ ,;/-]{1,3}(?:19|20)\d\d)+(?!\d)"
+    r"|(?<![\d.,])\d{1,2}[.,]5(?![\d.,])|(?<!\d)(?:19|20)\d\d(?:[ ,;/-]{1,3}(?:19|20)\d\d)+(?!\d)"
     r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
     r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*] ?\d+(?:[.,]\d+)?(?: ?[x×*] ?\d+(?:[.,]\d+)?)*"
 )
@@ -58,6 +60,10 @@ _BAR_CODES = (
 _TOWN = r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}"
 _CODE = r"(?:\d{4,5}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[a-z]{2})"  # of a town
 _POSTAL = re.compile(rf"(?:[^\W\d_]+[: ]{{1,2}})?{_CODE}(?: {_TOWN}(?: [^\W\d_]+ {_CODE} {_TOWN})?)?(?:, {_TOWN})?")
+_STREET = re.compile(
+    r"(?<!\w)(?:st|street|rd|road|ave|avenue|blvd|way|lane|ln|dr|drive|ct|court|close|place|rue|hill)(?!\w)"
+)
+_TELLING = ("near", "phone", "number")
 _LOCAL = ((6,), (7,), (3, 4), (3, 3), (4, 3), (2, 2, 2), (3, 2, 2))
 _ENDED = re.compile(r"[.!?;,]\s|\n\s*\S")  # a clause
 _SHORT_FORM = 4  # letters: "Ref. 4521"
@@ -93,7 +99,7 @@ class Numbers:
         self._then = re.compile(rf"[^\d\n]{{0,30}}?(?<!\w)(?:{_any(cues['then'])})(?!\w)[^\d\n]{{0,24}}\s?")
         numbered = rf"(?:[ .-]{{0,2}}(?:{_any([*cues['number'], *cues['short']])}))?"
         self._cue = re.compile(
-            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])}){numbered}|{_any(cues['short'])})|(?P<phone>(?:{phone})"
+            rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])}){numbered}|(?P<short>{_any(cues['short'])}))|(?P<phone>(?:{phone})"
             rf"{numbered})|(?P<any>{_any(cues['number'])}))(?![^\W\d_])|(?P<picture>{pictures})"
         )
 
@@ -117,18 +123,25 @@ class Numbers:
                     yield kind, parts[0].start, parts[-1].end
                     done = last - 1
 
-    def explained(self, folded: Folded, kind: str, start: int, end: int) -> bool:
-        """True if the digits of what the tagger calls a phone number, or an address, are something else."""
-        if kind in ("phone", "address") and _POSTAL.fullmatch(folded.lower, start, end):
-            return True
-        if kind != "phone":
+    def unexplained(self, folded: Folded, matches: Sequence[Mark]) -> list[Mark]:
+        """The matches but for phone numbers and addresses whose digits are something else."""
+        parts = [part for run in self._runs(folded) for part in run]
+        return [match for match in matches if not self._is_explained(folded.lower, match, parts)]
+
+    def _is_explained(self, text: str, match: Mark, parts: Sequence[Part]) -> bool:
+        kind, start, end = match
+        if kind in ("phone", "address") and _POSTAL.fullmatch(text, start, end):
+            return not _STREET.search(text, start, end)
+        inside = [part for part in parts if part.start < end and start < part.end]
+        if kind != "phone" or not inside:
             return False
-        parts = [p for run in self._runs(folded) for p in run if p.start < end and start < p.end]
-        cue = self._cue_of(parts, folded.lower) if parts else "phone"
-        if cue in ("near", "phone", "both"):
+        cue, digits = self._cue_of(inside, text), "".join(part.digits for part in inside)
+        is_bar_code = _is_bar_code(digits, tuple(len(part.digits) for part in inside))
+        if cue == "code":
+            return digits[0] != "0" or len(digits) < LEAST_ALONE or is_bar_code
+        if cue in _TELLING or cue == "both" or sum(map(str.isalnum, text[start:end])) > len(digits):
             return False
-        digits = "".join(part.digits for part in parts)
-        return cue == "code" or _is_list(parts) or _is_bar_code(digits, tuple(len(part.digits) for part in parts))
+        return is_bar_code or _is_list(inside)
 
     def _runs(self, folded: Folded) -> list[list[Part]]:
         text = folded.lower
@@ -163,9 +176,9 @@ class Numbers:
                 joined += run
                 continue
             digits = "".join(part.digits for part in joined)
-            told = self._cue_of(joined, text) in ("near", "phone") if joined else False
+            told = bool(joined) and self._cue_of(joined, text) in _TELLING
             apart = any(self._then.fullmatch(text, a.end, b.start) for a, b in pairwise(joined))
-            if apart and ((told and LEAST < len(digits) <= MOST) or is_number(digits)):
+            if apart and ((told and LEAST < len(digits) <= MOST) or (is_number(digits) and _in_long_parts(joined))):
                 yield joined
             joined = list(run)
 
@@ -185,7 +198,7 @@ class Numbers:
         return Part(digits_of if times == 1 else digits_of * times, start, end, odd)
 
     def _cue_of(self, parts: Sequence[Part], text: str) -> str:
-        """``phone``, ``near`` (a phone's directly before), ``code`` or nothing, by the nearest word."""
+        """``near`` or ``phone``, ``number``, ``code`` or ``short`` ("no."), or nothing, by the nearest word."""
         start, end = parts[0].start, parts[-1].end
         before = text[max(0, start - _BEFORE) : start].replace("@", "a").replace("$", "s").replace("!", "i")
         before = before.rpartition("\n\n")[2]
@@ -196,10 +209,11 @@ class Numbers:
             return "phone" if behind else "code" if after and after["code"] and len(after[0]) > _SHORT_FORM else ""
         last = found[-1]
         if last["code"]:
-            return "both" if behind else "" if self._ended(before, last) else "code"
-        if last["any"] and _letter(text, start - 1):
-            return ""
-        return "near" if not last["any"] and len(before) - last.end() <= _NEAR else "phone"
+            return "both" if behind else "" if self._ended(before, last) else "short" if last["short"] else "code"
+        near = len(before) - last.end() <= _NEAR
+        if last["any"]:
+            return "number" if near and not _letter(text, start - 1) else ""
+        return "near" if near else "phone"
 
     @staticmethod
     def _ended(before: str, cue: re.Match[str]) -> bool:
@@ -215,13 +229,13 @@ class Numbers:
         plus = text[max(0, start - 2) : start].rstrip("(").endswith("+")
         cue = self._cue_of(parts, text)
         glued = _letter(text, end) or (_letter(text, start - 1) and not self._ends_with_cue(text, start))
-        told = cue in ("near", "phone") and not glued
+        told = cue in _TELLING and not glued
         if (_UNIT.match(text, end) or _is_list(parts)) and not (told and digits[0] == "0"):
             return ""
         shape = _Shape(digits, tuple(len(part.digits) for part in parts), all(part.odd for part in parts))
         if told and cue == "near" and (len(digits) >= 8 or shape.lengths in _LOCAL):
             return "" if shape.lengths == (4, 4) and digits[:2] in ("19", "20") else "phone"
-        if len(digits) < (8 if told or plus else LEAST_ALONE):
+        if len(digits) < (8 if (told and cue != "number") or plus else LEAST_ALONE):
             return ""
         if told or plus:
             return "phone" if told or _is_international(digits) else ""
@@ -229,7 +243,7 @@ class Numbers:
             return ""
         if _POSTAL.fullmatch(text, start, end):
             return ""
-        if cue == "code" or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
+        if cue in ("code", "short") or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
             return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
         return shape.kind()
 
@@ -254,9 +268,18 @@ class _Shape:
             return "phone"
         if not _is_valid(self.digits):
             return ""
-        if self.digits.startswith("00") or (len(self.digits) > 10 and len(self.lengths) < MOST_PARTS):
+        if self.digits.startswith("00") or (len(self.digits) > 10 and self._is_exact()):
             return "phone"
         return "maybe"
+
+    def _is_exact(self) -> bool:
+        """Run together, or in few parts a number that is dialled today."""
+        return len(self.lengths) == 1 or (len(self.lengths) < MOST_PARTS and _valid(f"+{self.digits}", None, None))
+
+
+def _in_long_parts(parts: Sequence[Part]) -> bool:
+    """True unless they are too short to be more than counts ("12-18 months, then 24")."""
+    return parts[0].digits[0] == "0" or all(len(part.digits) > 1 + (part is parts[0]) for part in parts)
 
 
 def _is_han(word: str) -> bool:
@@ -302,8 +325,9 @@ def _is_list(parts: Sequence[Part]) -> bool:
     if len(parts) < (6 if zero else 3) or max(values) >= 10_000:
         return False
     alike = len(parts) == 3 and (min(values) >= 1_000 or max(values) - min(values) < 100)
-    rising = (len(parts) > 3 or alike) and all(a <= b for a, b in pairwise(values))
-    return rising or all(value % 10 == 0 for value in values)
+    one_kind = max(values) < 200 or len({len(part.digits) for part in parts}) == 1
+    rising = one_kind and (len(parts) > 3 or alike) and all(a <= b for a, b in pairwise(values))
+    return rising or all(value and value % 10 == 0 for value in values)
 
 
 @lru_cache(maxsize=4_000)

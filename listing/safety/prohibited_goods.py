@@ -130,9 +130,8 @@ def load_groups() -> tuple[PolicyGroup, ...]:
         words, names = (
             "|".join(re.escape(spellings(word)[0]) for word in group.get(key, [])) for key in ("words", "alone")
         )
-        clause = (
-            rf"(?:\A|[.,;:!?\n(])\s*(?:{plain}[ '-]+){{0,6}}(?:{names})(?:[ '-]+{plain}){{0,6}}\s*(?=[.,;:!?\n)]|\Z)"
-        )
+        clause = rf"(?:\A|[.,;:!?\n(])[ \t]*(?:{plain}[ '-]+){{0,6}}(?:{names})(?:[ '-]+{plain}){{0,6}}"
+        clause += r"[ \t]*(?=[.,;:!?\n)]|\Z)"
         pattern, alone = re.compile(rf"(?<!\w)(?:{words})(?!\w)"), re.compile(clause)
         categories = frozenset(group.get("categories", []))
         message = group["message"]
