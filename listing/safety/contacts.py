@@ -2,7 +2,7 @@
 
 Libraries find what has a standard form: ``phonenumbers`` numbers with a country code, ``linkify_it`` e-mail addresses
 and links; ``cues.yaml`` what the words beside it give away (names on other sites, links in words, numbers cut by
-letters), in forms that ordinary words do not have. A learned tagger (``tagger``, weights in
+letters), in forms that ordinary words do not have; ``numbers`` phone numbers. A learned tagger (``tagger``, weights in
 ``contacts.safetensors``) finds the rest: national numbers, spelled-out numbers, handles, disguised addresses, streets
 with a house number. Figures: ``docs/safety.md``.
 """
