@@ -2,7 +2,7 @@
 
 Libraries find what has a standard form: ``phonenumbers`` numbers with a country code, ``linkify_it`` e-mail addresses
 and links; ``cues.yaml`` what the words beside it give away (names on other sites, links in words, numbers cut by
-letters), in forms that ordinary words do not have. A learned tagger (``tagger``, weights in
+letters), in forms that ordinary words do not have; ``numbers`` phone numbers. A learned tagger (``tagger``, weights in
 ``contacts.safetensors``) finds the rest: national numbers, spelled-out numbers, handles, disguised addresses, streets
 with a house number. Figures: ``docs/safety.md``.
 """
@@ -23,6 +23,7 @@ import yaml
 from linkify_it import LinkifyIt
 
 from listing.safety.fold import MARKUP, Folded, fold
+from listing.safety.numbers import Numbers, is_number
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
 __all__ = ["MASK", "ContactSpan", "contacts_version", "find_contacts", "scrub", "scrub_for_index", "sure_contact"]
@@ -32,6 +33,7 @@ WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 _MAX_PASSES = 5
 MOST_JOINED = 40  # tokens by which a span grows on either side to end with a word
 SURE = 0.97  # probability of the tagger
+MAYBE = 0.1  # probability of the tagger for what has a phone number's shape
 SHORT = 40  # characters of a text whose contacts are remembered
 _LINKED = frozenset(("messenger", "email", "url"))
 _LINKED_CHARACTER = "[a-zа-яα-ω0-9_@]"
@@ -162,6 +164,12 @@ def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
     libraries = library_matches(folded)
     probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
+    matches = _NUMBERS.unexplained(folded, matches)
+    score = 1 - probabilities[:, 0]
+    for kind, start, end in _NUMBERS.matches(folded):
+        inside = [s for s, token in zip(score, tokens, strict=True) if start <= token.start < end]
+        if kind == "phone" or max(inside, default=0) >= MAYBE:
+            matches.append(("phone", start, end))
     return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain"), *cue_matches(folded)])
 
 
@@ -276,18 +284,17 @@ _ADDRESS = re.compile(
     rf"(?<!\w)[a-z0-9][\w.+-]{{1,40}}@(?:{_PROVIDER}(?:\.[a-z]{{2,3}}){{1,2}}(?!\w)|g(?:oogle)?mail(?![\w.]))"
 )
 _PATH = re.compile(r"(?<!\w)[\w-]{1,30}\.(?:me|мэ|ме|com|ly|gg|ee|fr|de|es|it|pl|ru|ру|net|org)/[\w.-]{3,40}")
+_SHORT_LINK = re.compile(r"(?<![\w.])(?:t|wa)[\s.,;:·•_-]{0,3}me ?[/\\] ?[\w.+-]{1,40}")
 _CUT_NUMBER = re.compile(r"(?<!\w)\+?\d{1,5}([^\W\d_]|[*~])\d{2,5}(?:\1\d{1,5}){1,4}(?!\w|\s?(?:cm|mm|m)\b)")
-_THEN = rf"[^\d\n]{{0,24}}?(?<!\w)(?:{_any(_CUES['then'])})(?!\w)[^\d\n]{{1,16}}"
-_PART = r"\d{2,6}(?: \d{2,4}){0,2}"
-_IN_PARTS = re.compile(rf"(?<![\w.,])\+?{_PART}(?:{_THEN}{_PART}){{1,4}}(?![\w%€£$]|[.,]\d)")
-_REGIONS = ("GB", "DE", "FR", "ES", "IT", "PL", "RU", "NL", "US")
+_NUMBERS = Numbers(_CUES)
 
 
 def cue_matches(folded: Folded) -> Iterator[Mark]:
     """Contact data by their cue: ``messenger``, ``email``, ``url`` and ``phone``."""
-    for number in (*_CUT_NUMBER.finditer(folded.lower), *_IN_PARTS.finditer(folded.lower)):
-        if is_phone(re.sub(r"\D", "", number[0])):
+    for number in _CUT_NUMBER.finditer(folded.lower):
+        if is_number(re.sub(r"\D", "", number[0])):
             yield "phone", *number.span()
+    yield from (("url", *match.span()) for match in _SHORT_LINK.finditer(folded.lower))
     places = _with_signs(folded.lower)
     text = "".join(sign or folded.lower[place] for place, sign in places)
     spelled = Spelled(text, [place for place, _ in places], folded)
@@ -345,11 +352,3 @@ class Spelled:
         word = "".join("_" if sign == "_" else char for char, sign in zip(written, self.text[start:end], strict=True))
         letters = sum(map(str.isalpha, word))
         return letters >= LEAST_LETTERS and (bool(_NAME_MARK.search(word)) or any(self._odd(start, end)))
-
-
-@lru_cache(maxsize=1_000)
-def is_phone(digits: str) -> bool:
-    """True if the digits are a number that may be dialled in one of ``_REGIONS``."""
-    if not 9 <= len(digits) <= 13:
-        return False
-    return any(phonenumbers.is_valid_number(phonenumbers.parse(digits, region)) for region in _REGIONS)

@@ -27,6 +27,8 @@ MARKUP = re.compile(
 _NO_WIDTH = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff\u0305\u0332\u0333\u0335\u0336\u0337\u0338\u20d2")
 _WRITTEN = frozenset("ßẞæÆœŒ")  # letters of ordinary words in some languages
 _ZEROS = frozenset("○◯⚪⭕")  # rings that are drawn for a zero
+_TURNED = dict(zip("Ɩ⇂ᄅᘔƐᔭㄣϛގㄥ", "1122344557", strict=True))  # digits upside down
+_TURNED |= {chr(0x2680 + n): str(n + 1) for n in range(6)}  # and dice
 _WORD = re.compile(r"[^\W\d_]+")
 
 # Letters that look alike. A word with a letter that only Cyrillic or Greek has is a word of that script.
@@ -83,6 +85,8 @@ def _is_styled(char: str) -> bool:
     """True if it is a digit or letter drawn in a style of its own: full-width, circled, bold, a small capital."""
     if char.isascii():
         return False
+    if char in _TURNED:
+        return True
     drawn = unicodedata.name(char, "").startswith(("LATIN LETTER SMALL", "NEGATIVE", "REGIONAL"))
     return drawn or unicodedata.digit(char, None) is not None or unicodedata.decomposition(char).startswith("<")
 
@@ -95,9 +99,13 @@ def _fold_char(char: str) -> str:
         return ""
     if char in _ZEROS:
         return "0"
+    if char in _TURNED:
+        return _TURNED[char]
     digit = unicodedata.digit(char, None)
     if digit is not None:
         return str(digit)
+    if unicodedata.category(char) == "No" and (number := unicodedata.numeric(char)).is_integer() and number <= 50:
+        return str(int(number))  # "⓬"
     plain = (c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
     return "".join(anyascii(c) if _draws_latin(c) else c for c in plain)
 

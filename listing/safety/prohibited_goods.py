@@ -55,13 +55,16 @@ class GoodsVerdict:
 
 @dataclass(frozen=True)
 class PolicyGroup:
-    """One kind of goods: ``words`` are refused wherever they stand, ``categories`` whatever the text says."""
+    """One kind of goods: ``words`` are refused wherever they stand, ``categories`` whatever the text says; ``alone`` is
+    a clause that names them and says next to nothing else.
+    """
 
     code: str
     name: str
     message: str
     words: re.Pattern[str] | None
     categories: frozenset[str]
+    alone: re.Pattern[str] | None
 
     def verdict(self, level: Level, words: tuple[str, ...]) -> GoodsVerdict:
         return GoodsVerdict(self.code, self.name, self.message, level, words)
@@ -121,12 +124,19 @@ def spellings(text: str) -> tuple[str, ...]:
 @cache
 def load_groups() -> tuple[PolicyGroup, ...]:
     """The policy groups, in the order of the model's columns."""
-    groups = list[PolicyGroup]()
-    for code, group in yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))["groups"].items():
-        words = "|".join(re.escape(spellings(word)[0]) for word in group.get("words", []))
-        pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+    groups, policy = list[PolicyGroup](), yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))
+    plain = rf"(?:{'|'.join(policy['plain'])}|\d{{1,4}}\w?)"
+    for code, group in policy["groups"].items():
+        words, names = (
+            "|".join(re.escape(spellings(word)[0]) for word in group.get(key, [])) for key in ("words", "alone")
+        )
+        clause = rf"(?:\A|[.,;:!?\n(])[ \t]*(?:{plain}[ '-]+){{0,6}}(?:{names})(?:[ '-]+{plain}){{0,6}}"
+        clause += r"[ \t]*(?=[.,;:!?\n)]|\Z)"
+        pattern, alone = re.compile(rf"(?<!\w)(?:{words})(?!\w)"), re.compile(clause)
+        categories = frozenset(group.get("categories", []))
+        message = group["message"]
         groups.append(
-            PolicyGroup(code, group["name"], group["message"], pattern, frozenset(group.get("categories", [])))
+            PolicyGroup(code, group["name"], message, pattern if words else None, categories, alone if names else None)
         )
     return tuple(groups)
 
@@ -185,7 +195,10 @@ def _of_word(word: str) -> Iterator[str]:
 def check_goods(category: str | None, text: str) -> GoodsVerdict | None:
     """The fault in offering this, or None; the names of some categories are refused whatever the text says."""
     written = spellings(text)
-    return _named(fold(category or "").lower.strip(), written) or _judged(written)
+    named, judged = _named(fold(category or "").lower.strip(), written), None
+    if named is None or named.level == "review":
+        judged = _judged(written)
+    return judged if named is None or (judged and judged.level == "refuse") else named
 
 
 def check_message(text: str, *, private: bool = False) -> GoodsVerdict | None:
@@ -204,12 +217,15 @@ def check_message(text: str, *, private: bool = False) -> GoodsVerdict | None:
 
 
 def _named(category: str, written: Sequence[str]) -> GoodsVerdict | None:
-    """The group that has this category or one of whose words stands in one of the spellings."""
+    """The group that has this category, or one of whose words stands in one of the spellings, or a name alone."""
     for group in load_groups():
         if category in group.categories:
             return group.verdict("refuse", (category,))
         if group.words and (match := next(filter(None, map(group.words.search, written)), None)):
             return group.verdict("refuse", (match[0],))
+    for group in load_groups():
+        if group.alone and (match := next(filter(None, map(group.alone.search, written)), None)):
+            return group.verdict("review", (match[0].strip(" .,;:!?\n("),))
     return None
 
 

@@ -156,6 +156,22 @@ def test_contact_data_in_disguise_are_taken_out(services, client, words, contact
     assert contact not in stored(services)
 
 
+@pytest.mark.parametrize("number", ["WhatsApp 4917644322109", "Telefon 017644322109", "⓪①⑦⑥④④③②②①⓪⑨", "t,me/name"])
+def test_numbers_are_taken_out_of_titles_texts_and_questions(people, number):
+    ann, bob = map(people("ann", "bob").signed, ("ann", "bob"))
+    listing = published(ann, title=f"Hoodie {number}", description=f"Warm.\n{number}")
+    assert (listing["title"], listing["description"]) == ("Hoodie", "Warm.")
+    asked = bob.post(f"/v1/listings/{listing['id']}/questions", json={"text": f"Is it warm? {number}"}).json()
+    assert asked["taken_out"]
+    assert number not in asked["text"]
+
+
+@pytest.mark.parametrize("title", ["Used passport", "Jailbreak iPhone 6"])
+def test_goods_named_alone_wait_for_a_person(client, title):
+    assert published(client, title=title, description="Good.")["status"] == "review"
+    assert published(client, title=f"{title.split()[-1]} poster", description="Good.")["status"] != "review"
+
+
 def test_category_title_and_description_are_judged_together(client):
     """'Guns' is the name of a t-shirt; not where the description offers one beside the shirt, nor as a category."""
     shirt = {"title": "Guns", "description": "Purple t-shirt.", "category": "T-Shirt"}
