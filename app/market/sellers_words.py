@@ -12,7 +12,8 @@ from itertools import combinations_with_replacement
 
 from app.views import AppError
 from listing.safety.clauses import scrub_listing
-from listing.safety.contacts import MASK, find_contacts, is_phone
+from listing.safety.contacts import MASK, find_contacts
+from listing.safety.numbers import is_number
 from listing.safety.prohibited_goods import GoodsVerdict, check_goods, check_message
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
@@ -107,7 +108,7 @@ def _numbers(text: str) -> Iterator[tuple[int, int]]:
         groups = [(run.start() + m.start(), run.start() + m.end()) for m in re.finditer(r"\d+", run[0])]
         for first, last in combinations_with_replacement(range(len(groups)), 2):
             start, end = groups[first][0], groups[last][1]
-            if is_phone(re.sub(r"\D", "", text[start:end])):
+            if is_number(re.sub(r"\D", "", text[start:end])):
                 yield start, end
 
 

@@ -31,7 +31,7 @@ from finetune.data.files import read_lines
 from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
 from finetune.shops.columns import no_vectors
-from listing.say.check import verify
+from listing.lexicon import load_lexicon
 from listing.shops.catalogue import vocabulary
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import PlainRow, open_catalogue
@@ -126,9 +126,9 @@ def contradicted(row: Row) -> tuple[int, int]:
     truth, tax = row["truth"], load_taxonomy()
     text = f"{row['draft']['title']}. {row['draft']['description']}"
     facts = {name: value for name, value in truth["attributes"].items() if tax.attributes[name].values}
-    judged = [c for c in verify(text, facts, truth["category"], tax) if c.value is not None]
-    wrong = sum(c.verdict == "contradicted" for c in judged)
-    return wrong, wrong + sum(c.verdict == "supported" for c in judged)
+    said = load_lexicon(tax).mentions(text)
+    judged = [value in said[name] for name, value in facts.items() if said.get(name)]
+    return len(judged) - sum(judged), len(judged)
 
 
 # Each: (counted, out of) of a row; a measure is the ratio of the sums.

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from listing.decide.claims import NAME, Claim
 from listing.languages import ENGLISH
 from listing.lexicon import Lexicon, load_lexicon, lower, plain
 from listing.safety.contacts import scrub
+from listing.safety.injection import without_instructions
 from listing.say.clauses import Cut, Part, Sentence, bare, claim_of, content, cut, sentences, shorter
 from listing.say.marks import MAX_MARKS, find_spans, weight_of
 from listing.say.policy import forbidden, is_order, word_set
@@ -121,7 +122,9 @@ def check(texts: Mapping[TextField, str], known: Known, ask: Ask, besides: Seque
         ask: puts claims to the model, in one request; {} where no usable answer came.
         besides: details of the model's form, asked along.
     """
-    texts = {name: _without_orders(scrub(text), known) for name, text in texts.items()}
+    known = replace(known, print_=[without_instructions(line) for line in known.print_])  # orders support nothing
+    both: dict[TextField, str] = {"title": "", "description": "", **texts}
+    texts = {name: _without_orders(scrub(text), known) for name, text in both.items()}
     parsed = {name: sentences(text, known.language) for name, text in texts.items()}
     clauses = [
         _Clause(name, s, n, part)
@@ -182,7 +185,11 @@ def _says_no_more(span: Span, text: str, taxonomy: Taxonomy) -> bool:
 def _without_orders(text: str, known: Known) -> str:
     repeatable = word_set([known.noun, *(c.value for c in known.claims), *known.print_])
     untrusted = [line for line in known.untrusted if line]
-    kept = (str(s) for s in sentences(text, known.language) if not is_order(str(s), untrusted, repeatable))
+    kept = (
+        str(s)
+        for s in sentences(text, known.language)
+        if re.search(r"\w", str(s)) and not is_order(str(s), untrusted, repeatable)
+    )
     return "".join(kept).strip()
 
 
@@ -201,7 +208,8 @@ def _judge_by_evidence(clause: _Clause, text: str, spans: Sequence[Span], known:
     carried = [(s.start, s.end) for s in spans if s.field == clause.field]
     silent = [(start, end) for start, end, _ in printed]
     left = claim_of(part, known.language, [*silent, *carried])
-    if clause.against is None and not [w for w in content(left, known.language) if w not in _PRINT_WORDS]:
+    silent_words = _PRINT_WORDS if printed else frozenset[str]()
+    if clause.against is None and not [w for w in content(left, known.language) if w not in silent_words]:
         clause.p = min([0.97, *(p for _, _, p in printed)])
         clause.by = ("evidence",)
         return
@@ -220,6 +228,8 @@ def _print_in(part: Part, text: str, known: Known) -> list[tuple[int, int, float
         found.append((*_at(part, match.span()), _read(match[0], known, UNREAD)))
     names = list(_NAMED.finditer(text, part.start, part.end)) if known.language == ENGLISH else []
     brands = list(ordinary.brands.finditer(text, part.start, part.end))
+    if known.language != ENGLISH:  # where many a brand is an ordinary word ("bianchi")
+        brands = [match for match in brands if match[0][:1].isupper()]
     for match in [*brands, *names]:
         if any(a < match.end() and match.start() < b for a, b, _ in found):
             continue

@@ -34,12 +34,13 @@ _FUNCTION = words("function")
 
 @lru_cache(maxsize=16)
 def _patterns(language: str) -> dict[str, re.Pattern[str]]:
-    """Kind -> what finds it in a text of a language; what English texts say is found in all."""
+    """Kind -> what finds it in a text of a language; prices are found in all, as English texts write them."""
     raw = yaml.safe_load(Path(__file__).with_name("policy.yaml").read_text(encoding="utf-8"))
     found = {}
     for kind, by_language in raw.items():
-        spoken = [p.replace("\n", "") for name in {ENGLISH: 0, language: 0} for p in by_language.get(name, ())]
-        found[kind] = re.compile("|".join(rf"(?<![\w])(?:{pattern})(?![\w])" for pattern in spoken))
+        names = dict.fromkeys((*((ENGLISH,) if kind == "price" else ()), language))
+        spoken = [pattern.replace("\n", "") for name in names for pattern in by_language.get(name, ())]
+        found[kind] = re.compile("|".join(rf"(?<![\w])(?:{pattern})(?![\w])" for pattern in spoken) or r"(?!)")
     return found
 
 

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select, update
 
-from app.accounts.erase import erase
 from app.settings import Settings, SettingsError
 from app.store.tables import NoticeRow, now
 from tests.app.support.clients import becomes, published
+from tests.app.support.erasing import erase_beside
 from tests.app.support.local_servers import Receiver
 from tests.app.support.shop import bought
 from tests.servers import free_port
@@ -207,7 +207,7 @@ def test_notices_to_the_erased_go_with_them(shop, receiver):
     address = f"/v1/orders/{bought(bob, published(ann), buyer='')['id']}"
     ann.post(f"{address}/messages", json={"text": "Monday"})
     assert sorted(row.kind for row in waiting(services)) == ["message", "ordered"]
-    assert erase(services.settings, "bob", settle=True).counts["notice"] == 1
+    assert erase_beside(services, "bob", settle=True).counts["notice"] == 1
     left = [(row.kind, row.recipient) for row in waiting(services)]  # and the other side hears what became of the sale
     assert left == [(kind, services.sellers.named("ann").id) for kind in ("ordered", "refunded")]
     services.notices.send()

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.accounts.erase import erase
 from app.market.search.conditions import Wish
 from tests.app.support.clients import code, draft, published
+from tests.app.support.erasing import erase_beside
 from tests.app.support.shop import DOUBTFUL, HONEST, shown
 from tests.fakes import jpeg
 
@@ -154,7 +154,7 @@ def test_a_waiting_listing_is_deleted_and_erased(three):
     deleted = doubtful(ann)
     assert ann.delete(f"/v1/listings/{deleted['id']}").status_code == 204
     assert {w["listing_id"] for w in queue(op)} == {kept["id"], gone["id"]}
-    erase(services.settings, "ann")
+    erase_beside(services, "ann")
     assert {w["listing_id"] for w in queue(op)} == {kept["id"]}
 
 
