@@ -18,7 +18,7 @@ from rag_index.lazy import lazy_names
 if TYPE_CHECKING:
     from finetune.data.build import SHOWN_SAMPLES, from_annotations, from_listings, write_data
     from finetune.data.past_listings import listing_rows
-    from finetune.data.photosets import data_root, read_annotations
+    from finetune.data.photosets import check_photos, data_root, read_annotations
     from finetune.data.tasks import TaskPlan
     from finetune.embedded.assemble import WEIGHTS
     from finetune.errors import DataError, TuneError
@@ -44,6 +44,7 @@ __all__ = [
     "Table",
     "TaskPlan",
     "TuneError",
+    "check_photos",
     "data_root",
     "evaluation_parts",
     "from_annotations",
@@ -66,7 +67,7 @@ __getattr__ = lazy_names(
     {
         "data.build": "SHOWN_SAMPLES from_annotations from_listings write_data",
         "data.past_listings": "listing_rows",
-        "data.photosets": "data_root read_annotations",
+        "data.photosets": "check_photos data_root read_annotations",
         "data.tasks": "TaskPlan",
         "embedded.assemble": "WEIGHTS",
         "errors": "DataError TuneError",

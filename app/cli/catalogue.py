@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rag_index.imports.report import Report
 
 PROGRESS_SECONDS = 5.0  # between two lines about how far it is
+PHOTOS = "name the folder of the photos with --photos DIR"
 KINDS = "CSV, TSV, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
 
 
@@ -58,6 +59,30 @@ def progress(total: int, what: str) -> Callable[[int], None]:
     return tell
 
 
+def check_table(table: Path, choices: str = "", mapping: Path | None = None, photos: Path | None = None) -> None:
+    """Whether rows of a table can be used, before anything is built; the first photo that is not there is said.
+
+    Raises:
+        CommandError: no row can. ImportProblem: the table or what was said of its columns cannot be used.
+    """
+    from finetune.shops.columns import no_vectors
+    from listing.shops.catalogue import vocabulary
+    from rag_index.imports.catalogue import NO_PHOTO_FILE, open_catalogue
+    from rag_index.imports.glossary import read_glossary
+
+    glossary = read_glossary(mapping) if mapping else None
+    opened = open_catalogue(
+        table, vocabulary(), no_vectors, column_choices=column_choices(choices), glossary=glossary, photos=photos
+    )
+    report = opened.report()
+    count, first = report.left_out.get(NO_PHOTO_FILE, (0, None))
+    if first:
+        say(f"{first.place} of {table.name}: {first.detail}; so it is with {count} of {report.read} rows")
+    if not report.usable:
+        why = PHOTOS if first else f"check the table and --map; {'; '.join(line.strip() for line in report.lines())}"
+        raise CommandError(f"nothing was done: {why.rstrip('.')}.", 2)
+
+
 def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encoders) -> tuple[Catalogue, int]:
     """The table in our words, and its number of rows; open words go to a file beside it, to be decided.
 
@@ -65,7 +90,7 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
         CommandError: fewer than half of the rows fit, and nobody has said that this is all right.
     """
     from listing.shops.catalogue import vocabulary
-    from rag_index.imports.catalogue import open_catalogue
+    from rag_index.imports.catalogue import NO_PHOTO_FILE, open_catalogue
     from rag_index.imports.glossary import read_glossary
 
     catalogue = open_catalogue(
@@ -78,7 +103,8 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     )
     report = catalogue.report()
     advice = "" if args.mapping or not catalogue.glossary.undecided() else _propose(catalogue)
-    go_on(args, report, advice or "check the table and --map", quiet=True)
+    otherwise = PHOTOS if NO_PHOTO_FILE in report.left_out else "check the table and --map"
+    go_on(args, report, advice or otherwise, quiet=True)
     if advice:
         print(f"{advice[0].upper()}{advice[1:]}.", flush=True)
     return catalogue, report.read

@@ -7,10 +7,14 @@ import json
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import finetune
-from app.cli import CommandError
+from app.cli import CommandError, catalogue
 from listing.home import ipl_home
+
+if TYPE_CHECKING:
+    from listing.shops.shop import Shop
 
 EMBEDDED = "ipl-mini"
 
@@ -34,6 +38,18 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the system's arm")
 
 
+def check(args: argparse.Namespace) -> None:
+    """Look at the arms, the shop, and the table or the annotated photos."""
+    if args.arms == "help":
+        return
+    if args.listings is not None:
+        _ = _shop(args).current
+        catalogue.check_table(args.listings, photos=args.photos)
+    else:
+        _plan(args)
+        finetune.check_photos(args.data)
+
+
 def run(args: argparse.Namespace) -> int:
     """Observe, decide, measure; print one line an arm."""
     if args.arms == "help":
@@ -54,13 +70,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure_shop(args: argparse.Namespace) -> int:
-    """Measure a shop's drafts on a table of new listings; print one line a question."""
+def _shop(args: argparse.Namespace) -> Shop:
     from listing.shops.shop import Shop
 
     if not (named := args.of_shop or os.environ.get("IPL_SHOP")):
         raise CommandError("name the shop that the listings are new to: --shop DIR.", 2)
-    home, shop = ipl_home(), Shop(Path(named).expanduser().absolute())
+    return Shop(Path(named).expanduser().absolute())
+
+
+def _measure_shop(args: argparse.Namespace) -> int:
+    """Measure a shop's drafts on a table of new listings; print one line a question."""
+    home, shop = ipl_home(), _shop(args)
     table = finetune.Table(args.listings, photos=args.photos or args.listings.parent)
     figures = finetune.measure(shop.current, table, shop.cache / "new", home, finetune.weights_stamp(_embedded()))
     print(f"{'':16} listings  out of the box  past listings  heads  shop  three  stated  right of those")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -58,12 +57,25 @@ def register(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("stats", parents=[common], help="what is in the index and which models made it")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run a subcommand; returns the exit status."""
+def check(args: argparse.Namespace) -> None:
+    """Look at the place of the index, and at the table or the photos."""
     if find_spec("chromadb") is None:  # before anything asks for a model or an index that could not be made
         raise ModuleNotFoundError(name="chromadb")
+    args.index = args.index or rag_index.default_location(ipl_home())
+    rag_index.check_answers(args.index)
+    if args.action in ("build", "add") and args.table:
+        catalogue.check_table(args.table, args.map, args.mapping, args.photos)
+    if args.action == "search":
+        from listing.shops.catalogue import read_photos
+
+        if not args.photo and not " ".join(args.words).strip():
+            raise CommandError("name words to look for, or a photo (--photo FILE)", 2)
+        args.photos = read_photos(args.photo) if args.photo else []
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a subcommand; returns the exit status."""
     home = ipl_home()
-    args.index = args.index or rag_index.default_location(home)
     actions = {"build": build, "add": add, "remove": remove, "search": search, "stats": stats}
     with private_files():
         return actions[args.action](args, rag_index.default_encoders(home))
@@ -141,23 +153,17 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     say(f"making {rows} rows of {args.table.name} ready")
     import_ = Import(opened, tools(), encoders, catalogue.imports_home(), _contact_check)
     report = import_.prepare(catalogue.progress(rows, "rows made ready"))
-    catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
+    catalogue.go_on(args, report, catalogue.PHOTOS)
     say(f"storing {report.usable} listings")
     return import_
 
 
 def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Print what is nearest to words or photos."""
-    from listing.shops.catalogue import read_photos
-
     words = " ".join(args.words).strip()
-    if not words and not args.photo:
-        print("ipl: name words to look for, or a photo (--photo FILE)", file=sys.stderr)
-        return 2
-    photos = read_photos(args.photo) if args.photo else []
     with rag_index.ListingIndex.open(args.index, encoders.info) as index:
         query = rag_index.Query(
-            image_vectors=encoders.image_vectors([p.image for p in photos]).tolist(),
+            image_vectors=encoders.image_vectors([p.image for p in args.photos]).tolist(),
             text_vector=encoders.text_vectors([words])[0].tolist() if words else None,
             category=args.category,
         )

@@ -33,6 +33,16 @@ def register(parser: argparse.ArgumentParser) -> None:
     catalogue.add_options(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Look at the table; see ``check_table``."""
+    from listing.shops.shop import Shop
+
+    if not args.rollback:
+        source = _source(args, Shop(args.out.expanduser().absolute()))
+        files = {name: Path(source[name]) for name in ("mapping", "photos") if source.get(name)}
+        catalogue.check_table(Path(source["table"]), source.get("map", ""), **files)
+
+
 def run(args: argparse.Namespace) -> int:
     """Learn, or go a version back; returns the exit status."""
     from listing.shops.shop import Shop

@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app import __version__
 from app.cli import CommandError
@@ -27,6 +28,8 @@ QUIET_LIBRARIES = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "KMP_BLOCKTIME": "0",  # threads that wait sleep: by spinning they would take the cores from whoever computes
+    "OMP_WAIT_POLICY": "PASSIVE",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
@@ -44,7 +47,8 @@ class Command:
 
     Args:
         module: module below this package with the command's ``register`` and ``run``; where it holds several commands
-            they are called ``register_NAME`` and ``run_NAME``. It is imported when the command runs.
+            they are called ``register_NAME`` and ``run_NAME``. It is imported when the command runs. ``check`` (or
+            ``check_NAME``), where there is one, refuses what cannot be used, before anything is built for it.
         needs_model: the model and the sample index are made ready before the command runs.
         server_will_do: not where ``--model`` or ``IPL_MODEL`` names a server, whose drafts do without them.
     """
@@ -55,11 +59,18 @@ class Command:
     needs_model: bool = False
     server_will_do: bool = False
 
-    def load(self) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int | None]]:
-        """The functions that add the command's options and run it."""
+    def function(self, name: str) -> Callable[[Any], int | None]:
+        """``register`` adds the command's options, ``check`` looks at them, ``run`` runs it."""
         module = importlib.import_module(f"app.cli.{self.module}")
         suffix = "" if self.module.rpartition(".")[2] == self.name else f"_{self.name}"
-        return getattr(module, f"register{suffix}"), getattr(module, f"run{suffix}")
+        return getattr(module, name + suffix, None) or (lambda _: None)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The command's own options. SystemExit: a mistake in them, which is said."""
+        about = f"{self.help[0].upper()}{self.help[1:]}."
+        parser = argparse.ArgumentParser(prog=f"ipl {self.name}", description=about, allow_abbrev=False)
+        self.function("register")(parser)
+        return parser.parse_args(arguments)
 
 
 COMMANDS = (
@@ -108,18 +119,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(arguments[0], error)
 
 
-def dispatch(name: str, arguments: Sequence[str]) -> int:
-    """Parse the command's own options, make ready what it needs, and run it."""
+def find_command(name: str) -> Command:
+    """The command of that name. CommandError: there is none."""
     command = next((c for c in COMMANDS if c.name == name), None)
     if command is None:
         hint = did_you_mean(name, [c.name for c in COMMANDS], "./ipl --help lists the commands.")
         raise CommandError(f"there is no command '{name}'; {hint}", 2)
-    register, run = command.load()
-    parser = argparse.ArgumentParser(
-        prog=f"ipl {name}", description=f"{command.help[0].upper()}{command.help[1:]}.", allow_abbrev=False
-    )
-    register(parser)
-    args = parser.parse_args(arguments)
+    return command
+
+
+def dispatch(name: str, arguments: Sequence[str]) -> int:
+    """Parse the command's own options, look at what they name, make ready what it needs, and run it."""
+    command = find_command(name)
+    args = command.parse(arguments)
+    command.function("check")(args)
     if command.needs_model and not (command.server_will_do and _names_server(args.model)):
         from app.setup.prepare import prepare
 
@@ -128,7 +141,7 @@ def dispatch(name: str, arguments: Sequence[str]) -> int:
         from listing.shops.shop import use_shop
 
         use_shop(shop)
-    return int(run(args) or 0)
+    return int(command.function("run")(args) or 0)
 
 
 def _names_server(model: str | None) -> bool:

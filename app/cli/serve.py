@@ -25,17 +25,32 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Look at the settings and the shop, and whether the port is free."""
+    from app.web.server import listen
+    from listing.shops.shop import Shop
+
+    listen(_settings(args)).close()
+    if args.shop:
+        _ = Shop(Path(args.shop).expanduser()).current
+
+
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     collecting.seldom()
     try:
-        from app.settings import load_settings
         from app.web.server import serve
 
-        options = {"port": args.port, "host": args.host, "model": args.model, "rag": None if args.rag else False}
-        return serve(load_settings(**{name: value for name, value in options.items() if value is not None}).checked())
+        return serve(_settings(args))
     finally:
         collecting.as_usual()
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from app.settings import load_settings
+
+    options = {"port": args.port, "host": args.host, "model": args.model, "rag": None if args.rag else False}
+    return load_settings(**{name: value for name, value in options.items() if value is not None}).checked()
 
 
 def register_demo(parser: argparse.ArgumentParser) -> None:
@@ -84,9 +99,9 @@ def _serve_demo(args: argparse.Namespace, settings: Settings) -> int:
     from listing.home import private_files
     from listing.pipeline import build_pipeline
 
-    prepare()
     began = time.monotonic()
     with private_files(), listen(settings) as listener:
+        prepare()
         mark = _mark(args, settings)
         with only_user(settings.home), ExitStack() as stack:
             pipeline = DemoPipeline(

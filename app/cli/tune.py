@@ -49,6 +49,25 @@ def register(parser: argparse.ArgumentParser) -> None:
     merging.add_argument("--adapter", type=Path, metavar="DIR", help="the adapter that was written")
 
 
+def check(args: argparse.Namespace) -> None:
+    """Look at the options and at what they name."""
+    if args.what == "merge":
+        for option in ("base", "adapter", "out"):
+            if getattr(args, option) is None:
+                raise CommandError(f"merge needs --{option}; ./ipl tune --help says what it is.", 2)
+        return
+    if args.what == "data" and args.texts:
+        raise CommandError("--texts is gone: to teach a model how you write, name your listings with --listings.", 2)
+    if args.what == "data" and args.out is None:
+        raise CommandError("name the folder for the samples with --out DIR.", 2)
+    if args.what != "data" and not _config(args.what).is_file():
+        raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.")
+    if args.listings:
+        catalogue.check_table(args.listings, args.map, args.mapping, args.photos)
+    else:
+        finetune.check_photos(args.data)
+
+
 def run(args: argparse.Namespace) -> int:
     """Do it; a mistake in what was given is one sentence."""
     tasks: dict[str, Callable[[argparse.Namespace], None]] = {"data": _data, "merge": _merge}
@@ -74,10 +93,6 @@ def _config(name: str) -> Path:
 def _data(args: argparse.Namespace) -> None:
     from listing.taxonomy import load_taxonomy
 
-    if args.texts:
-        raise CommandError("--texts is gone: to teach a model how you write, name your listings with --listings.", 2)
-    if args.out is None:
-        raise CommandError("name the folder for the samples with --out DIR.", 2)
     taxonomy = load_taxonomy()
     if args.listings:
         rows, make_tasks = _listed(args), finetune.from_listings(taxonomy)
@@ -100,7 +115,7 @@ def _listed(args: argparse.Namespace) -> list[dict[str, Any]]:
     opened, _ = catalogue.open_table(args, args.listings, rag_index.default_encoders(ipl_home()))
     with private_files():
         rows, report = finetune.listing_rows(opened, args.out, Fetcher(catalogue.imports_home() / "photos"))
-    catalogue.go_on(args, report, "name the folder of the photos with --photos DIR")
+    catalogue.go_on(args, report, catalogue.PHOTOS)
     return rows
 
 
@@ -108,9 +123,6 @@ def _merge(args: argparse.Namespace) -> None:
     from listing.calibration import Calibration
     from listing.pipeline_parts import command
 
-    for option in ("base", "adapter", "out"):
-        if getattr(args, option) is None:
-            raise CommandError(f"merge needs --{option}; ./ipl tune --help says what it is.", 2)
     out = finetune.merge(args.base, args.adapter, args.out)
     print(f"model written to {out}")
     calibrated = Calibration.load(out).fitted

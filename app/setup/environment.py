@@ -14,7 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+from app.cli.main import find_command
 from app.setup.steps import SetupError, logs_folder, run_step, say, setting_up
+from listing.errors import IplError
 from listing.home import ipl_home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,13 +99,14 @@ def set_up(extra: str, stamp: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Set up, then become the command."""
+    """Set up, then become the command; a mistake in its options is said before."""
     extra, stamp, *command = arguments
     try:
+        find_command(command[0]).parse(command[1:])
         set_up(extra, stamp)
-    except SetupError as error:
+    except IplError as error:
         say(str(error))
-        return 1
+        return error.exit_status
     os.execv(PYTHON, [str(PYTHON), "-P", "-m", "app.cli", *command])
 
 

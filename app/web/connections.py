@@ -1,4 +1,4 @@
-"""Connections of the server: how many there may be, and how long and how large the headers of a request may be."""
+"""Connections of the server: how many there may be, one request of each at a time, and bounds of its headers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.web.request_body import CONNECTION
@@ -15,7 +17,7 @@ from app.web.request_body import CONNECTION
 HEADER_SECONDS = 10.0
 MAX_HEADER_BYTES = 64_000
 STRANGERS_BODIES = 64  # that are received at a time
-_ANSWERS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+_ANSWERS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
 class Ledger:
@@ -86,8 +88,23 @@ class Ledger:
         first.drop()
 
 
+class _Flow(FlowControl):
+    """Whoever asks for further bytes of a closed connection gets none; uvloop raises an error there."""
+
+    def pause_reading(self) -> None:
+        if not self._transport.is_closing():
+            super().pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            super().resume_reading()
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with an end to headers: after some seconds, and after some bytes."""
+    """uvicorn's protocol with an end to headers, after some seconds and some bytes, and without pipelining.
+
+    Whoever sends a request before the last one is answered gets that answer, and then the connection is closed.
+    """
 
     ledger: Ledger
 
@@ -96,10 +113,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self.address, self.counted = "", True
         self.signed_in = False  # whether its latest request was
         self._unparsed = 0  # bytes since the last that were more than headers
+        self._behind_another = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self.address = self.client[0] if self.client else ""
         if self.ledger.enter(self):
             self._start_timer()
@@ -114,9 +133,25 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is None and self.cycle is not None and self.cycle.response_complete:
             self._start_timer()
         self._unparsed += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # it is answered as any other
+            pass
+        except httptools.HttpParserError:
+            if self._behind_another:
+                self._unparsed, self.cycle.keep_alive = 0, False
+                self.flow.pause_reading()
+            else:
+                self._refuse(400)
         if self._unparsed > MAX_HEADER_BYTES:
             self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        self._behind_another = self.cycle is not None and not self.cycle.response_complete
+        if self._behind_another:
+            raise ValueError("a request before the last one is answered")  # ends the parser
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._unparsed = 0
@@ -137,6 +172,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete:  # no further request of the same connection has begun
             self.ledger.idle(self, True)
+
+    @property
+    def gone(self) -> bool:
+        """True when nobody waits for an answer any more."""
+        return self.transport.is_closing()
 
     def drop(self) -> None:
         """Close at once."""

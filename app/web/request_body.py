@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from fastapi import Request
 from starlette.types import Message, Receive
@@ -41,6 +42,33 @@ class Places:
         self._held[key] -= amount
         if self._held[key] <= 0:
             del self._held[key]
+
+
+class Turns:
+    """Work of strangers: ``total`` at a time, and one of an address, so that each comes to its turn.
+
+    More would take the interpreter's lock from those who are signed in, who then wait for seconds.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._all = asyncio.Semaphore(total)
+        self._of: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    async def take(self, key: str) -> Callable[[], None]:
+        """Wait for the turn; returns what ends it, of which further calls do nothing."""
+        mine, waiting = self._of.get(key, (asyncio.Semaphore(1), 0))
+        self._of[key] = (mine, waiting + 1)
+        with ExitStack() as ending:
+            ending.callback(self._leave, key)
+            for turn in (mine, self._all):  # the address's first, so that each has one in the line of all
+                await turn.acquire()
+                ending.callback(turn.release)
+            return ending.pop_all().close
+
+    def _leave(self, key: str) -> None:
+        mine, waiting = self._of.pop(key)
+        if waiting > 1:
+            self._of[key] = (mine, waiting - 1)
 
 
 class BodyRefused(Exception):

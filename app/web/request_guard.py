@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from urllib.parse import urlencode
 
@@ -11,12 +12,13 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Authenticator, Caller, from_elsewhere
+from app.accounts.authentication import OPEN_PATHS, SAFE, VISITORS, Authenticator, Caller, address_of, from_elsewhere
+from app.feed.pages import Rates
 from app.metrics import Metrics
 from app.settings import Settings
 from app.views import AppError, Busy
 from app.web.errors import refusal
-from app.web.request_body import BODY, CONNECTION, Body, BodyRefused, Places
+from app.web.request_body import BODY, CONNECTION, Body, BodyRefused, Places, Turns
 from app.web.sign_in import THEN
 from listing.intake.photos import PhotoLimits
 
@@ -56,6 +58,8 @@ PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?|/v1/listings/[^/]+/photos")
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search", "/feed")
 UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_VISITOR_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 200_000, 2_000_000, 1_000_000
+# Of strangers: how many are worked for at a time; how often an address may ask before each request of it waits.
+TURNS, STRANGERS_PER_SECOND, STRANGERS_BURST, TOO_OFTEN_SECONDS = 1, 30.0, 4.0, 1.0
 DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller; of drafts until their photos are decoded
 STRICT_PATHS = ("/v1/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/feed", "/l/")
 
@@ -74,6 +78,7 @@ class Guard:
         self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)
         self.bytes = Places(2 * self.limit, 2 * self.limit if alone else self.limit)
         photo = PhotoLimits().bytes + MAX_FORM_BYTES
+        self.turns, self.rates = Turns(TURNS), Rates(STRANGERS_PER_SECOND, STRANGERS_BURST)
         self.visits_bytes = Places(2 * photo, photo)
         self.open_bytes = Places(None, photo)  # small bodies, of which few are received at a time
         self.headers = {**HEADERS, **(HTTPS_ONLY if settings.secure_cookies else {})}
@@ -91,13 +96,38 @@ class Guard:
         send = self._with_headers(scope, send)
         with ExitStack() as places:
             try:
-                self._check(scope, headers)
-                caller = await self.authenticator.caller(scope, headers)
+                caller = await self._caller(scope, headers)
                 body = await self._admit(scope, headers, receive, caller, places)
+                done = nothing if caller.signed_in else await self._turn(scope, caller, places)
             except AppError as error:
                 await self._refusal(error, scope)(scope, receive, send)
                 return
-            await self._pass_on(scope, body, send)
+            await self._pass_on(scope, body, send, done)
+
+    async def _caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:
+        """Who asks. An address of strangers that asks too often is heard later, before any work is done for it."""
+        signed_in = False
+        try:
+            self._check(scope, headers)
+            caller = await self.authenticator.caller(scope, headers)
+            signed_in = caller.signed_in
+            return caller
+        finally:
+            if not signed_in:
+                try:
+                    self.rates.check(address_of(scope))
+                except Busy:
+                    await asyncio.sleep(TOO_OFTEN_SECONDS)
+                _still_there(scope)
+
+    async def _turn(self, scope: Scope, caller: Caller, places: ExitStack) -> Callable[[], None]:
+        """Wait until a stranger's work may begin; returns what says that it is done. AppError: they have gone."""
+        if not VISITORS.fullmatch(scope["path"]):  # little work, which a probe must not wait for; sign-ins have a line
+            return nothing
+        done = await self.turns.take(caller.key)
+        places.callback(done)
+        _still_there(scope)
+        return done
 
     def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
         host, method, path = headers.get("host", ""), scope["method"], scope["path"]
@@ -133,7 +163,7 @@ class Guard:
         held = self.bytes if caller.signed_in else self.visits_bytes if visits else self.open_bytes
         body = Body(receive, length, self._limit_of(method, path), held, caller.key, decoding.close)
         places.callback(body.release)
-        connection = scope.get(CONNECTION)  # None in a server without bounds
+        connection = scope.get(CONNECTION)
         if connection is not None:
             connection.ledger.known(connection, caller.signed_in)
         if not caller.signed_in:
@@ -165,7 +195,7 @@ class Guard:
         self.metrics.errors.labels(error.code).inc()
         return refusal(error, scope, {"Connection": "close"})
 
-    async def _pass_on(self, scope: Scope, body: Body, send: Send) -> None:
+    async def _pass_on(self, scope: Scope, body: Body, send: Send, done: Callable[[], None]) -> None:
         answered = False
 
         async def answer(message: Message) -> None:
@@ -174,6 +204,7 @@ class Guard:
             if body.refused is not None and not answered:
                 raise body.refused
             answered = True
+            done()  # who reads their answer slowly takes no turn meanwhile
             if message["type"] == "http.response.start" and not body.complete and _has_body(scope):
                 MutableHeaders(scope=message).append("connection", "close")
             await send(message)
@@ -200,6 +231,17 @@ class Guard:
             await send(message)
 
         return wrapped
+
+
+def _still_there(scope: Scope) -> None:
+    """AppError: who asked has hung up, and nothing need be done for them."""
+    connection = scope.get(CONNECTION)  # None in a server without bounds
+    if connection is not None and connection.gone:
+        raise AppError("gone", "The connection was closed before its turn came.", 400)
+
+
+def nothing() -> None:
+    """End of a turn that nobody had to wait for."""
 
 
 def _has_body(scope: Scope) -> bool:

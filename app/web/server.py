@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -61,6 +62,7 @@ ROUTERS = (
 )
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
+SWITCH_SECONDS = 0.001  # until a thread that computes lets another go on, such as the one that answers
 DESCRIPTION = (
     f"Photos of one used item in, an honest listing out. Authorization: Bearer TOKEN ({PROGRAM} accounts token NAME "
     "makes one); in the single-user mode on this machine none is needed. Errors are "
@@ -269,6 +271,7 @@ def serve_on(listener: socket.socket, services: Services) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     gc.freeze()  # what a server is made of stays
+    sys.setswitchinterval(SWITCH_SECONDS)
     collecting.as_usual()
     print(f"IPL is at http://{host}:{port}/  (Ctrl-C stops it; the API is described at /docs)", flush=True)
     server.run(sockets=[listener])

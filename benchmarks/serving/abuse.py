@@ -1,16 +1,17 @@
 """Attacks of strangers on a real ``ipl serve`` with a password file, and what a signed-in person notices of them::
 
-    python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40]
+    python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40] [--phase NAME]
 
 On this machine alone and on a home of its own: idle and half-open connections, large bodies without a token, bodies
-that come byte by byte (from three addresses, and from the one that the signed-in person has), bursts of sign-ins, GETs
-from another site, addresses in the place of files; then a signed-in person's photos that unpack to hundreds of
-megabytes. Each lasts ``--seconds``; meanwhile another person reads the feed and their listings ten times a second, on a
-connection that stays and on new ones. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds,
-and what was not answered), the strangers' answers by status, the server's resident memory and how much more lies on
-the disk (home and temporary files). Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered,
+that come byte by byte (from three addresses, and from the one that the signed-in person has), searches one behind the
+other on each connection, connections that hang up and come again without a pause, bursts of sign-ins, GETs from another
+site, addresses in the place of files; then a signed-in person's photos that unpack to hundreds of megabytes. Each lasts
+``--seconds``; meanwhile another person reads the feed and their listings ten times a second, on a connection that stays
+and on new ones. Prints JSON lines: by phase the person's calls (p50 and slowest in milliseconds, and what was not
+answered), the strangers' answers by status, the server's resident memory, how much more lies on the disk (home and
+temporary files) and in the log. Exit status 1: a call of the signed-in person over ``--most-ms`` or unanswered,
 somebody who could not sign in, memory over ``--most-mb``, more than ``--most-disk-mb`` on the disk, an address that was
-fetched, or a GET of another site that was answered.
+fetched, a GET of another site that was answered, or a trace in the server's log.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ import argparse
 import asyncio
 import io
 import json
+import random
 import secrets
 import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from typing import Any
 
 import httpx
@@ -42,11 +46,13 @@ SLOW_HEAD = (
     b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 1000\r\n\r\nname=ann&password="
 )
+SEARCH = b"GET /feed?q=jacket HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+BEHIND = 200  # searches that are sent one behind the other
 FOREIGN = {"Origin": "http://evil.example", "Referer": "http://evil.example/", "Sec-Fetch-Site": "cross-site"}
 
 
 Answers = Counter[str]
-Attack = Callable[[Target, argparse.Namespace, Answers], Awaitable[None]]
+Attack = Callable[[Target, argparse.Namespace, Answers], Coroutine[Any, Any, None]]
 
 
 async def many(args: argparse.Namespace, answers: Answers, one: Callable[[int], Awaitable[object]]) -> None:
@@ -159,6 +165,53 @@ async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, u
     return "waiting"
 
 
+async def pipelining(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """Searches one behind the other on each of ``--sockets`` connections; none waits for an answer."""
+
+    async def read(reader: asyncio.StreamReader, number: int) -> str:
+        while got := await reader.read(1 << 16):
+            answers["answered"] += got.count(b"HTTP/1.1 200")
+        return "closed"
+
+    await _asking(target, args, answers, SEARCH * BEHIND, read)
+
+
+async def reconnecting(target: Target, args: argparse.Namespace, answers: Answers) -> None:
+    """A search on each connection, and then another; every second one hangs up unanswered, ``--pause`` apart."""
+
+    async def read(reader: asyncio.StreamReader, number: int) -> str:
+        if number % 2:
+            return (await reader.read(1 << 16))[9:12].decode("latin-1") or "closed"
+        await asyncio.sleep(args.pause * random.random() * 2)
+        return "hung up"
+
+    await _asking(target, args, answers, SEARCH, read)
+
+
+async def _asking(
+    target: Target,
+    args: argparse.Namespace,
+    answers: Answers,
+    sent: bytes,
+    read: Callable[[asyncio.StreamReader, int], Awaitable[str]],
+) -> None:
+    until = time.monotonic() + args.seconds
+
+    async def stranger(number: int) -> None:
+        while (left := until - time.monotonic()) > 0:
+            try:
+                source = (*ELSEWHERE, *HERE)[number % 4]
+                reader, writer = await asyncio.open_connection(*target.address, local_addr=(source, 0))
+                writer.write(sent)
+                answers[await asyncio.wait_for(read(reader, number), left)] += 1
+                writer.transport.abort()
+            except OSError as error:  # TimeoutError is one
+                answers[type(error).__name__] += 1
+                await asyncio.sleep(0.05)
+
+    await asyncio.gather(*(stranger(n) for n in range(args.sockets)))
+
+
 async def sign_ins(target: Target, args: argparse.Namespace, answers: Answers) -> None:
     """Guesses at a name that is there, and names that are not."""
 
@@ -251,6 +304,8 @@ PHASES: tuple[Attack, ...] = (
     bodies,
     slow_bodies,
     slow_bodies_beside,
+    pipelining,
+    reconnecting,
     sign_ins,
     cross_site,
     addresses,
@@ -258,15 +313,24 @@ PHASES: tuple[Attack, ...] = (
 )
 
 
+def attacked(attack: Attack, target: Target, args: argparse.Namespace) -> Answers:
+    """What came back of an attack."""
+    answers: Answers = Counter()
+    asyncio.run(attack(target, args, answers))
+    return answers
+
+
 def run(target: Target, args: argparse.Namespace) -> list[str]:
     """All phases; returns what must not be, one sentence each."""
     wrong: list[str] = []
-    for attack in PHASES:
-        answers: Answers = Counter()
-        began = time.monotonic()
-        with Probe(target) as probe:
-            asyncio.run(attack(target, args, answers))
-        slowest = max(probe.ms, default=0.0)
+    for attack in (phase for phase in PHASES if phase.__name__ in args.phase or not args.phase):
+        began, logged = time.monotonic(), target.log.stat().st_size
+        # In a process of their own: here the strangers would take the interpreter's lock from the person who reads.
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            pool.submit(time.sleep, 0).result()
+            with Probe(target) as probe:
+                answers = pool.submit(attacked, attack, target, args).result()
+        slowest, log = max(probe.ms, default=0.0), target.log.read_bytes()[logged:]
         print(
             json.dumps(
                 {
@@ -279,6 +343,7 @@ def run(target: Target, args: argparse.Namespace) -> list[str]:
                     "strangers": dict(answers),
                     "memory_mb": round(probe.memory_mb),
                     "disk_mb_more": round(probe.disk_mb, 1),
+                    "log_kb": round(len(log) / 1000, 1),
                 }
             ),
             flush=True,
@@ -289,6 +354,7 @@ def run(target: Target, args: argparse.Namespace) -> list[str]:
             f"calls were not answered: {dict(probe.failed)}": not probe.failed,
             f"the server took {probe.memory_mb:.0f} MB of memory": probe.memory_mb <= args.most_mb,
             f"{probe.disk_mb:.0f} MB more lay on the disk": probe.disk_mb <= args.most_disk_mb,
+            f"{log.count(b'Traceback')} traces in the server's log": b"Traceback" not in log,
             "the owner of the name could not sign in": not answers["OWNER LOCKED OUT"],
             f"{answers['FETCHED']} addresses were fetched": not answers["FETCHED"],
             f"{answers['WRITES']} GETs of another site were answered": not answers["WRITES"],
@@ -301,10 +367,12 @@ def main() -> int:
     """Run; returns the exit status."""
     parser = arguments(__doc__, most_ms=1000.0, most_mb=2500.0, most_disk_mb=100.0)
     parser.add_argument("--seconds", type=float, default=30, help="of each phase")
-    parser.add_argument("--sockets", type=int, default=300, help="idle connections")
+    parser.add_argument("--sockets", type=int, default=300, help="connections of each attack that holds some")
     parser.add_argument("--at-once", type=int, default=40, help="strangers who ask at the same time")
     parser.add_argument("--slow", type=int, default=256, help="slow bodies of each address at the same time")
-    parser.add_argument("--pause", type=float, default=0.2, help="seconds before who was cut off connects again")
+    parser.add_argument("--pause", type=float, default=0.2, help="seconds until who was cut off or hung up comes back")
+    names = [attack.__name__ for attack in PHASES]
+    parser.add_argument("--phase", action="append", choices=names, default=[], help="only this one; may be repeated")
     args = parser.parse_args()
     with server() as target:
         wrong = run(target, args)

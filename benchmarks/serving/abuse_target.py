@@ -1,4 +1,4 @@
-"""The target of the benchmark of abuse: a real ``ipl serve`` with two people, one of whom reads meanwhile."""
+"""The target of the benchmark of abuse: a real ``ipl serve`` with stock and two people, one of whom reads meanwhile."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ import psutil
 from PIL import Image
 
 from benchmarks.serving.real_server import environment, served
+from benchmarks.serving.stock import fill
 
 PASSWORDS = {"ann": "a right good password", "mallory": "another good password"}
 PROBE_SECONDS = 0.1
+LISTINGS = 200
 
 
 @dataclass
@@ -34,8 +36,9 @@ class Target:
     pid: int
     home: Path
     temporary: Path
+    log: Path
     tokens: dict[str, str]
-    cookies: dict[str, httpx.Cookies] = field(default_factory=dict)
+    cookies: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -84,9 +87,10 @@ def server() -> Iterator[Target]:
         for person, password in PASSWORDS.items():
             ipl("accounts", "password", person, str(passwords), text=password + "\n")
         tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
+        fill(home, LISTINGS, 0)
         with served(variables, folder / "log") as (url, pid):
-            target = Target(url, pid, home, temporary, tokens)
-            target.cookies.update({person: sign_in(target, person).cookies for person in PASSWORDS})
+            target = Target(url, pid, home, temporary, folder / "log", tokens)
+            target.cookies.update({person: dict(sign_in(target, person).cookies) for person in PASSWORDS})
             warm(target)
             yield target
 

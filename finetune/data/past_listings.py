@@ -19,8 +19,8 @@ from listing.observe.printed.ocr import Reader
 from listing.safety.contacts import find_contacts
 from listing.taxonomy import Taxonomy
 from rag_index.imports.catalogue import Catalogue, PlainRow
-from rag_index.imports.fetch import Fetcher, FetchProblem
-from rag_index.imports.importer import BATCH, find_photos, read_some
+from rag_index.imports.fetch import Fetcher, FetchProblem, find_photos
+from rag_index.imports.importer import BATCH, read_some
 from rag_index.imports.report import Report
 from rag_index.imports.tables import RowProblem
 from rag_index.storage.rows import chunks
@@ -43,9 +43,13 @@ def listing_rows(catalogue: Catalogue, out: Path, fetcher: Fetcher) -> tuple[lis
     (out / "photos").mkdir(parents=True, exist_ok=True)
     labels = LabelFinder()
     for group in chunks(catalogue.rows(), BATCH):
-        files = find_photos([row for row in group if isinstance(row, PlainRow)], catalogue, fetcher)
+        named = (name for row in group if isinstance(row, PlainRow) for name in row.photos)
+        files = find_photos(named, catalogue.find_photo, fetcher)
         for row in group:
-            outcome = row if isinstance(row, RowProblem) else _photo_rows(row, files[row.place], out / "photos", labels)
+            if isinstance(row, RowProblem):
+                report.add([row], [])
+                continue
+            outcome = _photo_rows(row, [files[name] for name in row.photos], out / "photos", labels)
             if isinstance(outcome, RowProblem):
                 report.add([outcome], [])
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from PIL import Image
 
 from finetune.data.files import read_lines
 from finetune.errors import DataError
+from listing.home import ipl_home
 from listing.taxonomy import load_taxonomy
+from rag_index.imports.fetch import Fetcher, find_photos, photo_path
 
 GREY = (128, 128, 128)
 ATTRIBUTES = load_taxonomy().observed()
@@ -32,9 +35,21 @@ def read_annotations(folder: Path) -> list[dict[str, Any]]:
     for number, row in enumerate(rows, 1):
         if "image" not in row or "sender_id" not in row:
             raise DataError(f"{file}, line {number}: `image` and `sender_id` are required.")
-        named = folder / row["image"]
-        row["image"] = str(named if named.is_file() else folder / "photos" / Path(row["image"]).name)
+    find = partial(photo_path, folders=(folder, folder / "photos"))
+    files = find_photos((row["image"] for row in rows), find, Fetcher(ipl_home() / "imports" / "photos"))
+    for row in rows:
+        found = files[row["image"]]
+        known = isinstance(found, Path) and found.is_file()
+        row["image"] = str(found if known else folder / "photos" / Path(row["image"]).name)
     return rows
+
+
+def check_photos(folder: Path | None = None) -> None:
+    """DataError: a photo that the folder's annotations name (default: of ``IPL_DATA``) is not there."""
+    folder = folder or data_root() / "clothing_cc0"
+    missing = next((row["image"] for row in read_annotations(folder) if not Path(row["image"]).is_file()), None)
+    if missing:
+        raise DataError(f"{folder} has annotations of a photo that is not there: {missing}.")
 
 
 def open_photo(path: str | Path) -> Image.Image:

@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ from listing.backends.stopping import current_wish, wait
 from listing.batch.ray import ray_ordered
 from listing.batch.workers import Crash, PipelineFactory, at_once, ordered
 from listing.errors import IplError
+from listing.home import ipl_home
 from listing.intake.photos import PhotoError, intake
 from listing.request import DraftEvent, DraftPipeline, DraftRequest
 from listing.say.ask import readable
+from rag_index.imports.fetch import Fetcher, FetchProblem, find_photos, is_address, photo_path
 
 # Seconds between two tries of a row while its model's server is away; one that is there fails three times, no more.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, *[30.0] * 9)
@@ -109,6 +111,33 @@ def read_rows(source: Path) -> Iterator[Row]:
                 yield _parse(line, number, source.parent, ids)
 
 
+def first_unusable(source: Path) -> str:
+    """A sentence of the first item that cannot be used, as far as can be seen without opening photos; "": all can.
+
+    Raises:
+        BatchInputError: none can be used; see ``read_rows``.
+    """
+    first, bad, count = "", 0, 0
+    for count, row in enumerate(read_rows(source), 1):  # noqa: B007
+        local = [photo_path(name, [row.base]) for name in row.photos if not is_address(name)]
+        missing = next((file for file in local if not os.path.isfile(file)), None)
+        if row.problem or missing:
+            first = first or (row.problem[1] if row.problem else f"{row.id}: there is no file {missing}.")
+            bad += 1
+    if count and bad == count:
+        raise BatchInputError(f"no item of {source} can be used; {first}")
+    return first
+
+
+def photo_files(names: Sequence[str], base: Path) -> list[Path]:
+    """Files of the photos that somebody names: by path, from ``base`` on, or by address. PhotoError: not fetched."""
+    files = find_photos(names, lambda name: photo_path(name, [base]), Fetcher(ipl_home() / "imports" / "photos"))
+    for name in names:
+        if isinstance(problem := files[name], FetchProblem):
+            raise PhotoError("unreadable", f"the photo {name} {problem}.")
+    return [file for name in names if isinstance(file := files[name], Path)]
+
+
 def _parse(line: bytes, number: int, base: Path, ids: set[str]) -> Row:
     fallback = f"line {number}"
     try:
@@ -151,7 +180,7 @@ def draft_row(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
 def _drafted(pipeline: DraftPipeline, row: Row) -> dict[str, Any]:
     try:
         numbers = itertools.count()
-        photos = intake([row.base / name for name in row.photos], new_id=lambda: _derived(row.id, next(numbers)))
+        photos = intake(photo_files(row.photos, row.base), new_id=lambda: _derived(row.id, next(numbers)))
         request = DraftRequest(photos=photos, note=row.note, seller_id=row.seller_id, category=row.category)
         drafts = [event.draft for event in pipeline.run(request) if isinstance(event, DraftEvent)]
         draft = readable(drafts[-1]).model_copy(update={"id": _derived(row.id, "draft"), "timing_ms": {}})

@@ -17,12 +17,14 @@ from typing import Any
 
 from rag_index.imports.cells import named_values, photo_names, price_of, stated, text_of
 from rag_index.imports.columns import ColumnChoices, Columns, attribute_named, find_columns
+from rag_index.imports.fetch import is_address, photo_path
 from rag_index.imports.glossary import CUSTOM, DROP, NONE, Entry, Glossary
 from rag_index.imports.products import one_row_each
 from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RawRow, RowProblem, read_rows
 from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
+NO_PHOTO_FILE = "none of its photos is there"
 NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of item
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
@@ -68,10 +70,12 @@ class Catalogue:
     header: tuple[str, ...]
 
     def report(self) -> Report:
-        """The outcome for the rows as far as the table alone can say; photos are not looked at."""
+        """The outcome for the rows as far as the table can say, and whether photos are there; none is opened."""
         report = Report()
         for row in self.rows():
-            report.add(*(([row], []) if isinstance(row, RowProblem) else ([], [row.in_vocabulary])))
+            missing = self._missing(row) if isinstance(row, PlainRow) else ""
+            outcome = RowProblem(row.place, NO_PHOTO_FILE, missing) if missing else row
+            report.add(*(([outcome], []) if isinstance(outcome, RowProblem) else ([], [outcome.in_vocabulary])))
         return report
 
     def rows(self) -> Iterator[PlainRow | RowProblem]:
@@ -97,13 +101,17 @@ class Catalogue:
             yield plain
 
     def find_photo(self, name: str) -> Path:
-        """The file that a row names: beside the table or in the folder of photos, also as the store lays them."""
-        places = [self.photos / name, self.path.parent / name]
-        places += [self.photos / f"{name}.jpg", self.photos / name[:2] / f"{name}.jpg"]
-        # A stranger's table names no other file of this machine ("/etc/...", "../..").
-        folders = [os.path.abspath(folder) for folder in (self.photos, self.path.parent)]
-        inside = [p for p in places if any(Path(os.path.abspath(p)).is_relative_to(folder) for folder in folders)]
-        return next((place for place in inside if place.is_file()), self.photos / Path(name).name)
+        """The file that a row names: in the folder of photos or beside the table, also as the store lays them."""
+        named = photo_path(name, (self.photos, self.path.parent))
+        further = (self.photos / named.name, self.photos / f"{name}.jpg", self.photos / name[:2] / f"{name}.jpg")
+        return next((place for place in (named, *further) if os.path.isfile(place)), named)
+
+    def _missing(self, row: PlainRow) -> str:
+        """A sentence of the first file that is not there, where none of a row's photos is there or on the web."""
+        if not row.photos or any(is_address(name) for name in row.photos):
+            return ""
+        files = [self.find_photo(name) for name in row.photos]
+        return "" if any(map(os.path.isfile, files)) else f"there is no file {files[0]}"
 
     def _plain(self, row: RawRow) -> PlainRow:
         cells = RowReader(row.cells, self.columns)

@@ -18,7 +18,7 @@ _HIDDEN = frozenset(("script", "style", "template", "head"))
 _MINUS = re.compile(r"(?<![\d\w])[-−]\s*[^\d\s]?\s*\d")
 _PHOTO_KEYS = ("src", "url", "path", "file", "image", "id")
 _NOTHING = frozenset(("na", "n/a", "n.a.", "none", "null", "nan", "-", "unknown", "does not apply"))
-_ADDRESS = re.compile(r"[\s|;,]+(?=https?://)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[\s|;,]+(?=(?:https?|file)://)", re.IGNORECASE)
 
 
 class _Text(HTMLParser):

@@ -1,7 +1,8 @@
-"""Photos that a table names by address: fetched within limits, kept on disk, never from this machine's own network.
+"""Photos as tables name them: by a path, or by an address on the web.
 
-Every address, redirects included, is resolved here, and the connection goes to the number that was looked at: a name
-that means something else a moment later leads nowhere else.
+What is on the web is fetched within limits, kept on disk, never from this machine's own network. Every address,
+redirects included, is resolved here, and the connection goes to the number that was looked at: a name that means
+something else a moment later leads nowhere else.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     import httpx
@@ -43,6 +46,20 @@ class FetchLimits:
 def is_address(name: str) -> bool:
     """True if a photo's name is an address on the web rather than a path."""
     return name.lower().startswith(("http://", "https://"))
+
+
+def photo_path(name: str, folders: Sequence[Path]) -> Path:
+    """The file of a path, relative to one of ``folders``, or of a ``file:`` address; where there is none, the first."""
+    parts = urlsplit(name) if name[:5].lower() == "file:" else None
+    places = [folder / (url2pathname(parts.path) if parts else name) for folder in folders]
+    return next((place for place in places if os.path.isfile(place)), places[0])
+
+
+def find_photos(names: Iterable[str], find: Callable[[str], Path], fetcher: Fetcher) -> dict[str, Path | FetchProblem]:
+    """Name -> its file, or why there is none. ``find``: what is no address on the web."""
+    unique = dict.fromkeys(names)
+    fetched = fetcher.fetch_all(name for name in unique if is_address(name))
+    return {name: fetched.get(name) or find(name) for name in unique}
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 from rag_index.encoders import Encoders
 from rag_index.errors import BadRecord
 from rag_index.imports.catalogue import Catalogue, PlainRow
-from rag_index.imports.fetch import Fetcher, FetchProblem, is_address
+from rag_index.imports.fetch import Fetcher, FetchProblem, find_photos
 from rag_index.imports.record_checks import MAX_TEXT, ContactCheck, check
 from rag_index.imports.report import Report
 from rag_index.imports.tables import ImportProblem, RowProblem
@@ -164,13 +164,15 @@ class Import:
         problems: list[RowProblem] = []
         usable: list[tuple[PlainRow, Sequence[_Photo]]] = []
         rows = [row for row in group if isinstance(row, PlainRow)]
-        files = find_photos(rows, self.catalogue, self.fetcher or Fetcher(self.home / "photos"))
+        fetcher = self.fetcher or Fetcher(self.home / "photos")
+        files = find_photos((name for row in rows for name in row.photos), self.catalogue.find_photo, fetcher)
         for row in group:
             if isinstance(row, RowProblem):
                 problems.append(row)
                 continue
             try:
-                usable.append((row, read_some(files[row.place], lambda paths: [self._photo(p, store) for p in paths])))
+                mine = [files[name] for name in row.photos]
+                usable.append((row, read_some(mine, lambda paths: [self._photo(p, store) for p in paths])))
             except ValueError as error:
                 problems.append(RowProblem(row.place, "none of its photos can be used", str(error)))
         ready = []
@@ -270,14 +272,6 @@ def _vector(store: WorkStore, model: str, digest: str) -> Encoded:
     if (encoded := store.vector(model, digest)) is None:
         raise ImportProblem("Vectors that were just made are gone: was IPL_HOME/imports deleted? Run it again.")
     return encoded
-
-
-def find_photos(
-    rows: Sequence[PlainRow], catalogue: Catalogue, fetcher: Fetcher
-) -> dict[str, list[Path | FetchProblem]]:
-    """Place of a row -> its photos' files, or why there is none."""
-    fetched = fetcher.fetch_all(name for row in rows for name in row.photos if is_address(name))
-    return {row.place: [fetched.get(n) or catalogue.find_photo(n) for n in row.photos] for row in rows}
 
 
 def read_some(files: Sequence[Path | FetchProblem], read: Callable[[Sequence[Path]], Sequence[Photo]]) -> list[Photo]:

@@ -48,6 +48,21 @@ def find_place(location: str | Path) -> FolderPlace | ServerPlace:
     return FolderPlace(Path(location))
 
 
+def check_answers(location: str | Path) -> str:
+    """The address without its path if ``location`` is a server's, else "". IndexUnreachable: it does not answer."""
+    import httpx
+
+    parts = urlsplit(str(location))
+    if parts.scheme not in ("http", "https"):
+        return ""
+    if not parts.hostname:
+        raise IndexUnreachable(f"{location} is no server address; write it like http://localhost:8000.")
+    name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    with plain_errors(name):
+        httpx.get(f"{name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
+    return name
+
+
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
     """Chroma's and the network's errors as sentences: IndexUnreachable without a connection, else IndexFailure."""
@@ -240,16 +255,14 @@ class ServerPlace:
         import httpx
 
         self._hangs_until = 0.0
-        parts = urlsplit(url)
-        if not parts.hostname:
-            raise IndexUnreachable(f"{url} is no server address; write it like http://localhost:8000.")
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        self.name = f"{parts.scheme}://{parts.hostname}:{port}"
+        # Chroma's client sends several requests while it is made, each without end if the server hangs.
+        self.name = check_answers(url)
+        parts = urlsplit(self.name)
         with plain_errors(self.name):
-            # Chroma's client sends several requests while it is made, each without end if the server hangs.
-            httpx.get(f"{self.name}/api/v2/heartbeat", timeout=CONNECT_SECONDS)
-            self._client: Client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=_settings())
+            secure = parts.scheme == "https"
+            self._client: Client = chromadb.HttpClient(
+                str(parts.hostname), int(parts.port or 0), ssl=secure, settings=_settings()
+            )
         # Its calls wait without end and have no setting for it; a server that hangs must not hang its callers.
         client: Any = self._client
         client._server._session.timeout = httpx.Timeout(SERVER_SECONDS, connect=CONNECT_SECONDS)

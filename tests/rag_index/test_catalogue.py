@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rag_index.imports.catalogue import Catalogue, PlainRow, open_catalogue
+from rag_index.imports.catalogue import NO_PHOTO_FILE, Catalogue, PlainRow, open_catalogue
 from rag_index.imports.columns import parse_mapping
 from rag_index.imports.glossary import read_glossary
 from rag_index.imports.tables import ImportProblem, RowProblem
@@ -250,14 +251,30 @@ def test_unusable_tables(tmp_path: Path) -> None:
         assert "\n" not in str(stopped.value)
 
 
-def test_a_table_names_no_photo_outside_its_folders(tmp_path: Path) -> None:
-    outside = tmp_path / "private.jpg"
-    outside.write_bytes(b"x")
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    (shop / "a.jpg").write_bytes(b"x")
-    table = written(shop / "shop.csv", "title,photos\nHoodie,a.jpg\n")
-    catalogue = opened(table, photos=shop)
-    assert catalogue.find_photo("a.jpg").is_file()
-    for name in (str(outside), "../private.jpg"):
-        assert not catalogue.find_photo(name).is_file()
+FORMS = ["{name}", "../photos/{name}", "photos/{name}", "{folder}/{name}", "file://{folder}/{quoted}", "FILE:{quoted}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_photos_are_named_by_any_path(tmp_path: Path, form: str) -> None:
+    folder, lists = tmp_path / "photos", tmp_path / "lists"
+    folder.mkdir()
+    lists.mkdir()
+    files = [folder / "1 a.jpg", folder / "b.jpg"]
+    for file in files:
+        file.write_bytes(b"x")
+    named = "|".join(form.format(name=f.name, quoted=quote(f.name), folder=folder) for f in files)
+    table = written((tmp_path if form.startswith("photos") else lists) / "shop.csv", f"title,photos\nHoodie,{named}\n")
+    catalogue = opened(table, photos=folder)
+    (row,) = (row for row in catalogue.rows() if isinstance(row, PlainRow))
+    assert [catalogue.find_photo(name).resolve() for name in row.photos] == files
+    assert catalogue.report().usable == 1
+
+
+def test_rows_whose_photos_are_not_there_are_known_without_opening_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no photo")
+    cells = ["a.jpg", "b.jpg|a.jpg", "/nowhere/c.jpg", "https://photos.example/d.jpg", "", "file:///nowhere/e.jpg"]
+    lines = [f"Thing {number},{cell}" for number, cell in enumerate(cells)]
+    report = opened(written(tmp_path / "shop.csv", "\n".join(["title,photos", *lines]))).report()
+    assert (report.usable, report.read) == (4, 6)
+    count, first = report.left_out[NO_PHOTO_FILE]
+    assert (count, first.place, first.detail) == (2, "line 4", "there is no file /nowhere/c.jpg")

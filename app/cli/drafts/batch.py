@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli import CommandError, number
-from app.cli.drafts.draft import add_model_options, add_without_mllm
+from app.cli.drafts.draft import add_model_options, add_without_mllm, check_drafting
 
 if TYPE_CHECKING:
     from listing.batch.workers import PipelineFactory
@@ -154,15 +154,24 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
             yield functools.partial(build, args.model, home, index, args.without)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Write the JSONL; the progress goes to stderr."""
-    from listing.batch.run import run_batch
+def check(args: argparse.Namespace) -> None:
+    """Look at the options, the shop, the index and the items; the first that cannot be used is said."""
+    from listing.batch.run import first_unusable
     from listing.pipeline_parts import is_server
 
     if args.concurrency > 1 and not (args.model and is_server(args.model)):
         raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)
     if args.concurrency > 1 and ((args.workers or 1) > 1 or args.engine != "local"):
         raise CommandError("--concurrency works in one process; leave out --workers and --engine.", 2)
+    check_drafting(args)
+    if sentence := first_unusable(args.input):
+        print(f"ipl: {sentence}", file=sys.stderr, flush=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the JSONL; the progress goes to stderr."""
+    from listing.batch.run import run_batch
+
     if args.workers is None:
         embedded_here = args.model is None and args.engine == "local"
         args.workers = fitting_workers(args.input) if embedded_here else 1

@@ -7,9 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listing.errors import PROGRAM
+from listing.home import ipl_home
 from listing.languages import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
@@ -73,19 +75,33 @@ def add_without_mllm(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Write the draft to stdout, the progress to stderr."""
-    # Photos first: what is wrong with them is said before the model is loaded.
+def check(args: argparse.Namespace) -> None:
+    """Take the photos in; what is wrong with them, the shop or the index is said."""
+    from listing.batch.run import photo_files
     from listing.intake.photos import intake
 
-    photos = intake(args.photos)
+    args.photos = intake(photo_files(args.photos, Path()))
+    check_drafting(args)
 
-    from listing.home import ipl_home
+
+def check_drafting(args: argparse.Namespace) -> None:
+    """Whether the shop and the index's server are there. ShopError, IndexUnreachable: they are not."""
+    from listing.shops.shop import Shop
+    from rag_index import check_answers, default_location
+
+    if args.shop:
+        _ = Shop(Path(args.shop).expanduser()).current
+    elif args.rag:
+        check_answers(default_location(ipl_home()))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the draft to stdout, the progress to stderr."""
     from listing.pipeline import build_pipeline
     from listing.request import DraftRequest
 
     pipeline = build_pipeline(args.model, args.rag, ipl_home(), without=args.without)
-    draft = follow(pipeline.run(DraftRequest(photos=photos, note=args.note, language=args.lang)))
+    draft = follow(pipeline.run(DraftRequest(photos=args.photos, note=args.note, language=args.lang)))
     if args.json:
         print(draft.model_dump_json(indent=2))
     else:

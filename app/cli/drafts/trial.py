@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from app.cli.drafts.draft import add_model_options
+from app.cli.drafts.draft import add_model_options, check_drafting
 from listing.errors import PROGRAM, IplError
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ def register_try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows", type=Path, metavar="DIR", help="where corrected rows are kept (default: try in IPL_HOME)"
     )
+
+
+def check_try(args: argparse.Namespace) -> None:
+    """Look whether the port is free, and at what ``check_drafting`` does."""
+    from app.settings import load_settings
+    from app.web.server import listen
+
+    listen(load_settings(host="127.0.0.1", port=args.port)).close()
+    check_drafting(args)
 
 
 def run_try(args: argparse.Namespace) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import io
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import func, select
 
@@ -247,29 +247,44 @@ def test_strangers_look_around_where_others_sign_in(people):
     assert "Buy for 10 EUR" in nobody.get(back).text
 
 
-def test_strangers_visits_under_way_are_bounded(people, monkeypatch):
-    here = people("ann", visitors_waiting=4)
-    ann, nobody = here.browser("ann"), here.browser(None)
-    other = TestClient(here.app, base_url="http://localhost", client=("192.0.2.7", 50_000))
-    inside, go = threading.Semaphore(0), threading.Event()
+def test_strangers_visits_under_way_are_bounded(people, monkeypatch, run_async):
+    here = people("ann", visitors_waiting=6)
+    cookies = dict(here.browser("ann").cookies)
+    inside, go, at_work, most, order = threading.Semaphore(0), threading.Event(), set(), [], []
     real = here.services.feed.explain
 
     def slow(visitor, size):
+        at_work.add(visitor)
+        most.append(len(at_work))
         inside.release()
         assert go.wait(30)
+        at_work.discard(visitor)
         return real(visitor, size)
 
     monkeypatch.setattr(here.services.feed, "explain", slow)
-    with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(here.browser(None).get, "/feed") for _ in range(2)]
-        for _ in waiting:
-            assert inside.acquire(timeout=30)
-        assert nobody.get("/feed/buyer.css").status_code == 429
-        assert other.get("/feed/buyer.css").status_code == 200
-        assert ann.get("/v1/listings").status_code == ann.get("/feed/buyer.css").status_code == 200
-        go.set()
-        assert [w.result().status_code for w in waiting] == [200, 200]
-    assert nobody.get("/feed/buyer.css").status_code == 200
+
+    def from_address(address, cookies=None):
+        transport = httpx.ASGITransport(here.app, client=(address, 50_000))
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=cookies)
+
+    async def play():
+        async with from_address("192.0.2.5") as one, from_address("192.0.2.6") as two:
+            first, second = ([asyncio.create_task(c.get("/feed")) for _ in range(3)] for c in (one, two))
+            for page in (*first, *second):
+                page.add_done_callback(lambda page: order.append("one" if page in first else "two"))
+            assert await asyncio.to_thread(inside.acquire, timeout=30)
+            assert (await one.get("/feed/buyer.css")).status_code == 429
+            async with from_address("192.0.2.7", cookies) as ann:
+                assert (await ann.get("/v1/listings")).status_code == 200
+                assert (await ann.get("/feed/buyer.css")).status_code == 200
+            assert not inside.acquire(blocking=False)
+            go.set()
+            assert [(await page).status_code for page in (*first, *second)] == [200] * 6
+            assert (await one.get("/feed/buyer.css")).status_code == 200
+
+    run_async(play())
+    assert max(most) == 1
+    assert order == ["one", "two"] * 3  # nobody waits behind all of another address
 
 
 def test_pages_can_be_kept_for_those_signed_in(people):

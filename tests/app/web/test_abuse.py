@@ -15,7 +15,8 @@ from tests.conftest import REAL_HOME
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--seconds", "2", "--sockets", "60", "--at-once", "12", "--most-ms", "5000"]  # beside other tests
 SLOW = ["slow_bodies", "slow_bodies_beside"]
-PHASES = ["quiet", "idle", "bodies", *SLOW, "sign_ins", "cross_site", "addresses", "unpacking"]
+AGAIN = ["pipelining", "reconnecting"]
+PHASES = ["quiet", "idle", "bodies", *SLOW, *AGAIN, "sign_ins", "cross_site", "addresses", "unpacking"]
 
 
 @pytest.mark.model

@@ -45,8 +45,9 @@ class Guarded:
         own = {"IPL_PASSWORDS": str(passwords), "IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
         command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "slow_server.py"), str(home), "0"]
-        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-        self.process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=nowhere, text=True)
+        self.log = home / "server.log"
+        with self.log.open("w") as errors:
+            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
         assert self.process.stdout is not None
         found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
         assert found, "the server did not start"
@@ -224,6 +225,33 @@ def test_headers_have_to_come_in_time_and_to_an_end(server):
         for each in (endless, slow, second):
             assert answer(each, 100)[1]
     assert get(server, "ann") == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/listings"])
+def test_a_request_behind_another_closes_the_connection(server, path):
+    one = request(path, token=server.tokens["ann"])
+    with connections(server, 1, one * 50) as (behind,), connections(server, 1, one) as (waiting,):
+        received, closed = answer(behind, 60)
+        assert (received.count(b"HTTP/1.1 "), status(received), closed) == (1, 200, True)
+        for _ in range(3):
+            assert answered(waiting) == 200
+            waiting.sendall(one)
+
+
+def test_strangers_who_hang_up_write_nothing_into_the_log(server):
+    photo = request("/feed", 900_000, kind="multipart/form-data; boundary=x") + bytes(100_000)
+    for number in range(30):
+        with contextlib.ExitStack() as crowd:
+            for sent in (request("/feed?q=jacket"), photo, request("/v1/listings", 100), request("/healthz") * 3):
+                (hasty,) = crowd.enter_context(connections(server, 1, sent))
+                if number % 2:
+                    hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1" + bytes(7))  # without a farewell
+            time.sleep(0.002 * (number % 5))
+    for junk in (b"\0\1\2", b"GET /\r\n\r\n"):
+        with connections(server, 1, junk) as (garbage,):
+            assert answer(garbage, 60)[1]
+    assert get(server, "ann") == 200
+    assert server.log.read_text() == ""
 
 
 def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(server):

@@ -87,6 +87,19 @@ class Meeting(FakePipeline):
         return super().run(request)
 
 
+def test_rows_name_photos_by_any_path(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    write_photo(folder / "a b.png", 40)
+    forms = ["photos/a b.png", str(folder / "a b.png"), f"file://{folder}/a%20b.png", "http://127.0.0.1:1/a.png"]
+    write_rows(tmp_path / "in.jsonl", [{"id": f"item {n}", "photos": [form]} for n, form in enumerate(forms)])
+    run_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl", factory())
+    *local, private = lines(tmp_path / "out.jsonl")
+    assert ["draft" in row for row in local] == [True] * 3
+    assert private["error"]["code"] == "unreadable"
+    assert "never fetched" in private["error"]["message"]
+
+
 def test_threads_write_what_one_after_the_other_writes(source: Path, tmp_path: Path) -> None:
     alone, together = tmp_path / "alone.jsonl", tmp_path / "together.jsonl"
     run_batch(source, alone, factory())
