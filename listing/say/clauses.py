@@ -202,7 +202,7 @@ def without_parts(sentence: Sentence, gone: Collection[int], *, plural: bool = F
     if not content(body, sentence.language):
         return ""
     opening = body[:1].upper() if str(sentence)[:1].isupper() or first.joint != "first" else body[:1]
-    return opening + body[1:] + (sentence.stop if sentence.stop.strip() else f".{sentence.stop}")
+    return opening + body[1:] + sentence.stop
 
 
 def _own_verb(text: str, words: Joints) -> bool:

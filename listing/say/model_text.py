@@ -9,7 +9,7 @@ from typing import get_args
 
 from listing import prompts
 from listing.backends.base import Backend, BackendError, Form, FormBackend
-from listing.decide.claims import SELLER_ONLY, Claim
+from listing.decide.claims import FIRM, SELLER_ONLY, Claim
 from listing.decide.decision import Decision
 from listing.decide.settle import settle
 from listing.details import detail_forms
@@ -100,7 +100,8 @@ def written(
     """
     known = known_of(claims, decision, note, neighbours, request.language, parts.taxonomy)
     talk = Conversation(parts.backend, request, key, _surely_true(claims, parts.taxonomy), request.language)
-    asked = listing_prompt(claims, note, neighbours.texts, request, parts.taxonomy)
+    firm = [c for c in claims if not _doubtful_department(c)]
+    asked = listing_prompt(firm, note, neighbours.texts, request, parts.taxonomy)
     result = yield from _once(asked, talk, known, _free_details(decision), request)
     lost = [s.words.strip() for s in result.statements if s.status == "removed"]
     if lost and max(result.lost.values(), default=0.0) > _LOST:
@@ -168,6 +169,11 @@ def _surely_true(claims: Sequence[Claim], taxonomy: Taxonomy) -> str:
         if sure and claim.attribute == "category":
             return taxonomy.node(claim.value).phrase
     return joints().always
+
+
+def _doubtful_department(claim: Claim) -> bool:
+    """True if it says for whom, and may well be wrong: a listing for the wrong people is worse than one for anybody."""
+    return claim.attribute == "audience" and claim.status == "check" and claim.likelihood < FIRM
 
 
 def _free_details(decision: Decision) -> list[str]:
