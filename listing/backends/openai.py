@@ -127,7 +127,7 @@ class OpenAIBackend:
         for last in (True,) if form.value_key else (False, True):
             completion, taken = self._complete(images, prompt, _FORM_TOKENS, form)
             tokens = _tokens(completion)
-            if taken.logprobs and not tokens and self._taken is taken:
+            if taken.logprobs and not tokens and self._taken is taken and not form.value_key:
                 self._taken = replace(taken, logprobs=False)  # from the next form on it is asked how sure it is
             try:
                 filled = forms.read(form, _text(completion), tokens, min(len(images), taken.photos), strict=not last)

@@ -210,8 +210,10 @@ def _all_leaves(
     """The probability of each leaf: ``garment`` shared by the tuned leaves, the rest by all others."""
     tuned, limits = frozenset(taxonomy.tuned()), calibration.range
     other = frozenset(taxonomy.categories) - tuned
-    heard = {name: w for name, w in calibration.of("category").weights.items() if name != "mllm"}
-    pool = {n: garment * p for n, p in _garment_pool(votes, tuned, heard or _shared(votes, limits, tuned)).items()}
+    heard = {name: w for name, w in calibration.of("category").weights.items() if name in votes}
+    if heard.keys() <= {"mllm"}:  # of a model that nobody measured, the others are heard as without it
+        heard = {**_shared({n: v for n, v in votes.items() if n not in heard}, limits, tuned), **heard}
+    pool = {n: garment * p for n, p in _garment_pool(votes, tuned, heard).items()}
     return pool | {
         n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()
     }

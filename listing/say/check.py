@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from listing.decide.claims import NAME, Claim
+from listing.decide.claims import NAME, SURE, Claim
 from listing.languages import ENGLISH
 from listing.lexicon import Lexicon, load_lexicon, lower, plain
 from listing.safety.contacts import scrub
@@ -435,7 +435,7 @@ def _spans(result: Checked, clauses: Sequence[_Clause], known: Known) -> list[Sp
     spans = []
     for span in find_spans(result.texts, known.claims, known.taxonomy):
         words = letters(result.texts[span.field][span.start : span.end])
-        sure = any(words in key and p >= DOUBTED for key, p in asked.items())
+        sure = (span.confidence or 0.0) >= SURE and any(words in key and p >= DOUBTED for key, p in asked.items())
         spans.append(span.model_copy(update={"status": "certain"}) if span.status == "check" and sure else span)
     for clause in clauses:
         words = clause.part.text.strip()

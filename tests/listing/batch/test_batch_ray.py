@@ -116,8 +116,11 @@ def test_without_ray_one_sentence_says_what_to_install(
     out = tmp_path / "out.jsonl"
     with pytest.raises(RayMissing, match=r"requirements-ray\.txt"):
         run_batch(rows_of(tmp_path), out, factory(), engine="ray")
-    assert main(["batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "b.jsonl"), "--engine", "ray"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    files = [str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "b.jsonl")]
+    assert main(["batch", *files, "--engine", "ray", "--no-rag"]) == 1
+    unreadable, missing = capsys.readouterr().err.splitlines()
+    assert "nowhere.png" in unreadable
+    assert "requirements-ray.txt" in missing
 
 
 # -- two nodes --
