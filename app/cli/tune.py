@@ -61,10 +61,10 @@ def check(args: argparse.Namespace) -> None:
     if args.what == "data" and args.out is None:
         raise CommandError("name the folder for the samples with --out DIR.", 2)
     if args.what != "data" and not _config(args.what).is_file():
-        raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.")
+        raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.", 2)
     if args.listings:
         catalogue.check_table(args.listings, args.map, args.mapping, args.photos)
-    else:
+    elif args.what == "data":  # what a stage needs of it, the stage says once its config is read
         finetune.check_photos(args.data)
 
 

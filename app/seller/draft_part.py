@@ -18,7 +18,9 @@ from app.views import TEXT_FIELDS, DraftView, likely_candidates
 from listing.decide.claims import LIKELY, name_of, sayable, to_check
 from listing.details import detail_forms
 from listing.request import TONES
+from listing.revise import statement_of, with_statement
 from listing.say.ask import OFFERS_AT_ONCE, statable
+from listing.say.check import LEFT_OUT
 from listing.say.plan import stated_claims
 from listing.say.render import can_be_shorter
 from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag, Listing, PhotoRef, Quality, Span
@@ -89,6 +91,7 @@ def draft_html(
         questions=questions,
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
+        left_out=_left_out(view),
         offers=written.offers if written is not None else [],
         max_offers=OFFERS_AT_ONCE,
         name_of=name_of,
@@ -235,7 +238,7 @@ def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -
 
 def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     text = str(getattr(view, field))
-    flags = [f for f in view.flags if f.field == field]
+    flags = [f for f in view.flags if f.field == field and f.code != LEFT_OUT]
     panels = {check["name"]: f"w-{field}-{_key(check['name'])}" for check in checks}
     open_ = [(span, panels[name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
@@ -251,6 +254,15 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
         "locked": field in view.locked,
         "flags": [(text[slice(*(flag.span or (0, 0)))], flag) for flag in flags],
     }
+
+
+def _left_out(view: DraftView) -> list[str]:
+    """Words that went from a model's text, each once; none that would add nothing to it as the seller's own."""
+    draft, taxonomy = view.draft if view.state == "ready" else None, load_taxonomy()
+    if draft is None:
+        return []
+    gone = dict.fromkeys(flag.message for flag in view.flags if flag.code == LEFT_OUT)
+    return [w for w in gone if with_statement(draft, statement_of(draft, w, taxonomy), taxonomy) != draft.description]
 
 
 def _long(view: DraftView) -> bool:

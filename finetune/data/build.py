@@ -27,7 +27,7 @@ from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
 from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks
 from finetune.errors import DataError
-from listing.say.compose import MAX_PHOTOS
+from listing.say.model_text import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
 
 ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed

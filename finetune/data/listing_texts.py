@@ -18,8 +18,8 @@ from listing.decide.settle import settle
 from listing.details import detail_forms, load_details
 from listing.lexicon import load_lexicon, plain, words
 from listing.request import DraftRequest
-from listing.say.compose import MAX_TITLE, checked, listing_prompt
 from listing.say.marks import capital, listed
+from listing.say.model_text import MAX_TITLE, listing_prompt, says_only
 from listing.say.render import closers, render
 from listing.schema import TextField
 from listing.taxonomy import CategoryNode, Taxonomy
@@ -88,7 +88,7 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     if not fits or len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"
         return None
     texts: dict[TextField, str] = {"title": title, "description": description}
-    if any(checked(text, name, claims, taxonomy)[0] != text for name, text in texts.items()):
+    if not all(says_only(text, name, claims, taxonomy) for name, text in texts.items()):
         return None
     examples = rng.sample(others, min(2, len(others))) if rng.random() < EXAMPLES else []
     stated = {p.claim for text in (title, description) for p in claim_spans(text, allowed)}

@@ -14,7 +14,7 @@ from typing import Literal
 
 from listing.decide.claims import NAME, SURE, Claim
 from listing.languages import ENGLISH
-from listing.lexicon import Lexicon, load_lexicon, lower, plain
+from listing.lexicon import Lexicon, english, load_lexicon, lower, plain
 from listing.safety.contacts import scrub
 from listing.safety.injection import without_instructions
 from listing.say.clauses import Cut, Part, Sentence, bare, claim_of, content, cut, sentences, shorter
@@ -163,7 +163,8 @@ def _told(claim: str, known: Known) -> bool:
     lines += [value for (_, value), p in known.possible.items() if p >= STANDS]
     spans = find_spans({"title": claim, "description": ""}, known.claims, known.taxonomy)
     left = "".join(" " if any(s.start <= i < s.end for s in spans) else c for i, c in enumerate(claim))
-    return set(bare(left).split()) <= word_set(lines)
+    told = word_set(lines)
+    return all(w in told or w.removesuffix("s") in told for w in word_set([bare(left)]))
 
 
 def _carries(claim: Claim) -> bool:
@@ -226,6 +227,8 @@ def _print_in(part: Part, text: str, known: Known) -> list[tuple[int, int, float
     ordinary = load_lexicon(known.taxonomy)
     for match in _QUOTED.finditer(part.text):
         found.append((*_at(part, match.span()), _read(match[0], known, UNREAD)))
+    words = re.findall(r"[^\W\d_]{2,}", part.text)
+    capitals = len(words) > 2 and 3 * sum(w[0].isupper() for w in words) >= 2 * len(words)  # "Navy Zip Hoodie"
     names = list(_NAMED.finditer(text, part.start, part.end)) if known.language == ENGLISH else []
     brands = list(ordinary.brands.finditer(text, part.start, part.end))
     if known.language != ENGLISH:  # where many a brand is an ordinary word ("bianchi")
@@ -233,12 +236,17 @@ def _print_in(part: Part, text: str, known: Known) -> list[tuple[int, int, float
     for match in [*brands, *names]:
         if any(a < match.end() and match.start() < b for a, b, _ in found):
             continue
-        everyday = all(w.lower() in ordinary.common or ordinary.meaning(w) for w in re.findall(r"\w+", match[0]))
-        if match in names and everyday:
+        if match in names and all(_everyday(w, ordinary, capitals) for w in re.findall(r"[^\W\d_]+", match[0].lower())):
             continue
         maker = match in brands or _MAKER.search(text[: match.start()][-20:])
         found.append((*match.span(), _read(match[0], known, 0.2 if maker else UNREAD)))
     return found
+
+
+def _everyday(word: str, lexicon: Lexicon, capitals: bool) -> bool:
+    """True if a word with a capital is no name; where all words have one, any English word is none."""
+    noun = word in lexicon.nouns or word.removesuffix("s") in lexicon.nouns or len(word) == 1
+    return noun or word in lexicon.common or bool(lexicon.meaning(word)) or (capitals and word in english())
 
 
 def _at(part: Part, span: tuple[int, int]) -> tuple[int, int]:

@@ -19,14 +19,14 @@ from listing.observe.past_listings import Neighbours
 from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest, TextEvent
 from listing.safety.injection import instruction_like
-from listing.say.check import Answers, Checked, Known, check, trimmed, usable
+from listing.say.check import CARRIED, Answers, Checked, Known, check, trimmed, usable
 from listing.say.clauses import joints
 from listing.say.marks import find_spans, word_count
 from listing.say.render import Text, sentences_of
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
 
-MAX_TOKENS, MAX_PHOTOS = 240, 4
+MAX_TOKENS, MAX_PHOTOS, MAX_TITLE = 240, 4, 12
 EXAMPLE_WORDS, EXAMPLES = 60, 2  # of past listings of the same category, shown for their style
 ATTEMPTS = 3  # at claims: a reply that fails a control is not used
 SURE_ENOUGH = 0.97  # of a control that is true
@@ -160,6 +160,18 @@ def known_of(
         untrusted=[note, *lines, *neighbours.texts],
         language=language,
     )
+
+
+def says_only(text: str, field: TextField, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
+    """True if a text states nothing but the claims: what a model that is told them may learn to write."""
+    item = settle(claims, taxonomy)
+    read = [c.value for c in claims if c.attribute in ("text", "brand", "size", "material")]
+    sure = [replace(claim, status="seller") for claim in claims]
+    forms = [detail_forms()[c.value] for c in claims if c.attribute == "detail" and c.value in detail_forms()]
+    words = [words for form in forms for words in form.words(item.node)]
+    known = Known(sure, {}, {}, taxonomy, item.noun, item.plural, [*read, *words], read)
+    result = check({field: text}, known, lambda claims: {})
+    return result.texts[field] == text and all(s.p >= CARRIED for s in result.statements if s.words)
 
 
 def _surely_true(claims: Sequence[Claim], taxonomy: Taxonomy) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from rag_index.errors import IndexFailure
 from rag_index.storage.location import FolderPlace, Place, client_of, plain_errors
 from rag_index.storage.manifest import SPACE, EncodersInfo
-from rag_index.storage.rows import PRICED, chunks, slices
+from rag_index.storage.rows import PRICED, chunks, price_keys, slices, to_record
 
 HNSW: Any = {"space": SPACE, "ef_construction": 100, "max_neighbors": 16, "ef_search": 100}
 Part = Literal["image", "text"]
@@ -51,8 +51,13 @@ def _collections(client: Any, generation: str, *, create: bool) -> dict[Part, An
 def stored(ids: Sequence[str], rows: Any) -> Iterator[Columns]:
     """What ``get`` has found of these ids, for ``upsert``, in their order: by it the newest are known."""
     columns = zip(rows["ids"], rows["embeddings"], rows["metadatas"], strict=True)
-    by_id = {i: (vector.tolist(), data) for i, vector, data in columns}
+    by_id = {i: (vector.tolist(), _with_prices(data)) for i, vector, data in columns}
     return slices([(i, *by_id[i]) for i in ids if i in by_id], COPIED)
+
+
+def _with_prices(data: dict[str, Any]) -> dict[str, Any]:
+    """Metadata with its prices' keys: those of an index that was built before rows had any are added."""
+    return data if PRICED in data else {**data, **price_keys(to_record(data))}
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Photo
-from listing.say.compose import checked, write
+from listing.say.model_text import listing_prompt, says_only, write
 from tests.listing.stubs import TAXONOMY, claims
 
 NAMES = [family.name for family in FAMILIES]
@@ -119,9 +119,9 @@ def test_a_listing_is_written_from_several_photos(name, models):
     assert inputs["input_ids"].shape[1] > one["input_ids"].shape[1], "every photo has tokens of its own"
     request = DraftRequest(photos=tuple(photos), note="Worn twice.")
     stated = claims("Dress", {"colour": "navy", "sleeve": "long"})
-    texts = drain(write(backend, request, stated, "Worn twice.", [], TAXONOMY))
+    texts = drain(write(backend, request, listing_prompt(stated, "Worn twice.", [], request, TAXONOMY)))
     assert set(texts) == {"title", "description"}
-    assert checked(texts["title"], "title", stated, TAXONOMY)[0] == ""
+    assert not says_only(texts["title"], "title", stated, TAXONOMY)
 
 
 def photo_of(colour: tuple[int, int, int]) -> Photo:

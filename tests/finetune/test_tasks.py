@@ -20,7 +20,7 @@ from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.prompts import NO, UNKNOWN, YES
 from listing.request import DraftRequest
-from listing.say.compose import checked
+from listing.say.model_text import says_only
 from listing.taxonomy import load_taxonomy
 from tests.fakes import jpeg
 from tests.finetune.support import TRAINING, VALIDATION, annotated, photo
@@ -180,4 +180,4 @@ def test_texts_with_contact_data_teach_nothing():
 def test_a_title_in_capitals_names_nothing_unknown(title, brand, is_served):
     claims = [Claim("category", "T-Shirt"), Claim("colour", "purple"), Claim("audience", "men")]
     claims += [Claim("brand", brand)] if brand else []
-    assert checked(title, "title", claims, TAXONOMY)[0] == (title if is_served else "")
+    assert says_only(title, "title", claims, TAXONOMY) is is_served

@@ -12,6 +12,7 @@ import pytest
 
 from rag_index import IndexRecord, ListingIndex, PriceBasis, Query, build, comparable_prices, price_range
 from rag_index import index as index_module
+from rag_index.storage import parts as parts_module
 from tests.rag_index.listings import INFO, make
 
 TOPS = ("Hoodie", "Longsleeve", "Shirt")
@@ -106,12 +107,14 @@ def test_an_index_of_before_counts_its_prices_too(tmp_path: Path, monkeypatch: p
     to_rows = index_module.to_rows
     with monkeypatch.context() as earlier:
         earlier.setattr(index_module, "to_rows", rows_of_before)
-        earlier.setattr(index_module, "PRICED", "of another time")
+        earlier.setattr(parts_module, "PRICED", "of another time")
         build(priced(0, [10, 12, 14], attributes={"brand": "Nike"}), tmp_path / "index", INFO)
     with ListingIndex.open(tmp_path / "index", INFO) as opened:
         opened.add(priced(10, [16, 18]) + priced(20, [1, 2, 3], origin="sample"))
         assert len(opened.priced(["Hoodie"])) == 5
         assert len(opened.priced(["Hoodie"], "nike", limit=2)) == 2
+        opened.rebuild()
+        assert len(opened.priced(["Hoodie"])) == 5, "marked from now on"
 
 
 def test_sold_ones_count_double_and_outliers_for_nothing() -> None:

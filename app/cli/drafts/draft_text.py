@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from app.views import FAR_FETCHED, likely_candidates
 from listing.decide.claims import LIKELY
 from listing.say.ask import OFFERS_AT_ONCE
+from listing.say.check import LEFT_OUT
 from listing.schema import AttributeValue, Category, Draft, Evidence, TextField
 from listing.taxonomy import load_taxonomy
 
@@ -22,12 +23,12 @@ def draft_text(draft: Draft) -> str:
     blocks = [
         _wrapped(marked(draft, "title")),
         "\n".join(map(_wrapped, marked(draft, "description").splitlines())),
-        "\n".join(line for line in (_to_check(draft), _could_add(draft)) if line),
+        "\n".join(line for line in (_to_check(draft), _left_out(draft), _could_add(draft)) if line),
         _listed("Only you can answer", (q.text + _choices(q.choices) for q in draft.questions)),
         category_line(draft.category),
         "\n".join(fact_lines(draft.attributes)),
         _price(draft),
-        _listed("Please look at", (flag.message for flag in draft.flags)),
+        _listed("Please look at", (flag.message for flag in draft.flags if flag.code != LEFT_OUT)),
         _listed(f"Quality {draft.quality.score} of 100", draft.quality.tips),
         f"Written by {draft.model}",
     ]
@@ -56,6 +57,12 @@ def _to_check(draft: Draft) -> str:
             entries.setdefault((span.attribute, span.value), (words if '"' in words else words.lower()) + other)
     line = "; ".join(entries.values())
     return textwrap.fill(f"Please check: {line}", WIDTH, subsequent_indent="  ") if line else ""
+
+
+def _left_out(draft: Draft) -> str:
+    """One line of what was taken out of a model's text."""
+    line = "; ".join(dict.fromkeys(flag.message for flag in draft.flags if flag.code == LEFT_OUT))
+    return textwrap.fill(f"Left out: {line}", WIDTH, subsequent_indent="  ") if line else ""
 
 
 def _could_add(draft: Draft) -> str:

@@ -20,10 +20,11 @@ from listing.lexicon import load_lexicon
 from listing.observe.seller import Edit, word_of
 from listing.request import DraftRequest
 from listing.revise import regenerated
+from listing.say.check import LEFT_OUT
 from listing.say.edit import without
 from listing.say.plan import fits, is_detail
 from listing.say.render import render
-from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of, code
 from tests.app.support.tabs import Tab
@@ -264,7 +265,15 @@ def test_what_is_no_claim_is_refused_whole(services, me, made):
 
 
 def test_the_terminal_shows_what_is_likely(draft):
-    assert "Could add: drawstring hood, zip pockets, also white\n" in draft_text(draft)
+    gone = ("two pockets", "leopard lining", "two pockets")
+    flags = [
+        *(Flag(code=LEFT_OUT, message=w, field="title") for w in gone),
+        Flag(code="language", message="In English."),
+    ]
+    text = draft_text(draft.model_copy(update={"flags": flags}))
+    assert "\nLeft out: two pockets; leopard lining\nCould add: drawstring hood, zip pockets, also white\n" in text
+    assert "\n\nPlease look at\n  - In English.\n\n" in text
+    assert "Left out" not in draft_text(draft)
 
     def seen(*candidates: tuple[str, float]) -> str:
         known = [Candidate(value=value, confidence=p) for value, p in candidates]

@@ -5,10 +5,13 @@ Words that are only likely are settled where they stand by one tap each, or by o
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from listing.say.check import LEFT_OUT
+from listing.schema import Flag
 from tests.app.support.local_servers import served
 from tests.app.support.pages import (
     Page,
@@ -25,7 +28,7 @@ from tests.app.support.pages import (
     title,
     write,
 )
-from tests.fakes import FakePipeline
+from tests.fakes import FakePipeline, marked_draft
 
 pytestmark = pytest.mark.browser
 # As a redraw does that keeps the elements and gives them other attributes and other contents.
@@ -331,3 +334,35 @@ def test_what_is_offered_is_added_by_taps(serve: Any, visit: Any, files: list[st
     page.get_by_role("group", name="hoodie").get_by_role("button", name="Other words").press("Enter")
     page.keyboard.type("jumper")
     expect(title(page)).to_have_value("Navy jumper with ribbed cuffs")
+
+
+@pytest.mark.parametrize("words", [("with a leopard lining", "Size M"), ()])
+def test_what_was_left_out_comes_back(
+    serve: Any, visit: Any, files: list[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Words that the text says already are not among it; what comes back is the seller's, and can be undone."""
+    flags = [Flag(code=LEFT_OUT, message=gone, field="description") for gone in (*words, "Navy hoodie", *words)]
+    monkeypatch.setattr(
+        "tests.fakes.marked_draft", lambda asked: marked_draft(asked).model_copy(update={"flags": flags})
+    )
+    page = visit(serve(FakePipeline(marked=True)))
+    write(page, files)
+    fold, text = page.locator("details[data-keep=left-out]"), description(page)
+    before = text.input_value()
+    expect(page.locator("ul.flags li")).to_have_count(0)
+    expect(page.locator(".bottom [role=status]")).not_to_contain_text("unproven")
+    if not words:
+        return expect(fold).to_have_count(0)
+    expect(fold.locator("summary")).to_have_text("Left out of the text: 2")
+    expect(fold.get_by_role("button")).to_have_count(0)
+    fold.locator("summary").click()
+    assert all(button.bounding_box()["height"] >= 44 for button in fold.get_by_role("button").all())
+    assert findings(page) == []
+    fold.get_by_role("button", name="leopard").click()
+    expect(text).to_have_value(f"{before} It has a leopard lining.")
+    expect(fold.locator("summary")).to_have_text("Left out of the text: 1")
+    fold.get_by_role("button", name="Size M").click()
+    expect(fold).to_have_count(0)
+    expect(text).to_have_value(re.compile("size M.*leopard lining"))
+    page.locator(".bottom").get_by_role("button", name="Undo").click()
+    expect(fold.get_by_role("button")).to_have_text("+Size M")

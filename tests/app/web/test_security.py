@@ -198,6 +198,7 @@ def test_only_operators_open_the_operators_page(people):
     other = {
         **{("GET", f"/ops/{part}"): 307 for part in page.SECTIONS},
         ("POST", "/ops/reviews"): 422,
+        ("GET", "/ops/listings/{listing_id}/photos/{number}"): 422,
     }
     for route, status in opened("ann").items():
         assert status == other.get(route, 200), route
