@@ -348,7 +348,6 @@ def test_what_was_left_out_comes_back(
     page = visit(serve(FakePipeline(marked=True)))
     write(page, files)
     fold, text = page.locator("details[data-keep=left-out]"), description(page)
-    before = text.input_value()
     expect(page.locator("ul.flags li")).to_have_count(0)
     expect(page.locator(".bottom [role=status]")).not_to_contain_text("unproven")
     if not words:
@@ -359,10 +358,10 @@ def test_what_was_left_out_comes_back(
     assert all(button.bounding_box()["height"] >= 44 for button in fold.get_by_role("button").all())
     assert findings(page) == []
     fold.get_by_role("button", name="leopard").click()
-    expect(text).to_have_value(f"{before} It has a leopard lining.")
+    expect(text).to_have_value(re.compile("It has a leopard lining[.] Questions"))
     expect(fold.locator("summary")).to_have_text("Left out of the text: 1")
     fold.get_by_role("button", name="Size M").click()
     expect(fold).to_have_count(0)
-    expect(text).to_have_value(re.compile("size M.*leopard lining"))
+    expect(text).to_have_value(re.compile("(?i)(?=.*size M).*It has a leopard lining[.]"))
     page.locator(".bottom").get_by_role("button", name="Undo").click()
     expect(fold.get_by_role("button")).to_have_text("+Size M")
