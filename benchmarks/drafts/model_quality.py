@@ -3,10 +3,10 @@
     python -m benchmarks.drafts.model_quality --stand-in stand_in_model.py [--photos 317] [--right 0.5,0.8,1.0]
         [--belief 0] [--deny 0] [--verify 0.9] [--planted 0] [--shared]
 
-The stand-in answers forms, texts and claims from the annotations of validation photos, with errors by dose; --shared
+The stand-in answers forms, texts and claims by annotations of validation photos, with errors by dose; --shared
 makes them fall where the embedded model errs. A row a dose: category right by the model alone, by the embedded model
-and by the draft; facts stated and right; texts kept word for word; words of the true text that are lost; planted sentences
-that are left unmarked; marks and requests a draft. The networks look at each photo once.
+and by the draft; facts stated and right; texts kept word for word; words of the true text that are lost; planted
+sentences that are left unmarked; marks and requests a draft. The networks look at each photo once.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def measured(draft: Draft, row: dict[str, Any], said: str, planted: str | None) 
     judged = [counts for _, counts in facts if counts is not None]
     left = planted is not None and planted.rstrip(".").lower() in both and not marked
     return Counter(
-        drafts=1, right=int(draft.category.value == row["label"]), stated=len(judged), stated_right=sum(c.right for c in judged),
+        drafts=1, right=int(draft.category.value == row["label"]),
+        stated=len(judged), stated_right=sum(c.right for c in judged),
         titles=int(draft.title == title), descriptions=int(draft.description == description.replace(f" {planted}", "")),
         words=len(words(true)), lost=sum(word not in mine for word in words(true)), planted=int(planted is not None),
         left=int(left), marks=len(marks),
