@@ -257,12 +257,14 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
 
 
 def _left_out(view: DraftView) -> list[str]:
-    """Words that went from a model's text, each once; none that would add nothing to it as the seller's own."""
+    """Words that went from a model's text, each once; none that would add no word to it as the seller's own."""
     draft, taxonomy = view.draft if view.state == "ready" else None, load_taxonomy()
     if draft is None:
         return []
+    said = {*re.findall(r"\w+", f"{draft.title} {draft.description}".lower())}
     gone = dict.fromkeys(flag.message for flag in view.flags if flag.code == LEFT_OUT)
-    return [w for w in gone if with_statement(draft, statement_of(draft, w, taxonomy), taxonomy) != draft.description]
+    after = ((words, with_statement(draft, statement_of(draft, words, taxonomy), taxonomy)) for words in gone)
+    return [words for words, text in after if not said.issuperset(re.findall(r"\w+", text.lower()))]
 
 
 def _long(view: DraftView) -> bool:

@@ -80,6 +80,10 @@ def draft_states(page: Page, pipeline: FakePipeline, files: list[str]) -> Iterat
 def listing_states(page: Page, url: str) -> Iterator[str]:
     """From that draft to a listing that a person has refused, and its form with an error."""
     publish(page).click()
+    right = page.get_by_role("button", name="Right, publish")
+    expect(right).to_be_visible()
+    yield "asked whether the marked words are right"
+    right.click()
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
     yield "published"
     page.get_by_role("button", name="See my listings").click()

@@ -75,11 +75,13 @@ def publish(page: Page) -> Any:
 
 
 def put_online(page: Page) -> None:
-    """Press it, and once more where it asks for a price."""
-    asks = page.evaluate(ASKS_PRICE)
+    """Press it, and once more where it asks for a price, and where it asks whether marked words are right."""
+    asks, marked = page.evaluate(ASKS_PRICE), page.get_by_role("button", name="All of this is right").count()
     publish(page).click()
     if asks:
         page.get_by_role("button", name="Publish without a price").click()
+    if marked:
+        page.get_by_role("button", name="Right, publish").click()
 
 
 def facts(page: Page) -> None:
