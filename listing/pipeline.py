@@ -167,7 +167,7 @@ def assemble(
     """The draft with all that it rests on, and how good it is."""
     category, facts = decision.category, with_stated(decision.facts, text.spans, parts.taxonomy)
     answered = not isinstance(parts.backend, FormBackend) or decision.views.speaks("mllm")
-    remarks = ask.model_flags(parts.backend.name, parts.calibration, answered=answered)
+    remarks = [] if answered else [ask.unreadable(parts.backend.name)]
     draft = Draft(
         id=draft_id(request),
         photos=[photo.ref for photo in request.photos],

@@ -92,8 +92,7 @@ def build_parts(
         )
     learned = shop if local else None
     file = calibration_file(model or folder, home, backend)
-    other = None if backend.name.partition("@")[0] == EMBEDDED or Path(model or folder).is_dir() else folder
-    calibration = _calibration(model, file, backend.name, other, learned)
+    calibration = _calibration(file, None if backend.name.partition("@")[0] == EMBEDDED else folder, learned)
     if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     search = (past or PastListings.open(home)) if rag and local else None
@@ -120,20 +119,19 @@ def _warn_of_no_towers() -> None:
     )
 
 
-def _calibration(model: str | None, file: Path, name: str, embedded: Path | None, shop: Path | None) -> Calibration:
+def _calibration(file: Path, embedded: Path | None, shop: Path | None) -> Calibration:
     """A model's calibration, with the questions that were calibrated on a shop's past listings.
 
-    ``embedded``: the folder whose sources it is heard beside; None of the embedded model itself.
+    ``embedded``: the folder whose sources it is heard beside, by the prior where nobody measured it; None of the
+    embedded model itself. A model folder's own file, which tuning leaves in it, stands as it is.
     """
     calibration = Calibration.load(file)
-    if embedded is not None:
+    if embedded is not None and not (calibration.fitted and file.name == FILE):
         own = calibration if calibration.fitted else None
         calibration = beside(Calibration.load(embedded) if (embedded / FILE).is_file() else Calibration(), own)
     if shop:
         questions = {**calibration.questions, **Calibration.load(shop).questions}
         calibration = calibration.model_copy(update={"questions": questions})
-    if not calibration.fitted:
-        log.warning("%s is not calibrated: nothing it sees is stated, only suggested; run %s.", name, command(model))
     return calibration
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
-from listing.calibration import Calibration
 from listing.decide.claims import FIBRES, NAME, Claim
 from listing.decide.settle import Item, implied, settle
 from listing.details import detail_forms, form_for, load_details
@@ -55,18 +54,13 @@ def _what_it_is(category: Category, node: CategoryNode) -> Question:
     return Question(attribute="category", text=text, choices=[c.value for c in category.candidates])
 
 
-def model_flags(model: str, calibration: Calibration, *, answered: bool) -> list[Flag]:
-    """Remarks on the model that saw the photos; ``answered``: whether any reply of it could be read."""
-    if not answered:
-        message = (
-            f"The replies of the model {model!r} cannot be read: it fills in no form and answers no question in the "
-            "words that it is given. Serve one that follows instructions, with thinking switched off."
-        )
-        return [Flag(code=RepliesUnreadable.code, message=message)]
-    if calibration.fitted:
-        return []
-    message = "This model is not calibrated: what it saw, the category too, is a guess for you to check."
-    return [Flag(code="uncalibrated", message=message)]
+def unreadable(model: str) -> Flag:
+    """The remark on a model none of whose replies could be read."""
+    message = (
+        f"The replies of the model {model!r} cannot be read: it fills in no form and answers no question in the "
+        "words that it is given. Serve one that follows instructions, with thinking switched off."
+    )
+    return Flag(code=RepliesUnreadable.code, message=message)
 
 
 def readable(draft: Draft) -> Draft:
