@@ -143,9 +143,9 @@ def check(texts: Mapping[TextField, str], known: Known, ask: Ask, besides: Seque
         if clause.claim in answers:
             clause.p, clause.by = after(clause.base, answers[clause.claim]), ("claims",)
         elif clause.claim and known.language == ENGLISH:
+            read = 0.97 if clause.p >= WRITTEN else clause.p  # less: print that nobody else has read
             told = _told(clause.claim, known)
-            sure = 0.97 if clause.p >= WRITTEN else clause.p  # less: print that nobody else has read
-            clause.p, clause.by = (sure, ("evidence",)) if told else (0.0, ("unanswered",))
+            clause.p, clause.by = (read, ("evidence",)) if told else (0.0, ("unanswered",))
     denied_ones = [c for c in clauses if c.p < STANDS and c.by == ("claims",) and not c.against]
     finer = _finer(denied_ones, ask, known)
     denied = frozenset(d for d in besides if d in answers and after(WRITTEN, answers[d]) < STANDS)
