@@ -19,8 +19,9 @@ from listing.observe.past_listings import Neighbours
 from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest, TextEvent
 from listing.safety.injection import instruction_like
-from listing.say.check import CARRIED, Answers, Checked, Known, check, trimmed, usable
+from listing.say.check import Answers, Checked, check, trimmed, usable
 from listing.say.clauses import joints
+from listing.say.evidence import CARRIED, Known
 from listing.say.marks import find_spans, word_count
 from listing.say.render import Text, sentences_of
 from listing.schema import Span, TextField

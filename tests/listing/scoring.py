@@ -11,7 +11,8 @@ from listing.decide.claims import Claim
 from listing.observe.note import read_note
 from listing.safety.contacts import find_contacts, scrub
 from listing.safety.prohibited_goods import check_goods
-from listing.say.check import Known, check
+from listing.say.check import check
+from listing.say.evidence import Known
 from listing.taxonomy import load_taxonomy
 
 __all__ = ["KINDS", "claims", "contacts", "goods", "injection", "notes", "read_set"]
