@@ -73,7 +73,8 @@ class CategoryRange(BaseModel):
 
 
 # A model's word beside the other sources, before anybody measured it: about as often right as .85 of closed answers.
-PRIOR_WEIGHT, PRIOR_CATEGORY, PRIOR_THRESHOLD = 0.6, 0.55, 0.9
+# PRIOR_ALONE: where no other source speaks.
+PRIOR_WEIGHT, PRIOR_CATEGORY, PRIOR_ALONE, PRIOR_THRESHOLD = 0.6, 0.5, 0.8, 0.9
 
 
 class Calibration(BaseModel):
@@ -120,7 +121,7 @@ def beside(embedded: Calibration, measured: Calibration | None = None) -> Calibr
         threshold = own.threshold if own else max(question.threshold, PRIOR_THRESHOLD)
         weights = own.weights if own else {**question.weights, "mllm": weight}
         questions[name] = QuestionCalibration(weights=weights, threshold=threshold)
-    default = QuestionCalibration(weights={"mllm": PRIOR_WEIGHT}, threshold=PRIOR_THRESHOLD)
+    default = QuestionCalibration(weights={"mllm": PRIOR_ALONE}, threshold=PRIOR_THRESHOLD)
     return Calibration(default=default, questions=questions, range=embedded.range)
 
 

@@ -105,7 +105,7 @@ def _beside(
     said = {**model, NO_CATEGORY: max(0.0, 1.0 - sum(model.values()))}
     others = {**general, NO_CATEGORY: max(_NO_LEAF, 1.0 - sum(general.values()))} if general else {}
     weights = {GENERAL: 1.0, "mllm": calibration.model_weight("category")}
-    pool = combine({GENERAL: others, "mllm": said}, weights) or said
+    pool = combine({GENERAL: others, "mllm": said}, weights)
     top, p = best(pool)
     leaf = top in taxonomy.categories
     minimum = calibration.range.min_candidate
@@ -212,7 +212,8 @@ def _all_leaves(
     other = frozenset(taxonomy.categories) - tuned
     heard = {name: w for name, w in calibration.of("category").weights.items() if name in votes}
     if heard.keys() <= {"mllm"}:  # of a model that nobody measured, the others are heard as without it
-        heard = {**_shared({n: v for n, v in votes.items() if n not in heard}, limits, tuned), **heard}
+        shared = _shared({n: v for n, v in votes.items() if n not in heard}, limits, tuned)
+        heard = {**shared, **heard} if shared else dict.fromkeys(heard, 1.0)
     pool = {n: garment * p for n, p in _garment_pool(votes, tuned, heard).items()}
     return pool | {
         n: (1.0 - garment) * p for n, p in _other_pool(votes, other, limits.other_weights, limits.covered).items()

@@ -50,11 +50,11 @@ def find_place(location: str | Path) -> FolderPlace | ServerPlace:
 
 def check_answers(location: str | Path) -> str:
     """The address without its path if ``location`` is a server's, else "". IndexUnreachable: it does not answer."""
-    import httpx
-
     parts = urlsplit(str(location))
     if parts.scheme not in ("http", "https"):
         return ""
+    import httpx  # only for a server's: an installation for a model's server has no index and no httpx
+
     if not parts.hostname:
         raise IndexUnreachable(f"{location} is no server address; write it like http://localhost:8000.")
     name = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
