@@ -1,9 +1,9 @@
 """Phone numbers as people write them: how many are hidden, and how many numbers of other kinds are taken out.
 
-``python -m benchmarks.drafts.numbers FOLDER [--missed]`` reads ``phone_numbers.jsonl`` (``text``, ``number`` in E.164,
-``kind``) and ``numbers_that_stay.jsonl`` and prints totals and rates by kind; ``--missed`` the texts that went wrong. A
-number is hidden when something was taken out and what is left holds no four digits of it in a row, forwards or
-backwards, nor four number words.
+``python -m benchmarks.drafts.numbers [FOLDER] [--set _2] [--missed]`` reads ``phone_numbers_2.jsonl`` (``text``,
+``number`` in E.164, ``kind``) and ``numbers_that_stay_2.jsonl`` and prints totals and rates by kind; ``--set ""`` those
+whose errors the rules were mended by, ``--missed`` the texts that went wrong. A number is hidden when something was
+taken out and what is left holds no four digits of it in a row, forwards or backwards, nor four number words.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from listing.safety.contacts import MASK, WEIGHTS, scrub
 from listing.safety.fold import fold
 from listing.safety.tagger import Tagger
 
+SETS = Path(__file__).parents[2] / "tests" / "listing" / "safety_sets"
 FEW = 3  # digits in a row that tell nobody a number
 
 
@@ -41,12 +42,13 @@ def is_hidden(text: str, number: str, words: frozenset[str]) -> bool:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("folder", type=Path)
+    parser = arguments(__doc__, set="_2")
+    parser.add_argument("folder", type=Path, nargs="?", default=SETS)
     parser.add_argument("--missed", action="store_true")
     args = parser.parse_args()
     words = Tagger(WEIGHTS).number_words
-    phones, others = (read_lines(args.folder / f"{name}.jsonl") for name in ("phone_numbers", "numbers_that_stay"))
+    names = ("phone_numbers", "numbers_that_stay")
+    phones, others = (read_lines(args.folder / f"{name}{args.set}.jsonl") for name in names)
     missed = [row for row in phones if not is_hidden(row["text"], row["number"], words)]
     alarms = [row for row in others if scrub(row["text"]) != row["text"]]
     figures: dict[str, object] = {
