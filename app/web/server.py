@@ -30,9 +30,9 @@ from app.ops.collector import OpsCollector
 from app.services import Services
 from app.settings import Settings
 from app.store.backup.archive import tidy
+from app.store.backup.photo_files import note_hashes
 from app.store.deletions import empty_uploads
 from app.store.home_lock import only_user
-from app.store.photo_files import note_hashes
 from app.views import AppError
 from app.web import api, feed_api, sign_in
 from app.web.errors import install_errors

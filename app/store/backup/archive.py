@@ -31,12 +31,12 @@ from sqlalchemy.pool import NullPool
 from app import __version__
 from app.settings import Settings
 from app.store.backup.checks import check_pages, log_is_torn, value_damage
+from app.store.backup.photo_files import read_photo
 from app.store.backup.postgres import BackupError, dump, program
 from app.store.db import BUSY_SECONDS, REMEDY, engine_of, unusable
 from app.store.files import sync
 from app.store.home_lock import HomeInUse, held
 from app.store.media import Media, check_photos, photo_ids
-from app.store.photo_files import read_photo
 from listing.errors import IplError
 from listing.home import private_files
 

@@ -26,11 +26,11 @@ from app.settings import Settings
 from app.store import db
 from app.store.backup import archive as archives
 from app.store.backup.archive import MANIFEST, TargetExists, back_up
+from app.store.backup.photo_files import note_hashes
 from app.store.backup.postgres import BackupError
 from app.store.backup.restore import ArchiveError, restore
 from app.store.db import StoreError, engine_of
 from app.store.media import Media, photo_ids
-from app.store.photo_files import note_hashes
 from listing.intake.photos import intake
 from tests.app.support.clients import client_of, published
 from tests.app.support.restores import leftovers, photos_of, rows_of
