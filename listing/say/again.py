@@ -187,12 +187,14 @@ def with_words(draft: Draft, words: str, taxonomy: Taxonomy) -> Draft:
         return draft
     at, plural = closing_at(body, taxonomy), is_plural(taxonomy.node(draft.category.value).phrase)
     told = with_sentence(body[:at], _as_sentence(words, plural=plural))
-    return draft.model_copy(update={"description": " ".join(filter(None, (told, body[at:].strip()))) + blank + note})
+    return draft.model_copy(
+        update={"description": " ".join(filter(None, (told.rstrip(), body[at:].strip()))) + blank + note}
+    )
 
 
 def _as_sentence(words: str, *, plural: bool) -> str:
     """What is on the item as a sentence, no fragment: "It has a crocodile pattern"; other words as they are."""
-    bare = re.sub(r"^(?:and |with )+", "", words, flags=re.I)
+    bare = re.sub(r"^without (?:any |an? )?", "no ", re.sub(r"^(?:and |with )+", "", words, flags=re.I), flags=re.I)
     head = _WHERE.split(bare)[0].split()[-1].lower()
     if bare == words and head.removesuffix("s") not in _parts():
         return words

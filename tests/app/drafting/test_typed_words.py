@@ -249,6 +249,7 @@ def tab(services, made):
         ("10,5 cm long", {"size": None}, ("10,5 cm long.",)),
         ("a 1,20 m belt,2 loops", {}, ("a 1,20 m belt", "2 loops")),
         ("it was 50,- new", {}, ("It was 50,- new.",)),
+        ("without side slits", {}, ("It has no side slits.",)),
         ("zip,hood", {"closure": "zip"}, ("a zip", "a hood")),
     ],
 )
