@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from finetune.shops.measure import measure
     from finetune.shops.table import Table
     from finetune.train.merge import merge
-    from finetune.tune import run_stages
+    from finetune.tune import run_stages, stages_of
 
 __all__ = [
     "ARMS",
@@ -57,6 +57,7 @@ __all__ = [
     "read_annotations",
     "run_evaluation",
     "run_stages",
+    "stages_of",
     "weights_stamp",
     "write_calibration",
     "write_data",
@@ -78,6 +79,6 @@ __getattr__ = lazy_names(
         "shops.measure": "measure",
         "shops.table": "Table",
         "train.merge": "merge",
-        "tune": "run_stages",
+        "tune": "run_stages stages_of",
     },
 )

@@ -125,6 +125,22 @@ def _read(config: Path) -> dict[str, Any]:
     return content
 
 
+def stages_of(config: Path, stages: list[str] | None = None, *, model: str | None = None) -> list[str]:
+    """The named stages of a config, by default all, in the file's order. TuneError: see ``run_stages``."""
+    if not config.is_file():
+        raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
+    there = _read(config)["stages"]
+    chosen = stages or list(there)
+    if model and chosen != ["chat"]:
+        raise TuneError(f"{config} makes the embedded model; --model is for a chat stage alone (--stage chat).")
+    for name in chosen:
+        if name not in STAGES:
+            raise TuneError(f"There is no stage {name!r}; the stages are: {', '.join(STAGES)}.")
+        if name not in there:
+            raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(there)}.")
+    return chosen
+
+
 def run_stages(
     config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **chat: Any
 ) -> None:
@@ -136,17 +152,8 @@ def run_stages(
     Raises:
         TuneError: the file, a stage or a key is unknown, or no stage takes a model.
     """
-    if not config.is_file():
-        raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
-    content = _read(config)
-    chosen = stages or list(content["stages"])
-    if chat.get("model") and chosen != ["chat"]:
-        raise TuneError(f"{config} makes the embedded model; --model is for a chat stage alone (--stage chat).")
+    chosen, content = stages_of(config, stages, model=chat.get("model")), _read(config)
     for name in chosen:
-        if name not in STAGES:
-            raise TuneError(f"There is no stage {name!r}; the stages are: {', '.join(STAGES)}.")
-        if name not in content["stages"]:
-            raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(content['stages'])}.")
         if os.environ.get("RANK", "0") == "0":
             print(f"stage {name}: loads its data and model, which can take minutes", flush=True)
         extra = chat if name == "chat" else {}

@@ -60,11 +60,14 @@ def check(args: argparse.Namespace) -> None:
         raise CommandError("--texts is gone: to teach a model how you write, name your listings with --listings.", 2)
     if args.what == "data" and args.out is None:
         raise CommandError("name the folder for the samples with --out DIR.", 2)
-    if args.what != "data" and not _config(args.what).is_file():
-        raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.", 2)
-    if args.listings:
+    if args.what != "data":
+        if not _config(args.what).is_file():
+            raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.", 2)
+        if finetune.stages_of(_config(args.what), args.stage, model=args.model)[0] != "chat":  # it reads samples
+            finetune.check_photos(args.data)
+    elif args.listings:
         catalogue.check_table(args.listings, args.map, args.mapping, args.photos)
-    elif args.what == "data":  # what a stage needs of it, the stage says once its config is read
+    else:
         finetune.check_photos(args.data)
 
 

@@ -24,6 +24,7 @@ from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Photo
+from listing.say.check import usable
 from listing.say.model_text import listing_prompt, says_only, write
 from tests.listing.stubs import TAXONOMY, claims
 
@@ -121,7 +122,8 @@ def test_a_listing_is_written_from_several_photos(name, models):
     stated = claims("Dress", {"colour": "navy", "sleeve": "long"})
     texts = drain(write(backend, request, listing_prompt(stated, "Worn twice.", [], request, TAXONOMY)))
     assert set(texts) == {"title", "description"}
-    assert not says_only(texts["title"], "title", stated, TAXONOMY)
+    title = texts["title"]
+    assert not (usable(title, "title") and says_only(title, "title", stated, TAXONOMY))
 
 
 def photo_of(colour: tuple[int, int, int]) -> Photo:
