@@ -30,7 +30,7 @@ from listing.taxonomy import Taxonomy
 _QUESTIONS = {"label": "category"}  # the towers' word: ours
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128
-TOWER_WEIGHTS, TOWER_SIDE = "tower.safetensors", 224
+TOWER_WEIGHTS = "tower.safetensors"
 _EDGE = 32  # pixels of the square that lie outside of what the network sees, as in training
 Distribution = dict[str, float]
 
@@ -167,35 +167,28 @@ class VisionTower:
     def __init__(self, folder: Path) -> None:
         import timm
         from safetensors.torch import load_file
+        from transformers import AutoImageProcessor
 
-        self.values: dict[str, list[str]] = json.loads((folder / "tower.json").read_text(encoding="utf-8"))["values"]
-        tensors = {name: tensor.float() for name, tensor in load_file(folder / TOWER_WEIGHTS).items()}
+        from listing.backends.local import TowerHeads as Heads
+
+        self._processor: Any = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
         vision = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vision_config"]
         self._backbone: Any = timm.create_model(vision["architecture"], pretrained=False, num_classes=0, global_pool="")
-        state = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
-        self._backbone.load_state_dict(state, strict=False)
+        tensors = load_file(folder / TOWER_WEIGHTS)
+        state = {n.removeprefix("backbone."): t.float() for n, t in tensors.items() if n.startswith("backbone.")}
+        self._backbone.load_state_dict(state)
         self._backbone.eval()
-        self.heads = {n: (tensors[f"heads.{n}.weight"], tensors[f"heads.{n}.bias"]) for n in self.values}
+        self._heads = Heads.load(folder)
 
     def opinions(self, image: Image.Image) -> dict[str, Distribution]:
-        """Probabilities by head, mean over the photo and its mirror image."""
+        """Probabilities by head, mean over the photo and its mirror image; see ``LocalBackend.opinions``."""
         import torch
 
-        scale = TOWER_SIDE * 8 // 7 / min(image.size)
-        small = image.convert("RGB").resize(
-            (round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC
-        )
-        left, top = (small.width - TOWER_SIDE) // 2, (small.height - TOWER_SIDE) // 2
-        view = small.crop((left, top, left + TOWER_SIDE, top + TOWER_SIDE))
-        pixels = torch.from_numpy(np.array(view)).permute(2, 0, 1)[None].float() / 127.5 - 1.0
-        views = torch.cat([pixels, pixels.flip(3)]).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-            pooled = self._backbone(views).float().mean((2, 3))
-        out = {}
-        for name, (weight, bias) in self.heads.items():
-            shares = (pooled @ weight.T + bias).softmax(-1).mean(0).tolist()
-            out[name] = dict(zip(self.values[name], shares, strict=True))
-        return out
+        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        pixels = self._processor([image, mirrored], return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            pooled = self._backbone(pixels.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        return self._heads(pooled) if self._heads else {}
 
 
 class TowerHeads(Source):
