@@ -1,4 +1,4 @@
-"""Tasks of ``ipl recommend`` on anybody's log: bring it in, measure it, compare models on it, put one to work."""
+"""Tasks of ``ipl recommend`` on anybody's log: bring it in, measure it, compare models on it, use one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from listing.errors import PROGRAM
 if TYPE_CHECKING:
     from recommend.phenomena.studies import Expected
     from recommend.phenomena.table import Finding
-    from recommend.serving.scorer import Scorer
 
 
 def register(
@@ -56,12 +55,7 @@ def register(
     score = task("score", trained, data, *training[-2:])
     score("--out", type=Path, required=True, metavar="FILE", help="gets ids and probabilities (Parquet)")
     score("--days", metavar="A-B", help="days of the log (default: those that the run holds back)")
-    task("export", trained, data, *training[-2:])(
-        "--out", type=Path, required=True, metavar="FILE", help="ends in .pt2 (torch.export) or .onnx"
-    )
-    serve = task("serve", trained, data, *training[-2:])
-    serve("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
-    serve("--port", type=number(int, 1, 65_535), default=8_765, help="port to listen on (default: 8765)")
+    task("export", trained, data)("--out", type=Path, required=True, metavar="FILE", help="gets it, such as model.pt2")
 
 
 def device_settings(args: argparse.Namespace) -> list[str]:
@@ -162,38 +156,20 @@ def compare_(args: argparse.Namespace) -> None:
 
 def score(args: argparse.Namespace) -> None:
     """Write the scores of a log's rows."""
-    from recommend.serving.scorer import score_log
+    from recommend.training.score import score_log
 
-    rows = score_log(_scorer(args), args.out, _days(args.days))
+    days = _days(args.days)
+    rows = score_log(args.run, args.data, args.out, days, args.device or "cpu", args.precision or "fp32")
     print(f"{rows:,} rows in {args.out}")
 
 
 def export_(args: argparse.Namespace) -> None:
     """Write a run as one program."""
-    from recommend.serving.export import export
+    from recommend.training.export import export
 
-    facts = export(_scorer(args), args.out, "onnx" if args.out.suffix == ".onnx" else "pt2")
+    facts = export(args.run, args.data, args.out)
     names = ", ".join(i["name"] for i in facts["inputs"])
     print(f"{facts['model']} in {args.out}, with its inputs in {args.out}.json: {names}")
-
-
-def serve(args: argparse.Namespace) -> None:
-    """Answer requests until interrupted."""
-    import uvicorn
-
-    from app.feed.scoring_server import application
-
-    scorer = _scorer(args)
-    if args.host not in ("127.0.0.1", "localhost", "::1"):
-        print(f"anybody who reaches {args.host} can ask: put a server with a login before it", flush=True)
-    print(f"{scorer.run.model.name}: POST http://{args.host}:{args.port}/score", flush=True)
-    uvicorn.run(application(scorer), host=args.host, port=args.port, log_level="warning")
-
-
-def _scorer(args: argparse.Namespace) -> Scorer:
-    from recommend.serving.scorer import Scorer
-
-    return Scorer(args.run, args.data, args.device or "cpu", args.precision or "fp32")
 
 
 def _days(text: str | None) -> tuple[int, int] | None:

@@ -44,7 +44,6 @@ class Encoders:
     vocabularies: dict[str, Tensor]
     scales: dict[str, Scale]
     edges: dict[str, Tensor] = field(default_factory=dict)
-    by_halving: bool = False  # look numbers up by steps that exist in every program format
 
     @staticmethod
     def fit(features: FeatureMap, batches: Iterable[Batch], min_count: int = 1) -> Encoders:
@@ -116,10 +115,7 @@ class Encoders:
         """A feature's plain values: ids to table rows, numbers to their scale."""
         if feature.bucketed and feature.role != "raw":
             edges = self.edges[feature.vocabulary]
-            if self.by_halving:
-                place = (values.float()[:, None] >= edges).sum(1) + 1
-            else:
-                place = torch.bucketize(values.float(), edges, right=True) + 1
+            place = torch.bucketize(values.float(), edges, right=True) + 1
             return torch.where(values.isnan(), 0, place) if values.is_floating_point() else place
         if _is_id(feature):
             return self.row(feature.vocabulary, values)
@@ -133,8 +129,7 @@ class Encoders:
         ids = ids.to(torch.int64)
         if not len(vocabulary):
             return torch.zeros_like(ids)
-        find = halving if self.by_halving else torch.searchsorted
-        place = find(vocabulary, ids.contiguous()).clamp(max=len(vocabulary) - 1)
+        place = torch.searchsorted(vocabulary, ids.contiguous()).clamp(max=len(vocabulary) - 1)
         return torch.where(vocabulary[place] == ids, place + 1, 0)
 
     def save(self, folder: Path) -> None:
@@ -192,17 +187,6 @@ class Sample:
             return torch.empty(0)
         place = (torch.arange(1, buckets) * len(values) // buckets).clamp(max=len(values) - 1)
         return torch.unique(values[place])
-
-
-def halving(values: Tensor, asked: Tensor) -> Tensor:
-    """``torch.searchsorted`` of ascending values in plain steps: how many of them are smaller than what is asked."""
-    position = torch.zeros_like(asked)
-    step = 1 << len(values).bit_length()
-    while step := step // 2:
-        further = position + step
-        smaller = values[(further - 1).clamp(max=len(values) - 1)] < asked
-        position = torch.where((further <= len(values)) & smaller, further, position)
-    return position
 
 
 def with_derived(features: FeatureMap, batch: Batch) -> dict[str, Column]:
