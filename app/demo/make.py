@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from app.demo.crowd import Crowd
+from app.demo.crowd import make_crowd
 from app.demo.home import Mark
 from app.demo.items import Offer, offer
 from app.demo.market import Market
@@ -26,7 +26,6 @@ from app.store.search_index import SearchIndex
 from listing.home import ipl_home
 from recommend.config import TrainConfig
 from recommend.models.registry import model_class, model_config
-from recommend.simulation.truth import HOURS
 from recommend.training.runs import plan, train_run
 
 DAYS = 14
@@ -62,7 +61,7 @@ class Plan:
     def market(self, services: Services, pipeline: DemoPipeline, seed: int) -> Market:
         """Everybody on these services."""
         offers = self.offers()
-        crowd = Crowd(offers, self.mark.visitors, self.begin, self.mark.seed)
+        crowd = make_crowd(offers, self.mark.visitors, self.begin, self.mark.seed)
         return Market(services, pipeline, crowd, offers, np.random.default_rng([self.mark.seed, seed]))
 
 
@@ -155,12 +154,8 @@ def _day(market: Market, rng: np.random.Generator, start: datetime) -> None:
 
 def _visits(market: Market, rng: np.random.Generator, start: datetime) -> list[tuple[datetime, int]]:
     """(moment, visitor) of a day from ``start`` on, two hours after it at the earliest, in order."""
-    count = rng.poisson(PAGES * market.crowd.visitors)
-    hours = (start.hour + np.arange(24)) % 24
-    chance = HOURS[hours] * (np.arange(24) >= 2)
-    after = rng.choice(24, count, p=chance / chance.sum()) + rng.random(count)
-    who = rng.choice(market.crowd.visitors, count, p=market.crowd.activity)
-    return sorted((start + timedelta(hours=float(h)), int(v)) for h, v in zip(after, who, strict=True))
+    visits = market.crowd.visits(rng, PAGES, start.hour, first=2)
+    return [(start + timedelta(hours=after), visitor) for after, visitor in visits]
 
 
 def train(services: Services, seed: int) -> None:

@@ -11,15 +11,17 @@ import numpy as np
 from sqlalchemy import select
 
 from app.accounts.sellers import ONE_PERSON
-from app.demo.crowd import NAMES, SELLERS, Crowd
+from app.demo.crowd import NAMES, SELLERS, name_of, seller_of
 from app.demo.items import Offer, items
 from app.demo.pipeline import DemoPipeline
+from app.feed.items import milliseconds
 from app.services import Services
 from app.store.clock import now
 from app.store.tables import KeyRow, ListingRow
 from app.views import AppError
 from listing.intake.photos import intake
 from listing.schema import Listing
+from recommend.simulation.crowd import Crowd
 
 PAGE = 20
 KEY = "demo-thing-"  # before an offer's number: the key with which it was published
@@ -62,11 +64,11 @@ class Market:
 
     def _list(self, listing: str, number: int, moment: datetime) -> None:
         self.listed[listing] = number
-        self.crowd.listed(number, moment)
+        self.crowd.listed(number, milliseconds(moment))
 
     def seller(self, number: int) -> str:
         """Seller of an offer; the first one is the person who uses this machine."""
-        seller = self.crowd.seller(number)
+        seller = seller_of(number)
         return self.services.sellers.named(NAMES[seller] if seller else ONE_PERSON).id
 
     def on_sale(self) -> list[int]:
@@ -100,7 +102,7 @@ class Market:
 
     def visit(self, visitor: int) -> None:
         """One page: what comes into view, what is clicked, now and then an order or a question."""
-        name, services, moment = self.crowd.name(visitor), self.services, now()
+        name, services, moment = name_of(visitor), self.services, milliseconds(now())
         page = services.feed.page(name, PAGE)
         places = [(p, p.listing) for p in page.places if p.listing is not None and p.listing.id in self.listed]
         places = places[: self.crowd.cards_in_view(self.rng, len(places))]
@@ -108,7 +110,7 @@ class Market:
             return
         offers = np.array([self.listed[x.id] for _, x in places])
         ads = np.array([p.reason == "ad" for p, _ in places])
-        clicked = self.rng.random(len(offers)) < self.crowd.clicks(visitor, offers, ads, moment)
+        clicked = self.rng.random(len(offers)) < self.crowd.clicks(visitor, offers, ads, np.arange(len(offers)), moment)
         p_order, p_cart = self.crowd.orders(visitor, offers, moment)
         carted = clicked & (self.rng.random(len(offers)) < p_cart)
         bought = clicked & (self.rng.random(len(offers)) < p_order)
@@ -124,7 +126,7 @@ class Market:
                 self._ask(name, places[i][1])
 
     def _buy(self, visitor: int, listing: Listing, page_id: str) -> None:
-        name = self.crowd.name(visitor)
+        name = name_of(visitor)
         try:
             self.services.orders.buy(name, listing.id, f"{name}-{listing.id}", page_id, price=listing.price)
             self.orders += 1

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import Base, FeedItemRow, NumberRow
 from recommend.cascade.catalog import Item
+from recommend.cascade.logged import rounded
 
 CONTENT = 16  # numbers of a content vector, as in the simulated world
 CONDITIONS = ("new with tag", "new without tag", "very good", "good", "fair", "for parts")
@@ -137,11 +138,6 @@ def condition_code(grade: str | None) -> int:
     """0 (new) .. 4 (worn), as in the log's schema."""
     codes = {name: min(place, 4) for place, name in enumerate(CONDITIONS)}
     return codes.get(grade or "", UNGRADED)
-
-
-def rounded(content: Iterable[float] | np.ndarray) -> list[float]:
-    """A content vector as it is written down."""
-    return [round(float(v), 4) for v in content]
 
 
 def milliseconds(at: datetime) -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 
-from app.feed.items import CONTENT, number, rounded
+from app.feed.items import number
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
 from app.market.posts import PostView
@@ -27,15 +26,14 @@ from app.views import AppError, Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.feed import Feed
+from recommend.cascade.logged import candidates, item_facts, item_scores, request_facts
 from recommend.cascade.page import PageState, Slate, TraceLine
-from recommend.cascade.request import HOUR_MS, Moment
-from recommend.cascade.visitors import Visitor
+from recommend.cascade.request import Moment
 
 MAX_BUCKETS = 10_000  # visitors; beyond them those who have not come for ``FORGET_S`` are forgotten
 FORGET_S = 60.0
 NOBODY = -1  # number of a visitor of whom nothing is known
 MAX_TIMES = 20_000  # pages of which is known how long they took
-SCORES = ("pctr", "pcvr", "score", "bid", "ecpm", "price_per_click", "policy", "propensity", "pre_rank", "rank")
 
 
 @dataclass(frozen=True)
@@ -210,51 +208,13 @@ class PageMaker:
         self._errors.labels(error.code).inc()
 
 
-def candidates(slate: Slate) -> dict[str, list[Any]]:
-    """Candidates of the ranking stage for a page, by column."""
-    ranked = slate.ranked
-    return {
-        "item_id": ranked.item_id.tolist(),
-        "policy": [str(name) for name in ranked.policy],
-        "pctr": np.round(ranked.pctr.astype(np.float64), 6).tolist(),
-        "bid": np.round(ranked.bid.astype(np.float64), 4).tolist(),
-        "rank": ranked.rank.tolist(),
-        "shown": ranked.displayed.tolist(),
-    }
-
-
-def request_facts(visitor: Visitor, moment: Moment) -> dict[str, Any]:
-    """Facts of a request at the moment of its page, as the log's columns."""
-    past = list(visitor.history)
-    return {
-        "hour": moment.hour,
-        "promotion": moment.promotion,
-        "days_to_promotion": moment.days_to_promotion,
-        "history_item": [p.item_id for p in past],
-        "history_category": [p.category for p in past],
-        "history_single": [int(p.single) for p in past],
-        "history_post": [p.post_id for p in visitor.posts],
-        "history_age_h": [round((moment.time_ms - p.time_ms) / HOUR_MS, 3) for p in past],
-    }
-
-
 def feed_row(page_id: str, item: TraceLine, listing_id: str, catalog: Catalog) -> FeedRow:
     """A listing on a page, with what was known of it and how it was scored."""
-    rows = catalog.rows([item.item_id])  # none when it was sold meanwhile
-    names = ("condition", "price", "price_bucket")
-    facts: Mapping[str, Any] = {n: catalog.get(n, rows)[0].item() if len(rows) else 0 for n in names}
-    content = catalog.content(rows)[0] if len(rows) else np.zeros(CONTENT)
-    values = {
-        **{name: getattr(item, name) for name in ("item_id", "seller_id", "category", "single", "stock")},
-        "item_age_h": round(item.age_h, 3),
-        "content": rounded(content),
-        **facts,
-    }
     return FeedRow(
         page_id=page_id,
         listing_id=listing_id,
         position=item.position or 0,
         reason=item.reason,
-        known=values,
-        scores={name: getattr(item, name) for name in SCORES},
+        known=item_facts(item, catalog),
+        scores=item_scores(item),
     )

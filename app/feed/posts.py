@@ -6,20 +6,20 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.feed.items import CONTENT, category_code, milliseconds, numbers, rounded
+from app.feed.items import CONTENT, category_code, milliseconds, numbers
 from app.market.posts import TOPICS, PostView, views
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
 from app.views import AppError
 from recommend.cascade.feed import Feed
+from recommend.cascade.logged import post_facts
 from recommend.cascade.page import Slate
-from recommend.cascade.posts import PlacedPost, Post
+from recommend.cascade.posts import Post
 from recommend.cascade.request import Moment
 from recommend.cascade.visitors import PastPost
 
@@ -74,7 +74,7 @@ class LivePosts:
         posts = {post.id: post for post in views(session, rows)}
         for place, key in zip(slate.posts, post_ids, strict=True):
             if key in posts:
-                session.add(FeedPostRow(page_id=page_id, post_id=key, position=place.position, known=_facts(place),
+                session.add(FeedPostRow(page_id=page_id, post_id=key, position=place.position, known=post_facts(place),
                                         scores={"pctr": place.pctr}))  # fmt: skip
         return [posts.get(key) for key in post_ids]
 
@@ -130,12 +130,6 @@ class LivePosts:
                     content=np.array(row.content or [0.0] * CONTENT, np.float32),
                 )
             )
-
-
-def _facts(place: PlacedPost) -> dict[str, Any]:
-    names = ("post_id", "author_id", "category", "topic", "length", "created_ms")
-    facts = {name: getattr(place.post, name) for name in names}
-    return {**facts, "item_age_h": round(place.age_h, 3), "content": rounded(place.post.content)}
 
 
 def _past(row: FeedPostRow) -> PastPost:

@@ -23,7 +23,6 @@ from app.feed.items import (
     milliseconds,
     note_items,
     numbers,
-    rounded,
 )
 from app.store import listing_repo
 from app.store.db import Store
@@ -33,6 +32,7 @@ from app.store.tables import AdRow, ListingRow
 from listing.schema import Listing
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
+from recommend.cascade.logged import rounded
 from recommend.cascade.request import Moment
 
 log = logging.getLogger(__name__)
