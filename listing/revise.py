@@ -19,7 +19,7 @@ from listing.observe.typed import SellerStatement, read_statement, read_texts
 from listing.rules import Rules
 from listing.say.again import add, say_again, typed_along, with_words
 from listing.say.ask import open_offers, statable
-from listing.say.edit import placed_flags, placed_spans, says
+from listing.say.edit import placed_spans, says
 from listing.say.marks import find_spans
 from listing.say.plan import unsaid
 from listing.schema import DETAIL, AttributeValue, Draft, Quality, Span
@@ -74,7 +74,6 @@ class _Revision:
             "description": texts["description"],
             "spans": [*placed, *self._typed_spans(placed)],
             "questions": [q for q in program.questions if q.attribute not in word.locked],
-            "flags": placed_flags(self.written, word.confirmed, texts),
             "writer": {**program.writer, **dict.fromkeys(typed, "seller")},
         }
         draft = program.model_copy(update=update)

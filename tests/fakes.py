@@ -35,7 +35,6 @@ from listing.schema import (
     Detail,
     Draft,
     Evidence,
-    Flag,
     Listing,
     NeighbourRef,
     PriceRange,
@@ -52,7 +51,6 @@ TEXTS = {
     "shorter": ("Navy zip hoodie", "Navy hoodie with a zip."),
     "warmer": ("Cosy navy hoodie with zip", "A cosy navy hoodie for cool days, with a zip and a hood. Rarely worn."),
 }
-UNSUPPORTED = "Rarely worn"
 OCR_BOX = (0.42, 0.30, 0.58, 0.38)
 GRADES = ["new with tag", "very good", "good", "fair"]
 QUESTIONS = {
@@ -157,9 +155,6 @@ def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
         description = f"{description}\n\n{request.note}"
     title = request.title if request.title is not None else title
     description = request.description if request.description is not None else description
-    start = description.find(UNSUPPORTED)
-    span = (start, start + len(UNSUPPORTED))
-    doubt = Flag(code="unsupported", message="Nothing in your photos shows this.", field="description", span=span)
     return Draft(
         id="fake",
         photos=[photo.ref for photo in request.photos],
@@ -168,7 +163,6 @@ def make_draft(request: DraftRequest, in_range: bool = True) -> Draft:
         title=title,
         description=description,
         questions=[q for name, q in QUESTIONS.items() if name not in request.facts],
-        flags=[doubt] if start >= 0 else [],
         price=PriceRange(low=12, mid=15, high=18, currency="EUR", basis=["sample-1", "sample-2"]) if in_range else None,
         neighbours=[NeighbourRef(listing_id="sample-1", score=0.91)] if in_range else [],
         quality=Quality(

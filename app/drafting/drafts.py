@@ -17,11 +17,10 @@ from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.tables import DraftRow, ListingRow, now
-from app.views import TEXT_FIELDS, AppError, DraftView
+from app.views import AppError, DraftView
 from listing.decide.claims import to_check
 from listing.observe.seller import FIELDS, Edit
 from listing.revise import follow
-from listing.say.edit import without
 from listing.say.plan import fits, is_detail
 from listing.schema import DETAIL
 from listing.taxonomy import load_taxonomy
@@ -109,24 +108,6 @@ class Drafts:
         along = edits.name_along(None, self.get(seller, draft_id)) if field == "category" else None
         return self._add(seller, draft_id, Edit("undo", field[:64]), version, along)
 
-    def remove_claim(
-        self, seller: str, draft_id: str, field: str, words: str, *, start: int = 0, version: str | None = None
-    ) -> DraftView:
-        """Take unsupported words out of the title or the description (the occurrence nearest to ``start``).
-
-        ``version``: that of the text in which ``start`` was counted.
-        """
-        view = self._with_words(seller, draft_id, field, words, version)
-        text = without(view.value(field) or "", words, start)
-        return self.edit(seller, draft_id, field, text, version=view.field_version(field))
-
-    def confirm_claim(
-        self, seller: str, draft_id: str, field: str, words: str, *, version: str | None = None
-    ) -> DraftView:
-        """The seller says that the flagged words are true: they stay, their flag goes, until they are changed."""
-        view = self._with_words(seller, draft_id, field, words, version)
-        return self._add(seller, draft_id, Edit("confirm", field, words), view.field_version(field))
-
     def stop(self, seller: str, draft_id: str) -> None:
         """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none runs."""
         with self.store.read() as session:
@@ -197,13 +178,3 @@ class Drafts:
     def _view(self, session: Session, row: DraftRow) -> DraftView:
         listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))
         return draft_repo.view(session, row, self.currency, listing)
-
-    def _with_words(self, seller: str, draft_id: str, field: str, words: str, version: str | None) -> DraftView:
-        """The draft, whose text holds these words, in the version that was shown."""
-        if field not in TEXT_FIELDS:
-            raise AppError("bad_field", f"There is no text {field[:60]!r}.", 422)
-        view = self.get(seller, draft_id)
-        edits.check_version(view, version, field)
-        if not words or words not in (view.value(field) or ""):
-            raise AppError("bad_words", "These words are not in the text any more.", 409)
-        return view

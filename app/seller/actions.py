@@ -370,17 +370,6 @@ class Actions(ListedActions):
 
     do_price = do_text
 
-    def do_claim_remove(self, data: Press) -> None:
-        draft, flag, drafts = self._draft(), self.flagged(data), self.services.drafts
-        if flag is not None:
-            field, flagged, start, version = flag
-            self.session.view = drafts.remove_claim(self.seller, draft, field, flagged, start=start, version=version)
-
-    def do_claim_true(self, data: Press) -> None:
-        draft, flag, drafts = self._draft(), self.flagged(data), self.services.drafts
-        if flag is not None:
-            self.session.view = drafts.confirm_claim(self.seller, draft, flag.field, flag.words, version=flag.version)
-
     def do_publish(self, data: Press) -> None:
         if self.session.published is not None:  # pressed twice
             return

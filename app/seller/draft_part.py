@@ -23,13 +23,12 @@ from listing.say.ask import OFFERS_AT_ONCE, statable
 from listing.say.check import LEFT_OUT
 from listing.say.plan import stated_claims
 from listing.say.render import can_be_shorter
-from listing.schema import AttributeValue, Candidate, Category, Evidence, Flag, Listing, PhotoRef, Quality, Span
+from listing.schema import AttributeValue, Candidate, Category, Evidence, Listing, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
 MAX_QUESTIONS = 3
 _HIDDEN = Markup('<span aria-hidden="true">{}</span>')
-_FLAG = Markup('<mark class="flag" aria-hidden="true">{words}</mark>')
 _CHECK = Markup(
     '<mark class="check" role="button" tabindex="0" aria-label="{words}: please check" aria-expanded="false" '
     'aria-controls="{panel}" data-open="{panel}" data-start="{start}" data-end="{end}">{words}</mark>'
@@ -41,18 +40,16 @@ def render(name: str, **values: Any) -> str:
     return templates.render(FOLDER / f"{name}.html", **values)
 
 
-def marked(text: str, flags: Iterable[Flag], checks: Iterable[tuple[Span, str]] = ()) -> Markup:
-    """The text with every flagged span in a ``<mark>``, and every one to check in one that opens its panel (its id).
+def marked(text: str, checks: Iterable[tuple[Span, str]]) -> Markup:
+    """The text with every span to check in a ``<mark>`` that opens its panel (its id).
 
     The text itself stands in the field behind it. Spans outside the text or across another are passed over.
     """
     parts, at = Markup(), 0
-    places = [(*flag.span, "") for flag in flags if flag.span] + [(s.start, s.end, panel) for s, panel in checks]
-    for start, end, panel in sorted(places):
+    for start, end, panel in sorted((span.start, span.end, panel) for span, panel in checks):
         if at <= start < end <= len(text):
-            parts += _HIDDEN.format(text[at:start]) + (_CHECK if panel else _FLAG).format(
-                words=text[start:end], start=start, end=end, panel=panel
-            )
+            check = _CHECK.format(words=text[start:end], start=start, end=end, panel=panel)
+            parts += _HIDDEN.format(text[at:start]) + check
             at = end
     return parts + _HIDDEN.format(text[at:] + "\u200b")
 
@@ -238,7 +235,6 @@ def _proof(evidence: Evidence, contradicted: bool, photos: Sequence[PhotoRef]) -
 
 def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     text = str(getattr(view, field))
-    flags = [f for f in view.flags if f.field == field and f.code != LEFT_OUT]
     panels = {check["name"]: f"w-{field}-{_key(check['name'])}" for check in checks}
     open_ = [(span, panels[name_of(span)]) for span in _marked_spans(view) if span.field == field]
     busy = view.state in BUSY
@@ -249,10 +245,10 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
         "label": words.sentence(field),
         "text": text,
         "version": view.field_version(field),
-        "marked": marked(text, flags, () if busy else open_),
+        "marked": marked(text, () if busy else open_),
         "checks": [check for check in checks if field in check["fields"]],
         "locked": field in view.locked,
-        "flags": [(text[slice(*(flag.span or (0, 0)))], flag) for flag in flags],
+        "flags": [f.message for f in view.flags if f.field == field and f.code != LEFT_OUT],
     }
 
 
@@ -277,14 +273,8 @@ def _long(view: DraftView) -> bool:
 def _bottom(view: DraftView) -> str:
     open_ = to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
-    unproven = sum(f.field in TEXT_FIELDS and f.span is not None for f in view.flags)
-    sentences = []
     if open_:
-        sentences.append(f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed.")
-    if unproven:
-        sentences.append(f"{unproven} unproven statement{'s' if unproven > 1 else ''} in the text. Please check.")
-    if sentences:
-        return " ".join(sentences)
+        return f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed."
     if view.category is None or view.category.value is None:
         return "Write what it is, so that buyers find it."
     if doubts:

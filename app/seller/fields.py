@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.seller import words
 from app.seller.session import Notice, SavedField, SellerSession
 from app.services import Services
-from app.views import TEXT_FIELDS, AppError, DraftView, field_version
-from listing.say.edit import moved
+from app.views import TEXT_FIELDS, AppError, DraftView
 
 Press = Mapping[str, Any]
 TYPED = (*TEXT_FIELDS, "price")
@@ -28,15 +27,6 @@ def number(data: Press, key: str) -> int:
     if len(text) > 6 or not text.lstrip("-").isdecimal():
         raise AppError("bad_press", "The page sent no number; load the page again.", 422)
     return int(text)
-
-
-class Flagged(NamedTuple):
-    """The flagged words that were pressed, in the text as it stands now."""
-
-    field: str
-    words: str
-    start: int
-    version: str
 
 
 class FieldActions:
@@ -94,23 +84,3 @@ class FieldActions:
         """Show the draft as it stands now; one that is being written comes by itself."""
         if self.session.view is not None and not self.session.busy:
             self.session.view = self.services.drafts.get(self.seller, self.session.view.draft_id)
-
-    def flagged(self, data: Press) -> Flagged | None:
-        """The flag that was pressed, after what is being typed was saved; None when that could not be saved."""
-        assert self.session.view is not None
-        field, flagged_words, start = str(data["field"]), str(data["words"]), number(data, "start")
-        base = str(data.get("version") or self.session.view.field_version(field))
-        if not self.keep_typed(data):
-            return None
-        self.refresh()
-        text, version = self.session.view.value(field) or "", self.session.view.field_version(field)
-        last = self.session.saved.get((self.session.view.draft_id, field))
-        at = -1
-        if base == version:
-            at = start if flagged_words and text.startswith(flagged_words, start) else -1
-        elif last is not None and (last.base, last.after) == (base, version):
-            at = moved(last.text, text, flagged_words, start)  # this tab typed around the words
-        if at < 0:
-            message = f"The {field} has changed since these words were shown; look at it again, nothing was taken out."
-            raise AppError("changed", message, 409)
-        return Flagged(field, flagged_words, at, field_version(text))

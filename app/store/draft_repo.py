@@ -171,7 +171,7 @@ def add_edit(session: Session, row: DraftRow, edit: Edit) -> None:
 def settle(session: Session, row: DraftRow, rules: PressRules) -> None:
     """Keep the draft as its seller sees it, with what they said last."""
     written, word = generated(row), word_on(session, row.id)
-    told = written is not None and (word.locked or word.confirmed)
+    told = written is not None and word.locked
     row.settled = revise(written, word, rules.of(written)).model_dump(mode="json") if written and told else None
 
 

@@ -1,6 +1,6 @@
 """The seller is a source: what a request holds of their word, and each later press of theirs, as observations.
 
-A press sets a field, leaves it out, undoes what was said of it, or confirms words. What is left out is an observation
+A press sets a field, leaves it out, or undoes what was said of it. What is left out is an observation
 without a value, by which it is withdrawn; a detail that is not there has the probability 0.
 """
 
@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from listing.lexicon import as_words
 from listing.observe.note import read_note
 from listing.observe.source import Context, Source
 from listing.request import DraftRequest, Photo
 from listing.schema import ANSWER, DETAIL, NOTE, TYPED, Observation, TextField
 
-Kind = Literal["set", "drop", "undo", "confirm"]
+Kind = Literal["set", "drop", "undo", "confirm"]  # "confirm": of earlier versions; it changes nothing
 TEXTS: tuple[TextField, ...] = get_args(TextField)
 FIELDS = (*TEXTS, "price", "category")
 ClaimEdits = Mapping[str, str | None]  # value by the name of a claim; None: left out
@@ -64,14 +63,13 @@ class Edit:
 
 @dataclass(frozen=True)
 class SellerWord:
-    """The outcome of all presses: values set by field, fields left out, words that the seller confirmed.
+    """The outcome of all presses: values set by field, and fields left out.
 
     read: what the texts that they typed make of facts and details, by the name of a claim.
     """
 
     values: Mapping[str, str | None]
     dropped: frozenset[str]
-    confirmed: frozenset[tuple[str, str]]
     read: ClaimEdits = field(default_factory=dict)
 
     @property
@@ -105,17 +103,13 @@ def word_of(edits: Iterable[Edit]) -> SellerWord:
     """The outcome of the presses; the last word on a field counts."""
     values: dict[str, str | None] = {}
     dropped: set[str] = set()
-    confirmed: set[tuple[str, str]] = set()
     for edit in edits:
         if edit.kind == "confirm":
-            confirmed.add((edit.field, edit.value or ""))
             continue
-        if edit.field in TEXTS and edit.kind == "set":  # words that were changed are not confirmed any more
-            confirmed -= {c for c in confirmed if c[0] == edit.field and not as_words(c[1]).search(edit.value or "")}
         values.pop(edit.field, None)
         dropped.discard(edit.field)
         if edit.kind == "set":
             values[edit.field] = edit.value
         elif edit.kind == "drop":
             dropped.add(edit.field)
-    return SellerWord(values, frozenset(dropped), frozenset(confirmed))
+    return SellerWord(values, frozenset(dropped))

@@ -15,7 +15,8 @@ from listing.decide.settle import settle
 from listing.details import detail_forms, load_details
 from listing.lexicon import load_lexicon, words
 from listing.observe.seller import TEXTS
-from listing.say.edit import cut, merged, replace_words, says, with_sentence
+from listing.say.clauses import without_span
+from listing.say.edit import merged, replace_words, says, with_sentence
 from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import closing_at, render, sentences_of
@@ -174,9 +175,10 @@ def _in_place(draft: Draft, name: str, value: str | None, taxonomy: Taxonomy) ->
         return draft.texts
     if (changed := _replaced(draft, at, name, value, taxonomy)) is not None:
         return changed.texts
+    plural = is_plural(taxonomy.node(draft.category.value).phrase)
     for span in sorted(draft.spans, key=lambda s: -s.start):
         if (span.attribute, span.value) == (draft.spans[at].attribute, draft.spans[at].value):
-            texts[span.field] = cut(texts[span.field], span.start, span.end)
+            texts[span.field] = without_span(texts[span.field], span.start, span.end, plural=plural)
     return texts
 
 

@@ -17,7 +17,7 @@ from listing.languages import ENGLISH
 from listing.lexicon import lower
 from listing.safety.contacts import scrub
 from listing.safety.injection import without_instructions
-from listing.say.clauses import Cut, Sentence, bare, content, cut, sentences, shorter
+from listing.say.clauses import Cut, Sentence, bare, content, cut, has_no_noun_behind, sentences, shorter
 from listing.say.evidence import DOUBTED, STANDS, WRITTEN, Clause, Known, carries, judge, place_of, says_no_more, told
 from listing.say.marks import MAX_MARKS, find_spans, weight_of
 from listing.say.policy import is_order, word_set
@@ -30,7 +30,6 @@ Ask = Callable[[Sequence[str]], Answers]
 YES, NO = 6.0, 1 / 20  # likelihood ratios of a whole "yes" and a whole "no" to a claim, before anybody measured a model
 MOST_ASKED = 40
 LEFT_OUT = "left-out"  # code of the flag of a clause that went
-_PLACE = re.compile(r"(?:on|in|at|of|around|across|down|along|for|from|to|under|over|inside)\b")
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,6 @@ def _without_orders(text: str, known: Known) -> str:
     return "".join(kept).strip()
 
 
-# -- what evidence speaks against -------------------------------------------------------------------------------------
-
-
 # -- what was denied --------------------------------------------------------------------------------------------------
 
 
@@ -141,15 +137,9 @@ def _finer(denied: Sequence[Clause], ask: Ask, known: Known) -> dict[int, tuple[
             clause.p, clause.by = after(after(WRITTEN, (0.0, 1.0)), (1.0, 0.0)), ("claims", "words")
         elif len(true) == 1:
             place = re.search(rf"(?<!\w){re.escape(true[0])}(?!\w)", lower(clause.part.text))
-            if place is not None and not _heads(clause.part.text, place.end()):
+            if place is not None and not has_no_noun_behind(clause.part.text, place.end()):
                 found[id(clause)] = place_of(clause.part, place.span())
     return found
-
-
-def _heads(text: str, end: int) -> bool:
-    """True if nothing stands behind a word that it could belong to: without it a phrase has no noun."""
-    rest = text[end:].strip()
-    return not rest or _PLACE.match(rest) is not None
 
 
 def _cut(

@@ -23,6 +23,10 @@ from listing.say.statements import split
 _QUOTED = re.compile(r"[\"“”„«‘][^\"“”„«»’]{1,80}[\"“”»’]|(?<!\w)'[^']{1,60}'(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _UNCHECKED = lexicon_words("unchecked")
+_PLACE = re.compile(r"(?:on|in|at|of|around|across|down|along|for|from|to|under|over|inside)\b")
+_VERB = re.compile(rf"(?:{'|'.join(lexicon_words('verbs'))})\b")
+_JOINT_BEFORE, _JOINT_BEHIND = re.compile(r"(?:\s*,|\s+(?:and|or))+$"), re.compile(r"^(?:,|and\b|or\b)\s*")
+_ARTICLE_BEFORE = re.compile(r"\b(?:an?|the)$", re.I)
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 Joint = Literal["first", "list", "with", "own"]  # how a part stands to the one before it
 
@@ -165,7 +169,11 @@ def claim_of(part: Part, language: str = ENGLISH, without: Collection[tuple[int,
 def content(text: str, language: str = ENGLISH) -> list[str]:
     """The words of a text that carry meaning, in lower case."""
     small = set(joints(language).small.split())
-    return [w for w in map(str.lower, _WORD.findall(text)) if w not in small and len(w) > 1]
+    return [w for w in _words(text) if w not in small and len(w) > 1]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
 
 
 def bare(text: str) -> str:
@@ -247,7 +255,10 @@ def _listed(parts: Sequence[Part], words: Joints) -> list[Part]:
 
 def without_word(text: str, start: int, end: int) -> str:
     """``text`` without the word at ``start``..``end``; the article before it follows the next word."""
-    before, after = text[:start].rstrip(" -"), text[end:].lstrip(" -")
+    before = _JOINT_BEFORE.sub("", text[:start].rstrip(" -"))
+    after = text[end:].lstrip(" -")
+    if not before or _ARTICLE_BEFORE.search(before):
+        after = _JOINT_BEHIND.sub("", after)
     left = f"{before} {after}" if before and after and after[:1] not in ",.;:!?)" else before + after
     article = re.search(r"\b([Aa])(n?)$", before)
     if article and after[:1].isalpha():
@@ -275,8 +286,46 @@ def _without_words(part: Part, words: Sequence[tuple[int, int]]) -> Part:
 
 def cut(text: str, gone: Cut, language: str = ENGLISH, *, plural: bool = False) -> str:
     """The text without them; a sentence of which nothing is left goes as a whole."""
-    out = []
+    out = ""
     for number, sentence in enumerate(sentences(text, language)):
         left = replace(sentence, parts=tuple(_without_words(part, gone.words) for part in sentence.parts))
-        out.append(without_parts(left, gone.parts.get(number, ()), plural=plural))
-    return " ".join(filter(None, (piece.strip() for piece in out)))
+        words = without_parts(left, gone.parts.get(number, ()), plural=plural)
+        if not words and "\n" in sentence.stop and out[-1:] not in ("", "\n"):  # its paragraph ends here
+            words, out = sentence.stop.lstrip(" .!?"), out.rstrip()
+        out += words
+    return out.strip()
+
+
+def without_span(text: str, start: int, end: int, *, plural: bool = False) -> str:
+    """``text`` without the words at ``start``..``end`` (characters); a clause that would break goes as a whole."""
+    start, end = _whole_words(text, start, end)
+    gone = Cut()
+    for number, sentence in enumerate(sentences(text)):
+        for n, part in enumerate(sentence.parts):
+            a, b = max(start, part.start), min(end, part.end)
+            if a >= b:
+                continue
+            left = without_word(part.text, a - part.start, b - part.start)
+            stump = _words(left)[-1:] != content(left)[-1:]  # it would end in a word of no weight
+            bare_opening = not n and not part.between.strip() and _words(left) == content(left)  # "Navy with a hood"
+            headless = has_no_noun_behind(part.text, b - part.start) and not bare_opening
+            if headless or stump or not content(left):
+                gone.parts.setdefault(number, set()).add(n)
+            else:
+                gone.words.append((a, b))
+    return cut(text, gone, plural=plural)
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Half a word, or half of "wool-blend", says something else: it goes with its other half."""
+    while start > 0 and text[start].isalnum() and re.search(r"(?:\w|\w-)$", text[:start]):
+        start -= 1
+    while end < len(text) and text[end - 1].isalnum() and re.match(r"\w|-\w", text[end:]):
+        end += 1 + (text[end] == "-")
+    return start, end
+
+
+def has_no_noun_behind(text: str, end: int) -> bool:
+    """True if nothing stands behind a word that it could belong to: without it a phrase has no noun."""
+    rest = text[end:].strip(" -")
+    return not rest or _PLACE.match(rest) is not None or _VERB.match(rest) is not None

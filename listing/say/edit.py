@@ -1,132 +1,29 @@
 """Surgery on a text that is not rendered: a seller's, or a model's. Pure functions.
 
-Words are cut out, replaced and found again, sentences added, and the program's changes merged into what was typed. What
+Words are replaced and found again, sentences added, and the program's changes merged into what was typed. What
 no press touches stays word for word.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
 from listing.decide.claims import NAME, SELLER_ONLY
-from listing.lexicon import as_words, lower, words
+from listing.lexicon import as_words, lower
 from listing.say.marks import article
-from listing.schema import Draft, Flag, Span, TextField
+from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Forms, Taxonomy, is_plural
 
-_ARTICLES, _VERBS, _LINKS, _JOINTS = map(words, ("determiners", "verbs", "prepositions", "conjunctions"))
-_NEEDS_MORE = _ARTICLES | _VERBS | _LINKS | _JOINTS  # a sentence does not end in these
-_STARTS_NONE = _VERBS | _JOINTS | _LINKS  # what is left of a sentence does not start with these
-# A full stop that ends no sentence: of an initial, or of a short form.
-_SHORT_FORM = re.compile(r"(?:\b\w|\b(?:approx|ca|incl|excl|no|nr|vs|etc|max|min))\.$", re.IGNORECASE)
-_END = re.compile(r"[.!?]+[\"”')]*(?:\s+|$)|\n+")
-_ARTICLE_END = re.compile(r"\b(?:an?|the)\s+$", re.IGNORECASE)
-_JOINT_START = re.compile(r"\s*(?:,|and\b|or\b)\s*(?=an?\b|the\b)", re.IGNORECASE)
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
 _FRAGMENT = re.compile(r"(?:^|[.!?]\s+)(?:It|They|This|These)\.")
 _HAS = re.compile(r"\b(?:with|has|have)\s+(?:an?\s+)?(?:[\w-]+\s+)?$", re.IGNORECASE)
-_WORD = re.compile(r"[\w'’%&-]+")
 # Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
 _UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
 _Change = tuple[int, int, list[str]]  # from, to, what stands there instead
-
-
-def cut(text: str, start: int, end: int) -> str:
-    """``text`` without the words at ``start``..``end`` (characters); a sentence that would break goes as a whole."""
-    start, end = _whole_words(text, start, end)
-    whole = ""
-    for a, b in _sentences(text):
-        sentence, first, last = text[a:b], max(a, start) - a, min(b, end) - a
-        if first < last:
-            blanks = sentence[len(sentence.rstrip()) :]
-            left = _mended(sentence.rstrip(), first, last)
-            alone = not whole or whole.endswith("\n")
-            sentence = left + blanks if left else "" if alone or "\n" not in blanks else blanks
-        whole += sentence
-    return whole.strip()
-
-
-def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Half a word, or half of "wool-blend", says something else: it goes with its other half."""
-    while start > 0 and text[start].isalnum() and re.search(r"(?:\w|\w-)$", text[:start]):
-        start -= 1
-    while end < len(text) and text[end - 1].isalnum() and re.match(r"\w|-\w", text[end:]):
-        end += 1 + (text[end] == "-")
-    return start, end
-
-
-def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each sentence, with the blanks behind it."""
-    start = 0
-    for stop in _END.finditer(text):
-        if "\n" not in stop[0] and _SHORT_FORM.search(text[start : stop.start() + 1]) and stop.end() < len(text):
-            continue
-        yield start, stop.end()
-        start = stop.end()
-    if start < len(text):
-        yield start, len(text)
-
-
-def _mended(body: str, start: int, end: int) -> str:
-    """One sentence without the words at ``start``..``end``, or nothing."""
-    stop = re.search(r"[.!?\"”')]*$", body)
-    stop_at = max(start, stop.start()) if stop else len(body)
-    inner, end = body[:stop_at], min(end, stop_at)
-    before, after = inner[:start], inner[end:]
-    article, joint = _ARTICLE_END.search(before), _JOINT_START.match(after)
-    if article and joint:  # "with [a zip and] a hood"
-        rest = before[: article.start()] + after[joint.end() :]
-    elif _clean(before, after):
-        rest = _joined(before, after)
-    else:
-        return ""
-    if _broken(rest, inner):
-        return ""
-    rest = rest[:1].upper() + rest[1:] if body[:1].isupper() else rest
-    return rest + body[stop_at:].removeprefix("." if rest.endswith(".") else "")
-
-
-def _joined(before: str, after: str) -> str:
-    """Both sides with one blank between them; a comma or an "and" that stood before the words goes with them."""
-    left, right = _open_end(before), after.lstrip(" )")
-    rest = f"{left}{'' if not right or right[0] in ',;:' else ' '}{right}".strip(" ,;:–—-")
-    rest = re.sub(r"\b([Aa])n (?=[^aeiouAEIOU\W])", r"\1 ", rest)
-    return re.sub(r"\b([Aa]) (?=[aeiAEI])", r"\1n ", rest)
-
-
-def _open_end(before: str) -> str:
-    """The text before the words, without a comma or an "and" at its end."""
-    return re.sub(rf"(?:[\s,;:(–—-]|\b(?:{'|'.join(_JOINTS)})\b)+$", "", before, flags=re.IGNORECASE)
-
-
-def _clean(before: str, after: str) -> bool:
-    """True if both sides fit together when the words between them are gone."""
-    left, right = _words(_open_end(before)), _words(after)
-    closed = not right or right[0] in _NEEDS_MORE or after.lstrip()[:1] in ",;:–—"
-    if not left:
-        return not closed or not right or after.lstrip()[:1] in ",;:"
-    if before.rstrip()[-1:] in ",;:(–—" or _words(before)[-1] in _JOINTS:
-        return closed or left[-1] not in _NEEDS_MORE
-    # "has a deep [hood] and ...": what an article or a preposition opened has lost its noun.
-    opened = any(word in _ARTICLES | _LINKS | _VERBS for word in left)
-    return not closed or not opened
-
-
-def _broken(rest: str, whole: str) -> bool:
-    """True if what is left of ``whole`` is no sentence: no word of its own, its verb lost, or an open end."""
-    left = _words(rest)
-    if not [word for word in left if word not in _NEEDS_MORE and len(word) > 1]:
-        return True
-    lost = left[0] in _ARTICLES and _VERBS & set(_words(whole)) and not _VERBS & set(left)
-    return bool(lost) or left[-1] in _NEEDS_MORE or left[0] in _STARTS_NONE
-
-
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
 
 
 def merged(old: str, new: str, typed: str, brands: re.Pattern[str]) -> str | None:
@@ -204,12 +101,6 @@ def moved(old: str, new: str, words: str, start: int) -> int:
 def _common(one: str, other: str) -> int:
     """How many characters both begin with."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def without(text: str, words: str, start: int) -> str:
-    """``text`` without ``words`` (the place nearest to ``start``); a sentence that would break goes as a whole."""
-    at = nearest(text, words, start)
-    return text if at < 0 else cut(text, at, at + len(words))
 
 
 def says(text: str, words: str) -> bool:
@@ -304,28 +195,6 @@ def _needs_none(span: Span, words: str, taxonomy: Taxonomy) -> bool:
     attribute = taxonomy.attributes.get(span.attribute or "")
     behind = [w for f in attribute.forms.values() for w in f.behind] if attribute else []
     return words.lower() in behind  # a form without its own article
-
-
-def placed_flags(draft: Draft, confirmed: Set[tuple[str, str]], texts: Mapping[TextField, str]) -> list[Flag]:
-    """Flags whose words still stand in the text, at the place where they now stand, and were not confirmed."""
-    flags: list[Flag] = []
-    for flag in draft.flags:
-        if flag.span is None or flag.field not in ("title", "description"):
-            flags.append(flag)
-            continue
-        written = draft.texts[flag.field]
-        words = written[slice(*flag.span)]
-        if (flag.field, words) in confirmed:
-            continue
-        if (text := texts[flag.field]) != written:
-            start = moved(written, text, words, flag.span[0])
-            start = start if start >= 0 else nearest(text, words, flag.span[0])
-            placed = flag.model_copy(update={"span": (start, start + len(words))})
-            if start >= 0 and placed not in flags:
-                flags.append(placed)
-        else:
-            flags.append(flag)
-    return flags
 
 
 def placed_spans(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:

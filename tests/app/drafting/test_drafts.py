@@ -21,7 +21,7 @@ from listing.intake.photos import intake
 from listing.observe.seller import Edit
 from listing.request import DraftRequest
 from tests.app.support.clients import code, draft, published
-from tests.fakes import UNSUPPORTED, FakeIndex, FakePipeline, jpeg, make_draft
+from tests.fakes import FakeIndex, FakePipeline, jpeg, make_draft
 from tests.listing.stubs import pressed
 
 SERVER = "http://model.internal:8000/v1"
@@ -233,16 +233,6 @@ def test_old_versions_do_not_publish_a_draft(services, me, client):
 @pytest.fixture
 def written():
     return make_draft(DraftRequest(photos=intake([jpeg()])))
-
-
-def test_flags_move_and_go_with_their_words(written):
-    flag = written.flags[0]
-    moved = pressed(written, [Edit("set", "description", f"New. {UNSUPPORTED}.")])
-    start, end = moved.flags[0].span
-    assert moved.description[start:end] == UNSUPPORTED
-    assert start != flag.span[0]
-    assert pressed(written, [Edit("set", "description", "New.")]).flags == []
-    assert pressed(written, [Edit("confirm", "description", UNSUPPORTED)]).flags == []
 
 
 @pytest.mark.parametrize(
