@@ -30,6 +30,7 @@ class Lexicon:
     meanings: Mapping[str, Meanings]
     phrases: re.Pattern[str]
     nouns: Mapping[str, frozenset[str]]
+    noun_words: re.Pattern[str]
     item_names: Mapping[str, frozenset[str]]
     item_words: re.Pattern[str]
     brands: re.Pattern[str]
@@ -145,6 +146,7 @@ def _compiled(
         meanings={p: {n: frozenset(v) for n, v in names.items()} for p, names in meanings.items()},
         phrases=re.compile(_whole(spoken) if spoken else r"(?!)"),
         nouns=nouns,
+        noun_words=_plurals(nouns),
         item_names=item_names,
         item_words=_plurals(item_names),
         brands=_brand_pattern(meanings),
