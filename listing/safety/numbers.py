@@ -28,10 +28,16 @@ _MOBILE = (Type.MOBILE, Type.FIXED_LINE_OR_MOBILE)
 LEAST, MOST, LEAST_ALONE = 6, 15, 9  # digits of a number; of one that nothing announces
 MOST_PARTS = 6  # of a number within a run
 MOST_JUDGED = 60  # candidates of one text, so that the time grows with its length alone
+FEWEST = 2  # of them written as digits
+_NEXT = 5  # characters between two parts that nothing joins but marks
 _NEAR, _BEFORE, _AFTER = 12, 40, 30  # characters to a cue: of a short number, before and behind a long one
 _LIKE_DIGITS = str.maketrans("oli", "011")
 _DIGITS_PART = r"o?\d(?:(?:[oli]|oo)?\d)*(?:[ol](?![^\W_]))?"
 _GAP = re.compile(r"[\W_]{0,5}\Z")
+_AS_DIGITS = str.maketrans("olizsgb", "0112568")
+_LIKE_PART = r"(?:(?=[olizsgb]*\d)[\dolizsgb]+|o{2,})"
+_LETTERS = re.compile(rf"(?<![^\W_]){_LIKE_PART}(?:[ ./-]{_LIKE_PART})*(?![^\W_])")
+_JOINING = re.compile(r"[^\d\n]{1,40}\s?")
 _STRONG = re.compile(r"[,;\n:]|[.!?)] | [|] ")  # between two things rather than between two parts of one
 _STAYS = re.compile(
     r"(?<!\d)(?<!\d[./])(?:(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d|[0-3]?\d[./-][01]?\d[./-](?:19|20)\d\d"
@@ -96,7 +102,7 @@ class Numbers:
         self._part = re.compile(rf"{_DIGITS_PART}|(?<![^\W\d_])(?:{_any(words)})(?![^\W\d_])|[{han}]")
         phone = _any([w for w in cues["phone"] if not _is_han(w)])
         pictures = _any([w for w in cues["phone"] if _is_han(w) or not w[0].isalpha()])
-        self._then = re.compile(rf"[^\d\n]{{0,30}}?(?<!\w)(?:{_any(cues['then'])})(?!\w)[^\d\n]{{0,24}}\s?")
+        self._then = re.compile(rf"[^\d\n]{{0,40}}?(?<!\w)(?:{_any(cues['then'])})(?!\w)[^\d\n]{{0,40}}\s?")
         numbered = rf"(?:[ .-]{{0,2}}(?:{_any([*cues['number'], *cues['short']])}))?"
         self._cue = re.compile(
             rf"(?<![^\W\d_])(?:(?P<code>(?:{_any(cues['codes'])}){numbered}|(?P<short>{_any(cues['short'])}))|(?P<phone>(?:{phone})"
@@ -108,7 +114,7 @@ class Numbers:
         if sum(map(str.isdigit, folded.lower)) < 2 and not self._part.search(folded.lower):
             return
         judged, runs = 0, self._runs(folded)
-        for parts in self._told_in_parts(runs, folded.lower):
+        for parts in (*self._told_in_parts(runs, folded.lower), *self._in_letters(folded.lower)):
             yield "phone", parts[0].start, parts[-1].end
         for run in runs:
             if sum(len(part.digits) for part in run) < LEAST:
@@ -172,15 +178,27 @@ class Numbers:
         """Numbers whose parts are joined by words ("first 0770, then 0900 123")."""
         joined = list[Part]()
         for run in [*(run for run in runs if run), []]:
-            if joined and run and self._then.fullmatch(text, joined[-1].end, run[0].start):
+            if joined and run and _JOINING.fullmatch(text, joined[-1].end, run[0].start):
                 joined += run
                 continue
             digits = "".join(part.digits for part in joined)
             told = bool(joined) and self._cue_of(joined, text) in _TELLING
-            apart = any(self._then.fullmatch(text, a.end, b.start) for a, b in pairwise(joined))
-            if apart and ((told and LEAST < len(digits) <= MOST) or (is_number(digits) and _in_long_parts(joined))):
+            gaps = [(a.end, b.start) for a, b in pairwise(joined) if b.start - a.end > _NEXT]
+            then = sum(bool(self._then.fullmatch(text, *gap)) for gap in gaps)
+            if then and 2 * then >= len(gaps) and ((told and LEAST < len(digits) <= MOST) or (is_number(digits) and _in_long_parts(joined))):
                 yield joined
             joined = list(run)
+
+    def _in_letters(self, text: str) -> Iterator[list[Part]]:
+        """Numbers with letters that look like their digits ("9OO 3l4 OOO"), told by a word or one that may be dialled."""
+        for match in _LETTERS.finditer(text):
+            digits = re.sub(r"\D", "", match[0].translate(_AS_DIGITS))
+            written = sum(map(str.isdigit, match[0]))
+            if LEAST_ALONE <= len(digits) <= MOST and FEWEST <= written < len(digits):
+                part = Part(digits, match.start(), match.end(), odd=True)
+                cue = self._cue_of([part], text)
+                if cue in _TELLING or (not cue and _is_valid(digits, mobile=digits[0] != "0")):
+                    yield [part]
 
     def _read(self, match: re.Match[str], folded: Folded, times: int) -> Part | None:
         text, (start, end) = match[0], match.span()
@@ -262,7 +280,7 @@ class _Shape:
 
     def kind(self) -> str:
         """What it is though no word says so; see ``Numbers``."""
-        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits, mobile=len(self.lengths) > 1)):
+        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits, mobile=len(self.lengths) > 3)):
             return "phone"
         if self.lengths in ((3, 3, 3), (3, 3, 4)) and _is_valid(self.digits, mobile=True):
             return "phone"
