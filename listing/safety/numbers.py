@@ -8,8 +8,9 @@ price, a list.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -35,7 +36,7 @@ _LIKE_DIGITS = str.maketrans("oli", "011")
 _DIGITS_PART = r"o?\d(?:(?:[oli]|oo)?\d)*(?:[ol](?![^\W_]))?"
 _GAP = re.compile(r"[\W_]{0,5}\Z")
 _AS_DIGITS = str.maketrans("olizsgb", "0112568")
-_LIKE_PART = r"(?:(?=[olizsgb]*\d)[\dolizsgb]+|o{2,})"
+_LIKE_PART = r"(?:(?=[olizsgb]*\d)[\dolizsgb]+|o{2,}|(?<=\d[ ./-])[oli]{2}(?=[ ./-]\d))"
 _LETTERS = re.compile(rf"(?<![^\W_]){_LIKE_PART}(?:[ ./-]{_LIKE_PART})*(?![^\W_])")
 _JOINING = re.compile(r"[^\d\n]{1,40}\s?")
 _STRONG = re.compile(r"[,;\n:]|[.!?)] | [|] ")  # between two things rather than between two parts of one
@@ -117,7 +118,8 @@ class Numbers:
         for parts in (*self._told_in_parts(runs, folded.lower), *self._in_letters(folded.lower)):
             yield "phone", parts[0].start, parts[-1].end
         for run in runs:
-            if sum(len(part.digits) for part in run) < LEAST:
+            digits, lengths = "".join(part.digits for part in run), tuple(len(part.digits) for part in run)
+            if len(digits) < LEAST or (len(digits) == 13 and len(run) > 1 and _is_bar_code(digits, lengths)):
                 continue
             done = -1
             for first, last in _candidates(run, folded.lower):
@@ -167,6 +169,9 @@ class Numbers:
                 continue
             last = runs[-1][-1].end if runs[-1] else 0
             between = text[last : part.start]
+            if runs[-1] and any(unicodedata.category(char) in ("So", "Sk") or char > "\U0001f000" for char in between):
+                part = replace(part, odd=True)
+                runs[-1][-1] = replace(runs[-1][-1], odd=True)
             if (runs[-1] and not (_GAP.match(between) or between.strip(" -") in self._times)) or any(
                 stays[last : part.start]
             ):
@@ -222,7 +227,8 @@ class Numbers:
         before = before.rpartition("\n\n")[2]
         found = list(self._cue.finditer(before))
         after = self._cue.search(text[end : end + _AFTER])
-        behind = bool(after and not after["code"] and not after["any"])
+        behind = any(not cue["code"] and not cue["any"] for cue in self._cue.finditer(text[end : end + _AFTER]))
+        behind = behind and not (after and after["code"] and len(after[0]) > _SHORT_FORM)
         if not found:
             return "phone" if behind else "code" if after and after["code"] and len(after[0]) > _SHORT_FORM else ""
         last = found[-1]
@@ -263,7 +269,10 @@ class Numbers:
             return ""
         if cue in ("code", "short") or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
             return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
-        return shape.kind()
+        kind = shape.kind()
+        # A mobile number in one run at the end of a text: what else ends so is announced.
+        is_last = len(parts) == 1 and not text[end:].strip(" .!?)\n") and len(text[:start].split()) > 1
+        return "phone" if kind == "maybe" and is_last and not cue and _is_valid(digits, mobile=True) else kind
 
     def _ends_with_cue(self, text: str, at: int) -> bool:
         cues = list(self._cue.finditer(text[max(0, at - _BEFORE) : at]))
@@ -280,10 +289,12 @@ class _Shape:
 
     def kind(self) -> str:
         """What it is though no word says so; see ``Numbers``."""
-        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits, mobile=len(self.lengths) > 3)):
+        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits)):
             return "phone"
-        if self.lengths in ((3, 3, 3), (3, 3, 4)) and _is_valid(self.digits, mobile=True):
-            return "phone"
+        if self.lengths in ((3, 3, 3), (3, 3, 4), (3, 6), (3, 7)):
+            like = _alike(self.digits, 6) if self.lengths == (3, 3, 4) else (self.digits,)
+            if any(_is_valid(digits, mobile=True) for digits in like):
+                return "phone"
         if not _is_valid(self.digits):
             return ""
         if self.digits.startswith("00") or (len(self.digits) > 10 and self._is_exact()):
@@ -297,7 +308,7 @@ class _Shape:
 
 def _in_long_parts(parts: Sequence[Part]) -> bool:
     """True unless they are too short to be more than counts ("12-18 months, then 24")."""
-    return parts[0].digits[0] == "0" or all(len(part.digits) > 1 + (part is parts[0]) for part in parts)
+    return parts[0].digits[0] == "0" or all(part.odd or len(part.digits) > 1 + (part is parts[0]) for part in parts)
 
 
 def _is_han(word: str) -> bool:
@@ -351,7 +362,8 @@ def _is_list(parts: Sequence[Part]) -> bool:
 @lru_cache(maxsize=4_000)
 def _is_bar_code(digits: str, lengths: tuple[int, ...]) -> bool:
     """By its check digit: EAN-8, UPC, EAN-13, GTIN-14; not a mobile number of ``REGIONS``."""
-    if lengths not in _BAR_CODES or digits.startswith("00"):
+    is_isbn = len(digits) == 13 and digits.startswith(("978", "979"))
+    if (lengths not in _BAR_CODES and not is_isbn) or digits.startswith("00"):
         return False
     if any(_valid(f"+{digits}", region, _MOBILE, abroad=False) for region in REGIONS):
         return False
