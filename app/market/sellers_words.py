@@ -12,13 +12,14 @@ from itertools import combinations_with_replacement
 
 from app.views import AppError
 from listing.safety.clauses import scrub_listing
-from listing.safety.contacts import MASK, find_contacts
+from listing.safety.contacts import MASK, find_contacts, names_network
 from listing.safety.numbers import is_number
 from listing.safety.prohibited_goods import GoodsVerdict, check_goods, check_message
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy
 
 _PART = re.compile(r"[^,;\n\s](?:[^,;.\n]|\.(?!\s+[^\W\d]))*")  # between commas, and from sentence to sentence
+_PERSON = re.compile(r"[A-ZÀ-ÞА-Я][^\W\d_]+(?:[-' ][A-ZÀ-ÞА-Я][^\W\d_]*){0,3}")  # as people are called, not accounts
 _DIGITS = re.compile(r"\d(?:[\s,/().+-]{0,3}\d){8,40}")
 _IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}\b|(?: [A-Za-z0-9]{4}){2,7}\b(?: [A-Za-z0-9]{1,3}\b)?)")
 _CARD = re.compile(r"(?<!\d)(?:[3-6]\d{3}(?:[ -]?\d{4}){3}|3[47]\d{2}[ -]?\d{6}[ -]?\d{5})(?!\d)")
@@ -91,8 +92,10 @@ def scrub_sale(text: str) -> tuple[str, list[str]]:
 
 
 def _reaches(text: str) -> Iterator[tuple[int, int]]:
-    """Contact data but streets; what was found as one with a street is judged part by part."""
+    """Contact data but streets and people's names; what was found as one with a street is judged part by part."""
     for span in find_contacts(text):
+        if span.kind == "messenger" and _PERSON.fullmatch(span.text) and not names_network(text):
+            continue
         parts = [(m.span(), {found.kind for found in find_contacts(m[0])}) for m in _PART.finditer(span.text)]
         if span.kind != "address" and not any(kinds == {"address"} for _, kinds in parts):
             yield span.start, span.end

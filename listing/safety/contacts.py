@@ -26,7 +26,16 @@ from listing.safety.fold import MARKUP, Folded, fold
 from listing.safety.numbers import Numbers, is_number
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
-__all__ = ["MASK", "ContactSpan", "contacts_version", "find_contacts", "scrub", "scrub_for_index", "sure_contact"]
+__all__ = [
+    "MASK",
+    "ContactSpan",
+    "contacts_version",
+    "find_contacts",
+    "names_network",
+    "scrub",
+    "scrub_for_index",
+    "sure_contact",
+]
 
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
@@ -287,6 +296,11 @@ _PATH = re.compile(r"(?<!\w)[\w-]{1,30}\.(?:me|мэ|ме|com|ly|gg|ee|fr|de|es|i
 _SHORT_LINK = re.compile(r"(?<![\w.])(?:t|wa)[\s.,;:·•_-]{0,3}me ?[/\\] ?[\w.+-]{1,40}")
 _CUT_NUMBER = re.compile(r"(?<!\w)\+?\d{1,5}([^\W\d_]|[*~])\d{2,5}(?:\1\d{1,5}){1,4}(?!\w|\s?(?:cm|mm|m)\b)")
 _NUMBERS = Numbers(_CUES)
+
+
+def names_network(text: str) -> bool:
+    """True if the text names a messenger or a site on which people have accounts."""
+    return bool(_NAMED.search(fold(text).lower))
 
 
 def cue_matches(folded: Folded) -> Iterator[Mark]:

@@ -48,7 +48,7 @@ _STAYS = re.compile(
     r"|(?<!\d)\d{1,2}[.:h]\d\d ?[-–] ?\d{1,2}[.:h]\d\d(?![./]?\d)|(?<!\d)\d{4}/\d{3}/\d{3}(?!\d)"
     r"|(?<![\d.,])\d{1,2}[.,]5(?![\d.,])|(?<!\d)(?:19|20)\d\d(?:[ ,;/-]{1,3}(?:19|20)\d\d)+(?!\d)"
     r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
-    r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*] ?\d+(?:[.,]\d+)?(?: ?[x×*] ?\d+(?:[.,]\d+)?)*"
+    r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*х] ?\d+(?:[.,]\d+)?(?: ?[x×*х] ?\d+(?:[.,]\d+)?)*"
 )
 _BAR_CODES = (
     (8,),
@@ -190,7 +190,11 @@ class Numbers:
             told = bool(joined) and self._cue_of(joined, text) in _TELLING
             gaps = [(a.end, b.start) for a, b in pairwise(joined) if b.start - a.end > _NEXT]
             then = sum(bool(self._then.fullmatch(text, *gap)) for gap in gaps)
-            if then and 2 * then >= len(gaps) and ((told and LEAST < len(digits) <= MOST) or (is_number(digits) and _in_long_parts(joined))):
+            if (
+                then
+                and (then == len(gaps) or (told and 2 * then >= len(gaps)))
+                and ((told and LEAST < len(digits) <= MOST) or (is_number(digits) and _in_long_parts(joined)))
+            ):
                 yield joined
             joined = list(run)
 
@@ -201,8 +205,8 @@ class Numbers:
             written = sum(map(str.isdigit, match[0]))
             if LEAST_ALONE <= len(digits) <= MOST and FEWEST <= written < len(digits):
                 part = Part(digits, match.start(), match.end(), odd=True)
-                cue = self._cue_of([part], text)
-                if cue in _TELLING or (not cue and _is_valid(digits, mobile=digits[0] != "0")):
+                cue, is_article = self._cue_of([part], text), bool(re.search(r"[sgbz]", match[0]))
+                if cue in _TELLING or not (cue or is_article) and _is_valid(digits, mobile=digits[0] != "0"):
                     yield [part]
 
     def _read(self, match: re.Match[str], folded: Folded, times: int) -> Part | None:
@@ -263,16 +267,13 @@ class Numbers:
             return ""
         if told or plus:
             return "phone" if told or _is_international(digits) else ""
-        if _is_bar_code(digits, shape.lengths) and not shape.odd:
+        if (_is_bar_code(digits, shape.lengths) or _is_isbn(digits, shape.lengths)) and not shape.odd:
             return ""
         if _POSTAL.fullmatch(text, start, end):
             return ""
         if cue in ("code", "short") or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
             return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
-        kind = shape.kind()
-        # A mobile number in one run at the end of a text: what else ends so is announced.
-        is_last = len(parts) == 1 and not text[end:].strip(" .!?)\n") and len(text[:start].split()) > 1
-        return "phone" if kind == "maybe" and is_last and not cue and _is_valid(digits, mobile=True) else kind
+        return shape.kind()
 
     def _ends_with_cue(self, text: str, at: int) -> bool:
         cues = list(self._cue.finditer(text[max(0, at - _BEFORE) : at]))
@@ -369,6 +370,13 @@ def _is_bar_code(digits: str, lengths: tuple[int, ...]) -> bool:
         return False
     weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
     return weighted % 10 == 0
+
+
+def _is_isbn(digits: str, lengths: tuple[int, ...]) -> bool:
+    """By the check digit of an ISBN-10; not a mobile number of ``REGIONS``."""
+    is_whole = len(digits) == 10 and len(lengths) in (1, 4) and lengths[-1] in (1, 10)
+    right = is_whole and sum((10 - place) * int(digit) for place, digit in enumerate(digits)) % 11 == 0
+    return right and not any(_valid(digits, region, _MOBILE, abroad=False) for region in REGIONS)
 
 
 @lru_cache(maxsize=4_000)

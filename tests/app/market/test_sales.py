@@ -74,6 +74,7 @@ def test_where_and_when_passes_between_the_two_and_how_else_to_reach_or_pay_does
         "Come to 12 Baker Street, London NW1 6XE, on Friday at 18:30 and ask for Anna Miller.",
         "Bergstraße 12, 10115 Berlin, Klingel Schmidt, ab 17 Uhr",
         "Calle Mayor 7, 2º B, 28013 Madrid, el lunes a las 5",
+        "I am Anna Berg. Ich heiße Jörg, and this is Peter Schmidt.",
     ):
         sent = write(bob, address, text).json()
         assert (sent["text"], sent["taken_out"]) == (text, [])
@@ -85,6 +86,7 @@ def test_where_and_when_passes_between_the_two_and_how_else_to_reach_or_pay_does
         "Pay to DE89370400440532013000 please": "DE89370400440532013000",
         "My card is 4111 1111 1111 1111, thanks": "4111 1111 1111 1111",
         "I have PayPal annamiller77": "annamiller77",
+        "I am Annaberg on Insta": "Annaberg",
     }.items():
         sent = write(bob, address, text).json()
         assert sent["text"] == text.replace(gone, "[removed]")
