@@ -1,7 +1,7 @@
 """How far each source is heard on each question, and from which probability on a value is stated.
 
-One file of one form (``calibration.json`` of a model folder, ``./ipl evaluate --calibrate``) for every model, taxonomy
-and question. Of a model without that file nothing is stated: it only suggests.
+One file of one form (``calibration.json`` of a model folder, ``./ipl calibrate``) for every model, taxonomy and
+question. A model without that file is heard by the prior below.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def log_ratio(clothes: float, others: float) -> float:
 
 
 class QuestionCalibration(BaseModel):
-    """``weights``: exponent of each source. ``threshold``: the least probability at which a value is stated.
+    """``weights``: exponent of each source, all of them over ``temperature``. ``threshold``: the least probability at
+    which a value is stated.
 
     ``told`` of older files is read and not used: facts and texts have one threshold.
     """
@@ -32,7 +33,13 @@ class QuestionCalibration(BaseModel):
 
     weights: dict[str, float]
     threshold: float
+    temperature: float = Field(default=1.0, gt=0)
     told: float | None = Field(default=None, exclude=True)
+
+    @property
+    def exponents(self) -> dict[str, float]:
+        """What each source's probabilities are raised to in the pool."""
+        return {source: weight / self.temperature for source, weight in self.weights.items()}
 
 
 class CategoryRange(BaseModel):
@@ -80,7 +87,8 @@ PRIOR_WEIGHT, PRIOR_CATEGORY, PRIOR_ALONE, PRIOR_THRESHOLD = 0.6, 0.5, 0.8, 0.9
 class Calibration(BaseModel):
     """By question (``category`` and attribute names); ``default`` serves what is not listed.
 
-    ``UNCALIBRATED`` stands for a model that has none.
+    ``UNCALIBRATED`` stands for a model that has none. ``measured_on``: how many photos, drafts and corrections it was
+    measured on; ``untapped``: the questions as they were before sellers' corrections moved them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,6 +96,8 @@ class Calibration(BaseModel):
     default: QuestionCalibration = QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8)
     questions: dict[str, QuestionCalibration] = {}
     range: CategoryRange = CategoryRange()
+    measured_on: dict[str, int] = {}
+    untapped: dict[str, QuestionCalibration] = {}
 
     def of(self, question: str) -> QuestionCalibration:
         """The calibration of one question."""
@@ -108,6 +118,13 @@ class Calibration(BaseModel):
         file = Path(place) / FILE if Path(place).is_dir() else Path(place)
         return cls.model_validate(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else UNCALIBRATED
 
+    def save(self, file: Path) -> None:
+        """Write the file, in one rename; its folder is made."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_suffix(".tmp")
+        scratch.write_text(json.dumps(self.model_dump(), indent=1) + "\n", encoding="utf-8")
+        scratch.replace(file)
+
 
 def beside(embedded: Calibration, measured: Calibration | None = None) -> Calibration:
     """The calibration of a model beside the sources of the embedded one.
@@ -116,13 +133,14 @@ def beside(embedded: Calibration, measured: Calibration | None = None) -> Calibr
     """
     questions = dict(embedded.questions)
     for name, question in questions.items():
-        own = measured.questions.get(name) if measured is not None else None
-        weight = own.weights.get("mllm", 0.0) if own else PRIOR_CATEGORY if name == "category" else PRIOR_WEIGHT
-        threshold = own.threshold if own else max(question.threshold, PRIOR_THRESHOLD)
-        weights = own.weights if own else {**question.weights, "mllm": weight}
-        questions[name] = QuestionCalibration(weights=weights, threshold=threshold)
+        weight = PRIOR_CATEGORY if name == "category" else PRIOR_WEIGHT
+        threshold = max(question.threshold, PRIOR_THRESHOLD)
+        questions[name] = QuestionCalibration(weights={**question.weights, "mllm": weight}, threshold=threshold)
+    if measured is not None:
+        questions.update(measured.questions)
     default = QuestionCalibration(weights={"mllm": PRIOR_ALONE}, threshold=PRIOR_THRESHOLD)
-    return Calibration(default=default, questions=questions, range=embedded.range)
+    on = measured.measured_on if measured is not None else {}
+    return Calibration(default=default, questions=questions, range=embedded.range, measured_on=on)
 
 
 UNCALIBRATED = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=math.inf))

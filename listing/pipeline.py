@@ -83,6 +83,15 @@ class Pipeline:
         timing = {**clock.spent, "total": clock.elapsed()}
         yield DraftEvent(draft=draft.model_copy(update={"timing_ms": timing}))
 
+    def observe(self, request: DraftRequest) -> list[Observation]:
+        """What all sources observe of an item; nothing is written."""
+        work = self._observe(request, Clock())
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                return list(end.value.views.observations)
+
     def _observe(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, Decision]:
         """Ask the sources, stage by stage, and decide after each; of an earlier draft only the seller's word is new."""
         rules, count = self.parts.rules, len(request.photos)

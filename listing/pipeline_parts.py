@@ -215,7 +215,7 @@ def calibration_file(model: str | Path, home: Path, backend: Backend | None = No
 
 def command(model: str | None) -> str:
     """The command that calibrates a model; None is the embedded one."""
-    return f"{PROGRAM} evaluate --calibrate" + (f" --model {shlex.quote(model)}" if model else "")
+    return f"{PROGRAM} calibrate" + (f" --model {shlex.quote(model)}" if model else "")
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Rules:
     def _file(self) -> str:
         raw = {
             "taxonomy": self.taxonomy.model_dump(mode="json", by_alias=True),
-            "calibration": self.calibration.model_dump(mode="json"),
+            "calibration": self.calibration.model_dump(mode="json", exclude={"measured_on", "untapped"}),
             "types": {category: list(types) for category, types in self.types.items()},
         }
         return json.dumps(raw, ensure_ascii=False)

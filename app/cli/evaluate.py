@@ -35,7 +35,6 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shop", dest="of_shop", metavar="DIR", help="with --listings: whose drafts (or IPL_SHOP)")
     parser.add_argument("--listings", type=Path, metavar="TABLE", help="new listings, which the shop has not learned")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="where their photos lie (default: beside the table)")
-    parser.add_argument("--calibrate", action="store_true", help="fit the calibration; by itself only the system's arm")
 
 
 def check(args: argparse.Namespace) -> None:
@@ -57,17 +56,21 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.listings is not None:
         return _measure_shop(args)
-    home, plan, model = ipl_home(), _plan(args), _model(args)
-    data = args.data or finetune.data_root() / "clothing_cc0"
-    stamp = finetune.weights_stamp(model)
-    store = args.cache or home / "evaluation" / f"{stamp}.observed.jsonl"
-    asked = None if model == _embedded() else str(model)
-    observer = finetune.Observer(partial(finetune.evaluation_parts, asked, home, store.parent), store)
-    evaluation = finetune.observe(data, observer, stamp, plan)
+    plan = _plan(args)
+    evaluation = observed(args.data, _model(args), args.cache, plan)
     finetune.run_evaluation(evaluation, plan, args.out)
-    if args.calibrate:
-        _calibrate(evaluation, model)
     return 0
+
+
+def observed(
+    data: Path | None, model: Path | str, cache: Path | None, plan: finetune.EvaluationPlan
+) -> finetune.Evaluation:
+    """The validation photos as a model and all other sources see them."""
+    home, stamp = ipl_home(), finetune.weights_stamp(model)
+    store = cache or home / "evaluation" / f"{stamp}.observed.jsonl"
+    asked = None if model == embedded() else str(model)
+    observer = finetune.Observer(partial(finetune.evaluation_parts, asked, home, store.parent), store)
+    return finetune.observe(data or finetune.data_root() / "clothing_cc0", observer, stamp, plan)
 
 
 def _shop(args: argparse.Namespace) -> Shop:
@@ -82,7 +85,7 @@ def _measure_shop(args: argparse.Namespace) -> int:
     """Measure a shop's drafts on a table of new listings; print one line a question."""
     home, shop = ipl_home(), _shop(args)
     table = finetune.Table(args.listings, photos=args.photos or args.listings.parent)
-    figures = finetune.measure(shop.current, table, shop.cache / "new", home, finetune.weights_stamp(_embedded()))
+    figures = finetune.measure(shop.current, table, shop.cache / "new", home, finetune.weights_stamp(embedded()))
     print(f"{'':16} listings  out of the box  past listings  heads  shop  three  stated  right of those")
     for name, row in figures.items():
         alone = [f"{row[arm][0]:.2f}" for arm in ("out of the box", "past listings", "heads", "shop")]
@@ -96,24 +99,8 @@ def _measure_shop(args: argparse.Namespace) -> int:
     return 0
 
 
-def _calibrate(evaluation: finetune.Evaluation, model: Path | str) -> None:
-    """To the model that was asked: the embedded one takes what is shipped with its weights at the next start."""
-    from listing.calibration import FILE
-    from listing.pipeline_parts import calibration_file
-
-    file = finetune.WEIGHTS / FILE if model == _embedded() else calibration_file(model, ipl_home())
-    try:
-        finetune.write_calibration(evaluation, file)
-    except OSError as error:
-        reason = error.strerror or error
-        raise CommandError(f"the calibration cannot be written to {file} ({reason}); make room or rights.") from error
-    print(f"calibration written to {file}")
-
-
 def _plan(args: argparse.Namespace) -> finetune.EvaluationPlan:
     names = [name.strip() for name in args.arms.split(",")] if args.arms else list(finetune.ARMS)
-    if args.calibrate and not args.arms:
-        names = [finetune.SYSTEM]
     for name in names:
         if name not in finetune.ARMS:
             raise CommandError(f"there is no arm {name!r}; ./ipl evaluate --arms help lists them.", 2)
@@ -122,13 +109,14 @@ def _plan(args: argparse.Namespace) -> finetune.EvaluationPlan:
     return finetune.EvaluationPlan(arms=tuple(names), limit=args.limit)
 
 
-def _embedded() -> Path:
+def embedded() -> Path:
+    """The embedded model's folder."""
     return ipl_home() / "models" / EMBEDDED
 
 
 def _model(args: argparse.Namespace) -> Path | str:
     """The folder, or the hub id or address as it was given."""
-    folder = _embedded() if args.model in (None, EMBEDDED) else Path(args.model)
+    folder = embedded() if args.model in (None, EMBEDDED) else Path(args.model)
     if not folder.is_dir():
-        return _embedded() if folder == _embedded() else str(args.model)
-    return _embedded() if folder.resolve() == _embedded().resolve() else folder
+        return embedded() if folder == embedded() else str(args.model)
+    return embedded() if folder.resolve() == embedded().resolve() else folder

@@ -129,5 +129,5 @@ def _merge(args: argparse.Namespace) -> None:
     out = finetune.merge(args.base, args.adapter, args.out)
     print(f"model written to {out}")
     calibrated = Calibration.load(out).fitted
-    has = "Its calibration is that of its base" if calibrated else "Without a calibration it states nothing"
+    has = "Its calibration is that of its base" if calibrated else "It has the prior of a model that nobody measured"
     print(f"{has}; {command(str(out))} fits its own.")

@@ -7,11 +7,9 @@ half of the senders is judged with the constants of the other half.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,9 +55,7 @@ def fit(
                  for name in names}  # fmt: skip
     if any(view.by("condition", "evidence_tower") for view in views):  # the model's answer to it would not be heard
         questions["condition"] = QuestionCalibration(weights={"classifier": 1.0}, threshold=0.85)
-    forms = any(view.by("category", "mllm") and not view.classifier("category") for view in views)
-    weights = fit_form_weights(rows, views) if forms else {}  # none: those of the garments' range hold
-    questions["category"] = QuestionCalibration(weights=weights, threshold=MAX_THRESHOLD)
+    questions["category"] = QuestionCalibration(weights={}, threshold=MAX_THRESHOLD)  # of the garments' range
     decided = Rules(rules.taxonomy, rules.calibration.model_copy(update={"questions": questions}), rules.types)
     decisions = [Decision(photo.observations, 1, decided) for photo in photos]
     stated = [
@@ -67,7 +63,7 @@ def fit(
         for d, row in zip(decisions, rows, strict=True)
         if d.category.value is not None and row.get("label_ok", True)
     ]
-    questions["category"] = QuestionCalibration(weights=weights, threshold=threshold(stated, precision))
+    questions["category"] = QuestionCalibration(weights={}, threshold=threshold(stated, precision))
     if types := _type_cases(rows, views, decided):
         questions[ITEM_TYPE] = QuestionCalibration(
             weights={"classifier": 1.0}, threshold=threshold(types, TYPE_PRECISION)
@@ -198,16 +194,6 @@ def best_weights(cases: Sequence[Case]) -> dict[str, float]:
     return max(options, key=pool.right_cases)
 
 
-def fit_form_weights(rows: Sequence[Row], views: Sequence[Views]) -> dict[str, float]:
-    """Weights of the category of a model that answers over the whole tree, and of past listings' votes."""
-    cases = [
-        Case(row, view.pooled("category"), frozenset({row["label"]}))
-        for row, view in zip(rows, views, strict=True)
-        if "mllm" in view.pooled("category") and row.get("label_ok", True)
-    ]
-    return fit_weights(cases) if len(cases) >= MIN_CASES else {"mllm": 1.0}
-
-
 def _type_cases(rows: Sequence[Row], views: Sequence[Views], rules: Rules) -> list[tuple[float, int]]:
     cases = []
     for row, view in zip(rows, views, strict=True):
@@ -248,11 +234,3 @@ def cross_fitted(rows: Sequence[Row], photos: Sequence[ObservedPhoto], rules: Ru
         for i in test:
             out[i] = fitted
     return out
-
-
-def write(calibration: Calibration, file: Path) -> None:
-    """The file, in one rename; its folder is made."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_suffix(".tmp")
-    scratch.write_text(json.dumps(calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
-    scratch.replace(file)

@@ -17,7 +17,7 @@ from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
 from finetune.errors import DataError
 from finetune.evaluate.arms import ARMS, SYSTEM, Statement
-from finetune.evaluate.calibrate import fit, write
+from finetune.evaluate.calibrate import fit
 from finetune.evaluate.measures import (
     Counts,
     calibration_error,
@@ -30,7 +30,6 @@ from finetune.evaluate.measures import (
     share,
 )
 from finetune.evaluate.observing import ObservedPhoto, Observer, Row
-from listing.calibration import FILE
 from listing.decide.claims import claims_of
 from listing.rules import Rules
 from listing.say.marks import limit_marks
@@ -209,8 +208,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def write_calibration(evaluation: Evaluation, place: Path) -> Path:
-    """Fit a calibration on all validation senders and write it: to a file, or as ``calibration.json`` into a folder."""
-    file = place / FILE if place.is_dir() else place
-    write(fit(evaluation.rows, evaluation.photos, evaluation.rules), file)
-    return file
+def write_calibration(evaluation: Evaluation, file: Path) -> None:
+    """Fit the embedded model's calibration on all validation senders and write it."""
+    fit(evaluation.rows, evaluation.photos, evaluation.rules).save(file)

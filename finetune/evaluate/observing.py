@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from finetune.evaluate.row_cache import RowCache
 from listing.decide.decision import Decision
 from listing.intake.photos import intake
 from listing.observe.language_model import LanguageModel
@@ -18,6 +17,7 @@ from listing.observe.past_listings import PastListings
 from listing.observe.source import Context
 from listing.pipeline_parts import PipelineParts, build_parts, file_stem, identity, is_server
 from listing.request import DraftRequest
+from listing.row_cache import RowCache
 from listing.schema import Observation
 
 Row = dict[str, Any]

@@ -11,7 +11,6 @@ import numpy as np
 
 import rag_index
 from finetune.errors import DataError
-from finetune.evaluate.calibrate import write
 from finetune.shops import calibrating, columns, fitting, shop_taxonomy
 from finetune.shops.calibrating import Observed
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
@@ -95,7 +94,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
             observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
         base = Calibration.load(folder)
         fitted = calibrating.fit(observed, questions, taxonomy, base)
-        write(fitted, version / FILE)
+        fitted.save(version / FILE)
         rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **fitted.questions}}))
         titles = {record.listing_id: record.text.partition("\n")[0] for record, _, _ in listings}
         if resembles(pattern, titles, {o.listing_id: Decision(o.observations, 1, rules) for o in observed}, rules):

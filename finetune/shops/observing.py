@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 import rag_index
-from finetune.evaluate.row_cache import RowCache
 from listing.calibration import Calibration
 from listing.decide.decision import Decision
 from listing.decide.views import Distribution
@@ -20,6 +19,7 @@ from listing.observe.past_listings import Neighbours, PastListings, vote_observa
 from listing.observe.source import Context, Source, shares
 from listing.pipeline_parts import Installed, build_sources
 from listing.request import DraftRequest, Photo
+from listing.row_cache import RowCache
 from listing.rules import Rules
 from listing.schema import Observation
 from listing.shops.translation import in_shop_words

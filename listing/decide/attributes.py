@@ -159,7 +159,7 @@ class Facts:
         question = self.calibration.of(name)
         if self.in_range and any(question.weights.values()):
             heard = {s: d for s, d in sources.items() if question.weights.get(s)}
-            if combined := combine(heard, question.weights):
+            if combined := combine(heard, question.exponents):
                 if name == "colour2":
                     combined = self._second_colour(combined, attribute)
                 if name == "material":

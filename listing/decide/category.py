@@ -57,9 +57,7 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, taxonomy, calibration.range)
     if model is not None:
-        general = _all_leaves(votes, garment, calibration, taxonomy) if votes else {}
-        general = _tempered_pool(general, views, taxonomy, calibration.range)
-        return _beside(general, model, votes, views, taxonomy, calibration)
+        return _beside(_general(votes, garment, views, taxonomy, calibration), model, votes, taxonomy, calibration)
     category = _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
     return _tempered(category, views, taxonomy, calibration.range)
 
@@ -97,21 +95,47 @@ def _beside(
     general: Distribution,
     model: Distribution,
     votes: Mapping[str, Distribution],
-    views: Views,
     taxonomy: Taxonomy,
     calibration: Calibration,
 ) -> Category:
     """The category by a model that answers over the whole tree and by all other sources, each as far as it is heard."""
-    said = {**model, NO_CATEGORY: max(0.0, 1.0 - sum(model.values()))}
-    others = {**general, NO_CATEGORY: max(_NO_LEAF, 1.0 - sum(general.values()))} if general else {}
-    weights = {GENERAL: 1.0, "mllm": calibration.model_weight("category")}
-    pool = combine({GENERAL: others, "mllm": said}, weights)
+    temperature = calibration.of("category").temperature
+    weights = {GENERAL: 1.0 / temperature, "mllm": calibration.model_weight("category") / temperature}
+    pool = combine(_with_none(general, model), weights)
     top, p = best(pool)
     leaf = top in taxonomy.categories
     minimum = calibration.range.min_candidate
     candidates = [(name, q) for name, q in ranked(pool) if name in taxonomy.categories and q >= minimum][:CANDIDATES]
     sources = _best_by_source({"mllm": model, **{s: d for s, d in votes.items() if s != "imagenet"}}, taxonomy)
     return _category(top if leaf else None, p if leaf else 0.0, candidates, sources)
+
+
+def general_vote(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, Distribution]:
+    """The two distributions of the pool of a model that answers over the whole tree; {} of one that does not."""
+    votes, imagenet = views.pooled("category"), views.per_photo("category", "imagenet")
+    model = votes.pop("mllm", None)
+    if model is None or all(o.photo is not None for o in views.by("category", "mllm")):
+        return {}
+    if looked := [v for i, v in imagenet.items() if i in views.items]:
+        votes["imagenet"] = mean(looked)
+    garment = _garment_probability(views, votes, taxonomy, calibration.range)
+    return _with_none(_general(votes, garment, views, taxonomy, calibration), model)
+
+
+def _with_none(general: Distribution, model: Distribution) -> dict[str, Distribution]:
+    said = {**model, NO_CATEGORY: max(0.0, 1.0 - sum(model.values()))}
+    return {
+        GENERAL: {**general, NO_CATEGORY: max(_NO_LEAF, 1.0 - sum(general.values()))} if general else {},
+        "mllm": said,
+    }
+
+
+def _general(
+    votes: Mapping[str, Distribution], garment: float, views: Views, taxonomy: Taxonomy, calibration: Calibration
+) -> dict[str, float]:
+    """What all sources but a model say over the whole tree."""
+    pool = _all_leaves(votes, garment, calibration, taxonomy) if votes else {}
+    return _tempered_pool(pool, views, taxonomy, calibration.range)
 
 
 def _tempered_pool(pool: Distribution, views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, float]:

@@ -117,7 +117,7 @@ def test_model_without_calibration_states_nothing(tmp_path: Path) -> None:
 def test_file_has_questions_and_a_default(tmp_path: Path) -> None:
     colour = {"weights": {"mllm": 0.6, "classifier": 0.7}, "threshold": 0.55}
     calibration = loaded(tmp_path, {"questions": {"colour": {**colour, "told": 0.7}}})  # of older versions
-    assert calibration.of("colour").model_dump() == colour
+    assert calibration.of("colour").model_dump() == {**colour, "temperature": 1.0}
     assert calibration.of("pattern") == Calibration().default
     assert loaded(tmp_path, {"default": {"weights": {}, "threshold": 0.9}}).of("pattern").threshold == 0.9
     with pytest.raises(ValidationError):

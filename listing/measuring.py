@@ -1,0 +1,148 @@
+"""How far a model is heard beside the calibrated sources: measured on annotated photos, one weight and temperature a
+question.
+
+Both are shrunken: they leave the prior (``listing.calibration``) as far as the cases outweigh it, so that few cases
+move them little. What no case speaks of, such as anything outside garments, keeps the prior.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from listing.calibration import GENERAL, Calibration, QuestionCalibration
+from listing.decide.attributes import Facts
+from listing.decide.category import general_vote
+from listing.decide.views import FLOOR, Distribution, Views
+from listing.prompts import UNKNOWN
+from listing.rules import Rules
+from listing.schema import Observation
+
+CATEGORY = "category"
+PRECISION = 0.93  # of what is stated
+# The prior: of the logarithm of the weight, and of the temperature, normal with this standard deviation.
+WEIGHT_SPREAD, TEMPERATURE_SPREAD = 0.7, 0.35
+_WEIGHTS = np.exp(np.linspace(-3.0, 1.6, 47))  # times the prior's
+_TEMPERATURES = np.exp(np.linspace(-0.9, 0.9, 37))
+_PRIOR_CASES = 10  # that the prior's threshold counts for
+MIN_THRESHOLD, MAX_THRESHOLD = 0.6, 0.98
+
+
+@dataclass(frozen=True)
+class Case:
+    """The sources' word on one question about one item, and the answers that are right."""
+
+    sources: Mapping[str, Distribution]
+    truths: frozenset[str]
+
+
+def cases_of(
+    observations: Sequence[Observation], truths: Mapping[str, Iterable[str]], count: int, rules: Rules
+) -> dict[str, Case]:
+    """Question -> case, of those whose truth is known and of which a model speaks.
+
+    truths: question -> the answers that are right; those of attributes need that of the category. count: photos.
+    """
+    views, taxonomy = Views(observations, count), rules.taxonomy
+    cases = {}
+    if CATEGORY in truths and (votes := general_vote(views, taxonomy, rules.calibration)):
+        cases[CATEGORY] = Case(votes, frozenset(truths[CATEGORY]))
+    node = taxonomy.node(next(iter(truths.get(CATEGORY, ())), None))
+    facts = Facts(views, node, taxonomy, rules.calibration, {})
+    for attribute in taxonomy.schema_of(node):
+        if attribute.name in truths and attribute.values:
+            known = frozenset(v if v in attribute.answers else UNKNOWN for v in truths[attribute.name])
+            cases[attribute.name] = Case(facts.sources(attribute), known)
+    return {name: case for name, case in cases.items() if case.sources.get("mllm")}
+
+
+def measured(cases: Mapping[str, Sequence[Case]], start: Calibration, *, tempered: bool = True) -> Calibration:
+    """``start`` with the weight, temperature and threshold of each question that there are cases of.
+
+    ``tempered``: False leaves temperatures and thresholds as they are.
+    """
+    questions = dict(start.questions)
+    for name, found in cases.items():
+        if found:
+            questions[name] = fitted(found, start.of(name), tempered=tempered)
+    return start.model_copy(update={"questions": questions})
+
+
+def fitted(cases: Sequence[Case], before: QuestionCalibration, *, tempered: bool = True) -> QuestionCalibration:
+    """The likeliest weight and temperature of one question, given the cases and the prior around ``before``."""
+    pool = _Pool.of(cases, before.weights)
+    start, scale = before.weights.get("mllm", 0.0), before.temperature
+    best, loss = (start, scale), math.inf
+    for step in _WEIGHTS:
+        for temperature in _TEMPERATURES * scale if tempered else (scale,):
+            weight = start * step
+            far = (math.log(step) / WEIGHT_SPREAD) ** 2 + (math.log(temperature / scale) / TEMPERATURE_SPREAD) ** 2
+            value = pool.loss(weight, temperature) + far / 2
+            if value < loss:
+                best, loss = (float(weight), float(temperature)), value
+    weight, temperature = best
+    threshold = before.threshold
+    if tempered:
+        threshold = _threshold(pool.stated(weight, temperature), before.threshold)
+    weights = {**before.weights, "mllm": round(weight, 3)}
+    return QuestionCalibration(weights=weights, temperature=round(temperature, 3), threshold=threshold)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Arrays [cases, values]: logs of the other sources' pool and of the model; ``right`` 0 or minus infinity."""
+
+    values: Sequence[str]
+    others: np.ndarray
+    model: np.ndarray
+    right: np.ndarray
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], weights: Mapping[str, float]) -> _Pool:
+        values = sorted({v for case in cases for d in case.sources.values() for v in d})
+        others, model = np.zeros((len(cases), len(values))), np.zeros((len(cases), len(values)))
+        for i, case in enumerate(cases):
+            for source, shares in case.sources.items():
+                logs = np.log([max(shares.get(value, 0.0), FLOOR) for value in values])
+                if source == "mllm":
+                    model[i] = logs
+                else:
+                    others[i] += (1.0 if source == GENERAL else weights.get(source, 0.0)) * logs
+        right = np.array([[0.0 if v in case.truths else -np.inf for v in values] for case in cases])
+        return cls(values, others, model, right)
+
+    def _logs(self, weight: float, temperature: float) -> np.ndarray:
+        return (self.others + weight * self.model) / temperature
+
+    def loss(self, weight: float, temperature: float) -> float:
+        """Nats, summed over the cases; a truth that is no answer here costs what a floored one does."""
+        logs = self._logs(weight, temperature)
+        total = np.logaddexp.reduce(logs, axis=1)
+        settled = np.maximum(np.logaddexp.reduce(logs + self.right, axis=1) - total, math.log(FLOOR))
+        return float(-settled.sum())
+
+    def stated(self, weight: float, temperature: float) -> list[tuple[float, bool]]:
+        """(probability, right) of each likeliest answer that could be stated."""
+        logs = self._logs(weight, temperature)
+        tops = logs.argmax(1)
+        shares = np.exp(logs.max(1) - np.logaddexp.reduce(logs, axis=1))
+        return [
+            (float(p), bool(np.isfinite(self.right[i, top])))
+            for i, (p, top) in enumerate(zip(shares, tops, strict=True))
+            if self.values[top] not in (UNKNOWN, "none")
+        ]
+
+
+def _threshold(stated: Sequence[tuple[float, bool]], prior: float) -> float:
+    """The lowest probability from which on so much is right; ``_PRIOR_CASES`` wrong ones in ten speak against it."""
+    right, lowest = _PRIOR_CASES * 0.9, MAX_THRESHOLD
+    ordered = sorted(stated, reverse=True)
+    for count, (p, ok) in enumerate(ordered, 1):
+        right += ok
+        last = count == len(ordered) or ordered[count][0] < p
+        if last and right / (count + _PRIOR_CASES) >= PRECISION:
+            lowest = p
+    return math.floor(1e4 * min(MAX_THRESHOLD, max(MIN_THRESHOLD, lowest))) / 1e4
