@@ -13,7 +13,7 @@ from itertools import combinations_with_replacement
 from app.views import AppError
 from listing.safety.clauses import scrub_listing
 from listing.safety.contacts import MASK, find_contacts, names_network
-from listing.safety.numbers import is_number
+from listing.safety.plans import is_number
 from listing.safety.prohibited_goods import GoodsVerdict, check_goods, check_message
 from listing.schema import Draft
 from listing.taxonomy import load_taxonomy

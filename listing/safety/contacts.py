@@ -23,7 +23,8 @@ import yaml
 from linkify_it import LinkifyIt
 
 from listing.safety.fold import MARKUP, Folded, fold
-from listing.safety.numbers import Numbers, is_number
+from listing.safety.numbers import Numbers
+from listing.safety.plans import is_number
 from listing.safety.tagger import MASK, Floats, Mark, Tagger, Token, tokenise
 
 __all__ = [

@@ -11,22 +11,25 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-import phonenumbers
-from phonenumbers import PhoneNumberType as Type
-
 from listing.safety.fold import Folded, fold
+from listing.safety.plans import (
+    LEAST,
+    LEAST_ALONE,
+    MOST,
+    alike,
+    is_bar_code,
+    is_international,
+    is_isbn,
+    is_number,
+    is_valid,
+    valid,
+)
 
 Mark = tuple[str, int, int]  # kind, start and end in folded characters
 
-REGIONS = ("GB", "IE", "US", "DE", "AT", "CH", "FR", "BE", "NL", "LU", "ES", "PT", "IT", "PL", "CZ", "RU", "UA", "SE",
-           "DK", "NO", "FI", "TR", "GR", "CN", "BR", "MX", "AR", "CO", "CL", "AU", "CA", "IN", "MA")  # fmt: skip
-# Of so many regions nearly any ten digits are a landline's: without prefix, cue or blanks only these count.
-_MOBILE = (Type.MOBILE, Type.FIXED_LINE_OR_MOBILE)
-LEAST, MOST, LEAST_ALONE = 6, 15, 9  # digits of a number; of one that nothing announces
 MOST_PARTS = 6  # of a number within a run
 MOST_JUDGED = 60  # candidates of one text, so that the time grows with its length alone
 FEWEST = 2  # of them written as digits
@@ -49,20 +52,6 @@ _STAYS = re.compile(
     r"|(?<![\d.,])\d{1,2}[.,]5(?![\d.,])|(?<!\d)(?:19|20)\d\d(?:[ ,;/-]{1,3}(?:19|20)\d\d)+(?!\d)"
     r"|(?<![\d.,])\d{1,3}[.,]\d\d(?:[ /;-]{1,3}\d{1,3}[.,]\d\d)+(?![\d.,])"
     r"|(?<!\d)\d+(?:[.,]\d+)? ?[x×*х] ?\d+(?:[.,]\d+)?(?: ?[x×*х] ?\d+(?:[.,]\d+)?)*"
-)
-_BAR_CODES = (
-    (8,),
-    (12,),
-    (13,),
-    (14,),
-    (4, 4),
-    (1, 6, 6),
-    (1, 5, 5, 1),
-    (6, 6),
-    (7, 6),
-    (1, 5, 6),
-    (3, 1, 2, 6, 1),
-    (1, 12),
 )
 _TOWN = r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}"
 _CODE = r"(?:\d{4,5}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{4} ?[a-z]{2})"  # of a town
@@ -119,7 +108,7 @@ class Numbers:
             yield "phone", parts[0].start, parts[-1].end
         for run in runs:
             digits, lengths = "".join(part.digits for part in run), tuple(len(part.digits) for part in run)
-            if len(digits) < LEAST or (len(digits) == 13 and len(run) > 1 and _is_bar_code(digits, lengths)):
+            if len(digits) < LEAST or (len(digits) == 13 and len(run) > 1 and is_bar_code(digits, lengths)):
                 continue
             done = -1
             for first, last in _candidates(run, folded.lower):
@@ -144,12 +133,12 @@ class Numbers:
         if kind != "phone" or not inside:
             return False
         cue, digits = self._cue_of(inside, text), "".join(part.digits for part in inside)
-        is_bar_code = _is_bar_code(digits, tuple(len(part.digits) for part in inside))
+        is_code = is_bar_code(digits, tuple(len(part.digits) for part in inside))
         if cue == "code":
-            return digits[0] != "0" or len(digits) < LEAST_ALONE or is_bar_code
+            return digits[0] != "0" or len(digits) < LEAST_ALONE or is_code
         if cue in _TELLING or cue == "both" or sum(map(str.isalnum, text[start:end])) > len(digits):
             return False
-        return is_bar_code or _is_list(inside)
+        return is_code or _is_list(inside)
 
     def _runs(self, folded: Folded) -> list[list[Part]]:
         text = folded.lower
@@ -199,14 +188,14 @@ class Numbers:
             joined = list(run)
 
     def _in_letters(self, text: str) -> Iterator[list[Part]]:
-        """Numbers with letters that look like their digits ("9OO 3l4 OOO"), told by a word or one that may be dialled."""
+        """Numbers with letters that look like digits ("9OO 3l4 OOO"), told by a word or such as may be dialled."""
         for match in _LETTERS.finditer(text):
             digits = re.sub(r"\D", "", match[0].translate(_AS_DIGITS))
             written = sum(map(str.isdigit, match[0]))
             if LEAST_ALONE <= len(digits) <= MOST and FEWEST <= written < len(digits):
                 part = Part(digits, match.start(), match.end(), odd=True)
                 cue, is_article = self._cue_of([part], text), bool(re.search(r"[sgbz]", match[0]))
-                if cue in _TELLING or not (cue or is_article) and _is_valid(digits, mobile=digits[0] != "0"):
+                if cue in _TELLING or (not (cue or is_article) and is_valid(digits, mobile=digits[0] != "0")):
                     yield [part]
 
     def _read(self, match: re.Match[str], folded: Folded, times: int) -> Part | None:
@@ -266,13 +255,13 @@ class Numbers:
         if len(digits) < (8 if (told and cue != "number") or plus else LEAST_ALONE):
             return ""
         if told or plus:
-            return "phone" if told or _is_international(digits) else ""
-        if (_is_bar_code(digits, shape.lengths) or _is_isbn(digits, shape.lengths)) and not shape.odd:
+            return "phone" if told or is_international(digits) else ""
+        if (is_bar_code(digits, shape.lengths) or is_isbn(digits, shape.lengths)) and not shape.odd:
             return ""
         if _POSTAL.fullmatch(text, start, end):
             return ""
         if cue in ("code", "short") or text[max(0, start - 2) : start].endswith(("#", "-", "_", "№")) or glued:
-            return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and _is_valid(digits) else ""
+            return "phone" if shape.lengths == (2,) * 5 and digits[0] == "0" and is_valid(digits) else ""
         return shape.kind()
 
     def _ends_with_cue(self, text: str, at: int) -> bool:
@@ -290,13 +279,13 @@ class _Shape:
 
     def kind(self) -> str:
         """What it is though no word says so; see ``Numbers``."""
-        if self.odd or (self.digits[0] == "0" and _is_valid(self.digits)):
+        if self.odd or (self.digits[0] == "0" and is_valid(self.digits)):
             return "phone"
         if self.lengths in ((3, 3, 3), (3, 3, 4), (3, 6), (3, 7)):
-            like = _alike(self.digits, 6) if self.lengths == (3, 3, 4) else (self.digits,)
-            if any(_is_valid(digits, mobile=True) for digits in like):
+            like = alike(self.digits, 6) if self.lengths == (3, 3, 4) else (self.digits,)
+            if any(is_valid(digits, mobile=True) for digits in like):
                 return "phone"
-        if not _is_valid(self.digits):
+        if not is_valid(self.digits):
             return ""
         if self.digits.startswith("00") or (len(self.digits) > 10 and self._is_exact()):
             return "phone"
@@ -304,7 +293,7 @@ class _Shape:
 
     def _is_exact(self) -> bool:
         """Run together, or in few parts a number that is dialled today."""
-        return len(self.lengths) == 1 or (len(self.lengths) < MOST_PARTS and _valid(f"+{self.digits}", None, None))
+        return len(self.lengths) == 1 or (len(self.lengths) < MOST_PARTS and valid(f"+{self.digits}", None, None))
 
 
 def _in_long_parts(parts: Sequence[Part]) -> bool:
@@ -358,61 +347,3 @@ def _is_list(parts: Sequence[Part]) -> bool:
     one_kind = max(values) < 200 or len({len(part.digits) for part in parts}) == 1
     rising = one_kind and (len(parts) > 3 or alike) and all(a <= b for a, b in pairwise(values))
     return rising or all(value and value % 10 == 0 for value in values)
-
-
-@lru_cache(maxsize=4_000)
-def _is_bar_code(digits: str, lengths: tuple[int, ...]) -> bool:
-    """By its check digit: EAN-8, UPC, EAN-13, GTIN-14; not a mobile number of ``REGIONS``."""
-    is_isbn = len(digits) == 13 and digits.startswith(("978", "979"))
-    if (lengths not in _BAR_CODES and not is_isbn) or digits.startswith("00"):
-        return False
-    if any(_valid(f"+{digits}", region, _MOBILE, abroad=False) for region in REGIONS):
-        return False
-    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
-    return weighted % 10 == 0
-
-
-def _is_isbn(digits: str, lengths: tuple[int, ...]) -> bool:
-    """By the check digit of an ISBN-10; not a mobile number of ``REGIONS``."""
-    is_whole = len(digits) == 10 and len(lengths) in (1, 4) and lengths[-1] in (1, 10)
-    right = is_whole and sum((10 - place) * int(digit) for place, digit in enumerate(digits)) % 11 == 0
-    return right and not any(_valid(digits, region, _MOBILE, abroad=False) for region in REGIONS)
-
-
-@lru_cache(maxsize=4_000)
-def _is_international(digits: str) -> bool:
-    number = digits[2:] if digits.startswith("00") else digits[3:] if digits.startswith("011") else digits
-    forms = {number, re.sub(r"\A(3[0-9]|4[0-9])0", r"\1", number)}  # "+44 (0)7700"
-    return any(_valid(f"+{like}", None, None) for form in forms for like in _alike(form, 4))
-
-
-@lru_cache(maxsize=4_000)
-def _is_valid(digits: str, mobile: bool = False) -> bool:
-    """True if the digits may be dialled, from abroad or in one of ``REGIONS``."""
-    if not mobile and len(digits) >= 10 and _is_international(digits):
-        return True
-    types = _MOBILE if mobile or digits[0] not in "08" else None
-    numbers = _alike(digits, 3) if digits[0] == "0" else (digits,)
-    return len(digits) <= 13 and any(_valid(like, region, types) for like in numbers for region in REGIONS)
-
-
-def _alike(digits: str, kept: int) -> tuple[str, str]:
-    """The digits, and a number with the same head: plans leave out those that were set aside for films."""
-    return digits, digits[:kept] + "123456789012"[: len(digits) - kept]
-
-
-def is_number(digits: str) -> bool:
-    """True if the digits, cut by something else, are a number that may be dialled."""
-    return LEAST_ALONE <= len(digits) <= MOST and (
-        _is_valid(digits) or any(_valid(digits, region, None) for region in REGIONS)
-    )
-
-
-def _valid(digits: str, region: str | None, types: tuple[int, ...] | None, *, abroad: bool = True) -> bool:
-    try:
-        number = phonenumbers.parse(digits, region)
-    except phonenumbers.NumberParseException:
-        return False
-    if not abroad and phonenumbers.region_code_for_number(number) != region:
-        return False
-    return phonenumbers.is_valid_number(number) if types is None else phonenumbers.number_type(number) in types
