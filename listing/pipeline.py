@@ -74,7 +74,7 @@ class Pipeline:
         clock = Clock()
         decision = yield from self._observe(request, clock)
         neighbours = self._neighbours(request, decision)
-        questions = ask.questions(decision.category, decision.facts, self.parts.taxonomy)
+        questions = ask.questions(decision)
         yield from (QuestionEvent(question=question) for question in questions)
         yield StageEvent(stage="text", share=SHARES["text"])
         with clock.stage("text"):

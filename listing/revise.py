@@ -13,6 +13,7 @@ from typing import Any
 
 from listing.decide.again import decide_again
 from listing.decide.claims import NAME, Claim, name_of, to_check
+from listing.decide.settle import settle
 from listing.intake.quality import assess
 from listing.observe.seller import TEXTS, Edit, SellerWord, word_of
 from listing.observe.typed import SellerStatement, read_statement, read_texts
@@ -90,7 +91,8 @@ class _Revision:
             return []
         fields = {name: self.word.typed.get(name, "") for name in TEXTS}
         claims = [named, *(Claim(n, v, "seller") for n, v in read.items())]
-        spans = [s for s in find_spans(fields, claims, self.rules.taxonomy) if s.attribute != "category"]
+        spans = find_spans(fields, settle(claims, self.rules.taxonomy))
+        spans = [s for s in spans if s.attribute != "category"]
         return [s for s in spans if not any(o.field == s.field and o.start < s.end and s.start < o.end for o in others)]
 
     def _quality(self, draft: Draft) -> Quality:

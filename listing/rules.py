@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from listing.calibration import Calibration
+from listing.lexicon import Lexicon, load_lexicon
 from listing.taxonomy import Taxonomy
 
 
@@ -24,6 +25,11 @@ class Rules:
     taxonomy: Taxonomy
     calibration: Calibration
     types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The words of texts and what they mean."""
+        return load_lexicon(self.taxonomy)
 
     @cached_property
     def _file(self) -> str:

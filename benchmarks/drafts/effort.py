@@ -30,7 +30,7 @@ from finetune.data.details import details_of
 from finetune.data.files import read_lines
 from listing.calibration import Calibration
 from listing.decide.claims import NAME, Claim, name_of
-from listing.decide.settle import implied
+from listing.decide.settle import implied, settle
 from listing.details import load_details
 from listing.lexicon import load_lexicon, plain
 from listing.observe.seller import Edit, word_of
@@ -229,7 +229,7 @@ def _spans_of_plain(draft: Draft, taxonomy: Taxonomy) -> list[Span]:
         return []
     claims = [Claim("category", draft.category.value)]
     claims += [Claim(a.name, value) for a in draft.attributes if (value := a.value or a.suggestion)]
-    return find_spans({"title": draft.title, "description": draft.description}, claims, taxonomy)
+    return find_spans({"title": draft.title, "description": draft.description}, settle(claims, taxonomy))
 
 
 def from_nothing(row: Row) -> int:

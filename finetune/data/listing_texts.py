@@ -96,7 +96,7 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
     sellers_text = f"{listing['title']}. {listing['description']}"
     examples = [text for text in examples if text != sellers_text]  # it would hold the answer
     others += [sellers_text, f"{rendered.title}. {rendered.description}"]
-    prompt = listing_prompt(claims, "", examples, DraftRequest(photos=()), taxonomy)
+    prompt = listing_prompt(settle(claims, taxonomy), "", examples, DraftRequest(photos=()))
     return Task(LISTING, prompt, f"{title}\n{description}")
 
 

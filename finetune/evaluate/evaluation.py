@@ -31,8 +31,8 @@ from finetune.evaluate.measures import (
 )
 from finetune.evaluate.observing import ObservedPhoto, Observer, Row
 from listing.decide.claims import claims_of
+from listing.decide.marks import limit_marks
 from listing.rules import Rules
-from listing.say.marks import limit_marks
 from listing.say.render import render
 
 DRAWS = 1000

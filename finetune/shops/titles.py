@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from listing.decide.claims import claims_of
 from listing.decide.decision import Decision
+from listing.decide.settle import settle
 from listing.rules import Rules
 from listing.say.compose import shop_title
 from listing.say.render import render
@@ -58,7 +59,8 @@ def _noun(kind: str, ends: Counter[str], titles: int) -> str | None:
 def draft_title(decision: Decision, rules: Rules, pattern: TitlePattern | None, key: str) -> str:
     """The title of a draft, as the shop's are built where there is a pattern; ``key`` chooses among equal phrasings."""
     claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
-    built = shop_title(pattern, claims, rules.taxonomy) if pattern else None
+    named = any(c.attribute == CATEGORY for c in claims)
+    built = shop_title(pattern, settle(claims, rules.taxonomy)) if pattern and named else None
     return built[0] if built else render(claims, rules.taxonomy, key=key).title
 
 

@@ -15,11 +15,12 @@ from listing.details import exclusive
 from listing.prompts import UNKNOWN
 from listing.rules import Rules
 from listing.schema import ANSWER, TYPED, AttributeValue, Category, Detail, Flag, Observation
-from listing.taxonomy import CategoryNode
+from listing.taxonomy import Attribute, CategoryNode
 
 MIN_DETAIL = 0.5  # calibrated probability from which on a detail is stated
 _WORTH_A_LOOK = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something can be offered
 _WORTH_A_LOOK_FACT = 0.02
+_ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it is
 
 
 class Decision:
@@ -60,6 +61,20 @@ class Decision:
     def facts(self) -> list[AttributeValue]:
         """One fact per attribute of the category."""
         return self._facts.all()
+
+    @property
+    def unanswered(self) -> list[Attribute]:
+        """The attributes that only the seller can tell and that nobody has told, in the order in which to ask."""
+        taxonomy, stated = self.rules.taxonomy, {fact.name for fact in self.facts if fact.value is not None}
+        unanswered = {
+            attribute.name: attribute
+            for attribute in taxonomy.schema_of(self.node)
+            if attribute.name not in stated
+            and (attribute.asked_of is None or attribute.asked_of in stated)
+            and attribute.can_be("seller-only")
+            and (self.category.value or attribute.name in _ANY)
+        }
+        return [unanswered[name] for name in taxonomy.expected(self.node) if name in unanswered]
 
     @cached_property
     def details(self) -> list[Detail]:

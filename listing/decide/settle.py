@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import yaml
@@ -43,8 +43,8 @@ def _nouns() -> dict[str, dict[str, list[str]]]:
 class Item:
     """The item that a text is about. ``facts``: attribute -> claim; ``details`` are in the order of ``details.yaml``.
 
-    free_details: in a model's own words; no form says how to render them, a model that writes can. ``attributes``: with
-    their words; ``spoken``: those that texts mention, in this order. ``print_name``: legible print as its name.
+    free_details: in a model's own words; no form says how to render them, a model that writes can. ``print_name``:
+    legible print as its name. ``claims``: all that was chosen from.
     """
 
     node: CategoryNode
@@ -55,9 +55,28 @@ class Item:
     details: list[Claim]
     wear: list[Claim] = field(default_factory=list)
     free_details: list[Claim] = field(default_factory=list)
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
-    spoken: tuple[str, ...] = ()
     print_name: Claim | None = None
+    claims: Sequence[Claim] = ()
+    taxonomy: Taxonomy = field(kw_only=True, repr=False)
+
+    @property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """All attributes, with their words."""
+        return self.taxonomy.attributes
+
+    @cached_property
+    def spoken(self) -> tuple[str, ...]:
+        """Names of the attributes that texts mention, in this order."""
+        return tuple(a.name for a in self.taxonomy.in_text())
+
+    @property
+    def named(self) -> list[Claim]:
+        """The claims of its category and its name."""
+        return [c for c in self.claims if c.attribute in (NAME, "category")]
+
+    def of(self, claims: Sequence[Claim]) -> Item:
+        """The item that other claims make."""
+        return settle(claims, self.taxonomy)
 
     @property
     def uncounted(self) -> bool:
@@ -93,9 +112,10 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
     wear = [c for c in claims if c.attribute == "condition"]
     order, faded = list(detail_forms()), any(c.value == "faded" for c in wear)
     details = sorted((c for c in details if not (faded and c.value == "washed")), key=lambda c: order.index(c.value))
-    item = Item(node, name, noun, is_plural(noun) if typed else node.plural, facts, details, wear, free_details)
-    spoken = tuple(a.name for a in taxonomy.in_text())
-    return replace(item, attributes=taxonomy.attributes, spoken=spoken, print_name=print_name)
+    plural = is_plural(noun) if typed else node.plural
+    return Item(
+        node, name, noun, plural, facts, details, wear, free_details, print_name, claims, taxonomy=taxonomy
+    )  # fmt: skip
 
 
 def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) -> dict[str, Claim]:

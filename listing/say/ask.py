@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
 from listing.decide.claims import FIBRES, NAME, Claim
+from listing.decide.decision import Decision
 from listing.decide.settle import Item, implied, settle
 from listing.details import detail_forms, form_for, load_details
 from listing.say.marks import find_spans
@@ -26,24 +27,13 @@ MOST = 24  # offers that a draft keeps
 MOST_VALUES = 2  # of one attribute
 FACT = 0.5  # how much a fact weighs beside a detail of its probability
 Likely = Mapping[tuple[str, str], float]  # (attribute, value) -> probability
-_ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it is
 
 
-def questions(category: Category, facts: Sequence[AttributeValue], taxonomy: Taxonomy) -> list[Question]:
+def questions(decision: Decision) -> list[Question]:
     """Questions that only the seller can answer, the most useful first; nothing that is already known."""
-    node = taxonomy.node(category.value)
+    category, node = decision.category, decision.node
     first = [] if category.value and not node.members else [_what_it_is(category, node)]
-    stated = {fact.name for fact in facts if fact.value is not None}
-    open_ones = {
-        attribute.name: attribute
-        for attribute in taxonomy.schema_of(node)
-        if attribute.name not in stated
-        and (attribute.asked_of is None or attribute.asked_of in stated)
-        and attribute.can_be("seller-only")
-        and (category.value or attribute.name in _ANY)
-    }
-    order = [open_ones[name] for name in taxonomy.expected(node) if name in open_ones]
-    asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in order]
+    asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in decision.unanswered]
     return [*first, *asked][:MAX_QUESTIONS]
 
 
@@ -153,9 +143,9 @@ def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(program_text)
     offers: list[Offer] = []
     for offer in draft.offers:
-        if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, taxonomy):
+        if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, before):
             continue
-        if _adds(offer, claims, before, taxonomy):
+        if _adds(offer, claims, before):
             offers.append(offer)
     return offers[:MOST]
 
@@ -186,17 +176,16 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
     return next((re.sub(r"^an? ", "", each) for each in (*forms.before, *forms.behind) if each), words)
 
 
-def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, taxonomy: Taxonomy) -> bool:
+def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, item: Item) -> bool:
     """True if the texts speak of an attribute: another value of it is a tap on its word away."""
     if any(claim.attribute == offer.attribute for claim in claims):
         return True
     others = [claim for claim in claims if claim.attribute == "category"]
-    claim = Claim(offer.attribute, offer.value)
-    texts = find_spans(draft.texts, [*others, claim], taxonomy)
+    texts = find_spans(draft.texts, item, [*others, Claim(offer.attribute, offer.value)])
     return any(span.attribute == offer.attribute for span in texts)
 
 
-def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonomy) -> bool:
+def _adds(offer: Offer, claims: Sequence[Claim], before: Item) -> bool:
     """True if a text would say it, and would say no less of what is sure."""
     claim = Claim(offer.attribute, offer.value, "seller", offer.confidence)
     if offer.attribute == "detail":
@@ -206,7 +195,7 @@ def _adds(offer: Offer, claims: Sequence[Claim], before: Item, taxonomy: Taxonom
         silent = implied(before.node, before.name.value if before.name.attribute == NAME else None)
         if {offer.attribute, f"{offer.attribute}={offer.value}", f"={offer.value}"} & silent:
             return False
-    after = settle([*claims, claim], taxonomy)
+    after = before.of([*claims, claim])
     here = [after.name, *after.facts.values(), *after.details, *after.wear]
     gone = [c for c in (*before.facts.values(), *before.details) if c not in here]
     return claim in here and all(c.status == "check" or _finer(claim, c) for c in gone)

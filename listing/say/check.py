@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from listing.decide.claims import SURE
+from listing.decide.marks import MAX_MARKS, weight_of
 from listing.languages import ENGLISH
 from listing.lexicon import lower
 from listing.safety.contacts import scrub
 from listing.safety.injection import without_instructions
 from listing.say.clauses import Cut, Sentence, bare, content, cut, has_no_noun_behind, sentences, shorter
-from listing.say.evidence import DOUBTED, STANDS, WRITTEN, Clause, Known, carries, judge, place_of, says_no_more, told
-from listing.say.marks import MAX_MARKS, find_spans, weight_of
+from listing.say.evidence import DOUBTED, STANDS, WRITTEN, Clause, Known, carries, place_of, says_no_more
+from listing.say.marks import find_spans
 from listing.say.policy import is_order, word_set
 from listing.say.statements import letters
 from listing.schema import Flag, Span, TextField
@@ -76,10 +77,11 @@ def check(texts: Mapping[TextField, str], known: Known, ask: Ask, besides: Seque
         for s, sentence in enumerate(found)
         for n, part in enumerate(sentence.parts)
     ]
-    sure = [c for c in known.claims if carries(c)]
-    spans = [s for s in find_spans(texts, sure, known.taxonomy) if says_no_more(s, texts[s.field], known.taxonomy)]
+    sure = [c for c in known.item.claims if carries(c)]
+    item = known.item
+    spans = [s for s in find_spans(texts, item, sure) if says_no_more(s, texts[s.field], item.attributes)]
     for clause in clauses:
-        judge(clause, texts[clause.field], spans, known, first=clause.number == 0)
+        known.judge(clause, texts[clause.field], spans, first=clause.number == 0)
     wanted = list(dict.fromkeys(c.claim for c in clauses if c.claim))
     asked = [*wanted, *(d for d in besides if d not in wanted)][:MOST_ASKED]
     answers = ask(asked) if asked else {}
@@ -88,7 +90,7 @@ def check(texts: Mapping[TextField, str], known: Known, ask: Ask, besides: Seque
             clause.p = min(clause.most, after(clause.base, answers[clause.claim]))
             clause.by = ("claims",)
         elif clause.claim and known.language == ENGLISH:
-            known_too = told(clause.claim, known)
+            known_too = known.told(clause.claim)
             clause.p = min(0.97, clause.most) if known_too else 0.0
             clause.by = ("evidence",) if known_too else ("unanswered",)
     denied_ones = [c for c in clauses if c.p < STANDS and c.by == ("claims",) and not c.against]
@@ -105,7 +107,7 @@ def after(base: float, answer: tuple[float, float]) -> float:
 
 
 def _without_orders(text: str, known: Known) -> str:
-    repeatable = word_set([known.noun, *(c.value for c in known.claims), *known.print_])
+    repeatable = word_set([known.item.noun, *(c.value for c in known.item.claims), *known.print_])
     untrusted = [line for line in known.untrusted if line]
     kept = (
         str(s)
@@ -183,12 +185,12 @@ def _cut(
 def _swapped(text: str, swaps: Sequence[tuple[int, int, str]], gone: Cut, known: Known) -> str:
     """The text with other words in the place of some, of the same length for the cut that follows, then cut."""
     if not swaps:
-        return cut(text, gone, known.language, plural=known.plural)
+        return cut(text, gone, known.language, plural=known.item.plural)
     marked = text
     private = {chr(0xE000 + n): words for n, (_, _, words) in enumerate(swaps)}
     for (start, end, _), sign in zip(swaps, private, strict=True):
         marked = marked[:start] + sign * (end - start) + marked[end:]
-    left = cut(marked, gone, known.language, plural=known.plural)
+    left = cut(marked, gone, known.language, plural=known.item.plural)
     for sign, words in private.items():
         at = re.search(f"{sign}+", left)
         if at is None:
@@ -213,7 +215,7 @@ def _spans(result: Checked, clauses: Sequence[Clause], known: Known) -> list[Spa
     """The spans of the settled claims and of doubtful clauses, at most three of them marked."""
     asked = {letters(c.part.text): c.p for c in clauses if "claims" in c.by}
     spans = []
-    for span in find_spans(result.texts, known.claims, known.taxonomy):
+    for span in find_spans(result.texts, known.item):
         words = letters(result.texts[span.field][span.start : span.end])
         sure = (span.confidence or 0.0) >= SURE and any(words in key and p >= DOUBTED for key, p in asked.items())
         spans.append(span.model_copy(update={"status": "certain"}) if span.status == "check" and sure else span)

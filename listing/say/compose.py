@@ -6,19 +6,20 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from listing.decide.claims import FIRM, Claim, claims_of
+from listing.decide.claims import FIRM, Claim
 from listing.decide.decision import Decision
+from listing.decide.marks import claims_to_state
+from listing.decide.settle import Item, settle
 from listing.languages import ENGLISH, LANGUAGES
 from listing.observe.past_listings import Neighbours
 from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest, StageEvent, TextEvent
 from listing.safety.clauses import scrub_listing
-from listing.say.marks import Marker, capital, limit_marks, word_count
-from listing.say.model_text import written
-from listing.say.render import SHORTER, Text, render
+from listing.say.marks import Marker, capital, word_count
+from listing.say.model_text import known_of, written
+from listing.say.render import SHORTER, Text, unnamed, write
 from listing.schema import Flag, Span, TextField
 from listing.shops.shop import CATEGORY, TitlePattern
-from listing.taxonomy import Taxonomy
 
 ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
 _ALWAYS = (CATEGORY, "colour")  # marked where they are unsure: without them it is no title
@@ -36,14 +37,15 @@ def compose(
     typed: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     if not parts.writes and request.language != ENGLISH:
         flags.append(Flag(code="language", message=ENGLISH_ONLY.format(LANGUAGES[request.language])))
-    claims = _claims(request, decision, note, parts)
+    claims = claims_to_state(decision, note, category_chosen=request.category is not None)
     if not claims:
         return Text(typed["title"] or "", with_note(typed["description"] or "", note), flags=flags)
-    text = _rendered(request, claims, key, parts)
-    if parts.writes and any(c.attribute == "category" for c in claims) and None in typed.values():
-        text = yield from written(
-            text, claims, request, decision, note, neighbours, key, parts, most=_most_words(request)
-        )
+    item = settle(claims, parts.taxonomy) if any(c.attribute == "category" for c in claims) else None
+    most = _most_words(request)
+    text = _rendered(request, claims, item, key, parts.titles, most)
+    if item is not None and parts.writes and None in typed.values():
+        known = known_of(item, decision, note, neighbours, request.language, parts.rules.lexicon)
+        text = yield from written(text, known, request, key, parts.backend, neighbours.texts, most=most)
     texts: dict[TextField, str] = {"title": text.title, "description": text.description}
     texts |= {name: words for name, words in typed.items() if words is not None}
     if typed["description"] is None:
@@ -55,20 +57,19 @@ def compose(
     return Text(texts["title"], texts["description"], spans, [*flags, *text.flags], writer, text.denied)
 
 
-def _claims(request: DraftRequest, decision: Decision, note: str, parts: PipelineParts) -> list[Claim]:
-    """The claims that may be stated, with no more marks than a draft may have."""
-    chosen, taxonomy = request.category is not None, parts.taxonomy
-    claims = claims_of(
-        decision.category, decision.facts, decision.details, taxonomy, parts.calibration, category_chosen=chosen
-    )
-    claims = [replace(c, in_sellers_note=_noted(c, note, taxonomy)) for c in claims]
-    return limit_marks(claims, taxonomy)
-
-
-def _rendered(request: DraftRequest, claims: Sequence[Claim], key: str, parts: PipelineParts) -> Text:
+def _rendered(
+    request: DraftRequest,
+    claims: Sequence[Claim],
+    item: Item | None,
+    key: str,
+    titles: TitlePattern | None,
+    most: int | None,
+) -> Text:
     """Both texts; the title as the shop builds its own, where there is one."""
-    text = render(claims, parts.taxonomy, key=key, tone=request.tone, most=_most_words(request))
-    built = shop_title(parts.titles, claims, parts.taxonomy) if parts.titles else None
+    if item is None:
+        return unnamed(claims)
+    text = write(item, key=key, tone=request.tone, most=most)
+    built = shop_title(titles, item) if titles else None
     if built is None:
         return text
     return replace(text, title=built[0], spans=[*built[1], *(s for s in text.spans if s.field != "title")])
@@ -79,13 +80,6 @@ def _most_words(request: DraftRequest) -> int | None:
     if request.tone != "shorter" or request.earlier_draft is None or not request.earlier_draft.description:
         return None
     return int(word_count(request.earlier_draft.description.partition("\n\n")[0]) * SHORTER)
-
-
-def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
-    """True if the note tells it; of wear only where it does so in English, as the text does."""
-    if not claim.in_sellers_note or claim.attribute != "condition":
-        return claim.in_sellers_note
-    return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])
 
 
 def with_note(description: str, note: str) -> str:
@@ -100,18 +94,18 @@ def _note_flags(note: str, scrubbed: str) -> list[Flag]:
     return [Flag(code="contact-removed", message=message, field="note")]
 
 
-def shop_title(pattern: TitlePattern, claims: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]] | None:
+def shop_title(pattern: TitlePattern, item: Item) -> tuple[str, list[Span]] | None:
     """The title and its spans; None where nothing but the category could be named."""
-    marker, facts = Marker(), {claim.attribute: claim for claim in reversed(claims)}
+    marker, facts = Marker(), {claim.attribute: claim for claim in reversed(item.claims)}
     named = [facts[name] for name in pattern.order if name in facts]
     firm = [c for c in named if c.attribute in _ALWAYS or c.status != "check" or c.likelihood >= FIRM]
-    if len(firm) < 2 or CATEGORY not in facts:
+    if len(firm) < 2:
         return None
-    text = " ".join(marker.mark(claim, _title_words(claim, pattern, taxonomy)) for claim in firm)
+    text = " ".join(marker.mark(claim, _title_words(claim, pattern, item)) for claim in firm)
     return marker.unmark(capital(text), "title")
 
 
-def _title_words(claim: Claim, pattern: TitlePattern, taxonomy: Taxonomy) -> str:
+def _title_words(claim: Claim, pattern: TitlePattern, item: Item) -> str:
     if claim.attribute != CATEGORY:
         return claim.value
-    return pattern.nouns.get(claim.value) or taxonomy.node(claim.value).phrase
+    return pattern.nouns.get(claim.value) or item.node.phrase

@@ -1,29 +1,15 @@
-"""Marks: which claims the seller is asked to check, and words that know which claim they make in a text.
-
-A text asks for at most three checks. A wrong word that nobody is asked about costs as much as three that are missing,
-so that a doubtful claim is said plainly from .75 on and left out below; marked are those that save the most by it.
-"""
+"""Words that know which claim they make in a text, and where a text makes one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import get_args
 
-from listing.decide.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
-from listing.decide.settle import settle
+from listing.decide.claims import Claim
+from listing.decide.settle import Item
 from listing.details import detail_forms
 from listing.schema import Span, TextField
-from listing.taxonomy import Taxonomy
-
-MAX_MARKS = 3
-_WRONG = SURE / (1 - SURE)  # missing words that one wrong word costs as much as
-_NEEDED = ("category", "colour")  # a listing without them is none
-_WEIGHTS: Mapping[str, float] = {  # how much a buyer makes of it, beside a detail
-    **{"category": 4.0, NAME: 3.0, "colour": 3.0, "brand": 3.0, "size": 3.0, "text": 2.0, "audience": 2.0},
-    **{"material": 1.5, "pattern": 1.5, "colour2": 2.0, "condition": 1.5},
-}
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
@@ -31,49 +17,6 @@ _SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
 _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
-
-
-def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
-    """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
-    chosen = list(claims)
-    while True:
-        doubtful = [c for c in _in_text(chosen, taxonomy) if c.status == "check"]
-        likelihood = {c: _likelihood(c, taxonomy) for c in doubtful}
-        rest = sorted(doubtful, key=lambda c: _saved(c, likelihood[c]))[:-MAX_MARKS]
-        if not rest:
-            return chosen
-        plain = [c for c in rest if likelihood[c] >= SURE]
-        chosen = [replace(c, status="certain") if c in plain else c for c in chosen if c not in rest or c in plain]
-
-
-def _in_text(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
-    """Those of the claims that a text of them makes."""
-    if not any(c.attribute == "category" for c in claims):
-        return [c for c in claims if c.attribute in UNNAMED]
-    item = settle(claims, taxonomy)
-    return [item.name, *item.facts.values(), *item.details, *item.wear, *item.free_details]
-
-
-def _saved(claim: Claim, p: float) -> float:
-    """The expected cost that asking saves: of a claim left out, or of a wrong one where none can be left out."""
-    wrong = _WRONG * (1 - p)
-    return _WEIGHTS.get(claim.attribute, 1.0) * (1 + wrong if claim.attribute in _NEEDED else min(p, wrong))
-
-
-def weight_of(attribute: str) -> float:
-    """How much a buyer makes of a claim on an attribute, beside a detail."""
-    return _WEIGHTS.get(attribute, 1.0)
-
-
-def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:
-    """That of the claim; print that is no word as likely as not, a model's own words as it says, but never sure."""
-    attribute = taxonomy.attributes.get(claim.attribute)
-    free = claim.attribute == "detail" and claim.value not in detail_forms()
-    if claim.from_print or claim.confidence is None:
-        return LIKELY
-    if free or (attribute is not None and claim.value in attribute.unsettled):  # no photo makes it sure
-        return min(claim.confidence, FIRM)
-    return claim.confidence
 
 
 class Marker:
@@ -173,10 +116,10 @@ def word_count(text: str) -> int:
     return len(unmarked(text).split())
 
 
-def find_spans(fields: Mapping[TextField, str], claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Span]:
-    """Where the texts say the claims, the longest words first; no two spans overlap."""
-    spans: list[Span] = []
-    phrases = [(phrase, claim) for claim in claims for phrase in _phrases(claim, claims, taxonomy)]
+def find_spans(fields: Mapping[TextField, str], item: Item, claims: Sequence[Claim] | None = None) -> list[Span]:
+    """Where the texts say the item's claims, or these, the longest words first; no two spans overlap."""
+    claims, spans = item.claims if claims is None else claims, list[Span]()
+    phrases = [(phrase, claim) for claim in claims for phrase in _phrases(claim, item)]
     phrases.sort(key=lambda entry: -len(entry[0]))
     for field in get_args(TextField):
         for phrase, claim in phrases:
@@ -187,9 +130,9 @@ def find_spans(fields: Mapping[TextField, str], claims: Sequence[Claim], taxonom
     return sorted(spans, key=lambda s: (s.field == "description", s.start))
 
 
-def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[str]:
+def _phrases(claim: Claim, item: Item) -> set[str]:
     """The words that any text may say a claim in."""
-    node = taxonomy.node(next((c.value for c in claims if c.attribute == "category"), None))
+    node = item.node
     if claim.attribute == "category":
         return {node.phrase, *node.synonyms}
     if claim.attribute == "detail":
@@ -197,5 +140,5 @@ def _phrases(claim: Claim, claims: Sequence[Claim], taxonomy: Taxonomy) -> set[s
         # "thumb loops" of "thumb loops at the cuffs"
         words = form.words(node) if form else [_WHERE.split(claim.value)[0]]
         return {claim.value, *(re.sub(r"^an? ", "", w) for w in words)}
-    phrases = {claim.value, *taxonomy.attributes[claim.attribute].phrases.get(claim.value, ())}
+    phrases = {claim.value, *item.attributes[claim.attribute].phrases.get(claim.value, ())}
     return {f"size {claim.value}"} if claim.attribute == "size" else phrases

@@ -11,12 +11,11 @@ from listing import prompts
 from listing.backends.base import Backend, BackendError, Form, FormBackend
 from listing.decide.claims import FIRM, SELLER_ONLY, Claim
 from listing.decide.decision import Decision
-from listing.decide.settle import settle
+from listing.decide.settle import Item, settle, without
 from listing.details import detail_forms
 from listing.languages import ENGLISH, LANGUAGES
-from listing.lexicon import plain
+from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.observe.past_listings import Neighbours
-from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest, TextEvent
 from listing.safety.injection import instruction_like
 from listing.say.check import Answers, Checked, check, trimmed, usable
@@ -85,25 +84,23 @@ class Conversation:
 
 def written(
     rendered: Text,
-    claims: Sequence[Claim],
+    known: Known,
     request: DraftRequest,
-    decision: Decision,
-    note: str,
-    neighbours: Neighbours,
     key: str,
-    parts: PipelineParts,
+    backend: Backend,
+    examples: Sequence[str],
     *,
     most: int | None = None,
 ) -> Generator[TextEvent, None, Text]:
     """The model's texts without what is denied or forbidden; the rendered one where too little is left of one.
 
-    ``most``: words of a description that has to be shorter than the one before.
+    examples: texts of past listings. most: words of a description that has to be shorter than the one before.
     """
-    known = known_of(claims, decision, note, neighbours, request.language, parts.taxonomy)
-    talk = Conversation(parts.backend, request, key, _surely_true(claims, parts.taxonomy), request.language)
-    firm = [c for c in claims if not _doubtful_department(c)]
-    asked = listing_prompt(firm, note, neighbours.texts, request, parts.taxonomy)
-    result = yield from _once(asked, talk, known, _free_details(decision), request)
+    item = known.item
+    talk = Conversation(backend, request, key, _surely_true(item), request.language)
+    firm = without(item, [c for c in item.claims if _doubtful_department(c)])
+    asked = listing_prompt(firm, known.note, examples, request)
+    result = yield from _once(asked, talk, known, known.free_details, request)
     lost = [s.words.strip() for s in result.statements if s.status == "removed"]
     if lost and max(result.lost.values(), default=0.0) > _LOST:
         again = yield from _once(f"{asked}\n{prompts.leave_out(lost)}", talk, known, (), request)
@@ -122,7 +119,7 @@ def written(
         spans = [s for s in spans if s.field != name] + [s for s in result.spans if s.field == name]
         flags += [flag for flag in result.flags if flag.field == name]
     if writer["description"] == "model" and request.language == ENGLISH:
-        texts["description"], more_spans = _with_stated(texts, claims, parts.taxonomy)
+        texts["description"], more_spans = _with_stated(texts, item)
         spans += more_spans
     return Text(texts["title"], texts["description"], spans, flags, writer, result.denied)
 
@@ -136,26 +133,22 @@ def _once(
 
 
 def known_of(
-    claims: Sequence[Claim],
-    decision: Decision,
-    note: str,
-    neighbours: Neighbours,
-    language: str,
-    taxonomy: Taxonomy,
+    item: Item, decision: Decision, note: str, neighbours: Neighbours, language: str, lexicon: Lexicon
 ) -> Known:
     """What is known of the item without its model's text."""
-    item = settle(claims, taxonomy)
+    claims = item.claims
+    named = decision.views.by("detail", "mllm")
     read = [o for o in decision.views.observations if o.question in ("text", "brand", "size", "material")]
     lines = [o.text or next(iter(o.probabilities), "") for o in read if o.source in ("ocr", "mllm", "seller", "note")]
     print_ = [*lines, note, *(c.value for c in claims if c.attribute in ("text", "brand", "size"))]
     sizes = [c.value for c in claims if c.attribute in ("size", "dimensions", "volume")] + [note]
     return Known(
-        claims=claims,
+        item=item,
+        lexicon=lexicon,
         possible=decision.possible,
         categories={c.value: c.confidence for c in decision.category.candidates},
-        taxonomy=taxonomy,
-        noun=item.noun,
-        plural=item.plural,
+        note=note,
+        free_details=[phrase for o in named for phrase in o.probabilities if phrase not in detail_forms()],
         print_=print_,
         sizes=sizes,
         untrusted=[note, *lines, *neighbours.texts],
@@ -165,23 +158,20 @@ def known_of(
 
 def says_only(text: str, field: TextField, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
     """True if a text states nothing but the claims: what a model that is told them may learn to write."""
-    item = settle(claims, taxonomy)
+    item = settle([replace(claim, status="seller") for claim in claims], taxonomy)
     read = [c.value for c in claims if c.attribute in ("text", "brand", "size", "material")]
-    sure = [replace(claim, status="seller") for claim in claims]
     forms = [detail_forms()[c.value] for c in claims if c.attribute == "detail" and c.value in detail_forms()]
     words = [words for form in forms for words in form.words(item.node)]
-    known = Known(sure, {}, {}, taxonomy, item.noun, item.plural, [*read, *words], read)
+    known = Known(item, load_lexicon(taxonomy), print_=[*read, *words], sizes=read)
     result = check({field: text}, known, lambda claims: {})
     return result.texts[field] == text and all(s.p >= CARRIED for s in result.statements if s.words)
 
 
-def _surely_true(claims: Sequence[Claim], taxonomy: Taxonomy) -> str:
+def _surely_true(item: Item) -> str:
     """A claim that is sure and agreed; else one that is true of every photo of a thing."""
-    for claim in claims:
-        sure = claim.status != "check" and claim.likelihood >= SURE_ENOUGH
-        if sure and claim.attribute == "category":
-            return taxonomy.node(claim.value).phrase
-    return joints().always
+    category = next(c for c in item.claims if c.attribute == "category")
+    sure = category.status != "check" and category.likelihood >= SURE_ENOUGH
+    return item.node.phrase if sure else joints().always
 
 
 def _doubtful_department(claim: Claim) -> bool:
@@ -189,21 +179,15 @@ def _doubtful_department(claim: Claim) -> bool:
     return claim.attribute == "audience" and claim.status == "check" and claim.likelihood < FIRM
 
 
-def _free_details(decision: Decision) -> list[str]:
-    """Details in the model's own words, which nothing else supports."""
-    named = decision.views.by("detail", "mllm")
-    return [phrase for o in named for phrase in o.probabilities if phrase not in detail_forms()]
-
-
-def _with_stated(texts: Mapping[TextField, str], claims: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
+def _with_stated(texts: Mapping[TextField, str], item: Item) -> tuple[str, list[Span]]:
     """The description and, behind it, what the seller or a label says and the model's text does not."""
-    spans = find_spans(texts, claims, taxonomy)
+    claims = item.claims
+    spans = find_spans(texts, item)
     said = {(s.attribute, s.value) for s in spans}
     stated = ("size", "condition", *SELLER_ONLY)
     own = [c for c in claims if c.attribute in stated and (c.status == "seller" or c.from_print)]
     left = [c for c in own if (c.attribute, c.value) not in said and not c.in_sellers_note]
-    named = [c for c in claims if c.attribute == "category"]
-    sentence, more = sentences_of(named, left, taxonomy) if left and named else ("", [])
+    sentence, more = sentences_of(item, left) if left else ("", [])
     if not sentence:
         return texts["description"], []
     start = len(texts["description"]) + 1
@@ -230,11 +214,8 @@ def write(backend: Backend, request: DraftRequest, prompt: str) -> Generator[Tex
     return texts
 
 
-def listing_prompt(
-    claims: Sequence[Claim], note: str, examples: Sequence[str], request: DraftRequest, taxonomy: Taxonomy
-) -> str:
+def listing_prompt(item: Item, note: str, examples: Sequence[str], request: DraftRequest) -> str:
     """The prompt of what may be said; no order hidden in print, note or other listings gets into it."""
-    item = settle(claims, taxonomy)
     lines: dict[bool, list[str]] = {True: [], False: []}
     for claim in [*item.facts.values(), *item.wear, *item.details, *item.free_details]:
         if claim.attribute != "text" and not (claim.in_sellers_note and claim.attribute in ("condition", *SELLER_ONLY)):

@@ -97,7 +97,7 @@ def render(
     Without a claim that names a category: what can be read, and which colour it is.
     """
     if not any(c.attribute == "category" for c in claims):
-        return _unnamed(claims)
+        return unnamed(claims)
     return write(settle(claims, taxonomy), key=key, tone=tone, most=most)
 
 
@@ -115,7 +115,7 @@ def write(item: Item, *, key: str, tone: Tone = "plain", most: int | None = None
     return Text(title, description, [*spans, *more])
 
 
-def _unnamed(claims: Sequence[Claim]) -> Text:
+def unnamed(claims: Sequence[Claim]) -> Text:
     """Both texts of an item that nobody has named yet: what can be read and which colour it is, if anything."""
     marker, facts = Marker(), {c.attribute: c for c in reversed(claims)}
     words = {name: marker.mark(c, c.value.replace("-", " ")) for name, c in facts.items()}
@@ -165,13 +165,9 @@ def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy
     return word_count(render(claims, taxonomy, key="", tone="shorter", most=most).description) <= most
 
 
-def sentences_of(named: Sequence[Claim], more: Sequence[Claim], taxonomy: Taxonomy) -> tuple[str, list[Span]]:
-    """More claims of an item as sentences of their own, and their spans; "" where texts have no words for them.
-
-    Args:
-        named: the claims of the item's category and name.
-    """
-    item, marker = settle([*named, *more], taxonomy), Marker()
+def sentences_of(item: Item, more: Sequence[Claim]) -> tuple[str, list[Span]]:
+    """More claims of an item as sentences of their own, and their spans; "" where texts have no words for them."""
+    item, marker = item.of([*item.named, *more]), Marker()
     for claim in more:
         if claim.attribute == "colour2":  # beside a first colour, which is not named again
             item.facts["colour2"] = claim

@@ -22,6 +22,7 @@ from finetune.train.merge import merge
 from listing.backends.base import ChoiceQuestion
 from listing.backends.local import LocalBackend
 from listing.backends.turns import answer, find_turns, question
+from listing.decide.settle import settle
 from listing.intake.photos import intake
 from listing.request import DraftRequest, Photo
 from listing.say.check import usable
@@ -120,7 +121,7 @@ def test_a_listing_is_written_from_several_photos(name, models):
     assert inputs["input_ids"].shape[1] > one["input_ids"].shape[1], "every photo has tokens of its own"
     request = DraftRequest(photos=tuple(photos), note="Worn twice.")
     stated = claims("Dress", {"colour": "navy", "sleeve": "long"})
-    texts = drain(write(backend, request, listing_prompt(stated, "Worn twice.", [], request, TAXONOMY)))
+    texts = drain(write(backend, request, listing_prompt(settle(stated, TAXONOMY), "Worn twice.", [], request)))
     assert set(texts) == {"title", "description"}
     title = texts["title"]
     assert not (usable(title, "title") and says_only(title, "title", stated, TAXONOMY))

@@ -8,6 +8,8 @@ from typing import Any
 
 from finetune.data.files import read_lines as read_set
 from listing.decide.claims import Claim
+from listing.decide.settle import settle
+from listing.lexicon import load_lexicon
 from listing.observe.note import read_note
 from listing.safety.contacts import find_contacts, scrub
 from listing.safety.prohibited_goods import check_goods
@@ -99,12 +101,13 @@ def known_of(
         for value in (stated.split(", ") if isinstance(stated, str) else stated or ())
         if name in taxonomy.attributes and value not in ("unknown", "none")
     ]
-    named = [Claim("category", category, "certain", 0.99)] if category else []
-    node, lines = taxonomy.node(category), [note, *ocr]
+    named = Claim("category", category or "item", "certain", 0.99)
+    lines = [note, *ocr]
     print_ = [*lines, *(c.value for c in sure if c.attribute in ("text", "brand", "size"))]
     sizes = [note, *(c.value for c in sure if c.attribute == "size")]
     categories = {category: 0.99} if category else {}
-    return Known([*named, *sure], {}, categories, taxonomy, node.phrase, node.plural, print_, sizes, [*lines, *near])
+    item = settle([named, *sure], taxonomy)
+    return Known(item, load_lexicon(taxonomy), {}, categories, print_, sizes, [*lines, *near])
 
 
 def guarded(text: str, known: Known) -> str:

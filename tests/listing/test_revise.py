@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from listing.calibration import UNCALIBRATED, Calibration
+from listing.decide.settle import settle
 from listing.observe.seller import Edit, word_of
 from listing.revise import follow, revise, statement_of, with_statement
 from listing.rules import Rules, kept_rules
@@ -23,7 +24,7 @@ MODEL = {"title": "model", "description": "model"}
 def of_model(title: str, description: str, facts: dict[str, str], details: tuple[str, ...] = ()) -> Draft:
     from listing.say.marks import find_spans
 
-    spans = find_spans({"title": title, "description": description}, claims("Dress", facts, details), TAXONOMY)
+    spans = find_spans({"title": title, "description": description}, settle(claims("Dress", facts, details), TAXONOMY))
     written = draft_of("Dress", text("Dress", facts, details))
     return written.model_copy(update={"title": title, "description": description, "spans": spans, "writer": MODEL})
 

@@ -11,6 +11,7 @@ from app.seller.renderer import PageRenderer
 from app.views import DraftView
 from finetune.data.photosets import read_annotations
 from listing.decide.claims import name_of
+from listing.decide.settle import settle
 from listing.details import detail_forms
 from listing.intake.photos import intake
 from listing.observe.seller import Edit
@@ -69,7 +70,7 @@ def by_a_model(written: Draft) -> Draft:
     for ours, theirs in (("This is a", "I sell a"), ("It has", "You get"), ("They have", "You get")):
         own = own.replace(ours, theirs)
     fields = {"title": written.title, "description": f"{own} A nice piece for every day."}
-    marks = find_spans(fields, stated_claims(written), load_taxonomy())
+    marks = find_spans(fields, settle(stated_claims(written), load_taxonomy()))
     return written.model_copy(update={"description": fields["description"] + blank + note, "spans": marks})
 
 

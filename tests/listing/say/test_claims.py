@@ -6,9 +6,9 @@ import pytest
 
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.claims import Claim, with_stated
+from listing.decide.marks import MAX_MARKS, limit_marks
 from listing.details import detail_forms
 from listing.say.ask import MOST, offers_of, open_offers, questions, searchable
-from listing.say.marks import MAX_MARKS, limit_marks
 from listing.say.render import render
 from listing.schema import AttributeValue, Category, Draft, Evidence
 from tests.listing.stubs import TAXONOMY, decided, draft_of, fact, on, said
@@ -219,15 +219,13 @@ def test_every_other_detail_can_be_searched_for():
 )
 def test_a_group_is_asked_for_its_kind_first(likely: dict[str, float], question: str) -> None:
     decision = decided([on("imagenet", "category", likely), on("imagenet", "garment", {"clothes": 0.001})])
-    first = questions(decision.category, decision.facts, TAXONOMY)[0]
+    first = questions(decision)[0]
     assert (first.attribute, first.text) == ("category", question)
     assert set(first.choices) == likely.keys()
 
 
-@pytest.mark.parametrize(
-    ("brand", "asked"), [(fact("brand", "Nike", 1.0, "seller"), True), (AttributeValue(name="brand"), False)]
-)
-def test_proof_is_asked_of_a_brand_alone(brand: AttributeValue, asked: bool) -> None:
-    answered = [fact(name, "M", 1.0, "seller") for name in ("size", "condition_grade")]
-    first = questions(Category(value="Shirt", confidence=1.0), [*answered, brand], TAXONOMY)
-    assert ("authenticity" in [question.attribute for question in first]) is asked
+@pytest.mark.parametrize(("brand", "asked"), [({"Nike": 1.0}, True), ({}, False)])
+def test_proof_is_asked_of_a_brand_alone(brand: dict[str, float], asked: bool) -> None:
+    told = {"category": {"Shirt": 1.0}, "size": {"M": 1.0}, "condition_grade": {"good": 1.0}, "brand": brand}
+    questioned = questions(decided([on("seller", name, shares) for name, shares in told.items()]))
+    assert ("authenticity" in [question.attribute for question in questioned]) is asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from listing.decide.settle import settle
 from listing.observe.seller import Edit
 from listing.say.again import remove
 from listing.say.ask import offers_of
@@ -85,7 +86,7 @@ def test_dropped_detail_leaves_the_rest_whole():
 
 def test_sentence_goes_from_a_foreign_text():
     words = {"title": "Navy dress", "description": "A navy striped dress. It has a belt! Long sleeves."}
-    spans_before = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    spans_before = find_spans(words, settle(claims("Dress", SHIRT, ("belt",)), TAXONOMY))
     draft = drafted().model_copy(update={**words, "spans": spans_before})
     left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"), TAXONOMY)
     assert (left.title, left.description) == ("Navy dress", "A navy striped dress. Long sleeves.")
@@ -96,7 +97,7 @@ def test_spans_are_found_in_any_text():
         "title": "Navy long sleeve dress",
         "description": "A striped dress in navy blue with a belt and boat neck.",
     }
-    located = find_spans(words, claims("Dress", SHIRT, ("belt",)), TAXONOMY)
+    located = find_spans(words, settle(claims("Dress", SHIRT, ("belt",)), TAXONOMY))
     places = [(s.field, words[s.field][s.start : s.end], s.attribute) for s in located]
     assert places == [
         ("title", "Navy", "colour"),

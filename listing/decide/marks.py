@@ -1,0 +1,84 @@
+"""Which claims are stated, and which of them the seller is asked to check.
+
+A text asks for at most three checks. A wrong word that nobody is asked about costs as much as three that are missing,
+so that a doubtful claim is said plainly from .75 on and left out below; marked are those that save the most by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from listing.decide.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim, claims_of
+from listing.decide.decision import Decision
+from listing.decide.settle import settle
+from listing.details import detail_forms
+from listing.taxonomy import Taxonomy
+
+MAX_MARKS = 3
+_WRONG = SURE / (1 - SURE)  # missing words that one wrong word costs as much as
+_NEEDED = ("category", "colour")  # a listing without them is none
+_WEIGHTS: Mapping[str, float] = {  # how much a buyer makes of it, beside a detail
+    **{"category": 4.0, NAME: 3.0, "colour": 3.0, "brand": 3.0, "size": 3.0, "text": 2.0, "audience": 2.0},
+    **{"material": 1.5, "pattern": 1.5, "colour2": 2.0, "condition": 1.5},
+}
+
+
+def claims_to_state(decision: Decision, note: str, *, category_chosen: bool) -> list[Claim]:
+    """The claims that may be stated, with no more marks than a draft may have."""
+    taxonomy, calibration = decision.rules.taxonomy, decision.rules.calibration
+    claims = claims_of(
+        decision.category, decision.facts, decision.details, taxonomy, calibration, category_chosen=category_chosen
+    )
+    claims = [replace(c, in_sellers_note=_noted(c, note, taxonomy)) for c in claims]
+    return limit_marks(claims, taxonomy)
+
+
+def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
+    """True if the note tells it; of wear only where it does so in English, as the text does."""
+    if not claim.in_sellers_note or claim.attribute != "condition":
+        return claim.in_sellers_note
+    return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])
+
+
+def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+    """The claims with at most three marks in a text of them: what costs less by it is said plainly or left out."""
+    chosen = list(claims)
+    while True:
+        doubtful = [c for c in _in_text(chosen, taxonomy) if c.status == "check"]
+        likelihood = {c: _likelihood(c, taxonomy) for c in doubtful}
+        rest = sorted(doubtful, key=lambda c: _saved(c, likelihood[c]))[:-MAX_MARKS]
+        if not rest:
+            return chosen
+        plain = [c for c in rest if likelihood[c] >= SURE]
+        chosen = [replace(c, status="certain") if c in plain else c for c in chosen if c not in rest or c in plain]
+
+
+def _in_text(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
+    """Those of the claims that a text of them makes."""
+    if not any(c.attribute == "category" for c in claims):
+        return [c for c in claims if c.attribute in UNNAMED]
+    item = settle(claims, taxonomy)
+    return [item.name, *item.facts.values(), *item.details, *item.wear, *item.free_details]
+
+
+def _saved(claim: Claim, p: float) -> float:
+    """The expected cost that asking saves: of a claim left out, or of a wrong one where none can be left out."""
+    wrong = _WRONG * (1 - p)
+    return _WEIGHTS.get(claim.attribute, 1.0) * (1 + wrong if claim.attribute in _NEEDED else min(p, wrong))
+
+
+def weight_of(attribute: str) -> float:
+    """How much a buyer makes of a claim on an attribute, beside a detail."""
+    return _WEIGHTS.get(attribute, 1.0)
+
+
+def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:
+    """That of the claim; print that is no word as likely as not, a model's own words as it says, but never sure."""
+    attribute = taxonomy.attributes.get(claim.attribute)
+    free = claim.attribute == "detail" and claim.value not in detail_forms()
+    if claim.from_print or claim.confidence is None:
+        return LIKELY
+    if free or (attribute is not None and claim.value in attribute.unsettled):  # no photo makes it sure
+        return min(claim.confidence, FIRM)
+    return claim.confidence
