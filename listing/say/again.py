@@ -19,7 +19,7 @@ from listing.say.clauses import without_span
 from listing.say.edit import merged, replace_words, says, with_sentence
 from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
-from listing.say.render import closing_at, render, sentences_of, write
+from listing.say.render import closing_at, render, sentences_of
 from listing.say.statements import split
 from listing.schema import Draft, TextField
 from listing.taxonomy import Taxonomy, is_plural
@@ -108,8 +108,8 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     gone = (draft.spans[index].attribute, draft.spans[index].value)
     remaining = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
     body, blank, note = draft.description.partition("\n\n")
-    item = settle(remaining, taxonomy)
-    text = write(item, key=draft.id)
+    item = settle([*remaining, Claim("category", draft.category.value or "")], taxonomy)
+    text = render(remaining, taxonomy, key=draft.id)
     at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
     left = [body[a:b] for a, b in split(body) if not any(a <= start < b for start in at)]
     description = "".join(left).strip() or text.description
@@ -118,7 +118,7 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     writer = dict(draft.writer)
     if in_title:
         writer["title"] = "renderer"
-    marks = find_spans({"title": title, "description": description}, item)
+    marks = find_spans({"title": title, "description": description}, item, remaining)
     details = [d for d in draft.details if ("detail", d.phrase) != gone]
     texts = {"title": title, "description": description + blank + note}
     return draft.model_copy(update={**texts, "spans": marks, "details": details, "writer": writer})
