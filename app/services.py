@@ -28,7 +28,6 @@ from app.market.posts import Posts
 from app.market.promotions import Promotions
 from app.market.publish import Publisher
 from app.market.reviews import Reviews
-from app.market.search.saved_searches import SavedSearches
 from app.market.shop import Shop
 from app.metrics import Metrics
 from app.settings import Settings, load_settings
@@ -101,7 +100,6 @@ class Services:
         self.listings = Listings(store, media, index, metrics)
         self.notices = notices = Notices(store, settings)
         self.shop, self.messages = Shop(store, self.listings), Messages(store, notices)
-        self.searches = SavedSearches(store, self.shop)
         self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
         self.listing_photos = ListingPhotos(store, self.draft_photos, self.outbox, deletions)
         self.reviews = Reviews(store, self.outbox)

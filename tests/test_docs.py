@@ -12,8 +12,6 @@ import pytest
 
 from app.buyer import feed_page
 from app.cli import develop
-from app.market import shop
-from app.market.search import saved_searches
 from app.settings import PREFIX, Settings
 from app.store import db, deletions, housekeeping, outbox
 from app.web import connections, request_body, request_guard, server
@@ -136,11 +134,6 @@ NUMBERS = [
     ("security.md", "between {} and 4 at night", location.NIGHT_HOUR),
     ("security.md", "within {} hours of running", location.DAY_SECONDS / 3600 + server.TIDY_SECONDS / 3600),
     ("security.md", "waits at most {} s", outbox.WAIT_SECONDS),
-    ("buyer-page.md", "A person has {} saved searches", saved_searches.MOST),
-    ("buyer-page.md", "at most {} of the newest", shop.MOST_NEW),
-    ("buyer-page.md", "of the newest {} that may fit", shop.JUDGED_NEW),
-    ("buyer-page.md", "up to {} s old", saved_searches.COUNT_SECONDS),
-    ("api.md", "{} a person (409 `too_many`)", saved_searches.MOST),
     ("scale.md", "Up to {} rows", ray.MAX_BLOCKS),
     ("scale.md", "in a chunk of {}", ray.CHUNK),
 ]

@@ -39,7 +39,6 @@ from app.store.tables import (
     OutboxRow,
     PhotoRow,
     PostRow,
-    SavedSearchRow,
     SellerRow,
     TokenRow,
     now,
@@ -235,7 +234,6 @@ def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:
         ("idempotency key", KeyRow, KeyRow.seller_id == who),
         ("event of the assistant", EventRow, EventRow.seller_id == who),
         ("message", MessageRow, MessageRow.sender == who),
-        ("saved search", SavedSearchRow, SavedSearchRow.owner == who),
         ("notice", NoticeRow, NoticeRow.recipient == who),
         ("block", BlockRow, or_(BlockRow.blocker == who, BlockRow.blocked == who)),
     )

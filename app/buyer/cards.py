@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from app.buyer.filters import filters_of
 from app.market.messages import Line, Message
 from app.market.orders import Order
 from app.market.posts import PostView
-from app.market.search.saved_searches import SavedSearch
-from app.market.shop import MOST_NEW
 from app.seller import words
 from app.views import listing_facts
 from listing.schema import Listing, PhotoRef
@@ -163,24 +159,6 @@ def line(said: Line, order: Order) -> dict[str, Any]:
         "at": f"{said.at:%-d %B %Y, %H:%M} UTC",
         "new": said.new,
     }
-
-
-def saved_card(search: SavedSearch) -> dict[str, Any]:
-    """A saved search; what is new of it stands first once it is opened."""
-    filters = filters_of(search.wish)
-    return {
-        "id": search.id,
-        "label": filters.label,
-        "url": filters.address(1, sort="new") if search.new else filters.address(1),
-        "new": count_new([search]),
-    }
-
-
-def count_new(searches: Sequence[SavedSearch]) -> str:
-    """How much is new, as it stands on a pill: empty for nothing, with a plus where not all was counted."""
-    more = "+" if any(search.new >= MOST_NEW for search in searches) else ""
-    total = sum(search.new for search in searches)
-    return f"{total}{more}" if total else ""
 
 
 def product(listing: Listing, base: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from starlette.exceptions import HTTPException
 from app.buyer.cards import SMALL, card, post_card
 from app.buyer.filters import ORDER_LABELS, Filters, read
 from app.buyer.page import html_page, remember
-from app.buyer.saved_searches import note_opened
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
@@ -26,7 +25,7 @@ from app.market.shop import Counts
 from app.routing import Body, Deps, Id, services_of
 from app.seller import words
 from app.services import Services
-from app.store.tables import PostRow, now
+from app.store.tables import PostRow
 from app.views import TOO_LARGE, AppError, Busy
 from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake
 
@@ -44,8 +43,7 @@ def feed(request: Request, services: Deps) -> Response:
     """The feed, or what was looked for."""
     visitor, filters = visitor_of(request), read(request.query_params)
     if filters.searching:
-        searched_at, values = now(), _search_page(services, filters, None, visitor.id)
-        return _page(request, visitor, filters, values, saved=note_opened(services, visitor, filters, searched_at))
+        return _page(request, visitor, filters, _search_page(services, filters, None, visitor.id))
     return _page(request, visitor, filters, _ranked(request, visitor, filters))
 
 
@@ -191,9 +189,7 @@ def _page(
     *,
     by_photo: bool = False,
     problem: str = "",
-    saved: bool | None = None,
 ) -> Response:
-    """The page; ``saved``: whether what is looked for is saved, None where it cannot be."""
     services = services_of(request)
     choices = services.shop.choices()
     bad = bool(problem or filters.problems)
@@ -211,7 +207,6 @@ def _page(
         most_bytes=PhotoLimits().bytes,
         too_large=TOO_LARGE,
         by_photo=by_photo,
-        is_saved=saved,
         chips=[(label, filters.without(name)) for name, label in filters.chips],
         categories=sorted(_options(choices.categories, filters.wish.category, words.category_label), key=itemgetter(1)),
         sizes=choices.sizes,

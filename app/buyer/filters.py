@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from app.editing.edits import category_name, clean_text
 from app.editing.prices import parse_price
@@ -49,18 +49,6 @@ class Filters:
     def order(self) -> Order:
         """Order of what is found; "" for the best first."""
         return ORDERS.get(self.typed["sort"], "")
-
-    @property
-    def query(self) -> str:
-        """What is looked for, as it stands in an address: without an order or a page."""
-        return urlencode({name: value for name, value in self.typed.items() if value and name != "sort"})
-
-    @property
-    def label(self) -> str:
-        """What is looked for, as people say it."""
-        taken_off = [f"any {words.attribute_label(name).lower()}" for name in self.typed["off"].split()]
-        exactly = ["exactly these words"] if self.typed["exact"] else []
-        return " · ".join(filter(None, [self.typed["q"], *exactly, *(label for _, label in self.chips), *taken_off]))
 
     @property
     def chips(self) -> list[tuple[str, str]]:
@@ -126,22 +114,6 @@ def read(fields: Mapping[str, Any]) -> Filters:
     page = _text(fields.get("page"))
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
     return Filters(typed, wish, problems, min(max(number, 1), MAX_PAGE))
-
-
-def read_query(query: str) -> Filters:
-    """The filters of an address's query. Raises AppError (422) for what would be said at a field."""
-    filters = read(dict(parse_qsl(query[:_MAX_QUERY])))
-    for sentence in filters.problems.values():
-        raise AppError("invalid", sentence, 422)
-    return filters
-
-
-def filters_of(wish: Wish) -> Filters:
-    """The filters that stand for a wish."""
-    typed = {name: str(getattr(wish, name)) for name in ("category", "size", "colour", "brand", "condition")}
-    prices = {"from": words.amount_text(wish.least), "to": words.amount_text(wish.most)}
-    exact = {"exact": "1"} if wish.exact else {}
-    return read({"q": wish.text, "off": " ".join(wish.off), **typed, **prices, **exact})
 
 
 def _text(value: object) -> str:

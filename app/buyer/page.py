@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from app.buyer.cards import count_new, saved_card
 from app.buyer.visitor import COOKIE, Visitor
 from app.market.messages import count_buyers_news, count_news
 from app.routing import services_of
@@ -83,15 +82,12 @@ def confirmation(words: str, taken_out: Sequence[str]) -> str:
 
 def _news_for(request: Request, visitor: Visitor) -> dict[str, Any]:
     """What waits for the visitor as a seller and as a buyer, in the head of each page; nothing if unreadable."""
-    services, buys = services_of(request), visitor.recognised and visitor.may_buy
+    store, buys = services_of(request).store, visitor.recognised and visitor.may_buy
     try:
-        searches = services.searches.mine(visitor.id) if buys else []
         return {
-            "news": count_news(services.store, visitor.seller) if visitor.seller else 0,
-            "answers": count_buyers_news(services.store, visitor.id) if buys else 0,
-            "saved": [saved_card(search) for search in searches],
-            "saved_new": count_new(searches),
+            "news": count_news(store, visitor.seller) if visitor.seller else 0,
+            "answers": count_buyers_news(store, visitor.id) if buys else 0,
         }
     except AppError as error:
         log.warning("the head of a page goes without its count: %s", error)
-        return {"news": 0, "answers": 0, "saved": [], "saved_new": ""}
+        return {"news": 0, "answers": 0}

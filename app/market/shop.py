@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from app.market.listings import Listings, near, query_text
 from app.market.orders import BLOCKED, is_blocked
 from app.market.search.conditions import ON_SALE, Wish, fact, of_kind, of_words, passes
-from app.market.search.names import NARROWER
 from app.market.search.query import Query, understand
 from app.market.search.ranking import Fit, Words, fit, ranked
 from app.market.search.spelling import small_words
@@ -31,7 +30,6 @@ FROM_TEXT = 200  # of the full text
 SIMILAR_WORDS = 8  # misspelt words that are looked for
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
-MOST_NEW, JUDGED_NEW = 30, 100  # of a search: how many new ones are counted, how many are looked at
 NO_SELLER = "There is no such seller; they may have nothing to show, or have left."
 NEIGHBOURS = 20  # nearest photos by which the kind of a thing is known
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
@@ -202,27 +200,6 @@ class Shop:
             rows = select(ListingRow).where(*passes(Wish(category=category), reader=reader), ListingRow.id != without)
             return listing_repo.to_listings(session, list(session.scalars(rows.order_by(*NEWEST_FIRST).limit(count))))
 
-    def count_new(self, wish: Wish, since: datetime, reader: str) -> int:
-        """Number of listings that came on sale after ``since`` and fit all of the wish, at most ``MOST_NEW``.
-
-        The reader's own are left out. With words it is those that are called as asked, of the newest ``JUDGED_NEW``
-        that may be; no vector is made for it.
-        """
-        text = query_text(wish.text)
-        query = _understood(text, wish)
-        which = [*passes(wish, query, reader), ListingRow.published_at > since, ListingRow.seller_id != reader]
-        with self.store.read() as session:
-            if not text:
-                some = select(ListingRow.id).where(*which).limit(MOST_NEW)
-                return session.scalar(select(func.count()).select_from(some.subquery())) or 0
-            if query.kinds or query.limits:
-                which += of_words(query)
-            else:
-                texts = full_text.best_texts(session, _typed(query.spelt or text), which, JUDGED_NEW)
-                which.append(ListingRow.id.in_(texts))
-            fits = _judged(session, query, which, JUDGED_NEW)
-        return min(MOST_NEW, sum(one.whole and one.closeness >= NARROWER for one in fits.values()))
-
     def seller_of(self, seller_id: str) -> PublicSeller | None:
         """What everybody may know of the seller of a listing; None once they are gone."""
         with self.store.read() as session:
@@ -286,6 +263,6 @@ def _public(session: Session, row: SellerRow) -> PublicSeller:
     return PublicSeller(row.public_id or "", row.created_at, session.scalar(sold) or 0, session.scalar(on_sale) or 0)
 
 
-def _judged(session: Session, query: Query, which: Sequence[ColumnElement[bool]], most: int = MOST) -> dict[str, Fit]:
-    newest = session.execute(select(*_JUDGED).where(*which).order_by(*NEWEST_FIRST).limit(most))
+def _judged(session: Session, query: Query, which: Sequence[ColumnElement[bool]]) -> dict[str, Fit]:
+    newest = session.execute(select(*_JUDGED).where(*which).order_by(*NEWEST_FIRST).limit(MOST))
     return {i: fit(query, Words(category, title, text, facts)) for i, category, title, text, facts in newest}

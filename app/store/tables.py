@@ -371,17 +371,6 @@ class BlockRow(Base):
     at: Mapped[datetime] = mapped_column(default=now)
 
 
-class SavedSearchRow(Base):
-    """A search that a buyer saved: ``wish`` as the shop's filters have it, without what is empty."""
-
-    __tablename__ = "saved_searches"
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(64), index=True)
-    wish: Mapped[dict[str, Any]]
-    at: Mapped[datetime] = mapped_column(default=now)
-    opened_at: Mapped[datetime] = mapped_column(default=now)
-
-
 class NoticeRow(Base):
     """What somebody has to be told by the platform's own notices; written in the transaction of what it is about, and
     deleted once the receiver has taken it. Ids only. ``recipient``: a seller's id."""

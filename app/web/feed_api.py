@@ -10,17 +10,12 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.sellers import Seller
-from app.buyer.filters import filters_of, read_query
 from app.market.messages import Conversation, Line, Message, count_buyers_news, count_news
 from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
-from app.market.search.saved_searches import SavedSearch
-from app.market.shop import MOST_NEW
 from app.routing import ERRORS, Body, Deps, Id, Who, place_order
 from app.services import Services
-from app.store.tables import now
 from app.views import AppError
-from app.web.api_schemas import ListingPage
 from listing.intake.photos import intake
 from listing.schema import Listing
 
@@ -129,36 +124,6 @@ class News(Body):
 
     selling: int
     buying: int
-
-
-class SearchBody(Body):
-    """A search to save."""
-
-    query: str = Field(
-        max_length=20_000,
-        description="As in the address of /feed: q, category, from, to, size, colour, brand, condition, exact, off.",
-    )
-
-
-class Saved(Body):
-    """A saved search."""
-
-    id: str
-    query: str
-    label: str = Field(description="The search as people say it.")
-    new: int = Field(description=f"Listings that came on sale and fit since it was last opened; at most {MOST_NEW}.")
-
-    @classmethod
-    def of(cls, search: SavedSearch) -> Saved:
-        """The search as its owner sees it."""
-        filters = filters_of(search.wish)
-        return cls(id=search.id, query=filters.query, label=filters.label, new=search.new)
-
-
-class SavedPage(Body):
-    """Saved searches, the latest first."""
-
-    searches: list[Saved]
 
 
 class AdBody(Body):
@@ -336,42 +301,6 @@ def news(services: Deps, seller: Who) -> News:
     """How much waits for one, as the heads of the pages count it."""
     store = services.store
     return News(selling=count_news(store, seller.id), buying=count_buyers_news(store, seller.id))
-
-
-@v1_feed.post("/searches", status_code=201)
-def save_search(services: Deps, seller: Who, body: SearchBody) -> Saved:
-    """Save a search. The same one again is the same."""
-    return Saved.of(services.searches.save(seller.id, read_query(body.query).wish))
-
-
-@v1_feed.get("/searches")
-def saved_searches(services: Deps, seller: Who) -> SavedPage:
-    """Own saved searches, each with how much is new of it."""
-    return SavedPage(searches=[Saved.of(search) for search in services.searches.mine(seller.id)])
-
-
-@v1_feed.get("/searches/{search_id}/listings")
-def open_search(
-    services: Deps,
-    seller: Who,
-    search_id: Id,
-    read: Annotated[bool, Query(description="Whether what was new counts as seen.")] = True,
-    limit: Annotated[int, Query(ge=1, le=50)] = 24,
-) -> ListingPage:
-    """What fits a saved search now, as the page shows it: newest first where something is new, else best first."""
-    searched_at, search = now(), services.searches.get(seller.id, search_id)
-    listings = services.shop.find(
-        search.wish, count=limit, order="new" if search.new else "", reader=seller.id
-    ).listings
-    if read:
-        services.searches.opened(seller.id, search.id, searched_at)
-    return ListingPage(listings=list(listings))
-
-
-@v1_feed.delete("/searches/{search_id}", status_code=204)
-def remove_search(services: Deps, seller: Who, search_id: Id) -> None:
-    """Forget a saved search."""
-    services.searches.remove(seller.id, search_id)
 
 
 @v1_feed.put("/listings/{listing_id}/ad", status_code=204)

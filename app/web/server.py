@@ -19,7 +19,7 @@ from app import collecting
 from app.accounts.authentication import page_user
 from app.accounts.login_attempts import Tries
 from app.accounts.sessions import Sessions
-from app.buyer import feed_page, listing_page, order_page, purchases, saved_searches, seller_page
+from app.buyer import feed_page, listing_page, order_page, purchases, seller_page
 from app.buyer import page as buyer_page
 from app.logs import RequestIds, log_json
 from app.ops import api as ops_api
@@ -57,7 +57,6 @@ ROUTERS = (
     listing_page.pages,
     purchases.pages,
     order_page.pages,
-    saved_searches.pages,
     seller_page.pages,
 )
 CATCH_UP_SECONDS = 2.0

@@ -20,7 +20,7 @@ from app.views import AppError
 
 DEVICE_COOKIE = "ipl_device"
 THEN = re.compile(
-    r"/feed(?:/purchases|/searches|/(?:orders|sellers)/[\w-]{1,64})?|/l/[\w-]{1,64}|/\?(?:draft=[\w-]{1,64}|show=listings)",
+    r"/feed(?:/purchases|/(?:orders|sellers)/[\w-]{1,64})?|/l/[\w-]{1,64}|/\?(?:draft=[\w-]{1,64}|show=listings)",
     re.ASCII,
 )
 PAGE = Path(__file__).with_name("templates") / "sign_in.html"

@@ -163,7 +163,6 @@ PRESSES = {  # each form of the buyers' pages, where it stands, and what it send
     "/l/{listing}/buy": ("/l/{listing}", None),
     "/l/{listing}/ask": ("/l/{listing}", {"text": "Is it warm?"}),
     "/l/{listing}/report": ("/l/{listing}", {"reason": "fraud"}),
-    "/feed/searches": ("/feed?q=hoodie", {"query": "q=hoodie"}),
     "{order}/write": ("{order}", {"text": "When?"}),
     "{order}/handed": ("{order}", {}),
     "{order}/cancel": ("{order}", {}),

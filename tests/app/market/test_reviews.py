@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 
-from app.market.search.conditions import Wish
 from tests.app.support.clients import code, draft, published
 from tests.app.support.erasing import erase_beside
 from tests.app.support.shop import DOUBTFUL, HONEST, shown
@@ -223,8 +221,3 @@ def test_a_reported_listing_opens_for_operators_and_is_gone_for_who_reported_it(
             assert fake["id"] not in shown(answer), answer.url
         assert other["id"] in shown(who.get("/feed"))
     assert fake["id"] in shown(op.get("/feed"))
-    bobs = here.services.sellers.named("bob").id
-    saved = here.services.searches.save(bobs, Wish(category="Hoodie"))
-    assert here.services.shop.count_new(saved.wish, datetime(2020, 1, 1, tzinfo=UTC), "somebody") == 2
-    assert here.services.shop.count_new(saved.wish, datetime(2020, 1, 1, tzinfo=UTC), bobs) == 1
-    assert fake["id"] not in bob.get(f"/v1/searches/{saved.id}/listings").text

@@ -46,7 +46,6 @@ def use(services):
         events = [{"page_id": page["id"], "listing_id": listings[1]["id"], "kind": "click"}]
         client.post("/v1/events", json={"visitor": "vera", "events": events})
         assert buy(client, listings[0], page_id=page["id"]).status_code == 201
-        assert client.post("/v1/searches", json={"query": "q=hoodie"}).status_code == 201
     Projection.load(
         services.settings.home / "feed" / "projection.safetensors",
         lambda: np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32),
@@ -110,7 +109,7 @@ def test_everything_comes_back_row_by_row_and_photo_by_photo(used, archive, empt
     assert not list((home / "feed").rglob(".0002*"))
     projection = "feed/projection.safetensors"
     assert (home / projection).read_bytes() == (used.settings.home / projection).read_bytes()
-    tables = ("listings", "orders", "photos", "feed_pages", "feed_rows", "saved_searches", "sellers")
+    tables = ("listings", "orders", "photos", "feed_pages", "feed_rows", "sellers")
     assert all(before[name] for name in tables)
     index = FakeIndex()
     again = Services(Settings(home=home, **empty), pipeline=FakePipeline(), index=index)

@@ -65,8 +65,6 @@ def live(services, person, bob, *, ended=True):
     bought = buy(person, other, "", f"wish {WORD}", page_id=page["id"]).json()
     given = buy(bob, sold, "", "wish of bob").json()
     assert bob.post(f"/v1/orders/{bought['id']}/messages", json={"text": f"Dear {WORD}"}).status_code == 201
-    for one in (person, bob):
-        one.post("/v1/searches", json={"query": f"q={WORD}" if one is person else "q=hoodie"})
     assert bob.put(f"/v1/orders/{bought['id']}/block").status_code == 204
     if ended:
         assert bob.post(f"/v1/orders/{bought['id']}/refund").status_code == 200
@@ -98,7 +96,6 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
         "2 orders",
         "4 messages",
         "1 block",
-        "1 saved search",
         "backup",
         "restored from one",
         "within seconds",
@@ -115,7 +112,6 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
         assert orders[was["given"]["id"]].buyer == was["bob"]
         assert orders[was["bought"]["id"]].listing_id == was["other"]["id"]
         assert session.scalars(select(SellerRow.name)).all() == ["bob"]
-    assert len(bob.get("/v1/searches").json()["searches"]) == 1
     # Others go on: bob's listing, his order of another piece.
     assert bob.patch(f"/v1/listings/{was['other']['id']}", json={"status": "active", "stock": 1}).status_code == 200
     assert [p["listing"]["id"] for p in seen(bob, was["bob"])["places"]] == [was["other"]["id"]]
