@@ -195,7 +195,7 @@ def test_an_older_versions_home_needs_no_download(ready: Copy) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("docs", "--port", "8000"), ("draft",), ("serv",), ("batch", "a", "-o", "b", "-x")]
+    "arguments", [("test", "--port", "8000"), ("draft",), ("serv",), ("batch", "a", "-o", "b", "-x")]
 )
 def test_a_mistake_in_the_options_is_said_before_anything_is_made(copy: Copy, arguments: tuple[str, ...]) -> None:
     status, told = copy.run(*arguments)
@@ -208,10 +208,6 @@ def test_commands_without_a_model_assemble_none(copy: Copy) -> None:
     assert copy.done() == ["environment", "packages", "run serve"]
     copy.run("accounts", "tokens")
     assert copy.done() == ["run accounts tokens"]
-    copy.run("docs")
-    assert copy.done() == ["packages docs", "run docs"]
-    copy.run("docs", "--serve")
-    assert copy.done() == ["run docs --serve"]
     copy.run("test")
     assert "packages dev" in copy.done()
     copy.run("test", "--strict")

@@ -1,6 +1,6 @@
 """The commands: ``register(parser)`` adds a command's options, ``run(args) -> int`` does the work.
 
-``main`` has the table of commands and names each one's module; ``data`` and ``develop`` hold several.
+``main`` has the table of commands and names each one's module; ``data`` holds several.
 
 Importing such a module needs nothing outside the standard library, so that ``--help`` is instant and works before the
 set-up; whatever is heavy is imported inside ``run``.

@@ -90,7 +90,6 @@ COMMANDS = (
     Command("restore", "data", "bring an archive of 'backup' back, into a new home"),
     Command("erase", "data", "delete a person with everything of theirs"),
     Command("test", "develop", "check the style, the types and the behaviour of this code", needs_model=True),
-    Command("docs", "develop", "build the documentation as a site, with the reference of API and modules"),
     Command("doctor", "doctor", "say what is installed, which model and device serve, and what is missing"),
 )
 
