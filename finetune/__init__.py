@@ -1,10 +1,9 @@
 """Instruction tuning: data, the embedded model's parts, evaluation, training, and the stages of a YAML.
 
 Rooms, each importing only those before it: ``errors``; ``data`` (photos and past listings as tasks); ``embedded``
-(the embedded model: assembled from wheels, its tower and projector trained); ``evaluate`` (arms, measures, labels);
+(the embedded model, assembled from wheels); ``evaluate`` (arms, measures, labels);
 ``shops`` (a shop's past listings: heads on frozen features, one calibration, a report);
-``train`` (the language model of any family, by transformers' Trainer); ``tune`` (a YAML's stages).
-``safety`` (the learned checks of contacts and goods) stands by itself.
+``train`` (the language model of any family, by transformers' Trainer); ``tune`` (a YAML's settings).
 
 The names below are what other packages use; each is imported when it is first asked for.
 """
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from finetune.shops.measure import measure
     from finetune.shops.table import Table
     from finetune.train.merge import merge
-    from finetune.tune import run_stages, stages_of
+    from finetune.tune import check_config, run_config
 
 __all__ = [
     "ARMS",
@@ -44,6 +43,7 @@ __all__ = [
     "Table",
     "TaskPlan",
     "TuneError",
+    "check_config",
     "check_photos",
     "data_root",
     "evaluation_parts",
@@ -55,9 +55,8 @@ __all__ = [
     "merge",
     "observe",
     "read_annotations",
+    "run_config",
     "run_evaluation",
-    "run_stages",
-    "stages_of",
     "weights_stamp",
     "write_calibration",
     "write_data",
@@ -79,6 +78,6 @@ __getattr__ = lazy_names(
         "shops.measure": "measure",
         "shops.table": "Table",
         "train.merge": "merge",
-        "tune": "run_stages stages_of",
+        "tune": "check_config run_config",
     },
 )

@@ -1,10 +1,10 @@
-"""``./ipl tune CONFIG``: run the stages of a YAML; each ends in weight files that the next one and the launcher use."""
+"""``./ipl tune CONFIG``: tune a language model as a YAML says; what comes out is what the launcher uses."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from finetune.data.photosets import data_root, read_annotations
-from finetune.data.splits import split_rows
-from finetune.embedded.assemble import WEIGHTS, WHEELS, unpack
+from finetune.data.splits import sampling_weights, split_rows
+from finetune.embedded.assemble import WEIGHTS
 from finetune.errors import TuneError
 from listing.errors import did_you_mean
 from listing.home import ipl_home
@@ -30,23 +30,6 @@ def strict(kind: type, settings: Mapping[str, Any], where: str) -> Any:
             hint = did_you_mean(key, valid, f"the keys are: {', '.join(valid)}.")
             raise TuneError(f"{where}: unknown key {key!r}; {hint}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
-
-
-def _tower(settings: Mapping[str, Any], data: Path, out: Path) -> None:
-    from finetune.embedded.tower import TowerConfig, train_tower
-
-    base = unpack(WHEELS["vision"], ipl_home() / "wheels", ipl_home() / "unpacked")
-    train_tower(
-        strict(TowerConfig, {**settings, "data": str(data), "base": str(base), "out": str(out)}, "stages.tower")
-    )
-
-
-def _projector(settings: Mapping[str, Any], data: Path, out: Path) -> None:
-    from finetune.embedded.align import AlignConfig, train_projector
-    from finetune.train.loading import BASE, located
-
-    config = {**settings, "data": str(data), "model": located(BASE, out), "out": str(out)}
-    train_projector(strict(AlignConfig, config, "stages.projector"))
 
 
 def _chat(settings: Mapping[str, Any], data: Path, out: Path, model: str | None = None, **resumable: Any) -> None:
@@ -99,7 +82,6 @@ def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:
     import numpy as np
 
     from finetune.data.build import from_annotations, write_data
-    from finetune.embedded.tower import sampling_weights
     from listing.taxonomy import load_taxonomy
 
     def split(rows: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -112,49 +94,40 @@ def draw_samples(photos: Path, cfg: ChatConfig, processes: int = 1) -> None:
     write_data(read_annotations(photos), teach, Path(cfg.data), cfg.seed, split=split)
 
 
-STAGES: dict[str, Callable[..., None]] = {"tower": _tower, "projector": _projector, "chat": _chat}
-
-
 def _read(config: Path) -> dict[str, Any]:
+    """The settings of the config's one stage."""
+    if not config.is_file():
+        raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
     try:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TuneError(f"{config} is no YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
         raise TuneError(f"{config} has no `stages`; finetune/configs/ipl-mini.yaml shows how they are written.")
-    return content
+    for name in content["stages"]:
+        if name != "chat":
+            raise TuneError(f"There is no stage {name!r}; the stage is: chat.")
+    if not content["stages"]:
+        raise TuneError(f"{config} has no stage `chat`; finetune/configs/ipl-mini.yaml shows how it is written.")
+    settings: dict[str, Any] = content["stages"]["chat"] or {}
+    return settings
 
 
-def stages_of(config: Path, stages: list[str] | None = None, *, model: str | None = None) -> list[str]:
-    """The named stages of a config, by default all, in the file's order. TuneError: see ``run_stages``."""
-    if not config.is_file():
-        raise TuneError(f"There is no config {config}; the shipped ones lie in finetune/configs.")
-    there = _read(config)["stages"]
-    chosen = stages or list(there)
-    if model and chosen != ["chat"]:
-        raise TuneError(f"{config} makes the embedded model; --model is for a chat stage alone (--stage chat).")
-    for name in chosen:
-        if name not in STAGES:
-            raise TuneError(f"There is no stage {name!r}; the stages are: {', '.join(STAGES)}.")
-        if name not in there:
-            raise TuneError(f"{config} has no stage {name!r}; it has: {', '.join(there)}.")
-    return chosen
+def check_config(config: Path) -> None:
+    """TuneError: there is no such file, it is no YAML, or its stages are unknown."""
+    _read(config)
 
 
-def run_stages(
-    config: Path, stages: list[str] | None = None, data: Path | None = None, out: Path = WEIGHTS, **chat: Any
-) -> None:
-    """Run the named stages, by default all, in the file's order.
+def run_config(config: Path, data: Path | None = None, out: Path = WEIGHTS, **chat: Any) -> None:
+    """Tune the language model as the file says.
 
     Args:
-        chat: of a ``chat`` stage: ``model``, tuned instead of the one that the file names; ``resume``; ``init_from``.
+        chat: ``model``, tuned instead of the one that the file names; ``resume``; ``init_from``.
 
     Raises:
-        TuneError: the file, a stage or a key is unknown, or no stage takes a model.
+        TuneError: the file, its stage or a key is unknown, or no model is named.
     """
-    chosen, content = stages_of(config, stages, model=chat.get("model")), _read(config)
-    for name in chosen:
-        if os.environ.get("RANK", "0") == "0":
-            print(f"stage {name}: loads its data and model, which can take minutes", flush=True)
-        extra = chat if name == "chat" else {}
-        STAGES[name](content["stages"][name] or {}, data or data_root() / "clothing_cc0", out, **extra)
+    settings = _read(config)
+    if os.environ.get("RANK", "0") == "0":
+        print("tuning: loads its data and model, which can take minutes", flush=True)
+    _chat(settings, data or data_root() / "clothing_cc0", out, **chat)

@@ -74,7 +74,7 @@ def undeclared(folder: str, files: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_what_a_package_imports_is_declared(package: str) -> None:
-    more = [file for extra in ("ray", "postgres", "torchrec", "onnx") for file in EXTRAS[extra]]
+    more = [file for extra in ("ray", "postgres", "torchrec") for file in EXTRAS[extra]]
     assert undeclared(package, [*RUNTIME, *more]) == []
 
 

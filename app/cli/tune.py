@@ -1,4 +1,4 @@
-"""``ipl tune CONFIG | data | merge``: tuning stage by stage, the data for it, and merging what came out."""
+"""``ipl tune CONFIG | data | merge``: tuning, the data for it, and merging what came out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from app.setup.repository import ROOT, repository
 from listing.home import ipl_home, private_files
 
 CONFIGS = ROOT / "finetune" / "configs"
-STAGES = ("tower", "projector", "chat")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +27,10 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="photos and annotations.jsonl (default: in IPL_DATA)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the result goes (CONFIG: finetune/weights)")
-    tuning = parser.add_argument_group("CONFIG: run the stages of a YAML")
-    tuning.add_argument(
-        "--stage", action="append", choices=STAGES, help="run this stage alone (may be repeated; default: all)"
-    )
-    tuning.add_argument("--model", metavar="ID|DIR", help="what a chat stage tunes, instead of its config's model")
-    tuning.add_argument("--resume", action="store_true", help="go on where an interrupted chat stage ended")
-    tuning.add_argument("--init-from", default="", metavar="DIR", help="start a chat stage from this adapter")
+    tuning = parser.add_argument_group("CONFIG: tune as a YAML says")
+    tuning.add_argument("--model", metavar="ID|DIR", help="what is tuned, instead of the config's model")
+    tuning.add_argument("--resume", action="store_true", help="go on where an interrupted run ended")
+    tuning.add_argument("--init-from", default="", metavar="DIR", help="start from this adapter")
     data = parser.add_argument_group(
         "data: write train.jsonl, validation.jsonl, a report and a page of samples to --out"
     )
@@ -63,8 +59,9 @@ def check(args: argparse.Namespace) -> None:
     if args.what != "data":
         if not _config(args.what).is_file():
             raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.", 2)
-        if finetune.stages_of(_config(args.what), args.stage, model=args.model)[0] != "chat":  # it reads samples
-            finetune.check_photos(args.data)
+        finetune.check_config(_config(args.what))
+        if args.data is None:  # a folder of --data may hold samples
+            finetune.check_photos()
     elif args.listings:
         catalogue.check_table(args.listings, args.map, args.mapping, args.photos)
     else:
@@ -82,7 +79,7 @@ def _tune(args: argparse.Namespace) -> None:
     if args.out is None and repository() is None:
         raise CommandError("name the folder for the weights with --out DIR; an installed package keeps its own.", 2)
     chat = {"model": args.model, "resume": args.resume, "init_from": args.init_from}
-    finetune.run_stages(_config(args.what), args.stage, args.data, args.out or finetune.WEIGHTS, **chat)
+    finetune.run_config(_config(args.what), args.data, args.out or finetune.WEIGHTS, **chat)
 
 
 def _config(name: str) -> Path:

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from benchmarks.common import arguments
+from benchmarks.training.safety.goods import SETS, SHORT_TEXTS, Recipe, learn, read_rows
 from finetune.data.photosets import data_root
-from finetune.safety.goods import SETS, SHORT_TEXTS, Recipe, learn, read_rows
 from listing.safety.contacts import find_contacts
 from listing.safety.prohibited_goods import check_goods, load_model, spellings
 from listing.taxonomy import load_taxonomy

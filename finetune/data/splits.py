@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 VALIDATION_SHARE = 0.15
 # Picked before any model was trained: all 17 classes occur, and no sender holds over a quarter of the photos.
 _SALT = "ipl-validation-2"
@@ -55,3 +57,17 @@ def sender_folds(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
     order = sorted(rows_of, key=lambda sender: (-rows_of[sender], str(sender)))
     fold = {sender: number % count for number, sender in enumerate(order)}
     return [fold[row["sender_id"]] for row in rows]
+
+
+def sampling_weights(rows: Sequence[Mapping[str, Any]], class_power: float, sender_power: float) -> np.ndarray:
+    """Rare classes and small senders are drawn more often: [n], sums to 1."""
+
+    def inverse(key: str, power: float) -> np.ndarray:
+        counts: dict[Any, int] = {}
+        for row in rows:
+            counts[row[key]] = counts.get(row[key], 0) + 1
+        return np.array([counts[row[key]] ** -power for row in rows])
+
+    weight = inverse("label", class_power) * inverse("sender_id", sender_power)
+    shares: np.ndarray = weight / weight.sum()
+    return shares

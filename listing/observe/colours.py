@@ -2,7 +2,7 @@
 
 The network works on early ImageNet features and on the pixels under the mask. The features are those of the untuned
 backbone: the tuned towers have seen the colours of the training photos, and a network that learnt from what they say of
-those would trust them too much. Trained by ``finetune.embedded.colour``.
+those would trust them too much. Trained by ``benchmarks.training.colour``.
 """
 
 from __future__ import annotations

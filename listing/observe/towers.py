@@ -1,7 +1,7 @@
 """The two vision towers: the MLLM's own heads, and the evidence tower, which also finds where the item is.
 
 The evidence tower looks at the whole photo and at the item cut out by its mask, each with its mirror image, and means
-the four answers. ``finetune.embedded.eyes`` trains it, ``finetune.embedded.heads`` fits its heads.
+the four answers. ``benchmarks.training.eyes`` trains it, ``benchmarks.training.heads`` fits its heads.
 """
 
 from __future__ import annotations

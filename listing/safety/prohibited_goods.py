@@ -1,8 +1,9 @@
 """Goods that may not be listed: a linear model over words and groups of letters, and a short list of words.
 
 Groups and words stand in ``goods.yaml``; the model beside it gives a score for each group, and is written, with its
-thresholds, by ``python -m finetune.safety.goods``. A text is judged as a whole and, where it is longer, by its parts,
-so that harmless sentences do not hide one that is not; where digits or signs may stand for letters, in each reading.
+thresholds, by ``python -m benchmarks.training.safety.goods``. A text is judged as a whole and, where it is longer, by
+its parts, so that harmless sentences do not hide one that is not; where digits or signs may stand for letters, in each
+reading.
 """
 
 from __future__ import annotations

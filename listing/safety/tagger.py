@@ -173,7 +173,7 @@ def _bags(table: Floats, ids: Bags, mean: bool) -> Floats:
 
 
 class Tagger:
-    """Networks whose probabilities are averaged; the file is one that ``finetune.safety`` wrote."""
+    """Networks whose probabilities are averaged; the file is one that ``benchmarks.training.safety`` wrote."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import safe_open

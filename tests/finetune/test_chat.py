@@ -158,7 +158,7 @@ def test_the_embedded_model_is_tuned_anew(models, garments, tmp_path, monkeypatc
     config.write_text(yaml.safe_dump({"stages": {"chat": {**stage, "rank": 0}}}))
     assert main(command) == 0
     assert (out / "model" / "tower.json").is_file(), "what stands beside the weights is there"
-    assert "stage chat" in capsys.readouterr().out
+    assert "tuning: loads" in capsys.readouterr().out
 
 
 def test_a_frozen_towers_statistics_are_not_learnt(models):

@@ -1,8 +1,8 @@
 """Colours of the item's pixels in CIELAB: what the photo itself says, beside the towers.
 
 The item is where the mask is (``foreground``). Its pixels are counted over a small codebook of colours; a linear model
-(fitted on the training senders by ``finetune.embedded.colour``) turns counts and percentiles into probabilities of the
-taxonomy's colour names. A name is *contradicted* only when it is hardly possible. Colours are named by
+(fitted on the training senders by ``benchmarks.training.colour``) turns counts and percentiles into probabilities of
+the taxonomy's colour names. A name is *contradicted* only when it is hardly possible. Colours are named by
 ``colour_network`` where the model folder has it, and by this model otherwise.
 """
 

@@ -1,7 +1,7 @@
 """U2-Net-p (Qin et al., U2-Net, Pattern Recognition 2020): which pixels stand out; batch norms are folded into the
 convolutions.
 
-``finetune.embedded.foreground`` says where the weights come from.
+``benchmarks.training.foreground`` says where the weights come from.
 """
 
 from __future__ import annotations

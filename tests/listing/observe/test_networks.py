@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finetune.embedded import foreground as conversion
+from benchmarks.training import foreground as conversion
 from finetune.errors import DataError
 from listing.observe.networks.cover import PAPER, CoverError, clean_cover
 from listing.observe.networks.foreground import QUICK_SIDE, SIDE, THRESHOLD, WEIGHTS, Foreground, is_studio

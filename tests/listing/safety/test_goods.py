@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.safety.goods import read_rows
+from benchmarks.training.safety.goods import read_rows
 from listing.safety.prohibited_goods import GoodsVerdict, check_goods, check_message
 from listing.taxonomy import load_taxonomy
 from tests.listing.scoring import goods, read_set

@@ -1,6 +1,6 @@
 """Lower the rank of a LoRA adapter: the best approximation of each update by that rank (Eckart and Young, 1936).
 
-python -m finetune.embedded.adapter_rank --adapter finetune/weights/adapter --rank 24 --out FOLDER
+python -m benchmarks.training.adapter_rank --adapter finetune/weights/adapter --rank 24 --out FOLDER
 """
 
 from __future__ import annotations

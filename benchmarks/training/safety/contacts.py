@@ -1,4 +1,4 @@
-"""Train the tagger of contact data: ``python -m finetune.safety.contacts [--epochs 10] [--out FILE]``.
+"""Train the tagger of contact data: ``python -m benchmarks.training.safety.contacts [--epochs 10] [--out FILE]``.
 
 Learns from ``contacts/`` of ``finetune/annotations/sets``, generated variations (``augment``) and ordinary texts:
 descriptions of the clothing annotations, listings of ``goods/`` there. Of ``AUTHORS`` each is left out of one network;
@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from benchmarks.training.safety import goods
+from benchmarks.training.safety.augment import Augmenter, Row, number_words
+from benchmarks.training.safety.network import Bags, NetworkConfig, TaggerNetwork, bag_tensors
 from finetune.data.files import read_lines
-from finetune.safety import goods
-from finetune.safety.augment import Augmenter, Row, number_words
-from finetune.safety.network import Bags, NetworkConfig, TaggerNetwork, bag_tensors
 from listing.safety.contacts import WEIGHTS, decode, library_matches, merge
 from listing.safety.fold import Folded, fold
 from listing.safety.tagger import Floats, Tagger, Token, token_features, tokenise
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SETS = ROOT / "finetune" / "annotations" / "sets" / "contacts"
 CAPTIONS = ROOT / "finetune" / "annotations" / "clothing_cc0.jsonl.gz"
 CLASSES = ["none", "phone", "messenger", "email", "url", "address"]

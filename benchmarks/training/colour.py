@@ -1,6 +1,6 @@
 """Fit what names the colours of an item: the pixels' linear model, and the colour network, on the training senders.
 
-    python -m finetune.embedded.colour --data PHOTOS [--masks FILE] [--features FILE] [--write]
+    python -m benchmarks.training.colour --data PHOTOS [--masks FILE] [--features FILE] [--write]
 
 The linear model (``listing.observe.networks.colour_pixels``) says which colours are impossible and serves where there
 is no network; the network (``colour_network``) names main and second colour. Five minutes of one core once masks and
@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.training import colour_network as network
+from benchmarks.training.masks import masks_of
 from finetune.data.details import read_details
 from finetune.data.photosets import open_photo
 from finetune.data.splits import is_validation_sender
-from finetune.embedded import colour_network as network
 from finetune.embedded.assemble import WEIGHTS
-from finetune.embedded.masks import masks_of
 from listing.home import ipl_home
 from listing.observe.colours import FILE
 from listing.observe.networks import colour_pixels as colour

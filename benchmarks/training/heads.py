@@ -1,6 +1,6 @@
 """Fit heads of the evidence tower to its frozen features: logistic regressions, and the curves of what they are worth.
 
-    python -m finetune.embedded.heads --data PHOTOS --features FILE [--write]
+    python -m benchmarks.training.heads --data PHOTOS --features FILE [--write]
 
 Features are pooled over the four views of serving (``EvidenceTower.pooled``); FILE (.npz) stores them. Curves fit
 the answers of heads of the other senders to each sender's photos. A head with one answer that the tower has already
@@ -21,12 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from finetune.data.details import read_details
-from finetune.data.photosets import open_photo, per_photo
-from finetune.data.splits import sender_folds, split_rows
-from finetune.embedded.assemble import WEIGHTS
-from finetune.embedded.curves import Fitted
-from finetune.embedded.questions import (
+from benchmarks.training.curves import Fitted
+from benchmarks.training.questions import (
     ANY_OF,
     ONE_OF,
     TUNED,
@@ -37,6 +33,10 @@ from finetune.embedded.questions import (
     types_by_category,
     vocabularies,
 )
+from finetune.data.details import read_details
+from finetune.data.photosets import open_photo, per_photo
+from finetune.data.splits import sender_folds, split_rows
+from finetune.embedded.assemble import WEIGHTS
 from listing.home import ipl_home
 from listing.observe.towers import CALIBRATION, EvidenceTower
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.training.adapter_rank import truncated
+from benchmarks.training.colour_network import Goals, NetworkConfig, crossed, folds_of, measured, power, train
+from benchmarks.training.curves import GRID, Fitted
+from benchmarks.training.heads import FOLDS, Problem, head_shares
+from benchmarks.training.questions import annotate, targets, vocabularies
 from finetune.data.details import read_details
 from finetune.data.splits import sender_folds
-from finetune.embedded.adapter_rank import truncated
-from finetune.embedded.colour_network import Goals, NetworkConfig, crossed, folds_of, measured, power, train
-from finetune.embedded.curves import GRID, Fitted
-from finetune.embedded.heads import FOLDS, Problem, head_shares
-from finetune.embedded.questions import annotate, targets, vocabularies
 
 COLOURS = ("red", "blue", "white")
 

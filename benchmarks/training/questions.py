@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.training import tower
 from finetune.data.details import details_of
 from finetune.data.photosets import ATTRIBUTES
-from finetune.embedded import tower
 from listing.details import type_of
 from listing.taxonomy import load_taxonomy
 

@@ -1,4 +1,4 @@
-"""Train the network of ``listing.observe.colours``; ``finetune.embedded.colour`` is the command."""
+"""Train the network of ``listing.observe.colours``; ``benchmarks.training.colour`` is the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learns the goods check from the sets: ``python -m finetune.safety.goods``.
+"""Learns the goods check from the sets: ``python -m benchmarks.training.safety.goods``.
 
 One logistic regression a policy group against everything else, over hashed words and letter groups. The thresholds come
 from scores that were given without the text's own author: those of ``AUTHORS`` are each left out in turn. The weights

