@@ -49,7 +49,16 @@ def packages(target: str) -> None:
 
 def pip(arguments: list[str]) -> None:
     if "config" in arguments:
-        print(os.environ.get("PIP_INDEX_URL", ""))
+        for name in ("INDEX_URL", "CERT", "KEYRING_PROVIDER"):
+            if value := os.environ.get(f"PIP_{name}"):
+                print(f":env:.{name.lower().replace('_', '-')}={value!r}")
+        return
+    if arguments[-1] == "uv":
+        if not os.environ.get("FAKE_UV"):
+            sys.exit("ERROR: No matching distribution found for uv")
+        script = '#!/bin/sh\necho "uv $SSL_CERT_FILE" "$@" >> "$FAKE_CALLS"\n'
+        (HERE.parent / "uv").write_text(script)
+        (HERE.parent / "uv").chmod(0o755)
         return
     if "--editable" in arguments:
         packages(arguments[-1])

@@ -214,12 +214,22 @@ def test_commands_without_a_model_assemble_none(copy: Copy) -> None:
     assert copy.done() == ["run test --strict"]
 
 
-@pytest.mark.parametrize(("index", "installed"), [("", "uv"), ("https://mirror.example/simple", "packages")])
-def test_uv_installs_unless_pip_has_settings(copy: Copy, index: str, installed: str) -> None:
-    (copy.path / "uv").write_text('#!/bin/sh\necho uv >> "$FAKE_CALLS"\n')
-    (copy.path / "uv").chmod(0o755)
-    assert copy.run("backup", "b.tar", PIP_INDEX_URL=index)[0] == 0
-    assert copy.done() == ["environment", installed, "run backup b.tar"]
+def test_uv_installs_as_pips_settings_say(copy: Copy) -> None:
+    mirror = "https://mirror.example/simple"
+    assert copy.run("backup", "b.tar", FAKE_UV="1", PIP_INDEX_URL=mirror, PIP_CERT="/own.pem")[0] == 0
+    environment, uv, command = copy.done()
+    assert (environment, command) == ("environment", "run backup b.tar")
+    words = uv.split()
+    assert words[:4] == ["uv", "/own.pem", "pip", "install"]
+    assert words[words.index("--index-url") + 1] == mirror
+    assert "[serve,tune,feed]" in words[-1]
+
+
+@pytest.mark.parametrize("settings", [{}, {"FAKE_UV": "1", "PIP_KEYRING_PROVIDER": "import"}])
+def test_pip_installs_where_uv_cannot(copy: Copy, settings: dict[str, str]) -> None:
+    """It is not to be had, or one of pip's settings has no like there."""
+    assert copy.run("backup", "b.tar", **settings)[0] == 0
+    assert copy.done() == ["environment", "packages", "run backup b.tar"]
 
 
 @pytest.mark.parametrize("step", STEPS)

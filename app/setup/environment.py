@@ -7,11 +7,14 @@ Python that runs this has no package yet.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.cli.main import find_command
@@ -25,6 +28,21 @@ PYTHON = VENV / "bin" / "python"
 EXTRAS = ("serve", "tune", "feed")  # with them the program is whole
 UNFINISHED, FINISHED = VENV / "ipl-unfinished", VENV / "ipl-made"
 PIP = (str(PYTHON), "-m", "pip", "--no-input", "--disable-pip-version-check")
+UV_SECONDS = 120  # for so long uv is waited for
+UV_OPTIONS = {  # what each setting of pip is called by uv, for each of its values
+    "index-url": "--index-url", "extra-index-url": "--extra-index-url", "find-links": "--find-links",
+    "constraint": "--constraints", "trusted-host": "--allow-insecure-host",
+}  # fmt: skip
+UV_FLAGS = {"no-index": "--no-index", "no-cache-dir": "--no-cache", "pre": "--pre"}
+UV_ENVIRONMENT = {
+    "cert": ["SSL_CERT_FILE"], "client-cert": ["SSL_CLIENT_CERT"], "timeout": ["UV_HTTP_TIMEOUT"],
+    "default-timeout": ["UV_HTTP_TIMEOUT"], "proxy": ["HTTP_PROXY", "HTTPS_PROXY"],
+}  # fmt: skip
+PIP_ALONE = {  # settings that change nothing of what uv installs
+    "break-system-packages", "cache-dir", "disable-pip-version-check", "log", "no-color", "no-input",
+    "no-warn-script-location", "prefer-binary", "progress-bar", "quiet", "require-virtualenv", "retries",
+    "root-user-action", "verbose",
+}  # fmt: skip
 FITS = "import sys, pip; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1)"  # the versions that are tested
 
 
@@ -61,12 +79,47 @@ def _make(logs: Path) -> None:
     UNFINISHED.replace(FINISHED)
 
 
-def _installer() -> list[str]:
-    """uv where it is on PATH, else pip; pip as well where it has settings, as uv would not read them."""
-    uv, pip = shutil.which("uv"), list(PIP)
-    if uv and not subprocess.run([*pip, "config", "list"], capture_output=True, check=False).stdout.strip():
-        return [uv, "pip", "install", "--python", str(PYTHON), "--compile-bytecode"]
-    return [*pip, "install", "--progress-bar", "off", "--prefer-binary"]
+def _pip_settings() -> dict[str, str]:
+    """pip's settings of this machine for what ``pip install`` does, by name; later places go before earlier ones."""
+    done = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False)
+    settings: dict[str, str] = {}
+    for place in ("global", "install", ":env:"):
+        for line in done.stdout.splitlines():
+            key, _, value = line.partition("=")
+            if key.startswith(f"{place}."):
+                settings[key.removeprefix(f"{place}.")] = ast.literal_eval(value)
+    return settings
+
+
+def uv_settings(pip: Mapping[str, str]) -> tuple[list[str], dict[str, str]] | None:
+    """(options, environment) by which uv does as pip's settings say; None where one of them has no like in uv."""
+    options, environment = list[str](), dict[str, str]()
+    for name, value in pip.items():
+        if name in UV_OPTIONS:
+            options += [word for one in value.split() for word in (UV_OPTIONS[name], one)]
+        elif name in UV_ENVIRONMENT:
+            environment |= dict.fromkeys(UV_ENVIRONMENT[name], value)
+        elif name in UV_FLAGS:
+            options += [UV_FLAGS[name]] if value.lower() in ("1", "true", "yes", "on") else []
+        elif name not in PIP_ALONE:
+            return None
+    return options, environment
+
+
+def _installer(logs: Path) -> tuple[list[str], dict[str, str]]:
+    """The command that installs, and its environment: uv's with pip's settings, or pip's where uv cannot be had."""
+    settings, environment = uv_settings(_pip_settings()), dict[str, str]()
+    if settings is not None:
+        uv = shutil.which("uv") or str(VENV / "bin" / "uv")
+        if not Path(uv).is_file():
+            with (logs / "uv.log").open("wb") as log, contextlib.suppress(subprocess.TimeoutExpired):
+                command = [*PIP, "install", "--progress-bar", "off", "--only-binary", ":all:", "uv"]
+                subprocess.run(command, stdout=log, stderr=log, timeout=UV_SECONDS, check=False)
+        if Path(uv).is_file():
+            options, environment = settings
+            options += ["--index-strategy", "unsafe-best-match"] * ("--extra-index-url" in options)  # as pip chooses
+            return [uv, "pip", "install", "--python", str(PYTHON), *options], environment
+    return [*PIP, "install", "--progress-bar", "off", "--prefer-binary"], environment
 
 
 def _install(extra: str, stamp: str, logs: Path) -> None:
@@ -79,8 +132,9 @@ def _install(extra: str, stamp: str, logs: Path) -> None:
     temporary.mkdir()
     target = f"{ROOT}[{','.join([*EXTRAS, *([extra] if extra else [])])}]"
     label = f"installing the packages of '{extra}'" if extra else "installing the packages"
-    command = [*_installer(), "--editable", target]
-    run_step(2, label, command, logs / "packages.log", {"TMPDIR": str(temporary)})
+    command, environment = _installer(logs)
+    environment |= {"TMPDIR": str(temporary)}
+    run_step(2, label, [*command, "--editable", target], logs / "packages.log", environment)
     shutil.rmtree(temporary, ignore_errors=True)
     for name in {"", extra}:
         scratch = VENV / "ipl-installed.tmp"
