@@ -82,9 +82,7 @@ class Services:
         self.outbox = Outbox(store, media, index, metrics)
         self.deletions = deletions = Deletions(store, media, settings.home / "uploads")
         self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
-        self.queue = DraftQueue(
-            settings.queue_length, settings.queue_per_seller, settings.draft_seconds, at_once=pipeline.concurrency
-        )
+        self.queue = DraftQueue(settings.queue_length, settings.queue_per_seller, at_once=pipeline.concurrency)
         metrics.queue_length.set_function(self.queue.__len__)
         self.rules = rules = PressRules(settings.home / "rules", lambda: rules_of_now(settings.home))
         self.drafts = Drafts(store, self.queue, deletions, settings.currency, rules)

@@ -17,7 +17,13 @@ from listing.home import ipl_home
 
 PREFIX = "IPL_"
 ALERTS = "Prometheus alerts by app/deploy/alerts.yaml"
+SHARES = (
+    "QUEUE_PER_SELLER", "REQUESTS_PER_SELLER", "ANONYMOUS_WAITING", "VISITORS_WAITING", "CONNECTIONS_PER_ADDRESS",
+    "UPLOADS_TOTAL_MB",
+)  # fmt: skip
 GONE = {
+    **{f"IPL_{name}": "it is a share of the limit on everybody (docs/operations.md)" for name in SHARES},
+    **dict.fromkeys(("IPL_FEED_WAITING", "IPL_BODY_MB", "IPL_DRAFT_SECONDS"), "it is fixed"),
     "IPL_FEED_ALWAYS": "feed.yaml alone says what serves",
     **dict.fromkeys(("IPL_ALERT_RULES", "IPL_ALERT_WEBHOOK", "IPL_ALERT_PRIVATE"), ALERTS),
 }
@@ -53,26 +59,17 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")
     token_days: float = Field(365.0, ge=0, le=36_500, description="How long a new token is valid; 0: without end.")
-    queue_length: int = Field(16, ge=1, description="Most drafts that wait; further ones are refused for a while.")
-    queue_per_seller: int = Field(4, ge=1, description="Most drafts of one seller that wait or run.")
-    draft_seconds: float = Field(20.0, gt=0, description="First guess of the time for one draft; then it is measured.")
+    queue_length: int = Field(16, ge=1, description="Most drafts that wait, of one seller a quarter; then 429.")
     draft_minutes: float = Field(10.0, gt=0, description="A draft that takes longer is stopped.")
     retention_days: float = Field(30.0, ge=0, description="Unpublished drafts are deleted after that long untouched.")
     trash_days: float = Field(7.0, ge=0, description="Photos that no draft or listing has are deleted after so long.")
     log_days: float = Field(180.0, ge=1, description="What was seen and clicked is deleted after that long.")
-    body_mb: float = Field(210.0, gt=0, description="Most megabytes of one request.")
     log_json: bool = Field(False, description="Log to stderr as JSON lines, one a request, with request ids.")
     shutdown_seconds: float = Field(20.0, gt=0, description="Longest wait for requests under way when stopped.")
-    requests_waiting: int = Field(32, ge=1, description="Most calls of the API under way, drafts apart; then 429.")
-    requests_per_seller: int = Field(16, ge=1, description="Most calls of the API of one seller under way; then 429.")
-    anonymous_waiting: int = Field(16, ge=2, description="Most requests of people not signed in; half for an address.")
+    requests_waiting: int = Field(32, ge=1, description="Most calls under way, half of one seller, half of strangers.")
     visitors: bool = Field(True, description="Whether feed and listings also open for people who are not signed in.")
-    visitors_waiting: int = Field(16, ge=2, description="Most visitors' requests under way, not signed in; half each.")
-    connections: int = Field(768, ge=8, description="Most connections; the one that is idle for longest makes room.")
-    connections_per_address: int = Field(256, ge=4, description="Most connections of an address (behind a proxy: its).")
-    uploads_mb: float = Field(250.0, gt=0, description="Most megabytes of photos of one seller not yet taken in.")
-    uploads_total_mb: float = Field(2000.0, gt=0, description="Most megabytes of photos of everybody not yet taken in.")
-    feed_waiting: int = Field(64, ge=1, description="Most pages of the feed that wait; further ones are refused.")
+    connections: int = Field(768, ge=8, description="Most connections, of one address a third; the idlest makes room.")
+    uploads_mb: float = Field(250.0, gt=0, description="Most megabytes of a seller's unclaimed photos; 8 times of all.")
     feed_candidates: float = Field(0.05, ge=0, le=1, description="Share of pages whose ranking candidates are kept.")
     feed_uniform_ads: float = Field(0.02, ge=0, le=1, description="Share of pages whose ads are drawn, to be fair.")
     notice_webhook: str = Field("", description="Address to which notices of sales and messages are sent as JSON.")
@@ -83,6 +80,21 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
+
+    @property
+    def queue_per_seller(self) -> int:
+        """Most drafts of one seller that wait or run."""
+        return max(1, self.queue_length // 4)
+
+    @property
+    def requests_per_seller(self) -> int:
+        """Most calls of the API of one seller under way; as many of strangers, and as many of their visits."""
+        return max(2, self.requests_waiting // 2)
+
+    @property
+    def connections_per_address(self) -> int:
+        """Most connections of an address; behind a proxy, of its."""
+        return max(4, self.connections // 3)
 
     @property
     def store_url(self) -> str:

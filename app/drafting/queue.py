@@ -38,7 +38,7 @@ class DraftQueue:
         self,
         length: int,
         per_seller: int,
-        seconds: float,
+        seconds: float = 20.0,
         *,
         at_once: int = 1,
         clock: Callable[[], float] = time.monotonic,

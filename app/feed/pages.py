@@ -33,6 +33,7 @@ from recommend.cascade.request import Moment
 MAX_BUCKETS = 10_000  # visitors; beyond them those who have not come for ``FORGET_S`` are forgotten
 FORGET_S = 60.0
 NOBODY = -1  # number of a visitor of whom nothing is known
+WAITING = 64  # pages that wait; further ones are refused
 MAX_TIMES = 20_000  # pages of which is known how long they took
 
 
@@ -109,7 +110,7 @@ class PageMaker:
         self.store, self.feed, self.listings, self.posts = store, feed, listings, posts
         self._moment, self._candidates_share = moment, settings.feed_candidates
         self._seconds, self._stages, self._errors = metrics.feed_seconds, metrics.feed_stages, metrics.errors
-        self._line, self._rates = threading.Semaphore(settings.feed_waiting), Rates(settings.feed_per_second)
+        self._line, self._rates = threading.Semaphore(WAITING), Rates(settings.feed_per_second)
         self._rng = np.random.default_rng()
         self.took: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)  # when, and how many ms it took
 

@@ -82,7 +82,7 @@ CHECKS = (
     Check("starved", "look", f"{{words}} listings of the last two days are unseen for over {TARGET_HOURS:.0f} hours.",
           "Look at those that wait.", at_most=0),
     Check("slow_pages", "bad", "Pages are slow: {words} took over 150 ms.",
-          "See what else runs on this machine, or serve fewer visitors at a time (IPL_FEED_WAITING).", at_most=0.05,
+          "See what else runs on this machine, or serve fewer at a time (IPL_REQUESTS_WAITING).", at_most=0.05,
           enough=20),
     Check("without_vector", "bad", "The index is missing: of the listings on sale {words} have no photo in it.",
           "Check that the server was started without IPL_RAG=0 and that the index opens.", f"{PROGRAM} doctor",

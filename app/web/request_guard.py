@@ -58,6 +58,7 @@ PHOTOS = re.compile("/v1/drafts(/[^/]+/photos)?|/v1/listings/[^/]+/photos")
 ONE_PHOTO = ("/v1/posts", "/v1/listings/search", "/feed")
 UPLOAD = "/gradio_api/upload"
 MAX_OPEN_BYTES, MAX_VISITOR_BYTES, MAX_JSON_BYTES, MAX_FORM_BYTES = 16_000, 200_000, 2_000_000, 1_000_000
+BODY_MB = 210.0  # of one request, and for one seller; twice that for everybody
 # Of strangers: how many are worked for at a time; how often an address may ask before each request of it waits.
 TURNS, STRANGERS_PER_SECOND, STRANGERS_BURST, TOO_OFTEN_SECONDS = 1, 30.0, 4.0, 1.0
 DRAFT_BODIES, PAGE_CALLS = 2, 64  # under way for one seller; of drafts until their photos are decoded
@@ -69,12 +70,11 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, state: State) -> None:
         self.app, self.metrics, self.authenticator = app, metrics, Authenticator(state, settings.visitors)
-        self.limit, self.visitors = int(settings.body_mb * 1e6), settings.visitors
+        self.limit, self.visitors = int(BODY_MB * 1e6), settings.visitors
         # In the single-user mode everybody is the one person, who then has all of the room.
-        alone, most = settings.passwords is None, settings.requests_waiting
-        self.calls = Places(most, most if alone else settings.requests_per_seller)
-        self.open_calls = Places(settings.anonymous_waiting, max(1, settings.anonymous_waiting // 2))
-        self.visits = Places(settings.visitors_waiting, max(1, settings.visitors_waiting // 2))
+        alone, most, half = settings.passwords is None, settings.requests_waiting, settings.requests_per_seller
+        self.calls = Places(most, most if alone else half)
+        self.open_calls, self.visits = Places(half, max(1, half // 2)), Places(half, max(1, half // 2))
         self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)
         self.bytes = Places(2 * self.limit, 2 * self.limit if alone else self.limit)
         photo = PhotoLimits().bytes + MAX_FORM_BYTES

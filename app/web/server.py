@@ -59,6 +59,7 @@ ROUTERS = (
     order_page.pages,
     seller_page.pages,
 )
+UPLOADS_OF_ALL = 8  # times what one seller may have unclaimed
 CATCH_UP_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 SWITCH_SECONDS = 0.001  # until a thread that computes lets another go on, such as the one that answers
@@ -127,8 +128,8 @@ def mount_page(app: FastAPI, services: Services) -> None:
     page = SellerPage(services, None if services.sellers.single else "/sign-out").blocks
     options = page_options("seller")
     gr.mount_gradio_app(app, page, path="/", auth_dependency=seller, **options)
-    each, total = int(services.settings.uploads_mb * 1e6), int(services.settings.uploads_total_mb * 1e6)
-    add_page_guard(app, Uploads(uploads, each, total))
+    each = int(services.settings.uploads_mb * 1e6)
+    add_page_guard(app, Uploads(uploads, each, UPLOADS_OF_ALL * each))
 
 
 @dataclass(frozen=True)

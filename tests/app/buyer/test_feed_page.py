@@ -248,7 +248,7 @@ def test_strangers_look_around_where_others_sign_in(people):
 
 
 def test_strangers_visits_under_way_are_bounded(people, monkeypatch, run_async):
-    here = people("ann", visitors_waiting=6)
+    here = people("ann", requests_waiting=12)
     cookies = dict(here.browser("ann").cookies)
     inside, go, at_work, most, order = threading.Semaphore(0), threading.Event(), set(), [], []
     real = here.services.feed.explain

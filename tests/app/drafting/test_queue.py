@@ -155,7 +155,7 @@ def test_who_leaves_lets_the_next_in():
 
 @pytest.mark.stores
 def test_eight_sellers_are_served_at_once(build):
-    services = build(pipeline=FakePipeline(delay=0.05, concurrency=8), queue_per_seller=1)
+    services = build(pipeline=FakePipeline(delay=0.05, concurrency=8))
     runs = [
         services.draft_writer.start(services.sellers.named(f"seller-{n}").id, intake([jpeg((n, 0, 0))]))
         for n in range(8)
@@ -390,7 +390,7 @@ def test_a_server_without_a_model_ends(tmp_path: Path) -> None:
 
 def test_a_page_for_which_there_is_no_room_says_so_and_goes_on_by_itself(build, tmp_path):
     pipeline = FakePipeline(hold_at="text")
-    services = build(pipeline=pipeline, queue_per_seller=1)
+    services = build(pipeline=pipeline, queue_length=7)
     first, second = Tab(services), Tab(services)
     for tab in (first, second):
         tab.take(jpeg(), folder=tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from sqlalchemy import func, select
 
+from app.feed import pages
 from app.feed.items import CONTENT, Prices, Projection, category_code, condition_code
 from app.store.tables import FeedEventRow, FeedPageRow, FeedRow, now
 from app.views import Busy
@@ -186,7 +187,8 @@ def test_who_asks_too_often_is_told_when_to_come_again(build):
 
 
 def test_a_full_line_is_refused_instead_of_growing(build, monkeypatch):
-    services = build(feed_waiting=1)
+    monkeypatch.setattr(pages, "WAITING", 1)
+    services = build()
     real, refused = services.feed.feed.slate, []
 
     def slate(*arguments):

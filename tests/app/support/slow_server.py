@@ -1,19 +1,21 @@
 """``python slow_server.py HOME SECONDS``: a real server whose fake pipeline waits before every event.
 
-``IPL_*`` are its settings, apart from home and port.
+``IPL_*`` are its settings, apart from home and port; BODY_MB is the limit on bodies.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from app.services import Services
 from app.settings import load_settings
-from app.web import server
+from app.web import request_guard, server
 from tests.fakes import FakeIndex, FakePipeline
 
 if __name__ == "__main__":
+    request_guard.BODY_MB = float(os.environ.get("BODY_MB", request_guard.BODY_MB))
     pipeline = FakePipeline(delay=float(sys.argv[2]))
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=FakeIndex())
     server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start

@@ -41,7 +41,7 @@ class Guarded:
         sellers = Sellers(store, read_passwords(passwords))
         self.tokens = {name: sellers.new_token(sellers.named(name)) for name in names}
         store.engine.dispose()
-        chosen = {f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
+        chosen = {name if name.isupper() else f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
         own = {"IPL_PASSWORDS": str(passwords), "IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
         command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "slow_server.py"), str(home), "0"]
@@ -272,7 +272,7 @@ def test_one_seller_does_not_take_the_places_of_another(server):
 
 
 def test_bodies_under_way_are_bounded_for_a_seller_and_in_total(start):
-    server = start(body_mb=1)
+    server = start(BODY_MB=1)
 
     def posts(name: str, count: int):
         head = request("/v1/drafts", 900_000, server.tokens[name], UPLOAD)
@@ -325,7 +325,7 @@ def test_bodies_that_strangers_send_slowly_keep_nobody_out(server, sources):
 
 
 def test_who_is_signed_in_stays_while_strangers_of_the_address_connect(start):
-    server = start(connections_per_address=8)
+    server = start(connections=24)
     call = request("/v1/listings", token=server.tokens["ann"])
     with connections(server, 1, call) as (early,):
         assert answered(early) == 200

@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.store import deletions
-from app.web import page_guard
+from app.web import page_guard, server
 from app.web.server import create_app
 from tests.fakes import jpeg
 
@@ -278,8 +278,9 @@ def test_uploads_are_photos_of_a_size_and_a_number(alone, services):
     assert [str(p) for p in unclaimed(services)] == named
 
 
-def test_what_lies_unclaimed_is_bounded_for_a_person_and_in_total(people):
-    here = people("ann", "bob", page=True, uploads_mb=1, uploads_total_mb=1.5)
+def test_what_lies_unclaimed_is_bounded_for_a_person_and_in_total(people, monkeypatch):
+    monkeypatch.setattr(server, "UPLOADS_OF_ALL", 1.5)
+    here = people("ann", "bob", page=True, uploads_mb=1)
     ann, bob = (Page(here.browser(name)) for name in ("ann", "bob"))
     large = jpeg() + b"\0" * 800_000
     (path,) = ann.upload(large).json()

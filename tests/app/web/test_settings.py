@@ -48,6 +48,8 @@ def test_a_home_that_nobody_names_lies_in_the_cache(tmp_path, monkeypatch):
         ("IPL_QQQQQQQQ", "unset it"),
         ("IPL_FEED_ALWAYS", "any more: feed.yaml alone says what serves"),
         ("IPL_ALERT_WEBHOOK", "any more: Prometheus alerts"),
+        ("IPL_VISITORS_WAITING", "any more: it is a share of the limit on everybody"),
+        ("IPL_BODY_MB", "any more: it is fixed"),
     ],
 )
 def test_an_unknown_variable_is_refused_with_the_nearest_name(variables, name, hint):
@@ -71,3 +73,9 @@ def test_the_network_is_reached_only_with_passwords(tmp_path):
     assert Settings(home=tmp_path).host == "127.0.0.1"
     for host in ("127.0.0.1", "localhost", "::1"):
         assert Settings(home=tmp_path, host=host).checked()
+
+
+def test_the_limits_on_one_are_shares_of_those_on_all(tmp_path):
+    small, usual = Settings(home=tmp_path, queue_length=1, requests_waiting=1, connections=8), Settings(home=tmp_path)
+    shares = [(s.queue_per_seller, s.requests_per_seller, s.connections_per_address) for s in (small, usual)]
+    assert shares == [(1, 2, 4), (4, 16, 256)]

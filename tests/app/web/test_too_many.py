@@ -46,7 +46,7 @@ class Slow:
 @pytest.fixture
 def two(people) -> Iterator[tuple[TestClient, dict[str, str], dict[str, str], FakePipeline]]:
     """A client, the headers of Ann and of Bob, and the pipeline."""
-    here = people("ann", "bob", pipeline=FakePipeline(), queue_per_seller=1)
+    here = people("ann", "bob", pipeline=FakePipeline(), queue_length=7)
     with here.client() as client:
         yield client, here.bearer("ann"), here.bearer("bob"), here.services.pipeline
 
@@ -149,7 +149,7 @@ def test_calls_beyond_the_limit_are_refused_and_drafts_are_not(build, monkeypatc
 
 
 def test_a_full_line_is_said_before_the_photos_are_looked_at(build, monkeypatch):
-    services = build(queue_per_seller=1)
+    services = build(queue_length=7)
     seller = services.sellers.only()
     ticket = services.queue.join("d1", seller.id)
     monkeypatch.setattr("app.web.api.intake", lambda files: pytest.fail("the photos were decoded"))
