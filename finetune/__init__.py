@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from finetune.shops.measure import measure
     from finetune.shops.table import Table
     from finetune.train.merge import merge
-    from finetune.tune import check_config, run_config
+    from finetune.tune import is_of_photos, run_config
 
 __all__ = [
     "ARMS",
@@ -43,12 +43,12 @@ __all__ = [
     "Table",
     "TaskPlan",
     "TuneError",
-    "check_config",
     "check_photos",
     "data_root",
     "evaluation_parts",
     "from_annotations",
     "from_listings",
+    "is_of_photos",
     "learn",
     "listing_rows",
     "measure",
@@ -78,6 +78,6 @@ __getattr__ = lazy_names(
         "shops.measure": "measure",
         "shops.table": "Table",
         "train.merge": "merge",
-        "tune": "check_config run_config",
+        "tune": "is_of_photos run_config",
     },
 )

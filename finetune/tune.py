@@ -113,9 +113,9 @@ def _read(config: Path) -> dict[str, Any]:
     return settings
 
 
-def check_config(config: Path) -> None:
-    """TuneError: there is no such file, it is no YAML, or its stages are unknown."""
-    _read(config)
+def is_of_photos(config: Path, model: str | None = None) -> bool:
+    """True where it is the embedded model that is tuned, on annotated photos. TuneError: the config is unusable."""
+    return str(model or _read(config).get("model")).startswith("ipl-mini")
 
 
 def run_config(config: Path, data: Path | None = None, out: Path = WEIGHTS, **chat: Any) -> None:

@@ -59,9 +59,9 @@ def check(args: argparse.Namespace) -> None:
     if args.what != "data":
         if not _config(args.what).is_file():
             raise CommandError(f"There is no config {args.what}; the shipped ones lie in finetune/configs.", 2)
-        finetune.check_config(_config(args.what))
-        if args.data is None:  # a folder of --data may hold samples
-            finetune.check_photos()
+        of_photos = finetune.is_of_photos(_config(args.what), args.model)
+        if of_photos and not (args.data and (args.data / "train.jsonl").is_file()):
+            finetune.check_photos(args.data)
     elif args.listings:
         catalogue.check_table(args.listings, args.map, args.mapping, args.photos)
     else:
