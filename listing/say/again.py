@@ -15,12 +15,11 @@ from listing.decide.settle import settle
 from listing.details import detail_forms, load_details
 from listing.lexicon import load_lexicon, words
 from listing.observe.seller import TEXTS
-from listing.say.clauses import without_span
+from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says, with_sentence
 from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import closing_at, render, sentences_of
-from listing.say.statements import split
 from listing.schema import Draft, TextField
 from listing.taxonomy import Taxonomy, is_plural
 

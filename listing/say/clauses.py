@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict
 
 from listing.languages import ENGLISH
 from listing.lexicon import words as lexicon_words
-from listing.say.statements import split
 
 _QUOTED = re.compile(r"[\"“”„«‘][^\"“”„«»’]{1,80}[\"“”»’]|(?<!\w)'[^']{1,60}'(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -28,6 +27,7 @@ _VERB = re.compile(rf"(?:{'|'.join(lexicon_words('verbs'))})\b")
 _JOINT_BEFORE, _JOINT_BEHIND = re.compile(r"(?:\s*,|\s+(?:and|or))+$"), re.compile(r"^(?:,|and\b|or\b)\s*")
 _ARTICLE_BEFORE = re.compile(r"\b(?:an?|the)$", re.I)
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_SENTENCE = re.compile(r"(?:\"[^\"\n]*\"|[.!?](?=\w)|[^.!?\n])*[.!?\n]*\s*")  # print in quotation marks ends none
 Joint = Literal["first", "list", "with", "own"]  # how a part stands to the one before it
 
 
@@ -88,6 +88,16 @@ class Sentence:
 
     def __str__(self) -> str:
         return "".join(part.between + part.text for part in self.parts) + self.stop
+
+
+def split(text: str) -> list[tuple[int, int]]:
+    """Spans of the sentences, each with the blanks behind it."""
+    return [match.span() for match in _SENTENCE.finditer(text) if match[0]]
+
+
+def letters(text: str) -> str:
+    """Letters and digits alone, in lower case: how print is compared."""
+    return re.sub(r"[\W_]+", "", text.lower())
 
 
 def sentences(text: str, language: str = ENGLISH) -> list[Sentence]:

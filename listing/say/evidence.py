@@ -10,10 +10,9 @@ from listing.decide.claims import NAME, Claim
 from listing.decide.settle import Item
 from listing.languages import ENGLISH
 from listing.lexicon import Lexicon, english, lower, plain
-from listing.say.clauses import Part, bare, claim_of, content
+from listing.say.clauses import Part, bare, claim_of, content, letters
 from listing.say.marks import find_spans
 from listing.say.policy import forbidden, word_set
-from listing.say.statements import letters
 from listing.schema import Span, TextField
 from listing.taxonomy import Attribute
 

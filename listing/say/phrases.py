@@ -9,8 +9,8 @@ from random import Random
 from listing.decide.claims import Claim
 from listing.decide.settle import Item
 from listing.details import DetailForms, detail_forms, form_for
+from listing.say.clauses import letters
 from listing.say.marks import Marker, capital, listed, unmarked, with_article
-from listing.say.statements import letters
 from listing.taxonomy import Forms
 
 # The order of phrases in a description: groups of details, and attributes.

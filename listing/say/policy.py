@@ -14,7 +14,7 @@ from listing.lexicon import lower, plain, words
 from listing.safety.contacts import MASK
 from listing.safety.fold import fold
 from listing.safety.injection import closed_up, instruction_like
-from listing.say.statements import letters
+from listing.say.clauses import letters
 
 # A text for buyers describes; it gives no orders and does not speak about itself.
 _ORDERS = re.compile(

@@ -11,9 +11,9 @@ from random import Random
 
 from listing.decide.claims import FIRM, Claim
 from listing.decide.settle import Item, settle, spare, without
+from listing.say.clauses import letters, split
 from listing.say.marks import Marker, article, capital, listed, unmarked, word_count
 from listing.say.phrases import Phrases, Wording
-from listing.say.statements import letters, split
 from listing.schema import Flag, Span, TextField, Tone, Writer
 from listing.taxonomy import Taxonomy
 
