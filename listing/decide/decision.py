@@ -6,10 +6,14 @@ Pure: no photo, no model, no file. Every question is decided whether or not the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from listing.decide.attributes import ITEM_TYPE, Facts
 from listing.decide.category import category_flags, decide_category
+from listing.decide.claims import Claim, claims_of
+from listing.decide.marks import limit_marks
+from listing.decide.settle import Item, settle
 from listing.decide.views import Views, best
 from listing.details import exclusive
 from listing.prompts import UNKNOWN
@@ -109,6 +113,27 @@ class Decision:
             for o in self.views.by("detail", "evidence_tower"):
                 if o.photo in self.views.clear:
                     yield from ((phrase, p, o.photo) for phrase, p in o.probabilities.items())
+
+    def settled(self, note: str) -> tuple[list[Claim], Item | None]:
+        """The claims that may be stated, with no more marks than a draft may have, and the item that they make.
+
+        None where nobody has named it. ``note``: the seller's, which stands below the text.
+        """
+        taxonomy, chosen = self.rules.taxonomy, self.views.first("category", ANSWER) is not None
+        claims = claims_of(
+            self.category, self.facts, self.details, taxonomy, self.rules.calibration, category_chosen=chosen
+        )
+        claims = limit_marks([replace(c, in_sellers_note=self._noted(c, note)) for c in claims], taxonomy)
+        named = any(c.attribute == "category" for c in claims)
+        return claims, settle(claims, taxonomy) if named else None
+
+    def _noted(self, claim: Claim, note: str) -> bool:
+        """True if the note tells it; of wear only where it does so in English, as the text does."""
+        if not claim.in_sellers_note or claim.attribute != "condition":
+            return claim.in_sellers_note
+        return any(
+            phrase in note.lower() for phrase in self.rules.taxonomy.attributes["condition"].phrases[claim.value]
+        )
 
     @cached_property
     def flags(self) -> list[Flag]:

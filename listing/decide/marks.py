@@ -1,4 +1,4 @@
-"""Which claims are stated, and which of them the seller is asked to check.
+"""Which claims the seller is asked to check.
 
 A text asks for at most three checks. A wrong word that nobody is asked about costs as much as three that are missing,
 so that a doubtful claim is said plainly from .75 on and left out below; marked are those that save the most by it.
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from listing.decide.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim, claims_of
-from listing.decide.decision import Decision
+from listing.decide.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
 from listing.decide.settle import settle
 from listing.details import detail_forms
 from listing.taxonomy import Taxonomy
@@ -22,23 +21,6 @@ _WEIGHTS: Mapping[str, float] = {  # how much a buyer makes of it, beside a deta
     **{"category": 4.0, NAME: 3.0, "colour": 3.0, "brand": 3.0, "size": 3.0, "text": 2.0, "audience": 2.0},
     **{"material": 1.5, "pattern": 1.5, "colour2": 2.0, "condition": 1.5},
 }
-
-
-def claims_to_state(decision: Decision, note: str, *, category_chosen: bool) -> list[Claim]:
-    """The claims that may be stated, with no more marks than a draft may have."""
-    taxonomy, calibration = decision.rules.taxonomy, decision.rules.calibration
-    claims = claims_of(
-        decision.category, decision.facts, decision.details, taxonomy, calibration, category_chosen=category_chosen
-    )
-    claims = [replace(c, in_sellers_note=_noted(c, note, taxonomy)) for c in claims]
-    return limit_marks(claims, taxonomy)
-
-
-def _noted(claim: Claim, note: str, taxonomy: Taxonomy) -> bool:
-    """True if the note tells it; of wear only where it does so in English, as the text does."""
-    if not claim.in_sellers_note or claim.attribute != "condition":
-        return claim.in_sellers_note
-    return any(phrase in note.lower() for phrase in taxonomy.attributes["condition"].phrases[claim.value])
 
 
 def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:

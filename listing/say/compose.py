@@ -8,8 +8,7 @@ from typing import get_args
 
 from listing.decide.claims import FIRM, Claim
 from listing.decide.decision import Decision
-from listing.decide.marks import claims_to_state
-from listing.decide.settle import Item, settle
+from listing.decide.settle import Item
 from listing.languages import ENGLISH, LANGUAGES
 from listing.observe.past_listings import Neighbours
 from listing.pipeline_parts import PipelineParts
@@ -37,10 +36,9 @@ def compose(
     typed: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     if not parts.writes and request.language != ENGLISH:
         flags.append(Flag(code="language", message=ENGLISH_ONLY.format(LANGUAGES[request.language])))
-    claims = claims_to_state(decision, note, category_chosen=request.category is not None)
+    claims, item = decision.settled(note)
     if not claims:
         return Text(typed["title"] or "", with_note(typed["description"] or "", note), flags=flags)
-    item = settle(claims, parts.taxonomy) if any(c.attribute == "category" for c in claims) else None
     most = _most_words(request)
     text = _rendered(request, claims, item, key, parts.titles, most)
     if item is not None and parts.writes and None in typed.values():

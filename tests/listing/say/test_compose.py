@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from listing.decide.decision import Decision
 from listing.decide.settle import settle
 from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
@@ -74,11 +74,10 @@ def test_the_prompt_names_everything_that_may_be_said(asked):
 def composed(text: str, request: DraftRequest, *more: object) -> tuple[Text, str]:
     """The texts of a navy dress of which a model wrote this, and what it was asked."""
     facts = [*more, *(fact(name, value) for name, value in DRESS.items())]
-    views = SimpleNamespace(observations=[], by=lambda question, source: [])
     backend = StubBackend(texts=[f"Navy dress\n{text}"])
     by = parts(backend, calibration=CALIBRATION)
-    likely = {"facts": facts, "details": [], "views": views, "possible": {}}
-    decision = SimpleNamespace(category=category("Dress"), rules=by.rules, **likely)
+    decision = Decision([], 1, by.rules)
+    vars(decision).update(category=category("Dress"), facts=facts, details=[], possible={})
     stream = compose(request, decision, Neighbours(), key="0", parts=by)
     return drained(stream)[0], backend.prompts[0]
 
