@@ -14,6 +14,7 @@ from app.drafting.draft_photos import DraftPhotos
 from app.drafting.draft_run import DraftRunner
 from app.drafting.draft_writer import DraftWriter
 from app.drafting.drafts import Drafts
+from app.drafting.hearing import Hearing
 from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
 from app.editing.press_rules import PressRules
@@ -39,15 +40,24 @@ from app.store.outbox import Outbox
 from app.store.search_index import NoIndex, SearchIndex
 from app.views import AppError
 from listing.errors import PROGRAM
-from listing.pipeline_parts import EMBEDDED, at_once, require_embedded, rules_of_now
+from listing.pipeline_parts import (
+    EMBEDDED,
+    at_once,
+    is_server,
+    rationed,
+    require_embedded,
+    rules_of_now,
+)
 from listing.request import DraftPipeline
 from listing.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:
     from listing.observe.past_listings import PastListings
+    from listing.pipeline import Pipeline
     from rag_index import EncodersInfo
 
 log = logging.getLogger(__name__)
+SLOW = 0.1  # of a draft's longest time, from which on one answer of a model's server is too slow
 
 
 class Services:
@@ -73,16 +83,21 @@ class Services:
         self.store = store = open_marked_store(settings, media)
         self.sellers = Sellers(store, passwords)
         past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
+        self.queue = DraftQueue(
+            settings.queue_length,
+            settings.queue_per_seller,
+            at_once=pipeline.concurrency if pipeline else at_once(settings.model, settings.concurrency),
+        )
         self.late: LatePipeline | None = None
+        self.hearing = Hearing(store, self.queue, settings.home, settings.model, settings.calibrate, self._use)
         if pipeline is None:
-            pipeline = self.late = _late(settings, past)
+            pipeline = self.late = _late(settings, past, self.hearing)
         if index is None:
             index = ChromaSearchIndex(past) if past is not None else NoIndex()
         self.pipeline, self.index = pipeline, index
         self.outbox = Outbox(store, media, index, metrics)
         self.deletions = deletions = Deletions(store, media, settings.home / "uploads")
         self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
-        self.queue = DraftQueue(settings.queue_length, settings.queue_per_seller, at_once=pipeline.concurrency)
         metrics.queue_length.set_function(self.queue.__len__)
         self.rules = rules = PressRules(settings.home / "rules", lambda: rules_of_now(settings.home))
         self.drafts = Drafts(store, self.queue, deletions, settings.currency, rules)
@@ -105,8 +120,13 @@ class Services:
         self.orders = Orders(store, self.outbox, notices, feed.listings.remove)
         self.promotions = Promotions(store, feed.read_calendar)
 
+    def _use(self, pipeline: DraftPipeline) -> None:
+        if self.late:
+            self.late.use(pipeline)
+
     def close(self) -> None:
         """Give the database's connections and the index back; the store's file keeps nothing of what was deleted."""
+        self.hearing.close()
         if self.late:
             self.late.close()
         self.feed.feed.close()
@@ -117,20 +137,31 @@ class Services:
         self.index.close()
 
 
-def _late(settings: Settings, past: PastListings | None) -> LatePipeline:
+def _late(settings: Settings, past: PastListings | None, hearing: Hearing) -> LatePipeline:
     """The real pipeline, not loaded yet. BackendError: the embedded model is wanted and not there."""
+    built: list[Pipeline] = []
 
     def build() -> DraftPipeline:
         from listing.pipeline import build_pipeline
 
-        pipeline = build_pipeline(settings.model, settings.rag, settings.home, past, settings.concurrency)
-        pipeline.parts.rules.keep(settings.home / "rules")
+        home = settings.home
+        pipeline = build_pipeline(settings.model, settings.rag, home, past, settings.concurrency)
+        if is_server(settings.model or ""):
+            limits = settings.model_requests, SLOW * settings.draft_minutes * 60
+            pipeline = pipeline.with_parts(rationed(pipeline.parts, home, *limits))
+            if pipeline.parts.alone is not None:
+                pipeline.parts.alone.keep(home / "rules")
+        pipeline.parts.rules.keep(home / "rules")
+        built.append(pipeline)
         return pipeline
+
+    def afterwards() -> None:
+        _ = past and past.encoders.text_model  # else the first search would wait for its encoder
+        hearing.begin(built[0])
 
     if settings.model is None:
         require_embedded(settings.home / "models" / EMBEDDED)
-    # Else the first search would wait for its encoder.
-    return LatePipeline(build, at_once(settings.model, settings.concurrency), lambda: past and past.encoders.text_model)
+    return LatePipeline(build, at_once(settings.model, settings.concurrency), afterwards)
 
 
 def _open_past(settings: Settings) -> PastListings:

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     hosts: str = Field("", description="Further host names that the server answers to, with commas (behind a proxy).")
     model: str | None = Field(None, description="Model: a folder, a hub id or a server's URL; none = the embedded one.")
+    model_requests: int = Field(0, ge=0, description="Most requests a day to a model's server; 0: without limit.")
+    calibrate: bool = Field(True, description="Whether a model that nobody measured is measured in the background.")
     concurrency: int = Field(8, ge=1, description="Most drafts at once of a server's model; one in this process: 1.")
     rag: bool = Field(True, description="Whether past listings are looked at.")
     index: str = Field("", description="Index: a folder or the address of a chroma server; default: in home.")

@@ -16,7 +16,7 @@ import numpy as np
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.attributes import Facts
 from listing.decide.category import general_vote
-from listing.decide.views import FLOOR, Distribution, Views
+from listing.decide.views import FLOOR, Distribution, Views, best, combine
 from listing.prompts import UNKNOWN
 from listing.rules import Rules
 from listing.schema import Observation
@@ -27,6 +27,7 @@ PRECISION = 0.93  # of what is stated
 WEIGHT_SPREAD, TEMPERATURE_SPREAD = 0.7, 0.35
 _WEIGHTS = np.exp(np.linspace(-3.0, 1.6, 47))  # times the prior's
 _TEMPERATURES = np.exp(np.linspace(-0.9, 0.9, 37))
+PRIOR_RIGHT, _AGREEMENT_CASES, _SURE = 0.85, 50, 0.9  # of a model that nobody measured; of what agreement is of
 _PRIOR_CASES = 10  # that the prior's threshold counts for
 MIN_THRESHOLD, MAX_THRESHOLD = 0.6, 0.98
 
@@ -40,22 +41,28 @@ class Case:
 
 
 def cases_of(
-    observations: Sequence[Observation], truths: Mapping[str, Iterable[str]], count: int, rules: Rules
+    observations: Sequence[Observation],
+    truths: Mapping[str, Iterable[str]] | None,
+    count: int,
+    rules: Rules,
+    category: str | None = None,
 ) -> dict[str, Case]:
     """Question -> case, of those whose truth is known and of which a model speaks.
 
-    truths: question -> the answers that are right; those of attributes need that of the category. count: photos.
+    truths: question -> the answers that are right; None: every question, with no answer known. count: photos.
+    category: the item's, where no truth names it.
     """
     views, taxonomy = Views(observations, count), rules.taxonomy
     cases = {}
-    if CATEGORY in truths and (votes := general_vote(views, taxonomy, rules.calibration)):
-        cases[CATEGORY] = Case(votes, frozenset(truths[CATEGORY]))
-    node = taxonomy.node(next(iter(truths.get(CATEGORY, ())), None))
+    known = truths or {}
+    if (truths is None or CATEGORY in truths) and (votes := general_vote(views, taxonomy, rules.calibration)):
+        cases[CATEGORY] = Case(votes, frozenset(known.get(CATEGORY, ())))
+    node = taxonomy.node(next(iter(known.get(CATEGORY, ())), category))
     facts = Facts(views, node, taxonomy, rules.calibration, {})
     for attribute in taxonomy.schema_of(node):
-        if attribute.name in truths and attribute.values:
-            known = frozenset(v if v in attribute.answers else UNKNOWN for v in truths[attribute.name])
-            cases[attribute.name] = Case(facts.sources(attribute), known)
+        if attribute.values and (truths is None or attribute.name in truths):
+            right = frozenset(v if v in attribute.answers else UNKNOWN for v in known.get(attribute.name, ()))
+            cases[attribute.name] = Case(facts.sources(attribute), right)
     return {name: case for name, case in cases.items() if case.sources.get("mllm")}
 
 
@@ -89,6 +96,37 @@ def fitted(cases: Sequence[Case], before: QuestionCalibration, *, tempered: bool
         threshold = _threshold(pool.stated(weight, temperature), before.threshold)
     weights = {**before.weights, "mllm": round(weight, 3)}
     return QuestionCalibration(weights=weights, temperature=round(temperature, 3), threshold=threshold)
+
+
+def agreed(cases: Mapping[str, Sequence[Case]], start: Calibration) -> Calibration:
+    """``start`` with lower weights where a model agrees with sure calibrated sources less than the prior says.
+
+    More agreement raises nothing: sources that err alike agree as well.
+    """
+    questions = dict(start.questions)
+    for name, found in cases.items():
+        before = start.of(name)
+        pairs = [pair for case in found if (pair := _sure(case, before.weights)) is not None]
+        if not pairs or not before.weights.get("mllm"):
+            continue
+        expected = sum(p for p, _ in pairs)
+        right = (PRIOR_RIGHT * _AGREEMENT_CASES + min(expected, sum(same for _, same in pairs))) / (
+            _AGREEMENT_CASES + expected
+        )
+        share = max(0.1, math.log(right / (1 - right)) / math.log(PRIOR_RIGHT / (1 - PRIOR_RIGHT)))
+        weight = round(before.weights["mllm"] * min(1.0, share), 3)
+        questions[name] = before.model_copy(update={"weights": {**before.weights, "mllm": weight}})
+    return start.model_copy(update={"questions": questions})
+
+
+def _sure(case: Case, weights: Mapping[str, float]) -> tuple[float, bool] | None:
+    """(probability of what the others are sure of, whether the model says so); None where they are sure of nothing."""
+    others = {source: d for source, d in case.sources.items() if source != "mllm"}
+    pool = combine(others, {GENERAL: 1.0, **weights})
+    if not pool:
+        return None
+    value, p = best(pool)
+    return (p, best(case.sources["mllm"])[0] == value) if p >= _SURE and value != UNKNOWN else None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -11,21 +12,23 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
+from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
-from listing.backends.base import FormBackend
-from listing.backends.stopping import stop_when
+from listing.backends.base import BackendError, FormBackend
+from listing.backends.stopping import Stopped, stop_when
 from listing.decide.claims import with_stated
 from listing.decide.decision import Decision
 from listing.home import ipl_home
 from listing.intake.photos import intake
+from listing.observe.language_model import LanguageModel
 from listing.observe.past_listings import Neighbours, PastListings
 from listing.observe.seller import is_seller, seller_observations
-from listing.observe.source import Context
-from listing.pipeline_parts import PipelineParts, build_parts, towers_here
+from listing.observe.source import Context, Source
+from listing.pipeline_parts import EMBEDDED, PipelineParts, build_parts, towers_here
 from listing.request import AttributeEvent, CategoryEvent, DraftEvent, DraftRequest, Event, QuestionEvent, StageEvent
 from listing.say import ask
 from listing.say.compose import compose
@@ -33,6 +36,7 @@ from listing.say.render import Text
 from listing.schema import AttributeValue, Draft, Observation, Question
 from listing.shops.shop import use_shop
 
+log = logging.getLogger(__name__)
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin
 
 
@@ -77,11 +81,32 @@ class Pipeline:
         questions = ask.questions(decision)
         yield from (QuestionEvent(question=question) for question in questions)
         yield StageEvent(stage="text", share=SHARES["text"])
+        parts = replace(self.parts, rules=decision.rules, writes=self.parts.writes and not self._alone(decision))
         with clock.stage("text"):
-            text = yield from compose(request, decision, neighbours, key=draft_id(request), parts=self.parts)
-        draft = assemble(request, decision, text, questions, neighbours, self.parts)
+            try:
+                text = yield from compose(request, decision, neighbours, key=draft_id(request), parts=parts)
+            except BackendError as error:
+                self._check_can_do_without(error)
+                parts = replace(parts, writes=False)
+                text = yield from compose(request, decision, neighbours, key=draft_id(request), parts=parts)
+        draft = assemble(request, decision, text, questions, neighbours, parts)
         timing = {**clock.spent, "total": clock.elapsed()}
         yield DraftEvent(draft=draft.model_copy(update={"timing_ms": timing}))
+
+    def with_parts(self, parts: PipelineParts) -> Pipeline:
+        """This pipeline with other parts; what one of them computes in this process, the other waits for."""
+        other = copy(self)
+        other.parts = parts
+        return other
+
+    def _alone(self, decision: Decision) -> bool:
+        return decision.rules is self.parts.alone
+
+    def _check_can_do_without(self, error: BackendError) -> None:
+        """Raises what a model failed with, unless drafts can do without it."""
+        if self.parts.alone is None or isinstance(error, Stopped):
+            raise error
+        log.warning("a draft does without its model: %s", error)
 
     def observe(self, request: DraftRequest) -> list[Observation]:
         """What all sources observe of an item; nothing is written."""
@@ -94,29 +119,37 @@ class Pipeline:
 
     def _observe(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, Decision]:
         """Ask the sources, stage by stage, and decide after each; of an earlier draft only the seller's word is new."""
-        rules, count = self.parts.rules, len(request.photos)
+        rules, alone, count = self.parts.rules, self.parts.alone, len(request.photos)
         if request.earlier_draft is not None and request.earlier_draft.observations:
             earlier = [o for o in request.earlier_draft.observations if not is_seller(o)]
-            decision = Decision([*seller_observations(request), *earlier], count, rules)
+            told = any(o.source == LanguageModel.name for o in earlier)
+            decision = Decision([*seller_observations(request), *earlier], count, rules if told else alone or rules)
             yield from _events(decision, [])
             return decision
         observations: list[Observation] = []
-        decide = partial(Decision, observations, count, rules)
+        decide = lambda: Decision(observations, count, rules)  # noqa: E731 - by the rules of then
         context = Context(request, rules.taxonomy, rules.calibration, decide, self.parts.reader, observations)
         facts: list[AttributeValue] = []
         for stage, sources in groupby(self.parts.sources, lambda source: source.stage):
             yield StageEvent(stage=stage, share=SHARES[stage])
             with clock.stage(stage):
                 for source in sources:
-                    with self._here if source.local else nullcontext():
-                        for observation in source.observe(request.photos, context):
-                            # One by one: a source may ask what is likely by its own word.
-                            observations.append(observation)
+                    self._ask(source, context)
+            if alone is not None and not any(o.source == LanguageModel.name for o in observations):
+                rules = alone
             decision = Decision(observations, count, rules)
             yield from _events(decision, facts)
             facts = decision.facts
             clock.spent.setdefault("first_fact", clock.elapsed())
         return Decision(observations, count, rules)
+
+    def _ask(self, source: Source, context: Context) -> None:
+        with self._here if source.local else nullcontext():
+            try:
+                for observation in source.observe(context.request.photos, context):
+                    context.observations.append(observation)  # one by one: it may ask what is likely by its own word
+            except BackendError as error:
+                self._check_can_do_without(error)
 
     def _neighbours(self, request: DraftRequest, decision: Decision) -> Neighbours:
         """Past listings of the decided category, for a price and the tone of a text; of an earlier draft, its own."""
@@ -177,6 +210,8 @@ def assemble(
     category, facts = decision.category, with_stated(decision.facts, text.spans, parts.taxonomy)
     answered = not isinstance(parts.backend, FormBackend) or decision.views.speaks("mllm")
     remarks = [] if answered else [ask.unreadable(parts.backend.name)]
+    if parts.alone is not None and not parts.writes:
+        remarks = [ask.away()]
     draft = Draft(
         id=draft_id(request),
         photos=[photo.ref for photo in request.photos],
@@ -192,7 +227,7 @@ def assemble(
         price=neighbours.price,
         neighbours=list(neighbours.neighbours),
         quality=ask.quality(request, category, facts, text, parts.taxonomy),
-        model=parts.backend.name,
+        model=parts.backend.name if parts.rules is not parts.alone else EMBEDDED,
         observations=list(decision.views.observations),
         writer=dict(text.writer),
         tone=request.tone,

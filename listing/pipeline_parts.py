@@ -12,13 +12,13 @@ import logging
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 from listing.backends.base import Backend, BackendError, FormBackend
-from listing.calibration import FILE, Calibration, beside
+from listing.calibration import FILE, Calibration, QuestionCalibration, beside
 from listing.errors import EVERYTHING, PROGRAM
 from listing.observe.colours import ColourNetwork, Colours
 from listing.observe.heads import FILE as HEADS
@@ -47,7 +47,8 @@ class PipelineParts:
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
-    titles: how a shop builds its own.
+    titles: how a shop builds its own. alone: the rules by which a draft is decided where a server's model cannot be
+    asked; None: then there is no draft.
     """
 
     backend: Backend
@@ -57,6 +58,7 @@ class PipelineParts:
     search: PastListings | None = None
     writes: bool = True
     titles: TitlePattern | None = None
+    alone: Rules | None = None
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -92,16 +94,15 @@ def build_parts(
         )
     learned = shop if local else None
     file = calibration_file(model or folder, home, backend)
-    calibration = _calibration(file, None if backend.name.partition("@")[0] == EMBEDDED else folder, learned)
+    calibration = calibration_of(file, home, alone=is_embedded(backend), shop=learned)
     if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     search = (past or PastListings.open(home)) if rag and local else None
     available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
     rules = Rules(taxonomy, calibration, types_of(folder) if local else {})
-    writes = backend.name.partition("@")[0] != EMBEDDED
     titles = TitlePattern.load(shop) if shop else None
-    return PipelineParts(backend=backend, sources=sources, rules=rules, search=search, writes=writes, titles=titles)
+    return PipelineParts(backend, sources, rules, search=search, writes=not is_embedded(backend), titles=titles)
 
 
 def rules_of_now(home: Path) -> Rules:
@@ -119,20 +120,50 @@ def _warn_of_no_towers() -> None:
     )
 
 
-def _calibration(file: Path, embedded: Path | None, shop: Path | None) -> Calibration:
-    """A model's calibration, with the questions that were calibrated on a shop's past listings.
+def calibration_of(
+    file: Path,
+    home: Path,
+    *,
+    alone: bool = False,
+    shop: Path | None = None,
+    replaced: Mapping[str, QuestionCalibration] | None = None,
+) -> Calibration:
+    """A model's calibration in its file, with the questions that were calibrated on a shop's past listings.
 
-    ``embedded``: the folder whose sources it is heard beside, by the prior where nobody measured it; None of the
-    embedded model itself. A model folder's own file, which tuning leaves in it, stands as it is.
+    Beside the embedded model's sources, by the prior where nobody measured it; ``alone`` (the embedded model's own),
+    and a model folder's file, which tuning leaves in it, stand as they are. ``replaced``: questions in place of the
+    file's.
     """
-    calibration = Calibration.load(file)
-    if embedded is not None and not (calibration.fitted and file.name == FILE):
+    calibration, embedded = Calibration.load(file), home / "models" / EMBEDDED
+    if replaced is not None:
+        calibration = calibration.model_copy(update={"questions": dict(replaced)})
+    if not alone and not (calibration.fitted and file.name == FILE):
         own = calibration if calibration.fitted else None
         calibration = beside(Calibration.load(embedded) if (embedded / FILE).is_file() else Calibration(), own)
     if shop:
         questions = {**calibration.questions, **Calibration.load(shop).questions}
         calibration = calibration.model_copy(update={"questions": questions})
     return calibration
+
+
+def is_embedded(backend: Backend) -> bool:
+    """True if the backend is the embedded model."""
+    return backend.name.partition("@")[0] == EMBEDDED
+
+
+def rationed(parts: PipelineParts, home: Path, daily: int, seconds: float) -> PipelineParts:
+    """The parts of a page's drafts: what a server's model cannot be asked in time is done without it.
+
+    daily: most requests a day; 0: no limit.
+    """
+    from listing.backends.rationed import Rationed
+
+    backend = Rationed(parts.backend, home / "calibrations" / "requests", daily, seconds)
+    sources = tuple(LanguageModel(backend) if isinstance(s, LanguageModel) else s for s in parts.sources)
+    shop = use_shop() if parts.rules.types else None
+    calibration = calibration_of(home / "models" / EMBEDDED / FILE, home, alone=True, shop=shop)
+    alone = Rules(parts.taxonomy, calibration, parts.rules.types)
+    return replace(parts, backend=backend, sources=sources, alone=alone)
 
 
 def towers_here(model: str | None, home: Path) -> bool:

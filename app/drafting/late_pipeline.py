@@ -43,6 +43,10 @@ class LatePipeline:
             if self._thread.ident is None:
                 self._thread.start()
 
+    def use(self, pipeline: DraftPipeline) -> None:
+        """Write the next drafts with another one; those under way end as they began."""
+        self._pipeline = pipeline
+
     def _load(self) -> None:
         try:
             self._pipeline = self._build()

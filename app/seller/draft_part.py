@@ -19,7 +19,7 @@ from listing.decide.claims import LIKELY, name_of, sayable, to_check
 from listing.details import detail_forms
 from listing.request import TONES
 from listing.revise import statement_of, with_statement
-from listing.say.ask import OFFERS_AT_ONCE, statable
+from listing.say.ask import AWAY, OFFERS_AT_ONCE, statable
 from listing.say.check import LEFT_OUT
 from listing.say.plan import stated_claims
 from listing.say.render import can_be_shorter
@@ -94,7 +94,7 @@ def draft_html(
         name_of=name_of,
         details=dict.fromkeys(o.label for o in statable(written, load_taxonomy())) if written is not None else (),
         same_as=same_as,
-        remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS],
+        remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS and f.code != AWAY],
         tones=TONES,
         can_be_shorter=_long(view),
         comparables=comparables,

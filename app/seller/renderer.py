@@ -18,6 +18,7 @@ from app.services import Services
 from app.store.search_index import NoIndex
 from app.views import AppError, field_text, field_version, listing_facts
 from listing.intake.photos import PhotoLimits
+from listing.say.ask import AWAY
 from listing.schema import Listing, PhotoRef
 from listing.taxonomy import load_taxonomy
 
@@ -72,7 +73,9 @@ class PageRenderer:
     @staticmethod
     def status(session: SellerSession) -> str:
         notices = [n for n in session.notices if not n.at or not session.shows_field(n.at)]
-        return render("status", session=session, view=session.view, words=words, notices=notices)
+        view = session.view
+        away = [f.message for f in view.flags if f.code == AWAY] if view and view.state == "ready" else []
+        return render("status", session=session, view=view, words=words, notices=notices, away=away)
 
     def draft(self, session: SellerSession, seller: str) -> str:
         view = session.view

@@ -41,7 +41,7 @@ from listing.errors import PROGRAM, IplError
 from listing.home import private_files
 
 log = logging.getLogger(__name__)
-FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
+FIRST_TIDY_SECONDS, TIDY_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86_400.0
 FIRST_LOOK_SECONDS = 5.0
 MODEL_SECONDS = 5.0
 ROUTERS = (
@@ -174,6 +174,7 @@ def keepers(services: Services) -> list[Keeper]:
         Keeper("sending notices", services.notices.send, CATCH_UP_SECONDS),
         Keeper("following other servers", services.feed.catch_up, OTHERS_SECONDS),
         Keeper("looking for models and posts", services.feed.refresh, MODEL_SECONDS),
+        Keeper("moving the model's weights", services.hearing.move, DAY_SECONDS, FIRST_TIDY_SECONDS),
         *(Keeper(name, work, TIDY_SECONDS, FIRST_TIDY_SECONDS) for name, work in hourly.items()),
     ]
 

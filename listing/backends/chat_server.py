@@ -94,6 +94,7 @@ class ChatServer:
         self.patience = patience
         self._key = _checked_key(api_key)
         self._sleep = sleep
+        self.sent = 0  # chats, tries included
         self._places = asyncio.Semaphore(most)
         unsent = ("OpenAI-Organization", "OpenAI-Project", *(() if self._key else ("Authorization",)))
         self._headers: Any = dict.fromkeys(unsent, openai.omit)  # what the environment says of another service
@@ -158,6 +159,7 @@ class ChatServer:
             raise self._error(f"The server at {self.url} broke off in the middle of an answer: try again.")
 
     async def _ask(self, body: Mapping[str, Any]) -> Any:
+        self.sent += 1
         return await self._client.chat.completions.create(**body, extra_headers=self._headers)
 
     async def _in_turn(self, body: Mapping[str, Any]) -> Any:

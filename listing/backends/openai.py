@@ -98,6 +98,11 @@ class OpenAIBackend:
         self._sees = self._warned = False
         self._looking = Lock()
 
+    @property
+    def sent(self) -> int:
+        """How many requests were sent so far."""
+        return self._server.sent
+
     def _choose_model(self, requested: str | None) -> str:
         try:
             listed = self._server.models()

@@ -53,6 +53,18 @@ def unreadable(model: str) -> Flag:
     return Flag(code=RepliesUnreadable.code, message=message)
 
 
+AWAY = "model-away"
+
+
+def away() -> Flag:
+    """The remark on a draft that was to be a larger model's, and is none."""
+    message = (
+        "The larger model could not be asked just now, so the small one wrote this draft. Written again in a minute, "
+        "it is the larger one's; what you changed stays."
+    )
+    return Flag(code=AWAY, message=message)
+
+
 def readable(draft: Draft) -> Draft:
     """The draft as it is. RepliesUnreadable: it rests on no reply of the model."""
     for flag in draft.flags:

@@ -1,0 +1,183 @@
+"""The curve of drafts over how often a model is right: from the prior, after sellers' taps, measured on what ships.
+
+    python -m benchmarks.drafts.model_curve --stand-in stand_in_model.py [--right 0.5,0.6,0.7,0.8,0.9,1.0]
+        [--shared] [--belief 0] [--deny 0] [--taps] [--cache FILE] [--photos 0]
+
+A row a dose: category right, F1 of the best guesses, and of what is stated how much is right and how much of all that
+is there (coverage); for the model alone, the embedded model, and the draft by the prior, after 50 drafts with their
+taps (--taps), and measured by ``calibrate`` on the 160 photos that ship. Judged on validation photos whose senders are
+not among these. --shared makes the model err where the embedded one errs. The networks look at each photo once, and
+what they saw is kept in the cache; a dose costs the forms that the stand-in's server fills in.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import arguments, machine, markdown
+from benchmarks.drafts.model_quality import Seen, stand_in
+from benchmarks.drafts.photos import CLOTHING
+from finetune.data.photosets import ATTRIBUTES, read_annotations
+from finetune.data.splits import split_rows
+from finetune.evaluate.measures import f1, judge
+from listing.calibration import Calibration, beside
+from listing.decide.claims import claims_of
+from listing.decide.decision import Decision
+from listing.home import ipl_home
+from listing.intake.photos import intake
+from listing.measured_photos import SHIPPED, AnnotatedPhoto, calibrate, read_table
+from listing.measuring import Case, cases_of, measured
+from listing.observe.language_model import LanguageModel
+from listing.pipeline import Pipeline, build_pipeline
+from listing.pipeline_parts import PipelineParts, rules_of_now
+from listing.request import DraftRequest
+from listing.row_cache import RowCache
+from listing.rules import Rules
+from listing.say.marks import limit_marks
+from listing.schema import Observation
+
+DRAFTS, TAPS = 50, 5  # that sellers tapped on, and how many taps of one count
+HEAD = ("right", "who", "category", "F1", "stated right", "coverage", "category stated right")
+Seeing = dict[str, list[Observation]]
+
+
+def looked(photos: Sequence[Path], cache: RowCache) -> Seeing:
+    """What the embedded model's sources see on each photo, by the name of its file."""
+    pipeline: Pipeline | None = None
+    for number, photo in enumerate(photos, 1):
+        if photo.name not in cache:
+            pipeline = pipeline or build_pipeline(None, False, ipl_home())
+            seen = pipeline.observe(DraftRequest(photos=intake([photo])))
+            rows = [o.model_dump(exclude_defaults=True) for o in seen]
+            cache.put({"photo": photo.name, "observations": rows})
+            if number % 20 == 0:
+                print(f"{number} of {len(photos)}", flush=True)
+    return {p.name: [Observation.model_validate(o) for o in cache[p.name]["observations"]] for p in photos}
+
+
+class Scores:
+    """Counts over photos."""
+
+    def __init__(self) -> None:
+        self.n: Counter[str] = Counter()
+
+    def add(self, row: Mapping[str, Any], decision: Decision) -> None:
+        category = decision.category
+        sure = category.confidence >= decision.rules.calibration.of("category").threshold
+        right = category.value == row["label"]
+        self.n += Counter(photos=1, category=right, named=sure, named_right=sure and right)
+        for fact in decision.facts:
+            counts = judge(row, fact.name, fact.value or fact.suggestion) if fact.name in ATTRIBUTES else None
+            if counts is not None:
+                stated = fact.value is not None
+                self.n += Counter(right=counts.right, wrong=counts.wrong, missed=counts.missed)
+                self.n += Counter(stated=stated, stated_right=stated and counts.right)
+
+    def row(self) -> list[float]:
+        n = self.n
+        there = n["right"] + n["missed"]
+        return [
+            round(n["category"] / n["photos"], 3), round(f1(n["right"], n["wrong"], n["missed"]), 3),
+            round(n["stated_right"] / max(1, n["stated"]), 3), round(n["stated_right"] / there, 3),
+            round(n["named_right"] / max(1, n["named"]), 3),
+        ]  # fmt: skip
+
+
+def taps(photos: Sequence[AnnotatedPhoto], seen: Seeing, rules: Rules) -> dict[str, list[Case]]:
+    """What sellers settle of these drafts: marked words first, then what is stated and wrong; five each."""
+    cases: dict[str, list[Case]] = {}
+    for photo in photos:
+        decision = Decision(seen[photo.path.name], 1, rules)
+        taxonomy, category = rules.taxonomy, decision.category
+        claims = claims_of(category, decision.facts, decision.details, taxonomy, rules.calibration)
+        said = {c.attribute: c for c in limit_marks(claims, taxonomy)}
+        marked = [name for name, claim in said.items() if claim.status == "check"]
+        wrong = [n for n, c in said.items() if c.status != "check" and c.value not in photo.truths.get(n, [c.value])]
+        told = {n: photo.truths[n] for n in [*marked, *wrong][:TAPS] if n in photo.truths}
+        for name, case in cases_of(seen[photo.path.name], told, 1, rules, photo.truths["category"][0]).items():
+            cases.setdefault(name, []).append(case)
+    return cases
+
+
+def doses(args: Any, folder: Path, rows: Sequence[dict[str, Any]], seen: Seeing, now: Rules) -> Iterator[list[Any]]:
+    shipped = read_table(SHIPPED, now.taxonomy)
+    rules = replace(now, calibration=beside(now.calibration))
+    alone = replace(now, calibration=Calibration())
+    embedded = Scores()
+    for row in rows:
+        embedded.add(row, Decision(seen[Path(row["image"]).name], 1, now))
+    yield ["", "embedded", *embedded.row()]
+    for right in args.right.split(","):
+        options = [f"--right={right}", f"--belief={args.belief}", f"--deny={args.deny}"]
+        eyes = ["--eyes", str(folder / "eyes.jsonl")] if args.shared else []
+        with stand_in(args.stand_in, folder / "photos", folder / "log", *options, *eyes) as backend:
+            photos = {name: [o for o in found if o.source != "mllm"] for name, found in seen.items()}
+            parts = PipelineParts(backend, (Seen(photos), LanguageModel(backend)), rules)
+            pipeline = Pipeline(parts)
+            forms = {
+                name: pipeline.observe(DraftRequest(photos=intake([path])))
+                for name, path in [(Path(r["image"]).name, r["image"]) for r in rows]
+            }
+            calibrations = {"prior": rules.calibration}
+            if args.taps:
+                some = shipped[:: len(shipped) // DRAFTS][:DRAFTS]
+                told = {p.path.name: pipeline.observe(DraftRequest(photos=intake([p.path]))) for p in some}
+                calibrations["50 drafts with taps"] = measured(
+                    taps(some, told, rules), rules.calibration, tempered=False
+                )
+            file = calibrate(pipeline, backend.describe()["device"], folder, report=lambda _: None)
+            calibrations["160 photos"] = beside(now.calibration, Calibration.load(file))
+        scores = {"model alone": Scores(), **{name: Scores() for name in calibrations}}
+        for row in rows:
+            found = forms[Path(row["image"]).name]
+            scores["model alone"].add(row, Decision([o for o in found if o.source == "mllm"], 1, alone))
+            for name, calibration in calibrations.items():
+                scores[name].add(row, Decision(found, 1, replace(now, calibration=calibration)))
+        yield from ([right, name, *score.row()] for name, score in scores.items())
+
+
+def main() -> None:
+    parser = arguments(__doc__, photos=0, right="0.5,0.6,0.7,0.8,0.9,1.0", belief=0.0, deny=0.0)
+    parser.add_argument("--stand-in", type=Path, required=True)
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--taps", action="store_true")
+    parser.add_argument("--cache", type=Path, default=ipl_home() / "evaluation" / "model_curve.jsonl")
+    args = parser.parse_args()
+    with SHIPPED.open(encoding="utf-8") as file:
+        ours = {row["sender"] for row in csv.DictReader(file)}
+    validation = split_rows(read_annotations(CLOTHING))[1]
+    judged = [row for row in validation if str(row["sender_id"]) not in ours][: args.photos or None]
+    shipped = sorted(SHIPPED.parent.glob("*.jpg"))
+    names = {Path(row["image"]).name[:8]: Path(row["image"]).name for row in validation}
+    seen = looked([*(Path(row["image"]) for row in judged), *shipped], RowCache(args.cache, lambda row: row["photo"]))
+    now, table = rules_of_now(ipl_home()), []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "photos").mkdir()
+        (folder / "models").mkdir()
+        (folder / "models" / "ipl-mini").symlink_to(ipl_home() / "models" / "ipl-mini")
+        for row in validation:
+            (folder / "photos" / Path(row["image"]).name).symlink_to(row["image"])
+        with (folder / "eyes.jsonl").open("w", encoding="utf-8") as eyes:
+            for name, found in seen.items():
+                decision = Decision(found, 1, now)
+                facts = [fact.model_dump(mode="json") for fact in decision.facts]
+                draft = {"category": {"value": decision.category.value}, "attributes": facts}
+                eyes.write(json.dumps({"photos": [names[name[:8]]], "draft": draft}) + "\n")
+        for line in doses(args, folder, judged, seen, now):
+            print(*line, flush=True)
+            table.append(line)
+    print(markdown(HEAD, table))
+    print(machine(), f"{len(judged)} validation photos")
+
+
+if __name__ == "__main__":
+    main()
