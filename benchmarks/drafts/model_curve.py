@@ -31,6 +31,7 @@ from finetune.evaluate.measures import f1, judge
 from listing.calibration import Calibration, beside
 from listing.decide.claims import claims_of
 from listing.decide.decision import Decision
+from listing.decide.marks import limit_marks
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.measured_photos import SHIPPED, AnnotatedPhoto, calibrate, read_table
@@ -41,7 +42,6 @@ from listing.pipeline_parts import PipelineParts, rules_of_now
 from listing.request import DraftRequest
 from listing.row_cache import RowCache
 from listing.rules import Rules
-from listing.say.marks import limit_marks
 from listing.schema import Observation
 
 DRAFTS, TAPS = 50, 5  # that sellers tapped on, and how many taps of one count
