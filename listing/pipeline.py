@@ -249,6 +249,7 @@ def build_pipeline(
     past: PastListings | None = None,
     concurrency: int | None = None,
     without: Sequence[str] = (),
+    version: str = "",
 ) -> Pipeline:
     """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
@@ -259,8 +260,9 @@ def build_pipeline(
         past: an index that is open already (an embedded one has a single owner); None opens the one of ``home``.
         concurrency: drafts at the same time of a server's model; None takes what the backend allows.
         without: names of sources (``listing.pipeline_parts``) that are not asked.
+        version: of the rules that decide, where they were kept; else those of now.
     """
-    return Pipeline(build_parts(model, rag, home, past, concurrency, without))
+    return Pipeline(build_parts(model, rag, home, past, concurrency, without, version))
 
 
 def draft(

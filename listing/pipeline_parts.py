@@ -32,7 +32,7 @@ from listing.observe.printed.ocr import Reader
 from listing.observe.seller import Seller
 from listing.observe.source import Source
 from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
-from listing.rules import Rules
+from listing.rules import RULES, Rules, kept_rules
 from listing.shops.shop import TitlePattern, use_shop
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -78,6 +78,7 @@ def build_parts(
     past: PastListings | None = None,
     concurrency: int | None = None,
     without: Sequence[str] = (),
+    version: str = "",
 ) -> PipelineParts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
@@ -93,16 +94,27 @@ def build_parts(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
         )
     learned = shop if local else None
-    file = calibration_file(model or folder, home, backend)
-    calibration = calibration_of(file, home, alone=is_embedded(backend), shop=learned)
     if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     search = (past or PastListings.open(home)) if rag and local else None
     available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
-    rules = Rules(taxonomy, calibration, types_of(folder) if local else {})
+    rules = kept_rules(home / RULES, version) or rules_for(model, home, backend)
     titles = TitlePattern.load(shop) if shop else None
     return PipelineParts(backend, sources, rules, search=search, writes=not is_embedded(backend), titles=titles)
+
+
+def rules_for(model: str | None, home: Path, backend: Backend | None = None) -> Rules:
+    """The rules of a model's drafts as they are now; loads no network, asks a server for its model's name.
+
+    BackendError: the server does not answer (see ``identity``).
+    """
+    folder = home / "models" / EMBEDDED
+    local = towers_here(model, home)
+    alone = is_embedded(backend) if backend else model is None or Path(model).name == EMBEDDED
+    file = calibration_file(model or folder, home, backend)
+    calibration = calibration_of(file, home, alone=alone, shop=use_shop() if local else None)
+    return Rules(load_taxonomy(), calibration, types_of(folder) if local else {})
 
 
 def rules_of_now(home: Path) -> Rules:

@@ -17,6 +17,8 @@ from listing.calibration import Calibration
 from listing.lexicon import Lexicon, load_lexicon
 from listing.taxonomy import Taxonomy
 
+RULES = "rules"  # the folder in a home in which those of each version are kept
+
 
 @dataclass(frozen=True)
 class Rules:

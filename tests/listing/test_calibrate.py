@@ -15,8 +15,20 @@ from listing.calibration import PRIOR_WEIGHT, Calibration, QuestionCalibration
 from listing.measured_photos import SHIPPED, read_table
 from listing.measuring import Case, fitted
 from listing.observe.printed.ocr import Reader
+from listing.pipeline_parts import calibration_file
 from listing.taxonomy import load_taxonomy
-from tests.listing.backends.chat_stub import Answer, Request, Script, Stub, photo_of, reply, seeing, serving
+from tests.listing.backends.chat_stub import (
+    Answer,
+    Request,
+    Script,
+    Stub,
+    event,
+    photo_of,
+    prompt_of,
+    reply,
+    seeing,
+    serving,
+)
 
 pytestmark = pytest.mark.slow
 COLOURS = ["navy", "red", "white", "green"]
@@ -101,6 +113,31 @@ def test_an_interrupted_measuring_goes_on(home: Path, table: Path, capsys: pytes
         assert calibrate(table, stub) == 0
     assert len(asked) - before <= 3 + 2 * 2, "what was measured is not asked again"
     assert written(home).measured_on == {"photos": 12}
+
+
+def test_a_batch_ends_by_the_calibration_that_it_began_with(home: Path, tmp_path: Path) -> None:
+    def script(request: Request) -> Answer:
+        if request.body.get("stream"):
+            pieces = [event("Navy hoodie\nA navy hoodie."), event(finish="stop"), b"data: [DONE]\n\n"]
+            return Answer(headers={"content-type": "text/event-stream"}, pieces=pieces)
+        return reply("{}" if "claim" in prompt_of(request) else form("navy"))
+
+    photos, out = tmp_path / "photos", tmp_path / "out.jsonl"
+    photos.mkdir()
+    for number in range(3):
+        Image.new("RGB", (200, 200 + number), RGB["navy"]).save(photos / f"{number}.png")
+    with serving(seeing(script, logprobs=False)) as stub:
+        command = ["batch", str(photos), "-o", str(out), "--model", stub.url]
+        assert main(command) == 0
+        undisturbed = out.read_bytes()
+        out.write_bytes(undisturbed.splitlines(keepends=True)[0])
+        moved = {"colour": QuestionCalibration(weights={"mllm": 0.1}, threshold=0.98)}
+        Calibration(questions=moved).save(calibration_file(stub.url, home))
+        assert main([*command, "--resume", "--concurrency", "2"]) == 0
+        assert out.read_bytes() == undisturbed
+        out.unlink()
+        assert main(command) == 0
+        assert out.read_bytes() != undisturbed
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import itertools
+import json
 import logging
 import sys
 import time
@@ -114,7 +115,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def build(model: str | None, home: Path, index: str | None, without: Sequence[str] = ()) -> DraftPipeline:
+def build(model: str | None, home: Path, index: str | None, version: str, without: Sequence[str] = ()) -> DraftPipeline:
     """The pipeline of a process of its own, with its own copy of the still ``index`` (None: without past listings)."""
     from listing.pipeline import build_pipeline
 
@@ -126,32 +127,58 @@ def build(model: str | None, home: Path, index: str | None, without: Sequence[st
         logging.ERROR
     )  # as in app.cli.main, which this process did not go through
     if index is None:
-        return build_pipeline(model, False, home, without=without)
+        return build_pipeline(model, False, home, without=without, version=version)
     from listing.observe.past_listings import PastListings
     from rag_index import own_copy
 
-    return build_pipeline(model, True, home, PastListings.open(home, own_copy(index)), without=without)
+    past = PastListings.open(home, own_copy(index))
+    return build_pipeline(model, True, home, past, without=without, version=version)
+
+
+def keeping(
+    model: str | None, rag: bool, home: Path, version: str, concurrency: int, without: Sequence[str]
+) -> DraftPipeline:
+    """The pipeline of this process, whose rules are kept, so that a resumed run decides by them."""
+    from listing.pipeline import build_pipeline
+    from listing.rules import RULES
+
+    pipeline = build_pipeline(model, rag, home, None, concurrency, without, version)
+    pipeline.parts.rules.keep(home / RULES)
+    return pipeline
+
+
+def begun_by(out: Path) -> str:
+    """The version of the rules by which the first draft of an output was decided; "" where there is none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), out.open(encoding="utf-8") as file:
+        for line in file:
+            if "draft" in (row := json.loads(line)):
+                return str(row["draft"]["rules"])
+    return ""
 
 
 @contextlib.contextmanager
 def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     """What makes the pipelines of a run. One process opens the index itself; several cannot open one folder."""
     from listing.home import ipl_home
-    from listing.pipeline import build_pipeline
-    from listing.pipeline_parts import towers_here
+    from listing.pipeline_parts import rules_for, towers_here
+    from listing.rules import RULES, kept_rules
 
-    home = ipl_home()
+    home, version = ipl_home(), begun_by(args.out) if args.resume else ""
     if args.workers == 1 and args.engine == "local":
         with one_thread():
-            options = {"concurrency": args.concurrency, "without": args.without}
-            yield functools.partial(build_pipeline, args.model, args.rag, home, **options)
-    elif not (args.rag and towers_here(args.model, home)):
-        yield functools.partial(build, args.model, home, None, args.without)
+            yield functools.partial(keeping, args.model, args.rag, home, version, args.concurrency, args.without)
+        return
+    if kept_rules(home / RULES, version) is None:  # one version for all processes, whenever they begin
+        rules = rules_for(args.model, home)
+        rules.keep(home / RULES)
+        version = rules.version
+    if not (args.rag and towers_here(args.model, home)):
+        yield functools.partial(build, args.model, home, None, version, args.without)
     else:
         from rag_index import default_location, still_copy
 
         with still_copy(default_location(home), home) as index:
-            yield functools.partial(build, args.model, home, index, args.without)
+            yield functools.partial(build, args.model, home, index, version, args.without)
 
 
 def check(args: argparse.Namespace) -> None:
