@@ -75,7 +75,7 @@ def check_reading(client, listing):
 
 
 @pytest.mark.mount
-def test_on_a_full_disk_people_read_and_delete(disk, repository):
+def test_on_a_full_disk_people_read_and_delete(disk):
     home = disk / "home"
     spare = home / "store.sqlite-spare"
 
@@ -85,7 +85,7 @@ def test_on_a_full_disk_people_read_and_delete(disk, repository):
     def gone(photos):
         return not [p for p in home.rglob("*.jpg") if p.stem in {photo["id"] for photo in photos}]
 
-    with server(home, repository) as (url, process), httpx.Client(base_url=url, timeout=60) as client:
+    with server(home) as (url, process), httpx.Client(base_url=url, timeout=60) as client:
         listings = [published(client) for _ in range(5)]
         left = draft(client).json()
         client.get("/v1/feed/vera")
@@ -106,7 +106,7 @@ def test_on_a_full_disk_people_read_and_delete(disk, repository):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     fill(disk)
-    with server(home, repository) as (url, process), httpx.Client(base_url=url, timeout=60) as client:
+    with server(home) as (url, process), httpx.Client(base_url=url, timeout=60) as client:
         check_reading(client, listings[-1])
         assert client.delete(f"/v1/listings/{listings[2]['id']}").status_code == 204
         assert gone(listings[2]["photos"])
@@ -167,14 +167,14 @@ def test_a_read_only_home_is_one_sentence(used, repository, tmp_path):
 
 
 @pytest.mark.mount
-def test_read_only_photos_can_be_looked_at(used, repository):
+def test_read_only_photos_can_be_looked_at(used):
     stray = used.media_folder / "ab" / f"{'ab' * 16}.jpg"
     stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(b"stray")
     os.utime(stray, (0, 0))
     with mounted(used.media_folder, "--bind", str(used.media_folder)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(used.media_folder)], check=True)
-        with server(used.home, repository) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+        with server(used.home) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
             listing = client.get("/v1/listings").json()["listings"][0]
             check_reading(client, listing)
             answer = client.post("/v1/drafts", files={"photos": ("a.jpg", jpeg(), "image/jpeg")})

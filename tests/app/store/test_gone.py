@@ -6,12 +6,9 @@ The looking is done from outside, in the raw bytes of every file, while the serv
 from __future__ import annotations
 
 import gc
-import os
 import random
 import re
 import signal
-import subprocess
-import sys
 from types import ModuleType
 
 import httpx
@@ -25,7 +22,9 @@ from app.seller.session import SellerSession
 from app.store.db import Store, open_engine
 from app.store.tables import OutboxRow, PhotoDeletionRow
 from listing.intake.photos import intake
+from tests.app.support import small_index
 from tests.app.support.clients import client_of
+from tests.app.support.forked import Forked
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.local_servers import served
 from tests.app.support.shop import buy, seen
@@ -94,16 +93,17 @@ def test_no_changed_or_withdrawn_word_stays_indexed(services):
         wait_until_gone(lambda: files_with(index, "Another description"))
 
 
-def killed_while_deleting(home, repository, what):
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    command = [sys.executable, "tests/app/support/small_index.py", str(home), what, WORD]
-    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+def killed_while_deleting(home, what):
+    process = Forked(small_index.delete_and_die, str(home), what, WORD)
+    try:
+        assert process.wait() == -signal.SIGKILL, process.said()[-2000:]
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("what", ["listing", "draft", "post"])
-def test_after_a_kill_in_the_middle_of_deleting_nothing_is_left(tmp_path, repository, what):
-    killed_while_deleting(tmp_path, repository, what)
+def test_after_a_kill_in_the_middle_of_deleting_nothing_is_left(tmp_path, what):
+    killed_while_deleting(tmp_path, what)
     assert list((tmp_path / "media").rglob("*.jpg"))
     services = open_services(tmp_path)
     try:

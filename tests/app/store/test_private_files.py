@@ -20,14 +20,14 @@ def others(folder):
 
 
 @pytest.mark.slow
-def test_a_server_closes_its_home_to_others(tmp_path, repository):
+def test_a_server_closes_its_home_to_others(tmp_path):
     home = tmp_path / "home"
     for name in ("", "index", "logs", "uploads", "media"):  # as an older version made them
         (home / name).mkdir()
         (home / name).chmod(0o755)
     (home / "session.key").write_bytes(b"k" * 32)
     (home / "session.key").chmod(0o644)
-    with server(home, repository) as (url, _):
+    with server(home) as (url, _):
         photos = {"photos": ("a.jpg", jpeg(), "image/jpeg")}
         draft = httpx.post(f"{url}/v1/drafts", files=photos, headers={"accept": "application/json"}).json()
         assert httpx.post(f"{url}/v1/listings", json={"draft_id": draft["id"]}).status_code < 300

@@ -28,15 +28,15 @@ def home(archived, tmp_path, monkeypatch):
     return shutil.copytree(archived / "new", tmp_path / "home")
 
 
-def test_beside_a_server_a_backup_runs_and_a_second_server_is_refused(home, tmp_path, repository):
-    with server(home, repository) as (url, _):
+def test_beside_a_server_a_backup_runs_and_a_second_server_is_refused(home, tmp_path):
+    with server(home) as (url, _):
         assert main(["backup", str(tmp_path / "b.tar")]) == 0
-        with server(home, repository) as (second, process):
+        with server(home) as (second, process):
             assert second == ""
             assert process.wait(30) != 0
-            assert f"{home} is in use" in process.stderr.read()
+            assert f"{home} is in use" in process.said()
         assert httpx.get(f"{url}/healthz").status_code == 200
-    with server(home, repository) as (url, _):  # killed: the lock went with it
+    with server(home) as (url, _):  # killed: the lock went with it
         assert url
 
 
@@ -55,12 +55,12 @@ def test_a_second_backup_is_refused(home, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["serve", "backup"])
-def test_what_a_killed_backup_left_is_removed(home, tmp_path, starter, repository, command):
+def test_what_a_killed_backup_left_is_removed(home, tmp_path, starter, command):
     out = tmp_path / "b.tar"
     assert starter(["IPL_HOME", home, "backup", out], 1, ["os.rename"]) == -signal.SIGKILL
     assert len(leftovers(home, tmp_path)) == 3
     if command == "serve":
-        with server(home, repository) as (url, _):
+        with server(home) as (url, _):
             assert url
             assert leftovers(home, tmp_path) == []
     else:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 from sqlalchemy import select
@@ -15,6 +12,8 @@ from sqlalchemy import select
 from app.services import Services
 from app.store.tables import Base, ChangeRow, OutboxRow
 from listing.intake.photos import intake
+from tests.app.support import slow_server
+from tests.app.support.forked import Forked
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
 FEED = Path("feed") / "feed.yaml"
@@ -85,21 +84,11 @@ def leftovers(*folders):
 
 
 @contextlib.contextmanager
-def server(home, repository, seconds=0.0, **environment):
+def server(home, seconds=0.0, **environment):
     """A real server on a home, whose model waits ``seconds`` before each event; yields its address and its process."""
-    command = [sys.executable, "tests/app/support/slow_server.py", str(home), str(seconds)]
-    with subprocess.Popen(
-        command,
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository), "IPL_LOG_JSON": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        umask=0o022,
-    ) as process:
-        try:
-            line = process.stdout.readline()
-            yield re.search(r"http://\S+?(?=/)", line).group(0) if line else "", process
-        finally:
-            process.kill()
-            process.communicate()
+    process = Forked(slow_server.main, str(home), seconds, **{"IPL_LOG_JSON": "1", **environment})
+    try:
+        found = re.search(r"http://\S+?(?=/)", process.line_with("http://"))
+        yield found[0] if found else "", process
+    finally:
+        process.kill()

@@ -14,9 +14,15 @@ from app.settings import load_settings
 from app.web import request_guard, server
 from tests.fakes import FakeIndex, FakePipeline
 
-if __name__ == "__main__":
+
+def main(home: str, seconds: str | float) -> None:
+    """Serve until told to stop."""
     request_guard.BODY_MB = float(os.environ.get("BODY_MB", request_guard.BODY_MB))
-    pipeline = FakePipeline(delay=float(sys.argv[2]))
+    pipeline = FakePipeline(delay=float(seconds))
     server.Services = lambda settings: Services(settings, pipeline=pipeline, index=FakeIndex())
     server.mount_page = lambda app, services: None  # the API alone: Gradio takes seconds to start
-    sys.exit(server.serve(load_settings(home=Path(sys.argv[1]), port=0)))
+    sys.exit(server.serve(load_settings(home=Path(home), port=0)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,6 +1,6 @@
 """A real index with small encoders: texts are near each other by the words they share, photos by being the same.
 
-``python small_index.py HOME WHAT WORD`` deletes WHAT and is killed before the first photo's file goes.
+``delete_and_die(HOME, WHAT, WORD)`` deletes WHAT and is killed before the first photo's file goes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,5 +103,5 @@ def delete(services: Services, what: str, word: str) -> None:
         services.drafts.abandon(me, draft)
 
 
-if __name__ == "__main__":
-    delete(open_services(Path(sys.argv[1])), *sys.argv[2:])
+def delete_and_die(home: str, what: str, word: str) -> None:
+    delete(open_services(Path(home)), what, word)

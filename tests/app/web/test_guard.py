@@ -7,8 +7,6 @@ import http.client
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +19,9 @@ from app.accounts.passwords import read_passwords, write_password
 from app.accounts.sellers import Sellers
 from app.settings import Settings
 from app.store.db import open_store
+from tests.app.support import slow_server
 from tests.app.support.clients import PASSWORD, becomes
+from tests.app.support.forked import Forked
 
 UPLOAD = "multipart/form-data; boundary=x; of=photos"
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,19 +43,17 @@ class Guarded:
         store.engine.dispose()
         chosen = {name if name.isupper() else f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
         own = {"IPL_PASSWORDS": str(passwords), "IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **own, **chosen}
-        command = [sys.executable, str(ROOT / "tests" / "app" / "support" / "slow_server.py"), str(home), "0"]
-        self.log = home / "server.log"
-        with self.log.open("w") as errors:
-            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert self.process.stdout is not None
-        found = re.search(r"http://([\d.]+):(\d+)", self.process.stdout.readline())
+        self.process = Forked(slow_server.main, str(home), 0.0, **own, **chosen)
+        found = re.search(r"http://([\d.]+):(\d+)", self.process.line_with("http://"))
         assert found, "the server did not start"
         self.url, self.address = found[0], (found[1], int(found[2]))
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        finally:
+            self.process.kill()
 
     def bearer(self, name: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[name]}"}
@@ -251,7 +249,7 @@ def test_strangers_who_hang_up_write_nothing_into_the_log(server):
         with connections(server, 1, junk) as (garbage,):
             assert answer(garbage, 60)[1]
     assert get(server, "ann") == 200
-    assert server.log.read_text() == ""
+    assert server.process.said() == ""
 
 
 def test_connections_of_one_address_are_bounded_and_new_ones_still_come_in(server):

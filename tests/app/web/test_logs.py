@@ -96,8 +96,8 @@ def test_hiding_leaves_words_alone():
     assert hide(said) == said
 
 
-def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repository):
-    with server(tmp_path, repository, 0.1) as (address, process):
+def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path):
+    with server(tmp_path, 0.1) as (address, process):
         kinds: list[str] = []
         begun = threading.Event()
 
@@ -113,9 +113,9 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
         thread.start()
         assert begun.wait(60), "the draft did not begin within a minute"
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=60)
+        status, told = process.wait(60), process.said()
         thread.join()
-    assert process.returncode == 0
+    assert status == 0
     assert kinds[-1] == "draft"
     rows = [json.loads(line) for line in told.splitlines()]
     assert [row["message"] for row in rows if row["logger"] == "app.web.server"][-1] == "closed"
@@ -123,22 +123,20 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(tmp_path, repo
     assert not list(tmp_path.glob("store.sqlite-wal")), "the store was not closed"
 
 
-def test_a_server_that_is_told_to_stop_the_moment_it_has_said_its_address_stops(tmp_path, repository):
-    with server(tmp_path, repository) as (_, process):
+def test_a_server_that_is_told_to_stop_the_moment_it_has_said_its_address_stops(tmp_path):
+    with server(tmp_path) as (_, process):
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 0
+        status, told = process.wait(60), process.said()
+    assert status == 0
     assert '"message": "closed"' in told
 
 
-def test_ctrl_c_closes_everything_as_well(tmp_path, repository, request):
-    # Where these tests run in the background, Ctrl-C is ignored, and the server would inherit that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
-    with server(tmp_path, repository) as (address, process):
+def test_ctrl_c_closes_everything_as_well(tmp_path):
+    with server(tmp_path) as (address, process):
         assert httpx.get(f"{address}/healthz", timeout=60).status_code == 200
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        process.wait(60)
+        told = process.said()
     assert '"message": "closed"' in told
     assert told.rstrip().endswith("KeyboardInterrupt")  # which is status 130: tests/test_commands.py
     assert not list(tmp_path.glob("store.sqlite-wal")), "the store was not closed"
