@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 
 import httpx
 import pytest
@@ -25,6 +24,7 @@ from tests.app.support.restores import damage, server
 from tests.app.support.shop import buy
 from tests.app.support.small_index import SmallEncoders, titles_in
 from tests.fakes import FakePipeline, jpeg
+from tests.forked import Forked, ipl
 
 MEGABYTE = 1 << 20
 PAGE = {"accept": "text/html"}
@@ -132,23 +132,17 @@ def used(build):
     return services.settings
 
 
-def command(settings, repository, *arguments, stdin=None):
+def command(settings, *arguments):
     """(exit status, what the command says on stderr)."""
-    environment = {**{k: v for k, v in os.environ.items() if not k.startswith("IPL_")}, "IPL_SETUP": "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=repository,
-        env={**environment, "IPL_HOME": str(settings.home), "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stderr
+    process = Forked(ipl, *arguments, IPL_SETUP="0", IPL_HOME=str(settings.home))
+    try:
+        return process.wait(120), process.said()
+    finally:
+        process.kill()
 
 
 @pytest.mark.mount
-def test_a_read_only_home_is_one_sentence(used, repository, tmp_path):
+def test_a_read_only_home_is_one_sentence(used, tmp_path):
     out = str(tmp_path.parent / f"{tmp_path.name}.tar")
     with mounted(used.home, "--bind", str(used.home)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(used.home)], check=True)
@@ -159,7 +153,7 @@ def test_a_read_only_home_is_one_sentence(used, repository, tmp_path):
             ["erase", "me", "--yes"],
             ["accounts", "token", "me"],
         ):
-            status, said = command(used, repository, *arguments)
+            status, said = command(used, *arguments)
             assert status == 1, (arguments, said)
             assert "ead-only" in said or "readonly" in said, (arguments, said)
             assert "unforeseen" not in said, arguments

@@ -24,12 +24,12 @@ from app.store.tables import OutboxRow, PhotoDeletionRow
 from listing.intake.photos import intake
 from tests.app.support import small_index
 from tests.app.support.clients import client_of
-from tests.app.support.forked import Forked
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.local_servers import served
 from tests.app.support.shop import buy, seen
 from tests.app.support.small_index import open_services
 from tests.fakes import jpeg
+from tests.forked import Forked
 
 pytestmark = pytest.mark.slow
 

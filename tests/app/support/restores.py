@@ -13,8 +13,8 @@ from app.services import Services
 from app.store.tables import Base, ChangeRow, OutboxRow
 from listing.intake.photos import intake
 from tests.app.support import slow_server
-from tests.app.support.forked import Forked
 from tests.fakes import FakeIndex, FakePipeline, jpeg
+from tests.forked import Forked
 
 FEED = Path("feed") / "feed.yaml"
 

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store.db import open_store
 from tests.app.support import slow_server
 from tests.app.support.clients import PASSWORD, becomes
-from tests.app.support.forked import Forked
+from tests.forked import Forked
 
 UPLOAD = "multipart/form-data; boundary=x; of=photos"
 ROOT = Path(__file__).resolve().parents[3]
@@ -193,7 +193,8 @@ def test_open_addresses_take_small_bodies_only(server):
     assert httpx.get(server.url + "/healthz").status_code == 200
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(server):
+def test_a_body_that_does_not_come_is_not_waited_for(start):
+    server = start(PATIENCE=2)
     token = server.tokens["ann"]
 
     def trickle(connection: socket.socket) -> None:
@@ -211,7 +212,8 @@ def test_a_body_that_does_not_come_is_not_waited_for(server):
             assert b'"error"' in received
 
 
-def test_headers_have_to_come_in_time_and_to_an_end(server):
+def test_headers_have_to_come_in_time_and_to_an_end(start):
+    server = start(PATIENCE=2)
     with connections(server, 3, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ") as (slow, endless, second):
         second.sendall(b"x\r\n\r\n")
         second.recv(65536)

@@ -15,7 +15,9 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.app.support.slow_server", "tests.app.support.small_index"])
 START_SECONDS = 120.0
@@ -33,24 +35,29 @@ def _run(program: Callable[..., object], arguments: tuple[Any, ...], variables: 
     program(*arguments)
 
 
+def ipl(*arguments: str) -> None:
+    """A command, as ``./ipl`` runs it."""
+    from app.cli.main import main
+
+    sys.exit(main(arguments))
+
+
+def start_forking() -> None:
+    """Start the process that is forked, if it does not run yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        forkserver.ensure_running()
+
+
 class Forked:
     """A process that runs ``program(*arguments)``, with further environment variables; close it by ``kill``."""
 
     def __init__(self, program: Callable[..., object], *arguments: Any, **variables: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ipl-forked-"))
-        before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = str(ROOT)
-        try:
-            forkserver.ensure_running()
-            self._process = FORKS.Process(
-                target=_run, args=(program, arguments, {**os.environ, **variables}, str(self._folder))
-            )
-            self._process.start()
-        finally:
-            if before is None:
-                del os.environ["PYTHONPATH"]
-            else:
-                os.environ["PYTHONPATH"] = before
+        start_forking()
+        environment = {**os.environ, **variables}
+        self._process = FORKS.Process(target=_run, args=(program, arguments, environment, str(self._folder)))
+        self._process.start()
 
     @property
     def pid(self) -> int:
