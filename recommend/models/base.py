@@ -89,6 +89,10 @@ class Ranker(nn.Module):
         """The rows to train on; None: the impressions, read from the disk, also by several processes."""
         return None
 
+    def fit(self, source: TrainingLog, seed: int) -> tuple[int, float] | None:
+        """Fits a model that is not trained by steps, on all rows at once: rows and mean loss; None: it is trained."""
+        return None
+
     @property
     def body_width(self) -> int:
         """Width of context, target and one vector a history together, as most models join them."""

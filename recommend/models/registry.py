@@ -26,9 +26,9 @@ MODELS = {
     "ecad": "recommend.models.ecad:ECAD",
     "copr": "recommend.models.copr:COPR",
     "rec4ad": "recommend.models.rec4ad:Rec4Ad",
-    "mwuf": "recommend.models.baselines.mwuf:MWUF",
     "mkt": "recommend.models.mkt:MKT",
     "msnet": "recommend.models.msnet:MSNet",
+    "trees": "recommend.models.trees:Trees",
 }
 
 

@@ -6,6 +6,7 @@ The same call goes on where an interrupted one ended. Under ``torchrun`` every p
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from recommend.config import ConfigError, ModelConfig, TrainConfig
 from recommend.data.codes import code_file, marks, same_codes
 from recommend.data.knowledge import KnowledgeStore
 from recommend.data.memory import MemoryStream
-from recommend.data.parquet import DataError, ParquetStream, read_table
+from recommend.data.parquet import DataError, ParquetStream, Position, read_table
 from recommend.data.ragged import Batch, Column, Ragged, concat_batches, select_batch, tensor_of
 from recommend.data.schema import DAY_MS, columns_of, digest, table_files
 from recommend.data.splits import TimeSplit, last_days
@@ -166,7 +167,7 @@ def train_run(
     group = group or Group()
     out = Path(out)
     kind, features = model_class(run.model.name), features_of(run)
-    if kind.stream is not Ranker.stream and group.size > 1:
+    if (kind.stream is not Ranker.stream or kind.fit is not Ranker.fit) and group.size > 1:
         raise ConfigError(f"{run.model.name} is trained by one process; start it without torchrun.")
     stream = ParquetStream(table_files(log, "impression", *run.train_days), features.columns, run.train.batch_rows)
     exists, join = continued(out, run), kind.join(log, run)
@@ -180,6 +181,8 @@ def train_run(
         checkpoint.load(start / checkpoint.NAME, model)
     encode = with_observed_labels(_encode(log, encoders, join), run)
     source = TrainingLog(log, run, features, encode)
+    if kind.fit is not Ranker.fit:
+        return _fitted(model, source, out, encoders, group)
     stream_of_model = model.stream(source)
     if group.first and not exists:  # what cannot be trained leaves no folder
         encoders.save(out / ENCODERS)
@@ -195,6 +198,19 @@ def train_run(
     watch = _watch(model, run, log, encode, share.rows(), out, say if group.first else None)
     raw = stream_of_model is None  # a stream of the model's is encoded already
     return train(model, share, run.train, encode if raw else None, out, group, progress, watch=watch)
+
+
+def _fitted(model: Ranker, source: TrainingLog, out: Path, encoders: Encoders, group: Group) -> Summary:
+    """Fit a model on all rows at once, and write the folder."""
+    began, cpu = time.monotonic(), time.process_time()
+    fitted = (0, 0.0) if (out / checkpoint.NAME).exists() else model.fit(source, source.run.train.seed)
+    assert fitted is not None
+    if not fitted[0]:  # by an earlier call
+        return Summary(0, 0, 0.0, 0.0, 0.0, "done before")
+    encoders.save(out / ENCODERS)
+    (out / RUN).write_text(source.run.model_dump_json(indent=1), encoding="utf-8")
+    checkpoint.save(out / checkpoint.NAME, model, [], checkpoint.Progress(1, fitted[0], (Position(),)))
+    return Summary(1, *fitted, time.monotonic() - began, time.process_time() - cpu, "all rows at once")
 
 
 def continued(folder: Path, run: RunConfig) -> bool:
