@@ -34,7 +34,7 @@ def main() -> None:
             for hdr.RETRIEVED in DAYS:
                 print(seed, hdr.RETRIEVED, "one number", study.run("one_number", days, setting), flush=True)
                 for net, block in TRIED:
-                    hdr.ARMS["hdr"] = ("alike", Rates(net=net, block=block), True)
+                    hdr.TUNED = Rates(net=net, block=block)
                     print(seed, hdr.RETRIEVED, net, block, study.run("hdr", days, setting), flush=True)
 
 

@@ -124,19 +124,3 @@ class MultiEntity(DIN):
         task = self.features.labels[0]
         y = label(batch, task)
         return torch.stack([bce(logits[task][i], y[i]) for _, i in self.rows(batch)]).sum()
-
-
-class EntityMMoE(MultiEntity):
-    """``config.experts`` shared experts, a gate and a tower for each entity."""
-
-    own = 0
-
-    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
-        super().__init__(features, sizes, config)
-        widths, act = config.mlp[:-1], config.activation
-        shared = max(config.experts - self.own, 1)
-        self.experts = EntityExperts(self.body_width, self.names, shared, self.own, widths, act)
-        self.towers = nn.ModuleDict({n: MLP(widths[-1], config.mlp[-1:], 1, act) for n in self.names})
-
-    def score(self, body: Tensor, entity: str) -> Tensor:
-        return self.towers[entity](self.experts(body, entity)).squeeze(1)

@@ -95,15 +95,6 @@ class ObservedNow(Direct):
         return self._labelled(observed, observed.click_ms, since)
 
 
-class Oracle(ECAD):
-    """ESMM on final labels at the end of the click's own day: the bound. Needs a log with foresight."""
-
-    def samples(self, observed: ObservedClicks, since: int) -> Samples:
-        index = (observed.click_ms > since).nonzero().squeeze(1)
-        aged = torch.full_like(index, self.refund_ms[-1])
-        return Samples(index, {**after_click(observed, index), AGE: aged, AGE_BEFORE: torch.full_like(index, -1)})
-
-
 class OrdersAlone(ECAD):
     """ECAD's windows, but refunds are learned from orders alone, by the time since the order: the clicks that nobody
     ordered, most of ECAD's entire space, tell nothing of refunds. ``refund_edges``: days from the order.
@@ -214,13 +205,6 @@ class Staged(Delayed):
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
         order, rfr = (logits[name].sigmoid() for name in STAGES)
         return {"order": order, "refund": order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
-
-
-class Settled(Staged):
-    """CVR x (1 - RFR): clicks aged over the order's window, orders aged over the refund's."""
-
-    def observations(self, stage: Stage) -> list[Observation]:
-        return [(stage.due(stage.window), stage.delay <= stage.window)]
 
 
 def elapsed_weights(p: Tensor, late: Tensor, labels: Tensor) -> Tensor:

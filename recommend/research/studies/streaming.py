@@ -40,7 +40,6 @@ def stream(
     days: Sequence[int],
     asked_from: int,
     config: TrainConfig,
-    foresight: bool = False,
 ) -> Asked:
     """Train at the beginning of each day on what has become known, then predict the day's clicks.
 
@@ -49,7 +48,6 @@ def stream(
         days: ascending; the first one trains on nothing.
         asked_from: first day of which the clicks are predicted.
         config: ``epochs`` passes over the samples of each day, in a random order within the day.
-        foresight: the oracle's log.
     """
     torch.set_num_threads(config.threads or 1)
     steps = optimizers(model, config)
@@ -58,7 +56,7 @@ def stream(
     with no_oracle():
         for day in days:
             now = day * DAY_MS - 1
-            observed = log.observed(now, foresight)
+            observed = log.observed(now)
             samples = model.samples(observed, since)
             if len(samples.index) and int(samples.index.max()) >= len(observed.click_ms):
                 raise ValueError("a model asked for clicks of the future.")

@@ -16,7 +16,7 @@ from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.models.baselines.din import DIN
 from recommend.models.baselines.fibinet import Bilinear, Squeeze
-from recommend.models.baselines.multi_entity import SHARED, EntityMMoE, part_of, tables_of
+from recommend.models.baselines.multi_entity import SHARED, part_of, tables_of
 from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
 from recommend.training.trainer import train
 
@@ -128,13 +128,12 @@ def test_fields_of_things_never_reach_a_post() -> None:
 
 
 def test_rows_are_scored_alike_beside_any_others() -> None:
-    for build in (MEM, EntityMMoE):
-        model = taught(built(build))
-        mixed = score(model, BATCH)
-        alone = torch.empty_like(mixed)
-        for _, index in model.rows(BATCH):
-            alone[index] = score(model, select_batch(BATCH, index))
-        torch.testing.assert_close(mixed, alone, atol=1e-6, rtol=1e-5)
+    model = taught(built(MEM))
+    mixed = score(model, BATCH)
+    alone = torch.empty_like(mixed)
+    for _, index in model.rows(BATCH):
+        alone[index] = score(model, select_batch(BATCH, index))
+    torch.testing.assert_close(mixed, alone, atol=1e-6, rtol=1e-5)
 
 
 def cosines(mem: MEM, entity: str) -> torch.Tensor:

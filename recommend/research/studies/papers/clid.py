@@ -10,8 +10,6 @@ import numpy as np
 import torch
 
 from recommend.data.memory import list_stream
-from recommend.data.oracle import open_oracle
-from recommend.data.ragged import array_of
 from recommend.metrics.calibration import divergence, ece
 from recommend.metrics.ranks import gauc
 from recommend.metrics.ranks import gauc as expected_gauc
@@ -20,23 +18,17 @@ from recommend.models.baselines.din import DIN
 from recommend.models.clid import CLID, LIST, PRIVILEGED, TEACHER, Teacher
 from recommend.research.studies.market import Market, competent, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
-from recommend.research.world.read import WorldStream, world_map
+from recommend.research.world.read import world_map
 
 FEATURES = competent(world_map(cross=True)).model_copy(update={"extra": (LIST, PRIVILEGED)})
-TRUTH = "truth"  # a teacher that nobody has: what fails with it as well is not the teacher
 # Of an arm its model, its settings, and the arm that teaches it.
 ARMS: dict[str, tuple[type[Ranker], tuple[str, ...], str]] = {
     "none": (DIN, (), ""),
     "teacher": (Teacher, (), ""),
     "pointwise": (CLID, ("distillation=pointwise",), "teacher"),
-    "listnet": (CLID, ("distillation=listnet",), "teacher"),
-    "listmle": (CLID, ("distillation=listmle", "alpha=0.9"), "teacher"),
     "clid": (CLID, ("distillation=clid",), "teacher"),
-    "clid_by_mass": (CLID, ("distillation=clid_by_mass",), "teacher"),
     "clid_by_rows": (CLID, ("distillation=clid_by_rows",), "teacher"),
     "clid_itself": (CLID, ("distillation=clid_by_rows",), "none"),
-    "pointwise_truth": (CLID, ("distillation=pointwise",), TRUTH),
-    "clid_truth": (CLID, ("distillation=clid",), TRUTH),
 }
 
 
@@ -53,25 +45,12 @@ class Taught:
         (config, train), rows = setting.configs("name=clid", *changes), dict(self.market.train)
         if teacher:
             if teacher not in self.predictions:
-                self.predictions[teacher] = (
-                    self.true()
-                    if teacher == TRUTH
-                    else self.market.ask(self.model(teacher, setting), self.market.train)
-                )
+                self.predictions[teacher] = self.market.ask(self.model(teacher, setting), self.market.train)
             rows[TEACHER] = torch.from_numpy(self.predictions[teacher])
         extra: dict[type[Ranker], tuple[str, ...]] = {Teacher: (LIST, PRIVILEGED), CLID: (LIST, TEACHER)}
         features = FEATURES.model_copy(update={"extra": extra.get(kind, ())})
         model = self.market.build(kind, config, setting.seed, features)
         return self.market.fit(model, train, list_stream(rows, LIST, train.batch_rows))
-
-    def true(self) -> np.ndarray:
-        """(training rows,) true click rates on the page."""
-        root, parts = self.market.root, []
-        for day in np.unique(self.market.learned["day"]).tolist():
-            rows = WorldStream(root / "log", (day, day), ("item_id", "is_ad")).day(day)
-            selected = organic({name: array_of(column) for name, column in rows.items()})
-            parts.append(open_oracle(root, f"impression/day={day:03d}")["p_click"][selected])
-        return np.concatenate(parts).astype(np.float32)
 
 
 def organic(raw: dict[str, np.ndarray]) -> np.ndarray:
@@ -119,11 +98,6 @@ STUDY = Study(
         Claim("the same, as printed", "clid", "pointwise", "gauc"),
         Claim("lists over no teacher", "clid_by_rows", "none", "gauc"),
         Claim("rows over no teacher", "pointwise", "none", "gauc"),
-        Claim("calibrated where ListNet is not", "clid", "listnet", "ece", lower=True),
-        Claim("calibrated where ListMLE is not", "clid", "listmle", "ece", lower=True),
-        Claim("weighted by the lists' mass", "clid_by_mass", "clid", "kl", lower=True),
-        Claim("rows of a teacher who knows the truth over no teacher", "pointwise_truth", "none", "gauc"),
-        Claim("lists of one who does over rows of it", "clid_truth", "pointwise_truth", "gauc"),
     ),
     control=Claim("a teacher who knows no more", "clid_itself", "none", "gauc"),
     margin=0.002,

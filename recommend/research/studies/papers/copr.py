@@ -7,7 +7,7 @@ judge: by how many of the ranker's first ten pass, and by the true revenue of wh
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +27,10 @@ from recommend.research.world.read import Histories, WorldStream, world_map
 
 LOWEST, TAUGHT = 1e-6, 0.8
 TOWERS = ("tower=8", "mlp=[32]")
-SCORES = Terms(order=0.0, relaxed=False)
 # Of an arm the terms of its loss, and whether its lists hold one of each chunk.
 ARMS: dict[str, tuple[Terms, bool]] = {
-    "click": (replace(SCORES, score=0.0), False),
-    "scores": (replace(SCORES, distance="squared"), False),
-    "lists": (replace(SCORES, distance="list", score=5.0, level=5.0, bids=False), False),
+    "lists": (Terms(order=0.0, relaxed=False, distance="list", score=5.0, level=5.0, bids=False), False),
     "copr": (Terms(), True),
-    "no_chunks": (Terms(), False),
-    "no_weights": (Terms(weighted=False), True),
-    "no_bids": (Terms(bids=False), True),
-    "no_relaxation": (Terms(relaxed=False), True),
     "other_order": (Terms(), True),
 }
 
@@ -153,16 +146,7 @@ STUDY = Study(
     trained=tuple(ARMS),
     base="ranker",
     primary=Claim("order over lists of scores", "copr", "lists", "hit_rate"),
-    secondary=(
-        Claim("over scores", "copr", "scores", "hit_rate"),
-        Claim("over clicks alone", "copr", "click", "hit_rate"),
-        Claim("what bids in the order add", "copr", "no_bids", "hit_rate"),
-        Claim("what chunks add", "copr", "no_chunks", "hit_rate"),
-        Claim("what weighted pairs add", "copr", "no_weights", "hit_rate"),
-        Claim("what the relaxation adds", "copr", "no_relaxation", "hit_rate"),
-        Claim("true revenue over scores", "copr", "scores", "revenue"),
-        Claim("true revenue over clicks alone", "copr", "click", "revenue"),
-    ),
+    secondary=(),
     control=Claim("the order of other candidates", "other_order", "lists", "hit_rate"),
     margin=0.01,
     unit="share of the ranker's first ten that pass",

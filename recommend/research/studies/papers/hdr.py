@@ -28,18 +28,7 @@ RIPE, FIRST_HOURS, RECENT, RETRIEVED, BATCH = 9, 10, 3, 12, 128  # days, hours, 
 CALENDAR = competent(world_map(("order",)), counts=False)
 FEATURES = CALENDAR.model_copy(update={"features": tuple(f for f in CALENDAR.features if f.column != "promotion_kind")})
 TUNED = Rates(net=1e-4, block=1e-3)  # and RETRIEVED: of benchmarks.recommend.hdr_rates
-# Of an arm which days it takes, its rates, and whether positives are weighed.
-ARMS: dict[str, tuple[str, Rates, bool]] = {
-    "hdr": ("alike", TUNED, True),
-    "same_kind": ("kind", TUNED, True),
-    "other_kinds": ("others", TUNED, True),
-    "random_days": ("random", TUNED, True),
-    "no_correction": ("alike", TUNED, False),
-    "no_block": ("alike", Rates(net=1e-4, block=0), True),
-    "all_weights": ("alike", Rates(net=1e-3, block=0, tables=1e-3), True),
-    "from_number": ("alike", TUNED, False),
-    "from_number_ordinary": ("alike", TUNED, False),
-}
+ARMS = ("hdr", "from_number", "from_number_ordinary")  # of these the first weighs positives
 MOVED = ("from_number", "from_number_ordinary")  # begin where ``one_number`` ends
 
 
@@ -63,42 +52,35 @@ class Days:
     kind: np.ndarray
     promotion: np.ndarray
     ordinary: np.ndarray
-    models: dict[tuple[int, str], HDR] = field(default_factory=dict)
+    models: dict[int, HDR] = field(default_factory=dict)
 
     def part(self, which: np.ndarray) -> dict[str, Column]:
         """The rows of a mask."""
         return select_batch(self.rows, torch.from_numpy(np.flatnonzero(which)))
 
-    def production(self, name: str, first: int, setting: Setting) -> HDR:
-        """DIN on the ripe clicks before a day, one pass; the arm ``calendar`` also reads the kind of promotion."""
+    def production(self, first: int, setting: Setting) -> HDR:
+        """DIN on the ripe clicks before a day, one pass."""
         config, how = setting.configs()
-        features = CALENDAR if name == "calendar" else FEATURES
-        key = (first, str(name == "calendar"))
-        if key not in self.models:
+        if first not in self.models:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(setting.seed)
-                model = HDR(features, self.sizes, config)
+                model = HDR(FEATURES, self.sizes, config)
             model.block.requires_grad_(False)
             ripe = self.day < first - RIPE
             model.start_at({"order": float(self.order[ripe].mean())})
             train(model, MemoryStream(self.part(ripe), how.batch_rows), how)
-            self.models[key] = model.requires_grad_(True).eval()
-        return self.models[key]
+            self.models[first] = model.requires_grad_(True).eval()
+        return self.models[first]
 
     def scores(self, model: HDR, which: np.ndarray) -> np.ndarray:
         """(rows of the mask,) predicted conversion rates."""
         batches = MemoryStream(self.part(which), 4_096)
         return np.concatenate([model.predict(b)["order"].double().numpy() for b in batches])
 
-    def alike(self, today: int, how: str, seed: int) -> Sequence[int]:
-        """Ripe days for a day: by calendar status and nearness (``alike``), of its kind, the others, or at random."""
+    def alike(self, today: int) -> Sequence[int]:
+        """Ripe days for a day: by calendar status and nearness."""
         days = np.arange(RECENT + RIPE, today - RIPE)
         status = days[(self.kind[days] >= 0) == (self.kind[today] >= 0)]
-        if how == "random":
-            return list(np.random.default_rng([seed, today]).choice(days, RETRIEVED, replace=False))
-        if how in ("kind", "others"):
-            similar = status[(self.kind[status] == self.kind[today]) == (how == "kind")]
-            return list((similar if len(similar) else status)[-RETRIEVED:])
         # Conversions of the days until the tenth hour are not in; the rates are those of the latest ripe days.
         size = int(self.category.max()) + 1
         rate = np.bincount(self.day, self.order) / np.maximum(np.bincount(self.day), 1)
@@ -132,11 +114,10 @@ def prepare(root: Path, setting: Setting) -> Days:
 def served(name: str, days: Days, today: int, first: int, setting: Setting) -> np.ndarray:
     """Predictions of a day's clicks after the first hours."""
     now, late = (days.day == today) & days.early, (days.day == today) & ~days.early
-    base = days.production(name, first, setting)
-    if name in ("production", "calendar", "production_ordinary"):
+    base = days.production(first, setting)
+    if name.startswith("production"):
         return days.scores(base, late)
-    how, rates, weighed = ARMS.get(name, ARMS["hdr"])
-    past = np.isin(days.day, days.alike(today, how, setting.seed))
+    past = np.isin(days.day, days.alike(today))
     if name == "one_number" or name in MOVED:
         number = fitted_shift(days.scores(base, past), days.order[past])
         base = base.moved(number)
@@ -145,10 +126,10 @@ def served(name: str, days: Days, today: int, first: int, setting: Setting) -> n
     opening = past & days.early
     rate = float(days.order[opening].mean())
     correction = Correction(rate, rate)
-    if weighed:
+    if name == "hdr":
         correction = correct(days.scores(base, opening), days.order[opening], days.scores(base, now))
     batches = MemoryStream(days.part(past), BATCH, shuffle=setting.seed)
-    return days.scores(fine_tune(base, batches, rates, correction.ratio), late)
+    return days.scores(fine_tune(base, batches, TUNED, correction.ratio), late)
 
 
 def fitted_shift(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -181,8 +162,8 @@ STUDY = Study(
     claim="Fine-tuning a block on similar earlier days predicts a promotion better than one number on its level.",
     prepare=prepare,
     run=run,
-    arms=("mean", "production", "calendar", "one_number", *ARMS, "production_ordinary", "truth"),
-    trained=("production", "calendar", "one_number", *ARMS, "production_ordinary"),
+    arms=("mean", "production", "one_number", *ARMS, "production_ordinary", "truth"),
+    trained=("production", "one_number", *ARMS, "production_ordinary"),
     base="production",
     primary=Claim("more than one number", "from_number", "one_number", "kl", lower=True),
     also=("hdr",),
@@ -190,11 +171,6 @@ STUDY = Study(
     secondary=(
         Claim("the same, as printed", "hdr", "one_number", "kl", lower=True),
         Claim("over the production model", "from_number", "production", "kl", lower=True),
-        Claim("over a model that knows the calendar", "from_number", "calendar", "kl", lower=True),
-        Claim("days of its kind over days of others", "same_kind", "other_kinds", "kl", lower=True),
-        Claim("similar days over random ones", "hdr", "random_days", "kl", lower=True),
-        Claim("what the correction adds", "hdr", "no_correction", "kl", lower=True),
-        Claim("the block over all weights", "hdr", "all_weights", "kl", lower=True),
     ),
     control=Claim("days without promotion", "from_number_ordinary", "production_ordinary", "kl", lower=True),
     margin=1.0,

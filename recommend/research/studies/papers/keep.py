@@ -13,17 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.parquet import Position
 from recommend.data.ragged import Batch, Column, array_of, rows_of, select_batch, slice_batch
 from recommend.data.schema import CHANNELS
 from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
-from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
 from recommend.models.keep import KEEP, KINDS, Extractor, knowledge_features
-from recommend.research.studies.domains import STAR, SYSTEM, DomainPLE
 from recommend.research.studies.market import Market, competent, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import Histories, world_map
@@ -40,8 +37,7 @@ UNCOUNTED = competent(world_map(cross=True), counts=False)
 PLUGGED, PLUGGED_UNCOUNTED = (
     m.model_copy(update={"features": (*m.features, *knowledge_features(WIDTH))}) for m in (WORLD_FEATURES, UNCOUNTED)
 )
-SHARED: dict[str, Callable[..., Ranker]] = {"fine_tuned": DIN, "joint": DIN, "star": STAR, "ple": DomainPLE}
-ARMS = ("own", "uncounted", *SHARED, "keep", "keep_uncounted", "keep_clicks", "keep_once", "keep_others")
+ARMS = ("own", "uncounted", "keep", "keep_uncounted", "keep_others")
 
 
 def ads(raw: dict[str, np.ndarray]) -> np.ndarray:
@@ -80,36 +76,32 @@ class Daily:
 @dataclass
 class Domains:
     """Attributes:
-    ads, everything: rows of ads and of all channels, with the history of clicks on ads.
+    ads: rows of ads, with the history of clicks on ads.
     keyed, asked: rows of all channels and of ads as an extractor reads them; of ``asked`` the histories of all channels
         are those of the midnight before.
     """
 
     ads: Market
-    everything: Market
     keyed: Market
     asked: Market
 
     def knowledge(self, name: str, setting: Setting) -> tuple[dict[str, Column], dict[str, Column]]:
         """Columns of training and test rows of ads; zeros in the first week."""
-        tasks = TASKS[:1] if name == "keep_clicks" else TASKS
         config, how = setting.configs(f"tower={WIDTH}")
-        features = KEYS.model_copy(update={"labels": tasks})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
-            extractor = Extractor(features, self.keyed.encoders.sizes(), config)
+            extractor = Extractor(KEYS, self.keyed.encoders.sizes(), config)
         parts = [(self.asked.train, self.asked.learned["day"]), (self.asked.test, self.asked.raw["day"])]
         vectors_of = [{kind: torch.zeros(len(day), WIDTH) for kind in KINDS} for _, day in parts]
         rng = np.random.default_rng(setting.seed)
-        once = name == "keep_once"
 
         @torch.no_grad()
         def midnight(day: int) -> None:
-            if day < WEEK or (once and day > WEEK):
+            if day < WEEK:
                 return
             extractor.eval()
             for (rows, days), vectors in zip(parts, vectors_of, strict=True):
-                at = torch.from_numpy(np.flatnonzero(days >= day if once else days == day))
+                at = torch.from_numpy(np.flatnonzero(days == day))
                 for part in at.split(4_096):
                     batch = select_batch(rows, part)
                     for kind in KINDS:
@@ -128,7 +120,6 @@ class Domains:
 
 def prepare(root: Path, setting: Setting) -> Domains:
     """Both domains, each as its models read it."""
-    everything = open_market(root, where=of_items, channels=(ADS,))
     all_channels = Histories(root / "log")
 
     def as_of_midnight(rows: dict[str, Column]) -> dict[str, Column]:
@@ -138,7 +129,7 @@ def prepare(root: Path, setting: Setting) -> Domains:
 
     keyed = open_market(root, KEYS, where=of_items)
     asked = open_market(root, KEYS, where=ads, change=as_of_midnight, encoders=keyed.encoders)
-    return Domains(open_market(root, where=ads, channels=(ADS,)), everything, keyed, asked)
+    return Domains(open_market(root, where=ads, channels=(ADS,)), keyed, asked)
 
 
 def predicted(name: str, domains: Domains, setting: Setting) -> np.ndarray:
@@ -148,32 +139,11 @@ def predicted(name: str, domains: Domains, setting: Setting) -> np.ndarray:
     if name in ("own", "uncounted"):
         features = UNCOUNTED if name == "uncounted" else WORLD_FEATURES
         return market.ask(market.fit(market.build(DIN, config, setting.seed, features), how))
-    if name.startswith("keep"):
-        train, test = domains.knowledge(name, setting)
-        plugged = PLUGGED_UNCOUNTED if name == "keep_uncounted" else PLUGGED
-        model = market.build(KEEP, config, setting.seed, plugged)
-        market.fit(model, how, MemoryStream({**market.train, **train}, how.batch_rows))
-        return market.ask(model, {**market.test, **test})
-    return shared(name, domains, config, how)
-
-
-def shared(name: str, domains: Domains, config: ModelConfig, how: TrainConfig) -> np.ndarray:
-    """A model of the rows of all channels; ``fine_tuned``: of those of the first half, then day by day of the ads."""
-    both, (learned, raw) = domains.everything, (domains.everything.learned, domains.everything.raw)
-    model = both.build(SHARED[name], config, how.seed)
-    other = {
-        k: torch.from_numpy((v["channel"] != ADS).astype(np.int64)) for k, v in (("train", learned), ("test", raw))
-    }
-    rows = {**both.train, SYSTEM: other["train"]}
-    if name == "fine_tuned":
-        early = learned["day"] < (int(raw["day"].min()) + 1) // 2
-        for at in (early, ~early & (learned["channel"] == ADS)):
-            part = select_batch(rows, torch.from_numpy(np.flatnonzero(at)))
-            both.fit(model, how, MemoryStream(part, how.batch_rows))
-    else:
-        both.fit(model, how, MemoryStream(rows, how.batch_rows))
-    asked = select_batch({**both.test, SYSTEM: other["test"]}, torch.from_numpy(np.flatnonzero(raw["channel"] == ADS)))
-    return both.ask(model, asked)
+    train, test = domains.knowledge(name, setting)
+    plugged = PLUGGED_UNCOUNTED if name == "keep_uncounted" else PLUGGED
+    model = market.build(KEEP, config, setting.seed, plugged)
+    market.fit(model, how, MemoryStream({**market.train, **train}, how.batch_rows))
+    return market.ask(model, {**market.test, **test})
 
 
 def run(name: str, domains: Domains, setting: Setting) -> Measures:
@@ -205,12 +175,6 @@ STUDY = Study(
     secondary=(
         Claim("what counters of all channels bring without it", "own", "uncounted", "auc"),
         Claim("knowledge over none, without counters", "keep_uncounted", "uncounted", "auc"),
-        Claim("over fine-tuning, and thirty days of ads after it", "keep", "fine_tuned", "auc"),
-        Claim("over joint training", "keep", "joint", "auc"),
-        Claim("over STAR", "keep", "star", "auc"),
-        Claim("over PLE", "keep", "ple", "auc"),
-        Claim("carts and orders over clicks alone", "keep", "keep_clicks", "auc"),
-        Claim("told every day over told once", "keep", "keep_once", "auc"),
     ),
     control=Claim("knowledge of other rows", "keep_others", "own", "auc"),
     margin=0.003,

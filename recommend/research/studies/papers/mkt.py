@@ -19,26 +19,14 @@ from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
 from recommend.models.baselines.din import DIN
-from recommend.models.baselines.multi_entity import EntityMMoE, part_of, tables_of
+from recommend.models.baselines.multi_entity import part_of, tables_of
 from recommend.models.mkt import MEM, TEM
 from recommend.research.studies.market import Market, competent, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 
 FEATURES, POST = competent(entity_map(content=0), counts=False), ENTITIES.index("post")
 WIDTHS = ("mlp=[128,64,32]", "experts=3")  # a width more than the default, of the towers
-# Of an arm its kind, and settings of stage 1.
-ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "posts": ("posts", {}),
-    "posts_twice": ("posts", {"passes": 2}),  # as often as stage 1 and stage 2 together
-    "joint": ("joint", {}),
-    "fine_tuned": ("fine_tuned", {}),
-    "stage1": ("stage1", {}),
-    "mkt": ("mkt", {}),
-    "without_pdl": ("mkt", {"polarity": "none"}),
-    "without_hfa": ("mkt", {"aligned": False}),
-    "inherits": ("inherits", {}),
-    "inherits_other_clicks": ("inherits", {}),
-}
+ARMS = ("posts_twice", "mkt", "inherits", "inherits_other_clicks")  # twice: as often as stage 1 and stage 2 together
 
 
 @dataclass
@@ -46,13 +34,12 @@ class Entities:
     """Rows of things and posts.
 
     Attributes:
-        things, posts: training rows of each.
+        posts: training rows that show one.
         judged: (rows,) test rows that show a post.
     first: models of stage 1 by what they were made of; arms that share one train it once.
     """
 
     market: Market
-    items: Batch
     posts: Batch
     judged: np.ndarray
     first: dict[str, MEM] = field(default_factory=dict)
@@ -73,8 +60,8 @@ def prepare(root: Path, setting: Setting) -> Entities:
 
     market = open_market(root, FEATURES, change=joined)
     is_post = market.learned["post_id"] >= 0
-    items, posts = (select_batch(market.train, torch.from_numpy(np.flatnonzero(w))) for w in (~is_post, is_post))
-    return Entities(market, items, posts, market.raw["post_id"] >= 0)
+    posts = select_batch(market.train, torch.from_numpy(np.flatnonzero(is_post)))
+    return Entities(market, posts, market.raw["post_id"] >= 0)
 
 
 def shuffled(rows: Batch, seed: int) -> dict[str, Column]:
@@ -90,7 +77,6 @@ def shuffled(rows: Batch, seed: int) -> dict[str, Column]:
 
 def fitted(name: str, entities: Entities, setting: Setting) -> Ranker:
     """An arm's model; what learns from posts again passes over them once more."""
-    kind, settings = ARMS[name]
     (config, how), market = setting.configs(*WIDTHS), entities.market
     sizes = market.encoders.sizes()
 
@@ -102,28 +88,19 @@ def fitted(name: str, entities: Entities, setting: Setting) -> Ranker:
     def learn(model: Ranker, rows: Batch, train: TrainConfig = how) -> Ranker:
         return market.fit(model, train, MemoryStream(rows, train.batch_rows))
 
-    if kind == "posts":
+    if name == "posts_twice":
         target = part_of(FEATURES, (SHARED, ENTITIES[POST]))
         model = fresh(DIN, target, tables_of(target.features, sizes), config)
-        for _ in range(settings.get("passes", 1)):
-            learn(model, entities.posts)
-        return model
-    if kind in ("joint", "fine_tuned"):
-        build = EntityMMoE if kind == "joint" else DIN
-        model = fresh(build, FEATURES, tables_of(FEATURES.features, sizes), config)
-        learn(model, market.train if kind == "joint" else entities.items)
-        return model if kind == "joint" else learn(model, entities.posts)
+        return learn(learn(model, entities.posts), entities.posts)
     other = name.endswith("other_clicks")
-    key = f"{other} {settings} {config} {how}"
+    key = f"{other} {config} {how}"
     if key not in entities.first:
         rows = shuffled(market.train, setting.seed) if other else market.train
-        trained = learn(fresh(MEM, FEATURES, sizes, config, **settings), rows)
+        trained = learn(fresh(MEM, FEATURES, sizes, config), rows)
         assert isinstance(trained, MEM)
         entities.first[key] = trained
     mem = entities.first[key]
-    if kind == "stage1":
-        return mem
-    return learn(fresh(TEM, FEATURES, sizes, config, mem, inherit=kind == "inherits"), entities.posts)
+    return learn(fresh(TEM, FEATURES, sizes, config, mem, inherit=name != "mkt"), entities.posts)
 
 
 def run(name: str, entities: Entities, setting: Setting) -> Measures:
@@ -150,7 +127,7 @@ STUDY = Study(
     prepare=prepare,
     run=run,
     arms=("popularity", *ARMS, "oracle"),
-    trained=tuple(ARMS),
+    trained=ARMS,
     base="posts_twice",
     primary=Claim("over posts alone", "inherits", "posts_twice", "auc"),
     also=("mkt",),
@@ -158,12 +135,6 @@ STUDY = Study(
     secondary=(
         Claim("the same, as printed", "mkt", "posts_twice", "auc"),
         Claim("what inheriting adds", "inherits", "mkt", "auc"),
-        Claim("a second pass over posts alone", "posts_twice", "posts", "auc"),
-        Claim("over fine-tuning", "inherits", "fine_tuned", "auc"),
-        Claim("over joint training", "inherits", "joint", "auc"),
-        Claim("what stage 2 adds", "inherits", "stage1", "auc"),
-        Claim("what the polarised loss adds", "mkt", "without_pdl", "auc"),
-        Claim("what the alignment adds", "mkt", "without_hfa", "auc"),
     ),
     control=Claim("things with others' clicks", "inherits_other_clicks", "posts_twice", "auc"),
     margin=0.003,

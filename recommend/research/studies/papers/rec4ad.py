@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.baselines.din import DIN
 from recommend.models.rec4ad import ADS, ORGANIC, Parts, Rec4Ad
-from recommend.research.studies.domains import Domains
 from recommend.research.studies.market import Market, competent, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map
@@ -35,11 +35,7 @@ RESIDUAL = Parts(by_rows=True, residual=True)
 ARMS: dict[str, Parts | None] = {
     "ads_only": None,
     "mix": None,
-    "domains": None,
     "rec4ad": Parts(),
-    "no_alignment": Parts(align=0.0),
-    "no_decorrelation": Parts(decorrelate=0.0),
-    "no_branches": Parts(specific=False),
     "residual": RESIDUAL,
     "residual_other_clicks": RESIDUAL,
 }
@@ -85,8 +81,8 @@ def fitted(name: str, feed: Feed, setting: Setting) -> np.ndarray:
     batch = max(round(config.batch_rows / (1 + RATIO)), 1)
     stream = interleave(ads, organic, batch, np.ones(count, dtype=np.int64))
     parts = ARMS[name]
-    kind = {"mix": DIN, "domains": Domains}.get(name)
-    net = market.build(kind, model, setting.seed) if kind else market.build(Rec4Ad, model, setting.seed, parts=parts)
+    more: dict[str, Any] = {"parts": parts} if parts else {}
+    net = market.build(Rec4Ad if parts else DIN, model, setting.seed, **more)
     return market.ask(market.fit(net, config, stream))
 
 
@@ -123,10 +119,6 @@ STUDY = Study(
     secondary=(
         Claim("the same, as printed", "rec4ad", "mix", "auc"),
         Claim("over ads alone", "residual", "ads_only", "auc"),
-        Claim("over experts by system", "residual", "domains", "auc"),
-        Claim("what alignment adds", "rec4ad", "no_alignment", "auc"),
-        Claim("what decorrelation adds", "rec4ad", "no_decorrelation", "auc"),
-        Claim("what the branches add", "rec4ad", "no_branches", "auc"),
     ),
     control=Claim("organic rows with others' clicks", "residual_other_clicks", "ads_only", "auc"),
     margin=0.003,
