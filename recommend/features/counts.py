@@ -26,7 +26,6 @@ from recommend.features.feature_map import TIME, Feature, FeatureMap
 PRIOR = 10.0  # rows at the mean rate with which every rate begins
 ENTITY, ITEM, ROW = "entity", ENTITIES.index("item"), "impression_id"
 LAST = 2**62  # after everything
-_NONE = (0, 0)  # rows and clicks of a key that was never counted
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,9 @@ class LiveCounts:
     def __init__(self, features: Sequence[Feature]) -> None:
         self.features = tuple(features)
         self._lock = threading.Lock()
-        self._of: dict[str, defaultdict[int, list[int]]] = {
-            name: defaultdict(lambda: [0, 0]) for name in ("", *(f.column for f in self.features))
-        }
+        nothing = (np.empty(0, np.int64), np.zeros((0, 2), np.int64))
+        # Keys, ascending, and their rows and clicks; replaced and never changed, so that whoever reads needs no lock.
+        self._of = dict.fromkeys(("", *(f.column for f in self.features)), nothing)
         self._waiting: defaultdict[int, list[tuple[int, dict[str, np.ndarray]]]] = defaultdict(list)
 
     def add(self, ids: Mapping[str, np.ndarray], time_ms: int, clicked: bool = False) -> None:
@@ -158,15 +157,16 @@ class LiveCounts:
 
     def __call__(self, ids: Mapping[str, Tensor], time_ms: int) -> dict[str, Column]:
         """(n, 2) columns of candidates' (n,) ids by column, at a moment."""
-        keys = [(f.column, _keys(ids, f)) for f in self.features]
-        with self._lock:  # for the copy alone: other pages wait for it
+        if not self.features:
+            return {}
+        with self._lock:
             self._count_before(time_ms // HOUR_MS)
-            total = np.array(self._of[""].get(0, _NONE), np.float32)
-            counts = np.array([self._of[name].get(k, _NONE) for name, of in keys for k in of], np.float32)
-        mean = rate(*torch.from_numpy(total).split(1))
-        impressions, clicked = torch.from_numpy(counts.reshape(-1, 2)).unbind(1)
+        keys = {f.column: _keys(ids, f) for f in self.features}
+        counts = [_found(self._of[name], of) for name, of in keys.items()]
+        mean = rate(*torch.from_numpy(_found(self._of[""], np.zeros(1, np.int64))[0].astype(np.float32)).split(1))
+        impressions, clicked = torch.from_numpy(np.concatenate(counts).astype(np.float32)).unbind(1)
         columns = numbers(impressions, clicked, mean).chunk(max(1, len(keys)))
-        return {name: column for (name, _), column in zip(keys, columns, strict=False)}
+        return dict(zip(keys, columns, strict=False))
 
     def _count_before(self, hour: int) -> None:
         ready = [row for past in [h for h in self._waiting if h < hour] for row in self._waiting.pop(past)]
@@ -177,14 +177,26 @@ class LiveCounts:
 
     def _count(self, which: int, ids: Mapping[str, np.ndarray]) -> None:
         of = {n: torch.from_numpy(v).to(torch.int64) for n, v in ids.items()}
-        self._of[""][0][which] += len(next(iter(of.values())))
-        for f in self.features:
-            counts = self._of[f.column]
-            for key, valid in zip(
-                _keys(of, f), torch.stack([of[c] for c in f.inputs]).ge(0).all(0).tolist(), strict=True
-            ):
-                if valid:
-                    counts[key][which] += 1
+        many = len(next(iter(of.values())))
+        new = {
+            f.column: _keys(of, f)[torch.stack([of[c] for c in f.inputs]).ge(0).all(0).numpy()] for f in self.features
+        }
+        for name, keys in {"": np.zeros(many, np.int64), **new}.items():
+            old, counts = self._of[name]
+            unique, place = np.unique(np.concatenate([old, keys]), return_inverse=True)
+            summed = np.zeros((len(unique), 2), np.int64)
+            summed[place[: len(old)]] = counts
+            summed[:, which] += np.bincount(place[len(old) :], minlength=len(unique))
+            self._of[name] = unique, summed
+
+
+def _found(table: tuple[np.ndarray, np.ndarray], keys: np.ndarray) -> np.ndarray:
+    """(n, 2) counts of keys; 0 of those that were never counted."""
+    known, counts = table
+    if not len(known):
+        return np.zeros((len(keys), 2), np.int64)
+    place = np.searchsorted(known, keys).clip(max=len(known) - 1)
+    return np.where((known[place] == keys)[:, None], counts[place], 0)
 
 
 def _clicked_ms(log: Path, rows: Batch, label: str) -> Tensor:
@@ -195,8 +207,8 @@ def _clicked_ms(log: Path, rows: Batch, label: str) -> Tensor:
     return read_moments(log, label, tensor_of(rows[ROW]), 0)
 
 
-def _keys(ids: Mapping[str, Tensor], feature: Feature) -> list[int]:
-    keys: list[int] = mixed([ids[c] for c in feature.inputs]).tolist()
+def _keys(ids: Mapping[str, Tensor], feature: Feature) -> np.ndarray:
+    keys: np.ndarray = mixed([ids[c] for c in feature.inputs]).numpy()
     return keys
 
 
