@@ -47,11 +47,11 @@ class CategoryRange(BaseModel):
 
     ``garment_threshold`` is the log ratio of ImageNet's clothes to its other leaves at which a photo counts as a
     garment: one in a hundred training garments lies below it. The towers' likeliest garment adds ``tower_weight`` times
-    its probability, less ``tower_neutral``, to that ratio. A leaf is named from ``min_leaf`` on, else the innermost
-    group that has ``min_group``, else the likeliest leaf from ``min_confidence`` on. ``weights`` of the sources among
-    garments hold where the calibration of the category names none, and sum to ``sharpness``: sources that look through
-    the same tower add little certainty by agreeing. ``other_weights`` hold beyond garments, whose leaves share the
-    range's probability where ImageNet gives them ``covered`` of its own, and less of it where it gives them less. Of
+    its probability, less ``tower_neutral``, to that ratio. ``min_leaf``, ``min_group`` and ``min_confidence`` of older
+    files are read and not used: a name is sure or asked (``listing.decide.category.SURE_KIND``). ``weights`` of the
+    sources among garments hold where the calibration of the category names none, and sum to ``sharpness``: sources that
+    look through the same tower add little certainty by agreeing. ``other_weights`` hold beyond garments, whose leaves
+    share the range's probability where ImageNet gives them ``covered`` of its own, and less where it gives less. Of
     photos on which no item is recognised, only what has ``min_unrecognised`` is named. A garment is as sure as such
     ones are right: its log odds times ``temper_slope``, plus ``temper_ratio`` times ImageNet's log ratio, plus
     ``temper_bias``, and ``temper_studio`` on an even white ground: no network learned of a catalogue's photos.
@@ -63,11 +63,11 @@ class CategoryRange(BaseModel):
     garment_slope: float = Field(default=2.0, gt=0)
     tower_weight: float = Field(default=2.0, ge=0)
     tower_neutral: float = 0.949
-    min_leaf: float = Field(default=0.4, ge=0, le=1)
-    min_group: float = Field(default=0.35, ge=0, le=1)
+    min_leaf: float | None = Field(default=None, exclude=True)
+    min_group: float | None = Field(default=None, exclude=True)
     covered: float = Field(default=0.5, gt=0, le=1)
     min_unrecognised: float = Field(default=0.4, ge=0, le=1)
-    min_confidence: float = Field(default=0.3, ge=0, le=1)
+    min_confidence: float | None = Field(default=None, exclude=True)
     min_candidate: float = Field(default=0.02, ge=0, le=1)
     unsure: float | None = Field(default=None, exclude=True)  # of older files
     sharpness: float = Field(default=1.6, gt=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +19,18 @@ _FOLDER = Path(__file__).parent / "observe"
 FILE = _FOLDER / "details.yaml"
 _PARTS = re.compile(r"[.,;\n]|\b(?:and|with)\b")
 TYPES_FILE = _FOLDER / "item_types.yaml"
+RATES_FILE = _FOLDER / "detail_rates.json"
 EXCLUSIVE = "exclusive"  # the one block of the file that holds no details
 Form = str | dict[str, str]
+# Rare or not, no title names them unless there is nothing else, and no text as a guess.
+DULL = frozenset(
+    (
+        *("straight hem", "curved hem", "lining", "darts or seams", "pockets", "belt loops", "gathers", "sporty"),
+        *("fixed waistband with fly", "flat sole", "round toe", "small collar", "classic collar", "lightweight"),
+        *("straight cut", "slim cut", "fitted cut", "loose cut", "dark buttons", "white buttons", "dark sole"),
+        *("white sole", "shiny", "jersey"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,18 @@ def detail_forms() -> dict[str, DetailForms]:
         for group, entries in detail_groups().items()
         for phrase, entry in entries.items()
     }
+
+
+@lru_cache(maxsize=1)
+def _rates() -> dict[str, dict[str, float]]:
+    raw: dict[str, dict[str, float]] = json.loads(RATES_FILE.read_text(encoding="utf-8"))
+    return raw
+
+
+def rate(name: str, node: CategoryNode) -> float:
+    """Share of such items that have a detail, or a value of an attribute ("neckline=crew"), by annotated photos."""
+    tables = [_rates()[leaf] for leaf in node.members or (node.name,) if leaf in _rates()]
+    return sum(table.get(name, 0.0) for table in tables) / max(1, len(tables))
 
 
 @lru_cache(maxsize=1)

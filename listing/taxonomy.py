@@ -119,8 +119,7 @@ class CategoryNode(Naming, Kind):
     ``weights`` are pairs (ImageNet class, share of that class's photos that show this item); the shares of one class
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
-    says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none. ``invites``
-    are lines to end a text with that says little, and ``invites_sized`` where it says how large the item is.
+    says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none.
     ``uncounted``: the phrase has no article (bedding). ``named_by_print``: such an item is called by its print.
     """
 

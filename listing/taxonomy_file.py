@@ -48,8 +48,8 @@ class Kind(Frozen):
     """Everything that texts need to know of a kind of item, see ``CategoryNode``."""
 
     tuned: bool = False
-    invites: tuple[str, ...] = ()
-    invites_sized: tuple[str, ...] = ()
+    invites: tuple[str, ...] = Field(default=(), exclude=True)  # of older files, as is the next; nothing reads them
+    invites_sized: tuple[str, ...] = Field(default=(), exclude=True)
     named_by_print: bool = False
 
 

@@ -184,7 +184,7 @@ def marked_draft(request: DraftRequest) -> Draft:
     category = Category(value=CATEGORY, confidence=0.7, candidates=candidates)
     details = [Detail(phrase="pockets", confidence=0.6, photo=0), Detail(phrase="ribbed cuffs", confidence=0.95)]
     claims = claims_of(category, [colour, closure], details, taxonomy, calibration)
-    text = render(claims, taxonomy, key="fake", tone=request.tone)
+    text = render(claims, taxonomy, tone=request.tone)
     unsaid = {("detail", "drawstring hood"): 0.5, ("detail", "zip pockets"): 0.4, ("colour2", "white"): 0.3}
     said = {"category": category, "attributes": [colour, closure], "details": details, "spans": text.spans, "flags": []}
     said |= {"title": text.title, "description": with_note(text.description, request.note)}

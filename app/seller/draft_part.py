@@ -130,8 +130,9 @@ def _category(view: DraftView) -> dict[str, Any] | None:
 
 
 def _candidates(view: DraftView, category: Category) -> list[Candidate]:
-    """The likely candidates, and behind a group that is stated whatever of it the question on the category offers."""
-    likely = likely_candidates(category)
+    """The likely candidates; of a group whatever of it the question on the category offers, and not the group."""
+    groups = load_taxonomy().groups if "category" not in view.locked else {}
+    likely = [c for c in likely_candidates(category) if c.value not in groups]
     asked = [q.choices for q in view.questions if q.attribute == "category" and category.value is not None]
     others = {choice for choices in asked for choice in choices} - {c.value for c in likely}
     shown = [*likely, *(c for c in category.candidates if c.value in others)]

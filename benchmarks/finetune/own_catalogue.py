@@ -90,7 +90,7 @@ def draft(args: argparse.Namespace) -> None:
             continue
         drafted = draft_of(Pipeline(parts), FOLDER / "images" / row.photos[0])
         claims = claims_of(drafted.category, drafted.attributes, drafted.details, tax, parts.calibration)
-        plain = render(claims, tax, key=drafted.id) if claims else drafted
+        plain = render(claims, tax) if claims else drafted
         differs = {name: getattr(drafted, name) != getattr(plain, name) for name in ("title", "description")}
         line = {"id": row.listing_id, "own": differs, "truth": asdict(row), "draft": drafted.model_dump(mode="json")}
         with file.open("a", encoding="utf-8") as out:

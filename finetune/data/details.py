@@ -1,12 +1,16 @@
 """Details that are on 4,408 photos or are not: the annotations of ``finetune/annotations`` as rows and as targets.
 
+    python -m finetune.data.details        # writes listing/observe/detail_rates.json again
+
 Details are there (``yes``), not settled by the photo (``maybe``) or absent (every other word). Rows of photos that are
 annotated twice hold the keys of both; of the others the closed attributes are filled from what stands beside.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
@@ -15,6 +19,8 @@ from typing import Any
 import yaml
 
 from finetune.data.files import read_lines
+from finetune.data.splits import split_rows
+from listing.details import RATES_FILE
 
 ANNOTATIONS = Path(__file__).parents[1] / "annotations"
 FILES = ("clothing_cc0", "clothing_cc0_details", "clothing_cc0_further")
@@ -79,3 +85,25 @@ def second_parts(row: Mapping[str, Any]) -> list[str] | None:
     if re.search(WORDS["no_part"], place):
         return []
     return [part for part, pattern in PARTS.items() if pattern.search(place)] or None
+
+
+def rates() -> dict[str, dict[str, float]]:
+    """Category -> share of its training photos that have a detail, or a value ("neckline=crew"): what is common."""
+    counts: dict[str, Counter[str]] = {}
+    rows = [row for row in split_rows(read_details(Path()))[0] if row["label_ok"]]
+    for row in rows:
+        values = {f"{name}={row[name]}" for name in ("sleeve", "neckline", "closure", "pattern")}
+        counts.setdefault(row["label"], Counter()).update(values | details_of(row)[0])
+    total = Counter(row["label"] for row in rows)
+    return {
+        label: {name: round(count / total[label], 3) for name, count in sorted(counts[label].items()) if _told(name)}
+        for label in sorted(counts)
+    }
+
+
+def _told(name: str) -> bool:
+    return not name.endswith(("=n/a", "=unknown"))
+
+
+if __name__ == "__main__":
+    RATES_FILE.write_text(json.dumps(rates()) + "\n", encoding="utf-8")

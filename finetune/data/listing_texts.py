@@ -20,7 +20,7 @@ from listing.lexicon import load_lexicon, plain, words
 from listing.request import DraftRequest
 from listing.say.marks import capital, listed
 from listing.say.model_text import MAX_TITLE, listing_prompt, says_only
-from listing.say.render import closers, render
+from listing.say.render import render
 from listing.schema import TextField
 from listing.taxonomy import CategoryNode, Taxonomy
 
@@ -79,11 +79,9 @@ def listing_task(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, ot
         item.noun, node, frozenset((c.attribute, c.value) for c in [*item.facts.values(), *item.details])
     )
     title, description = claimed_part(listing["title"], allowed), _description(sentences, allowed)
-    rendered = render(claims, taxonomy, key=str(rng.random()))
+    rendered = render(claims, taxonomy)
     if len(description.split()) < MIN_WORDS or plain(description.rstrip(".")) == plain(title):
-        closing = closers(taxonomy)
-        body = " ".join(s for s in SENTENCES.split(rendered.description) if s not in closing)
-        description = capital(_PRIVATE.sub("", body))
+        description = capital(_PRIVATE.sub("", rendered.description))
     fits = MIN_TITLE <= len(title.split()) <= MAX_TITLE and plain(description.rstrip(".")) != plain(title)
     if not fits or len(_nouns(title, node)) > 1:  # "Men's T-shirt Black T-shirt"
         return None

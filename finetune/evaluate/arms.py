@@ -77,7 +77,7 @@ def statement(decision: Decision) -> Statement:
     facts = {fact.name: fact.value for fact in decision.facts if fact.value is not None}
     category = decision.category
     candidates = [c.value for c in category.candidates]
-    leaf = candidates[0] if category.value and candidates else NO_CATEGORY  # where the text names a group
+    leaf = candidates[0] if candidates else NO_CATEGORY  # the best guess, also where the text names a group or none
     return Statement(leaf, facts, guesses, category.confidence, candidates, decision)
 
 

@@ -151,12 +151,13 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
     """
     descriptions, stated, annotated, marks = [], 0, 0, 0
     right: dict[bool, list[bool]] = {True: [], False: []}  # by whether it is marked
-    for number, (row, statement) in enumerate(zip(rows, statements, strict=True)):
+    for row, statement in zip(rows, statements, strict=True):
         decision = statement.decision
         assert decision is not None
         rules = decision.rules
-        claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
-        text = render(limit_marks(claims, rules.taxonomy), rules.taxonomy, key=str(number))
+        said = (decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
+        claims = claims_of(*said, colours=decision.colours)
+        text = render(limit_marks(claims, rules.taxonomy), rules.taxonomy)
         descriptions.append(text.description)
         spans = {(span.attribute, span.value) for span in text.spans}
         facts = {name: row[name] for name in scored(row) if row[name] not in (None, "unknown", "n/a")}

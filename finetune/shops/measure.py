@@ -68,8 +68,8 @@ def measure(
             untaught = Decision(observations, 1, untaught_rules)
             pairs.append({"listing": record.listing_id, "category": record.category, "drafted": decision.category.value,
                           "title": record.text.partition("\n")[0],
-                          "out of the box": draft_title(untaught, untaught_rules, None, record.listing_id),
-                          "shop": draft_title(decision, rules, pattern, record.listing_id)})  # fmt: skip
+                          "out of the box": draft_title(untaught, untaught_rules, None),
+                          "shop": draft_title(decision, rules, pattern)})  # fmt: skip
             for question, into in rows.items():
                 truth = record.category if question == CATEGORY else record.attributes.get(question)
                 if truth:

@@ -121,7 +121,7 @@ def _card(
         facts.append({"text": text, "wrong": value not in (None, truth)})
     return {
         "listing_id": listing.listing_id,
-        "title": draft_title(decision, rules, titles, listing.listing_id),
+        "title": draft_title(decision, rules, titles),
         "facts": facts,
         "photo": _thumbnail(files[listing.listing_id]),
     }

@@ -56,12 +56,12 @@ def _noun(kind: str, ends: Counter[str], titles: int) -> str | None:
     return next(iter([*same, *singles]), None)
 
 
-def draft_title(decision: Decision, rules: Rules, pattern: TitlePattern | None, key: str) -> str:
-    """The title of a draft, as the shop's are built where there is a pattern; ``key`` chooses among equal phrasings."""
+def draft_title(decision: Decision, rules: Rules, pattern: TitlePattern | None) -> str:
+    """The title of a draft, as the shop's are built where there is a pattern."""
     claims = claims_of(decision.category, decision.facts, decision.details, rules.taxonomy, rules.calibration)
     named = any(c.attribute == CATEGORY for c in claims)
     built = shop_title(pattern, settle(claims, rules.taxonomy)) if pattern and named else None
-    return built[0] if built else render(claims, rules.taxonomy, key=key).title
+    return built[0] if built else render(claims, rules.taxonomy).title
 
 
 def overlap(title: str, other: str) -> float:
@@ -78,8 +78,8 @@ def resembles(
     Where titles tell what strikes one ("jeans-style trousers with elastic waist"), a row of facts is the poorer one.
     """
     gains = [
-        overlap(draft_title(decision, rules, pattern, key), titles[key])
-        - overlap(draft_title(decision, rules, None, key), titles[key])
+        overlap(draft_title(decision, rules, pattern), titles[key])
+        - overlap(draft_title(decision, rules, None), titles[key])
         for key, decision in decisions.items()
     ]
     return sum(gains) > 0

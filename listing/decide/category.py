@@ -18,12 +18,13 @@ from listing.shops.translation import with_unnamed
 from listing.taxonomy import Taxonomy
 
 CANDIDATES = 3
+SURE_KIND = 0.8  # least probability of a name; below it the seller is asked what it is before anything else
 _SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
 _MIN_KIND, _ALIKE = 0.4, 0.35
 # Of a shop's kinds with less, one in eleven is right (6 of 67; docs/learn.md): its group is named, or it is asked.
-_MIN_NAMED = 0.15
+_MIN_NAMED, _MIN_SHOP_GROUP = 0.15, 0.35
 _NO_LEAF = 0.02  # probability of what no leaf is for, where every leaf shares in the pool
 
 
@@ -58,8 +59,8 @@ def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> C
     garment = _garment_probability(views, votes, taxonomy, calibration.range)
     if model is not None:
         return _beside(_general(votes, garment, views, taxonomy, calibration), model, votes, taxonomy, calibration)
-    category = _two_ranges(votes, garment, calibration, taxonomy, roles=views.roles)
-    return _tempered(category, views, taxonomy, calibration.range)
+    pool = _general(votes, garment, views, taxonomy, calibration)
+    return _named(pool, votes, garment, calibration.range, taxonomy, roles=views.roles)
 
 
 def shop_votes(views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, Distribution]:
@@ -87,7 +88,7 @@ def _shop_pool(
     order = [(name, p) for name, p in ranked(shares)[:CANDIDATES] if p > 0]
     minimum = _MIN_NAMED if "item" in roles else calibration.range.min_unrecognised
     sure = bool(order) and min(1.0, order[0][1]) >= minimum
-    value, confidence = order[0] if sure else _group(shares, taxonomy, max(calibration.range.min_group, minimum))
+    value, confidence = order[0] if sure else _group(shares, taxonomy, max(_MIN_SHOP_GROUP, minimum))
     return _category(value, confidence, order, _best_by_source(votes, taxonomy))
 
 
@@ -133,19 +134,22 @@ def _with_none(general: Distribution, model: Distribution) -> dict[str, Distribu
 def _general(
     votes: Mapping[str, Distribution], garment: float, views: Views, taxonomy: Taxonomy, calibration: Calibration
 ) -> dict[str, float]:
-    """What all sources but a model say over the whole tree."""
+    """What the sources say over the whole tree, a garment as likely as such ones are right."""
     pool = _all_leaves(votes, garment, calibration, taxonomy) if votes else {}
-    return _tempered_pool(pool, views, taxonomy, calibration.range)
+    return _tempered(pool, views, taxonomy, calibration.range)
 
 
-def _tempered_pool(pool: Distribution, views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, float]:
-    """The pool with its likeliest garment as likely as such garments are right; see ``_tempered``."""
-    if not pool:
-        return {}
-    top, p = best(pool)
-    category = _tempered(_category(top, p, [(top, p)], {}), views, taxonomy, limits)
-    rest = (1.0 - category.confidence) / (1.0 - p) if p < 1.0 else 0.0
-    return {name: category.confidence if name == top else q * rest for name, q in pool.items()}
+def _tempered(pool: Distribution, views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, float]:
+    """The pool with its likeliest garment as likely as such garments are right; others as they are."""
+    top, p = best(pool) if pool else ("", 0.0)
+    if not 0.0 < p < 1.0 or not taxonomy.node(top).tuned:
+        return dict(pool)
+    studio = {o.photo for o in views.by("ground", "evidence_tower")}.issuperset(views.items)
+    odds = limits.temper_slope * math.log(p / (1.0 - p)) + limits.temper_bias
+    odds += limits.temper_ratio * clothes_ratio(views, taxonomy) + limits.temper_studio * studio
+    tempered = 1.0 / (1.0 + math.exp(-odds))
+    rest = (1.0 - tempered) / (1.0 - p)
+    return {name: tempered if name == top else min(1.0, share * rest) for name, share in pool.items()}
 
 
 def _category(
@@ -191,39 +195,21 @@ def clothes_ratio(views: Views, taxonomy: Taxonomy) -> float:
     return log_ratio(sum(mean(clothes).values()), others)
 
 
-def _tempered(category: Category, views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> Category:
-    """The category with the probability at which such garments are right; others as they are."""
-    if category.value is None or not 0.0 < category.confidence < 1.0 or not taxonomy.node(category.value).tuned:
-        return category
-    studio = {o.photo for o in views.by("ground", "evidence_tower")}.issuperset(views.items)
-    odds = limits.temper_slope * math.log(category.confidence / (1.0 - category.confidence)) + limits.temper_bias
-    odds += limits.temper_ratio * clothes_ratio(views, taxonomy) + limits.temper_studio * studio
-    p = 1.0 / (1.0 + math.exp(-odds))
-    rest = min(1.0, (1.0 - p) / (1.0 - category.confidence))
-    candidates = [
-        c.model_copy(update={"confidence": p if c.value == category.value else c.confidence * rest})
-        for c in category.candidates
-    ]
-    return category.model_copy(update={"confidence": p, "candidates": candidates})
-
-
-def _two_ranges(
+def _named(
+    pool: Distribution,
     votes: Mapping[str, Distribution],
     garment: float,
-    calibration: Calibration,
+    limits: CategoryRange,
     taxonomy: Taxonomy,
     *,
     roles: Sequence[str],
 ) -> Category:
-    """One probability for each leaf: ``garment`` is shared by the tuned leaves, the rest by all others."""
-    tuned, limits = frozenset(taxonomy.tuned()), calibration.range
-    other = frozenset(taxonomy.categories) - tuned
-    pool = _all_leaves(votes, garment, calibration, taxonomy)
+    """The category by the probability of each leaf, with what each source says by itself."""
+    tuned = frozenset(taxonomy.tuned())
     opinions = {source: opinion for source, opinion in votes.items() if source != "imagenet"}
-    if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), other)):
+    if garment < 0.5 and (beyond := _within(votes.get("imagenet", {}), frozenset(taxonomy.categories) - tuned)):
         opinions["classifier"] = beyond
-    minimum = 0.0 if "item" in roles else limits.min_unrecognised
-    value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy, limits, minimum)
+    value, confidence = _leaf_or_group(_nameable(pool, roles, tuned), taxonomy)
     candidates = [(name, p) for name, p in ranked(pool) if p >= limits.min_candidate][:CANDIDATES]
     return _category(value, confidence, candidates, _best_by_source(opinions, taxonomy))
 
@@ -251,19 +237,10 @@ def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -
     return {} if "label" in roles else {name: p for name, p in pool.items() if name not in tuned}
 
 
-def _leaf_or_group(
-    pool: Distribution, taxonomy: Taxonomy, limits: CategoryRange, minimum: float
-) -> tuple[str | None, float]:
-    """The most specific name that is likely enough, and its probability: a leaf, a group of leaves, or none."""
-    if not pool:
-        return None, 0.0
-    leaf, p = best(pool)
-    if p >= max(limits.min_leaf, minimum):
-        return leaf, p
-    group, share = _group(pool, taxonomy, max(limits.min_group, minimum))
-    if group is not None:
-        return group, share
-    return (leaf, p) if p >= max(limits.min_confidence, minimum) else (None, 0.0)
+def _leaf_or_group(pool: Distribution, taxonomy: Taxonomy) -> tuple[str | None, float]:
+    """The most specific name that is sure, and its probability: a leaf, a group of leaves, or none."""
+    leaf, p = best(pool) if pool else ("", 0.0)
+    return (leaf, p) if p >= SURE_KIND else _group(pool, taxonomy, SURE_KIND)
 
 
 def _group(pool: Distribution, taxonomy: Taxonomy, minimum: float) -> tuple[str | None, float]:

@@ -80,6 +80,12 @@ class Decision:
         }
         return [unanswered[name] for name in taxonomy.expected(self.node) if name in unanswered]
 
+    @property
+    def colours(self) -> dict[str, float]:
+        """How likely each main colour is, by all that look; empty where none does."""
+        reading = self._facts.readings.get("colour")
+        return {c: p for c, p in reading.probabilities.items() if c != UNKNOWN} if reading else {}
+
     @cached_property
     def details(self) -> list[Detail]:
         """Details that the photos show beyond the attributes, the likeliest first; one clear photo is enough.
@@ -114,15 +120,15 @@ class Decision:
                 if o.photo in self.views.clear:
                     yield from ((phrase, p, o.photo) for phrase, p in o.probabilities.items())
 
-    def settled(self, note: str) -> tuple[list[Claim], Item | None]:
+    def settled(self, note: str, *, rendered: bool) -> tuple[list[Claim], Item | None]:
         """The claims that may be stated, with no more marks than a draft may have, and the item that they make.
 
-        None where nobody has named it. ``note``: the seller's, which stands below the text.
+        None where nobody has named it. ``note``: the seller's, which stands below the text. ``rendered``: for a text of
+        our own, which says less that is not sure.
         """
         taxonomy, chosen = self.rules.taxonomy, self.views.first("category", ANSWER) is not None
-        claims = claims_of(
-            self.category, self.facts, self.details, taxonomy, self.rules.calibration, category_chosen=chosen
-        )
+        said = (self.category, self.facts, self.details, taxonomy, self.rules.calibration)
+        claims = claims_of(*said, category_chosen=chosen, colours=self.colours if rendered else None)
         claims = limit_marks([replace(c, in_sellers_note=self._noted(c, note)) for c in claims], taxonomy)
         named = any(c.attribute == "category" for c in claims)
         return claims, settle(claims, taxonomy) if named else None

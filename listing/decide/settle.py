@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from listing.decide.claims import FIRM, NAME, Claim, is_legible
+from listing.decide.colour_words import members
 from listing.details import detail_forms, form_for
 from listing.lexicon import Lexicon, load_lexicon
 from listing.schema import AttributeValue, Evidence, SpanStatus
@@ -23,7 +24,8 @@ _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  #
 _NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
 _PRINTS = ("graphic", "logo")  # patterns that a detail tells better
 _MOST_OF_A_PRINT = 3  # its place, its size, what it shows: a guess on top is one "print" too many
-_WEAK = frozenset({"plain", "sporty", "shiny", "lightweight", "smooth", "soft"})
+_WAISTS = ("elastic waist", "drawstring waist")  # both are said where both are likely
+_WEAK = frozenset({"sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
@@ -121,9 +123,12 @@ def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
 def _unsaid_facts(facts: Mapping[str, Claim], silent: Iterable[str], noun: str) -> dict[str, Claim]:
     """The facts that the name does not say already, without a second colour that is none."""
     left = {n: c for n, c in facts.items() if not _silent(c, silent) and not _in_words(c.value, noun)}
-    colours = {left[n].value for n in ("colour", "colour2") if n in left}
-    if len(colours) == 1 or "multicolour" in colours:
-        left.pop("colour2", None)
+    first, second = left.get("colour"), left.get("colour2")
+    if second:
+        value = first.value if first else second.value if second.status != "seller" else ""
+        doubled = second.status != "seller" and second.value in members(value)
+        if doubled or "multicolour" in (value, second.value) or second.value == value:
+            left.pop("colour2")
     return left
 
 
@@ -195,12 +200,15 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
     pattern, material = facts.get("pattern"), facts.get("material")
     if pattern and pattern.value in _PRINTS and "text" in facts and pattern.status != "seller":
         pattern = facts.pop("pattern")
+    if material and (other := next((c for c in details if detail_forms()[c.value].kind == "fabric"), None)):
+        if _beats(material, other):  # of "leather-look suede-look" the likelier
+            details.remove(other)
+        else:
+            facts.pop("material")
     if material and material.value in ("satin", "leather"):
         details[:] = [c for c in details if c.value != "shiny"]
-    if _not_plain(facts, details):
-        details[:] = [c for c in details if c.value != "plain"]
-        if pattern and pattern.value == "solid":
-            facts.pop("pattern", None)
+    if pattern and pattern.value == "solid":
+        facts.pop("pattern", None)  # no text calls a thing plain: what is on it may hardly show
 
 
 def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
@@ -222,9 +230,10 @@ def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
 def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]) -> None:
     """Leave out what is not worth a marked word: a guess that tells a buyer nothing."""
     more = [c for c in details if detail_forms()[c.value].group in _PRINTED][_MOST_OF_A_PRINT:]
+    waists = [c for c in details if c.value in _WAISTS]
+    if len(waists) > 1 and min(c.likelihood for c in waists) < FIRM:
+        more.append(min(waists, key=lambda c: c.likelihood))
     details[:] = [c for c in details if c.status != "check" or not (c.value in _WEAK or c in more)]
-    if (pattern := facts.get("pattern")) and pattern.value == "solid" and pattern.status == "check":
-        facts.pop("pattern")
     if (closure := facts.get("closure")) and closure.status == "check" and "Bottoms" in node.path:
         facts.pop("closure")
 
@@ -287,18 +296,6 @@ def _values_by(phrase: str, name: str) -> tuple[str, ...]:
     """The values of an attribute that a detail states along: "full zip" that it closes with a zip."""
     form = detail_forms().get(phrase)
     return form.says.get(name, ()) if form else ()
-
-
-def _not_plain(facts: dict[str, Claim], details: Sequence[Claim]) -> bool:
-    """True if something on it speaks against "plain"."""
-    forms = detail_forms()
-    loud = {"washed", "ripped", "melange", "denim look", "sequins or glitter", "lace trim"}
-    return (
-        "text" in facts
-        or "colour2" in facts
-        or ("pattern" in facts and facts["pattern"].value != "solid")
-        or any(c.value in loud or forms[c.value].group in _PRINTED for c in details)
-    )
 
 
 def spare(item: Item) -> list[Claim]:

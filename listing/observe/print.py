@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from listing.observe.networks.foreground import THRESHOLD
+from listing.observe.networks.foreground import THRESHOLD, crop_box
 from listing.observe.printed.barcode import BarcodeFact, find_barcode
 from listing.observe.printed.brand_list import fold
 from listing.observe.printed.brands import find_brand
@@ -26,6 +26,7 @@ _MIN_LETTERS = 3
 _FEW_WORDS = 3  # "H & M" is a name
 _LIKE_HEIGHT = 2.5  # of two lines of one print
 _SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")  # whose letters the reader knows; others are pattern, not print
+_SMALL, _AT_THE_NECK = 0.08, 0.12  # of the item's height: of letters on a label, and where its label is
 _ON_ITEM = 0.4  # share of a print's surroundings that the mask of the item holds
 
 
@@ -56,7 +57,8 @@ class Print(Source):
                 if fact is not None:
                     yield self._observation(question, i, fact.value, fact.span, fact.span.score, fact.words)
             for block in print_blocks(lines) if role != "label" else ():
-                if on_item(block.box, context.masks.get(i)):
+                mask = context.masks.get(i)
+                if on_item(block.box, mask) and not on_neck_label(block.box, mask):
                     yield self._observation("text", i, block.text, block, block.score)
 
     def _of_barcode(self, question: str, value: str, photo: int, code: BarcodeFact) -> Observation:
@@ -93,6 +95,15 @@ def on_item(box: Box, mask: np.ndarray | None) -> bool:
     top, bottom = max(0, int((box[1] - dy) * height)), int(np.ceil((box[3] + dy) * height))
     inside = mask[top:bottom, left:right] >= THRESHOLD
     return inside.size == 0 or float(inside.mean()) >= _ON_ITEM
+
+
+def on_neck_label(box: Box, mask: np.ndarray | None) -> bool:
+    """True if small print stands at the item's upper edge: on a neck label or a hanger, and no print of the item."""
+    if mask is None:
+        return False
+    _, top, _, bottom = crop_box(mask)
+    height = max(bottom - top, 1e-6)
+    return (box[3] - box[1]) < _SMALL * height and (box[1] + box[3]) / 2 < top + _AT_THE_NECK * height
 
 
 def print_blocks(lines: Sequence[OcrSpan]) -> Iterator[OcrSpan]:

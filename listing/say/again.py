@@ -19,7 +19,7 @@ from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says, with_sentence
 from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
-from listing.say.render import closing_at, render, sentences_of
+from listing.say.render import render, sentences_of
 from listing.schema import Draft, TextField
 from listing.taxonomy import Taxonomy, is_plural
 
@@ -62,7 +62,7 @@ def _rendered(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
     if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
         return draft  # what is confirmed changes no word
     claims = [*(c for c in new if c.attribute != "detail"), *after], [*new, *after]
-    named, text = (render(each, taxonomy, key=draft.id, tone=draft.tone) for each in claims)
+    named, text = (render(each, taxonomy, tone=draft.tone) for each in claims)
     _, blank, note = draft.description.partition("\n\n")
     marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
     update = {"title": named.title, "description": text.description + blank + note, "spans": marks}
@@ -108,7 +108,7 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     remaining = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
     body, blank, note = draft.description.partition("\n\n")
     item = settle([*remaining, Claim("category", draft.category.value or "")], taxonomy)
-    text = render(remaining, taxonomy, key=draft.id)
+    text = render(remaining, taxonomy)
     at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
     left = [body[a:b] for a, b in split(body) if not any(a <= start < b for start in at)]
     description = "".join(left).strip() or text.description
@@ -124,19 +124,18 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
 
 
 def add(draft: Draft, claim: Claim, taxonomy: Taxonomy) -> Draft:
-    """The draft whose description makes one more claim, in a sentence of its own: behind the others, before a closing
-    line and the note; as it is where there are no words for it, or the text has them."""
+    """The draft whose description makes one more claim, in a sentence of its own: behind the others, before the note;
+    as it is where there are no words for it, or the text has them."""
     named = [c for c in stated_claims(draft) if c.attribute in (NAME, "category")]
     sentence, marks = sentences_of(settle(named, taxonomy), [claim]) if named else ("", [])
     body, blank, note = draft.description.partition("\n\n")
     there = set(load_details().named(body))
     if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
         return draft
-    at = closing_at(body, taxonomy)
-    before = body[:at].rstrip()
+    before = body.rstrip()
     before += "." if before[-1:].isalnum() else ""
     start = len(before) + 1 if before else 0
-    text = " ".join(part for part in (before, sentence, body[at:].strip()) if part)
+    text = " ".join(part for part in (before, sentence) if part)
     marks = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in marks]
     return draft.model_copy(update={"description": text + blank + note, "spans": [*draft.spans, *marks]})
 
@@ -183,15 +182,13 @@ def _in_place(draft: Draft, name: str, value: str | None, taxonomy: Taxonomy) ->
 
 
 def with_words(draft: Draft, words: str, taxonomy: Taxonomy) -> Draft:
-    """The draft with the seller's words as a sentence of their own, before a closing line and the note."""
+    """The draft with the seller's words as a sentence of their own, before the note."""
     body, blank, note = draft.description.partition("\n\n")
     if says(body, words):
         return draft
-    at, plural = closing_at(body, taxonomy), is_plural(taxonomy.node(draft.category.value).phrase)
-    told = with_sentence(body[:at], _as_sentence(words, plural=plural))
-    return draft.model_copy(
-        update={"description": " ".join(filter(None, (told.rstrip(), body[at:].strip()))) + blank + note}
-    )
+    plural = is_plural(taxonomy.node(draft.category.value).phrase)
+    told = with_sentence(body, _as_sentence(words, plural=plural)).rstrip()
+    return draft.model_copy(update={"description": told + blank + note})
 
 
 def _as_sentence(words: str, *, plural: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
 from listing.decide.claims import FIBRES, NAME, Claim
+from listing.decide.colour_words import members
 from listing.decide.decision import Decision
 from listing.decide.settle import Item, implied, settle
 from listing.details import detail_forms, form_for, load_details
@@ -142,7 +143,7 @@ def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
 
 def _worth(entry: tuple[tuple[str, str], float]) -> float:
     (attribute, _), p = entry
-    return p if attribute == "detail" else p * FACT
+    return p if attribute in ("detail", "colour") else p * FACT
 
 
 def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
@@ -189,9 +190,13 @@ def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -
 
 
 def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, item: Item) -> bool:
-    """True if the texts speak of an attribute: another value of it is a tap on its word away."""
-    if any(claim.attribute == offer.attribute for claim in claims):
-        return True
+    """True if the texts speak of an attribute: another value of it is a tap on its word away.
+
+    Not of a colour that they name by its family alone.
+    """
+    said = [claim.value for claim in claims if claim.attribute == offer.attribute]
+    if said:
+        return not any(offer.attribute == "colour" and offer.value in members(value) for value in said)
     others = [claim for claim in claims if claim.attribute == "category"]
     texts = find_spans(draft.texts, item, [*others, Claim(offer.attribute, offer.value)])
     return any(span.attribute == offer.attribute for span in texts)
@@ -214,6 +219,8 @@ def _adds(offer: Offer, claims: Sequence[Claim], before: Item) -> bool:
 
 
 def _finer(claim: Claim, other: Claim) -> bool:
-    """True if a detail says another claim, too."""
+    """True if a detail says another claim, too, or a colour which one of a family it is."""
+    if claim.attribute == other.attribute == "colour":
+        return claim.value in members(other.value)
     form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
     return form is not None and (other.value in form.covers or other.value in form.says.get(other.attribute, ()))

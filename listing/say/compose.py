@@ -36,11 +36,11 @@ def compose(
     typed: dict[TextField, str | None] = {"title": request.title, "description": request.description}
     if not parts.writes and request.language != ENGLISH:
         flags.append(Flag(code="language", message=ENGLISH_ONLY.format(LANGUAGES[request.language])))
-    claims, item = decision.settled(note)
+    claims, item = decision.settled(note, rendered=not parts.writes)
     if not claims:
         return Text(typed["title"] or "", with_note(typed["description"] or "", note), flags=flags)
     most = _most_words(request)
-    text = _rendered(request, claims, item, key, parts.titles, most)
+    text = _rendered(request, claims, item, parts.titles, most)
     if item is not None and parts.writes and None in typed.values():
         known = known_of(item, decision, note, neighbours, request.language, parts.rules.lexicon)
         text = yield from written(text, known, request, key, parts.backend, neighbours.texts, most=most)
@@ -59,14 +59,13 @@ def _rendered(
     request: DraftRequest,
     claims: Sequence[Claim],
     item: Item | None,
-    key: str,
     titles: TitlePattern | None,
     most: int | None,
 ) -> Text:
     """Both texts; the title as the shop builds its own, where there is one."""
     if item is None:
         return unnamed(claims)
-    text = write(item, key=key, tone=request.tone, most=most)
+    text = write(item, tone=request.tone, most=most)
     built = shop_title(titles, item) if titles else None
     if built is None:
         return text

@@ -33,18 +33,17 @@ class Marker:
         article = match[0] if (match := _ARTICLE.match(words)) else ""
         return f"{article}{_OPEN}{self.claims.index(claim)}{_MIDDLE}{words[len(article) :]}{_CLOSE}"
 
-    def sure(self, text: str) -> bool:
-        """True if nothing in the text is for the seller to check."""
-        return all(self.claims[int(match[1])].status != "check" for match in _MARK.finditer(text))
+    def named(self, text: str) -> list[Claim]:
+        """The claims whose words the text holds."""
+        return [self.claims[int(match[1])] for match in _MARK.finditer(text)]
 
     def from_seller(self, text: str) -> bool:
         """True if something in the text is the seller's word."""
-        return any(self.claims[int(match[1])].status == "seller" for match in _MARK.finditer(text))
+        return any(claim.status == "seller" for claim in self.named(text))
 
     def likelihood(self, text: str) -> float:
         """That of the least likely claim in the text which is for the seller to check; 1 where there is none."""
-        claims = (self.claims[int(match[1])] for match in _MARK.finditer(text))
-        return min((claim.likelihood for claim in claims if claim.status == "check"), default=1.0)
+        return min((claim.likelihood for claim in self.named(text) if claim.status == "check"), default=1.0)
 
     def unmark(self, text: str, field: TextField) -> tuple[str, list[Span]]:
         """The plain text and the spans of its claims."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from random import Random
 
 from listing.decide.claims import Claim
+from listing.decide.colour_words import said_as
 from listing.decide.settle import Item
-from listing.details import DetailForms, detail_forms, form_for
+from listing.details import DULL, DetailForms, detail_forms, form_for, rate
 from listing.say.clauses import letters
 from listing.say.marks import Marker, capital, listed, unmarked, with_article
 from listing.taxonomy import Forms
 
-# The order of phrases in a description: groups of details, and attributes.
-_SLOTS = (
-    *("neckline", "neck", "straps", "sleeve", "sleeves", "closure", "fastening"),
-    *("pockets", "waist", "hems", "shoes", "hats", "shape", "fabric"),
-)
+_USUAL = 0.3  # what more such items have surprises nobody
+_LEAST = 0.005
+_EYE_CATCHERS = ("print", "parts")  # groups of details that anybody sees first
 # Where a photo only shows what a material looks like, the text says no more than that.
 _LOOKS_LIKE = {"leather": "leather-look", "suede": "suede-look", "satin": "satin-look", "fur": "fluffy"}
 _WORN_AS_IT_IS = ("pull-on", "slip-on")
@@ -63,12 +61,12 @@ class Phrases:
         self.item, self.mark, self.marker = item, marker.mark, marker
         self.wide = bool({"Bottoms", "Footwear"} & set(item.node.path))  # how it closes is a sentence of its own
 
-    def words(self, rng: Random, *, title: bool = False) -> Wording:
-        """All of them sorted; ``rng`` chooses between forms, the title takes the shorter."""
+    def words(self, *, title: bool = False) -> Wording:
+        """All of them, what surprises most first; the title takes the shorter forms."""
         words = Wording(colour=self._colours())
         self._details(words, title)
         self._pattern(words)
-        self._sleeve(words, title or rng.random() < 0.5)
+        self._sleeve(words)
         if neckline := self._neckline():
             words.with_phrases.append(("neckline", neckline))
         self._material(words)
@@ -78,9 +76,27 @@ class Phrases:
                 words.kind.append(self.mark(claim, forms.before[0]))
             elif forms.behind:
                 words.with_phrases.append((claim.attribute, self.mark(claim, forms.behind[0])))
-        words.shape.sort(key=lambda word: unmarked(word) != "plain")
-        words.with_phrases.sort(key=lambda entry: _SLOTS.index(entry[0]) if entry[0] in _SLOTS else -1)
+        words.shape.sort(key=self._usual)
+        words.with_phrases.sort(key=lambda entry: self._usual(entry[1]))
         return words
+
+    def dull(self, text: str) -> bool:
+        """True if words of claims surprise nobody: most such items have it, or it hardly shows."""
+        claims = self.marker.named(text)
+        return all(c.value in DULL or self._rate(c) >= _USUAL for c in claims)
+
+    def _usual(self, text: str) -> tuple[bool, float]:
+        """What to sort by: the less usual words of claims are for such an item, the earlier they come."""
+        return self.dull(text), min((self._rate(c) for c in self.marker.named(text)), default=1.0)
+
+    def _rate(self, claim: Claim) -> float:
+        """The share of such items that have it; prints and second colours count as rarer than they are."""
+        if claim.status == "seller" or claim.attribute == "text":
+            return 0.0
+        name = claim.value if claim.attribute == "detail" else f"{claim.attribute}={claim.value}"
+        form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
+        eye = form is not None and form.group in _EYE_CATCHERS
+        return max(_LEAST, rate(name, self.item.node)) / (4 if eye else 1)
 
     def noun(self) -> str:
         """The item's name."""
@@ -101,8 +117,8 @@ class Phrases:
         text, brand = self.item.facts.get("text"), self.item.facts.get("brand")
         return text is not None and brand is not None and letters(text.value) == letters(brand.value)
 
-    def stamp(self, rng: Random) -> tuple[str, str]:
-        """The print as a phrase of the opening, or as a sentence of its own."""
+    def stamp(self) -> tuple[str, str]:
+        """The print as a phrase of the opening, or as a sentence of its own where it is no decoration (of a packet)."""
         text = self.item.facts.get("text")
         if text is None:
             return "", ""
@@ -113,15 +129,12 @@ class Phrases:
         if self.brand_is_print():
             return f"the brand's name{place}" if place else "", ""
         quoted = self.mark(text, f'"{text.value}"')
-        plan = rng.randrange(3)
-        if self.item.node.named_by_print:  # of a packet it is no decoration
-            plan = 2
-        if plan == 0:
+        if not self.item.node.named_by_print:
             return f"the {'words' if ' ' in text.value else 'word'} {quoted}{place}", ""
-        if plan == 1:
-            return f"a printed {quoted}{place}", ""
-        they = self.item.plural
-        return "", f"{'They say' if they else 'It says'} {quoted}{place or (' on them' if they else ' on it')}."
+        return (
+            "",
+            f"{'They say' if self.item.plural else 'It says'} {quoted}{' on them' if self.item.plural else ' on it'}.",
+        )
 
     # Sentences of their own.
 
@@ -264,24 +277,22 @@ class Phrases:
     def _colour(self, name: str) -> str:
         if (claim := self.item.facts.get(name)) is None:
             return ""
-        return self.mark(claim, next(iter(self._forms(claim).before), claim.value.replace("-", " ")))
+        return self.mark(claim, next(iter(self._forms(claim).before), said_as(claim.value)))
 
     def _pattern(self, words: Wording) -> None:
         if (pattern := self.item.facts.get("pattern")) is None:
             return
         forms = self._forms(pattern)
-        if pattern.value == "solid":
-            words.shape.append(self.mark(pattern, "plain"))
-        elif forms.before:
+        if forms.before:
             words.pattern.append(self.mark(pattern, forms.before[0]))
         elif forms.behind:
             words.with_phrases.insert(0, ("print", self.mark(pattern, forms.behind[0])))
 
-    def _sleeve(self, words: Wording, as_adjective: bool) -> None:
+    def _sleeve(self, words: Wording) -> None:
         if (sleeve := self.item.facts.get("sleeve")) is None:
             return
         forms = self._forms(sleeve)
-        if forms.before and (as_adjective or not forms.behind):
+        if forms.before:
             words.sleeve = self.mark(sleeve, forms.before[0])
         elif forms.behind:
             words.with_phrases.append(("sleeve", self.mark(sleeve, forms.behind[0])))

@@ -243,11 +243,10 @@ def written(
     details: Mapping[str, float] | None = None,
     *,
     p: float = 0.95,
-    key: str = "0",
     tone: Tone = "plain",
 ) -> Text:
     """The rendered texts of all that."""
-    return render(said(kind, facts, details, p=p), TAXONOMY, key=key, tone=tone)
+    return render(said(kind, facts, details, p=p), TAXONOMY, tone=tone)
 
 
 def draft_of(kind: str, text: Text, **changes: object) -> Draft:
@@ -265,11 +264,6 @@ def claims(
     return said(kind, [fact(name, value, p) for name, value in (facts or {}).items()], dict.fromkeys(details, p))
 
 
-def text(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = (), key: str = "0") -> Text:
+def text(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = ()) -> Text:
     """The rendered texts of such an item."""
-    return render(claims(kind, facts, details), TAXONOMY, key=key)
-
-
-def every_plan(kind: str, facts: dict[str, str] | None = None, details: tuple[str, ...] = ()) -> list[Text]:
-    """The texts in many sentence plans."""
-    return [text(kind, facts, details, key=str(n)) for n in range(40)]
+    return render(claims(kind, facts, details), TAXONOMY)

@@ -102,7 +102,7 @@ def test_writing_again_keeps_facts_and_edited_text(request_):
     assert second.attribute("closure") == first.attribute("closure")
 
 
-def test_doubtful_category_is_marked_until_confirmed(request_):
+def test_doubtful_category_is_asked_first_until_confirmed(request_):
     class Doubtful(StubBackend):
         def score(self, image, questions):
             answers = super().score(image, questions)
@@ -111,7 +111,10 @@ def test_doubtful_category_is_marked_until_confirmed(request_):
             return answers
 
     first = draft(request_, backend=Doubtful(HOODIE))
-    for category, status in ((None, "check"), (first.category.value, "seller")):
+    assert (first.category.value, first.questions[0].attribute) == ("Clothing", "category")
+    assert first.questions[0].choices[:2] == ["Hoodie", "Outwear"]
+    assert "hoodie" not in f"{first.title} {first.description}".lower()
+    for category, status in ((None, "certain"), ("Hoodie", "seller")):
         backend = StubBackend(HOODIE)
         drafted = draft(DraftRequest(photos=request_.photos, earlier_draft=first, category=category), backend=backend)
         assert backend.asked == [], "nothing is asked of the photos again"
@@ -130,12 +133,13 @@ class Nothing(StubBackend):
         return {}
 
 
-def test_unknown_item_has_colour_print_and_question(request_):
+def test_unknown_item_has_its_print_and_a_question(request_):
     line = OcrSpan("TWININGS", (0.2, 0.4, 0.8, 0.5), 0.98)
     drafted = draft(request_, backend=Nothing(), reader=StubReader([line]), writes=False)
     assert drafted.category.value is None
     assert (drafted.title, drafted.attribute("text").value) == ("TWININGS", "TWININGS")
-    assert "navy" in drafted.description or "blue" in drafted.description
+    assert drafted.description == 'It says "TWININGS" on it.', "a colour that is not sure is left to the seller"
+    assert drafted.attribute("colour").suggestion in ("navy", "blue")
     assert drafted.questions[0].attribute == "category"
     assert "size" not in {q.attribute for q in drafted.questions}
     assert "outside-known" in {flag.code for flag in drafted.flags}
@@ -143,7 +147,7 @@ def test_unknown_item_has_colour_print_and_question(request_):
     renaming = DraftRequest(photos=request_.photos, earlier_draft=drafted, category="tea caddy")
     named = draft(renaming, backend=backend, writes=False)
     assert backend.asked == [], "nothing is asked of the photos again"
-    assert "tea caddy" in named.title
+    assert named.title == 'Tea caddy with "TWININGS" print'
     assert "TWININGS" in named.description
     assert "category" not in {q.attribute for q in named.questions}
 

@@ -47,7 +47,7 @@ def test_two_drafts_of_two_shops_side_by_side(tmp_path):
     shop = Rules(bikes, Calibration())
     named = [c for c in said("Dress") if c.attribute != "category"]
     city = [c.__class__("category", "City bike") for c in claims("Dress") if c.attribute == "category"]
-    written = render([*city, *named], bikes, key="0")
+    written = render([*city, *named], bikes)
     bike = draft_of("City bike", written)
     dress = draft_of("Dress", text("Dress", {"colour": "navy"}))
     for _ in range(2):  # in turn: neither leaves its words to the other
@@ -90,7 +90,7 @@ def test_a_part_overrules_no_confirmed_fact(words):
     seen = told(draft, words, made=(Edit("set", "colour", "grey"),))
     assert seen.attribute("colour").value == "grey"
     assert seen.title == "Grey cat figurine"
-    assert seen.description.startswith("I am selling this grey cat figurine. It has gold details")
+    assert seen.description.startswith("This is a grey cat figurine. It has gold details")
 
 
 def test_added_words_are_sentences():

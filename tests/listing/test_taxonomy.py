@@ -270,7 +270,7 @@ def test_it_is_asked_stated_written_and_checked(declared) -> None:
 
 def test_a_value_without_forms_stands_behind_its_label(declared) -> None:
     claims = [Claim("category", "Hoodie"), Claim("colour", "navy"), Claim("cuffs", "folded")]
-    assert "Cuffs: folded." in render(claims, declared, key="0").description
+    assert "Cuffs: folded." in render(claims, declared).description
 
 
 def test_the_form_shows_it_with_its_choices(declared) -> None:

@@ -69,8 +69,11 @@ def test_what_it_is_is_asked_once(made):
     view = replace(made, category=Category(value="Bags", confidence=0.6, candidates=candidates), questions=[asked])
     html = draft_html(view, [], retrieval=False)
     assert asked.text not in html
-    for name in ("Bags", *kinds):
+    for name in kinds:
         assert html.count(f'data-run="1" data-value="{name}" aria-pressed') == 1
+    assert 'data-value="Bags"' not in html, "the group is no answer"
+    assert html.index('id="h-kind"') < html.index('id="cat-other"') < html.index('id="h-text"'), "asked above the text"
+    assert "Something else" not in html, "the box is open"
 
 
 def test_a_group_called_like_its_leaf_stands_once(made):
@@ -81,15 +84,13 @@ def test_a_group_called_like_its_leaf_stands_once(made):
     assert 'data-value="Tables" aria-pressed' not in html
 
 
-def test_further_words_stand_before_a_closing_line(services, me, made):
+def test_further_words_stand_behind_the_text(services, me, made):
     view = services.drafts.edit(me, made.draft_id, "category", "briefcase")
     assert statement_of(view.draft, "leather", load_taxonomy()).facts == {"material": "leather"}
     view = services.drafts.edit(me, made.draft_id, "category", "bathroom hooks")
-    closing = "Write to me if anything is unclear or you need more photos."
-    text = f"These are navy bathroom hooks. {closing}"
-    draft = view.draft.model_copy(update={"description": text})
+    draft = view.draft.model_copy(update={"description": "These are navy bathroom hooks."})
     said = with_statement(draft, statement_of(draft, "set of 2", load_taxonomy()), load_taxonomy())
-    assert said == f"These are navy bathroom hooks. Set of 2. {closing}"
+    assert said == "These are navy bathroom hooks. Set of 2."
 
 
 @pytest.mark.parametrize(("typed", "stated"), [("50 x 70", "50 x 70 cm"), ("2 m", "2 m"), ("40 x 30 cm", "40 x 30 cm")])

@@ -32,7 +32,7 @@ def says(**sources: dict[str, float]) -> list[Observation]:
 
 def test_each_source_keeps_its_vote_beside_the_candidates() -> None:
     result = category(*says(mllm=SHIRT, tower={"Blouse": 0.9, "Shirt": 0.1}))
-    assert (result.value, result.in_range) == ("Blouse", True)
+    assert (result.value, result.in_range) == ("Tops", True), "no name below .8"
     assert [c.value for c in result.candidates][:2] == ["Blouse", "Shirt"]
     assert len(result.candidates) == 3
     assert result.sources["mllm"].value == "Shirt"
@@ -51,8 +51,7 @@ def test_agreement_does_not_sharpen_garments() -> None:
 
 def test_one_source_cannot_veto() -> None:
     result = category(*says(mllm={"Shirt": 1.0}, tower={"Polo": 0.55, "Shirt": 0.45}))
-    assert result.value == "Shirt"
-    assert "Polo" in [c.value for c in result.candidates]
+    assert [c.value for c in result.candidates[:2]] == ["Shirt", "Polo"]
 
 
 def test_beyond_garments_imagenet_decides() -> None:
@@ -65,8 +64,8 @@ def test_beyond_garments_imagenet_decides() -> None:
 def test_past_listings_help_beyond_garments() -> None:
     torn = says(imagenet={"Sofa": 0.3, "Armchair": 0.3}, neighbours={"Sofa": 1.0})
     result = category(*torn, on("imagenet", "garment", FURNITURE))
-    assert result.value == "Sofa"
-    assert result.confidence > 0.3
+    assert (result.candidates[0].value, result.value) == ("Sofa", "Seating")
+    assert result.candidates[0].confidence > 0.3
 
 
 def test_both_ranges_give_candidates_by_probability() -> None:
@@ -77,15 +76,16 @@ def test_both_ranges_give_candidates_by_probability() -> None:
     assert [c.value for c in item.candidates] == ["Bowl", "Hat", "Plate"]
 
 
-def test_group_is_named_where_no_leaf_is_likely() -> None:
-    bags = category(
-        *says(imagenet={"Backpack": 0.25, "Handbag": 0.2, "Sofa": 0.3}), on("imagenet", "garment", FURNITURE)
-    )
-    assert bags.value == "Bags"
-    assert bags.confidence == pytest.approx(0.6, abs=1e-3)
-    assert [c.value for c in bags.candidates] == ["Sofa", "Backpack", "Handbag"]
-    furniture = says(imagenet={"Sofa": 0.2, "Bed": 0.2, "Table": 0.2, "Violin": 0.2})
-    assert category(*furniture, on("imagenet", "garment", FURNITURE)).value == "Furniture"
+def test_group_is_named_where_no_leaf_is_sure() -> None:
+    def named(**shares: float) -> Category:
+        return category(*says(imagenet=shares), on("imagenet", "garment", FURNITURE))
+
+    bags = named(Backpack=0.45, Handbag=0.4, Sofa=0.15)
+    assert (bags.value, round(bags.confidence, 2)) == ("Bags", 0.85)
+    assert [c.value for c in bags.candidates] == ["Backpack", "Handbag", "Sofa"]
+    assert named(Sofa=0.3, Bed=0.3, Table=0.3, Violin=0.1).value == "Furniture"
+    for p, value in ((0.79, None), (0.82, "Sofa")):
+        assert named(Sofa=p, Violin=1 - p).value == value
 
 
 def test_sure_tower_makes_no_garment_of_everything() -> None:
@@ -160,10 +160,10 @@ def test_studio_ground_tempers_a_garment() -> None:
     studio = on("evidence_tower", "ground", "studio")
     at_home = category(*says(tower=SHIRT), *doubtful, rule=rule)
     in_studio = category(*says(tower=SHIRT), *doubtful, studio, rule=rule)
-    assert (at_home.value, in_studio.value) == ("Shirt", "Shirt")
-    assert in_studio.confidence < at_home.confidence < category(*says(tower=SHIRT), *clothes, rule=rule).confidence
+    first = [result.candidates[0] for result in (in_studio, at_home, category(*says(tower=SHIRT), *clothes, rule=rule))]
+    assert {candidate.value for candidate in first} == {"Shirt"}
+    assert first[0].confidence < first[1].confidence < first[2].confidence
     for tempered_one in (at_home, in_studio):
-        assert tempered_one.candidates[0].confidence == pytest.approx(tempered_one.confidence)
         assert sum(c.confidence for c in tempered_one.candidates) <= 1.0
     sofa = [on("imagenet", "garment", FURNITURE), on("imagenet", "category", SOFA)]
     assert category(*sofa, studio, rule=rule) == category(*sofa, rule=RULE)

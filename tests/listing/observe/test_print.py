@@ -77,6 +77,15 @@ def test_print_stands_on_the_item_in_letters(text, left, printed):
     assert drafted.attribute("text").value == printed
 
 
+@pytest.mark.parametrize(
+    ("text", "top", "said"), [("MODIS", 0.03, False), ("MODIS", 0.4, True), ("EU SIZE", 0.4, False)]
+)
+def test_a_label_is_no_print_of_the_item(text, top, said):
+    reader = StubReader([OcrSpan(text, (0.1, top, 0.3, top + 0.05), 0.98)])
+    drafted = draft(of_photos(), reader=reader, sources=[EvidenceTowerHeads(LeftHalf())], writes=False)
+    assert (text in drafted.title) is said
+
+
 def sign(size: tuple[int, int], lines: list[tuple[str, tuple[int, int], int]], grey: int = 215) -> Image.Image:
     image = Image.new("RGB", size, (grey, grey, grey - 10))
     draw = ImageDraw.Draw(image)

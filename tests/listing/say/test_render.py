@@ -12,9 +12,9 @@ import pytest
 from listing.details import detail_forms
 from listing.lexicon import load_lexicon
 from listing.request import TONES
-from listing.say.render import MAX_TITLE, MAX_WORDS, MIN_WORDS, Text, render
+from listing.say.render import MAX_TITLE, MAX_WORDS, Text, render
 from listing.schema import Category, Evidence
-from tests.listing.stubs import TAXONOMY, category, claims, every_plan, fact, said, text, written
+from tests.listing.stubs import TAXONOMY, category, claims, fact, said, text, written
 
 TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "solid"}
 
@@ -22,19 +22,17 @@ TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "so
 def test_a_listing():
     rendered = text("T-Shirt", TEE, ("chest pocket", "ribbed cuffs", "ribbed hem"))
     assert rendered.title == "Grey short-sleeved t-shirt with chest pocket"
-    assert rendered.description == (
-        "A plain grey short-sleeved t-shirt with a v-neck and a chest pocket. It has ribbed cuffs and hem."
-    )
+    assert rendered.description == ("A grey short-sleeved t-shirt with a chest pocket, a v-neck, ribbed cuffs and hem.")
     chair = text("Chair", {"colour": "black"})
     assert chair.title == "Black chair"
-    assert len(re.findall(r"[.!?](?:\s|$)", chair.description)) == 2, "things beyond clothes get two sentences"
+    assert chair.description == "This is a black chair.", "a text is as long as what is true"
 
 
 def test_title_names_what_is_likely_and_distinct():
     read = [fact("text", "SUMMER", 0.95, "ocr"), fact("colour", "navy"), fact("size", "M", 0.95, "ocr")]
     facts = [*read, fact("pattern", "solid"), fact("neckline", "hood")]
-    rendered = written("Hoodie", facts, {"full zip": 0.9, "pockets": 0.99, "sporty": 0.9})
-    assert rendered.title == 'Navy hoodie with full zip, "SUMMER" print, size M'
+    rendered = written("Hoodie", facts, {"fur trim": 0.9, "pockets": 0.99, "sporty": 0.9})
+    assert rendered.title == 'Navy hoodie with fluffy trim, "SUMMER" print, size M'
     unsure = [fact("colour", "red", 0.6), fact("material", "knit", 0.6), fact("neckline", "crew", 0.6)]
     rendered = written("Dress", unsure, {"belt": 0.6, "plain": 0.6})
     assert rendered.title == "Red dress with belt"
@@ -47,19 +45,12 @@ def test_item_without_a_name_has_its_facts():
     assert (rendered.title, rendered.description) == ("TWININGS", 'It says "TWININGS" on it. It is red.')
     assert {s.attribute for s in rendered.spans} == {"colour", "text"}
     black = written(unknown, [fact("colour", "black")])
-    assert (black.title, black.description) == (
-        "Black item", "It is black. Just ask if you would like to know more."
-    )  # fmt: skip
+    assert (black.title, black.description) == ("Black", "It is black.")
 
 
 def test_few_and_many_facts_fit_the_length():
     shoes = written("Shoes")
-    assert shoes.title == "Shoes"
-    assert len(shoes.description.split()) > 5
-    for more_facts, expected in (({}, "size|fit"), ({"size": "M"}, "measure")):
-        for rendered in every_plan("Skirt", {"colour": "pink", **more_facts}):
-            assert re.search(expected, rendered.description), rendered.description
-            assert len(rendered.description.split()) >= MIN_WORDS - 2
+    assert (shoes.title, shoes.description) == ("Shoes", "These are shoes.")
     node = TAXONOMY.categories["Hoodie"]
     fitting = [phrase for phrase, form in detail_forms().items() if form.fits(node)][:40]
     facts = [fact("colour", "navy"), fact("text", "SUMMER BEACH CLUB", 0.95, "ocr"), fact("brand", "Zara", 0.9, "ocr")]
@@ -74,19 +65,17 @@ def test_every_tone_says_the_same_facts():
     facts = [fact("colour", "navy"), fact("sleeve", "long"), fact("pattern", "striped"), fact("condition", "stain")]
     item_claims = said("Dress", facts, {"belt": 0.9})
     stated = {f.name: f.value for f in facts}
-    for key in map(str, range(10)):
-        for tone in TONES:
-            words = render(item_claims, TAXONOMY, key=key, tone=tone).description
-            told = load_lexicon(TAXONOMY).mentions(words)
-            assert {name: values for name, values in told.items() if stated.get(name) not in values} == {}, words
-            assert "There is a stain." in words
+    for tone in TONES:
+        words = render(item_claims, TAXONOMY, tone=tone).description
+        told = load_lexicon(TAXONOMY).mentions(words)
+        assert {name: values for name, values in told.items() if stated.get(name) not in values} == {}, words
+        assert "There is a stain." in words
     flaw = fact("defects", "a loose seam.", 1.0, "seller", True)
     assert "Please note: a loose seam." in written("Dress", [*facts, flaw]).description
     allowed = claims("T-Shirt", TEE, ("chest pocket", "curved hem", "straight cut"))
-    plain, shorter, warmer = (render(allowed, TAXONOMY, key="0", tone=tone).description for tone in TONES)
+    plain, shorter, warmer = (render(allowed, TAXONOMY, tone=tone).description for tone in TONES)
     assert shorter.count(".") == 1
-    assert warmer.count(".") > shorter.count(".")
-    assert len(plain.split()) >= MIN_WORDS
+    assert warmer == plain, "no line is said that claims nothing"
 
 
 def test_what_the_note_says_stands_once():
@@ -115,8 +104,8 @@ def test_what_the_note_says_stands_once():
     ],
 )
 def test_articles_plurals_and_pronouns(kind, facts, details, never):
-    for rendered in every_plan(kind, facts, details):
-        assert not re.search(never, rendered.description), rendered.description
+    rendered = text(kind, facts, details)
+    assert not re.search(never, rendered.description), rendered.description
 
 
 @pytest.mark.parametrize(
@@ -150,23 +139,9 @@ def test_what_the_seller_answers_fits_the_thing(kind, fact_name, value, sentence
     ],
 )  # fmt: skip
 def test_nothing_is_said_twice_or_needlessly(kind, facts, details, never):
-    for rendered in every_plan(kind, {"colour": "blue", **facts}, details):
-        assert not re.search(never, rendered.description), rendered.description
-        assert not re.search(never, rendered.title), rendered.title
-
-
-@pytest.mark.parametrize(
-    ("kind", "word"),
-    [
-        *(("Shoes", "size"), ("Chair", "measure"), ("Radio", "works")),
-        *(("Book", "edition"), ("Lipstick", "left"), ("Bags", "")),
-    ],
-)
-def test_text_invites_the_first_question_of_buyers(kind, word):
-    allowed = " ".join(rendered.description for rendered in every_plan(kind, {"colour": "red"}))
-    assert word in allowed
-    assert ("size" in allowed) is (kind == "Shoes")
-    assert "photo" in allowed
+    rendered = text(kind, {"colour": "blue", **facts}, details)
+    assert not re.search(never, rendered.description), rendered.description
+    assert not re.search(never, rendered.title), rendered.title
 
 
 def test_likelier_of_two_contradictions_is_said():
@@ -184,27 +159,25 @@ def test_two_parts_of_one_thing_are_one_phrase():
     assert "deep v-neck" in text("T-Shirt", TEE, ("deep neckline",)).description
     assert "an elastic drawstring waist" in text("Shorts", {}, ("elastic waist", "drawstring waist")).description
     assert "a small embroidered logo" in text("Polo", {}, ("small logo", "embroidery")).description
-    for allowed in every_plan("T-Shirt", TEE, ("animal motif", "cartoon print", "large print")):
-        assert allowed.description.count("animal motif") == 1
-        assert "a cartoon animal motif" in allowed.description
-        assert "large print" not in allowed.description
+    allowed = text("T-Shirt", TEE, ("animal motif", "cartoon print", "large print"))
+    assert allowed.description.count("animal motif") == 1
+    assert "a cartoon animal motif" in allowed.description
+    assert "large print" not in allowed.description
 
 
 @pytest.mark.parametrize(("p", "said"), [(0.6, False), (0.95, True)])
 def test_a_fourth_guess_of_a_print_is_left_out(p, said):
     details = {"chest print": 0.95, "large print": 0.94, "lettering": 0.93, "cartoon print": p}
-    for key in map(str, range(8)):
-        rendered = written("Hoodie", [fact("colour", "pink")], details, key=key)
-        assert ("cartoon" in rendered.description) is said
-        assert "on the chest" in rendered.description
+    rendered = written("Hoodie", [fact("colour", "pink")], details)
+    assert ("cartoon" in rendered.description) is said
+    assert "on the chest" in rendered.description
 
 
 def test_print_is_quoted_and_placed():
     read = [fact("text", "NEW ZEALAND", 0.95, "ocr"), fact("colour", "red")]
-    for key in map(str, range(20)):
-        rendered = written("Longsleeve", read, {"chest print": 0.9}, key=key)
-        assert rendered.title.endswith('with "NEW ZEALAND" print')
-        assert '"NEW ZEALAND" on the chest' in rendered.description
+    rendered = written("Longsleeve", read, {"chest print": 0.9})
+    assert rendered.title.endswith('with "NEW ZEALAND" print')
+    assert '"NEW ZEALAND" on the chest' in rendered.description
 
 
 def test_label_is_quoted_in_fixed_words():
@@ -213,14 +186,8 @@ def test_label_is_quoted_in_fixed_words():
     assert rendered.title == "Zara red dress, size M"
     assert rendered.description.count("Zara") == 1
     assert "The label says size M." in rendered.description
-    assert "leather-look" in text("Shoes", {"material": "leather"}).description
+    assert "eather-look" in text("Shoes", {"material": "leather"}).description
     assert written("Shoes", [fact("material", "leather", 0.9, "ocr")]).title == "Leather shoes"
-
-
-def test_plans_differ_between_drafts_only():
-    plans = {rendered.description for rendered in every_plan("T-Shirt", TEE, ("chest pocket", "curved hem"))}
-    assert len(plans) >= 12
-    assert text("T-Shirt", TEE, key="a") == text("T-Shirt", TEE, key="a")
 
 
 def test_every_form_of_a_detail_reads_well():
@@ -248,14 +215,15 @@ def annotated_facts(row: dict) -> dict[str, str]:
 def test_texts_of_real_facts_are_whole(repository: Path):
     with gzip.open(repository / "finetune/annotations/clothing_cc0.jsonl.gz", "rt") as lines:
         rows = [json.loads(line) for line in lines][::5]
-    for i, row in enumerate(rows):
+    for row in rows:
         if row["label"] not in TAXONOMY.categories:
             continue
         facts = annotated_facts(row)
         allowed = claims(row["label"], facts)
-        rendered = render(allowed, TAXONOMY, key=str(i))
+        rendered = render(allowed, TAXONOMY)
         assert len(rendered.title.split()) <= max(MAX_TITLE, 10)
-        assert MIN_WORDS - 1 <= len(rendered.description.split()) <= MAX_WORDS + 15, rendered.description
+        assert len(rendered.description.split()) <= MAX_WORDS + 15, rendered.description
+        assert not re.search("plain|solid|basic|simple", f"{rendered.title} {rendered.description}"), rendered
         assert rendered.description.rstrip(".") != rendered.title
         from_seller = re.sub('".*?"', "x", rendered.description)  # not the print
         assert not re.search(r"\bitem\b|\bgarment\b| \.| ,", from_seller), rendered.description
@@ -276,27 +244,26 @@ def test_texts_of_real_facts_are_whole(repository: Path):
 def test_a_composition_is_said_with_its_shares(shares, allowed, adjective):
     read = Evidence(source="ocr", text=shares)
     material = fact("material", shares.split()[2].rstrip(","), source="ocr").model_copy(update={"evidence": [read]})
-    for key in "abcdefgh":
-        rendered = written("T-Shirt", [material, fact("colour", "grey")], key=key)
-        assert f"By the label it is {allowed}" in rendered.description
-        assert {s.status for s in rendered.spans if s.attribute == "material"} == {"certain"}
-        words = rendered.title.lower() + rendered.description.split("By the label")[0].lower()
-        assert (adjective or "cotton") in words if adjective else "cotton" not in words
+    rendered = written("T-Shirt", [material, fact("colour", "grey")])
+    assert f"By the label it is {allowed}" in rendered.description
+    assert {s.status for s in rendered.spans if s.attribute == "material"} == {"certain"}
+    words = rendered.title.lower() + rendered.description.split("By the label")[0].lower()
+    assert (adjective or "cotton") in words if adjective else "cotton" not in words
 
 
 @pytest.mark.slow
 def test_the_second_colour_stands_where_it_is() -> None:
     facts = {"colour": "white", "colour2": "navy", "item_type": "polo shirt"}
-    for allowed in every_plan("Polo", facts, ("collar in the second colour", "ribbed cuffs")):
-        assert "a navy collar" in allowed.description
-        assert "white and navy" not in f"{allowed.title} {allowed.description}".lower()
-        assert ("colour2", "navy") in {(span.attribute, span.value) for span in allowed.spans}
+    allowed = text("Polo", facts, ("collar in the second colour", "ribbed cuffs"))
+    assert "a navy collar" in allowed.description
+    assert "white and navy" not in f"{allowed.title} {allowed.description}".lower()
+    assert ("colour2", "navy") in {(span.attribute, span.value) for span in allowed.spans}
 
 
 def test_no_place_without_a_second_colour() -> None:
-    for allowed in every_plan("Polo", {"colour": "white"}, ("collar in the second colour",)):
-        assert "collar" not in allowed.description
-        assert "{}" not in allowed.title + allowed.description
+    allowed = text("Polo", {"colour": "white"}, ("collar in the second colour",))
+    assert "collar" not in allowed.description
+    assert "{}" not in allowed.title + allowed.description
 
 
 @pytest.mark.parametrize(("p", "words"), [(0.6, "checked"), (0.72, "large check")])
