@@ -31,6 +31,7 @@ from finetune.evaluate.measures import (
 )
 from finetune.evaluate.observing import ObservedPhoto, Observer, Row
 from listing.decide.claims import claims_of
+from listing.decide.colour_words import members
 from listing.decide.marks import limit_marks
 from listing.rules import Rules
 from listing.say.render import render
@@ -166,7 +167,9 @@ def texts(rows: Sequence[Row], statements: Sequence[Statement]) -> dict[str, flo
         marks += len({(s.attribute, s.value) for s in text.spans if s.status == "check"})
         for name, value, marked in {(s.attribute, s.value, s.status == "check") for s in text.spans}:
             if name == "category":
-                right[marked].append(value == row["label"])
+                right[marked].append(row["label"] in (rules.taxonomy.node(value).members or (value,)))
+            elif name == "colour" and members(value):
+                right[marked].append(row["colour"] in members(value))
             elif name in scored(row):
                 right[marked].append(judge(row, name, value) == Counts(right=1))
     return {
