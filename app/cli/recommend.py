@@ -68,6 +68,19 @@ def register(parser: argparse.ArgumentParser) -> None:
     study("--deciding", action="store_true",
           help="only what the verdict needs: the regime without ablations, and off (or each --dose)")  # fmt: skip
 
+    market = task("market", knobs)
+    market(
+        "--arm",
+        action="append",
+        required=True,
+        metavar="A",
+        help="random, newest, popularity, count, oracle, a model "
+        "such as dcn, one with changes (dcn:conversion=esmm), or a YAML file; the first is what others are compared to",
+    )
+    market("--days", type=number(int, 2), default=30, metavar="N", help="played by each arm (default: 30)")
+    market("--seeds", default="9700-9711", metavar="A-B", help="markets, paired over the arms (default: %(default)s)")
+    market("--out", type=Path, required=True, metavar="FILE", help="the table (JSON), beside it a page and a picture")
+
     report = task("report")
     report("name", metavar="NAME", nargs="?", help="the study")
     report("--results", type=Path, metavar="FILE", help="read there instead of the code's results")
@@ -192,10 +205,7 @@ def _study(args: argparse.Namespace) -> None:
     from recommend.research.studies.study import find_study
 
     study = find_study(args.name)
-    first, _, last = args.seeds.partition("-")
-    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
-        raise CommandError(f"'{args.seeds}' are no seeds; write 9500-9507.", 2)
-    seeds, say = range(int(first), int(last or first) + 1), partial(print, file=sys.stderr, flush=True)
+    seeds, say = _seeds(args.seeds), partial(print, file=sys.stderr, flush=True)
     out = args.out or RESULTS / f"{study.name}.json"
     doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
@@ -203,6 +213,35 @@ def _study(args: argparse.Namespace) -> None:
         publish(study.name, results["conclusion"])
     print("\n".join(tables(study, results)))
     print(f"{results['conclusion']['verdict']}; written to {out}")
+
+
+def _seeds(text: str) -> range:
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+        raise CommandError(f"'{text}' are no seeds; write 9500-9507.", 2)
+    return range(int(first), int(last or first) + 1)
+
+
+def _market(args: argparse.Namespace) -> None:
+    import sys
+
+    from recommend.research.market.report import lines, write_report
+    from recommend.research.market.table import play_market
+    from recommend.research.market.town import Rules
+
+    bar, end = sys.stderr.isatty(), "\r" if sys.stderr.isatty() else "\n"
+
+    def say(what: str, done: int, days: int) -> None:
+        if bar or done == days:
+            print(
+                f"[{'#' * (20 * done // days):20}] {what}, day {done} of {days} ", end=end, file=sys.stderr, flush=True
+            )
+
+    rules = Rules.of([*args.set, f"days={args.days}"])
+    table = play_market(args.arm, rules, _seeds(args.seeds), args.out, say)
+    page, _ = reversed(write_report(table, args.out))
+    print("\n".join(lines(table)))
+    print(f"written to {args.out}; for people: {page}")
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -295,7 +334,7 @@ def _rollback(args: argparse.Namespace) -> None:
     print(f"{args.role}: {registry.name(role, registry.rollback(role))} serves all visitors again within seconds")
 
 
-LABORATORY = ("world", "study", "report")  # what ``recommend.research`` is needed for
+LABORATORY = ("world", "study", "market", "report")  # what ``recommend.research`` is needed for
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "world": (_world, "simulate a marketplace and write its log, or measure its phenomena by dose"),
     "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),
@@ -306,6 +345,7 @@ TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "score": (logs.score, "write a trained model's probabilities for a log's rows"),
     "export": (logs.export_, "write a trained model as one program (torch.export)"),
     "study": (_study, "what a paper's method gains, by dose of its phenomenon; goes on with what is done"),
+    "market": (_market, "let rankings sell the same things to the same people, and compare what each brings"),
     "report": (_report, "table, page and curve of a study's results"),
     "log": (_log, "write the store's own feed as a log to train on"),
     "install": (_install, "check a trained model, copy it, and let it serve all visitors or a share of them"),

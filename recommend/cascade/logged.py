@@ -116,6 +116,9 @@ class LogRows:
 
     Args:
         content: numbers of a content vector.
+
+    Attributes:
+        written: whether files were written before, so that a table without rows needs none.
     """
 
     def __init__(self, content: int) -> None:
@@ -126,7 +129,7 @@ class LogRows:
         self.posts: dict[int, Row] = {}
         self.visitors: set[int] = set()
         self.requests = self.impressions = 0
-        self._written = False
+        self.written = False
 
     def begin(self) -> None:
         """The rows that follow are of another page."""
@@ -208,14 +211,14 @@ class LogRows:
         """
         count: dict[str, int] = {}
         for name, by_day in self.tables.items():
-            for day, rows in (by_day or ({} if self._written else {first: []})).items():
+            for day, rows in (by_day or ({} if self.written else {first: []})).items():
                 table = conform(name, {column: [row[column] for row in rows] for column in columns(name)})
                 file = day_file(out, name, day or first)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 pq.write_table(table, file, write_page_checksum=True)
                 count[name] = count.get(name, 0) + table.num_rows
             by_day.clear()
-        self._written = True
+        self.written = True
         return count
 
     def _add(self, table: str, row: Row) -> None:
