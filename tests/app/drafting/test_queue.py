@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +33,7 @@ from tests.app.support.local_servers import RemotePipeline, SilentServer
 from tests.app.support.small_index import SmallEncoders
 from tests.app.support.tabs import Tab
 from tests.fakes import FakePipeline, jpeg
+from tests.forked import Forked, ipl
 
 pytestmark = pytest.mark.slow
 
@@ -380,12 +379,14 @@ def test_a_failed_load_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.server
 def test_a_server_without_a_model_ends(tmp_path: Path) -> None:
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "IPL_HOME": str(tmp_path / "home"), "IPL_SETUP": "0"}
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-rag", "--model", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("ipl: ")
-    assert "Traceback" not in done.stderr
+    arguments = ("serve", "--port", "0", "--no-rag", "--model", str(tmp_path))
+    process = Forked(ipl, *arguments, IPL_HOME=str(tmp_path / "home"), IPL_SETUP="0")
+    try:
+        assert process.wait(200) == 1, process.said()
+        assert process.said().strip().splitlines()[-1].startswith("ipl: ")
+        assert "Traceback" not in process.said()
+    finally:
+        process.kill()
 
 
 def test_a_page_for_which_there_is_no_room_says_so_and_goes_on_by_itself(build, tmp_path):
