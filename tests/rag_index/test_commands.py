@@ -83,12 +83,14 @@ def command(location: Path, action: str, *words: str) -> int:
     return index.run(args)
 
 
-def test_sample_is_complete_clean_and_without_validation_senders() -> None:
+def test_sample_is_complete_clean_and_without_validation_senders(request: pytest.FixtureRequest) -> None:
     records = list(sample_records(sample_encoders()))
     assert len(records) > 2_000
     assert len({r.category for r in records}) == 17
+    encoders, step = sample_encoders(), 1 if request.config.getoption("nightly") else 8  # of which contacts are sought
+    for record in records[::step]:
+        check(record, encoders, sure_contact)
     for record in records:
-        check(record, sample_encoders(), sure_contact)
         assert record.price is None
         assert record.origin == "sample"
         assert not is_validation_sender(record.seller_id.removeprefix("sample-"))

@@ -105,7 +105,7 @@ def test_index_serves_while_it_is_rebuilt(folder: Path) -> None:
         threads = [threading.Thread(target=keep, args=(work,)) for work in (change, look, look)]
         for thread in threads:
             thread.start()
-        for _ in range(5):
+        for _ in range(2):
             assert index.rebuild()
         stop.set()
         for thread in threads:
