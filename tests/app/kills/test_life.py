@@ -290,7 +290,7 @@ def test_any_life_of_listings_agrees_with_the_model(place, request):
 PASSWORD = "two who trade"
 
 
-def test_a_sale_of_two_people_survives_a_kill_in_and_between_any_two_steps(place, tmp_path):
+def test_a_sale_of_two_people_survives_a_kill_in_and_between_any_two_steps(place, tmp_path, request):
     """Asked, bought, written, cancelled, bought again, handed over, blocked: each once, and each told once."""
     home, receiver, dice = tmp_path / "shop", Receiver(), random.Random(7)
     for name in ("ann", "bob"):
@@ -302,7 +302,7 @@ def test_a_sale_of_two_people_survives_a_kill_in_and_between_any_two_steps(place
         life = Life(OneServer(place.starter, home, settings))
         life.server.start()
         try:
-            play_a_sale(life, dice)
+            play_a_sale(life, dice, 1.0 if request.config.getoption("nightly") else 0.3)
             life.kill()  # whatever is not sent yet is sent by the next server
             told = {notice.id: (notice.kind, notice.to["name"]) for notice in receiver.got}
             until = time.monotonic() + 60
@@ -322,8 +322,8 @@ TOLD = [
 ]  # fmt: skip
 
 
-def play_a_sale(life: Life, dice: random.Random) -> None:
-    """Each call's server is killed somewhere in it, and the call repeated; then it is killed once more."""
+def play_a_sale(life: Life, dice: random.Random, between: float) -> None:
+    """Each call's server is killed somewhere in it, and the call repeated; then, so often, it is killed once more."""
 
     def sign_in(name: str) -> dict[str, str]:
         form = {"name": name, "password": PASSWORD}
@@ -332,7 +332,8 @@ def play_a_sale(life: Life, dice: random.Random) -> None:
     def step(who: dict[str, str], method: str, path: str, status: int, **body: object) -> httpx.Response:
         life.kill_after = dice.uniform(0, 0.06)
         answer = life.expect(life.ask(method, path, headers={**who, **body.pop("headers", {})}, **body), status)
-        life.kill()
+        if dice.random() < between:
+            life.kill()
         return answer
 
     ann, bob = sign_in("ann"), sign_in("bob")
