@@ -66,7 +66,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     study("--rows", type=number(int, 1), default=0, metavar="N", help="of each world (default: the study's)")
     study("--out", type=Path, metavar="FILE", help="results, which a later call goes on with (default: the code's)")
     study("--deciding", action="store_true",
-          help="only what the verdict needs: the regime without ablations, and off (or each --dose)")  # fmt: skip
+          help="only what the verdict needs: the regime and off (or each --dose)")  # fmt: skip
 
     market = task("market", knobs)
     market(
