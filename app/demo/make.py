@@ -169,6 +169,5 @@ def train(services: Services, seed: int) -> None:
                 log, model, TrainConfig(batch_rows=64, learning_rate=3e-3, seed=seed), model_class(name).usual, 1
             )
             train_run(log, run, Path(folder) / name)
-            moment = services.feed.moment().time_ms / 1000
-            services.feed.registry.install(Path(folder) / name, role, facts={"installed": moment})
+            services.feed.registry.install(Path(folder) / name, role)
     services.feed.refresh()

@@ -39,7 +39,7 @@ class LiveFeed:
         folder = settings.home / "feed"
         self.store = store
         self._calendar = Calendar()
-        self.registry = Registry(folder / "models", healthy)
+        self.registry = Registry(folder / "models", healthy, lambda: now().timestamp())
         self.models, self._problems = Models(self.registry), metrics.feed_problems
         self.feed = Feed(CONTENT, self.models, FeedConfig(uniform_ads=settings.feed_uniform_ads))
         self.posts = LivePosts(store, self.feed)

@@ -9,6 +9,7 @@ from functools import cached_property
 from math import inf
 from typing import Literal
 
+from app.ops.days import Days
 from app.ops.figures import TARGET_HOURS, Figures, Measure, written
 from app.ops.impressions import SPANS, USUAL, window
 from app.services import Services
@@ -33,6 +34,7 @@ class Check:
 
     Attributes:
         severity: of a failure: bad (act), look (worth a look), unknown (nothing can be said).
+        section: of the page, where what it counts stands.
         enough: cases, that came or were expected; below them nothing is said.
         model: it is said of a ranking model, and of nothing while popularity ranks.
     """
@@ -42,6 +44,7 @@ class Check:
     fails: str
     do: str = ""
     command: str = ""
+    section: str = ""
     at_least: float = -inf
     at_most: float = inf
     enough: int = 0
@@ -73,14 +76,15 @@ CHECKS = (
     Check("pcoc", "bad", "{ranking} promises too {much}: predicted over observed clicks is {words}.",
           "Train again on the latest days; until then bids are off by that factor.", TRAIN, at_least=0.8, at_most=1.25,
           enough=30, model=True),
-    Check("auc", "bad", "{ranking} orders listings hardly better than lots: AUC {words}.",
+    Check("auc", "bad", "{ranking} orders listings hardly better than chance: AUC {words}.",
           "Train on more days, or on the latest ones.", TRAIN, at_least=0.53, enough=30, model=True),
     Check("model_age", "look", "{ranking} is stale: it learned nothing of the last {words}.",
           "Train again on the latest days and install it.", TRAIN, at_most=14, enough=1, model=True),
-    Check("seen_in_time", "bad", f"New listings starve: {{words}} were seen within {TARGET_HOURS:.0f} hours.",
-          "Look at those that wait; if visitors are few, there is nothing else wrong.", at_least=0.9, enough=5),
-    Check("starved", "look", f"{{words}} listings of the last two days are unseen for over {TARGET_HOURS:.0f} hours.",
-          "Look at those that wait.", at_most=0),
+    Check("seen_in_time", "bad", f"New listings wait too long: {{words}} were seen within {TARGET_HOURS:.0f} hours.",
+          "Look at those that wait; if visitors are few, there is nothing else wrong.", section="new",
+          at_least=0.9, enough=5),
+    Check("starved", "look", f"New listings that nobody has seen for over {TARGET_HOURS:.0f} hours: {{words}}.",
+          "Look at those that wait.", section="new", at_most=0),
     Check("slow_pages", "bad", "Pages are slow: {words} took over 150 ms.",
           "See what else runs on this machine, or serve fewer at a time (IPL_REQUESTS_WAITING).", at_most=0.05,
           enough=20),
@@ -89,8 +93,10 @@ CHECKS = (
           at_most=0.1, enough=1),
     Check("index_behind", "bad", "The index is behind by {words}.",
           "Read the server's log; what is left is tried again every few seconds.", f"{PROGRAM} doctor", at_most=10),
-    Check("reviews_waiting", "look", "{words} listings wait for a person.", "Approve or refuse them.", at_most=0),
-    Check("reports", "look", "{words} reports by visitors are open.", "Read them.", at_most=0),
+    Check("reviews_waiting", "look", "Listings that wait for a person: {words}.", "Approve or refuse them.",
+          section="reviews", at_most=0),
+    Check("reports", "look", "Open reports by visitors: {words}.", "Read them; each opens its listing.",
+          section="reviews", at_most=0),
 )  # fmt: skip
 
 
@@ -140,10 +146,10 @@ class Report:
     def _finding(self, check: Check) -> Finding:
         measure, ranking = self.measures[check.measure], self.figures.ranking
         if check.model and ranking == SIMPLE:
-            return Finding(check, measure, "unknown", f"{measure.name.capitalize()}: there is no ranking model.")
+            return Finding(check, measure, "unknown", f"{measure.title}: there is no ranking model.")
         state = check.state(measure)
         if state == "good" or (state == "unknown" and check.severity != "unknown"):
-            return Finding(check, measure, state, f"{measure.name.capitalize()}: {measure.words}.")
+            return Finding(check, measure, state, f"{measure.title}: {measure.words}.")
         low = measure.interval.low
         says = check.fails.format(
             words=measure.words if measure.of else measure.brief, ranking=ranking, failure=self._failure(),
@@ -171,6 +177,7 @@ class Reports:
 
     def __init__(self, services: Services) -> None:
         self._services, self._lock, self._change = services, threading.Lock(), 0
+        self.days = Days(services)
         self._made: dict[str, tuple[float, int, Report]] = {}
 
     def get(self, name: str = USUAL) -> Report:

@@ -79,6 +79,11 @@ class Measure:
         return MEASURES[self.key][0]
 
     @property
+    def title(self) -> str:
+        """The name as a sentence begins; AUC stays AUC."""
+        return self.name[0].upper() + self.name[1:]
+
+    @property
     def unit(self) -> str:
         """How it is written: share, ratio, auc, ms, minutes, days or count."""
         return MEASURES[self.key][1]

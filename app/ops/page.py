@@ -1,7 +1,6 @@
-"""The operator's page: what serves, is something off, why does a listing stand where it stands, what starves, what
-changed since yesterday; and reviews.
+"""The operator's page: what changed, what to do, the feed and why, new listings unseen, what serves, reviews.
 
-It has no script, and its address says what it answers.
+Its script draws charts of what stands in its tables as well; its address says what it answers.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from app.buyer.cards import LARGE
 from app.buyer.scaled import scaled_photo
 from app.market.reviews import REASON_LENGTH
-from app.ops import places, serving, tables
+from app.ops import days, places, serving, tables
 from app.ops.api import reports_of
 from app.ops.checks import WORDS
 from app.ops.impressions import SPANS, USUAL
@@ -27,7 +26,7 @@ from app.routing import Id, Operator
 from app.services import Services
 from app.store.clock import now
 from app.templates import render
-from app.theme import stylesheet
+from app.theme import STATIC, script, stylesheet
 from app.views import AppError, listing_facts
 from listing.errors import PROGRAM
 
@@ -35,8 +34,8 @@ FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
 SECTIONS = {
-    "models": "What serves", "health": "Is something off?", "feed": "Why here?", "new": "What starves",
-    "changes": "Since yesterday", "reviews": "Review",
+    "changes": "What changed", "health": "To do", "feed": "Feed", "new": "Not seen", "models": "What serves",
+    "reviews": "Review",
 }  # fmt: skip
 pages = APIRouter(prefix="/ops", include_in_schema=False)
 Words = Annotated[str, Field(max_length=200)]
@@ -62,7 +61,13 @@ def front() -> RedirectResponse:
 @pages.get("/ops.css")
 def css(_: Operator) -> Response:
     """The look of the page."""
-    return Response(_css(), media_type="text/css", headers=KEEP)
+    return Response(_files()["css"], media_type="text/css", headers=KEEP)
+
+
+@pages.get("/ops.js")
+def js(_: Operator) -> Response:
+    """Its script, after the library that draws."""
+    return Response(_files()["js"], media_type="text/javascript", headers=KEEP)
 
 
 @pages.get("/")
@@ -133,6 +138,7 @@ def show(
 ) -> Response:
     """The page. ``messages`` and ``problems`` stand in the section that they are of."""
     report, problems = reports_of(request).get(query.over), dict(problems or {})
+    points = reports_of(request).days.points()
     values: dict[str, Any] = {
         "report": report, "over": report.over, "sections": SECTIONS, "spans": SPANS, "words": WORDS,
         "version": version(), "query": query,
@@ -141,6 +147,8 @@ def show(
         "serving": serving.models(report.figures), "heard": services.hearing.says,
         "events": serving.model_events(services.feed),
         "measured": serving.phenomena(services.settings.home), "figures": tables.figures(report),
+        "changed": days.changed(points, serving.since(services.feed)), "charts": days.charts(points),
+        "marks": days.marks(services, points), "daily": tables.day_by_day(points),
         "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews), "reported": tables.reports(services.messages),
         "as_of": now().isoformat(), "length": REASON_LENGTH, "program": PROGRAM,
@@ -166,8 +174,6 @@ def _why_here(services: Services, query: PageQuery) -> dict[str, Any]:
         return {"one_listing": places.standing(services, query.listing, visitor)}
     if query.page:
         return {"past": places.past_page(services, query.page)}
-    if not visitor:
-        return {}
     page, stands = places.would_see(services, visitor)
     return {"now": page.slate, "stands": stands}
 
@@ -181,11 +187,12 @@ def _review(services: Services, query: PageQuery) -> dict[str, Any]:
 
 
 @cache
-def _css() -> str:
-    return stylesheet("ops")
+def _files() -> dict[str, str]:
+    plots = (STATIC / "uplot.css").read_text(encoding="utf-8")
+    return {"css": plots + stylesheet("ops"), "js": script("uplot") + script("ops")}
 
 
 @cache
 def version() -> str:
-    """Changes with the stylesheet, so that browsers may keep it."""
-    return hashlib.sha256(_css().encode()).hexdigest()[:12]
+    """Changes with stylesheet and script, so that browsers may keep them."""
+    return hashlib.sha256("".join(_files().values()).encode()).hexdigest()[:12]

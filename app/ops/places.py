@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.feed.live_feed import LiveFeed
 from app.ops.impressions import clicked
-from app.ops.why import Facts, on_a_past_page, why
+from app.ops.why import Facts, in_brief, on_a_past_page, why
 from app.services import Services
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, NumberRow, PhotoRow, SellerRow
@@ -40,7 +40,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Stand:
-    """A place on a page, or a listing that fell from it (``place`` None). ``why`` is a sentence."""
+    """A place on a page, or what fell from it (``place`` None). ``brief``: the one reason; ``why``: a sentence."""
 
     tile: Tile
     place: int | None
@@ -48,6 +48,8 @@ class Stand:
     why: str
     seen: bool = False
     clicked: bool = False
+    score: float | None = None
+    brief: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,22 +98,24 @@ def would_see(services: Services, visitor: str) -> tuple[PageState, tuple[Stand,
     """What a visitor would see now, then what fell, each with its why."""
     feed = services.feed
     page = feed.considered(visitor, SIZE)
-    listings, lines = feed.listings.live(), [*page.slate.page, *page.slate.fell[:10]]
+    listings, lines = feed.listings.live(), [*page.slate.page, *page.slate.fell[:5]]
     with services.store.read() as session:
         ids = [listings.get(line.item_id) for line in lines]
         tiles = _tiles(session, session.scalars(select(ListingRow).where(ListingRow.id.in_(ids))).all())
     on_sale = [(line, tiles[listings[line.item_id]]) for line in lines if listings.get(line.item_id) in tiles]
     sentences = _now(feed, page, [(line.item_id, tile) for line, tile in on_sale])
-    stands = [Stand(tile, line.position, line.reason, sentences[line.item_id]) for line, tile in on_sale]
+    stands = [Stand(tile, line.position, line.reason, sentences[line.item_id][1], score=line.score,
+                    brief=sentences[line.item_id][0]) for line, tile in on_sale]  # fmt: skip
     titles = feed.posts.titles([p.post.post_id for p in page.slate.posts])
     for p in page.slate.posts:
         says = f"A post: {p.pctr:.3f} predicted clicks, {p.impressions} impressions."
-        stands.append(Stand(Tile("", titles.get(p.post.post_id, "A post"), "post", ""), p.position, "post", says))
+        tile = Tile("", titles.get(p.post.post_id, "A post"), "post", "")
+        stands.append(Stand(tile, p.position, "post", says, score=p.pctr, brief="a post"))
     return page, tuple(sorted(stands, key=lambda s: (s.place is None, s.place or 0)))
 
 
-def _now(feed: LiveFeed, page: PageState, items: Sequence[tuple[int, Tile]]) -> dict[int, str]:
-    """Why each item stands or falls on a page that was just made."""
+def _now(feed: LiveFeed, page: PageState, items: Sequence[tuple[int, Tile]]) -> dict[int, tuple[str, str]]:
+    """Why each item stands or falls on a page that was just made, in some words and in a sentence."""
     catalog, loaded = feed.feed.catalog, feed.models.get("ranking")
     ids = [i for i, _ in items if i in catalog]
     rows = catalog.rows(ids)
@@ -119,8 +123,11 @@ def _now(feed: LiveFeed, page: PageState, items: Sequence[tuple[int, Tile]]) -> 
     effects = moves(feed.models, catalog, rows, among, page.visitor, page.moment)
     moved = dict(zip(ids, effects, strict=True)) if len(effects) == len(ids) else {}  # something was sold meanwhile
     ranking = loaded.name if loaded is not None else None
-    return {item: why(fate(page, catalog, item), moved.get(item, ()), _facts(catalog, item, tile, page.moment), ranking)
-            for item, tile in items}  # fmt: skip
+    told = {}
+    for item, tile in items:
+        of = fate(page, catalog, item), moved.get(item, ()), _facts(catalog, item, tile, page.moment), ranking
+        told[item] = in_brief(*of), why(*of)
+    return told
 
 
 def _facts(catalog: Catalog, item_id: int, tile: Tile, moment: Moment) -> Facts:
@@ -152,7 +159,7 @@ def past_page(services: Services, page_id: str) -> PastPage:
     gone = Tile("", "A listing that was deleted", "", "removed")
     stands = [
         Stand(tiles.get(r.listing_id, gone), r.position, r.reason, on_a_past_page(r.scores, r.reason, r.position, cut),
-              r.seen_at is not None, r.id in clicks)
+              r.seen_at is not None, r.id in clicks, r.scores.get("score"), r.reason)
         for r in rows
     ]  # fmt: skip
     return PastPage(name, page.at, page.models, tuple(stands))
@@ -191,7 +198,7 @@ def standing(services: Services, listing_id: str, visitor: str) -> Standing:
     if number is None or number not in feed.feed.catalog:
         now = f"It is {tile.status} and not on sale, so that no page can show it."
     else:
-        now = _now(feed, feed.considered(who, SIZE), [(number, tile)])[number]
+        now = _now(feed, feed.considered(who, SIZE), [(number, tile)])[number][1]
     return Standing(tile, seller, who, now, pages)
 
 

@@ -40,6 +40,14 @@ def serving(feed: LiveFeed) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def since(feed: LiveFeed) -> str:
+    """What ranks for most visitors, and since when, as the end of a sentence."""
+    stage = max((s for s in serving(feed) if s.role == "ranking"), key=lambda s: s.share)
+    if stage.installed == "-":
+        return f"{stage.serves} ranks"
+    return f"{stage.serves} serves since {datetime.fromisoformat(stage.installed):%A %d %B, %H:%M} UTC"
+
+
 def models(figures: Figures) -> Table:
     """What serves, by stage, and the clicks of what each ranking model, and each model on trial, showed."""
     rows = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.market.messages import Messages
 from app.market.reviews import Reviews
 from app.ops.checks import WORDS, Report
+from app.ops.days import LINES, Point, ends
 from app.ops.figures import MEASURES, TARGET_HOURS, NewListing
 
 Cell = str | int | float | None
@@ -33,6 +34,15 @@ def figures(report: Report) -> Table:
         rows.append((m.name, m.words, before.brief if before is not None else None, *limits, key))
     note = "In brackets: the 95 % interval. The day before: the same stretch 24 hours earlier, where the store has it."
     return Table(("what", "now", "the day before", "limit", "reads", "name"), tuple(rows), note)
+
+
+def day_by_day(points: Sequence[Point]) -> Table:
+    """Every point, the latest day first."""
+    rows = tuple(
+        (f"{p.day}", LINES[p.measure][0], p.by, *(None if x is None else round(x, 4) for x in ends(p)), p.n)
+        for p in sorted(points, key=lambda p: p.day, reverse=True)
+    )
+    return Table(("day (UTC)", "what", "ranked by", "value", "low", "high", "cases"), rows)
 
 
 def new_listings(listings: Sequence[NewListing]) -> Table:

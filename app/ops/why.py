@@ -77,6 +77,20 @@ def _outcome(fate: Fate, facts: Facts) -> str:
     return f"It fell ({fate.reason.removeprefix('fell: ')}): {rate}."
 
 
+def in_brief(fate: Fate, moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
+    """The one reason that put it there, in some words."""
+    if fate.position is None:
+        return (fate.reason or "not ranked").removeprefix("fell: ")
+    if fate.reason == "ad":
+        return f"an ad: {facts.bid:.2f} a click"
+    if fate.reason == "exploration":
+        return f"to be learned about: {counted(facts.impressions, 'impression')} so far"
+    if ranking is None:
+        return f"popular: {counted(facts.clicks, 'click')} of {counted(facts.impressions, 'impression')}"
+    up = next((m for m in moves if m.factor > 1), None)
+    return f"{facts.feature(up.feature)} ×{up.factor:.2f}" if up else "nothing lowers it as much as the others"
+
+
 def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     """Which features moved the score most."""
     if ranking is None:

@@ -68,8 +68,9 @@ class Registry:
         check: health check that a model has to pass before it serves.
     """
 
-    def __init__(self, root: Path, check: Check) -> None:
+    def __init__(self, root: Path, check: Check, clock: Callable[[], float] = time.time) -> None:
         self.root, self.file, self._check = Path(root), Path(root).parent / FILE, check
+        self._clock = clock
         self.root.mkdir(parents=True, exist_ok=True)
         self._take_over()
 
@@ -97,12 +98,11 @@ class Registry:
             return None
         return facts.st_ino, facts.st_mtime_ns
 
-    def install(self, run: Path, role: str, share: float = 1.0, facts: dict[str, Any] | None = None) -> str:
+    def install(self, run: Path, role: str, share: float = 1.0) -> str:
         """Copy a finished training run in, check it, and name it in the file; returns its version.
 
         Args:
             share: of the visitors; below 1 the one that serves keeps the others.
-            facts: further entries of the manifest.
 
         Raises:
             ConfigError: no such role, or nothing serves that could keep the others. DataError: the folder holds no
@@ -126,10 +126,9 @@ class Registry:
         manifest = {
             "role": role,
             "model": config.model.name,
-            "installed": time.time(),
+            "installed": self._clock(),
             "train_days": list(config.train_days),
             "sha256": _sha256(draft / checkpoint.NAME),
-            **(facts or {}),
         }
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         draft.rename(folder / version)
@@ -202,7 +201,7 @@ class Registry:
 
     def note(self, what: str, role: str, version: str, why: str) -> None:
         """Append an event."""
-        row = {"at": time.time(), "what": what, "role": role, "version": version, "why": why}
+        row = {"at": self._clock(), "what": what, "role": role, "version": version, "why": why}
         with (self.root / EVENTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 

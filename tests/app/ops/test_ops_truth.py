@@ -33,9 +33,9 @@ FAULTS = {
     "promises too little": (World(off=0.5), r"promises too little: predicted over observed clicks is 0\.\d", "pcoc"),
     "few clicks": (World(arrive=0.02), r"promises too much: predicted over observed clicks is \d\d\.\d\d \[", "pcoc"),
     "no clicks": (World(arrive=0.0), r"promises too much: predicted over .* is above \d+\.\d\d \(0 ", "pcoc"),
-    "no order": (World(order=False, visitors=200), "orders listings hardly better than lots", "auc"),
+    "no order": (World(order=False, visitors=200), "orders listings hardly better than chance", "auc"),
     "failed": (World(failed=True), "The ranking model 0002 failed: it says the same of everything", "model_failures"),
-    "starved": (World(starved=0.5), r"New listings starve: 50\.0 % \[", "seen_in_time"),
+    "starved": (World(starved=0.5), r"New listings wait too long: 50\.0 % \[", "seen_in_time"),
     "slow": (World(slow=0.2), r"Pages are slow: 20\.0 % \[", "slow_pages"),
     "no index": (World(dark=1.0), r"The index is missing: of the listings on sale 100\.0 %", "without_vector"),
 }  # fmt: skip
