@@ -27,6 +27,7 @@ SECONDS = 2.0  # of counting for one look; what is then left is counted with the
 CHANGED = 3.0  # standard errors between two stretches of days
 HALF_WIDTH = 1.96  # standard errors from a value to an end of its interval
 NOON = timedelta(hours=12)
+FEW = 10  # clicks: below them a day says nothing of a model, and its points stand in the table alone
 ALL = "all"  # of what nothing ranked
 LINES = {  # name for people, and unit
     "auc": ("AUC", "auc"),
@@ -114,11 +115,13 @@ def charts(points: Sequence[Point]) -> list[dict[str, Any]]:
         lines = []
         for measure in measures:
             for by in dict.fromkeys(p.by for p in points if p.measure == measure):
-                values = {p.day: p.interval.value for p in points if (p.measure, p.by) == (measure, by)}
+                values = {p.day: p.interval.value for p in points if (p.measure, p.by) == (measure, by)
+                          and (p.n >= FEW or measure not in ("auc", "pcoc"))}  # fmt: skip
                 name = {"auc": "AUC", "pcoc": "calibration"}.get(measure, "")
                 label = f"{name} {by}".strip() if by != ALL else LINES[measure][0]
                 line = {"label": label, "by": by, "unit": LINES[measure][1], "values": [values.get(d) for d in days]}
-                lines.append(line)
+                if values:
+                    lines.append(line)
         drawn.append({"title": title, "days": [_noon(d) for d in days], "lines": lines})
     return drawn
 
@@ -132,7 +135,7 @@ def marks(services: Services, points: Sequence[Point]) -> list[dict[str, Any]]:
         if event["what"] != "activated":  # an installed one that serves at once is told once
             when = f"{datetime.fromtimestamp(event['at'], UTC):%Y-%m-%d %H:%M}"
             told.setdefault((when, event["what"]), []).append(f"{event['role'].replace('_', '-')} {event['version']}")
-    found = [
+    found: list[dict[str, Any]] = [
         {"at": datetime.fromisoformat(f"{when}+00:00").timestamp(), "says": f"{when}: {', '.join(of)} {what}"}
         for (when, what), of in told.items()
     ]
@@ -140,7 +143,8 @@ def marks(services: Services, points: Sequence[Point]) -> list[dict[str, Any]]:
         says = f"{promotion.first_day} to {promotion.last_day}: promotion {promotion.name}"
         found.append({"at": _noon(promotion.first_day) - NOON.total_seconds(), "says": says})
     first = _noon(since) - NOON.total_seconds()
-    return sorted((m for m in found if first <= m["at"] <= now().timestamp()), key=lambda m: m["at"])
+    within = [m for m in found if first <= m["at"] <= now().timestamp()]
+    return sorted(within, key=lambda m: m["at"])
 
 
 def changed(points: Sequence[Point], serves: str = "") -> str:
@@ -164,7 +168,8 @@ def changed(points: Sequence[Point], serves: str = "") -> str:
                 (name, unit), best = LINES[measure], apart
                 name = "pieces sold a day" if measure == "orders" else name
                 verb, (low, high) = "rose" if after[0] > before[0] else "fell", (before[0], after[0])
-                of = f"from {_written(low, unit)} to {_written(high, unit)} since {days[cut][0]:%A %d %B}"
+                day = days[cut][0]
+                of = f"from {_written(low, unit)} to {_written(high, unit)} since {day:%A} {day.day} {day:%B}"
                 says = f"{name[0].upper()}{name[1:]} {verb} {of}"
     if says:
         return says + tail

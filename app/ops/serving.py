@@ -45,7 +45,8 @@ def since(feed: LiveFeed) -> str:
     stage = max((s for s in serving(feed) if s.role == "ranking"), key=lambda s: s.share)
     if stage.installed == "-":
         return f"{stage.serves} ranks"
-    return f"{stage.serves} serves since {datetime.fromisoformat(stage.installed):%A %d %B, %H:%M} UTC"
+    at = datetime.fromisoformat(stage.installed)
+    return f"{stage.serves} serves since {at:%A} {at.day} {at:%B, %H:%M} UTC"
 
 
 def models(figures: Figures) -> Table:

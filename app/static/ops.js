@@ -25,14 +25,13 @@
       width: box.clientWidth, height: 200, padding: [14, 8, 0, 0], tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), "Etc/UTC"),
       cursor: { sync: { key: "days" }, drag: { x: false, y: false }, points: { size: 7 } },
       scales: Object.fromEntries(units.map((u) => [u, { range: (_, low, high) => u === "auc" ? [Math.min(low, 0.45), Math.max(high, 0.75)] : [0, high * 1.15 || 1] }])),
-      axes: [axis({ values: (_, at) => at.map(day), space: 60 }),
+      axes: [axis({ values: (_, at) => at.map(day), space: 60, size: 30 }),
         ...units.map((u, n) => axis({ scale: u, side: n ? 1 : 3, size: 46, ...(n ? { grid: { show: false } } : {}), values: (_, at) => at.map((v) => u === "share" ? `${Math.round(1000 * v) / 10} %` : `${Math.round(100 * v) / 100}`) }))],
       series: [{ label: "Day", value: (_, s) => s == null ? "–" : day(s) }, ...lines.map((l) => ({
         label: l.label, scale: l.unit, stroke: tone(`tone-${names.indexOf(l.by) % 5}`), width: 2, dash: l.unit === "ratio" ? [6, 4] : undefined, points: { size: 6 },
         value: (_, v) => written(v, l.unit) }))],
-      hooks: { draw: [numbered] },
+      hooks: { draw: [numbered], ready: [(u) => u.setLegend({ idx: days.findLastIndex((_, n) => lines.some((l) => l.values[n] != null)) })] },
     }, [days, ...lines.map((l) => l.values)], box);
-    box.plot.setLegend({ idx: days.length - 1 });
   };
   const all = () => boxes.forEach(draw);
   all();

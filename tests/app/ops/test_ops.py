@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from app.ops import checks, intervals, places
 from app.ops.api import TABLES
+from app.ops.days import Point, changed
 from app.ops.page import SECTIONS
 from app.ops.tables import figures
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
@@ -75,6 +76,22 @@ def test_a_sentence_says_why_a_listing_stands(used):
     assert "predicted click rate" in past
     assert f"What {standing.pages[0].visitor} saw on" in past
     assert client.get("/ops/?page=none").status_code == client.get("/ops/?listing=none").status_code == 404
+
+
+def test_the_first_sentence_names_the_day_of_a_change_and_chance_names_none():
+    def days(rates, n):
+        made = [(date(2026, 11, 16 + k), rate, (rate * (1 - rate) / n) ** 0.5) for k, rate in enumerate(rates)]
+        return [Point(day, "click_rate", "dcn 0001", intervals.Interval(r, r - 1.96 * e, r + 1.96 * e), n)
+                for day, r, e in made]  # fmt: skip
+
+    fell = changed(days([0.113] * 8 + [0.09] * 3, 4000), "dcn 0003 serves since Tuesday")
+    assert fell == (
+        "Clicks of what was seen fell from 11.3 % to 9.0 % since Tuesday 24 November; dcn 0003 serves since Tuesday."
+    )
+    assert changed(days([0.11, 0.1, 0.112, 0.101, 0.11, 0.099], 400)).startswith(
+        "Nothing changed beyond chance in 6 days"
+    )
+    assert changed([]) == "Nobody has seen a page in the last two weeks."
 
 
 def test_looking_changes_nothing(used):

@@ -27,7 +27,12 @@ def test_a_question_is_three_clicks_from_its_answer(build, open_page):
     with served(services, page=False) as url:
         page = open_page("desktop")
         page.goto(f"{url}ops/")
+        expect(page.locator(".headline h1")).to_contain_text("Nothing changed beyond chance in 1 day")
         expect(page.locator(".headline")).to_contain_text("No model serves: popularity ranks")
+        expect(page.locator("figure .u-over")).to_have_count(4)
+        expect(page.locator("figure").nth(1).locator(".u-series").nth(1)).to_contain_text("popularity14.3 %")
+        page.locator(".more summary").first.click()
+        expect(page.locator("#now .stands small").first).to_contain_text("score ")
         expect(page.locator("#health .todo")).to_contain_text("./ipl recommend train")
         expect(page.locator("#models tbody tr").nth(1)).to_contain_text("popularity")
         # Why does this stand here? A visitor; the place; the listing.
