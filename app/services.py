@@ -99,7 +99,7 @@ class Services:
         self.deletions = deletions = Deletions(store, media, settings.home / "uploads")
         self.housekeeping = Housekeeping(settings, store, media, index, self.outbox, deletions, metrics)
         metrics.queue_length.set_function(self.queue.__len__)
-        self.rules = rules = PressRules(settings.home / "rules", lambda: rules_of_now(settings.home))
+        self.rules = rules = PressRules(settings.home / "rules", lambda: rules_of_now(settings.home, load_taxonomy()))
         self.drafts = Drafts(store, self.queue, deletions, settings.currency, rules)
         self.draft_photos = DraftPhotos(store, media, deletions, settings.currency)
         self.covers = Covers(store, media, settings.home / "models" / EMBEDDED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal
+from enum import StrEnum
 
 from listing.errors import IplError
 from listing.intake.photos import PhotoLimits
@@ -26,11 +26,26 @@ from listing.schema import (
 from listing.taxonomy import load_taxonomy
 
 INTERRUPTED = "interrupted"  # code of the problem of a draft whose server ended while it was being written
-State = Literal["queued", "working", "ready", "failed", "stopped", "published"]
 TEXT_FIELDS = ("title", "description")
 FAR_FETCHED = 0.15  # below: a probability at which something that is no garment is not worth showing
 TOO_LARGE = f"A photo may have {PhotoLimits().bytes // 10**6} MB; choose a smaller one."
 _SHORT = 80  # characters of a value that is quoted in a message
+
+
+class DraftState(StrEnum):
+    """Where a draft stands; a press on a ready one is saved in one transaction. ``draft_repo.move`` changes it."""
+
+    UPLOADING = "uploading"  # photos are chosen, nothing is written
+    QUEUED = "queued"
+    WORKING = "working"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    PUBLISHED = "published"
+
+
+WRITING = (DraftState.QUEUED, DraftState.WORKING)
+ENDED = (DraftState.READY, DraftState.FAILED, DraftState.STOPPED)
 
 
 class AppError(IplError):
@@ -117,8 +132,8 @@ class Problem:
 class DraftView:
     """A draft as its seller sees it: what the model wrote, with everything the seller changed laid over it.
 
-    state: queued (``position`` counts the drafts before this one), working (``stage``, ``share``, ``seconds_left``),
-        ready, failed or stopped (``problem`` says why; what had arrived stays), published.
+    state: uploading, queued (``position`` counts the drafts before this one), working (``stage``, ``share``,
+        ``seconds_left``), ready, failed or stopped (``problem`` says why; what had arrived stays), published.
     share: share of the usual work that is done, 0..1. seconds_left: estimate, None when unknown.
     event: the pipeline's event that led to this view; None for a tick of the clock, a queue position or an edit.
     locked: names of what the seller set: ``title``, ``description``, ``price``, ``category`` or an attribute's name.
@@ -129,7 +144,7 @@ class DraftView:
     """
 
     draft_id: str
-    state: State
+    state: DraftState
     photos: tuple[PhotoRef, ...] = ()
     note: str = ""
     tone: Tone = "plain"

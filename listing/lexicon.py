@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.taxonomy import Taxonomy
 
 _HERE = Path(__file__).parent
 _FILE = _HERE / "lexicon.yaml"
@@ -108,9 +108,8 @@ def _brand_pattern(ordinary: Mapping[str, object]) -> re.Pattern[str]:
     return re.compile(_whole(names))
 
 
-def load_lexicon(taxonomy: Taxonomy | None = None) -> Lexicon:
-    """The lexicon of a taxonomy's phrases (by default the one that comes with the package), compiled once."""
-    taxonomy = taxonomy or load_taxonomy()
+def load_lexicon(taxonomy: Taxonomy) -> Lexicon:
+    """The lexicon of a taxonomy's phrases, compiled once."""
     spoken = [a for a in taxonomy.in_text() if a.phrases and a.values_of is None]
     names = tuple((node.name, (node.phrase, *node.synonyms)) for node in taxonomy.leaves())
     return _compiled(tuple((a.name, tuple(a.phrases.items())) for a in spoken), names)

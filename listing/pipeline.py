@@ -22,6 +22,7 @@ from listing.backends.base import BackendError, FormBackend
 from listing.backends.stopping import Stopped, stop_when
 from listing.decide.claims import with_stated
 from listing.decide.decision import Decision
+from listing.decide.settle import item_of
 from listing.home import ipl_home
 from listing.intake.photos import intake
 from listing.observe.language_model import LanguageModel
@@ -34,7 +35,7 @@ from listing.say import ask
 from listing.say.compose import compose
 from listing.say.render import Text
 from listing.schema import AttributeValue, Draft, Observation, Question
-from listing.shops.shop import use_shop
+from listing.shops.shop import Words, use_shop
 
 log = logging.getLogger(__name__)
 SHARES = {"category": 0.05, "facts": 0.3, "reading": 0.5, "text": 0.6}  # of the usual work, at the stage's begin
@@ -212,6 +213,7 @@ def assemble(
     remarks = [] if answered else [ask.unreadable(parts.backend.name)]
     if parts.alone is not None and not parts.writes:
         remarks = [ask.away()]
+    item = item_of(category.value, parts.taxonomy)
     draft = Draft(
         id=draft_id(request),
         photos=[photo.ref for photo in request.photos],
@@ -221,19 +223,19 @@ def assemble(
         title=text.title,
         description=text.description,
         spans=text.spans,
-        offers=ask.offers_of(decision.possible, category.value, parts.taxonomy) if category.value else [],
+        offers=ask.offers_of(decision.possible, item) if category.value else [],
         questions=list(questions),
         flags=[*remarks, *decision.flags, *text.flags],
         price=neighbours.price,
         neighbours=list(neighbours.neighbours),
-        quality=ask.quality(request, category, facts, text, parts.taxonomy),
+        quality=ask.quality(request, facts, text, parts.taxonomy.labels(decision.node)),
         model=parts.backend.name if parts.rules is not parts.alone else EMBEDDED,
         observations=list(decision.views.observations),
         writer=dict(text.writer),
         tone=request.tone,
         rules=parts.rules.version,
     )
-    return draft.model_copy(update={"offers": ask.open_offers(draft, parts.taxonomy)})
+    return draft.model_copy(update={"offers": ask.open_offers(draft, item)})
 
 
 def draft_id(request: DraftRequest) -> str:
@@ -250,6 +252,7 @@ def build_pipeline(
     concurrency: int | None = None,
     without: Sequence[str] = (),
     version: str = "",
+    words: Words | None = None,
 ) -> Pipeline:
     """The pipeline with its real parts; heavy imports happen here. BackendError: the model cannot be used.
 
@@ -261,8 +264,10 @@ def build_pipeline(
         concurrency: drafts at the same time of a server's model; None takes what the backend allows.
         without: names of sources (``listing.pipeline_parts``) that are not asked.
         version: of the rules that decide, where they were kept; else those of now.
+        words: a shop's; None takes those that ``IPL_SHOP`` and ``IPL_TAXONOMY`` name.
     """
-    return Pipeline(build_parts(model, rag, home, past, concurrency, without, version))
+    words = words or Words.of(use_shop())
+    return Pipeline(build_parts(model, rag, home, past, concurrency, without, version, words=words))
 
 
 def draft(
@@ -314,9 +319,11 @@ def _loaded(model: str | None, rag: bool, shop: str | Path | None = None) -> Pip
 
 @lru_cache(maxsize=4)
 def _pipeline(model: str | None, rag: bool, home: Path, shop: Path | None) -> Pipeline:
-    return build_pipeline(model, rag, home, _past(home, shop) if rag and towers_here(model, home) else None)
+    past = _past(home, shop) if rag and towers_here(model, home) else None
+    return build_pipeline(model, rag, home, past, words=Words.of(shop))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _past(home: Path, shop: Path | None) -> PastListings:
-    return PastListings.open(home)  # one for all models: an embedded index has one owner
+    words = Words.of(shop)
+    return PastListings.open(home, words.taxonomy, words.index)  # one for all models: an embedded index has one owner

@@ -33,8 +33,8 @@ from listing.observe.seller import Seller
 from listing.observe.source import Source
 from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
 from listing.rules import RULES, Rules, kept_rules
-from listing.shops.shop import TitlePattern, use_shop
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.shops.shop import TitlePattern, Words
+from listing.taxonomy import Taxonomy
 
 EMBEDDED = "ipl-mini"
 
@@ -48,7 +48,7 @@ class PipelineParts:
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
     titles: how a shop builds its own. alone: the rules by which a draft is decided where a server's model cannot be
-    asked; None: then there is no draft.
+    asked; None: then there is no draft. learned: the folder of what was learned of a shop.
     """
 
     backend: Backend
@@ -59,6 +59,7 @@ class PipelineParts:
     writes: bool = True
     titles: TitlePattern | None = None
     alone: Rules | None = None
+    learned: Path | None = None
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -79,11 +80,12 @@ def build_parts(
     concurrency: int | None = None,
     without: Sequence[str] = (),
     version: str = "",
+    *,
+    words: Words,
 ) -> PipelineParts:
     """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
     folder = home / "models" / EMBEDDED
-    shop = use_shop()
-    taxonomy = load_taxonomy()
+    taxonomy, shop = words.taxonomy, words.shop
     backend = open_backend(model, folder, concurrency)
     if "mllm" in without and isinstance(backend, FormBackend):
         raise BackendError("A model behind a server cannot be left out: it writes the texts. Do without --model.")
@@ -96,15 +98,17 @@ def build_parts(
     learned = shop if local else None
     if learned:
         without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
-    search = (past or PastListings.open(home)) if rag and local else None
+    search = (past or PastListings.open(home, taxonomy, words.index)) if rag and local else None
     available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
-    rules = kept_rules(home / RULES, version) or rules_for(model, home, backend)
+    rules = kept_rules(home / RULES, version) or rules_for(model, home, words, backend)
     titles = TitlePattern.load(shop) if shop else None
-    return PipelineParts(backend, sources, rules, search=search, writes=not is_embedded(backend), titles=titles)
+    return PipelineParts(
+        backend, sources, rules, search=search, writes=not is_embedded(backend), titles=titles, learned=learned
+    )
 
 
-def rules_for(model: str | None, home: Path, backend: Backend | None = None) -> Rules:
+def rules_for(model: str | None, home: Path, words: Words, backend: Backend | None = None) -> Rules:
     """The rules of a model's drafts as they are now; loads no network, asks a server for its model's name.
 
     BackendError: the server does not answer (see ``identity``).
@@ -113,14 +117,14 @@ def rules_for(model: str | None, home: Path, backend: Backend | None = None) -> 
     local = towers_here(model, home)
     alone = is_embedded(backend) if backend else model is None or Path(model).name == EMBEDDED
     file = calibration_file(model or folder, home, backend)
-    calibration = calibration_of(file, home, alone=alone, shop=use_shop() if local else None)
-    return Rules(load_taxonomy(), calibration, types_of(folder) if local else {})
+    calibration = calibration_of(file, home, alone=alone, shop=words.shop if local else None)
+    return Rules(words.taxonomy, calibration, types_of(folder) if local else {})
 
 
-def rules_of_now(home: Path) -> Rules:
-    """The rules of the embedded model and of the taxonomy in use; loads no network."""
+def rules_of_now(home: Path, taxonomy: Taxonomy) -> Rules:
+    """The rules of the embedded model and of a taxonomy; loads no network."""
     folder = home / "models" / EMBEDDED
-    return Rules(load_taxonomy(), Calibration.load(folder), types_of(folder))
+    return Rules(taxonomy, Calibration.load(folder), types_of(folder))
 
 
 def _warn_of_no_towers() -> None:
@@ -172,8 +176,7 @@ def rationed(parts: PipelineParts, home: Path, daily: int, seconds: float) -> Pi
 
     backend = Rationed(parts.backend, home / "calibrations" / "requests", daily, seconds)
     sources = tuple(LanguageModel(backend) if isinstance(s, LanguageModel) else s for s in parts.sources)
-    shop = use_shop() if parts.rules.types else None
-    calibration = calibration_of(home / "models" / EMBEDDED / FILE, home, alone=True, shop=shop)
+    calibration = calibration_of(home / "models" / EMBEDDED / FILE, home, alone=True, shop=parts.learned)
     alone = Rules(parts.taxonomy, calibration, parts.rules.types)
     return replace(parts, backend=backend, sources=sources, alone=alone)
 

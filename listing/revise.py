@@ -13,7 +13,7 @@ from typing import Any
 
 from listing.decide.again import decide_again
 from listing.decide.claims import NAME, Claim, name_of, to_check
-from listing.decide.settle import settle
+from listing.decide.settle import item_of, settle
 from listing.intake.quality import assess
 from listing.observe.seller import TEXTS, Edit, SellerWord, word_of
 from listing.observe.typed import SellerStatement, read_statement, read_texts
@@ -62,7 +62,7 @@ class _Revision:
             return self.written
         now = decide_again(self.written, told, self.rules)
         edits = {**self.word.claims, **now.implied}
-        said = say_again(self.written, edits, self.rules.taxonomy)
+        said = say_again(self.written, edits, item_of(self.written.category.value, self.rules.taxonomy))
         return said.model_copy(update={"category": now.category, "attributes": now.facts, "details": now.details})
 
     def draft(self) -> Draft:
@@ -80,7 +80,8 @@ class _Revision:
         draft = program.model_copy(update=update)
         if not word.locked:
             return draft
-        left = [o for o in open_offers(draft, self.rules.taxonomy) if name_of(o) not in word.locked]
+        item = item_of(draft.category.value, self.rules.taxonomy)
+        left = [o for o in open_offers(draft, item) if name_of(o) not in word.locked]
         return draft.model_copy(update={"quality": self._quality(draft), "offers": left})
 
     def _typed_spans(self, others: Sequence[Span]) -> list[Span]:
@@ -124,7 +125,8 @@ def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) ->
     if not present.word.typed:
         return along
     later = _Revision(written, word_of([*earlier, edit, *along]), rules)
-    texts = typed_along(present.program, later.program, current, edit.field, edit.value, rules.taxonomy)
+    item = item_of(current.category.value, rules.taxonomy)
+    texts = typed_along(present.program, later.program, current, edit.field, edit.value, item)
     typed = [(f, texts[f]) for f in texts if f in present.word.values and texts[f] != current.texts[f]]
     return [*along, *(Edit("set", field, text) for field, text in typed)]
 
@@ -153,21 +155,21 @@ def regenerated(new: Draft, old: Draft | None, word: SellerWord, rules: Rules) -
 
 def statement_of(draft: Draft, typed: str, taxonomy: Taxonomy) -> SellerStatement:
     """What the seller says of the item beside its texts."""
-    return read_statement(typed, draft, statable(draft, taxonomy), taxonomy)
+    return read_statement(typed, draft, statable(draft, item_of(draft.category.value, taxonomy)), taxonomy)
 
 
 def with_statement(draft: Draft, statement: SellerStatement, taxonomy: Taxonomy) -> str:
     """The draft's description with what its texts do not say yet, in our words where there are some for a fact."""
-    texts = f"{draft.title}\n{draft.description}"
+    texts, item = f"{draft.title}\n{draft.description}", item_of(draft.category.value, taxonomy)
     for part, pairs in statement.stated.items():
         if says(texts, part):
             continue
-        for claim in unsaid(draft, {name: statement.facts[name] for name, _ in sorted(pairs)}, taxonomy):
-            draft = add(draft, claim, taxonomy)
+        for claim in unsaid(draft, {name: statement.facts[name] for name, _ in sorted(pairs)}, item):
+            draft = add(draft, claim, item)
         if not _covered(draft, statement, part):
-            draft = with_words(draft, part, taxonomy)
+            draft = with_words(draft, part, item)
     for part in statement.words:
-        draft = with_words(draft, part, taxonomy)
+        draft = with_words(draft, part, item)
     return draft.description
 
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from app.store.search_index import Hit, SearchIndex
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.claims import claims_of
+from listing.decide.settle import item_of
 from listing.request import (
     AttributeEvent,
     CategoryEvent,
@@ -188,7 +189,7 @@ def marked_draft(request: DraftRequest) -> Draft:
     unsaid = {("detail", "drawstring hood"): 0.5, ("detail", "zip pockets"): 0.4, ("colour2", "white"): 0.3}
     said = {"category": category, "attributes": [colour, closure], "details": details, "spans": text.spans, "flags": []}
     said |= {"title": text.title, "description": with_note(text.description, request.note)}
-    return make_draft(request).model_copy(update={**said, "offers": offers_of(unsaid, CATEGORY, taxonomy)})
+    return make_draft(request).model_copy(update={**said, "offers": offers_of(unsaid, item_of(CATEGORY, taxonomy))})
 
 
 def _category(request: DraftRequest, in_range: bool) -> Category:

@@ -66,13 +66,19 @@ def check_table(table: Path, choices: str = "", mapping: Path | None = None, pho
         CommandError: no row can. ImportProblem: the table or what was said of its columns cannot be used.
     """
     from finetune.shops.columns import no_vectors
-    from listing.shops.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary_of
+    from listing.taxonomy import load_taxonomy
     from rag_index.imports.catalogue import NO_PHOTO_FILE, open_catalogue
     from rag_index.imports.glossary import read_glossary
 
     glossary = read_glossary(mapping) if mapping else None
     opened = open_catalogue(
-        table, vocabulary(), no_vectors, column_choices=column_choices(choices), glossary=glossary, photos=photos
+        table,
+        vocabulary_of(load_taxonomy()),
+        no_vectors,
+        column_choices=column_choices(choices),
+        glossary=glossary,
+        photos=photos,
     )
     report = opened.report()
     count, first = report.left_out.get(NO_PHOTO_FILE, (0, None))
@@ -89,13 +95,14 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     Raises:
         CommandError: fewer than half of the rows fit, and nobody has said that this is all right.
     """
-    from listing.shops.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary_of
+    from listing.taxonomy import load_taxonomy
     from rag_index.imports.catalogue import NO_PHOTO_FILE, open_catalogue
     from rag_index.imports.glossary import read_glossary
 
     catalogue = open_catalogue(
         table,
-        vocabulary(),
+        vocabulary_of(load_taxonomy()),
         encoders.text_vectors,
         column_choices=column_choices(args.map),
         glossary=read_glossary(args.mapping) if args.mapping else None,

@@ -117,7 +117,8 @@ def add(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
 
 def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
     """Take listings out of the index, with what was kept to encode them no second time."""
-    from listing.shops.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary_of
+    from listing.taxonomy import load_taxonomy
     from rag_index.imports.catalogue import listing_ids
     from rag_index.imports.work_store import forget
 
@@ -125,7 +126,7 @@ def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
         raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)
     ids = list(args.ids)
     if args.table:
-        ids += listing_ids(args.table, vocabulary(), catalogue.column_choices(args.map))
+        ids += listing_ids(args.table, vocabulary_of(load_taxonomy()), catalogue.column_choices(args.map))
     with rag_index.ListingIndex.open(args.index) as index:
         removed = index.remove(ids)
     forget(catalogue.imports_home(), ids)

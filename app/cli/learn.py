@@ -95,7 +95,8 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     from app.settings import load_settings
     from app.store.db import open_store
     from app.store.media import Media
-    from listing.shops.catalogue import vocabulary
+    from listing.shops.catalogue import vocabulary_of
+    from listing.taxonomy import load_taxonomy
     from rag_index.imports.columns import find_columns
     from rag_index.imports.tables import RawRow, read_rows
 
@@ -103,7 +104,7 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     header = next((list(row.cells) for row in read_rows(table.path) if isinstance(row, RawRow)), None)
     if header is None:
         raise CommandError(f"{table.path.name} has no row that can be read; check that it is the right file.", 2)
-    columns = find_columns(header, table.given, vocabulary().values.keys(), table.path.name)
+    columns = find_columns(header, table.given, vocabulary_of(load_taxonomy()).values.keys(), table.path.name)
     store, merged = open_store(settings.store_url), shop.cache / MERGED
     try:
         rows = published_rows(store, Media(settings.media_folder), columns, shop.cache / PHOTOS)

@@ -16,7 +16,7 @@ from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.media import Media
 from app.store.tables import DraftRow
-from app.views import AppError, DraftView
+from app.views import AppError, DraftState, DraftView
 from listing.intake.photos import Photo, PhotoLimits
 from listing.schema import PhotoRef
 
@@ -39,7 +39,9 @@ class DraftPhotos:
                 message = f"You have {MAX_UNFINISHED} unfinished drafts; throw away or publish some of them first."
                 raise AppError("too_many_drafts", message, 429)
         with self.files(photos), self.store.write() as session:
-            row = draft_repo.add_draft(session, draft, seller, photos, note="", tone="plain", state="stopped")
+            row = draft_repo.add_draft(
+                session, draft, seller, photos, note="", tone="plain", state=DraftState.UPLOADING
+            )
             return draft_repo.view(session, row, self.currency)
 
     def add(self, seller: str, draft_id: str, photos: Sequence[Photo]) -> DraftView:

@@ -13,14 +13,14 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from app.drafting.queue import DraftQueue, Ticket
 from app.editing.press_rules import PressRules
 from app.metrics import Metrics
 from app.store import draft_repo
 from app.store.db import Store
-from app.views import AppError, DraftView, Problem, State
+from app.store.tables import DraftRow
+from app.views import ENDED, AppError, DraftState, DraftView, Problem
 from listing.backends.stopping import Stopped, current_wish, stop_when
 from listing.request import (
     AttributeEvent,
@@ -111,13 +111,13 @@ class DraftRun:
                 ended = True  # before: whoever holds this view may go on for long, and another run may have begun
                 yield self._close(STOPPED)
                 return
-            self._set_state("working")
+            self._move(DraftState.WORKING)
             context = contextvars.copy_context()  # what is logged there belongs to this request
             name = f"draft-{self.view.draft_id[:8]}"
             threading.Thread(target=context.run, args=(self._pump,), name=name, daemon=True).start()
             started = True
             for view in self._follow():
-                ended = view.state in ("ready", "failed", "stopped")
+                ended = view.state in ENDED
                 yield view
         finally:
             self.ticket.stopped.set()
@@ -135,12 +135,12 @@ class DraftRun:
                 return
             last = position
             left = line.seconds_left(self.ticket, 0.0)
-            self.view = replace(self.view, state="queued", position=position, seconds_left=left)
+            self.view = replace(self.view, state=DraftState.QUEUED, position=position, seconds_left=left)
             yield self.view
 
     def _follow(self) -> Iterator[DraftView]:
         limit = self._limit()
-        self.view = replace(self.view, state="working", position=0)
+        self.view = replace(self.view, state=DraftState.WORKING, position=0)
         latest: Event | None = None
         while True:
             yield self._timed(latest)
@@ -222,10 +222,10 @@ class DraftRun:
 
     def _close(self, problem: Problem) -> DraftView:
         """End without a draft. One that was finished before (a rewrite that stopped) stays ready."""
-        state: Literal["stopped", "failed"] = "stopped" if problem.code == "stopped" else "failed"
+        state = DraftState.STOPPED if problem.code == "stopped" else DraftState.FAILED
         self.ticket.stopped.set()
         try:
-            self._set_state(state, problem)
+            self._move(state, problem)
         except AppError as error:
             # The row stays unfinished; ``Housekeeping.stop_orphans`` ends it once the store is back.
             log.warning("draft %s could not be marked as %s: %s", self.view.draft_id, state, error)
@@ -233,9 +233,11 @@ class DraftRun:
         self.view = replace(self.view, state=state, problem=problem, event=None, seconds_left=None)
         return self.view
 
-    def _set_state(self, state: State, problem: Problem | None = None) -> None:
+    def _move(self, state: DraftState, problem: Problem | None = None) -> None:
         with self.runner.store.write() as session:
-            draft_repo.set_state(session, self.view.draft_id, state, problem)
+            row = session.get(DraftRow, self.view.draft_id, with_for_update=True)
+            if row is not None:
+                draft_repo.move(row, state, problem)
 
     def _count_first_fact(self, event: Event) -> None:
         if not self.saw_fact and isinstance(event, CategoryEvent | AttributeEvent):

@@ -11,7 +11,7 @@ from app.editing import edits
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.media import Media
-from app.views import AppError, DraftView
+from app.views import AppError, DraftState, DraftView
 from listing.intake.photos import Photo, decoded
 from listing.observe.seller import Edit
 from listing.request import DraftRequest
@@ -39,7 +39,7 @@ class DraftWriter:
         request = DraftRequest(photos=tuple(photos), note=note, seller_id=seller, category=category, tone=tone)
         draft_id = draft_repo.new_id()
         refs = tuple(photo.ref for photo in photos)
-        first = DraftView(draft_id, "queued", photos=refs, note=note, tone=tone, currency=self.currency)
+        first = DraftView(draft_id, DraftState.QUEUED, photos=refs, note=note, tone=tone, currency=self.currency)
         # The place in the line comes first: whoever is refused leaves nothing behind.
         run = self.runner.start(request, first, seller)
         try:
@@ -144,7 +144,7 @@ def _blank(view: DraftView, request: DraftRequest) -> DraftView:
     """The first view of a draft that is written again: without what comes anew, with what its seller set."""
     first = DraftView(
         view.draft_id,
-        "queued",
+        DraftState.QUEUED,
         photos=view.photos,
         note=request.note,
         tone=request.tone,

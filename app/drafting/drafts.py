@@ -17,13 +17,14 @@ from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.tables import DraftRow, ListingRow, now
-from app.views import AppError, DraftView
+from app.views import AppError, DraftState, DraftView
 from listing.decide.claims import to_check
+from listing.decide.settle import item_of
 from listing.observe.seller import FIELDS, Edit
 from listing.revise import follow
 from listing.say.plan import fits, is_detail
 from listing.schema import DETAIL
-from listing.taxonomy import load_taxonomy
+from listing.taxonomy import Taxonomy
 
 
 class Drafts:
@@ -119,14 +120,13 @@ class Drafts:
         self.stop(seller, draft_id)
         with self.store.write() as session:
             row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
-            if row.state == "published":
+            if row.state == DraftState.PUBLISHED:
                 raise AppError("published", "This draft is published; delete its listing instead.", 409)
             draft_repo.note_event(session, "abandoned", seller, draft=draft_id)
             draft_repo.delete_drafts(session, [draft_id])
         self.deletions.after()
 
-    @staticmethod
-    def _edit_of(field: str, value: str | None, view: DraftView) -> Edit:
+    def _edit_of(self, field: str, value: str | None, view: DraftView) -> Edit:
         text = value or ""
         if field == "title":
             return Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
@@ -138,7 +138,7 @@ class Drafts:
             return Edit("set", field, None if price is None else f"{price:.2f}")
         if field == "category":
             return Edit("set", field, edits.category_name(text))
-        if field in load_taxonomy().attributes:
+        if field in self._taxonomy(view).attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             return Edit("set", field, clean) if clean else Edit("drop", field)
         if is_detail(field, view.draft):
@@ -150,7 +150,7 @@ class Drafts:
     ) -> DraftView:
         with self.store.write() as session:
             row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
-            if row.state == "published":
+            if row.state == DraftState.PUBLISHED:
                 raise AppError("published", "This draft is published already; edit its listing instead.", 409)
             if not edits.holds(self._view(session, row), edit, version):
                 self._write(session, row, edit)
@@ -161,11 +161,7 @@ class Drafts:
     def _write(self, session: Session, row: DraftRow, edit: Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
         view = self._view(session, row)
-        if (
-            edit.kind == "set"
-            and is_detail(edit.field, view.draft)
-            and not fits(view.draft, edit.field, load_taxonomy())
-        ):
+        if edit.kind == "set" and is_detail(edit.field, view.draft) and not self._fits(view, edit.field):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
         written = draft_repo.generated(row)
@@ -174,6 +170,14 @@ class Drafts:
         for each in [edit, *along]:
             draft_repo.add_edit(session, row, each)
         draft_repo.settle(session, row, self.rules)
+
+    def _fits(self, view: DraftView, detail: str) -> bool:
+        category = view.draft.category.value if view.draft is not None else None
+        return category is None or fits(item_of(category, self._taxonomy(view)), detail)
+
+    def _taxonomy(self, view: DraftView) -> Taxonomy:
+        """The taxonomy that the draft was decided by."""
+        return (self.rules.of(view.draft) if view.draft is not None else self.rules.now).taxonomy
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:
         listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))

@@ -28,7 +28,6 @@ from listing.observe.seller import is_seller
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import calibration_file, calibration_of, is_embedded
 from listing.rules import Rules
-from listing.shops.shop import use_shop
 
 log = logging.getLogger(__name__)
 TAPS, DRAFTS = 5, 2000  # of a seller; drafts that are looked at, the newest
@@ -103,7 +102,10 @@ class Hearing:
     def _renew(self) -> None:
         """Let new drafts be decided by what the file says now."""
         assert self.pipeline is not None
-        calibration, old = calibration_of(self._path(), self.home, shop=use_shop()), self.pipeline.parts.rules
+        calibration, old = (
+            calibration_of(self._path(), self.home, shop=self.pipeline.parts.learned),
+            self.pipeline.parts.rules,
+        )
         rules = Rules(old.taxonomy, calibration, old.types)
         rules.keep(self.home / "rules")
         self.pipeline = self.pipeline.with_parts(replace(self.pipeline.parts, rules=rules))

@@ -23,7 +23,7 @@ from app.store.db import Store
 from app.store.deletions import Deletions
 from app.store.outbox import Outbox
 from app.store.tables import DraftRow, KeyRow, ListingRow
-from app.views import AppError, Busy, Changed
+from app.views import AppError, Busy, Changed, DraftState
 from listing.revise import proven
 from listing.safety.clauses import scrub_listing
 from listing.safety.prohibited_goods import GoodsVerdict
@@ -122,7 +122,7 @@ class Publisher:
     def _ready(self, seller: str, draft_id: str) -> Ready | None:
         """The draft as it would be published, its words checked while nobody waits; None when there is none."""
         with self.store.read() as session:
-            where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == "ready"
+            where = DraftRow.id == draft_id, DraftRow.seller_id == seller, DraftRow.state == DraftState.READY
             draft = session.scalar(select(DraftRow).where(*where))
             settled = draft_repo.settled(draft) if draft is not None else None
             if draft is None or settled is None:
@@ -148,7 +148,7 @@ class Publisher:
             draft = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             row = session.scalar(select(ListingRow).where(ListingRow.draft_id == draft_id))
             if row is None:
-                if draft.state != "ready" or draft.generated is None:
+                if draft.state != DraftState.READY or draft.generated is None:
                     raise AppError("not_ready", "The draft is not done yet; wait for it, or start it again.", 409)
                 if version is not None and version != draft.version:
                     raise Changed("draft")

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
+from app.drafting.draft_run import DraftRun
 from app.seller import words
 from app.seller.fields import Press, Pressed, number
 from app.seller.listed_actions import FACT, FAILED, ListedActions
 from app.seller.pictures import Shot, read_photos
-from app.seller.room import with_room
-from app.seller.session import BUSY, Notice, Undo
-from app.views import INTERRUPTED, TEXT_FIELDS, AppError, DraftView
+from app.seller.session import Notice, Undo
+from app.views import INTERRUPTED, TEXT_FIELDS, WRITING, AppError, Busy, DraftState, DraftView
 from listing.decide.claims import NAME, to_check
 from listing.intake.photos import intake
 from listing.request import TONES
 from listing.revise import statement_of, with_statement
 from listing.say.phrases import in_centimetres
-from listing.taxonomy import load_taxonomy
 
+PAUSE_SECONDS = 1.0  # between two tries to begin while the line has no room
 # Presses that change the texts, so that what is being typed in them is saved first, or nothing is done.
 TEXT_FIRST = ("fact", "fact_drop", "fact_unlock", "answer", "add", "undo", "all_right")
 
@@ -84,7 +85,7 @@ class Actions(ListedActions):
         """Go on with an unfinished draft."""
         self._not_busy()
         view = self.services.drafts.get(self.seller, str(data["id"]))
-        if view.state == "published":
+        if view.state == DraftState.PUBLISHED:
             raise AppError("published", "It is published already; you find it under My listings.", 409)
         self.session.start_over()
         self._show(view)
@@ -162,20 +163,64 @@ class Actions(ListedActions):
     # The listing is written, in a thread, whoever looks on.
 
     def do_write(self, data: Press) -> None:
-        """Begin to write the listing, or to write it again."""
-        views = self.writing(data)
-        if next(views, None) is not None and self.session.moves:
-            run = copy_context().run
-            self.session.writer = threading.Thread(target=run, args=(self._watch, views), daemon=True)
+        """Begin to write the listing, or to write it again (another tone or category)."""
+        if self.session.busy:
+            return
+        self.session.notices.clear()
+        self.session.refused, self.session.waits = [], ""
+        if not self._saved_first(data):
+            return
+        before = self.session.view
+        self.session.runs += 1
+        run = self._begin(data)
+        if run is not None or self.session.waits:
+            args = (self._write_on, data, run, before, self.session.runs)
+            self.session.writer = threading.Thread(target=copy_context().run, args=args, daemon=True)
             self.session.writer.start()
 
-    @staticmethod
-    def _watch(views: Iterator[DraftView | None]) -> None:
-        """See a draft's writing to its end: each step shows itself in the session."""
-        for _ in views:
-            pass
-
     do_tone = do_category = do_write
+
+    def _begin(self, data: Press) -> DraftRun | None:
+        """The writing, which has begun; None where the line has no room (``waits``), or nothing is to be written."""
+        run, waits, before = None, "", self.session.view
+        with self._noticed("a draft"):
+            try:
+                run = self._run(data)
+            except Busy as error:
+                waits = str(error)
+            if run is not None:
+                self._seen(run.view, before)
+        self.session.waits = waits
+        return run
+
+    def _write_on(self, data: Press, run: DraftRun | None, before: DraftView | None, number: int) -> None:
+        """In the thread: wait for room, unless another press writes, stops or leaves the draft; then write."""
+        while run is None:
+            time.sleep(PAUSE_SECONDS)
+            if not self.session.waits or self.session.runs != number or self.session.view is None:
+                return
+            before = self.session.view
+            run = self._begin({**data, "note": before.note})
+        with self._noticed("a draft"):
+            for view in run:
+                self._seen(view, before)
+            return
+        self.session.view = before
+
+    def _seen(self, view: DraftView, before: DraftView | None) -> None:
+        """The page shows what is new of the draft; ``before``: as it stood when this was begun."""
+        if before is None:
+            self.session.view = view
+        elif before.state == DraftState.READY and view.problem is not None:
+            # A rewrite that ends without a draft leaves the earlier one standing.
+            self.session.view = self.services.drafts.get(self.seller, before.draft_id)
+            self.session.notify("warn", "Your earlier text is still here", view.problem.message)
+        elif view.state in WRITING and before.draft_id == view.draft_id:
+            # Until its new words come, the earlier text stands where it stood.
+            title, text = view.title or before.title, view.description or before.description
+            self.session.view = replace(view, title=title, description=text)
+        else:
+            self.session.view = view
 
     def do_stop(self, data: Press) -> None:
         self.session.waits = ""
@@ -189,70 +234,33 @@ class Actions(ListedActions):
         if view is not None and view.problem is not None and view.problem.code == INTERRUPTED:
             self.do_write({"do": "write", "note": view.note})
 
-    def writing(self, data: Press) -> Iterator[DraftView | None]:
-        """Write the listing, or write it again (another tone or category); yields whenever there is something new."""
-        self.session.notices.clear()
-        self.session.refused = []
-        if self.session.busy:
-            return
-        before, self.session.waits = self.session.view, ""
-        with self._noticed("a draft"):
-            if not self._save_first(data):
-                yield before
-                return
-            before = self.session.view
-            self.session.runs += 1
-            for view in with_room(self.session, lambda latest: self._views({**data, **latest})):
-                if view is None:
-                    yield before
-                    before = self.session.view
-                    continue
-                # A rewrite that ends without a draft leaves the earlier one standing.
-                if (
-                    before is not None
-                    and before.state == "ready"
-                    and view.state in ("failed", "stopped")
-                    and view.problem
-                ):
-                    self.session.view = self.services.drafts.get(self.seller, before.draft_id)
-                    self.session.notify("warn", "Your earlier text is still here", view.problem.message)
-                elif before is not None and view.state in BUSY and before.draft_id == view.draft_id:
-                    # Until its new words come, the earlier text stands where it stood.
-                    title, text = view.title or before.title, view.description or before.description
-                    self.session.view = replace(view, title=title, description=text)
-                else:
-                    self.session.view = view
-                yield view
-            return
-        self.session.view, self.session.waits = before, ""
-        yield None
-
-    def _save_first(self, data: Press) -> bool:
-        """Saves what still stands typed; False, with a notice, when that cannot be, and nothing is written."""
-        if self.session.view is None or self.session.view.state != "ready":
+    def _saved_first(self, data: Press) -> bool:
+        """True once what still stands typed is saved; else a notice says why nothing is written."""
+        if self.session.view is None or self.session.view.state != DraftState.READY:
             return True
-        try:
-            if not self.keep_typed(data):
-                return False
-            self.do_add({"more": data.get("more")})
-        except AppError as error:
-            if error.code != "not_found":
-                raise
-            return True  # deleted elsewhere: there will be another draft, and what was typed stands in a notice
+        with self._noticed("a draft"):
+            try:
+                if not self.keep_typed(data):
+                    return False
+                self.do_add({"more": data.get("more")})
+            except AppError as error:
+                if error.code != "not_found":
+                    raise
+                return True  # deleted elsewhere: there will be another draft, and what was typed stands in a notice
         return not self.session.notices
 
-    def _views(self, data: Press) -> Iterator[DraftView]:
+    def _run(self, data: Press) -> DraftRun | None:
         do, category, note = data.get("do"), data.get("value"), str(data.get("note") or "")
         view, again = self.session.view, self.services.draft_writer.write_again
         if do == "category" and not category:
-            return iter(())
+            return None
         if view is not None:
             try:
-                if do not in ("tone", "category") or view.state != "ready":
+                if do not in ("tone", "category") or view.state != DraftState.READY:
                     return again(self.seller, view.draft_id, note=note, category=category)
                 if category and self._renamed_at_once(view, category):
                     self._edit("category", category)
-                    return iter(())
+                    return None
                 tone = data.get("tone") if data.get("tone") in TONES else None
                 return again(self.seller, view.draft_id, tone=tone, category=category, note=note, from_photos=False)
             except AppError as error:
@@ -263,12 +271,13 @@ class Actions(ListedActions):
         photos = [shot.photo() for shot in self.session.shots]
         return self.services.draft_writer.start(self.seller, photos, note, category=category)
 
-    @staticmethod
-    def _renamed_at_once(view: DraftView, category: str) -> bool:
+    def _renamed_at_once(self, view: DraftView, category: str) -> bool:
         """True where another category only renames the item: both have the same facts, and the text says it."""
-        categories = load_taxonomy().categories
+        if view.draft is None:
+            return False
+        categories = self.services.drafts.rules.of(view.draft).taxonomy.categories
         before, now = categories.get(view.category.value or "") if view.category else None, categories.get(category)
-        named = view.draft is not None and any(s.attribute in ("category", NAME) for s in view.draft.spans)
+        named = any(s.attribute in ("category", NAME) for s in view.draft.spans)
         return named and before is not None and now is not None and before.attributes == now.attributes
 
     # Facts and texts.
@@ -312,12 +321,13 @@ class Actions(ListedActions):
         """Details and facts of the taxonomy in what was typed become facts; all of it is in the text."""
         if before.draft is None:
             return
-        statement = statement_of(before.draft, typed, load_taxonomy())
         drafts, draft = self.services.drafts, before.draft_id
+        taxonomy = drafts.rules.of(before.draft).taxonomy
+        statement = statement_of(before.draft, typed, taxonomy)
         names, view = [*statement.facts], before
         if names:
             view = drafts.settle(self.seller, draft, statement.facts, version=before.version)
-        text = with_statement(view.draft, statement, load_taxonomy()) if view.draft is not None else view.description
+        text = with_statement(view.draft, statement, taxonomy) if view.draft is not None else view.description
         if text != view.description:
             view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
             names.append("description")
@@ -378,7 +388,7 @@ class Actions(ListedActions):
         same = view is not None and view.version == now.version and [photo.id for photo in now.photos] == shots
         if not self.keep_typed(data) or self.session.view is None:
             return
-        if not same and now.state != "published":  # another page changed words or photos
+        if not same and now.state != DraftState.PUBLISHED:  # another page changed words or photos
             self._show(self.services.drafts.get(self.seller, draft))
             raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
         self.do_add({"more": data.get("more")})  # what still stands typed there

@@ -13,9 +13,10 @@ from markupsafe import Markup
 from app import templates
 from app.seller import words
 from app.seller.pictures import crop
-from app.seller.session import BUSY, SellerSession
-from app.views import TEXT_FIELDS, DraftView, likely_candidates
+from app.seller.session import SellerSession
+from app.views import TEXT_FIELDS, WRITING, DraftState, DraftView, likely_candidates
 from listing.decide.claims import LIKELY, name_of, sayable, to_check
+from listing.decide.settle import Item, item_of
 from listing.details import detail_forms
 from listing.request import TONES
 from listing.revise import statement_of, with_statement
@@ -23,7 +24,7 @@ from listing.say.ask import AWAY, OFFERS_AT_ONCE, statable
 from listing.say.check import LEFT_OUT
 from listing.say.plan import stated_claims
 from listing.say.render import can_be_shorter
-from listing.schema import AttributeValue, Candidate, Category, Evidence, Listing, PhotoRef, Quality, Span
+from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence, Listing, PhotoRef, Quality, Span
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
@@ -67,7 +68,7 @@ def draft_html(
     ``session``: that of the page, for its notices and what can be undone. ``same_as``: listings of the seller with the
     same photos.
     """
-    session, written = session or SellerSession(), view.draft if view.state == "ready" else None
+    session, written = session or SellerSession(), view.draft if view.state == DraftState.READY else None
     category, checks = _category(view), _checks(view)
     ask_category = category is not None and (category["unnamed"] or not category["in_range"])
     # The card of the category asks for it already, with all that may be it.
@@ -78,7 +79,7 @@ def draft_html(
         view=view,
         words=words,
         key=_key,
-        busy=view.state in BUSY,
+        busy=view.state in WRITING,
         session=session,
         errors=defaultdict(lambda: None, {notice.at: notice for notice in session.notices}),
         category=category,
@@ -92,7 +93,7 @@ def draft_html(
         offers=written.offers if written is not None else [],
         max_offers=OFFERS_AT_ONCE,
         name_of=name_of,
-        details=dict.fromkeys(o.label for o in statable(written, load_taxonomy())) if written is not None else (),
+        details=dict.fromkeys(o.label for o in statable(written, _item(written))) if written is not None else (),
         same_as=same_as,
         remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS and f.code != AWAY],
         tones=TONES,
@@ -191,6 +192,10 @@ def _denial(span: Span, reads: str) -> str:
     return f"{'no' if any(text.endswith(bare) for text in texts) else 'not'} {bare}"
 
 
+def _item(draft: Draft) -> Item:
+    return item_of(draft.category.value, load_taxonomy())
+
+
 def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> list[dict[str, str]]:
     """Values that a claim may have instead; of categories only the likely ones."""
     kind = spans[0].attribute or ""
@@ -198,7 +203,8 @@ def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> l
     if kind == "category" and view.category:
         likely = {c.value for c in likely_candidates(view.category)}
         others = {other: None for other in others if not likely or other in likely}
-    return [{"value": o, "label": words.claim_value(kind, o)} for o in others if sayable(name, o, load_taxonomy())]
+    attribute = load_taxonomy().attributes.get(name)
+    return [{"value": o, "label": words.claim_value(kind, o)} for o in others if sayable(attribute, o)]
 
 
 def _marked_spans(view: DraftView) -> list[Span]:
@@ -238,7 +244,7 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
     text = str(getattr(view, field))
     panels = {check["name"]: f"w-{field}-{_key(check['name'])}" for check in checks}
     open_ = [(span, panels[name_of(span)]) for span in _marked_spans(view) if span.field == field]
-    busy = view.state in BUSY
+    busy = view.state in WRITING
     if busy and not text and field == "title" and view.category is not None and view.category.value:
         text = words.category_label(view.category.value)  # as far as it is decided, where the title will stand
     return {
@@ -255,7 +261,7 @@ def _text(view: DraftView, field: str, checks: Sequence[dict[str, Any]]) -> dict
 
 def _left_out(view: DraftView) -> list[str]:
     """Words that went from a model's text, each once; none that would add no word to it as the seller's own."""
-    draft, taxonomy = view.draft if view.state == "ready" else None, load_taxonomy()
+    draft, taxonomy = view.draft if view.state == DraftState.READY else None, load_taxonomy()
     if draft is None:
         return []
     said = {*re.findall(r"\w+", f"{draft.title} {draft.description}".lower())}
@@ -268,7 +274,7 @@ def _long(view: DraftView) -> bool:
     """True where the text can be shorter: not a second time, and not in the seller's words."""
     if view.draft is None or view.tone == "shorter" or "description" in view.locked:
         return False
-    return can_be_shorter(view.description, stated_claims(view.draft), load_taxonomy())
+    return can_be_shorter(view.description, stated_claims(view.draft), _item(view.draft))
 
 
 def _bottom(view: DraftView) -> str:

@@ -16,7 +16,7 @@ from app.seller.pictures import file_url
 from app.seller.session import SellerSession
 from app.services import Services
 from app.store.search_index import NoIndex
-from app.views import AppError, field_text, field_version, listing_facts
+from app.views import AppError, DraftState, field_text, field_version, listing_facts
 from listing.intake.photos import PhotoLimits
 from listing.say.ask import AWAY
 from listing.schema import Listing, PhotoRef
@@ -74,7 +74,7 @@ class PageRenderer:
     def status(session: SellerSession) -> str:
         notices = [n for n in session.notices if not n.at or not session.shows_field(n.at)]
         view = session.view
-        away = [f.message for f in view.flags if f.code == AWAY] if view and view.state == "ready" else []
+        away = [f.message for f in view.flags if f.code == AWAY] if view and view.state == DraftState.READY else []
         return render("status", session=session, view=view, words=words, notices=notices, away=away)
 
     def draft(self, session: SellerSession, seller: str) -> str:
@@ -89,7 +89,7 @@ class PageRenderer:
             [(x, self._picture(x.photos)) for x in comparables if x.price is not None],
             retrieval=not isinstance(self.services.index, NoIndex),
             session=session,
-            same_as=self.services.listings.same_as(seller, view.photos) if view.state == "ready" else (),
+            same_as=self.services.listings.same_as(seller, view.photos) if view.state == DraftState.READY else (),
         )
 
     def mine(self, session: SellerSession, seller: str) -> str:

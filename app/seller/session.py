@@ -11,10 +11,9 @@ from typing import Literal
 from app.editing.evidence_places import moved_facts
 from app.seller.pictures import Shot
 from app.store.media import Media
-from app.views import DraftView
+from app.views import WRITING, DraftState, DraftView
 from listing.schema import Listing
 
-BUSY = ("queued", "working")
 _numbers = count(1)
 
 
@@ -93,7 +92,7 @@ class SellerSession:
 
     @property
     def busy(self) -> bool:
-        return self.view is not None and self.view.state in BUSY
+        return self.view is not None and self.view.state in WRITING
 
     @property
     def moves(self) -> bool:
@@ -108,12 +107,13 @@ class SellerSession:
     @property
     def unwritten(self) -> bool:
         """True where there are photos of which nobody has asked for a listing yet."""
-        return self.view is not None and self.view.state == "stopped" and self.view.problem is None
+        return self.view is not None and self.view.state == DraftState.UPLOADING
 
     @property
     def shows_draft(self) -> bool:
         """True where there is anything of a draft to look at."""
-        return self.view is not None and (self.busy or self.view.state == "ready" or self.view.category is not None)
+        view = self.view
+        return view is not None and (self.busy or view.state == DraftState.READY or view.category is not None)
 
     def shows_field(self, at: str) -> bool:
         """True where there is a place for a notice about this field."""
@@ -129,7 +129,7 @@ class SellerSession:
     @property
     def new_photos(self) -> int:
         """Number of photos that the draft was not written from."""
-        if self.view is None or self.view.state != "ready" or self.published is not None:
+        if self.view is None or self.view.state != DraftState.READY or self.published is not None:
             return 0
         return len({photo.id for photo in self.view.photos} - self.view.written_from - self.covers)
 

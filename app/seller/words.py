@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from app.editing.evidence_places import VISUAL, is_gone
-from app.views import DraftView
+from app.views import DraftState, DraftView
 from listing.intake.photos import PhotoLimits
 from listing.schema import AttributeValue, Evidence, PriceRange
 from listing.taxonomy import load_taxonomy
@@ -61,7 +61,8 @@ DRAFT_STATES = {
     "ready": "Ready to check and publish",
     "queued": "Being written",
     "working": "Being written",
-    "stopped": "Not written yet",
+    "uploading": "Not written yet",
+    "stopped": "Stopped; write it again when you like",
     "failed": "Could not be written; try again",
 }
 EXPORTS = (  # form, name, what is left to do there
@@ -107,7 +108,7 @@ def label_tip(view: DraftView) -> str:
     read = any(e.source == "ocr" for fact in view.attributes for e in fact.evidence)
     on_it = ON_LABELS if _has_care_label(view) else ("brand",)
     open_ = [attribute_label(f.name).lower() for f in view.attributes if f.name in on_it and f.value is None]
-    if view.state != "ready" or read or not open_ or len(view.photos) >= PhotoLimits().count:
+    if view.state != DraftState.READY or read or not open_ or len(view.photos) >= PhotoLimits().count:
         return ""
     named = " and ".join([", ".join(open_[:-1]), open_[-1]] if open_[1:] else open_)
     return f"A photo of the label would settle {named}."

@@ -15,13 +15,11 @@ from app.editing import evidence_places, prices
 from app.editing.press_rules import PressRules
 from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, PhotoDeletionRow, PhotoRow, now
-from app.views import AppError, DraftView, Problem, State
+from app.views import WRITING, AppError, DraftState, DraftView, Problem
 from listing.observe.seller import Edit, SellerWord, word_of
 from listing.request import Photo
 from listing.revise import regenerated, revise
 from listing.schema import Draft, PhotoRef, Tone
-
-UNFINISHED = ("queued", "working")
 
 
 def new_id() -> str:
@@ -50,9 +48,9 @@ def add_draft(
     *,
     note: str,
     tone: Tone,
-    state: State = "queued",
+    state: DraftState = DraftState.QUEUED,
 ) -> DraftRow:
-    """A new draft that waits, with its photos in their order; ``stopped``: it waits for its seller."""
+    """A new draft that waits, with its photos in their order; ``UPLOADING``: it waits for its seller."""
     row = DraftRow(id=draft_id, seller_id=seller, note=note, tone=tone, state=state)
     session.add(row)
     add_photos(session, row, photos)
@@ -105,9 +103,9 @@ def note_photos(session: Session, row: DraftRow) -> None:
 
 def check_at_rest(row: DraftRow) -> None:
     """Raises AppError (409) for a draft that is published, or being written right now."""
-    if row.state == "published":
+    if row.state == DraftState.PUBLISHED:
         raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-    if row.state in UNFINISHED:
+    if row.state in WRITING:
         raise AppError("running", "This draft is being written right now; wait until it is done, or stop it.", 409)
 
 
@@ -116,7 +114,7 @@ def start_again(session: Session, row: DraftRow, *, note: str, tone: Tone) -> No
     if (note, tone) != (row.note, row.tone):
         row.version += 1
     row.note, row.tone = note, tone
-    row.state, row.problem_code, row.problem, row.updated_at = "queued", None, None, now()
+    move(row, DraftState.QUEUED)
     if row.generated is not None:
         note_event(session, "regenerated", row.seller_id, draft=row.id, field=tone)
     session.flush()
@@ -133,7 +131,7 @@ def draft_of_seller(session: Session, seller: str, draft_id: str, *, lock: bool 
 
 def unfinished(session: Session, seller: str, limit: int) -> list[DraftRow]:
     """The seller's drafts that are not published, the one that was changed last first."""
-    query = select(DraftRow).where(DraftRow.seller_id == seller, DraftRow.state != "published")
+    query = select(DraftRow).where(DraftRow.seller_id == seller, DraftRow.state != DraftState.PUBLISHED)
     return list(session.scalars(query.order_by(DraftRow.updated_at.desc(), DraftRow.id).limit(limit)))
 
 
@@ -178,7 +176,8 @@ def settle(session: Session, row: DraftRow, rules: PressRules) -> None:
 def settle_older(session: Session, rules: PressRules) -> None:
     """``settle`` the drafts of earlier versions, which kept what was written and the edits alone."""
     edited = select(EditRow.draft_id).where(EditRow.draft_id == DraftRow.id).exists()
-    for row in session.scalars(select(DraftRow).where(DraftRow.settled.is_(None), edited, DraftRow.state == "ready")):
+    ready = DraftRow.settled.is_(None), DraftRow.state == DraftState.READY
+    for row in session.scalars(select(DraftRow).where(*ready, edited)):
         settle(session, row, rules)
 
 
@@ -241,29 +240,28 @@ def _filled(shell: DraftView, draft: Draft) -> DraftView:
 def finish(session: Session, draft_id: str, written: Draft, rules: PressRules) -> DraftRow | None:
     """Keep what the model wrote; None when the draft was deleted or published meanwhile."""
     row = session.get(DraftRow, draft_id, with_for_update=True)
-    if row is None or row.state == "published":
+    if row is None or row.state == DraftState.PUBLISHED:
         return None
     word, old = word_on(session, draft_id), generated(row)
     # What stays of the earlier one was found in its photos, in their order of then.
     old = old and evidence_places.moved(old, written.photos)
     row.generated = regenerated(written, old, word, rules.of(written)).model_dump(mode="json")
     settle(session, row, rules)
-    row.state, row.problem_code, row.problem, row.updated_at = "ready", None, None, now()
+    move(row, DraftState.READY)
     row.version += 1
     return row
 
 
-def set_state(session: Session, draft_id: str, state: State, problem: Problem | None = None) -> None:
-    """A new state; a draft that is published or deleted stays as it is.
+def move(row: DraftRow, to: DraftState, problem: Problem | None = None) -> None:
+    """The one change of a draft's state; from published there is none.
 
     One that was finished before and could not be written again is ready: what was written before stands.
     """
-    row = session.get(DraftRow, draft_id, with_for_update=True)
-    if row is None or row.state == "published":
+    if row.state == DraftState.PUBLISHED:
         return
     if problem is not None and row.generated is not None:
-        state, problem = "ready", None
-    row.state, row.updated_at = state, now()
+        to, problem = DraftState.READY, None
+    row.state, row.updated_at = to, now()
     row.problem_code, row.problem = (problem.code, problem.message) if problem else (None, None)
 
 

@@ -23,7 +23,7 @@ from app.store.outbox import Outbox, forget_changes
 from app.store.retention import TrustedClock, forget_behaviour
 from app.store.search_index import SearchIndex
 from app.store.tables import DraftRow, EventRow, PhotoDeletionRow, PhotoRow, now
-from app.views import INTERRUPTED, AppError
+from app.views import INTERRUPTED, WRITING, AppError, DraftState, Problem
 
 log = logging.getLogger(__name__)
 STRAY_SECONDS = 3600.0
@@ -62,7 +62,7 @@ class Housekeeping:
         """Delete drafts that nobody touched for ``retention_days``, their photos to the trash; returns how many."""
         before = self._before(days=self.settings.retention_days)
         with self.store.write() as session:
-            query = select(DraftRow).where(DraftRow.state != "published", DraftRow.updated_at < before)
+            query = select(DraftRow).where(DraftRow.state != DraftState.PUBLISHED, DraftRow.updated_at < before)
             old = list(session.scalars(query.with_for_update(skip_locked=True)))  # not one in somebody's hands
             for row in old:
                 draft_repo.note_event(session, "abandoned", row.seller_id, draft=row.id)
@@ -114,7 +114,7 @@ class Housekeeping:
         """
         which = (DraftRow.updated_at < self._too_old(), DraftRow.id.not_in(alive))
         with self.store.read() as session:  # there are none, nearly always: no writer has to wait for this
-            if session.scalar(select(DraftRow.id).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)) is None:
+            if session.scalar(select(DraftRow.id).where(DraftRow.state.in_(WRITING), *which)) is None:
                 return 0
         with self.store.write() as session:
             return _stop(session, *which)
@@ -139,14 +139,13 @@ class Housekeeping:
 
 
 def _stop(session: Session, *which: ColumnElement[bool]) -> int:
-    rows = list(session.scalars(select(DraftRow).where(DraftRow.state.in_(draft_repo.UNFINISHED), *which)))
+    rows = list(session.scalars(select(DraftRow).where(DraftRow.state.in_(WRITING), *which)))
     for row in rows:
-        row.state = "stopped" if row.generated is None else "ready"
+        again = _interruptions(session, row.id) < MOST_RESUMED
         if row.generated is None:
-            again = _interruptions(session, row.id) < MOST_RESUMED
-            row.problem_code = INTERRUPTED if again else "stopped"
-            row.problem = "The server was restarted; start the draft again."
             draft_repo.note_event(session, INTERRUPTED, row.seller_id, draft=row.id)
+        code = INTERRUPTED if again else "stopped"
+        draft_repo.move(row, DraftState.STOPPED, Problem(code, "The server was restarted; start the draft again."))
     return len(rows)
 
 

@@ -23,7 +23,7 @@ from app.store.tables import (
     ReviewRow,
     now,
 )
-from app.views import AppError, Changed, field_text, field_version
+from app.views import AppError, Changed, DraftState, field_text, field_version
 from listing.request import Photo
 from listing.safety.prohibited_goods import load_groups
 from listing.schema import Draft, Listing
@@ -156,7 +156,7 @@ def add_listing(session: Session, draft: DraftRow, view: Draft, price: float | N
     session.add(row)
     for photo in photos:
         photo.listing_id = row.id
-    draft.state, draft.updated_at = "published", now()
+    draft_repo.move(draft, DraftState.PUBLISHED)
     session.flush()
     return row
 

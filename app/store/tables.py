@@ -11,7 +11,7 @@ from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, Un
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.store import clock
-from app.views import State
+from app.views import DraftState
 from listing.observe.seller import Kind
 from listing.schema import Tone
 
@@ -76,7 +76,7 @@ class DraftRow(Base):
     __tablename__ = "drafts"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seller_id: Mapped[str] = mapped_column(ForeignKey("sellers.id"), index=True)
-    state: Mapped[State] = mapped_column(String(16), default="queued")
+    state: Mapped[DraftState] = mapped_column(String(16), default=DraftState.QUEUED)
     note: Mapped[str] = mapped_column(default="")
     tone: Mapped[Tone] = mapped_column(String(16), default="plain")
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from app.routing import Body
-from app.views import DraftView, Problem, State, as_displayed
+from app.views import DraftState, DraftView, Problem, as_displayed
 from listing.intake.photos import PhotoLimits
 from listing.schema import Draft, Listing, PhotoRef, Tone
 
@@ -24,7 +24,7 @@ class DraftBody(Body):
     """
 
     id: str
-    state: State
+    state: DraftState
     position: int = Field(description="Drafts before this one in the waiting line.")
     stage: str | None
     share: float = Field(description="Share of the usual work that is done, 0..1.")

@@ -13,10 +13,8 @@ from anyio.to_thread import run_sync
 from fastapi import Request
 
 from app.drafting.draft_run import DraftRun
-from app.views import AppError, DraftView, as_displayed
+from app.views import ENDED, AppError, DraftState, DraftView, as_displayed
 from app.web.api_schemas import DraftBody
-
-ENDED = ("ready", "failed", "stopped")
 
 
 async def views(run: DraftRun) -> AsyncGenerator[DraftView, None]:
@@ -52,7 +50,7 @@ async def server_sent(run: DraftRun) -> AsyncIterator[str]:
 
 
 def _message(view: DraftView) -> str:
-    if view.state == "ready":
+    if view.state == DraftState.READY:
         return _frame("draft", DraftBody.of(view).model_dump(mode="json"))
     if view.state in ENDED:
         problem = asdict(view.problem) if view.problem else {}

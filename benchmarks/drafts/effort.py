@@ -30,7 +30,7 @@ from finetune.data.details import details_of
 from finetune.data.files import read_lines
 from listing.calibration import Calibration
 from listing.decide.claims import NAME, Claim, name_of
-from listing.decide.settle import implied, settle
+from listing.decide.settle import implied, item_of, settle
 from listing.details import load_details
 from listing.lexicon import load_lexicon, plain
 from listing.observe.seller import Edit, word_of
@@ -181,7 +181,7 @@ def _search_result(
 ) -> tuple[Offer, int] | None:
     """A detail that is missing and can be searched for, and after how many of its letters it comes first."""
     missing = {value for attribute, value in unsaid(draft, truth, taxonomy) if attribute == "detail"}
-    listed = searchable(draft, taxonomy)
+    listed = searchable(draft, item_of(draft.category.value, taxonomy))
     for offer in (o for o in listed if o.value in missing and o.value not in tried):
         label = offer.label
         firsts = (next(o for o in listed if label[:n] in o.label) for n in range(1, len(label) + 1))

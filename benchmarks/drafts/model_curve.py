@@ -43,6 +43,7 @@ from listing.request import DraftRequest
 from listing.row_cache import RowCache
 from listing.rules import Rules
 from listing.schema import Observation
+from listing.taxonomy import load_taxonomy
 
 DRAFTS, TAPS = 50, 5  # that sellers tapped on, and how many taps of one count
 HEAD = ("right", "who", "category", "F1", "stated right", "coverage", "category stated right")
@@ -158,7 +159,7 @@ def main() -> None:
     shipped = sorted(SHIPPED.parent.glob("*.jpg"))
     names = {Path(row["image"]).name[:8]: Path(row["image"]).name for row in validation}
     seen = looked([*(Path(row["image"]) for row in judged), *shipped], RowCache(args.cache, lambda row: row["photo"]))
-    now, table = rules_of_now(ipl_home()), []
+    now, table = rules_of_now(ipl_home(), load_taxonomy()), []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "photos").mkdir()

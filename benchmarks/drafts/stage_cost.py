@@ -26,6 +26,7 @@ from benchmarks.common import arguments, peak_gb
 from benchmarks.drafts.photos import CLOTHING, validation_photos
 from listing.batch.workers import THREAD_VARIABLES
 from listing.home import ipl_home
+from listing.shops.shop import Words
 
 
 class Meter:
@@ -76,7 +77,7 @@ def measure(count: int, data: Path) -> dict[str, Any]:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     meter, began = Meter(), time.process_time()
-    parts = build_parts(None, True, ipl_home())
+    parts = build_parts(None, True, ipl_home(), words=Words.of(None))
     loading = time.process_time() - began
     Foreground.mask = meter.around("mask", Foreground.mask)  # type: ignore[method-assign]
     sources: list[Any] = [Measured(source, meter, source.name, "observe") for source in parts.sources]

@@ -32,7 +32,8 @@ from finetune.data.photosets import data_root
 from finetune.data.splits import is_validation_sender
 from finetune.shops.columns import no_vectors
 from listing.lexicon import load_lexicon
-from listing.shops.catalogue import vocabulary
+from listing.shops.catalogue import vocabulary_of
+from listing.shops.shop import Words, use_shop
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import PlainRow, open_catalogue
 from rag_index.imports.glossary import read_glossary
@@ -66,7 +67,11 @@ def split(args: argparse.Namespace) -> None:
 def held_rows(args: argparse.Namespace) -> list[PlainRow]:
     """The held-out rows of kinds that the embedded model was tuned on, in an order drawn by seed."""
     table = open_catalogue(
-        args.out / "held.csv", vocabulary(), no_vectors, glossary=read_glossary(MAPPING), photos=FOLDER / "images"
+        args.out / "held.csv",
+        vocabulary_of(load_taxonomy()),
+        no_vectors,
+        glossary=read_glossary(MAPPING),
+        photos=FOLDER / "images",
     )
     categories = load_taxonomy().categories
     rows = [r for r in table.rows() if isinstance(r, PlainRow) and r.in_vocabulary and categories[r.category].tuned]
@@ -84,7 +89,7 @@ def draft(args: argparse.Namespace) -> None:
 
     tax, file = load_taxonomy(), args.out / f"drafts-{'tuned' if args.model else 'shipped'}.jsonl"
     done = {row["id"] for row in read(file)}
-    parts = build_parts(args.model, True, ipl_home())
+    parts = build_parts(args.model, True, ipl_home(), words=Words.of(use_shop()))
     for row in held_rows(args)[args.skip : args.skip + args.items]:
         if row.listing_id in done:
             continue

@@ -36,6 +36,7 @@ from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
 from finetune.data.files import read_lines
 from finetune.data.photosets import data_root, read_annotations
 from listing.decide.claims import name_of
+from listing.decide.settle import item_of
 from listing.say.ask import statable
 from listing.schema import Draft, Span
 from listing.taxonomy import load_taxonomy
@@ -234,7 +235,8 @@ class Seller:
         field, tried = self.page.locator("#more"), set[tuple[str, str]]()
         while field.count():
             draft = self.draft()
-            words = {(o.attribute, o.value): o.label for o in statable(draft, load_taxonomy())}
+            item = item_of(draft.category.value, load_taxonomy())
+            words = {(o.attribute, o.value): o.label for o in statable(draft, item)}
             missing = [m for m in unsaid(draft, self.truth, load_taxonomy()) if m in words and m not in tried]
             if not missing:
                 return

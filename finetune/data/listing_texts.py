@@ -22,7 +22,7 @@ from listing.say.marks import capital, listed
 from listing.say.model_text import MAX_TITLE, listing_prompt, says_only
 from listing.say.render import render
 from listing.schema import TextField
-from listing.taxonomy import CategoryNode, Taxonomy
+from listing.taxonomy import CategoryNode, Taxonomy, load_taxonomy
 
 SPARSE, FEW = 0.3, 3  # share of prompts with so few claims beside the colour
 DROP = 0.2  # of the claims of the other prompts
@@ -137,8 +137,8 @@ def _claims(
 
 def _nouns(text: str, node: CategoryNode) -> list[str]:
     """The words of a text that name an item of this kind."""
-    nouns = load_lexicon().nouns
-    matches = [m[0] for m in load_lexicon().noun_words.finditer(text.lower())]
+    nouns = load_lexicon(load_taxonomy()).nouns
+    matches = [m[0] for m in load_lexicon(load_taxonomy()).noun_words.finditer(text.lower())]
     return [w for w in matches if node.name in (nouns.get(plain(w)) or nouns.get(plain(w).removesuffix("s")) or ())]
 
 
@@ -203,7 +203,7 @@ def _without(words: str, allowed: AllowedClaims) -> str:
 
 def claim_spans(text: str, allowed: AllowedClaims) -> list[ClaimSpan]:
     """Spans that state a claim of ``allowed`` or name the item, without overlaps, the longest first."""
-    lexicon, low = load_lexicon(), text.lower()
+    lexicon, low = load_lexicon(load_taxonomy()), text.lower()
     matches: list[tuple[re.Match[str], tuple[str, str]]] = []
     for match in lexicon.phrases.finditer(low):
         for attribute, values in lexicon.meaning(match[0]).items():

@@ -19,6 +19,7 @@ from listing.pipeline_parts import PipelineParts, build_parts, file_stem, identi
 from listing.request import DraftRequest
 from listing.row_cache import RowCache
 from listing.schema import Observation
+from listing.shops.shop import Words, use_shop
 
 Row = dict[str, Any]
 
@@ -37,7 +38,6 @@ def evaluation_parts(model: str | None, home: Path, store: Path) -> PipelinePart
 
     The sample leaves out every validation sender, and the leakage rules are on all the same.
     """
-    from listing.taxonomy import load_taxonomy
     from rag_index import IndexMismatch, IndexMissing, ListingIndex, build, default_encoders, sample_records
 
     encoders = default_encoders(home)
@@ -47,7 +47,8 @@ def evaluation_parts(model: str | None, home: Path, store: Path) -> PipelinePart
     except (IndexMissing, IndexMismatch):
         build(sample_records(info), place, info)
         index = ListingIndex.open(place, info)
-    return build_parts(model, True, home, PastListings(index, encoders, load_taxonomy()))
+    words = Words.of(use_shop())
+    return build_parts(model, True, home, PastListings(index, encoders, words.taxonomy), words=words)
 
 
 class Observer:

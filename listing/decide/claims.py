@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from listing.calibration import GENERAL, Calibration
 from listing.decide.attributes import OF_TWO_COLOURS
 from listing.decide.colour_words import colour_claim, members
+from listing.decide.policies import SELLER_ONLY, policy
 from listing.decide.views import Distribution, normalised
 from listing.details import DULL, detail_forms, load_details, rate
 from listing.lexicon import Lexicon, english, load_lexicon
@@ -33,20 +34,10 @@ READ = 0.95  # score of print that is taken for what it says, words or not
 MAX_VALUE_LENGTH = 60  # characters
 MAX_FACT_LENGTH = 80  # most characters that a seller writes of a fact
 NAME = "item_type"
-UNNAMED = ("text", "brand", "colour", "colour2", "size")  # what is said of an item that nobody has named, seen or read
 FIBRES = frozenset({"cotton", "linen", "wool", "synthetic"})  # no photo shows them: asked, and said once a label does
 _LABEL = re.compile(  # no print
     r".*\bmade in\b.*|.*\bsize|(?:size|colou?r|style|article|range|price|cotton|polyester)\b.*", re.I
 )
-SELLER_ONLY = (
-    "condition_grade",
-    "defects",
-    "works",
-    "complete",
-    "dimensions",
-    "volume",
-    "language",
-)  # said where the seller states them
 
 
 @dataclass(frozen=True)
@@ -199,7 +190,7 @@ def _seller_values(fact: AttributeValue, values: Sequence[str], *, many: bool) -
 
 
 def _is_likely(fact: AttributeValue, least: float) -> bool:
-    return fact.confidence is None or fact.confidence >= least or fact.name == "colour"
+    return fact.confidence is None or fact.confidence >= least or policy(fact.name).needed
 
 
 def _not_to_say(name: str, value: str, sources: set[Source]) -> bool:
@@ -256,9 +247,8 @@ def to_check(draft: Draft | None) -> dict[str, str]:
     return {name: ", ".join(several) for name, several in values.items()}
 
 
-def sayable(name: str, value: str, taxonomy: Taxonomy) -> bool:
+def sayable(attribute: Attribute | None, value: str) -> bool:
     """True if a text says this value, instead of saying nothing about the field."""
-    attribute = taxonomy.attributes.get(name)
     return attribute is None or (value not in attribute.unspoken and value != attribute.absent)
 
 

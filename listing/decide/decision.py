@@ -13,6 +13,7 @@ from listing.decide.attributes import ITEM_TYPE, Facts
 from listing.decide.category import category_flags, decide_category
 from listing.decide.claims import Claim, claims_of
 from listing.decide.marks import limit_marks
+from listing.decide.policies import policy
 from listing.decide.settle import Item, settle
 from listing.decide.views import Views, best
 from listing.details import exclusive
@@ -24,7 +25,6 @@ from listing.taxonomy import Attribute, CategoryNode
 MIN_DETAIL = 0.5  # calibrated probability from which on a detail is stated
 _WORTH_A_LOOK = {"detail": 0.005, ITEM_TYPE: 0.2}  # probability from which on something can be offered
 _WORTH_A_LOOK_FACT = 0.02
-_ANY = ("condition_grade", "brand", "defects")  # asked of an item whatever it is
 
 
 class Decision:
@@ -76,7 +76,7 @@ class Decision:
             if attribute.name not in stated
             and (attribute.asked_of is None or attribute.asked_of in stated)
             and attribute.can_be("seller-only")
-            and (self.category.value or attribute.name in _ANY)
+            and (self.category.value or policy(attribute.name).anything)
         }
         return [unanswered[name] for name in taxonomy.expected(self.node) if name in unanswered]
 

@@ -6,21 +6,17 @@ so that a doubtful claim is said plainly from .75 on and left out below; marked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from listing.decide.claims import FIRM, LIKELY, NAME, SURE, UNNAMED, Claim
+from listing.decide.claims import FIRM, LIKELY, SURE, Claim
+from listing.decide.policies import policy
 from listing.decide.settle import settle
 from listing.details import detail_forms
 from listing.taxonomy import Taxonomy
 
 MAX_MARKS = 3
 _WRONG = SURE / (1 - SURE)  # missing words that one wrong word costs as much as
-_NEEDED = ("category", "colour")  # a listing without them is none
-_WEIGHTS: Mapping[str, float] = {  # how much a buyer makes of it, beside a detail
-    **{"category": 4.0, NAME: 3.0, "colour": 3.0, "brand": 3.0, "size": 3.0, "text": 2.0, "audience": 2.0},
-    **{"material": 1.5, "pattern": 1.5, "colour2": 2.0, "condition": 1.5},
-}
 
 
 def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
@@ -39,7 +35,7 @@ def limit_marks(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
 def _in_text(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
     """Those of the claims that a text of them makes."""
     if not any(c.attribute == "category" for c in claims):
-        return [c for c in claims if c.attribute in UNNAMED]
+        return [c for c in claims if policy(c.attribute).unnamed]
     item = settle(claims, taxonomy)
     return [item.name, *item.facts.values(), *item.details, *item.wear, *item.free_details]
 
@@ -47,12 +43,8 @@ def _in_text(claims: Sequence[Claim], taxonomy: Taxonomy) -> list[Claim]:
 def _saved(claim: Claim, p: float) -> float:
     """The expected cost that asking saves: of a claim left out, or of a wrong one where none can be left out."""
     wrong = _WRONG * (1 - p)
-    return _WEIGHTS.get(claim.attribute, 1.0) * (1 + wrong if claim.attribute in _NEEDED else min(p, wrong))
-
-
-def weight_of(attribute: str) -> float:
-    """How much a buyer makes of a claim on an attribute, beside a detail."""
-    return _WEIGHTS.get(attribute, 1.0)
+    row = policy(claim.attribute)
+    return row.weight * (1 + wrong if row.needed else min(p, wrong))
 
 
 def _likelihood(claim: Claim, taxonomy: Taxonomy) -> float:

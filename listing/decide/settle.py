@@ -11,17 +11,15 @@ import yaml
 
 from listing.decide.claims import FIRM, NAME, Claim, is_legible
 from listing.decide.colour_words import members
+from listing.decide.policies import policy
 from listing.details import detail_forms, form_for
 from listing.lexicon import Lexicon, load_lexicon
 from listing.schema import AttributeValue, Evidence, SpanStatus
 from listing.taxonomy import Attribute, CategoryNode, Taxonomy, is_plural
 
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
-_EXCLUSIVE = ("sleeve", "neckline")  # attributes of which an item has one value
 _PRINTED = frozenset({"print"})
-_ALWAYS = frozenset({"colour", "brand", "size"})  # the shortest text says them
 _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  # of them a name tells by its adjective
-_NO_COLLAR, _COLLARS = ("hood", "crew", "scoop"), ("classic collar", "polo collar", "stand-up collar")
 _PRINTS = ("graphic", "logo")  # patterns that a detail tells better
 _MOST_OF_A_PRINT = 3  # its place, its size, what it shows: a guess on top is one "print" too many
 _WAISTS = ("elastic waist", "drawstring waist")  # both are said where both are likely
@@ -80,6 +78,24 @@ class Item:
         """The item that other claims make."""
         return settle(claims, self.taxonomy)
 
+    def kind(self, category: str) -> CategoryNode:
+        """The kind that it is where it is of that category."""
+        return self.taxonomy.node(category)
+
+    def values_in(self, name: str, text: str) -> list[str]:
+        """The values of a fact as it is written."""
+        return self.taxonomy.values_in(name, text)
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The words of texts and what they mean."""
+        return load_lexicon(self.taxonomy)
+
+    @cached_property
+    def schema(self) -> tuple[Attribute, ...]:
+        """The attributes of its kind, with the values that occur there."""
+        return self.taxonomy.schema_of(self.node)
+
     @property
     def uncounted(self) -> bool:
         """True if its name has no article: the category's own, no other that a seller has for it ("a quilt cover")."""
@@ -88,6 +104,11 @@ class Item:
     def has(self, detail: str) -> Claim | None:
         """The detail of that phrase, or None."""
         return next((claim for claim in self.details if claim.value == detail), None)
+
+
+def item_of(category: str | None, taxonomy: Taxonomy) -> Item:
+    """The item of a category of which nothing else is said yet; None: one that nobody has named."""
+    return settle([Claim("category", category or "")], taxonomy)
 
 
 def settle(claims: Sequence[Claim], taxonomy: Taxonomy) -> Item:
@@ -145,7 +166,7 @@ def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: d
     for words in implied(node, name.value):
         attribute, _, value = words.partition("=")
         fact = facts.get(attribute)
-        if attribute in _EXCLUSIVE and value and fact and fact.value != value:
+        if policy(attribute).single and value and fact and fact.value != value:
             if _beats(fact, name):
                 return category
             facts.pop(attribute)
@@ -246,14 +267,13 @@ def naming_print(node: CategoryNode, facts: Mapping[str, Claim], lexicon: Lexico
 
 def contradicts(attribute: str, fact: Claim, detail: Claim) -> bool:
     """True if an item cannot have both. Some close in two ways; not where the seller says how, and nobody the other."""
-    form = detail_forms()[detail.value]
-    closed = fact.status == "seller" and detail.status != "seller" and "tie" not in form.says.get("closure", ())
-    return (
-        attribute == "sleeve"
-        or (attribute == "neckline" and fact.value in _NO_COLLAR and detail.value in _COLLARS)
-        or (attribute == "pattern" and fact.value == "solid" and form.group in _PRINTED)
-        or (attribute == "closure" and closed)
-    )
+    form, rule = detail_forms()[detail.value], policy(attribute).against
+    if rule is None or (rule.values and fact.value not in rule.values):
+        return False
+    if rule.seller:
+        told = fact.status == "seller" and detail.status != "seller"
+        return told and rule.beside.isdisjoint(form.says.get(attribute, ()))
+    return not (rule.details or rule.groups) or detail.value in rule.details or form.group in rule.groups
 
 
 def without_excluded(
@@ -300,7 +320,7 @@ def _values_by(phrase: str, name: str) -> tuple[str, ...]:
 
 def spare(item: Item) -> list[Claim]:
     """Claims that a text can do without, the least likely first: details, then facts; nothing that the seller says."""
-    facts = [c for name, c in item.facts.items() if name not in _ALWAYS]
+    facts = [c for name, c in item.facts.items() if not policy(name).short]
     return [
         c for part in (item.details, facts) for c in sorted(part, key=lambda c: c.likelihood) if c.status != "seller"
     ]

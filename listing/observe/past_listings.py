@@ -15,7 +15,7 @@ from listing.backends.base import BackendError
 from listing.observe.source import Context, Source, shares
 from listing.request import Photo
 from listing.schema import NeighbourRef, Observation, PriceRange
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from rag_index import Encoders, ListingIndex, Neighbour
@@ -56,7 +56,7 @@ class PastListings:
     _vector_by_photo: dict[str, list[float]] = field(default_factory=dict, repr=False, compare=False)  # the last ones
 
     @classmethod
-    def open(cls, home: Path, location: str | None = None) -> PastListings:
+    def open(cls, home: Path, taxonomy: Taxonomy, location: str | None = None) -> PastListings:
         """The index at ``location``: a folder or a server's address; None takes the one of ``home``.
 
         Raises:
@@ -70,7 +70,7 @@ class PastListings:
             index = ListingIndex.open(location or default_location(home), encoders.info, contact_check=sure_contact)
         except IndexFailure as error:
             raise BackendError(str(error)) from error
-        return cls(index, encoders, load_taxonomy())
+        return cls(index, encoders, taxonomy)
 
     def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None) -> Neighbours:
         """Neighbours of the photos: never the seller's own, never a near-duplicate. Without the index: none."""

@@ -238,7 +238,7 @@ class _Reader:
         fact = self.draft.attribute(name)
         in_text = [span.value for span in self.draft.spans if span.attribute == name]
         values = [v for v in ((fact.value or "").split(between) if fact is not None else []) if v] or in_text
-        return [v for v in values if sayable(name, v, self.taxonomy)]
+        return [v for v in values if sayable(self.taxonomy.attributes.get(name), v)]
 
     def _match(self, part: str) -> Pair | None:
         """The name and the value of the one detail or closed fact that the words stand for as a whole."""

@@ -7,35 +7,35 @@ for word. No model is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from listing.decide.claims import NAME, Claim, name_of
-from listing.decide.settle import settle
+from listing.decide.settle import Item
 from listing.details import detail_forms, load_details
-from listing.lexicon import load_lexicon, words
+from listing.lexicon import words
 from listing.observe.seller import TEXTS
 from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says, with_sentence
 from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
-from listing.say.render import render, sentences_of
-from listing.schema import Draft, TextField
-from listing.taxonomy import Taxonomy, is_plural
+from listing.say.render import Text, sentences_of, unnamed, write
+from listing.schema import Draft, TextField, Tone
+from listing.taxonomy import is_plural
 
 _DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
 _WHERE = re.compile(r" (?:at|on|in|with|of|and|down|inside|under) ")
 
 
-def say_again(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+def say_again(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
     """The draft whose texts agree with what the seller said of them; None leaves a claim out."""
     if not draft.spans:
         return draft
-    if _other_number(draft, edits, taxonomy):
+    if _other_number(draft, edits, item):
         draft = draft.model_copy(update={"writer": dict.fromkeys(TEXTS, "renderer")})
-    changed = _changed(draft, edits, taxonomy) if {*draft.writer.values()} != {"renderer"} else draft
+    changed = _changed(draft, edits, item) if {*draft.writer.values()} != {"renderer"} else draft
     writer = changed.writer
-    rendered = _rendered(draft, edits, taxonomy) if "renderer" in writer.values() else draft
+    rendered = _rendered(draft, edits, item) if "renderer" in writer.values() else draft
     of = {field: rendered if writer[field] == "renderer" else changed for field in TEXTS}
     spans = [s for field in TEXTS for s in of[field].spans if s.field == field]
     spans = [s.model_copy(update={"status": "seller"}) if name_of(s) in edits else s for s in spans]
@@ -43,63 +43,69 @@ def say_again(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
     return draft.model_copy(update={**texts, "spans": spans, "writer": writer})
 
 
-def _other_number(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> bool:
+def _other_number(draft: Draft, edits: ClaimEdits, item: Item) -> bool:
     """True if a text that spoke of one item has to speak of several now, or the other way round."""
     category = edits.get("category")
-    noun = edits.get(NAME) or (taxonomy.node(category).phrase if category else None)
+    noun = edits.get(NAME) or (item.kind(category).phrase if category else None)
     claims = stated_claims(draft)
     named = noun is not None and any(c.attribute == "category" for c in claims)
-    return named and settle(claims, taxonomy).plural is not is_plural(noun or "")
+    return named and item.of(claims).plural is not is_plural(noun or "")
 
 
-def _rendered(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+def _rendered(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
     """The draft rendered from what the seller says, above its note, the title without further details.
 
     What was told last goes first: of two values that exclude each other it is the one that stands.
     """
-    before, after = stated_claims(draft), claims_after(draft, edits, taxonomy)
-    new = [claim for name in reversed([*edits]) for claim in unsaid(draft, {name: edits[name]}, taxonomy)]
+    before, after = stated_claims(draft), claims_after(draft, edits, item)
+    new = [claim for name in reversed([*edits]) for claim in unsaid(draft, {name: edits[name]}, item)]
     if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
         return draft  # what is confirmed changes no word
     claims = [*(c for c in new if c.attribute != "detail"), *after], [*new, *after]
-    named, text = (render(each, taxonomy, tone=draft.tone) for each in claims)
+    named, text = (_written(each, item, draft.tone) for each in claims)
     _, blank, note = draft.description.partition("\n\n")
     marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
     update = {"title": named.title, "description": text.description + blank + note, "spans": marks}
     return draft.model_copy(update=update)
 
 
-def _changed(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Draft:
+def _written(claims: Sequence[Claim], item: Item, tone: Tone = "plain") -> Text:
+    """Both texts of these claims on the item."""
+    named = any(claim.attribute == "category" for claim in claims)
+    return write(item.of(claims), tone=tone) if named else unnamed(claims)
+
+
+def _changed(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
     """The draft with single words and sentences changed, taken out and added."""
-    for claim in unsaid(draft, edits, taxonomy):
-        draft = add(draft, claim, taxonomy) if is_offered(draft, claim) else draft
-    kind = taxonomy.node(category) if (category := edits.get("category")) else None
+    for claim in unsaid(draft, edits, item):
+        draft = add(draft, claim, item) if is_offered(draft, claim) else draft
+    kind = item.kind(category) if (category := edits.get("category")) else None
     if kind is not None and NAME in edits:  # in the place of the type stands what it is now
         edits = {**edits, NAME: edits[NAME] or kind.phrase}
     for name, value in edits.items():
-        while (at := first_other(draft.spans, name, value, taxonomy)) is not None:
-            changed = _replaced(draft, at, name, value, taxonomy)
+        while (at := first_other(draft.spans, name, value, item)) is not None:
+            changed = _replaced(draft, at, name, value, item)
             if changed is None:
-                changed = remove(draft, at, taxonomy)
+                changed = remove(draft, at, item)
                 present = {(s.attribute, s.value) for s in changed.spans}
-                for claim in (c for c in told(name, value, taxonomy) if (c.attribute, c.value) not in present):
-                    changed = add(changed, claim, taxonomy)
+                for claim in (c for c in told(name, value, item) if (c.attribute, c.value) not in present):
+                    changed = add(changed, claim, item)
             draft = changed
     return draft
 
 
-def _replaced(draft: Draft, at: int, name: str, value: str | None, taxonomy: Taxonomy) -> Draft | None:
+def _replaced(draft: Draft, at: int, name: str, value: str | None, item: Item) -> Draft | None:
     """The draft with a value in the place of a span's words; None where it is left out or has no words that fit."""
-    if value is None or not told(name, value, taxonomy) or _other_number(draft, {name: value}, taxonomy):
+    if value is None or not told(name, value, item) or _other_number(draft, {name: value}, item):
         return None
-    changed = replace_words(draft.texts, draft.spans, at, value, taxonomy)
+    changed = replace_words(draft.texts, draft.spans, at, value, item)
     if changed is None:
         return None
     texts, spans = changed
     return draft.model_copy(update={"title": texts["title"], "description": texts["description"], "spans": spans})
 
 
-def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
+def remove(draft: Draft, index: int, item: Item) -> Draft:
     """The draft without the sentences that say what a span claims, in place of a title or an empty text a rendered one.
 
     The seller's note, the paragraph behind the description, stays as it is.
@@ -107,8 +113,8 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     gone = (draft.spans[index].attribute, draft.spans[index].value)
     remaining = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
     body, blank, note = draft.description.partition("\n\n")
-    item = settle([*remaining, Claim("category", draft.category.value or "")], taxonomy)
-    text = render(remaining, taxonomy)
+    left_over = item.of([*remaining, Claim("category", draft.category.value or "")])
+    text = _written(remaining, item)
     at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
     left = [body[a:b] for a, b in split(body) if not any(a <= start < b for start in at)]
     description = "".join(left).strip() or text.description
@@ -117,17 +123,17 @@ def remove(draft: Draft, index: int, taxonomy: Taxonomy) -> Draft:
     writer = dict(draft.writer)
     if in_title:
         writer["title"] = "renderer"
-    marks = find_spans({"title": title, "description": description}, item, remaining)
+    marks = find_spans({"title": title, "description": description}, left_over, remaining)
     details = [d for d in draft.details if ("detail", d.phrase) != gone]
     texts = {"title": title, "description": description + blank + note}
     return draft.model_copy(update={**texts, "spans": marks, "details": details, "writer": writer})
 
 
-def add(draft: Draft, claim: Claim, taxonomy: Taxonomy) -> Draft:
+def add(draft: Draft, claim: Claim, item: Item) -> Draft:
     """The draft whose description makes one more claim, in a sentence of its own: behind the others, before the note;
     as it is where there are no words for it, or the text has them."""
     named = [c for c in stated_claims(draft) if c.attribute in (NAME, "category")]
-    sentence, marks = sentences_of(settle(named, taxonomy), [claim]) if named else ("", [])
+    sentence, marks = sentences_of(item.of(named), [claim]) if named else ("", [])
     body, blank, note = draft.description.partition("\n\n")
     there = set(load_details().named(body))
     if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
@@ -147,7 +153,7 @@ def _kinds(details: Iterable[str]) -> set[str]:
 
 
 def typed_along(
-    before: Draft, after: Draft, typed: Draft, name: str, value: str | None, taxonomy: Taxonomy
+    before: Draft, after: Draft, typed: Draft, name: str, value: str | None, item: Item
 ) -> dict[TextField, str]:
     """The typed texts (``typed``) once a claim was changed: as the program's own text changed, else in place.
 
@@ -155,7 +161,7 @@ def typed_along(
         before: the draft as its texts would stand had nobody typed in them.
         after: the same with the claim changed.
     """
-    place, brands = _in_place(typed, name, value, taxonomy), load_lexicon(taxonomy).brands
+    place, brands = _in_place(typed, name, value, item), item.lexicon.brands
     texts: dict[TextField, str] = {}
     for field in TEXTS:
         text = merged(before.texts[field], after.texts[field], typed.texts[field], brands)
@@ -163,31 +169,30 @@ def typed_along(
     return texts
 
 
-def _in_place(draft: Draft, name: str, value: str | None, taxonomy: Taxonomy) -> Mapping[TextField, str]:
+def _in_place(draft: Draft, name: str, value: str | None, item: Item) -> Mapping[TextField, str]:
     """Both texts with a claim changed or taken out in place, whoever wrote them."""
-    at, texts = first_other(draft.spans, name, value, taxonomy), draft.texts
+    at, texts = first_other(draft.spans, name, value, item), draft.texts
     if at is None and name == "category" and value is not None:  # it goes by the name of a type
-        at, value = first_other(draft.spans, NAME, value, taxonomy), taxonomy.node(value).phrase
+        at, value = first_other(draft.spans, NAME, value, item), item.kind(value).phrase
     if at is None:
-        for claim in unsaid(draft, {name: value}, taxonomy):
-            draft = add(draft, claim, taxonomy) if is_offered(draft, claim) else draft
+        for claim in unsaid(draft, {name: value}, item):
+            draft = add(draft, claim, item) if is_offered(draft, claim) else draft
         return draft.texts
-    if (changed := _replaced(draft, at, name, value, taxonomy)) is not None:
+    if (changed := _replaced(draft, at, name, value, item)) is not None:
         return changed.texts
-    plural = is_plural(taxonomy.node(draft.category.value).phrase)
+    plural = is_plural(item.node.phrase)
     for span in sorted(draft.spans, key=lambda s: -s.start):
         if (span.attribute, span.value) == (draft.spans[at].attribute, draft.spans[at].value):
             texts[span.field] = without_span(texts[span.field], span.start, span.end, plural=plural)
     return texts
 
 
-def with_words(draft: Draft, words: str, taxonomy: Taxonomy) -> Draft:
+def with_words(draft: Draft, words: str, item: Item) -> Draft:
     """The draft with the seller's words as a sentence of their own, before the note."""
     body, blank, note = draft.description.partition("\n\n")
     if says(body, words):
         return draft
-    plural = is_plural(taxonomy.node(draft.category.value).phrase)
-    told = with_sentence(body, _as_sentence(words, plural=plural)).rstrip()
+    told = with_sentence(body, _as_sentence(words, plural=is_plural(item.node.phrase))).rstrip()
     return draft.model_copy(update={"description": told + blank + note})
 
 

@@ -11,12 +11,12 @@ from listing.backends.base import RepliesUnreadable
 from listing.decide.claims import FIBRES, NAME, Claim
 from listing.decide.colour_words import members
 from listing.decide.decision import Decision
-from listing.decide.settle import Item, implied, settle
+from listing.decide.settle import Item, implied
 from listing.details import detail_forms, form_for, load_details
 from listing.say.marks import find_spans
 from listing.say.plan import stated_claims
 from listing.schema import AttributeValue, Category, Draft, Flag, Offer, Quality, Question
-from listing.taxonomy import CategoryNode, Taxonomy
+from listing.taxonomy import CategoryNode
 
 if TYPE_CHECKING:
     from listing.request import DraftRequest
@@ -74,13 +74,10 @@ def readable(draft: Draft) -> Draft:
     return draft
 
 
-def quality(
-    request: DraftRequest, category: Category, facts: Sequence[AttributeValue], text: Text, taxonomy: Taxonomy
-) -> Quality:
+def quality(request: DraftRequest, facts: Sequence[AttributeValue], text: Text, expected: Mapping[str, str]) -> Quality:
     """See ``listing.intake.quality.assess``."""
     from listing.intake.quality import assess, photo_quality
 
-    expected = taxonomy.labels(taxonomy.node(category.value))
     return assess(
         attributes=facts,
         title=text.title,
@@ -92,17 +89,17 @@ def quality(
     )
 
 
-def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
+def offers_of(likely: Likely, item: Item) -> list[Offer]:
     """All that is likely as offers, the best first; ``open_offers`` says which of them a draft still has.
 
     No fibre: no photo shows one. Of an attribute the likeliest values alone, and behind details of twice their
     probability: a fact has a place of its own to be set, a detail has to be typed.
     """
-    node, labels, values = taxonomy.node(category), set[str](), Counter[str]()
+    labels, values = set[str](), Counter[str]()
     ranked = sorted(likely.items(), key=lambda entry: (-_worth(entry), entry[0]))
     offers = []
     for (attribute, value), p in ranked:
-        label = _label(attribute, value, node, taxonomy)
+        label = _label(attribute, value, item)
         few = attribute == "detail" or values[attribute] < MOST_VALUES
         if label and label not in labels and value not in FIBRES and few:
             labels.add(label)
@@ -111,7 +108,7 @@ def offers_of(likely: Likely, category: str, taxonomy: Taxonomy) -> list[Offer]:
     return offers
 
 
-def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+def searchable(draft: Draft, item: Item) -> list[Offer]:
     """Every detail that a text can say of such an item and does not say, what is offered first."""
     category = draft.category.value
     if not draft.spans or category is None:
@@ -119,26 +116,25 @@ def searchable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     offered = {("detail", o.value): o.confidence for o in draft.offers if o.attribute == "detail"}
     in_text = {span.value for span in draft.spans if span.attribute == "detail"}
     others = {("detail", phrase): 0.0 for phrase in detail_forms() if phrase not in in_text}
-    return offers_of({**others, **offered}, category, taxonomy)
+    return offers_of({**others, **offered}, item)
 
 
-def statable(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+def statable(draft: Draft, item: Item) -> list[Offer]:
     """Every detail, and behind them every value of a closed fact, that a text can say of such an item and does not."""
     category = draft.category.value
     if not draft.spans or category is None:
         return []
-    node = taxonomy.node(category)
     in_text: set[tuple[str | None, str | None]] = {(span.attribute, span.value) for span in draft.spans}
     in_text |= {(a.name, a.value) for a in draft.attributes if a.locked}
     facts = [
         Offer(attribute=a.name, value=value, label=label, confidence=0.0)
-        for a in taxonomy.schema_of(node)
+        for a in item.schema
         if a.in_text is not None
         for value in a.values
         if (a.name, value) not in in_text
-        if (label := _label(a.name, value, node, taxonomy).removeprefix(f"{a.label}: "))
+        if (label := _label(a.name, value, item).removeprefix(f"{a.label}: "))
     ]
-    return [*searchable(draft, taxonomy), *facts]
+    return [*searchable(draft, item), *facts]
 
 
 def _worth(entry: tuple[tuple[str, str], float]) -> float:
@@ -146,12 +142,12 @@ def _worth(entry: tuple[tuple[str, str], float]) -> float:
     return p if attribute in ("detail", "colour") else p * FACT
 
 
-def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
+def open_offers(draft: Draft, item: Item) -> list[Offer]:
     """Those offers of a draft that its texts do not say, that fit the item and contradict nothing that is sure."""
     claims = stated_claims(draft)
     if not draft.spans or draft.category.value is None:
         return []
-    before = settle(claims, taxonomy)
+    before = item.of(claims)
     program_text = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
     written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(program_text)
     offers: list[Offer] = []
@@ -163,17 +159,17 @@ def open_offers(draft: Draft, taxonomy: Taxonomy) -> list[Offer]:
     return offers[:MOST]
 
 
-def _label(attribute: str, value: str, node: CategoryNode, taxonomy: Taxonomy) -> str:
+def _label(attribute: str, value: str, item: Item) -> str:
     """The words on an offer's button; empty where a text has no words for it."""
     if attribute == "detail":
         form = detail_forms().get(value)
-        if form is None or not form.fits(node):
+        if form is None or not form.fits(item.node):
             return ""
         looks = f"looks {form.looks}" if form.looks else ""
-        return re.sub(r"^an? ", "", form_for(form.behind, node)) or form_for(form.adjective, node) or looks
+        return re.sub(r"^an? ", "", form_for(form.behind, item.node)) or form_for(form.adjective, item.node) or looks
     if attribute == NAME:
         return f"type: {value}"
-    spec = taxonomy.attributes[attribute]
+    spec = item.attributes[attribute]
     if value in spec.unspoken:
         return ""
     words = value.replace("-", " ")

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from listing.decide.claims import SURE
-from listing.decide.marks import MAX_MARKS, weight_of
+from listing.decide.marks import MAX_MARKS
+from listing.decide.policies import policy
 from listing.languages import ENGLISH
 from listing.lexicon import lower
 from listing.safety.contacts import scrub
@@ -246,7 +247,7 @@ def _statement(clause: Clause, status: Literal["stands", "removed"]) -> Statemen
 def limited(spans: Sequence[Span]) -> list[Span]:
     """The spans with marks on three claims at most, those that a buyer makes most of first."""
     claims = {(s.attribute, s.value): s for s in spans if s.status == "check"}
-    worth = {key: weight_of(s.attribute or "") * (1 - (s.confidence or 0.0)) for key, s in claims.items()}
+    worth = {key: policy(s.attribute or "").weight * (1 - (s.confidence or 0.0)) for key, s in claims.items()}
     chosen = sorted(worth, key=lambda key: -worth[key])[:MAX_MARKS]
     plain_ = [
         s if s.status != "check" or (s.attribute, s.value) in chosen else s.model_copy(update={"status": "certain"})

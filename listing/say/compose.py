@@ -8,6 +8,7 @@ from typing import get_args
 
 from listing.decide.claims import FIRM, Claim
 from listing.decide.decision import Decision
+from listing.decide.policies import policy
 from listing.decide.settle import Item
 from listing.languages import ENGLISH, LANGUAGES
 from listing.observe.past_listings import Neighbours
@@ -21,7 +22,6 @@ from listing.schema import Flag, Span, TextField
 from listing.shops.shop import CATEGORY, TitlePattern
 
 ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
-_ALWAYS = (CATEGORY, "colour")  # marked where they are unsure: without them it is no title
 
 
 def compose(
@@ -95,7 +95,7 @@ def shop_title(pattern: TitlePattern, item: Item) -> tuple[str, list[Span]] | No
     """The title and its spans; None where nothing but the category could be named."""
     marker, facts = Marker(), {claim.attribute: claim for claim in reversed(item.claims)}
     named = [facts[name] for name in pattern.order if name in facts]
-    firm = [c for c in named if c.attribute in _ALWAYS or c.status != "check" or c.likelihood >= FIRM]
+    firm = [c for c in named if policy(c.attribute).needed or c.status != "check" or c.likelihood >= FIRM]
     if len(firm) < 2:
         return None
     text = " ".join(marker.mark(claim, _title_words(claim, pattern, item)) for claim in firm)

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from listing.decide.claims import NAME, SELLER_ONLY
+from listing.decide.claims import NAME
+from listing.decide.policies import SELLER_ONLY
+from listing.decide.settle import Item
 from listing.lexicon import as_words, lower
 from listing.say.marks import article
 from listing.schema import Draft, Span, TextField
-from listing.taxonomy import Forms, Taxonomy, is_plural
+from listing.taxonomy import Forms, is_plural
 
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
@@ -119,7 +121,7 @@ def with_sentence(text: str, words: str) -> str:
 
 
 def replace_words(
-    fields: Mapping[TextField, str], spans: Sequence[Span], index: int, value: str, taxonomy: Taxonomy
+    fields: Mapping[TextField, str], spans: Sequence[Span], index: int, value: str, item: Item
 ) -> tuple[dict[TextField, str], list[Span]] | None:
     """Another value in the place of a span's words, in both texts; the article follows, the other spans move along.
 
@@ -130,10 +132,10 @@ def replace_words(
     for i in [i for i, s in enumerate(out) if (s.attribute, s.value) == (old.attribute, old.value)]:
         span = out[i]
         text = texts[span.field]
-        words = _words_for(span, text[: span.start], text[span.start : span.end], value, taxonomy)
+        words = _words_for(span, text[: span.start], text[span.start : span.end], value, item)
         if words is None:
             return None
-        start, lead = _article_place(text, span, words, taxonomy)
+        start, lead = _article_place(text, span, words, item)
         if start == span.start and text[start].isupper():
             lead, words = (lead.capitalize(), words) if lead else ("", words[:1].upper() + words[1:])
         texts[span.field] = text[:start] + lead + words + text[span.end :]
@@ -150,22 +152,22 @@ def replace_words(
     return texts, out
 
 
-def _article_place(text: str, span: Span, words: str, taxonomy: Taxonomy) -> tuple[int, str]:
+def _article_place(text: str, span: Span, words: str, item: Item) -> tuple[int, str]:
     """Where other words begin in the place of a span's, and the article in front of them."""
-    before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words, taxonomy)
+    before, several = _ARTICLE.search(text[: span.start]), _needs_none(span, words, item)
     if before and (several or not before[2]):
         lead = before[2] if several else f"{article(words)} "
         return before.start(), lead.capitalize() if before[1][0].isupper() else lead
-    alone = _needs_none(span, text[span.start : span.end], taxonomy) and span.attribute not in (NAME, "category")
+    alone = _needs_none(span, text[span.start : span.end], item) and span.attribute not in (NAME, "category")
     return span.start, f"{article(words)} " if alone and not before and not several else ""
 
 
-def _words_for(span: Span, before: str, words: str, value: str, taxonomy: Taxonomy) -> str | None:
+def _words_for(span: Span, before: str, words: str, value: str, item: Item) -> str | None:
     """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
     name = span.attribute or ""
-    attribute, ready = taxonomy.attributes.get(name), value.replace("-", " ")
+    attribute, ready = item.attributes.get(name), value.replace("-", " ")
     if name == "category":
-        return taxonomy.node(value).phrase
+        return item.kind(value).phrase
     if attribute is None or name in _SENTENCES:
         return value if attribute is None else None
     if name == "size":
@@ -188,11 +190,11 @@ def _form_like(old: Forms | None, new: Forms | None, before: str, words: str, re
     return re.sub(r"^an? ", "", forms[0]) if forms else None
 
 
-def _needs_none(span: Span, words: str, taxonomy: Taxonomy) -> bool:
+def _needs_none(span: Span, words: str, item: Item) -> bool:
     """True if the words name several, so that no article stands before them."""
     if span.attribute in (NAME, "category"):
         return is_plural(words)
-    attribute = taxonomy.attributes.get(span.attribute or "")
+    attribute = item.attributes.get(span.attribute or "")
     behind = [w for f in attribute.forms.values() for w in f.behind] if attribute else []
     return words.lower() in behind  # a form without its own article
 

@@ -9,8 +9,9 @@ from typing import get_args
 
 from listing import prompts
 from listing.backends.base import Backend, BackendError, Form, FormBackend
-from listing.decide.claims import FIRM, SELLER_ONLY, Claim
+from listing.decide.claims import FIRM, Claim
 from listing.decide.decision import Decision
+from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item, settle, without
 from listing.details import detail_forms
 from listing.languages import ENGLISH, LANGUAGES

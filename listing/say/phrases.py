@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from listing.decide.claims import Claim
 from listing.decide.colour_words import said_as
+from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
 from listing.details import DULL, DetailForms, detail_forms, form_for, rate
 from listing.say.clauses import letters
@@ -181,7 +182,7 @@ class Phrases:
     def seller_statements(self) -> list[str]:
         """Sentences of what only the seller can know, as they answered it."""
         out = []
-        for name in ("condition_grade", "works", "complete", "dimensions", "volume", "language", "defects"):
+        for name in SELLER_ONLY:
             if (claim := self.item.facts.get(name)) is None or claim.in_sellers_note:
                 continue
             value = claim.value.rstrip(".")

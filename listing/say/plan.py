@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from listing.decide.claims import NAME, SELLER_ONLY, Claim, blend_of, may_have, name_of, sayable
+from listing.decide.claims import NAME, Claim, blend_of, may_have, name_of, sayable
+from listing.decide.policies import SELLER_ONLY
+from listing.decide.settle import Item
 from listing.details import detail_forms
 from listing.observe.note import read_note
 from listing.schema import DETAIL, Draft, Span
-from listing.taxonomy import Taxonomy
 
 ClaimEdits = Mapping[str, str | None]  # value by the name of a claim; None: left out
 
@@ -35,15 +36,15 @@ def _claim(span: Span, noted: Mapping[str, str], blend: str) -> Claim:
     return Claim(name, span.value, span.status, span.confidence, others, read, blend if read else "", in_note)
 
 
-def claims_after(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> list[Claim]:
+def claims_after(draft: Draft, edits: ClaimEdits, item: Item) -> list[Claim]:
     """The draft's claims as the seller leaves them, without what they say besides."""
     before = stated_claims(draft)
     present = {name_of(claim) for claim in before}
-    kind = taxonomy.node(edits["category"]) if edits.get("category") else None
+    kind = item.kind(category) if (category := edits.get("category")) else None
     left = [each for each in before if not _disproved(draft, each, edits) and (kind is None or may_have(kind, each))]
-    after = [claim for each in left for claim in _claims_now(each, edits, taxonomy)]
+    after = [claim for each in left for claim in _claims_now(each, edits, item)]
     pairs = {(c.attribute, c.value) for c in after}
-    others = [claim for name, value in edits.items() if name in present for claim in told(name, value, taxonomy)]
+    others = [claim for name, value in edits.items() if name in present for claim in told(name, value, item)]
     return after + [c for c in others if (c.attribute, c.value) not in pairs]
 
 
@@ -58,32 +59,32 @@ def _disproved(draft: Draft, claim: Claim, edits: ClaimEdits) -> bool:
     return False
 
 
-def _claims_now(claim: Claim, edits: ClaimEdits, taxonomy: Taxonomy) -> Iterator[Claim]:
+def _claims_now(claim: Claim, edits: ClaimEdits, item: Item) -> Iterator[Claim]:
     """The claim as it stands once the seller has spoken: as it is, as theirs, or not any more."""
     name = name_of(claim)
     if name not in edits:
         yield claim
-    elif claim.value in {c.value for c in told(name, edits[name], taxonomy)}:
+    elif claim.value in {c.value for c in told(name, edits[name], item)}:
         yield replace(claim, status="seller", from_print=claim.from_print and claim.status != "check")
 
 
-def told(name: str, value: str | None, taxonomy: Taxonomy) -> list[Claim]:
+def told(name: str, value: str | None, item: Item) -> list[Claim]:
     """Claims of a text on a field that has this value by the seller's word."""
-    if value is None or not sayable(name, value, taxonomy):
+    if value is None or not sayable(item.attributes.get(name), value):
         return []
     if name.startswith(DETAIL):
         return [Claim("detail", value, "seller")]
-    return [Claim(name, each, "seller") for each in taxonomy.values_in(name, value)]
+    return [Claim(name, each, "seller") for each in item.values_in(name, value)]
 
 
-def unsaid(draft: Draft, edits: ClaimEdits, taxonomy: Taxonomy) -> Iterator[Claim]:
+def unsaid(draft: Draft, edits: ClaimEdits, item: Item) -> Iterator[Claim]:
     """Claims of the seller that no span makes."""
     present = {name_of(span) for span in draft.spans}
-    spoken = {NAME, *(a.name for a in taxonomy.in_text()), *SELLER_ONLY}
+    spoken = {NAME, *item.spoken, *SELLER_ONLY}
     spoken |= {"category"} if draft.category.value is None else set()  # the item gets its name
     for name, value in edits.items():
         if name not in present and (is_detail(name, draft) or name in spoken):
-            yield from told(name, value, taxonomy)
+            yield from told(name, value, item)
 
 
 def is_detail(name: str, draft: Draft | None) -> bool:
@@ -99,17 +100,15 @@ def is_offered(draft: Draft, claim: Claim) -> bool:
     return offered or claim.attribute in ("detail", "size", *SELLER_ONLY)
 
 
-def fits(draft: Draft | None, name: str, taxonomy: Taxonomy) -> bool:
-    """True if an item of the draft's category can have a detail, and a text can say so."""
+def fits(item: Item, name: str) -> bool:
+    """True if such an item can have a detail, and a text can say so."""
     form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
-    if draft is None or draft.category.value is None or form is None:
-        return True
-    return form.fits(taxonomy.node(draft.category.value))
+    return form is None or form.fits(item.node)
 
 
-def first_other(marks: Sequence[Span], name: str, value: str | None, taxonomy: Taxonomy) -> int | None:
+def first_other(marks: Sequence[Span], name: str, value: str | None, item: Item) -> int | None:
     """The first span of that name that says something else."""
-    expected = [] if value is None else taxonomy.values_in(name, value)
+    expected = [] if value is None else item.values_in(name, value)
     if name.startswith(DETAIL) and value is not None:
         return None
     return next((n for n, s in enumerate(marks) if name_of(s) == name and s.value not in expected), None)

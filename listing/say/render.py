@@ -107,12 +107,12 @@ def _printed_title(item: Item, phrases: Phrases) -> str:
     return capital(", ".join([f"{maker} {phrases.mark(text, ' '.join(words))}".lstrip(), *behind]))
 
 
-def can_be_shorter(description: str, claims: Sequence[Claim], taxonomy: Taxonomy) -> bool:
+def can_be_shorter(description: str, claims: Sequence[Claim], item: Item) -> bool:
     """True if the shorter tone says these claims in a fifth less words than the description, its note left aside."""
     if not any(claim.attribute == "category" for claim in claims):
         return False
     most = int(word_count(description.partition("\n\n")[0]) * SHORTER)
-    return word_count(render(claims, taxonomy, tone="shorter", most=most).description) <= most
+    return word_count(write(item.of(claims), tone="shorter", most=most).description) <= most
 
 
 def sentences_of(item: Item, more: Sequence[Claim]) -> tuple[str, list[Span]]:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from listing.intake.photos import intake
 from listing.lexicon import load_lexicon
 from listing.safety.contacts import contacts_version, scrub_for_index
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.taxonomy import Taxonomy
 from rag_index import ReadPhoto, Tools
 from rag_index.imports.words import Vocabulary
 
 PHOTOS = 1  # raise when intake makes other pixels or hashes of the same file
-
-
-@lru_cache(maxsize=1)
-def vocabulary() -> Vocabulary:
-    """The words of the taxonomy and of the lexicon."""
-    return vocabulary_of(load_taxonomy())
 
 
 def vocabulary_of(taxonomy: Taxonomy) -> Vocabulary:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.errors import IplError
-from listing.taxonomy import load_taxonomy
+from listing.taxonomy import Taxonomy, load_taxonomy
 
 VARIABLE = "IPL_SHOP"
 TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
@@ -110,6 +110,24 @@ def use_shop(folder: str | Path | None = None) -> Path | None:
         os.environ.update({name: str(value) for name, value in settings.items()})
         load_taxonomy.cache_clear()
     return version
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of drafts: a taxonomy, and the folder of the shop's version that it is of, None without a shop."""
+
+    taxonomy: Taxonomy
+    shop: Path | None = None
+
+    @classmethod
+    def of(cls, version: Path | None) -> Words:
+        """Those of a shop's version; None: those that this process speaks without one."""
+        return cls(load_taxonomy(version / TAXONOMY if version else None), version)
+
+    @property
+    def index(self) -> str | None:
+        """Where the shop's past listings are; None: where they are without one."""
+        return str(self.shop / INDEX) if self.shop else None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
 from finetune.data.tasks import TaskPlan
 from finetune.train.collator import read_samples
-from listing.shops.catalogue import vocabulary
+from listing.shops.catalogue import vocabulary_of
 from listing.taxonomy import load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
 from rag_index.imports.fetch import Fetcher
@@ -26,7 +26,9 @@ TAXONOMY = load_taxonomy()
 
 
 def read_listings(file, out):
-    catalogue = open_catalogue(file, vocabulary(), lambda texts: np.zeros((len(texts), 2), np.float32))
+    catalogue = open_catalogue(
+        file, vocabulary_of(load_taxonomy()), lambda texts: np.zeros((len(texts), 2), np.float32)
+    )
     return listing_rows(catalogue, out, Fetcher(out / "fetched"))
 
 

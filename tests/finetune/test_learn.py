@@ -20,7 +20,7 @@ from listing.intake.photos import intake
 from listing.observe.source import Context
 from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
-from listing.shops.shop import Shop, use_shop
+from listing.shops.shop import Shop, Words, use_shop
 from listing.taxonomy import load_taxonomy
 from tests.conftest import REAL_HOME
 
@@ -69,8 +69,8 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
     assert "category" in capsys.readouterr().out
     assert (shop / "versions" / "0001" / "report.html").is_file()
 
-    use_shop(shop)
-    parts = build_parts(None, True, REAL_HOME, without=["mllm", "ocr", "roles"])
+    words = Words.of(use_shop(shop))
+    parts = build_parts(None, True, REAL_HOME, without=["mllm", "ocr", "roles"], words=words)
     picture("Flags", (22, 32, 88), 2).save(tmp_path / "new.jpg")
     photos = intake([tmp_path / "new.jpg"])
     observations: list = []

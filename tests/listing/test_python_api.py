@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.request import DraftRequest
 from listing.schema import Draft
+from listing.shops.shop import TAXONOMY, Words
+from listing.taxonomy import DEFAULT_FILE
 from tests.fakes import jpeg
 from tests.listing.backends.chat_stub import Answer, Request, Stub, event, prompt_of, reply, seeing, serving
 from tests.listing.stubs import HOODIE, StubBackend, parts
@@ -44,9 +47,9 @@ def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     built: list[Any] = []
     monkeypatch.setenv("IPL_HOME", str(tmp_path))
     monkeypatch.setattr(
-        pipeline, "build_parts", lambda *arguments: built.append(arguments) or parts(StubBackend(HOODIE))
+        pipeline, "build_parts", lambda *arguments, **_: built.append(arguments) or parts(StubBackend(HOODIE))
     )
-    monkeypatch.setattr(pipeline.PastListings, "open", lambda home: None)
+    monkeypatch.setattr(pipeline.PastListings, "open", lambda *_: None)
     return built
 
 
@@ -178,3 +181,25 @@ def test_one_answer_that_can_be_read_is_enough(category: str | None, asked: str,
         drafted = first_draft(stub, tmp_path, category)
     assert drafted.category.value == "Hoodie"
     assert "unreadable" not in {flag.code for flag in drafted.flags}
+
+
+@pytest.mark.nightly
+def test_two_shops_are_drafted_side_by_side_in_their_own_words(tmp_path: Path) -> None:
+    names = ("cosy topper", "zip-free jumper")
+    shipped = DEFAULT_FILE.read_text(encoding="utf-8")
+    with serving(answering(lambda r: next((name for name in names if name in prompt_of(r)), "navy"))) as stub:
+        shops = []
+        for name in names:
+            version = tmp_path / name
+            version.mkdir()
+            (version / TAXONOMY).write_text(shipped.replace("phrase: hoodie", f"phrase: {name}"), encoding="utf-8")
+            shops.append(build_pipeline(stub.url, False, tmp_path, words=Words.of(version)))
+
+        request = DraftRequest(photos=intake([jpeg()]), category="Hoodie")
+
+        def drafted(shop: Pipeline) -> Draft:
+            return list(shop.run(request))[-1].draft
+
+        with ThreadPoolExecutor(3) as together:
+            drafts = list(together.map(drafted, [*shops, shops[0]]))
+    assert [next(n for n in names if n in d.title.lower()) for d in drafts] == [names[0], names[1], names[0]]

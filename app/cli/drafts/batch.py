@@ -129,9 +129,10 @@ def build(model: str | None, home: Path, index: str | None, version: str, withou
     if index is None:
         return build_pipeline(model, False, home, without=without, version=version)
     from listing.observe.past_listings import PastListings
+    from listing.taxonomy import load_taxonomy
     from rag_index import own_copy
 
-    past = PastListings.open(home, own_copy(index))
+    past = PastListings.open(home, load_taxonomy(), own_copy(index))
     return build_pipeline(model, True, home, past, without=without, version=version)
 
 
@@ -162,6 +163,7 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
     from listing.home import ipl_home
     from listing.pipeline_parts import rules_for, towers_here
     from listing.rules import RULES, kept_rules
+    from listing.shops.shop import Words, use_shop
 
     home, version = ipl_home(), begun_by(args.out) if args.resume else ""
     if args.workers == 1 and args.engine == "local":
@@ -169,7 +171,7 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
             yield functools.partial(keeping, args.model, args.rag, home, version, args.concurrency, args.without)
         return
     if kept_rules(home / RULES, version) is None:  # one version for all processes, whenever they begin
-        rules = rules_for(args.model, home)
+        rules = rules_for(args.model, home, Words.of(use_shop()))
         rules.keep(home / RULES)
         version = rules.version
     if not (args.rag and towers_here(args.model, home)):

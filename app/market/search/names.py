@@ -77,7 +77,7 @@ def _wider() -> Mapping[str, str]:
 def canonical(name: str) -> str:
     """The name in the singular or as the lexicon has it, synonyms by the one that stands for them."""
     name = plain(name)
-    nouns = load_lexicon().item_names
+    nouns = load_lexicon(load_taxonomy()).item_names
     for spelling in _numbers(name):
         if spelling in synonyms():
             return synonyms()[spelling]
@@ -138,7 +138,7 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def _name_until(words: list[str], stop: int) -> str:
     """The longest name that ends before the place ``stop``; "" for none."""
-    nouns = load_lexicon().item_names
+    nouns = load_lexicon(load_taxonomy()).item_names
     for start in range(max(0, stop - _LONGEST_NAME), stop):
         name = " ".join(words[start:stop])
         if any(one in nouns for one in _numbers(name)):
@@ -159,7 +159,7 @@ def closeness(name: str, called: tuple[str, ...], of_category: float) -> float:
 def is_name(phrase: str) -> bool:
     """Whether things are called so, as the lexicon, the taxonomy or the lists know."""
     lists = word_lists()
-    listed = (synonyms(), _wider(), lists["same"], lists["kind_of"], load_lexicon().item_names)
+    listed = (synonyms(), _wider(), lists["same"], lists["kind_of"], load_lexicon(load_taxonomy()).item_names)
     return any(n in names for n in _numbers(plain(phrase)) for names in listed) or find_node(plain(phrase)) is not None
 
 
@@ -167,7 +167,7 @@ def kinds(name: str) -> dict[str, float]:
     """Categories by how well they are called so: by their own name 1, else a half; none for what is no name."""
     if not is_name(name):
         return {}
-    nouns = load_lexicon().item_names
+    nouns = load_lexicon(load_taxonomy()).item_names
     node = find_node(name) or find_node(canonical(name))
     right = dict.fromkeys([node.name, *node.members], 1.0) if node is not None else {}
     lenient = (nouns[n] for one in (name, *chain(name)) for n in _numbers(plain(one)) if n in nouns)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from app.market.search.names import kinds, synonyms, word_lists
 from app.market.search.spelling import HEAD_FIRST, read_words, small_words
 from listing.lexicon import load_lexicon, plain
+from listing.taxonomy import load_taxonomy
 
 _NO_UNIT = r"(?![\d.,]*\s*(?:cm|mm|m|kg|g|l|gb|w|inch|inches|months?|years?|y)\b)"
 # The max of "Air Max 90" and "iPhone 13 Pro Max 256" is a name.
@@ -109,9 +110,9 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
 def _brand(text: str) -> tuple[str, str]:
     """The brand, "" for none, and the text without it."""
     titled = text.title()
-    match = load_lexicon().brands.search(text)
+    match = load_lexicon(load_taxonomy()).brands.search(text)
     if match is None and len(titled) == len(text):  # else places in it are none in the text
-        match = load_lexicon().brands.search(titled)
+        match = load_lexicon(load_taxonomy()).brands.search(titled)
     return (match[0], f"{text[: match.start()]} {text[match.end() :]}") if match else ("", text)
 
 
@@ -157,7 +158,7 @@ def _named(tokens: list[str], *, head_first: bool = False) -> tuple[str, list[st
 
 def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
     """Attribute -> values, attribute -> as it was typed, and the words that say none."""
-    lexicon, facts, stated = load_lexicon(), {}, {}
+    lexicon, facts, stated = load_lexicon(load_taxonomy()), {}, {}
     left: list[str] = []
     for phrase in _phrases(tokens):
         meaning = {n: v for n, v in lexicon.meaning(phrase).items() if n in _FACTS}
@@ -171,7 +172,7 @@ def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str]
 
 def _phrases(tokens: list[str]) -> Iterator[str]:
     """The words in groups that the lexicon has a meaning for, the longest first, and single ones."""
-    meanings, at = load_lexicon().meanings, 0
+    meanings, at = load_lexicon(load_taxonomy()).meanings, 0
     while at < len(tokens):
         longest = range(min(_LONGEST, len(tokens) - at), 1, -1)
         length = next((n for n in longest if plain(" ".join(tokens[at : at + n])) in meanings), 1)

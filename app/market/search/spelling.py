@@ -9,6 +9,7 @@ from symspellpy import SymSpell, Verbosity
 
 from app.market.search.names import kinds, languages, synonyms, word_lists
 from listing.lexicon import english, load_lexicon, plain
+from listing.taxonomy import load_taxonomy
 
 HEAD_FIRST = ("fr", "es", "it")  # languages in which "jupe en jean" is a skirt
 _DISTANCE = 2
@@ -72,7 +73,7 @@ def _one_word(first: str, second: str) -> str:
 @lru_cache(maxsize=1)
 def _vocabulary() -> tuple[frozenset[str], SymSpell]:
     """Single words that name items and facts, and what finds the nearest of them."""
-    lexicon = load_lexicon()
+    lexicon = load_lexicon(load_taxonomy())
     foreign = {word for words in languages().values() for word in words if word.isalpha()}
     phrases = [*lexicon.item_names, *lexicon.meanings, *synonyms(), *synonyms().values()]
     words = frozenset(word for phrase in phrases for word in phrase.split() if len(word) > 1)

@@ -15,6 +15,7 @@ from app.seller.renderer import PageRenderer
 from app.views import AppError, likely_candidates
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.claims import claims_of, to_check
+from listing.decide.settle import item_of
 from listing.intake.photos import intake
 from listing.lexicon import load_lexicon
 from listing.observe.seller import Edit, word_of
@@ -246,7 +247,7 @@ def test_a_detail_in_a_models_own_words(draft):
     assert is_detail("detail:thumb loops", found)
     assert not is_detail("detail:thumb loops", draft)
     assert not is_detail("thumb loops", found)
-    assert fits(found, "detail:thumb loops", load_taxonomy())
+    assert fits(item_of(found.category.value, load_taxonomy()), "detail:thumb loops")
     seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
     assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
 

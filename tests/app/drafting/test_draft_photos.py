@@ -15,7 +15,8 @@ from app.seller.actions import Actions
 from app.seller.draft_part import draft_html
 from app.store import draft_repo
 from app.store.db import disk_full
-from app.views import AppError
+from app.store.tables import DraftRow
+from app.views import AppError, DraftState
 from listing.intake.photos import intake
 from listing.request import DraftEvent
 from listing.schema import Quality
@@ -85,7 +86,7 @@ def test_a_draft_of_an_ended_server_goes_on(build, me, tab, tmp_path):
     tab.hear(Actions.keep_note, "Worn twice.")
     draft = tab.draft.draft_id
     with tab.page.services.store.write() as session:
-        draft_repo.set_state(session, draft, "working")
+        draft_repo.move(session.get(DraftRow, draft), DraftState.WORKING)
     again = Tab(build())
     again.request.query_params = {"draft": draft}
     again.page.enter(again.session, again.request)
@@ -245,7 +246,7 @@ def test_fifty_unfinished_drafts_are_enough(services, me, tab, tmp_path):
     ids = [f"{number:032x}" for number in range(50)]
     with services.store.write() as session:
         for draft in ids:
-            draft_repo.add_draft(session, draft, me, [], note="", tone="plain", state="stopped")
+            draft_repo.add_draft(session, draft, me, [], note="", tone="plain", state="uploading")
     tab.take(picture(1), folder=tmp_path)
     assert tab.said == ["You have 50 unfinished drafts; throw away or publish some of them first."]
     assert tab.shown == []

@@ -184,7 +184,8 @@ def test_another_tone_keeps_newer_words(services, me, tabs):
     old, new = tabs
     shown = {"title": old.view.title, "description": old.view.description, "price": f"{old.view.asked:g}"}
     press(services, me, new, do="text", field="title", value="Newer title")
-    list(Actions(services, me, old).writing({"do": "tone", "tone": "warmer", **shown}))
+    press(services, me, old, do="tone", tone="warmer", **shown)
+    old.writer.join(10)
     assert old.view.title == "Newer title"
     press(
         services, me, new, do="text", field="description", value="Typed over a text that was written again meanwhile."

@@ -9,6 +9,8 @@ import pytest
 from app.seller.actions import Actions
 from app.seller.session import SellerSession
 from app.store import draft_repo
+from app.store.tables import DraftRow
+from app.views import DraftState
 
 
 @pytest.mark.stores
@@ -49,7 +51,7 @@ def test_drafts_of_a_dead_process_are_stopped(build, photos):
     me = services.sellers.only().id
     draft = list(services.draft_writer.start(me, photos))[-1]
     with services.store.write() as session:
-        draft_repo.set_state(session, draft.draft_id, "working")
+        draft_repo.move(session.get(DraftRow, draft.draft_id), DraftState.WORKING)
         draft_repo.add_draft(session, "e" * 32, me, [], note="", tone="plain")
     again = build()
     assert again.drafts.get(me, draft.draft_id).state == "ready"
@@ -64,7 +66,7 @@ def test_a_draft_that_ends_the_server_each_time_is_begun_again_twice_and_then_by
     codes, resumed = [], []
     for _ in range(4):
         with services.store.write() as session:
-            draft_repo.set_state(session, draft, "working")
+            draft_repo.move(session.get(DraftRow, draft), DraftState.WORKING)
         services = build()
         view = services.drafts.get(me, draft)
         codes.append(view.problem.code)

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 
 from app.store import db, draft_repo, outbox
 from app.store.tables import DraftRow, ListingRow, OutboxRow, now
-from app.views import AppError
+from app.views import AppError, DraftState
 from app.web.server import create_app
 from listing.intake.photos import intake
 from rag_index import IndexUnreachable
@@ -124,7 +124,7 @@ def test_a_draft_without_an_end_is_stopped_later(services, me, photos, monkeypat
     monkeypatch.setattr(services.store, "write", real)
     assert services.housekeeping.stop_orphans(services.queue.names()) == 0  # it might still be written
     with services.store.write() as session:
-        draft_repo.set_state(session, done.draft_id, "working")
+        draft_repo.move(session.get(DraftRow, done.draft_id), DraftState.WORKING)
         session.execute(update(DraftRow).values(updated_at=now() - timedelta(hours=1)))
     assert services.housekeeping.stop_orphans([view.draft_id]) == 1
     assert services.drafts.get(me, done.draft_id).state == "ready"

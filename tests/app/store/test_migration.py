@@ -53,6 +53,21 @@ def test_tables_are_the_models_new_or_migrated(tmp_path, old_store, old):
     store.engine.dispose()
 
 
+def test_an_older_draft_of_photos_alone_is_uploading_and_a_stopped_one_stays(old_store):
+    engine = sa.create_engine(old_store)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE drafts SET state = 'stopped', problem_code = NULL"))
+        row = connection.execute(sa.text("SELECT id FROM drafts")).scalars().first()
+        connection.execute(sa.text("UPDATE drafts SET problem_code = 'stopped' WHERE id = :id"), {"id": row})
+    engine.dispose()
+    store = open_store(old_store)
+    with store.engine.connect() as connection:
+        states = dict(connection.execute(sa.text("SELECT id, state FROM drafts")).all())
+    store.engine.dispose()
+    assert states.pop(row) == "stopped"
+    assert set(states.values()) <= {"uploading"}
+
+
 def test_a_failed_migration_changes_nothing(old_store, monkeypatch):
     from alembic.operations import Operations
 

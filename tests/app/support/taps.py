@@ -15,6 +15,7 @@ from pathlib import Path
 from app.seller.draft_part import draft_html
 from app.views import DraftView
 from listing.decide.claims import name_of
+from listing.decide.settle import Item, item_of
 from listing.details import detail_forms
 from listing.observe.seller import Edit, word_of
 from listing.pipeline import Pipeline
@@ -104,15 +105,19 @@ def presses(view: DraftView, *, all_words: bool = True) -> list[Press]:
         options = [html.unescape(value) for value in re.findall(r'<option value="([^"]+)">', form)]
         taps += [(name, value) for value in options or [SAMPLES.get(name, "")] if value]
     if all_words and view.draft is not None:
-        taps += [(name_of(o), o.value) for o in statable(view.draft, load_taxonomy())]
+        taps += [(name_of(o), o.value) for o in statable(view.draft, _item(view.draft))]
     return [tap for tap in dict.fromkeys(taps) if _at_once(view, tap)]
+
+
+def _item(draft: Draft) -> Item:
+    return item_of(draft.category.value, load_taxonomy())
 
 
 def _at_once(view: DraftView, press: Press) -> bool:
     nodes = load_taxonomy().categories
     name, value = press
     if name != "category":
-        return value is None or not name.startswith(DETAIL) or fits(view.draft, name, load_taxonomy())
+        return value is None or not name.startswith(DETAIL) or fits(_item(view.draft), name)
     here = nodes.get(view.value("category") or "")
     return here is not None and nodes[value or ""].attributes == here.attributes
 

@@ -28,6 +28,7 @@ from listing.pipeline_parts import build_parts
 from listing.request import DraftRequest
 from listing.say.clauses import joints
 from listing.schema import Draft
+from listing.shops.shop import Words
 from listing.taxonomy import load_taxonomy
 from tests.fakes import jpeg
 from tests.listing.backends.chat_stub import (
@@ -350,7 +351,7 @@ def test_own_taxonomy_is_asked_and_drafted(form: bool, tmp_path: Path, monkeypat
 
 def test_server_needs_no_embedded_model(tmp_path, caplog):
     with serving(seeing(lambda request: reply(json.dumps(HOODIE)))) as stub:
-        pipeline_parts = build_parts(stub.url, True, tmp_path)
+        pipeline_parts = build_parts(stub.url, True, tmp_path, words=Words.of(None))
     assert pipeline_parts.search is None
     assert [s.name for s in pipeline_parts.sources] == ["seller", "tower", "roles", "mllm", "pixels", "ocr"]
     assert pipeline_parts.writes

@@ -7,6 +7,7 @@ import pytest
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.claims import Claim, claims_of, with_stated
 from listing.decide.marks import MAX_MARKS, limit_marks
+from listing.decide.settle import item_of
 from listing.details import detail_forms
 from listing.say.ask import MOST, offers_of, open_offers, questions, searchable
 from listing.say.render import render
@@ -146,13 +147,13 @@ CUFFS = Claim("detail", "ribbed cuffs", "check", 0.6)
 
 def with_offers(kind: str, claims: list[Claim], likely: dict[tuple[str, str], float], **changes: object) -> Draft:
     text = render([Claim("category", kind), *claims], TAXONOMY)
-    return draft_of(kind, text, offers=offers_of(likely, kind, TAXONOMY), **changes)
+    return draft_of(kind, text, offers=offers_of(likely, item_of(kind, TAXONOMY)), **changes)
 
 
 def offered(kind: str, claims: list[Claim], *likely: tuple[str, str]) -> list[str]:
     """Labels of what is offered beside the text of these claims, of all that is likely (best first)."""
     ranked = {entry: 0.5 - n / 1000 for n, entry in enumerate(likely)}
-    return [offer.label for offer in open_offers(with_offers(kind, claims, ranked), TAXONOMY)]
+    return [offer.label for offer in open_offers(with_offers(kind, claims, ranked), item_of(kind, TAXONOMY))]
 
 
 @pytest.mark.parametrize(
@@ -180,8 +181,8 @@ def test_what_is_offered(kind, claims, likely, labels):
 def test_unclaimed_words_of_a_text_are_not_offered():
     likely = {("detail", "piping"): 0.5, ("pattern", "striped"): 0.4, ("detail", "patch"): 0.3}
     text = with_offers("Hoodie", [], likely, description="With piping and white stripes.")
-    assert [offer.value for offer in open_offers(text, TAXONOMY)] == ["patch"]
-    assert open_offers(text.model_copy(update={"spans": []}), TAXONOMY) == []
+    assert [offer.value for offer in open_offers(text, item_of("Hoodie", TAXONOMY))] == ["patch"]
+    assert open_offers(text.model_copy(update={"spans": []}), item_of("Hoodie", TAXONOMY)) == []
 
 
 def test_best_offers_put_details_before_facts():
@@ -192,7 +193,7 @@ def test_best_offers_put_details_before_facts():
         ("detail", "patch"): 0.3,
     }
     likely |= {("pattern", "solid"): 0.5, ("colour2", "white"): 0.5, ("colour2", "red"): 0.3, ("colour2", "grey"): 0.2}
-    labels = [offer.label for offer in offers_of(likely, "Hoodie", TAXONOMY)]
+    labels = [offer.label for offer in offers_of(likely, item_of("Hoodie", TAXONOMY))]
     assert labels == ["piping", "sewn-on patch", "also white", "denim", "plain", "also red"]
     many = [("detail", phrase) for phrase in detail_forms()]
     assert len(offered("Hoodie", [Claim("colour", "navy")], *many)) == MOST
@@ -200,11 +201,11 @@ def test_best_offers_put_details_before_facts():
 
 def test_every_other_detail_can_be_searched_for():
     draft = with_offers("Hoodie", [CUFFS], {("detail", "patch"): 0.3})
-    phrases = [offer.value for offer in searchable(draft, TAXONOMY)]
+    phrases = [offer.value for offer in searchable(draft, item_of("Hoodie", TAXONOMY))]
     assert phrases[0] == "patch"
     assert {"half zip", "keyhole"} <= set(phrases)
     assert not {"ribbed cuffs", "round toe"} & set(phrases)
-    assert searchable(draft.model_copy(update={"spans": []}), TAXONOMY) == []
+    assert searchable(draft.model_copy(update={"spans": []}), item_of("Hoodie", TAXONOMY)) == []
 
 
 # -- colours ----------------------------------------------------------------------------------------------------------
@@ -228,9 +229,9 @@ def test_a_colour_that_is_not_sure_is_said_by_its_family(shares: dict, title: st
     claims = claims_of(category("Skirt", p=0.95), [colour], details, TAXONOMY, CALIBRATION, colours=shares)
     text = render(limit_marks(claims, TAXONOMY), TAXONOMY)
     assert text.title == title
-    offers = offers_of({("colour", value): p for value, p in shares.items()}, "Skirt", TAXONOMY)
+    offers = offers_of({("colour", value): p for value, p in shares.items()}, item_of("Skirt", TAXONOMY))
     draft = draft_of("Skirt", text, offers=offers)
-    assert [offer.value for offer in open_offers(draft, TAXONOMY)] == chips
+    assert [offer.value for offer in open_offers(draft, item_of("Skirt", TAXONOMY))] == chips
 
 
 # -- questions --------------------------------------------------------------------------------------------------------

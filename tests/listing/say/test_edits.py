@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listing.decide.settle import settle
+from listing.decide.settle import item_of, settle
 from listing.observe.seller import Edit
 from listing.say.again import remove
 from listing.say.ask import offers_of
@@ -15,6 +15,7 @@ from listing.say.render import render
 from listing.schema import Draft, Span
 from tests.listing.stubs import TAXONOMY, claims, draft_of, fact, pressed, text, written
 
+ITEM = item_of("Dress", TAXONOMY)
 SHIRT = {"colour": "navy", "sleeve": "long", "neckline": "boat", "pattern": "striped"}
 
 
@@ -53,14 +54,14 @@ def span(text_: str, words: str, attribute: str, value: str) -> Span:
 )
 def test_replaced_in_place_with_its_article(text_, words, attribute, value, new, expected):
     spans_before = {"title": "", "description": text_}
-    changed, after = replace_words(spans_before, [span(text_, words, attribute, value)], 0, new, TAXONOMY)
+    changed, after = replace_words(spans_before, [span(text_, words, attribute, value)], 0, new, ITEM)
     assert changed["description"] == expected
     assert (after[0].value, after[0].status) == (new, "seller")
 
 
 def test_other_spans_and_title_follow():
     draft = drafted()
-    changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue", TAXONOMY)
+    changed, after = replace_words(fields(draft), draft.spans, at(draft.spans, "colour"), "light-blue", ITEM)
     assert "light blue" in changed["title"].lower()
     assert "light blue" in changed["description"].lower()
     for before, now in zip(draft.spans, after, strict=True):
@@ -88,7 +89,7 @@ def test_sentence_goes_from_a_foreign_text():
     words = {"title": "Navy dress", "description": "A navy striped dress. It has a belt! Long sleeves."}
     spans_before = find_spans(words, settle(claims("Dress", SHIRT, ("belt",)), TAXONOMY))
     draft = drafted().model_copy(update={**words, "spans": spans_before})
-    left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"), TAXONOMY)
+    left = remove(draft, next(i for i, s in enumerate(spans_before) if s.value == "belt"), ITEM)
     assert (left.title, left.description) == ("Navy dress", "A navy striped dress. Long sleeves.")
 
 
@@ -121,21 +122,21 @@ def test_note_is_not_repeated_after_an_edit():
     noted = [fact("size", "M", 1.0, "seller"), fact("colour", "navy"), fact("sleeve", "long")]
     rendered = written("Dress", noted, {"belt": 0.6, "pockets": 0.9})
     draft = draft_of("Dress", rendered, id="d1", description=f"{rendered.description}\n\nSize M, worn twice.")
-    left = remove(draft, at(draft.spans, "detail"), TAXONOMY)
+    left = remove(draft, at(draft.spans, "detail"), ITEM)
     assert left.title.endswith("size M")
     assert left.description.count("ize M") == 1
 
 
 def test_name_of_the_item_can_go():
     draft = drafted()
-    left = remove(draft, at(draft.spans, "category", draft.spans[0].field), TAXONOMY)
+    left = remove(draft, at(draft.spans, "category", draft.spans[0].field), ITEM)
     assert all(span.attribute != "category" for span in left.spans)
     assert left.title
 
 
 def test_tapped_offers_enter_the_text_as_the_sellers():
     likely = {("detail", "bow"): 0.4, ("colour2", "white"): 0.3}
-    draft = drafted().model_copy(update={"offers": offers_of(likely, "Dress", TAXONOMY)})
+    draft = drafted().model_copy(update={"offers": offers_of(likely, item_of("Dress", TAXONOMY))})
     taps = [Edit("set", "detail:bow", "bow"), Edit("set", "colour2", "white"), Edit("set", "sleeve", "short")]
     tapped = pressed(draft, taps)
     for attribute, value in (("detail", "bow"), ("colour2", "white"), ("sleeve", "short")):
