@@ -140,12 +140,13 @@ class Services:
 def _late(settings: Settings, past: PastListings | None, hearing: Hearing) -> LatePipeline:
     """The real pipeline, not loaded yet. BackendError: the embedded model is wanted and not there."""
     built: list[Pipeline] = []
+    at = at_once(settings.model, settings.concurrency)
 
     def build() -> DraftPipeline:
         from listing.pipeline import build_pipeline
 
         home = settings.home
-        pipeline = build_pipeline(settings.model, settings.rag, home, past, settings.concurrency)
+        pipeline = build_pipeline(settings.model, settings.rag, home, past, at)
         if is_server(settings.model or ""):
             limits = settings.model_requests, SLOW * settings.draft_minutes * 60
             pipeline = pipeline.with_parts(rationed(pipeline.parts, home, *limits))
@@ -161,7 +162,7 @@ def _late(settings: Settings, past: PastListings | None, hearing: Hearing) -> La
 
     if settings.model is None:
         require_embedded(settings.home / "models" / EMBEDDED)
-    return LatePipeline(build, at_once(settings.model, settings.concurrency), afterwards)
+    return LatePipeline(build, at, afterwards)
 
 
 def _open_past(settings: Settings) -> PastListings:

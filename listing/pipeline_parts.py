@@ -88,12 +88,12 @@ def build_parts(
     taxonomy, shop = words.taxonomy, words.shop
     backend = open_backend(model, folder, concurrency)
     if "mllm" in without and isinstance(backend, FormBackend):
-        raise BackendError("A model behind a server cannot be left out: it writes the texts. Do without --model.")
+        raise BackendError("A model that writes the texts cannot be left out. Do without --model.")
     if not (local := towers_here(model, home)):
         _warn_of_no_towers()
     if not taxonomy.tuned() and not isinstance(backend, FormBackend):
         raise BackendError(
-            "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a model behind a server."
+            "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a larger model."
         )
     learned = shop if local else None
     if learned:
@@ -205,7 +205,7 @@ def require_embedded(folder: Path) -> None:
 def open_backend(model: str | None, embedded: Path, concurrency: int | None = None) -> Backend:
     """The embedded model, a folder or hub id, or an OpenAI-compatible server by URL.
 
-    concurrency: drafts at the same time of a server's model; None takes the backend's own number.
+    concurrency: drafts at the same time; None takes the backend's own number.
     """
     if model and is_server(model):
         from listing.backends.openai import OpenAIBackend
@@ -215,11 +215,11 @@ def open_backend(model: str | None, embedded: Path, concurrency: int | None = No
         raise BackendError(
             f"A model in this process needs packages that are missing: {EVERYTHING}; or name a server's."
         )
-    from listing.backends.local import LocalBackend
+    from listing.backends.embedded import open_local
 
     if model is None:
         require_embedded(embedded)
-    return LocalBackend(model or embedded)
+    return open_local(model or embedded, concurrency or 1)
 
 
 def is_server(model: str) -> bool:

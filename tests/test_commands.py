@@ -173,7 +173,7 @@ UNUSABLE = [
     ("IPL_INDEX index stats", "The index server at http://127.0.0.1:1 does not answer"),
     ("batch {here}/none -o {here}/out.jsonl", "cannot be read"),
     ("batch {here}/items.jsonl -o {here}/out.jsonl", "there is no file {here}/none.jpg"),
-    ("batch {here}/items.jsonl -o {here}/out.jsonl --concurrency 2", "--concurrency is for a model behind a server"),
+    ("batch {here}/items.jsonl -o {here}/out.jsonl --concurrency 2", "--concurrency is for another model"),
     ("learn {here}/none.csv -o {here}/shop", "There is no file"),
     ("learn {here}/shop.csv -o {here}/shop", "name the folder of the photos with --photos DIR"),
     ("index build --from {here}/shop.csv", "name the folder of the photos with --photos DIR"),

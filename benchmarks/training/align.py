@@ -23,7 +23,7 @@ from benchmarks.training.tower import augment, normalise
 from finetune.data.photosets import load_photos, read_annotations
 from finetune.data.splits import sampling_weights, split_rows
 from finetune.data.tasks import visible_answers
-from listing.backends.local import LocalBackend
+from listing.backends.embedded import EmbeddedBackend
 from listing.prompts import category_answers
 from listing.taxonomy import Taxonomy, load_taxonomy
 
@@ -62,7 +62,7 @@ def cache_features(tower: nn.Module, pixels: list[Tensor]) -> Tensor:
     return torch.cat(parts)
 
 
-def answer_vectors(backend: LocalBackend, answers: tuple[str, ...]) -> Tensor:
+def answer_vectors(backend: EmbeddedBackend, answers: tuple[str, ...]) -> Tensor:
     """[answers, hidden]: mean embedding of each answer's tokens, unit length after the mean of all is taken off."""
     table = backend.model.get_input_embeddings().weight.detach().float()
     vectors = torch.stack([table[backend.answer_ids(a)[:-1]].mean(0) for a in answers])
@@ -75,7 +75,7 @@ def train_projector(cfg: AlignConfig) -> dict[str, float]:
 
     torch.manual_seed(cfg.seed)
     rng = np.random.default_rng(cfg.seed)
-    taxonomy, backend = load_taxonomy(), LocalBackend(cfg.model)
+    taxonomy, backend = load_taxonomy(), EmbeddedBackend(cfg.model)
     train, validation = split_rows(read_annotations(Path(cfg.data)))
     train = [row for row in train if row["label_ok"]]
     tower, answers = backend.model.model.vision_tower, questions(taxonomy)
@@ -107,7 +107,7 @@ def train_projector(cfg: AlignConfig) -> dict[str, float]:
 class _Aligner:
     """The projector, made anew, and its optimizer for ``steps`` steps."""
 
-    def __init__(self, backend: LocalBackend, answers: dict[str, tuple[str, ...]], lr: float, steps: int) -> None:
+    def __init__(self, backend: EmbeddedBackend, answers: dict[str, tuple[str, ...]], lr: float, steps: int) -> None:
         self.vectors = {name: answer_vectors(backend, words) for name, words in answers.items()}
         self.usual = backend.model.get_input_embeddings().weight.detach().float().norm(dim=-1).median()
         self.projector = backend.model.model.multi_modal_projector.float()

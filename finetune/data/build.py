@@ -1,9 +1,9 @@
 """``./ipl tune data``: annotated photos or past listings -> messages-and-images JSONL, a report, a page of samples.
 
-All questions about one photo stand in one conversation, so that its tokens are paid once: what a model in a folder is
-asked. Others are the form that a model behind a server is asked to fill in, with all photos of the item, and the prompt
-for title and description. Of a listing's photos only the first answers single questions: a back or a label shows less
-than the listing states.
+All questions about one photo stand in one conversation, so that its tokens are paid once: what the embedded model is
+asked. Others are what every other model is asked: the form and claims, true and planted ones, with all photos of the
+item, and the prompt for title and description. Of a listing's photos only the first answers single questions: a back
+or a label shows less than the listing states.
 Validation is whole senders; a training photo that looks like one of theirs is left out.
 """
 
@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment
 
+from finetune.data.claims import claims_task
 from finetune.data.files import write_lines
 from finetune.data.past_listings import listing_tasks, unanswered
 from finetune.data.splits import split_items, split_rows
-from finetune.data.tasks import FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks
+from finetune.data.tasks import CLAIMS, FORM, LISTING, Task, TaskPlan, annotated_form, photo_tasks, visible_answers
 from finetune.errors import DataError
 from listing.say.model_text import MAX_PHOTOS
 from listing.taxonomy import Taxonomy
 
-ALONE = (FORM, LISTING)  # asked in a conversation of their own, as when they serve; counted, not listed
+ALONE = (FORM, LISTING, CLAIMS)  # asked in a conversation of their own, as when they serve; counted, not listed
 MAX_HASH_DISTANCE = 6  # bits of 64 in which the hashes of two photos of one item differ at most
 SHOWN_SAMPLES = 40
 _PAGE = Environment(autoescape=True, trim_blocks=True).from_string("""\
@@ -66,7 +67,11 @@ def from_annotations(taxonomy: Taxonomy, plan: TaskPlan) -> TaskMaker:
     """Tasks of a row of ``annotations.jsonl``."""
 
     def teach(row: Row, rng: Random) -> list[Task]:
-        return [*photo_tasks(row, taxonomy, plan, rng), *(annotated_form(row, taxonomy) if plan.form else [])]
+        tasks = photo_tasks(row, taxonomy, plan, rng)
+        if plan.form and row.get("label_ok", True):
+            facts = {attribute.name: answer for attribute, answer in visible_answers(row, taxonomy)}
+            tasks += [*annotated_form(row, taxonomy), *claims_task(row["label"], facts, (), taxonomy, rng)]
+        return tasks
 
     return teach
 
@@ -167,7 +172,7 @@ def _samples(row: Row, teach: TaskMaker, out: Path, rng: Random) -> list[dict[st
     tasks = teach(row, rng)
     images = [os.path.relpath(path, out) for path in (row["image"], *row.get("more", ()))]
     questions = [task for task in tasks if task.name not in ALONE]
-    alone = [([task], images[: MAX_PHOTOS if task.name == FORM else 1]) for task in tasks if task.name in ALONE]
+    alone = [([task], images[: 1 if task.name == LISTING else MAX_PHOTOS]) for task in tasks if task.name in ALONE]
     return [conversation(part, photos) for part, photos in [(questions, images[:1]), *alone] if part]
 
 

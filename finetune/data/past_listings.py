@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from finetune.data.claims import claims_task
 from finetune.data.listing_texts import listing_task
 from finetune.data.tasks import Task, form_task
 from listing import prompts
@@ -112,6 +113,8 @@ def listing_tasks(listing: Mapping[str, Any], taxonomy: Taxonomy, rng: Random, o
     asked.append(form_task(node.name, {a.name: attributes[a.name] for a in visible}, taxonomy))
     safe = not find_contacts(f"{listing['title']}\n{listing['description']}")
     written = [listing_task(listing, taxonomy, rng, others) for _ in range(VARIANTS if safe else 0)]
+    texts = [text for task in filter(None, written[:1]) for text in task.answer.split("\n")]
+    asked += claims_task(node.name, {a.name: attributes[a.name] for a in visible}, texts, taxonomy, rng)
     return [*asked, *filter(None, written)]
 
 

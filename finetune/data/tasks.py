@@ -15,7 +15,7 @@ from typing import Any
 from listing import prompts
 from listing.taxonomy import Attribute, Taxonomy
 
-FORM, LISTING = "form", "listing"
+FORM, LISTING, CLAIMS = "form", "listing", "claims"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TaskPlan:
     hint_wrong: float = 0.4
     claim_share: float = 0.5
     second_colour_share: float = 0.4
-    form: bool = True  # what a model behind a server is asked, about 1,000 tokens
+    form: bool = True  # and claims: what every model but the embedded one is asked, about 1,500 tokens
 
 
 def annotated_answer(row: Mapping[str, Any], attribute: Attribute) -> str | None:
@@ -88,7 +88,7 @@ def annotated_form(row: Mapping[str, Any], taxonomy: Taxonomy) -> list[Task]:
 
 
 def form_task(category: str, answers: Mapping[str, str], taxonomy: Taxonomy) -> Task:
-    """The form that a model behind a server fills in, and its JSON, without the keys that nobody can answer."""
+    """The form that a model fills in, and its JSON, without the keys that nobody can answer."""
     form = {"category": prompts.leaf_answers(taxonomy)[category], **answers}
     return Task(FORM, prompts.form(taxonomy), json.dumps(form, ensure_ascii=False))
 

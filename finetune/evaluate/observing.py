@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from listing.backends.local import is_embedded
 from listing.decide.decision import Decision
 from listing.intake.photos import intake
 from listing.observe.language_model import LanguageModel
 from listing.observe.past_listings import PastListings
 from listing.observe.source import Context
-from listing.pipeline_parts import PipelineParts, build_parts, file_stem, identity, is_server
+from listing.pipeline_parts import PipelineParts, build_parts, file_stem, identity
 from listing.request import DraftRequest
 from listing.row_cache import RowCache
 from listing.schema import Observation
@@ -129,8 +130,8 @@ def weights_stamp(source: str | Path) -> str:
         return str(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"])
     folder = Path(source)
     if not folder.is_dir():
-        return file_stem(identity(str(source))) + ("-forms" if is_server(str(source)) else "")
+        return f"{file_stem(identity(str(source)))}-forms"
     stats = [(file.name, file.stat()) for file in sorted(folder.glob("*.safetensors"))]
     weights = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     digest = hashlib.sha256(repr((str(folder.resolve()), weights)).encode()).hexdigest()[:12]
-    return f"{folder.resolve().name}-{digest}"
+    return f"{folder.resolve().name}-{digest}" + ("" if is_embedded(folder) else "-forms")

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.tasks import FORM, LISTING
+from finetune.data.tasks import CLAIMS, FORM, LISTING
 from finetune.train.collator import IGNORED, Encoded
 from listing.prompts import UNKNOWN
 
-OTHER = frozenset({"category", "claim", "title", "description", FORM, LISTING})  # all other tasks are attributes
+# All other tasks are attributes.
+OTHER = frozenset({"category", "claim", "title", "description", FORM, LISTING, CLAIMS})
 
 
 def likeliest(outputs: Any) -> Any:

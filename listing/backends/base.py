@@ -1,4 +1,4 @@
-"""The interface of a multimodal LLM. Two real ones: ``local`` (transformers), ``openai`` (by URL)."""
+"""The interface of a multimodal LLM. The real ones: ``embedded``, ``local`` (transformers), ``openai`` (by URL)."""
 
 from __future__ import annotations
 
@@ -85,13 +85,6 @@ class Backend(Protocol):
     name: str
     concurrency: int
 
-    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
-        """Probability of every answer of every question, by the question's name; each sums to 1.
-
-        A question that was not answered is missing. All share the prefix of the photo, which is computed once.
-        """
-        ...
-
     def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """Decode an answer to ``prompt`` about photos of one item (none at all, too), piece by piece.
 
@@ -109,8 +102,20 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class QuestionBackend(Protocol):
+    """A model that answers closed questions about one photo."""
+
+    def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
+        """Probability of every answer of every question, by the question's name; each sums to 1.
+
+        A question that was not answered is missing. All share the prefix of the photo, which is computed once.
+        """
+        ...
+
+
+@runtime_checkable
 class FormBackend(Protocol):
-    """A model that fills in a whole form at once; it is asked question by question where it cannot."""
+    """A model that fills in a whole form at once."""
 
     def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
         """The form about the item that all photos show; None: what it replied is no such form."""

@@ -25,19 +25,18 @@ from PIL import Image
 
 from listing import prompts
 from listing.backends import forms
-from listing.backends.base import BackendError, ChoiceQuestion, Filled, Form, ServerError
+from listing.backends.base import BackendError, ChoiceQuestion, Form, ServerError
 from listing.backends.chat_server import SHORT_CONTEXT, ChatServer, Patience
+from listing.backends.filling import FORM_TOKENS, MAX_PHOTOS, SIDE, FormFilling, Reply
 from listing.backends.forms import Options, Token, spoken
 
 log = logging.getLogger(__name__)
 KEY_VARIABLE = "IPL_API_KEY"
 CONCURRENCY = 8
-SIDES = (1024, 768)  # px of a photo's longest side: print stays legible; the second where the first is too much
-MAX_PHOTOS = 4  # of one item; more cost time and context and show little
+SIDES = (SIDE, 768)  # px of a photo's longest side; the second where the first is too much
 _JPEG_QUALITY = 90
 _ALTERNATIVES = 20  # most servers list no more
-_WORD_TOKENS, _FORM_TOKENS = 16, 900
-_MAX_UNREADABLE = 3  # unreadable forms in a row after which a model is asked question by question
+_WORD_TOKENS = 16
 _TOO_MUCH = frozenset({400, 413, 422})  # how servers refuse more photos than they take in one prompt
 MAX_LISTED = 10  # models named in a message
 _TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
@@ -71,8 +70,8 @@ class _Taken:
         return None
 
 
-class OpenAIBackend:
-    """Implements ``listing.backends.base.Backend`` and ``FormBackend``; BackendError where the server cannot be used.
+class OpenAIBackend(FormFilling):
+    """Implements ``Backend``, ``FormBackend`` and ``QuestionBackend``; BackendError where the server cannot be used.
 
     url: like ``http://localhost:8000/v1``; ``#MODEL`` behind it names the model. model: None takes the only one.
     api_key: sent to this server only; None takes ``IPL_API_KEY``. concurrency: requests under way at the same time.
@@ -94,7 +93,6 @@ class OpenAIBackend:
         self.name = self._choose_model(model or named or None)
         self.concurrency = concurrency
         self._taken = _Taken()
-        self._unreadable = 0  # forms in a row
         self._sees = self._warned = False
         self._looking = Lock()
 
@@ -123,33 +121,20 @@ class OpenAIBackend:
 
     # -- everything at once -----------------------------------------------------------------------------------------
 
-    def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
-        """See ``FormBackend.fill``; what cannot be read is asked for once more, with what is wrong with it."""
-        if self._unreadable >= _MAX_UNREADABLE and not form.value_key:
-            return None
+    def reply(self, images: Sequence[Image.Image], prompt: str, form: Form) -> Reply:
+        """See ``FormFilling.reply``; bound to the form's schema where the server can."""
         self._check_sight(images[0])
-        prompt = form.prompt
-        for last in (True,) if form.value_key else (False, True):
-            completion, taken = self._complete(images, prompt, _FORM_TOKENS, form)
-            tokens = _tokens(completion)
-            if taken.logprobs and not tokens and self._taken is taken and not form.value_key:
-                self._taken = replace(taken, logprobs=False)  # from the next form on it is asked how sure it is
-            try:
-                filled = forms.read(form, _text(completion), tokens, min(len(images), taken.photos), strict=not last)
-            except forms.Unreadable as error:
-                if completion.choices[0].finish_reason == "length":
-                    break  # it would run on as far once more
-                prompt = f"{form.prompt}\nYour last reply could not be used. {error}"
-            else:
-                self._unreadable *= bool(form.value_key)
-                return filled
-        self._unreadable += not form.value_key  # a model that judges no claims may still fill in forms
-        return None
+        completion, taken = self._complete(images, prompt, FORM_TOKENS, form)
+        tokens = _tokens(completion)
+        if taken.logprobs and not tokens and self._taken is taken and not form.value_key:
+            self._taken = replace(taken, logprobs=False)  # from the next form on it is asked how sure it is
+        cut = completion.choices[0].finish_reason == "length"
+        return Reply(_text(completion), tokens, min(len(images), taken.photos), cut)
 
     # -- question by question ---------------------------------------------------------------------------------------
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
-        """See ``Backend.score``; without log-probabilities the chosen answer gets ``words.STAND_IN``."""
+        """See ``QuestionBackend.score``; without log-probabilities the chosen answer gets ``words.STAND_IN``."""
         if not questions:
             return {}
         self._check_sight(image)

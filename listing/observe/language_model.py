@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from listing import prompts
-from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, Words
+from listing.backends.base import Backend, ChoiceQuestion, Filled, Form, FormBackend, QuestionBackend, Words
 from listing.details import load_details
 from listing.observe.printed.brand_list import fold
 from listing.observe.source import Context, Likely, Source, shares
@@ -32,13 +32,15 @@ class LanguageModel(Source):
         self.local = not isinstance(backend, FormBackend)
 
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
-        """The form, or the questions that are open where the model cannot fill it in."""
+        """The form, or the questions that are open where the model answers such."""
         filled = None
         if isinstance(self.backend, FormBackend):
             form = item_form(context.taxonomy, context.request.category)
             filled = self.backend.fill([photo.image for photo in photos], form)
         if filled is not None:
             yield from form_observations(filled, context)
+            return
+        if not isinstance(self.backend, QuestionBackend):
             return
         names = {words: name for name, words in prompts.category_answers(context.taxonomy).items()}
         for questions in self._rounds(context):

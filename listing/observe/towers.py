@@ -169,7 +169,7 @@ class VisionTower:
         from safetensors.torch import load_file
         from transformers import AutoImageProcessor
 
-        from listing.backends.local import TowerHeads as Heads
+        from listing.backends.embedded import TowerHeads as Heads
 
         self._processor: Any = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
         vision = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vision_config"]
@@ -181,7 +181,7 @@ class VisionTower:
         self._heads = Heads.load(folder)
 
     def opinions(self, image: Image.Image) -> dict[str, Distribution]:
-        """Probabilities by head, mean over the photo and its mirror image; see ``LocalBackend.opinions``."""
+        """Probabilities by head, mean over the photo and its mirror image; see ``EmbeddedBackend.opinions``."""
         import torch
 
         mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -13,6 +13,7 @@ from listing.decide.colour_words import members
 from listing.decide.decision import Decision
 from listing.decide.settle import Item, implied
 from listing.details import detail_forms, form_for, load_details
+from listing.observe.language_model import TOWERS
 from listing.say.marks import find_spans
 from listing.say.plan import stated_claims
 from listing.schema import AttributeValue, Category, Draft, Flag, Offer, Quality, Question
@@ -67,9 +68,10 @@ def away() -> Flag:
 
 
 def readable(draft: Draft) -> Draft:
-    """The draft as it is. RepliesUnreadable: it rests on no reply of the model."""
+    """The draft as it is. RepliesUnreadable: it rests on no reply of the model, and on no network beside it."""
+    alone = not any(observation.source in TOWERS for observation in draft.observations)
     for flag in draft.flags:
-        if flag.code == RepliesUnreadable.code:
+        if flag.code == RepliesUnreadable.code and alone:
             raise RepliesUnreadable(flag.message)
     return draft
 

@@ -10,7 +10,7 @@ from PIL import Image
 from finetune.embedded import assemble
 from finetune.embedded.assemble import AssemblyError, Wheel, copy_extras, find_wheel, fingerprint, is_current, unpack
 from listing.backends.base import ChoiceQuestion
-from listing.backends.local import LocalBackend
+from listing.backends.embedded import EmbeddedBackend
 from listing.home import ipl_home
 
 
@@ -103,7 +103,7 @@ def test_a_new_calibration_reaches_a_current_model(tmp_path):
 
 @pytest.mark.model
 def test_the_embedded_model_says_what_it_sees(model_folder, repository):
-    backend = LocalBackend(model_folder)
+    backend = EmbeddedBackend(model_folder)
     hoodie, jeans = (Image.open(repository / "demo" / f"{name}.jpg").convert("RGB") for name in ("hoodie", "jeans"))
     asked = [ChoiceQuestion("category", "What is it?", ("hoodie", "hat", "shoes"))]
     first, again, other = (backend.score(photo, asked)["category"] for photo in (hoodie, hoodie, jeans))

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from app.cli.main import main
+from finetune.data.build import ALONE, from_listings, write_data
 from finetune.embedded.assemble import sha256
 from finetune.errors import TuneError
 from finetune.train import loading
@@ -21,9 +22,12 @@ from finetune.train.configs import ChatConfig
 from finetune.train.loading import load_base, with_lora
 from finetune.train.merge import merge
 from finetune.train.report import Reporter
-from listing.backends.base import ChoiceQuestion
-from listing.backends.local import LocalBackend
-from tests.finetune.support import launch_two, write_rows
+from listing.backends import local
+from listing.backends.embedded import open_local
+from listing.pipeline import Pipeline
+from listing.taxonomy import load_taxonomy
+from tests.finetune.support import TRAINING, VALIDATION, launch_two, photo, write_rows
+from tests.listing.stubs import of_photos, parts
 
 pytestmark = pytest.mark.slow
 
@@ -199,8 +203,7 @@ def test_unusable_settings_are_one_sentence_before_training(config, changes, say
 
 
 COLOURS = {"red": (200, 30, 30), "blue": (20, 30, 220)}
-ASKED = ChoiceQuestion("colour", "Colour?", tuple(COLOURS))
-RED, BLUE = (Image.new("RGB", (60, 40), colour) for colour in COLOURS.values())
+PHOTOS = [Image.new("RGB", (60, 40), colour) for colour in COLOURS.values()]
 
 
 def test_tuning_on_two_colours_tells_them_apart(models, tmp_path):
@@ -217,13 +220,40 @@ def test_tuning_on_two_colours_tells_them_apart(models, tmp_path):
         warmup=4, evaluate_every=80, log_every=10, save_every=80, checkpointing=False, workers=0, lr=5e-3,
     )  # fmt: skip
     train_chat(cfg)
-    tuned, untuned = LocalBackend(tmp_path / "out" / "model"), LocalBackend(models("smolvlm"))
-    reds = [backend.score(photo, [ASKED])["colour"]["red"] for backend in (tuned, untuned) for photo in (RED, BLUE)]
-    assert reds[0] > 0.8
-    assert reds[1] < 0.2
-    assert abs(reds[2] - reds[3]) < 0.2, "what was tuned tells them apart, not the question"
+    tuned, untuned = open_local(tmp_path / "out" / "model"), open_local(models("smolvlm"))
+    said = ["".join(m.write([photo], "Colour?", max_tokens=8)).strip() for m in (tuned, untuned) for photo in PHOTOS]
+    assert said[:2] == list(COLOURS)
+    assert said[2] not in COLOURS, "what was tuned tells them apart, not the question"
     (evaluation,) = [line for line in lines(tmp_path / "out") if "eval_loss" in line]
     assert evaluation["eval_attribute_f1"] == 1.0
+
+
+@pytest.mark.nightly
+def test_form_text_and_claims_are_tuned_merged_and_served(models, tmp_path, monkeypatch):
+    listing = {"category": "Hoodie", "attributes": {"colour": "navy", "closure": "zip"}, "title": "Navy zip hoodie"}
+    listing |= {"description": "Navy hoodie with a zip."}
+    senders = [*TRAINING[:4], VALIDATION[0]]
+    rows = [{"image": photo(tmp_path / f"{s}.png", s), "sender_id": s, "item": s, "listing": listing} for s in senders]
+    write_data(rows, from_listings(load_taxonomy()), tmp_path / "data")
+    for name in ("train", "validation"):
+        file = tmp_path / "data" / f"{name}.jsonl"
+        samples = [json.loads(line) for line in file.read_text().splitlines()]
+        write_rows(file, [sample for sample in samples if sample["tasks"][0] in ALONE])
+    cfg = ChatConfig(
+        model=str(models("smolvlm")), data=str(tmp_path / "data"), out=str(tmp_path / "out"), quantize="nf4", rank=8,
+        trains=("projector",), pixels={}, steps=20, batch_size=1, accumulate=1, warmup=2, evaluate_every=20,
+        fixed_samples=0, log_every=1, save_every=20, workers=0, lr=2e-2, max_tokens=20_000,
+    )  # fmt: skip
+    train_chat(cfg)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["dropped"] == {}
+    learnt = list(losses(tmp_path / "out").values())
+    print(f"loss {learnt[0]:.2f} -> {sum(learnt[-4:]) / 4:.2f}")
+    assert sum(learnt[-4:]) / 4 < learnt[0] - 0.1
+    merged = merge(cfg.model, tmp_path / "out" / "adapter", tmp_path / "merged")
+    monkeypatch.setattr(local, "FORM_TOKENS", 12)
+    draft = list(Pipeline(parts(open_local(merged))).run(of_photos(category="Hoodie")))[-1].draft
+    assert "hoodie" in draft.title.lower()
+    assert draft.model == str(merged)
 
 
 def test_two_processes_train_like_one(models, conversations, tmp_path):

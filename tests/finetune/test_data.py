@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.cli.main import main
-from finetune.data.build import from_annotations, from_listings, item_groups, write_data
+from finetune.data.build import ALONE, from_annotations, from_listings, item_groups, write_data
 from finetune.data.details import ANNOTATIONS, draw, read_details
 from finetune.data.past_listings import LabelFinder, listing_rows, listing_tasks
 from finetune.data.photosets import data_root, read_annotations
@@ -61,7 +61,7 @@ def test_training_photos_like_validation_are_left_out(rows, tmp_path):
     Image.open(rows[3]["image"]).resize((80, 80)).save(same)
     more = [*rows, annotated(image=str(same), sender_id=TRAINING[0])]
     report = write_data(more, from_annotations(TAXONOMY, TaskPlan()), tmp_path / "made")
-    assert (report.alike, report.samples["train"]) == (1, 6)
+    assert (report.alike, report.samples["train"]) == (1, 9)
 
 
 def test_one_senders_photos_are_split_by_whole_items(tmp_path):
@@ -74,7 +74,7 @@ def test_one_senders_photos_are_split_by_whole_items(tmp_path):
     train, validation = ({s["images"][0].rpartition("/")[2].partition("-")[0] for s in part} for part in samples)
     assert train.isdisjoint(validation)
     assert len(train | validation) == 8
-    assert report.samples == {"train": 24, "validation": 8}  # questions and the form of each photo
+    assert report.samples == {"train": 36, "validation": 12}  # questions, form and claims of each photo
 
 
 def test_what_looks_alike_is_one_item(tmp_path):
@@ -95,12 +95,12 @@ def test_samples_are_read_back_and_counted(rows, tmp_path):
     out = tmp_path / "made"
     report = write_data(rows, from_annotations(TAXONOMY, TaskPlan()), out)
     train, unseen = read_samples(out / "train.jsonl"), read_samples(out / "validation.jsonl")
-    assert report.samples == {"train": len(train), "validation": len(unseen)} == {"train": 6, "validation": 2}
+    assert report.samples == {"train": len(train), "validation": len(unseen)} == {"train": 9, "validation": 3}
     answers = sum(m["role"] == "assistant" for s in train for m in s["messages"])
     assert sum(n for values in report.counts["train"].values() for n in values.values()) == answers
     assert report.counts["train"]["category"] == {"hoodie": 3}
     assert json.loads((out / "report.json").read_text())["counts"] == report.counts
-    questions = [s for s in train if s["tasks"] != ["form"]]
+    questions = [s for s in train if s["tasks"][0] not in ALONE]
     assert len(questions) == 3
     assert all("".join(m["content"] for m in s["messages"]).count("<image>") == 1 for s in train)
     assert all(len(s["messages"]) >= 14 for s in questions)
@@ -117,7 +117,7 @@ def test_a_listing_teaches_what_photos_can_show(tmp_path):
     listing |= {"title": "Navy hoodie", "description": ""}
     taught = {task.name: task.answer for task in listing_tasks(listing, TAXONOMY, Random(0), [])}
     assert (taught["category"], taught["colour"]) == ("hoodie", "navy")
-    assert taught.keys() <= {"category", "colour", "form", "listing"}
+    assert taught.keys() <= {"category", "colour", "form", "claims", "listing"}
     odd = {**listing, "id": "b", "title": "Kurta", "category": "Kurtas"}
     file = write_rows(tmp_path / "l.jsonl", [listing, odd, {**odd, "category": "Hoodie", "photos": []}])
     rows, report = read_listings(file, tmp_path / "out")
@@ -147,8 +147,9 @@ def test_a_label_teaches_unknown(tmp_path, monkeypatch):
     other = [{**rows[0], "image": photo(tmp_path / "v.jpg", 99), "more": []}]
     write_data(rows[:4], from_listings(TAXONOMY), tmp_path / "made", split=lambda _: (rows[:4], other))
     samples = read_samples(tmp_path / "made" / "train.jsonl")
-    asked, form, label = (s for s in samples if not set(s["tasks"]) & {"title", "description", "listing"})
-    assert [len(s["images"]) for s in (asked, form, label)] == [1, 4, 1]
+    asked, form, claims, label = (s for s in samples if not set(s["tasks"]) & {"title", "description", "listing"})
+    assert [len(s["images"]) for s in (asked, form, claims, label)] == [1, 4, 4, 1]
+    assert claims["tasks"] == ["claims"]
     assert sorted(asked["tasks"]) == ["category", "colour"]
     assert form["tasks"] == ["form"]
     assert form["messages"][0]["content"].startswith("<image>\n" * 4)

@@ -20,7 +20,7 @@ from finetune.train.families import FAMILIES, family_of
 from finetune.train.loading import check_trained, load_base, tower_layers, trained, with_lora
 from finetune.train.merge import merge
 from listing.backends.base import ChoiceQuestion
-from listing.backends.local import LocalBackend
+from listing.backends.embedded import open_local
 from listing.backends.turns import answer, find_turns, question
 from listing.decide.settle import settle
 from listing.intake.photos import intake
@@ -53,7 +53,7 @@ def test_a_step_trains_what_is_listed_and_merges(name, models, conversations, tm
     assert any("eval_loss" in line for line in lines)
     merged = merge(str(source), out / "adapter", tmp_path / "merged")
 
-    base, whole, backend = _plain(source), _plain(merged), LocalBackend(merged)
+    base, whole, backend = _plain(source), _plain(merged), open_local(merged)
     before = {n: p.clone() for n, p in base.named_parameters()}
     tuned = PeftModel.from_pretrained(base, out / "adapter").eval()
     inputs = _inputs(backend)
@@ -78,9 +78,8 @@ def _inputs(backend):
     return backend.processor(text=[turns.text], images=[[PHOTO]], add_special_tokens=False, return_tensors="pt")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_scores_are_those_of_the_whole_conversation(name, models):
-    backend = LocalBackend(models(name))
+def test_scores_are_those_of_the_whole_conversation(models):
+    backend = open_local(models("ipl-mini"))
     backend.model.float()
     backend.dtype = torch.float32
     asked = ChoiceQuestion("colour", "What colour?", ("red", "dark blue", "grey"))
@@ -100,7 +99,7 @@ def test_scores_are_those_of_the_whole_conversation(name, models):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_another_photo_changes_the_loss(name, models, conversations):
-    backend = LocalBackend(models(name))
+    backend = open_local(models(name))
     model, processor = backend.model.float(), backend.processor
     (sample, *_), _ = encode(read_samples(conversations / "train.jsonl"), processor, 5000)
     losses = []
@@ -114,7 +113,7 @@ def test_another_photo_changes_the_loss(name, models, conversations):
 @pytest.mark.parametrize("name", EACH)
 def test_a_listing_is_written_from_several_photos(name, models):
     """The prompt as it is served; a random model's words are no title, so that the rendered one stands."""
-    backend = LocalBackend(models(name))
+    backend = open_local(models(name))
     photos = [photo_of((200, 40, 20)), photo_of((30, 60, 200)), photo_of((20, 20, 20))]
     inputs = backend.inputs([photo.image for photo in photos], "Write.")
     one = backend.inputs([photos[0].image], "Write.")

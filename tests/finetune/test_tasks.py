@@ -5,21 +5,26 @@ A catalogue's own titles and descriptions, cut to what the prompt says.
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
 
 from finetune.data.build import from_annotations, from_listings, write_data
+from finetune.data.claims import claims_task
 from finetune.data.listing_texts import AllowedClaims, claimed_part, listing_task
 from finetune.data.past_listings import listing_tasks
 from finetune.data.tasks import TaskPlan, annotated_answer, photo_tasks
 from finetune.train.collator import read_samples
+from listing.backends import forms
+from listing.backends.base import Form
 from listing.backends.openai import OpenAIBackend
 from listing.decide.claims import Claim
 from listing.intake.photos import intake
 from listing.pipeline import Pipeline
 from listing.prompts import NO, UNKNOWN, YES
 from listing.request import DraftRequest
+from listing.say.clauses import joints
 from listing.say.model_text import says_only
 from listing.taxonomy import load_taxonomy
 from tests.fakes import jpeg
@@ -77,6 +82,25 @@ def test_what_is_always_asked_is_never_drawn_away():
         names = [task.name for task in photo_tasks(annotated(), TAXONOMY, plan, Random(seed))]
         assert names.count("colour") == 1
         assert len(names) == 3, "category, colour and one other"
+
+
+def test_claims_are_taught_as_they_are_asked_back():
+    facts = {"colour": "navy", "closure": "zip", "sleeve": "long", "audience": "men"}
+    said, lines = [], set()
+    for seed in range(20):
+        (task,) = claims_task("Hoodie", facts, (), TAXONOMY, Random(seed))
+        form = Form(task.prompt, {str(n): (YES, NO, "cannot tell") for n in range(1, 13)}, value_key="there")
+        answers = forms.read(form, task.answer, (), 1).choices
+        for number, line in re.findall(r"^(\d+)\. (.+)$", task.prompt, re.MULTILINE):
+            said.append(answers[number][YES] > 0.9)
+            lines.add((line.lower(), said[-1]))
+    assert {(line, False) for line in joints().never} & lines
+    assert not any((line, not there) in lines for line, there in lines), "no claim is true of it and false"
+    others = "red|blue|pink|gold|silver|buttons|short|women|baby|kids"
+    assert all(not re.search(rf"\b({others})\b", line) for line, there in lines if there)
+    assert 0.2 < sum(said) / len(said) < 0.6
+    (task,) = claims_task("Hoodie", facts, ["Navy hoodie with a dragon"], TAXONOMY, Random(0))
+    assert re.search(r"^\d+\. dragon$", task.prompt, re.MULTILINE), "its own words, where a listing has some"
 
 
 @pytest.mark.parametrize(

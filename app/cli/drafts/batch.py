@@ -56,8 +56,8 @@ def register(parser: argparse.ArgumentParser) -> None:
         type=number(int, 1),
         default=1,
         metavar="N",
-        help="drafts at the same time in this process, of a model behind a server; its log says how many it works on "
-        "(default: 1)",
+        help="drafts at the same time in this process, of a model behind a server (its log says how many it works on), "
+        "or of a folder or hub id, which decodes so many together (default: 1)",
     )
     parser.add_argument(
         "--engine",
@@ -185,11 +185,11 @@ def factory(args: argparse.Namespace) -> Iterator[PipelineFactory]:
 
 def check(args: argparse.Namespace) -> None:
     """Look at the options, the shop, the index and the items; the first that cannot be used is said."""
+    from listing.backends.local import is_embedded
     from listing.batch.run import first_unusable
-    from listing.pipeline_parts import is_server
 
-    if args.concurrency > 1 and not (args.model and is_server(args.model)):
-        raise CommandError("--concurrency is for a model behind a server (--model URL); here, use --workers.", 2)
+    if args.concurrency > 1 and (args.model is None or is_embedded(args.model)):
+        raise CommandError("--concurrency is for another model (--model URL, folder or hub id); else use --workers.", 2)
     if args.concurrency > 1 and ((args.workers or 1) > 1 or args.engine != "local"):
         raise CommandError("--concurrency works in one process; leave out --workers and --engine.", 2)
     check_drafting(args)

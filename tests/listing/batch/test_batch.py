@@ -114,7 +114,7 @@ def test_threads_write_what_one_after_the_other_writes(source: Path, tmp_path: P
         (["--concurrency", "4", "--workers", "2", "--model", "http://127.0.0.1:9"], "leave out --workers"),
     ],
 )
-def test_concurrency_is_for_servers_alone(
+def test_concurrency_is_for_no_embedded_model(
     options: list[str], message: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["batch", str(source), "-o", str(tmp_path / "out.jsonl"), *options]) == 2

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 from scipy.special import softmax
 
-from listing.backends.local import LocalBackend
+from listing.backends.embedded import EmbeddedBackend
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.details import load_details, type_of
 from listing.intake.photos import intake
@@ -155,7 +155,7 @@ def test_tower_is_heard_beside_another_model() -> None:
 
 @pytest.mark.model
 def test_the_tower_without_its_language_model_sees_the_same(model_folder: Path) -> None:
-    alone, whole = VisionTower(model_folder), LocalBackend(model_folder)
+    alone, whole = VisionTower(model_folder), EmbeddedBackend(model_folder)
     for name in ("hoodie", "cardigan", "jeans"):
         (photo,) = intake([ROOT / "demo" / f"{name}.jpg"])
         expected = whole.opinions(photo.image)  # in 16 bits
