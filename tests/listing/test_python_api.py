@@ -179,7 +179,9 @@ def first_draft(stub: Stub, home: Path, category: str | None = None) -> Draft:
 def test_one_answer_that_can_be_read_is_enough(category: str | None, asked: str, answer: str, tmp_path: Path) -> None:
     with serving(answering(lambda r: answer if prompt_of(r).startswith(asked) else "lorem")) as stub:
         drafted = first_draft(stub, tmp_path, category)
-    assert drafted.category.value == "Hoodie"
+    # One answer of an unmeasured model is not enough to name it: the seller is asked, with this as the likeliest.
+    assert drafted.category.candidates[0].value == "Hoodie"
+    assert drafted.category.value == ("Hoodie" if category else "Clothing")
     assert "unreadable" not in {flag.code for flag in drafted.flags}
 
 

@@ -143,7 +143,7 @@ def keeping(
     from listing.pipeline import build_pipeline
     from listing.rules import RULES
 
-    pipeline = build_pipeline(model, rag, home, None, concurrency, without, version)
+    pipeline = build_pipeline(model, rag, home, concurrency=concurrency, without=without, version=version)
     pipeline.parts.rules.keep(home / RULES)
     return pipeline
 

@@ -337,15 +337,19 @@ def test_exit_status_follows_the_error_rate(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str, status: int
 ) -> None:
     threads: list[int] = []
+    kept: list[Path] = []
 
     def factory_of(model: str | None, rag: bool, home: Path, **options: object) -> FakePipeline:
-        assert options == {"concurrency": 1, "without": ()}
+        assert (options["concurrency"], options["without"]) == (1, ())
         threads.append(torch.get_num_threads())
-        return FakePipeline()
+        pipeline = FakePipeline()
+        pipeline.parts = SimpleNamespace(rules=SimpleNamespace(keep=kept.append))  # type: ignore[attr-defined]
+        return pipeline
 
     monkeypatch.setattr("listing.pipeline.build_pipeline", factory_of)
     before, out = torch.get_num_threads(), tmp_path / "out.jsonl"
     assert main(["batch", str(source), "-o", str(out), "--workers", "1", "--max-error-rate", rate]) == status
     assert len(lines(out)) == ROWS
+    assert len(kept) == 1
     assert threads == [1], "on several threads the last digits of the probabilities differ"
     assert torch.get_num_threads() == before
