@@ -143,16 +143,16 @@ def _late(settings: Settings, past: PastListings | None, hearing: Hearing) -> La
     at = at_once(settings.model, settings.concurrency)
 
     def build() -> DraftPipeline:
-        from listing.pipeline import build_pipeline
+        from listing.pipeline import Pipeline, build_pipeline
 
-        home = settings.home
-        pipeline = build_pipeline(settings.model, settings.rag, home, past, at)
-        if is_server(settings.model or ""):
+        home, model, rag = settings.home, settings.model, settings.rag
+        if model is not None and is_server(model):
             limits = settings.model_requests, SLOW * settings.draft_minutes * 60
-            pipeline = pipeline.with_parts(rationed(pipeline.parts, home, *limits))
-            if pipeline.parts.alone is not None:
-                pipeline.parts.alone.keep(home / "rules")
-        pipeline.parts.rules.keep(home / "rules")
+            pipeline = Pipeline(rationed(model, rag, home, past, at, *limits))
+        else:
+            pipeline = build_pipeline(model, rag, home, past, at)
+        for rules in filter(None, (pipeline.parts.rules, pipeline.parts.alone)):
+            rules.keep(home / "rules")
         built.append(pipeline)
         return pipeline
 

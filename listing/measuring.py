@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,10 +35,11 @@ MIN_THRESHOLD, MAX_THRESHOLD = 0.6, 0.98
 
 @dataclass(frozen=True)
 class Case:
-    """The sources' word on one question about one item, and the answers that are right."""
+    """The sources' word on one question about one item, and the answers that are right; ``weight``: as how many."""
 
     sources: Mapping[str, Distribution]
     truths: frozenset[str]
+    weight: float = 1.0
 
 
 def cases_of(
@@ -79,6 +80,17 @@ def measured(cases: Mapping[str, Sequence[Case]], start: Calibration, *, tempere
     return start.model_copy(update={"questions": questions})
 
 
+def as_usual(cases: Sequence[Case], before: QuestionCalibration, known: float) -> list[Case]:
+    """The cases of photos that are easier than usual, or harder, for the sources beside the model: weighted so that
+    these are right in the ``known`` share of them."""
+    right = [None if (said := _others(case, before.weights)) is None else said[0] in case.truths for case in cases]
+    share = right.count(True) / max(1, len(right) - right.count(None))
+    if not 0.0 < share < 1.0:
+        return list(cases)
+    weights = {True: known / share, False: (1 - known) / (1 - share), None: 1.0}
+    return [replace(case, weight=weights[ok]) for case, ok in zip(cases, right, strict=True)]
+
+
 def fitted(cases: Sequence[Case], before: QuestionCalibration, *, tempered: bool = True) -> QuestionCalibration:
     """The likeliest weight and temperature of one question, given the cases and the prior around ``before``."""
     pool = _Pool.of(cases, before.weights)
@@ -94,7 +106,7 @@ def fitted(cases: Sequence[Case], before: QuestionCalibration, *, tempered: bool
     weight, temperature = best
     threshold = before.threshold
     if tempered:
-        threshold = _threshold(pool.stated(weight, temperature), before.threshold)
+        threshold = _threshold(pool.stated(weight, temperature))
     weights = {**before.weights, "mllm": round(weight, 3)}
     return QuestionCalibration(weights=weights, temperature=round(temperature, 3), threshold=threshold)
 
@@ -122,22 +134,29 @@ def agreed(cases: Mapping[str, Sequence[Case]], start: Calibration) -> Calibrati
 
 def _sure(case: Case, weights: Mapping[str, float]) -> tuple[float, bool] | None:
     """(probability of what the others are sure of, whether the model says so); None where they are sure of nothing."""
+    value, p = _others(case, weights) or (UNKNOWN, 0.0)
+    return (p, best(case.sources["mllm"])[0] == value) if p >= _SURE and value != UNKNOWN else None
+
+
+def _others(case: Case, weights: Mapping[str, float]) -> tuple[str, float] | None:
+    """What is likeliest by all sources but the model, and its probability; None where none of them speaks."""
     others = {source: d for source, d in case.sources.items() if source != "mllm"}
     pool = combine(others, {GENERAL: 1.0, **weights})
-    if not pool:
-        return None
-    value, p = best(pool)
-    return (p, best(case.sources["mllm"])[0] == value) if p >= _SURE and value != UNKNOWN else None
+    return best(pool) if pool else None
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """Arrays [cases, values]: logs of the other sources' pool and of the model; ``right`` 0 or minus infinity."""
+    """Arrays [cases, values]: logs of the other sources' pool and of the model; ``right`` 0 or minus infinity.
+
+    ``weights``: [cases], of each.
+    """
 
     values: Sequence[str]
     others: np.ndarray
     model: np.ndarray
     right: np.ndarray
+    weights: np.ndarray
 
     @classmethod
     def of(cls, cases: Sequence[Case], weights: Mapping[str, float]) -> _Pool:
@@ -151,7 +170,7 @@ class _Pool:
                 else:
                     others[i] += (1.0 if source == GENERAL else weights.get(source, 0.0)) * logs
         right = np.array([[0.0 if v in case.truths else -np.inf for v in values] for case in cases])
-        return cls(values, others, model, right)
+        return cls(values, others, model, right, np.array([case.weight for case in cases]))
 
     def _logs(self, weight: float, temperature: float) -> np.ndarray:
         return (self.others + weight * self.model) / temperature
@@ -161,27 +180,27 @@ class _Pool:
         logs = self._logs(weight, temperature)
         total = np.logaddexp.reduce(logs, axis=1)
         settled = np.maximum(np.logaddexp.reduce(logs + self.right, axis=1) - total, math.log(FLOOR))
-        return float(-settled.sum())
+        return float(-(self.weights * settled).sum())
 
-    def stated(self, weight: float, temperature: float) -> list[tuple[float, bool]]:
-        """(probability, right) of each likeliest answer that could be stated."""
+    def stated(self, weight: float, temperature: float) -> list[tuple[float, bool, float]]:
+        """(probability, right, weight of the case) of each likeliest answer that could be stated."""
         logs = self._logs(weight, temperature)
         tops = logs.argmax(1)
         shares = np.exp(logs.max(1) - np.logaddexp.reduce(logs, axis=1))
         return [
-            (float(p), bool(np.isfinite(self.right[i, top])))
+            (float(p), bool(np.isfinite(self.right[i, top])), float(self.weights[i]))
             for i, (p, top) in enumerate(zip(shares, tops, strict=True))
             if self.values[top] not in (UNKNOWN, "none")
         ]
 
 
-def _threshold(stated: Sequence[tuple[float, bool]], prior: float) -> float:
-    """The lowest probability from which on so much is right; ``_PRIOR_CASES`` wrong ones in ten speak against it."""
-    right, lowest = _PRIOR_CASES * 0.9, MAX_THRESHOLD
+def _threshold(stated: Sequence[tuple[float, bool, float]]) -> float:
+    """The lowest probability from which on so much is right; ``_PRIOR_CASES``, of them one wrong, speak against it."""
+    count, right, lowest = float(_PRIOR_CASES), _PRIOR_CASES * 0.9, MAX_THRESHOLD
     ordered = sorted(stated, reverse=True)
-    for count, (p, ok) in enumerate(ordered, 1):
-        right += ok
-        last = count == len(ordered) or ordered[count][0] < p
-        if last and right / (count + _PRIOR_CASES) >= PRECISION:
+    for number, (p, ok, weight) in enumerate(ordered, 1):
+        count, right = count + weight, right + ok * weight
+        last = number == len(ordered) or ordered[number][0] < p
+        if last and right / count >= PRECISION:
             lowest = p
     return math.floor(1e4 * min(MAX_THRESHOLD, max(MIN_THRESHOLD, lowest))) / 1e4

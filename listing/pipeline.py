@@ -77,6 +77,8 @@ class Pipeline:
     def run(self, request: DraftRequest) -> Iterator[Event]:
         """Yield events as they are decided; see ``DraftPipeline``."""
         clock = Clock()
+        if request.again:
+            getattr(self.parts.backend, "wake", lambda: None)()
         decision = yield from self._observe(request, clock)
         neighbours = self._neighbours(request, decision)
         questions = ask.questions(decision)

@@ -33,7 +33,7 @@ from listing.observe.seller import Seller
 from listing.observe.source import Source
 from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
 from listing.rules import RULES, Rules, kept_rules
-from listing.shops.shop import TitlePattern, Words
+from listing.shops.shop import TitlePattern, Words, use_shop
 from listing.taxonomy import Taxonomy
 
 EMBEDDED = "ipl-mini"
@@ -82,11 +82,12 @@ def build_parts(
     version: str = "",
     *,
     words: Words,
+    backend: Backend | None = None,
 ) -> PipelineParts:
-    """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``."""
+    """Load everything that a draft needs; see ``listing.pipeline.build_pipeline``. ``backend``: the model, opened."""
     folder = home / "models" / EMBEDDED
     taxonomy, shop = words.taxonomy, words.shop
-    backend = open_backend(model, folder, concurrency)
+    backend = backend or open_backend(model, folder, concurrency)
     if "mllm" in without and isinstance(backend, FormBackend):
         raise BackendError("A model that writes the texts cannot be left out. Do without --model.")
     if not (local := towers_here(model, home)):
@@ -167,18 +168,19 @@ def is_embedded(backend: Backend) -> bool:
     return backend.name.partition("@")[0] == EMBEDDED
 
 
-def rationed(parts: PipelineParts, home: Path, daily: int, seconds: float) -> PipelineParts:
+def rationed(
+    url: str, rag: bool, home: Path, past: PastListings | None, concurrency: int, daily: int, seconds: float
+) -> PipelineParts:
     """The parts of a page's drafts: what a server's model cannot be asked in time is done without it.
 
-    daily: most requests a day; 0: no limit.
+    daily: most requests a day; 0: no limit. BackendError: the server is there and cannot be used.
     """
     from listing.backends.rationed import Rationed
 
-    backend = Rationed(parts.backend, home / "calibrations" / "requests", daily, seconds)
-    sources = tuple(LanguageModel(backend) if isinstance(s, LanguageModel) else s for s in parts.sources)
+    backend = Rationed(url, home / "calibrations" / "requests", daily, seconds, concurrency)
+    parts = build_parts(url, rag, home, past, words=Words.of(use_shop()), backend=backend)
     calibration = calibration_of(home / "models" / EMBEDDED / FILE, home, alone=True, shop=parts.learned)
-    alone = Rules(parts.taxonomy, calibration, parts.rules.types)
-    return replace(parts, backend=backend, sources=sources, alone=alone)
+    return replace(parts, alone=Rules(parts.taxonomy, calibration, parts.rules.types))
 
 
 def towers_here(model: str | None, home: Path) -> bool:

@@ -42,6 +42,7 @@ class DraftRequest:
     title, description: text that the seller edited; kept as it is.
     language: of the texts, one of ``listing.request``; a model that writes English alone says so.
     earlier_draft: of the same photos; its facts are reused, so that only the text is written again.
+    again: somebody waits for the model that failed a moment ago, which is not asked now otherwise.
     """
 
     photos: tuple[Photo, ...]
@@ -54,6 +55,7 @@ class DraftRequest:
     tone: Tone = "plain"
     language: str = ENGLISH
     earlier_draft: Draft | None = None
+    again: bool = False
 
 
 class DraftPipeline(Protocol):

@@ -98,6 +98,7 @@ class DraftWriter:
             description=word.values.get("description"),
             tone=tone,
             earlier_draft=view.draft if same_photos and not (from_photos or other) else None,
+            again=True,
         )
         run = self.runner.start(request, _blank(view, request), seller)
         try:

@@ -1,7 +1,8 @@
 """How far a larger model is heard: measured once in the background, then moved at night by what sellers tap.
 
-Only what a seller sets or confirms counts, at most five taps of each; silence confirms nothing. Every change is another
-version of the rules, and a draft keeps the one that it was decided by.
+Only what a seller says of words that were marked, or asked for, counts, at most five taps of each: nobody taps what is
+right and plain, so that corrections of it alone would tell of errors alone. Silence confirms nothing. Every change is
+another version of the rules, and a draft keeps the one that it was decided by.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from listing.observe.seller import is_seller
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import calibration_file, calibration_of, is_embedded
 from listing.rules import Rules
+from listing.schema import Draft
 
 log = logging.getLogger(__name__)
 TAPS, DRAFTS = 5, 2000  # of a seller; drafts that are looked at, the newest
-WAIT_SECONDS = 0.5
+WAIT_SECONDS, AWAY_SECONDS = 0.5, 5.0  # between looks at the queue, and for a server that is away
 
 
 @dataclass
@@ -52,12 +54,19 @@ class Hearing:
         """Measure the model of the pipeline, unless it was measured, is the embedded one, or nobody wants it."""
         if self.model is None or is_embedded(pipeline.parts.backend):
             return
-        self.pipeline, model = pipeline, pipeline.parts.backend.name
+        self.pipeline = pipeline
+        if (there := getattr(pipeline.parts.backend, "there", None)) is not None:
+            self.says = f"No server answers at {self.model}; until one does, the embedded model writes."
+            while not there():
+                if self.closing.wait(AWAY_SECONDS):
+                    return
+            self._renew()  # which model it is, and so how far it is heard, is known only now
+        model = pipeline.parts.backend.name
         on = self._file().measured_on.get("photos")
         if on or not self.wanted:
             self.says = f"{model} was measured on {on} photos." if on else f"{model} is heard by its prior."
             return
-        patient = pipeline.with_parts(replace(pipeline.parts, alone=None))
+        patient = self.pipeline.with_parts(replace(self.pipeline.parts, alone=None))
         try:
             calibrate(patient, self.model, self.home, report=self._report, pause=self._pause)
         except Stopped:
@@ -141,12 +150,20 @@ class Hearing:
                     if draft is None or draft.model != self.pipeline.parts.backend.name:
                         continue
                     word = draft_repo.word_on(session, row.id)
-                    told = {n: [v] for n, v in word.values.items() if v is not None} if into is tapped else None
+                    asked = asked_of(draft)
+                    said = {n: [v] for n, v in word.values.items() if v is not None and n in asked}
+                    told = said if into is tapped else None
                     seen = [o for o in draft.observations if not is_seller(o)]
                     category = word.values.get("category") or draft.category.value
                     found = cases_of(seen, told, len(draft.photos), rules, category)
-                    for name, case in list(found.items())[: TAPS - of_seller[row.seller_id] if told else None]:
+                    left = TAPS - of_seller[row.seller_id] if into is tapped else None
+                    for name, case in list(found.items())[:left]:
                         into.setdefault(name, []).append(case)
-                        of_seller[row.seller_id] += told is not None
+                        of_seller[row.seller_id] += into is tapped
                     drafts += bool(told and found)
         return tapped, others, drafts
+
+
+def asked_of(draft: Draft) -> set[str | None]:
+    """What its seller was asked about: the marked words, and the questions."""
+    return {s.attribute for s in draft.spans if s.status == "check"} | {q.attribute for q in draft.questions}

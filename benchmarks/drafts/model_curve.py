@@ -93,16 +93,14 @@ class Scores:
 
 
 def taps(photos: Sequence[AnnotatedPhoto], seen: Seeing, rules: Rules) -> dict[str, list[Case]]:
-    """What sellers settle of these drafts: marked words first, then what is stated and wrong; five each."""
+    """What sellers settle of these drafts: marked words, five each."""
     cases: dict[str, list[Case]] = {}
     for photo in photos:
         decision = Decision(seen[photo.path.name], 1, rules)
         taxonomy, category = rules.taxonomy, decision.category
         claims = claims_of(category, decision.facts, decision.details, taxonomy, rules.calibration)
-        said = {c.attribute: c for c in limit_marks(claims, taxonomy)}
-        marked = [name for name, claim in said.items() if claim.status == "check"]
-        wrong = [n for n, c in said.items() if c.status != "check" and c.value not in photo.truths.get(n, [c.value])]
-        told = {n: photo.truths[n] for n in [*marked, *wrong][:TAPS] if n in photo.truths}
+        marked = [claim.attribute for claim in limit_marks(claims, taxonomy) if claim.status == "check"]
+        told = {n: photo.truths[n] for n in marked[:TAPS] if n in photo.truths}
         for name, case in cases_of(seen[photo.path.name], told, 1, rules, photo.truths["category"][0]).items():
             cases.setdefault(name, []).append(case)
     return cases

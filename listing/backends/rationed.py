@@ -1,4 +1,4 @@
-"""A server's model that is asked only while it is there, answers in time, and has requests of the day left.
+"""A server's model that is asked only once it is there, while it answers in time, and has requests of the day left.
 
 What it may not be asked fails at once, as of a server that is away: a page then shows the draft that needs no model.
 """
@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urldefrag
 
 from PIL import Image
 
 from listing.backends.base import ChoiceQuestion, Filled, Form, ServerError
+from listing.backends.chat_server import api_root
+from listing.backends.openai import CONCURRENCY, OpenAIBackend
 from listing.backends.stopping import Stopped, current_wish, stop_when
 
 REST_SECONDS = 30.0  # for which a server that failed is not asked
@@ -26,15 +29,43 @@ class Rationed:
     """Implements ``Backend`` and ``FormBackend``. ServerError (``away``): it is not asked, or did not answer in time.
 
     Args:
-        backend: an ``OpenAIBackend``. file: where the requests of the day are counted. daily: the most, 0: any number.
-        seconds: longest answer.
+        url: of the server. file: where the requests of the day are counted. daily: the most, 0: any number. seconds:
+            longest answer. concurrency: drafts at the same time.
+
+    Raises:
+        BackendError: the server is there and cannot be used. One that is away is looked for when it is asked.
     """
 
-    def __init__(self, backend: Any, file: Path, daily: int, seconds: float) -> None:
-        self.backend, self.file, self.daily, self.seconds = backend, file, daily, seconds
-        self.name, self.concurrency = backend.name, backend.concurrency
+    def __init__(self, url: str, file: Path, daily: int, seconds: float, concurrency: int = CONCURRENCY) -> None:
+        self.url, self.file, self.daily, self.seconds, self.concurrency = url, file, daily, seconds, concurrency
         self._rests_until, self._noted = 0.0, 0
-        self._counting = threading.Lock()
+        self._counting, self._opened = threading.Lock(), None
+        self.there()
+
+    @property
+    def backend(self) -> OpenAIBackend:
+        """The server's backend, opened at the first use."""
+        if self._opened is None:
+            self._opened = OpenAIBackend(self.url, concurrency=self.concurrency)
+        return self._opened
+
+    @property
+    def name(self) -> str:
+        """The model's; of a server that was never there, what its address says."""
+        return self._opened.name if self._opened else urldefrag(self.url)[1] or self.url
+
+    def there(self) -> bool:
+        """True once the server has answered. BackendError: it is there and cannot be used."""
+        try:
+            return self.backend is not None
+        except ServerError as error:
+            if not error.away:
+                raise
+            return False
+
+    def wake(self) -> None:
+        """Ask at once again, also a server that has failed a moment ago."""
+        self._rests_until = 0.0
 
     def fill(self, images: Sequence[Image.Image], form: Form) -> Filled | None:
         """See ``FormBackend.fill``."""
@@ -48,9 +79,10 @@ class Rationed:
 
     def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """See ``Backend.write``."""
-        limit, pieces = time.monotonic() + self.seconds, self.backend.write(images, prompt, max_tokens=max_tokens)
+        limit, pieces = time.monotonic() + self.seconds, None
         while True:
             with self._asked(limit):
+                pieces = pieces or self.backend.write(images, prompt, max_tokens=max_tokens)
                 piece = next(pieces, None)
             if piece is None:
                 return
@@ -62,7 +94,7 @@ class Rationed:
 
     def describe(self) -> dict[str, Any]:
         """See ``Backend.describe``."""
-        return self.backend.describe()
+        return self._opened.describe() if self._opened else {"device": api_root(urldefrag(self.url)[0])}
 
     @contextmanager
     def _asked(self, limit: float) -> Iterator[None]:
@@ -91,7 +123,8 @@ class Rationed:
     def requests(self) -> int:
         """The number of requests today; what was sent since the last call is noted in the file."""
         with self._counting:
-            today, new = f"{datetime.now(UTC):%Y-%m-%d}", self.backend.sent - self._noted
+            sent = self._opened.sent if self._opened else 0
+            today, new = f"{datetime.now(UTC):%Y-%m-%d}", sent - self._noted
             self._noted += new
             kept = self._kept()
             count = new + (int(kept["requests"]) if kept.get("day") == today else 0)

@@ -61,8 +61,8 @@ AWAY = "model-away"
 def away() -> Flag:
     """The remark on a draft that was to be a larger model's, and is none."""
     message = (
-        "The larger model could not be asked just now, so the small one wrote this draft. Written again in a minute, "
-        "it is the larger one's; what you changed stays."
+        "The larger model could not be asked just now, so the small one wrote this draft. Written again once that "
+        "answers, it is the larger one's; what you changed stays."
     )
     return Flag(code=AWAY, message=message)
 

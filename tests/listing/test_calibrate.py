@@ -13,7 +13,7 @@ from PIL import Image
 from app.cli.main import main
 from listing.calibration import PRIOR_WEIGHT, Calibration, QuestionCalibration
 from listing.measured_photos import SHIPPED, read_table
-from listing.measuring import Case, fitted
+from listing.measuring import Case, as_usual, fitted
 from listing.observe.printed.ocr import Reader
 from listing.pipeline_parts import calibration_file
 from listing.taxonomy import load_taxonomy
@@ -171,3 +171,17 @@ def test_few_cases_move_little() -> None:
     weights = [fitted([wrong] * count, before).weights["mllm"] for count in (1, 8, 64)]
     assert PRIOR_WEIGHT > weights[0] > weights[1] > weights[2]
     assert weights[0] > 0.7 * PRIOR_WEIGHT
+
+
+def test_photos_that_are_easier_than_usual_do_not_lower_a_model() -> None:
+    before = QuestionCalibration(weights={"classifier": 1.0, "mllm": PRIOR_WEIGHT}, threshold=0.9)
+
+    def case(tower: str, model: str) -> Case:
+        towers = {v: 0.8 if v == tower else 0.2 for v in ("red", "navy")}
+        return Case({"classifier": towers, "mllm": {"red": 0.1, "navy": 0.1, model: 0.9}}, frozenset({"red"}))
+
+    easy = [case("red", "red")] * 16 + [case("red", "navy")] * 4 + [case("navy", "red")]
+    usual = as_usual(easy, before, 0.85)
+    assert sum(c.weight for c in usual) == pytest.approx(len(easy))
+    assert usual[-1].weight == pytest.approx(0.15 * len(easy))
+    assert fitted(usual, before).weights["mllm"] > fitted(easy, before).weights["mllm"]

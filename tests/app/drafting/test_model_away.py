@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from app.services import Services
-from listing.backends.openai import OpenAIBackend
+from listing.backends.rationed import Rationed
 from listing.calibration import Calibration, QuestionCalibration
 from listing.observe.source import Source
 from listing.pipeline import Pipeline
-from listing.pipeline_parts import rationed
 from listing.rules import Rules
 from listing.say.ask import AWAY
 from listing.say.clauses import joints
@@ -43,14 +42,13 @@ class Tower(Source):
 
 
 @pytest.fixture
-def door(build: Callable[..., Services], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
+def door(build: Callable[..., Services], tmp_path: Path) -> Iterator[Callable]:
     """A client of services whose model is the server of a script, with a limit of a day."""
-    monkeypatch.setattr("listing.backends.rationed.REST_SECONDS", 0.0)
 
     def open_door(url: str, daily: int = 0):
-        found = parts(OpenAIBackend(url), sources=[Tower()], calibration=OPEN)
-        limited = replace(rationed(found, tmp_path, daily, LIMIT), alone=Rules(TAXONOMY, SEEN))
-        return client_of(build(pipeline=Pipeline(limited)))
+        backend = Rationed(url, tmp_path / "calibrations" / "requests", daily, LIMIT)
+        found = parts(backend, sources=[Tower()], calibration=OPEN)
+        return client_of(build(pipeline=Pipeline(replace(found, alone=Rules(TAXONOMY, SEEN)))))
 
     return open_door
 
@@ -115,7 +113,10 @@ def test_a_server_that_fails_costs_no_draft_and_is_asked_when_it_is_written_agai
         released.set()
         assert small(made)
         assert "Worn twice." in made["draft"]["description"]
-        broken[0] = False
+        broken[0], asked = False, len(stub.chats())
+        if how in ("hangs", "fails", "no JSON"):
+            assert small(draft(client).json())
+            assert len(stub.chats()) == asked, "a server that failed a moment ago is left alone"
         answer = client.post(f"/v1/drafts/{made['id']}/write", json={})
         again = answer.json()["draft"]
     assert AWAY not in [f["code"] for f in again["flags"]]

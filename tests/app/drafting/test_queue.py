@@ -287,7 +287,8 @@ STAGE = StageEvent(stage="category", share=0.05)
 
 class Ready:
     concurrency = 1
-    parts = SimpleNamespace(rules=SimpleNamespace(keep=lambda folder: None))
+    backend = SimpleNamespace(name="ipl-mini")
+    parts = SimpleNamespace(rules=SimpleNamespace(keep=lambda folder: None), alone=None, backend=backend)
 
     def run(self, request: DraftRequest) -> Iterator[Event]:
         yield STAGE
@@ -340,7 +341,7 @@ def test_the_encoder_of_searches_is_loaded_last(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("rag_index.default_encoders", lambda _: Encoders())
     monkeypatch.setattr("listing.pipeline.build_pipeline", lambda *_: loaded.append("pipeline") or Ready())
-    services = Services(Settings(home=tmp_path, model="http://127.0.0.1:9"))
+    services = Services(Settings(home=tmp_path, model="some/model"))
     assert services.late is not None
     assert loaded == []
     services.late.start()

@@ -45,8 +45,8 @@ class Stub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, script: Script, models: list[str]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, script: Script, models: list[str], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.script = script
         self.models = models
         self.requests: list[Request] = []
@@ -103,9 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(script: Script, models: list[str] | None = None) -> Iterator[Stub]:
+def serving(script: Script, models: list[str] | None = None, port: int = 0) -> Iterator[Stub]:
     """A running server; stopped at the end."""
-    stub = Stub(script, [MODEL] if models is None else models)
+    stub = Stub(script, [MODEL] if models is None else models, port)
     thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
