@@ -26,8 +26,9 @@ PRECISION = 0.93  # of what is stated
 # The prior: of the logarithm of the weight, and of the temperature, normal with this standard deviation; narrow, since
 # the photos of one table are of few people, and the other sources are not as often right on those of the next.
 WEIGHT_SPREAD, TEMPERATURE_SPREAD = 0.45, 0.35
-_WEIGHTS = np.exp(np.linspace(-3.0, 1.6, 47))  # times the prior's
-_TEMPERATURES = np.exp(np.linspace(-0.9, 0.9, 37))
+TAPS_SPREAD = 0.2  # of the weight by taps, which tell of doubtful items alone
+_WEIGHTS = np.exp(np.linspace(-3.0, 1.6, 93))  # times the prior's
+_TEMPERATURES = np.exp(np.linspace(-0.9, 0.9, 19))
 PRIOR_RIGHT, _AGREEMENT_CASES, _SURE = 0.85, 50, 0.9  # of a model that nobody measured; of what agreement is of
 _PRIOR_CASES = 10  # that the prior's threshold counts for
 MIN_THRESHOLD, MAX_THRESHOLD = 0.6, 0.98
@@ -71,7 +72,7 @@ def cases_of(
 def measured(cases: Mapping[str, Sequence[Case]], start: Calibration, *, tempered: bool = True) -> Calibration:
     """``start`` with the weight, temperature and threshold of each question that there are cases of.
 
-    ``tempered``: False leaves temperatures and thresholds as they are.
+    ``tempered``: False, of taps, leaves temperatures and thresholds as they are.
     """
     questions = dict(start.questions)
     for name, found in cases.items():
@@ -95,11 +96,11 @@ def fitted(cases: Sequence[Case], before: QuestionCalibration, *, tempered: bool
     """The likeliest weight and temperature of one question, given the cases and the prior around ``before``."""
     pool = _Pool.of(cases, before.weights)
     start, scale = before.weights.get("mllm", 0.0), before.temperature
-    best, loss = (start, scale), math.inf
+    best, loss, spread = (start, scale), math.inf, WEIGHT_SPREAD if tempered else TAPS_SPREAD
     for step in _WEIGHTS:
         for temperature in _TEMPERATURES * scale if tempered else (scale,):
             weight = start * step
-            far = (math.log(step) / WEIGHT_SPREAD) ** 2 + (math.log(temperature / scale) / TEMPERATURE_SPREAD) ** 2
+            far = (math.log(step) / spread) ** 2 + (math.log(temperature / scale) / TEMPERATURE_SPREAD) ** 2
             value = pool.loss(weight, temperature) + far / 2
             if value < loss:
                 best, loss = (float(weight), float(temperature)), value
