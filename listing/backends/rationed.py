@@ -39,7 +39,8 @@ class Rationed:
     def __init__(self, url: str, file: Path, daily: int, seconds: float, concurrency: int = CONCURRENCY) -> None:
         self.url, self.file, self.daily, self.seconds, self.concurrency = url, file, daily, seconds, concurrency
         self._rests_until, self._noted = 0.0, 0
-        self._counting, self._opened = threading.Lock(), None
+        self._counting = threading.Lock()
+        self._opened: OpenAIBackend | None = None
         self.there()
 
     @property
