@@ -38,6 +38,7 @@ class Rationed:
 
     def __init__(self, url: str, file: Path, daily: int, seconds: float, concurrency: int = CONCURRENCY) -> None:
         self.url, self.file, self.daily, self.seconds, self.concurrency = url, file, daily, seconds, concurrency
+        self.name = urldefrag(url)[1] or url  # of a server that was never there, what its address says
         self._rests_until, self._noted = 0.0, 0
         self._counting = threading.Lock()
         self._opened: OpenAIBackend | None = None
@@ -48,12 +49,8 @@ class Rationed:
         """The server's backend, opened at the first use."""
         if self._opened is None:
             self._opened = OpenAIBackend(self.url, concurrency=self.concurrency)
+            self.name = self._opened.name
         return self._opened
-
-    @property
-    def name(self) -> str:
-        """The model's; of a server that was never there, what its address says."""
-        return self._opened.name if self._opened else urldefrag(self.url)[1] or self.url
 
     def there(self) -> bool:
         """True once the server has answered. BackendError: it is there and cannot be used."""
