@@ -21,6 +21,8 @@ from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
 from app.market.posts import NOT_THERE
+from app.market.search.conditions import Wish
+from app.market.search.query import TURNABLE
 from app.market.shop import Counts
 from app.routing import Body, Deps, Id, services_of
 from app.seller import words
@@ -28,8 +30,10 @@ from app.services import Services
 from app.store.tables import PostRow
 from app.views import TOO_LARGE, AppError, Busy
 from listing.intake.photos import Photo, PhotoError, PhotoLimits, intake
+from listing.schema import Listing
 
 PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others follow by date
+NEAREST = 8  # cards where nothing fits
 LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
 NO_PHOTO = "Choose a photo first."
 BUSY = "Other people's photos are being looked at; try again in a moment."
@@ -118,6 +122,8 @@ def _search_page(services: Services, filters: Filters, photo: Photo | None, read
     count = RANKED if photo is not None else PER_PAGE
     first = 0 if photo is not None else (filters.page - 1) * PER_PAGE
     matches = services.shop.find(filters.wish, photo, first=first, count=count, order=filters.order, reader=reader)
+    nothing = not matches.listings and photo is None and filters.page == 1
+    nearest, said = _nearest(services, filters.wish.text, reader) if nothing else ([], "")
     last = first + len(matches.listings)
     onward = photo is None and last < matches.count and matches.listings
     return {
@@ -129,9 +135,22 @@ def _search_page(services: Services, filters: Filters, photo: Photo | None, read
         "exactly": filters.address(1, exact="1"),
         "whole": matches.whole,
         "page_id": "",
+        "nearest": [card(x) for x in nearest],
+        "nearest_said": said,
         "next": filters.address(filters.page + 1) if onward else "",
         "previous": filters.address(filters.page - 1) if photo is None and filters.page > 1 else "",
     }
+
+
+def _nearest(services: Services, text: str, reader: str) -> tuple[Sequence[Listing], str]:
+    """Where nothing fits: what its words find without any limit, else what is new; and what that is."""
+    wider = Wish(text, off=frozenset(TURNABLE))
+    tries = [(wider, "The nearest, without your limits:")] if text else []
+    for wish, says in (*tries, (Wish(), "This is new:")):
+        found = services.shop.find(wish, count=NEAREST, reader=reader).listings
+        if found:
+            return found, says
+    return [], ""
 
 
 def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, Any]:
@@ -154,6 +173,8 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
         "exactly": "",
         "whole": True,
         "page_id": page_id,
+        "nearest": (),
+        "nearest_said": "",
         "next": filters.address(filters.page + 1, **on) if more else "",
         "previous": filters.address(filters.page - 1, **on) if filters.page > 1 else "",
     }

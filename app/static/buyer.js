@@ -33,4 +33,16 @@ document.querySelector("input[type=file]")?.addEventListener("change", ({ target
   target.setCustomValidity(problem.textContent); // so that no button sends it
   if (target.files.length && !large) target.form.requestSubmit();
 });
+// A photo opens on the page: a tap beside it, Escape or × closes it, arrows and swipes go on.
+const photos = document.querySelector(".photos"), box = document.getElementById("large");
+photos?.addEventListener("click", (press) => {
+  const link = press.target.closest("a");
+  if (!link || press.ctrlKey || press.metaKey || !box.showModal) return;
+  press.preventDefault();
+  const row = box.querySelector("div"), links = [...photos.querySelectorAll("a")];
+  row.replaceChildren(...links.map((a) => Object.assign(new Image(), { src: a.href, alt: a.firstElementChild.alt, loading: "lazy" })));
+  box.showModal();
+  row.children[links.indexOf(link)].scrollIntoView({ inline: "center" });
+});
+box?.addEventListener("click", ({ target }) => target.tagName === "IMG" || box.close());
 document.getElementById("said")?.scrollIntoView({ block: "center" });

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.market.search.names import kinds, synonyms, word_lists
-from app.market.search.spelling import HEAD_FIRST, read_words, small_words
+from app.market.search.spelling import HEAD_FIRST, nearest_brand, read_words, small_words, spellings
 from listing.lexicon import load_lexicon, plain
 from listing.taxonomy import load_taxonomy
 
@@ -88,7 +88,7 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
     if grade:
         facts[GRADE], stated[GRADE] = frozenset(word_lists()["grades"][grade]), grade
     if brand:
-        facts["brand"], stated["brand"] = frozenset([brand.lower(), brand.lower().replace(" & ", "&")]), brand
+        facts["brand"], stated["brand"] = frozenset([*spellings(brand), brand.lower().replace(" & ", "&")]), brand
     words = [word for word in left if word not in small_words()]
     soft = set(word_lists()["soft"].split())
     on = {n: v for n, v in facts.items() if n not in off}
@@ -113,6 +113,8 @@ def _brand(text: str) -> tuple[str, str]:
     match = load_lexicon(load_taxonomy()).brands.search(text)
     if match is None and len(titled) == len(text):  # else places in it are none in the text
         match = load_lexicon(load_taxonomy()).brands.search(titled)
+    if match is None and (nearest := nearest_brand(text)):
+        return nearest
     return (match[0], f"{text[: match.start()]} {text[match.end() :]}") if match else ("", text)
 
 

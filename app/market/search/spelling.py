@@ -8,13 +8,14 @@ from functools import lru_cache
 from symspellpy import SymSpell, Verbosity
 
 from app.market.search.names import kinds, languages, synonyms, word_lists
-from listing.lexicon import english, load_lexicon, plain
+from listing.lexicon import BRAND_FILE, english, load_lexicon, plain, read_brands
 from listing.taxonomy import load_taxonomy
 
 HEAD_FIRST = ("fr", "es", "it")  # languages in which "jupe en jean" is a skirt
 _DISTANCE = 2
 _LONGEST_PHRASE = 5  # words, as in "t-shirt à manches longues"
 _SHORTEST_PART, _SHORTEST_HEAD, _SHORTEST_JOINED = 3, 4, 7  # letters, of a compound's parts and of joined words
+_SHORTEST_BRAND, _LONG_BRAND, _LONGEST_BRAND = 5, 7, 3  # letters of one that may be misspelt, once or twice; words
 _LINKS = ("", "s", "n", "en", "er", "e")  # letters between the parts of a German compound
 
 
@@ -31,6 +32,58 @@ def read_words(typed: Sequence[str]) -> tuple[list[str], str]:
     if not language:
         words = list(_joined(words))
     return [token for word in words for token in _spelt(word, language)], language
+
+
+def nearest_brand(text: str) -> tuple[str, str] | None:
+    """The brand that words nearly are ("addidas", "nort face"), and the text without them; None for none.
+
+    A word that is of a language, or nearer to the name of a thing, is no slip of a brand.
+    """
+    words = text.split()
+    for length in range(_LONGEST_BRAND, 0, -1):
+        for at in range(len(words) - length + 1):
+            part = words[at : at + length]
+            name = " ".join(plain(word) for word in part)
+            if len(name) < _SHORTEST_BRAND or not any(map(_unknown, part)) or any(map(_digits, part)):
+                continue
+            slips = 1 if len(name) < _LONG_BRAND else _DISTANCE
+            found = [
+                x for x in _brands()[1].lookup(name, Verbosity.CLOSEST, max_edit_distance=slips) if x.term[0] == name[0]
+            ]
+            things = _vocabulary()[1].lookup(name, Verbosity.TOP, max_edit_distance=slips)
+            rival = min((x.distance + (x.term[0] != name[0]) for x in things), default=_DISTANCE + 1)
+            if found and found[0].distance < rival:
+                return _brands()[0][found[0].term][0], " ".join([*words[:at], *words[at + length :]])
+    return None
+
+
+def spellings(brand: str) -> list[str]:
+    """All ways to write a brand, in small letters."""
+    return [name.lower() for name in _brands()[0].get(plain(brand), [brand])] + [brand.lower()]
+
+
+@lru_cache(maxsize=1)
+def _brands() -> tuple[dict[str, list[str]], SymSpell]:
+    """Spellings by each of them, and what finds the nearest of those that are no ordinary words."""
+    by_name: dict[str, list[str]] = {}
+    speller = SymSpell(max_dictionary_edit_distance=_DISTANCE)
+    for ordinary, names in read_brands(BRAND_FILE):
+        for name in names:
+            by_name[plain(name)] = names
+            if not ordinary and len(plain(name)) >= _SHORTEST_BRAND - 1:
+                speller.create_dictionary_entry(plain(name), 1)
+    return by_name, speller
+
+
+def _digits(word: str) -> bool:
+    return any(map(str.isdigit, word))
+
+
+def _unknown(word: str) -> bool:
+    """Whether it is of no language that we know."""
+    bare = word.lower().strip("'’.,")
+    foreign = any(bare in words for words in languages().values())
+    return bare.isalpha() and not (bare in english() or foreign or _in_lexicon(bare) or bare in small_words())
 
 
 def _phrases(words: Sequence[str]) -> Iterator[str]:

@@ -96,6 +96,24 @@ def find(page: Page, photo: Path) -> None:
     expect(page.locator(".cell").first).to_contain_text("Umbro hoodie")
 
 
+def check_a_wrong_price(page: Page, url: str) -> None:
+    """It is named at its field."""
+    page.goto(f"{url}feed?from=-5")
+    expect(page.get_by_role("alert")).to_contain_text("A price cannot lie below 0")
+    check_looks(page)
+
+
+def check_lightbox(page: Page) -> None:
+    """A photo opens on the page, large, and closes again."""
+    address = page.url
+    page.locator(".photos a").first.click()
+    expect(page.locator("#large img").first).to_be_visible()
+    check_looks(page)
+    page.keyboard.press("Escape")
+    expect(page.locator("#large")).to_be_hidden()
+    assert page.url == address
+
+
 def check_sellers_page(page: Page, other: Page, listing_id: str) -> None:
     """A seller's page is opened: on a phone in the light, on a desktop in the dark."""
     for one in (page, other):
@@ -118,9 +136,7 @@ def test_from_the_search_to_the_order(serve: Any, visit: Any, tmp_path: Path) ->
 
     find(page, tmp_path / "like this.jpg")
     check_sellers_page(page, late, listing["id"])
-    page.goto(f"{url}feed?from=-5")
-    expect(page.get_by_role("alert")).to_contain_text("A price cannot lie below 0")
-    check_looks(page)
+    check_a_wrong_price(page, url)
 
     # What came into view was reported once.
     with page.expect_response("**/feed/seen") as reported:
@@ -130,6 +146,7 @@ def test_from_the_search_to_the_order(serve: Any, visit: Any, tmp_path: Path) ->
     page.get_by_role("link", name="Umbro hoodie").click()
     expect(page.get_by_role("heading", name="Umbro hoodie")).to_be_visible()
     check_looks(page)
+    check_lightbox(page)
     for place in (page, late):
         place.goto(address)
     check_looks(late)

@@ -69,9 +69,12 @@ def search(services, me, client):
             for name, (category, title, price, facts) in goods.items():
                 about = {"category": category, "title": title, "description": "", "attributes": facts, "price": price}
                 session.add(ListingRow(id=name, seller_id=me, currency="EUR", published_at=now(), **about))
-        return lambda q="", **more: re.findall(
-            r'data-listing="([^"]+)"', client.get("/feed", params={"q": q, **more}).text
-        )
+
+        def find(q="", **more):
+            found = client.get("/feed", params={"q": q, **more}).text.split("Nothing like this is on sale")[0]
+            return re.findall(r'data-listing="([^"]+)"', found)
+
+        return find
 
     return put
 
@@ -243,6 +246,20 @@ def test_names_are_not_corrected(text):
     query = understand(text)
     assert query.kinds == {}
     assert [*query.words, *query.facts.get("brand", ())] == [text.lower()] * text.isalpha()
+
+
+@pytest.mark.parametrize(
+    ("text", "brand", "name"),
+    [
+        ("addidas hoodie", "adidas", "hoodie"), ("leviss jeans", "levi's", "jeans"), ("zarra dress", "zara", "dress"),
+        ("nort face jacket", "the north face", "jacket"), ("new balence", "new balance", ""), ("sweter", "", "jumper"),
+        ("backpak", "", "backpack"), ("robe bleue", "", "dress"), ("rain coat", "", "raincoat"),
+    ],
+)  # fmt: skip
+def test_slips_of_a_brand_are_read_as_the_brand(text, brand, name):
+    query = understand(text)
+    assert brand in query.facts.get("brand", {""})
+    assert query.name == name
 
 
 @pytest.mark.parametrize("text", ["garden hose", "rock climbing shoes", "beach hut", "hard rock cafe t-shirt"])
