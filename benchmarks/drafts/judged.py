@@ -2,7 +2,8 @@
 
     python -m benchmarks.drafts.judged [finetune/annotations/judged_drafts.jsonl]
 
-Where two readers judged, a photo counts as the mean of both; 1 is preferred, 0 is not, 0.5 a tie.
+``judged_strict.jsonl``: texts read without their marks by strict readers, so that no claim counts as marked. Where two
+readers judged, a photo counts as the mean of both; 1 is preferred, 0 is not, 0.5 a tie.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
     "preferred to the earlier text": mean_of("over_earlier"),
     "preferred to the annotator's": mean_of("over_annotation"),
     "preferred to the text without the model": mean_of("over_without_model"),
+    "earlier text: claims that are wrong": lambda rows: (
+        share([row["earlier"] for row in rows], False, "wrong") if "claims" in rows[0]["earlier"] else float("nan")
+    ),
     "unmarked claims that are wrong": lambda rows: share(rows, False, "wrong"),
     "drafts with an unmarked wrong claim": mean(wrong_unmarked),
     "marked claims that are right": lambda rows: share(rows, True, "right"),
