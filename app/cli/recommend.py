@@ -313,8 +313,12 @@ def _registry(args: argparse.Namespace) -> tuple[Registry, str]:
 
 
 def _install(args: argparse.Namespace) -> None:
+    from recommend.training.runs import read_run
+
     registry, role = _registry(args)
-    version = registry.install(args.run, role, args.share)
+    source = read_run(args.run).knowledge_source
+    facts = {"knowledge": {"source": source}} if source else None
+    version = registry.install(args.run, role, args.share, facts)
     who = "all visitors" if args.share == 1 else f"{100 * args.share:g} % of the visitors"
     print(f"{args.role}: {registry.name(role, version)} serves {who} within seconds")
 

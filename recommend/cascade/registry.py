@@ -98,11 +98,12 @@ class Registry:
             return None
         return facts.st_ino, facts.st_mtime_ns
 
-    def install(self, run: Path, role: str, share: float = 1.0) -> str:
+    def install(self, run: Path, role: str, share: float = 1.0, facts: dict[str, Any] | None = None) -> str:
         """Copy a finished training run in, check it, and name it in the file; returns its version.
 
         Args:
             share: of the visitors; below 1 the one that serves keeps the others.
+            facts: further entries of the manifest.
 
         Raises:
             ConfigError: no such role, or nothing serves that could keep the others. DataError: the folder holds no
@@ -129,6 +130,7 @@ class Registry:
             "installed": self._clock(),
             "train_days": list(config.train_days),
             "sha256": _sha256(draft / checkpoint.NAME),
+            **(facts or {}),
         }
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         draft.rename(folder / version)

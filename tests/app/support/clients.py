@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -112,7 +113,8 @@ class Tags(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
+        if not (tag == "script" and re.match(r"/\w", dict(attrs).get("src") or "")):  # one of the pages' own
+            self.tags.add(tag)
         self.handlers |= {name for name, _ in attrs if name.startswith("on")}
         self.addresses |= {value or "" for name, value in attrs if name in ("href", "src")}
 
