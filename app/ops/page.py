@@ -6,6 +6,7 @@ Its script draws charts of what stands in its tables as well; its address says w
 from __future__ import annotations
 
 import hashlib
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,10 +34,12 @@ from listing.errors import PROGRAM
 FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
+log = logging.getLogger(__name__)
 SECTIONS = {
     "changes": "What changed", "health": "To do", "feed": "Feed", "new": "Not seen", "models": "What serves",
     "reviews": "Review",
 }  # fmt: skip
+NOT_SHOWN = "This could not be worked out just now; the server's log names the cause. The rest of the page stands."
 pages = APIRouter(prefix="/ops", include_in_schema=False)
 Words = Annotated[str, Field(max_length=200)]
 
@@ -160,6 +163,9 @@ def show(
         except AppError as error:
             status = error.http_status if status == 200 else status
             problems.setdefault(section, str(error))
+        except Exception:  # the page is looked at most when a model or a row is broken: the rest of it stands
+            log.exception("the operator's page could not show its part %s", section)
+            problems.setdefault(section, NOT_SHOWN)
     return HTMLResponse(
         render(FOLDER / "page.html", **values, messages=messages or {}, problems=problems), status, HEADERS
     )
