@@ -20,7 +20,7 @@ from listing.say.edit import merged, replace_words, says, with_sentence
 from listing.say.marks import find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import Text, sentences_of, unnamed, write
-from listing.schema import Draft, TextField, Tone
+from listing.schema import Draft, Span, TextField, Tone
 from listing.taxonomy import is_plural
 
 _DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
@@ -78,6 +78,8 @@ def _written(claims: Sequence[Claim], item: Item, tone: Tone = "plain") -> Text:
 def _changed(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
     """The draft with single words and sentences changed, taken out and added."""
     for claim in unsaid(draft, edits, item):
+        if claim.attribute == "brand":
+            draft = _branded(draft, claim)
         draft = add(draft, claim, item) if is_offered(draft, claim) else draft
     kind = item.kind(category) if (category := edits.get("category")) else None
     if kind is not None and NAME in edits:  # in the place of the type stands what it is now
@@ -92,6 +94,16 @@ def _changed(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
                     changed = add(changed, claim, item)
             draft = changed
     return draft
+
+
+def _branded(draft: Draft, claim: Claim) -> Draft:
+    """The draft with its maker behind the title, which buyers search by; as it is where the title names it."""
+    if not draft.title or claim.value.casefold() in draft.title.casefold():
+        return draft
+    title = f"{draft.title}, {claim.value}"
+    start = len(title) - len(claim.value)
+    span = Span(field="title", start=start, end=len(title), attribute="brand", value=claim.value, status="seller")
+    return draft.model_copy(update={"title": title, "spans": [*draft.spans, span]})
 
 
 def _replaced(draft: Draft, at: int, name: str, value: str | None, item: Item) -> Draft | None:

@@ -107,6 +107,15 @@ def test_answered_size_and_condition_stand_in_a_models_text():
     assert seen.description == "A navy dress with a belt. Warm and soft. It is size M. It is in good condition."
 
 
+def test_a_typed_brand_stands_in_a_models_title():
+    draft = of_model("Flowing navy gown", "A navy dress. Warm and soft.", {"colour": "navy"})
+    umbro, nike = Edit("set", "brand", "Umbro"), Edit("set", "brand", "Nike")
+    assert pressed(draft, [umbro]).title == "Flowing navy gown, Umbro"
+    assert pressed(draft, [umbro, nike]).title == "Flowing navy gown, Nike"
+    assert pressed(draft, [umbro, Edit("drop", "brand")]).title == draft.title
+    assert pressed(draft, [umbro]).description == draft.description
+
+
 def test_a_models_text_changes_where_the_press_touches_it():
     draft = of_model("Flowing navy gown", "A navy dress with a belt. Warm and soft.", {"colour": "navy"}, ("belt",))
     seen = pressed(draft, [Edit("set", "colour", "red"), Edit("drop", "detail:belt")])
