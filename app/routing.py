@@ -56,9 +56,12 @@ def services_of(request: Request) -> Services:
 
 
 def is_operator(services: Services, name: str | None) -> bool:
-    """In the single-user mode the one person; else whom IPL_OPERATORS or the password file names as one."""
+    """In the single-user mode the one person; else whom IPL_OPERATORS or the account names as one."""
     named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
-    return services.sellers.single or (name is not None and (name in named or services.sellers.operates(name)))
+    if services.sellers.single or name in named:
+        return True
+    account = services.sellers.account(name) if name is not None else None
+    return account is not None and account.operator
 
 
 def operator(request: Request) -> Services:

@@ -6,9 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from app.accounts.passwords import read_passwords
-from app.accounts.sellers import Sellers
-from app.accounts.watched_file import Watched
+from app.accounts.sellers import open_sellers
 from app.drafting.covers import Covers
 from app.drafting.draft_photos import DraftPhotos
 from app.drafting.draft_run import DraftRunner
@@ -31,7 +29,7 @@ from app.market.publish import Publisher
 from app.market.reviews import Reviews
 from app.market.shop import Shop
 from app.metrics import Metrics
-from app.settings import Settings, load_settings
+from app.settings import Settings, SettingsError, load_settings
 from app.store.db import StoreError
 from app.store.deletions import Deletions
 from app.store.housekeeping import Housekeeping
@@ -75,13 +73,18 @@ class Services:
         The schema is migrated and whatever a crash left behind is put in order.
 
         Raises:
-            SettingsError, StoreError, PasswordFileError, BackendError: with a sentence that says what to do.
+            SettingsError, StoreError, AccountError, BackendError: with a sentence that says what to do.
         """
         self.settings = settings = (settings or load_settings()).checked()
-        passwords = Watched(settings.passwords, read_passwords) if settings.passwords else None
         self.media, self.metrics = media, metrics = Media(settings.media_folder), Metrics()
         self.store = store = open_marked_store(settings, media)
-        self.sellers = Sellers(store, passwords)
+        self.sellers = open_sellers(store)
+        if self.sellers.single and not settings.on_loopback:
+            store.engine.dispose()
+            raise SettingsError(
+                f"IPL_HOST={settings.host} opens the page to others; ./ipl accounts add NAME adds somebody who may "
+                "sign in."
+            )
         past = _open_past(settings) if settings.rag and (pipeline is None or index is None) else None
         self.queue = DraftQueue(
             settings.queue_length,

@@ -29,6 +29,7 @@ GONE = {
 }
 READ_ELSEWHERE = frozenset(
     {"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP", "IPL_SHOP", "IPL_TAXONOMY"}
+    | {"IPL_PASSWORDS"}  # an older version's file, read once by open_sellers
 )
 
 
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True)
 
     home: Path = Field(default_factory=ipl_home, description="Folder of everything that is written (IPL_HOME).")
-    host: str = Field("127.0.0.1", description="Address to listen on; others than this machine need a password file.")
+    host: str = Field("127.0.0.1", description="Address to listen on; others than this machine need accounts.")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     hosts: str = Field("", description="Further host names that the server answers to, with commas (behind a proxy).")
     model: str | None = Field(None, description="Model: a folder, a hub id or a server's URL; none = the embedded one.")
@@ -55,7 +56,6 @@ class Settings(BaseSettings):
     index: str = Field("", description="Index: a folder or the address of a chroma server; default: in home.")
     store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")
     media: Path | None = Field(None, description="Folder of the photos; default: in home.")
-    passwords: Path | None = Field(None, description="Password file; without one there is a single user on loopback.")
     operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
     secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
@@ -119,19 +119,8 @@ class Settings(BaseSettings):
         """These settings, if they are safe together.
 
         Raises:
-            SettingsError: the server would be open to the network with nobody signed in, or notices have no signature
-                or no usable address.
+            SettingsError: notices have no signature or no usable address.
         """
-        if not self.on_loopback and self.passwords is None:
-            raise SettingsError(
-                f"IPL_HOST={self.host} opens the page to others; name a password file with IPL_PASSWORDS first "
-                "(./ipl accounts add NAME FILE makes one)."
-            )
-        if self.passwords is not None and not self.passwords.is_file():
-            raise SettingsError(
-                f"IPL_PASSWORDS names {self.passwords}, which is not there; "
-                f"./ipl accounts add NAME {self.passwords} makes it."
-            )
         if self.notice_webhook and not self.notice_secret:
             raise SettingsError("IPL_NOTICE_WEBHOOK needs IPL_NOTICE_SECRET, by which its receiver knows our notices.")
         if self.notice_webhook and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", self.notice_webhook):

@@ -25,6 +25,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.js
 VISITORS = re.compile(r"/feed(?:/.*)?|/l/.*")  # open as well; who is signed in is known there
 SAFE = ("GET", "HEAD", "OPTIONS")
 TOKEN_SECONDS = 1.0  # for so long a token counts that was just withdrawn; each route looks it up again
+BUSY = ("The server is busy; ask again in a moment.", 1)
 _MAX_REMEMBERED = 10_000
 
 
@@ -68,9 +69,8 @@ class Tokens:
         self._sellers = sellers
         self._answers: Bounded[str, tuple[float, Seller | None]] = Bounded(_MAX_REMEMBERED)
         self._proven: Bounded[str, None] = Bounded(_MAX_REMEMBERED)
-        busy = ("The server is busy; ask again in a moment.", 1)
-        self._executors = {True: BoundedExecutor("tokens", 4, 256, busy)}
-        self._executors[False] = BoundedExecutor("new-tokens", 1, 16, busy)
+        self._executors = {True: BoundedExecutor("tokens", 4, 256, BUSY)}
+        self._executors[False] = BoundedExecutor("new-tokens", 1, 16, BUSY)
 
     async def seller(self, token: str) -> Seller | None:
         """The token's seller, or None. Raises AppError: too many look-ups wait (429), the store is away (503)."""
@@ -103,6 +103,7 @@ class Authenticator:
     def __init__(self, state: State, visitors: bool) -> None:
         self._state, self._sellers, self._visitors = state, state.sellers, visitors
         self._tokens = Tokens(self._sellers)
+        self._cookies = BoundedExecutor("cookies", 2, 256, BUSY)
 
     async def caller(self, scope: Scope, headers: Mapping[str, str]) -> Caller:
         """The caller; open addresses are for everybody. Raises AppError (401): nobody is signed in, or a bad token."""
@@ -118,7 +119,9 @@ class Authenticator:
             if seller is None:
                 raise AppError("bad_token", "This token is not valid; ask the server's operator for another.", 401)
             return Caller(seller.name, True)
-        name = page_user(Request(scope), self._state)
+        request = Request(scope)
+        cookie = COOKIE in request.cookies  # its account is looked up in the store
+        name = await self._cookies.start(lambda: page_user(request, self._state)) if cookie else None
         if name is None and self._visitors and VISITORS.fullmatch(path):
             return Caller(address_of(scope), False)
         if name is None:

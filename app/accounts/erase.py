@@ -6,17 +6,16 @@ brought up to date here. Backups are not touched.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from sqlalchemy import ColumnElement, delete, func, make_url, or_, select
+from sqlalchemy import ColumnElement, delete, func, make_url, or_, select, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app.accounts.sessions import forget_mark, key_file
+from app.accounts.sellers import open_sellers, refuse_last
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import FOLLOWING, Store, StoreError, count_of, open_store
@@ -43,7 +42,7 @@ from app.store.tables import (
     TokenRow,
     now,
 )
-from listing.errors import PROGRAM, IplError
+from listing.errors import IplError
 
 AT_ONCE = 500
 WAIT_SECONDS, PAUSE_SECONDS = 600.0, 0.5  # for a server that rebuilds its index
@@ -90,6 +89,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
 
     Raises:
         NobodyThere: no such name in the store, or no store. OpenOrders: there are, and ``settle`` is False.
+        AccountError: it is the last account.
         StoreError, AppError: the store cannot be reached, or its photos lie elsewhere; nothing was deleted.
         IndexNotRebuilt: the index's files may hold something of theirs.
     """
@@ -97,10 +97,12 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
     done, media, told = Erased(), Media(settings.media_folder), bool(settings.notice_webhook)
     deletions = Deletions(store, media, settings.home / "uploads")
     try:
+        open_sellers(store)
         who = _person_id(store, name)
         _check_media(settings, media, store)
-        if not settle:
-            with store.read() as session:
+        with store.read() as session:
+            refuse_last(session, session.get_one(SellerRow, who))
+            if not settle:
                 _refuse_open_orders(session, who, name)
         sure()
         with store.write() as session:
@@ -108,6 +110,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
             if not settle:
                 _refuse_open_orders(session, who, name)
             done.refunded = _settle(session, who, told)
+            session.execute(update(SellerRow).where(SellerRow.id == who).values(password=None, operator=False))
             _delete_rows(session, who, done)
         with store.read() as session:
             as_visitor = (NumberRow.kind == "visitor", NumberRow.key == who)
@@ -127,7 +130,6 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         served = _is_served(settings.home)
         if not served:
             empty_uploads(deletions.uploads)
-        _forget_mark(settings, name)
         deletions.compact(MAX_COMPACTED_BYTES if served else None)
     finally:
         store.engine.dispose()
@@ -155,15 +157,6 @@ def _is_served(home: Path) -> bool:
             return False
     except HomeInUse:
         return True
-
-
-def _forget_mark(settings: Settings, name: str) -> None:
-    """The mark by which the name's cookies were ended goes, where no password is left that it could let in again."""
-    from app.accounts.passwords import read_passwords
-
-    named = settings.passwords is not None and name in read_passwords(settings.passwords)
-    if not named and (settings.home / "session.key").is_file():
-        forget_mark(key_file(settings.home), name)
 
 
 def _open_existing(settings: Settings) -> Store:
@@ -308,12 +301,3 @@ def _rebuild_without(location: str | Path, listing_ids: Sequence[str]) -> str:
         return "busy"
     except IndexFailure:
         return "away"
-
-
-def line_of(passwords: Path | None, name: str) -> str | None:
-    """The command that takes the person's line out of the password file; None when they have none."""
-    from app.accounts.passwords import read_passwords
-
-    if passwords is None or name not in read_passwords(passwords):
-        return None
-    return f"{PROGRAM} accounts remove {shlex.quote(name)} {shlex.quote(str(passwords))}"

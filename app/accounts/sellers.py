@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import secrets
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from app.accounts.passwords import BAD_NAME, NAME, check_password, fingerprint_of, is_operator
-from app.accounts.watched_file import Watched
+from app.accounts.bounded import Bounded
+from app.accounts.passwords import (
+    BAD_NAME,
+    NAME,
+    OPERATOR,
+    AccountError,
+    check_password,
+    fingerprint_of,
+    hash_password,
+    read_passwords,
+)
 from app.store.db import Store
 from app.store.draft_repo import new_id
 from app.store.tables import SellerRow, TokenRow, now
 from app.views import AppError
 
+log = logging.getLogger(__name__)
 ONE_PERSON = "me"
 TOKEN_PREFIX = "ipl_"
 TOKEN_ID = 8  # characters of a token's digest by which people name it
+REMEMBERED_SECONDS = 0.5  # for so long an account counts that was just changed elsewhere, where only pages are shown
+_MAX_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,21 @@ class Seller:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom a name and a password open. ``mark``: another one for each time that all its cookies were ended."""
+
+    seller: Seller
+    stored: str
+    operator: bool
+    mark: str
+
+    @property
+    def proof(self) -> str:
+        """Another one for each password and each mark; nothing is told by it."""
+        return fingerprint_of(f"{self.stored}:{self.mark}")[:32]
 
 
 @dataclass(frozen=True)
@@ -44,31 +75,76 @@ class Token:
 
 
 class Sellers:
-    """Sellers of a store. ``passwords`` None is the single-user mode: everyone who reaches the server is one person."""
+    """Sellers of a store. Where nobody has an account at the start, everyone who reaches the server is one person."""
 
-    def __init__(self, store: Store, passwords: Mapping[str, str] | Watched[dict[str, str]] | None) -> None:
-        self.store, self._passwords = store, passwords
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._remembered: Bounded[str, tuple[float, Account | None]] = Bounded(_MAX_REMEMBERED)
+        self.single = not self.accounts()
 
-    @property
-    def passwords(self) -> Mapping[str, str] | None:
-        """Name -> stored hash, as the password file says now; None in the single-user mode."""
-        return self._passwords.get() if isinstance(self._passwords, Watched) else self._passwords
+    def accounts(self) -> list[tuple[str, bool]]:
+        """The names of all accounts, and True for an operator."""
+        with self.store.read() as session:
+            query = select(SellerRow.name, SellerRow.operator).where(SellerRow.password.is_not(None))
+            return [(name, operator) for name, operator in session.execute(query.order_by(SellerRow.name))]
 
-    @property
-    def single(self) -> bool:
-        """True in the single-user mode."""
-        return self._passwords is None
+    def account(self, name: str) -> Account | None:
+        """The account of a name, as it was half a second ago at most, or longer while the store is away."""
+        known = self._remembered.get(name)
+        if known is not None and time.monotonic() - known[0] < REMEMBERED_SECONDS:
+            return known[1]
+        try:
+            return self._look_up(name)
+        except AppError:
+            if known is None:
+                raise
+            return known[1]
 
-    def fingerprint(self, name: str) -> str | None:
-        """Another one for each password of a name; empty in the single-user mode, None for an unknown name."""
-        if self.passwords is None:
-            return ""
-        stored = self.passwords.get(name)
-        return None if stored is None else fingerprint_of(stored)
+    def _look_up(self, name: str) -> Account | None:
+        asked = time.monotonic()
+        with self.store.read() as session:
+            row = session.scalar(select(SellerRow).where(SellerRow.name == name, SellerRow.password.is_not(None)))
+            found = row and (Seller(row.id, row.name), row.password or "", row.operator, row.mark)
+        account = Account(*found) if found else None
+        self._remembered.put(name, (asked, account))
+        return account
 
-    def operates(self, name: str) -> bool:
-        """True where the password file makes this name an operator."""
-        return is_operator((self.passwords or {}).get(name, ""))
+    def set_password(self, name: str, password: str, *, operator: bool | None = None, added: bool = False) -> Account:
+        """Give a name a password, which ends what an earlier one opened, or make its account.
+
+        Args:
+            operator: None: as it was, a seller if new.
+            added: the account has to be a new one.
+
+        Raises AccountError: the name or the password is unusable, or the account is not new.
+        """
+        if not NAME.fullmatch(name):
+            raise AccountError(BAD_NAME)
+        stored, seller = hash_password(password, name), self.named(name)
+        with self.store.write() as session:
+            row = session.get_one(SellerRow, seller.id)
+            if added and row.password is not None:
+                raise AccountError(f"There is a {name} already; ./ipl accounts password {name} changes the password.")
+            row.password, row.operator = stored, row.operator if operator is None else operator
+        account = self._look_up(name)
+        assert account is not None
+        return account
+
+    def close_account(self, name: str) -> None:
+        """Take a name's account away, which ends its sign-ins and tokens. Raises AccountError: none, or the last."""
+        with self.store.write() as session:
+            row = session.scalar(select(SellerRow).where(SellerRow.name == name, SellerRow.password.is_not(None)))
+            if row is None:
+                raise AccountError(f"There is no account {name}; ./ipl accounts list shows those that there are.")
+            refuse_last(session, row)
+            row.password, row.operator = None, False
+        self._remembered.pop(name, None)
+
+    def end_cookies(self, name: str) -> Account | None:
+        """End all cookies of a name, here at once and in other servers on the store within a second."""
+        with self.store.write() as session:
+            session.execute(update(SellerRow).where(SellerRow.name == name).values(mark=secrets.token_hex(16)))
+        return self._look_up(name)
 
     def named(self, name: str) -> Seller:
         """The seller of that name, made on first sight. Raises AppError for what cannot be a name."""
@@ -95,20 +171,20 @@ class Sellers:
         """The signed-in seller, or the one person of the single-user mode. Raises AppError (401): nobody is."""
         if self.single:
             return self.only()
-        if not username or username not in (self.passwords or {}):
+        account = self._look_up(username) if username else None
+        if account is None:
             raise AppError("sign_in", "Please sign in first.", 401)
-        return self.named(username)
+        return account.seller
 
-    def stored_if_right(self, name: str, password: str) -> str | None:
-        """The stored hash that the password fits, else None; an unknown name takes as long as a wrong password."""
-        passwords = self.passwords
-        if not passwords:
-            return None
-        stored = passwords.get(name)
-        # Lines may be of different kinds: which one an unknown name is compared with is always the same.
-        other = list(passwords.values())[int(_digest(name)[:8], 16) % len(passwords)]
-        right = check_password(password, stored or other)
-        return stored if right else None
+    def signed_in(self, name: str, password: str) -> Account | None:
+        """The account that the password fits, else None; an unknown name takes as long as a wrong password."""
+        account, hashes = self._look_up(name), select(SellerRow.password).where(SellerRow.password.is_not(None))
+        # Hashes may be of different kinds: which one an unknown name is compared with is always the same.
+        with self.store.read() as session:
+            other = session.scalar(hashes.where(SellerRow.id >= _digest(name)[:32]).order_by(SellerRow.id).limit(1))
+            other = other or session.scalar(hashes.order_by(SellerRow.id).limit(1))
+        right = check_password(password, account.stored if account else other or "")
+        return account if right else None
 
     def new_token(self, seller: Seller, label: str = "", days: float = 365.0) -> str:
         """A token for the API, valid for so many days (0: without end) and as long as the password stays the same.
@@ -122,9 +198,10 @@ class Sellers:
             label=label[:64],
             created_at=created,
             expires_at=created + timedelta(days=days) if days else None,
-            fingerprint=self.fingerprint(seller.name) or "",
         )
         with self.store.write() as session:
+            stored = session.get_one(SellerRow, seller.id).password
+            row.fingerprint = "" if self.single or stored is None else fingerprint_of(stored)
             session.add(row)
         return token
 
@@ -133,22 +210,32 @@ class Sellers:
         with self.store.read() as session:
             query = select(TokenRow, SellerRow).join(SellerRow, TokenRow.seller_id == SellerRow.id)
             row = session.execute(query.where(TokenRow.digest == _digest(token))).one_or_none()
-            if row is None or not self._valid(row[0], row[1].name):
+            if row is None or not self._valid(row[0], row[1].password):
                 return None
             return Seller(row[1].id, row[1].name)
 
-    def _valid(self, token: TokenRow, name: str) -> bool:
-        ended = token.expires_at is not None and token.expires_at <= now()
-        return not ended and token.fingerprint == self.fingerprint(name)
+    def _valid(self, token: TokenRow, stored: str | None) -> bool:
+        if token.expires_at is not None and token.expires_at <= now():
+            return False
+        if self.single or stored is None:
+            return self.single and not token.fingerprint
+        return token.fingerprint == fingerprint_of(stored)
 
     def tokens(self, name: str | None = None) -> list[Token]:
         """The tokens of a name, or all, the oldest first."""
-        query = select(TokenRow, SellerRow.name).join(SellerRow, TokenRow.seller_id == SellerRow.id)
+        query = select(TokenRow, SellerRow).join(SellerRow, TokenRow.seller_id == SellerRow.id)
         if name is not None:
             query = query.where(SellerRow.name == name)
         with self.store.read() as session:
             return [
-                Token(who, row.digest[:TOKEN_ID], row.label, row.created_at, row.expires_at, self._valid(row, who))
+                Token(
+                    who.name,
+                    row.digest[:TOKEN_ID],
+                    row.label,
+                    row.created_at,
+                    row.expires_at,
+                    self._valid(row, who.password),
+                )
                 for row, who in session.execute(query.order_by(SellerRow.name, TokenRow.created_at))
             ]
 
@@ -170,10 +257,39 @@ class Sellers:
 
     def exists(self, name: str) -> bool:
         """True where the name may sign in, or once did."""
-        if self.fingerprint(name):
-            return True
         with self.store.read() as session:
             return session.scalar(select(SellerRow.id).where(SellerRow.name == name)) is not None
+
+
+def open_sellers(store: Store) -> Sellers:
+    """The sellers of a store. Accounts of an older version's file (``IPL_PASSWORDS``) come into it if it has none.
+
+    Raises AccountError: the file is unusable.
+    """
+    sellers, file = Sellers(store), os.environ.get("IPL_PASSWORDS")
+    if not file:
+        return sellers
+    if not sellers.single:
+        log.warning("IPL_PASSWORDS is not read any more, as accounts are in the store; unset it.")
+        return sellers
+    accounts = read_passwords(Path(file))
+    with store.write() as session:
+        rows = {row.name: row for row in session.scalars(select(SellerRow).where(SellerRow.name.in_(accounts)))}
+        for name, (stored, operator) in accounts.items():
+            row = rows.get(name) or SellerRow(id=new_id(), name=name)
+            row.password, row.operator = stored, operator
+            session.add(row)
+            before = TokenRow.fingerprint == fingerprint_of(stored + OPERATOR)
+            session.execute(update(TokenRow).where(before).values(fingerprint=fingerprint_of(stored)))
+    log.warning("%d accounts of %s are in the store now; unset IPL_PASSWORDS, delete the file.", len(accounts), file)
+    return Sellers(store)
+
+
+def refuse_last(session: Session, row: SellerRow) -> None:
+    """Raises AccountError where it is the last account: without one a server is open to whoever reaches it."""
+    others = select(func.count()).where(SellerRow.password.is_not(None), SellerRow.id != row.id)
+    if row.password is not None and not session.scalar(others):
+        raise AccountError(f"{row.name} is the last account, and without one there is no signing in; add another.")
 
 
 def _digest(token: str) -> str:

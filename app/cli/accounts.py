@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import CommandError, number
@@ -29,12 +28,10 @@ def register(parser: argparse.ArgumentParser) -> None:
             added.add_argument("name", metavar="NAME", nargs="?" if optional else None, help="who signs in by it")
         return added
 
-    add = action("add", "add a name to a password file: a seller, or an operator, who may open /ops as well")
+    action("list", "list the accounts and their rights")
+    add = action("add", "add an account: of a seller, or of an operator, who may open /ops as well")
     password = action("password", "change a name's password, or add it: all it opened ends")
-    remove = action("remove", "take a name out of a password file: all it opened ends, its listings stay")
-    for changing in (action("list", "list the names of a password file, and their rights"), add, password, remove):
-        default = "default: the one that IPL_PASSWORDS names"
-        changing.add_argument("file", type=Path, metavar="FILE", nargs="?", help=f"the password file ({default})")
+    action("remove", "take an account away: all it opened ends, its listings stay")
     for setting in (add, password):
         text = "whether the name is an operator (default: as it was; a new one is a seller)"
         setting.add_argument("--operator", action=argparse.BooleanOptionalAction, help=text)
@@ -52,69 +49,49 @@ def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
     actions = {"add": _password, "list": _list, "password": _password, "remove": _remove}
     actions |= {"token": _token, "tokens": _tokens, "revoke": _revoke}
-    try:
-        if "file" in args:
-            args.file = args.file or _password_file()
-        actions[args.action](args)
-    except OSError as error:
-        raise CommandError(f"{error.filename or 'a file'} cannot be written ({error.strerror or error}).") from error
+    actions[args.action](args)
     return 0
 
 
-def _password_file() -> Path:
-    from app.settings import load_settings
-
-    file = load_settings().passwords
-    if file is None:
-        raise CommandError("no password file is named; give FILE, or name it in IPL_PASSWORDS.", 2)
-    return file
-
-
 def _list(args: argparse.Namespace) -> None:
-    from app.accounts.passwords import is_operator, read_passwords
-    from app.settings import load_settings
-
-    named = {name.strip() for name in load_settings().operators.split(",")}
+    settings, sellers = _open()
+    named = {name.strip() for name in settings.operators.split(",")}
     print(ACCOUNT_TABLE.format("name", "rights"))
-    for name, stored in sorted(read_passwords(args.file).items()):
-        print(ACCOUNT_TABLE.format(name, "seller, operator" if is_operator(stored) or name in named else "seller"))
+    for name, operator in sellers.accounts():
+        print(ACCOUNT_TABLE.format(name, "seller, operator" if operator or name in named else "seller"))
 
 
 def _password(args: argparse.Namespace) -> None:
-    from app.accounts.passwords import is_operator, read_passwords, write_password
-
     if sys.stdin.isatty():
         import getpass
 
         password = getpass.getpass(f"Password of {args.name}: ")
     else:
         password = sys.stdin.readline().rstrip("\n")
-    added = args.action == "add"
-    write_password(args.file, args.name, password, operator=args.operator, added=added)
-    rights = "an operator" if is_operator(read_passwords(args.file)[args.name]) else "a seller"
+    added, (_, sellers) = args.action == "add", _open()
+    account = sellers.set_password(args.name, password, operator=args.operator, added=added)
+    rights = "an operator" if account.operator else "a seller"
     if added:
-        print(f"{args.file}: {args.name} may sign in, as {rights}.")
+        first = " A running server lets nobody else in from its next start." if sellers.single else ""
+        print(f"{args.name} may sign in, as {rights}.{first}")
         return
     ended = "sign-ins and tokens of an earlier one have ended"
-    print(f"{args.file}: {args.name} has this password from now on, as {rights}; {ended}.")
+    print(f"{args.name} has this password from now on, as {rights}; {ended}.")
 
 
 def _remove(args: argparse.Namespace) -> None:
-    from app.accounts.passwords import remove_password
-
-    remove_password(args.file, args.name)
-    print(f"{args.file}: {args.name} is gone; sign-ins and tokens have ended.")
+    _open()[1].close_account(args.name)
+    print(f"The account {args.name} is gone; sign-ins and tokens have ended.")
 
 
 def _token(args: argparse.Namespace) -> None:
     settings, sellers = _open()
     if len(args.label) > 64 or not args.label.isprintable():
         raise CommandError("a label has up to 64 printable characters; shorten it.", 2)
-    if sellers.fingerprint(args.name) is None:
-        file = settings.passwords
-        raise CommandError(f"{file} has no {args.name}; ./ipl accounts add {args.name} {file} adds it.")
     if sellers.single and args.name != "me":
-        raise CommandError("without a password file (IPL_PASSWORDS) there is only one name: me.", 2)
+        raise CommandError(f"where nobody has an account there is one name: me; ./ipl accounts add {args.name}.", 2)
+    if not sellers.single and sellers.account(args.name) is None:
+        raise CommandError(f"there is no account {args.name}; ./ipl accounts add {args.name} adds it.")
     days = settings.token_days if args.days is None else args.days
     print(sellers.new_token(sellers.named(args.name), args.label, days))
 
@@ -131,31 +108,27 @@ def _tokens(args: argparse.Namespace) -> None:
 
 
 def _revoke(args: argparse.Namespace) -> None:
-    from app.accounts.sessions import key_file, revoke_cookies
-
-    settings, sellers = _open()
+    _, sellers = _open()
     _check_account(sellers, args.name)
     if args.token is not None:
         sellers.revoke_tokens(args.name, args.token)
         print(f"The token {args.token} of {args.name} has ended.")
         return
-    revoke_cookies(key_file(settings.home), args.name)
+    sellers.end_cookies(args.name)
     count = sellers.revoke_tokens(args.name)
     print(f"All sign-ins of {args.name} have ended, and all tokens ({count}). The password is the same as before.")
 
 
 def _open() -> tuple[Settings, Sellers]:
     """The settings, and the sellers of their store."""
-    from app.accounts.passwords import read_passwords
-    from app.accounts.sellers import Sellers
+    from app.accounts.sellers import open_sellers
     from app.settings import load_settings
     from app.store.db import open_store
 
     settings = load_settings()
-    passwords = read_passwords(settings.passwords) if settings.passwords else None
-    return settings, Sellers(open_store(settings.store_url), passwords)
+    return settings, open_sellers(open_store(settings.store_url))
 
 
 def _check_account(sellers: Sellers, name: str) -> None:
     if not sellers.exists(name):
-        raise CommandError(f"there is no {name} here; check the name, IPL_HOME and IPL_PASSWORDS.")
+        raise CommandError(f"there is no {name} here; check the name, IPL_HOME and IPL_STORE.")

@@ -72,7 +72,7 @@ def register_erase(parser: argparse.ArgumentParser) -> None:
 
 def run_erase(args: argparse.Namespace) -> int:
     """Ask, delete, and say what was deleted and what is left to do. A server may run meanwhile."""
-    from app.accounts.erase import erase, line_of
+    from app.accounts.erase import erase
     from app.settings import load_settings
 
     settings = load_settings()
@@ -83,9 +83,6 @@ def run_erase(args: argparse.Namespace) -> int:
         print(f"{_count(done.orders, 'order')} stay in the accounts of the other side, without the name{refunded}.")
     print(AFTER_ERASE[done.index])
     print(f"Every backup made before still holds {args.name}, and so does a home restored from one: delete them.")
-    line = line_of(settings.passwords, args.name)
-    if line is not None:
-        print(f"The password file still names {args.name}: run  {line}")
     return 0
 
 

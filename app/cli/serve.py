@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,9 @@ def run_demo(args: argparse.Namespace) -> int:
     if args.clean:
         print(f"{folder} is deleted" if home.clean(folder) else f"there is no demo in {folder}")
         return 0
-    fixed = {"home": folder, "passwords": None, "store": "", "index": str(folder / "index"), "media": None}
+    fixed = {"home": folder, "store": "", "index": str(folder / "index"), "media": None}
     fixed |= {"notice_webhook": ""}  # what is invented wakes nobody
+    os.environ.pop("IPL_PASSWORDS", None)  # an older version's accounts are not the demo's
     settings = load_settings(**fixed, **({} if args.port is None else {"port": args.port})).checked()
     return _serve_demo(args, settings)
 

@@ -7,7 +7,7 @@ import secrets
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.store import clock
@@ -40,7 +40,10 @@ class IdentityRow(Base):
 
 
 class SellerRow(Base):
-    """A person by the name with which they sign in. ``public_id``: by which everybody may name them."""
+    """A person by the name with which they sign in. ``public_id``: by which everybody may name them.
+
+    ``password``: its hash; None: no account. ``mark``: another one ends all cookies.
+    """
 
     __tablename__ = "sellers"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -49,13 +52,16 @@ class SellerRow(Base):
         String(16), default=lambda: secrets.token_hex(8), unique=True, index=True
     )
     created_at: Mapped[datetime] = mapped_column(default=now)
+    password: Mapped[str | None]
+    operator: Mapped[bool] = mapped_column(default=False, server_default=false())
+    mark: Mapped[str] = mapped_column(String(32), default="", server_default="")
 
 
 class TokenRow(Base):
     """A token for the API; only its SHA-256 is kept.
 
     ``fingerprint`` is that of the password under which it was made: another password ends it. It is empty for one that
-    was made without a password file, which opens nothing where there is one. ``expires_at`` None: it has no end.
+    was made where nobody had an account, which opens nothing where somebody has. ``expires_at`` None: it has no end.
     """
 
     __tablename__ = "tokens"

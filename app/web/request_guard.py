@@ -72,7 +72,7 @@ class Guard:
         self.app, self.metrics, self.authenticator = app, metrics, Authenticator(state, settings.visitors)
         self.limit, self.visitors = int(BODY_MB * 1e6), settings.visitors
         # In the single-user mode everybody is the one person, who then has all of the room.
-        alone, most, half = settings.passwords is None, settings.requests_waiting, settings.requests_per_seller
+        alone, most, half = state.sellers.single, settings.requests_waiting, settings.requests_per_seller
         self.calls = Places(most, most if alone else half)
         self.open_calls, self.visits = Places(half, max(1, half // 2)), Places(half, max(1, half // 2))
         self.page_calls, self.draft_bodies = Places(None, PAGE_CALLS), Places(None, DRAFT_BODIES)

@@ -60,33 +60,25 @@ async def sign_in(
     if services.sellers.single:
         return RedirectResponse(_local(then), 303)
     name = name.strip()[:64]
-    device = sessions.device(request.cookies.get(DEVICE_COOKIE), name)
-    attempt = SignInAttempt(name, request.client.host if request.client else "", device)
     try:
-        stored = await tries.check(attempt, lambda: services.sellers.stored_if_right(name, password))
-        if stored is not None and everywhere:
-            await run_in_threadpool(_revoke, sessions, name)
+        device = await run_in_threadpool(sessions.device, request.cookies.get(DEVICE_COOKIE), name)
+        attempt = SignInAttempt(name, request.client.host if request.client else "", device)
+        account = await tries.check(attempt, lambda: services.sellers.signed_in(name, password))
+        if account is not None and everywhere:
+            account = await run_in_threadpool(services.sellers.end_cookies, name)
     except AppError as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
         return form(str(error), name, error.http_status, headers, then)
-    if stored is None:
+    if account is None:
         return form("The name or the password is wrong.", name, 401, then=then)
     response = RedirectResponse(_local(then), 303)
     secure = services.settings.secure_cookies or urlsplit(str(request.url)).scheme == "https"
     for cookie, value, seconds, path in (
-        (COOKIE, sessions.make(name, stored), int(sessions.seconds), "/"),
-        (DEVICE_COOKIE, sessions.make_device(name, device), DEVICE_DAYS * 86400, "/sign-in"),
+        (COOKIE, sessions.make(account), int(sessions.seconds), "/"),
+        (DEVICE_COOKIE, sessions.make_device(account, device), DEVICE_DAYS * 86400, "/sign-in"),
     ):
         response.set_cookie(cookie, value, max_age=seconds, path=path, httponly=True, samesite="strict", secure=secure)
     return response
-
-
-def _revoke(sessions: Sessions, name: str) -> None:
-    try:
-        sessions.revoke(name)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise AppError("not_revoked", f"You were not signed out elsewhere ({reason}); try again.", 507) from error
 
 
 @pages.get("/sign-out")

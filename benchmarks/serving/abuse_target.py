@@ -73,9 +73,9 @@ def server() -> Iterator[Target]:
     """A real server with two people, on a home of its own with the models of the usual one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        home, temporary, passwords = folder / "home", folder / "tmp", folder / "passwords"
+        home, temporary = folder / "home", folder / "tmp"
         temporary.mkdir()
-        variables = environment(home, IPL_PASSWORDS=str(passwords), TMPDIR=str(temporary))
+        variables = environment(home, TMPDIR=str(temporary))
 
         def ipl(*arguments: str, text: str = "") -> str:
             command = [sys.executable, "-P", "-m", "app.cli", *arguments]
@@ -85,7 +85,7 @@ def server() -> Iterator[Target]:
             return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
         for person, password in PASSWORDS.items():
-            ipl("accounts", "password", person, str(passwords), text=password + "\n")
+            ipl("accounts", "password", person, text=password + "\n")
         tokens = {person: ipl("accounts", "token", person) for person in PASSWORDS}
         fill(home, LISTINGS, 0)
         with served(variables, folder / "log") as (url, pid):

@@ -19,8 +19,8 @@ from app.settings import Settings
 from app.setup.external_tools import find_chromium
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
-from tests.app.support.clients import People, client_of, write_passwords
-from tests.app.support.local_servers import CHROMIUM_ARGS, PASSWORD, SLOW_MACHINE, served
+from tests.app.support.clients import People, add_accounts, client_of
+from tests.app.support.local_servers import CHROMIUM_ARGS, SLOW_MACHINE, served
 from tests.fakes import FakePipeline, jpeg
 from tests.servers import Server
 
@@ -100,9 +100,11 @@ def build(tmp_path: Path, backend: Backend) -> Iterator[Build]:
     """Builds services below the test's folder; again is the same store (and the same real index) after a restart."""
     made: list[Services] = []
 
-    def _build(*, pipeline: FakePipeline | None = None, index: Any = None, **settings: Any) -> Services:
+    def _build(*, pipeline: Any = None, index: Any = None, sellers: Any = (), **chosen: Any) -> Services:
+        settings = Settings(home=tmp_path, **{**backend.settings, **chosen})
+        add_accounts(settings.store_url, sellers)
         services = Services(
-            Settings(home=tmp_path, **{**backend.settings, **settings}),
+            settings,
             pipeline=pipeline or FakePipeline(),
             index=index if index is not None else backend.index(),
         )
@@ -138,9 +140,9 @@ def client(services: Services) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def people(build: Build, tmp_path: Path) -> Callable[..., People]:
+def people(build: Build) -> Callable[..., People]:
     """A server for several people: ``people("ann", "bob", operators="ann")``."""
-    return lambda *names, page=False, **settings: People(build, tmp_path, names, page, **settings)
+    return lambda *names, page=False, **settings: People(build, names, page, **settings)
 
 
 @pytest.fixture
@@ -186,14 +188,11 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def serve(build: Build, tmp_path: Path) -> Iterator[Callable[..., str]]:
+def serve(build: Build) -> Iterator[Callable[..., str]]:
     """Starts the app with a pipeline; returns its address. ``sellers``: names for the password mode."""
     with ExitStack() as stack:
 
         def _serve(pipeline: Any, sellers: tuple[str, ...] = (), **settings: Any) -> str:
-            if sellers:
-                settings["passwords"] = tmp_path / "passwords"
-                write_passwords(settings["passwords"], sellers, PASSWORD)
-            return stack.enter_context(served(build(pipeline=pipeline, **settings)))
+            return stack.enter_context(served(build(pipeline=pipeline, sellers=sellers, **settings)))
 
         yield _serve

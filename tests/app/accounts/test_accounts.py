@@ -17,11 +17,12 @@ import pytest
 from sqlalchemy import delete, update
 
 from app.accounts import authentication
-from app.accounts.passwords import write_password
 from app.accounts.sellers import TOKEN_PREFIX
+from app.accounts.sessions import Sessions
 from app.cli.main import main
 from app.store.db import store_away
 from app.store.tables import TokenRow
+from app.views import AppError
 from tests.app.support.clients import PASSWORD, becomes, client_of, code
 
 pytestmark = pytest.mark.slow
@@ -37,15 +38,9 @@ def here(people):
 
 
 @pytest.fixture
-def file(here):
-    return here.services.settings.passwords
-
-
-@pytest.fixture
-def accounts(here, file, monkeypatch, capsys):
+def accounts(here, monkeypatch, capsys):
     """Runs ``ipl accounts`` on the server's home, ``typed`` at its prompt; returns (exit status, stdout, stderr)."""
     monkeypatch.setenv("IPL_HOME", str(here.services.settings.home))
-    monkeypatch.setenv("IPL_PASSWORDS", str(file))
 
     def run(*arguments, typed=NEW):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
@@ -80,42 +75,24 @@ def is_sentence(result, status, *words):
     return (result[0], result[1], result[2].count("\n")) == (status, "", 1) and all(word in result[2] for word in words)
 
 
-def test_another_password_ends_what_the_old_one_opened(here, file):
+def test_another_password_ends_what_the_old_one_opened(here, accounts):
     ann, ben, program = here.browser("ann"), here.browser("ben"), here.signed("ann")
     assert are_in(ann, ben, program) == [True, True, True]
-    write_password(file, "ann", NEW)
+    assert accounts("password", "ann")[0] == 0
     assert ended([False, True, False], ann, ben, program)
     assert [status_of(here, "ann", password) for password in (PASSWORD, NEW)] == [401, 303]
-    write_password(file, "ben", PASSWORD)  # the same words again are another line
+    accounts("password", "ben", typed=PASSWORD)  # the same words again are another hash
     assert ended([False], ben)
 
 
-def test_a_line_that_is_gone_ends_what_it_opened_and_a_new_one_opens(here, file):
+def test_an_account_that_is_gone_ends_what_it_opened_and_a_new_one_opens(here, accounts):
     ann, ben, program = here.browser("ann"), here.browser("ben"), here.signed("ann")
-    file.write_text("\n".join(line for line in file.read_text().splitlines() if not line.startswith("ann:")))
+    assert accounts("remove", "ann")[0] == 0
     assert ended([False, True, False], ann, ben, program)
-    write_password(file, "ann", PASSWORD)
-    write_password(file, "cleo", PASSWORD)
+    for name in ("ann", "cleo"):
+        assert accounts("add", name, typed=PASSWORD)[0] == 0
     assert becomes(lambda: status_of(here, "cleo") == 303)
     assert are_in(ann, program) == [False, False]
-
-
-def test_a_file_that_breaks_while_the_server_runs_changes_nothing(here, file, caplog):
-    ann = here.browser("ann")
-
-    def warnings():
-        return [r for r in caplog.records if r.name == "app.accounts.watched_file"]
-
-    for number, broken in enumerate(("ann:plain text\n", "", None, "# nobody\n"), 1):
-        file.unlink(missing_ok=True)
-        if broken is not None:
-            file.write_text(broken)
-        assert becomes(lambda number=number: are_in(ann) == [True] and len(warnings()) == number)
-    assert status_of(here, "ben") == 303
-    assert PASSWORD not in caplog.text
-    time.sleep(NOTICED_SECONDS)
-    assert are_in(ann) == [True]
-    assert len(warnings()) == number, "one warning, not one a second"
 
 
 @pytest.mark.parametrize("change", [{"expires_at": datetime.now(UTC) - timedelta(seconds=1)}, {"fingerprint": ""}])
@@ -144,7 +121,7 @@ def test_revoking_beside_a_running_server(here, accounts):
     assert accounts("revoke", "ann")[0] == 0
     assert ended([False, True, False, False, True], *browsers, *programs)
     key = here.services.settings.home / "session.key"
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert (stat.S_IMODE(key.stat().st_mode), key.stat().st_size) == (0o600, 32)
     assert status_of(here, "ann") == 303
     assert is_sentence(accounts("revoke", "nobody"), 1, "nobody")
 
@@ -180,25 +157,23 @@ def test_a_token_ends_after_the_days_of_the_settings(here, accounts, monkeypatch
     assert days == {"default": 365, "2": 2, "0": None}
 
 
-def test_passwords_from_the_command_line(here, file, accounts, tmp_path):
+def test_passwords_from_the_command_line(here, accounts):
     ann = here.browser("ann")
-    assert accounts("password", "ann", str(file))[0] == 0
+    assert accounts("password", "ann")[0] == 0
     assert becomes(lambda: status_of(here, "ann", NEW) == 303)
     assert are_in(ann) == [False]
-    assert is_sentence(accounts("password", "ann", str(file), typed="short"), 2, "8 to 1024 characters")
+    assert is_sentence(accounts("password", "ann", typed="short"), 2, "8 to 1024 characters")
     for easy in ("annannann", "aaaaaaaa"):
-        assert is_sentence(accounts("password", "ann", str(file), typed=easy), 2, "guessed first")
-    assert accounts("remove", "ann", str(file))[0] == 0
+        assert is_sentence(accounts("password", "ann", typed=easy), 2, "guessed first")
+    assert accounts("remove", "ann")[0] == 0
     assert becomes(lambda: status_of(here, "ann", NEW) == 401)
-    before = file.read_bytes()
-    for name in ("ann", "ben"):  # not there any more; the last one, without whom no server starts
-        assert is_sentence(accounts("remove", name, str(file)), 2, name)
-    assert file.read_bytes() == before
-    assert accounts("remove", "ann", str(tmp_path / "none"))[0] == 2
+    for name in ("ann", "ben"):  # not there any more; the last one, without whom a server is open to all
+        assert is_sentence(accounts("remove", name), 2, name)
+    assert here.services.sellers.accounts() == [("ben", False)]
     assert is_sentence(accounts("token", "ann"), 1, "accounts add ann")
 
 
-def test_sellers_and_operators_come_and_go(here, file, accounts, monkeypatch):
+def test_sellers_and_operators_come_and_go(here, accounts, monkeypatch):
     def rights():
         return dict(line.split(maxsplit=1) for line in accounts("list")[1].splitlines()[1:])
 
@@ -210,11 +185,10 @@ def test_sellers_and_operators_come_and_go(here, file, accounts, monkeypatch):
     assert rights() == dict.fromkeys(("ann", "ben", "cleo"), "seller") | {"olga": "seller, operator"}
     assert becomes(lambda: [opened(name) for name in ("cleo", "olga", "dora")] == [403, 200, 401])
 
-    before = file.read_bytes()
     assert is_sentence(accounts("add", "cleo", "--operator"), 2, "accounts password cleo")
-    assert file.read_bytes() == before
+    assert rights()["cleo"] == "seller"
     olga, _ = sign_in(here, "olga", NEW)
-    assert accounts("password", "olga", str(file))[0] == 0  # another password, the same rights
+    assert accounts("password", "olga")[0] == 0  # another password, the same rights
     assert rights()["olga"] == "seller, operator"
     assert accounts("password", "olga", "--no-operator")[0] == 0
     assert becomes(lambda: are_in(olga) == [False] and opened("olga") == 403)
@@ -223,15 +197,37 @@ def test_sellers_and_operators_come_and_go(here, file, accounts, monkeypatch):
 
     assert accounts("remove", "olga")[0] == 0
     assert "olga" not in rights()
-    monkeypatch.delenv("IPL_PASSWORDS")
-    assert is_sentence(accounts("list"), 2, "IPL_PASSWORDS")
 
 
-def test_a_damaged_session_key_is_a_sentence(here, accounts):
-    key = here.services.settings.home / "session.key"
+def test_a_damaged_session_key_is_a_sentence_and_an_older_one_loses_its_names(here):
+    home, sellers = here.services.settings.home, here.services.sellers
+    key = home / "session.key"
+    key.write_bytes(b"k" * 32 + b'{"ann": "a mark"}')
+    Sessions(home, 1, sellers)
+    assert key.read_bytes() == b"k" * 32
     key.write_bytes(b"short")
-    assert is_sentence(accounts("revoke", "ann"), 1, "session.key is damaged")
+    with pytest.raises(AppError, match=r"session\.key is damaged"):
+        Sessions(home, 1, sellers)
     assert key.read_bytes() == b"short"
+
+
+def test_pages_of_who_is_signed_in_open_while_the_store_is_away(here, monkeypatch):
+    ann, looked = here.browser("ann"), []
+    assert are_in(ann) == [True]
+    monkeypatch.setattr("app.accounts.sellers.REMEMBERED_SECONDS", 0.0)
+
+    def away():
+        looked.append(1)
+        raise store_away()
+
+    monkeypatch.setattr(here.services.store, "read", away)
+    sessions = here.app.state.sessions
+    cookie = ann.cookies["ipl_session"]
+    assert sessions.read(cookie) == "ann"
+    assert looked
+    looked.clear()
+    assert [sessions.read(value) for value in ("", "garbage", f"x{cookie}", cookie[:-1])] == [None] * 4
+    assert not looked, "garbage is no load on the store"
 
 
 @pytest.fixture

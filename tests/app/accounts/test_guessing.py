@@ -15,9 +15,10 @@ from argon2 import PasswordHasher, extract_parameters
 from fastapi.testclient import TestClient
 
 from app.accounts.login_attempts import MAX_COUNTS, PER_NAME, WINDOW_SECONDS, SignInAttempt, Tries
+from app.settings import Settings
 from app.views import AppError
 from app.web.server import create_app
-from tests.app.support.clients import PASSWORD, becomes
+from tests.app.support.clients import PASSWORD, add_accounts, becomes
 from tests.app.support.local_servers import served
 
 pytestmark = pytest.mark.slow
@@ -32,12 +33,12 @@ def services(people):
 
 @pytest.fixture
 def quick(build, tmp_path):
-    """Services whose password file has one cheap line, so that many tries take no time."""
+    """Services with one cheap password, so that many tries take no time."""
     salt = b"0" * 16
     hashed = hashlib.scrypt(RIGHT.encode(), salt=salt, n=16, r=1, p=1, dklen=32)
     line = "$".join(("scrypt", "16", "1", "1", *(base64.b64encode(part).decode() for part in (salt, hashed))))
-    (tmp_path / "passwords").write_text(f"ann:{line}\n")
-    return build(passwords=tmp_path / "passwords")
+    add_accounts(Settings(home=tmp_path).store_url, ["ann"], stored=line)
+    return build()
 
 
 def sign_in(url, name, password=RIGHT, *, address="127.0.0.1", cookies=None):

@@ -22,7 +22,6 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from app.accounts.passwords import write_password
 from app.settings import Settings
 from app.store.backup.archive import back_up
 from app.store.backup.restore import restore
@@ -32,6 +31,7 @@ from listing.request import TONES
 from rag_index import build
 from tests.app.kills.life import Life
 from tests.app.kills.life_server import DraftModel, OneServer, Starter, World
+from tests.app.support.clients import add_accounts
 from tests.app.support.local_servers import Receiver
 from tests.app.support.small_index import SmallEncoders, open_index, titles_in
 
@@ -293,12 +293,11 @@ PASSWORD = "two who trade"
 def test_a_sale_of_two_people_survives_a_kill_in_and_between_any_two_steps(place, tmp_path, request):
     """Asked, bought, written, cancelled, bought again, handed over, blocked: each once, and each told once."""
     home, receiver, dice = tmp_path / "shop", Receiver(), random.Random(7)
-    for name in ("ann", "bob"):
-        write_password(tmp_path / "passwords", name, PASSWORD)
     notices = {"IPL_NOTICE_WEBHOOK": receiver.url, "IPL_NOTICE_SECRET": "secret"}
     receiver.answers = [500, 503]
     with place.stores(home) as stores:
-        settings = {"IPL_PASSWORDS": str(tmp_path / "passwords"), **notices, **stores}
+        settings = {**notices, **stores}
+        add_accounts(stores.get("IPL_STORE") or Settings(home=home).store_url, ("ann", "bob"), PASSWORD)
         life = Life(OneServer(place.starter, home, settings))
         life.server.start()
         try:

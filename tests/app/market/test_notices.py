@@ -129,7 +129,7 @@ def test_nothing_is_lost_while_nobody_answers(build, shop, caplog):
         assert services.notices.send() == 0
     assert [row.tries for row in waiting(services)] == [1, 1]  # each round asks once
     assert sum("a notice cannot be sent" in message for message in caplog.messages) == 1
-    later = build(passwords=services.settings.passwords, notice_webhook=services.settings.notice_webhook,
+    later = build(notice_webhook=services.settings.notice_webhook,
                   notice_secret=SECRET)  # fmt: skip
     make_due(later)
     receiver = Receiver(port)

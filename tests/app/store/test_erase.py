@@ -7,7 +7,6 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.passwords import write_password
 from app.cli.main import main
 from app.store.tables import Base, OrderRow, SellerRow
 from app.web.server import create_app
@@ -20,18 +19,10 @@ WORD = "quuxzebrine"  # the person's name, and what all their texts hold
 
 
 @pytest.fixture
-def passwords(tmp_path_factory):
-    file = tmp_path_factory.mktemp("passwords") / "passwords"
-    for name in (WORD, "bob"):
-        write_password(file, name, "long enough")
-    return file
-
-
-@pytest.fixture
-def people(build, backend, passwords, monkeypatch):
+def people(build, backend, monkeypatch):
     """Services with two people, and a client for each; the command line uses the same home."""
-    services = build(passwords=passwords, feed_per_second=1e6)
-    for name, value in {"home": services.settings.home, "passwords": passwords, **backend.settings}.items():
+    services = build(sellers=(WORD, "bob"), feed_per_second=1e6)
+    for name, value in {"home": services.settings.home, **backend.settings}.items():
         monkeypatch.setenv(f"IPL_{name.upper()}", str(value))
     if backend.location is not None:
         monkeypatch.setenv("IPL_INDEX", str(backend.location))
@@ -222,12 +213,9 @@ def test_beside_another_media_folder_nothing_is_deleted(people, monkeypatch, tmp
     assert person.get(f"/v1/listings/{listing['id']}").status_code == 200
 
 
-def test_the_mark_of_a_revoked_name_goes(people, passwords, capsys):
-    services, person, bob = people
-    live(services, person, bob)
-    key = services.settings.home / "session.key"
-    assert main(["accounts", "revoke", WORD]) == 0
-    assert WORD.encode() in key.read_bytes()
-    assert main(["accounts", "remove", WORD, str(passwords)]) == 0
+def test_the_last_account_is_not_erased(people, capsys):
+    services, _, _ = people
     assert main(["erase", WORD, "--yes"]) == 0
-    assert WORD.encode() not in key.read_bytes()
+    assert main(["erase", "bob", "--yes"]) == 2
+    assert "last account" in capsys.readouterr().err
+    assert [name for name, _ in services.sellers.accounts()] == ["bob"]

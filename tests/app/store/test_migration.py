@@ -147,9 +147,8 @@ def test_the_store_keeps_times_in_utc(services, me, photos):
         assert session.get(ListingRow, listing.id).created_at == listing.created_at
 
 
-def opened(home, passwords):
-    settings = Settings(home=home, passwords=passwords)
-    return Services(settings, pipeline=FakePipeline(), index=open_index(home / "index"))
+def opened(home):
+    return Services(Settings(home=home), pipeline=FakePipeline(), index=open_index(home / "index"))
 
 
 def check_store(services, facts):
@@ -173,9 +172,13 @@ def check_store(services, facts):
     assert [p.name for p in services.promotions.calendar().promotions] == ["sale"]
 
 
-def test_a_home_of_the_version_before_opens(before):
+def test_a_home_of_the_version_before_opens(before, monkeypatch, caplog):
     facts = json.loads((before / "facts.json").read_text())
-    services = opened(before / "home", before / "home" / "passwords")
+    monkeypatch.setenv("IPL_PASSWORDS", str(before / "home" / "passwords"))
+    opened(before / "home").close()
+    (before / "home" / "passwords").unlink()  # its accounts are in the store
+    services = opened(before / "home")
+    assert ["IPL_PASSWORDS" in message for message in caplog.messages if "accounts" in message] == [True, True]
     try:
         check_store(services, facts)
         assert titles_in(services.index) == dict(zip(facts["listings"], TITLES, strict=True))
@@ -189,12 +192,13 @@ def test_a_home_of_the_version_before_opens(before):
         services.close()
 
 
-def test_a_backup_of_the_version_before_is_restored(before, tmp_path):
+def test_a_backup_of_the_version_before_is_restored(before, tmp_path, monkeypatch):
+    monkeypatch.setenv("IPL_PASSWORDS", str(before / "home" / "passwords"))
     facts = json.loads((before / "facts.json").read_text())
     home = tmp_path / "new"
     restored = restore(before / "backup.tar", home, Settings(home=home))
     assert (restored.listings, restored.photos) == (3, 8)
-    services = opened(home, before / "home" / "passwords")
+    services = opened(home)
     try:
         check_store(services, facts)
         assert titles_in(services.index) == dict(zip(facts["listings"], TITLES, strict=True))

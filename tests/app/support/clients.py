@@ -14,6 +14,9 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from app.accounts.passwords import hash_password
+from app.accounts.sellers import Sellers
+from app.store.db import open_store
+from app.store.tables import SellerRow
 from app.views import AppError
 from app.web.server import create_app
 from tests.fakes import jpeg
@@ -21,23 +24,25 @@ from tests.fakes import jpeg
 PASSWORD = "long enough"
 
 
-@cache
-def _line(name, password):
-    return f"{name}:{hash_password(password, name)}\n"
+_hashed = cache(hash_password)
 
 
-def write_passwords(file, names, password=PASSWORD):
-    """A password file; a hash takes a fifth of a second, so that a run makes each once."""
-    file.write_text("".join(_line(name, password) for name in names))
-    file.chmod(0o600)
+def add_accounts(url, names, password=PASSWORD, stored=None):
+    """Accounts in the store at ``url``; a hash takes a fifth of a second, so that a run makes each once."""
+    store = open_store(url)
+    sellers = Sellers(store)
+    for name in names:
+        seller = sellers.named(name)
+        with store.write() as session:
+            session.get(SellerRow, seller.id).password = stored or _hashed(password, name)
+    store.engine.dispose()
 
 
 class People:
-    """Several people on one server with a password file."""
+    """Several people on one server with accounts."""
 
-    def __init__(self, build, folder, names, page, **settings):
-        write_passwords(folder / "passwords", names)
-        self.services = build(passwords=folder / "passwords", **settings)
+    def __init__(self, build, names, page, **settings):
+        self.services = build(sellers=names, **settings)
         self.app = create_app(self.services, page=page)
 
     def client(self, **named):

@@ -18,7 +18,6 @@ from listing.request import DraftEvent, DraftRequest, Event, StageEvent, TextEve
 from tests.fakes import make_draft
 from tests.listing.backends.chat_stub import event
 
-PASSWORD = "correct horse"
 SLOW_MACHINE = 60_000
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.support.local_servers import PASSWORD
+from tests.app.support.clients import PASSWORD
 from tests.fakes import jpeg
 
 playwright = pytest.importorskip("playwright.sync_api")

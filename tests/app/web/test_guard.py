@@ -15,12 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.accounts.passwords import read_passwords, write_password
 from app.accounts.sellers import Sellers
 from app.settings import Settings
 from app.store.db import open_store
 from tests.app.support import slow_server
-from tests.app.support.clients import PASSWORD, becomes
+from tests.app.support.clients import PASSWORD, add_accounts, becomes
 from tests.forked import Forked
 
 UPLOAD = "multipart/form-data; boundary=x; of=photos"
@@ -29,20 +28,19 @@ pytestmark = pytest.mark.server
 
 
 class Guarded:
-    """A server process with a password file, tokens of three sellers, and a folder of its own for temp files."""
+    """A server process with accounts, tokens of three sellers, and a folder of its own for temp files."""
 
     def __init__(self, home: Path, **settings: object) -> None:
         self.home, self.temp = home, home / "temp"
         self.temp.mkdir()
-        passwords, names = home / "passwords", ("ann", "bob", "cyd")
-        for name in names:
-            write_password(passwords, name, PASSWORD)
-        store = open_store(Settings(home=home).store_url)
-        sellers = Sellers(store, read_passwords(passwords))
+        names, url = ("ann", "bob", "cyd"), Settings(home=home).store_url
+        add_accounts(url, names, PASSWORD)
+        store = open_store(url)
+        sellers = Sellers(store)
         self.tokens = {name: sellers.new_token(sellers.named(name)) for name in names}
         store.engine.dispose()
         chosen = {name if name.isupper() else f"IPL_{name.upper()}": str(value) for name, value in settings.items()}
-        own = {"IPL_PASSWORDS": str(passwords), "IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
+        own = {"IPL_SHUTDOWN_SECONDS": "1", "TMPDIR": str(self.temp)}
         self.process = Forked(slow_server.main, str(home), 0.0, **own, **chosen)
         found = re.search(r"http://([\d.]+):(\d+)", self.process.line_with("http://"))
         assert found, "the server did not start"

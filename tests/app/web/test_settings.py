@@ -65,14 +65,13 @@ def test_an_unusable_value_names_its_variable(variables, name, value):
         load_settings()
 
 
-def test_the_network_is_reached_only_with_passwords(tmp_path):
-    with pytest.raises(SettingsError, match="IPL_PASSWORDS"):
-        Settings(home=tmp_path, host="0.0.0.0").checked()
-    with pytest.raises(SettingsError, match="is not there"):
-        Settings(home=tmp_path, passwords=tmp_path / "none").checked()
+def test_the_network_is_reached_only_with_accounts(tmp_path, build):
+    with pytest.raises(SettingsError, match="accounts add NAME"):
+        build(host="0.0.0.0")
     assert Settings(home=tmp_path).host == "127.0.0.1"
     for host in ("127.0.0.1", "localhost", "::1"):
-        assert Settings(home=tmp_path, host=host).checked()
+        assert build(host=host).sellers.single
+    assert not build(host="0.0.0.0", sellers=("ann",)).sellers.single
 
 
 def test_the_limits_on_one_are_shares_of_those_on_all(tmp_path):
