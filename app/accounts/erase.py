@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from sqlalchemy import ColumnElement, delete, func, make_url, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, make_url, or_, select, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.accounts.sellers import open_sellers, refuse_last
+from app.market.notices import notice
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import FOLLOWING, Store, StoreError, count_of, open_store
@@ -32,7 +33,6 @@ from app.store.tables import (
     KeyRow,
     ListingRow,
     MessageRow,
-    NoticeRow,
     NumberRow,
     OrderRow,
     OutboxRow,
@@ -40,11 +40,13 @@ from app.store.tables import (
     PostRow,
     SellerRow,
     TokenRow,
+    Topic,
     now,
 )
 from listing.errors import IplError
 
 AT_ONCE = 500
+TO_INDEX = OutboxRow.topic == Topic.INDEX
 WAIT_SECONDS, PAUSE_SECONDS = 600.0, 0.5  # for a server that rebuilds its index
 
 
@@ -199,8 +201,7 @@ def _settle(session: Session, who: str, told: bool) -> int:
         order.refunded_at = now()
         other = order.seller_id if order.buyer == who else order.buyer
         if told and session.get(SellerRow, other or "") is not None:
-            about = {"listing_id": order.listing_id, "order_id": order.id}
-            session.add(NoticeRow(id=draft_repo.new_id(), kind="refunded", recipient=other, **about))
+            session.add(notice("refunded", other or "", order.listing_id, order.id))
     return len(orders)
 
 
@@ -227,7 +228,7 @@ def _delete_rows(session: Session, who: str, done: Erased) -> list[str]:
         ("idempotency key", KeyRow, KeyRow.seller_id == who),
         ("event of the assistant", EventRow, EventRow.seller_id == who),
         ("message", MessageRow, MessageRow.sender == who),
-        ("notice", NoticeRow, NoticeRow.recipient == who),
+        ("notice", OutboxRow, and_(OutboxRow.topic == Topic.NOTICE, OutboxRow.key == who)),
         ("block", BlockRow, or_(BlockRow.blocker == who, BlockRow.blocked == who)),
     )
     for name, table, theirs in tables:
@@ -263,11 +264,11 @@ def _leave_index(settings: Settings, store: Store) -> str:
 
     location = settings.index or default_location(settings.home)
     remote, until = str(location).startswith("http"), monotonic() + WAIT_SECONDS
-    asked = OutboxRow.listing_id == listing_repo.REBUILD
+    asked = and_(TO_INDEX, OutboxRow.key == listing_repo.REBUILD)
     with store.write() as session:
         listing_repo.to_index_anew(session)
-        gone = OutboxRow.listing_id.not_in(select(ListingRow.id))
-        listing_ids = sorted(set(session.scalars(select(OutboxRow.listing_id).where(gone))))
+        gone = and_(TO_INDEX, OutboxRow.key.not_in(select(ListingRow.id)))
+        listing_ids = sorted(set(session.scalars(select(OutboxRow.key).where(gone))))
     while monotonic() < until:
         with store.alone(FOLLOWING) as alone:
             ours = alone and not (remote and _is_served(settings.home))

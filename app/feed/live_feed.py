@@ -17,9 +17,9 @@ from app.market.promotions import Calendar, read_calendar
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import listing_repo
+from app.store.clock import now
 from app.store.db import Store
 from app.store.search_index import SearchIndex
-from app.store.tables import AdRow, now
 from listing.schema import Listing
 from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
@@ -104,12 +104,5 @@ class LiveFeed:
         The feed learns of it through the outbox.
         """
         with self.store.write() as session:
-            listing_repo.listing_of_seller(session, seller, listing_id, lock=True)
-            ad = session.get(AdRow, listing_id)
-            if bid == 0 and ad is not None:
-                session.delete(ad)
-            elif bid > 0 and ad is None:
-                session.add(AdRow(listing_id=listing_id, bid=bid))
-            elif ad is not None:
-                ad.bid, ad.at = bid, now()
+            listing_repo.listing_of_seller(session, seller, listing_id, lock=True).bid = bid or None
             listing_repo.to_index(session, listing_id)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.feed.items import CONTENT, milliseconds
 from app.market.promotions import read_calendar
 from app.store.db import Store
-from app.store.tables import FeedCandidatesRow, FeedEventRow, FeedItemRow, FeedPageRow, FeedPostRow, FeedRow, OrderRow
+from app.store.tables import FeedEventRow, FeedItemRow, FeedPageRow, FeedPostRow, FeedRow, OrderRow
 from recommend.cascade.logged import Bought, LoggedPage, LogRows
 from recommend.data.schema import CALENDAR
 
@@ -36,12 +36,12 @@ def write_log(store: Store, out: Path) -> Written:
     """Write what was reported as seen into a folder."""
     log = LogRows(CONTENT)
     with store.read() as session:
-        considered = set(session.scalars(select(FeedCandidatesRow.page_id)))
+        considered = set(session.scalars(select(FeedPageRow.id).where(FeedPageRow.candidates.is_not(None))))
         for page, rows, posts in _pages(session):
             seen = [row for row in rows if row.seen_at is not None]
             _add(session, log, page, seen, [post for post in posts if post.seen_at is not None])
             if seen and page.id in considered:
-                log.add_candidates(_logged(page), session.get_one(FeedCandidatesRow, page.id).columns)
+                log.add_candidates(_logged(page), page.candidates or {})
         ids = sorted({*log.items, *log.bids})
         for start in range(0, len(ids), PAGES_AT_ONCE):  # what was known of things when they came
             part = FeedItemRow.item_id.in_(ids[start : start + PAGES_AT_ONCE])

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store import listing_repo
 from app.store.db import UNSAVED, Store
 from app.store.draft_repo import new_id
-from app.store.tables import FeedCandidatesRow, FeedPageRow, FeedRow, NumberRow, now
+from app.store.tables import FeedPageRow, FeedRow, NumberRow, now
 from app.views import AppError, Busy
 from listing.schema import Listing
 from recommend.cascade.catalog import Catalog
@@ -188,15 +188,16 @@ class PageMaker:
         try:
             with self.store.write() as session:
                 at = datetime.fromtimestamp(slate.moment.time_ms / 1000, UTC)  # as it was scored, also in the log
-                session.add(FeedPageRow(id=page_id, visitor=visitor_id, at=at, known=facts, models=slate.models))
+                # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked.
+                kept = self._rng.random() < self._candidates_share and "ranking" not in slate.degraded
+                page = FeedPageRow(id=page_id, visitor=visitor_id, at=at, known=facts, models=slate.models)
+                page.candidates = candidates(slate) if kept else None
+                session.add(page)
                 session.flush()
                 for place in slate.page:
                     if place.item_id in listings:
                         session.add(feed_row(page_id, place, listings[place.item_id].id, self.feed.catalog))
                 posts = self.posts.note(session, page_id, slate)
-                # What nobody saw teaches a pre-ranking model what the ranking stage thinks (COPR), if a model ranked.
-                if self._rng.random() < self._candidates_share and "ranking" not in slate.degraded:
-                    session.add(FeedCandidatesRow(page_id=page_id, columns=candidates(slate)))
         except AppError as error:
             self._check_readable(error)
             posts = [None] * len(slate.posts)

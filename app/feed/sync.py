@@ -28,7 +28,7 @@ from app.store import listing_repo
 from app.store.db import Store
 from app.store.outbox import Changes
 from app.store.search_index import SearchIndex
-from app.store.tables import AdRow, ListingRow
+from app.store.tables import ListingRow
 from listing.schema import Listing
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
@@ -137,8 +137,9 @@ class ListingSync:
         with self.store.write() as session:
             item_ids = numbers(session, "listing", ids)
             sellers = numbers(session, "seller", [x.seller_id for x in listings])
-            ads = (select(AdRow).where(AdRow.listing_id.in_(ids[n : n + PART])) for n in range(0, len(ids), PART))
-            bid = {ad.listing_id: ad.bid for query in ads for ad in session.scalars(query)}
+            ads = select(ListingRow.id, ListingRow.bid).where(ListingRow.bid.is_not(None))
+            parts = (ads.where(ListingRow.id.in_(ids[n : n + PART])) for n in range(0, len(ids), PART))
+            bid = {key: bid or 0.0 for part in parts for key, bid in session.execute(part)}
             items = [self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings]
             note_items(session, items)
         return items

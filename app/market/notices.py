@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from app.settings import Settings
 from app.store.db import NOTIFYING, Store
 from app.store.draft_repo import new_id
-from app.store.tables import NoticeRow, SellerRow, now
+from app.store.tables import OutboxRow, SellerRow, Topic, now
 
 log = logging.getLogger(__name__)
 Kind = Literal["ordered", "completed", "cancelled", "refunded", "message", "question", "answer"]
@@ -43,7 +43,7 @@ class Notices:
     def add(self, session: Session, kind: Kind, to: str | None, listing_id: str, order_id: str | None = None) -> None:
         """Note in the caller's transaction that ``to`` should hear of it, if they have an account."""
         if self.url and session.get(SellerRow, to or "") is not None:  # a visitor of the single-user mode has no name
-            session.add(NoticeRow(id=new_id(), kind=kind, recipient=to, listing_id=listing_id, order_id=order_id))
+            session.add(notice(kind, to or "", listing_id, order_id))
 
     def send(self) -> int:
         """Send what is due, the oldest first; returns how many were taken. For a clock; raises AppError.
@@ -63,8 +63,9 @@ class Notices:
         import httpx
 
         with self.store.read() as session:
-            query = select(NoticeRow, SellerRow.name).join(SellerRow, SellerRow.id == NoticeRow.recipient)
-            due = query.where(NoticeRow.due_at <= now()).order_by(NoticeRow.at, NoticeRow.id).limit(AT_ONCE)
+            query = select(OutboxRow, SellerRow.name).join(SellerRow, SellerRow.id == OutboxRow.key)
+            due = query.where(OutboxRow.topic == Topic.NOTICE, OutboxRow.due_at <= now())
+            due = due.order_by(OutboxRow.at, OutboxRow.id).limit(AT_ONCE)
             notices = [(row.id, _body(row, name)) for row, name in session.execute(due)]
         sent = 0
         async with httpx.AsyncClient(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False) as client:
@@ -90,18 +91,18 @@ class Notices:
         digest = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
         return {"Content-Type": "application/json", SIGNATURE: f"sha256={digest}"}
 
-    def _done(self, notice_id: str) -> None:
+    def _done(self, notice_id: int) -> None:
         with self.store.write() as session:
-            row = session.get(NoticeRow, notice_id)
+            row = session.get(OutboxRow, notice_id)
             if row is not None:
                 session.delete(row)
         if self._failing:
             log.warning("notices are taken again")
         self._failing = False
 
-    def _later(self, notice_id: str, why: str) -> None:
+    def _later(self, notice_id: int, why: str) -> None:
         with self.store.write() as session:
-            row = session.get(NoticeRow, notice_id)
+            row = session.get(OutboxRow, notice_id)
             if row is not None:
                 row.tries += 1
                 row.due_at = now() + timedelta(seconds=min(MAX_PAUSE, 2.0 ** min(row.tries, 20)))
@@ -110,16 +111,15 @@ class Notices:
         self._failing = True
 
 
-def _body(row: NoticeRow, name: str) -> bytes:
+def notice(kind: Kind, to: str, listing_id: str, order_id: str | None) -> OutboxRow:
+    """The row of a notice to the seller ``to``."""
+    body = {"id": new_id(), "kind": kind, "listing_id": listing_id, "order_id": order_id}
+    return OutboxRow(topic=Topic.NOTICE, key=to, body=body)
+
+
+def _body(row: OutboxRow, name: str) -> bytes:
     """``name``: under which the recipient signs in."""
-    path = f"/feed/orders/{row.order_id}" if row.order_id else f"/l/{row.listing_id}"
-    body: dict[str, Any] = {
-        "id": row.id,
-        "kind": row.kind,
-        "at": row.at.isoformat(timespec="seconds"),
-        "to": {"id": row.recipient, "name": name},
-        "listing_id": row.listing_id,
-        "order_id": row.order_id,
-        "path": path,
-    }
-    return json.dumps(body).encode()
+    known: dict[str, Any] = row.body or {}
+    path = f"/feed/orders/{known['order_id']}" if known["order_id"] else f"/l/{known['listing_id']}"
+    at, to = row.at.isoformat(timespec="seconds"), {"id": row.key, "name": name}
+    return json.dumps({**known, "at": at, "to": to, "path": path}).encode()

@@ -26,6 +26,7 @@ from app.store.tables import (
     OrderRow,
     OutboxRow,
     SellerRow,
+    Topic,
 )
 from recommend.cascade.registry import Loaded
 from recommend.cascade.scoring import SIMPLE
@@ -237,13 +238,14 @@ class Figures:
 
     def _market(self) -> Iterable[Measure]:
         live = self.feed.feed.catalog.live()
+        waits = OutboxRow.topic == Topic.INDEX
         dark = exact(float((~self.feed.feed.catalog.content(live).any(1)).mean())) if len(live) else NOTHING
         with self.store.read() as session:
-            oldest = session.scalar(select(func.min(OutboxRow.at)))
+            oldest = session.scalar(select(func.min(OutboxRow.at)).where(waits))
         behind = max((self.over.until - oldest).total_seconds() / 60, 0.0) if oldest else 0.0
         yield Measure("live_listings", exact(float(len(live))))
         yield Measure("without_vector", dark, len(live), "on sale")
-        yield Measure("index_behind", exact(behind), int(self._count(OutboxRow.id.is_not(None))), "wait")
+        yield Measure("index_behind", exact(behind), int(self._count(waits)), "wait")
         yield Measure("reviews_waiting", exact(self._count(ListingRow.status == REVIEW)))
         yield Measure("reports", exact(self._count(MessageRow.kind == "report")))
 

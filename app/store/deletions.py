@@ -18,12 +18,13 @@ from sqlalchemy import delete, select
 
 from app.store.db import Store
 from app.store.media import Media
-from app.store.tables import PhotoDeletionRow, PhotoRow
+from app.store.tables import OutboxRow, PhotoRow, Topic
 from app.views import AppError
 
 log = logging.getLogger(__name__)
 AT_ONCE = 500
 UPLOAD_SECONDS = 600.0  # a raw upload is taken within moments; one that nobody took is deleted after that long
+OF_PHOTOS = select(OutboxRow.key).where(OutboxRow.topic == Topic.PHOTO)
 MAX_COMPACTED_BYTES = 256 << 20  # bytes of a SQLite file that is written anew while people wait, about 2 s
 
 
@@ -48,8 +49,7 @@ class Deletions:
         deleted, failed = 0, set[str]()
         while True:
             with self.store.read() as session:
-                query = select(PhotoDeletionRow.photo_id).where(PhotoDeletionRow.photo_id.not_in(failed))
-                noted = set(session.scalars(query.limit(AT_ONCE)))
+                noted = set(session.scalars(OF_PHOTOS.where(OutboxRow.key.not_in(failed)).limit(AT_ONCE)))
                 in_use = set(session.scalars(select(PhotoRow.id).where(PhotoRow.id.in_(noted))))
             if not noted:
                 return deleted
@@ -57,7 +57,7 @@ class Deletions:
             failed |= {photo_id for photo_id in noted - in_use if not self._unlink(photo_id)}
             done = noted - failed
             with self.store.write() as session:
-                session.execute(delete(PhotoDeletionRow).where(PhotoDeletionRow.photo_id.in_(done)))
+                session.execute(delete(OutboxRow).where(OutboxRow.topic == Topic.PHOTO, OutboxRow.key.in_(done)))
             deleted += len(done - in_use)
 
     def _unlink(self, photo_id: str) -> bool:

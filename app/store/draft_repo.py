@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.editing import evidence_places, prices
 from app.editing.press_rules import PressRules
 from app.store.db import make_room
-from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, PhotoDeletionRow, PhotoRow, now
+from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, OutboxRow, PhotoRow, Topic, now
 from app.views import WRITING, AppError, DraftState, DraftView, Problem
 from listing.observe.seller import Edit, SellerWord, word_of
 from listing.request import Photo
@@ -269,8 +269,7 @@ def forget_photos(session: Session, photo_ids: Sequence[str]) -> None:
     """Delete photos' rows and note that their files have to go, which ``Deletions.after`` does after commit."""
     make_room(session)
     session.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
-    for photo_id in photo_ids:
-        session.merge(PhotoDeletionRow(photo_id=photo_id))
+    session.add_all(OutboxRow(topic=Topic.PHOTO, key=photo_id) for photo_id in photo_ids)
 
 
 def delete_drafts(session: Session, draft_ids: Sequence[str]) -> list[str]:

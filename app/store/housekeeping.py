@@ -17,12 +17,12 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import UNSAVED, Store
-from app.store.deletions import Deletions
+from app.store.deletions import OF_PHOTOS, Deletions
 from app.store.media import Media
 from app.store.outbox import Outbox, forget_changes
 from app.store.retention import TrustedClock, forget_behaviour
 from app.store.search_index import SearchIndex
-from app.store.tables import DraftRow, EventRow, PhotoDeletionRow, PhotoRow, now
+from app.store.tables import DraftRow, EventRow, PhotoRow, now
 from app.views import INTERRUPTED, WRITING, AppError, DraftState, Problem
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Housekeeping:
         """
         with self.store.read() as session:
             photo_ids = set(session.scalars(select(PhotoRow.id)))
-            photo_ids |= set(session.scalars(select(PhotoDeletionRow.photo_id)))  # they go for good, not into the trash
+            photo_ids |= set(session.scalars(OF_PHOTOS))  # they go for good, not into the trash
         try:
             swept = self.media.sweep(photo_ids, self._before(seconds=STRAY_SECONDS))
             self.media.empty_trash(self._before(days=self.settings.trash_days))

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.store import draft_repo
 from app.store.tables import (
-    ChangeRow,
     DraftRow,
     EditRow,
     KeyRow,
@@ -21,6 +20,7 @@ from app.store.tables import (
     PhotoRow,
     PostRow,
     ReviewRow,
+    Topic,
     now,
 )
 from app.views import AppError, Changed, DraftState, field_text, field_version
@@ -163,23 +163,23 @@ def add_listing(session: Session, draft: DraftRow, view: Draft, price: float | N
 
 def to_index(session: Session, listing_id: str) -> None:
     """Note that a listing has changed: the index follows after the commit, and other servers take it in."""
-    session.add(OutboxRow(listing_id=listing_id))
+    session.add(OutboxRow(topic=Topic.INDEX, key=listing_id))
     note_change(session, listing_id)
 
 
 def to_index_again(session: Session, listing_id: str) -> None:
     """Ask for the listing's place in the index to be brought up to date, though nothing has changed in the store."""
-    session.add(OutboxRow(listing_id=listing_id))
+    session.add(OutboxRow(topic=Topic.INDEX, key=listing_id))
 
 
 def to_index_anew(session: Session) -> None:
     """Ask for the index to be rebuilt once all that waits is in it: then nothing of what left it is in its files."""
-    session.add(OutboxRow(listing_id=REBUILD))
+    session.add(OutboxRow(topic=Topic.INDEX, key=REBUILD))
 
 
 def note_change(session: Session, listing_id: str) -> None:
     """Let other servers take the listing in again."""
-    session.add(ChangeRow(listing_id=listing_id))
+    session.add(OutboxRow(topic=Topic.CHANGE, key=listing_id))
 
 
 def add_photos(session: Session, row: ListingRow, photos: Sequence[Photo], first: int) -> None:
@@ -238,7 +238,7 @@ def by_ids(session: Session, listing_ids: Iterable[str]) -> list[ListingRow]:
 
 def count_waiting(session: Session) -> int:
     """How many wishes for the index are open."""
-    return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
+    return session.scalar(select(func.count()).where(OutboxRow.topic == Topic.INDEX)) or 0
 
 
 def photo_visible(session: Session, photo_id: str, seller: str | None) -> bool:

@@ -1,8 +1,9 @@
 """From the outbox to feed and index: both follow the store, also after either of them, or the store, was away.
 
 A change of a listing writes a row into the outbox in its own transaction. The row is deleted only after the feed and
-the index have followed. It is looked for after each change, every few seconds and at each start. It also appends the
-listing's id to a sequence (``Changes``), by which a server learns of what another one did on the same store.
+the index have followed. It is looked for after each change, every few seconds and at each start. A second row, of the
+topic ``CHANGE``, stays for a day: by these (``Changes``) a server learns of what another one did on the same store.
+Files of photos (``deletions.py``) and notices (``app/market/notices.py``) follow by rows of topics of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from app.store import listing_repo
 from app.store.db import FOLLOWING, Store, count_of
 from app.store.media import Media
 from app.store.search_index import SearchIndex
-from app.store.tables import ChangeRow, ListingRow, OutboxRow, now
+from app.store.tables import ListingRow, OutboxRow, Topic, now
 from app.views import AppError
 from listing.schema import Listing
 
@@ -34,6 +35,7 @@ RETRY_SECONDS = 2.0  # after a failure the index is left alone for so long, so t
 WAIT_SECONDS = 5.0  # longest wait for somebody else who is at it; what is left then comes with the clock
 SETTLED_S = 60.0  # no transaction takes longer than that between drawing its number in the sequence and its end
 NEWS = 1_000
+CHANGES = OutboxRow.topic == Topic.CHANGE
 
 
 class Follower(Protocol):
@@ -113,8 +115,8 @@ class Outbox:
     def _tell_news(self) -> None:
         """What is new in the outbox goes to the follower at once, whatever the index is up to."""
         with self.store.read() as session:
-            query = select(OutboxRow.id, OutboxRow.listing_id).order_by(OutboxRow.id)
-            rows = {row.id: row.listing_id for row in session.execute(query)}
+            query = select(OutboxRow.id, OutboxRow.key).where(OutboxRow.topic == Topic.INDEX).order_by(OutboxRow.id)
+            rows = {row.id: row.key for row in session.execute(query)}
         self._followed &= rows.keys()
         fresh = {row: listing_id for row, listing_id in rows.items() if row not in self._followed}
         self._tell(set(fresh.values()))
@@ -129,8 +131,9 @@ class Outbox:
 
     def _follow_some(self) -> bool:
         with self.store.read() as session:
-            rows = session.scalars(select(OutboxRow).order_by(OutboxRow.id).limit(AT_ONCE)).all()
-            ids = list(dict.fromkeys(row.listing_id for row in rows))
+            query = select(OutboxRow).where(OutboxRow.topic == Topic.INDEX).order_by(OutboxRow.id)
+            rows = session.scalars(query.limit(AT_ONCE)).all()
+            ids = list(dict.fromkeys(row.key for row in rows))
             listings = _listings(session, ids)
         if not rows:
             return False
@@ -146,7 +149,7 @@ class Outbox:
             session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
             for listing_id in listings:  # other servers look again: now there are vectors
                 listing_repo.note_change(session, listing_id)
-        self._followed.difference_update(row.id for row in rows)  # SQLite gives their ids again
+        self._followed.difference_update(row.id for row in rows)
         return True
 
     def _tell(self, listing_ids: Collection[str]) -> None:
@@ -197,12 +200,12 @@ class Changes:
     def start(self) -> None:
         """Stand at the end. Call it before the listings are read, so that nothing falls in between."""
         with self.store.read() as session:
-            settled = select(func.max(ChangeRow.id)).where(ChangeRow.at < now() - timedelta(seconds=SETTLED_S))
+            settled = select(func.max(OutboxRow.id)).where(CHANGES, OutboxRow.at < now() - timedelta(seconds=SETTLED_S))
             self._passed, self._recent = session.scalar(settled) or 0, {}
 
     def news(self, session: Session) -> dict[int, str]:
         """Numbers that are not known yet, with their listings; the oldest first, not more than ``NEWS``."""
-        query = select(ChangeRow.id, ChangeRow.listing_id).where(ChangeRow.id > self._passed).order_by(ChangeRow.id)
+        query = select(OutboxRow.id, OutboxRow.key).where(CHANGES, OutboxRow.id > self._passed).order_by(OutboxRow.id)
         fresh = [(n, listing) for n, listing in session.execute(query) if n not in self._recent]
         return dict(fresh[:NEWS])
 
@@ -220,4 +223,4 @@ class Changes:
 def forget_changes(store: Store, before: datetime) -> int:
     """Delete older changes; returns how many. A server that starts reads the listings themselves."""
     with store.write() as session:
-        return count_of(session, delete(ChangeRow).where(ChangeRow.at < before))
+        return count_of(session, delete(OutboxRow).where(CHANGES, OutboxRow.at < before))

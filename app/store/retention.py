@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from app.store.db import Store, count_of
 from app.store.tables import (
     EventRow,
-    FeedCandidatesRow,
     FeedEventRow,
     FeedPageRow,
     FeedPostRow,
@@ -27,8 +26,9 @@ from app.store.tables import (
     IdentityRow,
     KeyRow,
     MessageRow,
-    NoticeRow,
     OrderRow,
+    OutboxRow,
+    Topic,
     now,
 )
 
@@ -90,8 +90,9 @@ def _go_on(row: IdentityRow, at: datetime, ran: timedelta) -> datetime:
 def forget_behaviour(store: Store, before: datetime) -> int:
     """Delete what is older; returns how many pages went. Raises AppError: the rest goes later."""
     pages = forget_pages(store, FeedPageRow.at < before)
-    for table in (EventRow, MessageRow, NoticeRow):
+    for table in (EventRow, MessageRow):
         _delete_in_steps(store, table, table.at < before)
+    _delete_in_steps(store, OutboxRow, OutboxRow.at < before, OutboxRow.topic == Topic.NOTICE)
     # The key of a listing with a standing order stays; the draft of any other still answers a repeated wish.
     standing = select(OrderRow.listing_id).where(*STANDING)
     _delete_in_steps(store, KeyRow, KeyRow.at < before, KeyRow.listing_id.not_in(standing))
@@ -115,13 +116,13 @@ def _delete_pages(session: Session, ids: Sequence[str]) -> None:
     # SQLite gives a row's number again: an order must not come to point at somebody else's.
     session.execute(update(OrderRow).where(OrderRow.row_id.in_(rows)).values(row_id=None))
     session.execute(delete(FeedEventRow).where(FeedEventRow.row_id.in_(rows)))
-    for table in (FeedRow, FeedCandidatesRow, FeedPostRow):
+    for table in (FeedRow, FeedPostRow):
         session.execute(delete(table).where(table.page_id.in_(ids)))
     session.execute(delete(FeedPageRow).where(FeedPageRow.id.in_(ids)))
 
 
 def _delete_in_steps(
-    store: Store, table: type[EventRow | MessageRow | NoticeRow | KeyRow], *which: ColumnElement[bool]
+    store: Store, table: type[EventRow | MessageRow | OutboxRow | KeyRow], *which: ColumnElement[bool]
 ) -> None:
     keys = table.__mapper__.primary_key
     some = select(*keys).where(*which).order_by(table.at).limit(BATCH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
@@ -107,7 +108,10 @@ class EditRow(Base):
 
 
 class ListingRow(Base):
-    """A listing as it stands, beside what the model wrote (``generated``) and what was first published."""
+    """A listing as it stands, beside what the model wrote (``generated``) and what was first published.
+
+    ``bid``: of its seller for a click; None: no ad.
+    """
 
     __tablename__ = "listings"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -128,6 +132,7 @@ class ListingRow(Base):
     published_at: Mapped[datetime | None]
     generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    bid: Mapped[float | None] = mapped_column(Float)
     __table_args__ = (
         UniqueConstraint("draft_id", name="uq_listings_draft_id"),
         Index("ix_listings_status_published_at", "status", "published_at"),  # what is new
@@ -168,15 +173,6 @@ class PhotoRow(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
 
 
-class PhotoDeletionRow(Base):
-    """A photo whose row is gone and whose file has to go; written in the deleting transaction, so that no kill between
-    the two leaves the file."""
-
-    __tablename__ = "photo_deletions"
-    photo_id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    at: Mapped[datetime] = mapped_column(default=now)
-
-
 class EventRow(Base):
     """An assistant event. Ids and a field's name only, no words of the seller: it outlives the listing."""
 
@@ -191,24 +187,31 @@ class EventRow(Base):
     __table_args__ = (Index("ix_assistant_events_draft_id", "draft_id"),)
 
 
+class Topic(StrEnum):
+    """What is to be done about a row of the outbox; ``key`` is whose."""
+
+    INDEX = "index"  # a listing whose place in the index has to be brought up to date
+    CHANGE = "change"  # a listing that has changed: other servers read on from where they stood
+    PHOTO = "photo"  # a photo whose row is gone and whose file has to go
+    NOTICE = "notice"  # a seller who has to be told by the platform's own notices; ``body``: of what, in ids only
+
+
 class OutboxRow(Base):
-    """A listing whose place in the index has to be brought up to date; written in the listing's own transaction."""
+    """What follows from a change, written in the change's own transaction, so that no kill between the two loses it.
+
+    It is deleted once it is done, a change after a day. A number is never given twice. ``due_at``, ``tries``: of what
+    is tried again.
+    """
 
     __tablename__ = "outbox"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
-    listing_id: Mapped[str] = mapped_column(String(32), index=True)
-    at: Mapped[datetime] = mapped_column(default=now)
-
-
-class ChangeRow(Base):
-    """A listing that has changed, written in the change's own transaction: other servers read on from where they stood.
-    A number is never given twice, though old rows are deleted."""
-
-    __tablename__ = "listing_changes"
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
-    listing_id: Mapped[str] = mapped_column(String(32))
+    topic: Mapped[Topic] = mapped_column(String(16))
+    key: Mapped[str] = mapped_column(String(32), index=True)
+    body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     at: Mapped[datetime] = mapped_column(default=now, index=True)
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    due_at: Mapped[datetime] = mapped_column(default=now)
+    tries: Mapped[int] = mapped_column(default=0)
+    __table_args__ = (Index("ix_outbox_topic_id", "topic", "id"), {"sqlite_autoincrement": True})
 
 
 class KeyRow(Base):
@@ -232,17 +235,11 @@ class NumberRow(Base):
     __table_args__ = (UniqueConstraint("kind", "key", name="uq_feed_numbers_kind_key"),)
 
 
-class AdRow(Base):
-    """What a seller bids for a click on a listing."""
-
-    __tablename__ = "ads"
-    listing_id: Mapped[str] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
-    bid: Mapped[float] = mapped_column(Float)
-    at: Mapped[datetime] = mapped_column(default=now)
-
-
 class FeedPageRow(Base):
-    """A page that was asked for, with what was known of the visitor then (request columns of the log's schema)."""
+    """A page that was asked for, with what was known of the visitor then (request columns of the log's schema).
+
+    ``candidates``: what the ranking stage considered, column by column; kept of a share of the pages.
+    """
 
     __tablename__ = "feed_pages"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -250,6 +247,7 @@ class FeedPageRow(Base):
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     known: Mapped[dict[str, Any]]
     models: Mapped[dict[str, Any]]
+    candidates: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
 
 
 class FeedRow(Base):
@@ -272,14 +270,6 @@ class FeedItemRow(Base):
     __tablename__ = "feed_items"
     item_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     known: Mapped[dict[str, Any]]
-
-
-class FeedCandidatesRow(Base):
-    """What the ranking stage considered for a page, column by column; kept of a share of the pages."""
-
-    __tablename__ = "feed_candidates"
-    page_id: Mapped[str] = mapped_column(ForeignKey("feed_pages.id", ondelete="CASCADE"), primary_key=True)
-    columns: Mapped[dict[str, Any]]
 
 
 class FeedEventRow(Base):
@@ -375,21 +365,6 @@ class BlockRow(Base):
     blocker: Mapped[str] = mapped_column(String(64), primary_key=True)
     blocked: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[datetime] = mapped_column(default=now)
-
-
-class NoticeRow(Base):
-    """What somebody has to be told by the platform's own notices; written in the transaction of what it is about, and
-    deleted once the receiver has taken it. Ids only. ``recipient``: a seller's id."""
-
-    __tablename__ = "notices"
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
-    recipient: Mapped[str] = mapped_column(String(32), index=True)
-    listing_id: Mapped[str] = mapped_column(String(32))
-    order_id: Mapped[str | None] = mapped_column(String(32))
-    at: Mapped[datetime] = mapped_column(default=now)
-    due_at: Mapped[datetime] = mapped_column(default=now, index=True)
-    tries: Mapped[int] = mapped_column(default=0)
 
 
 class PromotionRow(Base):

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.settings import Settings, SettingsError
-from app.store.tables import NoticeRow, now
+from app.store.tables import OutboxRow, now
 from tests.app.support.clients import becomes, published
 from tests.app.support.erasing import erase_beside
 from tests.app.support.local_servers import Receiver
@@ -48,13 +48,13 @@ def shop(people):
 
 def waiting(services):
     with services.store.read() as session:
-        return session.scalars(select(NoticeRow).order_by(NoticeRow.at)).all()
+        return session.scalars(select(OutboxRow).where(OutboxRow.topic == "notice").order_by(OutboxRow.at)).all()
 
 
 def make_due(services):
     """As if the pause before the next try were over."""
     with services.store.write() as session:
-        session.execute(update(NoticeRow).values(due_at=now() - timedelta(seconds=1)))
+        session.execute(update(OutboxRow).values(due_at=now() - timedelta(seconds=1)))
 
 
 @pytest.mark.stores
@@ -186,7 +186,7 @@ def test_untaken_notices_go_with_the_logs(shop, days, left):
     for n in range(2):
         bought(bob, published(ann), f"k{n}", "")
     with services.store.write() as session:
-        session.execute(update(NoticeRow).values(at=now() - timedelta(days=days)))
+        session.execute(update(OutboxRow).values(at=now() - timedelta(days=days)))
     services.housekeeping.forget()
     assert len(waiting(services)) == left
 
@@ -206,9 +206,11 @@ def test_notices_to_the_erased_go_with_them(shop, receiver):
     services, ann, bob = shop(receiver.url)
     address = f"/v1/orders/{bought(bob, published(ann), buyer='')['id']}"
     ann.post(f"{address}/messages", json={"text": "Monday"})
-    assert sorted(row.kind for row in waiting(services)) == ["message", "ordered"]
+    assert sorted(row.body["kind"] for row in waiting(services)) == ["message", "ordered"]
     assert erase_beside(services, "bob", settle=True).counts["notice"] == 1
-    left = [(row.kind, row.recipient) for row in waiting(services)]  # and the other side hears what became of the sale
+    left = [
+        (row.body["kind"], row.key) for row in waiting(services)
+    ]  # and the other side hears what became of the sale
     assert left == [(kind, services.sellers.named("ann").id) for kind in ("ordered", "refunded")]
     services.notices.send()
     assert ann.get(receiver.got[-1].path).status_code == 200

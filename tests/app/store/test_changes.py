@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.store import outbox
 from app.store.outbox import Changes
-from app.store.tables import ChangeRow, now
+from app.store.tables import OutboxRow, now
 from tests.app.support.clients import client_of, published
 from tests.app.support.leftovers import wait_until
 from tests.app.support.shop import buy, seen
@@ -107,7 +107,7 @@ def test_a_number_committed_late_is_not_missed(services, monkeypatch):
 
     def write(number):
         with services.store.write() as session:
-            session.add(ChangeRow(id=number, listing_id=f"l{number}"))
+            session.add(OutboxRow(id=number, topic="change", key=f"l{number}"))
 
     def look():
         with services.store.read() as session:
@@ -155,13 +155,15 @@ def test_a_listing_sold_meanwhile_leaves_the_feed(both):
 
 def test_numbers_of_deleted_changes_are_not_reused(services):
     with services.store.write() as session:
-        session.add_all([ChangeRow(listing_id="l", at=now() - age) for age in (timedelta(days=2), timedelta(hours=1))])
+        session.add_all(
+            [OutboxRow(topic="change", key="l", at=now() - age) for age in (timedelta(days=2), timedelta(hours=1))]
+        )
     assert services.housekeeping.forget_changes() == 1
     with services.store.write() as session:
-        last = session.scalar(select(func.max(ChangeRow.id)))
-        session.execute(ChangeRow.__table__.delete())
+        last = session.scalar(select(func.max(OutboxRow.id)))
+        session.execute(OutboxRow.__table__.delete())
     with services.store.write() as session:
-        session.add(row := ChangeRow(listing_id="l"))
+        session.add(row := OutboxRow(topic="change", key="l"))
         session.flush()
         assert row.id == last + 1
 

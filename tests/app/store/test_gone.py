@@ -20,7 +20,7 @@ from app.seller.actions import Actions
 from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
 from app.store.db import Store, open_engine
-from app.store.tables import OutboxRow, PhotoDeletionRow
+from app.store.tables import OutboxRow
 from listing.intake.photos import intake
 from tests.app.support import small_index
 from tests.app.support.clients import client_of
@@ -48,7 +48,7 @@ def at_night(services):
 
     def waiting():
         with services.store.read() as session:
-            return session.scalars(select(OutboxRow.listing_id)).all()
+            return session.scalars(select(OutboxRow.key).where(OutboxRow.topic == "index")).all()
 
     wait_until_gone(waiting)
     services.index.rebuild()
@@ -134,13 +134,13 @@ def test_a_closed_home_holds_nothing_deleted(tmp_path):
 def test_a_photo_with_a_row_is_never_deleted(build, me, services, photos):
     draft = list(services.draft_writer.start(me, photos))[-1]
     with services.store.write() as session:
-        session.add_all(PhotoDeletionRow(photo_id=p.id) for p in draft.photos)
-        session.add(PhotoDeletionRow(photo_id="0" * 32))
+        session.add_all(OutboxRow(topic="photo", key=p.id) for p in draft.photos)
+        session.add(OutboxRow(topic="photo", key="0" * 32))
     services.media.save("0" * 32, jpeg())
     again = build(index=services.index)
     assert set(again.media.ids()) == {p.id for p in draft.photos}
     with again.store.read() as session:
-        assert session.query(PhotoDeletionRow).count() == 0
+        assert session.query(OutboxRow).filter_by(topic="photo").count() == 0
 
 
 def upload(url, word):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from app.store.backup.restore import restore
 from app.store.db import StoreError, open_engine, open_store
 from app.store.full_text import is_derived
 from app.store.media import store_id
-from app.store.tables import Base, ListingRow
+from app.store.tables import Base, FeedPageRow, ListingRow, OutboxRow, SellerRow
 from app.web.server import create_app
 from tests.app.support.small_index import open_index, titles_in
 from tests.fakes import FakePipeline
@@ -98,6 +99,59 @@ def test_what_went_leaves_the_store(tmp_path):
     engine = open_store(url).engine
     assert set(sa.inspect(engine).get_table_names()).isdisjoint({"saved_searches"})
     engine.dispose()
+
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+OLD = {  # tables of schema 19, with a row of each
+    "outbox": {"id": 7, "listing_id": "l", "at": NOW},
+    "listing_changes": {"id": 9, "listing_id": "l", "at": NOW},
+    "photo_deletions": {"photo_id": "p", "at": NOW},
+    "notices": {"id": "n", "kind": "ordered", "recipient": "s", "listing_id": "l", "order_id": None, "at": NOW,
+                "due_at": NOW, "tries": 2},
+    "ads": {"listing_id": "l", "bid": 2.5, "at": NOW},
+    "feed_candidates": {"page_id": "f", "columns": {"item_id": [1]}},
+}  # fmt: skip
+TYPES = {int: sa.Integer, float: sa.Float, dict: sa.JSON, datetime: sa.DateTime(timezone=True)}
+
+
+def as_of_schema_19(store):
+    with store.write() as session:
+        session.add(SellerRow(id="s", name="ann"))
+        session.flush()
+        texts = dict.fromkeys(("category", "title", "description", "currency"), "x")
+        session.add(ListingRow(id="l", seller_id="s", attributes={}, **texts))
+        session.add(FeedPageRow(id="f", visitor=1, known={}, models={}))
+    with store.engine.execution_options(writes=True).begin() as connection:
+        connection.execute(sa.text("DROP TABLE outbox"))
+        connection.execute(sa.text("ALTER TABLE listings DROP COLUMN bid"))
+        connection.execute(sa.text("ALTER TABLE feed_pages DROP COLUMN candidates"))
+        for name, row in OLD.items():
+            columns = [sa.Column(key, TYPES.get(type(value), sa.String(32))) for key, value in row.items()]
+            table = sa.Table(name, sa.MetaData(), *columns)
+            table.create(connection)
+            connection.execute(table.insert().values(**row))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0019'"))
+    store.engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["files", pytest.param("servers", marks=pytest.mark.postgres)])
+def test_what_waited_waits_in_the_one_outbox(tmp_path, request, kind):
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}" if kind == "files" else request.getfixturevalue("url")
+    as_of_schema_19(open_store(url))
+    store = open_store(url)
+    with store.engine.connect() as connection:
+        assert set(OLD) & set(sa.inspect(connection).get_table_names()) == {"outbox"}
+    with store.read() as session:
+        rows = [(row.topic, row.key, row.body, row.tries, row.at) for row in session.scalars(sa.select(OutboxRow))]
+        told = {"id": "n", "kind": "ordered", "listing_id": "l", "order_id": None}
+        assert rows == [("index", "l", None, 0, NOW), ("photo", "p", None, 0, NOW), ("notice", "s", told, 2, NOW)]
+        assert session.scalars(sa.select(ListingRow.bid)).all() == [2.5]
+        assert session.get(FeedPageRow, "f").candidates == {"item_id": [1]}
+    with store.write() as session:
+        session.add(added := OutboxRow(topic="index", key="l"))
+        session.flush()
+        assert added.id == 4
+    store.engine.dispose()
 
 
 def test_tables_of_something_else_are_left_alone(tmp_path):

@@ -16,7 +16,6 @@ from app.store import clock, retention
 from app.store.tables import (
     DraftRow,
     EventRow,
-    FeedCandidatesRow,
     FeedEventRow,
     FeedItemRow,
     FeedPageRow,
@@ -32,7 +31,7 @@ from app.web.server import keepers
 from tests.app.support.clients import client_of, published
 from tests.app.support.shop import buy, posted, report, seen
 
-LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedCandidatesRow, FeedPostRow, EventRow, MessageRow, KeyRow)
+LOGS = (FeedPageRow, FeedRow, FeedEventRow, FeedPostRow, EventRow, MessageRow, KeyRow)
 STAY = (ListingRow, OrderRow, FeedItemRow)
 
 
@@ -88,7 +87,7 @@ def test_behaviour_past_its_days_goes_alone(build, monkeypatch, tmp_path):
         with services.store.write() as session:
             nothing = {name: [] for name in ("item_id", "policy", "pctr", "bid", "rank", "shown")}
             page_id = session.scalars(select(FeedPageRow.id)).one()
-            session.add(FeedCandidatesRow(page_id=page_id, columns=nothing))
+            session.get(FeedPageRow, page_id).candidates = nothing
         before, stay = counts(services, LOGS), counts(services, STAY)
         assert all(before.values())
         age(services, 99)

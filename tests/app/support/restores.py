@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from app.services import Services
-from app.store.tables import Base, ChangeRow, OutboxRow
+from app.store.tables import Base, OutboxRow
 from listing.intake.photos import intake
 from tests.app.support import slow_server
 from tests.fakes import FakeIndex, FakePipeline, jpeg
@@ -50,8 +50,14 @@ def rows_of(store):
                 for row in connection.execute(select(table).order_by(*table.primary_key.columns))
             ]
             for table in Base.metadata.sorted_tables
-            if table.name not in (OutboxRow.__tablename__, ChangeRow.__tablename__)
-        }
+            if table.name != OutboxRow.__tablename__
+        } | {"outbox": waiting_of(connection)}
+
+
+def waiting_of(connection):
+    """Notices and files of photos that wait."""
+    query = select(OutboxRow.topic, OutboxRow.key, OutboxRow.body).order_by(OutboxRow.id)
+    return connection.execute(query.where(OutboxRow.topic.in_(["notice", "photo"]))).all()
 
 
 def photos_of(services):
