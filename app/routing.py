@@ -56,12 +56,9 @@ def services_of(request: Request) -> Services:
 
 
 def is_operator(services: Services, name: str | None) -> bool:
-    """In the single-user mode the one person; else whom IPL_OPERATORS or the account names as one."""
-    named = {n.strip() for n in services.settings.operators.split(",") if n.strip()}
-    if services.sellers.single or name in named:
-        return True
-    account = services.sellers.account(name) if name is not None else None
-    return account is not None and account.operator
+    """True for the one person of the single-user mode, and for whom the account says so."""
+    account = None if services.sellers.single or name is None else services.sellers.account(name)
+    return services.sellers.single or (account is not None and account.operator)
 
 
 def operator(request: Request) -> Services:

@@ -29,7 +29,7 @@ GONE = {
 }
 READ_ELSEWHERE = frozenset(
     {"IPL_API_KEY", "IPL_DATA", "IPL_DEBUG", "IPL_HOME", "IPL_PYTHON", "IPL_SETUP", "IPL_SHOP", "IPL_TAXONOMY"}
-    | {"IPL_PASSWORDS"}  # an older version's file, read once by open_sellers
+    | {"IPL_PASSWORDS", "IPL_OPERATORS"}  # of an older version, read once by open_sellers
 )
 
 
@@ -56,7 +56,6 @@ class Settings(BaseSettings):
     index: str = Field("", description="Index: a folder or the address of a chroma server; default: in home.")
     store: str = Field("", description="Database URL (sqlite:///... or postgresql+psycopg://...); default: in home.")
     media: Path | None = Field(None, description="Folder of the photos; default: in home.")
-    operators: str = Field("", description="Names, with commas, who may open /ops; alone on loopback everybody may.")
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of prices.")
     secure_cookies: bool = Field(False, description="Reached by https alone: cookies and browsers keep to it.")
     session_hours: float = Field(24 * 14, gt=0, description="How long a sign-in lasts.")

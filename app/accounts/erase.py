@@ -16,13 +16,13 @@ from sqlalchemy import ColumnElement, and_, delete, func, make_url, or_, select,
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.accounts.sellers import open_sellers, refuse_last
-from app.market.notices import notice
 from app.settings import Settings
 from app.store import draft_repo, listing_repo
 from app.store.db import FOLLOWING, Store, StoreError, count_of, open_store
 from app.store.deletions import MAX_COMPACTED_BYTES, Deletions, empty_uploads
 from app.store.home_lock import HomeInUse, only_user
 from app.store.media import Media, check_photos, photo_ids
+from app.store.outbox import notice
 from app.store.retention import STANDING, forget_pages
 from app.store.tables import (
     BlockRow,

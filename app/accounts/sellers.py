@@ -109,11 +109,11 @@ class Sellers:
         self._remembered.put(name, (asked, account))
         return account
 
-    def set_password(self, name: str, password: str, *, operator: bool | None = None, added: bool = False) -> Account:
+    def set_password(self, name: str, password: str, *, operator: bool = False, added: bool = False) -> Account:
         """Give a name a password, which ends what an earlier one opened, or make its account.
 
         Args:
-            operator: None: as it was, a seller if new.
+            operator: of a new account, whether it is an operator's; one that is there keeps its rights.
             added: the account has to be a new one.
 
         Raises AccountError: the name or the password is unusable, or the account is not new.
@@ -125,17 +125,21 @@ class Sellers:
             row = session.get_one(SellerRow, seller.id)
             if added and row.password is not None:
                 raise AccountError(f"There is a {name} already; ./ipl accounts password {name} changes the password.")
-            row.password, row.operator = stored, row.operator if operator is None else operator
+            row.password, row.operator = stored, row.operator or operator
         account = self._look_up(name)
         assert account is not None
         return account
 
+    def set_rights(self, name: str, operator: bool) -> None:
+        """Make an account an operator's, or a seller's alone. Raises AccountError: there is none."""
+        with self.store.write() as session:
+            _account_row(session, name).operator = operator
+        self._remembered.pop(name, None)
+
     def close_account(self, name: str) -> None:
         """Take a name's account away, which ends its sign-ins and tokens. Raises AccountError: none, or the last."""
         with self.store.write() as session:
-            row = session.scalar(select(SellerRow).where(SellerRow.name == name, SellerRow.password.is_not(None)))
-            if row is None:
-                raise AccountError(f"There is no account {name}; ./ipl accounts list shows those that there are.")
+            row = _account_row(session, name)
             refuse_last(session, row)
             row.password, row.operator = None, False
         self._remembered.pop(name, None)
@@ -262,27 +266,34 @@ class Sellers:
 
 
 def open_sellers(store: Store) -> Sellers:
-    """The sellers of a store. Accounts of an older version's file (``IPL_PASSWORDS``) come into it if it has none.
+    """The sellers of a store. Accounts of an older version (``IPL_PASSWORDS``, ``IPL_OPERATORS``) come into it once.
 
     Raises AccountError: the file is unusable.
     """
-    sellers, file = Sellers(store), os.environ.get("IPL_PASSWORDS")
-    if not file:
+    sellers, file, named = Sellers(store), os.environ.get("IPL_PASSWORDS"), os.environ.get("IPL_OPERATORS", "")
+    if not sellers.single and (file or named):
+        log.warning("IPL_PASSWORDS and IPL_OPERATORS are not read any more, as accounts are in the store; unset them.")
+    if not sellers.single or not file:
         return sellers
-    if not sellers.single:
-        log.warning("IPL_PASSWORDS is not read any more, as accounts are in the store; unset it.")
-        return sellers
+    operators = {name.strip() for name in named.split(",")}
     accounts = read_passwords(Path(file))
     with store.write() as session:
         rows = {row.name: row for row in session.scalars(select(SellerRow).where(SellerRow.name.in_(accounts)))}
         for name, (stored, operator) in accounts.items():
             row = rows.get(name) or SellerRow(id=new_id(), name=name)
-            row.password, row.operator = stored, operator
+            row.password, row.operator = stored, operator or name in operators
             session.add(row)
             before = TokenRow.fingerprint == fingerprint_of(stored + OPERATOR)
             session.execute(update(TokenRow).where(before).values(fingerprint=fingerprint_of(stored)))
     log.warning("%d accounts of %s are in the store now; unset IPL_PASSWORDS, delete the file.", len(accounts), file)
     return Sellers(store)
+
+
+def _account_row(session: Session, name: str) -> SellerRow:
+    row = session.scalar(select(SellerRow).where(SellerRow.name == name, SellerRow.password.is_not(None)))
+    if row is None:
+        raise AccountError(f"There is no account {name}; ./ipl accounts list shows those that there are.")
+    return row
 
 
 def refuse_last(session: Session, row: SellerRow) -> None:

@@ -20,6 +20,10 @@ from app.views import AppError
 ADDRESS = "/feed/orders/{order_id}"
 REPORTED = "Thank you. The people who run this site see your report and the last message of the other side."
 Place = Literal["state", "write", "report", "block"]
+Deed = Literal["write", "report", "block", "cancel", "handed"]
+PLACES: dict[Deed, Place] = {
+    "write": "write", "report": "report", "block": "block", "cancel": "state", "handed": "state"
+}  # fmt: skip
 Text = Annotated[str, Form()]
 pages = APIRouter(include_in_schema=False)
 
@@ -33,55 +37,37 @@ def order_page(request: Request, order_id: str) -> Response:
     return _page(request, visitor, order_id)
 
 
-@pages.post(f"{ADDRESS}/write")
-def write(request: Request, services: Deps, order_id: str, text: Text = "") -> Response:
-    """A message to the other side."""
+@pages.post(f"{ADDRESS}/{{deed}}")
+def act(
+    request: Request, services: Deps, order_id: str, deed: Deed, text: Text = "", blocked: Text = "yes"
+) -> Response:
+    """A message or a report of the other side, a call-off, a handing over, a block ("no": everything again)."""
 
-    def send(who: str, order: str) -> str:
-        sent = services.messages.write(who, order, text)
-        return confirmation("It was sent.", sent.taken_out) if sent.taken_out else ""
+    def do(who: str, order: str) -> str:
+        if deed == "write":
+            sent = services.messages.write(who, order, text)
+            return confirmation("It was sent.", sent.taken_out) if sent.taken_out else ""
+        if deed == "report":
+            services.messages.report_order(who, order, text)
+            return REPORTED
+        if deed == "block":
+            services.messages.block(who, order, blocked == "yes")
+        else:
+            (services.orders.cancel if deed == "cancel" else services.orders.complete)(who, order)
+        return ""
 
-    return _do(request, order_id, "write", send, text)
-
-
-@pages.post(f"{ADDRESS}/report")
-def report(request: Request, services: Deps, order_id: str, text: Text = "") -> Response:
-    """Tell the operators what is wrong with the other side."""
-
-    def send(who: str, order: str) -> str:
-        services.messages.report_order(who, order, text)
-        return REPORTED
-
-    return _do(request, order_id, "report", send, text)
-
-
-@pages.post(f"{ADDRESS}/cancel")
-def cancel(request: Request, services: Deps, order_id: str) -> Response:
-    """Call the sale off."""
-    return _do(request, order_id, "state", services.orders.cancel)
+    return _do(request, order_id, PLACES[deed], do, text)
 
 
-@pages.post(f"{ADDRESS}/handed")
-def handed(request: Request, services: Deps, order_id: str) -> Response:
-    """The seller has handed it over."""
-    return _do(request, order_id, "state", services.orders.complete)
-
-
-@pages.post(f"{ADDRESS}/block")
-def block(request: Request, services: Deps, order_id: str, blocked: Text = "yes") -> Response:
-    """Nothing more of the other side; with "no" everything again."""
-    return _do(request, order_id, "block", lambda who, order: services.messages.block(who, order, blocked == "yes"))
-
-
-def _do(request: Request, order_id: str, place: Place, act: Callable[[str, str], object], typed: str = "") -> Response:
-    """Act on an order of the visitor's; then its page, where an error, or a sentence that ``act`` gives, is said."""
+def _do(request: Request, order_id: str, place: Place, do: Callable[[str, str], str], typed: str = "") -> Response:
+    """Act on an order of the visitor's; then its page, where an error, or the sentence that ``do`` gives, is said."""
     visitor = visitor_of(request)
     try:
         who, order = _side(request, visitor, order_id)
-        done = act(who, order.id)
+        done = do(who, order.id)
     except AppError as error:
         return _page(request, visitor, order_id, error=(place, error), typed={place: typed})
-    if isinstance(done, str) and done:
+    if done:
         return _page(request, visitor, order_id, done={place: done})
     return RedirectResponse(f"/feed/orders/{order.id}#{place}", 303)
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
@@ -51,16 +51,11 @@ def base_of(request: Request) -> str:
     return f"https://{base.partition('://')[2]}" if secure else base
 
 
-@pages.get("/feed/buyer.css")
-def css() -> Response:
-    """The look of the pages for buyers."""
-    return Response(_files()["css"], media_type="text/css", headers={"Cache-Control": "max-age=86400"})
-
-
-@pages.get("/feed/buyer.js")
-def js() -> Response:
-    """Their one script."""
-    return Response(_files()["js"], media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+@pages.get("/feed/buyer.{kind}")
+def file(kind: Literal["css", "js"]) -> Response:
+    """The look of the pages for buyers, and their one script."""
+    of = {"css": "text/css", "js": "text/javascript"}[kind]
+    return Response(_files()[kind], media_type=of, headers={"Cache-Control": "max-age=86400"})
 
 
 @cache

@@ -30,10 +30,10 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     action("list", "list the accounts and their rights")
     add = action("add", "add an account: of a seller, or of an operator, who may open /ops as well")
-    password = action("password", "change a name's password, or add it: all it opened ends")
+    action("password", "change a name's password, or add it: all it opened ends")
     action("remove", "take an account away: all it opened ends, its listings stay")
-    for setting in (add, password):
-        text = "whether the name is an operator (default: as it was; a new one is a seller)"
+    for setting in (add, action("rights", "make an account an operator's, or with --no-operator a seller's alone")):
+        text = "whether the account is an operator's"
         setting.add_argument("--operator", action=argparse.BooleanOptionalAction, help=text)
     token = action("token", "make a token for the API; it is shown this once")
     token.add_argument("--label", default="", help="what it is for, up to 64 characters")
@@ -47,18 +47,23 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
-    actions = {"add": _password, "list": _list, "password": _password, "remove": _remove}
+    actions = {"add": _password, "list": _list, "password": _password, "remove": _remove, "rights": _rights}
     actions |= {"token": _token, "tokens": _tokens, "revoke": _revoke}
     actions[args.action](args)
     return 0
 
 
 def _list(args: argparse.Namespace) -> None:
-    settings, sellers = _open()
-    named = {name.strip() for name in settings.operators.split(",")}
     print(ACCOUNT_TABLE.format("name", "rights"))
-    for name, operator in sellers.accounts():
-        print(ACCOUNT_TABLE.format(name, "seller, operator" if operator or name in named else "seller"))
+    for name, operator in _open()[1].accounts():
+        print(ACCOUNT_TABLE.format(name, "seller, operator" if operator else "seller"))
+
+
+def _rights(args: argparse.Namespace) -> None:
+    if args.operator is None:
+        raise CommandError("which rights? Add --operator or --no-operator.", 2)
+    _open()[1].set_rights(args.name, args.operator)
+    print(f"{args.name} is {'an operator' if args.operator else 'a seller'} from now on.")
 
 
 def _password(args: argparse.Namespace) -> None:
@@ -69,7 +74,8 @@ def _password(args: argparse.Namespace) -> None:
     else:
         password = sys.stdin.readline().rstrip("\n")
     added, (_, sellers) = args.action == "add", _open()
-    account = sellers.set_password(args.name, password, operator=args.operator, added=added)
+    operator = added and bool(args.operator)
+    account = sellers.set_password(args.name, password, operator=operator, added=added)
     rights = "an operator" if account.operator else "a seller"
     if added:
         first = " A running server lets nobody else in from its next start." if sellers.single else ""

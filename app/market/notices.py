@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from app.settings import Settings
 from app.store.db import NOTIFYING, Store
-from app.store.draft_repo import new_id
+from app.store.outbox import notice
 from app.store.tables import OutboxRow, SellerRow, Topic, now
 
 log = logging.getLogger(__name__)
@@ -109,12 +109,6 @@ class Notices:
         if not self._failing:  # once for a row of failures
             log.warning("a notice cannot be sent, which is tried again: %s", why)
         self._failing = True
-
-
-def notice(kind: Kind, to: str, listing_id: str, order_id: str | None) -> OutboxRow:
-    """The row of a notice to the seller ``to``."""
-    body = {"id": new_id(), "kind": kind, "listing_id": listing_id, "order_id": order_id}
-    return OutboxRow(topic=Topic.NOTICE, key=to, body=body)
 
 
 def _body(row: OutboxRow, name: str) -> bytes:

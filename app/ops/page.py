@@ -35,6 +35,7 @@ FOLDER = Path(__file__).with_name("templates")
 HEADERS = {"Cache-Control": "no-store"}
 KEEP = {"Cache-Control": "max-age=86400"}
 log = logging.getLogger(__name__)
+TYPES = {"ops.css": "css", "ops.js": "javascript"}
 SECTIONS = {
     "changes": "What changed", "health": "To do", "feed": "Feed", "new": "Not seen", "models": "What serves",
     "reviews": "Review",
@@ -59,18 +60,6 @@ class PageQuery(BaseModel):
 def front() -> RedirectResponse:
     """The page's name without its last slash leads to the page."""
     return RedirectResponse("/ops/")
-
-
-@pages.get("/ops.css")
-def css(_: Operator) -> Response:
-    """The look of the page."""
-    return Response(_files()["css"], media_type="text/css", headers=KEEP)
-
-
-@pages.get("/ops.js")
-def js(_: Operator) -> Response:
-    """Its script, after the library that draws."""
-    return Response(_files()["js"], media_type="text/javascript", headers=KEEP)
 
 
 @pages.get("/")
@@ -121,13 +110,14 @@ def photo(services: Operator, listing_id: Id, number: int) -> Response:
     return scaled_photo(path, LARGE)
 
 
-def section(request: Request, _: Operator) -> RedirectResponse:
-    """A part of the page by an address that is short to type."""
-    return RedirectResponse(f"/ops/?{request.url.query}#{request.url.path.rpartition('/')[2]}")
-
-
-for _name in SECTIONS:
-    pages.get(f"/{_name}")(section)
+@pages.get("/{name}")
+def named(request: Request, _: Operator, name: str) -> Response:
+    """The look of the page, its script after the library that draws, or a part of it by an address short to type."""
+    if name in SECTIONS:
+        return RedirectResponse(f"/ops/?{request.url.query}#{name}")
+    if name not in _files():
+        raise AppError("not_found", "There is no such page.", 404)
+    return Response(_files()[name], media_type=f"text/{TYPES[name]}", headers=KEEP)
 
 
 def show(
@@ -195,7 +185,7 @@ def _review(services: Services, query: PageQuery) -> dict[str, Any]:
 @cache
 def _files() -> dict[str, str]:
     plots = (STATIC / "uplot.css").read_text(encoding="utf-8")
-    return {"css": plots + stylesheet("ops"), "js": script("uplot") + script("ops")}
+    return {"ops.css": plots + stylesheet("ops"), "ops.js": script("uplot") + script("ops")}
 
 
 @cache

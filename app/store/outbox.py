@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from app.metrics import Metrics
 from app.store import listing_repo
 from app.store.db import FOLLOWING, Store, count_of
+from app.store.draft_repo import new_id
 from app.store.media import Media
 from app.store.search_index import SearchIndex
 from app.store.tables import ListingRow, OutboxRow, Topic, now
@@ -218,6 +219,12 @@ class Changes:
                 break
             self._passed = number
             del self._recent[number]
+
+
+def notice(kind: str, to: str, listing_id: str, order_id: str | None) -> OutboxRow:
+    """The row of a notice to the seller ``to`` (``app/market/notices.py``)."""
+    body = {"id": new_id(), "kind": kind, "listing_id": listing_id, "order_id": order_id}
+    return OutboxRow(topic=Topic.NOTICE, key=to, body=body)
 
 
 def forget_changes(store: Store, before: datetime) -> int:

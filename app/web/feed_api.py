@@ -220,24 +220,6 @@ def get_order(services: Deps, seller: Who, order_id: Id) -> Order:
     return services.orders.get(seller.id, order_id)
 
 
-@v1_feed.post("/orders/{order_id}/complete")
-def complete(services: Deps, seller: Who, order_id: Id) -> Order:
-    """The seller has handed the piece over; asking again changes nothing."""
-    return services.orders.complete(seller.id, order_id)
-
-
-@v1_feed.post("/orders/{order_id}/refund")
-def refund(services: Deps, seller: Who, order_id: Id) -> Order:
-    """The seller takes an order back, also one that was handed over; asking again changes nothing."""
-    return services.orders.refund(seller.id, order_id)
-
-
-@v1_feed.post("/orders/{order_id}/cancel")
-def cancel(services: Deps, seller: Who, order_id: Id) -> Order:
-    """Buyer or seller calls the sale off, until it was handed over; asking again changes nothing."""
-    return services.orders.cancel(seller.id, order_id)
-
-
 @v1_feed.get("/orders/{order_id}/messages")
 def conversation(
     services: Deps,
@@ -259,6 +241,18 @@ def write(services: Deps, seller: Who, order_id: Id, body: TextBody) -> Line:
 def report(services: Deps, seller: Who, order_id: Id, body: TextBody) -> None:
     """Tell the operators what is wrong with the other side; its last message is quoted."""
     services.messages.report_order(seller.id, order_id, body.text)
+
+
+@v1_feed.post("/orders/{order_id}/{step}")
+def step(services: Deps, seller: Who, order_id: Id, step: Literal["complete", "refund", "cancel"]) -> Order:
+    """What becomes of an order; asking again changes nothing.
+
+    `complete`: its seller has handed the piece over. `refund`: its seller takes it back, also one that was handed over.
+    `cancel`: buyer or seller calls the sale off, until it was handed over.
+    """
+    orders = services.orders
+    act = {"complete": orders.complete, "refund": orders.refund, "cancel": orders.cancel}[step]
+    return act(seller.id, order_id)
 
 
 @v1_feed.put("/orders/{order_id}/block", status_code=204)

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -76,7 +76,7 @@ def create_app(services: Services, *, page: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = Keeper("making the figures for /metrics", reports.get, FIGURES_SECONDS, FIRST_LOOK_SECONDS)
+        watching = Keeper({"making the figures for /metrics": reports.get}, FIGURES_SECONDS, FIRST_LOOK_SECONDS)
         if services.late:
             services.late.start()
         tasks = [asyncio.create_task(keeper.run()) for keeper in (*keepers(services), watching)]
@@ -134,10 +134,9 @@ def mount_page(app: FastAPI, services: Services) -> None:
 
 @dataclass(frozen=True)
 class Keeper:
-    """Work that a server repeats by the clock, in a thread; what fails is tried again the next time."""
+    """Work that a server repeats by the clock, in a thread, by its names; what fails is tried again the next time."""
 
-    name: str
-    work: Callable[[], object]
+    works: Mapping[str, Callable[[], object]]
     seconds: float
     first_seconds: float | None = None
 
@@ -147,17 +146,22 @@ class Keeper:
         while True:
             await asyncio.sleep(pause)
             pause = self.seconds
-            try:
-                await run_in_threadpool(self.work)
-            except AppError as error:
-                log.warning("%s has to wait: %s", self.name, error)
-            except Exception:
-                log.exception("%s failed; it is tried again in %.0f s", self.name, pause)
+            for name, work in self.works.items():
+                try:
+                    await run_in_threadpool(work)
+                except AppError as error:
+                    log.warning("%s has to wait: %s", name, error)
+                except Exception:
+                    log.exception("%s failed; it is tried again in %.0f s", name, pause)
 
 
 def keepers(services: Services) -> list[Keeper]:
     """Jobs that keep feed, index and disk in step with the store, whatever died or was away in between."""
     house = services.housekeeping
+    soon = {
+        "stopping orphaned drafts": lambda: house.stop_orphans(services.queue.names()),
+        "deleting files": services.deletions.catch_up,
+    }
     hourly = {
         "retiring old drafts": house.retire,
         "sweeping photos": house.sweep,
@@ -168,14 +172,13 @@ def keepers(services: Services) -> list[Keeper]:
         "rebuilding the index": lambda: services.index.rebuild(nightly=True),
     }
     return [
-        Keeper("catching up", services.outbox.catch_up, CATCH_UP_SECONDS),
-        Keeper("stopping orphaned drafts", lambda: house.stop_orphans(services.queue.names()), CATCH_UP_SECONDS),
-        Keeper("deleting files", services.deletions.catch_up, CATCH_UP_SECONDS),
-        Keeper("sending notices", services.notices.send, CATCH_UP_SECONDS),
-        Keeper("following other servers", services.feed.catch_up, OTHERS_SECONDS),
-        Keeper("looking for models and posts", services.feed.refresh, MODEL_SECONDS),
-        Keeper("moving the model's weights", services.hearing.move, DAY_SECONDS, FIRST_TIDY_SECONDS),
-        *(Keeper(name, work, TIDY_SECONDS, FIRST_TIDY_SECONDS) for name, work in hourly.items()),
+        Keeper({"catching up": services.outbox.catch_up}, CATCH_UP_SECONDS),
+        Keeper(soon, CATCH_UP_SECONDS),
+        Keeper({"sending notices": services.notices.send}, CATCH_UP_SECONDS),
+        Keeper({"following other servers": services.feed.catch_up}, OTHERS_SECONDS),
+        Keeper({"looking for models and posts": services.feed.refresh}, MODEL_SECONDS),
+        Keeper({"moving the model's weights": services.hearing.move}, DAY_SECONDS, FIRST_TIDY_SECONDS),
+        Keeper(hourly, TIDY_SECONDS, FIRST_TIDY_SECONDS),
     ]
 
 

@@ -100,9 +100,11 @@ def build(tmp_path: Path, backend: Backend) -> Iterator[Build]:
     """Builds services below the test's folder; again is the same store (and the same real index) after a restart."""
     made: list[Services] = []
 
-    def _build(*, pipeline: Any = None, index: Any = None, sellers: Any = (), **chosen: Any) -> Services:
+    def _build(
+        *, pipeline: Any = None, index: Any = None, sellers: Any = (), operators: str = "", **chosen: Any
+    ) -> Services:
         settings = Settings(home=tmp_path, **{**backend.settings, **chosen})
-        add_accounts(settings.store_url, sellers)
+        add_accounts(settings.store_url, sellers, operators=operators)
         services = Services(
             settings,
             pipeline=pipeline or FakePipeline(),

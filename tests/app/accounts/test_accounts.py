@@ -173,7 +173,7 @@ def test_passwords_from_the_command_line(here, accounts):
     assert is_sentence(accounts("token", "ann"), 1, "accounts add ann")
 
 
-def test_sellers_and_operators_come_and_go(here, accounts, monkeypatch):
+def test_sellers_and_operators_come_and_go(here, accounts):
     def rights():
         return dict(line.split(maxsplit=1) for line in accounts("list")[1].splitlines()[1:])
 
@@ -190,10 +190,12 @@ def test_sellers_and_operators_come_and_go(here, accounts, monkeypatch):
     olga, _ = sign_in(here, "olga", NEW)
     assert accounts("password", "olga")[0] == 0  # another password, the same rights
     assert rights()["olga"] == "seller, operator"
-    assert accounts("password", "olga", "--no-operator")[0] == 0
-    assert becomes(lambda: are_in(olga) == [False] and opened("olga") == 403)
-    monkeypatch.setenv("IPL_OPERATORS", "cleo, nobody")
+    assert are_in(olga) == [False]
+    assert accounts("rights", "olga", "--no-operator")[0] == 0
+    assert becomes(lambda: opened("olga") == 403)
+    assert accounts("rights", "cleo", "--operator")[0] == 0
     assert rights()["cleo"] == "seller, operator"
+    assert is_sentence(accounts("rights", "nobody", "--operator"), 2, "no account nobody")
 
     assert accounts("remove", "olga")[0] == 0
     assert "olga" not in rights()

@@ -39,6 +39,7 @@ def test_a_line_of_an_older_version_still_signs_in(services, tmp_path, monkeypat
     services.sellers.named("ann")
     token = services.sellers.new_token(services.sellers.named("olga"))
     monkeypatch.setenv("IPL_PASSWORDS", str(file))
+    monkeypatch.setenv("IPL_OPERATORS", "olga, bob")
     sellers = open_sellers(services.store)
     sellers.set_password("bob", "long enough too")
     assert sellers.signed_in("ann", "long enough").operator

@@ -47,8 +47,8 @@ def counts(services, tables):
 def tidy(services):
     """What the clock does every hour."""
     for keeper in keepers(services):
-        if keeper.name in ("retiring old drafts", "sweeping photos", "forgetting behaviour"):
-            keeper.work()
+        for name in ("retiring old drafts", "sweeping photos", "forgetting behaviour"):
+            keeper.works.get(name, int)()
 
 
 def look(client):

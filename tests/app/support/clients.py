@@ -27,14 +27,15 @@ PASSWORD = "long enough"
 _hashed = cache(hash_password)
 
 
-def add_accounts(url, names, password=PASSWORD, stored=None):
+def add_accounts(url, names, password=PASSWORD, stored=None, operators=""):
     """Accounts in the store at ``url``; a hash takes a fifth of a second, so that a run makes each once."""
     store = open_store(url)
     sellers = Sellers(store)
     for name in names:
         seller = sellers.named(name)
         with store.write() as session:
-            session.get(SellerRow, seller.id).password = stored or _hashed(password, name)
+            row = session.get(SellerRow, seller.id)
+            row.password, row.operator = stored or _hashed(password, name), name in operators.split(",")
     store.engine.dispose()
 
 
