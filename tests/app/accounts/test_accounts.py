@@ -224,7 +224,7 @@ def test_pages_of_who_is_signed_in_open_while_the_store_is_away(here, monkeypatc
 
     monkeypatch.setattr(here.services.store, "read", away)
     sessions = here.app.state.sessions
-    cookie = ann.cookies["ipl_session"]
+    cookie = ann.cookies["ipl_session"].strip('"')
     assert sessions.read(cookie) == "ann"
     assert looked
     looked.clear()
