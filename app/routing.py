@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from app.accounts.authentication import request_seller
 from app.accounts.sellers import Seller
@@ -78,6 +81,13 @@ def place_order(services: Services, buyer: str, listing_id: str, key: str, page_
         raise
     services.metrics.orders.labels("bought").inc()
     return order
+
+
+def one_of(name: str, words: Iterable[str]) -> str:
+    """The type ``name`` of a part of a path, which is one of these words; any other address stays one of nothing."""
+    kind = type(name, (StringConvertor,), {"regex": "|".join(map(re.escape, words))})
+    register_url_convertor(name, kind())
+    return name
 
 
 Deps = Annotated[Services, Depends(services_of)]

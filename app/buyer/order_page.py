@@ -14,7 +14,7 @@ from app.buyer.purchases import HERE as PURCHASES
 from app.buyer.visitor import Visitor, visitor_of
 from app.market.messages import LENGTH
 from app.market.orders import Order
-from app.routing import Deps, services_of
+from app.routing import Deps, one_of, services_of
 from app.views import AppError
 
 ADDRESS = "/feed/orders/{order_id}"
@@ -37,7 +37,7 @@ def order_page(request: Request, order_id: str) -> Response:
     return _page(request, visitor, order_id)
 
 
-@pages.post(f"{ADDRESS}/{{deed}}")
+@pages.post(f"{ADDRESS}/{{deed:{one_of('deed', PLACES)}}}")
 def act(
     request: Request, services: Deps, order_id: str, deed: Deed, text: Text = "", blocked: Text = "yes"
 ) -> Response:

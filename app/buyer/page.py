@@ -7,14 +7,14 @@ import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.buyer.visitor import COOKIE, Visitor
 from app.market.messages import count_buyers_news, count_news
-from app.routing import services_of
+from app.routing import one_of, services_of
 from app.templates import render
 from app.theme import script, stylesheet
 from app.views import AppError
@@ -51,8 +51,8 @@ def base_of(request: Request) -> str:
     return f"https://{base.partition('://')[2]}" if secure else base
 
 
-@pages.get("/feed/buyer.{kind}")
-def file(kind: Literal["css", "js"]) -> Response:
+@pages.get(f"/feed/buyer.{{kind:{one_of('buyer_file', ['css', 'js'])}}}")
+def file(kind: str) -> Response:
     """The look of the pages for buyers, and their one script."""
     of = {"css": "text/css", "js": "text/javascript"}[kind]
     return Response(_files()[kind], media_type=of, headers={"Cache-Control": "max-age=86400"})

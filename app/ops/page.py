@@ -23,7 +23,7 @@ from app.ops import days, places, serving, tables
 from app.ops.api import reports_of
 from app.ops.checks import WORDS
 from app.ops.impressions import SPANS, USUAL
-from app.routing import Id, Operator
+from app.routing import Id, Operator, one_of
 from app.services import Services
 from app.store.clock import now
 from app.templates import render
@@ -110,13 +110,11 @@ def photo(services: Operator, listing_id: Id, number: int) -> Response:
     return scaled_photo(path, LARGE)
 
 
-@pages.get("/{name}")
+@pages.get(f"/{{name:{one_of('ops_part', [*TYPES, *SECTIONS])}}}")
 def named(request: Request, _: Operator, name: str) -> Response:
     """The look of the page, its script after the library that draws, or a part of it by an address short to type."""
     if name in SECTIONS:
         return RedirectResponse(f"/ops/?{request.url.query}#{name}")
-    if name not in _files():
-        raise AppError("not_found", "There is no such page.", 404)
     return Response(_files()[name], media_type=f"text/{TYPES[name]}", headers=KEEP)
 
 

@@ -13,7 +13,7 @@ from app.accounts.sellers import Seller
 from app.market.messages import Conversation, Line, Message, count_buyers_news, count_news
 from app.market.orders import Order, Role
 from app.market.posts import TOPICS, PostView
-from app.routing import ERRORS, Body, Deps, Id, Who, place_order
+from app.routing import ERRORS, Body, Deps, Id, Who, one_of, place_order
 from app.services import Services
 from app.views import AppError
 from listing.intake.photos import intake
@@ -243,7 +243,7 @@ def report(services: Deps, seller: Who, order_id: Id, body: TextBody) -> None:
     services.messages.report_order(seller.id, order_id, body.text)
 
 
-@v1_feed.post("/orders/{order_id}/{step}")
+@v1_feed.post(f"/orders/{{order_id}}/{{step:{one_of('step', ['complete', 'refund', 'cancel'])}}}")
 def step(services: Deps, seller: Who, order_id: Id, step: Literal["complete", "refund", "cancel"]) -> Order:
     """What becomes of an order; asking again changes nothing.
 

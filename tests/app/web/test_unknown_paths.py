@@ -13,7 +13,21 @@ from app.web.server import create_app
 from tests.app.support.clients import code
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-NOWHERE = ("/fed", "/feed/x", "/nope", "/nope/deep", "/v1", "/v1/", "/v1/nope", "/ops/nope", "/healthz/x", "/docs/")
+NOWHERE = (
+    "/fed",
+    "/feed/x",
+    "/nope",
+    "/nope/deep",
+    "/v1",
+    "/v1/",
+    "/v1/nope",
+    "/ops/nope",
+    "/healthz/x",
+    "/docs/",
+    "/feed/buyer.x",
+    "/feed/orders/x/nope",
+    "/v1/orders/x/nope",
+)
 
 WRONG_METHODS = [
     *(("POST", "/healthz"), ("DELETE", "/docs"), ("PUT", "/v1/listings"), ("POST", "/v1/listings/x")),
