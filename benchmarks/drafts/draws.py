@@ -1,17 +1,18 @@
 """Photos that drafts are judged on, drawn by a seed before anything was changed.
 
-    python -m benchmarks.drafts.draws clothes | goods
+    python -m benchmarks.drafts.draws clothes | again | goods
 
 ``clothes``: 60 photos of validation senders whose label is right, seed 57: each class's photos are shuffled, and the
-classes, in a shuffled order, give one photo each in turn. ``goods``: 40 photos a catalogue (``ikea``, ``ave``,
-``fashion``, see ``benchmarks/drafts/kinds.py``) of types that are no clothes, seed 91, shuffled catalogue by catalogue.
-Texts of the 60 are read by nobody who changes texts.
+classes, in a shuffled order, give one photo each in turn. ``again``: 40 others in the same way, seed 571. ``goods``:
+40 photos a catalogue (``ikea``, ``ave``, ``fashion``, see ``benchmarks/drafts/kinds.py``) of types that are no clothes,
+seed 91, shuffled catalogue by catalogue. Texts of the drawn clothes are read by nobody who changes texts.
 """
 
 from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.drafts.kinds import TRUTH, photos_of
@@ -20,23 +21,25 @@ from finetune.data.splits import split_rows
 from listing.taxonomy import load_taxonomy
 
 BLIND, SEED = 60, 57
+AGAIN, AGAIN_SEED = 40, 571
 GOODS, GOODS_SEED = 40, 91
 
 
-def clothes() -> list[str]:
-    """The names of the photos for a blind reading."""
+def clothes(count: int = BLIND, seed: int = SEED, read: Collection[str] = ()) -> list[str]:
+    """The names of the photos for a blind reading; none of those that were read before."""
     rows = [r for r in split_rows(read_annotations(data_root() / "clothing_cc0"))[1] if r["label_ok"]]
     by_label: dict[str, list[str]] = {}
     for row in rows:
-        by_label.setdefault(row["label"], []).append(Path(row["image"]).name)
-    rng = random.Random(SEED)
+        if (name := Path(row["image"]).name) not in read:
+            by_label.setdefault(row["label"], []).append(name)
+    rng = random.Random(seed)
     for label in sorted(by_label):
         by_label[label].sort()
         rng.shuffle(by_label[label])
     order = sorted(by_label)
     rng.shuffle(order)
     longest = max(map(len, by_label.values()))
-    return [by_label[label][n] for n in range(longest) for label in order if n < len(by_label[label])][:BLIND]
+    return [by_label[label][n] for n in range(longest) for label in order if n < len(by_label[label])][:count]
 
 
 def goods() -> list[tuple[str, Path, str]]:
@@ -60,7 +63,8 @@ def main() -> None:
     if sys.argv[1:] == ["goods"]:
         print(*(f"{name}\t{path.name}\t{kind}" for name, path, kind in goods()), sep="\n")
     else:
-        print(*clothes(), sep="\n")
+        again = sys.argv[1:] == ["again"]
+        print(*(clothes(AGAIN, AGAIN_SEED, clothes()) if again else clothes()), sep="\n")
 
 
 if __name__ == "__main__":
