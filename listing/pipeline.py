@@ -163,7 +163,7 @@ class Pipeline:
         if search is None or category is None:
             return neighbours
         items = [request.photos[i] for i in decision.views.items]
-        leaf = None if decision.node.members else category  # of a group, whatever looks like it
+        leaf = None if decision.asks_kind else category  # of what is not sure, whatever looks like it
         brand = next((fact.value for fact in decision.facts if fact.name == "brand"), None)
         with self._here:
             if earlier is None:

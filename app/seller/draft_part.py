@@ -70,7 +70,8 @@ def draft_html(
     """
     session, written = session or SellerSession(), view.draft if view.state == DraftState.READY else None
     category, checks = _category(view), _checks(view)
-    ask_category = category is not None and (category["unnamed"] or not category["in_range"])
+    asked = any(q.attribute == "category" for q in view.questions)
+    ask_category = category is not None and (category["unnamed"] or asked or not category["in_range"])
     # The card of the category asks for it already, with all that may be it.
     questions = [q for q in view.questions if not (ask_category and q.attribute == "category")][:MAX_QUESTIONS]
     displayed = {q.attribute for q in questions}

@@ -19,6 +19,7 @@ from listing.taxonomy import Taxonomy
 
 CANDIDATES = 3
 SURE_KIND = 0.8  # least probability of a name; below it the seller is asked what it is before anything else
+_LIKELY_KIND = 0.6  # of such garments' names 18 of 25 were right
 _SMOOTHING = 0.01  # keeps one source's zero from vetoing what all others say
 # Two photos show two items where each has a category of this probability and the two distributions overlap so little
 # (Bhattacharyya). Of two pieces of one kind by one validation sender .009 do, of two kinds .7.
@@ -238,9 +239,21 @@ def _nameable(pool: Distribution, roles: Sequence[str], tuned: frozenset[str]) -
 
 
 def _leaf_or_group(pool: Distribution, taxonomy: Taxonomy) -> tuple[str | None, float]:
-    """The most specific name that is sure, and its probability: a leaf, a group of leaves, or none."""
+    """The most specific name that is sure, and its probability: a leaf, a group of leaves, or none.
+
+    What is surely a garment, but which is not sure, is called what it likeliest is: nobody looks for a "garment".
+    """
     leaf, p = best(pool) if pool else ("", 0.0)
-    return (leaf, p) if p >= SURE_KIND else _group(pool, taxonomy, SURE_KIND)
+    if p >= SURE_KIND:
+        return leaf, p
+    group, q = _group(pool, taxonomy, SURE_KIND)
+    if group is None or not taxonomy.node(leaf).tuned or group not in taxonomy.node(leaf).path:
+        return group, q
+    if p >= _LIKELY_KIND:
+        return leaf, p
+    inner = [(n, sum(pool.get(m, 0.0) for m in node.members)) for n, node in taxonomy.groups.items()
+             if group in node.path[:-1]]  # fmt: skip
+    return max([(leaf, p), *inner], key=lambda entry: entry[1]) if inner else (group, q)
 
 
 def _group(pool: Distribution, taxonomy: Taxonomy, minimum: float) -> tuple[str | None, float]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from listing.calibration import GENERAL, Calibration
 from listing.decide.attributes import OF_TWO_COLOURS
-from listing.decide.colour_words import colour_claim, members
+from listing.decide.category import SURE_KIND
+from listing.decide.colour_words import colour_words, members
 from listing.decide.policies import SELLER_ONLY, policy
 from listing.decide.views import Distribution, normalised
 from listing.details import DULL, detail_forms, load_details, rate
@@ -26,7 +27,9 @@ LIKELY = 0.5  # the least probability at which something is said
 LIKELY_LINES = 0.35  # of either colour of stripes and checks, which all have one: as soon as one is suggested
 LIKELY_NECK = 0.6  # of necklines below it six of 17 were right
 # Of things that no mask was trained on these are the ground's colours as often, or what glass and metal mirror.
-_OF_THE_GROUND = frozenset({"white", "grey", "silver", "light", "neutral"})
+_OF_THE_GROUND = frozenset({"white", "grey", "silver", "cream", "light grey", "pale blue", "grey-blue", "taupe"})
+SURE_WORD = 0.9  # the least probability of both colours at which the word between them is said without a mark
+LIKELY_DETAIL = 0.6  # of details below it 25 of 66 were wrong: they are offered
 RARE = 0.1  # share of such items that have a detail which is rare
 FIRM = 0.7  # a marked word of a title is at least so likely, unless the title would be too short without it
 SURE = 0.75  # the least probability at which it is said without a mark, where no threshold is calibrated
@@ -76,7 +79,9 @@ def claims_of(
     """
     claims: list[Claim] = []
     if category.value is not None:
-        sure = category.confidence >= _sure_category(category.value, taxonomy, calibration)
+        least = _sure_category(category.value, taxonomy, calibration)
+        own = colours is not None and GENERAL not in calibration.of("category").weights
+        sure = category.confidence >= (max(SURE_KIND, least) if own else least)
         others = tuple(c.value for c in category.candidates if c.value != category.value)
         status: SpanStatus = "seller" if category_chosen else "certain" if sure else "check"
         claims.append(Claim("category", category.value, status, category.confidence, others))
@@ -89,7 +94,7 @@ def claims_of(
         if fact.name in spoken:
             least = LIKELY_LINES if fact.name in ("colour", "colour2") and lined else LIKELY
             said = _of_fact(fact, taxonomy, least)
-            claims += _in_a_word(said, colours, least) if fact.name == "colour" and colours else said
+            claims += _in_a_word(said, colours) if fact.name == "colour" and colours else said
     for detail in details:
         if detail.confidence >= LIKELY:
             measured = detail.phrase in load_details().patterns  # a model's own words were measured by nobody
@@ -98,9 +103,20 @@ def claims_of(
     if colours is None:
         return claims
     node = taxonomy.node(category.value)
-    if not node.tuned:
-        claims = [c for c in claims if c.status == "seller" or c.from_print or c.value not in _OF_THE_GROUND]
+    likeliest = category.candidates[0].value if category.candidates else None
+    if not (node.tuned or taxonomy.node(likeliest).tuned):
+        claims = [c for c in claims if c.status == "seller" or c.from_print or not _of_the_ground(c)]
+    guessed = any(c.attribute == "category" and c.status == "check" for c in claims)
+    claims = [
+        replace(c, status="check") if guessed and c.attribute == NAME and c.status == "certain" else c for c in claims
+    ]
     return [c for c in claims if not _idle_guess(c, node)]
+
+
+def _of_the_ground(claim: Claim) -> bool:
+    """True if a colour may as well be the ground's, of a thing that no mask was trained on."""
+    unsure = claim.attribute in ("colour", "colour2") and claim.likelihood < LIKELY
+    return unsure or claim.value in _OF_THE_GROUND
 
 
 def _idle_guess(claim: Claim, node: CategoryNode) -> bool:
@@ -110,20 +126,23 @@ def _idle_guess(claim: Claim, node: CategoryNode) -> bool:
     """
     if claim.status != "check":
         return False
-    least = {"material": FIRM, "neckline": LIKELY_NECK, "condition": 1.1}.get(claim.attribute, 0.0)
-    if claim.attribute == "detail" and (claim.value in DULL or rate(claim.value, node) < RARE):
-        least = FIRM
+    least = {"material": FIRM, "pattern": FIRM, "neckline": LIKELY_NECK, "condition": 1.1}.get(claim.attribute, 0.0)
+    if claim.attribute == "detail":
+        least = FIRM if claim.value in DULL or rate(claim.value, node) < RARE else LIKELY_DETAIL
     return claim.likelihood < least or claim.value in ("women", "men")
 
 
-def _in_a_word(said: Sequence[Claim], colours: Distribution, least: float) -> list[Claim]:
-    """The claim of a main colour by the word that is sure; nothing where it is too unlikely."""
+def _in_a_word(said: Sequence[Claim], colours: Distribution) -> list[Claim]:
+    """The claims of a main colour in the words that say it; of two of which neither leads, of both."""
     if not said or said[0].status == "seller" or said[0].from_print:
         return [*said]
-    claimed, p = colour_claim(colours)
-    if others := sorted(members(claimed), key=lambda c: (-colours.get(c, 0.0), c)):
-        return [Claim("colour", claimed, "certain", p, tuple(others[:2]))]
-    return [claim for claim in said if p >= least]
+    words = colour_words(colours)
+    claims = []
+    for name, (word, p) in zip(("colour", "colour2"), words, strict=False):
+        sure = (said[0].status == "certain" and word == said[0].value) or (bool(members(word)) and p >= SURE_WORD)
+        others = sorted(members(word) or {*said[0].alternatives} - {word}, key=lambda c: (-colours.get(c, 0.0), c))
+        claims.append(Claim(name, word, "certain" if sure and len(words) == 1 else "check", p, tuple(others)))
+    return claims
 
 
 def _sure_category(name: str, taxonomy: Taxonomy, calibration: Calibration) -> float:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from listing.calibration import GENERAL
 from listing.decide.attributes import ITEM_TYPE, Facts
-from listing.decide.category import category_flags, decide_category
+from listing.decide.category import SURE_KIND, category_flags, decide_category
 from listing.decide.claims import Claim, claims_of
 from listing.decide.marks import limit_marks
 from listing.decide.policies import policy
@@ -65,6 +66,14 @@ class Decision:
     def facts(self) -> list[AttributeValue]:
         """One fact per attribute of the category."""
         return self._facts.all()
+
+    @property
+    def asks_kind(self) -> bool:
+        """True if the seller is asked what it is before anything else: nobody has named it, or a guess has."""
+        guessed = GENERAL not in self.rules.calibration.of("category").weights and all(
+            o.photo is not None for o in self.views.by("category", "mllm")
+        )
+        return not self.category.value or bool(self.node.members) or (guessed and self.category.confidence < SURE_KIND)
 
     @property
     def unanswered(self) -> list[Attribute]:

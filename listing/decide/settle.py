@@ -194,7 +194,7 @@ def _in_words(value: str, noun: str) -> bool:
 def _details(
     claims: Sequence[Claim], node: CategoryNode, silent: frozenset[str], noun: str, second_colour: bool
 ) -> tuple[list[Claim], list[Claim]]:
-    """Details that this item can have, one of a kind, without those that a finer one or the name says.
+    """Details that this item can have, one of a kind, without those that the name or a likely finer one says.
 
     Behind them those in a model's own words.
     """
@@ -210,7 +210,13 @@ def _details(
             continue
         kinds |= {form.kind} if form.kind else set()
         chosen.append(claim)
-    covered = {coarse for claim in chosen for coarse in forms[claim.value].covers}
+    names = {claim.value for claim in chosen}
+    guessed = {
+        c.value for c in chosen if c.status == "check" and c.likelihood < FIRM and names & {*forms[c.value].covers}
+    }
+    covered = guessed | {
+        coarse for claim in chosen for coarse in forms[claim.value].covers if claim.value not in guessed
+    }
     free_details = [c for c in details if c.value not in forms and not _in_words(c.value, noun)]
     return [claim for claim in chosen if claim.value not in covered], free_details
 

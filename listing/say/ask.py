@@ -34,7 +34,7 @@ Likely = Mapping[tuple[str, str], float]  # (attribute, value) -> probability
 def questions(decision: Decision) -> list[Question]:
     """Questions that only the seller can answer, the most useful first; nothing that is already known."""
     category, node = decision.category, decision.node
-    first = [] if category.value and not node.members else [_what_it_is(category, node)]
+    first = [_what_it_is(category, node)] if decision.asks_kind else []
     asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in decision.unanswered]
     return [*first, *asked][:MAX_QUESTIONS]
 

@@ -94,7 +94,7 @@ def test_nothing_is_published_unnamed(build, photos):
 
 def test_a_category_the_text_lacks_is_explained(services, me, photos):
     view = last(services, me, photos)
-    hint = "the text names only what is"
+    hint = "the text says what it likeliest is"
     for confidence, locked, said in ((0.8, (), False), (0.4, (), True), (0.4, ("category",), False)):
         category = view.category.model_copy(update={"confidence": confidence})
         shown = replace(view, category=category, locked=frozenset(locked))

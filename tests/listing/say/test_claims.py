@@ -215,15 +215,18 @@ def test_every_other_detail_can_be_searched_for():
     ("shares", "title", "chips"),
     [
         ({"black": 0.8, "navy": 0.15}, "Black skirt with bow", []),
-        ({"black": 0.55, "navy": 0.4}, "Dark skirt with bow", ["black", "navy"]),
-        ({"navy": 0.45, "blue": 0.45}, "Blue skirt with bow", ["blue", "navy"]),
-        ({"white": 0.5, "beige": 0.3}, "Light-coloured skirt with bow", ["white", "beige"]),
-        ({"pink": 0.4, "red": 0.35}, "Reddish skirt with bow", ["pink", "red"]),
-        ({"black": 0.45, "yellow": 0.4}, "Skirt with bow", ["black", "yellow"]),
+        ({"black": 0.55, "navy": 0.4}, "Dark navy skirt with bow", ["black", "navy"]),
+        ({"navy": 0.45, "blue": 0.44, "grey": 0.1}, "Navy skirt with bow", []),
+        ({"white": 0.5, "beige": 0.3}, "Cream skirt with bow", ["white", "beige"]),
+        ({"pink": 0.4, "red": 0.35}, "Pinkish red skirt with bow", ["pink", "red"]),
+        ({"black": 0.45, "yellow": 0.4}, "Black and yellow skirt with bow", []),
+        ({"olive": 0.4, "brown": 0.15, "grey": 0.15, "black": 0.1}, "Dark skirt with bow", ["olive", "brown"]),
+        ({"red": 0.3, "multicolour": 0.29, "pink": 0.2}, "Multicoloured skirt with bow", []),
+        ({"red": 0.3, "green": 0.1}, "Skirt with bow", ["red", "green"]),
     ],
 )
-def test_a_colour_that_is_not_sure_is_said_by_its_family(shares: dict, title: str, chips: list) -> None:
-    """No shade that another of a family may well be; those are a tap away."""
+def test_a_colour_that_is_not_sure_is_said_by_what_lies_between(shares: dict, title: str, chips: list) -> None:
+    """A word that a buyer looks for, no shade that another may well be; those are a tap away."""
     colour = fact("colour", max(shares, key=shares.get), max(shares.values()))
     details = [Detail(phrase="bow", confidence=0.95)]
     claims = claims_of(category("Skirt", p=0.95), [colour], details, TAXONOMY, CALIBRATION, colours=shares)
@@ -250,6 +253,28 @@ def test_a_group_is_asked_for_its_kind_first(likely: dict[str, float], question:
     first = questions(decision)[0]
     assert (first.attribute, first.text) == ("category", question)
     assert set(first.choices) == likely.keys()
+
+
+@pytest.mark.parametrize(
+    ("likely", "title"),
+    [
+        ({"Shirt": 0.72, "Dress": 0.28}, "Shirt"),
+        ({"Shirt": 0.35, "Blouse": 0.25, "Dress": 0.4}, "Top"),
+        ({"Dress": 0.55, "Hoodie": 0.45}, "Dress"),
+    ],
+)
+def test_a_guess_of_a_garment_has_its_plain_name_and_is_asked(likely: dict[str, float], title: str) -> None:
+    """Nobody looks for a "garment"; no guess is said without its mark."""
+    decision = decided([on("tower", "category", likely)])
+    claims, _ = decision.settled("", rendered=True)
+    text = render(claims, TAXONOMY)
+    assert (text.title, {span.status for span in text.spans}) == (title, {"check"})
+    assert questions(decision)[0].attribute == "category"
+
+
+def test_a_coarser_word_stands_in_for_a_finer_guess() -> None:
+    details = [Claim("detail", "flap pockets", "check", 0.6), Claim("detail", "front pockets", "certain", 0.8)]
+    assert render([Claim("category", "Outwear"), *details], TAXONOMY).title == "Jacket with front pockets"
 
 
 @pytest.mark.parametrize(("brand", "asked"), [({"Nike": 1.0}, True), ({}, False)])
