@@ -43,8 +43,8 @@ class Feed:
         self.stages: tuple[Stage, ...] = (
             Retrieve(self.catalog, self.sources, self.config),
             PreRank(self.catalog, self.pre_ranker, self.config.ranked),
-            Rank(self.catalog, models, self.config.order_worth),
-            Auction(self.catalog, models, self.config, rng),
+            Rank(self.catalog, models, self.config),
+            Auction(self.config, rng),
             Mix(self.catalog, self.posts, models, self.config.exposure, rng),
             Trace(self.catalog, self.config.explained),
         )

@@ -39,12 +39,14 @@ class Moment:
         return self.time_ms // DAY_MS
 
 
-def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment, channel: int) -> dict[str, Column]:
+def columns(
+    catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment, channel: int | np.ndarray
+) -> dict[str, Column]:
     """Raw columns of ``len(rows)`` candidates for one visitor.
 
     Args:
         rows: (n,) rows of the catalogue.
-        channel: code of ``CHANNELS``.
+        channel: code of ``CHANNELS``, of all or (n,) of each.
     """
     count = len(rows)
     out: dict[str, Column] = {n: torch.from_numpy(catalog.get(n, rows).astype(np.int64)) for n in IDS}
@@ -58,14 +60,14 @@ def columns(catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
         "hour": moment.hour,
         "day": moment.day,
         "time_ms": moment.time_ms,
-        "channel": channel,
         "promotion": moment.promotion,
         "days_to_promotion": moment.days_to_promotion,
         "entity": 0,
         "post_id": -1,
-        "is_ad": int(channel == ADS),
     }
     out.update({name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()})
+    out["channel"] = torch.from_numpy(np.full(count, channel))
+    out["is_ad"] = (out["channel"] == ADS).to(torch.int64)
     asked = {name: tensor_of(out[name]) for f in catalog.counts.features for name in f.inputs}
     out |= catalog.counts(asked, moment.time_ms)
     return {**out, **histories(visitor, moment, count, catalog.content_size)}

@@ -169,7 +169,7 @@ def probabilities(
     rows: np.ndarray,
     visitor: Visitor,
     moment: Moment,
-    channel: int,
+    channel: int | np.ndarray,
 ) -> tuple[dict[str, np.ndarray], Enriched | None]:
     """(n,) probabilities of every task of a model for the candidates, and what it was given of published knowledge."""
     if not len(rows):
@@ -180,16 +180,29 @@ def probabilities(
 
 
 def click_scores(
-    models: Models, role: str, catalog: Catalog, rows: np.ndarray, visitor: Visitor, moment: Moment
-) -> Scores:
-    """pCTR of the candidates by the role's model; by the ranking model when ads have none; else by popularity."""
-    channel = ADS if role == "ads" else FEED
-    for tried in dict.fromkeys((role, "ranking")):
-        loaded = models.get(tried, visitor)
-        if loaded is not None:
-            answers, enriched = probabilities(models, loaded, catalog, rows, visitor, moment, channel)
-            return Scores(answers["click"], loaded.name, degraded=tried != role, knowledge=enriched)
-    return Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
+    models: Models, catalog: Catalog, rows: np.ndarray, bidding: np.ndarray, visitor: Visitor, moment: Moment
+) -> tuple[Scores, Scores]:
+    """pCTR of the candidates, and of those at the places ``bidding`` as ads, by the models of the two roles.
+
+    Ads without a model are scored by the ranking model, which is asked once for both: a call costs as much as some
+    hundred rows. Without any model the scores are popularity's.
+    """
+    loaded, for_ads, bids = models.get("ranking", visitor), models.get("ads", visitor), rows[bidding]
+    together = loaded is not None and for_ads is None
+    asked = np.concatenate([rows, bids]) if together else rows
+    if loaded is None:
+        click = Scores(smoothed_rate(catalog, rows), SIMPLE, degraded=True)
+    else:
+        channel = np.repeat([FEED, ADS], [len(rows), len(asked) - len(rows)])
+        answers, enriched = probabilities(models, loaded, catalog, asked, visitor, moment, channel)
+        both = answers["click"]
+        click = Scores(both[: len(rows)], loaded.name, knowledge=enriched)
+        if together:
+            return click, Scores(both[len(rows) :], loaded.name, degraded=True, knowledge=enriched)
+    if for_ads is None:
+        return click, Scores(click.values[bidding], SIMPLE, degraded=True)
+    answers, enriched = probabilities(models, for_ads, catalog, bids, visitor, moment, ADS)
+    return click, Scores(answers["click"], for_ads.name, knowledge=enriched)
 
 
 def post_scores(models: Models, posts: Posts, among: Sequence[Post], visitor: Visitor, moment: Moment) -> Scores:

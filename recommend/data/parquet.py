@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +147,9 @@ def write_parts(path: Path, parts: Iterable[pa.Table], rows_of_group: int | None
 
 def read_group(path: Path, group: int, columns: Sequence[str]) -> dict[str, Column]:
     """One row group as tensors: numbers (rows,), strings refused, lists as ``Ragged``."""
+    footer = _footer(path, columns)
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file:
             table = file.read_row_group(group, columns=list(columns), use_threads=False)
     except FAULTS as error:
         raise _damaged(path, error) from error
@@ -185,17 +187,23 @@ def _tensor(array: pa.Array, name: str, path: Path | str) -> torch.Tensor:
 
 def _footer(path: Path, columns: Sequence[str]) -> pq.FileMetaData:
     try:
-        with pq.ParquetFile(path) as file:
-            missing = sorted(set(columns) - set(file.schema_arrow.names))
-            if missing:
-                raise DataError(f"{path} lacks the columns {', '.join(missing)}.")
-            return file.metadata
+        file = path.stat()
+        footer, names = _read_footer(path, file.st_ino, file.st_mtime_ns, file.st_size)
     except FileNotFoundError as error:
         raise DataError(f"there is no data file {path}.") from error
-    except DataError:
-        raise
     except FAULTS as error:
         raise _damaged(path, error) from error
+    missing = sorted(set(columns) - names)
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}.")
+    return footer
+
+
+@lru_cache(maxsize=1024)
+def _read_footer(path: Path, *version: int) -> tuple[pq.FileMetaData, frozenset[str]]:
+    """A file's footer and columns: a training asks for each some ten times. ``version`` changes with the file."""
+    with pq.ParquetFile(path) as file:
+        return file.metadata, frozenset(file.schema_arrow.names)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

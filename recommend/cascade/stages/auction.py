@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recommend.cascade.catalog import Catalog
 from recommend.cascade.page import AD_SLOTS, FeedConfig, Outcome, PageState
-from recommend.cascade.scoring import Models, click_scores
 
 
 class Auction:
@@ -16,16 +14,12 @@ class Auction:
 
     name = "auction"
 
-    def __init__(self, catalog: Catalog, models: Models, config: FeedConfig, rng: np.random.Generator) -> None:
-        self.catalog, self.models, self.config, self.rng = catalog, models, config, rng
+    def __init__(self, config: FeedConfig, rng: np.random.Generator) -> None:
+        self.config, self.rng = config, rng
 
     def __call__(self, page: PageState) -> None:
-        """Fill ``page.bid``, ``page.bidding``, ``page.ads``, ``page.outcome``."""
-        config = self.config
-        page.bid = self.catalog.get("bid", page.ranked)
-        page.bidding = np.flatnonzero(page.bid >= config.reserve)
-        rows, bid = page.ranked[page.bidding], page.bid[page.bidding]
-        page.ads = click_scores(self.models, "ads", self.catalog, rows, page.visitor, page.moment)
+        """Fill ``page.outcome``."""
+        config, bid = self.config, page.bid[page.bidding]
         slots = len([slot for slot in AD_SLOTS if slot < page.size])
         page.outcome = auction(page.ads.values, bid, slots, config.reserve, config.uniform_ads, self.rng)
 

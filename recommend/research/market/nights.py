@@ -32,7 +32,7 @@ class Nights:
 
     Attributes:
         learns: days of the log on which they are trained.
-        faults: models that did not pass, by role: the ones of the night before went on.
+        faults: what was wrong with models that did not pass, by role, and in how many nights; the last went on.
     """
 
     arm: Arm
@@ -40,7 +40,7 @@ class Nights:
     log: Path
     seed: int
     learns: int
-    faults: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.arm.models:  # what a process loads once, of torch and scikit-learn, is no cost of a page
@@ -52,7 +52,8 @@ class Nights:
         for role, name in self.arm.models.items():
             loaded, fault = self._trained(role, name, day)
             if loaded is None:
-                self.faults[role] = fault
+                said, nights = self.faults.get(role, (fault, 0))
+                self.faults[role] = said, nights + 1
                 continue
             self.feed.models.serve(role, Serving(loaded))
         self.feed.pre_ranker.rebuild(Moment(day * DAY_MS))

@@ -7,7 +7,8 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import groupby
@@ -66,7 +67,7 @@ class Record:
     post_clicks: int = 0
     revenue: float = 0.0  # of ads
     regret: list[float] = field(default_factory=list)
-    cpu_s: float = 0.0
+    cpu_s: float = 0.0  # without what people do and what judges a page
     training_s: float = 0.0
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -102,19 +103,28 @@ class Player:
         """Play the days; ``nights``: models are trained before each. ``say`` hears of each day that is over."""
         began = time.process_time()
         for day in days:
-            if nights and self.arm.models:
+            if nights and self.arm.models and (day - days.start) % self.town.rules.nights == 0:
                 at = time.process_time()
                 self._keep_log(day)
                 self.nights.train(day)
                 self.record.training_s += time.process_time() - at
-            for visit in self.town.visits(day):
+            with self._not_counted():
+                visits = self.town.visits(day)
+            for visit in visits:
                 self._until(visit.time_ms)
                 self._visit(visit)
             self._until((day + 1) * DAY_MS - 1)
             say(day)
         self._keep_log(days.stop)
         self.record.cpu_s += time.process_time() - began
-        self.record.faults = self.nights.faults
+        self.record.faults = {role: f"{said} ({nights} nights)" for role, (said, nights) in self.nights.faults.items()}
+
+    @contextmanager
+    def _not_counted(self) -> Iterator[None]:
+        """What is no work of a feed."""
+        began = time.process_time()
+        yield
+        self.record.cpu_s -= time.process_time() - began
 
     def _until(self, time_ms: int) -> None:
         """Things and posts that come and go before a moment."""
@@ -136,12 +146,13 @@ class Player:
 
     def _visit(self, visit: Visit) -> None:
         """A page is made, seen, clicked, bought from, and written down."""
-        town, feed, moment, who = self.town, self.feed, self.town.moment(visit.time_ms), visit.visitor
+        feed, moment, who = self.feed, self.town.moment(visit.time_ms), visit.visitor
         known = request_facts(feed.visitors.get(who), moment)
         slate = feed.slate(who, moment, PAGE)
         page = LoggedPage(visit.time_ms, who, known)
         self.rows.begin()
-        self._regret(visit, slate)
+        with self._not_counted():
+            self._regret(visit, slate)
         for place in (p for p in slate.posts if p.position < visit.cards):
             self._see_post(visit, page, place)
         lines = [line for line in slate.page if line.position is not None and line.position < visit.cards]
@@ -151,11 +162,8 @@ class Player:
         facts = [item_facts(line, feed.catalog) for line in lines]
         ads = np.array([line.reason == "ad" for line in lines])
         positions = np.array([line.position for line in lines])
-        chance = self._chance("click")
-        clicked = town.draw(chance, visit.number, ids) < town.crowd.clicks(who, ids, ads, positions, visit.time_ms)
-        p_order, p_cart = town.crowd.orders(who, ids, visit.time_ms)
-        carted = clicked & (town.draw(self._chance("cart"), visit.number, ids) < p_cart)
-        bought = clicked & (town.draw(self._chance("order"), visit.number, ids) < p_order)
+        with self._not_counted():
+            clicked, carted, bought = self._wants(visit, ids, ads, positions)
         self._see(ids.tolist(), who, visit.time_ms)
         for i, line in enumerate(lines):
             at: dict[str, int] = {}
@@ -175,6 +183,16 @@ class Player:
             self.rows.add_candidates(page, candidates(slate))
         self.record.pages += 1
         self.record.clicks += int(clicked.sum())
+
+    def _wants(
+        self, visit: Visit, ids: np.ndarray, ads: np.ndarray, positions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n,) what of a page's things is clicked, put into the cart, ordered."""
+        crowd, who = self.town.crowd, visit.visitor
+        p_order, p_cart = crowd.orders(who, ids, visit.time_ms)
+        p = {"click": crowd.clicks(who, ids, ads, positions, visit.time_ms), "cart": p_cart, "order": p_order}
+        click, cart, order = (self.town.draw(self._chance(w), visit.number, ids) < of for w, of in p.items())
+        return click, click & cart, click & order
 
     def _chance(self, what: str) -> str:
         return f"{what} {OTHER_CHANCE}" if self.arm.chance else what
@@ -205,8 +223,9 @@ class Player:
 
     def _see_post(self, visit: Visit, page: LoggedPage, place: Any) -> None:
         n, who, feed = np.array([place.post.post_id]), visit.visitor, self.feed
-        p = self.town.crowd.post_clicks(who, n, np.array([place.position]))
-        clicked = bool(self.town.draw(self._chance("post"), visit.number, n)[0] < p[0])
+        with self._not_counted():
+            p = self.town.crowd.post_clicks(who, n, np.array([place.position]))
+            clicked = bool(self.town.draw(self._chance("post"), visit.number, n)[0] < p[0])
         at = visit.time_ms + OPENS_MS * (place.position + 1) if clicked else None
         self.rows.add_post(page, post_facts(place), place.position, at)
         feed.posts.add_impression(int(n[0]))

@@ -41,7 +41,8 @@ class Rules:
     posts: int = 50
     promotion_every: int = 14  # days; 0: there are none
     promotion_days: int = 2
-    learns: int = 14  # days of the log on which models are trained each night
+    learns: int = 14  # days of the log on which models are trained
+    nights: int = 1  # from one training to the next
 
     @staticmethod
     def of(settings: list[str]) -> Rules:
@@ -55,7 +56,9 @@ class Rules:
                 number = kinds[name](value)
             except ValueError as error:
                 raise ConfigError(f"'{name}' must be a number, not '{value}'.") from error
-            if number < 0 or (number == 0 and name in ("people", "pages", "before", "days", "goods", "life", "learns")):
+            if number < 0 or (
+                number == 0 and name in ("people", "pages", "before", "days", "goods", "life", "learns", "nights")
+            ):
                 raise ConfigError(f"'{name}' must be above 0.")
             rules = replace(rules, **{name: number})
         return rules
