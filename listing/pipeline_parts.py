@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from listing.backends.base import Backend, BackendError, FormBackend
 from listing.calibration import FILE, Calibration, QuestionCalibration, beside
@@ -32,9 +33,13 @@ from listing.observe.printed.ocr import Reader
 from listing.observe.seller import Seller
 from listing.observe.source import Source
 from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
+from listing.request import Photo
 from listing.rules import RULES, Rules, kept_rules
 from listing.shops.shop import TitlePattern, Words, use_shop
 from listing.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from rag_index import Encoders
 
 EMBEDDED = "ipl-mini"
 
@@ -289,10 +294,20 @@ class Installed:
     @property
     def heads(self) -> ShopHeads | None:
         """The heads that a shop's listings taught, where there is one with the networks that it rests on."""
-        if self.shop is None or self.imagenet is None or self.evidence_tower is None:
+        if self.shop is None or self.imagenet is None or not (self.shop / HEADS).is_file():
             return None
-        features = PhotoFeatures(self.imagenet.classifier, self.evidence_tower)
-        return ShopHeads(Heads.load(self.shop / HEADS), features) if (self.shop / HEADS).is_file() else None
+        features = PhotoFeatures(self.imagenet.classifier)
+        return ShopHeads(Heads.load(self.shop / HEADS), features, self.search.vectors if self.search else self._vectors)
+
+    def _vectors(self, photos: Sequence[Photo]) -> Sequence[Sequence[float]]:
+        """Those of the index, of which no past listing is asked."""
+        return self._encoders.image_vectors([photo.image for photo in photos]).tolist()
+
+    @cached_property
+    def _encoders(self) -> Encoders:
+        from rag_index import default_encoders
+
+        return default_encoders(self.folder.parents[1])  # type: ignore[union-attr]  # heads are of a folder's networks
 
 
 SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {

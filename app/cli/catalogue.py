@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,34 +16,39 @@ from listing.home import ipl_home
 if TYPE_CHECKING:
     import rag_index
     from rag_index.imports.catalogue import Catalogue
+    from rag_index.imports.glossary import Glossary
     from rag_index.imports.report import Report
 
 PROGRESS_SECONDS = 5.0  # between two lines about how far it is
 PHOTOS = "name the folder of the photos with --photos DIR"
-KINDS = "CSV, TSV, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
+KINDS = "CSV, TSV, Excel, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
 
 
 def add_options(parser: argparse._ActionsContainer) -> None:
     """The options of a command that reads a catalogue."""
     parser.add_argument(
         "--map",
-        default="",
-        metavar="FIELD=COLUMN,...",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN,...|FILE",
         help="which column is which field, where the names do not say it: listing_id, seller_id, category, title, "
-        "description, price, currency, sold, photos, attributes.NAME",
-    )
-    parser.add_argument(
-        "--mapping", type=Path, metavar="FILE", help="what its words are here: the file that was proposed, edited"
+        "description, price, currency, sold, photos, attributes.NAME; or the file of words that was proposed, edited; "
+        "may be given again",
     )
     parser.add_argument("--photos", type=Path, metavar="DIR", help="where its photos lie (default: beside the table)")
     parser.add_argument("--allow-partial", action="store_true", help="go on though fewer than half of the rows fit")
 
 
-def column_choices(text: str) -> dict[str, str | None]:
-    """Column by field, of the words of ``--map``."""
+def read_map(given: Sequence[str]) -> tuple[dict[str, str | None], Glossary | None]:
+    """What ``--map`` says: column by field, and the file of words. ImportProblem: it cannot be used."""
     from rag_index.imports.columns import parse_mapping
+    from rag_index.imports.glossary import read_glossary
 
-    return {name: column or None for name, column in parse_mapping(text).items()}
+    files = [Path(word) for word in given if "=" not in word]
+    if len(files) > 1:
+        raise CommandError(f"--map names two files of words, {files[0]} and {files[1]}; put them into one.", 2)
+    columns = parse_mapping(",".join(word for word in given if "=" in word))
+    return {name: column or None for name, column in columns.items()}, read_glossary(files[0]) if files else None
 
 
 def progress(total: int, what: str) -> Callable[[int], None]:
@@ -59,7 +64,7 @@ def progress(total: int, what: str) -> Callable[[int], None]:
     return tell
 
 
-def check_table(table: Path, choices: str = "", mapping: Path | None = None, photos: Path | None = None) -> None:
+def check_table(table: Path, given: Sequence[str] = (), photos: Path | None = None) -> None:
     """Whether rows of a table can be used, before anything is built; the first photo that is not there is said.
 
     Raises:
@@ -69,14 +74,13 @@ def check_table(table: Path, choices: str = "", mapping: Path | None = None, pho
     from listing.shops.catalogue import vocabulary_of
     from listing.taxonomy import load_taxonomy
     from rag_index.imports.catalogue import NO_PHOTO_FILE, open_catalogue
-    from rag_index.imports.glossary import read_glossary
 
-    glossary = read_glossary(mapping) if mapping else None
+    choices, glossary = read_map(given)
     opened = open_catalogue(
         table,
         vocabulary_of(load_taxonomy()),
         no_vectors,
-        column_choices=column_choices(choices),
+        column_choices=choices,
         glossary=glossary,
         photos=photos,
     )
@@ -98,18 +102,18 @@ def open_table(args: argparse.Namespace, table: Path, encoders: rag_index.Encode
     from listing.shops.catalogue import vocabulary_of
     from listing.taxonomy import load_taxonomy
     from rag_index.imports.catalogue import NO_PHOTO_FILE, open_catalogue
-    from rag_index.imports.glossary import read_glossary
 
+    choices, glossary = read_map(args.map)
     catalogue = open_catalogue(
         table,
         vocabulary_of(load_taxonomy()),
         encoders.text_vectors,
-        column_choices=column_choices(args.map),
-        glossary=read_glossary(args.mapping) if args.mapping else None,
+        column_choices=choices,
+        glossary=glossary,
         photos=args.photos,
     )
     report = catalogue.report()
-    advice = "" if args.mapping or not catalogue.glossary.undecided() else _propose(catalogue)
+    advice = "" if glossary or not catalogue.glossary.undecided() else _propose(catalogue)
     otherwise = PHOTOS if NO_PHOTO_FILE in report.left_out else "check the table and --map"
     go_on(args, report, advice or otherwise, quiet=True)
     if advice:
@@ -124,20 +128,20 @@ def _propose(catalogue: Catalogue) -> str:
     try:
         with file.open("x", encoding="utf-8") as opened:
             unused = catalogue.columns.unused(catalogue.header)
-            opened.write(catalogue.glossary.text(catalogue.path.name, unused, f"--mapping {file}"))
+            opened.write(catalogue.glossary.text(catalogue.path.name, unused, f"--map {file}"))
     except FileExistsError:
-        return (
-            f"{count} words are open, and {file} is there from before: edit it and pass it with --mapping, or delete it"
-        )
+        return f"{count} words are open, and {file} is there from before: edit it and pass it with --map, or delete it"
     except OSError as error:
         message = f"{file} cannot be written ({error.strerror}); copy the table to a folder of yours."
         raise CommandError(message) from error
-    return f"{count} words are open: edit {file} and run this again with --mapping {file}"
+    return f"{count} words are open: edit {file} and run this again with --map {file}"
 
 
 def go_on(args: argparse.Namespace, report: Report, advice: str, *, quiet: bool = False) -> None:
     """Print the report; ``quiet``: only where it ends here. CommandError: see ``open_table``."""
-    stops = not report.usable or (report.is_poor and not args.mapping and not args.allow_partial)
+    stops = not report.usable or (
+        report.is_poor and not any("=" not in word for word in args.map) and not args.allow_partial
+    )
     if stops or not quiet:
         for line in report.lines():
             print(line, file=sys.stderr if stops else sys.stdout)

@@ -45,7 +45,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     less = commands.add_parser("remove", parents=[common], help="take listings out again")
     less.add_argument("ids", nargs="*", metavar="ID", help="ids of listings ('search' shows them)")
     less.add_argument("--from", dest="table", type=Path, metavar="TABLE", help="all listings of this table")
-    less.add_argument("--map", default="", metavar="FIELD=COLUMN,...", help="as it was added: which column has the ids")
+    less.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN,...",
+        help="as it was added: which column has the ids",
+    )
 
     search_ = commands.add_parser("search", parents=[common], help="find past listings by words or by photos")
     search_.add_argument("words", nargs="*", help="what to look for")
@@ -64,7 +70,7 @@ def check(args: argparse.Namespace) -> None:
     args.index = args.index or rag_index.default_location(ipl_home())
     rag_index.check_answers(args.index)
     if args.action in ("build", "add") and args.table:
-        catalogue.check_table(args.table, args.map, args.mapping, args.photos)
+        catalogue.check_table(args.table, args.map, args.photos)
     if args.action == "search":
         from listing.shops.catalogue import read_photos
 
@@ -126,7 +132,7 @@ def remove(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
         raise CommandError("name the listings to remove by their ids, or their table with --from TABLE.", 2)
     ids = list(args.ids)
     if args.table:
-        ids += listing_ids(args.table, vocabulary_of(load_taxonomy()), catalogue.column_choices(args.map))
+        ids += listing_ids(args.table, vocabulary_of(load_taxonomy()), catalogue.read_map(args.map)[0])
     with rag_index.ListingIndex.open(args.index) as index:
         removed = index.remove(ids)
     forget(catalogue.imports_home(), ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from listing.home import ipl_home, private_files
 if TYPE_CHECKING:
     from listing.shops.shop import Shop
 
-SOURCE, MERGED, PHOTOS = "source.json", "with-store.jsonl", "store"
+SOURCE, MERGED, SAMPLED, PHOTOS = "source.json", "with-store.jsonl", "sample.jsonl", "store"
+NONE: dict[str, Any] = {"questions": {}, "remarks": []}
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help=f"learn what was published in {PROGRAM} serve too; without TABLE, beside the one that was learned before",
     )
     parser.add_argument("--rollback", action="store_true", help="put the version before the current one into use")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="learn N rows for a look alone, in a minute")
     catalogue.add_options(parser)
 
 
@@ -39,8 +42,8 @@ def check(args: argparse.Namespace) -> None:
 
     if not args.rollback:
         source = _source(args, Shop(args.out.expanduser().absolute()))
-        files = {name: Path(source[name]) for name in ("mapping", "photos") if source.get(name)}
-        catalogue.check_table(Path(source["table"]), source.get("map", ""), **files)
+        photos = Path(source["photos"]) if source.get("photos") else None
+        catalogue.check_table(Path(source["table"]), source.get("map", ()), photos)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,45 +55,51 @@ def run(args: argparse.Namespace) -> int:
     if args.rollback:
         print(f"{shop.roll_back()} is in use")
         return 0
-    home, before = ipl_home(), _figures(shop)
+    home, before = ipl_home(), _figures_in_use(shop)
     with private_files():
         source = _source(args, shop)
         table = _table(source)
         if args.from_store:
             table = _with_store(table, shop)
-        learned = finetune.learn(table, shop, home, finetune.weights_stamp(home / "models" / "ipl-mini"), say)
+        if args.sample:
+            table = replace(table, path=_sampled(table, args.sample, shop.cache / SAMPLED))
+        learned = finetune.learn(
+            table, shop, home, finetune.weights_stamp(home / "models" / "ipl-mini"), say, trial=bool(args.sample)
+        )
+        if args.sample:
+            print("\n".join(summary(_figures(learned.version), before)))
+            print(f"so {learned.listings} rows say; nothing was put into use: without --sample all rows are learned")
+            return 0
         (shop.folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(summary(_figures(shop), before)))
+    print("\n".join(summary(_figures(learned.version), before)))
     print(f"{learned.listings} listings learned; look at {learned.version / 'report.html'}")
     print(f"use it: {PROGRAM} draft PHOTO --shop {args.out}   (or IPL_SHOP={args.out}); undo it: --rollback")
     return 0
 
 
-def _source(args: argparse.Namespace, shop: Shop) -> dict[str, str]:
+def _source(args: argparse.Namespace, shop: Shop) -> dict[str, Any]:
     """The table and how it is read, as given or as it was learned before."""
     if args.table is not None:
-        files = {"table": args.table, "mapping": args.mapping, "photos": args.photos}
-        return {"map": args.map, **{name: str(file.expanduser().absolute()) for name, file in files.items() if file}}
+        files = {"table": args.table, "photos": args.photos}
+        given = [word if "=" in word else str(Path(word).expanduser().absolute()) for word in args.map]
+        return {"map": given, **{name: str(file.expanduser().absolute()) for name, file in files.items() if file}}
     file = shop.folder / SOURCE
     if not file.is_file():
         raise CommandError("name the table of past listings; ./ipl learn --help says which kinds can be read.", 2)
-    source: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    source: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if isinstance(source.get("map"), str):  # as it was written before there was one option
+        source["map"] = [word for word in (source["map"], source.get("mapping")) if word]
     return source
 
 
-def _table(source: dict[str, str]) -> finetune.Table:
-    from rag_index.imports.glossary import read_glossary
-
-    columns = catalogue.column_choices(source.get("map", ""))
-    glossary = read_glossary(Path(source["mapping"])) if source.get("mapping") else None
+def _table(source: dict[str, Any]) -> finetune.Table:
+    columns, glossary = catalogue.read_map(source.get("map", ()))
     path = Path(source["table"])
     return finetune.Table(path, columns, glossary, Path(source["photos"]) if source.get("photos") else path.parent)
 
 
 def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     """The table with the store's published listings behind its own rows."""
-    from dataclasses import replace
-
     from app.market.learned_listings import published_rows, write_with_store
     from app.settings import load_settings
     from app.store.db import open_store
@@ -115,12 +124,31 @@ def _with_store(table: finetune.Table, shop: Shop) -> finetune.Table:
     return replace(table, path=merged)
 
 
-def _figures(shop: Shop) -> dict[str, Any]:
+def _sampled(table: finetune.Table, count: int, out: Path) -> Path:
+    """Some rows of a table as JSON lines, drawn by chance and the same each time."""
+    import random
+
+    from rag_index.imports.products import one_row_each
+    from rag_index.imports.tables import RawRow, read_rows
+
+    rows = [row for row in one_row_each(read_rows(table.path)) if isinstance(row, RawRow)]
+    drawn = random.Random(0).sample(rows, min(count, len(rows)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(json.dumps(row.cells, default=str) + "\n" for row in drawn), encoding="utf-8")
+    return out
+
+
+def _figures_in_use(shop: Shop) -> dict[str, Any]:
     """The questions' figures of the version in use; none before the first."""
+    return _figures(shop.current) if (shop.folder / "current").is_file() else NONE
+
+
+def _figures(version: Path) -> dict[str, Any]:
+    """The questions' figures of a version."""
     from listing.shops.shop import FIGURES
 
-    file = shop.current / FIGURES if (shop.folder / "current").is_file() else None
-    return json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {"questions": {}, "remarks": []}
+    file = version / FIGURES
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else NONE
 
 
 def summary(figures: dict[str, Any], before: dict[str, Any]) -> list[str]:

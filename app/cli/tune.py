@@ -63,7 +63,7 @@ def check(args: argparse.Namespace) -> None:
         if of_photos and not (args.data and (args.data / "train.jsonl").is_file()):
             finetune.check_photos(args.data)
     elif args.listings:
-        catalogue.check_table(args.listings, args.map, args.mapping, args.photos)
+        catalogue.check_table(args.listings, args.map, args.photos)
     else:
         finetune.check_photos(args.data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,14 +36,16 @@ class Kind:
 
 @dataclass
 class ShopColumns:
-    """A table's words: word -> kind; attribute -> value -> rows; attribute -> its column; brands; sellers; remarks.
+    """A table's words: word -> kind; attribute -> value -> rows; attribute -> its column; key in a cell of several ->
+    attribute; brands; sellers; remarks.
 
-    Attributes that are ours keep our name, others have that of their column.
+    Attributes that are ours keep our name, others have that of their column, or of their key in a cell of several.
     """
 
     kinds: dict[str, Kind] = field(default_factory=lambda: defaultdict(Kind))
     values: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     columns: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
     brands: Counter[str] = field(default_factory=Counter)
     sellers: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
@@ -68,7 +70,10 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
         if brand := stated(reader.cells.get(catalogue.columns.attributes.get("brand", ""))):
             table.brands[brand] += 1
         cells = {name: stated(reader.cells.get(column)) for name, column in names.items()}
-        cells |= {n: v for n, v in _from_specifics(reader, catalogue).items() if not cells.get(n)}
+        for name, key, value in _from_specifics(reader, catalogue):
+            if not cells.get(name):
+                cells[name] = value
+                table.keys[key] = name
         for name, value in cells.items():
             if value:
                 table.values[name][value] += 1
@@ -109,15 +114,14 @@ def attribute_name(column: str) -> str:
     return plain_name(column).replace(" ", "_")
 
 
-def _from_specifics(reader: RowReader, catalogue: Catalogue) -> dict[str, str]:
-    """Closed attributes of ours that stand together in one cell."""
-    named: dict[str, str] = {}
-    for imported, value in reader.named().items():
-        entry = catalogue.glossary.attributes.get(imported)
-        sure = entry is not None and entry.sure and entry.internal not in (None, NONE)
-        if sure and entry and value and catalogue.vocabulary.values.get(str(entry.internal)):
-            named.setdefault(str(entry.internal), value)
-    return named
+def _from_specifics(reader: RowReader, catalogue: Catalogue) -> Iterator[tuple[str, str, str]]:
+    """(attribute, key, value) of what stands together in one cell: closed attributes of ours, and those of the shop."""
+    for key, value in reader.named().items():
+        entry = catalogue.glossary.attributes.get(key)
+        named = entry is not None and entry.sure and entry.internal not in (None, NONE)
+        name = str(entry.internal) if named and entry else attribute_name(key)
+        if value and name and (not named or catalogue.vocabulary.values.get(name)):
+            yield name, key, value
 
 
 def _questions(catalogue: Catalogue) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from listing.observe.heads import Heads
 
 AXES = 512
 PENALTY = 0.05  # C of scikit-learn, for features of mean square 1
-FOLDS = 10  # with few, heads that did not see a group know fewer of its kinds than those that serve
+FOLDS = 10  # with larger ones, heads that did not see a group know fewer of its kinds than those that serve
 MIN_EXAMPLES = 2  # photos of a value, for a head to have it
 
 
@@ -40,16 +41,18 @@ class Examples:
         return projected
 
     def folds(self) -> np.ndarray:
-        """The fold of each listing, of about equal sizes."""
-        from sklearn.model_selection import GroupKFold
-
-        names = list(self.groups)
-        count = min(FOLDS, len(set(names)))
+        """The fold of each listing, of about equal sizes, by its group's name: more listings hardly move it."""
+        names, of, sizes = np.unique(np.array(self.groups), return_inverse=True, return_counts=True)
+        order = np.argsort([place(str(name)) for name in names])
+        middle = np.cumsum(sizes[order]) - sizes[order] / 2
         fold = np.zeros(len(names), int)
-        if count > 1:
-            for number, (_, test) in enumerate(GroupKFold(count).split(names, groups=names)):
-                fold[test] = number
-        return fold
+        fold[order] = (FOLDS * middle / sizes.sum()).astype(int)
+        return np.asarray(fold[of])
+
+
+def place(name: str) -> float:
+    """A number in [0, 1) that the name alone decides, so that the same are drawn whenever they are learned."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def fit_heads(examples: Examples, answers: dict[str, list[str | None]]) -> Heads:
@@ -64,21 +67,25 @@ def fit_heads(examples: Examples, answers: dict[str, list[str | None]]) -> Heads
     return Heads(mean, axes, values, weights)
 
 
-def out_of_fold(
-    examples: Examples, answers: dict[str, list[str | None]], values: dict[str, Sequence[str]]
+def held_out(
+    examples: Examples,
+    answers: dict[str, list[str | None]],
+    values: dict[str, Sequence[str]],
+    listings: Iterable[int],
 ) -> dict[str, np.ndarray]:
     """Question -> probabilities [listings, values] of each listing's first photo, by heads that did not see its group.
 
-    values: question -> names of the columns.
+    values: question -> names of the columns. listings: those that are asked for, whose folds alone are fitted.
     """
     fold = examples.folds()
+    asked = sorted(set(fold[list(listings)].tolist()))
     first = np.unique(examples.listing, return_index=True)[1]
     projected = examples.projected
     out = {}
     for question, names in values.items():
         y = np.array([answers[question][i] or "" for i in examples.listing])
         shares = np.full((len(fold), len(names)), 1.0 / len(names))
-        for number in range(fold.max() + 1 if fold.max() else 0):
+        for number in asked:
             rows = np.flatnonzero(fold[examples.listing] != number)
             heard, fitted = _fit(projected[rows], y[rows])
             test = np.flatnonzero(fold == number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +29,11 @@ from listing.shops.catalogue import tools, vocabulary_of
 from listing.shops.shop import BRANDS, INDEX, TAXONOMY, Shop
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import Catalogue, open_catalogue
-from rag_index.imports.glossary import DROP, Glossary
+from rag_index.imports.glossary import DROP, Entry, Glossary
 from rag_index.imports.importer import Import
 
 CATEGORY = "category"
-SAMPLE = 400  # listings that the calibration is fitted on: each is looked at by every source
+SAMPLE = 240  # listings that the calibration is fitted on: each is looked at by every source
 MAX_LISTINGS = 20_000  # that heads are fitted on: more change little and take long; the index has all
 MIN_LISTINGS = 20
 MIN_BRAND_ROWS = 2  # rows of a brand, for print to be read against it
@@ -51,10 +50,11 @@ class Learned:
     questions: Sequence[str]
 
 
-def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) -> Learned:
+def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, *, trial: bool = False) -> Learned:
     """Learn a table into a shop's folder and put it into use.
 
-    stamp: names the weights of the embedded model in ``home``. DataError, ImportProblem: the table cannot be used.
+    stamp: names the weights of the embedded model in ``home``. trial: for a look alone, in the shop's ``cache`` and
+    without what is not asked for there. DataError, ImportProblem: the table cannot be used.
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     catalogue = open_catalogue(
@@ -64,14 +64,14 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
     words = columns.read_columns(catalogue)
     tell(f"columns: {_roles(catalogue)}")
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")
-    with shop.new_version() as version:
+    with shop.trial() if trial else shop.new_version() as version:
         shop_taxonomy.write_taxonomy(words, catalogue.glossary, version / TAXONOMY)
         taxonomy = load_taxonomy(version / TAXONOMY)
         (version / BRANDS).write_text("".join(f"{line}\n" for line in _brands(words)), encoding="utf-8")
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
         importer = Import(
             _in_shop_words(table, catalogue, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-            features=observer.features, store_as=_SHARED_TABLE,
+            features=observer.features, texts=False, store_as=_SHARED_TABLE,
         )  # fmt: skip
         rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
         if rows.usable < MIN_LISTINGS:
@@ -80,7 +80,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         rag_index.build(importer.records(), version / INDEX, encoders.info, contact_check=importer.check)
         questions = [CATEGORY, *words.values]
         share = MAX_LISTINGS / rows.usable
-        listings = [listing for listing in importer.photo_features() if _place(listing[0].listing_id) < share]
+        listings = [listing for listing in importer.photo_features() if fitting.place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
         spoken = [attribute.name for attribute in taxonomy.in_text()]
         pattern = title_pattern((record for record, _, _ in listings), spoken)
@@ -102,8 +102,9 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print) 
         remarks = [*words.remarks, *rows.lines()]
         files = {record.listing_id: photos for record, photos, _ in listings}
         write_report(version, observed, questions, taxonomy, base, remarks, files, titles)
-    importer.done()
-    shop.use(version)
+    if not trial:
+        importer.done()
+        shop.use(version)
     return Learned(version, rows.usable, list(heads.values))
 
 
@@ -129,7 +130,9 @@ def _in_shop_words(table: Table, catalogue: Catalogue, words: columns.ShopColumn
     """
     dropped = {imported: e for imported, e in catalogue.glossary.categories.items() if e.sure and e.internal == DROP}
     shop_columns = {f"attributes.{name}": column for name, column in words.columns.items() if name in words.values}
-    glossary = Glossary({**catalogue.glossary.columns, **shop_columns}, dropped, catalogue.glossary.attributes)
+    named = {key: Entry(name, True) for key, name in words.keys.items() if name in words.values}
+    attributes = {**catalogue.glossary.attributes, **named}
+    glossary = Glossary({**catalogue.glossary.columns, **shop_columns}, dropped, attributes)
     return open_catalogue(
         table.path, vocabulary_of(taxonomy), columns.no_vectors,
         column_choices={"seller_id": None} if len(words.sellers) == 1 else None,
@@ -158,11 +161,6 @@ def _examples(
     return examples, stated
 
 
-def _place(listing_id: str) -> float:
-    """A number in [0, 1) that the id alone decides, so that the same listings are drawn whenever they are learned."""
-    return int.from_bytes(hashlib.sha256(listing_id.encode()).digest()[:8], "big") / 2**64
-
-
 def _observed(
     listings: Sequence[Listing],
     heads: Heads,
@@ -174,10 +172,9 @@ def _observed(
     tell: Tell,
 ) -> Iterator[Observed]:
     """A sample of listings, the same whenever they are learned again, as sources see them that know it not."""
-    apart = fitting.out_of_fold(examples, answers, dict(heads.values))
     usable = [i for i, (_, files, _) in enumerate(listings) if files]
-    usable.sort(key=lambda i: _place(listings[i][0].listing_id))
-    chosen = usable[:SAMPLE]
+    chosen = sorted(usable, key=lambda i: fitting.place(listings[i][0].listing_id))[:SAMPLE]
+    apart = fitting.held_out(examples, answers, dict(heads.values), chosen)
     vectors = past.index.first_image_vectors(listings[i][0].listing_id for i in chosen)
     for number, i in enumerate(chosen, 1):
         record, files, _ = listings[i]

@@ -52,7 +52,14 @@ def measure(
     vocabulary = vocabulary_of(taxonomy)
     catalogue = open_catalogue(table.path, vocabulary, no_vectors, column_choices=table.given, photos=table.photos)
     importer = Import(
-        catalogue, tools(), encoders, cache, sure_contact, features=observer.features, store_as=Path("/new")
+        catalogue,
+        tools(),
+        encoders,
+        cache,
+        sure_contact,
+        features=observer.features,
+        texts=False,
+        store_as=Path("/new"),
     )
     importer.prepare()
     rows: dict[str, list[Row]] = {question: [] for question in learned.questions}

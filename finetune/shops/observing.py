@@ -55,9 +55,9 @@ class PhotoObserver:
 
     @cached_property
     def _photo_features(self) -> PhotoFeatures:
-        if self.installed.imagenet is None or self.installed.evidence_tower is None:
+        if self.installed.imagenet is None:
             raise FileNotFoundError(self.folder)
-        return PhotoFeatures(self.installed.imagenet.classifier, self.installed.evidence_tower)
+        return PhotoFeatures(self.installed.imagenet.classifier)
 
     def first_photo(
         self, files: Mapping[str, Path], past: PastListings, record: rag_index.IndexRecord, vector: list[float]

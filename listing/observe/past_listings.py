@@ -75,7 +75,7 @@ class PastListings:
     def find(self, photos: Sequence[Photo], *, category: str | None, seller_id: str | None) -> Neighbours:
         """Neighbours of the photos: never the seller's own, never a near-duplicate. Without the index: none."""
         phashes = [photo.ref.phash for photo in photos]
-        return self.like(self._vectors(photos), phashes, category=category, seller_id=seller_id)
+        return self.like(self.vectors(photos), phashes, category=category, seller_id=seller_id)
 
     def like(
         self,
@@ -132,7 +132,7 @@ class PastListings:
         values = asdict(basis)
         return PriceRange(basis=list(values.pop("listing_ids")), **values)
 
-    def _vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
+    def vectors(self, photos: Sequence[Photo]) -> list[list[float]]:
         """Vectors of the photos; a draft looks for its photos twice, before its category is known and after."""
         vectors = dict(self._vector_by_photo)
         if new := [photo for photo in photos if photo.ref.id not in vectors]:

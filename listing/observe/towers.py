@@ -132,16 +132,6 @@ class EvidenceTower:
         biases = {f"heads.{name}.bias": bias for name, (_, bias) in heads.items()}
         return {**{f"backbone.{n}": t for n, t in self._backbone.state_dict().items()}, **weights, **biases}
 
-    def features(self, photos: Sequence[Image.Image]) -> np.ndarray:
-        """The pooled features below the heads, float32 [photos, n], of the whole photos."""
-        import torch
-
-        pixels = np.stack([self._square(photo.convert("RGB")) for photo in photos])
-        views = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-            maps = self._backbone(views.contiguous(memory_format=torch.channels_last))
-        return np.asarray(maps.float().mean((2, 3)))
-
     def _square(self, photo: Image.Image) -> np.ndarray:
         edge, side = max(photo.size), self.side + _EDGE
         paper = Image.new("RGB", (edge, edge), (GREY,) * 3)

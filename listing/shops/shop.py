@@ -73,6 +73,15 @@ class Shop:
             load_taxonomy.cache_clear()  # the next version is made in a folder of the same name
             raise
 
+    @contextmanager
+    def trial(self) -> Iterator[Path]:
+        """An empty folder for what is looked at and never used; it stays until the next."""
+        folder = self.cache / "trial"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        load_taxonomy.cache_clear()
+        yield folder
+
     def use(self, version: Path) -> None:
         """Put a version into use; deleted are all but this one, the one before, and the newest whole ones."""
         in_use = {version.name}

@@ -72,7 +72,7 @@ class _Ready:
 
     record: IndexRecord
     photos: Sequence[str]
-    text: str
+    text: str  # "": none
     files: Sequence[Path]
 
 
@@ -80,7 +80,8 @@ class _Ready:
 class Import:
     """One import. ``home``: where fetched photos lie, and what is known of the table, for a stop and for the next time.
 
-    features: more numbers of each photo, for ``photo_features``. store_as: tables of the same name here share what is
+    features: more numbers of each photo, for ``photo_features``. texts: whether the text of what has a photo becomes a
+    vector, too. store_as: tables of the same name here share what is
     known; by default it is the table's own. dropped: ids of the rows that the glossary leaves out, which may be in the
     index from before.
     """
@@ -92,6 +93,7 @@ class Import:
     contact_check: ContactCheck | None = None
     fetcher: Fetcher | None = None
     features: Features | None = None
+    texts: bool = True
     store_as: Path | None = None
     dropped: set[str] = field(default_factory=set, init=False)
     _ready: list[_Ready] = field(default_factory=list, init=False, repr=False)
@@ -122,19 +124,20 @@ class Import:
         with self._store() as store:
             for ready in self._ready:
                 photos = [_vector(store, self._image_model, digest) for digest in ready.photos]
-                text = _vector(store, self._text_model, ready.text)
+                text = _vector(store, self._text_model, ready.text) if ready.text else None
                 yield _with_vectors(ready.record, photos, text)
 
     def photo_features(self) -> Iterator[tuple[IndexRecord, dict[str, Path], np.ndarray]]:
-        """(record without vectors, digest -> file of each photo, their ``features`` [photos, m]), in order."""
+        """(record without vectors, digest -> file of each photo, its vector and ``features`` [photos, m]), in order."""
         with self._store() as store:
             for ready in self._ready:
                 files = dict(zip(ready.photos, ready.files, strict=True))
-                rows = [_vector(store, self._feature_model, digest).numbers for digest in files]
+                models = (self._image_model, self._feature_model)
+                rows = [np.concatenate([_vector(store, m, digest).numbers for m in models]) for digest in files]
                 yield ready.record, files, np.array(rows)
 
     def check(self, text: str) -> str | None:
-        """``contact_check``, which does not look again at what has passed it in ``prepare``."""
+        """``contact_check``, which does not look again at what was scrubbed whole in ``prepare``."""
         return None if self.contact_check is None or digest_of(text) in self._passed else self.contact_check(text)
 
     def done(self) -> None:
@@ -178,7 +181,7 @@ class Import:
         ready = []
         for row, one, record in self._records(usable, store):
             try:
-                check(record, self.encoders.info, self._checking(row.listing_id, store))
+                check(record, self.encoders.info, self.check)
                 ready.append(one)
             except BadRecord as error:
                 problems.append(RowProblem(row.place, "the index cannot hold it", str(error)))
@@ -200,23 +203,26 @@ class Import:
     ) -> Iterator[tuple[PlainRow, _Ready, IndexRecord]]:
         """Each row with its record, without and with its vectors."""
         texts = [self._scrubbed(row, f"{row.title}\n{row.description}".strip(), store)[:MAX_TEXT] for row, _ in usable]
-        text_vectors = self._texts([row.listing_id for row, _ in usable], texts, store)
+        silent = [bool(photos) and not self.texts for _, photos in usable]
+        spoken = [(row.listing_id, text) for (row, _), text, no in zip(usable, texts, silent, strict=True) if not no]
+        text_vectors = iter(self._texts(spoken, store))
         photo_vectors = self._photos([(row.listing_id, photo) for row, photos in usable for photo in photos], store)
-        for (row, photos), text, vector in zip(usable, texts, text_vectors, strict=True):
-            mine = [next(photo_vectors) for _ in photos]
+        for (row, photos), text, no in zip(usable, texts, silent, strict=True):
+            mine, vector = [next(photo_vectors) for _ in photos], None if no else next(text_vectors)
             plain = self._plain(row, text, [encoded.phash for encoded in mine], store)
             files = [photo.file for photo in photos]
-            ready = _Ready(plain, [encoded.digest for encoded in mine], vector.digest, files)
+            ready = _Ready(plain, [encoded.digest for encoded in mine], vector.digest if vector else "", files)
             yield row, ready, _with_vectors(plain, mine, vector)
 
-    def _texts(self, listings: Sequence[str], texts: Sequence[str], store: WorkStore) -> list[Encoded]:
-        digests = [digest_of(text) for text in texts]
+    def _texts(self, texts: Sequence[tuple[str, str]], store: WorkStore) -> list[Encoded]:
+        """Vectors of (listing, text)."""
+        digests = [digest_of(text) for _, text in texts]
         by_digest = {digest: encoded for digest in digests if (encoded := store.vector(self._text_model, digest))}
         new = [i for i, digest in enumerate(digests) if digest not in by_digest]
         if new:
-            for i, numbers in zip(new, self.encoders.text_vectors([texts[i] for i in new]), strict=True):
+            for i, numbers in zip(new, self.encoders.text_vectors([texts[i][1] for i in new]), strict=True):
                 by_digest[digests[i]] = Encoded(digests[i], numbers)
-                store.put(self._text_model, listings[i], by_digest[digests[i]])
+                store.put(self._text_model, texts[i][0], by_digest[digests[i]])
         return [by_digest[digest] for digest in digests]
 
     def _photos(self, photos: Sequence[tuple[str, _Photo]], store: WorkStore) -> Iterator[Encoded]:
@@ -234,19 +240,9 @@ class Import:
                 yield photo.stored
 
     def _scrubbed(self, row: PlainRow, text: str, store: WorkStore) -> str:
-        return store.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
-
-    def _checking(self, listing: str, store: WorkStore) -> ContactCheck | None:
-        if (look := self.contact_check) is None:
-            return None
-
-        def checked(text: str) -> str | None:
-            kind = store.once(f"check {self.tools.version}", listing, text, lambda words: look(words) or "")
-            if not kind:
-                self._passed.add(digest_of(text))
-            return kind or None
-
-        return checked
+        clean = store.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
+        self._passed.add(digest_of(clean))
+        return clean
 
     def _plain(self, row: PlainRow, text: str, phashes: list[str], store: WorkStore) -> IndexRecord:
         return IndexRecord(
@@ -263,9 +259,9 @@ class Import:
         )
 
 
-def _with_vectors(record: IndexRecord, photos: Sequence[Encoded], text: Encoded) -> IndexRecord:
+def _with_vectors(record: IndexRecord, photos: Sequence[Encoded], text: Encoded | None) -> IndexRecord:
     images = [encoded.numbers.tolist() for encoded in photos]
-    return record.model_copy(update={"image_vectors": images, "text_vector": text.numbers.tolist()})
+    return record.model_copy(update={"image_vectors": images, "text_vector": text.numbers.tolist() if text else None})
 
 
 def _vector(store: WorkStore, model: str, digest: str) -> Encoded:

@@ -1,4 +1,4 @@
-"""Tables as they come: CSV, TSV, JSONL, Parquet, a feed in XML; each record as its cells by column."""
+"""Tables as they come: CSV, TSV, Excel, JSONL, Parquet, a feed in XML; each record as its cells by column."""
 
 from __future__ import annotations
 
@@ -109,6 +109,25 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Cells | str]]:
                 yield f"row {number}", row
 
 
+def _read_excel(path: Path) -> Iterator[tuple[str, Cells | str]]:
+    """The first sheet that has rows below a header; a whole number is one ("7", not "7.0"), a date is its words."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        sheets = (book.get_sheet_by_index(n).to_python(skip_empty_area=False) for n in range(len(book.sheet_names)))
+        rows = next((rows for rows in sheets if sum(map(any, rows)) > 1), [])
+    except CalamineError as error:
+        raise ValueError(str(error)) from error
+    start = next((n for n, cells in enumerate(rows) if sum(map(bool, cells)) > 1), 0)  # above: the sheet's title
+    names = [str(name).strip() for name in rows[start]] if rows else []
+    for number, cells in enumerate(rows[start + 1 :], start + 2):
+        if any(cells):
+            filled = [int(c) if isinstance(c, float) and c.is_integer() else c for c in cells]
+            plain = (c if isinstance(c, int | float) else str(c) for c in filled)
+            yield f"row {number}", {name: cell for name, cell in zip(names, plain, strict=False) if name}
+
+
 def _read_xml(path: Path) -> Iterator[tuple[str, Cells | str]]:
     """A Google Merchant feed: the ``item`` elements of RSS, or the ``entry`` elements of Atom."""
     from xml.etree import ElementTree as ET
@@ -153,6 +172,7 @@ _READERS: dict[str, Callable[[Path], Iterator[tuple[str, Cells | str]]]] = {
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
     ".xml": _read_xml,
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _read_excel),
 }
 
 
@@ -165,7 +185,7 @@ def _guarded(rows: Iterator[tuple[str, Cells | str]], path: Path) -> Iterator[tu
         raise ImportProblem(f"{path.name} is not UTF-8 text; save it as UTF-8 and try again.") from error
     except csv.Error as error:
         raise ImportProblem(f"{path.name} is no whole table ({error}); export it again.") from error
-    except (OSError, ValueError) as error:  # pyarrow's own errors are these two
+    except (OSError, ValueError) as error:  # also those of pyarrow
         raise ImportProblem(
             f"{path.name} is damaged, cut off or of another kind than its name says; export it again."
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,7 +64,10 @@ def shop_table(folder: Path, shuffled: bool = False) -> Path:
 @pytest.mark.model
 def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shop = tmp_path / "shop"
-    assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop)]) == 0
+    assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop), "--sample", "30"]) == 0
+    assert re.search("category +[0-9]+%.*30 rows say; nothing was put into use", capsys.readouterr().out, re.DOTALL)
+    assert not (shop / "current").exists()
+    assert main(["learn", str(tmp_path / "shop.csv"), "-o", str(shop)]) == 0
     report = json.loads((shop / "versions" / "0001" / "report.json").read_text())
     assert report["questions"]["category"]["right"] > 0.9
     assert "category" in capsys.readouterr().out

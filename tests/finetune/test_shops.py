@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from finetune import DataError
 from finetune.shops import calibrating, columns, shop_taxonomy
 from finetune.shops.calibrating import Observed
-from finetune.shops.fitting import Examples, fit_heads, out_of_fold
+from finetune.shops.fitting import Examples, fit_heads, held_out
 from finetune.shops.titles import draft_title, resembles, title_pattern
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
 from listing.decide.decision import Decision
+from listing.observe.heads import Heads
 from listing.rules import Rules
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
@@ -58,6 +60,16 @@ def test_columns_of_few_values_become_questions(learn_words):
     assert any("number is not learned: its values are numbers" in remark for remark in words.remarks)
     assert taxonomy.attributes["season"].values == ("Summer", "Winter")
     assert {"colour", "season"} <= set(taxonomy.categories["Tshirts"].attributes)
+
+
+def test_keys_of_a_json_column_become_questions(tmp_path: Path):
+    table = tmp_path / "shop.csv"
+    lines = [f'id{i},A thing,{KINDS[i % 2][0]},"{{""Fit"": ""{("Slim", "Wide")[i // 2 % 2]}""}}"\n' for i in range(48)]
+    table.write_text("id,title,category,attributes\n" + "".join(lines), encoding="utf-8")
+    catalogue = open_catalogue(table, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors)
+    words = columns.read_columns(catalogue)
+    assert words.values["fit"] == {"Slim": 24, "Wide": 24}
+    assert words.keys["Fit"] == "fit"
 
 
 def test_kinds_stand_where_they_belong(learn_words):
@@ -112,9 +124,25 @@ def test_heads_learn_what_photos_show():
     examples = Examples(features.astype(np.float32), np.arange(240), [f"seller {i % 30}" for i in range(240)])
     answers: dict[str, list[str | None]] = {"category": [("cup", "hat", "rug")[k] for k in kinds]}
     names = fit_heads(examples, answers).values
-    apart = out_of_fold(examples, answers, dict(names))["category"]
+    apart = held_out(examples, answers, dict(names), range(240))["category"]
     right = [names["category"][k] == a for k, a in zip(apart.argmax(1), answers["category"], strict=True)]
     assert np.mean(right) > 0.9
+
+
+def test_heads_of_an_older_version_are_to_be_learned_again(tmp_path: Path):
+    numbers = {"mean": np.zeros(2, np.float32), "axes": np.zeros((2, 1), np.float32)}
+    save_file(numbers, tmp_path / "heads.safetensors", metadata={"values": "{}"})
+    with pytest.raises(ShopError, match="learn the table again"):
+        Heads.load(tmp_path / "heads.safetensors")
+
+
+def test_few_sellers_stand_in_folds_of_their_own_that_more_listings_hardly_move():
+    few = Examples(np.zeros((40, 1)), np.arange(40), ["a"] * 37 + ["b"] * 3)
+    assert len(set(few.folds().tolist())) == 2
+    names = [f"listing {i}" for i in range(400)]
+    before, after = (Examples(np.zeros((n, 1)), np.arange(n), names[:n]).folds() for n in (360, 400))
+    assert np.bincount(after, minlength=10).min() >= 30
+    assert np.mean(before == after[:360]) > 0.8
 
 
 # -- calibration -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -126,6 +127,42 @@ def test_other_column_names_and_line_numbers(tmp_path: Path) -> None:
     assert problems[2].detail == "as line 2"
 
 
+def excel(path: Path, *sheets: list[list[str | float]]) -> Path:
+    """A workbook as spreadsheet programs save it."""
+    cells = {str: '<c t="inlineStr"><is><t>{}</t></is></c>', int: "<c><v>{}</v></c>", float: "<c><v>{}</v></c>"}
+    with ZipFile(path, "w") as book:
+        numbers = range(1, len(sheets) + 1)
+        office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+        main, packages = (f"http://schemas.openxmlformats.org/{n}" for n in (
+            "spreadsheetml/2006/main", "package/2006/relationships",
+        ))  # fmt: skip
+
+        def related(file: str, kind: str, targets: dict[int, str]) -> None:
+            lines = (f'<Relationship Id="r{n}" Type="{office}/{kind}" Target="{t}"/>' for n, t in targets.items())
+            book.writestr(file, f'<Relationships xmlns="{packages}">{"".join(lines)}</Relationships>')
+
+        related("_rels/.rels", "officeDocument", {1: "xl/workbook.xml"})
+        related("xl/_rels/workbook.xml.rels", "worksheet", {n: f"worksheets/s{n}.xml" for n in numbers})
+        names = "".join(f'<sheet name="s{n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
+        book.writestr(
+            "xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{names}</sheets></workbook>'
+        )
+        for n, rows in enumerate(sheets, 1):
+            lines = "".join(f"<row>{''.join(cells[type(c)].format(c) for c in row)}</row>" for row in rows)
+            sheet = f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>'
+            book.writestr(f"xl/worksheets/s{n}.xml", sheet)
+    return path
+
+
+def test_an_excel_sheet_says_what_csv_says(tmp_path: Path) -> None:
+    header: list[str | float] = ["id", "title", "category", "price", "photos"]
+    rows: list[list[str | float]] = [header, [7, "Hat", "hat", 12.5, "/a/ab12.jpg|cd34.jpg"], ["", "", "", "", ""]]
+    table = excel(tmp_path / "t.xlsx", [["Notes"]], [["Our shop"], *rows, [8, "", "hat", 3, ""]])
+    (row,), (problem,) = split(opened(table))
+    assert (row.listing_id, row.category, row.price, row.photos) == ("7", "Hat", 12.5, ("/a/ab12.jpg", "cd34.jpg"))
+    assert (problem.place, problem.reason) == ("row 5", "its title is empty")
+
+
 def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
     record = {"id": 7, "title": "Hat", "category": "hat", "price": 12.5, "photos": [{"id": "ab12"}, {"id": "cd34"}]}
     record["attributes"] = {"Colour": "Navy Blue", "Fit": "x"}
@@ -164,7 +201,7 @@ def test_mapping_file_is_edited_and_read_back(tmp_path: Path) -> None:
     lines = ["A,Hats,cream,1,{}", f"B,Tunics,cream,2,{facts}", "C,Tunics,Navy,3,{}", "D,Yes: #1,NA,4,{}"]
     table = written(tmp_path / "t.csv", "\n".join(["title,category,colour,Ref,specs", *lines]))
     first = opened(table)
-    text = first.glossary.text("t.csv", first.columns.unused(first.header), "--mapping m.yaml")
+    text = first.glossary.text("t.csv", first.columns.unused(first.header), "--map m.yaml")
     assert "# not read: Ref\n" in text
     assert "# attributes that are none here: Fit (1)\n" in text
     order = [line.split(":")[0].strip() for line in text.split("categories:\n")[1].split("\n\n")[0].splitlines()]
@@ -235,11 +272,14 @@ def test_unusable_tables(tmp_path: Path) -> None:
     (tmp_path / "torn.parquet").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "latin.csv").write_bytes("title;category\nGrün;hat\n".encode("latin-1"))
     written(tmp_path / "empty.csv", "")
+    excel(tmp_path / "torn.xlsx", [["title"], ["Hat"]])
+    (tmp_path / "torn.xlsx").write_bytes((tmp_path / "torn.xlsx").read_bytes()[:300])
     written(tmp_path / "torn.xml", GOOGLE[:500])
     written(tmp_path / "bomb.xml", '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "b">]><rss><item/></rss>')
     for name, says in (
         ("no.csv", "There is no file"),
-        ("a.xlsx", "save it as one of"),
+        ("a.doc", "save it as one of"),
+        ("torn.xlsx", "damaged"),
         ("torn.parquet", "cut off"),
         ("latin.csv", "save it as UTF-8"),
         ("empty.csv", "no row"),

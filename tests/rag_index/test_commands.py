@@ -151,7 +151,7 @@ def test_table_that_hardly_fits_changes_nothing(
     with pytest.raises(CommandError, match="is there from before"):
         command(place, "add", str(table))
     assert mapping.read_text() == edited, "what a person decided is never written over"
-    assert command(place, "add", str(table), "--mapping", str(mapping)) == 0
+    assert command(place, "add", str(table), "--map", str(mapping)) == 0
     assert "10 listings added" in capsys.readouterr().out
     with ListingIndex.open(place) as opened:
         stored = opened.get("mine-2")
@@ -244,7 +244,7 @@ def decided(shop: Path, ours: str) -> list[str]:
     """The options of the next command, with the mapping file as a person edits it."""
     mapping = shop.with_name("shop.mapping.yaml")
     mapping.write_text(re.sub(r"(Kurtas: +)\S+", rf"\1{ours}", mapping.read_text()))
-    return ["--mapping", str(mapping)]
+    return ["--map", str(mapping)]
 
 
 def test_another_mapping_encodes_no_photo_again(
