@@ -137,7 +137,7 @@ class Import:
                 yield ready.record, files, np.array(rows)
 
     def check(self, text: str) -> str | None:
-        """``contact_check``, which does not look again at what was scrubbed whole in ``prepare``."""
+        """``contact_check``, which does not look again at what has passed it in ``prepare``."""
         return None if self.contact_check is None or digest_of(text) in self._passed else self.contact_check(text)
 
     def done(self) -> None:
@@ -181,7 +181,7 @@ class Import:
         ready = []
         for row, one, record in self._records(usable, store):
             try:
-                check(record, self.encoders.info, self.check)
+                check(record, self.encoders.info, self._checking(row.listing_id, store))
                 ready.append(one)
             except BadRecord as error:
                 problems.append(RowProblem(row.place, "the index cannot hold it", str(error)))
@@ -240,9 +240,19 @@ class Import:
                 yield photo.stored
 
     def _scrubbed(self, row: PlainRow, text: str, store: WorkStore) -> str:
-        clean = store.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
-        self._passed.add(digest_of(clean))
-        return clean
+        return store.once(f"scrub {self.tools.version}", row.listing_id, text, self.tools.scrub)
+
+    def _checking(self, listing: str, store: WorkStore) -> ContactCheck | None:
+        if (look := self.contact_check) is None:
+            return None
+
+        def checked(text: str) -> str | None:
+            kind = store.once(f"check {self.tools.version}", listing, text, lambda words: look(words) or "")
+            if not kind:
+                self._passed.add(digest_of(text))
+            return kind or None
+
+        return checked
 
     def _plain(self, row: PlainRow, text: str, phashes: list[str], store: WorkStore) -> IndexRecord:
         return IndexRecord(
