@@ -64,10 +64,7 @@ def shop_table(folder: Path, shuffled: bool = False) -> Path:
 @pytest.mark.model
 def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shop = tmp_path / "shop"
-    assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop), "--sample", "30"]) == 0
-    assert re.search("category +[0-9]+%.*30 rows say; nothing was put into use", capsys.readouterr().out, re.DOTALL)
-    assert not (shop / "current").exists()
-    assert main(["learn", str(tmp_path / "shop.csv"), "-o", str(shop)]) == 0
+    assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop)]) == 0
     report = json.loads((shop / "versions" / "0001" / "report.json").read_text())
     assert report["questions"]["category"]["right"] > 0.9
     assert "category" in capsys.readouterr().out
@@ -93,9 +90,14 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.model
-def test_shuffled_answers_are_reported_to_teach_nothing(tmp_path: Path) -> None:
-    assert main(["learn", str(shop_table(tmp_path, shuffled=True)), "-o", str(tmp_path / "shop")]) == 0
-    version = tmp_path / "shop" / "versions" / "0001"
+def test_shuffled_answers_are_reported_to_teach_nothing_by_a_sample_that_is_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, shop = shop_table(tmp_path, shuffled=True), tmp_path / "shop"
+    assert main(["learn", str(table), "-o", str(shop), "--sample", "36"]) == 0
+    assert re.search("category +[0-9]+%.*36 rows say; nothing was put into use", capsys.readouterr().out, re.DOTALL)
+    assert not (shop / "current").exists()
+    version = shop / "cache" / "trial"
     report, calibration = (json.loads((version / f"{name}.json").read_text()) for name in ("report", "calibration"))
     assert any("Nothing can be learned of category" in remark for remark in report["remarks"])
     assert calibration["questions"]["category"]["weights"] == {"general": 1.0}
