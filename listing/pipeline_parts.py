@@ -301,7 +301,8 @@ class Installed:
 
     def _vectors(self, photos: Sequence[Photo]) -> Sequence[Sequence[float]]:
         """Those of the index, of which no past listing is asked."""
-        return self._encoders.image_vectors([photo.image for photo in photos]).tolist()
+        vectors: list[list[float]] = self._encoders.image_vectors([photo.image for photo in photos]).tolist()
+        return vectors
 
     @cached_property
     def _encoders(self) -> Encoders:
