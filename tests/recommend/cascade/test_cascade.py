@@ -19,14 +19,17 @@ from recommend.cascade.explain import fate, moves
 from recommend.cascade.feed import Feed
 from recommend.cascade.health import healthy
 from recommend.cascade.page import Exposure, FeedConfig
-from recommend.cascade.registry import Registry
+from recommend.cascade.registry import Loaded, Registry
 from recommend.cascade.request import FEED, HOUR_MS, columns
 from recommend.cascade.routes import Routes
-from recommend.cascade.scoring import SIMPLE, Models, probabilities
+from recommend.cascade.scoring import SIMPLE, Models, Serving, probabilities
 from recommend.cascade.visitors import Visitors
 from recommend.config import ConfigError
 from recommend.data.parquet import DataError
 from recommend.data.schema import columns as schema_columns
+from recommend.features.encoders import Encoders
+from recommend.features.feature_map import FeatureMap
+from recommend.models.base import Ranker
 from tests.recommend.support.feed import NOW, SIZE, item
 
 
@@ -39,6 +42,29 @@ def feed(tmp_path: Path, count: int = 400, config: FeedConfig | None = None) -> 
     for item_id in range(1, count + 1):
         built.put(item(item_id), NOW)
     return built
+
+
+def test_ads_without_a_model_are_scored_in_the_rankings_call(tmp_path):
+    """Once for both, each row with its own channel; a model of ads is asked for itself."""
+    asked = []
+
+    def program(raw):
+        asked.append(raw["is_ad"].tolist())
+        return {"click": 0.1 + 0.5 * raw["is_ad"].double() + raw["item_id"].double() / 1e4}
+
+    features = FeatureMap(features=(), labels=("click",))
+    loaded = Loaded("ranking", "1", Ranker.__new__(Ranker), Encoders(features, {}, {}), {"model": "dcn"}, program)
+    cascade = feed(tmp_path, 0)
+    for item_id in range(1, 31):
+        cascade.put(item(item_id, bid=0.5 * (item_id % 3 == 0)), NOW)
+    cascade.models.serve("ranking", Serving(loaded))
+    page = cascade.considered(1, NOW)
+    assert asked == [[0] * 30 + [1] * 10]
+    assert page.ads.degraded
+    assert page.ads.values == pytest.approx(page.click.values[page.bidding] + 0.5)
+    cascade.models.serve("ads", Serving(loaded))
+    assert not cascade.considered(1, NOW).ads.degraded
+    assert asked[1:] == [[0] * 30, [1] * 10]
 
 
 @pytest.mark.parametrize("beyond", [0.0, 0.5])
