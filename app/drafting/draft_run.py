@@ -62,7 +62,7 @@ class DraftRunner:
 
     def start(self, request: DraftRequest, first: DraftView, seller: str) -> DraftRun:
         """A run; its place in the line is taken at once, so that a full line is refused before anything is streamed."""
-        return DraftRun(self, request, first, self.queue.join(first.draft_id, seller))
+        return DraftRun(self, request, first, self.queue.join(first.draft_id, seller, len(request.photos)))
 
 
 class DraftRun:

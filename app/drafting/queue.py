@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean, linear_regression
 
 from app.views import AppError, Busy
 
-_WEIGHT_OF_LAST = 0.3
+_LATEST = 8  # drafts whose times say how long the next one takes
 
 
 @dataclass(eq=False)
@@ -21,6 +23,7 @@ class Ticket:
     seller: str
     round: int
     number: int
+    photos: int = 1
     stopped: threading.Event = field(default_factory=threading.Event)
     started: float | None = None
 
@@ -30,7 +33,7 @@ class DraftQueue:
 
     Args:
         length: most tickets that wait. per_seller: most tickets of one seller, the running one included.
-        seconds: first guess of the time of one draft; then a moving average of what was measured.
+        seconds: first guess of the time of one draft; then the latest ones say, by their numbers of photos.
         at_once: how many drafts run at the same time.
     """
 
@@ -44,15 +47,15 @@ class DraftQueue:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._length, self._per_seller, self._at_once, self._clock = length, per_seller, at_once, clock
-        self._seconds = seconds
+        self._first_guess, self._took = seconds, deque[tuple[int, float]](maxlen=_LATEST)
         self._waiting: list[Ticket] = []
         self._running: list[Ticket] = []
         self._served_round = 0
         self._numbers = 0
         self._changed = threading.Condition()
 
-    def join(self, name: str, seller: str) -> Ticket:
-        """A ticket at the end of the line; ``name`` is the draft's id.
+    def join(self, name: str, seller: str, photos: int = 1) -> Ticket:
+        """A ticket at the end of the line; ``name`` is the draft's id, ``photos`` how many it has.
 
         Raises:
             Busy: the line is full, or the seller has too many drafts in it.
@@ -64,7 +67,7 @@ class DraftQueue:
             tickets = self._room(seller)
             latest = max((t.round for t in tickets), default=self._served_round - 1)
             self._numbers += 1
-            ticket = Ticket(name, seller, latest + 1, self._numbers)
+            ticket = Ticket(name, seller, latest + 1, self._numbers, photos)
             self._waiting.append(ticket)
             self._waiting.sort(key=lambda t: (t.round, t.number))
             self._changed.notify_all()
@@ -92,7 +95,7 @@ class DraftQueue:
         return tickets
 
     def _retry_after(self, drafts: int) -> int:
-        return max(1, round(self._seconds * drafts / 2 / self._at_once))
+        return max(1, round(self._expected() * drafts / 2 / self._at_once))
 
     def wait(self, ticket: Ticket, timeout: float) -> int:
         """Wait up to ``timeout`` seconds for a change; returns the position: 0 = it is this ticket's turn.
@@ -127,8 +130,7 @@ class DraftQueue:
             if ticket in self._running:
                 self._running.remove(ticket)
                 if finished and ticket.started is not None:
-                    took = self._clock() - ticket.started
-                    self._seconds += _WEIGHT_OF_LAST * (took - self._seconds)
+                    self._took.append((ticket.photos, self._clock() - ticket.started))
             elif ticket in self._waiting:
                 self._waiting.remove(ticket)
             self._changed.notify_all()
@@ -141,16 +143,31 @@ class DraftQueue:
                     ticket.stopped.set()
             self._changed.notify_all()
 
+    def _expected(self, photos: int = 1) -> float:
+        """Seconds that a draft of so many photos takes."""
+        if not self._took:
+            return self._first_guess
+        numbers, seconds = [n for n, _ in self._took], [s for _, s in self._took]
+        slope, rest = linear_regression(numbers, seconds) if len(set(numbers)) > 1 else (0.0, 0.0)
+        if slope > 0 and rest > 0:
+            return slope * photos + rest
+        return sum(seconds) / sum(numbers) * photos
+
     def seconds_left(self, ticket: Ticket, share: float) -> float:
         """Estimated seconds until the ticket's draft is done, of which ``share`` (0..1) is done."""
         with self._changed:
             ahead = self._position(ticket)
             if ahead:
-                rounds = math.ceil(ahead / self._at_once)
+                rounds, own = math.ceil(ahead / self._at_once), self._expected(ticket.photos)
+                before = [*self._running, *self._waiting[: self._waiting.index(ticket)]]
+                each = fmean(self._expected(t.photos) for t in before)
                 begun = max((self._clock() - t.started for t in self._running if t.started is not None), default=0.0)
-                return max(0.0, self._seconds * rounds - min(begun, self._seconds)) + self._seconds
-            begun = self._clock() - ticket.started if ticket.started is not None else 0.0
-            return max(self._seconds * (1 - share) * 0.5, self._seconds - begun) if share < 1 else 0.0
+                return max(0.0, each * rounds - min(begun, each)) + own
+            begun, whole = (
+                self._clock() - ticket.started if ticket.started is not None else 0.0,
+                self._expected(ticket.photos),
+            )
+            return max(whole * (1 - share) * 0.2, whole - begun) if share < 1 else 0.0
 
     def names(self) -> list[str]:
         """The drafts that wait or run."""

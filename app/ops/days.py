@@ -17,6 +17,7 @@ from app.ops import intervals
 from app.ops.figures import TARGET_HOURS, new_listings, written
 from app.ops.impressions import Window, impressions
 from app.ops.intervals import Interval
+from app.seller.words import counted
 from app.services import Services
 from app.store.clock import now
 from app.store.tables import OrderRow
@@ -177,7 +178,7 @@ def changed(points: Sequence[Point], serves: str = "") -> str:
             for m in ("click_rate", "auc") if _by_day(points, m)]  # fmt: skip
     stood = f" ({', '.join(now_)} over the last seven)" if now_ else ""
     days_told = (points[-1].day - points[0].day).days + 1
-    return f"Nothing changed beyond chance in {days_told} {'day' if days_told == 1 else 'days'}{stood}{tail}"
+    return f"Nothing changed beyond chance in {counted(days_told, 'day')}{stood}{tail}"
 
 
 def _by_day(points: Iterable[Point], measure: str) -> list[tuple[date, float, float, float]]:

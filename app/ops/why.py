@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.feed.items import CONDITIONS
+from app.seller.words import counted
 from recommend.cascade.explain import Fate, Move
 
 SOURCES = {
@@ -103,11 +104,6 @@ def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
     down = [f"{facts.feature(m.feature)} (×{m.factor:.2f})" for m in strongest if m.factor < 1]
     parts = [f"{verb} by {_and(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
     return f"It is {', and '.join(parts)}."
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, in the plural but for 1."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def on_a_past_page(scores: Mapping[str, float | None], reason: str, place: int, cut: float | None) -> str:

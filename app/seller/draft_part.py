@@ -28,7 +28,7 @@ from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence,
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
-MAX_QUESTIONS = 3
+MAX_QUESTIONS = 2  # at a time; any other is a fact of the list
 _HIDDEN = Markup('<span aria-hidden="true">{}</span>')
 _CHECK = Markup(
     '<mark class="check" role="button" tabindex="0" aria-label="{words}: please check" aria-expanded="false" '
@@ -91,8 +91,7 @@ def draft_html(
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
         left_out=_left_out(view),
-        offers=written.offers if written is not None else [],
-        max_offers=OFFERS_AT_ONCE,
+        offers=written.offers[:OFFERS_AT_ONCE] if written is not None else [],
         name_of=name_of,
         details=dict.fromkeys(o.label for o in statable(written, _item(written))) if written is not None else (),
         same_as=same_as,
@@ -282,9 +281,9 @@ def _bottom(view: DraftView) -> str:
     open_ = to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
     if open_:
-        return f"{len(open_)} word{'s are' if len(open_) > 1 else ' is'} not confirmed."
+        return f"{words.counted(len(open_), 'word is', 'words are')} not confirmed."
     if view.category is None or view.category.value is None:
         return "Write what it is, so that buyers find it."
     if doubts:
-        return f"{doubts} guess{'es' if doubts > 1 else ''} left out until you confirm."
+        return f"{words.counted(doubts, 'guess', 'guesses')} left out until you confirm."
     return "Everything in it was seen in your photos, read on a label, or told by you."

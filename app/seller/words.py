@@ -174,10 +174,8 @@ def proof_words(evidence: Evidence, contradicted: bool) -> tuple[str, str]:
         return "You told us", evidence.text or ""
     if evidence.source == "neighbours":
         count = len(evidence.listing_ids)
-        similar = (
-            f"{count} similar listing{'s say' if count > 1 else ' says'} so" if count else "Similar listings say so"
-        )
-        return similar, "A hint only. It never becomes a fact without you or your photos."
+        say = counted(count, "similar listing says", "similar listings say") if count else "Similar listings say"
+        return f"{say} so", "A hint only. It never becomes a fact without you or your photos."
     if contradicted:
         return f"{sentence(photo)} {'showed' if gone else 'shows'} something else", where
     if evidence.source == "pixels":
@@ -197,6 +195,11 @@ def how_sure(fact: AttributeValue) -> str:
         return ""
     times = min(99, round(fact.confidence * 100))  # nothing that was only seen or read is certain
     return f"Where we are this sure, we are right about {times} times in 100."
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with what is counted, in the plural but for 1; ``many``: that, where it is more than an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def duration(seconds: float | None) -> str:
@@ -241,7 +244,7 @@ def price_basis(price: PriceRange) -> str:
     if price.oldest is not None and price.newest is not None:
         first, last = (f"{day:%B %Y}" for day in (price.oldest, price.newest))
         age = f" Listed in {last}." if first == last else f" Listed from {first} to {last}."
-    return f"From {count} listing{'s' if count > 1 else ''} {similar}.{age}"
+    return f"From {counted(count, 'listing')} {similar}.{age}"
 
 
 def price_note(price: PriceRange | None, retrieval: bool) -> str:

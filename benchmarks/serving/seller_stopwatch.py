@@ -216,7 +216,7 @@ class Seller:
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
             offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
             if self.page.locator(offer).count() and not self.page.locator(offer).first.is_visible():
-                self.press(".adds details summary")
+                self.press("#h-more")
             if self.page.locator(offer).first.is_visible():
                 self.press(offer, f'!document.querySelector("{offer}")')
             elif attribute in (*ATTRIBUTES, "condition"):
@@ -241,6 +241,7 @@ class Seller:
             if not missing:
                 return
             if not tried:
+                self.open_more()
                 self.press(field)
             tried.add(missing[0])
             label = words[missing[0]]
@@ -283,7 +284,12 @@ class Seller:
         self.press(form.locator("button"), f"document.querySelector('#f-{attribute} .lock')")
         return True
 
+    def open_more(self) -> None:
+        if self.page.locator("#h-more").count() and not self.page.locator("#h-facts").is_visible():
+            self.press("#h-more")
+
     def open_facts(self) -> None:
+        self.open_more()
         if not self.page.locator("#ipl-draft .facts").is_visible():
             self.press("#h-facts")
 

@@ -109,6 +109,23 @@ def test_time_left_follows_what_was_measured():
     assert queue.seconds_left(second, 0.0) == pytest.approx(15, rel=0.1)
 
 
+def test_time_left_goes_by_the_photos():
+    now = [0.0]
+    queue = DraftQueue(9, 9, 100.0, clock=lambda: now[0])
+
+    def write(photos):
+        ticket = queue.join(f"of {photos}", "x", photos)
+        queue.wait(ticket, 0)
+        says = queue.seconds_left(ticket, 0.0)
+        now[0] += 1 + 2 * photos
+        queue.leave(ticket, finished=True)
+        return says
+
+    assert write(1) == 100, "nothing is known yet"
+    assert [write(1), write(8)] == [pytest.approx(3), pytest.approx(24)], "by the photos alone"
+    assert [write(8), write(4), write(1)] == [pytest.approx(17), pytest.approx(9), pytest.approx(3)]
+
+
 @pytest.mark.stores
 def test_the_second_person_sees_a_position_at_once(build):
     pipeline = FakePipeline(hold_at="category")

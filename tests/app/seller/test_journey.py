@@ -98,7 +98,7 @@ def check_end(page: Page) -> None:
     item = page.locator(".item")
     item.get_by_role("button", name="Edit").click()
     item.get_by_label("Title").fill("Umbro hoodie")
-    item.get_by_role("button", name="Save changes").click()
+    item.get_by_role("button", name="Save").click()
     expect(item.get_by_role("heading", name="Umbro hoodie")).to_be_visible()
     item.get_by_role("button", name="Mark sold").click()
     expect(item.locator(".pill")).to_have_text("Sold")

@@ -14,6 +14,7 @@ from tests.app.support.pages import (
     add,
     description,
     expect,
+    more,
     note,
     price,
     publish,
@@ -54,6 +55,7 @@ def drafts(page: Any) -> Any:
 
 
 def say_more(page: Any, words: str) -> None:
+    more(page)
     page.get_by_label("Say more").fill(words)
     page.get_by_role("button", name="Add", exact=True).click()
 
@@ -148,9 +150,11 @@ def test_presses_without_a_network_are_done_once(serve: Any, visit: Any, files: 
     expect(description(page)).to_have_value(re.compile("It was a present"))
     expect(description(page)).to_have_value(PERU)
     price(page).press_sequentially("12,50")
+    more(page)
     page.get_by_label("Say more").press_sequentially("side slits")
     page.reload()
     expect(price(page)).to_have_value(re.compile("12[,.]50"))
+    more(page)
     expect(page.get_by_label("Say more")).to_have_value("side slits")
     lost.append(lose_answer(page))
     page.get_by_role("button", name="Add", exact=True).click()

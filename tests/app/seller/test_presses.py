@@ -22,6 +22,7 @@ from tests.app.support.pages import (
     facts,
     findings,
     listings,
+    more,
     price,
     publish,
     put_online,
@@ -68,19 +69,20 @@ def test_a_press_counts_while_the_page_changes(serve: Any, visit: Any, files: li
     """It moves away under the mouse, another control takes its place, the element is replaced."""
     page = visit(serve(FakePipeline(marked=True)), "desktop")
     write(page, files)
-    for is_open in (True, False):
+    price(page).fill("-5")
+    publish(page).click()
+    expect(page.locator("#err-price [role=alert]")).to_be_visible()
+    price(page).fill("15")
+    begin_press(page, "#h-more")  # leaves the price, which is saved: the error goes, and all below it moves up
+    page.wait_for_function("() => !document.querySelector('#h-more').matches(':hover')")
+    page.mouse.up()
+    expect(page.locator("#h-facts")).to_be_visible()
+    for is_open in (True, False, True):
         press = "() => { document.querySelector('#h-facts').click(); return window.iplState.open.has('facts'); }"
         assert page.evaluate(press) is is_open
         expect(page.locator("details[data-keep=facts][open]")).to_have_count(int(is_open))
-    for control, opened in (("#h-facts", "#f-colour"), ("#f-colour", "#p-colour")):
-        price(page).fill("-5")
-        publish(page).click()
-        expect(page.locator("#err-price [role=alert]")).to_be_visible()
-        price(page).fill("15")
-        begin_press(page, control)  # leaves the price, which is saved: the error goes, and all below it moves up
-        page.wait_for_function("([what]) => !document.querySelector(what).matches(':hover')", arg=[control])
-        page.mouse.up()
-        expect(page.locator(opened)).to_be_visible()
+    page.locator("#f-colour").click()
+    expect(page.locator("#p-colour")).to_be_visible()
     page.locator("#f-colour").click()
     expect(page.locator("#p-colour")).to_be_hidden()
     begin_press(page, "#f-colour")
@@ -126,7 +128,7 @@ def test_a_conflict_in_my_listings_is_shown(serve: Any, visit: Any, files: list[
         if not edited:  # where a conflict was said, the form is open
             page.locator(".item").get_by_role("button", name="Edit").click()
         page.locator(".item").get_by_label(label).fill(value)
-        page.locator(".item").get_by_role("button", name="Save changes").click()
+        page.locator(".item").get_by_role("button", name="Save").click()
 
     save(new, "Price (EUR)", "20")
     expect(new.locator(".item")).to_contain_text("20 EUR")
@@ -205,6 +207,7 @@ def test_a_late_answer_brings_nothing_old_back(serve: Any, visit: Any, files: li
     expect(page.locator(".work")).to_have_count(0)
     expect(publish(page)).to_be_visible()
     pipeline.go_on.clear()
+    more(page)
     page.get_by_role("button", name="Write it again from the photos").click()
     expect(page.locator(".work")).to_be_visible()
     pipeline.go_on.set()
@@ -291,9 +294,10 @@ def test_marked_words_are_settled_by_taps(serve: Any, visit: Any, files: list[st
 def test_what_is_offered_is_added_by_taps(serve: Any, visit: Any, files: list[str]) -> None:
     page = visit(serve(FakePipeline(marked=True)))
     write(page, files)
-    text, adds, more = description(page), page.locator(".adds"), page.get_by_label("Say more")
+    more(page)
+    text, adds, field = description(page), page.locator(".adds"), page.get_by_label("Say more")
     undo = page.locator(".bottom").get_by_role("button", name="Undo")
-    before = {field: field(page).input_value() for field in (title, description)}
+    before = {each: each(page).input_value() for each in (title, description)}
     assert all(chip.bounding_box()["height"] >= 44 for chip in adds.get_by_role("button").all())
     assert findings(page) == []
     adds.get_by_role("button", name="drawstring hood").click()
@@ -313,13 +317,13 @@ def test_what_is_offered_is_added_by_taps(serve: Any, visit: Any, files: list[st
     expect(text).to_have_value("Warm and soft.")
 
     # What is not offered is found by its first letters; several things, known ones and others, are said at once.
-    more.press_sequentially("curved h")
+    field.press_sequentially("curved h")
     expect(adds.locator("#s-adds button").first).to_have_text("curved hem")
-    more.press("Enter")
+    field.press("Enter")
     expect(text).to_have_value("Warm and soft. It has a curved hem.")
-    expect(more).to_be_focused()
-    expect(more).to_have_value("")
-    more.fill("side slits, it has been to Peru")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("")
+    field.fill("side slits, it has been to Peru")
     adds.get_by_role("button", name="Add", exact=True).click()
     expect(text).to_have_value("Warm and soft. It has a curved hem. It has side slits. It has been to Peru.")
     undo.click()
@@ -343,6 +347,7 @@ def test_what_was_left_out_comes_back(
     )
     page = visit(serve(FakePipeline(marked=True)))
     write(page, files)
+    more(page)
     fold, text = page.locator("details[data-keep=left-out]"), description(page)
     expect(page.locator("ul.flags li")).to_have_count(0)
     expect(page.locator(".bottom [role=status]")).not_to_contain_text("unproven")

@@ -16,6 +16,7 @@ from tests.app.support.pages import (
     add,
     expect,
     facts,
+    more,
     note,
     put_online,
     size_question,
@@ -112,6 +113,7 @@ def test_photos_are_refused_one_by_one(serve: Any, visit: Any, tmp_path: Path) -
     choose(page, paths[-1:])
     check_sentence(page, "A listing has room for 8 photos; remove one first.")
     expect(page.locator(".shot")).to_have_count(8)
+    more(page)
     page.locator("#ipl-write").click()
     expect(page.locator("#ipl-photos .notice")).to_have_count(0)
 
@@ -130,6 +132,7 @@ def test_a_refused_press_is_a_sentence_there(serve: Any, visit: Any, files: list
     answer.click()
     expect(size_question(page)).to_have_count(0)
     expect(page.get_by_role("alert").filter(has_text="busy")).to_have_count(0)
+    more(page)
     for tone, status, body in (("Warmer", 500, {"error": None}), ("Shorter", 500, "<html>Bad gateway</html>")):
         refuse(page, '"do":"tone"', status, body)
         page.get_by_role("button", name=tone).click()
@@ -197,7 +200,7 @@ def test_stopped_failed_or_unknown_is_said(serve: Any, visit: Any, files: list[s
     facts(page)
     page.get_by_text("Something else", exact=True).click()
     page.get_by_label("Say what it is").fill("bird bath")
-    page.get_by_role("button", name="Use this").click()
+    page.get_by_role("button", name="Save").click()
     expect(chosen).not_to_contain_text("Hoodie")
     draft = httpx.get(f"{url}v1/drafts/{page.url.partition('draft=')[2]}").json()["draft"]
     assert draft["category"]["value"] == "bird bath"

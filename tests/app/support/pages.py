@@ -84,8 +84,16 @@ def put_online(page: Page) -> None:
         page.get_by_role("button", name="Right, publish").click()
 
 
+def more(page: Page) -> None:
+    """Open what is folded behind the price."""
+    if not page.evaluate("window.iplState.open.has('more')"):
+        page.locator("#h-more").click()
+    expect(page.locator("details[data-keep=more]")).to_have_attribute("open", "")
+
+
 def facts(page: Page) -> None:
     """Open the list of all facts."""
+    more(page)
     if not page.evaluate("window.iplState.open.has('facts')"):  # a page that is drawn again opens it a moment later
         page.locator("#h-facts").click()
     expect(page.locator("details[data-keep=facts]")).to_have_attribute("open", "")
