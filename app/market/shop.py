@@ -174,18 +174,23 @@ class Shop:
         """Ids in their order, whether they look like it, and the category of things of the same kind instead."""
         on_sale = select(ListingRow.id).where(*filters)
         alike = near(session, photo, PhotoRow.listing_id.in_(on_sale))
-        there = set(session.scalars(on_sale.where(ListingRow.id.in_([*in_looks, *alike]))))
-        if there:
-            first = sorted(there.intersection(alike), key=lambda i: (alike[i], i))
-            return [*first, *(i for i in in_looks if i in there and i not in alike)], True, ""
-        rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category)
         nearest = self._listings.nearest("", photo)
-        category = dict(session.execute(rows.where(ListingRow.id.in_(nearest))).all())
-        closest = [category[i] for i in nearest if i in category][:NEIGHBOURS]
-        kind, votes = next(iter(Counter(closest).most_common(1)), ("", 0))
-        if 2 * votes < len(closest) or not kind:
+        rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category, fact("colour"))
+        about = {
+            i: (kind, colour) for i, kind, colour in session.execute(rows.where(ListingRow.id.in_([*nearest, *alike])))
+        }
+        closest = [about[i] for i in nearest if i in about][:NEIGHBOURS]
+        kind, votes = _most(kind for kind, _ in closest)
+        colour, _ = _most(colour for of, colour in closest if of == kind)
+        first = sorted(about.keys() & alike, key=lambda i: (alike[i], i))
+        looks = [i for i in in_looks if i in about and i not in alike]
+        if first or looks:
+            looks.sort(key=lambda i: (about[i][0] != kind, about[i][1] != colour))
+            return [*first, *looks], True, ""
+        if not kind or 2 * votes < len(closest):
             return [], False, ""
-        return [i for i in nearest if category.get(i) == kind], False, kind
+        same = [i for i in nearest if i in about and about[i][0] == kind]
+        return sorted(same, key=lambda i: about[i][1] != colour), False, kind
 
     def _all(self, filters: list[ColumnElement[bool]], first: int, count: int, order: Order) -> Matches:
         with self.store.read() as session:
@@ -254,6 +259,11 @@ def _understood(text: str, wish: Wish) -> Query:
 def _typed(text: str) -> list[str]:
     """The words that full text looks for."""
     return [word for word in text.lower().split() if word not in small_words()]
+
+
+def _most(values: Iterable[str | None]) -> tuple[str, int]:
+    """What most of them say, the first of equals, and how many do."""
+    return next(iter(Counter(value for value in values if value).most_common(1)), ("", 0))
 
 
 def _public(session: Session, row: SellerRow) -> PublicSeller:

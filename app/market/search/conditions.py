@@ -60,7 +60,7 @@ def of_words(query: Query) -> list[ColumnElement[bool]]:
         which.append(or_(said, ListingRow.title.icontains(query.stated[name], autoescape=True)))
     if query.size:
         size = literal(" ") + func.replace(func.upper(fact("size")), "/", " ") + " "
-        which.append(size.contains(f" {query.size} ", autoescape=True))
+        which.append(or_(*(size.contains(f" {one} ", autoescape=True) for one in query.sizes)))
     return which
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from app.market.search.names import kinds, synonyms, word_lists
 from app.market.search.spelling import HEAD_FIRST, nearest_brand, read_words, small_words, spellings
@@ -25,7 +26,7 @@ _LEAST = re.compile(_MORE + _MONEY + _NO_UNIT, re.I)
 _LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
 _NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr|taille|pointure|talla|taglia)[\s:.-]+"
 _APART = r"(?<![\w'’&-])(?<!& )", r"(?![\w'’&-]| &|\.\w)"  # the letters of "M&S" and "s.Oliver" are no sizes
-_BARE_SIZE = rf"\b(w\d\d)\b|{_APART[0]}({_LETTERS}){_APART[1]}"
+_BARE_SIZE = rf"\b(w\s?\d\d)(?:\s*[/x]?\s*l\s?\d\d)?\b|{_APART[0]}({_LETTERS}){_APART[1]}"
 _NAMES_OF_SIZES = {"SMALL": "S", "MEDIUM": "M", "LARGE": "L"}
 _SIZE = re.compile(rf"{_NAMED_SIZE}([\w/.,-]*\w)|\bin (\d\d)\b(?!\s*(?:cm|mm|kg|inch))|{_BARE_SIZE}", re.I)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
@@ -56,6 +57,11 @@ class Query:
     typed: tuple[str, ...] = ()
 
     @property
+    def sizes(self) -> tuple[str, ...]:
+        """How listings may write the size: 32 also W32."""
+        return tuple(filter(None, (self.size, f"W{self.size}" if self.size.isdecimal() else "")))
+
+    @property
     def literal(self) -> Query | None:
         """The same with its words as they were typed; None where they were read as nothing else."""
         words = tuple(plain(word) for word in self.typed if word not in small_words())
@@ -84,7 +90,8 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
     tokens, language = read_words(typed)
     grade, tokens = _condition(tokens)
     name, others = _named(tokens, head_first=language in HEAD_FIRST)
-    facts, stated, left = _facts(others)
+    size = size or _bare_number(tokens, others, name)
+    facts, stated, left = _facts([word for word in others if word != size])
     if grade:
         facts[GRADE], stated[GRADE] = frozenset(word_lists()["grades"][grade]), grade
     if brand:
@@ -121,8 +128,15 @@ def _brand(text: str) -> tuple[str, str]:
 def _size(text: str) -> tuple[str, str]:
     """The size, "" for none, and the text without sizes."""
     match = _SIZE.search(text)
-    size = next(filter(None, match.groups()), "").upper() if match else ""
+    size = next(filter(None, match.groups()), "").upper().replace(" ", "") if match else ""
     return _NAMES_OF_SIZES.get(size, size), _SIZE.sub(" ", text)
+
+
+def _bare_number(tokens: list[str], others: list[str], name: str) -> str:
+    """The size that stands right behind the name of a piece of clothing ("shoes 42", "jeans 32"), "" for none."""
+    worn = any(load_taxonomy().node(kind).path[0] == "Clothing" for kind in kinds(name)) if name else False
+    behind = (b for a, b in pairwise(tokens) if worn and a not in others and b in others)
+    return next((number for number in behind if number.isdecimal() and len(number) in (2, 3)), "")
 
 
 def _price(pattern: re.Pattern[str], text: str) -> tuple[str, float | None]:

@@ -37,13 +37,14 @@ class Fit:
     """closeness: of the listing's name to the one asked for (1 where none is). parts: score of everything else.
 
     ``whole``: nothing of the search is missing or contradicted. ``silent``: some fact or the size is not stated, all
-    else fits.
+    else fits. ``aside``: the colour asked for is not its main one.
     """
 
     closeness: float
     parts: float
     whole: bool
     silent: bool = False
+    aside: bool = False
 
     @property
     def total(self) -> float:
@@ -59,7 +60,9 @@ def fit(query: Query, listing: Words) -> Fit:
     fits = near > 0 and all(part > 0 for part in words_fit)
     stated, contrary = all(part > 0 for part in facts_fit), any(part < 0 for part in facts_fit)
     parts = sum(facts_fit) + sum(words_fit)
-    return Fit(near if near else -1.0, parts, fits and stated, fits and not stated and not contrary)
+    main = str(listing.facts.get("colour") or "").split(", ")[0].lower()
+    aside = bool(main) and main not in query.facts.get("colour", [main])
+    return Fit(near if near else -1.0, parts, fits and stated, fits and not stated and not contrary, aside)
 
 
 def _closeness(query: Query, listing: Words, title: str) -> float:
@@ -80,7 +83,8 @@ def _fact_parts(query: Query, listing: Words, title: str) -> Iterator[float]:
         yield _fact_part(values, ", ".join(filter(None, said)), f" {query.stated[name].lower()}" in title)
     if query.size:
         size = str(listing.facts.get("size") or "")
-        yield SIZE if query.size in size.upper().replace("/", " ").split() else -SIZE * CONTRARY * bool(size)
+        fits = not set(query.sizes).isdisjoint(size.upper().replace("/", " ").split())
+        yield SIZE if fits else -SIZE * CONTRARY * bool(size)
 
 
 def _word_parts(query: Query, listing: Words, title: str) -> Iterator[float]:
@@ -132,9 +136,11 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
             break
     if named and not any(fits[i].closeness >= NARROWER for i in called):
         called = [*called, *(i for i, one in fits.items() if one.silent and one.closeness >= NARROWER)]
-    order = sorted(
-        called,
-        key=lambda i: (fits[i].closeness < NARROWER, not fits[i].whole, -fits[i].closeness, -places.get(i, 0.0), i),
-    )
+
+    def key(i: str) -> tuple[bool, bool, bool, float, float, str]:
+        one = fits[i]
+        return one.closeness < NARROWER, not one.whole, one.aside, -one.closeness, -places.get(i, 0.0), i
+
+    order = sorted(called, key=key)
     others = [i for i in places if i in fits and not fits[i].whole] if not named and len(order) < FEW else []
     return [*order, *sorted(others, key=lambda i: (-places[i], i))], True

@@ -102,8 +102,12 @@ def test_the_thing_that_is_meant_stands_first(search):
 
 
 @pytest.mark.stores
-def test_words_filters_and_orders(search):
+def test_words_filters_and_orders(search, client):
     find = search(CLOTHES)
+
+    def page(q):
+        return client.get("/feed", params={"q": q}).text
+
     for text, meant in {
         "hodie": "hoodie", "sweatpants": "jeans", "anorak": "parka red", "rote Jacke": "red", "giacca verde": "parka",
         "mochila": "bag", "black jeans W32": "jeans", "jacket under 30": "red", "jacket over 30": "parka",
@@ -114,9 +118,18 @@ def test_words_filters_and_orders(search):
     assert find(condition="good") == ["jeans"]
     assert find(colour="white") == ["red"]
     assert find("jacket", colour="green") == ["parka"]
+    assert find("white jacket") == ["red"]
+    assert find("jeans 32") == find("jeans W32/L34") == ["jeans"]
+    assert "Nothing matches all of it" in page("jeans W34"), "W32 is none"
     assert find(sort="low") == ["jeans", "red", "hoodie", "bag", "parka"]
     assert find("jacket", sort="high") == ["parka", "red"]
     assert find("jacket", sort="low") == ["red", "parka"]
+
+
+def test_a_thing_of_the_colour_comes_before_one_with_some_of_it(search):
+    facts = {"a": {"colour": "blue", "colour2": "red"}, "b": {"colour": "blue, red"}, "c": {"colour": "red"}}
+    find = search({name: ("Outwear", "Winter jacket", 9, colours) for name, colours in facts.items()})
+    assert find("red jacket") == ["c", "a", "b"]
 
 
 @pytest.mark.stores
@@ -178,6 +191,9 @@ def test_a_photo_finds_the_same_kind(search, services, monkeypatch):
     hits("search", ("jeans", 0.9))
     found = shop.find(Wish(), photo)
     assert ([x.id for x in found.listings], found.same_kind) == (["jeans"], "")
+    hits("search", ("jeans", 0.9), ("red", 0.85), ("parka", 0.81))
+    found = shop.find(Wish(), photo)
+    assert [x.id for x in found.listings] == ["parka", "red", "jeans"], "its kind first, as the nearest are coloured"
     hits("search")
     hits("nearest", ("parka", 0.4), ("jeans", 0.4), ("bag", 0.4))
     assert shop.find(Wish(), photo).count == 0, "three kinds are none"
@@ -230,6 +246,8 @@ def test_a_group_is_a_kind_of_its_own():
     ("text", "most", "size"),
     [
         ("hoodie under 10 euro", 10, ""), ("max 30 backpack", 30, ""), ("jacket < 7,50 €", 7.5, ""),
+        ("shoes 42", None, "42"), ("kids jacket 128", None, "128"), ("Jeans W 32 L34", None, "W32"),
+        ("air max 90 trainers", None, ""),
         ("XL jumper", None, "XL"), ("t-shirt size 152", None, "152"), ("men's shirt", None, ""),
         ("table under 100 cm", None, ""),
     ],
