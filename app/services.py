@@ -18,6 +18,7 @@ from app.drafting.queue import DraftQueue
 from app.editing.press_rules import PressRules
 from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
+from app.market.likes import Likes
 from app.market.listing_photos import ListingPhotos
 from app.market.listings import Listings
 from app.market.messages import Messages
@@ -116,6 +117,7 @@ class Services:
         self.listings = Listings(store, media, index, metrics)
         self.notices = notices = Notices(store, settings)
         self.shop, self.messages = Shop(store, self.listings), Messages(store, notices)
+        self.likes = Likes(store)
         self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
         self.listing_photos = ListingPhotos(store, self.draft_photos, self.outbox, deletions)
         self.reviews = Reviews(store, self.outbox)

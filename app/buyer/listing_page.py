@@ -66,6 +66,17 @@ def buy(
     return RedirectResponse(f"/l/{listing_id}", 303)
 
 
+@pages.post("/l/{listing_id}/like")
+def like(request: Request, services: Deps, listing_id: str) -> Response:
+    """Among one's favourites, or no more."""
+    visitor = visitor_of(request)
+    try:
+        services.likes.turn(visitor.check_may_buy(), listing_id[:64])
+    except AppError as error:
+        return _page(request, visitor, listing_id, error=("buy", error))
+    return RedirectResponse(f"/l/{listing_id}", 303)
+
+
 @pages.post("/l/{listing_id}/ask")
 def ask(request: Request, services: Deps, listing_id: str, text: Text = "") -> Response:
     """Ask the seller."""
@@ -146,6 +157,8 @@ def _page(
         listing=whole(listing, is_seller=is_seller),
         is_seller=is_seller and not services.sellers.single,
         order=order,
+        likes=services.likes.counts([listing.id]).get(listing.id, 0),
+        liked=visitor.recognised and listing.id in services.likes.of(visitor.id),
         key=secrets.token_hex(16),
         questions=[question(m, visitor.id) for m in services.messages.visible(listing.id, visitor.id)],
         seller=services.shop.seller_of(listing.seller_id),

@@ -1,11 +1,11 @@
-"""The page of a buyer's orders and their states."""
+"""The page of a buyer's orders and their states, and of their favourites."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from app.buyer.cards import order_card
+from app.buyer.cards import card, order_card
 from app.buyer.page import html_page, remember
 from app.buyer.visitor import visitor_of
 from app.routing import Deps
@@ -25,4 +25,6 @@ def purchases(request: Request, services: Deps) -> Response:
     public = {x.id: x for x in services.listings.comparables([order.listing_id for order in orders])}
     unread = services.messages.unread(visitor.id) if orders else {}
     cards = [order_card(order, public.get(order.listing_id), unread.get(order.id, 0)) for order in orders]
-    return remember(request, html_page(request, visitor, "purchases", then=HERE, orders=cards, most=MOST), visitor)
+    liked = services.listings.comparables(services.likes.of(visitor.id)[:MOST]) if visitor.recognised else []
+    page = html_page(request, visitor, "purchases", then=HERE, orders=cards, most=MOST, liked=[card(x) for x in liked])
+    return remember(request, page, visitor)

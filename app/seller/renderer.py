@@ -127,12 +127,17 @@ class PageRenderer:
             orders[order.listing_id].append((order, unread.get(order.id, 0)))
         bought = self.services.orders.bought([x.id for x in listings if x.stock == 0])
         questions = self.services.messages.of_listings([x.id for x in listings])
-        cards = []
+        likes, cards = self.services.likes.counts([x.id for x in listings]), []
         for listing in listings:
             asked = questions.get(listing.id, [])[:MAX_QUESTIONS]
             again = listing.status not in ("active", "review", "refused") and listing.id not in bought
             waiting = bool(orders[listing.id]) or any(question.answer is None for question in asked)
-            card = {"listing": listing, "orders": orders[listing.id], "questions": asked}
+            card = {
+                "listing": listing,
+                "orders": orders[listing.id],
+                "questions": asked,
+                "likes": likes.get(listing.id),
+            }
             cards.append({**card, "again": again, "waiting": waiting})
         return cards
 

@@ -281,3 +281,22 @@ def test_questions_that_wait_are_bounded(buyers, listing):
     assert answers == [200] * 5 + [429] * 2
     for text in asked[5:]:
         assert buyers[1].post(address, data={"text": text}).status_code == 200
+
+
+def test_a_heart_is_counted_once_and_for_its_seller(people):
+    here = people("ann", "bob")
+    ann, bob, nobody = map(here.browser, ("ann", "bob", None))
+    listing = ann.post("/v1/listings", json={"draft_id": draft(ann).json()["id"], "price": 5}).json()
+    address = f"/l/{listing['id']}"
+    assert 'class="heart"' not in ann.get(address).text + nobody.get(address).text
+    assert nobody.post(f"{address}/like").status_code == 401
+    assert ann.post(f"{address}/like").status_code == 422
+    assert bob.post("/l/ipl-0/like").status_code == 404
+    for count in (1, 0, 1):
+        assert bob.post(f"{address}/like").status_code == 303
+        assert f'aria-pressed="{"true" if count else "false"}"' in bob.get(address).text
+        assert bob.get("/feed/purchases").text.count(f'data-listing="{listing["id"]}"') == count
+        tab = Tab(here.services, "ann")
+        tab.press("go", to="mine")
+        mine = PageRenderer(here.services).mine(tab.session, listing["seller_id"])
+        assert ("1 buyer likes it" in mine) == bool(count)
