@@ -57,7 +57,7 @@ class _Taken:
         few = _TOO_MANY.search(words)
         if few and 1 <= int(few[1]) < self.photos:
             return replace(self, photos=int(few[1]))
-        if error.status == 413 or re.search(SHORT_CONTEXT, words, re.IGNORECASE):
+        if _too_long(error):
             if self.side > SIDES[-1]:
                 return replace(self, side=SIDES[-1])
             return replace(self, photos=1) if self.photos > 1 else None
@@ -124,7 +124,11 @@ class OpenAIBackend(FormFilling):
     def reply(self, images: Sequence[Image.Image], prompt: str, form: Form) -> Reply:
         """See ``FormFilling.reply``; bound to the form's schema where the server can."""
         self._check_sight(images[0])
-        completion, taken = self._complete(images, prompt, FORM_TOKENS, form)
+        try:
+            completion, taken = self._complete(images, prompt, FORM_TOKENS, form)
+        except ServerError as error:
+            _check_can_do_without(error)
+            return Reply("", (), 0, cut=True)
         tokens = _tokens(completion)
         if taken.logprobs and not tokens and self._taken is taken and not form.value_key:
             self._taken = replace(taken, logprobs=False)  # from the next form on it is asked how sure it is
@@ -228,15 +232,17 @@ class OpenAIBackend(FormFilling):
     # -- text -------------------------------------------------------------------------------------------------------
 
     def write(self, images: Sequence[Image.Image], prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
-        """See ``Backend.write``; greedy, and closing the iterator closes the connection, which stops the server."""
+        """See ``Backend.write``; greedy; closing the iterator closes the connection, which stops the server."""
         if images:
             self._check_sight(images[0])
-        try:
-            yield from self._server.stream(self._body(self._taken, images, prompt, max_tokens))
-        except ServerError as error:  # before the first piece
-            if len(images) < 2 or error.status not in _TOO_MUCH:
-                raise
-            yield from self._server.stream(self._body(self._taken, images[:1], prompt, max_tokens))
+        for photos in (images, images[:1]):
+            try:
+                yield from self._server.stream(self._body(self._taken, photos, prompt, max_tokens))
+                return
+            except ServerError as error:  # before the first piece
+                if len(photos) < 2 or error.status not in _TOO_MUCH:
+                    _check_can_do_without(error)
+                    return
 
     # -- the rest ---------------------------------------------------------------------------------------------------
 
@@ -251,6 +257,17 @@ class OpenAIBackend(FormFilling):
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+
+
+def _too_long(error: ServerError) -> bool:
+    return error.status == 413 or re.search(SHORT_CONTEXT, str(error), re.IGNORECASE) is not None
+
+
+def _check_can_do_without(error: ServerError) -> None:
+    """Raises ``error``, unless the request was too long alone: shorter questions and our own text take its place."""
+    if not _too_long(error):
+        raise error
+    log.warning("A draft does with less of its model. %s", error)
 
 
 def _text(completion: ChatCompletion) -> str:

@@ -182,8 +182,6 @@ class _Check:
 
     def _swapped(self, text: str, swaps: Sequence[tuple[int, int, str]], gone: Cut) -> str:
         """The text with other words in the place of some, of the same length for the cut that follows, then cut."""
-        if not swaps:
-            return cut(text, gone, self.known.language, plural=self.known.item.plural)
         marked = text
         private = {chr(0xE000 + n): words for n, (_, _, words) in enumerate(swaps)}
         for (start, end, _), sign in zip(swaps, private, strict=True):
@@ -216,16 +214,9 @@ class _Check:
             if start >= 0 and not taken:
                 value = re.sub(r"^(?:an?|the) ", "", words)
                 begin = start + len(words) - len(value)
+                made = {"attribute": "detail", "value": value, "status": "check", "confidence": round(clause.p, 3)}
                 spans.append(
-                    Span(
-                        field=clause.field,
-                        start=begin,
-                        end=start + len(words),
-                        attribute="detail",
-                        value=value,
-                        status="check",
-                        confidence=round(clause.p, 3),
-                    )
+                    Span.model_validate({"field": clause.field, "start": begin, "end": start + len(words), **made})
                 )
         return sorted(limited(spans), key=lambda s: (s.field == "description", s.start))
 
@@ -238,10 +229,8 @@ def after(base: float, answer: tuple[float, float]) -> float:
 
 
 def _statement(clause: Clause, status: Literal["stands", "removed"]) -> Statement:
-    part = clause.part
-    return Statement(
-        clause.field, part.start, part.end, part.text, round(clause.p, 3), status, clause.by, clause.reason
-    )
+    at, p = clause.part, round(clause.p, 3)
+    return Statement(clause.field, at.start, at.end, at.text, p, status, clause.by, clause.reason)
 
 
 def limited(spans: Sequence[Span]) -> list[Span]:

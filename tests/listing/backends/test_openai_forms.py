@@ -256,15 +256,48 @@ def test_silent_model_leaves_what_pixels_say() -> None:
     assert {a.name for a in draft.attributes if a.value or a.suggestion} == {"colour"}
 
 
-def test_server_without_schemas_gets_plain_json() -> None:
-    def form(request: Request) -> Answer:
-        if "response_format" in request.body:
-            return Answer(400, {"error": {"message": "response_format json_schema is not supported"}})
-        return reply(json.dumps(HOODIE))
+REFUSALS: dict[str, tuple[Callable[[Request], bool], str]] = {
+    "schemas": (lambda r: "response_format" in r.body, "response_format json_schema is not supported"),
+    "log-probabilities": (lambda r: "logprobs" in r.body, "logprobs are not supported here"),
+    "long forms": (is_form, "This model's maximum context length is 2048 tokens."),
+    "long texts": (lambda r: bool(r.body.get("stream")), "the request exceeds the available context size"),
+    "long claims": (is_claims, "This model's maximum context length is 2048 tokens."),
+}
 
-    draft, requests = drafted(server(form))
+
+@pytest.mark.parametrize("refused", REFUSALS)
+def test_drafts_come_whatever_a_server_refuses(refused: str) -> None:
+    refuses, message = REFUSALS[refused]
+    words = {"What is it?": "hoodie", "What colour is it?": "navy", "How does it close?": "zip"}
+    answers = server(lambda _: reply(json.dumps(HOODIE)), words, otherwise="unknown")
+    script = lambda r: Answer(400, {"error": {"message": message}}) if refuses(r) else answers(r)  # noqa: E731
+    draft, requests = drafted(script, photos=2)
+    assert draft.category.candidates[0].value == "Hoodie"
+    assert (value_of(draft, "colour"), value_of(draft, "closure")) == ("navy", "zip")
+    assert {"navy", "zip"} <= set(f"{draft.title} {draft.description}".lower().replace(".", "").split())
+    if refused in ("schemas", "log-probabilities"):
+        assert len(requests) == 3, "what was refused once is not asked for again"
+
+
+@pytest.mark.parametrize("nonsense", ["", "yes", "{}", "[1, 2", '{"1": "maybe"}', "yes to all", "no to all"])
+def test_nonsense_to_claims_alone_costs_no_fact(nonsense: str) -> None:
+    def script(request: Request) -> Answer:
+        if not is_claims(request):
+            return answers(request)
+        numbers = re.findall(r"^(\d+)\. ", prompt_of(request), re.MULTILINE)
+        same = (
+            {n: {"there": nonsense.split(maxsplit=1)[0], "sure": 0.99} for n in numbers} if "all" in nonsense else None
+        )
+        return reply(json.dumps(same) if same else nonsense)
+
+    answers = server(
+        lambda _: reply(json.dumps(HOODIE)), text="Navy zip hoodie\nNavy hoodie with a zip and a lace trim."
+    )
+    draft, requests = drafted(script)
     assert_right(draft)
-    assert len(requests) == 3, "what was refused once is not asked for again"
+    assert "zip" in draft.description
+    assert "lace" not in draft.description, "nobody but the writer knows of it"
+    assert len(requests) <= 5, "three tries at the claims"
 
 
 def test_photos_shrink_as_the_server_wants() -> None:
