@@ -240,6 +240,8 @@ class OpenAIBackend(FormFilling):
                 yield from self._server.stream(self._body(self._taken, photos, prompt, max_tokens))
                 return
             except ServerError as error:  # before the first piece
+                if not photos:
+                    raise
                 if len(photos) < 2 or error.status not in _TOO_MUCH:
                     _check_can_do_without(error)
                     return
