@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,7 @@ from listing.errors import IplError
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 15
@@ -335,14 +337,21 @@ def unusable(where: str, error: BaseException | None) -> StoreError:
     return StoreError(f"The store {where} {sentence}.")
 
 
-def migrations() -> tuple[Config, set[str]]:
-    """Alembic's settings, and every schema that this version can read."""
+def _alembic() -> Config:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config, {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    return config
+
+
+@cache
+def migrations() -> tuple[ScriptDirectory, frozenset[str]]:
+    """Alembic's scripts, and every schema that this version can read."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_alembic())
+    return scripts, frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def migrate(engine: Engine) -> None:
@@ -355,19 +364,22 @@ def migrate(engine: Engine) -> None:
     from alembic import command
     from alembic.migration import MigrationContext
 
-    config, readable = migrations()
+    scripts, readable = migrations()
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config.attributes["connection"] = connection
-        current = MigrationContext.configure(connection).get_current_revision()
+        context = MigrationContext.configure(connection)
+        current = context.get_current_revision()
         if current is None:
             Base.metadata.create_all(connection, checkfirst=False)
             connection.execute(insert(IdentityRow).values(id=secrets.token_hex(16)))
-            command.stamp(config, "head")
+            context.stamp(scripts, "head")
         elif current in readable:
-            command.upgrade(config, "head")
+            if current != scripts.get_current_head():
+                config = _alembic()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
         elif current > max(readable):
             raise StoreError(
                 f"The store was written by a newer version of IPL (schema {current}); update IPL or name another store "

@@ -1,11 +1,12 @@
 """Services on a fresh store with a pipeline and an index of the tests' own.
 
-Tests with the marker ``stores`` run twice: on SQLite with an embedded Chroma, and on PostgreSQL with a Chroma server.
-All others run on SQLite with an index in memory.
+Tests with the marker ``stores`` run on PostgreSQL with a Chroma server, and with ``both=True`` (else in a run with
+``--nightly``) on SQLite with an embedded Chroma. All others run on SQLite with an index in memory.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,8 @@ from fastapi.testclient import TestClient
 
 from app.services import Services
 from app.settings import Settings
-from app.setup.external_tools import find_chromium
+from app.setup.external_tools import find_chromium, find_postgres
+from app.store.db import open_store
 from listing.intake.photos import Photo, intake
 from tests.app.support.backends import Backend, Databases, on_files, on_servers
 from tests.app.support.clients import People, add_accounts, client_of
@@ -46,9 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("stores"):
+    stores = metafunc.definition.get_closest_marker("stores")
+    if "backend" in metafunc.fixturenames and stores:
+        both = stores.kwargs.get("both") or find_postgres() is None
+        files = pytest.param("files", marks=[] if both else pytest.mark.nightly)
         servers = pytest.param("servers", marks=[pytest.mark.postgres, pytest.mark.server])
-        metafunc.parametrize("backend", ["files", servers], indirect=True)
+        metafunc.parametrize("backend", [files, servers], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -95,10 +100,20 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
             yield made
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without rows, which is copied: making its tables takes as long as all other parts of a server."""
+    file = tmp_path_factory.mktemp("store") / "store.sqlite"
+    open_store(f"sqlite:///{file}").engine.dispose()
+    return file
+
+
 @pytest.fixture
-def build(tmp_path: Path, backend: Backend) -> Iterator[Build]:
+def build(tmp_path: Path, backend: Backend, empty_store: Path) -> Iterator[Build]:
     """Builds services below the test's folder; again is the same store (and the same real index) after a restart."""
     made: list[Services] = []
+    if not backend.settings and not any(tmp_path.iterdir()):
+        shutil.copy(empty_store, tmp_path / "store.sqlite")
 
     def _build(
         *, pipeline: Any = None, index: Any = None, sellers: Any = (), operators: str = "", **chosen: Any

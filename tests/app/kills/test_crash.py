@@ -13,7 +13,7 @@ from app.store.tables import DraftRow
 from app.views import DraftState
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_a_start_makes_the_index_equal_the_store(build, photos):
     """The moment between the store's commit and the index, without chance."""
     services = build()
@@ -28,7 +28,7 @@ def test_a_start_makes_the_index_equal_the_store(build, photos):
     assert build(index=services.index).index.ids() == set()
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_a_start_removes_strangers_and_stray_photos(build, photos):
     services = build()
     me = services.sellers.only().id

@@ -107,7 +107,7 @@ def test_an_order_is_answered_though_the_store_leaves(services, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_a_draft_without_an_end_is_stopped_later(services, me, photos, monkeypatch):
     done = list(services.draft_writer.start(me, photos))[-1]
     run = services.draft_writer.start(me, intake([jpeg((9, 9, 9))]))

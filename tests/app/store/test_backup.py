@@ -99,7 +99,7 @@ def empty(request, backend):
         yield {"store": url}
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_everything_comes_back_row_by_row_and_photo_by_photo(used, archive, empty, tmp_path):
     home, before, photos = tmp_path / "other" / "home", rows_of(used.store), photos_of(used)
     done = restore(archive, home, Settings(home=tmp_path, **empty))

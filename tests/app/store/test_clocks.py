@@ -26,7 +26,7 @@ from listing.intake.photos import intake
 from tests.app.support.clients import client_of, published
 from tests.fakes import FakeIndex, FakePipeline, jpeg
 
-pytestmark = pytest.mark.faketime
+pytestmark = [pytest.mark.faketime, pytest.mark.nightly]  # test_retention plays the same jumps within this process
 
 ROOT = Path(__file__).resolve().parents[3]
 WHILE_IT_RUNS = 75.0  # seconds: a server looks for what is too old a minute after its start
@@ -41,7 +41,6 @@ SEQUENCES: dict[str, list[float | tuple[float, float]]] = {
     "a clock of 1972, then the right one": [-20_000, 0],
     "40 ahead while it runs, then right, then 41": [(0, 40), 0, 41],
 }
-SHORT = ("40 behind, right, 40 ahead",)
 
 
 def used(home: Path) -> dict[str, int]:
@@ -96,7 +95,7 @@ def run_server(home: Path, days: float | tuple[float, float]) -> None:
         server.wait(60)
 
 
-@pytest.mark.parametrize("name", [n if n in SHORT else pytest.param(n, marks=pytest.mark.nightly) for n in SEQUENCES])
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_nothing_is_lost_whatever_the_clock_says(tmp_path: Path, name: str) -> None:
     had = used(tmp_path)
     left = []

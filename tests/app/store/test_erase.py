@@ -69,7 +69,7 @@ def left_of(services, person_id):
     return rows + files_with(services.settings.home, WORD) + files_with(services.settings.home / "index", person_id)
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_a_person_is_gone_beside_a_running_server(people, capsys):
     services, person, bob = people
     was = live(services, person, bob)
@@ -108,7 +108,7 @@ def test_a_person_is_gone_beside_a_running_server(people, capsys):
     assert [p["listing"]["id"] for p in seen(bob, was["bob"])["places"]] == [was["other"]["id"]]
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_a_person_is_gone_without_a_server(people, capsys):
     services, person, bob = people
     was = live(services, person, bob)

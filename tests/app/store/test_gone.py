@@ -54,7 +54,7 @@ def at_night(services):
     services.index.rebuild()
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_no_word_of_a_deleted_listing_stays_anywhere(services):
     with client_of(services) as client:
         kept = publish_marked(client, "plain", (20, 60, 60))
@@ -77,7 +77,7 @@ def test_no_word_of_a_deleted_listing_stays_anywhere(services):
         assert services.index.ids() == {kept["id"]}
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_no_changed_or_withdrawn_word_stays_indexed(services):
     with client_of(services) as client:
         listing = publish_marked(client, WORD, (90, 60, 60))

@@ -193,7 +193,7 @@ def test_unusable_urls_are_sentences(url, words, tmp_path, monkeypatch):
         open_store(url)
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_the_store_keeps_times_in_utc(services, me, photos):
     draft = list(services.draft_writer.start(me, photos))[-1]
     listing = services.publisher.publish(me, draft.draft_id, key="k")

@@ -78,7 +78,7 @@ def age(services, days):
             session.execute(update(table).values(at=now() - timedelta(days=days)))
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_behaviour_past_its_days_goes_alone(build, monkeypatch, tmp_path):
     monkeypatch.setattr(retention, "BATCH", 2)
     services = build(feed_per_second=1e6, log_days=100)
@@ -183,20 +183,19 @@ JUMPS = {
     "40 days ahead, and two more a minute later": [40, 42],
     "40 days behind, right, 40 days ahead": [-40, 0, 40],
     "ahead and right by turns": [40, 0, 40, 0, 40],
-    "further with each start": list(range(40, 400, 40)),
-    "23 hours further with each start": [n * 23 / 24 for n in range(1, 30)],
+    "further with each start": [40, 80, 120, 160],
+    "23 hours further with each start": [n * 23 / 24 for n in range(1, 10)],
     "from 1970, and right": [-20_000, 0],
 }
 
 
-@pytest.mark.parametrize("hours", [0, 23])
 @pytest.mark.parametrize("jumps", JUMPS.values(), ids=JUMPS)
-def test_however_the_clock_jumps_nothing_goes(build, photos, moved, jumps, hours):
+def test_however_the_clock_jumps_nothing_goes(build, photos, moved, jumps):
     services = build(log_days=20)
     draft, trashed = left(services, services.sellers.only().id, photos)
     files = set(services.media.ids())
     moved()
-    moved.run(hours=hours)
+    moved.run(hours=23)
     tidy(services)
     for days in jumps:
         moved(days=days)
@@ -208,7 +207,7 @@ def test_however_the_clock_jumps_nothing_goes(build, photos, moved, jumps, hours
         assert trashed.exists()
 
 
-@pytest.mark.stores
+@pytest.mark.stores(both=True)
 def test_what_is_old_goes_after_a_day_of_running(build, photos, moved, caplog):
     """A day in all: a home that is not in use, for a weekend or for nights, has not run."""
     services = build(log_days=20)

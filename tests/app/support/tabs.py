@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from app.seller.actions import Actions
 from app.seller.page import SellerPage
+from app.seller.renderer import PageRenderer
 from app.seller.session import SellerSession
 from app.services import Services
 from app.views import DraftView
+
+_MADE: list[SellerPage] = []
+
+
+def _blocks(services: Services) -> SellerPage:
+    """One page for the whole run: Gradio takes long to build its blocks, and they hold nothing of the services."""
+    if not _MADE:
+        _MADE.append(SellerPage(services, None))
+    return _MADE[0]
 
 
 class Tab:
     """What a person does on one open page; ``session`` is what stands on it."""
 
     def __init__(self, services: Services, name: str = "me") -> None:
-        self.page, self.session = SellerPage(services, None), SellerSession()
+        self.page, self.session = copy(_blocks(services)), SellerSession()
+        self.page.services, self.page.renderer = services, PageRenderer(services, None)
         self.request: Any = SimpleNamespace(username=name)
 
     @property
