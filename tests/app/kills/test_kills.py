@@ -108,7 +108,7 @@ class Truth:
 
 
 def pytest_generate_tests(metafunc):
-    """Each is killed once, in one story; with ``--kills N`` each N times, in a story of its own."""
+    """Each is killed once, in one story of two servers; with ``--kills N`` each N times, in a story of its own."""
     if "targets" in metafunc.fixturenames:
         kills = metafunc.config.getoption("--kills")
         stories = [[target] * kills for target in TARGETS] if kills else [list(TARGETS)]
@@ -116,9 +116,11 @@ def pytest_generate_tests(metafunc):
 
 
 def test_kills_lose_double_and_oversell_nothing(targets, tmp_path, request):
-    play(targets, Stack(tmp_path, fsync=bool(request.config.getoption("--kills"))))
+    kills = request.config.getoption("--kills")
+    play(targets, Stack(tmp_path, fsync=bool(kills), servers=1 if kills else 2))
 
 
+@pytest.mark.nightly
 def test_of_two_servers_each_is_killed_and_the_other_goes_on(tmp_path, request):
     kills = request.config.getoption("--kills")
     play(["server"] * (kills or 2), Stack(tmp_path, fsync=bool(kills), servers=2))

@@ -250,7 +250,12 @@ class Machine(RuleBasedStateMachine):
         return Settings(home=self.home, store=self.variables.get("IPL_STORE", ""), index=self.variables["IPL_INDEX"])
 
 
-@pytest.fixture(params=["files", pytest.param("servers", marks=[pytest.mark.postgres, pytest.mark.server])])
+SERVERS = pytest.param("servers", marks=[pytest.mark.postgres, pytest.mark.server])
+NIGHTLY_FILES = pytest.param("files", marks=pytest.mark.nightly)
+NIGHTLY_SERVERS = pytest.param("servers", marks=[pytest.mark.nightly, pytest.mark.postgres, pytest.mark.server])
+
+
+@pytest.fixture
 def place(request, tmp_path):
     """Where the machine runs."""
     servers = request.param == "servers"
@@ -264,6 +269,7 @@ def place(request, tmp_path):
 
 
 @pytest.mark.timeout(7200)
+@pytest.mark.parametrize("place", [NIGHTLY_FILES, SERVERS], indirect=True)
 def test_any_life_of_listings_agrees_with_the_model(place, request):
     steps = request.config.getoption("--life-steps")
     began = time.monotonic()
@@ -290,6 +296,7 @@ def test_any_life_of_listings_agrees_with_the_model(place, request):
 PASSWORD = "two who trade"
 
 
+@pytest.mark.parametrize("place", ["files", NIGHTLY_SERVERS], indirect=True)
 def test_a_sale_of_two_people_survives_a_kill_in_and_between_any_two_steps(place, tmp_path, request):
     """Asked, bought, written, cancelled, bought again, handed over, blocked: each once, and each told once."""
     home, receiver, dice = tmp_path / "shop", Receiver(), random.Random(7)

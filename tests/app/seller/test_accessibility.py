@@ -130,7 +130,7 @@ def test_the_sign_in_form(serve: Any, open_page: Any) -> None:
     assert findings(page) == []
 
 
-@pytest.mark.parametrize(("size", "slower"), [("phone", 4), ("desktop", 1)])
+@pytest.mark.parametrize(("size", "slower"), [("phone", 4), pytest.param("desktop", 1, marks=pytest.mark.nightly)])
 def test_nothing_jumps(size: str, slower: int, serve: Any, visit: Any, files: list[str]) -> None:
     """Neither while a draft streams in nor when a page opens."""
     pipeline = FakePipeline(marked=True, delay=0.1, hold_at="category")

@@ -72,6 +72,7 @@ def lose_answer(page: Any) -> list[str]:
     return lost
 
 
+@pytest.mark.nightly  # the tests below lose connections and answers in place of servers
 def test_an_open_page_outlives_killed_servers(server: OneServer, visit: Any, files: list[str], hold: Path) -> None:
     page = visit(f"{server.url}/", "desktop")
     note(page).fill("Typed before any photo.")

@@ -19,6 +19,7 @@ AGAIN = ["pipelining", "reconnecting"]
 PHASES = ["quiet", "idle", "bodies", *SLOW, *AGAIN, "sign_ins", "cross_site", "addresses", "unpacking"]
 
 
+@pytest.mark.nightly  # test_guard and test_guessing play each of them alone
 @pytest.mark.model
 @pytest.mark.server
 def test_strangers_change_nothing_for_who_is_signed_in() -> None:
