@@ -85,16 +85,7 @@ NEEDS = {
 
 
 # A test of one of these is slow.
-ROOM = 4 << 30  # bytes
 SLOW = ("browser", "ray", "postgres", "faketime", "server", "model", "mount", "torchrec")
-
-
-def _memory() -> str | None:
-    """A folder in memory, where there is room: waits for a disk would be a quarter of a run. ``--basetemp`` names
-    another one, which is kept.
-    """
-    folder = "/dev/shm"
-    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -111,12 +102,9 @@ def pytest_configure(config: pytest.Config) -> None:
     Of a run in several processes (pytest-xdist) each has its own.
     """
     config.stash[LEFT_OUT_KEY] = []
-    if config.option.basetemp is None:
-        config.stash[FILES_KEY] = folder = Path(tempfile.mkdtemp(prefix="ipl-tests-", dir=_memory()))
-        config.option.basetemp = str(folder / "t")
     if config.getoption("numprocesses", None):
         return
-    home = Path(tempfile.mkdtemp(prefix="ipl-tests-", dir=_memory()))
+    home = Path(tempfile.mkdtemp(prefix="ipl-tests-"))
     for shared in ("models", "wheels"):
         if (REAL_HOME / shared).is_dir():
             (home / shared).symlink_to(REAL_HOME / shared, target_is_directory=True)
@@ -129,12 +117,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    for key in (HOME_KEY, FILES_KEY):
-        if key in config.stash:
-            shutil.rmtree(config.stash[key], ignore_errors=True)
+    if HOME_KEY in config.stash:
+        shutil.rmtree(config.stash[HOME_KEY], ignore_errors=True)
 
 
-HOME_KEY, FILES_KEY = pytest.StashKey[Path](), pytest.StashKey[Path]()
+HOME_KEY = pytest.StashKey[Path]()
 LEFT_OUT_KEY = pytest.StashKey[list[tuple[str, str, bool]]]()
 
 
