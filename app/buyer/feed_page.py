@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from app.buyer.cards import SMALL, card, post_card
 from app.buyer.filters import ORDER_LABELS, Filters, read
-from app.buyer.page import html_page, remember
+from app.buyer.page import base_of, html_page, preview, remember
 from app.buyer.scaled import scaled_photo
 from app.buyer.visitor import Visitor, address_of, visitor_of
 from app.feed.pages import Place, Rates
@@ -35,6 +35,10 @@ from listing.schema import Listing
 PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others follow by date
 NEAREST = 8  # cards where nothing fits
 LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
+NOT_SEARCHED: dict[str, Any] = {  # what a page says where nothing was looked for
+    **{"count": None, "whole": True, "limits": [], "nearest": []},
+    **dict.fromkeys(("read_as", "same_kind", "exactly", "page_id", "nearest_said"), ""),
+}
 NO_PHOTO = "Choose a photo first."
 BUSY = "Other people's photos are being looked at; try again in a moment."
 pages = APIRouter(include_in_schema=False)
@@ -134,7 +138,6 @@ def _search_page(services: Services, filters: Filters, photo: Photo | None, read
         "same_kind": words.category_label(matches.same_kind).lower() if matches.same_kind else "",
         "exactly": filters.address(1, exact="1"),
         "whole": matches.whole,
-        "page_id": "",
         "nearest": [card(x) for x in nearest],
         "nearest_said": said,
         "next": filters.address(filters.page + 1) if onward else "",
@@ -166,15 +169,7 @@ def _ranked(request: Request, visitor: Visitor, filters: Filters) -> dict[str, A
     on = {"on": page_id} if page_id else {}
     return {
         "cards": cards,
-        "count": None,
-        "read_as": "",
-        "limits": (),
-        "same_kind": "",
-        "exactly": "",
-        "whole": True,
         "page_id": page_id,
-        "nearest": (),
-        "nearest_said": "",
         "next": filters.address(filters.page + 1, **on) if more else "",
         "previous": filters.address(filters.page - 1, **on) if filters.page > 1 else "",
     }
@@ -220,7 +215,8 @@ def _page(
         "feed",
         422 if bad else 200,
         then="/feed",
-        **values,
+        preview=preview(base_of(request)),
+        **{**NOT_SEARCHED, **values},
         filters=filters,
         typed=filters.typed,
         problems=filters.problems,

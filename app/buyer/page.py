@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from markupsafe import Markup
 
 from app.buyer.visitor import COOKIE, Visitor
 from app.market.messages import count_buyers_news, count_news
 from app.routing import one_of, services_of
 from app.templates import render
-from app.theme import script, stylesheet
+from app.theme import STATIC, script, stylesheet
 from app.views import AppError
 
 COOKIE_DAYS = 180
@@ -49,6 +50,27 @@ def base_of(request: Request) -> str:
     base = str(request.base_url).rstrip("/")
     secure = services_of(request).settings.secure_cookies  # behind a proxy with a certificate
     return f"https://{base.partition('://')[2]}" if secure else base
+
+
+def preview(base: str) -> Markup:
+    """What a link to our pages looks like elsewhere: name, sentence, picture."""
+    properties = {
+        "site_name": "IPL",
+        "type": "website",
+        "title": "IPL: used things, one of each",
+        "description": "Photos become an honest listing, and the listing finds its buyer.",
+        "image": f"{base}/feed/icon.png",
+    }
+    tags = (Markup('<meta property="og:{}" content="{}">').format(*each) for each in properties.items())
+    return Markup('<meta name="twitter:card" content="summary"><link rel="icon" href="/feed/icon.png">') + Markup(
+        ""
+    ).join(tags)
+
+
+@pages.get("/feed/icon.png")
+def icon() -> Response:
+    """Our picture."""
+    return FileResponse(STATIC / "icon.png", headers={"Cache-Control": "max-age=86400"})
 
 
 @pages.get(f"/feed/buyer.{{kind:{one_of('buyer_file', ['css', 'js'])}}}")

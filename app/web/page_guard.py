@@ -20,7 +20,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.accounts.authentication import page_user
 from app.accounts.bounded import Bounded
+from app.buyer.page import base_of
 from app.views import AppError
+from app.web.first_paint import send_page
 from app.web.uploads import Uploads
 
 _FILES = re.compile(
@@ -104,7 +106,9 @@ class PageGuard:
             raise AppError("sign_in", "Please sign in first.", 401)
         scope = {**scope, "headers": [(k, v) for k, v in scope["headers"] if k not in _HOSTS]}
         path, reading = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"] in ("GET", "HEAD")
-        if reading and _FILES.fullmatch(path):
+        if scope["method"] == "GET" and path in ("", "/"):
+            await send_page(self.app, scope, receive, send, base_of(request))
+        elif reading and _FILES.fullmatch(path):
             await self.app(scope, receive, send)
         elif scope["method"] == "POST" and path == _CALL:
             name = request.headers.get("x-ipl-press", "")[:64]

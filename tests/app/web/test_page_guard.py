@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import time
 from functools import reduce
@@ -118,6 +119,17 @@ def shots(answer) -> int:
     """How many photos lie on the page's table; a draft that is offered has a picture, too."""
     assert answer.status_code == 200, answer.text
     return answer.text.count(r"<li class=\"shot\"")
+
+
+def test_a_link_to_the_page_has_our_name_and_picture(alone):
+    answer = alone.client.get("/")
+    assert "<title>IPL</title>" in answer.text
+    tags = re.findall(r'<meta (?:property="og|name="twitter):(\w+)" content="([^"]*)"', answer.text)
+    assert {"title": "IPL: used things, one of each", "card": "summary"}.items() <= dict(tags).items()
+    assert len(tags) == len(dict(tags)), "none of Gradio's beside ours"
+    picture = alone.client.get(dict(tags)["image"])
+    assert picture.headers["content-type"] == "image/png"
+    assert answer.text.index('id="ipl-first"') < answer.text.index("<gradio-app"), "before any script has run"
 
 
 def test_calls_that_no_page_sends_are_refused(alone, silent):
