@@ -62,9 +62,8 @@ def preview(base: str) -> Markup:
         "image": f"{base}/feed/icon.png",
     }
     tags = (Markup('<meta property="og:{}" content="{}">').format(*each) for each in properties.items())
-    return Markup('<meta name="twitter:card" content="summary"><link rel="icon" href="/feed/icon.png">') + Markup(
-        ""
-    ).join(tags)
+    head = Markup('<meta name="twitter:card" content="summary"><link rel="icon" href="/feed/icon.png">')
+    return head + Markup("").join(tags)
 
 
 @pages.get("/feed/icon.png")
