@@ -25,6 +25,7 @@ async def send_page(app: Any, scope: Scope, receive: Receive, send: Send, base: 
         nonlocal start
         if message["type"] == "http.response.start":
             start = message
+        if message["type"] != "http.response.body":
             return
         parts.append(message.get("body", b""))
         if message.get("more_body"):
