@@ -31,7 +31,7 @@ SIMILAR_WORDS = 8  # misspelt words that are looked for
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
 NO_SELLER = "There is no such seller; they may have nothing to show, or have left."
-NEIGHBOURS = 20  # nearest photos by which the kind of a thing is known
+NEIGHBOURS = 5  # nearest photos by which the kind of a thing is known
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
 NEWEST_FIRST = (ListingRow.published_at.desc(), ListingRow.id)
 Order = Literal["", "new", "low", "high"]
@@ -175,22 +175,17 @@ class Shop:
         on_sale = select(ListingRow.id).where(*filters)
         alike = near(session, photo, PhotoRow.listing_id.in_(on_sale))
         nearest = self._listings.nearest("", photo)
-        rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category, fact("colour"))
-        about = {
-            i: (kind, colour) for i, kind, colour in session.execute(rows.where(ListingRow.id.in_([*nearest, *alike])))
-        }
-        closest = [about[i] for i in nearest if i in about][:NEIGHBOURS]
-        kind, votes = _most(kind for kind, _ in closest)
-        colour, _ = _most(colour for of, colour in closest if of == kind)
-        first = sorted(about.keys() & alike, key=lambda i: (alike[i], i))
-        looks = [i for i in in_looks if i in about and i not in alike]
+        rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category)
+        category = dict(session.execute(rows.where(ListingRow.id.in_([*nearest, *alike]))).all())
+        closest = [category[i] for i in nearest if i in category][:NEIGHBOURS]
+        kind, votes = next(iter(Counter(closest).most_common(1)), ("", 0))
+        first = sorted(category.keys() & alike, key=lambda i: (alike[i], i))
+        looks = [i for i in in_looks if i in category and i not in alike]
         if first or looks:
-            looks.sort(key=lambda i: (about[i][0] != kind, about[i][1] != colour))
-            return [*first, *looks], True, ""
-        if not kind or 2 * votes < len(closest):
+            return [*first, *sorted(looks, key=lambda i: category[i] != kind)], True, ""
+        if votes == 1 < len(closest):
             return [], False, ""
-        same = [i for i in nearest if i in about and about[i][0] == kind]
-        return sorted(same, key=lambda i: about[i][1] != colour), False, kind
+        return [i for i in nearest if category.get(i) == kind], False, kind
 
     def _all(self, filters: list[ColumnElement[bool]], first: int, count: int, order: Order) -> Matches:
         with self.store.read() as session:
@@ -259,11 +254,6 @@ def _understood(text: str, wish: Wish) -> Query:
 def _typed(text: str) -> list[str]:
     """The words that full text looks for."""
     return [word for word in text.lower().split() if word not in small_words()]
-
-
-def _most(values: Iterable[str | None]) -> tuple[str, int]:
-    """What most of them say, the first of equals, and how many do."""
-    return next(iter(Counter(value for value in values if value).most_common(1)), ("", 0))
 
 
 def _public(session: Session, row: SellerRow) -> PublicSeller:
