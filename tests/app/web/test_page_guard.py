@@ -257,18 +257,23 @@ OFF = [
 
 
 @pytest.mark.slow
-def test_what_the_page_does_not_need_is_not_there(three, alone, reached):
+def test_what_the_page_does_not_need_is_not_there(alone, reached):
+    for method, path in OFF:
+        refused(alone.client.request(method, path, json={} if method == "POST" else None, follow_redirects=False), 404)
+    assert reached == []
+    assert alone.config["connect_heartbeat"] is False  # an open page holds no connection
+    assert not any(call["queue"] for call in alone.config["dependencies"])
+
+
+@pytest.mark.slow
+def test_who_is_not_signed_in_gets_nothing_of_the_page(three, reached):
     *_, nobody, services = three
     for method, path in OFF:
-        body = {} if method == "POST" else None
-        for client, status in ((alone.client, 404), (nobody, 401)):
-            refused(client.request(method, path, json=body, follow_redirects=False), status)
+        refused(nobody.request(method, path, json={} if method == "POST" else None, follow_redirects=False), 401)
     refused(nobody.post("/gradio_api/upload", files={"files": ("a.jpg", jpeg())}), 401)
     refused(nobody.post(CALL, json={"data": [], "fn_index": 0, "session_hash": "s"}), 401)
     assert unclaimed(services) == []
     assert reached == []
-    assert alone.config["connect_heartbeat"] is False  # an open page holds no connection
-    assert not any(call["queue"] for call in alone.config["dependencies"])
 
 
 def test_uploads_are_photos_of_a_size_and_a_number(alone, services):
