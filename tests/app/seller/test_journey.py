@@ -229,9 +229,8 @@ def test_the_real_model_streams_into_six_taps(
     page.get_by_role("button", name="All of this is right").click()
     expect(page.locator(".mirror mark.check")).to_have_count(0)
     questions = page.locator(".ask")
-    asked = questions.count()
-    questions.first.get_by_role("button").first.click()
-    expect(questions).to_have_count(asked - 1)
+    questions.get_by_role("button", name="very good").click()
+    expect(questions.filter(has_text="condition")).to_have_count(0)  # another question may take its place
     taps = page.evaluate("window.taps")
     facts(page)
     expect(page.locator("#f-brand")).to_contain_text("Wrangler")

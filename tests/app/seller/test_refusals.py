@@ -141,14 +141,15 @@ def test_a_refused_press_is_a_sentence_there(serve: Any, visit: Any, files: list
         expect(page.get_by_role("alert").filter(has_text=BROKEN)).to_have_count(0)
 
 
-def test_without_a_session_or_store_it_is_said(build: Any, visit: Any, serve: Any, files: list[str],
-                                               monkeypatch: Any) -> None:  # fmt: skip
+def test_without_a_session_it_is_said(visit: Any, serve: Any) -> None:
     page = visit(serve(FakePipeline(), sellers=("anna",)), seller="anna")
     page.context.clear_cookies()
     page.get_by_role("button", name="My listings").click()
     check_sentence(page, "Please sign in first.").get_by_role("link", name="Sign in").click()
     expect(page.get_by_role("heading", name="Sign in to IPL")).to_be_visible()
 
+
+def test_without_a_store_it_is_said(build: Any, visit: Any, files: list[str], monkeypatch: Any) -> None:
     def away() -> None:
         raise store_away()
 

@@ -46,7 +46,7 @@ def test_without_postgresql_every_route_says_so_and_works_again_by_itself(build)
             server.kill()
             for method, path in every_call(app):
                 began = time.monotonic()
-                answer = client.request(method, path.replace("{", "").replace("}", ""))
+                answer = client.request(method, path.replace("{step}", "refund").replace("{", "").replace("}", ""))
                 assert time.monotonic() - began < db.CONNECT_SECONDS + 30, (method, path)
                 assert answer.status_code == OPEN.get(path, 503), (method, path, answer.text)
                 if answer.status_code == 503:
