@@ -66,8 +66,8 @@ def columns(
         "post_id": -1,
     }
     out.update({name: torch.full((count,), value, dtype=torch.int64) for name, value in same.items()})
-    out["channel"] = torch.from_numpy(np.full(count, channel))
-    out["is_ad"] = torch.eq(out["channel"], ADS).to(torch.int64)
+    channels = torch.from_numpy(np.full(count, channel))
+    out |= {"channel": channels, "is_ad": channels.eq(ADS).to(torch.int64)}
     asked = {name: tensor_of(out[name]) for f in catalog.counts.features for name in f.inputs}
     out |= catalog.counts(asked, moment.time_ms)
     return {**out, **histories(visitor, moment, count, catalog.content_size)}
