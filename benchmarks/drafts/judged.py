@@ -75,6 +75,13 @@ MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
     "drafts with an unmarked wrong claim": mean(wrong_unmarked),
     "marked claims that are right": lambda rows: share(rows, True, "right"),
     "marked claims that are wrong": lambda rows: share(rows, True, "wrong"),
+    "model's own text: claims that are wrong": lambda rows: (
+        share([row["own"] for row in rows], False, "wrong") if "own" in rows[0] else float("nan")
+    ),
+    "model's own text: published as it stands": lambda rows: (
+        verdict("as is")([row["own"] for row in rows]) if "own" in rows[0] else float("nan")
+    ),
+    "preferred to the model's own text": mean_of("over_own"),
     "in English throughout": mean(lambda row: row["english"]),
 }
 
