@@ -161,7 +161,7 @@ def test_passwords_from_the_command_line(here, accounts):
     ann = here.browser("ann")
     assert accounts("password", "ann")[0] == 0
     assert becomes(lambda: status_of(here, "ann", NEW) == 303)
-    assert are_in(ann) == [False]
+    assert ended([False], ann)
     assert is_sentence(accounts("password", "ann", typed="short"), 2, "8 to 1024 characters")
     for easy in ("annannann", "aaaaaaaa"):
         assert is_sentence(accounts("password", "ann", typed=easy), 2, "guessed first")
@@ -190,7 +190,7 @@ def test_sellers_and_operators_come_and_go(here, accounts):
     olga, _ = sign_in(here, "olga", NEW)
     assert accounts("password", "olga")[0] == 0  # another password, the same rights
     assert rights()["olga"] == "seller, operator"
-    assert are_in(olga) == [False]
+    assert ended([False], olga)
     assert accounts("rights", "olga", "--no-operator")[0] == 0
     assert becomes(lambda: opened("olga") == 403)
     assert accounts("rights", "cleo", "--operator")[0] == 0
