@@ -188,7 +188,6 @@ UNUSABLE = [
     ("tune data --out {here}/out --data {here}/annotated", "annotations of a photo that is not there"),
     ("tune merge", "merge needs --base"),
     ("serve --port {busy}", "port {busy} of 127.0.0.1 cannot be used"),
-    ("try --port {busy}", "port {busy} of 127.0.0.1 cannot be used"),
     ("demo --home {here}/demo --port {busy}", "port {busy} of 127.0.0.1 cannot be used"),
 ]
 

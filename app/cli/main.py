@@ -81,7 +81,6 @@ COMMANDS = (
     Command("index", "index", "build, extend, search and thin out the index of past listings", needs_model=True),
     Command("learn", "learn", "learn from a shop's past listings, in minutes, without a GPU", needs_model=True),
     Command("tune", "tune", "tune the model on listings of your own", needs_model=True),
-    Command("try", "drafts.trial", "look at drafts of one or two models beside what each source observed", True),
     Command("calibrate", "calibrate", "measure how far a model is heard, on photos with known answers", True, True),
     Command("evaluate", "evaluate", "measure the drafts against known answers", needs_model=True),
     Command("recommend", "recommend", "train and compare the feed's models"),

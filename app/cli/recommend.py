@@ -167,7 +167,6 @@ def _train(args: argparse.Namespace) -> None:
             args.out,
             mine,
             sys.stderr.isatty(),
-            lambda text: print(f"\n{text}", file=sys.stderr),
             args.start,
         )
     if not mine.first:

@@ -41,7 +41,7 @@ def register(
     compare = task("compare", data, *training)
     compare(
         "--models",
-        default="dnn,din,dcn,bst,fibinet",
+        default="dnn,din,dcn,bst",
         metavar="A,B",
         help="the first is the baseline (default: %(default)s)",
     )

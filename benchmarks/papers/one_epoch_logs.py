@@ -17,6 +17,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -34,7 +36,6 @@ from recommend.models.registry import build_model
 from recommend.research.events import read_events
 from recommend.training.scoring import predictions
 from recommend.training.trainer import train
-from recommend.training.watch import Watch
 
 FIRST_TEST_DAY, TENTH, LONGEST, PASSES = 8, 10, 20, 3
 ALL = feature_map(longest=LONGEST)
@@ -45,19 +46,6 @@ MODEL = fixed.model(
 )
 MEASURES: dict[str, Callable[..., float]] = {"AUC": auc, "logloss x 1000": lambda y, p: 1000 * logloss(y, p)}
 Rows = dict[str, Column]
-
-
-class EachPass(Watch):
-    """Keeps what a model says of the asked rows after each pass."""
-
-    def __init__(self, predict: Callable[[], np.ndarray]) -> None:
-        self.predict, self.predictions = predict, list[np.ndarray]()
-
-    def epoch(self, number: int) -> None:
-        self.predictions.append(self.predict())
-
-    def step(self, number: int, before: int, after: int) -> None:
-        """Only whole passes count."""
 
 
 def parts(events: dict[str, np.ndarray], log: str, users: int, seed: int) -> tuple[Rows, Rows]:
@@ -82,12 +70,16 @@ def passes(features: FeatureMap, learned: Rows, asked: Rows, rate: float, seed: 
     encoders = Encoders.fit(features, [learned])
     columns = {*features.columns, "click"}
     first, second = ({n: c for n, c in encoders(part).items() if n in columns} for part in (learned, asked))
-    config = fixed.training(batch_rows=256, learning_rate=rate, epochs=PASSES, seed=seed, threads=1)
+    steps, said = -(-rows_of(first) // 256), list[np.ndarray]()
+    rates = {"learning_rate": rate, "epochs": PASSES, "seed": seed, "threads": 1}
+    config = fixed.training(batch_rows=256, checkpoint_every=steps, **rates)
     model = build_model(features, encoders.sizes(), MODEL, seed)
-    each = EachPass(lambda: predictions(model, MemoryStream(second, 8_192))["p_click"])
-    train(model, MemoryStream(first, config.batch_rows, shuffle=seed), config, watch=each)
-    each.epoch(PASSES)
-    return each.predictions
+    with TemporaryDirectory() as folder:
+        for _ in range(PASSES):
+            stream = MemoryStream(first, config.batch_rows, shuffle=seed)
+            train(model, stream, config, folder=Path(folder), stop_after=steps)
+            said.append(predictions(model, MemoryStream(second, 8_192))["p_click"])
+    return said
 
 
 def main() -> None:

@@ -24,7 +24,6 @@ class RunConfig(Config):
         delayed: labels of which the log tells the day on which they came true (column ``NAME_day``, -1: never); in
             training those that came true later than its last day did not come true yet.
         features: what an imported log's ``features.yaml`` declares; None: the marketplace's own features.
-        watch_days: between the two, trained on by nobody: there a second pass is watched for overfitting.
     """
 
     model: SerializeAsAny[ModelConfig]
@@ -35,7 +34,6 @@ class RunConfig(Config):
     min_count: int
     train_days: tuple[int, int]
     test_days: tuple[int, int]
-    watch_days: tuple[int, int] | None = None
     stock: bool = False
     features: FeatureMap | None = None
     extra: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -30,9 +30,7 @@ from recommend.models.run_config import RunConfig
 from recommend.models.training_log import Encode, Stream, TrainingLog
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.scoring import evaluate
 from recommend.training.trainer import Summary, train
-from recommend.training.watch import Watch
 
 RUN = "run.json"
 ENCODERS = "encoders"
@@ -59,7 +57,7 @@ def plan(
     test_days: int,
     knowledge: Path | None = None,
 ) -> RunConfig:
-    """A run over a log that holds back its last days, and one more to watch when there is more than one pass.
+    """A run over a log that holds back its last days.
 
     Args:
         knowledge: folder of the store, for a model that is trained with knowledge.
@@ -67,7 +65,7 @@ def plan(
     Raises:
         DataError: too few days, or nothing published that is older than some of them.
     """
-    split = last_days(log, test_days, valid_days=1 if config.epochs > 1 else 0)
+    split = last_days(log, test_days)
     declared, kind = declared_features(log), model_class(model.name)
     if declared is not None:
         _one_code_each(log, declared)
@@ -82,7 +80,6 @@ def plan(
         min_count=declared.min_count if declared is not None else 10,
         train_days=split.train,
         test_days=split.test,
-        watch_days=split.valid,
         stock=kind.stock,
         extra=kind.extra,
         delayed=tuple(n for n in labels if f"{n}_day" in columns_of(log)),
@@ -151,14 +148,12 @@ def train_run(
     out: Path,
     group: Group | None = None,
     progress: bool = False,
-    say: Callable[[str], None] | None = None,
     start: Path | None = None,
 ) -> Summary:
     """Train and write the folder.
 
     Args:
         start: a finished run of the same model, whose encoders and weights this one takes over and goes on from.
-        say: gets the warning that a second pass overfits; None watches nothing.
 
     Raises:
         ConfigError: the folder holds another run.
@@ -195,9 +190,8 @@ def train_run(
         # Steps are no times: in their order all first events come first.
         rows = concat_batches(list(stream))
         share = MemoryStream(rows, run.train.batch_rows, run.train.seed, group.rank, group.size)
-    watch = _watch(model, run, log, encode, share.rows(), out, say if group.first else None)
     raw = stream_of_model is None  # a stream of the model's is encoded already
-    return train(model, share, run.train, encode if raw else None, out, group, progress, watch=watch)
+    return train(model, share, run.train, encode if raw else None, out, group, progress)
 
 
 def _fitted(model: Ranker, source: TrainingLog, out: Path, encoders: Encoders, group: Group) -> Summary:
@@ -265,20 +259,6 @@ def with_observed_labels(encode: Encode, run: RunConfig) -> Encode:
     return censored
 
 
-def _watch(
-    model: Ranker, run: RunConfig, log: Path, encode: Encode, rows: int, out: Path, say: Callable[[str], None] | None
-) -> Watch | None:
-    """The watch over the days that are reserved for it; None for a run of one pass, or where nobody listens."""
-    if run.watch_days is None or say is None:
-        return None
-    days = run.watch_days
-
-    def measure() -> float:
-        return next(iter(evaluate(model, asked(model, log, days, model.features.columns), encode).values()))["auc"]
-
-    return Watch(measure, rows, say, out, f"day {days[1]}, which is not trained on,")
-
-
 def asked(model: Ranker, log: Path, days: tuple[int, int], columns: Iterable[str]) -> Iterator[Batch]:
     """Raw columns of the rows of some days on which a model's predictions are asked (``Ranker.only``).
 
@@ -300,6 +280,7 @@ def read_run(folder: Path) -> RunConfig:
         # A run of an earlier version also names settings of other models, and lacks later ones.
         stored["model"] = kind.of({**EARLIER, **{n: v for n, v in stored["model"].items() if n in kind.model_fields}})
         stored["train"] = {**EARLIER_TRAINING, **stored["train"]}
+        stored.pop("watch_days", None)
         return RunConfig.model_validate(stored)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
@@ -321,7 +302,7 @@ def load_run(folder: Path, log: Path) -> tuple[Ranker, Encode, TimeSplit]:
     if not (Path(folder) / checkpoint.NAME).exists():
         raise DataError(f"{folder} holds no checkpoint yet; let './ipl recommend train' end first.")
     model, encoders = trained(Path(folder), run)
-    return model, _encode(log, encoders, model.join(log, run)), TimeSplit(run.train_days, None, run.test_days)
+    return model, _encode(log, encoders, model.join(log, run)), TimeSplit(run.train_days, run.test_days)
 
 
 def _privileged(log: Path) -> int:

@@ -22,7 +22,6 @@ from recommend.training import checkpoint
 from recommend.training.distributed import Group
 from recommend.training.logs import RunLog
 from recommend.training.optim import kinds, optimizers, set_rates
-from recommend.training.watch import Watch
 
 
 class TrainingError(RecommendError, RuntimeError):
@@ -64,7 +63,6 @@ def train(
     group: Group | None = None,
     progress: bool = False,
     stop_after: int | None = None,
-    watch: Watch | None = None,
 ) -> Summary:
     """Train a model in place.
 
@@ -75,7 +73,6 @@ def train(
         group: the processes; gradients are averaged over all rows of a global step, and training ends with the first
             process that runs out (what the others have left then, up to a row group, stays unread).
         stop_after: end after this many steps of this call (tests and interrupted runs).
-        watch: looks at rows that are not trained on, at the end of the first pass and within later ones.
     """
     group = group or Group()
     _set_up(model, config)
@@ -89,22 +86,16 @@ def train(
     began, cpu, first, loss_rows = time.monotonic(), time.process_time(), step, 0
     loss_sum = torch.zeros(())
     model.train()
-    if watch is not None:
-        watch.done = rows % max(stream.rows(), 1)
     try:
         for batch, after, together in _epochs(stream, position, config.epochs, group):
             data = on_device(encode(batch) if encode else batch, config.device)
             size = rows_of(batch)
-            if watch is not None and after.epoch != position.epoch:
-                watch.epoch(after.epoch)
             set_rates(steps, config, min((done + together / 2) / total, 1))
             done += together
             # The mean over all processes' rows is what one process with the joined batch would compute.
             loss = _step(loss_of, data, steps, config, size * group.size / together)
             step, rows, position = step + 1, rows + size, after
             loss_sum, loss_rows = loss_sum + loss * size, loss_rows + size
-            if watch is not None:
-                watch.step(after.epoch, size)
             if step % config.log_every == 0:
                 _finite(loss, step)
                 log.step(step, rows, loss=float(loss))

@@ -13,7 +13,6 @@ from recommend.config import ConfigError
 from recommend.data.ragged import Ragged, Repeated
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
-from recommend.layers.experts import PLE, MMoE
 from recommend.losses.listwise import listmle, listnet, ranknet
 from recommend.losses.pointwise import bce, bce_of_product
 from recommend.models.registry import build_model, model_config
@@ -86,25 +85,6 @@ def test_dice_is_the_papers_formula() -> None:
 def test_an_unknown_activation_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'prelu'"):
         activation("preluu", 3)
-
-
-def test_mmoe_mixes_its_experts_by_the_tasks_gate() -> None:
-    layer, x = MMoE(5, tasks=2, experts=3, widths=(4,)), torch.randn(7, 5)
-    outputs = torch.stack([expert(x) for expert in layer.experts], 1)
-    for task, got in enumerate(layer(x)):
-        gate = layer.gates[task](x).softmax(1)
-        torch.testing.assert_close(got, (gate[:, :, None] * outputs).sum(1))
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-def test_ple_hides_a_tasks_experts_from_the_other(layers: int) -> None:
-    layer, x = PLE(5, tasks=2, experts=2, widths=(4,), layers=layers), torch.randn(7, 5)
-    first, second = layer(x)
-    assert first.shape == second.shape == (7, 4)
-    first_experts = list(layer.layers[-1].own[0].parameters())
-    gradients = torch.autograd.grad(second.sum(), first_experts, allow_unused=True, retain_graph=True)
-    assert all(g is None or not g.any() for g in gradients)
-    assert any(g.any() for g in torch.autograd.grad(first.square().sum(), first_experts))
 
 
 @pytest.mark.torchrec

@@ -17,7 +17,6 @@ from recommend.config import ConfigError, ModelConfig
 from recommend.data.ragged import Batch
 from recommend.features.entities import ENTITY, SHARED
 from recommend.features.feature_map import Feature, FeatureMap
-from recommend.layers.experts import mix
 from recommend.layers.mlp import MLP
 from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
@@ -40,6 +39,11 @@ def part_of(features: FeatureMap, groups: tuple[str, ...]) -> FeatureMap:
 def tables_of(features: tuple[Feature, ...], sizes: Mapping[str, int]) -> dict[str, int]:
     """The sizes of the tables that these features need."""
     return {f.vocabulary: sizes[f.vocabulary] for f in features if f.kind == "id" and f.role != "raw"}
+
+
+def mix(experts: Sequence[Tensor], gate: Tensor) -> Tensor:
+    """Softmax-gated sum: experts (n, w) each, gate (n, len(experts)), result (n, w)."""
+    return torch.einsum("new,ne->nw", torch.stack(list(experts), 1), gate.softmax(1))
 
 
 class EntityExperts(nn.Module):

@@ -104,13 +104,12 @@ def test_a_split_tests_strictly_after_training(tmp_path):
             day_file(root, "impression", day).touch()
         return root
 
-    split = last_days(days(tmp_path / "ten", 10), test_days=2, valid_days=1)
-    assert split == TimeSplit(train=(0, 6), valid=(7, 7), test=(8, 9))
-    assert last_days(tmp_path / "ten") == TimeSplit(train=(0, 8), valid=None, test=(9, 9))
-    with pytest.raises(DataError, match="later part starts on day 3"):
-        TimeSplit(train=(0, 3), valid=None, test=(3, 4))
+    assert last_days(days(tmp_path / "ten", 10), test_days=2) == TimeSplit(train=(0, 7), test=(8, 9))
+    assert last_days(tmp_path / "ten") == TimeSplit(train=(0, 8), test=(9, 9))
+    with pytest.raises(DataError, match="test starts on day 3"):
+        TimeSplit(train=(0, 3), test=(3, 4))
     with pytest.raises(DataError, match="are no period"):
-        TimeSplit(train=(3, 0), valid=None, test=(4, 4))
+        TimeSplit(train=(3, 0), test=(4, 4))
     with pytest.raises(DataError, match="too few"):
         last_days(days(tmp_path / "two", 2), test_days=2)
     with pytest.raises(DataError, match="no table 'impression'"):

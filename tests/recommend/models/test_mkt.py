@@ -15,7 +15,6 @@ from recommend.data.ragged import Ragged, select_batch
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import Feature, FeatureMap
 from recommend.models.baselines.din import DIN
-from recommend.models.baselines.fibinet import Bilinear, Squeeze
 from recommend.models.baselines.multi_entity import SHARED, part_of, tables_of
 from recommend.models.mkt import MEM, TEM, Aligned, Gate, Plain
 from recommend.training.trainer import train
@@ -229,14 +228,3 @@ def test_each_of_the_four_transfers_arrives(monkeypatch) -> None:
     w, b = gate.both.weight, gate.both.bias
     a, s = (x @ w.T + b).chunk(2, 1)
     torch.testing.assert_close(gate(x), a * s.sigmoid())
-
-
-def test_fibinet_multiplies_every_pair_and_weighs_fields() -> None:
-    torch.manual_seed(0)
-    fields = torch.randn(3, 4, 5)
-    pair = Bilinear(4, 5)
-    expected = [(pair.left(fields[:, i]) * fields[:, j]) for i in range(4) for j in range(i + 1, 4)]
-    torch.testing.assert_close(pair(fields), torch.cat(expected, 1))
-    squeeze = Squeeze(4)
-    ratio = squeeze(fields) / fields
-    torch.testing.assert_close(ratio, ratio[:, :, :1].expand_as(ratio))

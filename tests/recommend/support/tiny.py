@@ -92,7 +92,7 @@ BOTH = FeatureMap(  # of two entities: the tiny log's rows are posts, whose own 
         Feature(column="entity", role="raw"),
     )
 )
-LABELS = {"esmm": TWO, "mmoe": TWO, "ple": TWO, "ecad": TWO, "mkt": BOTH}
+LABELS = {"esmm": TWO, "ecad": TWO, "mkt": BOTH}
 ROWS = 2_048
 
 
