@@ -48,6 +48,8 @@ ANNOTATED = Path("finetune/annotations/clothing_cc0.jsonl.gz")
 FACTS = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience", "text", "brand")
 COLOURS = ("black", "white", "grey", "blue", "green", "red", "brown", "beige", "yellow", "pink")
 OFFERS, EACH, FIRST = 60, 3, 10  # the demo's, listings of a category, results that are looked at
+FIRST_LOOK = 8  # results by which a search is sensible or not
+NOTHING = ("Nothing like this is on sale", "Nothing matches all of it")  # what the page says then
 PAUSE = 2.0  # seconds between two pages of a visitor, in the mean
 # What an annotated item is called that is of a kind; of other goods the taxonomy says it.
 KINDS = {
@@ -113,8 +115,12 @@ def is_right(query: Mapping[str, Any], good: Good) -> bool:
     colours = {shade for colour in wanted("colour") for shade in SHADES.get(colour, {colour})}
     has = {c for name in ("colour", "colour2") for c in facts.get(name, "").split(", ")}
     audiences = {*wanted("audience"), *(["baby"] if query.get("audience") == "kids" else []), "unisex"}
+    contrary = {name: {*([v] if isinstance(v, str) else v)} for name, v in query.get("not", {}).items()}
     return (
-        ("kind" not in query or any(is_kind(kind, good) for kind in wanted("kind")))
+        not query.get("absent")
+        and not any(values.intersection(facts.get(name, "").split(", ")) for name, values in contrary.items())
+        and good.price >= query.get("min_price", 0)
+        and ("kind" not in query or any(is_kind(kind, good) for kind in wanted("kind")))
         and (not colours or bool(colours & has))
         and ("size" not in query or facts.get("size", query["size"]) == query["size"])
         and ("max_price" not in query or good.price <= query["max_price"])
@@ -209,22 +215,27 @@ def visit(url: str, count: int, seed: int) -> None:
 
 def measure(client: httpx.Client, queries: list[dict[str, Any]], listed: dict[str, Good], args: Any) -> dict[str, Any]:
     """Shares of right ones among the first ten, and milliseconds a search."""
-    shares, ms = [], []
+    shares, ms, sensible = [], [], []
     for query in queries * args.rounds:
         start = time.perf_counter()
         page = client.get("/feed", params={"q": query["q"]}).text
         ms.append(1e3 * (time.perf_counter() - start))
         found = [listed[i] for i in re.findall(r'data-listing="([^"]+)"', page)[:FIRST]]
         shares.append([is_right(query, good) for good in found])
-        if args.verbose and (not found or not all(shares[-1])):
-            wrong = [good.title for good, right in zip(found, shares[-1], strict=True) if not right]
-            there = sum(is_right(query, good) for good in listed.values())
-            print(f"{query['q']!r}: {sum(shares[-1])} of {len(found)} right, {there} there; {' | '.join(wrong[:4])}")
+        there, eight = sum(is_right(query, good) for good in listed.values()), shares[-1][:FIRST_LOOK]
+        fits = bool(eight) and eight[0] and sum(eight) >= min(there, len(eight) / 2)
+        sensible.append(bool(fits or (found and not there and any(words in page for words in NOTHING))))
+        if args.verbose and not (sensible[-1] and all(eight)):
+            titles = " | ".join(("" if right else "✕ ") + g.title for g, right in zip(found, eight, strict=False))
+            print(f"{'' if sensible[-1] else 'MISS '}{query['q']!r}: {sum(eight)} right, {there} there; {titles}")
     sets = [query["set"] for query in queries * args.rounds]
     of_set = {name: [s for s, one in zip(shares, sets, strict=True) if one == name] for name in dict.fromkeys(sets)}
     return {
         "queries": len(queries),
         "right_among_ten_of": {name: round(float(np.mean([any(s) for s in some])), 3) for name, some in of_set.items()},
+        "sensible_of": {
+            n: sum(s for s, one in zip(sensible, sets, strict=True) if one == n) // args.rounds for n in of_set
+        },
         "right_among_ten": round(float(np.mean([any(s) for s in shares])), 3),
         "share_right": round(float(np.mean([np.mean(s) if s else 0.0 for s in shares])), 3),
         "nothing": sum(not s for s in shares) // args.rounds,
