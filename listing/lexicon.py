@@ -158,12 +158,17 @@ def words(name: str) -> frozenset[str]:
     return frozenset(word.replace("_", " ") for word in _word_lists()[name].split())
 
 
-@lru_cache(maxsize=1)
-def english() -> frozenset[str]:
-    """80,000 English words, lower case, mostly in British spelling: symspellpy's list (Google Books within SCOWL)."""
+@lru_cache(maxsize=2)
+def english(least: int = 0) -> frozenset[str]:
+    """80,000 English words, lower case, mostly in British spelling: symspellpy's list (Google Books within SCOWL).
+
+    Args:
+        least: how often a word has to stand in those books.
+    """
     name = "frequency_dictionary_en_82_765.txt"
     lines = (files("symspellpy") / name).read_text(encoding="utf-8-sig").splitlines()
-    return frozenset(line.partition(" ")[0] for line in lines)
+    counted = (line.split() for line in lines)
+    return frozenset(word for word, count in counted if int(count) >= least)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, true
@@ -41,11 +41,15 @@ def fact(name: str) -> ColumnElement[str]:
 
 
 def passes(wish: Wish, query: Query | None = None, reader: str = "") -> list[ColumnElement[bool]]:
-    """Listings on sale that pass the filters, and the prices that the words name; none that the reader has reported."""
+    """Listings on sale that pass the filters, the prices that the words name, and what they bar.
+
+    None that the reader has reported.
+    """
     query = query or Query()
     which: list[ColumnElement[bool]] = [*ON_SALE, ListingRow.id.not_in(listing_repo.reported_by(reader))]
     which += [ListingRow.price <= most for most in (wish.most, query.most) if most is not None]
     which += [ListingRow.price >= least for least in (wish.least, query.least) if least is not None]
+    which += [~_says(phrase.removesuffix("s"), meaning) for phrase, meaning in query.barred.items()]
     if wish.category:
         which.append(ListingRow.category == wish.category)
     chosen = {"size": wish.size, "colour": wish.colour, "brand": wish.brand, GRADE: wish.condition}
@@ -56,8 +60,7 @@ def of_words(query: Query) -> list[ColumnElement[bool]]:
     """Of the kind, and of each fact what the words say, or nothing but the title does."""
     which = [of_kind(query)]
     for name, values in query.facts.items():
-        said = or_(*(_is_one_of(one, values) for one in (name, *BESIDE.get(name, ()))))
-        which.append(or_(said, ListingRow.title.icontains(query.stated[name], autoescape=True)))
+        which.append(_says(query.stated[name], {name: values}))
     if query.size:
         size = literal(" ") + func.replace(func.upper(fact("size")), "/", " ") + " "
         which.append(or_(*(size.contains(f" {one} ", autoescape=True) for one in query.sizes)))
@@ -69,6 +72,13 @@ def of_kind(query: Query) -> ColumnElement[bool]:
     if not query.kinds:
         return true()
     return or_(ListingRow.category.in_(query.kinds), ListingRow.title.icontains(query.name, autoescape=True))
+
+
+def _says(phrase: str, meaning: Mapping[str, Collection[str]]) -> ColumnElement[bool]:
+    """Whether a fact, or one beside it, has a value of what the phrase means, or the title has the phrase."""
+    facts = ((one, values) for name, values in meaning.items() for one in (name, *BESIDE.get(name, ())))
+    told = (_is_one_of(one, values) for one, values in facts)
+    return or_(ListingRow.title.icontains(phrase, autoescape=True), *told)
 
 
 def _is_one_of(name: str, values: Collection[str]) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ _AFTER = (" with ", " without ", " for ", " in ", ",")  # what stands behind the
 SAME, NARROWER, WIDER, RELATED = 1.0, 0.9, 0.6, 0.4  # how well a listing's name fits the one asked for
 _STEP = 0.05  # less for each step to a still wider name
 _LONGEST_CHAIN, _LONGEST_NAME = 4, 3
+_PLURALS = ("ves", "f"), ("ves", "fe"), ("ies", "y")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 # Of what stands before them there is a picture, and no such thing: "dress with bicycle print".
 PICTURES = r"(?:prints?|printed|embroidery|embroidered|motifs?|patterns?|graphics?|logos?|patch)\b"
@@ -78,7 +79,7 @@ def canonical(name: str) -> str:
     """The name in the singular or as the lexicon has it, synonyms by the one that stands for them."""
     name = plain(name)
     nouns = load_lexicon(load_taxonomy()).item_names
-    for spelling in _numbers(name):
+    for spelling in numbers(name):
         if spelling in synonyms():
             return synonyms()[spelling]
         if spelling in nouns:
@@ -117,7 +118,7 @@ def _may_be(name: str, head: str) -> bool:
 @lru_cache(maxsize=5_000)
 def find_node(name: str) -> CategoryNode | None:
     """The category or group of that name, in whatever number and with or without hyphens."""
-    spellings = (each for n in _numbers(name) for each in (n, n.replace(" ", "-")))
+    spellings = (each for n in numbers(name) for each in (n, n.replace(" ", "-")))
     return next((n for n in map(load_taxonomy().find, spellings) if n is not None), None)
 
 
@@ -141,7 +142,7 @@ def _name_until(words: list[str], stop: int) -> str:
     nouns = load_lexicon(load_taxonomy()).item_names
     for start in range(max(0, stop - _LONGEST_NAME), stop):
         name = " ".join(words[start:stop])
-        if any(one in nouns for one in _numbers(name)):
+        if any(one in nouns for one in numbers(name)):
             return name
     return ""
 
@@ -160,7 +161,7 @@ def is_name(phrase: str) -> bool:
     """Whether things are called so, as the lexicon, the taxonomy or the lists know."""
     lists = word_lists()
     listed = (synonyms(), _wider(), lists["same"], lists["kind_of"], load_lexicon(load_taxonomy()).item_names)
-    return any(n in names for n in _numbers(plain(phrase)) for names in listed) or find_node(plain(phrase)) is not None
+    return any(n in names for n in numbers(plain(phrase)) for names in listed) or find_node(plain(phrase)) is not None
 
 
 def kinds(name: str) -> dict[str, float]:
@@ -170,10 +171,12 @@ def kinds(name: str) -> dict[str, float]:
     nouns = load_lexicon(load_taxonomy()).item_names
     node = find_node(name) or find_node(canonical(name))
     right = dict.fromkeys([node.name, *node.members], 1.0) if node is not None else {}
-    lenient = (nouns[n] for one in (name, *chain(name)) for n in _numbers(plain(one)) if n in nouns)
+    lenient = (nouns[n] for one in (name, *chain(name)) for n in numbers(plain(one)) if n in nouns)
     return {**dict.fromkeys(sorted(next(lenient, frozenset())), 0.5), **right}
 
 
-def _numbers(name: str) -> tuple[str, ...]:
+def numbers(name: str) -> tuple[str, ...]:
     """A name as it stands, and in the singular and the plural as far as the ending tells."""
-    return tuple(dict.fromkeys(n for n in (name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s") if n))
+    irregular = [f"{name[: -len(many)]}{one}" for many, one in _PLURALS if name.endswith(many)]
+    spellings = name, name.removesuffix("s"), name.removesuffix("es"), *irregular, f"{name}s"
+    return tuple(dict.fromkeys(filter(None, spellings)))

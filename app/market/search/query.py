@@ -18,22 +18,31 @@ from listing.taxonomy import load_taxonomy
 _NO_UNIT = r"(?![\d.,]*\s*(?:cm|mm|m|kg|g|l|gb|w|inch|inches|months?|years?|y)\b)"
 # The max of "Air Max 90" and "iPhone 13 Pro Max 256" is a name.
 _LESS = r"""(?:\b(?:under|below|(?<!air )(?<!pro )(?<!mad )max(?:imum)?|up to|less than|at most|cheaper than|bis|unter|
-moins de|jusqu'à|menos de|hasta|meno di|fino a)\b|<)""".replace("\n", "")
-_MORE = r"(?:\b(?:over|above|min(?:imum)?|more than|at least|über|ab|plus de|más de|più di)\b|>)"
+moins de|jusqu'à|menos de|hasta|meno di|fino a|(?:not?|nicht|pas|non?) (?:more|mehr|plus|más|più) (?:than|als|de|di)|
+weniger als|höchstens)\b|<)""".replace("\n", "")
+_MORE = r"(?:\b(?:over|above|min(?:imum)?|more than|at least|über|ab|mindestens|mehr als|plus de|más de|più di)\b|>)"
 _MONEY = r"\s*[€£$]?\s*(\d{1,6}(?:[.,]\d{1,2})?)\s*(?:€|euros?|eur|£|pounds?|\$|dollars?)?"
 _MOST = re.compile(_LESS + _MONEY + _NO_UNIT, re.I)
+_TO = r"\s*(?:-|–|to|and|bis|und|à|et|a|y|e)\s*"
+_RANGE = re.compile(
+    rf"\b(?:between|from|zwischen|von|entre|de|tra|fra|da){_MONEY}{_TO}{_MONEY}{_NO_UNIT}"
+    rf"|(?<![\d.,-]){_MONEY}{_TO}{_MONEY}(?<=[€£$sr])(?!\w)",
+    re.I,
+)
 _LEAST = re.compile(_MORE + _MONEY + _NO_UNIT, re.I)
-_LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl)"
+_LETTERS = r"(?:xxs|xs|s|m|l|xl|xxl|xxxl|[2-6]xl|(?:extra|x)[ -]?(?:small|large))"
 _NAMED_SIZE = r"\b(?:size|eu|uk|größe|grösse|gr|taille|pointure|talla|taglia)[\s:.-]+"
 _APART = r"(?<![\w'’&-])(?<!& )", r"(?![\w'’&-]| &|\.\w)"  # the letters of "M&S" and "s.Oliver" are no sizes
 _BARE_SIZE = rf"\b(w\s?\d\d)(?:\s*[/x]?\s*l\s?\d\d)?\b|{_APART[0]}({_LETTERS}){_APART[1]}"
 _NAMES_OF_SIZES = {"SMALL": "S", "MEDIUM": "M", "LARGE": "L"}
+_EXTRA = re.compile("(?:EXTRA|X)-?([SL])(?:MALL|ARGE)")
 _SIZE = re.compile(rf"{_NAMED_SIZE}([\w/.,-]*\w)|\bin (\d\d)\b(?!\s*(?:cm|mm|kg|inch))|{_BARE_SIZE}", re.I)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
-_LONGEST = 3  # words of a name
+_LONGEST, _MOST_BARRED = 3, 4  # words of a name; phrases of what is not wanted
 _FACTS = ("colour", "pattern", "material", "audience", "sleeve", "neckline", "closure")
+_WITHOUT = "without"
 GRADE = "condition_grade"
-TURNABLE = (*_FACTS, GRADE, "brand", "size", "price")  # readings of words that a buyer can take off
+TURNABLE = (*_FACTS, GRADE, "brand", "size", "price", "without")  # readings of words that a buyer can take off
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class Query:
     """kinds: category -> how well its name fits (0..1). name: the item's name. facts: attribute -> values it may have.
 
     ``stated``: attribute -> as it was typed. ``words`` are left over, to be looked for as they are; those of ``soft``
-    are nice to have. ``spelt`` is the text as it was read, ``typed`` its words as they were typed.
+    are nice to have. ``barred``: phrases of what is not wanted, and the facts that they mean. ``spelt`` is the text as
+    it was read, ``typed`` its words as they were typed.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -53,6 +63,7 @@ class Query:
     most: float | None = None
     words: tuple[str, ...] = ()
     soft: tuple[str, ...] = ()
+    barred: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     spelt: str = ""
     typed: tuple[str, ...] = ()
 
@@ -77,17 +88,24 @@ class Query:
         prices = [f"from {self.least:g}"] if self.least is not None else []
         prices += [f"up to {self.most:g}"] if self.most is not None else []
         size = {"size": f"size {self.size}"} if self.size else {}
-        return {**self.stated, **size, **({"price": " ".join(prices)} if prices else {})}
+        barred = ", ".join(f"{'not' if 'colour' in of else 'without'} {said}" for said, of in self.barred.items())
+        return {
+            **self.stated,
+            **({"without": barred} if barred else {}),
+            **size,
+            **({"price": " ".join(prices)} if prices else {}),
+        }
 
 
 def understand(text: str, off: Collection[str] = ()) -> Query:
     """The meaning of a search. off: names of ``TURNABLE`` whose words are passed over."""
     brand, text = _brand(text)  # before sizes: the M of H&M is none
-    text, most = _price(_MOST, text)
-    text, least = _price(_LEAST, text)
+    text, least, most = _prices(text)
     size, text = _size(text)
     typed = _WORD.findall(text.lower())
-    tokens, language = read_words(typed)
+    negations = word_lists()["without"].split()
+    tokens, language = read_words([_WITHOUT if word in negations else word for word in typed])
+    tokens, barred = _barred(tokens)
     grade, tokens = _condition(tokens)
     name, others = _named(tokens, head_first=language in HEAD_FIRST)
     size = size or _bare_number(tokens, others, name)
@@ -109,7 +127,8 @@ def understand(text: str, off: Collection[str] = ()) -> Query:
         most=most if "price" not in off else None,
         words=tuple(word for word in words if word not in soft),
         soft=tuple(word for word in words if word in soft),
-        typed=tuple(typed),
+        barred=barred if "without" not in off else {},
+        typed=tuple(word for word in typed if not barred or plain(word) in tokens),
         spelt=" ".join([*([brand] if brand else []), *tokens]),
     )
 
@@ -129,7 +148,7 @@ def _size(text: str) -> tuple[str, str]:
     """The size, "" for none, and the text without sizes."""
     match = _SIZE.search(text)
     size = next(filter(None, match.groups()), "").upper().replace(" ", "") if match else ""
-    return _NAMES_OF_SIZES.get(size, size), _SIZE.sub(" ", text)
+    return _NAMES_OF_SIZES.get(size, _EXTRA.sub(r"X\1", size)), _SIZE.sub(" ", text)
 
 
 def _bare_number(tokens: list[str], others: list[str], name: str) -> str:
@@ -137,6 +156,16 @@ def _bare_number(tokens: list[str], others: list[str], name: str) -> str:
     worn = any(load_taxonomy().node(kind).path[0] == "Clothing" for kind in kinds(name)) if name else False
     behind = (b for a, b in pairwise(tokens) if worn and a not in others and b in others)
     return next((number for number in behind if number.isdecimal() and len(number) in (2, 3)), "")
+
+
+def _prices(text: str) -> tuple[str, float | None, float | None]:
+    """The text without prices, the lowest and the highest one."""
+    if span := _RANGE.search(text):
+        low, high = (float(x.replace(",", ".")) for x in span.groups() if x)
+        return _RANGE.sub(" ", text), min(low, high), max(low, high)
+    text, most = _price(_MOST, text)
+    text, least = _price(_LEAST, text)
+    return text, least, most
 
 
 def _price(pattern: re.Pattern[str], text: str) -> tuple[str, float | None]:
@@ -153,6 +182,23 @@ def _condition(tokens: list[str]) -> tuple[str, list[str]]:
             if separator and after.split(" ", 1)[0] not in word_lists()["not_new"]:
                 return grade, f"{before} {after}".split()
     return "", tokens
+
+
+def _barred(tokens: list[str]) -> tuple[list[str], dict[str, dict[str, frozenset[str]]]]:
+    """The words without what stands behind a "without", and that with the facts that it means."""
+    left: list[str] = []
+    barred: dict[str, dict[str, frozenset[str]]] = {}
+    behind = False
+    for phrase in _phrases(tokens):
+        if phrase == _WITHOUT or (behind and phrase in small_words()):
+            behind = True
+        elif behind and phrase[0].isalpha() and len(barred) < _MOST_BARRED:
+            meaning = load_lexicon(load_taxonomy()).meaning(phrase)
+            barred[phrase], behind = {n: v for n, v in meaning.items() if n in _FACTS}, False
+        else:
+            left += phrase.split()
+            behind = False
+    return left, barred
 
 
 def _named(tokens: list[str], *, head_first: bool = False) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from symspellpy import SymSpell, Verbosity
 
-from app.market.search.names import kinds, languages, synonyms, word_lists
+from app.market.search.names import kinds, languages, numbers, synonyms, word_lists
 from listing.lexicon import BRAND_FILE, english, load_lexicon, plain, read_brands
 from listing.taxonomy import load_taxonomy
 
@@ -16,6 +16,7 @@ _DISTANCE = 2
 _LONGEST_PHRASE = 5  # words, as in "t-shirt à manches longues"
 _SHORTEST_PART, _SHORTEST_HEAD, _SHORTEST_JOINED = 3, 4, 7  # letters, of a compound's parts and of joined words
 _SHORTEST_BRAND, _LONG_BRAND, _LONGEST_BRAND = 5, 7, 3  # letters of one that may be misspelt, once or twice; words
+_COMMON = 250_000  # times in Google Books; a rarer word may be a slip of a brand ("rebook") or another language's
 _LINKS = ("", "s", "n", "en", "er", "e")  # letters between the parts of a German compound
 
 
@@ -48,9 +49,11 @@ def nearest_brand(text: str) -> tuple[str, str] | None:
                 continue
             slips = 1 if len(name) < _LONG_BRAND else _DISTANCE
             found = [
-                x for x in _brands()[1].lookup(name, Verbosity.CLOSEST, max_edit_distance=slips) if x.term[0] == name[0]
+                x
+                for x in _brands()[1].lookup(name, Verbosity.CLOSEST, max_edit_distance=_DISTANCE)
+                if x.term[0] == name[0] and (x.distance <= slips or set(x.term) == set(name))
             ]
-            things = _vocabulary()[1].lookup(name, Verbosity.TOP, max_edit_distance=slips)
+            things = _vocabulary()[1].lookup(name, Verbosity.TOP, max_edit_distance=_DISTANCE)
             rival = min((x.distance + (x.term[0] != name[0]) for x in things), default=_DISTANCE + 1)
             if found and found[0].distance < rival:
                 return _brands()[0][found[0].term][0], " ".join([*words[:at], *words[at + length :]])
@@ -83,7 +86,7 @@ def _unknown(word: str) -> bool:
     """Whether it is of no language that we know."""
     bare = word.lower().strip("'’.,")
     foreign = any(bare in words for words in languages().values())
-    return bare.isalpha() and not (bare in english() or foreign or _in_lexicon(bare) or bare in small_words())
+    return bare.isalpha() and not (bare in english(_COMMON) or foreign or _in_lexicon(bare) or bare in small_words())
 
 
 def _phrases(words: Sequence[str]) -> Iterator[str]:
@@ -91,7 +94,9 @@ def _phrases(words: Sequence[str]) -> Iterator[str]:
     at = 0
     while at < len(words):
         longest = range(min(_LONGEST_PHRASE, len(words) - at), 1, -1)
-        phrases = ((n, "-".join(words[at : at + n]).replace("’", "'")) for n in longest)
+        phrases = (
+            (n, link.join(words[at : at + n]).replace("’", "'")) for n in longest for link in ("-", "")[: 1 + (n == 2)]
+        )
         length, phrase = next(
             (p for p in phrases if any(p[1] in words_of for words_of in languages().values())), (1, words[at])
         )
@@ -138,7 +143,7 @@ def _vocabulary() -> tuple[frozenset[str], SymSpell]:
 
 def _in_lexicon(word: str) -> bool:
     """Whether the lexicon has it, in the singular or the plural."""
-    return not _vocabulary()[0].isdisjoint({word, word.removesuffix("s"), word.removesuffix("es")})
+    return not _vocabulary()[0].isdisjoint(numbers(word))
 
 
 def _language(words: list[str]) -> str:
@@ -150,7 +155,7 @@ def _language(words: list[str]) -> str:
     best, score = "", 0
     for language, translations in languages().items():
         translated = [word for word in spoken if word in translations]
-        foreign = [word for word in translated if word not in english()]
+        foreign = [word for word in translated if word not in english(_COMMON)]
         all_of_them = len(translated) == len(spoken) > 0 and not all(w in _vocabulary()[0] for w in translated)
         if (all_of_them or foreign) and len(translated) + len(foreign) > score:
             best, score = language, len(translated) + len(foreign)

@@ -164,6 +164,33 @@ def test_brands_sizes_and_slips_are_read(search):
 
 
 @pytest.mark.stores
+def test_what_is_not_wanted_is_not_shown_and_a_price_has_two_ends(search, client):
+    find = search({
+        "plain": ("T-Shirt", "White t-shirt", 12, {"colour": "white", "size": "M", "brand": "Reebok"}),
+        "black": ("T-Shirt", "T-shirt with pocket", 20, {"colour": "black", "size": "XL"}),
+        "blue": ("T-Shirt", "Blue t-shirt, black print", 30, {"colour": "blue", "colour2": "black", "size": "XL"}),
+        "hooded": ("Longsleeve", "Grey jumper", 20, {"neckline": "hood"}),
+        "jumper": ("Longsleeve", "Green jumper", 20, {"colour": "green"}),
+        "scarf": ("Scarf", "Brown scarf", 5, {}),
+        "tote": ("Handbag", "Black tote bag", 5, {"colour": "black"}),
+        "shorts": ("Shorts", "Grey shorts", 5, {"colour": "grey"}),
+    })  # fmt: skip
+    for q, meant in {
+        "t-shirt not black": "plain", "t-shirt no black": "plain", "T-Shirt nicht schwarz": "plain",
+        "jumper without a hood": "jumper", "Pullover ohne Kapuze": "jumper", "jersey sin capucha": "jumper",
+        "pull sans capuche": "jumper", "maglione senza cappuccio": "jumper",
+        "t-shirt between 15 and 25": "black", "t-shirt 15-25€": "black", "T-Shirt von 15 bis 25 Euro": "black",
+        "t-shirt entre 25 et 15 €": "black", "t-shirt not more than 15": "plain", "t-shirt nicht mehr als 15": "plain",
+        "t-shirt extra large": "black blue", "t-shirt x-large": "black blue",
+        "scarves": "scarf", "rebook t-shirt": "plain", "kurze Hose Herren": "shorts",
+    }.items():  # fmt: skip
+        assert set(find(q)) == set(meant.split()), q
+    assert "not black" in client.get("/feed", params={"q": "t-shirt not black"}).text
+    assert set(find("t-shirt not black", off="without")) == {"plain", "black", "blue"}
+    assert "Nothing matches all of it" in client.get("/feed", params={"q": "black backpack"}).text
+
+
+@pytest.mark.stores
 def test_work_does_not_grow_with_words(search, services):
     find = search({"one": ("Hat", "A hat", 5, {})})
     most = 0
@@ -173,7 +200,8 @@ def test_work_does_not_grow_with_words(search, services):
         most = max(most, statement.upper().count(" LIKE ") + statement.upper().count(" ILIKE "))
 
     event.listen(services.store.engine, "before_cursor_execute", count)
-    find(" ".join(f"{a}{b}" for a in "bcdfghjklm" for b in "nopqrstvwx"))
+    for before in ("", "not "):
+        find(" ".join(f"{before}{a}{b}" for a in "bcdfghjklm" for b in "nopqrstvwx"))
     assert 0 < most <= 80
 
 
