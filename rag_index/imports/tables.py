@@ -116,7 +116,7 @@ def _read_excel(path: Path) -> Iterator[tuple[str, Cells | str]]:
     try:
         book = CalamineWorkbook.from_path(str(path))
         sheets = (book.get_sheet_by_index(n).to_python(skip_empty_area=False) for n in range(len(book.sheet_names)))
-        rows = next((rows for rows in sheets if sum(map(any, rows)) > 1), [])
+        rows: list[list[Any]] = next((rows for rows in sheets if sum(map(any, rows)) > 1), [])
     except CalamineError as error:
         raise ValueError(str(error)) from error
     start = next((n for n, cells in enumerate(rows) if sum(map(bool, cells)) > 1), 0)  # above: the sheet's title

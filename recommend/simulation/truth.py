@@ -173,7 +173,7 @@ def moments(day: int, n: int, rng: np.random.Generator) -> Times:
     return day * DAY_MS + ((np.minimum(hour, 23) + uniform(rng, n)) * HOUR_MS).astype(np.int64)
 
 
-# Share of events by hour of the day, Taobao UserBehavior sample (benchmarks/recommend/real_logs.py reads it).
+# Share of events by hour of the day, Taobao UserBehavior sample.
 HOURS = np.array(
     [35, 16, 8, 4, 5, 7, 16, 26, 33, 40, 45, 46, 40, 51, 50, 55, 54, 46, 49, 65, 78, 88, 79, 61], dtype=np.float64
 )

@@ -12,8 +12,8 @@ from recommend.config import ConfigError
 from recommend.data.parquet import DataError
 from recommend.imports.maps import FOLDER, LogMap, log_files, read_map
 from recommend.imports.run import import_log
-from recommend.research.events import read_events
-from tests.recommend.support.imports import EVENTS, table
+from recommend.imports.tables import Work
+from tests.recommend.support.imports import EVENTS
 
 
 def test_maps_that_cannot_be_are_refused():
@@ -49,25 +49,16 @@ def test_logs_lie_where_the_photos_do(named, tmp_path, monkeypatch, capsys):
             assert all(file.is_relative_to(data_root()) for file in log_files(log_map))
 
 
-def text(path, *lines: str):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def rows(tmp_path, monkeypatch, name: str) -> list[dict]:
-    """The imported rows of a map whose files lie in the folder of logs."""
-    monkeypatch.setenv("IPL_DATA", str(tmp_path))
-    log_map, _ = read_map(name)
-    import_log(log_files(log_map), log_map, tmp_path / "out")
-    return table(tmp_path / "out").to_pylist()
-
-
 def test_events_of_a_file_without_a_header(tmp_path):
     path = tmp_path / "UserBehavior.csv"
     midnight = 1511452800 + 86_400  # 2017-11-25 00:00 in China
-    rows = [f"1,10,5,pv,{midnight}", f"2,11,5,buy,{midnight - 1}", "1,12,6,fav,1511712000", "3,13,6,pv,1400000000"]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    events = read_events("taobao", path)
-    assert events["user_id"].tolist() == [2, 1, 1], "in the order of time, without the row of another year"
-    assert events["behaviour"].tolist() == ["order", "click", "favourite"]
-    assert events["day"].tolist() == [0, 1, 3]
+    lines = [f"1,10,5,pv,{midnight}", f"2,11,5,buy,{midnight - 1}", "1,12,6,fav,1511712000", "3,13,6,pv,1400000000"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    work = Work(tmp_path, (path,), read_map("taobao")[0], 1_600_000_000_000)
+    work.read()
+    work.clean()
+    events = work.table("SELECT user_id, _behaviour, day FROM events ORDER BY time_ms, _n").to_pydict()
+    work.con.close()
+    assert events["user_id"] == [2, 1, 1], "in the order of time, without the row of another year"
+    assert events["_behaviour"] == ["order", "click", "favourite"]
+    assert events["day"] == [0, 1, 3]
