@@ -8,9 +8,6 @@ cross-entropy without pulling the student away from what the cross-entropy wants
 |---|---|---|
 | ``pointwise`` | the teacher's probabilities p | yes, nothing else |
 | ``clid``, ``clid_by_mass``, ``clid_by_rows`` | c p, for every c > 0 that keeps c p below 1 | yes; the scale is free |
-| ``listnet_odds`` | the teacher's logits, each list moved by any number | yes; the level is free |
-| ``listnet`` | log p, each list moved by any number | no, unless all p of the list are equal |
-| ``listmle`` | none that is finite: gaps between logits grow without end | no |
 """
 
 from __future__ import annotations
@@ -27,7 +24,6 @@ from recommend.losses import listwise
 from recommend.losses.pointwise import distil
 
 Distillation = Callable[[Tensor, Tensor, Tensor], Tensor]
-EPS = 1e-6  # a teacher's probability is kept this far from 1 before it becomes odds
 
 
 def lists_of(ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,30 +73,11 @@ def clid_by_rows(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
     return clid_by_mass(logits, teacher, lengths) * (lengths > 1).sum() / max(len(logits), 1)
 
 
-def listnet(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
-    """ListNet whose target is the teacher's normalised probability and whose student is a softmax of *logits*."""
-    return listwise.listnet(logits, teacher.detach(), lengths)
-
-
-def listnet_odds(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
-    """ListNet of softmaxes of logits on both sides: the exponential of a logit is the odds."""
-    p = teacher.detach().clamp(max=1 - EPS)
-    return listwise.listnet(logits, p / (1 - p), lengths)
-
-
-def listmle(logits: Tensor, teacher: Tensor, lengths: Tensor) -> Tensor:
-    """ListMLE on the teacher's order."""
-    return listwise.listmle(logits, teacher.detach(), lengths)
-
-
 DISTILLATIONS: dict[str, Distillation] = {
     "pointwise": pointwise,
     "clid": clid,
     "clid_by_mass": clid_by_mass,
     "clid_by_rows": clid_by_rows,
-    "listnet": listnet,
-    "listnet_odds": listnet_odds,
-    "listmle": listmle,
 }
 
 

@@ -30,18 +30,6 @@ def listnet(scores: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     return mean_over_lists(losses, rows, counted)
 
 
-def listmle(scores: Tensor, order: Tensor, lengths: Tensor) -> Tensor:
-    """Negative log-likelihood of the order of ``order`` (descending) under Plackett-Luce (Xia et al., 2008)."""
-    padded, mask = Ragged(scores, lengths).padded(fill=LOW)
-    keys, _ = Ragged(order.to(scores.dtype), lengths).padded(fill=LOW)
-    place = keys.argsort(stable=True, dim=1, descending=True)
-    ranked = padded.gather(1, place)
-    tail = ranked.flip(1).logcumsumexp(1).flip(1)
-    losses = torch.where(mask, tail - ranked, 0.0).sum(1)
-    counted = lengths > 1
-    return (losses * counted).sum() / counted.sum().clamp(min=1)
-
-
 def ranknet(scores: Tensor, labels: Tensor, groups: Tensor, weight: Tensor | None = None) -> Tensor:
     """``-log sigmoid(s_i - s_j)`` over all pairs of a group with ``label_i > label_j`` (Burges et al., 2005).
 

@@ -47,12 +47,11 @@ class Terms:
 
     Attributes:
         click, score, order: weights of the click, distillation and rank alignment terms (eq. 6).
-        distance: of the scores: cross-entropy to the teacher's probability, squared error of log-odds, or ListNet's
-            cross-entropy between both stages' distributions over a list (``list``, in proportion to p).
+        distance: of the scores: cross-entropy to the teacher's probability, or ListNet's between both stages'
+            distributions over a list (``list``, in proportion to p).
         level: weight of cross-entropy to the teacher's probability beside ``score``: a distance between lists is blind
             to a factor and leaves the level of p open.
         chunks: size of a drawn list.
-        weighted: pairs weigh what their exchange costs in NDCG (eq. 4); otherwise all alike.
         bids: order by revenue; otherwise by click probability, and bids are multiplied on afterwards.
         relaxed: align ``alpha p b`` (eq. 5) and serve it; otherwise ``p b``.
         temperature: tau of eq. 3. Bids cannot grow with the scores: where tau is larger than the error that is left in
@@ -62,10 +61,9 @@ class Terms:
     click: float = 1.0
     score: float = 1.0
     order: float = 8.0
-    distance: Literal["entropy", "squared", "list"] = "entropy"
+    distance: Literal["entropy", "list"] = "entropy"
     level: float = 0.0
     chunks: int = 10
-    weighted: bool = True
     bids: bool = True
     relaxed: bool = True
     temperature: float = 0.4
@@ -187,16 +185,13 @@ class COPR(TwoTower):
         if t.order:
             value = functional.logsigmoid(logit) + log_alpha  # of the logit: a small p would lose its digits first
             value = value + log_bid(bid) if t.bids else value
-            weights = self.get_buffer("weights") if t.weighted else None
-            loss = loss + t.order * order_loss(value, chunk, draw, weights, t.temperature)
+            loss = loss + t.order * order_loss(value, chunk, draw, self.get_buffer("weights"), t.temperature)
         return loss
 
     def _score_loss(self, logit: Tensor, teacher: Tensor) -> Tensor:
         """Score alignment, the baseline that COPR argues with."""
         if self.terms.distance == "entropy":
             return distil(logit, teacher)
-        if self.terms.distance == "squared":
-            return functional.mse_loss(logit, torch.logit(teacher))
         lengths = torch.full((len(logit) // self.terms.chunks,), self.terms.chunks)
         return listnet(functional.logsigmoid(logit), teacher, lengths)
 

@@ -3,18 +3,16 @@ arXiv 2305.12837).
 
 A promotion changes how often clicks convert, and its own labels come too late. HDR takes the complete labels of similar
 earlier days (``nearest``), weighs their positives so that their conversion level becomes today's (``prevalence``), and
-fine-tunes a small block on top of a copy of the production model (``TransBlock``, ``fine_tune``), which is served for
-that day and thrown away (``Deployment``).
+fine-tunes a small block on top of a copy of the production model (``TransBlock``, ``fine_tune``).
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -28,7 +26,6 @@ from recommend.data.parquet import DataError, read_moments, read_table
 from recommend.data.ragged import Batch, Column, select_batch, tensor_of
 from recommend.data.schema import CALENDAR, DAY_MS, columns_of
 from recommend.features.feature_map import FeatureMap
-from recommend.layers.inputs import InputLayer
 from recommend.metrics.calibration import edges_of
 from recommend.models.base import Logits, label
 from recommend.models.baselines.din import DIN
@@ -270,31 +267,7 @@ class Rates:
     tables: float = 0.0
 
 
-class Adaptable(Protocol):
-    """A model with a block, such as ``HDR``.
-
-    Attributes:
-        converted: name of the conversion's logit, and of its label.
-    """
-
-    inputs: InputLayer
-    converted: tuple[str, str]
-
-    @property
-    def block(self) -> TransBlock: ...
-
-    def __call__(self, batch: Batch) -> Logits: ...
-
-    def train(self, mode: bool = True) -> Self: ...
-
-    def eval(self) -> Self: ...
-
-    def zero_grad(self, set_to_none: bool = True) -> None: ...
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-
-
-def optimizer(model: Adaptable, rates: Rates) -> torch.optim.Adam:
+def optimizer(model: HDR, rates: Rates) -> torch.optim.Adam:
     """Adam (0.9, 0.999, 1e-8) over the parts with a rate above 0; the other parts stay frozen."""
     parts = [(list(model.inputs.tables.parameters()), rates.tables), (list(model.block.parameters()), rates.block)]
     taken = {id(p) for group, _ in parts for p in group}
@@ -302,10 +275,7 @@ def optimizer(model: Adaptable, rates: Rates) -> torch.optim.Adam:
     return torch.optim.Adam([{"params": group, "lr": rate} for group, rate in parts if rate > 0])
 
 
-M = TypeVar("M", bound=Adaptable)
-
-
-def fine_tune(model: M, batches: Iterable[Batch], rates: Rates, ratio: float) -> M:
+def fine_tune(model: HDR, batches: Iterable[Batch], rates: Rates, ratio: float) -> HDR:
     """A copy of the model, trained on the batches with ``corrected_loss``; the model itself is not touched.
 
     Args:
@@ -319,33 +289,3 @@ def fine_tune(model: M, batches: Iterable[Batch], rates: Rates, ratio: float) ->
         corrected_loss(tuned(batch)[logit], label(batch, name), ratio).backward()
         adam.step()
     return tuned.eval()
-
-
-class Deployment(Generic[M]):
-    """The served model: the production model, or for a day the copy that was fine-tuned for it.
-
-    Args:
-        tolerance: a copy that predicts more than this factor above or below the rate that the correction expects of
-            today's clicks is not served.
-    """
-
-    def __init__(self, base: M, tolerance: float = 2.0) -> None:
-        self.base, self.tolerance = base, tolerance
-        self.copy: M | None = None
-        self.day: int | None = None
-
-    def push(self, tuned: M, day: int, predicted: float, expected: float) -> bool:
-        """Serve a copy on a day, unless its mean prediction is no number or out of tolerance; True when served."""
-        near = expected > 0 and 1 / self.tolerance <= predicted / expected <= self.tolerance
-        self.copy, self.day = (tuned, day) if np.isfinite(predicted) and near else (None, None)
-        return self.copy is not None
-
-    def model(self, day: int) -> M:
-        """The model of a day: a copy is gone when its day is over, and nothing of it remains."""
-        if self.day != day:
-            self.roll_back()
-        return self.base if self.copy is None else self.copy
-
-    def roll_back(self) -> None:
-        """Serve the production model again, at once."""
-        self.copy, self.day = None, None

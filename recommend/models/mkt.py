@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import Self, cast
 
 import torch
 from pydantic import PositiveInt
@@ -31,7 +31,6 @@ from recommend.models.baselines.multi_entity import SHARED, EntityExperts, Multi
 from recommend.models.run_config import RunConfig
 from recommend.models.training_log import Train, TrainingLog
 
-Polarity = Literal["signed", "absolute", "none"]
 WEIGHT = 0.1  # gamma, of the polarised loss
 STAGE = "stage1"  # folder of the first stage's checkpoint
 
@@ -69,13 +68,6 @@ class Aligned(nn.Module):
         return functional.relu(self.out(weighed.flatten(1)))
 
 
-class Plain(Aligned):
-    """The ablation without HFA: fields are brought to the width and shared, but nothing weighs them."""
-
-    def forward(self, specific: Tensor) -> Tensor:
-        return functional.relu(self.out(specific))
-
-
 class Gate(nn.Module):
     """GLU (for eq. 14): ``(W_1 x + b_1) * sigmoid(W_2 x + b_2)``: what of the transferred vector is let through."""
 
@@ -106,28 +98,17 @@ class MEM(MultiEntity):
 
     Args:
         features: target fields with their group; the last entity is the one to which is transferred.
-        polarity: ``signed`` (the paper's cosine), ``absolute`` (its size; the same where the activation is ReLU) or
-            ``none``.
-        aligned: HFA, or the plain projection.
     """
 
-    def __init__(
-        self,
-        features: FeatureMap,
-        sizes: Mapping[str, int],
-        config: ModelConfig,
-        polarity: Polarity = "signed",
-        aligned: bool = True,
-    ) -> None:
+    def __init__(self, features: FeatureMap, sizes: Mapping[str, int], config: ModelConfig) -> None:
         common = part_of(features, (SHARED,))
         super().__init__(common, tables_of(common.features, sizes), config, entities(features))
         c, names = config, self.names
         fields = {n: [f for f in features.role("target") if f.group == n] for n in names}
         self.specific = {n: [(f.vocabulary, f.column) for f in members] for n, members in fields.items()}
-        self.polarity = polarity
         self.tables = nn.ModuleDict({n: Tables(tables_of(tuple(fields[n]), sizes), c) for n in names})
-        kind, width = (Aligned if aligned else Plain), c.mlp[0]
-        self.align = nn.ModuleDict({n: kind(len(fields[n]), c.embedding, width) for n in names})
+        width = c.mlp[0]
+        self.align = nn.ModuleDict({n: Aligned(len(fields[n]), c.embedding, width) for n in names})
         self.extract = EntityExperts(self.body_width + width, names, max(c.experts - 1, 1), 1, c.mlp[:-1], c.activation)
         whole = {n: self.body_width + len(fields[n]) * c.embedding for n in names}
         self.independent = nn.ModuleDict({n: MLP(whole[n], c.mlp[:-1], 0, c.activation) for n in names})
@@ -162,16 +143,10 @@ class MEM(MultiEntity):
             # The tower reads both, or else only the polarised loss would train the independent extractor.
             score = self.towers[name](torch.cat([common, alone], 1)).squeeze(1)
             logit = logit.index_copy(0, index, score)
-            turned = turned + self.cosine(common, alone)
+            # An entity's part of the polarised loss (eq. 11-12).
+            turned = turned + functional.cosine_similarity(common, alone, dim=1).mean()
         task = self.features.labels[0]
         return {task: logit, "polarity": turned} if self.training else {task: logit}
-
-    def cosine(self, common: Tensor, alone: Tensor) -> Tensor:
-        """An entity's part of the polarised loss (eq. 11-12): mean cosine of the two vectors over its rows."""
-        if self.polarity == "none":
-            return common.new_zeros(())
-        cosine = functional.cosine_similarity(common, alone, dim=1)
-        return (cosine if self.polarity == "signed" else cosine.abs()).mean()
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """``CE_s + CE_t + gamma L_pdl`` (eq. 13, but with means for sums, so that gamma does not hang on the batch)."""

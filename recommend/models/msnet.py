@@ -72,8 +72,8 @@ class State:
 class MSNet(Ranker):
     """Two histories by stock type, each with its own encoder; limited IDs warmed; a loss that reaches what was sold.
 
-    ``config.warm`` switches the meta networks, ``config.aux_weight = 0`` the auxiliary loss: with both off it is the
-    split alone. Data without the flag, or with one stock type only, count as limited throughout.
+    ``config.aux_weight = 0`` switches the auxiliary loss off. Data without the flag, or with one stock type only, count
+    as limited throughout.
     """
 
     class Config(ModelConfig):
@@ -81,8 +81,7 @@ class MSNet(Ranker):
 
         branch_length: PositiveInt = 50  # clicks kept of each stock type
         split: bool = True  # two histories by stock; otherwise one attention reads both (ours, not the paper's)
-        warm: bool = True  # scale and shift the ID embedding of limited things
-        warm_known: bool = True  # also those that training held; otherwise unknown ones alone (ours)
+        warm_known: bool = True  # made IDs also of what training held; otherwise of unknown things alone (ours)
         aux_weight: NonNegativeFloat = 0.1  # of the auxiliary loss
         temperature: PositiveFloat = 0.2  # divides the cosines of the auxiliary loss
         meta_width: PositiveInt = 16  # hidden units of the meta networks
@@ -96,11 +95,7 @@ class MSNet(Ranker):
         of_flag = {f.match: f.column for f in i.groups[identity.group]}.get(FLAG)
         self.flag = of_flag if of_flag is not None and sizes[FLAG] > LIMITED_ROW else None
         settings = self.config
-        self.warm = (
-            Warm(identity.width, identity.side_width, settings.meta_width, settings.activation)
-            if settings.warm
-            else None
-        )
+        self.warm = Warm(identity.width, identity.side_width, settings.meta_width, settings.activation)
         width = i.history_widths[identity.group]
         self.encoders = attentions(dict.fromkeys(("limited", "deep") if settings.split else ("all",), width), config)
         self.nothing = nn.ParameterDict({kind: nn.Parameter(torch.zeros(width)) for kind in self.encoders})
@@ -130,7 +125,7 @@ class MSNet(Ranker):
             unknown = [u | (torch.rand(len(u), device=u.device) < self.inputs.unknown_ids) for u in unknown]
         return candidate & unknown[0], past & unknown[1]
 
-    def made(self, warm: Warm, vectors: Tensor) -> Tensor:
+    def made(self, vectors: Tensor) -> Tensor:
         """(n, width) IDs made of matched or history vectors; of row 0, which all unknown ones share, where known ones
         stay as they are."""
         identity, side = self.identity.parts(vectors)
@@ -138,19 +133,18 @@ class MSNet(Ranker):
             identity = self.inputs.tables(self.identity.table, identity.new_zeros(1, dtype=torch.int64)).expand_as(
                 identity
             )
-        return warm(identity, side)
+        return self.warm(identity, side)
 
     def state(self, batch: Batch) -> State:
         """Warm what is limited, split the history (eq. 1), cut each part on its own."""
         x, place = self.inputs(batch), self.identity
         history = x.histories[place.group]
-        if self.warm is not None:
-            candidate, past = self.is_warmed(batch)
-            made = place.put(history.values, self.made(self.warm, history.values))
-            history = history.with_values(torch.where(past[:, None], made, history.values))
-            vectors = x.matched[place.group]
-            identity = torch.where(candidate[:, None], self.made(self.warm, vectors), place.parts(vectors)[0])
-            x = place.candidate(x, identity)
+        candidate, past = self.is_warmed(batch)
+        made = place.put(history.values, self.made(history.values))
+        history = history.with_values(torch.where(past[:, None], made, history.values))
+        vectors = x.matched[place.group]
+        identity = torch.where(candidate[:, None], self.made(vectors), place.parts(vectors)[0])
+        x = place.candidate(x, identity)
         limited = self.is_limited(batch)[1]
         parts = {"limited": history.keep(limited), "deep": history.keep(~limited), "all": history}
         return State(x, {kind: part.last(self.config.branch_length) for kind, part in parts.items()})

@@ -48,7 +48,6 @@ class Parts:
         rationale: nu of eq. 5: both systems' clicks are also told from z_inv alone, in training. Without it nothing
             keeps the shared signal in z_inv, whose alignment is then best served by saying nothing.
         align, decorrelate: lambda 1 and 2 of eq. 5.
-        specific: with branches of the systems; otherwise one head reads z_inv alone.
         warm_steps: lambdas rise linearly from 0 over so many steps.
         by_rows: clicks weigh alike in all rows, whosever they are; ``organic`` says nothing then.
         residual: a branch adds its logit to what z_inv tells alone, and begins at nothing.
@@ -59,7 +58,6 @@ class Parts:
     rationale: float = 1.0
     align: float = 0.1
     decorrelate: float = 5.0
-    specific: bool = True
     warm_steps: int = 50
     by_rows: bool = False
     residual: bool = False
@@ -69,16 +67,14 @@ class Parts:
 class Branch(nn.Module):
     """A system's branch: ``z_s = G_s(h)``, ``g_s = sigmoid(W_s [z_inv; z_s])`` (eq. 1), the head F_s (eq. 2)."""
 
-    def __init__(self, inputs: int, width: int, act: str, specific: bool) -> None:
+    def __init__(self, inputs: int, width: int, act: str) -> None:
         super().__init__()
-        self.encode = MLP(inputs, (width,), 0, act) if specific else None
-        self.gate = nn.Linear(2 * width, width) if specific else None
-        self.head = MLP(2 * width if specific else width, (width,), 1, act)
+        self.encode = MLP(inputs, (width,), 0, act)
+        self.gate = nn.Linear(2 * width, width)
+        self.head = MLP(2 * width, (width,), 1, act)
 
     def forward(self, h: Tensor, invariant: Tensor) -> tuple[Tensor, Tensor]:
-        """(rows,) logits and (rows, width) z_s, which is zero without a branch."""
-        if self.encode is None or self.gate is None:
-            return self.head(invariant).squeeze(1), torch.zeros_like(invariant)
+        """(rows,) logits and (rows, width) z_s."""
         z = self.encode(h)
         gate = self.gate(torch.cat([invariant, z], 1)).sigmoid()
         return self.head(torch.cat([invariant, gate * z], 1)).squeeze(1), z
@@ -113,7 +109,7 @@ class Rec4Ad(DIN):
         self.encoder = MLP(self.body_width, first, 0, config.activation, layer_norm=config.layer_norm)
         self.shared = MLP(self.encoder.width, (width,), 0, config.activation)
         inputs = self.encoder.width + len(p.signals)
-        self.branches = nn.ModuleList(Branch(inputs, width, config.activation, p.specific) for _ in (ADS, ORGANIC))
+        self.branches = nn.ModuleList(Branch(inputs, width, config.activation) for _ in (ADS, ORGANIC))
         self.told = MLP(width, (), 1, config.activation) if p.rationale else None
         self.outputs = [cast(Branch, branch).head for branch in self.branches]
         if p.residual and self.told is not None:
@@ -175,7 +171,7 @@ class Rec4Ad(DIN):
         z, specific = logits["invariant"], logits["own"]
         if p.align:
             loss = loss + p.align * warm * alignment(z, click.bool(), organic)
-        if p.decorrelate and p.specific:
+        if p.decorrelate:
             correlations = [
                 correlation(z[rows], specific[rows]).square().mean() for _, rows in both if bool(rows.any())
             ]

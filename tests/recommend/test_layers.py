@@ -13,7 +13,7 @@ from recommend.config import ConfigError
 from recommend.data.ragged import Ragged, Repeated
 from recommend.layers.activations import Dice, activation
 from recommend.layers.attention import TargetAttention, mean_pool
-from recommend.losses.listwise import listmle, listnet, ranknet
+from recommend.losses.listwise import listnet, ranknet
 from recommend.losses.pointwise import bce, bce_of_product
 from recommend.models.registry import build_model, model_config
 from tests.recommend.support import tiny
@@ -142,16 +142,6 @@ def test_listnet_follows_its_definition() -> None:
     got.backward()
     assert scores.grad is not None
     assert not scores.grad[3:8].any()  # a list of one row and a list without a gain
-
-
-def test_listmle_follows_its_definition() -> None:
-    scores, order = torch.randn(10), torch.rand(10)
-    losses = []
-    for i in MEMBERS:
-        if len(i) > 1:
-            ranked = scores[i][order[i].argsort(descending=True)]
-            losses.append(-sum(ranked[k:].log_softmax(0)[0] for k in range(len(ranked))))
-    torch.testing.assert_close(listmle(scores, order, LENGTHS), sum(losses) / len(losses))
 
 
 def test_ranknet_follows_its_definition() -> None:

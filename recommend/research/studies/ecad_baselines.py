@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,7 +19,6 @@ from recommend.data.delayed_labels import NEVER, ObservedClicks, Samples
 from recommend.data.ragged import Batch, Column
 from recommend.data.schema import DAY_MS
 from recommend.features.feature_map import FeatureMap
-from recommend.losses.pointwise import bce
 from recommend.models.base import Logits, label
 from recommend.models.ecad import (
     AGE,
@@ -37,62 +35,6 @@ from recommend.models.ecad import (
 
 LABEL, STAGE, LATE = "seen", "stage", "late_share"
 STAGES = ("order", "refund")
-
-
-class Delayed(Towers):
-    """Base of the comparators.
-
-    Args:
-        order_days, refund_days: attribution windows, click to order and order to refund.
-        wait_days: what ES-DFM and DEFER wait before a first label.
-    """
-
-    names: ClassVar[Mapping[str, float]] = {"order": FIRST_RATE, "refund": FIRST_RATE}
-
-    def __init__(
-        self,
-        features: FeatureMap,
-        sizes: Mapping[str, int],
-        config: ModelConfig,
-        order_days: float = 3.0,
-        refund_days: float = 3.0,
-        wait_days: float = 0.25,
-    ) -> None:
-        super().__init__(features, sizes, config, self.names)
-        self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
-
-    def samples(self, observed: ObservedClicks, since: int) -> Samples:
-        """Units that became due after ``since``."""
-        raise NotImplementedError
-
-
-class Direct(Delayed):
-    """One head for ECVR, from clicks aged over both windows (daily batches of settled labels)."""
-
-    names: ClassVar[Mapping[str, float]] = {"ecvr": FIRST_RATE}
-
-    def samples(self, observed: ObservedClicks, since: int) -> Samples:
-        return self._labelled(observed, observed.click_ms + self.order_ms + self.refund_ms, since)
-
-    def _labelled(self, observed: ObservedClicks, due: Tensor, since: int) -> Samples:
-        """Clicks that came due, with what is known of them now."""
-        index = ((due <= observed.now) & (due > since)).nonzero().squeeze(1)
-        click, order, refund = (t[index] for t in (observed.click_ms, observed.order_ms, observed.refund_ms))
-        completed = (order - click <= self.order_ms) & ((refund == NEVER) | (refund - order > self.refund_ms))
-        return Samples(index, {LABEL: completed})
-
-    def loss(self, logits: Logits, batch: Batch) -> Tensor:
-        return bce(logits["ecvr"], label(batch, LABEL))
-
-    def probabilities(self, logits: Logits) -> dict[str, Tensor]:
-        return {"ecvr": logits["ecvr"].sigmoid()}
-
-
-class ObservedNow(Direct):
-    """Naive: every click once, at the end of its day, as if nothing could change any more."""
-
-    def samples(self, observed: ObservedClicks, since: int) -> Samples:
-        return self._labelled(observed, observed.click_ms, since)
 
 
 class OrdersAlone(ECAD):
@@ -159,15 +101,26 @@ class Stage:
         return float(((settled > wait).sum() + 0.5) / (len(settled) + 1))
 
 
-Observation = tuple[Tensor, Tensor]  # units (mask) and their labels (all units)
+class DEFER(Towers):
+    """Real negatives (Gu et al., KDD 2021): every unit twice, after a wait and with its final label. p_v is learned
+    from clicks, p_r from orders.
 
+    Args:
+        order_days, refund_days: attribution windows, click to order and order to refund.
+        wait_days: before a first label.
+    """
 
-class Staged(Delayed):
-    """p_v from clicks, p_r from orders, each from the labels that ``observations`` gives."""
-
-    def observations(self, stage: Stage) -> list[Observation]:
-        """Which units enter the stream now, and with which label."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        features: FeatureMap,
+        sizes: Mapping[str, int],
+        config: ModelConfig,
+        order_days: float = 3.0,
+        refund_days: float = 3.0,
+        wait_days: float = 0.25,
+    ) -> None:
+        super().__init__(features, sizes, config, dict.fromkeys(STAGES, FIRST_RATE))
+        self.order_ms, self.refund_ms, self.wait_ms = (round(d * DAY_MS) for d in (order_days, refund_days, wait_days))
 
     def samples(self, observed: ObservedClicks, since: int) -> Samples:
         click, order, refund = observed.click_ms, observed.order_ms, observed.refund_ms
@@ -181,12 +134,22 @@ class Staged(Delayed):
         rows, columns = [], []
         for number, stage in enumerate(stages):
             late = stage.late_share(self.wait_ms)
-            for units, labels in self.observations(stage):
+            for units, labels in self._observations(stage):
                 row = stage.row[units]
                 rows.append(row)
                 columns.append((labels[units], torch.full_like(row, number), torch.full((len(row),), late)))
         joined = [torch.cat(parts) for parts in zip(*columns, strict=True)]
         return Samples(torch.cat(rows), dict(zip((LABEL, STAGE, LATE), joined, strict=True)))
+
+    def _observations(self, stage: Stage) -> list[tuple[Tensor, Tensor]]:
+        """Units (mask) that enter the stream now, and the labels of all."""
+        early = stage.delay <= self.wait_ms
+        late = ~early & (stage.delay <= stage.window)
+        return [
+            (stage.due(self.wait_ms), early),
+            (stage.arrived & ~early, ~early),
+            (stage.due(stage.window) & ~late, early),
+        ]
 
     def loss(self, logits: Logits, batch: Batch) -> Tensor:
         """Mean over all rows, each in the loss of its stage."""
@@ -194,59 +157,24 @@ class Staged(Delayed):
         for number, name in enumerate(STAGES):
             rows = stage == number
             if bool(rows.any()):
-                labels, late = (label(batch, n)[rows] for n in (LABEL, LATE))
-                total.append(rows.float().mean() * self.of_stage(logits[name][rows], labels, late))
+                z, labels, late = logits[name][rows], *(label(batch, n)[rows] for n in (LABEL, LATE))
+                weight = doubled_weights(z.detach().sigmoid(), late, labels)
+                losses = functional.binary_cross_entropy_with_logits(z, labels.float(), reduction="none")
+                total.append(rows.float().mean() * (losses * weight).mean())
         return torch.stack(total).sum()
-
-    def of_stage(self, logits: Tensor, labels: Tensor, late: Tensor) -> Tensor:
-        """Mean loss of (n,) rows of a stage: their logits, labels in the stream, and share of late events."""
-        return bce(logits, labels)
 
     def probabilities(self, logits: Logits) -> dict[str, Tensor]:
         order, rfr = (logits[name].sigmoid() for name in STAGES)
         return {"order": order, "refund": order * rfr, "rfr": rfr, "ecvr": order * (1 - rfr)}
 
 
-def elapsed_weights(p: Tensor, late: Tensor, labels: Tensor) -> Tensor:
-    """ES-DFM (Yang et al., AAAI 2021): the label after a wait, and late positives once more when they come.
-
-    The stream holds ``1 + p late`` samples a unit, ``p`` of them positive; the weights turn it into the true one.
+def doubled_weights(p: Tensor, late: Tensor, labels: Tensor) -> Tensor:
+    """Importance weights of a stream in which every unit comes twice, late positives once more.
 
     Args:
         p: (n,) conversion probabilities, without gradient.
         late: (n,) share of conversions that come after the wait.
         labels: (n,) as they stand in the stream.
     """
-    missed = p * late
-    return torch.where(labels.bool(), 1 + missed, (1 - p) * (1 + missed) / (1 - p + missed))
-
-
-def doubled_weights(p: Tensor, late: Tensor, labels: Tensor) -> Tensor:
-    """DEFER (Gu et al., KDD 2021): as above, but every unit comes twice, so that only half of the late are missing."""
     missed = p * late / 2
     return torch.where(labels.bool(), 1 / (1 - late / 2), (1 - p) / (1 - p + missed))
-
-
-class ESDFM(Staged):
-    """Elapsed-time sampling (Yang et al., AAAI 2021): the label after a wait, late positives once more."""
-
-    weights = staticmethod(elapsed_weights)
-
-    def observations(self, stage: Stage) -> list[Observation]:
-        early = stage.delay <= self.wait_ms
-        return [(stage.due(self.wait_ms), early), (stage.arrived & ~early, ~early)]
-
-    def of_stage(self, logits: Tensor, labels: Tensor, late: Tensor) -> Tensor:
-        weight = self.weights(logits.detach().sigmoid(), late, labels)
-        return (functional.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none") * weight).mean()
-
-
-class DEFER(ESDFM):
-    """Real negatives as well (Gu et al., KDD 2021): every unit twice, after the wait and with its final label."""
-
-    weights = staticmethod(doubled_weights)
-
-    def observations(self, stage: Stage) -> list[Observation]:
-        early = stage.delay <= self.wait_ms
-        late = ~early & (stage.delay <= stage.window)
-        return [*super().observations(stage), (stage.due(stage.window) & ~late, early)]

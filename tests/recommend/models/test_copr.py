@@ -110,7 +110,6 @@ def test_each_term_reads_its_own_rows() -> None:
     assert loss(other_clicks, click=1) == loss(click=1) > 0
     bids = {"bid": batch["bid"].flip(0)}
     assert loss(bids, score=1) == loss(score=1) > 0
-    assert loss(bids, score=1, distance="squared") == loss(score=1, distance="squared") > 0
     assert loss(bids, score=1, distance="list") == loss(score=1, distance="list") > 0
     assert loss(bids, level=1) == loss(level=1) == loss(score=1)
     both = loss(score=1, distance="list") + 3 * loss(level=1)

@@ -19,7 +19,6 @@ from recommend.models.hdr import (
     HDR,
     RIPE,
     Correction,
-    Deployment,
     Rates,
     TransBlock,
     answers,
@@ -205,24 +204,6 @@ def test_the_block_learns_and_production_hardly_moves() -> None:
     net, block = [n for n in old if not n.startswith(("block", "inputs"))], [n for n in old if n.startswith("block")]
     assert 0 < moved(net) < 0.01 * moved(block)
     assert all(torch.equal(new[n], old[n]) for n in old if n.startswith("inputs"))
-
-
-def test_a_copy_lives_for_its_day_alone() -> None:
-    model, data = fresh()
-    before, plain = weights_hash(model), model.predict(data)["click"]
-    tuned = fine_tune(model, batches(data), Rates(block=0.01), 2.0)
-    deployment = Deployment(model)
-    assert deployment.push(tuned, 3, predicted=0.1, expected=0.12)
-    assert not torch.equal(deployment.model(3).predict(data)["click"], plain)
-    assert torch.equal(deployment.model(4).predict(data)["click"], plain)
-    assert deployment.model(3) is model  # discarded, not put aside
-    for predicted in (0.3, 0.01, float("nan")):
-        assert not deployment.push(tuned, 3, predicted, expected=0.12)
-        assert deployment.model(3) is model
-    assert deployment.push(tuned, 5, 0.1, 0.1)
-    deployment.roll_back()
-    assert deployment.model(5) is model
-    assert weights_hash(model) == before
 
 
 # Training on a log

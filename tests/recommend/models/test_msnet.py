@@ -94,16 +94,13 @@ def test_each_part_is_cut_on_its_own() -> None:
 
 def test_an_idle_warm_up_is_plain_attention() -> None:
     model, data = fresh()
-    plain, _ = fresh(warm=False)
-    assert model.warm is not None
     nn.init.zeros_(model.warm.scale.layers[-1].weight)
     nn.init.zeros_(model.warm.shift.layers[-1].weight)
-    shared = {k: v for k, v in model.state_dict().items() if not k.startswith("warm.")}
-    plain.load_state_dict(shared)
-    torch.testing.assert_close(interests(model, data)[0], interests(plain, data)[0])
-    s = plain.state(data)
-    direct = plain.encoders["limited"](s.x.matched["item"], s.parts["limited"])
-    there = s.parts["limited"].lengths > 0
+    s, x = model.state(data), model.inputs(data)
+    limited = x.histories["item"].keep(model.is_limited(data)[1]).last(model.config.branch_length)
+    torch.testing.assert_close(s.parts["limited"].values, limited.values)
+    direct = model.encoders["limited"](x.matched["item"], limited)
+    there = limited.lengths > 0
     torch.testing.assert_close(interests(model, data)[0][there, :-1], direct[there])
 
 
@@ -118,7 +115,6 @@ def test_a_new_thing_is_scored_by_its_facts() -> None:
     assert first != other
     s = model.state(rows[0])
     identity, side = model.identity.parts(model.inputs(rows[0]).matched["item"])
-    assert model.warm is not None
     torch.testing.assert_close(model.identity.parts(s.x.matched["item"])[0], model.warm(identity, side))
 
 
@@ -147,7 +143,6 @@ def test_a_sold_thing_learns_by_the_auxiliary_loss() -> None:
 def test_both_losses_teach_the_meta_networks() -> None:
     model, data = fresh()
     logits = model(data)
-    assert model.warm is not None
     aux = bce(logits[AUX], label(data, "click"), model.with_aux(data))
     main = bce(logits["click"], label(data, "click"))
     for loss in (main, aux):
