@@ -178,7 +178,6 @@ UNUSABLE = [
     ("learn {here}/shop.csv -o {here}/shop", "name the folder of the photos with --photos DIR"),
     ("index build --from {here}/shop.csv", "name the folder of the photos with --photos DIR"),
     ("index add {here}/shop.csv --map title=Name", "has no column 'Name'"),
-    ("index search", "name words to look for"),
     ("evaluate --data {here}", "holds no annotations.jsonl"),
     ("evaluate --data {here} --arms none", "there is no arm 'none'"),
     ("evaluate --listings {here}/shop.csv --shop {here}/none", "There is no shop in"),

@@ -1,10 +1,9 @@
-"""``ipl index build|add|remove|search|stats``: past listings into the index and out of it, and what is there."""
+"""``ipl index build|add|remove|stats``: past listings into the index and out of it, and what is there."""
 
 from __future__ import annotations
 
 import argparse
 import functools
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -43,7 +42,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     more.add_argument("table", type=Path, metavar="TABLE", help=catalogue.KINDS)
 
     less = commands.add_parser("remove", parents=[common], help="take listings out again")
-    less.add_argument("ids", nargs="*", metavar="ID", help="ids of listings ('search' shows them)")
+    less.add_argument("ids", nargs="*", metavar="ID", help="ids of listings")
     less.add_argument("--from", dest="table", type=Path, metavar="TABLE", help="all listings of this table")
     less.add_argument(
         "--map",
@@ -52,13 +51,6 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=COLUMN,...",
         help="as it was added: which column has the ids",
     )
-
-    search_ = commands.add_parser("search", parents=[common], help="find past listings by words or by photos")
-    search_.add_argument("words", nargs="*", help="what to look for")
-    search_.add_argument("--photo", action="append", type=Path, default=[], metavar="FILE", help="may be given again")
-    search_.add_argument("--category", help="only this category")
-    search_.add_argument("-n", type=int, default=5, metavar="N", help="how many (default 5)")
-    search_.add_argument("--json", action="store_true", help="one JSON object a line")
 
     commands.add_parser("stats", parents=[common], help="what is in the index and which models made it")
 
@@ -71,18 +63,12 @@ def check(args: argparse.Namespace) -> None:
     rag_index.check_answers(args.index)
     if args.action in ("build", "add") and args.table:
         catalogue.check_table(args.table, args.map, args.photos)
-    if args.action == "search":
-        from listing.shops.catalogue import read_photos
-
-        if not args.photo and not " ".join(args.words).strip():
-            raise CommandError("name words to look for, or a photo (--photo FILE)", 2)
-        args.photos = read_photos(args.photo) if args.photo else []
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
     home = ipl_home()
-    actions = {"build": build, "add": add, "remove": remove, "search": search, "stats": stats}
+    actions = {"build": build, "add": add, "remove": remove, "stats": stats}
     with private_files():
         return actions[args.action](args, rag_index.default_encoders(home))
 
@@ -162,27 +148,6 @@ def _import(args: argparse.Namespace, encoders: rag_index.Encoders) -> Import:
     catalogue.go_on(args, report, catalogue.PHOTOS)
     say(f"storing {report.usable} listings")
     return import_
-
-
-def search(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:
-    """Print what is nearest to words or photos."""
-    words = " ".join(args.words).strip()
-    with rag_index.ListingIndex.open(args.index, encoders.info) as index:
-        query = rag_index.Query(
-            image_vectors=encoders.image_vectors([p.image for p in args.photos]).tolist(),
-            text_vector=encoders.text_vectors([words])[0].tolist() if words else None,
-            category=args.category,
-        )
-        # A person who looks around may see everything; the rules guard what reaches a draft.
-        for match in rag_index.retrieve(index, query, args.n, rag_index.Rules.off()):
-            record = match.record
-            if args.json:
-                plain = record.model_dump(exclude={"image_vectors", "text_vector"})
-                print(json.dumps({"score": round(match.score, 4), **plain}, ensure_ascii=False))
-            else:
-                title = record.text.splitlines()[0] if record.text else ""
-                print(f"{match.similarity:.2f}  {record.listing_id}  {record.category}  {title}")
-    return 0
 
 
 def stats(args: argparse.Namespace, encoders: rag_index.Encoders) -> int:

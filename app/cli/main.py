@@ -78,7 +78,7 @@ COMMANDS = (
     Command("demo", "serve", "open a marketplace that fills itself, to look around in"),
     Command("draft", "drafts.draft", "write the draft listing of one item from its photos", True, True),
     Command("batch", "drafts.batch", "write the drafts of many items: a folder or a JSONL in, a JSONL out", True, True),
-    Command("index", "index", "build, extend, search and thin out the index of past listings", needs_model=True),
+    Command("index", "index", "build, extend and thin out the index of past listings", needs_model=True),
     Command("learn", "learn", "learn from a shop's past listings, in minutes, without a GPU", needs_model=True),
     Command("tune", "tune", "tune the model on listings of your own", needs_model=True),
     Command("calibrate", "calibrate", "measure how far a model is heard, on photos with known answers", True, True),

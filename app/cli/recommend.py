@@ -31,24 +31,19 @@ def register(parser: argparse.ArgumentParser) -> None:
     precision = _option("--precision", choices=("fp32", "bf16"), help="of the forward pass (default: fp32)")
 
     def task(name: str, *options: argparse.ArgumentParser) -> Callable[..., argparse.Action]:
-        parser = tasks.add_parser(
-            name, help=TASKS[name][1], allow_abbrev=False, parents=options, aliases=["fit"] if name == "train" else []
-        )
-        parser.set_defaults(task=name)  # whatever it was called by
+        parser = tasks.add_parser(name, help=TASKS[name][1], allow_abbrev=False, parents=options)
         return parser.add_argument
 
     world = task("world", seed, knobs)
-    world("--out", type=Path, metavar="DIR", help="gets log/, oracle/ and manifest.json")
+    world("--out", type=Path, required=True, metavar="DIR", help="gets log/, oracle/ and manifest.json")
     world("--view", choices=("impressions", "clicks", "candidates"), default="impressions",
           help="what is simulated (default: impressions)")  # fmt: skip
-    world("--table", type=Path, metavar="FILE", help="measure every phenomenon by dose instead, and keep it here")
 
     train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
     train("--model", default="dcn", metavar="NAME", help="such as dcn, din, two_tower, copr, msnet, keep or ecad")
     train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
-    train("--knowledge", type=Path, metavar="DIR", help="keep: store to look things up in (default: feed)")
     train(
         "--test-days", type=number(int, 1), metavar="N", help="last days held back (default: 4, of an import a fifth)"
     )
@@ -121,18 +116,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _world(args: argparse.Namespace) -> None:
-    import sys
-
-    from recommend.research.doses import markdown, results, simulate
+    from recommend.research.doses import simulate
     from recommend.research.world.stored import store_histories
 
-    if (args.out is None) == (args.table is None):
-        raise CommandError("name either --out DIR for a world or --table FILE for the table of phenomena.", 2)
-    if args.table is not None:
-        if args.set:
-            raise CommandError("the table is about the frozen world: --set has no place in it.", 2)
-        print(markdown(results(args.table, lambda text: print(text, file=sys.stderr, flush=True))))
-        return
     knobs = dict(setting.partition("=")[::2] for setting in args.set)
     simulate(args.out, args.view, args.seed, knobs)
     manifest = store_histories(args.out)
@@ -158,7 +144,7 @@ def _train(args: argparse.Namespace) -> None:
     log = log_of(args.data)
     labels = tuple(args.labels.split(",")) if args.labels else labels_of(log, args.model)
     with group() as mine, no_oracle():
-        run = plan(log, model, train, labels, args.test_days or logs.held_back(log), args.knowledge or _store())
+        run = plan(log, model, train, labels, args.test_days or logs.held_back(log), _store())
         if args.start is not None:
             run = started(run, args.start)
         done = train_run(
@@ -335,7 +321,7 @@ def _rollback(args: argparse.Namespace) -> None:
 
 LABORATORY = ("world", "study", "market", "report")  # what ``recommend.research`` is needed for
 TASKS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
-    "world": (_world, "simulate a marketplace and write its log, or measure its phenomena by dose"),
+    "world": (_world, "simulate a marketplace and write its log"),
     "import": (logs.import_, "bring a log of your own: CSV or Parquet, and a map of its columns"),
     "phenomena": (logs.phenomena, "which of the papers' methods can pay on a log, before anything is trained"),
     "train": (_train, "train a model on a log; goes on with an interrupted run"),

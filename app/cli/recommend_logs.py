@@ -49,7 +49,6 @@ def register(
     compare(
         "--seeds", type=number(int, 1), default=3, metavar="N", help="trained so often; means over all (default: 3)"
     )
-    compare("--by", choices=("user", "day"), default="user", help="what differences are paired by (default: user)")
     compare("--test-days", type=number(int, 1), metavar="N", help="last days held back (default: a fifth of them)")
 
     score = task("score", trained, data, *training[-2:])
@@ -146,7 +145,6 @@ def compare_(args: argparse.Namespace) -> None:
         (of_model, [*of_train, *device_settings(args)]),
         range(args.seed, args.seed + args.seeds),
         args.test_days or held_back(log),
-        args.by,
         lambda text: print(text, file=sys.stderr, flush=True),
     )
     (args.out / "compare.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -20,10 +20,9 @@ class Phenomenon:
         name: file in this folder.
         method: whose food it is.
         says: the number in words, with ``{value}``.
-        edge: from where on the method can pay, towards ``above``.
+        edge: from where on the method can pay.
         off: the number where the phenomenon is absent.
         source: of the edge.
-        unit: of the headroom, the best possible model's lead over one without the phenomenon, in a simulated world.
     """
 
     name: str
@@ -32,31 +31,26 @@ class Phenomenon:
     edge: float
     off: float
     source: str
-    unit: str
-    above: bool = True
 
 
 OURS = "our choice; no published figure"
-AUC, NATS = "expected AUC", "millinats a click"
 NINE = (
     Phenomenon("msnet", "MSNet", "a clicked limited thing is rarer than another clicked one in {value:.0%} of pairs",
-               0.75, 0.5, OURS, f"{AUC}, limited things' loss beyond others'"),
+               0.75, 0.5, OURS),
     Phenomenon("mkt", "MKT", "a category clicked as the other entity is {value:+.0%} likelier to be clicked",
-               0.1, 0.0, OURS, f"{AUC} of posts"),
+               0.1, 0.0, OURS),
     Phenomenon("keep", "KEEP", "a category clicked in other channels is {value:+.0%} likelier to be clicked",
-               0.1, 0.0, OURS, f"{AUC} of ads"),
+               0.1, 0.0, OURS),
     Phenomenon("clid", "CLID", "privileged signals order a page with a GAUC of {value:.3f}", 0.52, 0.5,
-               "the teacher's lead of .02 GAUC that the paper's method needs something of", "expected GAUC in a page"),
+               "the teacher's lead of .02 GAUC that the paper's method needs something of"),
     Phenomenon("one_epoch", "One epoch", "{value:.0%} of the rows show an item of fewer than 10 rows",
-               0.5, 0.0, "docs/papers/one_epoch.md: a fall on Taobao, hardly on Beauty",
-               "millinats a row"),
-    Phenomenon("ecad", "ECAD", "{value:.1%} of the orders came back", 0.05, 0.0, OURS, NATS),
+               0.5, 0.0, "docs/papers/one_epoch.md: a fall on Taobao, hardly on Beauty"),
+    Phenomenon("ecad", "ECAD", "{value:.1%} of the orders came back", 0.05, 0.0, OURS),
     Phenomenon("hdr", "HDR", "a promotion's uplift differs between categories by a factor of exp({value:.2f})",
-               0.2, 0.0, OURS, NATS),
-    Phenomenon("copr", "COPR", "the pre-ranker does not pass {value:.0%} of the ranker's first ten", 0.1, 0.0, OURS,
-               "of the revenue"),
+               0.2, 0.0, OURS),
+    Phenomenon("copr", "COPR", "the pre-ranker does not pass {value:.0%} of the ranker's first ten", 0.1, 0.0, OURS),
     Phenomenon("rec4ad", "Rec4Ad", "selection changes things' click rates by factors that differ by exp({value:.2f})",
-               0.2, 0.0, OURS, f"{AUC} of random ads"),
+               0.2, 0.0, OURS),
 )  # fmt: skip
 
 
@@ -75,9 +69,7 @@ class Finding:
         p, e = self.phenomenon, self.estimate
         if e is None:
             return "cannot be told"
-        low, high = (e.low, e.high) if p.above else (-e.high, -e.low)
-        edge = p.edge if p.above else -p.edge
-        return "can pay" if low >= edge else "absent" if high < edge else "open"
+        return "can pay" if e.low >= p.edge else "absent" if e.high < p.edge else "open"
 
     @property
     def rough(self) -> bool:
@@ -121,5 +113,5 @@ def row(finding: Finding) -> str:
     """A line of the table."""
     p, e = finding.phenomenon, finding.estimate
     number = f"{e.value:8.3f} [{e.low:.3f}, {e.high:.3f}]" if e is not None else "       -"
-    edge = f"{'>=' if p.above else '<='} {p.edge:g}"
+    edge = f">= {p.edge:g}"
     return f"{p.method:<10} {number:<28} {edge:<8} {finding.verdict:<14} {finding.sentence()}"

@@ -52,7 +52,6 @@ def compare(
     settings: tuple[Sequence[str], Sequence[str]] = ((), ()),
     seeds: Sequence[int] = (0,),
     test_days: int = 1,
-    by: str = "user",
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Train every model and measure all of them on the days held back; what is trained already is not trained again.
@@ -60,8 +59,8 @@ def compare(
     Args:
         out: gets one run a model and seed.
         settings: of all models (``knob=value``), and of their training.
-        by: ``user`` or ``day``: what is left out in turn; differences are paired by it. A model's measures are means
-            over the seeds; the intervals are about the test rows, not about the seeds.
+        seeds: a model's measures are means over them; the intervals are about the test rows, of which users are left
+            out in turn, and differences are paired by these.
 
     Returns:
         ``{label, days, rows, models: {name: {measure: estimate, "auc over FIRST": estimate, ...}}, baselines: {name:
@@ -75,7 +74,7 @@ def compare(
 
     All of this is found before anything is trained, but for rows that do not suffice (such as no ad among them).
     """
-    arms = planned(log, models, out, settings, seeds, test_days, by)
+    arms = planned(log, models, out, settings, seeds, test_days)
     scores: dict[str, list[NDArray[Any]]] = {}
     table: dict[str, NDArray[Any]] = {}
     for folder, run in arms:
@@ -85,7 +84,7 @@ def compare(
             p, table = _asked(log, folder)
         scores.setdefault(run.model.name, []).append(p)
     run = arms[0][1]
-    groups = table["day"] if by == "day" else table["user"] % GROUPS
+    groups = table["user"] % GROUPS
     say("baselines")
     folder = max(arms, key=lambda arm: len(features_of(arm[1]).features))[0]
     below = {name: [p] for name, p in baselines(load_run(folder, log), log).items()}
@@ -97,7 +96,6 @@ def compare(
         "label": run.labels[0],
         "days": list(run.test_days),
         "rows": len(groups),
-        "by": by,
         "seeds": list(seeds),
         "models": estimates,
         "baselines": {name: all_of[name] for name in (*below, *above)},
@@ -112,7 +110,6 @@ def planned(
     settings: tuple[Sequence[str], Sequence[str]],
     seeds: Sequence[int],
     test_days: int,
-    by: str,
 ) -> list[tuple[Path, RunConfig]]:
     """The runs of a comparison by folder; arguments and errors as of ``compare``. Nothing is trained yet."""
     _check_names(models, settings[0])
@@ -141,7 +138,7 @@ def planned(
     for name, (table, column) in ((n, need.split(".")) for n in models for need in model_class(n).needs):
         if not table_files(log, table) or column not in columns_of(log, table):
             raise DataError(f"{name} reads '{column}' of '{table}', which the log does not have; leave {name} out.")
-    _groups(log, arms[0][1], by)
+    _groups(log, arms[0][1])
     return arms
 
 
@@ -157,16 +154,16 @@ def _check_names(models: Sequence[str], settings: Sequence[str]) -> None:
         raise ConfigError(f"none of the models has a knob '{strange}'; {nearest(strange, sorted(set(knobs)))}")
 
 
-def _groups(log: Path, run: RunConfig, by: str) -> None:
+def _groups(log: Path, run: RunConfig) -> None:
     """Raises:
     ConfigError: the rows held back give no intervals.
     """
     files = table_files(log, "impression", *run.test_days)
     if not files:
         raise DataError(f"{log} has no rows of the days {run.test_days[0]}..{run.test_days[1]}.")
-    column = "day" if by == "day" else features_of(run).group
+    column = features_of(run).group
     if len({v for f in files for v in pq.read_table(f, columns=[column])[column].unique().to_pylist()}) < 2:
-        raise ConfigError(f"the rows held back are of one {by}, so that there are no intervals; hold back more days.")
+        raise ConfigError("the rows held back are of one user, so that there are no intervals; hold back more days.")
 
 
 def _asked(log: Path, folder: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
@@ -256,7 +253,7 @@ def rows(results: dict[str, Any]) -> list[str]:
     groups, seeds = results["models"][first]["auc"]["groups"], len(results["seeds"])
     many = f"the mean of {seeds} seeds" if seeds > 1 else "one seed"
     lines.append(
-        f"Intervals: 95 %, of the test rows ({results['by']}s left out in turn) for {many}; how much other seeds or "
+        f"Intervals: 95 %, of the test rows (users left out in turn) for {many}; how much other seeds or "
         "other training days would change is not in them."
     )
     sure = [n for n, p in results["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
@@ -264,11 +261,9 @@ def rows(results: dict[str, Any]) -> list[str]:
     lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {differing or 'none'}.")
     lines += _beaten(results)
     if any(e[n] is None for measures in results["models"].values() for e in measures.values() for n in e):
-        lines.append(
-            f"'-': without one of the groups ({results['by']}s) the rows are all of one label; hold back more days."
-        )
+        lines.append("'-': without one of the groups (of users) the rows are all of one label; hold back more days.")
     if groups < FEW:
-        lines.append(f"The intervals rest on {groups} groups ({results['by']}s) only: take them for rough ones.")
+        lines.append(f"The intervals rest on {groups} groups (of users) only: take them for rough ones.")
     return lines
 
 

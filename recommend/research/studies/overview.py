@@ -73,7 +73,7 @@ def overview(studies: Mapping[str, Results | None], file: Path) -> str:
 def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...]:
     sentence = re.sub(r"\{value[^}]*\}", "*X*", p.says)
     gains = (_in_brief(r) for r in (results, *_further(study)))
-    edge = f"{'from' if p.above else 'up to'} {p.edge:g}"
+    edge = f"from {p.edge:g}"
     return f"[{p.method}]({study.name}.md)", sentence, edge, study.unit, *gains
 
 

@@ -39,8 +39,7 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
     curve = [_point(study, dose, runs[dose], results["phenomenon"]) for dose in points(study.name) if runs.get(dose)]
     if not curve:
         return {"verdict": "nothing has run yet", "curve": []}
-    towards = 1 if _phenomenon(study).above else -1
-    ordered = sorted((p for p in curve if p["phenomenon"] is not None), key=lambda p: towards * p["phenomenon"])
+    ordered = sorted((p for p in curve if p["phenomenon"] is not None), key=lambda p: p["phenomenon"])
     whole = sorted(set.intersection(*(set(of) for of in runs.values())))
     values = {key: math.nan if m["value"] is None else m["value"] for key, m in results["phenomenon"].items()}
     x = np.array([[values[f"{dose:g} {seed}"] for dose in runs] for seed in whole], dtype=np.float64)
@@ -96,11 +95,10 @@ def _point(study: Study, dose: float, runs: Mapping[int, Arms], phenomena: Mappi
     )
     headroom = float(np.mean([m["headroom"] for m in of]))
     sd = float(np.std(gains, ddof=1)) if len(gains) > 1 else math.inf
-    smallest, p = detectable(sd, len(gains)), _phenomenon(study)
+    smallest, edge = detectable(sd, len(gains)), _phenomenon(study).edge
     closed = ""
-    if not math.isfinite(value) or not (lower >= p.edge if p.above else upper <= p.edge):
-        edge = f"{'above' if p.above else 'below'} {p.edge:g}"
-        closed = f"the phenomenon, {value:.3g} [{lower:.3g}, {upper:.3g}], is not shown to be {edge}"
+    if not math.isfinite(value) or not lower >= edge:
+        closed = f"the phenomenon, {value:.3g} [{lower:.3g}, {upper:.3g}], is not shown to be above {edge:g}"
     elif headroom < TIMES * smallest:
         closed = f"the headroom, {headroom:.3g}, is below three times what {len(gains)} seeds detect ({smallest:.2g})"
     return {

@@ -15,7 +15,7 @@ from recommend.data.ragged import array_of
 from recommend.metrics.jackknife import Estimate
 from recommend.phenomena.log import Log
 from recommend.phenomena.table import NINE
-from recommend.research import doses, headroom
+from recommend.research import headroom
 from recommend.research.world import KNOBS, write_world
 from recommend.research.world.candidates import add_candidates
 
@@ -103,20 +103,3 @@ def test_candidate_sets_are_scored_by_two_models(folder):
     copr = importlib.import_module("recommend.phenomena.copr")
     assert 0 < copr.measure(log).value < 1
     assert headroom.copr(root) < 1
-
-
-def test_the_table_goes_on_where_it_ended(tmp_path, monkeypatch):
-    asked: list[str] = []
-
-    def fake(names: list[str], *_: object) -> dict[str, doses.Row]:
-        asked.extend(names)
-        return {n: {"value": 1.0, "low": 0.5, "high": 1.5, "headroom": 0.1, "cpu_s": 0.0} for n in names}
-
-    monkeypatch.setattr(doses, "measured", fake)
-    table = doses.results(tmp_path / "t.json", lambda _: None)
-    assert len(asked) == 9 * 6
-    assert doses.results(tmp_path / "t.json", lambda _: None) == table
-    assert len(asked) == 9 * 6
-    lines = [line for line in doses.markdown(table).splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 9
-    assert all(line.count("[0.500, 1.500]") + line.count("the default") == 3 for line in lines[2:])

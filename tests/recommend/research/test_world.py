@@ -229,15 +229,8 @@ def test_the_command_writes_a_view_with_histories(view, tmp_path, capsys):
 
 
 def test_what_cannot_be_written_is_one_sentence(tmp_path, capsys):
-    out, of_doses = ["--out", str(tmp_path / "w")], ["--table", str(tmp_path / "t.json")]
-    for more, why in (
-        ([], "name either --out DIR"),
-        ([*out, *of_doses], "name either --out DIR"),
-        ([*of_doses, "--set", "days=3"], "--set has no place"),
-        ([*out, "--set", "day=3"], "the nearest is 'days'"),
-    ):
-        assert main(["recommend", "world", *more]) == 2
-        assert why in capsys.readouterr().err
+    assert main(["recommend", "world", "--out", str(tmp_path / "w"), "--set", "day=3"]) == 2
+    assert "the nearest is 'days'" in capsys.readouterr().err
     assert not (tmp_path / "w").exists()
     (tmp_path / "letter.txt").write_text("mine")
     for folder, why in ((tmp_path, "choose another"), (tmp_path / "letter.txt", "is a file")):

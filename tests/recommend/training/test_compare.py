@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -104,8 +105,6 @@ def test_what_cannot_be_compared_is_one_sentence(log, tmp_path, capsys):
     ):
         with pytest.raises(RecommendError, match=message):
             compare(log, models.split(), out, SMALL)
-    with pytest.raises(ConfigError, match="hold back more days"):
-        compare(log, ["dnn", "din"], out, SMALL, by="day")
     assert not out.exists(), "all of this is known before anything is trained"
     compare(log, ["dnn", "din"], out, SMALL)
     asked = ["--data", str(log), "--models", "dnn,din", "--out", str(out)]
@@ -125,12 +124,24 @@ def test_models_of_different_labels_are_not_compared(log, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def of_users(log, many):
+    """The log's rows as those of so many people."""
+    for file in table_files(log, "impression"):
+        data = pq.read_table(file)
+        users = pa.array(np.arange(len(data)) % many)
+        pq.write_table(data.set_column(data.schema.get_field_index("user_id"), "user_id", users), file)
+
+
 def test_few_groups_are_said(log, tmp_path):
-    comparison = compare(log, ["dnn", "din"], tmp_path / "out", SMALL, test_days=2, by="day")
+    of_users(log, 1)
+    with pytest.raises(ConfigError, match="hold back more days"):
+        compare(log, ["dnn", "din"], tmp_path / "out", SMALL)
+    of_users(log, 2)
+    comparison = compare(log, ["dnn", "din"], tmp_path / "out", SMALL)
     first = comparison["models"]["dnn"]["auc"]
     assert first["groups"] == 2
     assert first["high"] - first["low"] > 12 * 2 * 0.001, "the t-quantile of one degree of freedom"
-    assert rows(comparison)[-1] == "The intervals rest on 2 groups (days) only: take them for rough ones."
+    assert rows(comparison)[-1] == "The intervals rest on 2 groups (of users) only: take them for rough ones."
 
 
 def test_positives_of_one_user_tell_nothing(log, tmp_path):
