@@ -81,7 +81,7 @@ class Pipeline:
             getattr(self.parts.backend, "wake", lambda: None)()
         decision = yield from self._observe(request, clock)
         neighbours = self._neighbours(request, decision)
-        questions = ask.questions(decision)
+        questions = ask.questions(decision, neighbours.brands)
         yield from (QuestionEvent(question=question) for question in questions)
         yield StageEvent(stage="text", share=SHARES["text"])
         parts = replace(self.parts, rules=decision.rules, writes=self.parts.writes and not self._alone(decision))
@@ -158,7 +158,8 @@ class Pipeline:
         """Past listings of the decided category, for a price and the tone of a text; of an earlier draft, its own."""
         neighbours, earlier = Neighbours(), request.earlier_draft
         if earlier is not None:
-            neighbours = Neighbours(neighbours=earlier.neighbours, price=earlier.price)
+            brands = next((q.choices for q in earlier.questions if q.attribute == "brand"), [])
+            neighbours = Neighbours(neighbours=earlier.neighbours, price=earlier.price, brands=brands)
         category, search = decision.category.value, self.parts.search
         if search is None or category is None:
             return neighbours

@@ -35,7 +35,7 @@ from listing.observe.source import Source
 from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
 from listing.request import Photo
 from listing.rules import RULES, Rules, kept_rules
-from listing.shops.shop import TitlePattern, Words, use_shop
+from listing.shops.shop import Words, use_shop
 from listing.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class PipelineParts:
 
     sources: what observes, in this order. rules: what decides. search: past listings, for prices and tone; None works
     without. writes: whether the texts are the model's own; those of the embedded one are rendered from its facts.
-    titles: how a shop builds its own. alone: the rules by which a draft is decided where a server's model cannot be
-    asked; None: then there is no draft. learned: the folder of what was learned of a shop.
+    alone: the rules by which a draft is decided where a server's model cannot be asked; None: then there is no draft.
+    learned: the folder of what was learned of a shop.
     """
 
     backend: Backend
@@ -62,7 +62,6 @@ class PipelineParts:
     reader: Reader = field(default_factory=Reader)
     search: PastListings | None = None
     writes: bool = True
-    titles: TitlePattern | None = None
     alone: Rules | None = None
     learned: Path | None = None
 
@@ -108,10 +107,7 @@ def build_parts(
     available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
     rules = kept_rules(home / RULES, version) or rules_for(model, home, words, backend)
-    titles = TitlePattern.load(shop) if shop else None
-    return PipelineParts(
-        backend, sources, rules, search=search, writes=not is_embedded(backend), titles=titles, learned=learned
-    )
+    return PipelineParts(backend, sources, rules, search=search, writes=not is_embedded(backend), learned=learned)
 
 
 def rules_for(model: str | None, home: Path, words: Words, backend: Backend | None = None) -> Rules:

@@ -21,6 +21,7 @@ from listing.taxonomy_file import (
     TaxonomyError,
     TaxonomyFile,
     Translations,
+    Voice,
     load_unique,
     walk,
 )
@@ -136,7 +137,7 @@ class Taxonomy(Frozen):
 
     ``categories`` are the leaves; ``groups`` those that can be stated where no leaf is likely enough, the inner ones
     first. ``clothing`` are ImageNet classes that say 'clothes' but no leaf.
-    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.shops.translation``.
+    ``means`` and ``unnamed``: a shop's own words for ours, see ``listing.shops.translation``; ``voice``: of its texts.
     """
 
     attributes: dict[str, Attribute]
@@ -146,6 +147,7 @@ class Taxonomy(Frozen):
     other: CategoryNode
     means: Translations = Field(default_factory=dict)
     unnamed: dict[str, dict[str, float]] = Field(default_factory=dict)
+    voice: Voice | None = None
 
     def node(self, category: str | None) -> CategoryNode:
         """The leaf or group of that name; for other words, a node of an item that is called so.
@@ -330,7 +332,7 @@ def _build(raw: Any) -> Taxonomy:
     stated = {name: groups[name].model_copy(update={"members": below[name]}) for name in inner_first}
     return Taxonomy(
         attributes=attributes, categories=nodes, groups=stated, clothing=file.clothing_imagenet, other=other,
-        means=file.means, unnamed=file.unnamed,
+        means=file.means, unnamed=file.unnamed, voice=file.voice,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from listing.errors import IplError
 
 Translations = dict[str, dict[str, dict[str, float]]]
+ALL = ""  # in a shop's voice: of kinds that it has too few texts of
 
 
 class TaxonomyError(IplError, ValueError):
@@ -93,6 +94,24 @@ class LeafBlock(Naming):
         return shares
 
 
+class Voice(Frozen):
+    """How a shop's own texts speak, by kind; ``ALL`` is for what it has too few texts of.
+
+    ``titles``: the facts that titles name, in their order; ``nouns``: what they call the kind. ``phrases`` of
+    descriptions by attribute or ``attribute=value``, in the order of most: a bare slot ("{neckline}") stands before
+    the name, others ("has a {neckline}") behind it; ``words``: ``attribute=value`` as they spell it. ``stated``: facts
+    that listings of the kind state; ``details``: those that its descriptions speak of. ``new``: none speaks of wear.
+    """
+
+    titles: dict[str, tuple[str, ...]] = {}
+    nouns: dict[str, str] = {}
+    phrases: dict[str, dict[str, str]] = {}
+    words: dict[str, str] = {}
+    stated: dict[str, tuple[str, ...]] = {}
+    details: dict[str, tuple[str, ...]] = {}
+    new: bool = False
+
+
 class TaxonomyFile(Frozen):
     """The whole file."""
 
@@ -102,6 +121,7 @@ class TaxonomyFile(Frozen):
     other: str | None = None
     means: Translations = {}
     unnamed: dict[str, dict[str, float]] = {}
+    voice: Voice | None = None
     tree: dict[str, Any] = Field(min_length=1)
 
 

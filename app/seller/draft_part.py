@@ -144,6 +144,7 @@ def _candidates(view: DraftView, category: Category) -> list[Candidate]:
 def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
     attribute = _attribute(fact.name, view)
     guess = fact.value is None and fact.status == "unsupported" and fact.name not in to_check(view.draft)
+    asked = next((q.choices for q in view.questions if q.attribute == fact.name), [])
     return {
         "name": fact.name,
         "value": fact.value or fact.suggestion or "",
@@ -152,7 +153,7 @@ def _fact(fact: AttributeValue, view: DraftView) -> dict[str, Any]:
         "why": words.reason(fact),
         "locked": fact.locked,
         "sure": words.how_sure(fact),
-        "choices": [] if attribute is None else list(attribute.seller_choices),
+        "choices": [] if attribute is None else list(attribute.seller_choices) or asked,
         "proofs": [_proof(e, fact.status == "contradicted", view.photos) for e in fact.evidence],
     }
 

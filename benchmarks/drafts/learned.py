@@ -5,7 +5,8 @@
 The table of ``shared/data/NAME`` is split once, by seed 0, into ``max(sizes)`` past listings and new ones; the first of
 the past ones are the smaller shops. ``clothing_cc0`` is a shop of its own senders: those that training may see are the
 past, the validation senders the new. Of ``ikea_interior`` the groups of its kinds are judged, too. Arms and intervals:
-``finetune.shops.measure``; titles are compared by the F1 of their words with the shop's own.
+``finetune.shops.measure``; titles are compared by the F1 of their words with the shop's own, and by the shares of the
+shop's words that are in ours, of our words in the shop's title, and of our description's words in its description.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import finetune
 from benchmarks.common import arguments, machine, peak_gb
 from benchmarks.drafts.kinds import TRUTH
 from finetune.data.splits import is_validation_sender
-from finetune.shops.titles import overlap
+from finetune.shops.voice import overlap, shared
 from listing.home import ipl_home
 from listing.shops.shop import Shop
 
@@ -61,12 +62,17 @@ def mean_interval(values: Sequence[float]) -> list[float]:
     return [round(float(x), 3) for x in (np.mean(values), *np.quantile(draws, (0.025, 0.975)))]
 
 
-def title_figures(file: Path) -> dict[str, list[float]]:
-    """Overlap with the shop's titles before and after learning, and the paired difference."""
+def text_figures(file: Path) -> dict[str, list[float]]:
+    """Overlap with the shop's titles before and after learning, the paired difference, and the shares of words."""
     pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     before, after = ([overlap(pair[arm], pair["title"]) for pair in pairs] for arm in ("out of the box", "shop"))
     gains = [a - b for a, b in zip(after, before, strict=True)]
-    return {"out of the box": mean_interval(before), "shop": mean_interval(after), "gain": mean_interval(gains)}
+    return {
+        "out of the box": mean_interval(before), "shop": mean_interval(after), "gain": mean_interval(gains),
+        "shop's words in ours": mean_interval([shared(pair["title"], pair["shop"]) for pair in pairs]),
+        "our words in the shop's": mean_interval([shared(pair["shop"], pair["title"]) for pair in pairs]),
+        "of descriptions": mean_interval([shared(pair["shop's description"], pair["description"]) for pair in pairs]),
+    }  # fmt: skip
 
 
 def group_figures(file: Path) -> list[float]:
@@ -104,7 +110,7 @@ def main() -> None:
         figures = finetune.measure(
             learned.version, finetune.Table(new, photos=root), args.work / "new", home, stamp, titles
         )
-        results[str(size)] = {**spent, "peak_gb": peak_gb(), **figures, "titles": title_figures(titles)}
+        results[str(size)] = {**spent, "peak_gb": peak_gb(), **figures, "texts": text_figures(titles)}
         if args.name == "ikea_interior":
             results[str(size)]["group"] = group_figures(titles)
         print(json.dumps({size: results[str(size)]}), flush=True)

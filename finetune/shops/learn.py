@@ -15,9 +15,8 @@ from finetune.shops.calibrating import Observed
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.report import write_report
 from finetune.shops.table import Table
-from finetune.shops.titles import resembles, title_pattern
+from finetune.shops.voice import heard, voice_of
 from listing.calibration import FILE, Calibration
-from listing.decide.decision import Decision
 from listing.lexicon import english
 from listing.observe.heads import FILE as HEADS
 from listing.observe.heads import Heads
@@ -82,8 +81,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         share = MAX_LISTINGS / rows.usable
         listings = [listing for listing in importer.photo_features() if fitting.place(listing[0].listing_id) < share]
         examples, answers = _examples(listings, questions)
-        spoken = [attribute.name for attribute in taxonomy.in_text()]
-        pattern = title_pattern((record for record, _, _ in listings), spoken)
+        voice = voice_of([record for record, _, _ in listings], taxonomy)
         tell("fitting the heads")
         heads = fitting.fit_heads(examples, answers)
         heads.save(version / HEADS)
@@ -96,12 +94,13 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         fitted = calibrating.fit(observed, questions, taxonomy, base)
         fitted.save(version / FILE)
         rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **fitted.questions}}))
-        titles = {record.listing_id: record.text.partition("\n")[0] for record, _, _ in listings}
-        if resembles(pattern, titles, {o.listing_id: Decision(o.observations, 1, rules) for o in observed}, rules):
-            pattern.save(version)
+        texts = {record.listing_id: record.text for record, _, _ in listings}
+        if kept := heard(voice, texts, {o.listing_id: o.observations for o in observed}, rules):
+            shop_taxonomy.add_voice(kept, version / TAXONOMY)
+            taxonomy = load_taxonomy(version / TAXONOMY)
         remarks = [*words.remarks, *rows.lines()]
         files = {record.listing_id: photos for record, photos, _ in listings}
-        write_report(version, observed, questions, taxonomy, base, remarks, files, titles)
+        write_report(version, observed, questions, taxonomy, base, remarks, files, texts)
     if not trial:
         importer.done()
         shop.use(version)

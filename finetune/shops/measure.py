@@ -12,7 +12,7 @@ import rag_index
 from finetune.shops.columns import no_vectors
 from finetune.shops.observing import PhotoObserver, by_name, in_a_draft
 from finetune.shops.table import Table
-from finetune.shops.titles import draft_title
+from finetune.shops.voice import draft_text
 from listing.calibration import Calibration
 from listing.decide.decision import Decision
 from listing.decide.views import Distribution, best
@@ -21,7 +21,7 @@ from listing.observe.past_listings import Neighbours, PastListings
 from listing.rules import Rules
 from listing.safety.contacts import sure_contact
 from listing.shops.catalogue import tools, vocabulary_of
-from listing.shops.shop import INDEX, TAXONOMY, TitlePattern
+from listing.shops.shop import INDEX, TAXONOMY
 from listing.shops.translation import in_shop_words
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.catalogue import open_catalogue
@@ -40,14 +40,14 @@ def measure(
 
     Arms: a draft that no shop has taught (each answer as the shop's most frequent word for it), the votes of past
     listings, the heads, and a draft of the shop's. No language model takes part, and no print is read. ``frequent``:
-    answers that 20 and more past listings state. titles: a JSONL to write, each listing's category and title
+    answers that 20 and more past listings state. titles: a JSONL to write, each listing's category and texts
     beside the drafts'.
     """
     folder, encoders = home / "models" / "ipl-mini", rag_index.default_encoders(home)
     taxonomy, learned, base = load_taxonomy(version / TAXONOMY), Calibration.load(version), Calibration.load(folder)
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **learned.questions}}))
     untaught_rules = Rules(load_taxonomy(DEFAULT_FILE), base)
-    pattern, pairs = TitlePattern.load(version), list[Row]()
+    pairs = list[Row]()
     observer, heads = PhotoObserver(folder, stamp, cache / "observed.jsonl"), Heads.load(version / FILE)
     vocabulary = vocabulary_of(taxonomy)
     catalogue = open_catalogue(table.path, vocabulary, no_vectors, column_choices=table.given, photos=table.photos)
@@ -73,10 +73,11 @@ def measure(
             taught = {q: by_name(heads.values[q], heads(features[:1], q)[0]) for q in heads.values}
             decision = Decision(in_a_draft(observations, taxonomy, taught, neighbours), 1, rules)
             untaught = Decision(observations, 1, untaught_rules)
+            text, (title, _, description) = draft_text(decision, rules), record.text.partition("\n")
             pairs.append({"listing": record.listing_id, "category": record.category, "drafted": decision.category.value,
-                          "title": record.text.partition("\n")[0],
-                          "out of the box": draft_title(untaught, untaught_rules, None),
-                          "shop": draft_title(decision, rules, pattern)})  # fmt: skip
+                          "title": title, "out of the box": draft_text(untaught, untaught_rules).title,
+                          "shop": text.title, "description": description,
+                          "shop's description": text.description})  # fmt: skip
             for question, into in rows.items():
                 truth = record.category if question == CATEGORY else record.attributes.get(question)
                 if truth:

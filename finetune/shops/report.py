@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune.shops.calibrating import Answer, Observed, cross_fitted
-from finetune.shops.titles import draft_title
+from finetune.shops.voice import draft_text
 from listing.calibration import Calibration, QuestionCalibration
 from listing.decide.decision import Decision
 from listing.rules import Rules
-from listing.shops.shop import FIGURES, TitlePattern
+from listing.shops.shop import FIGURES
 from listing.taxonomy import Taxonomy
 
 FILE = "report.html"
@@ -31,11 +31,11 @@ def write_report(
     base: Calibration,
     remarks: Sequence[str],
     files: Mapping[str, Mapping[str, Path]],
-    titles: Mapping[str, str],
+    texts: Mapping[str, str],
 ) -> dict[str, Any]:
     """Write the page, and its figures as JSON; returns the figures.
 
-    files: listing -> digest -> file of its photos. titles: listing -> its title in the table.
+    files: listing -> digest -> file of its photos. texts: listing -> its own title and, below it, description.
     """
     from jinja2 import Environment
 
@@ -44,8 +44,7 @@ def write_report(
     figures = {q: figures_of(crossed[q], calibration.questions.get(q)) for q in questions}
     remarks = [*_unlearned(figures, observed), *_twins(files, observed), *_suspects(crossed["category"]), *remarks]
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
-    pattern = TitlePattern.load(version)
-    cards = [{**_card(o, rules, pattern, files), "own": titles[o.listing_id]} for o in observed[:CARDS]]
+    cards = [{**_card(o, rules, files), "own": texts[o.listing_id].partition("\n")[0]} for o in observed[:CARDS]]
     page = Environment(autoescape=True).from_string(Path(__file__).with_name("report_page.html").read_text("utf-8"))
     question_rows = [{"name": q, **_as_text(f)} for q, f in figures.items()]
     text = page.render(listings=len(files), sample=len(observed), questions=question_rows, remarks=remarks, cards=cards)
@@ -108,9 +107,7 @@ def _suspects(answers: Sequence[tuple[Answer, bool]]) -> Iterator[str]:
         yield f"{a.listing_id} says {a.truth}, and its photo looks like {a.value} ({a.p:.0%}): which is right?"
 
 
-def _card(
-    listing: Observed, rules: Rules, titles: TitlePattern | None, files: Mapping[str, Mapping[str, Path]]
-) -> dict[str, Any]:
+def _card(listing: Observed, rules: Rules, files: Mapping[str, Mapping[str, Path]]) -> dict[str, Any]:
     """One listing's photo and what a draft says of it."""
     decision = Decision(listing.observations, 1, rules)
     stated = {"category": decision.category.value, **{f.name: f.value for f in decision.facts}}
@@ -119,9 +116,11 @@ def _card(
         value = stated.get(name)
         text = f"{name}: {value or 'not stated'}" + ("" if value in (None, truth) else f" (table: {truth})")
         facts.append({"text": text, "wrong": value not in (None, truth)})
+    drafted = draft_text(decision, rules)
     return {
         "listing_id": listing.listing_id,
-        "title": draft_title(decision, rules, titles),
+        "title": drafted.title,
+        "description": drafted.description,
         "facts": facts,
         "photo": _thumbnail(files[listing.listing_id]),
     }

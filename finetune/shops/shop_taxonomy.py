@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from finetune.shops.columns import Kind, ShopColumns
-from listing.taxonomy import DEFAULT_FILE, GROUP
+from listing.taxonomy import DEFAULT_FILE, GROUP, load_taxonomy
+from listing.taxonomy_file import Voice
 from rag_index.imports.columns import plain_name
 from rag_index.imports.glossary import NONE, Entry, Glossary
 from rag_index.imports.words import singular, word_key
@@ -31,6 +32,13 @@ def write_taxonomy(table: ShopColumns, glossary: Glossary, file: Path) -> None:
     words.tree()
     text = yaml.safe_dump(raw, allow_unicode=True, sort_keys=False, width=120)
     file.write_text("# Made by ./ipl learn, from the words of the shop's own listings.\n" + text, encoding="utf-8")
+
+
+def add_voice(voice: Voice, file: Path) -> None:
+    """Write how the shop's texts speak behind its words."""
+    with file.open("a", encoding="utf-8") as out:
+        yaml.safe_dump({"voice": voice.model_dump(mode="json")}, out, allow_unicode=True, sort_keys=False, width=120)
+    load_taxonomy.cache_clear()
 
 
 class _ShopWords:

@@ -31,11 +31,18 @@ FACT = 0.5  # how much a fact weighs beside a detail of its probability
 Likely = Mapping[tuple[str, str], float]  # (attribute, value) -> probability
 
 
-def questions(decision: Decision) -> list[Question]:
-    """Questions that only the seller can answer, the most useful first; nothing that is already known."""
+def questions(decision: Decision, brands: Sequence[str] = ()) -> list[Question]:
+    """Questions that only the seller can answer, the most useful first; nothing that is already known.
+
+    brands: those of past listings that look alike, which a shop's seller chooses from.
+    """
     category, node = decision.category, decision.node
     first = [_what_it_is(category, node)] if decision.asks_kind else []
-    asked = [Question(attribute=a.name, text=a.question, choices=list(a.seller_choices)) for a in decision.unanswered]
+    own = {"brand": brands} if decision.rules.taxonomy.voice else {}
+    asked = [
+        Question(attribute=a.name, text=a.question, choices=list(a.seller_choices or own.get(a.name, ())))
+        for a in decision.unanswered
+    ]
     return [*first, *asked][:MAX_QUESTIONS]
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Generator
 from typing import get_args
 
-from listing.decide.claims import FIRM, Claim
 from listing.decide.decision import Decision
-from listing.decide.policies import policy
-from listing.decide.settle import Item
 from listing.languages import ENGLISH, LANGUAGES
 from listing.observe.past_listings import Neighbours
 from listing.pipeline_parts import PipelineParts
 from listing.request import DraftRequest, StageEvent, TextEvent
 from listing.safety.clauses import scrub_listing
-from listing.say.marks import Marker, capital, word_count
+from listing.say.marks import word_count
 from listing.say.model_text import known_of, written
 from listing.say.render import SHORTER, Text, unnamed, write
-from listing.schema import Flag, Span, TextField
-from listing.shops.shop import CATEGORY, TitlePattern
+from listing.schema import Flag, TextField
 
 ENGLISH_ONLY = "The embedded model writes English: name a larger one with --model for texts in {}."
 
@@ -40,7 +35,7 @@ def compose(
     if not claims:
         return Text(typed["title"] or "", with_note(typed["description"] or "", note), flags=flags)
     most = _most_words(request)
-    text = _rendered(request, claims, item, parts.titles, most)
+    text = write(item, tone=request.tone, most=most) if item is not None else unnamed(claims)
     if item is not None and parts.writes and None in typed.values():
         known = known_of(item, decision, note, neighbours, request.language, parts.rules.lexicon)
         text = yield from written(text, known, request, key, parts.backend, neighbours.texts, most=most)
@@ -53,23 +48,6 @@ def compose(
     spans = [span for span in text.spans if typed[span.field] is None]
     writer = {name: text.writer[name] if typed[name] is None else "seller" for name in get_args(TextField)}
     return Text(texts["title"], texts["description"], spans, [*flags, *text.flags], writer, text.denied)
-
-
-def _rendered(
-    request: DraftRequest,
-    claims: Sequence[Claim],
-    item: Item | None,
-    titles: TitlePattern | None,
-    most: int | None,
-) -> Text:
-    """Both texts; the title as the shop builds its own, where there is one."""
-    if item is None:
-        return unnamed(claims)
-    text = write(item, tone=request.tone, most=most)
-    built = shop_title(titles, item) if titles else None
-    if built is None:
-        return text
-    return replace(text, title=built[0], spans=[*built[1], *(s for s in text.spans if s.field != "title")])
 
 
 def _most_words(request: DraftRequest) -> int | None:
@@ -89,20 +67,3 @@ def _note_flags(note: str, scrubbed: str) -> list[Flag]:
         return []
     message = "Contact data was taken out of your note; buyers reach you here."
     return [Flag(code="contact-removed", message=message, field="note")]
-
-
-def shop_title(pattern: TitlePattern, item: Item) -> tuple[str, list[Span]] | None:
-    """The title and its spans; None where nothing but the category could be named."""
-    marker, facts = Marker(), {claim.attribute: claim for claim in reversed(item.claims)}
-    named = [facts[name] for name in pattern.order if name in facts]
-    firm = [c for c in named if policy(c.attribute).needed or c.status != "check" or c.likelihood >= FIRM]
-    if len(firm) < 2:
-        return None
-    text = " ".join(marker.mark(claim, _title_words(claim, pattern, item)) for claim in firm)
-    return marker.unmark(capital(text), "title")
-
-
-def _title_words(claim: Claim, pattern: TitlePattern, item: Item) -> str:
-    if claim.attribute != CATEGORY:
-        return claim.value
-    return pattern.nouns.get(claim.value) or item.node.phrase

@@ -14,6 +14,7 @@ from listing.decide.settle import Item, settle, spare, without
 from listing.say.clauses import letters
 from listing.say.marks import Marker, capital, listed, unmarked, with_article, word_count
 from listing.say.phrases import Phrases, Wording
+from listing.say.shop_texts import shop_description, shop_title
 from listing.schema import Flag, Span, TextField, Tone, Writer
 from listing.taxonomy import Taxonomy
 
@@ -63,6 +64,14 @@ def write(item: Item, *, tone: Tone = "plain", most: int | None = None) -> Text:
         text = _rendered(without(item, least[:count]), marker, tone, whole=item if most is None else None)
     title, spans = marker.unmark(text[0], "title")
     description, more = marker.unmark(text[1], "description")
+    voice = item.taxonomy.voice
+    if voice and (built := shop_title(voice, item)):
+        title, spans = built
+    if voice and most is None and tone != "shorter" and (told := shop_description(voice, item)):
+        behind, added = sentences_of(item, told[2]) if told[2] else ("", [])
+        start = len(told[0]) + 1
+        more = [*told[1], *(s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in added)]
+        description = f"{told[0]} {behind}".rstrip()
     return Text(title, description, [*spans, *more])
 
 

@@ -2,28 +2,24 @@
 
 ``versions/0003/`` holds taxonomy, index, heads, calibration and report of one run of ``./ipl learn``; the file
 ``current`` names the version that drafts are made with, and ``cache/`` keeps what is slow to work out.
-``TitlePattern``: how the shop's own titles are built.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from listing.errors import IplError
-from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 VARIABLE = "IPL_SHOP"
 TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
 FIGURES = "report.json"  # written last: a version that has it is whole
 SPARE_VERSIONS = 3  # versions besides the one in use, for a rollback and for servers that have one open
-FILE = "title.json"
-CATEGORY = "category"
 
 
 class ShopError(IplError, ValueError):
@@ -130,29 +126,17 @@ class Words:
 
     @classmethod
     def of(cls, version: Path | None) -> Words:
-        """Those of a shop's version; None: those that this process speaks without one."""
-        return cls(load_taxonomy(version / TAXONOMY if version else None), version)
+        """Those of a shop's version; None: those that this process speaks without one. ShopError: it is an older one."""
+        if version is None:
+            return cls(load_taxonomy(None))
+        try:
+            return cls(load_taxonomy(version / TAXONOMY), version)
+        except TaxonomyError as error:
+            raise ShopError(
+                f"{version} cannot be read by this version of the program; learn the table again."
+            ) from error
 
     @property
     def index(self) -> str | None:
         """Where the shop's past listings are; None: where they are without one."""
         return str(self.shop / INDEX) if self.shop else None
-
-
-@dataclass(frozen=True)
-class TitlePattern:
-    """order: attributes and ``category``, as most titles have them; nouns: category -> how they call it."""
-
-    order: Sequence[str]
-    nouns: Mapping[str, str]
-
-    @classmethod
-    def load(cls, folder: Path) -> TitlePattern | None:
-        """The pattern of a shop's version, or None where there is none."""
-        file = folder / FILE
-        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-
-    def save(self, folder: Path) -> None:
-        """Write it."""
-        raw = {"order": list(self.order), "nouns": dict(self.nouns)}
-        (folder / FILE).write_text(json.dumps(raw, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -13,16 +13,20 @@ from finetune import DataError
 from finetune.shops import calibrating, columns, shop_taxonomy
 from finetune.shops.calibrating import Observed
 from finetune.shops.fitting import Examples, fit_heads, held_out
-from finetune.shops.titles import draft_title, resembles, title_pattern
+from finetune.shops.voice import draft_text, heard, voice_of
 from listing.calibration import GENERAL, Calibration, QuestionCalibration
+from listing.decide.claims import Claim
 from listing.decide.decision import Decision
+from listing.decide.settle import settle
 from listing.observe.heads import Heads
 from listing.rules import Rules
+from listing.say.render import write
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
-from listing.shops.shop import Shop, ShopError, TitlePattern
+from listing.shops.shop import Shop, ShopError, Words
 from listing.shops.translation import in_shop_words, with_unnamed
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
+from listing.taxonomy_file import Voice
 from rag_index import IndexRecord
 from rag_index.imports.catalogue import open_catalogue
 
@@ -169,43 +173,88 @@ def test_the_calibration_hears_who_is_right(learn_words):
     assert np.mean([a.value == a.truth for a, _ in crossed]) > 0.9
 
 
-# -- titles and versions ---------------------------------------------------------------------------------------------
+# -- voice and versions ----------------------------------------------------------------------------------------------
 
 
-def test_titles_are_built_as_the_shops_are():
-    kinds, colours = ["Tshirts", "Caps"], ["Navy Blue", "Black", "Red"]
-    records = [
+def past(count: int = 24) -> list[IndexRecord]:
+    """Listings of a shop of new goods: titles name brand, audience and colour, descriptions open with facts."""
+    kinds, colours, noun = ["Tshirts", "Kurtas"], ["Navy Blue", "Black", "Red"], ["T-shirt", "Kurta 2011"]
+    return [
         IndexRecord(
             listing_id=str(i), seller_id="s", category=kinds[i % 2],
-            text=f"Acme Men's {colours[i % 3]} {['T-shirt', 'Sports Cap'][i % 2]}",
-            attributes={"brand": "Acme", "colour": colours[i % 3], "audience": "Men", "pattern": "Solid"},
+            text=f"Acme Men's {colours[i % 3]} {noun[i % 2]}\nStyle note\n{colours[i % 3]} {noun[i % 2].split()[0]} "
+            "made of 100% cotton, has a round neck and short sleeves\nMachine wash. Wear these with jeans",
+            attributes={"brand": "Acme", "colour": colours[i % 3], "audience": "men", "pattern": "striped",
+                        "material": "cotton", "neckline": "round", "sleeve": "short"},
         )
-        for i in range(24)
+        for i in range(count)
     ]  # fmt: skip
-    pattern = title_pattern(records, ["colour", "audience", "brand", "pattern"])
-    assert list(pattern.order) == ["brand", "audience", "colour", "category"]
-    assert pattern.nouns["Tshirts"] == "T-shirt"
+
+
+def test_a_shops_texts_say_which_facts_they_name_and_how(learn_words):
+    _, taxonomy = learn_words(rows())
+    voice = voice_of(past(), taxonomy)
+    assert voice.titles["Tshirts"] == ("brand", "audience", "colour", "category")
+    assert voice.nouns == {"Tshirts": "T-shirt", "Kurtas": "Kurta"}, "no year is a name"
+    told = voice.phrases["Tshirts"]
+    assert (told["colour"], told["material"]) == ("{colour} {category}", "made of {material}")
+    assert (told["pattern"], told["audience"]) == ("", ""), "texts do not speak of them"
+    assert voice.new
+
+
+CLAIMS = [Claim("category", "Tshirts"), Claim("audience", "men"), Claim("colour", "Navy Blue")]
+SENTENCE = "Navy blue men's T-shirt, has a round neck and short sleeves."
+
+
+@pytest.mark.parametrize(
+    ("claim", "description"),
+    [
+        (Claim("pattern", "striped"), SENTENCE),
+        (Claim("condition", "faded"), SENTENCE),
+        (Claim("size", "M", "seller"), f"{SENTENCE} It is size M."),
+    ],
+)
+def test_drafts_speak_in_the_shops_voice(learn_words, claim, description):
+    """What its seller states is told all the same, wear of new goods and what its texts never tell is not."""
+    _, taxonomy = learn_words(rows())
+    voice = voice_of(past(), taxonomy)
+    item = settle(
+        [*CLAIMS, Claim("sleeve", "short"), Claim("neckline", "round"), claim],
+        taxonomy.model_copy(update={"voice": voice}),
+    )
+    text = write(item)
+    assert (text.title, text.description) == ("Men Navy Blue T-shirt", description)
+    for span in text.spans:
+        assert getattr(text, span.field)[span.start : span.end]
+
+
+def test_a_title_says_the_words_that_two_likely_kinds_share(learn_words):
+    _, taxonomy = learn_words(rows())
+    voice = Voice(titles={"": ("audience", "colour", "category")})
+    sure = [Claim("audience", "men", "check", 0.8), Claim("colour", "Black", "check", 0.6, ("Navy Blue",))]
+    kind = Claim("category", "Casual Shoes", "check", 0.55, ("Formal Shoes",))
+    item = settle([*sure, kind], taxonomy.model_copy(update={"voice": voice}))
+    assert write(item).title == "Men shoes"
 
 
 @pytest.mark.slow
-def test_titles_are_imitated_where_that_brings_them_nearer(learn_words):
+def test_a_shop_is_imitated_where_that_brings_drafts_nearer(learn_words):
     _, taxonomy = learn_words(rows())
     weights = QuestionCalibration(weights={"heads": 1.0}, threshold=0.5)
     rules = Rules(taxonomy, Calibration(questions={"category": weights, "colour": weights}))
-    decisions, facts = {}, {}
+    seen, facts = {}, {}
     for i in range(12):
         kind, colour = KINDS[i % 4][0], COLOURS[i % 2]
-        seen = {
+        shares = {
             "category": {kind: 0.97, KINDS[(i + 1) % 4][0]: 0.03},
             "colour": {colour: 0.97, COLOURS[1 - i % 2]: 0.03},
         }
-        observations = [Observation(source="heads", question=q, photo=0, probabilities=d) for q, d in seen.items()]
-        decisions[f"id{i}"], facts[f"id{i}"] = Decision(observations, 1, rules), f"{colour} {kind}"
-    pattern = TitlePattern(["colour", "category"], {kind: kind for kind, _ in KINDS})
-    assert resembles(pattern, facts, decisions, rules)
-    drafts = {key: draft_title(decision, rules, None) for key, decision in decisions.items()}
-    assert drafts != facts
-    assert not resembles(pattern, drafts, decisions, rules)
+        seen[f"id{i}"] = [Observation(source="heads", question=q, photo=0, probabilities=d) for q, d in shares.items()]
+        facts[f"id{i}"] = f"{colour} {kind}"
+    voice = Voice(titles={"": ("colour", "category")}, nouns={kind: kind for kind, _ in KINDS})
+    assert heard(voice, facts, seen, rules) == voice
+    plain = {key: draft_text(Decision(observations, 1, rules), rules) for key, observations in seen.items()}
+    assert heard(voice, {key: f"{text.title}\n{text.description}" for key, text in plain.items()}, seen, rules) is None
 
 
 def new_version(shop: Shop) -> Path:
@@ -228,6 +277,13 @@ def test_a_version_can_be_rolled_back(tmp_path: Path):
         shop.roll_back()
     new_version(shop)
     assert versions[1].exists(), "the version before the last switch stays"
+
+
+def test_a_shop_of_another_version_is_to_be_learned_again(tmp_path: Path):
+    version = new_version(Shop(tmp_path))
+    (version / "taxonomy.yaml").write_text(DEFAULT_FILE.read_text(encoding="utf-8") + "seen: 1\n")
+    with pytest.raises(ShopError, match="learn the table again"):
+        Words.of(version)
 
 
 def test_a_failed_run_leaves_no_version(tmp_path: Path):
