@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from listing.errors import IplError
-from listing.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from listing.taxonomy import Taxonomy, load_taxonomy
+from listing.taxonomy_file import TaxonomyError
 
 VARIABLE = "IPL_SHOP"
 TAXONOMY, INDEX, BRANDS = "taxonomy.yaml", "index", "brands.txt"
@@ -126,7 +127,7 @@ class Words:
 
     @classmethod
     def of(cls, version: Path | None) -> Words:
-        """Those of a shop's version; None: those that this process speaks without one. ShopError: it is an older one."""
+        """Those of a shop's version, None: of this process without one. ShopError: another program learned it."""
         if version is None:
             return cls(load_taxonomy(None))
         try:

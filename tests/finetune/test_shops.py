@@ -20,6 +20,8 @@ from listing.decide.decision import Decision
 from listing.decide.settle import settle
 from listing.observe.heads import Heads
 from listing.rules import Rules
+from listing.say.again import say_again
+from listing.say.ask import questions
 from listing.say.render import write
 from listing.schema import Observation
 from listing.shops.catalogue import vocabulary_of
@@ -29,6 +31,7 @@ from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from listing.taxonomy_file import Voice
 from rag_index import IndexRecord
 from rag_index.imports.catalogue import open_catalogue
+from tests.listing.stubs import draft_of
 
 HEADER = "id,title,category,group,colour,season,note,number\n"
 KINDS = [("Tshirts", "Topwear"), ("Kurtas", "Topwear"), ("Casual Shoes", "Shoes"), ("Formal Shoes", "Shoes")]
@@ -226,6 +229,26 @@ def test_drafts_speak_in_the_shops_voice(learn_words, claim, description):
     assert (text.title, text.description) == ("Men Navy Blue T-shirt", description)
     for span in text.spans:
         assert getattr(text, span.field)[span.start : span.end]
+
+
+def test_a_press_keeps_the_shops_voice(learn_words):
+    _, taxonomy = learn_words(rows())
+    item = settle(CLAIMS, taxonomy.model_copy(update={"voice": voice_of(past(), taxonomy)}))
+    draft = draft_of("Tshirts", write(item))
+    pressed = say_again(draft, {"colour": "Black"}, item)
+    assert (pressed.title, pressed.description) == ("Men Black T-shirt", "Black men's T-shirt.")
+
+
+def test_a_shops_seller_chooses_from_brands_of_what_looks_alike(learn_words):
+    _, taxonomy = learn_words(rows())
+    shares = {"category": {"Tshirts": 0.97}}
+    seen = [Observation(source="heads", question=q, photo=0, probabilities=d) for q, d in shares.items()]
+    brands = []
+    for voice in (None, Voice()):
+        rules = Rules(taxonomy.model_copy(update={"voice": voice}), Calibration())
+        asked = questions(Decision(seen, 1, rules), ["Acme", "Puma"])
+        brands += [q.choices for q in asked if q.attribute == "brand"]
+    assert brands == [[], ["Acme", "Puma"]]
 
 
 def test_a_title_says_the_words_that_two_likely_kinds_share(learn_words):
