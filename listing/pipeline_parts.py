@@ -32,7 +32,7 @@ from listing.observe.print import Print
 from listing.observe.printed.ocr import Reader
 from listing.observe.seller import Seller
 from listing.observe.source import Source
-from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, TowerHeads, types_of
+from listing.observe.towers import EvidenceTower, EvidenceTowerHeads, types_of
 from listing.request import Photo
 from listing.rules import RULES, Rules, kept_rules
 from listing.shops.shop import Words, use_shop
@@ -101,8 +101,6 @@ def build_parts(
             "The taxonomy of IPL_TAXONOMY has no category that this model was tuned on: name a larger model."
         )
     learned = shop if local else None
-    if learned:
-        without = (*without, "tower")  # the shop's calibration knows the evidence tower alone
     search = (past or PastListings.open(home, taxonomy, words.index)) if rag and local else None
     available = Installed(backend, folder if local else None, search, learned)
     sources = build_sources(available, without)
@@ -310,7 +308,6 @@ class Installed:
 SOURCES: Mapping[str, Callable[[Installed], Source | None]] = {
     "seller": lambda i: Seller(),
     "evidence_tower": lambda i: EvidenceTowerHeads(i.evidence_tower) if i.evidence_tower else None,
-    "tower": lambda i: TowerHeads(i.backend, None if getattr(i.backend, "heads", None) else i.folder),
     "imagenet": lambda i: i.imagenet,
     "heads": lambda i: i.heads,
     "roles": lambda i: PhotoRoles(i.search),

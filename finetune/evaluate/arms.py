@@ -20,7 +20,7 @@ from listing.rules import Rules
 from listing.schema import Observation
 
 NO_CATEGORY = "none"  # the category of a photo that is outside of what is known
-SOURCES = ("tower", "evidence_tower", "imagenet", "pixels", "ocr", "neighbours", "mllm")
+SOURCES = ("evidence_tower", "imagenet", "pixels", "ocr", "neighbours", "mllm")
 ALWAYS = ("roles",)  # what a photo shows is decided in every arm
 
 Row = Mapping[str, Any]

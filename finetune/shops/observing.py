@@ -26,7 +26,7 @@ from listing.shops.translation import in_shop_words
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
 from rag_index.imports.importer import Features
 
-UNHEARD = ("seller", "tower", "roles", "neighbours", "heads", "mllm", "ocr")  # here; ``roles`` reads print
+UNHEARD = ("seller", "roles", "neighbours", "heads", "mllm", "ocr")  # here; ``roles`` reads print
 
 
 class PhotoObserver:

@@ -92,10 +92,6 @@ class Backend(Protocol):
         """
         ...
 
-    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """The *classifier* source: probabilities of the vision tower's own heads by question; {} without heads."""
-        ...
-
     def describe(self) -> dict[str, Any]:
         """Model id, device, precision: for ``doctor`` and the draft's ``model`` field."""
         ...

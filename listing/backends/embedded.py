@@ -1,8 +1,7 @@
-"""The embedded ``ipl-mini`` and what is tuned from it: closed questions in one pass, and its tower's heads."""
+"""The embedded ``ipl-mini`` and what is tuned from it: closed questions in one pass."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +32,6 @@ class EmbeddedBackend(TransformersModel):
     def __init__(self, source: str | Path) -> None:
         super().__init__(source)
         self._frame = self._photo_frame()
-        self.heads = TowerHeads.load(Path(self.source))
         self._looked: list[tuple[ref[Image.Image], torch.Tensor]] = []  # no photo outlives its draft here
 
     def score(self, image: Image.Image, questions: Sequence[ChoiceQuestion]) -> dict[str, dict[str, float]]:
@@ -120,40 +118,3 @@ class EmbeddedBackend(TransformersModel):
             use_cache=False,
         )
         return out.last_hidden_state
-
-    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """See ``Backend.opinions``; mean over the photo and its mirror image."""
-        if self.heads is None:
-            return {}
-        import torch
-
-        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        pixels = self.processor.image_processor([image, mirrored], return_tensors="pt")["pixel_values"]
-        with torch.inference_mode():
-            maps = self.model.model.vision_tower(pixels.to(self.device, self.dtype)).last_hidden_state
-        return self.heads(maps.float().mean((2, 3)).cpu())
-
-
-class TowerHeads:
-    """Linear heads of the tuned vision tower: pooled features [views, 1280] -> probabilities by head."""
-
-    def __init__(self, tensors: dict[str, torch.Tensor], values: dict[str, list[str]]) -> None:
-        self.tensors, self.values = tensors, values
-
-    @classmethod
-    def load(cls, folder: Path) -> TowerHeads | None:
-        """Heads of a model folder, or None where it has none."""
-        weights, facts = folder / "tower.safetensors", folder / "tower.json"
-        if not weights.is_file() or not facts.is_file():
-            return None
-        from safetensors.torch import load_file
-
-        tensors = {n: t.float() for n, t in load_file(weights).items() if n.startswith("heads.")}
-        return cls(tensors, json.loads(facts.read_text(encoding="utf-8"))["values"])
-
-    def __call__(self, pooled: torch.Tensor) -> dict[str, dict[str, float]]:
-        out = {}
-        for name, values in self.values.items():
-            logits = pooled @ self.tensors[f"heads.{name}.weight"].T + self.tensors[f"heads.{name}.bias"]
-            out[name] = dict(zip(values, logits.softmax(-1).mean(0).tolist(), strict=True))
-        return out

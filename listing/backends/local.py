@@ -99,10 +99,6 @@ class TransformersModel:
         )
         return inputs.to(self.device, self.dtype)
 
-    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """See ``Backend.opinions``."""
-        return {}
-
     def describe(self) -> dict[str, Any]:
         """Model, device and precision."""
         return {"model": self.name, "device": self.device, "precision": str(self.dtype).removeprefix("torch.")}

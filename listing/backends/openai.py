@@ -248,10 +248,6 @@ class OpenAIBackend(FormFilling):
 
     # -- the rest ---------------------------------------------------------------------------------------------------
 
-    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """See ``Backend.opinions``; a server shows no heads."""
-        return {}
-
     def describe(self) -> dict[str, Any]:
         """Model and server; what it computes with is the server's business."""
         return {"model": self.name, "device": self._server.url, "precision": "the server's"}

@@ -86,10 +86,6 @@ class Rationed:
                 return
             yield piece
 
-    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        """See ``Backend.opinions``."""
-        return {}
-
     def describe(self) -> dict[str, Any]:
         """See ``Backend.describe``."""
         return self._opened.describe() if self._opened else {"device": api_root(urldefrag(self.url)[0])}

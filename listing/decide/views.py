@@ -13,7 +13,7 @@ from listing.prompts import UNKNOWN
 from listing.schema import Observation, Source
 
 EVIDENCE_NAMES: Mapping[str, Source] = {  # of observations: as a draft's evidence names them
-    "tower": "classifier",
+    "tower": "classifier",  # of drafts from before, whose stored observations are decided again
     "evidence_tower": "classifier",
     "imagenet": "classifier",
     "heads": "classifier",
@@ -87,7 +87,7 @@ class Views:
         return views if marks or question in _WITHOUT_UNKNOWN else {i: _completed(view) for i, view in views.items()}
 
     def classifier(self, question: str) -> dict[int, Distribution]:
-        """The mean of the towers by photo."""
+        """The mean of the classifiers by photo; drafts from before have two."""
         towers = [self.per_photo(question, name) for name in ("tower", "evidence_tower")]
         photos = sorted({photo for views in towers for photo in views})
         return {i: mean([views[i] for views in towers if i in views]) for i in photos}

@@ -18,7 +18,7 @@ from listing.taxonomy import Attribute, Taxonomy
 CATEGORY, DETAILS = "category", "details"
 SURE_TOWERS = 0.85  # probability of the towers' category from which on the model's vote no longer changes it
 MAX_WORDS, MAX_LENGTH = 6, 60
-TOWERS = ("tower", "evidence_tower", "heads")
+TOWERS = ("evidence_tower", "heads")
 
 
 class LanguageModel(Source):

@@ -52,10 +52,10 @@ class PhotoRoles(Source):
         return near.similarity >= FAMILIAR
 
     def _role(self, photo: int, context: Context) -> Role:
-        views = [view for name in ("tower", "evidence_tower") if (view := context.of(name, "category", photo))]
-        if not views:
+        view = context.of("evidence_tower", "category", photo)
+        if not view:
             return "label" if label_words(context.lines(photo)) >= LABEL_LINES else "item"
-        top = max(sum(view.get(value, 0.0) for view in views) / len(views) for value in views[0])
+        top = max(view.values())
         if top >= SURE:
             return "item"
         if label_words(context.lines(photo)):

@@ -1,6 +1,6 @@
-"""The two vision towers: the MLLM's own heads, and the evidence tower, which also finds where the item is.
+"""The evidence tower: category, attributes, details and wear of a garment, and where the item is.
 
-The evidence tower looks at the whole photo and at the item cut out by its mask, each with its mirror image, and means
+It looks at the whole photo and at the item cut out by its mask, each with its mirror image, and means
 the four answers. ``benchmarks.training.eyes`` trains it, ``benchmarks.training.heads`` fits its heads.
 """
 
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from listing.backends.base import Backend
 from listing.details import by_family, family
 from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.observe.networks.foreground import Foreground, crop_box, is_studio, usable
@@ -27,10 +26,9 @@ from listing.schema import STUDIO, Observation
 from listing.shops.translation import in_shop_words
 from listing.taxonomy import Taxonomy
 
-_QUESTIONS = {"label": "category"}  # the towers' word: ours
+_QUESTIONS = {"label": "category"}  # the tower's word: ours
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128
-TOWER_WEIGHTS = "tower.safetensors"
 _EDGE = 32  # pixels of the square that lie outside of what the network sees, as in training
 Distribution = dict[str, float]
 
@@ -149,54 +147,6 @@ class EvidenceTower:
             for phrase, p in raw.items()
             if phrase in curves
         }
-
-
-class VisionTower:
-    """The embedded model's vision tower with its heads, without its language model."""
-
-    def __init__(self, folder: Path) -> None:
-        import timm
-        from safetensors.torch import load_file
-        from transformers import AutoImageProcessor
-
-        from listing.backends.embedded import TowerHeads as Heads
-
-        self._processor: Any = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
-        vision = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vision_config"]
-        self._backbone: Any = timm.create_model(vision["architecture"], pretrained=False, num_classes=0, global_pool="")
-        tensors = load_file(folder / TOWER_WEIGHTS)
-        state = {n.removeprefix("backbone."): t.float() for n, t in tensors.items() if n.startswith("backbone.")}
-        self._backbone.load_state_dict(state)
-        self._backbone.eval()
-        self._heads = Heads.load(folder)
-
-    def opinions(self, image: Image.Image) -> dict[str, Distribution]:
-        """Probabilities by head, mean over the photo and its mirror image; see ``EmbeddedBackend.opinions``."""
-        import torch
-
-        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        pixels = self._processor([image, mirrored], return_tensors="pt")["pixel_values"]
-        with torch.inference_mode():
-            pooled = self._backbone(pixels.contiguous(memory_format=torch.channels_last)).mean((2, 3))
-        return self._heads(pooled) if self._heads else {}
-
-
-class TowerHeads(Source):
-    """The heads of the MLLM's vision tower, where its model has any."""
-
-    name = "tower"
-
-    def __init__(self, backend: Backend, embedded: Path | None = None) -> None:
-        """``embedded``: the folder of the embedded model, whose tower looks where the backend's model has no heads."""
-        self.backend = backend
-        has = embedded is not None and (embedded / TOWER_WEIGHTS).is_file()
-        self.tower = VisionTower(embedded) if embedded is not None and has else None
-
-    def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
-        """Category and attributes of each photo."""
-        for i in range(len(photos)):
-            looks = self.tower or self.backend
-            yield from tower_observations(self.name, i, looks.opinions(context.view(i)), context.taxonomy)
 
 
 class EvidenceTowerHeads(Source):

@@ -139,7 +139,7 @@ def test_rank_0_trains_the_whole_language_model(config, tmp_path, models):
 def test_the_embedded_model_is_tuned_anew(models, garments, tmp_path, monkeypatch, capsys):
     base, out = tmp_path / "base", tmp_path / "weights"
     shutil.copytree(models("ipl-mini"), base)
-    (base / "tower.json").write_text('{"values": {}}')
+    (base / "eyes.json").write_text('{"values": {}}')
     monkeypatch.setattr(loading, "assemble", lambda **command: base)
     stage = {
         "model": "ipl-mini-base", "quantize": "none", "rank": 2, "trains": ["projector"], "steps": 3, "batch_size": 2,
@@ -161,7 +161,7 @@ def test_the_embedded_model_is_tuned_anew(models, garments, tmp_path, monkeypatc
     assert equal(first, weights(out))
     config.write_text(yaml.safe_dump({"stages": {"chat": {**stage, "rank": 0}}}))
     assert main(command) == 0
-    assert (out / "model" / "tower.json").is_file(), "what stands beside the weights is there"
+    assert (out / "model" / "eyes.json").is_file(), "what stands beside the weights is there"
     assert "tuning: loads" in capsys.readouterr().out
 
 

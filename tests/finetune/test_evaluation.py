@@ -37,8 +37,8 @@ def observed_photo(number: int) -> ObservedPhoto:
     closure = {"zip": 0.9, "buttons": 0.1} if number % 10 else {"buttons": 0.6, "zip": 0.4}
     return ObservedPhoto(
         [
-            on("tower", "category", Hoodie=0.9, Shirt=0.1),
-            on("tower", "closure", **closure),
+            on("evidence_tower", "category", Hoodie=0.9, Shirt=0.1),
+            on("evidence_tower", "closure", **closure),
             on("pixels", "colour", navy=0.8, black=0.2),
             on("mllm", "material", fleece=0.7, wool=0.3),
             Observation(source="neighbours", question="closure", probabilities={"tie": 1.0}),
@@ -107,7 +107,7 @@ def test_the_system_says_what_no_source_can() -> None:
     assert {s.facts.get("colour") for s in system} == {"navy"}
     without = ARMS["without pixels"](ROWS, PHOTOS, RULES)
     assert {s.facts.get("colour") for s in without} == {None}
-    alone = ARMS["tower alone"](ROWS, PHOTOS, RULES)
+    alone = ARMS["evidence_tower alone"](ROWS, PHOTOS, RULES)
     assert {s.category for s in alone} == {"Hoodie"}
     assert {s.guesses.get("material") for s in alone} == {None}
 

@@ -94,11 +94,11 @@ def test_what_cannot_be_merged_is_one_sentence(models, tmp_path, capsys):
 def test_a_merge_keeps_what_stands_beside_the_weights(models, tmp_path, monkeypatch):
     base = tmp_path / "base"
     shutil.copytree(models("ipl-mini"), base)
-    (base / "tower.json").write_text("{}")
+    (base / "eyes.json").write_text("{}")
     loaded, _, family = load_base(base, pixels={})
     with_lora(loaded, family, ChatConfig("", "", "", rank=2), ()).save_pretrained(tmp_path / "adapter")
     monkeypatch.setattr(loading, "assemble", lambda: base)
-    assert (merge("ipl-mini", tmp_path / "adapter", tmp_path / "merged") / "tower.json").is_file()
+    assert (merge("ipl-mini", tmp_path / "adapter", tmp_path / "merged") / "eyes.json").is_file()
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "finetune" / "configs").glob("*.yaml")), ids=lambda f: f.stem)

@@ -69,9 +69,6 @@ class StubBackend:
         self.photo_counts.append(len(images))
         yield from (text[i : i + 5] for i in range(0, len(text), 5))
 
-    def opinions(self, image: Image.Image) -> dict[str, dict[str, float]]:
-        return {}
-
     def describe(self) -> dict[str, Any]:
         return {"model": self.name}
 

@@ -37,9 +37,10 @@ def test_category_facts_text_and_draft_are_streamed(request_):
 
 @pytest.mark.parametrize(("towers", "asked"), [(0.95, False), (0.7, True)])
 def test_model_is_asked_what_it_can_change(request_, towers, asked):
-    class Seeing(StubBackend):
-        def opinions(self, image):
-            return {"label": {"Hoodie": towers, "Longsleeve": 1 - towers}, "colour": {"navy": 0.9, "blue": 0.1}}
+    class Seeing:
+        def look(self, photo):
+            seen = {"label": {"Hoodie": towers, "Longsleeve": 1 - towers}, "colour": {"navy": 0.9, "blue": 0.1}}
+            return TowerView(opinions=seen)
 
     weighed = {
         "colour": QuestionCalibration(weights={"mllm": 0.0, "classifier": 1.0}, threshold=0.8),
@@ -48,8 +49,8 @@ def test_model_is_asked_what_it_can_change(request_, towers, asked):
         "category": QuestionCalibration(weights={}, threshold=0.6),
     }
     calibration = Calibration(default=QuestionCalibration(weights={"mllm": 1.0}, threshold=0.8), questions=weighed)
-    backend = Seeing(HOODIE)
-    drafted = draft(request_, backend=backend, calibration=calibration)
+    backend = StubBackend(HOODIE)
+    drafted = draft(request_, backend=backend, calibration=calibration, sources=[EvidenceTowerHeads(Seeing())])
     names = {question.name for question in backend.asked}
     assert ("category" in names) == asked
     assert {"closure", "material"} <= names

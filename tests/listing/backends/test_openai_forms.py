@@ -386,7 +386,7 @@ def test_server_needs_no_embedded_model(tmp_path, caplog):
     with serving(seeing(lambda request: reply(json.dumps(HOODIE)))) as stub:
         pipeline_parts = build_parts(stub.url, True, tmp_path, words=Words.of(None))
     assert pipeline_parts.search is None
-    assert [s.name for s in pipeline_parts.sources] == ["seller", "tower", "roles", "mllm", "pixels", "ocr"]
+    assert [s.name for s in pipeline_parts.sources] == ["seller", "roles", "mllm", "pixels", "ocr"]
     assert pipeline_parts.writes
     assert "is not set up: past listings, the evidence towers and masks are left out" in caplog.text
     assert "./ipl index stats" in caplog.text

@@ -14,7 +14,7 @@ from listing.details import detail_forms, exclusive
 from listing.schema import AttributeValue, Observation
 from tests.listing.stubs import decided, on
 
-SHIRT = on("tower", "category", "Shirt")
+SHIRT = on("evidence_tower", "category", "Shirt")
 
 
 def fact(name: str, *observations: Observation, calibration: Calibration | None = None) -> AttributeValue:
@@ -28,23 +28,25 @@ def heard(**weights: float) -> Calibration:
 
 
 def test_a_value_is_stated_from_its_threshold_on() -> None:
-    sure = fact("closure", on("tower", "closure", {"zip": 0.9, "buttons": 0.1}))
+    sure = fact("closure", on("evidence_tower", "closure", {"zip": 0.9, "buttons": 0.1}))
     assert (sure.value, sure.status, sure.evidence[0].source) == ("zip", "supported", "classifier")
-    unsure = fact("closure", on("tower", "closure", {"zip": 0.6, "buttons": 0.4}))
+    unsure = fact("closure", on("evidence_tower", "closure", {"zip": 0.6, "buttons": 0.4}))
     assert (unsure.value, unsure.suggestion, unsure.alternatives) == (None, "zip", ["buttons"])
-    assert fact("closure", on("tower", "closure", {"zip": 0.2})).status == "unknown"  # the rest is "cannot tell"
+    assert (
+        fact("closure", on("evidence_tower", "closure", {"zip": 0.2})).status == "unknown"
+    )  # the rest is "cannot tell"
 
 
 def test_no_photo_states_what_it_cannot_settle() -> None:
-    cotton = fact("material", on("tower", "material", {"cotton": 0.99}))
+    cotton = fact("material", on("evidence_tower", "material", {"cotton": 0.99}))
     assert (cotton.value, cotton.suggestion) == (None, "cotton")
     label = on("ocr", "material", "cotton", text="100 % cotton", box=(0, 0, 1, 1))
-    assert fact("material", on("tower", "material", {"cotton": 0.99}), label).value == "cotton"
+    assert fact("material", on("evidence_tower", "material", {"cotton": 0.99}), label).value == "cotton"
 
 
 def test_unheard_source_is_no_evidence() -> None:
     votes = on("neighbours", "closure", {"zip": 1.0}, None, listing_ids=["n1", "n2"])
-    observed = on("tower", "closure", {"zip": 0.9, "buttons": 0.1})
+    observed = on("evidence_tower", "closure", {"zip": 0.9, "buttons": 0.1})
     deaf = fact("closure", observed, votes, calibration=heard(classifier=1.0))
     assert [e.source for e in deaf.evidence] == ["classifier"]
     listening = fact("closure", observed, votes, calibration=heard(classifier=1.0, neighbours=0.5))
@@ -64,9 +66,9 @@ def test_second_colour_of_stripes_may_be_first() -> None:
     first = on("pixels", "colour", {"white": 0.6, "navy": 0.4})
     second = on("pixels", "colour2", {"white": 0.6, "navy": 0.2, "none": 0.2})
     both = heard(pixels=1.0, classifier=1.0)
-    plain = on("tower", "pattern", {"solid": 0.9, "striped": 0.1})
+    plain = on("evidence_tower", "pattern", {"solid": 0.9, "striped": 0.1})
     assert fact("colour2", first, second, plain, calibration=both).suggestion is None
-    striped = on("tower", "pattern", {"striped": 0.9, "solid": 0.1})
+    striped = on("evidence_tower", "pattern", {"striped": 0.9, "solid": 0.1})
     assert fact("colour", first, second, striped, calibration=both).suggestion == "white"
     assert fact("colour2", first, second, striped, calibration=both).value == "navy"
     sold_as_navy = on("seller", "colour", "navy", None)
@@ -99,7 +101,7 @@ def test_a_type_is_one_that_the_category_has(threshold: float, value: str | None
     types = {"Pants": ["dress", "jeans"], "Hat": ["beanie"]}  # a dress is another category
     shares = {"dress": 0.5, "beanie": 0.3, "jeans": 0.17, "unknown": 0.03}
     rule = QuestionCalibration(weights={"classifier": 1.0}, threshold=threshold)
-    observations = [on("tower", "category", "Pants"), on("evidence_tower", "item_type", shares)]
+    observations = [on("evidence_tower", "category", "Pants"), on("evidence_tower", "item_type", shares)]
     decision = decided(observations, Calibration(default=rule), types=types)
     fact = next(f for f in decision.facts if f.name == "item_type")
     assert (fact.value, fact.suggestion) == (value, suggestion)
@@ -125,7 +127,7 @@ def test_packet_is_named_by_its_largest_print() -> None:
 
 
 def test_denim_is_as_likely_as_it_looks() -> None:
-    says_denim = on("tower", "material", {"denim": 0.9, "cotton": 0.1})
+    says_denim = on("evidence_tower", "material", {"denim": 0.9, "cotton": 0.1})
     for look, likely in ((0.1, "cotton"), (0.8, "denim")):
         looks = on("evidence_tower", "detail", {"denim look": look, "leather look": 0.01})
         seen = fact("material", says_denim, looks, calibration=heard(classifier=1.0))
@@ -158,7 +160,7 @@ def test_details_are_the_same_in_every_process() -> None:
 def test_one_clear_photo_shows_a_detail() -> None:
     views = [{"Shoes": 0.9}, {"Shoes": 0.9}, {"Shoes": 0.5, "Hat": 0.5}]
     details = [{"bow": 0.1, "belt": 0.6}, {"bow": 0.9}, {"piping": 0.9}]  # the third hardly shows the item
-    observed = [on("tower", "category", view, i) for i, view in enumerate(views)]
+    observed = [on("evidence_tower", "category", view, i) for i, view in enumerate(views)]
     observed += [on("evidence_tower", "detail", shares, i) for i, shares in enumerate(details)]
     decision = decided([on("seller", "category", "Shoes", None), *observed], photos=3)
     assert [(d.phrase, d.confidence, d.photo) for d in decision.details] == [("bow", 0.9, 1), ("belt", 0.6, 0)]

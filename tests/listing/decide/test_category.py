@@ -122,7 +122,7 @@ def test_form_over_the_tree_is_one_pool() -> None:
 
 def test_two_kinds_of_item_are_noticed() -> None:
     def flags(*views: dict[str, float]) -> list[str]:
-        towers = [on("tower", "category", view, i) for i, view in enumerate(views)]
+        towers = [on("evidence_tower", "category", view, i) for i, view in enumerate(views)]
         all_flags = decided(towers, RULE, photos=len(views)).flags
         return [flag.message for flag in all_flags if flag.code == "several-items"]
 

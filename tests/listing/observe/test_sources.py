@@ -150,7 +150,7 @@ class Never:
     ],
 )
 def test_role_by_tower_mask_print_and_imagenet(tower, mask, lines, imagenet, expected):
-    observations = [on("tower", "category", tower)] if tower else []
+    observations = [on("evidence_tower", "category", tower)] if tower else []
     if imagenet is not None:
         leaves = {name: p for name, p in imagenet.items() if name != "clothes"}
         observations += [

@@ -12,10 +12,8 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 from scipy.special import softmax
 
-from listing.backends.embedded import EmbeddedBackend
 from listing.calibration import UNCALIBRATED, Calibration, QuestionCalibration
 from listing.details import load_details, type_of
-from listing.intake.photos import intake
 from listing.observe import towers
 from listing.observe.imagenet import (
     FILE,
@@ -33,7 +31,6 @@ from listing.observe.towers import (
     EvidenceTower,
     EvidenceTowerHeads,
     TowerView,
-    VisionTower,
 )
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, draft, of_photos
@@ -151,16 +148,6 @@ def test_tower_is_heard_beside_another_model() -> None:
     assert [d.phrase for d in drafted.details] == ["bow"]
     fitted = Calibration(questions={"category": QuestionCalibration(weights={}, threshold=0.9)})
     assert draft(of_photos(), backend, calibration=fitted).category.value == "Hoodie", "heard all the same"
-
-
-@pytest.mark.model
-def test_the_tower_without_its_language_model_sees_the_same(model_folder: Path) -> None:
-    alone, whole = VisionTower(model_folder), EmbeddedBackend(model_folder)
-    for name in ("hoodie", "cardigan", "jeans"):
-        (photo,) = intake([ROOT / "demo" / f"{name}.jpg"])
-        expected = whole.opinions(photo.image)  # in 16 bits
-        for question, shares in alone.opinions(photo.image).items():
-            assert shares == pytest.approx(expected[question], abs=0.05), (name, question)
 
 
 TAXONOMY = load_taxonomy()

@@ -265,7 +265,7 @@ def test_a_group_is_asked_for_its_kind_first(likely: dict[str, float], question:
 )
 def test_a_guess_of_a_garment_has_its_plain_name_and_is_asked(likely: dict[str, float], title: str) -> None:
     """Nobody looks for a "garment"; no guess is said without its mark."""
-    decision = decided([on("tower", "category", likely)])
+    decision = decided([on("evidence_tower", "category", likely)])
     claims, _ = decision.settled("", rendered=True)
     text = render(claims, TAXONOMY)
     assert (text.title, {span.status for span in text.spans}) == (title, {"check"})
