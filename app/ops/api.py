@@ -25,6 +25,7 @@ from app.views import AppError
 TABLES: dict[str, Callable[[Services, Reports, str], Table]] = {
     "days": lambda s, r, _: tables.day_by_day(r.days.points()),
     "figures": lambda _, of, over: tables.figures(of.get(over)),
+    "sold": lambda s, of, over: tables.sold(s.store, of.get(over).over),
     "new-listings": lambda _, of, over: tables.new_listings(of.get(over).figures.arrived),
     "models": lambda _, of, over: serving.models(of.get(over).figures),
     "model-events": lambda s, *_: serving.model_events(s.feed),

@@ -37,6 +37,7 @@ LINES = {  # name for people, and unit
     "seen_in_time": (f"new listings seen within {TARGET_HOURS:.0f} h", "share"),
     "orders": ("pieces sold", "count"),
 }
+CHANGING = ("click_rate", "auc", "seen_in_time", "orders")  # whose days are compared
 CHARTS = {
     "AUC and calibration": ("auc", "pcoc"),
     "Click rate": ("click_rate",),
@@ -123,7 +124,8 @@ def charts(points: Sequence[Point]) -> list[dict[str, Any]]:
                 line = {"label": label, "by": by, "unit": LINES[measure][1], "values": [values.get(d) for d in days]}
                 if values:
                     lines.append(line)
-        drawn.append({"title": title, "days": [_noon(d) for d in days], "lines": lines})
+        says = [x for m in measures if (x := _moved(points, m)[1] or _stood(points, m))]
+        drawn.append({"title": title, "says": "; ".join(says), "days": [_noon(d) for d in days], "lines": lines})
     return drawn
 
 
@@ -137,7 +139,7 @@ def marks(services: Services, points: Sequence[Point]) -> list[dict[str, Any]]:
             when = f"{datetime.fromtimestamp(event['at'], UTC):%Y-%m-%d %H:%M}"
             told.setdefault((when, event["what"]), []).append(f"{event['role'].replace('_', '-')} {event['version']}")
     found: list[dict[str, Any]] = [
-        {"at": datetime.fromisoformat(f"{when}+00:00").timestamp(), "says": f"{when}: {', '.join(of)} {what}"}
+        {"at": datetime.fromisoformat(f"{when}+00:00").timestamp(), "says": f"{when} UTC: {', '.join(of)} {what}"}
         for (when, what), of in told.items()
     ]
     for promotion in read_calendar(services.store).promotions:
@@ -157,28 +159,43 @@ def changed(points: Sequence[Point], serves: str = "") -> str:
     if not points:
         return "Nobody has seen a page in the last two weeks."
     tail = f"; {serves}." if serves else "."
-    best, says = CHANGED, ""
-    for measure in ("click_rate", "auc", "seen_in_time", "orders"):
-        days = _by_day(points, measure)
-        if measure == "orders":
-            days = days[1:-1]  # the first and the last day are not whole
-        for cut in range(2, len(days) - 1):
-            before, after = _pooled(days[:cut]), _pooled(days[cut:])
-            apart = abs(after[0] - before[0]) / (sqrt(before[1] ** 2 + after[1] ** 2) or inf)
-            if apart > best:
-                (name, unit), best = LINES[measure], apart
-                name = "pieces sold a day" if measure == "orders" else name
-                verb, (low, high) = "rose" if after[0] > before[0] else "fell", (before[0], after[0])
-                day = days[cut][0]
-                of = f"from {_written(low, unit)} to {_written(high, unit)} since {day:%A} {day.day} {day:%B}"
-                says = f"{name[0].upper()}{name[1:]} {verb} {of}"
+    _, says = max(_moved(points, measure) for measure in CHANGING)
     if says:
         return says + tail
-    now_ = [f"{LINES[m][0]} {_written(_pooled(_by_day(points, m)[-7:])[0], LINES[m][1])}"
-            for m in ("click_rate", "auc") if _by_day(points, m)]  # fmt: skip
+    now_ = [_last_days(points, m) for m in ("click_rate", "auc") if _by_day(points, m)]
     stood = f" ({', '.join(now_)} over the last seven)" if now_ else ""
     days_told = (points[-1].day - points[0].day).days + 1
     return f"Nothing changed beyond chance in {counted(days_told, 'day')}{stood}{tail}"
+
+
+def _moved(points: Sequence[Point], measure: str) -> tuple[float, str]:
+    """The largest change of a figure in standard errors, and in words; "" where chance explains it."""
+    days, best, says = _by_day(points, measure) if measure in CHANGING else [], CHANGED, ""
+    name, unit = LINES[measure]
+    if measure == "orders":
+        days, name = days[1:-1], "pieces sold a day"  # the first and the last day are not whole
+    for cut in range(2, len(days) - 1):
+        before, after = _pooled(days[:cut]), _pooled(days[cut:])
+        apart = abs(after[0] - before[0]) / (sqrt(before[1] ** 2 + after[1] ** 2) or inf)
+        if apart > best:
+            best, day = apart, days[cut][0]
+            verb = "rose" if after[0] > before[0] else "fell"
+            of = f"from {_written(before[0], unit)} to {_written(after[0], unit)} since {day:%A} {day.day} {day:%B}"
+            says = f"{name[0].upper()}{name[1:]} {verb} {of}"
+    return best, says
+
+
+def _stood(points: Sequence[Point], measure: str) -> str:
+    """That a figure did not change, and what it was in the last days; of what is to be 1 that alone."""
+    if not _by_day(points, measure):
+        return ""
+    last = f"{_last_days(points, measure)} in the last seven days"
+    return f"{last} (1 is right)" if measure == "pcoc" else f"No change beyond chance: {last}"
+
+
+def _last_days(points: Sequence[Point], measure: str) -> str:
+    name, unit = ("pieces sold a day", "count") if measure == "orders" else LINES[measure]
+    return f"{name} {_written(_pooled(_by_day(points, measure)[-7:])[0], unit)}"
 
 
 def _by_day(points: Iterable[Point], measure: str) -> list[tuple[date, float, float, float]]:

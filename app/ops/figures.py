@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ MEASURES = {  # name for people, and unit
     "index_behind": ("how far the index is behind", "minutes"),
     "reviews_waiting": ("listings that wait for review", "count"),
     "reports": ("reports by visitors", "count"),
+    "requests_failed": ("requests that failed", "share"),
+    "requests_refused": ("requests turned away", "share"),
     "models_missing": ("stages without a model", "count"),
     "model_age": ("days since what the ranking model learned from", "days"),
     "pages": ("pages asked for", "count"),
@@ -247,6 +250,13 @@ class Figures:
         yield Measure("without_vector", dark, len(live), "on sale")
         yield Measure("index_behind", exact(behind), int(self._count(waits)), "wait")
         yield Measure("reviews_waiting", exact(self._count(ListingRow.status == REVIEW)))
+        statuses = Counter[str]()
+        for sample in (s for metric in self.services.metrics.requests.collect() for s in metric.samples):
+            statuses[sample.labels["status"]] += int(sample.value) if sample.name.endswith("_total") else 0
+        asked, refused = statuses.total(), statuses["429"] + statuses["503"]
+        failed = sum(n for status, n in statuses.items() if status[:1] == "5" and status != "503")
+        for key, n in (("requests_failed", failed), ("requests_refused", refused)):
+            yield Measure(key, exact(n / max(asked, 1)), asked, "requests since the server began")
         yield Measure("reports", exact(self._count(MessageRow.kind == "report")))
 
     def _models(self) -> Iterable[Measure]:

@@ -140,6 +140,7 @@ def show(
         "measured": serving.phenomena(services.settings.home), "figures": tables.figures(report),
         "changed": days.changed(points, serving.since(services.feed)), "charts": days.charts(points),
         "marks": days.marks(services, points), "daily": tables.day_by_day(points),
+        "sold": tables.sold(services.store, report.over),
         "starved": tables.new_listings(report.figures.starved),
         "queue": tables.review_queue(services.reviews), "reported": tables.reports(services.messages),
         "as_of": now().isoformat(), "length": REASON_LENGTH, "program": PROGRAM,

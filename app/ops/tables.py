@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
+
+from sqlalchemy import select
 
 from app.market.messages import Messages
 from app.market.reviews import Reviews
 from app.ops.checks import WORDS, Report
 from app.ops.days import LINES, Point, ends
 from app.ops.figures import MEASURES, TARGET_HOURS, NewListing
+from app.ops.impressions import DAY, Window
+from app.store.db import Store
+from app.store.tables import ListingRow, OrderRow
 
 Cell = str | int | float | None
 
@@ -43,6 +49,26 @@ def day_by_day(points: Sequence[Point]) -> Table:
         for p in sorted(points, key=lambda p: p.day, reverse=True)
     )
     return Table(("day (UTC)", "what", "ranked by", "value", "low", "high", "cases"), rows)
+
+
+def sold(store: Store, over: Window) -> Table:
+    """What was ordered in a window, and yesterday, the latest first."""
+    since = min(over.since, datetime.combine(over.until - DAY, time.min, UTC))
+    rows = (
+        select(
+            ListingRow.title, ListingRow.category, OrderRow.amount, OrderRow.at, OrderRow.cancelled_by, ListingRow.id
+        )
+        .join(ListingRow, ListingRow.id == OrderRow.listing_id)
+        .where(OrderRow.at.between(since, over.until))
+        .order_by(OrderRow.at.desc())
+    )
+    with store.read() as session:
+        found = session.execute(rows).all()
+    cells = tuple((*x[:3], f"{x.at:%Y-%m-%d %H:%M}", "cancelled" if x.cancelled_by else "sold") for x in found)
+    links = tuple(f"/ops/?listing={x.id}#feed" for x in found)
+    return Table(
+        ("listing", "category", "price", "when (UTC)", "state"), cells, f"Since {since:%Y-%m-%d %H:%M}.", links
+    )
 
 
 def new_listings(listings: Sequence[NewListing]) -> Table:

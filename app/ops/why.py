@@ -89,7 +89,11 @@ def in_brief(fate: Fate, moves: Sequence[Move], facts: Facts, ranking: str | Non
     if ranking is None:
         return f"popular: {counted(facts.clicks, 'click')} of {counted(facts.impressions, 'impression')}"
     up = next((m for m in moves if m.factor > 1), None)
-    return f"{facts.feature(up.feature)} ×{up.factor:.2f}" if up else "nothing lowers it as much as the others"
+    return (
+        f"raised most by {facts.feature(up.feature)}, ×{up.factor:.2f}"
+        if up
+        else "nothing lowers it as much as the others"
+    )
 
 
 def features(moves: Sequence[Move], facts: Facts, ranking: str | None) -> str:
