@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from app.ops import checks, intervals, places
 from app.ops.api import TABLES
-from app.ops.days import Point, changed
+from app.ops.days import Point, changed, charts
 from app.ops.page import SECTIONS
 from app.ops.tables import figures
 from app.store.tables import FeedPageRow, FeedRow, ListingRow, now
@@ -91,6 +91,11 @@ def test_the_first_sentence_names_the_day_of_a_change_and_chance_names_none():
     assert changed(days([0.11, 0.1, 0.112, 0.101, 0.11, 0.099], 400)).startswith(
         "Nothing changed beyond chance in 6 days"
     )
+    says = {c["title"]: c["says"] for c in charts(days([0.113] * 8 + [0.09] * 3, 4000))}
+    assert says["Click rate"] == "Clicks of what was seen fell from 11.3 % to 9.0 % since Tuesday 24 November"
+    assert charts(days([0.11] * 6, 400))[1]["says"] == (
+        "No change beyond chance: clicks of what was seen 11.0 % in the last seven days"
+    )
     assert changed([]) == "Nobody has seen a page in the last two weeks."
 
 
@@ -127,6 +132,7 @@ def test_every_table_exports_and_formulas_stay_text(used, monkeypatch):
         rows = client.get(f"/ops/export/{name}.json?over=7d").json()
         text = client.get(f"/ops/export/{name}.csv?over=7d").text
         assert len(text.splitlines()) >= len(rows) + 1
+    assert [(row["price"], row["state"]) for row in client.get("/ops/export/sold.json").json()] == [(10, "sold")]
     assert "'=cmd()" in client.get("/ops/export/new-listings.csv").text
     assert code(client.get("/ops/export/nothing.csv")) == (404, "not_found")
     assert code(client.get("/ops/export/models.csv?over=3y")) == (422, "invalid")

@@ -208,6 +208,17 @@ def test_the_latest_measurement_of_the_log_is_shown(client, services):
     assert "ECAD: 12.0% of the orders came back: ECAD can pay." in page
 
 
+def test_requests_that_failed_or_were_turned_away_are_said(services):
+    fill(services, World())
+    for status, count in (("200", 90), ("500", 6), ("503", 3), ("429", 1)):
+        services.metrics.requests.labels("/feed", status).inc(count)
+    says = [f.says for f in report_of(services).to_do]
+    assert says == [
+        "Requests fail: 6.0 % (100 requests since the server began).",
+        "Too many wait, so that requests are turned away: 4.0 % (100 requests since the server began).",
+    ]
+
+
 def test_what_left_unseen_does_not_count_as_waiting(services):
     def listing(status, seen_after):
         came = now() - timedelta(hours=10)
