@@ -247,8 +247,10 @@ def test_killed_in_a_step_repairs_itself(copy: Copy, step: str) -> None:
     assert copy.scratch() == []
 
 
-@pytest.mark.parametrize("step", ["packages", "model"])
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "status", "step"),
+    [(signal.SIGINT, 130, "packages"), (signal.SIGTERM, 143, "model"), (signal.SIGHUP, 129, "packages")],
+)
 def test_after_a_signal_the_next_start_goes_on(
     copy: Copy, number: signal.Signals, status: int, step: str, request: pytest.FixtureRequest
 ) -> None:
@@ -276,9 +278,8 @@ def test_two_starts_at_once_share_one_set_up(copy: Copy) -> None:
     assert sorted(line for line in done if line.startswith("run")) == ["run draft a.jpg", "run draft b.jpg"]
 
 
-@pytest.mark.parametrize("step", ["packages", "model"])
-def test_who_waits_for_another_start_is_told_so(copy: Copy, step: str) -> None:
-    first = copy.start("serve", FAKE_HANG=step)
+def test_who_waits_for_another_start_is_told_so(copy: Copy) -> None:
+    first = copy.start("serve", FAKE_HANG="packages")
     copy.hanging()
     second = copy.start("serve")
     assert second.stderr is not None
@@ -324,9 +325,9 @@ def test_python_that_answers_nothing_is_passed_over(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("step", "message", "said"),
     [
-        *((step, "ERROR: No matching distribution found", "No matching distribution") for step in STEPS[:-1]),
-        ("packages", "OSError: [Errno 28] No space left on device", "the disk is full"),
-        ("weights", "OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("environment", "ERROR: No matching distribution found", "No matching distribution"),
+        ("packages", "ERROR: No matching distribution found", "No matching distribution"),
+        ("model", "OSError: [Errno 28] No space left on device", "the disk is full"),
         ("weights", "ERROR: Failed to establish a new connection", "cannot be reached"),
     ],
 )

@@ -29,7 +29,7 @@ from tests.servers import Server
 Build = Callable[..., Services]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 FORMS = {  # how long the tests with dice are: by default, and with --nightly
-    "kills": (None, 5), "rounds": (2, 50), "life_steps": (15, 500), "sweep_photos": (2, 25), "api_calls": (30, 2000)
+    "kills": (None, 5), "rounds": (2, 50), "life_steps": (15, 500), "sweep_photos": (1, 25), "api_calls": (30, 2000)
 }  # fmt: skip
 
 

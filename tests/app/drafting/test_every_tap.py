@@ -28,8 +28,13 @@ from tests.fakes import jpeg
 pytestmark = pytest.mark.slow
 
 STORED = stored_drafts()
-# Of the stored drafts every tenth one, and every night all.
-EACH = [pytest.param(n, marks=[pytest.mark.nightly] * (n % 10 > 0)) for n in range(len(STORED))]
+# Of the stored drafts two, one of them with words of the seller's, and every night all.
+EACH = [pytest.param(n, marks=[pytest.mark.nightly] * (n % 20 > 0)) for n in range(len(STORED))]
+EACH_AND_TYPED = [
+    pytest.param(n, typed, marks=[pytest.mark.nightly] * (n != 20 * typed))
+    for n in range(len(STORED))
+    for typed in (False, True)
+]
 EACH_OF_A_MODEL = [pytest.param(n, marks=[pytest.mark.nightly] * (n > 0)) for n in range(0, len(STORED), 3)]
 
 
@@ -81,8 +86,7 @@ def typed(written: Draft) -> list[Edit]:
     return [Edit("set", "title", title), Edit("set", "description", f"{own} My sister loved it.{blank}{note}")]
 
 
-@pytest.mark.parametrize("seller_typed", [False, True])
-@pytest.mark.parametrize("number", EACH)
+@pytest.mark.parametrize(("number", "seller_typed"), EACH_AND_TYPED)
 def test_each_press_leaves_english(number, seller_typed):
     written = STORED[number]
     tried, bad = broken(written, typed(written) if seller_typed else [], all_words=not seller_typed)

@@ -74,8 +74,32 @@ def from_elsewhere(folder, kind):
     subprocess.run([sys.executable, "-c", PUBLISH, str(folder), kind], check=True, timeout=120)
 
 
+def check_keys(services, client, home):
+    """A key that nobody knows adds nothing, and one that is known does."""
+    feed, models = services.feed.feed, services.feed.models
+    new = published(client, price=500)
+    assert new["id"]
+    loaded, moment = models.get("ranking"), services.feed.moment()
+    with services.store.read():
+        rows = feed.catalog.live()
+    stranger, known = feed.visitors.get(10**6), feed.visitors.get(feed.visitors.ids()[0])
+    newest = rows[feed.catalog.get("item_id", rows).argmax()]
+
+    def pctr(visitor):
+        return probabilities(models, loaded, feed.catalog, rows, visitor, moment, FEED)[0]["click"]
+
+    with_it = {visitor.user_id: pctr(visitor) for visitor in (stranger, known)}
+    there, models.knowledge = models.knowledge, Knowledge(home / "nothing")
+    without = {visitor.user_id: pctr(visitor) for visitor in (stranger, known)}
+    models.knowledge = there
+    at = int(np.flatnonzero(rows == newest)[0])
+    assert with_it[stranger.user_id][at] == without[stranger.user_id][at]  # neither visitor nor thing is known
+    assert np.abs(with_it[known.user_id] - without[known.user_id]).max() > 0
+
+
 def test_versions_are_swapped_without_a_restart_and_what_is_missing_is_said(served):
     services, client, home = served
+    check_keys(*served)
     store = services.feed.registry.root / "knowledge"
     first = seen(client, "v1")
     assert first["models"]["knowledge"] == "version 1"
@@ -101,28 +125,6 @@ def test_versions_are_swapped_without_a_restart_and_what_is_missing_is_said(serv
     (home / "away").rename(store)
     services.feed.refresh()
     assert seen(client, "v1")["models"]["knowledge"].startswith("none: version 3")
-
-
-def test_a_key_that_nobody_knows_adds_nothing_and_one_that_is_known_does(served):
-    services, client, home = served
-    feed, models = services.feed.feed, services.feed.models
-    new = published(client, price=500)
-    assert new["id"]
-    loaded, moment = models.get("ranking"), services.feed.moment()
-    with services.store.read():
-        rows = feed.catalog.live()
-    stranger, known = feed.visitors.get(10**6), feed.visitors.get(feed.visitors.ids()[0])
-    newest = rows[feed.catalog.get("item_id", rows).argmax()]
-
-    def pctr(visitor):
-        return probabilities(models, loaded, feed.catalog, rows, visitor, moment, FEED)[0]["click"]
-
-    with_it = {visitor.user_id: pctr(visitor) for visitor in (stranger, known)}
-    models.knowledge = Knowledge(home / "nothing")
-    without = {visitor.user_id: pctr(visitor) for visitor in (stranger, known)}
-    at = int(np.flatnonzero(rows == newest)[0])
-    assert with_it[stranger.user_id][at] == without[stranger.user_id][at]  # neither visitor nor thing is known
-    assert np.abs(with_it[known.user_id] - without[known.user_id]).max() > 0
 
 
 def test_an_extractor_that_goes_on_keeps_its_coordinates(served, capsys):

@@ -19,7 +19,7 @@ from recommend.data.ragged import concat_batches
 from recommend.data.schema import ENTITIES, table_files
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.feed_models import SMALL, Index, spread
-from tests.app.support.shop import POST_TEXT, order, posted, report, seen, write_post
+from tests.app.support.shop import POST_TEXT, order, posted, report, report_all, seen, write_post
 from tests.fakes import FakeIndex
 
 pytestmark = pytest.mark.slow
@@ -197,8 +197,8 @@ def test_mkt_learns_posts_and_ranks_them(build, tmp_path, monkeypatch, capsys):
             posted(client, title=f"Guide {n}", topic=topic, photo=(10 * n, 60, 60), text=POST_TEXT * (n + 1))
         for n in range(64):
             page = seen(client, f"v{n % 8}", size=20)
-            for m, place in enumerate(page["places"]):
-                report(client, f"v{n % 8}", page, "click" if (n + m) % 5 == 0 else "impression", place)
+            kinds = ["impression" if (n + m) % 5 else "click" for m in range(len(page["places"]))]
+            report_all(client, f"v{n % 8}", page, kinds)
     spread(services)
     with services.store.write() as session:  # posts were written days ago, too
         for row in session.scalars(select(FeedPostRow)):

@@ -69,11 +69,20 @@ def visit(client, visitor, click=()):
     return page
 
 
+def _event(page, kind, place):
+    thing = {"post_id": place["post"]["id"]} if place["post"] else {"listing_id": place["listing"]["id"]}
+    return {"kind": kind, "page_id": page["id"], **thing}
+
+
 def report(client, visitor, page, kind, place):
     """Tell the feed what a visitor did with a place of a page."""
-    thing = {"post_id": place["post"]["id"]} if place["post"] else {"listing_id": place["listing"]["id"]}
-    event = {"kind": kind, "page_id": page["id"], **thing}
-    return client.post("/v1/events", json={"visitor": visitor, "events": [event]})
+    return client.post("/v1/events", json={"visitor": visitor, "events": [_event(page, kind, place)]})
+
+
+def report_all(client, visitor, page, kinds):
+    """Tell the feed at once what a visitor did with each place of a page."""
+    events = [_event(page, kind, place) for kind, place in zip(kinds, page["places"], strict=True)]
+    return client.post("/v1/events", json={"visitor": visitor, "events": events})
 
 
 def form(answer):

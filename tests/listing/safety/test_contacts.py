@@ -19,7 +19,7 @@ ANNOTATIONS = Path(__file__).parents[3] / "finetune" / "annotations"
 @pytest.mark.parametrize(
     ("file", "recall", "alarms"),
     [
-        ("sets/contacts/development.jsonl", 0.94, 0.017),
+        pytest.param("sets/contacts/development.jsonl", 0.94, 0.017, marks=pytest.mark.nightly),
         ("held/contacts.jsonl", 0.85, 0.02),
         ("held/contacts_disguised.jsonl", 0.9, 0.033),  # the goal is .93
     ],
