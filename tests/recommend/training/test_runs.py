@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +20,7 @@ from recommend.imports.run import import_log
 from recommend.models.base import Ranker
 from recommend.models.registry import MODELS, model_config
 from recommend.training.evaluation import evaluate_run
-from recommend.training.runs import FEATURES, declared_features, labels_of, load_run, plan, train_run
+from recommend.training.runs import FEATURES, RUN, declared_features, labels_of, load_run, plan, train_run
 
 LACKING = {
     "keep": "trained with published knowledge",
@@ -154,6 +156,8 @@ def test_without_a_clock_the_seed_orders_the_rows(log, tmp_path, monkeypatch):
 def test_a_known_truth_stands_beside_the_measures(log, tmp_path):
     model = model_config("dnn", ["mlp=[8]", "embedding=4"])
     train_run(log, plan(log, model, TrainConfig(threads=1), labels_of(log, "dnn"), 2), tmp_path / "run")
+    stored = json.loads((tmp_path / "run" / RUN).read_text()) | {"watch_days": [5, 5]}  # as earlier versions wrote it
+    (tmp_path / "run" / RUN).write_text(json.dumps(stored))
     results = evaluate_run(tmp_path / "run", log)
     below = [n for n in results["measures"] if n.endswith(" of click")]
     assert [*results["measures"]] == ["click", *below]
