@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from listing.shops.shop import Shop
 
 SOURCE, MERGED, SAMPLED, PHOTOS = "source.json", "with-store.jsonl", "sample.jsonl", "store"
-NONE: dict[str, Any] = {"questions": {}, "remarks": []}
+NONE: dict[str, Any] = {"questions": {}, "remarks": [], "next": []}
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +71,11 @@ def run(args: argparse.Namespace) -> int:
             print(f"so {learned.listings} rows say; nothing was put into use: without --sample all rows are learned")
             return 0
         (shop.folder / SOURCE).write_text(json.dumps(source, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(summary(_figures(learned.version), before)))
-    print(f"{learned.listings} listings learned; look at {learned.version / 'report.html'}")
-    print(f"use it: {PROGRAM} draft PHOTO --shop {args.out}   (or IPL_SHOP={args.out}); undo it: --rollback")
+    figures = _figures(learned.version)
+    print("\n".join(summary(figures, before)))
+    print(f"{learned.listings} listings learned. What to do next:")
+    print("\n".join(f"- {step}" for step in (*figures["next"], f"look at {learned.version / 'report.html'}")))
+    print(f"- use it: {PROGRAM} draft PHOTO --shop {args.out}   (or IPL_SHOP={args.out}); undo it: --rollback")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,8 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
             taxonomy = load_taxonomy(version / TAXONOMY)
         remarks = [*words.remarks, *rows.lines()]
         files = {record.listing_id: photos for record, photos, _ in listings}
-        write_report(version, observed, questions, taxonomy, base, remarks, files, texts)
+        photos = Counter(record.category for record, named, _ in listings for _ in named)
+        write_report(version, observed, questions, taxonomy, base, remarks, files, texts, photos)
     if not trial:
         importer.done()
         shop.use(version)

@@ -21,6 +21,7 @@ from listing.taxonomy import Taxonomy
 FILE = "report.html"
 CARDS, SIDE = 20, 240
 CONFUSED, SURE_OTHER, SUSPECTS = 3, 0.95, 10
+ENOUGH, NAMED = 20, 5  # photos of a kind; kinds that a line names
 
 
 def write_report(
@@ -32,10 +33,12 @@ def write_report(
     remarks: Sequence[str],
     files: Mapping[str, Mapping[str, Path]],
     texts: Mapping[str, str],
+    photos: Mapping[str, int],
 ) -> dict[str, Any]:
     """Write the page, and its figures as JSON; returns the figures.
 
     files: listing -> digest -> file of its photos. texts: listing -> its own title and, below it, description.
+    photos: kind -> how many there are.
     """
     from jinja2 import Environment
 
@@ -43,13 +46,15 @@ def write_report(
     crossed = cross_fitted(observed, questions, taxonomy, base)
     figures = {q: figures_of(crossed[q], calibration.questions.get(q)) for q in questions}
     remarks = [*_unlearned(figures, observed), *_twins(files, observed), *_suspects(crossed["category"]), *remarks]
+    steps = [*_few(photos), *_mixed(crossed["category"])]
     rules = Rules(taxonomy, base.model_copy(update={"questions": {**base.questions, **calibration.questions}}))
     cards = [{**_card(o, rules, files), "own": texts[o.listing_id].partition("\n")[0]} for o in observed[:CARDS]]
     page = Environment(autoescape=True).from_string(Path(__file__).with_name("report_page.html").read_text("utf-8"))
     question_rows = [{"name": q, **_as_text(f)} for q, f in figures.items()]
-    text = page.render(listings=len(files), sample=len(observed), questions=question_rows, remarks=remarks, cards=cards)
+    told = {"remarks": [*steps, *remarks], "cards": cards}
+    text = page.render(listings=len(files), sample=len(observed), questions=question_rows, **told)
     (version / FILE).write_text(text, encoding="utf-8")
-    plain = {"listings": len(files), "sample": len(observed), "questions": figures, "remarks": remarks}
+    plain = {"listings": len(files), "sample": len(observed), "questions": figures, "remarks": remarks, "next": steps}
     (version / FIGURES).write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     return plain
 
@@ -87,6 +92,22 @@ def _unlearned(figures: Mapping[str, Mapping[str, Any]], observed: Sequence[Obse
                 f"Nothing can be learned of {question}: on listings kept apart, photos tell no more of it than how "
                 "frequent each answer is. Drafts go on without what the table says of it; are its rows in order?"
             )
+
+
+def _few(photos: Mapping[str, int]) -> Iterator[str]:
+    """The kinds with too few photos to be known surely, the fewest first."""
+    few = sorted((n, kind) for kind, n in photos.items() if n < ENOUGH)
+    if few:
+        some = ", ".join(f"{kind} ({n})" for n, kind in few[:NAMED])
+        more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
+        yield f"add photos: {len(few)} of {len(photos)} kinds have fewer than {ENOUGH}: {some}{more}"
+
+
+def _mixed(answers: Sequence[tuple[Answer, bool]]) -> Iterator[str]:
+    """The kinds that are taken for each other most."""
+    pairs = Counter(tuple(sorted((a.truth, a.value))) for a, _ in answers if a.value != a.truth)
+    if often := [f"{one} and {other} ({n})" for (one, other), n in pairs.most_common(CONFUSED) if n > 1]:
+        yield f"look at pairs that are mixed up, of {len(answers)} listings: {', '.join(often)}; is each named alike?"
 
 
 def _twins(files: Mapping[str, Mapping[str, Path]], observed: Sequence[Observed]) -> Iterator[str]:

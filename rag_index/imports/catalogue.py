@@ -26,6 +26,7 @@ from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
 NO_PHOTO_FILE = "none of its photos is there"
 NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of item
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp")  # of files that are named without one
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
 MOST_VALUES, MIN_CELLS, MOST_FIT = 60, 20, 0.9  # of a column that is told by its values
@@ -103,7 +104,8 @@ class Catalogue:
     def find_photo(self, name: str) -> Path:
         """The file that a row names: in the folder of photos or beside the table, also as the store lays them."""
         named = photo_path(name, (self.photos, self.path.parent))
-        further = (self.photos / named.name, self.photos / f"{name}.jpg", self.photos / name[:2] / f"{name}.jpg")
+        bare = [place.with_name(f"{named.name}{ending}") for ending in ENDINGS for place in (named, self.photos / name)]
+        further = (self.photos / named.name, *bare, self.photos / name[:2] / f"{name}.jpg")
         return next((place for place in (named, *further) if os.path.isfile(place)), named)
 
     def _missing(self, row: PlainRow) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import re
@@ -18,6 +17,7 @@ _HIDDEN = frozenset(("script", "style", "template", "head"))
 _MINUS = re.compile(r"(?<![\d\w])[-−]\s*[^\d\s]?\s*\d")
 _PHOTO_KEYS = ("src", "url", "path", "file", "image", "id")
 _NOTHING = frozenset(("na", "n/a", "n.a.", "none", "null", "nan", "-", "unknown", "does not apply"))
+_QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
 _ADDRESS = re.compile(r"[\s|;,]+(?=(?:https?|file)://)", re.IGNORECASE)
 
 
@@ -77,10 +77,13 @@ def price_of(value: Any) -> tuple[float | None, str | None]:
 def photo_names(value: Any) -> list[str]:
     """Paths and addresses in a cell: a list, a JSON list, or text with "|", ";", "," or new lines between."""
     if isinstance(value, str) and value.lstrip().startswith("["):
-        with contextlib.suppress(ValueError):
+        try:
             value = json.loads(value)
+        except ValueError:  # as Python writes lists, and numpy without commas
+            value = _QUOTED.findall(value) or value
     if isinstance(value, dict):
-        value = next((value[key] for key in _PHOTO_KEYS if value.get(key)), None)
+        nested = [each for each in value.values() if isinstance(each, dict | list)]
+        value = next((value[key] for key in _PHOTO_KEYS if value.get(key)), nested)
     if isinstance(value, list | tuple):
         return [name for part in value for name in photo_names(part)]
     text = str(value or "").strip()
@@ -106,5 +109,6 @@ def named_values(value: Any) -> dict[str, str]:
 
 def stated(value: Any) -> str:
     """A cell of an attribute as text; "" where it says that there is nothing to say."""
+    value = ", ".join(map(str, value)) if isinstance(value, list) else value
     text = " ".join(text_of(value).split())
     return "" if text.lower() in _NOTHING else text

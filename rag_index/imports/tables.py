@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +61,13 @@ def read_rows(path: Path) -> Iterator[RawRow | RowProblem]:
 def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
     csv.field_size_limit(MAX_CELL)
     skipped = 0
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        while (head := file.readline()).lstrip('"').startswith("#"):  # an eBay template says its version there
-            skipped += 1
-        names = next(csv.reader([head], delimiter=delimiter(head, path)), [])
-        rows = csv.reader(file, delimiter=delimiter(head, path))
+    with path.open(newline="", encoding=_encoding(path)) as file:
+        head, below = file.readline(), file.readline()
+        # An eBay template says its version first; above a header others name groups of columns.
+        while below and (head.lstrip('"').startswith("#") or _names_groups(_cells(head, path), _cells(below, path))):
+            skipped, head, below = skipped + 1, below, file.readline()
+        names = _cells(head, path)
+        rows = csv.reader(chain([below], file), delimiter=delimiter(head, path))
         last = 0
         for cells in rows:
             place, last = f"line {skipped + last + 2}", rows.line_num
@@ -71,6 +75,21 @@ def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
                 continue
             too_many = any(cell.strip() for cell in cells[len(names) :])
             yield place, "it has more cells than the header" if too_many else _named(names, cells)
+
+
+def _cells(line: str, path: Path) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter(line, path)), [])
+
+
+def _names_groups(cells: list[Any], below: list[Any]) -> bool:
+    """True if a line has names for groups of the columns that the line below it names."""
+    return len(cells) == len(below) and 0 < 2 * sum(map(bool, cells)) <= sum(map(bool, below))
+
+
+def _encoding(path: Path) -> str:
+    """UTF-16 says so in its first bytes, as spreadsheets save "Unicode text"; anything else is UTF-8."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def delimiter(head: str, path: Path) -> str:
@@ -87,7 +106,7 @@ def _named(names: list[str], cells: list[str]) -> Cells:
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[str, Cells | str]]:
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=_encoding(path)) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -115,17 +134,28 @@ def _read_excel(path: Path) -> Iterator[tuple[str, Cells | str]]:
 
     try:
         book = CalamineWorkbook.from_path(str(path))
-        sheets = (book.get_sheet_by_index(n).to_python(skip_empty_area=False) for n in range(len(book.sheet_names)))
+        sheets = (_sheet(book.get_sheet_by_index(n)) for n in range(len(book.sheet_names)))
         rows: list[list[Any]] = next((rows for rows in sheets if sum(map(any, rows)) > 1), [])
     except CalamineError as error:
         raise ValueError(str(error)) from error
     start = next((n for n, cells in enumerate(rows) if sum(map(bool, cells)) > 1), 0)  # above: the sheet's title
+    while start + 1 < len(rows) and _names_groups(rows[start], rows[start + 1]):
+        start += 1
     names = [str(name).strip() for name in rows[start]] if rows else []
     for number, cells in enumerate(rows[start + 1 :], start + 2):
         if any(cells):
             filled = [int(c) if isinstance(c, float) and c.is_integer() else c for c in cells]
             plain = (c if isinstance(c, int | float) else str(c) for c in filled)
             yield f"row {number}", {name: cell for name, cell in zip(names, plain, strict=False) if name}
+
+
+def _sheet(sheet: Any) -> list[list[Any]]:
+    """The rows of a sheet; a cell that was merged downwards is each of those that it covers."""
+    rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
+    for (top, column), (bottom, _) in sheet.merged_cell_ranges or ():
+        for row in rows[top + 1 : bottom + 1]:
+            row[column] = rows[top][column]
+    return rows
 
 
 def _read_xml(path: Path) -> Iterator[tuple[str, Cells | str]]:

@@ -67,7 +67,10 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
     assert main(["learn", str(shop_table(tmp_path)), "-o", str(shop)]) == 0
     report = json.loads((shop / "versions" / "0001" / "report.json").read_text())
     assert report["questions"]["category"]["right"] > 0.9
-    assert "category" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "category" in out
+    assert "learned. What to do next:\n- add photos: 2 of 2 kinds have fewer than 20: Discs (18), Flags (18)\n" in out
+    assert len(out.partition("What to do next")[2].splitlines()) <= 6
     assert (shop / "versions" / "0001" / "report.html").is_file()
 
     words = Words.of(use_shop(shop))

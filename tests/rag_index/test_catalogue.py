@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -127,8 +128,10 @@ def test_other_column_names_and_line_numbers(tmp_path: Path) -> None:
     assert problems[2].detail == "as line 2"
 
 
-def excel(path: Path, *sheets: list[list[str | float]]) -> Path:
+def excel(path: Path, *sheets: Sequence[Sequence[str | float]], merged: Sequence[str] = ()) -> Path:
     """A workbook as spreadsheet programs save it."""
+    ranges = "".join(f'<mergeCell ref="{each}"/>' for each in merged)
+    joined = f"<mergeCells>{ranges}</mergeCells>" if merged else ""
     cells = {str: '<c t="inlineStr"><is><t>{}</t></is></c>', int: "<c><v>{}</v></c>", float: "<c><v>{}</v></c>"}
     with ZipFile(path, "w") as book:
         numbers = range(1, len(sheets) + 1)
@@ -149,7 +152,7 @@ def excel(path: Path, *sheets: list[list[str | float]]) -> Path:
         )
         for n, rows in enumerate(sheets, 1):
             lines = "".join(f"<row>{''.join(cells[type(c)].format(c) for c in row)}</row>" for row in rows)
-            sheet = f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>'
+            sheet = f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData>{joined}</worksheet>'
             book.writestr(f"xl/worksheets/s{n}.xml", sheet)
     return path
 
@@ -161,6 +164,41 @@ def test_an_excel_sheet_says_what_csv_says(tmp_path: Path) -> None:
     (row,), (problem,) = split(opened(table))
     assert (row.listing_id, row.category, row.price, row.photos) == ("7", "Hat", 12.5, ("/a/ab12.jpg", "cd34.jpg"))
     assert (problem.place, problem.reason) == ("row 5", "its title is empty")
+
+
+ROWS = [[f"id{i}", f"Acme {kind}", kind, f"p{i}"] for i, kind in enumerate(["Hat", "Hat", "Belt", "Belt"])]
+HEAD = ["id", "title", "category", "image"]
+
+
+@pytest.mark.parametrize(
+    "form", ["two headers", "utf-16", "lists", "nested", "two headers in Excel", "merged in Excel"]
+)
+def test_tables_as_people_keep_them_say_the_same(tmp_path: Path, form: str) -> None:
+    """Names of groups above the header, semicolons in UTF-16, lists as Python writes them, photos without ending."""
+    for _, _, _, name in ROWS:
+        (tmp_path / f"{name}.png").touch()
+    groups, table = ["Product", "", "", "Media"], tmp_path / ("t.xlsx" if "Excel" in form else "t.csv")
+    lines = [",".join(line) for line in (HEAD, *ROWS)]
+    if form == "two headers":
+        table.write_text("\n".join(["Product,,,", *lines]))
+    elif form == "utf-16":
+        table.write_text("\n".join(lines).replace(",", ";"), encoding="utf-16")
+    elif form == "lists":
+        table.write_text("\n".join([lines[0], *(f"{a},{b},{c},\"['{d}']\"" for a, b, c, d in ROWS)]))
+    elif form == "nested":
+        table = tmp_path / "t.jsonl"
+        rows = (dict(zip(HEAD, [*row[:3], {"main": {"url": row[3]}}], strict=True)) for row in ROWS)
+        table.write_text("\n".join(json.dumps(row) for row in rows))
+    elif form == "two headers in Excel":
+        excel(table, [groups, HEAD, *ROWS])
+    else:
+        merged = [[a, b, c if i % 2 == 0 else "", d] for i, (a, b, c, d) in enumerate(ROWS)]
+        excel(table, [HEAD, *merged], merged=["C2:C3", "C4:C5"])
+    catalogue = opened(table)
+    found, problems = split(catalogue)
+    assert problems == []
+    assert [(row.title, row.category) for row in found] == [(title, kind) for _, title, kind, _ in ROWS]
+    assert [catalogue.find_photo(row.photos[0]).name for row in found] == [f"{name}.png" for *_, name in ROWS]
 
 
 def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
