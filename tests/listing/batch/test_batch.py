@@ -181,7 +181,7 @@ def test_workers_by_cores_and_memory(
     assert passed == expected
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.nightly), 2])
 def test_kill_at_any_moment_and_resume_change_nothing(source: Path, tmp_path: Path, workers: int) -> None:
     undisturbed, out = tmp_path / "undisturbed.jsonl", tmp_path / "out.jsonl"
     run_batch(source, undisturbed, factory())
