@@ -140,7 +140,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("copied", ["a part", "all", "published"])
+@pytest.mark.parametrize("copied", ["a part", pytest.param("all", marks=pytest.mark.nightly), "published"])
 def test_a_killed_rebuild_loses_nothing(folder: Path, repository: Path, copied: str) -> None:
     with ListingIndex.open(folder, INFO) as index:
         index.add([make(30, text=WORD)])

@@ -181,6 +181,7 @@ def test_the_keyboard_alone_lists_an_item(serve: Any, visit: Any, files: list[st
     expect(page.locator(".done-page")).to_contain_text("12.50 EUR")
 
 
+@pytest.mark.nightly  # as with the real model below, and by the keyboard above
 def test_photos_to_published_in_six_taps(serve: Any, visit: Any, files: list[str]) -> None:
     url = serve(FakePipeline(marked=True))
     page = visit(url)

@@ -244,8 +244,15 @@ def test_two_runs_cannot_write_to_one_output(source: Path, tmp_path: Path) -> No
     assert len(lines(out)) == ROWS
 
 
-@pytest.mark.parametrize("note", ["no model", "wrong key"])
-@pytest.mark.parametrize("changes", [{}, {"workers": 2}, {"workers": 4, "engine": "threads"}])
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({}, "no model"),
+        ({}, "wrong key"),
+        ({"workers": 2}, "wrong key"),
+        ({"workers": 4, "engine": "threads"}, "no model"),
+    ],
+)
 def test_a_model_that_goes_away_stops_the_run(tmp_path: Path, changes: dict[str, Any], note: str) -> None:
     source, out = rows_of(tmp_path, 40, n2=note), tmp_path / "out.jsonl"
     for _ in range(2):
