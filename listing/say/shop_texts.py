@@ -20,7 +20,7 @@ _OURS = frozenset({"audience", "colour", "colour2", "material", "pattern", "size
 
 
 def shop_title(voice: Voice, item: Item) -> tuple[str, list[Span]] | None:
-    """The title and its spans; None where titles are not imitated, or nothing but the category could be named.
+    """The title and its spans; None where titles are not imitated, or name nothing but the category.
 
     Every word is likely enough, of a title that would be too short without it likelier than not. Of two likely answers
     that share words ("Casual Shoes" or "Sports Shoes") these are said where neither is sure.
@@ -30,7 +30,7 @@ def shop_title(voice: Voice, item: Item) -> tuple[str, list[Span]] | None:
     for least in (FIRM, LIKELY):
         words = {name: _title_words(facts[name], voice, item, least) for name in order if name in facts}
         said = [marker.mark(facts[name], text) for name, text in words.items() if text]
-        if len(said) > 1:
+        if len(said) > 1 or (said and least == LIKELY and len(order) > 1):
             return marker.unmark(capital(" ".join(said)), "title")
     return None
 
@@ -71,12 +71,8 @@ def shop_description(voice: Voice, item: Item) -> tuple[str, list[Span], list[Cl
     ours = Phrases(left, marker).words()
     parts = [*map(_without_joint, has), *(text for _, text in ours.with_phrases)]
     mine = [*ours.shape[:1], *front, *ours.pattern, *filter(None, [ours.sleeve]), *ours.kind]
-    if (
-        (owner := item.facts.get("audience"))
-        and owner not in told
-        and not _unsure(owner, FIRM)
-        and _titled(owner, voice, item)
-    ):
+    owner, bare = item.facts.get("audience"), not (parts or behind or mine)
+    if owner and owner not in told and not _unsure(owner, FIRM) and (bare or _titled(owner, voice, item)):
         mine.append(Phrases(item, marker).before("audience"))
     if not (parts or behind or mine):
         return None

@@ -255,9 +255,10 @@ def test_a_title_says_the_words_that_two_likely_kinds_share(learn_words):
     _, taxonomy = learn_words(rows())
     voice = Voice(titles={"": ("audience", "colour", "category")})
     sure = [Claim("audience", "men", "check", 0.8), Claim("colour", "Black", "check", 0.6, ("Navy Blue",))]
-    kind = Claim("category", "Casual Shoes", "check", 0.55, ("Formal Shoes",))
-    item = settle([*sure, kind], taxonomy.model_copy(update={"voice": voice}))
-    assert write(item).title == "Men shoes"
+    kind, spoken = Claim("category", "Casual Shoes", "check", 0.55, ("Formal Shoes",)), {"voice": voice}
+    assert write(settle([*sure, kind], taxonomy.model_copy(update=spoken))).title == "Men shoes"
+    material = Claim("material", "leather", "certain", 0.9)  # no title of the shop names it
+    assert write(settle([kind, material], taxonomy.model_copy(update=spoken))).title == "Casual shoes"
 
 
 @pytest.mark.slow
