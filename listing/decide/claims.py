@@ -55,11 +55,22 @@ class Claim:
     from_print: bool = False  # it stands in print or on a label
     blend: str = ""  # of a material: its shares, as the label states them
     in_sellers_note: bool = False  # the seller's note, which stands below the text, says it
+    written_as: SpanStatus | None = None  # what it was before the seller confirmed it, which moves no word
 
     @property
     def likelihood(self) -> float:
         """For comparing claims: what is certain without a probability counts as 1."""
         return 1.0 if self.confidence is None or self.status == "seller" else self.confidence
+
+    @property
+    def place_status(self) -> SpanStatus:
+        """The status by which its words find their place."""
+        return self.written_as or self.status
+
+    @property
+    def place_likelihood(self) -> float:
+        """The likelihood by which they do."""
+        return replace(self, status=self.place_status).likelihood
 
 
 def claims_of(

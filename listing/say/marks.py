@@ -43,7 +43,7 @@ class Marker:
 
     def likelihood(self, text: str) -> float:
         """That of the least likely claim in the text which is for the seller to check; 1 where there is none."""
-        return min((claim.likelihood for claim in self.named(text) if claim.status == "check"), default=1.0)
+        return min((c.place_likelihood for c in self.named(text) if c.place_status == "check"), default=1.0)
 
     def unmark(self, text: str, field: TextField) -> tuple[str, list[Span]]:
         """The plain text and the spans of its claims."""

@@ -92,7 +92,7 @@ class Phrases:
 
     def _rate(self, claim: Claim) -> float:
         """The share of such items that have it; prints and second colours count as rarer than they are."""
-        if claim.status == "seller" or claim.attribute == "text":
+        if claim.place_status == "seller" or claim.attribute == "text":
             return 0.0
         name = claim.value if claim.attribute == "detail" else f"{claim.attribute}={claim.value}"
         form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
@@ -233,7 +233,7 @@ class Phrases:
         """One detail by itself; ``tinted``: in the second colour."""
         form, node = detail_forms()[claim.value], self.item.node
         behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
-        guess = claim.status == "check" and not form.place
+        guess = claim.place_status == "check" and not form.place
         if tinted:
             words.with_phrases.append((form.group, self._filled(behind, (claim, ("<", ">")))))
         elif adjective and not (behind and (len(words.shape) >= 2 or guess)):

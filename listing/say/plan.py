@@ -65,7 +65,8 @@ def _claims_now(claim: Claim, edits: ClaimEdits, item: Item) -> Iterator[Claim]:
     if name not in edits:
         yield claim
     elif claim.value in {c.value for c in told(name, edits[name], item)}:
-        yield replace(claim, status="seller", from_print=claim.from_print and claim.status != "check")
+        read = claim.from_print and claim.status != "check"
+        yield replace(claim, status="seller", from_print=read, written_as=claim.status)
 
 
 def told(name: str, value: str | None, item: Item) -> list[Claim]:

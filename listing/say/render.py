@@ -109,7 +109,8 @@ def _printed_title(item: Item, phrases: Phrases) -> str:
         return ""
     brand, volume = item.facts.get("brand"), item.facts.get("volume")
     maker = phrases.brand() if brand and letters(brand.value) not in letters(text.value) else ""
-    sure = item.name.status != "check" and not item.node.members and letters(item.noun) not in letters(text.value)
+    named = letters(item.noun) in letters(text.value)
+    sure = item.name.place_status != "check" and not item.node.members and not named
     behind = [phrases.noun()] if sure else []
     behind += [phrases.mark(volume, volume.value)] if volume else []
     words = text.value.split()[: MAX_TITLE - word_count(" ".join([maker, *behind]))]
@@ -176,7 +177,7 @@ class _Title:
     def text(self) -> str:
         """The title with marks."""
         words, audience = self.words, self.facts.get("audience")
-        doubtful = audience is not None and audience.status == "check"
+        doubtful = audience is not None and audience.place_status == "check"
         self._take_adjectives(for_whom=audience is not None and not doubtful)
         tail = self._tail()
         if words.sleeve and (not tail or self.left >= 3):

@@ -16,7 +16,7 @@ from listing.rules import Rules, kept_rules
 from listing.say.render import render
 from listing.schema import Draft, Observation
 from listing.taxonomy import load_taxonomy
-from tests.listing.stubs import BIKES, NOW, TAXONOMY, claims, draft_of, on, pressed, said, text
+from tests.listing.stubs import BIKES, NOW, TAXONOMY, claims, draft_of, fact, on, pressed, said, text, written
 
 MODEL = {"title": "model", "description": "model"}
 
@@ -121,6 +121,17 @@ def test_a_models_text_changes_where_the_press_touches_it():
     seen = pressed(draft, [Edit("set", "colour", "red"), Edit("drop", "detail:belt")])
     assert (seen.title, seen.description) == ("Flowing red gown", "Warm and soft.")
     assert (seen.writer, seen.tone) == (MODEL, "plain")
+
+
+@pytest.mark.parametrize(("name", "value"), [("detail:side pockets", "side pockets"), ("audience", "women")])
+def test_what_is_confirmed_moves_no_word_beside_another_press(name, value):
+    facts = [fact("colour", "blue"), fact("closure", "zip", 0.75), fact("audience", "women", 0.6)]
+    draft = draft_of("Blazer", written("Blazer", facts, {"side pockets": 0.6}))
+    other = Edit("set", "condition_grade", "good")
+    before, after = pressed(draft, [other]), pressed(draft, [other, Edit("set", name, value)])
+    assert before.title == "Blue blazer with zip"
+    assert (after.title, after.description) == (before.title, before.description)
+    assert {s.status for s in after.spans if s.value == value} == {"seller"}
 
 
 def test_a_second_colour_by_the_sellers_word_stands():
