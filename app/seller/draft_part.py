@@ -28,6 +28,7 @@ from listing.schema import AttributeValue, Candidate, Category, Draft, Evidence,
 from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
+ASKED = ("outside-known", "outside-tuned")  # what the card of the category says already
 MAX_QUESTIONS = 2  # at a time; any other is a fact of the list
 _HIDDEN = Markup('<span aria-hidden="true">{}</span>')
 _CHECK = Markup(
@@ -75,6 +76,7 @@ def draft_html(
     # The card of the category asks for it already, with all that may be it.
     questions = [q for q in view.questions if not (ask_category and q.attribute == "category")][:MAX_QUESTIONS]
     displayed = {q.attribute for q in questions}
+    flags = [f for f in view.flags if f.field not in TEXT_FIELDS and f.code != AWAY]
     return render(
         "draft",
         view=view,
@@ -90,12 +92,14 @@ def draft_html(
         questions=questions,
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
+        open_checks=[check for check in checks if check["can_go"] or not ask_category],
+        untaught=not ask_category and any(f.code == "outside-tuned" for f in flags),
         left_out=_left_out(view),
         offers=written.offers[:OFFERS_AT_ONCE] if written is not None else [],
         name_of=name_of,
         details=dict.fromkeys(o.label for o in statable(written, _item(written))) if written is not None else (),
         same_as=same_as,
-        remarks=[f.message for f in view.flags if f.field not in TEXT_FIELDS and f.code != AWAY],
+        remarks=[f.message for f in flags if not (ask_category and f.code in ASKED)],
         tones=TONES,
         can_be_shorter=_long(view),
         comparables=comparables,

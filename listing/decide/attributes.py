@@ -259,7 +259,8 @@ class Facts:
         if name == "colour" and value in impossible:
             suggestion = _suggested(name, value, confidence, evidence, others)
             return suggestion.model_copy(update={"status": "contradicted"})
-        if confidence >= reading.threshold and value not in reading.attribute.unsettled:
+        measured = name == "colour" and not self.in_range  # by pixels alone: a packet's, the ground's, a reflection
+        if confidence >= reading.threshold and value not in reading.attribute.unsettled and not measured:
             return _supported(name, value, confidence, evidence, others)
         if confidence >= MIN_SUGGESTION or name in ("colour", ITEM_TYPE):
             return _suggested(name, value, confidence, evidence, others)

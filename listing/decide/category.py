@@ -326,7 +326,7 @@ def category_flags(category: Category, views: Views, taxonomy: Taxonomy) -> list
     flags = [*_different_items(list(views.classifier("category").values()), taxonomy), *photos]
     untaught = not taxonomy.node(category.value).tuned and not (views.speaks("heads") or views.by("category", "ocr"))
     if taxonomy.tuned() and untaught and views.classifier("category"):
-        message = "I was trained on clothes; for other things I state little. Please check the category."
+        message = "I know clothes best, and of other things little. Please check what it is."
         flags.insert(0, Flag(code="outside-tuned", message=message, field="category"))
     return flags
 

@@ -16,7 +16,8 @@ _MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
 _SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
 _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
-_SOUNDS_LIKE_YOU = re.compile(r"uni|use|eu|one\b|one-", re.I)
+_SOUNDS_LIKE_A_VOWEL = re.compile(r"(?:LED|LCD|LP|MP3|MDF|SUV|HDMI|SS?D|X*L|XS|FM|RGB|HP|RC)\b")  # spelt: an LED lamp
+_SOUNDS_LIKE_YOU = re.compile(r"uni|use|usb\b|uv\b|eu|one\b|one-", re.I)
 
 
 class Marker:
@@ -78,7 +79,8 @@ def unmarked(text: str) -> str:
 def article(words: str) -> str:
     """``a`` or ``an``, as the first word sounds."""
     first = unmarked(words)
-    return "an" if first[:1].lower() in tuple("aeiou") and not _SOUNDS_LIKE_YOU.match(first) else "a"
+    vowel = first[:1].lower() in tuple("aeiou") and not _SOUNDS_LIKE_YOU.match(first)
+    return "an" if vowel or _SOUNDS_LIKE_A_VOWEL.match(first) else "a"
 
 
 def with_article(words: str) -> str:

@@ -113,6 +113,16 @@ class Phrases:
         brand = self.item.facts.get("brand")
         return self.mark(brand, brand.value) if brand else ""
 
+    @property
+    def unknown(self) -> bool:
+        """True if its kind is the seller's own word: print on it may be a packet's and decorates nothing."""
+        return self.item.node.path[:1] == ("Other",)
+
+    def name_is_print(self) -> bool:
+        """True if the seller's own word for it says the print already."""
+        text = self.item.facts.get("text")
+        return text is not None and self.unknown and letters(text.value) in letters(self.item.noun)
+
     def brand_is_print(self) -> bool:
         """True if the print is the brand's name."""
         text, brand = self.item.facts.get("text"), self.item.facts.get("brand")
@@ -129,8 +139,10 @@ class Phrases:
                 place = f" on the {self.mark(claim, 'front' if 'Headwear' in self.item.node.path else 'chest')}"
         if self.brand_is_print():
             return f"the brand's name{place}" if place else "", ""
+        if self.name_is_print():
+            return "", ""
         quoted = self.mark(text, f'"{text.value}"')
-        if not self.item.node.named_by_print:
+        if not (self.item.node.named_by_print or self.unknown):
             return f"the {'words' if ' ' in text.value else 'word'} {quoted}{place}", ""
         return (
             "",

@@ -188,7 +188,7 @@ class _Title:
         named = " ".join(filter(None, (self.brand, *adjectives, self.noun)))
         owner = f"for {self.phrases.mark(audience, audience.value)}" if audience and doubtful else ""
         behind = f"with {tail}" if tail else owner if self.short else ""
-        stamp = f"{', ' if tail else ' with '}{self.stamp}" if self.stamp else ""
+        stamp = f"{', ' if tail or self.phrases.unknown else ' with '}{self.stamp}" if self.stamp else ""
         text = f"{named} {behind}".rstrip() + stamp
         return capital(f"{text}, {self.size}" if self.size else text)
 
@@ -204,7 +204,9 @@ def _stamp(item: Item, phrases: Phrases) -> str:
     """The print as a title names it; nothing where it is long, or the brand's name."""
     text, brand = item.facts.get("text"), item.facts.get("brand")
     named = text and brand and letters(brand.value) in letters(text.value)
-    return phrases.mark(text, f'"{text.value}" print') if text and not named and len(text.value.split()) <= 4 else ""
+    if not text or named or phrases.name_is_print() or len(text.value.split()) > 4:
+        return ""
+    return phrases.mark(text, f'"{text.value}"' if phrases.unknown else f'"{text.value}" print')
 
 
 def _strong(words: Wording, phrases: Phrases, *, dull: bool) -> list[str]:

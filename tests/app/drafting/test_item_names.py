@@ -11,7 +11,7 @@ from app.seller.draft_part import draft_html
 from app.seller.session import SellerSession
 from app.seller.words import label_tip
 from listing.revise import statement_of, with_statement
-from listing.schema import AttributeValue, Candidate, Category, Question
+from listing.schema import AttributeValue, Candidate, Category, Flag, Question, Span
 from listing.taxonomy import load_taxonomy
 from tests.fakes import FakePipeline
 
@@ -74,6 +74,27 @@ def test_what_it_is_is_asked_once(made):
     assert 'data-value="Bags"' not in html, "the group is no answer"
     assert html.index('id="h-kind"') < html.index('id="cat-other"') < html.index('id="h-text"'), "asked above the text"
     assert "Something else" not in html, "the box is open"
+
+
+def test_what_it_is_is_said_and_asked_in_one_place(made):
+    unknown = Category(value=None, confidence=0.3, in_range=False)
+    flag = Flag(code="outside-known", message="I do not know this kind of item.", field="category")
+    html = draft_html(replace(made, category=unknown, flags=[flag]), [], retrieval=False)
+    assert "This is outside what I know" in html
+    assert flag.message not in html
+    taught = Flag(code="outside-tuned", message="Please check what it is.", field="category")
+    sure = Category(value="Handbag", confidence=0.9, candidates=[Candidate(value="Handbag", confidence=0.9)])
+    html = draft_html(replace(made, category=sure, flags=[taught]), [], retrieval=False)
+    assert html.index(taught.message) < html.index('id="cat-other"') < html.index('id="h-ask"'), "beside the remark"
+    assert html.count('id="cat-other"') == 1
+    draft = made.draft.model_copy(
+        update={"spans": [Span(field="title", start=0, end=4, attribute="category", value="Hoodie", status="check")]}
+    )
+    doubtful = Category(value="Hoodie", confidence=0.6, candidates=[Candidate(value="Hoodie", confidence=0.6)])
+    asked = Question(attribute="category", text="What is it?", choices=["Hoodie", "Jacket"])
+    html = draft_html(replace(made, draft=draft, category=doubtful, questions=[asked]), [], retrieval=False)
+    assert 'class="check"' in html
+    assert "Please check" not in html, "the kind is asked above"
 
 
 def test_a_group_called_like_its_leaf_stands_once(made):

@@ -173,7 +173,7 @@ def test_the_keyboard_alone_lists_an_item(serve: Any, visit: Any, files: list[st
     expect(publish(page)).to_be_focused()
     page.keyboard.press("Shift+Tab")
     reach("M")
-    expect(title(page)).to_have_value("Black hoodie with pockets, size M")
+    expect(title(page)).to_have_value("Black hoodie with zip, size M")
     reach("price", "End")
     page.keyboard.type("12,50")
     reach("Publish")

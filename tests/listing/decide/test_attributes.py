@@ -37,6 +37,15 @@ def test_a_value_is_stated_from_its_threshold_on() -> None:
     )  # the rest is "cannot tell"
 
 
+def test_pixels_alone_state_no_colour_of_what_no_mask_was_trained_on() -> None:
+    def colour(kind: str) -> AttributeValue:
+        decision = decided([on("seller", "category", kind), on("pixels", "colour", {"white": 0.99})])
+        return next(f for f in decision.facts if f.name == "colour")
+
+    for kind in ("soup mix", "Stool", "Belt"):
+        assert (colour(kind).value, colour(kind).suggestion) == (None, "white")
+
+
 def test_no_photo_states_what_it_cannot_settle() -> None:
     cotton = fact("material", on("evidence_tower", "material", {"cotton": 0.99}))
     assert (cotton.value, cotton.suggestion) == (None, "cotton")

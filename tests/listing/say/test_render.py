@@ -109,6 +109,21 @@ def test_articles_plurals_and_pronouns(kind, facts, details, never):
 
 
 @pytest.mark.parametrize(
+    ("kind", "printed", "title", "description"),
+    [
+        ("eggnog taffy", "EGGNOG", "Eggnog taffy", "This is an eggnog taffy."),
+        ("beef jerky", "BEEFJERKY", "Beef jerky", "This is a beef jerky."),
+        ("taffy", "SQUARES", 'Taffy, "SQUARES"', 'This is a taffy. It says "SQUARES" on it.'),
+        ("LED lamp", "", "LED lamp", "This is an LED lamp."),
+        ("USB stick", "", "USB stick", "This is a USB stick."),
+    ],
+)
+def test_what_the_seller_names_wears_no_print(kind, printed, title, description):
+    rendered = written(kind, [fact("text", printed, 0.97, "ocr")] if printed else [])
+    assert (rendered.title, rendered.description) == (title, description)
+
+
+@pytest.mark.parametrize(
     ("kind", "fact_name", "value", "sentence"),
     [
         ("Washbasin", "condition_grade", "new without tag", "It is new."),
