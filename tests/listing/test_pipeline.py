@@ -148,7 +148,7 @@ def test_unknown_item_has_its_print_and_a_question(request_):
     renaming = DraftRequest(photos=request_.photos, earlier_draft=drafted, category="tea caddy")
     named = draft(renaming, backend=backend, writes=False)
     assert backend.asked == [], "nothing is asked of the photos again"
-    assert named.title == 'Tea caddy with "TWININGS" print'
+    assert named.title == 'Tea caddy, "TWININGS"'
     assert "TWININGS" in named.description
     assert "category" not in {q.attribute for q in named.questions}
 
