@@ -210,9 +210,11 @@ def with_words(draft: Draft, words: str, item: Item) -> Draft:
 
 def _as_sentence(words: str, *, plural: bool) -> str:
     """What is on the item as a sentence, no fragment: "It has a crocodile pattern"; other words as they are."""
-    bare = re.sub(r"^without (?:any |an? )?", "no ", re.sub(r"^(?:and |with )+", "", words, flags=re.I), flags=re.I)
+    bare = re.sub(
+        r"^(?:without|not) (?:any |an? )?", "no ", re.sub(r"^(?:and |with )+", "", words, flags=re.I), flags=re.I
+    )
     head = _WHERE.split(bare)[0].split()[-1].lower()
-    if bare == words and head.removesuffix("s") not in _parts():
+    if (bare == words or words.lower().startswith("not ")) and head.removesuffix("s") not in _parts():
         return words
     first = bare.split()[0].lower()
     one = not head.endswith("s") and not first[:1].isdigit() and first not in _DETERMINERS

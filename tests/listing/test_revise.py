@@ -100,6 +100,13 @@ def test_added_words_are_sentences():
     assert not {"Crocodile pattern", "Bicycle"} & {s.strip() for s in seen.description.split(".")}
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"), [("not elastic waist", "It has no elastic waist."), ("not hardly worn", "Not hardly worn.")]
+)
+def test_denied_words_are_sentences(words, sentence):
+    assert told(draft_of("bicycle", text("bicycle")), words).description.endswith(sentence)
+
+
 def test_answered_size_and_condition_stand_in_a_models_text():
     draft = of_model("Flowing navy gown", "A navy dress with a belt. Warm and soft.", {"colour": "navy"}, ("belt",))
     seen = pressed(draft, [Edit("set", "size", "M"), Edit("set", "condition_grade", "good")])
