@@ -4,7 +4,7 @@
   const written = (v, unit) => v == null ? "–" : unit === "share" ? `${(100 * v).toFixed(1)} %` : unit === "count" ? `${v}` : v.toFixed(2);
   const names = [...new Set(boxes.flatMap((b) => JSON.parse(b.dataset.chart).lines.map((l) => l.by)))];
   const tone = (name) => { const e = document.createElement("i"); e.className = name; document.body.append(e); const c = getComputedStyle(e).color; e.remove(); return c; };
-  const day = (s) => new Date(s * 1e3).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  const DAY = 86400, day = (s) => new Date(s * 1e3).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   const numbered = (u) => {
     const { ctx, bbox } = u, px = devicePixelRatio;
     Object.assign(ctx, { strokeStyle: tone("tone-soft"), fillStyle: tone("tone-soft"), font: `${11 * px}px sans-serif`, textAlign: "center", lineWidth: px });
@@ -24,8 +24,8 @@
     box.plot = new uPlot({
       width: box.clientWidth, height: 200, padding: [14, 8, 0, 0], tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), "Etc/UTC"),
       cursor: { sync: { key: "days" }, drag: { x: false, y: false }, points: { size: 7 } },
-      scales: Object.fromEntries(units.map((u) => [u, { range: (_, low, high) => u === "auc" ? [Math.min(low, 0.45), Math.max(high, 0.75)] : [0, high * 1.15 || 1] }])),
-      axes: [axis({ values: (_, at) => at.map(day), space: 60, size: 30 }),
+      scales: { x: { range: (_, first, last) => days.length > 1 ? [first, last] : [days[0] - DAY, days[0] + DAY] }, ...Object.fromEntries(units.map((u) => [u, { range: (_, low, high) => u === "auc" ? [Math.min(low, 0.45), Math.max(high, 0.75)] : [0, high * 1.15 || 1] }])) },
+      axes: [axis({ values: (_, at) => at.map(day), space: 60, size: 30, incrs: [1, 2, 7, 14, 28].map((n) => n * DAY) }),
         ...units.map((u, n) => axis({ scale: u, side: n ? 1 : 3, size: 46, ...(n ? { grid: { show: false } } : {}), values: (_, at) => at.map((v) => u === "share" ? `${Math.round(1000 * v) / 10} %` : `${Math.round(100 * v) / 100}`) }))],
       series: [{ label: "Day", value: (_, s) => s == null ? "–" : day(s) }, ...lines.map((l) => ({
         label: l.label, scale: l.unit, stroke: tone(`tone-${names.indexOf(l.by) % 5}`), width: 2, dash: l.unit === "ratio" ? [6, 4] : undefined, points: { size: 6 },

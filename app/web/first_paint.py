@@ -12,12 +12,13 @@ from app.theme import stylesheet
 
 _THEIRS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 _BODY = re.compile(rb"(?<=<body)[^>]*>")
+_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'  # theirs comes after the styles
 _SKELETON = b'<div id="ipl-first" role="status" aria-label="The page is coming">IPL<i></i><i></i><i></i></div>'
 
 
 async def send_page(app: Any, scope: Scope, receive: Receive, send: Send, base: str) -> None:
     """Answer with the app's page, its head and its beginning ours. base: the server's address."""
-    head = f"<title>IPL</title>{preview(base)}<style>{stylesheet('first')}</style>".encode()
+    head = f"{_VIEWPORT}<title>IPL</title>{preview(base)}<style>{stylesheet('first')}</style>".encode()
     start: Message = {}
     parts: list[bytes] = []
 

@@ -118,7 +118,8 @@ def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, re
         return True
     there = value in rest.values[name]
     gone = value in before.values[name] and not there
-    replaced = other and not attribute.many and not (there and name in _HUES)
+    beside = there and name in _HUES and value not in before.values[name]  # one more colour, and not in its place
+    replaced = other and not attribute.many and not beside
     return not (value in now.denied[name] or gone or replaced)
 
 

@@ -82,6 +82,15 @@ def test_a_detail_left_out_takes_its_fact(sell):
     assert "closure" not in published(tab)
 
 
+def test_a_colour_typed_over_another_one_is_the_colour(sell):
+    tab = sell(HOODIE)
+    assert "avy" in tab.draft.title
+    assert "avy" in tab.draft.description
+    typed(tab, "title", tab.draft.title.replace("Navy", "Pale pink"))
+    assert fact(tab, "colour") == "pink"
+    assert "avy" not in tab.draft.description
+
+
 @pytest.mark.parametrize("value", ["buttons", None])
 def test_a_corrected_fact_takes_its_detail(sell, value):
     tab = sell(drafted("Hoodie", {"colour": ("navy", 0.97), "closure": ("zip", 0.95)}, "full zip", "pockets"))

@@ -130,6 +130,20 @@ def test_the_sign_in_form(serve: Any, open_page: Any) -> None:
     assert findings(page) == []
 
 
+def test_what_comes_first_stands_until_the_page_does(serve: Any, open_page: Any) -> None:
+    page = open_page()
+    answers = "**/gradio_api/run/**"
+    page.route(answers, lambda _: None)  # Gradio's frame is drawn, and its first answer is not there
+    with page.expect_request(answers):
+        page.goto(serve(FakePipeline()))
+    expect(page.locator(".gradio-container")).to_be_attached()
+    expect(page.locator("[data-page]")).to_have_count(0)
+    assert page.evaluate("document.elementFromPoint(180, 120).closest('#ipl-first') !== null")
+    page.unroute(answers)  # lets it go on
+    expect(page.locator("[data-page]")).to_be_attached()
+    expect(page.locator("#ipl-first")).to_be_hidden()
+
+
 @pytest.mark.parametrize(("size", "slower"), [("phone", 4), pytest.param("desktop", 1, marks=pytest.mark.nightly)])
 def test_nothing_jumps(size: str, slower: int, serve: Any, visit: Any, files: list[str]) -> None:
     """Neither while a draft streams in nor when a page opens."""
