@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def measured(repository: Path) -> Iterator[Measure]:
     program = subprocess.Popen(
         [sys.executable, "-m", "tests.listing.intake.photo_peak"],
         cwd=repository,
+        env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # as ./ipl starts every program
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -155,7 +157,7 @@ def test_many_at_a_time_wait_for_each_other(tmp_path: Path, measured: Measure) -
     file.write_bytes(encoded(photo((7000, 5000), "RGBA"), "PNG", compress_level=1))
     alone, together = measured(file), measured(file, threads=6)
     assert together["sizes"] == [[1600, 1143]] * 6
-    assert together["mb"] < 3 * alone["mb"]  # of six
+    assert together["mb"] < 2.5 * alone["mb"]
 
 
 def test_a_photo_that_waits_too_long_is_refused(tmp_path: Path) -> None:
