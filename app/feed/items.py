@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.store.tables import Base, FeedItemRow, NumberRow
 from recommend.cascade.catalog import Item
@@ -58,6 +58,12 @@ def numbers(session: Session, kind: str, keys: Iterable[str]) -> dict[str, int]:
     # Another server may be faster with some of them: they are there when we look again.
     session.execute(_insert(session, NumberRow).on_conflict_do_nothing(), new)
     return ids | numbers(session, kind, [row["key"] for row in new])
+
+
+def still_there(session: Session, column: InstrumentedAttribute[str], keys: Sequence[str]) -> set[str]:
+    """Those of the keys that rows of the store have now."""
+    parts = (keys[start : start + PART] for start in range(0, len(keys), PART))
+    return {key for part in parts for key in session.scalars(select(column).where(column.in_(part)))}
 
 
 @dataclass(frozen=True)

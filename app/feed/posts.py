@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.feed.items import CONTENT, category_code, milliseconds, numbers
+from app.feed.items import CONTENT, category_code, milliseconds, numbers, still_there
 from app.market.posts import TOPICS, PostView, views
 from app.store.db import Store
 from app.store.tables import FeedPageRow, FeedPostRow, PostRow, now
@@ -115,6 +115,8 @@ class LivePosts:
 
     def _put(self, rows: Sequence[PostRow]) -> None:
         with self.store.write() as session:
+            there = still_there(session, PostRow.id, [r.id for r in rows])
+            rows = [r for r in rows if r.id in there]  # an erased author gets no number again
             ids = numbers(session, "post", [r.id for r in rows])
             authors = numbers(session, "seller", [r.author_id for r in rows])
         for row in rows:

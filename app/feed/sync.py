@@ -23,6 +23,7 @@ from app.feed.items import (
     milliseconds,
     note_items,
     numbers,
+    still_there,
 )
 from app.store import listing_repo
 from app.store.db import Store
@@ -96,9 +97,9 @@ class ListingSync:
             return
         items = self._items(on_sale)
         moment = self._moment()
-        for x, item in zip(on_sale, items, strict=True):
-            self._keys[item.item_id], self._numbers[x.id] = x.id, item.item_id
-        self.feed.put_many(items, moment)
+        for listing_id, item in items.items():
+            self._keys[item.item_id], self._numbers[listing_id] = listing_id, item.item_id
+        self.feed.put_many([*items.values()], moment)
         self.remove(self._gone(ids))
         self._count(len(self.feed.catalog))
 
@@ -130,18 +131,22 @@ class ListingSync:
         assert self._projection is not None
         return rounded(self._projection(vector))
 
-    def _items(self, listings: Sequence[Listing]) -> list[Item]:
-        """Listings as the cascade takes them; written down for the log."""
-        ids = [x.id for x in listings]
-        vectors = self._vectors(ids)
+    def _items(self, listings: Sequence[Listing]) -> dict[str, Item]:
+        """Listings that are still there as the cascade takes them, by id; written down for the log."""
+        vectors = self._vectors([x.id for x in listings])
         with self.store.write() as session:
+            there = still_there(session, ListingRow.id, [x.id for x in listings])
+            listings = [x for x in listings if x.id in there]  # an erased seller gets no number again
+            ids = [x.id for x in listings]
             item_ids = numbers(session, "listing", ids)
             sellers = numbers(session, "seller", [x.seller_id for x in listings])
             ads = select(ListingRow.id, ListingRow.bid).where(ListingRow.bid.is_not(None))
             parts = (ads.where(ListingRow.id.in_(ids[n : n + PART])) for n in range(0, len(ids), PART))
             bid = {key: bid or 0.0 for part in parts for key, bid in session.execute(part)}
-            items = [self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings]
-            note_items(session, items)
+            items = {
+                x.id: self._item(x, item_ids[x.id], sellers[x.seller_id], vectors, bid.get(x.id, 0.0)) for x in listings
+            }
+            note_items(session, items.values())
         return items
 
     def _item(self, x: Listing, item_id: int, seller: int, vectors: Mapping[str, Sequence[float]], bid: float) -> Item:

@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.cli.main import main
-from app.store.tables import Base, OrderRow, SellerRow
+from app.store import listing_repo
+from app.store.tables import Base, ListingRow, OrderRow, PostRow, SellerRow
 from app.web.server import create_app
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.shop import buy, posted, report, seen
@@ -134,6 +135,19 @@ def test_numbers_of_an_erased_person_are_not_reused(people):
         after = {row.id: row.key for row in connection.execute(select(numbers))}
     assert before <= after.keys()
     assert was["me"] not in after.values()
+
+
+def test_what_a_server_read_before_an_erasure_brings_nobody_back(people):
+    services, person, bob = people
+    was = live(services, person, bob)
+    with services.store.read() as session:
+        rows, posts = session.scalars(select(ListingRow)).all(), session.scalars(select(PostRow)).all()
+        listings = listing_repo.to_listings(session, rows)
+    assert {x.seller_id for x in listings} == {was["me"], was["bob"]}
+    assert main(["erase", WORD, "--yes"]) == 0
+    services.feed.listings.put([x.model_copy(update={"status": "active", "stock": 1}) for x in listings])
+    services.feed.posts._put(posts)
+    wait_until_gone(lambda: left_of(services, was["me"]))
 
 
 def test_open_orders_refuse_an_erasure_until_settled(people, capsys):
