@@ -42,8 +42,8 @@ def drawn(seed: int) -> dict[str, float]:
     rng, rows = np.random.default_rng(seed), json.loads(TABLE.read_text(encoding="utf-8"))["rows"]
     values = {}
     for p in NINE:
-        knob, sign = KNOBS[p.name], 1 if p.above else -1
-        strong = [d for d in knob.doses[-DOSES:] if sign * rows[f"{p.name} {d:g}"]["value"] >= sign * p.edge]
+        knob = KNOBS[p.name]
+        strong = [d for d in knob.doses[-DOSES:] if rows[f"{p.name} {d:g}"]["value"] >= p.edge]
         values[p.name] = float(rng.choice(strong)) if rng.random() < 0.5 else knob.off
     return values
 
@@ -86,6 +86,8 @@ def main() -> None:
                         finding = Finding(p, missing=str(error))
                     named, on = finding.verdict == "can pay", values[p.name] != KNOBS[p.name].off
                     world[p.name] = {"on": on, "knob": values[p.name], "named": named, "said": finding.sentence()}
+                    if e := finding.estimate:
+                        world[p.name] |= {"value": e.value, "low": e.low, "high": e.high}
                     if args.train and named:
                         world[p.name]["gain"] = gain(p.name, root, values[p.name], seed)
                     print(f"{seed} {finding.sentence()} {world[p.name].get('gain', '')}", flush=True)
