@@ -108,7 +108,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
                 _refuse_open_orders(session, who, name)
         sure()
         with store.write() as session:
-            _lock_listings(session, who)
+            _lock(session, who)
             if not settle:
                 _refuse_open_orders(session, who, name)
             done.refunded = _settle(session, who, told)
@@ -121,7 +121,7 @@ def erase(settings: Settings, name: str, sure: Callable[[], None] = lambda: None
         deletions.delete_photos()
         done.index = _leave_index(settings, store)
         with store.write() as session:
-            _lock_listings(session, who)
+            _lock(session, who)
             done.refunded += _settle(session, who, told)
             late = _delete_rows(session, who, done)  # what a server took in meanwhile
             _forget_name(session, who, done)
@@ -148,9 +148,10 @@ def _check_media(settings: Settings, media: Media, store: Store) -> None:
         )
 
 
-def _lock_listings(session: Session, who: str) -> None:
-    """Nobody buys one of them until this transaction ends."""
+def _lock(session: Session, who: str) -> None:
+    """Nobody buys one of them, and they themselves write nothing, until this transaction ends."""
     session.scalars(select(ListingRow.id).where(ListingRow.seller_id == who).with_for_update()).all()
+    session.get(SellerRow, who, with_for_update=True)
 
 
 def _is_served(home: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ TOKEN_PREFIX = "ipl_"
 TOKEN_ID = 8  # characters of a token's digest by which people name it
 REMEMBERED_SECONDS = 0.5  # for so long an account counts that was just changed elsewhere, where only pages are shown
 _MAX_REMEMBERED = 10_000
+ID = re.compile("[0-9a-f]{32}")  # of a person, as ``new_id`` makes it
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,18 @@ class Token:
     created: datetime
     ends: datetime | None
     valid: bool
+
+
+def check_there(session: Session, who: str) -> None:
+    """Raises AppError (401) for a person whose account was erased since the request was let in.
+
+    An erasure waits for the transaction that asks. Strangers, and whoever is played where nobody signs in, pass.
+    """
+    row = select(SellerRow.id).where(SellerRow.id == who).with_for_update(read=True, key_share=True)
+    if not ID.fullmatch(who) or session.scalar(row) is not None:
+        return
+    if session.scalar(select(SellerRow.id).where(SellerRow.password.is_not(None)).limit(1)) is not None:
+        raise AppError("sign_in", "Please sign in first.", 401)
 
 
 class Sellers:

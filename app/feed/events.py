@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.sellers import check_there
 from app.feed.items import milliseconds, number
 from app.feed.posts import LivePosts, NewEvents
 from app.market.orders import latest_place
@@ -45,6 +46,7 @@ class FeedEvents:
             if bool(listing_id) == bool(post_id):
                 raise AppError("no_thing", "An event names a listing_id or a post_id, and not both.", 422)
         with self.store.write() as session:
+            check_there(session, visitor)
             visitor_id = number(session, "visitor", visitor)
             page_rows = _PageRows(session, visitor_id, {page_id for _, page_id, listing_id, _ in rows if listing_id})
             for kind, page_id, listing_id, post_id in rows:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlalchemy import select
 
+from app.accounts.sellers import check_there
 from app.feed.items import number
 from app.feed.posts import LivePosts
 from app.feed.sync import ListingSync
@@ -173,6 +174,7 @@ class PageMaker:
             return visitor_number
         try:
             with self.store.write() as session:
+                check_there(session, name)
                 return number(session, "visitor", name)
         except AppError as error:
             self._check_readable(error)

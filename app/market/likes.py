@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from sqlalchemy import func, select
 
+from app.accounts.sellers import check_there
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.tables import ListingRow, MessageRow, now
@@ -31,6 +32,7 @@ class Likes:
                 raise AppError("not_found", listing_repo.NOT_THERE, 404)
             if listing.seller_id == who:
                 raise AppError("own", "This is your own listing.", 422)
+            check_there(session, who)
             row = session.get(MessageRow, key)
             if row is None:
                 session.add(MessageRow(id=key, listing_id=listing_id, sender=who, kind=LIKE, text="", at=now()))

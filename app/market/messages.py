@@ -16,6 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.accounts.sellers import check_there
 from app.editing import edits
 from app.market import sellers_words
 from app.market.notices import Notices
@@ -112,6 +113,7 @@ class Messages:
                 raise AppError("not_found", listing_repo.NOT_THERE, 404)
             if listing.seller_id == sender:
                 raise AppError("own", "This is your own listing.", 422)
+            check_there(session, sender)
             if kind == QUESTION:
                 check_blocked(session, sender, listing.seller_id)
             here = (MessageRow.listing_id == listing_id, MessageRow.kind == kind)

@@ -11,6 +11,7 @@ from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.accounts.sellers import check_there
 from app.editing import edits
 from app.market.notices import Notices
 from app.store import listing_repo
@@ -123,6 +124,7 @@ class Orders:
             if row is None or row.status not in listing_repo.PUBLIC:
                 raise AppError("not_found", "There is no such listing; it may have been deleted.", 404)
             _check_wish(row, buyer, price, currency)
+            check_there(session, buyer)
             check_blocked(session, buyer, row.seller_id)
             row.stock -= 1
             row.version += 1

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.cli.main import main
 from app.store import listing_repo
 from app.store.tables import Base, ListingRow, OrderRow, PostRow, SellerRow
+from app.views import AppError
 from app.web.server import create_app
 from tests.app.support.leftovers import files_with, marked_jpeg, publish_marked, rows_with, wait_until_gone
 from tests.app.support.shop import buy, posted, report, seen
@@ -137,7 +138,8 @@ def test_numbers_of_an_erased_person_are_not_reused(people):
     assert was["me"] not in after.values()
 
 
-def test_what_a_server_read_before_an_erasure_brings_nobody_back(people):
+@pytest.mark.stores
+def test_what_a_server_read_or_let_in_before_an_erasure_brings_nobody_back(people):
     services, person, bob = people
     was = live(services, person, bob)
     with services.store.read() as session:
@@ -147,7 +149,18 @@ def test_what_a_server_read_before_an_erasure_brings_nobody_back(people):
     assert main(["erase", WORD, "--yes"]) == 0
     services.feed.listings.put([x.model_copy(update={"status": "active", "stock": 1}) for x in listings])
     services.feed.posts._put(posts)
-    wait_until_gone(lambda: left_of(services, was["me"]))
+    me, other = was["me"], was["other"]["id"]
+    assert bob.patch(f"/v1/listings/{other}", json={"status": "active", "stock": 1}).status_code == 200
+    for late in (
+        lambda: services.feed.page(me, 5),
+        lambda: services.feed.events(me, [("click", "p", other, "")]),
+        lambda: services.orders.buy(me, other, "wish", price=12.0),
+        lambda: services.messages.ask(me, other, "How long is it?"),
+        lambda: services.likes.turn(me, other),
+    ):
+        with pytest.raises(AppError, match="sign in"):
+            late()
+    wait_until_gone(lambda: left_of(services, me))
 
 
 def test_open_orders_refuse_an_erasure_until_settled(people, capsys):
