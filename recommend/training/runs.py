@@ -25,7 +25,7 @@ from recommend.features.counts import Counts
 from recommend.features.encoders import Encoders
 from recommend.features.feature_map import FeatureMap, impression_map
 from recommend.models.base import Ranker
-from recommend.models.registry import build_model, model_class
+from recommend.models.registry import MODELS, build_model, model_class
 from recommend.models.run_config import RunConfig
 from recommend.models.training_log import Encode, Stream, TrainingLog
 from recommend.training import checkpoint
@@ -276,14 +276,16 @@ def read_run(folder: Path) -> RunConfig:
     """The request of a folder's run."""
     try:
         stored = json.loads((Path(folder) / RUN).read_text(encoding="utf-8"))
-        kind = model_class(stored["model"]["name"]).Config
-        # A run of an earlier version also names settings of other models, and lacks later ones.
-        stored["model"] = kind.of({**EARLIER, **{n: v for n, v in stored["model"].items() if n in kind.model_fields}})
-        stored["train"] = {**EARLIER_TRAINING, **stored["train"]}
-        stored.pop("watch_days", None)
-        return RunConfig.model_validate(stored)
+        if (name := stored["model"]["name"]) in MODELS:
+            kind = model_class(name).Config
+            # A run of an earlier version also names settings of other models, and lacks later ones.
+            known = {n: v for n, v in stored["model"].items() if n in kind.model_fields}
+            stored["model"], stored["train"] = kind.of({**EARLIER, **known}), {**EARLIER_TRAINING, **stored["train"]}
+            stored.pop("watch_days", None)
+            return RunConfig.model_validate(stored)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no training run; './ipl recommend train --out DIR' makes one.") from error
+    raise DataError(f"{folder} holds a run of '{name}', which this version does not have; train one of today's models.")
 
 
 def trained(folder: Path, run: RunConfig) -> tuple[Ranker, Encoders]:

@@ -85,6 +85,9 @@ def test_what_cannot_be_scored_leaves_nothing(folder, tmp_path, capsys):
     assert "write 7 or 7-9" in capsys.readouterr().err
     with pytest.raises(DataError, match="holds no training run"):
         score_log(tmp_path, log, tmp_path / "x")
+    (tmp_path / "run.json").write_text('{"model": {"name": "mmoe"}}')
+    with pytest.raises(DataError, match="a run of 'mmoe', which this version does not have"):
+        score_log(tmp_path, log, tmp_path / "x")
     with pytest.raises(DataError, match="no log in"):
         score_log(run, tmp_path, tmp_path / "x")
     if not torch.cuda.is_available():
