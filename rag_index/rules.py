@@ -22,7 +22,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Rules:
-    """Leakage rules. All are on; a measurement of their effect switches them off (``Rules.off()``).
+    """Leakage rules. All are on; a measurement of their effect switches them off, one or all.
 
     A near-duplicate is another photo of the same item: hashes within ``max_hamming`` bits (0..64), or a cosine of the
     photos' vectors above ``max_cosine``. README.md of this package says how the two were chosen.
@@ -34,13 +34,8 @@ class Rules:
     max_hamming: int = 6
     max_cosine: float = 0.95
 
-    @classmethod
-    def off(cls) -> Rules:
-        """Everything may be retrieved: for measuring what the rules prevent, never for serving."""
-        return cls(same_item=False, same_seller=False, near_duplicate=False)
-
     def violation(self, query: Query, record: IndexRecord, cosine: float | None) -> str | None:
-        """Which rule forbids ``found``, or None; ``cosine``: of the nearest photos, None when none were compared."""
+        """Which rule forbids the record, or None; ``cosine``: of the nearest photos, None when none were compared."""
         if self.same_item and query.listing_id is not None and record.listing_id == query.listing_id:
             return "same_item"
         if self.same_seller and query.seller_id is not None and record.seller_id == query.seller_id:

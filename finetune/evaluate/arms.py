@@ -1,4 +1,4 @@
-"""The arms of the evaluation: each source alone, the system, the system without each source, the nearest listing.
+"""The arms of the evaluation: the system, the system without each source, some sources alone, the nearest listing.
 
 All decide from the same observations, each with a calibration fitted on the other half's senders.
 """
@@ -21,6 +21,7 @@ from listing.schema import Observation
 
 NO_CATEGORY = "none"  # the category of a photo that is outside of what is known
 SOURCES = ("evidence_tower", "imagenet", "pixels", "ocr", "neighbours", "mllm")
+ALONE = ("evidence_tower", "pixels", "neighbours")  # what the others say alone names no category, and states nothing
 ALWAYS = ("roles",)  # what a photo shows is decided in every arm
 
 Row = Mapping[str, Any]
@@ -96,6 +97,6 @@ SYSTEM = "system"
 ARMS: dict[str, Arm] = {
     SYSTEM: partial(decided, sources=SOURCES),
     **{f"without {name}": partial(decided, sources=[s for s in SOURCES if s != name]) for name in SOURCES},
-    **{f"{name} alone": partial(decided, sources=[name]) for name in SOURCES},
+    **{f"{name} alone": partial(decided, sources=[name]) for name in ALONE},
     "nearest listing": nearest,
 }
