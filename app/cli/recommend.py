@@ -62,6 +62,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     study("--out", type=Path, metavar="FILE", help="results, which a later call goes on with (default: the code's)")
     study("--deciding", action="store_true",
           help="only what the verdict needs: the regime and off (or each --dose)")  # fmt: skip
+    study("--home", choices=("full", "plain"),
+          help="in the world that the paper describes, at its regime, on the full base or on one without matches and "
+               "counts")  # fmt: skip
 
     market = task("market", knobs)
     market(
@@ -191,10 +194,14 @@ def _study(args: argparse.Namespace) -> None:
 
     study = find_study(args.name)
     seeds, say = _seeds(args.seeds), partial(print, file=sys.stderr, flush=True)
-    out = args.out or RESULTS / f"{study.name}.json"
-    doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
+    if args.home is not None:
+        study = study.at_home(args.home == "plain")
+        out, doses, args.deciding = args.out or RESULTS / f"home/{study.name}.{args.home}.json", [study.regime], True
+    else:
+        out = args.out or RESULTS / f"{study.name}.json"
+        doses = args.dose or ([study.knob.off, study.regime] if args.deciding else [])
     results = run_study(study, seeds, out, doses, args.rows, say, deciding=args.deciding)
-    if args.out is None:
+    if args.out is None and args.home is None:
         publish(study.name, results["conclusion"])
     print("\n".join(tables(study, results)))
     print(f"{results['conclusion']['verdict']}; written to {out}")

@@ -20,7 +20,7 @@ import numpy as np
 from recommend.config import ConfigError
 from recommend.data.parquet import DataError
 from recommend.research.doses import phenomenon, points, simulate
-from recommend.research.studies.study import BASE, Measures, Setting, Study
+from recommend.research.studies.study import BASE, PLAIN, Measures, Setting, Study
 from recommend.research.studies.verdict import conclude
 from recommend.research.world import WORLD_VERSION
 
@@ -57,7 +57,7 @@ def run_study(
     results = _opened(study, out, sizes)
     for dose in doses or declared:
         for seed in seeds:
-            _world(study, Setting(dose, seed), study.at(dose, deciding), results, out, say, clock)
+            _world(study, Setting(dose, seed, plain=study.plain), study.at(dose, deciding), results, out, say, clock)
     results["conclusion"] = conclude(study, results)
     write(out, results)
     return results
@@ -97,7 +97,7 @@ def _world(
 def _opened(study: Study, out: Path, sizes: dict[str, Any]) -> Results:
     """The file's results, or new ones."""
     head = {"study": study.name, "paper": study.paper, "title": study.title, "claim": study.claim, "sizes": sizes,
-            "world_version": WORLD_VERSION, "knob": study.knob.name, "base": BASE}  # fmt: skip
+            "world_version": WORLD_VERSION, "knob": study.knob.name, "base": PLAIN if study.plain else BASE}  # fmt: skip
     head = json.loads(json.dumps(head))
     stored = read_file(out)
     if stored is None:

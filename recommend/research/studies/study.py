@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from recommend.config import ConfigError, ModelConfig, TrainConfig, nearest, sort_changes
+from recommend.features.feature_map import FeatureMap
 from recommend.models.registry import changed
+from recommend.research.studies.market import competent
 from recommend.research.world import KNOBS, Knob, WorldConfig
 
 STUDIES = ("msnet", "ecad", "clid", "copr", "rec4ad", "one_epoch", "hdr", "keep", "mkt")
 Measures = Mapping[str, float]
 MODEL, TRAIN = ModelConfig(), TrainConfig(threads=1)  # the defaults, of every arm alike; nothing is tuned
 BASE = "the default setting, matches and counts"  # what results of other settings are told from
+PLAIN = "the default setting, neither matches nor counts"  # as the papers had none
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,20 @@ class Claim:
 
 @dataclass(frozen=True)
 class Setting:
-    """Under which conditions an arm runs; ``changes``: ``knob=value`` of all arms alike, on top of their own."""
+    """Under which conditions an arm runs; ``changes``: ``knob=value`` of all arms alike, on top of their own.
+
+    Attributes:
+        plain: the paper's base, without matches and counts.
+    """
 
     dose: float
     seed: int
     changes: tuple[str, ...] = ()
+    plain: bool = False
+
+    def inputs(self, features: FeatureMap, counts: bool = True) -> FeatureMap:
+        """A map with what the base adds to it."""
+        return features if self.plain else competent(features, counts)
 
     def configs(self, *changes: str) -> tuple[ModelConfig, TrainConfig]:
         """Configs of an arm: the defaults, the arm's own changes, and those of all."""
@@ -63,6 +75,9 @@ class Study:
     margin: of equivalence, in the unit of the primary measure: what nobody would miss.
     sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
     lost: the phenomenon's number is itself what the primary measure can gain, and stands as the headroom.
+    home: knobs of the world that the paper describes, fixed on exploratory seeds; ``why`` says them in words.
+    strength: the regime's dose, where it is not the world's default.
+    plain: the base has neither matches nor counts.
     """
 
     name: str
@@ -85,6 +100,15 @@ class Study:
     deviation: str = ""
     lost: bool = False
     limits: tuple[str, ...] = ()
+    home: Mapping[str, float] = field(default_factory=dict)
+    why: str = ""
+    strength: float | None = None
+    plain: bool = False
+
+    def at_home(self, plain: bool = False) -> Study:
+        """The same in the world that the paper describes."""
+        sizes = {**self.sizes, **self.home}
+        return replace(self, strength=float(sizes.pop(self.knob.name, self.regime)), sizes=sizes, plain=plain)
 
     @property
     def knob(self) -> Knob:
@@ -99,15 +123,15 @@ class Study:
         """
         if dose == self.regime and not deciding:
             return self.arms
-        here = dose == self.regime
+        here = dose == self.regime and self.strength is None  # in the paper's world the primary claim alone
         claims = (self.primary, self.control) if here else (self.primary,)
         needed = {*(a for c in claims for a in (c.arm, c.baseline)), *((self.base, *self.also) if here else ())}
         return tuple(a for a in self.arms if a in needed or a not in self.trained)
 
     @property
     def regime(self) -> float:
-        """The dose at which the claim is judged: the world's default, chosen from the paper's description."""
-        return float(getattr(WorldConfig(), self.knob.name))
+        """The dose at which the claim is judged: the world's default unless ``strength`` says another."""
+        return self.strength if self.strength is not None else float(getattr(WorldConfig(), self.knob.name))
 
     def sized(self, rows: int = 0) -> dict[str, float]:
         """Knobs of a world of so many rows, 0: as declared; requests go with the rows."""

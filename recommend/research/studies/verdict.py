@@ -45,8 +45,8 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
     x = np.array([[values[f"{dose:g} {seed}"] for dose in runs] for seed in whole], dtype=np.float64)
     y = np.array([[study.primary.gain(of[seed]) for of in runs.values()] for seed in whole], dtype=np.float64)
     at = runs.get(study.regime, {})
-    off = [study.primary.gain(arms) for arms in runs.get(study.knob.off, {}).values()]
-    control = [study.control.gain(arms) for arms in at.values()]
+    off = _gains(study.primary, runs.get(study.knob.off, {}))
+    control = _gains(study.control, at)
     parts: dict[str, Any] = {
         "curve": curve,
         "regime": study.regime,
@@ -57,7 +57,7 @@ def conclude(study: Study, results: Mapping[str, Any]) -> dict[str, Any]:
         "beside": _beside(study, runs.get(study.knob.off, {})),
         "control": {**_claim(study.control, at), "margin": study.margin, "p": p_value(control, study.margin, "less")},
         "secondary": _secondary(study, at),
-        "competence": float(np.mean([a[study.base]["share"] for a in at.values()])) if at else None,
+        "competence": float(np.mean([a[study.base]["share"] for a in at.values() if study.base in a] or [math.nan])),
         "ceiling": _ceiling(study, runs),
         "arms": _means(study, at),
         "cpu_s": _costs(study, results),

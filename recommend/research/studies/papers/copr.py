@@ -153,4 +153,6 @@ STUDY = Study(
     lost=True,
     sizes={"impressions": 300_000, "requests": 600},
     limits=("Bids within a category are a chosen figure: no source exists.", "One day of requests, judged by a fifth."),
+    home={"cross": 1.0, "impressions": 120_000, "requests": 240},
+    why="Hundreds of ads, of which a small pre-ranker loses a third of those that the ranker would show.",
 )

@@ -26,7 +26,7 @@ from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.ecad import ECAD, Towers
 from recommend.research.studies import ecad_baselines as delayed
-from recommend.research.studies.market import competent, read_clicks
+from recommend.research.studies.market import read_clicks
 from recommend.research.studies.streaming import settled, stream
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world import make_config
@@ -40,7 +40,7 @@ WINDOWS: dict[str, Any] = {"order_edges": (0.25, 1.0, WINDOW), "refund_edges": (
 # A stream does not end, so that no rate can fall over it, and a click is looked at four times: a tenth of the defaults,
 # by which DEFER is competent (seed 151; at a third of them it is not).
 SETTINGS = ("learning_rate=0.0003", "table_rate=0.001", "schedule=constant", "warmup=0")
-FEATURES = competent(world_map(("order",)), counts=False).model_copy(update={"labels": ("order", "refund")})
+FEATURES = world_map(("order",)).model_copy(update={"labels": ("order", "refund")})
 AFTER_ORDER = (0.25, 1.0, WINDOW)
 # Of an arm its model, and passes over what each midnight brings, so that every arm sees a click about four times
 # (``visits``): a window that ends is a visit to ECAD, and importance weights look twice.
@@ -87,15 +87,16 @@ def prepare(root: Path, setting: Setting) -> Clicks:
     """Read the clicks, their orders and refunds, and the truth within the windows."""
     config = make_config(json.loads((root / "manifest.json").read_text(encoding="utf-8"))["knobs"])
     days, log = config.click_days, root / "log"
-    parts, true = read_clicks(root, [n for n in (*FEATURES.columns, "time_ms") if n not in FEATURES.labels])
+    features = setting.inputs(FEATURES, counts=False)
+    parts, true = read_clicks(root, [n for n in (*features.columns, "time_ms") if n not in FEATURES.labels])
     warm = days // 2
     raw = concat_batches(parts)
     early = sum(len(p["time_ms"]) for p in parts[:warm])
-    encoders = Encoders.fit(FEATURES, [slice_batch(raw, 0, early)], 10)
+    encoders = Encoders.fit(features, [slice_batch(raw, 0, early)], 10)
     encoded, click = encoders(raw), raw["time_ms"]
     assert isinstance(click, torch.Tensor)
     moments = [_moments(log, table, len(click)) for table in ("order", "refund")]
-    inputs = {f.column: encoded[f.column] for f in FEATURES.features}
+    inputs = {f.column: encoded[f.column] for f in features.features}
     p_order, p_refund = true["p_order"], true["p_refund"]
     limit = np.log(24 * WINDOW)
     shares, hours = zip(*config.order_delay_h, strict=True)
@@ -153,7 +154,7 @@ def run(name: str, clicks: Clicks, setting: Setting) -> Measures:
         model, config = setting.configs(f"epochs={passes}", *SETTINGS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
-            net = kind(FEATURES, clicks.sizes, model)
+            net = kind(setting.inputs(FEATURES, counts=False), clicks.sizes, model)
         net.start(*clicks.rates)
         asked = stream(net, log, range(clicks.days), clicks.warm, config)
         p, visits = asked.probabilities, asked.trained / len(log.click_ms)
@@ -200,4 +201,6 @@ STUDY = Study(
         "60 days instead of 395.",
         "The primary claim is about the refunds' part; that on orders that stay is secondary.",
     ),
+    home={"refund_rate": 0.5, "clicks": 40_000, "refund_hours": 24.0},
+    why="Every other order comes back, after a day and more.",
 )

@@ -19,14 +19,13 @@ from recommend.features.encoders import Encoders
 from recommend.metrics.calibration import divergence, pcoc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.hdr import HDR, Correction, Rates, correct, fine_tune, nearest
-from recommend.research.studies.market import competent, read_clicks
+from recommend.research.studies.market import read_clicks
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map
 from recommend.training.trainer import train
 
 RIPE, FIRST_HOURS, RECENT, RETRIEVED, BATCH = 9, 10, 3, 12, 128  # days, hours, days, days, rows
-CALENDAR = competent(world_map(("order",)), counts=False)
-FEATURES = CALENDAR.model_copy(update={"features": tuple(f for f in CALENDAR.features if f.column != "promotion_kind")})
+CALENDAR = world_map(("order",))
 TUNED = Rates(net=1e-4, block=1e-3)  # and RETRIEVED: chosen on seeds 8000 and 8001
 ARMS = ("hdr", "from_number", "from_number_ordinary")  # of these the first weighs positives
 MOVED = ("from_number", "from_number_ordinary")  # begin where ``one_number`` ends
@@ -64,7 +63,9 @@ class Days:
         if first not in self.models:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(setting.seed)
-                model = HDR(FEATURES, self.sizes, config)
+                known = setting.inputs(CALENDAR, counts=False)
+                columns = tuple(f for f in known.features if f.column != "promotion_kind")
+                model = HDR(known.model_copy(update={"features": columns}), self.sizes, config)
             model.block.requires_grad_(False)
             ripe = self.day < first - RIPE
             model.start_at({"order": float(self.order[ripe].mean())})
@@ -94,7 +95,8 @@ class Days:
 
 def prepare(root: Path, setting: Setting) -> Days:
     """The clicks, encoded on those before the first judged day."""
-    parts, truth = read_clicks(root, [*CALENDAR.columns, "time_ms", "hour"])
+    calendar = setting.inputs(CALENDAR, counts=False)
+    parts, truth = read_clicks(root, [*calendar.columns, "time_ms", "hour"])
     kind = np.array([int(array_of(p["promotion_kind"])[0]) for p in parts])
     starts = np.flatnonzero((kind >= 0) & (np.roll(kind, 1) < 0))
     last = starts[-1] if len(parts) - starts[-1] >= 3 or len(starts) < 2 else starts[-2]
@@ -102,9 +104,9 @@ def prepare(root: Path, setting: Setting) -> Days:
     gap = int(last - starts[starts < last][-1]) // 2
     day = np.repeat(np.arange(len(parts)), [len(p["time_ms"]) for p in parts])
     raw = concat_batches(parts)
-    encoders = Encoders.fit(CALENDAR, [slice_batch(raw, 0, int((day < last - gap - RIPE).sum()))], 10)
+    encoders = Encoders.fit(calendar, [slice_batch(raw, 0, int((day < last - gap - RIPE).sum()))], 10)
     encoded = encoders(raw)
-    names = [*(f.column for f in CALENDAR.features), "order"]
+    names = [*(f.column for f in calendar.features), "order"]
     early = array_of(raw["hour"]) < FIRST_HOURS
     order, category = array_of(raw["order"]).astype(np.float64), array_of(raw["category"])
     rows = {n: encoded[n] for n in names}
@@ -181,4 +183,6 @@ STUDY = Study(
         "Labels younger than nine days train nobody.",
         "A day has 2,500 clicks; a marketplace's has millions.",
     ),
+    home={"uplift_spread": 0.9, "clicks": 120_000, "uplift": 1.0, "promotion_every": 30},
+    why="A promotion each month lifts orders much, and some kinds far more than others.",
 )

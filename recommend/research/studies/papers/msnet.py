@@ -21,6 +21,7 @@ from recommend.models.baselines.din import DIN
 from recommend.models.msnet import LIMITED_ROW
 from recommend.research.studies.market import Market, coin, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
+from recommend.research.world.read import world_map
 
 WHOLE = ("name=msnet", "split=false", "warm_known=false", "aux_weight=0")
 ARMS = {
@@ -37,6 +38,7 @@ class Worlds:
     """The world as an arm reads it, the last one kept."""
 
     root: Path
+    setting: Setting
     markets: dict[bool, Market] = field(default_factory=dict)
 
     def of(self, arm: str) -> Market:
@@ -44,13 +46,14 @@ class Worlds:
         tossed = arm.endswith("_coin")
         if tossed not in self.markets:
             change = coin if tossed else None
-            self.markets = {tossed: open_market(self.root, where=of_items, change=change, min_count=1)}
+            features = self.setting.inputs(world_map(cross=True))
+            self.markets = {tossed: open_market(self.root, features, where=of_items, change=change, min_count=1)}
         return self.markets[tossed]
 
 
 def prepare(root: Path, setting: Setting) -> Worlds:
     """The world."""
-    return Worlds(root)
+    return Worlds(root, setting)
 
 
 @torch.no_grad()
@@ -116,4 +119,6 @@ STUDY = Study(
     margin=0.002,
     unit="expected AUC among limited things",
     limits=("Content vectors are read by no arm.",),
+    home={"stock_tells": 1.0, "impressions": 80_000, "long_share": 0.35, "single_rows": 4.0, "life_days": 7.0},
+    why="Two of three candidates are single pieces, which live a week and are shown some times.",
 )

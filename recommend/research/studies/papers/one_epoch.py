@@ -11,7 +11,7 @@ from pathlib import Path
 from recommend.metrics.calibration import divergence, logloss
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.base import Ranker
-from recommend.research.studies.market import Market, competent, of_items, open_market
+from recommend.research.studies.market import Market, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map
 
@@ -23,7 +23,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "two_no_ids": ("epochs=2",),
 }
 NO_IDS = world_map(ids=False, cross=True)
-NO_IDS = competent(NO_IDS.model_copy(update={"features": tuple(f for f in NO_IDS.features if f.column != "user_id")}))
+NO_IDS = NO_IDS.model_copy(update={"features": tuple(f for f in NO_IDS.features if f.column != "user_id")})
 
 
 @dataclass
@@ -31,20 +31,21 @@ class Worlds:
     """The world as an arm reads it, the last one kept."""
 
     root: Path
+    setting: Setting
     markets: dict[bool, Market] = field(default_factory=dict)
 
     def of(self, arm: str) -> Market:
         """Without ids, or with all."""
         ids = not arm.endswith("_no_ids")
         if ids not in self.markets:
-            features = competent(world_map(cross=True)) if ids else NO_IDS
+            features = self.setting.inputs(world_map(cross=True) if ids else NO_IDS)
             self.markets = {ids: open_market(self.root, features, where=of_items, min_count=1)}
         return self.markets[ids]
 
 
 def prepare(root: Path, setting: Setting) -> Worlds:
     """The world."""
-    return Worlds(root)
+    return Worlds(root, setting)
 
 
 def fitted(name: str, market: Market, setting: Setting) -> Ranker:
@@ -86,4 +87,6 @@ STUDY = Study(
     unit="millinats a row of KL to the truth",
     sizes={"impressions": 300_000},
     limits=("Rows stay in the order of time in every pass.",),
+    home={"single_rows": 1.0, "impressions": 80_000, "long_share": 0.35},
+    why="Most rows show an id that is hardly ever seen again.",
 )

@@ -20,14 +20,14 @@ from recommend.metrics.ranks import auc
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.models.baselines.din import DIN
 from recommend.models.rec4ad import ADS, ORGANIC, Parts, Rec4Ad
-from recommend.research.studies.market import Market, competent, open_market
+from recommend.research.studies.market import Market, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import world_map
 
 UNIFORM, FEED, ADS_CHANNEL = POLICIES.index("uniform"), CHANNELS.index("feed"), CHANNELS.index("ads")
 RATIO = 4.0  # organic rows an ad, as in the feed
 # The channel would say which system a row is of, and the place tells ads from the rest.
-FEATURES = competent(world_map(cross=True))
+FEATURES = world_map(cross=True)
 FEATURES = FEATURES.model_copy(
     update={"features": tuple(f for f in FEATURES.features if f.column not in ("channel", "position"))}
 )
@@ -54,7 +54,7 @@ def prepare(root: Path, setting: Setting) -> Feed:
     """Organic rows and ads of the feed, without those shown at random in training."""
     market = open_market(
         root,
-        FEATURES,
+        setting.inputs(FEATURES),
         where=lambda raw: np.isin(raw["channel"], (FEED, ADS_CHANNEL)),
         learn=lambda raw: raw["policy"] != UNIFORM,
         uncounted=UNIFORM,
@@ -126,4 +126,6 @@ STUDY = Study(
     # Of 400,000 rows the phenomenon's interval spans its edge: the ads shown at random are few.
     sizes={"impressions": 1_200_000},
     limits=("Ads shown at random, which judge, are few.",),
+    home={"selection": 2.0, "impressions": 120_000, "uniform_share": 0.15},
+    why="What is shown as an ad is chosen by what the log does not hold; almost nothing is shown at random.",
 )
