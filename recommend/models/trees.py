@@ -1,7 +1,8 @@
 """Boosted trees (scikit-learn's) as a ranker like any other: fitted anew at each training, kept as plain tables.
 
-They read numbers, matches, counts and vectors as they are encoded, and ids of few values as categories. Their
-probabilities are those of the log loss, and so calibrated; what moves them is told by leave-one-out, as of all models.
+They read numbers, matches, counts and vectors as they are encoded, and ids of few values as categories. How many trees
+a log bears, its last rows say: more of them would be sure of what they have seen once. What moves a prediction is told
+by leave-one-out, as of all models.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ def table_of(fields: list[tuple[Feature, bool]], batch: Batch) -> Tensor:
 
 
 class TreesConfig(ModelConfig):
-    """``trees``: how many; ``rate``: of each one's step; ``least``: rows of a leaf."""
+    """``trees``: how many at most; ``rate``: of each one's step; ``least``: rows of a leaf; ``late``: share of the last
+    rows that say how many (0: all)."""
 
     trees: int = 100
     rate: float = 0.1
     least: int = 20
+    late: float = 0.2
 
 
 class Trees(Ranker):
@@ -94,6 +97,11 @@ class Trees(Ranker):
             max_iter=c.trees, learning_rate=c.rate, min_samples_leaf=c.least, max_leaf_nodes=LEAVES, max_depth=DEPTH,
             categorical_features=few, early_stopping=False, random_state=seed,
         )  # fmt: skip
+        early = len(y) - round(c.late * len(y))
+        if 0 < y[:early].sum() < early < len(y):
+            stages = forest.fit(x[:early], y[:early]).staged_predict_proba(x[early:])
+            losses = [log_loss(y[early:], p[:, 1], labels=[False, True]) for p in stages]
+            forest.set_params(max_iter=1 + int(np.argmin(losses)))
         forest.fit(x, y)
         self.start.data[n] = float(np.ravel(cast(Any, forest)._baseline_prediction)[0])
         row = 1 + n * c.trees * (LEAVES - 1)
