@@ -1,4 +1,5 @@
-// Draws the charts with uPlot: lines by what ranked, days along them; numbered marks; the legend says a day's values.
+// Draws the charts with uPlot: lines by what ranked, days along them; numbered marks; the legend says the values of a
+// day, of what ranked on it.
 (() => {
   const boxes = [...document.querySelectorAll("[data-chart]")], marks = JSON.parse(document.querySelector("#marks")?.dataset.marks || "[]");
   const written = (v, unit) => v == null ? "–" : unit === "share" ? `${(100 * v).toFixed(1)} %` : unit === "count" ? `${v}` : v.toFixed(2);
@@ -19,10 +20,15 @@
   };
   const draw = (box) => {
     const { days, lines } = JSON.parse(box.dataset.chart), units = [...new Set(lines.map((l) => l.unit))];
+    const last = days.findLastIndex((_, n) => lines.some((l) => l.values[n] != null));
+    const legend = (u) => {
+      if (u.legend.idx == null) return u.setLegend({ idx: last });
+      u.root.querySelectorAll(".u-series").forEach((row, n) => { row.hidden = u.data[n][u.legend.idx] == null; });
+    };
     box.plot?.destroy();
     const axis = (more) => ({ stroke: tone("tone-soft"), grid: { stroke: tone("tone-line"), width: 1 }, ticks: { show: false }, font: "12px sans-serif", ...more });
     box.plot = new uPlot({
-      width: box.clientWidth, height: 200, padding: [14, 8, 0, 0], tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), "Etc/UTC"),
+      width: box.clientWidth, height: 184, padding: [14, 8, 0, 0], tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), "Etc/UTC"),
       cursor: { sync: { key: "days" }, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { range: (_, first, last) => days.length > 1 ? [first, last] : [days[0] - DAY, days[0] + DAY] }, ...Object.fromEntries(units.map((u) => [u, { range: (_, low, high) => u === "auc" ? [Math.min(low, 0.45), Math.max(high, 0.75)] : [0, high * 1.15 || 1] }])) },
       axes: [axis({ values: (_, at) => at.map(day), space: 60, size: 30, incrs: [1, 2, 7, 14, 28].map((n) => n * DAY) }),
@@ -30,7 +36,7 @@
       series: [{ label: "Day", value: (_, s) => s == null ? "–" : day(s) }, ...lines.map((l) => ({
         label: l.label, scale: l.unit, stroke: tone(`tone-${names.indexOf(l.by) % 5}`), width: 2, dash: l.unit === "ratio" ? [6, 4] : undefined, points: { size: 6 },
         value: (_, v) => written(v, l.unit) }))],
-      hooks: { draw: [numbered], ready: [(u) => u.setLegend({ idx: days.findLastIndex((_, n) => lines.some((l) => l.values[n] != null)) })] },
+      hooks: { draw: [numbered], ready: [legend], setLegend: [legend] },
     }, [days, ...lines.map((l) => l.values)], box);
   };
   const all = () => boxes.forEach(draw);

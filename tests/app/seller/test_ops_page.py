@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from sqlalchemy import select, update
+
+from app.store.clock import now
+from app.store.tables import FeedPageRow
 from tests.app.ops.worlds import World, fill
 from tests.app.support.clients import client_of, published
 from tests.app.support.local_servers import served
@@ -37,7 +42,9 @@ def test_a_question_is_three_clicks_from_its_answer(build, open_page):
         # Why does this stand here? A visitor; the place; the listing.
         page.get_by_label("A visitor").fill("v1")
         page.get_by_role("button", name="Show what they see").click()
-        expect(page.locator(".stands li")).to_have_count(7)
+        expect(page.locator(".stands li:visible")).to_have_count(5)
+        page.get_by_text("Show all 7").click()
+        expect(page.locator(".stands li:visible")).to_have_count(7)
         expect(page.locator(".stands img").first).to_have_js_property("complete", True)
         assert page.locator(".stands img").first.evaluate("e => e.naturalWidth") > 0
         page.locator(".stands summary").first.click()
@@ -68,3 +75,11 @@ def test_a_healthy_feed_is_green_on_the_page(build, open_page):
         page.goto(f"{url}ops/")
         expect(page.locator(".headline.good")).to_contain_text("All is well")
         expect(page.locator("#health")).to_contain_text("Nothing to do.")
+        with services.store.write() as session:  # a model that ranked days ago has a line, and no word in the legend
+            half = select(FeedPageRow.id).order_by(FeedPageRow.at).limit(200)
+            before = {"at": now() - timedelta(days=5), "models": {"ranking": "din 0000"}}
+            session.execute(update(FeedPageRow).where(FeedPageRow.id.in_(half)).values(before))
+        page.reload()
+        clicks = page.locator("figure", has_text="Click rate")
+        expect(clicks.locator(".u-series")).to_have_count(3)
+        expect(clicks.locator(".u-series:visible")).to_have_count(2)
