@@ -45,23 +45,30 @@ class _Revision:
 
     def __post_init__(self) -> None:
         self.word = replace(self.word, read={})
-        self.program = self._followed()
-        if (typed := self.word.typed) and self.written.spans:
-            order = [*self.word.values]
-            later = {*order[max(map(order.index, typed)) :], *self.word.dropped}
-            stated = {*self.word.facts}
-            read = read_texts(self.program, self.program.texts, typed, later, stated, self.rules.taxonomy)
-            if read:
-                self.word = replace(self.word, read=read)
-                self.program = self._followed()
+        if self.word.typed and self.written.spans:
+            self.word = replace(self.word, read=self._read())
+        self.program = self._followed(self.word)
 
-    def _followed(self) -> Draft:
+    def _read(self) -> dict[str, str | None]:
+        """What the texts that they typed make of facts and details: by what stood there when they typed."""
+        typed, word = self.word.typed, self.word
+        order = [*word.values]
+        last = max(typed, key=order.index)
+        then = word.when_typed[last]
+        programs = {f: self._followed(word.when_typed[f]) for f in typed if word.when_typed[f].claims != then.claims}
+        programs = dict.fromkeys(typed, self._followed(then)) | programs
+        texts = {f: programs.get(f, programs[last]).texts[f] for f in TEXTS}
+        later = {*order[order.index(last) :], *word.dropped}
+        now = {f: text for f, text in then.typed.items() if f in typed}
+        return read_texts(programs[last], texts, now, later, {*word.facts}, self.rules.taxonomy)
+
+    def _followed(self, word: SellerWord) -> Draft:
         """The draft decided and said again, without the texts that the seller typed."""
-        told = self.word.observations()
+        told = word.observations()
         if not told:
             return self.written
         now = decide_again(self.written, told, self.rules)
-        edits = {**self.word.claims, **now.implied}
+        edits = {**word.claims, **now.implied}
         said = say_again(self.written, edits, item_of(self.written.category.value, self.rules.taxonomy))
         return said.model_copy(update={"category": now.category, "attributes": now.facts, "details": now.details})
 
@@ -128,7 +135,7 @@ def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) ->
     item = item_of(current.category.value, rules.taxonomy)
     texts = typed_along(present.program, later.program, current, edit.field, edit.value, item)
     typed = [(f, texts[f]) for f in texts if f in present.word.values and texts[f] != current.texts[f]]
-    return [*along, *(Edit("set", field, text) for field, text in typed)]
+    return [*along, *(Edit("along", field, text) for field, text in typed)]
 
 
 def regenerated(new: Draft, old: Draft | None, word: SellerWord, rules: Rules) -> Draft:

@@ -15,7 +15,8 @@ from listing.observe.source import Context, Source
 from listing.request import DraftRequest, Photo
 from listing.schema import ANSWER, DETAIL, NOTE, TYPED, Observation, TextField
 
-Kind = Literal["set", "drop", "undo", "confirm"]  # "confirm": of earlier versions; it changes nothing
+# "along": a typed text as a later press changed it; "confirm": of earlier versions, it changes nothing
+Kind = Literal["set", "along", "drop", "undo", "confirm"]
 TEXTS: tuple[TextField, ...] = get_args(TextField)
 FIELDS = (*TEXTS, "price", "category")
 ClaimEdits = Mapping[str, str | None]  # value by the name of a claim; None: left out
@@ -66,11 +67,13 @@ class SellerWord:
     """The outcome of all presses: values set by field, and fields left out.
 
     read: what the texts that they typed make of facts and details, by the name of a claim.
+    when_typed: the word as it was when they typed a text, by field; what was pressed since changes no reading of it.
     """
 
     values: Mapping[str, str | None]
     dropped: frozenset[str]
     read: ClaimEdits = field(default_factory=dict)
+    when_typed: Mapping[str, SellerWord] = field(default_factory=dict)
 
     @property
     def locked(self) -> frozenset[str]:
@@ -103,13 +106,20 @@ def word_of(edits: Iterable[Edit]) -> SellerWord:
     """The outcome of the presses; the last word on a field counts."""
     values: dict[str, str | None] = {}
     dropped: set[str] = set()
+    when_typed: dict[str, SellerWord] = {}
     for edit in edits:
         if edit.kind == "confirm":
             continue
+        if edit.kind == "along" and edit.field in values:
+            values[edit.field] = edit.value
+            continue
         values.pop(edit.field, None)
+        when_typed.pop(edit.field, None)
         dropped.discard(edit.field)
         if edit.kind == "set":
             values[edit.field] = edit.value
+            if edit.field in TEXTS:
+                when_typed[edit.field] = SellerWord({**values}, frozenset(dropped))
         elif edit.kind == "drop":
             dropped.add(edit.field)
-    return SellerWord(values, frozenset(dropped))
+    return SellerWord(values, frozenset(dropped), when_typed=when_typed)
