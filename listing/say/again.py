@@ -17,13 +17,14 @@ from listing.lexicon import words
 from listing.observe.seller import TEXTS
 from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says, with_sentence
-from listing.say.marks import find_spans, with_article
+from listing.say.marks import capital, find_spans, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import Text, sentences_of, unnamed, write
-from listing.schema import Draft, Span, TextField, Tone
+from listing.schema import DETAIL, Draft, Span, TextField, Tone
 from listing.taxonomy import is_plural
 
 _DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
+_HANGS = re.compile(r"(?:with|and|in|by)\b", re.I)  # what a title cannot begin with
 _WHERE = re.compile(r" (?:at|on|in|with|of|and|down|inside|under) ")
 
 
@@ -173,30 +174,49 @@ def typed_along(
         before: the draft as its texts would stand had nobody typed in them.
         after: the same with the claim changed.
     """
-    place, brands = _in_place(typed, name, value, item), item.lexicon.brands
+    place = _in_place(typed, name, value, item)
     texts: dict[TextField, str] = {}
     for field in TEXTS:
-        text = merged(before.texts[field], after.texts[field], typed.texts[field], brands)
+        text = merged(before.texts[field], after.texts[field], typed.texts[field])
         texts[field] = (place[field] if text is None else text) or after.texts[field]  # nothing was left of it
     return texts
 
 
 def _in_place(draft: Draft, name: str, value: str | None, item: Item) -> Mapping[TextField, str]:
     """Both texts with a claim changed or taken out in place, whoever wrote them."""
+    if name == "category" and value is not None and first_other(draft.spans, name, value, item) is None:
+        name, value = NAME, item.kind(value).phrase  # it goes by the name of a type
+    draft = _with_spans(draft, name, value, item)
     at, texts = first_other(draft.spans, name, value, item), draft.texts
-    if at is None and name == "category" and value is not None:  # it goes by the name of a type
-        at, value = first_other(draft.spans, NAME, value, item), item.kind(value).phrase
     if at is None:
         for claim in unsaid(draft, {name: value}, item):
+            draft = _branded(draft, claim) if claim.attribute == "brand" else draft
             draft = add(draft, claim, item) if is_offered(draft, claim) else draft
         return draft.texts
-    if (changed := _replaced(draft, at, name, value, item)) is not None:
-        return changed.texts
-    plural = is_plural(item.node.phrase)
+    changed = _replaced(draft, at, name, value, item)
+    plural, noun = is_plural(item.node.phrase), capital(item.noun)
+    there = {s.field for s in draft.spans if s.value == value}
     for span in sorted(draft.spans, key=lambda s: -s.start):
         if (span.attribute, span.value) == (draft.spans[at].attribute, draft.spans[at].value):
-            texts[span.field] = without_span(texts[span.field], span.start, span.end, plural=plural)
+            left = without_span(texts[span.field], span.start, span.end, plural=plural)
+            texts[span.field] = f"{noun} {left[:1].lower()}{left[1:]}" if _HANGS.match(left) else left
+    if changed is not None:  # a text that says the value already needs it not twice
+        texts |= {field: changed.texts[field] for field in TEXTS if field not in there}
     return texts
+
+
+def _with_spans(draft: Draft, name: str, value: str | None, item: Item) -> Draft:
+    """The draft with a span wherever its texts say what they may on this field, typed words included."""
+    fact = draft.attribute(name)
+    values = [value if name != "category" else None, *((fact.value, fact.suggestion) if fact is not None else ())]
+    stated = [Claim(name, each) for text in values if text for each in item.values_in(name, text)]
+    stated = [Claim("detail", c.value) if name.startswith(DETAIL) else c for c in stated]
+    named = [Claim(s.attribute or "", s.value) for s in draft.spans if name_of(s) == name] + stated
+    found = find_spans(draft.texts, item, named)
+    free = [
+        s for s in found if not any(s.field == o.field and s.start < o.end and o.start < s.end for o in draft.spans)
+    ]
+    return draft.model_copy(update={"spans": sorted([*draft.spans, *free], key=lambda s: (s.field, s.start))})
 
 
 def with_words(draft: Draft, words: str, item: Item) -> Draft:

@@ -209,7 +209,9 @@ def without_parts(sentence: Sentence, gone: Collection[int], *, plural: bool = F
     words, left = joints(sentence.language), [*_left(sentence, gone)]
     if not left:
         return ""
-    parts = _listed(left, words)
+    stay = {part.start for part in left}
+    joined = any(re.search(rf"\b(?:{words.lists})\b", p.between, re.I) for p in sentence.parts if p.start not in stay)
+    parts = _listed(left, words) if joined else left  # a list without "and" gets none
     first = parts[0]
     lead = first.between if first.joint == "first" else ""
     article = re.match(rf"(?:{words.articles})\s", first.text, re.IGNORECASE)
@@ -241,12 +243,19 @@ def _left(sentence: Sentence, gone: Collection[int]) -> list[Part]:
             dropped_head = part.joint != "first"
             continue
         dropped_head = False
-        if opener is not None and part.joint == "list":
+        if opener is not None and part.joint == "list" and (opener.joint == "first" or _equal(sentence, part)):
             keeps_lead = opener.joint == "with" or bool(opener.between.strip())
             part = replace(part, between=opener.between, joint=opener.joint if keeps_lead else "list")
         opener = None
         left.append(part)
     return left
+
+
+def _equal(sentence: Sentence, part: Part) -> bool:
+    """True if a part hangs on what its list hangs on: not the "size M" of "with a hood, size M"."""
+    words = joints(sentence.language)
+    joined = any(re.search(rf"\b(?:{words.lists})\b", p.between, re.I) for p in sentence.parts if p.start >= part.start)
+    return joined or re.match(rf"(?:{words.articles})\s", part.text, re.I) is not None
 
 
 def _listed(parts: Sequence[Part], words: Joints) -> list[Part]:

@@ -21,45 +21,26 @@ from listing.taxonomy import Forms, is_plural
 
 _SENTENCES = ("condition", *SELLER_ONLY)  # said in sentences of their own, so that no single word can be replaced
 _ARTICLE = re.compile(r"\b(an?) ((?:[\w-]+ )?)$", re.I)  # an adjective may stand between ("a wide boat neck")
-_FRAGMENT = re.compile(r"(?:^|[.!?]\s+)(?:It|They|This|These)\.")
 _HAS = re.compile(r"\b(?:with|has|have)\s+(?:an?\s+)?(?:[\w-]+\s+)?$", re.IGNORECASE)
-# Sentences, whose end stands before a blank ("example.org" and "3.5" hold none); words.
-_UNITS = (re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*"), re.compile(r"\S+\s*|\s+"))
+# Sentences, whose end stands before a blank ("example.org" and "3.5" hold none).
+_SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?]+(?=[^\s.!?]))+[.!?]*\s*|[.!?\n]+\s*")
 _Change = tuple[int, int, list[str]]  # from, to, what stands there instead
 
 
-def merged(old: str, new: str, typed: str, brands: re.Pattern[str]) -> str | None:
-    """``typed`` with what changed from ``old`` to ``new``; None where both changed the same words.
-
-    Whole sentences are compared first, so that what the program writes stays as it wrote it. ``brands``: names that
-    keep their capital.
-    """
-    units = (map(unit.findall, (old, new, typed)) for unit in _UNITS)
-    texts = (_merged(one, other, third, brands) for one, other, third in units)
-    return next((text for text in texts if text is not None and not _FRAGMENT.search(text)), None)
-
-
-def _merged(old: Sequence[str], new: Sequence[str], typed: Sequence[str], brands: re.Pattern[str]) -> str | None:
-    (followed, _), (typed_in, base) = _changes(old, new), _changes(old, typed)
-    first = bool(typed_in) and typed_in[0][1] == 0  # the seller's words come first: no capital behind them
-    amid = first and "".join(typed_in[0][2]).rstrip()[-1:] not in (".", "!", "?")
-    if amid and followed and followed[0][2][:1] == list(new[:1]):
-        followed[0] = (*followed[0][:2], [_small(new[0], brands), *new[1 : len(followed[0][2])]])
+def merged(old: str, new: str, typed: str) -> str | None:
+    """``typed`` with the sentences that changed from ``old`` to ``new``; None where the seller changed them, too."""
+    one, other, third = (_SENTENCE.findall(text) for text in (old, new, typed))
+    (followed, _), (typed_in, base) = _changes(one, other), _changes(one, third)
+    first = bool(typed_in) and typed_in[0][1] == 0  # the seller's words come first
     changes = sorted([*typed_in, *followed] if first else [*followed, *typed_in], key=lambda c: c[:2])
-    if any(_meet(one, other) for one, other in pairwise(changes)):
+    if any(_meet(first, second) for first, second in pairwise(changes)):
         return None
     parts: list[str] = []
     at = 0
     for start, end, instead in changes:
         parts += [*base[at:start], *instead]
         at = end
-    text = "".join(part if part[-1:].isspace() else f"{part} " for part in (*parts, *base[at:])).rstrip()
-    return text[:1].upper() + text[1:] if typed and typed[0][:1].isupper() else text
-
-
-def _small(word: str, brands: re.Pattern[str]) -> str:
-    """A word that began a text as it stands within one; a brand keeps its capital."""
-    return word if brands.fullmatch(word.strip()) else word[:1].lower() + word[1:]
+    return "".join(part if part[-1:].isspace() else f"{part} " for part in (*parts, *base[at:])).rstrip()
 
 
 def _changes(old: Sequence[str], other: Sequence[str]) -> tuple[list[_Change], list[str]]:

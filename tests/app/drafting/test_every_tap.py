@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
 from itertools import count
 
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from app.seller.renderer import PageRenderer
 from app.views import DraftView
 from finetune.data.photosets import read_annotations
-from listing.decide.claims import name_of
-from listing.decide.settle import settle
+from listing.decide.claims import Claim, name_of
+from listing.decide.settle import item_of, settle
 from listing.details import detail_forms
 from listing.intake.photos import intake
 from listing.observe.seller import Edit
@@ -94,6 +96,43 @@ def test_each_press_leaves_english(number, seller_typed):
     assert bad == []
 
 
+def own_words(before: DraftView, name: str) -> Counter[str]:
+    """The words of a typed title that speak of other things than this field."""
+    title, fact = before.title, before.draft.attribute(name)
+    item, value = item_of(before.draft.category.value, load_taxonomy()), fact and (fact.value or fact.suggestion)
+    named = [Claim(name, each) for each in item.values_in(name, value)] if value else []
+    found = find_spans({"title": title, "description": ""}, item, named)
+    spans = [s for s in before.draft.spans if s.field == "title"]
+    free = [s for s in found if not any(s.start < other.end and other.start < s.end for other in spans)]
+    for start, end in sorted(((s.start, s.end) for s in (*spans, *free) if name_of(s) == name), reverse=True):
+        title = title[:start] + title[end:]
+    return Counter(w for w in re.findall(r"[\w'-]+", title.lower()) if w not in ("and", "by", "with"))
+
+
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 25))])
+def test_a_press_beside_typed_texts_touches_no_other_word_and_no_fact(seed):
+    written, rng, made = STORED[seed], random.Random(seed), list[Edit]()
+    facts = {"audience": "women", "size": "M", "brand": "Zara", "material": "cotton"}
+    for press in facts.items():
+        made = pressed(written, made, press)
+    view = view_of(written, made)
+    made += [Edit("set", "title", f"{view.title}, great condition")]
+    made += [Edit("set", "description", f"My favourite piece. {view.description} It fits well.")]
+    view = view_of(written, made)
+    for _ in range(8):
+        name, value = rng.choice([p for p in presses(view, all_words=False) if p[0] != "category"])
+        made = pressed(written, made, (name, value))
+        before, view = view, view_of(written, made)
+        facts.pop(name, None)
+        assert facts.items() <= {a.name: a.value for a in view.attributes}.items()
+        assert own_words(before, name) - own_words(view, name) == {}, (name, value, before.title, view.title)
+        assert [w for w in ("My favourite piece.", "It fits well.") if w not in view.description] == []
+        assert view.title.endswith(", great condition")
+        assert faults(view.title, "A dress.") == []
+        plain = Counter(w for w in re.findall(r"[\w'-]+", view.title.lower()) if w != "print")
+        assert max(plain.values()) == 1, view.title
+
+
 @pytest.mark.parametrize("number", EACH_OF_A_MODEL)
 def test_each_press_leaves_models_words_english(number):
     tried, bad = broken(by_a_model(STORED[number]), [], all_words=False)
@@ -157,7 +196,7 @@ def sell(build, me):
     return _sell
 
 
-def own_words(view):
+def count_of(view):
     return len(view.description.partition("\n\n")[0].split())
 
 
@@ -175,9 +214,9 @@ def test_shorter_is_a_fifth_shorter_or_grey(sell, me):
             if shorter_is_grey(tab, me):
                 grey += not press
                 break
-            before = own_words(tab.draft)
+            before = count_of(tab.draft)
             tab.run("tone", tone="shorter")
-            assert own_words(tab.draft) <= 0.8 * before, (before, tab.draft.description)
+            assert count_of(tab.draft) <= 0.8 * before, (before, tab.draft.description)
             assert faults(tab.draft.title, tab.draft.description) == []
             assert press < 5
     assert grey < len(STORED) // 5, "most texts can be shorter"
