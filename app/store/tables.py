@@ -96,7 +96,10 @@ class DraftRow(Base):
 
 
 class EditRow(Base):
-    """What the seller did to a field: ``set`` (to ``value``), ``drop`` (left out), ``undo``, ``confirm`` (words)."""
+    """What the seller did to a field: ``set`` (to ``value``), ``drop`` (left out), ``undo``, ``confirm`` (words).
+
+    ``along``: a typed text as another press of theirs changed it.
+    """
 
     __tablename__ = "edits"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
