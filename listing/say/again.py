@@ -190,10 +190,10 @@ def _in_place(draft: Draft, name: str, value: str | None, item: Item) -> Mapping
     at, texts = first_other(draft.spans, name, value, item), draft.texts
     if at is None:
         for claim in unsaid(draft, {name: value}, item):
-            draft = _branded(draft, claim) if claim.attribute == "brand" else draft
-            draft = add(draft, claim, item) if is_offered(draft, claim) else draft
+            draft = add(_branded(draft, claim) if claim.attribute == "brand" else draft, claim, item)
         return draft.texts
-    changed = _replaced(draft, at, name, value, item)
+    stands = value is not None and bool(told(name, value, item))
+    changed = replace_words(draft.texts, draft.spans, at, value or "", item) if stands else None
     plural, noun = is_plural(item.node.phrase), capital(item.noun)
     there = {s.field for s in draft.spans if s.value == value}
     for span in sorted(draft.spans, key=lambda s: -s.start):
@@ -201,7 +201,7 @@ def _in_place(draft: Draft, name: str, value: str | None, item: Item) -> Mapping
             left = without_span(texts[span.field], span.start, span.end, plural=plural)
             texts[span.field] = f"{noun} {left[:1].lower()}{left[1:]}" if _HANGS.match(left) else left
     if changed is not None:  # a text that says the value already needs it not twice
-        texts |= {field: changed.texts[field] for field in TEXTS if field not in there}
+        texts |= {field: changed[0][field] for field in TEXTS if field not in there}
     return texts
 
 
