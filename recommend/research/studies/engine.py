@@ -96,8 +96,9 @@ def _world(
 
 def _opened(study: Study, out: Path, sizes: dict[str, Any]) -> Results:
     """The file's results, or new ones."""
+    base = PLAIN if study.plain else BASE
     head = {"study": study.name, "paper": study.paper, "title": study.title, "claim": study.claim, "sizes": sizes,
-            "world_version": WORLD_VERSION, "knob": study.knob.name, "base": PLAIN if study.plain else BASE}  # fmt: skip
+            "world_version": WORLD_VERSION, "knob": study.knob.name, "base": base}  # fmt: skip
     head = json.loads(json.dumps(head))
     stored = read_file(out)
     if stored is None:

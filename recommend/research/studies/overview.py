@@ -16,9 +16,9 @@ from recommend.research.studies.plot import plot, plot_all
 from recommend.research.studies.study import STUDIES, Study, find_study
 
 PICTURE = "overview.svg"
-WEAK = "weak"  # folder of the results on a weak base: tables of 8 numbers, neither matches nor counts
+HOME = "home"  # folder of the results in the worlds that the papers describe
 HEADERS = ("paper", "what it feeds on, as `phenomena --data LOG` says it", "can pay", "gain in", "gain [95 %]",
-           "other worlds", "weak base")  # fmt: skip
+           "other worlds", "paper's world, its base", "paper's world, default base")  # fmt: skip
 
 
 def stored(name: str, file: Path | None = None) -> Results | None:
@@ -37,14 +37,14 @@ def write_page(study: Study, results: Results | None, file: Path) -> None:
     curve = _pictures(file) / f"{file.stem}.svg"
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     if results is not None:
-        plot(results, curve, stored(f"{WEAK}/{study.name}"))
+        plot(results, curve)
     picture = _from(file, curve) if results is not None else ""
     file.write_text(page(study, results, picture, old, _further(study)), encoding="utf-8")
 
 
-def _further(study: Study) -> tuple[Results | None, Results | None]:
-    """Results of a study on other seeds, and on a weak base."""
-    return stored(f"{study.name}.again"), stored(f"{WEAK}/{study.name}")
+def _further(study: Study) -> list[Results | None]:
+    """Results of a study on other seeds, and in the paper's world without and with matches and counts."""
+    return [stored(f"{study.name}.again"), *(stored(f"{HOME}/{study.name}.{base}") for base in ("plain", "full"))]
 
 
 def write_all(folder: Path) -> None:
@@ -54,8 +54,7 @@ def write_all(folder: Path) -> None:
         write_page(find_study(name), results, folder / f"{name}.md")
     file = folder / "README.md"
     methods = {p.name: p.method for p in NINE}
-    weak = {methods[name]: stored(f"{WEAK}/{name}") for name in STUDIES}
-    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE, weak)
+    plot_all({methods[name]: results for name, results in studies.items()}, _pictures(file) / PICTURE)
     file.write_text(overview(studies, file), encoding="utf-8")
 
 
@@ -80,9 +79,9 @@ def _row(study: Study, p: Phenomenon, results: Results | None) -> tuple[str, ...
 def _in_brief(results: Results | None) -> str:
     """The gain at the regime, a verdict other than that none is shown, and from where on the band lies above 0."""
     if results is None or (here := at_regime(c := results["conclusion"])) is None:
-        return "not run"
+        return ""
     shown = "" if (word := verdict(c)) == "no gain shown" else f" **{word}**"
-    above = "" if c["crossing"] is None else f"; from *X* = {c['crossing']:.3g}"
+    above = "" if c["crossing"] is None or len(c["curve"]) == 1 else f"; from *X* = {c['crossing']:.3g}"
     return f"{interval(here)}{shown}{above}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from recommend.research.studies.verdict import ALPHA, COMPETENT, words
 Results = Mapping[str, Any]
 BEGIN = "<!-- study: written by './ipl recommend report', up to the next mark -->"
 END = "<!-- end of the study -->"
+COUNTED = ("impressions", "clicks", "requests", "days", "click_days")  # sizes that are counts
 
 
 def page(
@@ -23,7 +25,7 @@ def page(
         results: None: the study has not run.
         picture: where the curve lies, from the page; empty: none.
         old: the page as it is; without marks it is given up for one of title, citation and results.
-        further: results on other seeds, and those of a weak base.
+        further: results on other seeds, and those in the world that the paper describes.
     """
     if BEGIN not in old:
         old = f"# {study.title}\n\narXiv {study.paper}.\n\n{BEGIN}\n{END}\n"
@@ -56,14 +58,15 @@ def _head(study: Study, results: Results) -> list[str]:
     deviates = f" {study.deviation}" if study.deviation else ""
     return [
         f"**Measured.** `{study.primary.arm}` over `{study.primary.baseline}` in World {results['world_version']} of "
-        f"{_worlds(results)}.{deviates}"
+        f"{_worlds(results)}.{deviates} The paper's world: {study.why[:1].lower()}{study.why[1:]}"
     ]
 
 
 def _worlds(results: Results, known: Results | None = None) -> str:
     """Sizes, where they differ from those of other results, and seeds."""
     seeds, sizes = results["conclusion"]["seeds"], results["sizes"]
-    of = [f"{value:,} {name}" for name, value in sizes.items() if known is None or known["sizes"] != sizes]
+    of = [f"{value:,} {name}" if name in COUNTED else f"`{name}` {value:g}" for name, value in sizes.items()
+          if known is None or known["sizes"].get(name) != value]  # fmt: skip
     return ", ".join([*of, f"seeds {min(seeds)} to {max(seeds)}"])
 
 
@@ -124,7 +127,9 @@ def tables(study: Study, results: Results, further: Sequence[Results | None] = (
     lines.append(f"| control: {control['name']} | | | {interval(control)} | {below} |")
     for r in further:
         if r and (here := at_regime(r["conclusion"])):
-            where = f"{here['dose']:g}{'' if 'base' in r else ', weak base'}, {_worlds(r, results)}"
+            base = "" if r["base"] == results["base"] else ", neither matches nor counts"
+            home = "" if r["sizes"] == results["sizes"] or not study.home else "the paper's world: "
+            where = f"{home}{here['dose']:g}{base}, {_worlds(r, results)}"
             lines.append(_line(where, here, _judged(r["conclusion"], here)))
     lines += ["", _competence(study, c["competence"])]
     if c["crossing"] is not None:
@@ -182,7 +187,7 @@ def _arms(study: Study, c: Results) -> list[str]:
 
 
 def _competence(study: Study, share: float | None) -> str:
-    if share is None:
+    if share is None or math.isnan(share):
         return "The regime has not run."
     enough = "" if share >= COMPETENT else f", below {COMPETENT}: the verdict is about weak models"
     return f"`{study.base}` comes {share:.2f} of the way to the oracle{enough}."

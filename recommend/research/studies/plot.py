@@ -19,17 +19,11 @@ COLUMNS = 3
 BLUE, BLACK, GREY = "#1f5fa8", "#333333", "#8a8a8a"
 
 
-def plot(results: Results, file: Path, weak: Results | None = None) -> None:
-    """A study's curve.
-
-    Args:
-        file: .svg or .png; its folder is made.
-        weak: results on a weak base, in grey.
-    """
+def plot(results: Results, file: Path) -> None:
+    """A study's curve, as .svg or .png; the folder is made."""
     conclusion = results["conclusion"]
     figure = _figure(6.4, 3.4)
     axis = figure.subplots()
-    _draw_weak(axis, weak)
     draw(axis, conclusion)
     axis.set_xlabel("measured phenomenon")
     axis.set_ylabel(fill(f"gain, {conclusion['unit']}", 40), fontsize=9)
@@ -57,23 +51,8 @@ def draw(axis: Axes, conclusion: Results) -> None:
         axis.spines[edge].set_visible(False)
 
 
-def _draw_weak(axis: Axes, results: Results | None) -> None:
-    if results is None:
-        return
-    points = measured_points(results["conclusion"])
-    x, y, low, high = ([p[name] for p in points] for name in ("phenomenon", "gain", "low", "high"))
-    axis.fill_between(x, low, high, color=GREY, alpha=0.15, linewidth=0)
-    axis.plot(x, y, color=GREY, linewidth=1, linestyle=":", marker=".")
-
-
-def plot_all(
-    studies: Mapping[str, Results | None], file: Path, weak: Mapping[str, Results | None] | None = None
-) -> None:
-    """Small multiples, a panel a method by its name; one without results is empty and says so.
-
-    Args:
-        weak: by name the results on a weak base, in grey.
-    """
+def plot_all(studies: Mapping[str, Results | None], file: Path) -> None:
+    """Small multiples, a panel a method by its name; one without results is empty and says so."""
     rows = -(-len(studies) // COLUMNS)
     figure = _figure(7.6, 2.1 * rows)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
@@ -85,7 +64,6 @@ def plot_all(
         axis.set_title(f"{method}\n{conclusion['verdict']}", fontsize=9.5, loc="left")
         axis.tick_params(labelsize=8)
         if results is not None:
-            _draw_weak(axis, (weak or {}).get(method))
             draw(axis, conclusion)
             axis.set_ylabel(fill(conclusion["unit"].partition(",")[0], 20), fontsize=7.5)
             axis.locator_params(nbins=5)

@@ -76,7 +76,8 @@ def words(parts: Mapping[str, Any]) -> dict[str, Any]:
         return {"gains": None, "specific": False, "verdict": "not judged yet"}
     specific = parts["off"]["p"] < ALPHA and parts["control"]["p"] < ALPHA
     if low > 0:
-        verdict = f"gains, {'' if specific else 'not shown '}specific"
+        # Where the phenomenon was never turned off, nobody asked whether the gain is specific.
+        verdict = "gains" + (f", {'' if specific else 'not shown '}specific" if parts["off"].get("seeds", 1) else "")
     else:
         verdict = "loses" if high < 0 else "no gain shown"
     return {"gains": low > 0, "specific": specific, "verdict": verdict}

@@ -110,6 +110,12 @@ def test_results_have_their_words_and_arms_theirs(name: str) -> None:
     title = f"{results['title']}: {results['conclusion']['verdict']}"
     assert title in words(DOCS / "images" / "papers" / f"{name}.svg")
     assert read_conclusion(VERDICTS / f"{name}.json") == displayed(results["conclusion"])
+    home = find_study(name).at_home()
+    for base in ("plain", "full"):
+        there = overview.stored(f"{overview.HOME}/{name}.{base}")
+        if (name, base) != ("copr", "plain"):  # which reads neither matches nor counts
+            assert (there["sizes"], there["conclusion"]["regime"]) == (home.sized(), home.regime), STALE
+            assert len(there["conclusion"]["seeds"]) >= 12
     by_hand = (DOCS / "papers" / f"{name}.md").read_text(encoding="utf-8").partition(END)[2]
     assert [arm for arm in find_study(name).trained if f"`{arm}`" not in by_hand] == []
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,18 @@ def test_another_effect_gets_another_verdict(tmp_path: Path, effect: Effect, ver
     c = run(planted(effect), tmp_path / "r.json")["conclusion"]
     assert c["verdict"] == verdict
     assert needed.items() <= c["needed"].items()  # None: more worlds would not show it
+
+
+def test_in_the_papers_world_the_claim_alone_is_judged_and_each_base_has_its_file(tmp_path: Path) -> None:
+    study = replace(planted(lead), home={"refund_rate": 0.5, "click_days": 60})
+    plain, full = study.at_home(plain=True), study.at_home()
+    assert plain.regime == 0.5
+    results = run(plain, tmp_path / "r.json", doses=[0.5], deciding=True)
+    assert results["sizes"] == {"clicks": 1, "click_days": 60}
+    assert {key.split(" ")[2] for key in results["done"]} == {"din", "method", "oracle"}
+    assert results["conclusion"]["verdict"] == "gains"  # nobody asked whether it is specific
+    with pytest.raises(ConfigError, match="'base'"):
+        run(full, tmp_path / "r.json", doses=[0.5], deciding=True)
 
 
 def test_without_a_phenomenon_the_gate_is_closed(tmp_path: Path, monkeypatch) -> None:
