@@ -35,6 +35,7 @@ from rag_index.storage.rows import (
 )
 
 BATCH = 2_000  # rows a call; Chroma refuses more than 5,461
+READS = 5  # tries of a read, beside somebody who removes what it reads
 PRICES = 100  # most listings that a price range is worked out from
 _EVERYTHING = Filter()
 _NO_PHOTO = 1 << 30
@@ -334,12 +335,25 @@ class ListingIndex:
 
         with self._place.answering(), plain_errors(self._place.name):
             try:
-                return work(self._parts[part])
+                return _again(lambda: work(self._parts[part]))
             except NotFoundError:
                 newer = self._place.current()
                 newer.check(self.manifest.encoders, self._place.name)
                 self.manifest, self._parts = newer, collections_of(self._place, newer.generation)
                 return work(self._parts[part])
+
+
+def _again(work: Callable[[], T]) -> T:
+    """Run ``work``, again where Chroma met a row that was removed while it read: it looks rows up one by one."""
+    from chromadb.errors import InternalError
+
+    for _ in range(READS):
+        try:
+            return work()
+        except InternalError as error:
+            if "finding id" not in str(error):
+                raise
+    return work()
 
 
 def build(

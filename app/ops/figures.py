@@ -34,6 +34,7 @@ from recommend.cascade.scoring import SIMPLE
 
 SLOW_MS = 150.0  # a page that takes longer is slow
 TARGET_HOURS = 6.0  # within which a new listing is to be seen
+INDEXED_WITHIN = 60.0  # seconds: a listing that was just published still waits for its turn in the index
 YOUNG_HOURS = 48.0  # a listing is new for that long
 BINS = 8  # of predictions, whose click rates are compared
 NEEDED = ("pre_ranking", "ranking")  # stages that choose the page; the others have a simpler way that is meant
@@ -240,9 +241,11 @@ class Figures:
         return [e for e in self.feed.registry.events(50) if e["what"] == "failed" and since <= e["at"] <= until]
 
     def _market(self) -> Iterable[Measure]:
-        live = self.feed.feed.catalog.live()
+        catalog = self.feed.feed.catalog
+        live = catalog.live()
         waits = OutboxRow.topic == Topic.INDEX
-        dark = exact(float((~self.feed.feed.catalog.content(live).any(1)).mean())) if len(live) else NOTHING
+        due = catalog.get("listed_ms", live) < (self.over.until.timestamp() - INDEXED_WITHIN) * 1000
+        dark = exact(float((due & ~catalog.content(live).any(1)).mean())) if len(live) else NOTHING
         with self.store.read() as session:
             oldest = session.scalar(select(func.min(OutboxRow.at)).where(waits))
         behind = max((self.over.until - oldest).total_seconds() / 60, 0.0) if oldest else 0.0

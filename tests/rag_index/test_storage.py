@@ -80,6 +80,26 @@ def test_it_is_rebuilt_at_night_or_after_a_day_if_something_was_removed(
                 assert not index.rebuild(nightly=True)
 
 
+def test_a_read_beside_a_removal_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chromadb.api.models.Collection import Collection
+    from chromadb.errors import InternalError
+
+    get, failures = Collection.get, iter([InternalError("Error executing plan: Internal error: Error finding id")] * 3)
+
+    def removed_meanwhile(self: Collection, *args: object, **arguments: object) -> object:
+        for error in failures:
+            raise error
+        return get(self, *args, **arguments)
+
+    with ListingIndex.open(folder, INFO) as index:
+        everything = index.ids()
+        monkeypatch.setattr(Collection, "get", removed_meanwhile)
+        assert index.ids() == everything
+        failures = iter([InternalError("no space left")])
+        with pytest.raises(IndexFailure, match="no space left"):
+            index.ids()
+
+
 def test_index_serves_while_it_is_rebuilt(folder: Path) -> None:
     errors: list[BaseException] = []
     stop = threading.Event()

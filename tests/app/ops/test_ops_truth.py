@@ -63,6 +63,11 @@ def test_a_healthy_store_is_green(services):
     assert report.headline == "All is well: every check is within its limit."
 
 
+def test_a_listing_of_this_minute_is_not_missing_in_the_index(services):
+    fill(services, World(dark=1.0, listed=now().timestamp()))
+    assert report_of(services).measures["without_vector"].interval.value == 0
+
+
 def test_too_little_is_grey_and_not_green(services):
     fill(services, World(visitors=3, pages=1, new=4))
     report = report_of(services)

@@ -30,9 +30,9 @@ class World:
 
     model: whether one serves. off: predicted over true click rate. order: whether predictions follow the true rates.
     starved: share of the new listings that nobody sees. slow: share of the pages that take 400 ms. dark: share of the
-    listings that the index knows no photo of. stale: whole days since the last that the model learned, before the
-    hours of today. visitors, pages: how many, and how many pages of each. arrive: share of the clicks that are
-    written down.
+    listings that the index knows no photo of. listed: seconds since 1970 when the feed heard of the listings. stale:
+    whole days since the last that the model learned, before the hours of today. visitors, pages: how many, and how many
+    pages of each. arrive: share of the clicks that are written down.
     """
 
     model: bool = True
@@ -41,6 +41,7 @@ class World:
     starved: float = 0.0
     slow: float = 0.0
     dark: float = 0.0
+    listed: float = 0.0
     stale: float = 1.0
     visitors: int = 80
     pages: int = 5
@@ -104,9 +105,10 @@ def _listings(services, rng, world: World, seller: str) -> list[str]:
             session.add(ListingRow(id=key, seller_id=seller, category=f"C{n % 4}", title=f"Thing {n}", description="",
                                    attributes={}, price=10.0, currency="EUR",
                                    published_at=now() - timedelta(hours=float(rng.uniform(8, 20)))))  # fmt: skip
+    listed = round(world.listed * 1000)
     for n, key in enumerate(ids):
         content = np.zeros(CONTENT) if key in dark else rng.normal(size=CONTENT)
-        services.feed.feed.put(Item(10_000 + n, 1, category_code(f"C{n % 4}"), 2, 10.0, 5, 1, True, 0, content),
+        services.feed.feed.put(Item(10_000 + n, 1, category_code(f"C{n % 4}"), 2, 10.0, 5, 1, True, listed, content),
                                services.feed.moment())  # fmt: skip
     world.made = {"unseen": unseen, "dark": len(dark), "listings": len(ids), "impressions": 0, "clicks": 0}
     return ids
