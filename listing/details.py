@@ -87,6 +87,7 @@ class DetailForms(BaseModel):
     only: tuple[str, ...] = ()
     kind: str | None = None
     says: dict[str, tuple[str, ...]] = {}
+    unless: dict[str, tuple[str, ...]] = {}
     covers: tuple[str, ...] = ()
     joins: dict[str, str] = {}
     tunes: dict[str, str] = {}

@@ -240,7 +240,11 @@ def _balance(facts: dict[str, Claim], details: list[Claim]) -> None:
 
 def _outlives(detail: Claim, facts: dict[str, Claim]) -> bool:
     """True if no likelier fact contradicts a detail, nor a sure pattern says it; what it says or contradicts goes."""
-    for attribute, values in detail_forms()[detail.value].says.items():
+    form = detail_forms()[detail.value]
+    said = any(name in facts and facts[name].value in values for name, values in form.unless.items())
+    if said and detail.status != "seller":
+        return False
+    for attribute, values in form.says.items():
         fact = facts.get(attribute)
         if fact is not None and fact.value in values:
             unsure = detail.status == "check" and detail.likelihood < FIRM

@@ -84,7 +84,7 @@ def unnamed(claims: Sequence[Claim]) -> Text:
     colours = [words[n] for n in ("colour", "colour2") if n in words]
     title = marker.mark(name, name.value) if name else capital(" and ".join(colours))
     sentences = [f"It says {printed} on it."] if printed else []
-    sentences += [f"It is {' and '.join(colours)}."] if colours else []
+    sentences += [f"It is {' and '.join(colours)}."] if colours and name else []  # else the title says all of it
     sentences += [f"The brand is {words['brand']}."] if "brand" in words and name is not facts["brand"] else []
     sentences += [f"The size is {words['size']}."] if "size" in words else []
     labels = {"condition_grade": "Condition", "defects": "Flaws", "dimensions": "Dimensions", "works": "Works"}

@@ -45,7 +45,17 @@ def test_item_without_a_name_has_its_facts():
     assert (rendered.title, rendered.description) == ("TWININGS", 'It says "TWININGS" on it. It is red.')
     assert {s.attribute for s in rendered.spans} == {"colour", "text"}
     black = written(unknown, [fact("colour", "black")])
-    assert (black.title, black.description) == ("Black", "It is black.")
+    assert (black.title, black.description) == ("Black", ""), "a description adds to its title"
+
+
+def test_a_check_is_all_over_by_itself():
+    for pattern, details in (
+        ("checked", {"all-over print": 0.98}),
+        ("other", {"all-over print": 0.9, "large check": 0.95}),
+    ):
+        said_of = written("Shirt", [fact("colour", "navy"), fact("pattern", pattern)], details)
+        assert "check" in said_of.description
+        assert "all-over" not in said_of.title + said_of.description
 
 
 def test_few_and_many_facts_fit_the_length():
