@@ -72,7 +72,15 @@ def write(item: Item, *, tone: Tone = "plain", most: int | None = None) -> Text:
         start = len(told[0]) + 1
         more = [*told[1], *(s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in added)]
         description = f"{told[0]} {behind}".rstrip()
+    if item.node.members and item.name.status != "seller" and not _adds(spans, more):
+        return Text(title, "", spans)
     return Text(title, description, [*spans, *more])
+
+
+def _adds(title: Sequence[Span], description: Sequence[Span]) -> bool:
+    """True if a description claims something that its title does not: "This is a household item." is no text."""
+    said = {(s.attribute, s.value) for s in title}
+    return any((s.attribute, s.value) not in said for s in description)
 
 
 def unnamed(claims: Sequence[Claim]) -> Text:
