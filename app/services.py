@@ -116,7 +116,7 @@ class Services:
         self.outbox.follower = feed.listings
         self.listings = Listings(store, media, index, metrics)
         self.notices = notices = Notices(store, settings)
-        self.shop, self.messages = Shop(store, self.listings), Messages(store, notices)
+        self.shop, self.messages = Shop(store, self.listings, pipeline.glance), Messages(store, notices)
         self.likes = Likes(store)
         self.publisher = Publisher(store, metrics, self.drafts, self.outbox, deletions, settings.currency)
         self.listing_photos = ListingPhotos(store, self.draft_photos, self.outbox, deletions)

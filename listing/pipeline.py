@@ -30,7 +30,16 @@ from listing.observe.past_listings import Neighbours, PastListings
 from listing.observe.seller import is_seller, seller_observations
 from listing.observe.source import Context, Source
 from listing.pipeline_parts import EMBEDDED, PipelineParts, build_parts, towers_here
-from listing.request import AttributeEvent, CategoryEvent, DraftEvent, DraftRequest, Event, QuestionEvent, StageEvent
+from listing.request import (
+    AttributeEvent,
+    CategoryEvent,
+    DraftEvent,
+    DraftRequest,
+    Event,
+    Photo,
+    QuestionEvent,
+    StageEvent,
+)
 from listing.say import ask
 from listing.say.compose import compose
 from listing.say.render import Text
@@ -113,12 +122,24 @@ class Pipeline:
 
     def observe(self, request: DraftRequest) -> list[Observation]:
         """What all sources observe of an item; nothing is written."""
+        return list(self._decided(request).views.observations)
+
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        """See ``DraftPipeline``; nothing is read either."""
+        quick = [s for s in self.parts.sources if s.stage != "reading" and s.name != LanguageModel.name]
+        decision = self.with_parts(replace(self.parts, sources=quick))._decided(DraftRequest(photos=(photo,)))
+        kinds = [decision.category.value, *(c.value for c in decision.category.candidates)]
+        colours = decision.colours
+        return next(filter(None, kinds), ""), max(colours, key=lambda name: colours[name], default="")
+
+    def _decided(self, request: DraftRequest) -> Decision:
         work = self._observe(request, Clock())
         while True:
             try:
                 next(work)
             except StopIteration as end:
-                return list(end.value.views.observations)
+                decision: Decision = end.value
+                return decision
 
     def _observe(self, request: DraftRequest, clock: Clock) -> Generator[Event, None, Decision]:
         """Ask the sources, stage by stage, and decide after each; of an earlier draft only the seller's word is new."""

@@ -68,6 +68,10 @@ class DraftPipeline(Protocol):
 
     def run(self, request: DraftRequest) -> Iterator[Event]: ...
 
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        """Kind and main colour of what is on a photo, "" for what cannot be told; no server is asked."""
+        ...
+
 
 class StageEvent(Model):
     """A stage begins; ``share`` is how much of the usual work is done (0..1)."""

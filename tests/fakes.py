@@ -22,6 +22,7 @@ from listing.request import (
     DraftEvent,
     DraftRequest,
     Event,
+    Photo,
     QuestionEvent,
     StageEvent,
     TextEvent,
@@ -118,6 +119,9 @@ class FakePipeline:
             raise
         finally:
             self.running -= 1
+
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        return "Hoodie", "navy"
 
     def _events(self, request: DraftRequest) -> Iterator[Event]:
         draft = marked_draft(request) if self.marked else make_draft(request, self.in_range)

@@ -36,7 +36,7 @@ PER_PAGE, RANKED = 24, 48  # cards on a page; how many are ranked, the others fo
 NEAREST = 8  # cards where nothing fits
 LOGGED_PER_SECOND = 5.0  # pages of strangers at one address that are written down
 NOT_SEARCHED: dict[str, Any] = {  # what a page says where nothing was looked for
-    **{"count": None, "whole": True, "limits": [], "nearest": []},
+    **{"count": None, "whole": True, "far": False, "limits": [], "nearest": []},
     **dict.fromkeys(("read_as", "same_kind", "exactly", "page_id", "nearest_said"), ""),
 }
 NO_PHOTO = "Choose a photo first."
@@ -138,6 +138,7 @@ def _search_page(services: Services, filters: Filters, photo: Photo | None, read
         "same_kind": words.category_label(matches.same_kind).lower() if matches.same_kind else "",
         "exactly": filters.address(1, exact="1"),
         "whole": matches.whole,
+        "far": matches.far,
         "nearest": [card(x) for x in nearest],
         "nearest_said": said,
         "next": filters.address(filters.page + 1) if onward else "",

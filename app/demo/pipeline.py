@@ -70,6 +70,13 @@ class DemoPipeline:
             title, description = request.title or offer.item.title, request.description or offer.item.description
             yield from self._pipeline.run(replace(request, title=title, description=description))
             return
+        yield from self._of_others().run(request)
+
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        """See ``DraftPipeline``."""
+        return self._of_others().glance(photo)
+
+    def _of_others(self) -> DraftPipeline:
         with self._lock:
             self._model = self._model or self._load()
-        yield from self._model.run(request)
+        return self._model

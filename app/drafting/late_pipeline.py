@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from listing.backends.base import BackendError
 from listing.backends.stopping import Stopped, current_wish
 from listing.errors import IplError
-from listing.request import DraftPipeline, DraftRequest, Event
+from listing.request import DraftPipeline, DraftRequest, Event, Photo
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1
@@ -71,6 +71,10 @@ class LatePipeline:
         if self._pipeline is None:
             raise BackendError("The model cannot be loaded, and the server stops; its last line says why.")
         yield from self._pipeline.run(request)
+
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        """The loaded pipeline's word; before it is there nobody waits for it."""
+        return self._pipeline.glance(photo) if self._pipeline is not None else ("", "")
 
     def close(self) -> None:
         """Wait for what is being loaded: a process that ends within it would crash."""

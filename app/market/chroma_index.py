@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 6_000
 # Cosine below which a neighbour is merely the nearest of what there is, not a match.
 MIN_TEXT_COSINE, MIN_IMAGE_COSINE = 0.35, 0.80
-FAR_TEXT_COSINE, FAR_IMAGE_COSINE = 0.2, 0.3  # below which it is not even something of the kind
+FAR_TEXT_COSINE = 0.2  # below which it is not even something of the kind
 
 
 class ChromaSearchIndex(SearchIndex):
@@ -68,22 +68,27 @@ class ChromaSearchIndex(SearchIndex):
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
         return self.past.index.first_image_vectors(listing_ids)
 
+    def by_looks(self, photo: Image, listing_ids: Collection[str]) -> list[str]:
+        vectors, sought = self.vectors(listing_ids), self.past.encoders.image_vectors([photo])[0]
+        alike = {i: float(sought @ vector) for i, vector in vectors.items()}
+        return sorted(listing_ids, key=lambda i: -alike.get(i, -1.0))
+
     def photo_vector(self, photo: Path) -> list[float] | None:
         return [float(v) for v in self.past.encoders.image_vectors([_pixels(photo)])[0]]
 
     def search(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
         """Only what is near enough to be called a match."""
-        return self._search(text, photo, limit, MIN_TEXT_COSINE, MIN_IMAGE_COSINE)
+        return self._search(text, photo, limit, MIN_TEXT_COSINE)
 
-    def nearest(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
-        return self._search(text, photo, limit, FAR_TEXT_COSINE, FAR_IMAGE_COSINE)
+    def nearest(self, text: str, *, limit: int) -> list[Hit]:
+        return self._search(text, None, limit, FAR_TEXT_COSINE)
 
-    def _search(self, text: str, photo: Image | None, limit: int, least_text: float, least_image: float) -> list[Hit]:
+    def _search(self, text: str, photo: Image | None, limit: int, least_text: float) -> list[Hit]:
         index, encoders = self.past.index, self.past.encoders
         best: dict[str, float] = {}
         if photo is not None:
             for hit in index.search_images(encoders.image_vectors([photo]).tolist(), limit):
-                if hit.cosine >= least_image:
+                if hit.cosine >= MIN_IMAGE_COSINE:
                     best[hit.listing_id] = hit.cosine
         if text:
             for hit in index.search_text(encoders.text_vectors([text])[0].tolist(), limit):

@@ -16,7 +16,7 @@ from app.metrics import Metrics
 from app.store import listing_repo
 from app.store.db import Store
 from app.store.media import Media
-from app.store.search_index import Hit, SearchIndex
+from app.store.search_index import SearchIndex
 from app.store.tables import ListingRow, PhotoRow
 from app.views import AppError
 from listing.intake.photos import Photo, hamming
@@ -96,21 +96,25 @@ class Listings:
 
     def from_index(self, text: str, photo: Photo | None) -> list[str]:
         """Hits of the index, the best first; none while it is broken."""
-        return self._hits(self.index.search, text, photo)
+        image = photo.image if photo else None
+        return self._ids(lambda: [hit.listing_id for hit in self.index.search(text, image, limit=_FROM_INDEX)], [])
 
-    def nearest(self, text: str, photo: Photo | None) -> list[str]:
-        """What the index has that is nearest, however far that is; none while it is broken."""
-        return self._hits(self.index.nearest, text, photo)
+    def nearest(self, text: str) -> list[str]:
+        """What the index has that is nearest to words, however far that is; none while it is broken."""
+        return self._ids(lambda: [hit.listing_id for hit in self.index.nearest(text, limit=_FROM_INDEX)], [])
 
-    def _hits(self, look: Callable[..., list[Hit]], text: str, photo: Photo | None) -> list[str]:
+    def by_looks(self, photo: Photo, listing_ids: list[str]) -> list[str]:
+        """These listings, those first that look most like a photo; as they came while the index is broken."""
+        return self._ids(lambda: self.index.by_looks(photo.image, listing_ids), listing_ids)
+
+    def _ids(self, look: Callable[[], list[str]], instead: list[str]) -> list[str]:
         try:
-            hits = look(text, photo.image if photo else None, limit=_FROM_INDEX)
+            return look()
         except Exception:
             # The index is a help here, the store has the answer: a broken one must not hide the listings.
             log.exception("the index could not be searched")
             self.metrics.errors.labels("index").inc()
-            return []
-        return [hit.listing_id for hit in hits]
+            return instead
 
 
 def _is_same(phash: str, photo: PhotoRef) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from typing import Literal
 
 from sqlalchemy import ColumnElement, func, select
@@ -31,7 +32,6 @@ SIMILAR_WORDS = 8  # misspelt words that are looked for
 MAX_CHOICES = 60  # of a filter
 CHOICES_SECONDS = 30.0  # for so long what there is to filter by is remembered
 NO_SELLER = "There is no such seller; they may have nothing to show, or have left."
-NEIGHBOURS = 5  # nearest photos by which the kind of a thing is known
 _JUDGED = (ListingRow.id, ListingRow.category, ListingRow.title, ListingRow.description, ListingRow.attributes)
 NEWEST_FIRST = (ListingRow.published_at.desc(), ListingRow.id)
 Order = Literal["", "new", "low", "high"]
@@ -48,7 +48,8 @@ class Matches:
     """A part of the matches, the best first, and how many there are; ``MOST`` says how many are put in order.
 
     limits: what the words narrow the search to, by what can be taken off. name: what they call the thing. whole:
-    whether any listing fits all of it. same_kind: the category of what stands there where nothing looks like the photo.
+    whether any listing fits all of it. far: whether none fits any of it, and they are merely near in meaning.
+    same_kind: the category of what stands there where nothing looks like the photo.
     """
 
     listings: Sequence[Listing]
@@ -57,6 +58,7 @@ class Matches:
     name: str = ""
     whole: bool = True
     same_kind: str = ""
+    far: bool = False
 
 
 Counts = Sequence[tuple[str, int]]
@@ -90,10 +92,14 @@ class PublicSeller:
 
 
 class Shop:
-    """Reads listings that can be bought. Every method may be called from any thread."""
+    """Reads listings that can be bought. Every method may be called from any thread.
 
-    def __init__(self, store: Store, listings: Listings) -> None:
-        self.store, self._listings = store, listings
+    Args:
+        glance: kind and main colour of what is on a photo (see ``DraftPipeline``).
+    """
+
+    def __init__(self, store: Store, listings: Listings, glance: Callable[[Photo], tuple[str, str]]) -> None:
+        self.store, self._listings, self._glance = store, listings, glance
         self._choices = (float("-inf"), Choices())
 
     def find(
@@ -118,13 +124,14 @@ class Shop:
         filters, spelt = passes(wish, query, reader), query.spelt or text
         in_meaning = self._listings.from_index(spelt, None) if text else []
         in_looks = self._listings.from_index("", photo) if photo is not None else []
+        seen = self._glance(photo) if photo is not None else ("", "")
         with self.store.read() as session:
             ids: list[str] = []
-            whole, kind = False, ""
+            whole, kind, far = False, "", False
             if photo is not None:
-                ids, whole, kind = self._by_photo(session, filters, photo, in_looks)
+                ids, whole, kind = self._by_photo(session, filters, photo, in_looks, seen)
             if text:
-                ids, fit_all = self._by_words(
+                ids, fit_all, far = self._by_words(
                     session, filters, query, spelt, [in_meaning, ids] if whole else [in_meaning]
                 )
                 whole, kind = whole if photo is not None else fit_all, ""
@@ -134,12 +141,12 @@ class Shop:
                 )
             best = listing_repo.by_ids(session, ids[first : first + count])
             listings = listing_repo.to_listings(session, best)
-        return Matches(listings, len(ids), query.limits, query.name, whole, kind)
+        return Matches(listings, len(ids), query.limits, query.name, whole, kind, far)
 
     def _by_words(
         self, session: Session, filters: list[ColumnElement[bool]], query: Query, spelt: str, lists: Ranks
-    ) -> tuple[list[str], bool]:
-        """Ids in their order, and whether they fit all of the words. lists: what was found by meaning or looks."""
+    ) -> tuple[list[str], bool, bool]:
+        """Ids in their order, whether they fit all of the words, or none. lists: what was found by meaning or looks."""
         texts = full_text.best_texts(session, _typed(spelt), filters, FROM_TEXT)
         lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
@@ -148,7 +155,7 @@ class Shop:
                 for word in list(dict.fromkeys(query.words))[:SIMILAR_WORDS]
             ]
         if not any(lists) and not (query.kinds or query.limits):
-            lists.append(self._listings.nearest(spelt, None))
+            lists.append(self._listings.nearest(spelt))
         named = bool(query.kinds)
         fits = _fits(session, query, filters, lists)
         order, whole = ranked(fits, lists, named=named)
@@ -156,7 +163,9 @@ class Shop:
             fits |= _judged(session, query, [*filters, of_kind(query)])
             order, whole = ranked(fits, lists, named=named)
         literally = self._literally(session, query, filters)
-        return list(dict.fromkeys([*literally, *order])), whole or bool(literally)
+        whole = whole or bool(literally)
+        far = not (whole or any(fits[i].parts > 0 or (named and fits[i].closeness > 0) for i in order))
+        return list(dict.fromkeys([*literally, *order])), whole, far
 
     @staticmethod
     def _literally(session: Session, query: Query, filters: list[ColumnElement[bool]]) -> list[str]:
@@ -169,23 +178,30 @@ class Shop:
         return [i for i in texts if i in fits and fits[i].whole]
 
     def _by_photo(
-        self, session: Session, filters: list[ColumnElement[bool]], photo: Photo, in_looks: list[str]
+        self,
+        session: Session,
+        filters: list[ColumnElement[bool]],
+        photo: Photo,
+        in_looks: list[str],
+        seen: tuple[str, str],
     ) -> tuple[list[str], bool, str]:
-        """Ids in their order, whether they look like it, and the category of things of the same kind instead."""
-        on_sale = select(ListingRow.id).where(*filters)
+        """Ids in their order, whether they look like it, and the category of things of the same kind instead.
+
+        seen: kind and main colour of what is on the photo. Its colour comes first, then what looks most like it.
+        """
+        on_sale, (kind, colour) = select(ListingRow.id).where(*filters), seen
         alike = near(session, photo, PhotoRow.listing_id.in_(on_sale))
-        nearest = self._listings.nearest("", photo)
         rows = on_sale.with_only_columns(ListingRow.id, ListingRow.category)
-        category = dict(session.execute(rows.where(ListingRow.id.in_([*nearest, *alike]))).all())
-        closest = [category[i] for i in nearest if i in category][:NEIGHBOURS]
-        kind, votes = next(iter(Counter(closest).most_common(1)), ("", 0))
-        first = sorted(category.keys() & alike, key=lambda i: (alike[i], i))
-        looks = [i for i in in_looks if i in category and i not in alike]
-        if first or looks:
-            return [*first, *sorted(looks, key=lambda i: category[i] != kind)], True, ""
-        if votes == 1 < len(closest):
-            return [], False, ""
-        return [i for i in nearest if category.get(i) == kind], False, kind
+        category = dict(session.execute(rows.where(ListingRow.id.in_([*in_looks, *alike]))).all())
+        place = {i: n for n, i in enumerate(in_looks)}
+        looks = sorted(category, key=lambda i: (alike.get(i, inf), category[i] != kind, place.get(i, 0), i))
+        if looks:
+            return looks, True, ""
+        same = rows.with_only_columns(ListingRow.id, fact("colour")).where(ListingRow.category == kind)
+        colours = dict(session.execute(same.order_by(*NEWEST_FIRST).limit(MOST)).all())
+        by_looks = self._listings.by_looks(photo, list(colours)) if colours else []
+        in_order = sorted(by_looks, key=lambda i: (colours[i] or "").split(", ")[0] != colour)
+        return in_order, False, kind if in_order else ""
 
     def _all(self, filters: list[ColumnElement[bool]], first: int, count: int, order: Order) -> Matches:
         with self.store.read() as session:

@@ -46,9 +46,13 @@ class SearchIndex:
         """The best matches for words, a photo, or both; best first."""
         return []
 
-    def nearest(self, text: str, photo: Image | None, *, limit: int) -> list[Hit]:
-        """What is nearest to words or a photo, also where it is too far to be called a match; best first."""
-        return self.search(text, photo, limit=limit)
+    def nearest(self, text: str, *, limit: int) -> list[Hit]:
+        """What is nearest to words, also where it is too far to be called a match; best first."""
+        return self.search(text, None, limit=limit)
+
+    def by_looks(self, photo: Image, listing_ids: Collection[str]) -> list[str]:
+        """These listings, those first that look most like a photo; as they came where nobody can tell."""
+        return list(listing_ids)
 
     def vectors(self, listing_ids: Collection[str]) -> dict[str, list[float]]:
         """Image vectors by listing (of its first photo); listings without one are left out."""

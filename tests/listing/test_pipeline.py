@@ -12,9 +12,10 @@ from listing.intake.photos import intake
 from listing.observe.past_listings import Neighbours
 from listing.observe.printed.ocr import OcrSpan
 from listing.observe.towers import EvidenceTowerHeads, TowerView
+from listing.pipeline import Pipeline
 from listing.request import DraftPipeline, DraftRequest
 from listing.schema import Draft, NeighbourRef, Observation, PriceRange
-from tests.listing.stubs import HOODIE, StubBackend, StubReader, StubSimilar, draft, events, of_photos, photo
+from tests.listing.stubs import HOODIE, StubBackend, StubReader, StubSimilar, draft, events, of_photos, parts, photo
 
 
 @pytest.fixture
@@ -59,6 +60,19 @@ def test_model_is_asked_what_it_can_change(request_, towers, asked):
     assert drafted.attribute("colour").value == "navy"
     assert drafted.attribute("colour").evidence[0].source == "classifier"
     assert drafted.attribute("colour2").status == "unknown"
+
+
+def test_a_glance_asks_no_model(request_):
+    class Seeing:
+        def look(self, photo):
+            return TowerView(opinions={"label": {"Skirt": 0.9, "Dress": 0.1}, "colour": {"red": 0.9, "pink": 0.1}})
+
+    backend = StubBackend(HOODIE)
+    calibration = Calibration(default=QuestionCalibration(weights={"mllm": 1.0, "classifier": 1.0}, threshold=0.8))
+    pipeline = Pipeline(parts(backend, calibration=calibration, sources=[EvidenceTowerHeads(Seeing())]))
+    assert pipeline.glance(request_.photos[0]) == ("Skirt", "red")
+    assert backend.asked == []
+    assert Pipeline(parts(backend)).glance(request_.photos[0])[0] == "", "only a model could say"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 
 from app.buyer import feed_page, listing_page
 from app.feed.pages import Rates
-from app.store.search_index import Hit
 from app.store.tables import FeedPageRow, FeedRow, NumberRow
 from tests.app.support.clients import client_of, code, published
 from tests.app.support.shop import posted, shown
@@ -172,9 +171,8 @@ def test_filters_read_from_words_are_taken_off(client):
     assert "Nothing matches all of it" in client.get("/feed?q=purple+hoodie").text
 
 
-def test_a_photo_shows_the_same_kind(services, visitor, monkeypatch):
+def test_a_photo_shows_the_same_kind(visitor):
     listing = published(visitor)
-    monkeypatch.setattr(services.index, "nearest", lambda text, photo, limit: [Hit(listing["id"], 0.5)])
     answer = visitor.post("/feed", files={"photo": ("x.jpg", picture(9))})
     assert shown(answer) == [listing["id"]]
     assert "Nothing here looks just like your photo; this is the same kind of thing (hoodie)." in answer.text

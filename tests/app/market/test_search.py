@@ -209,22 +209,18 @@ def test_a_photo_finds_the_same_kind(search, services, monkeypatch):
     search(CLOTHES)
     photo, shop = intake([picture(3)])[0], services.shop
 
-    def hits(name, *found):
-        monkeypatch.setattr(services.index, name, lambda text, image, limit: [Hit(i, p) for i, p in found])
+    def find(seen, *found):
+        monkeypatch.setattr(shop, "_glance", lambda photo: seen)
+        monkeypatch.setattr(services.index, "search", lambda text, image, limit: [Hit(i, 0.9) for i in found])
+        matches = shop.find(Wish(), photo)
+        return [x.id for x in matches.listings], matches.same_kind, matches.whole
 
-    assert shop.find(Wish(), photo).count == 0
-    hits("nearest", ("parka", 0.6), ("red", 0.5), ("jeans", 0.4))
-    matches = shop.find(Wish(), photo)
-    assert ([x.id for x in matches.listings], matches.same_kind, matches.whole) == (["parka", "red"], "Outwear", False)
-    hits("search", ("jeans", 0.9))
-    found = shop.find(Wish(), photo)
-    assert ([x.id for x in found.listings], found.same_kind) == (["jeans"], "")
-    hits("search", ("jeans", 0.9), ("red", 0.85), ("parka", 0.81))
-    found = shop.find(Wish(), photo)
-    assert [x.id for x in found.listings] == ["red", "parka", "jeans"], "its kind first"
-    hits("search")
-    hits("nearest", ("parka", 0.4), ("jeans", 0.4), ("bag", 0.4))
-    assert shop.find(Wish(), photo).count == 0, "three kinds are none"
+    monkeypatch.setattr(services.index, "by_looks", lambda photo, ids: sorted(ids))
+    assert find(("", "")) == find(("Shoes", "red")) == ([], "", False)
+    assert find(("Outwear", "")) == (["parka", "red"], "Outwear", False)
+    assert find(("Outwear", "red")) == (["red", "parka"], "Outwear", False), "its colour first"
+    assert find(("Outwear", "red"), "jeans") == (["jeans"], "", True)
+    assert find(("Outwear", ""), "jeans", "red", "parka") == (["red", "parka", "jeans"], "", True), "its kind first"
 
 
 def right(query: dict, kind: str, row: dict) -> bool:
