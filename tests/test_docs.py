@@ -210,11 +210,14 @@ def test_every_benchmark_is_named_in_the_docs() -> None:
     assert unnamed == []
 
 
-def test_readme_links_lead_to_files() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    targets = [link.partition("#")[0] for link in re.findall(r"\]\((?!https:)([^)]+)\)", text)]
-    assert len(targets) > 10
-    assert [target for target in targets if not (ROOT / target).is_file()] == []
+def test_links_lead_to_files() -> None:
+    links = [
+        (page, link.partition("#")[0])
+        for page in (*PAGES, ROOT / "CONTRIBUTING.md")
+        for link in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 100
+    assert [(page.name, link) for page, link in links if not (page.parent / link).is_file()] == []
 
 
 def test_the_readme_is_short() -> None:

@@ -10,7 +10,6 @@ file to the first one, paired by photo.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import arguments
 from finetune.data.details import PART, PARTS, details_of, read_details, second_parts
 from finetune.data.files import read_lines
 from finetune.evaluate.measures import distinct_2, mean_words, share
@@ -83,7 +83,9 @@ MEASURES = {
 
 
 def main() -> None:
-    files = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    parser = arguments(__doc__)
+    parser.add_argument("sets", nargs="+", metavar="NAME=FILE")
+    files = dict(entry.split("=", 1) for entry in parser.parse_args().sets)
     drafts: dict[str, dict[str, Row]] = {}
     for name, file in files.items():
         drafts[name] = {Path(line["annotation"]["image"]).name: line["draft"] for line in read_lines(file)}

@@ -11,10 +11,10 @@ seed 91, shuffled catalogue by catalogue. Texts of the drawn clothes are read by
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from benchmarks.common import arguments
 from benchmarks.drafts.kinds import TRUTH, photos_of
 from finetune.data.photosets import data_root, read_annotations
 from finetune.data.splits import split_rows
@@ -60,11 +60,13 @@ def _worn(name: str, kind: str, worn: set[str]) -> bool:
 
 
 def main() -> None:
-    if sys.argv[1:] == ["goods"]:
+    parser = arguments(__doc__)
+    parser.add_argument("draw", choices=("clothes", "again", "goods"))
+    draw = parser.parse_args().draw
+    if draw == "goods":
         print(*(f"{name}\t{path.name}\t{kind}" for name, path, kind in goods()), sep="\n")
     else:
-        again = sys.argv[1:] == ["again"]
-        print(*(clothes(AGAIN, AGAIN_SEED, clothes()) if again else clothes()), sep="\n")
+        print(*(clothes(AGAIN, AGAIN_SEED, clothes()) if draw == "again" else clothes()), sep="\n")
 
 
 if __name__ == "__main__":

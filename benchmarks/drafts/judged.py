@@ -8,13 +8,13 @@ readers judged, a photo counts as the mean of both; 1 is preferred, 0 is not, 0.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.common import arguments
 from finetune.data.files import read_lines
 from finetune.evaluate.measures import interval
 
@@ -87,7 +87,9 @@ MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
 
 
 def main() -> None:
-    rows = read_lines(sys.argv[1] if len(sys.argv) > 1 else FILE)
+    parser = arguments(__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=FILE)
+    rows = read_lines(parser.parse_args().file)
     rows.sort(key=lambda row: row["sender_id"])
     print(f"{len(rows)} drafts of {len({row['sender_id'] for row in rows})} senders")
     for name, measure in MEASURES.items():
