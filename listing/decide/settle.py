@@ -161,8 +161,10 @@ def _of_packet(facts: dict[str, Claim], left_out: Sequence[str]) -> dict[str, Cl
 def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: dict[str, Claim]) -> Claim:
     """The item type, or the category where something likelier contradicts the type; what is less likely goes."""
     name = next((c for c in claims if c.attribute == NAME), None)
-    if name is None or (name.status == "check" and name.value == node.phrase):  # the category is called so, too
+    if name is None:
         return category
+    if name.status == "check" and (name.value == node.phrase or category.place_status == "seller"):
+        return category  # it is called so, too, or the seller has named it: no guess knows better
     for words in implied(node, name.value):
         attribute, _, value = words.partition("=")
         fact = facts.get(attribute)

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from app.services import Services
 from listing.backends.base import ChoiceQuestion
 from listing.backends.openai import OpenAIBackend
-from listing.request import DraftEvent, DraftRequest, Event, StageEvent, TextEvent
+from listing.request import DraftEvent, DraftRequest, Event, Photo, StageEvent, TextEvent
 from tests.fakes import make_draft
 from tests.listing.backends.chat_stub import event
 
@@ -156,3 +156,6 @@ class RemotePipeline:
         for piece in self.backend.write((), "Write."):
             yield TextEvent(field="title", text=piece)
         yield DraftEvent(draft=make_draft(request))
+
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        return "", ""

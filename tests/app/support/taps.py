@@ -19,7 +19,7 @@ from listing.decide.settle import Item, item_of
 from listing.details import detail_forms
 from listing.observe.seller import Edit, word_of
 from listing.pipeline import Pipeline
-from listing.request import DraftEvent, DraftRequest, Event
+from listing.request import DraftEvent, DraftRequest, Event, Photo
 from listing.revise import follow, revise
 from listing.say.ask import statable
 from listing.say.plan import fits
@@ -52,6 +52,9 @@ class Replay:
             draft = next(self.drafts)
             photos = {"photos": [p.ref for p in request.photos], "observations": observations_of(draft)}
             yield DraftEvent(draft=draft.model_copy(update=photos))
+
+    def glance(self, photo: Photo) -> tuple[str, str]:
+        return self.again.glance(photo)
 
 
 def observations_of(draft: Draft) -> list[Observation]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from listing.decide.claims import Claim
 from listing.details import detail_forms
 from listing.lexicon import load_lexicon
 from listing.request import TONES
@@ -46,6 +47,14 @@ def test_item_without_a_name_has_its_facts():
     assert {s.attribute for s in rendered.spans} == {"colour", "text"}
     black = written(unknown, [fact("colour", "black")])
     assert (black.title, black.description) == ("Black", ""), "a description adds to its title"
+
+
+def test_what_the_seller_calls_it_is_no_guess_of_ours():
+    guess = Claim("item_type", "beanie", "check", 0.6)
+    by_us = render([Claim("category", "Hat", "check", 0.6), guess], TAXONOMY)
+    named = render([Claim("category", "Hat", "seller", 1.0), guess], TAXONOMY)
+    confirmed = render([Claim("category", "Hat", "seller", 1.0, written_as="check"), guess], TAXONOMY)
+    assert (by_us.title, named.title, confirmed.title) == ("Beanie", "Hat", "Beanie")
 
 
 def test_a_check_is_all_over_by_itself():
