@@ -62,7 +62,7 @@ class TowerModule(InputModule):
         return {"pixel_values": torch.from_numpy(np.stack([pixels(photo) for photo in inputs]))}
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        pooled = self.backbone(features["pixel_values"]).mean((2, 3))
+        pooled = self.backbone(features["pixel_values"]).float().mean((2, 3))
         features["sentence_embedding"] = torch.nn.functional.normalize(pooled, dim=-1)
         return features
 

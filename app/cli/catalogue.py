@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROGRESS_SECONDS = 5.0  # between two lines about how far it is
 PHOTOS = "name the folder of the photos with --photos DIR"
-KINDS = "CSV, TSV, Excel, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
+KINDS = "CSV, TSV, Excel, JSON, JSONL, Parquet, or an export of Shopify, eBay or Google Merchant"
 
 
 def add_options(parser: argparse._ActionsContainer) -> None:

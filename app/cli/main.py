@@ -30,6 +30,7 @@ QUIET_LIBRARIES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "KMP_BLOCKTIME": "0",  # threads that wait sleep: by spinning they would take the cores from whoever computes
     "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_NUM_THREADS": "1",  # its products are small: a second thread would only wait for the first
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }

@@ -56,11 +56,15 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
     """Read a table once. DataError: it has no category, or only one."""
     names = _questions(catalogue)
     table, by_kind = ShopColumns(), defaultdict[str, dict[str, Counter[str]]](dict)
+    usual: dict[str, str] = {}  # of "TOPS", "Tops" and "tops" the spelling of most rows is the kind's name
+    for word in catalogue.glossary.categories:
+        usual.setdefault(word.casefold(), word)
     for row in one_row_each(read_rows(catalogue.path)):
         reader = RowReader(row.cells, catalogue.columns) if isinstance(row, RawRow) else None
         word = reader.category() if reader else ""
         if reader is None or not word or _is_dropped(catalogue.glossary.categories.get(word)):
             continue
+        word = usual.get(word.casefold(), word)
         kind = table.kinds[word]
         table.rows, kind.rows = table.rows + 1, kind.rows + 1
         kind.groups.update(w for w in reader.wider() if w != word)

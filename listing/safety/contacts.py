@@ -18,6 +18,7 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import phonenumbers
 import yaml
 from linkify_it import LinkifyIt
@@ -41,6 +42,7 @@ __all__ = [
 WEIGHTS = Path(__file__).with_name("contacts.safetensors")
 # A second handle beside a removed one may only now stand out; texts settle after one or two passes.
 _MAX_PASSES = 5
+_NOTHING = np.zeros((0, 1), np.float32)
 MOST_JOINED = 40  # tokens by which a span grows on either side to end with a word
 SURE = 0.97  # probability of the tagger
 MAYBE = 0.1  # probability of the tagger for what has a phone number's shape
@@ -161,18 +163,9 @@ def find_contacts(text: str, threshold: float | None = None) -> list[ContactSpan
 
 
 def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
-    tagger = _tagger()
-    folded = fold(text)
-    # Of markup only what a library finds in it counts: the tagger has seen next to none.
-    skipped = bytearray(len(folded.cased) + 1)
-    for markup in MARKUP.finditer(folded.cased):
-        if not _NUMBER_OR_AT.search(markup[0]):
-            skipped[slice(*markup.span())] = b"\1" * len(markup[0])
-    tokens = [token for token in tokenise(folded) if not skipped[token.start]]
+    tagger, (folded, tokens, libraries, probabilities) = _tagger(), _read(text)
     if not tokens:
         return []
-    libraries = library_matches(folded)
-    probabilities = tagger.probabilities(folded, tokens, libraries)
     matches = decode(tokens, probabilities, tagger.classes, threshold or tagger.threshold, tagger.extend)
     matches = _NUMBERS.unexplained(folded, matches)
     score = 1 - probabilities[:, 0]
@@ -181,6 +174,20 @@ def _located(text: str, threshold: float | None) -> Sequence[ContactSpan]:
         if kind == "phone" or max(inside, default=0) >= MAYBE:
             matches.append(("phone", start, end))
     return merge(folded, [*matches, *(m for m in libraries if m[0] != "domain"), *cue_matches(folded)])
+
+
+@lru_cache(maxsize=2 * 64)  # a group of rows of an import is scrubbed, then checked
+def _read(text: str) -> tuple[Folded, Sequence[Token], Sequence[Mark], Floats]:
+    """The folded text, its tokens, what libraries find, and the tagger's probabilities: what no threshold changes."""
+    folded = fold(text)
+    # Of markup only what a library finds in it counts: the tagger has seen next to none.
+    skipped = bytearray(len(folded.cased) + 1)
+    for markup in MARKUP.finditer(folded.cased):
+        if not _NUMBER_OR_AT.search(markup[0]):
+            skipped[slice(*markup.span())] = b"\1" * len(markup[0])
+    tokens = [token for token in tokenise(folded) if not skipped[token.start]]
+    libraries = library_matches(folded) if tokens else []
+    return folded, tokens, libraries, _tagger().probabilities(folded, tokens, libraries) if tokens else _NOTHING
 
 
 # Facts ("cotton", "very good") come again and again: in a draft, when it is published, in the index.

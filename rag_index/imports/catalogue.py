@@ -26,7 +26,7 @@ from rag_index.imports.words import BY_TITLE, NOTHING, Encode, Guess, Vocabulary
 
 NO_PHOTO_FILE = "none of its photos is there"
 NO_CATEGORY = "no category"  # the name under which rows are kept that say no kind of item
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp")  # of files that are named without one
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG")  # of files that are named without theirs
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
 MOST_VALUES, MIN_CELLS, MOST_FIT = 60, 20, 0.9  # of a column that is told by its values
@@ -103,8 +103,11 @@ class Catalogue:
 
     def find_photo(self, name: str) -> Path:
         """The file that a row names: in the folder of photos or beside the table, also as the store lays them."""
+        name = name if os.path.isfile(self.photos / name) else name.replace("\\", "/")  # as Windows writes paths
         named = photo_path(name, (self.photos, self.path.parent))
-        bare = [place.with_name(f"{named.name}{ending}") for ending in ENDINGS for place in (named, self.photos / name)]
+        places = (named, self.photos / named.name)
+        stem = named.stem if named.suffix.lower() in ENDINGS else named.name  # "7.JPG" for 7.jpg
+        bare = [place.with_name(f"{stem}{ending}") for ending in ENDINGS for place in places]
         further = (self.photos / named.name, *bare, self.photos / name[:2] / f"{name}.jpg")
         return next((place for place in (named, *further) if os.path.isfile(place)), named)
 

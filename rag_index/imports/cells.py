@@ -60,6 +60,8 @@ def price_of(value: Any) -> tuple[float | None, str | None]:
     """Amount and currency of "€ 12,50", "1.299,00 EUR", 15; the currency as far as it is stated; ValueError: none."""
     from price_parser import Price
 
+    if isinstance(value, dict):  # {"amount": 12.5, "currency": "EUR"}
+        value = " ".join(map(str, value.values()))
     text = text_of(value)
     if not text:
         return None, None

@@ -69,6 +69,8 @@ def find_columns(
     """
     named = {plain_name(column): column for column in reversed(list(header))}
     fields = {field: _columns_of(names, named, field in SEVERAL) for field, names in _synonyms()["fields"].items()}
+    numbered = (c for c in header if re.sub(r" ?\d$", "", plain_name(c)) in _synonyms()["fields"]["photos"])
+    fields["photos"] = tuple(dict.fromkeys([*fields["photos"], *numbered]))
     attribute_columns = {}
     for name in attributes:
         names = [f"{ATTRIBUTE_PREFIX}{name}", name, *_synonyms()["attributes"].get(name, ())]

@@ -1,4 +1,4 @@
-"""Tables as they come: CSV, TSV, Excel, JSONL, Parquet, a feed in XML; each record as its cells by column."""
+"""Tables as they come: CSV, TSV, Excel, JSON, JSONL, Parquet, a feed in XML; each record as its cells by column."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from rag_index.errors import IplError
 
+_ABOVE = 10  # lines among which the header is looked for
 MAX_CELL = 10_000_000  # characters; a quote that nobody closed would otherwise take the rest of a file
 _XML_HEAD = 65_536
 Cells = dict[str, Any]
@@ -60,25 +61,31 @@ def read_rows(path: Path) -> Iterator[RawRow | RowProblem]:
 
 def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
     csv.field_size_limit(MAX_CELL)
-    skipped = 0
     with path.open(newline="", encoding=_encoding(path)) as file:
-        head, below = file.readline(), file.readline()
-        # An eBay template says its version first; above a header others name groups of columns.
-        while below and (head.lstrip('"').startswith("#") or _names_groups(_cells(head, path), _cells(below, path))):
-            skipped, head, below = skipped + 1, below, file.readline()
-        names = _cells(head, path)
-        rows = csv.reader(chain([below], file), delimiter=delimiter(head, path))
-        last = 0
+        first = [line for _, line in zip(range(_ABOVE), file, strict=False)]
+        # Excel may say its delimiter first, an eBay template its version, others what the table is.
+        start = next((n for n, line in enumerate(first) if _is_header(line, path)), 0)
+        rows = csv.reader(chain(first[start:], file), delimiter=delimiter(first[start] if first else "", path))
+        names, last, above = _one_line(next(rows, [])), rows.line_num, True
         for cells in rows:
-            place, last = f"line {skipped + last + 2}", rows.line_num
+            place, last = f"line {start + last + 1}", rows.line_num
             if not any(cells):
                 continue
+            if above and _names_groups(names, cells):
+                names = _one_line(cells)
+                continue
+            above = False
             too_many = any(cell.strip() for cell in cells[len(names) :])
             yield place, "it has more cells than the header" if too_many else _named(names, cells)
 
 
-def _cells(line: str, path: Path) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter(line, path)), [])
+def _one_line(names: list[Any]) -> list[str]:
+    return [" ".join(str(name).split()) for name in names]
+
+
+def _is_header(line: str, path: Path) -> bool:
+    said = line.lstrip('\ufeff"').lower()
+    return not said.startswith(("#", "sep=")) and delimiter(line, path) in line
 
 
 def _names_groups(cells: list[Any], below: list[Any]) -> bool:
@@ -87,9 +94,16 @@ def _names_groups(cells: list[Any], below: list[Any]) -> bool:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-16 says so in its first bytes, as spreadsheets save "Unicode text"; anything else is UTF-8."""
+    """UTF-16 says so in its first bytes; what is not UTF-8 is as Excel saves "CSV" in western Europe."""
     with path.open("rb") as file:
-        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+    try:
+        with path.open(encoding="utf-8") as text:
+            all(text)
+        return "utf-8-sig"
+    except UnicodeDecodeError:
+        return "cp1252"
 
 
 def delimiter(head: str, path: Path) -> str:
@@ -117,6 +131,16 @@ def _read_jsonl(path: Path) -> Iterator[tuple[str, Cells | str]]:
             yield f"line {number}", row if isinstance(row, dict) else "it is not a JSON object"
 
 
+def _read_json(path: Path) -> Iterator[tuple[str, Cells | str]]:
+    """A list of objects, or an object with such a list."""
+    whole = json.loads(path.read_text(encoding=_encoding(path)))
+    values: list[Any] = list(whole.values()) if isinstance(whole, dict) else [whole]
+    lists: list[list[Any]] = [value for value in values if isinstance(value, list)]
+    rows = max(lists, key=len) if lists else []
+    for number, row in enumerate(rows, 1):
+        yield f"object {number}", row if isinstance(row, dict) else "it is not a JSON object"
+
+
 def _read_parquet(path: Path) -> Iterator[tuple[str, Cells | str]]:
     import pyarrow.parquet as pq
 
@@ -129,19 +153,19 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Cells | str]]:
 
 
 def _read_excel(path: Path) -> Iterator[tuple[str, Cells | str]]:
-    """The first sheet that has rows below a header; a whole number is one ("7", not "7.0"), a date is its words."""
+    """The sheet of most rows; a whole number is one ("7", not "7.0"), a date is its words."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         book = CalamineWorkbook.from_path(str(path))
         sheets = (_sheet(book.get_sheet_by_index(n)) for n in range(len(book.sheet_names)))
-        rows: list[list[Any]] = next((rows for rows in sheets if sum(map(any, rows)) > 1), [])
+        rows: list[list[Any]] = max(sheets, key=lambda rows: sum(map(any, rows)), default=[])
     except CalamineError as error:
         raise ValueError(str(error)) from error
     start = next((n for n, cells in enumerate(rows) if sum(map(bool, cells)) > 1), 0)  # above: the sheet's title
     while start + 1 < len(rows) and _names_groups(rows[start], rows[start + 1]):
         start += 1
-    names = [str(name).strip() for name in rows[start]] if rows else []
+    names = _one_line(rows[start] if rows else [])
     for number, cells in enumerate(rows[start + 1 :], start + 2):
         if any(cells):
             filled = [int(c) if isinstance(c, float) and c.is_integer() else c for c in cells]
@@ -200,6 +224,7 @@ _READERS: dict[str, Callable[[Path], Iterator[tuple[str, Cells | str]]]] = {
     ".tsv": _read_csv,
     ".txt": _read_csv,
     ".jsonl": _read_jsonl,
+    ".json": _read_json,
     ".parquet": _read_parquet,
     ".xml": _read_xml,
     **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _read_excel),

@@ -170,39 +170,53 @@ ROWS = [[f"id{i}", f"Acme {kind}", kind, f"p{i}"] for i, kind in enumerate(["Hat
 HEAD = ["id", "title", "category", "image"]
 
 
-@pytest.mark.parametrize(
-    "form", ["two headers", "utf-16", "lists", "nested", "two headers in Excel", "merged in Excel"]
-)
+LINES = [",".join(line) for line in (HEAD, *ROWS)]
+TEXT = "\n".join(LINES)
+TEXTS = {  # form -> (the file's text, its encoding)
+    "two headers": (f"Product,,,\n{TEXT}", "utf-8"),
+    "utf-16": (TEXT.replace(",", ";"), "utf-16"),
+    "western": (TEXT.replace("Acme", "Grün"), "latin-1"),
+    "sep= above": (f"sep=;\n{TEXT.replace(',', ';')}", "utf-8-sig"),
+    "a title above": (f"Stock of May\n\n{TEXT}", "utf-8"),
+    "a line break in the header": (TEXT.replace("image", '"Image\n1"'), "utf-8"),
+    "lists": ("\n".join([LINES[0], *(f"{a},{b},{c},\"['{d}']\"" for a, b, c, d in ROWS)]), "utf-8"),
+    "Windows paths": ("\n".join([LINES[0], *(f"{a},{b},{c},C:\\Anna\\{d}.png" for a, b, c, d in ROWS)]), "utf-8"),
+    "other endings": ("\n".join([LINES[0], *(f"{line}.PNG" for line in LINES[1:])]), "utf-8"),
+}
+OBJECTS = [dict(zip(HEAD, [*row[:3], {"main": {"url": row[3]}}], strict=True)) for row in ROWS]
+JSONS = {"one list": OBJECTS, "a list within": {"of": "May", "items": OBJECTS}}
+
+
+@pytest.mark.parametrize("form", [*TEXTS, *JSONS, "nested", "two headers in Excel", "merged in Excel", "notes first"])
 def test_tables_as_people_keep_them_say_the_same(tmp_path: Path, form: str) -> None:
-    """Names of groups above the header, semicolons in UTF-16, lists as Python writes them, photos without ending."""
+    """Lines above the header, other encodings, lists as Python writes them, photos by other paths and endings."""
     for _, _, _, name in ROWS:
         (tmp_path / f"{name}.png").touch()
-    groups, table = ["Product", "", "", "Media"], tmp_path / ("t.xlsx" if "Excel" in form else "t.csv")
-    lines = [",".join(line) for line in (HEAD, *ROWS)]
-    if form == "two headers":
-        table.write_text("\n".join(["Product,,,", *lines]))
-    elif form == "utf-16":
-        table.write_text("\n".join(lines).replace(",", ";"), encoding="utf-16")
-    elif form == "lists":
-        table.write_text("\n".join([lines[0], *(f"{a},{b},{c},\"['{d}']\"" for a, b, c, d in ROWS)]))
+    table = tmp_path / ("t.csv" if form in TEXTS else "t.json" if form in JSONS else "t.xlsx")
+    if form in TEXTS:
+        table.write_bytes(TEXTS[form][0].encode(TEXTS[form][1]))
+    elif form in JSONS:
+        table.write_text(json.dumps(JSONS[form]))
     elif form == "nested":
-        table = tmp_path / "t.jsonl"
-        rows = (dict(zip(HEAD, [*row[:3], {"main": {"url": row[3]}}], strict=True)) for row in ROWS)
-        table.write_text("\n".join(json.dumps(row) for row in rows))
+        table = written(tmp_path / "t.jsonl", "\n".join(map(json.dumps, OBJECTS)))
     elif form == "two headers in Excel":
-        excel(table, [groups, HEAD, *ROWS])
+        excel(table, [["Product", "", "", "Media"], HEAD, *ROWS])
+    elif form == "notes first":
+        excel(table, [["Who", "What"], ["Anna", "prices"]], [HEAD, *ROWS])
     else:
         merged = [[a, b, c if i % 2 == 0 else "", d] for i, (a, b, c, d) in enumerate(ROWS)]
         excel(table, [HEAD, *merged], merged=["C2:C3", "C4:C5"])
     catalogue = opened(table)
     found, problems = split(catalogue)
     assert problems == []
-    assert [(row.title, row.category) for row in found] == [(title, kind) for _, title, kind, _ in ROWS]
+    titles = [title.replace("Acme", "Grün") if form == "western" else title for _, title, *_ in ROWS]
+    assert [(row.title, row.category) for row in found] == list(zip(titles, (row[2] for row in ROWS), strict=True))
     assert [catalogue.find_photo(row.photos[0]).name for row in found] == [f"{name}.png" for *_, name in ROWS]
 
 
 def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
     record = {"id": 7, "title": "Hat", "category": "hat", "price": 12.5, "photos": [{"id": "ab12"}, {"id": "cd34"}]}
+    record["price"] = {"amount": 12.5, "currency": "EUR"}
     record["attributes"] = {"Colour": "Navy Blue", "Fit": "x"}
     pq.write_table(pa.Table.from_pylist([record]), tmp_path / "t.parquet")
     written(tmp_path / "t.jsonl", json.dumps(record) + "\n[1]\n{oops\n")
@@ -308,7 +322,7 @@ def test_unusable_tables(tmp_path: Path) -> None:
     pq.write_table(pa.table({"title": ["Hat"] * 9, "category": ["hat"] * 9}), tmp_path / "torn.parquet")
     whole = (tmp_path / "torn.parquet").read_bytes()
     (tmp_path / "torn.parquet").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "latin.csv").write_bytes("title;category\nGrün;hat\n".encode("latin-1"))
+    (tmp_path / "latin.csv").write_bytes(b"title;category\nGr\x81n;hat\n")  # neither UTF-8 nor western
     written(tmp_path / "empty.csv", "")
     excel(tmp_path / "torn.xlsx", [["title"], ["Hat"]])
     (tmp_path / "torn.xlsx").write_bytes((tmp_path / "torn.xlsx").read_bytes()[:300])
