@@ -28,9 +28,9 @@ from recommend.research.world.candidates import add_candidates
 FIRST_SEED = 7_000
 # At 400,000 impressions the interval of Rec4Ad's phenomenon spans the edge of its range at every dose.
 SIZES: dict[str, dict[str, int]] = {
-    "candidates": {"impressions": 300_000, "requests": 150},
+    "candidates": {"impressions": 120_000, "requests": 240},
     "impressions": {"impressions": 1_200_000},
-    "clicks": {"clicks": 400_000},
+    "clicks": {"clicks": 200_000},
 }
 # The stronger doses at which the phenomenon was in its range before the edges were fitted: an edge moves no world.
 DOSES: dict[str, tuple[float, ...]] = {
