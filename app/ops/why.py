@@ -43,8 +43,8 @@ class Facts:
             "photos": "what its photos show",
             "age": f"its age ({hours(self.age_h)})",
             "pieces": "how many pieces there are",
-            "listing": "what the model learned of this very listing",
-            "past": "what this visitor clicked before",
+            "listing": "how this very listing did so far",
+            "past": "what is known of this visitor",
         }[name]
 
 
@@ -92,7 +92,7 @@ def in_brief(fate: Fate, moves: Sequence[Move], facts: Facts, ranking: str | Non
     return (
         f"raised most by {facts.feature(up.feature)}, ×{up.factor:.2f}"
         if up
-        else "nothing lowers it as much as the others"
+        else "nothing raises it over the others of the page"
     )
 
 

@@ -2,7 +2,7 @@
 
 Features are judged by leave-one-out on the model that serves: a group of a thing's columns is replaced by that of
 others on the same page, one after the other, and the mean of these predictions is what the thing would get without
-being special in that. Nothing is fitted beside the model.
+being special in that. The counts of a group's ids go with it. Nothing is fitted beside the model.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from recommend.cascade.registry import Loaded
 from recommend.cascade.request import FEED, Moment, columns
 from recommend.cascade.scoring import Models, in_vocabulary, probabilities
 from recommend.cascade.visitors import Visitor
+from recommend.features.feature_map import COUNTED
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "price": ("price", "price_bucket"),
@@ -29,9 +30,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "photos": ("content",),
     "age": ("item_age_h",),
     "pieces": ("stock", "single"),
-    "listing": ("item_id",),  # what the model has learned of this very thing
+    "listing": ("item_id",),  # this very thing
 }
-PAST = "past"  # the visitor's clicks: without them
+COUNTS = {name: tuple(f.column for f in COUNTED if set(f.inputs) & set(of)) for name, of in GROUPS.items()}
+PAST = "past"  # what is known of the visitor: without it
 OTHERS = 8  # things of the page whose features stand in
 MIN_FACTOR = 0.02  # of a factor's logarithm: what moves less is not told
 
@@ -132,13 +134,13 @@ def moves(
     if loaded is None or not len(rows):
         return [() for _ in rows]
     read = {f.column for f in loaded.encoders.features.features}
-    groups = {name: of for name, of in GROUPS.items() if read & set(of)}
+    groups = {name: (*of, *COUNTS[name]) for name, of in GROUPS.items() if read & {*of, *COUNTS[name]}}
 
     def clicks(by: Visitor) -> np.ndarray:
         return probabilities(models, loaded, catalog, np.asarray(rows), by, moment, FEED)[0]["click"]
 
     plain = clicks(visitor)
-    strange = clicks(Visitor(visitor.user_id, deque())) if visitor.history else plain
+    strange = clicks(Visitor(-1, deque()))
     out = []
     for n, row in enumerate(rows):
         others = among[among != row][:OTHERS]

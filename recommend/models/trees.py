@@ -77,6 +77,9 @@ class Trees(Ranker):
 
     def fit(self, source: TrainingLog, seed: int) -> tuple[int, float]:
         """Fit all labels on the training days; rows, and the sum of the mean losses."""
+        import sklearn.ensemble  # noqa: F401 (whose threads are bounded only once they are there)
+        from threadpoolctl import threadpool_limits
+
         rows = source.impressions()
         x = table_of(self.fields, rows).numpy()
         few = [is_few for f, is_few in self.fields for _ in range(f.size if f.listed or f.kind != "id" else 1)]
@@ -85,7 +88,8 @@ class Trees(Ranker):
             y = tensor_of(rows[name]).numpy() > 0
             if y.all() or not y.any():
                 raise DataError(f"all rows of the training days are alike in '{name}'; trees learn nothing of them.")
-            loss += self._grow(n, x, y, np.array(few), seed)
+            with threadpool_limits(torch.get_num_threads()):
+                loss += self._grow(n, x, y, np.array(few), seed)
         return len(x), loss
 
     def _grow(self, n: int, x: np.ndarray, y: np.ndarray, few: np.ndarray, seed: int) -> float:

@@ -30,7 +30,7 @@ from recommend.models.run_config import RunConfig
 from recommend.models.training_log import Encode, Stream, TrainingLog
 from recommend.training import checkpoint
 from recommend.training.distributed import Group
-from recommend.training.trainer import Summary, train
+from recommend.training.trainer import Summary, idle_cores, train
 
 RUN = "run.json"
 ENCODERS = "encoders"
@@ -197,6 +197,7 @@ def train_run(
 def _fitted(model: Ranker, source: TrainingLog, out: Path, encoders: Encoders, group: Group) -> Summary:
     """Fit a model on all rows at once, and write the folder."""
     began, cpu = time.monotonic(), time.process_time()
+    torch.set_num_threads(source.run.train.threads or idle_cores())
     fitted = (0, 0.0) if (out / checkpoint.NAME).exists() else model.fit(source, source.run.train.seed)
     assert fitted is not None
     if not fitted[0]:  # by an earlier call

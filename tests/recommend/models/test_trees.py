@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_info
 
 from recommend.cascade.catalog import Catalog
 from recommend.cascade.explain import GROUPS, PAST, moves
 from recommend.cascade.health import healthy
 from recommend.cascade.registry import Registry
-from recommend.cascade.scoring import Models, probabilities
+from recommend.cascade.request import HOUR_MS
+from recommend.cascade.scoring import Models, Serving, probabilities
 from recommend.cascade.visitors import Visitor
 from recommend.config import ModelConfig, TrainConfig
 from recommend.data.parquet import DataError
@@ -72,6 +75,39 @@ def test_trees_serve_and_say_why(run, tmp_path):
     why = moves(models, catalog, rows[:3], rows, visitor, NOW)
     assert any(why)
     assert {m.feature for of in why for m in of} <= {*GROUPS, PAST}
+
+
+@pytest.mark.parametrize(("read", "told"), [("item_id", {"listing"}), ("user_id x category", {"category", PAST})])
+def test_counts_are_told_with_their_ids(run, tmp_path, read, told):
+    """Of a model that reads one count alone: clicks raise it, and they are named by whose they are."""
+    registry = Registry(tmp_path / "models", healthy)
+    registry.install(run[1], "ranking")
+    models, catalog, visitor = Models(registry), Catalog(SIZE), Visitor(3, deque())
+    models.refresh()
+    by_count = replace(models.get("ranking"), program=lambda raw: {"click": raw[f"{read} count"][:, 1].sigmoid()})
+    models.serve("ranking", Serving(by_count))
+    rows = np.array([catalog.put(item(n)) for n in range(6)])  # each of a category of its own
+    before = NOW.time_ms - 2 * HOUR_MS
+    for seen in range(30):
+        catalog.add_impressions(range(6), before, visitor.user_id)
+        catalog.clicked([2] if seen % 3 == 0 else [], before, visitor.user_id)
+    liked, other = moves(models, catalog, rows[[2, 4]], rows, visitor, NOW)
+    assert {m.feature for m in liked} == told
+    assert all(m.factor > 1.2 for m in liked)
+    assert all(m.factor < 1 for m in other)
+
+
+def test_a_fit_uses_the_threads_that_it_is_given(run, tmp_path, monkeypatch):
+    """With all cores beside other programs a fit of a second takes minutes."""
+    fit, used = HistGradientBoostingClassifier.fit, set()
+
+    def watched(*arguments):
+        used.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+        return fit(*arguments)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", watched)
+    train_run(run[0], plan(run[0], ModelConfig(name="trees"), TrainConfig(threads=1), ("click",), 1), tmp_path / "run")
+    assert used == {1}
 
 
 def test_labels_that_are_all_alike_are_refused(run, tmp_path):
