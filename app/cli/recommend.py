@@ -41,7 +41,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
     train = task("train", data, seed, knobs, device, precision)
     train("--out", type=Path, required=True, metavar="DIR", help="gets encoders, checkpoint and log")
-    train("--model", default="dcn", metavar="NAME", help="such as dcn, din, trees, two_tower, copr, msnet, keep or ecad")
+    train("--model", default="dcn", metavar="NAME", help="such as dcn, din, trees, two_tower, copr, keep or ecad")
     train("--labels", default="", metavar="A,B", help="what is predicted (default: what the model is for)")
     train("--start", type=Path, metavar="RUN", help="go on from the weights of a run of the same model")
     train(
