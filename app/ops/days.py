@@ -111,7 +111,8 @@ def points_of(services: Services, day: date, moment: datetime) -> list[Point]:
 
 def charts(points: Sequence[Point]) -> list[dict[str, Any]]:
     """For the page's script: of each chart the days and its lines, a value or nothing for each day."""
-    days = sorted({p.day for p in points})
+    days, yesterday = sorted({p.day for p in points}), now().date() - timedelta(days=1)
+    sold = sum(p.n for p in points if (p.measure, p.day) == ("orders", yesterday))
     drawn = []
     for title, measures in CHARTS.items():
         lines = []
@@ -124,7 +125,8 @@ def charts(points: Sequence[Point]) -> list[dict[str, Any]]:
                 line = {"label": label, "by": by, "unit": LINES[measure][1], "values": [values.get(d) for d in days]}
                 if values:
                     lines.append(line)
-        says = [x for m in measures if (x := _moved(points, m)[1] or _stood(points, m))]
+        says = [f"{sold} yesterday"] if "orders" in measures else []
+        says += [x for m in measures if (x := _moved(points, m)[1] or _stood(points, m))]
         drawn.append({"title": title, "says": "; ".join(says), "days": [_noon(d) for d in days], "lines": lines})
     return drawn
 

@@ -31,8 +31,8 @@ def serving(feed: LiveFeed) -> tuple[Stage, ...]:
     for role in ROLES:
         name, entries = role.replace("_", "-"), feed.models.serving(role)
         for loaded, share in ((entry.loaded, entry.share) for entry in entries):
-            day = int(loaded.manifest.get("train_days", (0, 0))[1])
-            learned = str(day_of(day)) if day >= CALENDAR_DAY else "a simulated log"
+            first, last = loaded.manifest.get("train_days", (0, 0))
+            learned = f"{day_of(first)} to {day_of(last)}" if first >= CALENDAR_DAY else "a simulated log"
             installed = datetime.fromtimestamp(loaded.manifest.get("installed", 0), UTC)
             stages.append(Stage(name, loaded.name, share, f"{installed:%Y-%m-%d %H:%M}", learned))
         if not entries:
@@ -56,7 +56,7 @@ def models(figures: Figures) -> Table:
         clicks = figures.clicks(stage.role.replace("-", "_"), stage.serves)
         words = clicks.words if clicks is not None else None
         rows.append((*stage[:2], f"{100 * stage.share:g} %", *stage[3:], words))
-    headers = ("stage", "serves", "share", "installed (UTC)", "learned up to", "clicks of what it showed")
+    headers = ("stage", "serves", "share", "installed (UTC)", "learned from", "clicks of what it showed")
     note = (
         "Without a model popularity chooses, orders do not count, and the ranking model scores ads. "
         f"“{PROGRAM} recommend promote STAGE VERSION” gives a version all visitors, “rollback STAGE” goes back."

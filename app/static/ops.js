@@ -20,7 +20,8 @@
   };
   const draw = (box) => {
     const { days, lines } = JSON.parse(box.dataset.chart), units = [...new Set(lines.map((l) => l.unit))];
-    const last = days.findLastIndex((_, n) => lines.some((l) => l.values[n] != null));
+    const said = (n) => lines.some((l) => l.values[n] != null), whole = days.findLastIndex((d, n) => said(n) && d + DAY / 2 < Date.now() / 1e3);
+    const last = whole < 0 ? days.findLastIndex((_, n) => said(n)) : whole;  // a day that is not over says too little
     const legend = (u) => {
       if (u.legend.idx == null) return u.setLegend({ idx: last });
       u.root.querySelectorAll(".u-series").forEach((row, n) => { row.hidden = u.data[n][u.legend.idx] == null; });
