@@ -223,6 +223,18 @@ def test_a_photo_finds_the_same_kind(search, services, monkeypatch):
     assert find(("Outwear", ""), "jeans", "red", "parka") == (["red", "parka", "jeans"], "", True), "its kind first"
 
 
+def test_what_is_merely_near_is_called_so(search, services, monkeypatch):
+    search(CLOTHES)
+    monkeypatch.setattr(services.index, "search", lambda text, image, limit: [Hit("bag", 0.4)])
+    for typed, found, far in (
+        ("zeppelin", ["bag"], True),
+        ("rucksack", ["bag"], False),
+        ("green zeppelin", ["parka"], False),
+    ):
+        matches = services.shop.find(Wish(typed))
+        assert ([x.id for x in matches.listings][:1], matches.far, matches.whole and far) == (found, far, False), typed
+
+
 def right(query: dict, kind: str, row: dict) -> bool:
     """Of the kind that is meant, and nothing to the contrary."""
     kinds = query.get("kind", kind)
