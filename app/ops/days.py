@@ -125,9 +125,9 @@ def charts(points: Sequence[Point]) -> list[dict[str, Any]]:
                 line = {"label": label, "by": by, "unit": LINES[measure][1], "values": [values.get(d) for d in days]}
                 if values:
                     lines.append(line)
-        says = [f"{sold} yesterday"] if "orders" in measures else []
-        says += [x for m in measures if (x := _moved(points, m)[1] or _stood(points, m))]
-        drawn.append({"title": title, "says": "; ".join(says), "days": [_noon(d) for d in days], "lines": lines})
+        says = [x for m in measures if (x := _moved(points, m)[1] or _stood(points, m))]
+        told = (f"{sold} yesterday. " if "orders" in measures else "") + "; ".join(says)
+        drawn.append({"title": title, "says": told, "days": [_noon(d) for d in days], "lines": lines})
     return drawn
 
 
