@@ -7,7 +7,7 @@ stays word for word, and is read for facts.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from listing.say.ask import open_offers, statable
 from listing.say.edit import placed_spans, says
 from listing.say.marks import find_spans
 from listing.say.plan import unsaid
-from listing.schema import DETAIL, AttributeValue, Draft, Quality, Span
+from listing.schema import DETAIL, AttributeValue, Draft, Quality, Span, TextField
 from listing.taxonomy import Taxonomy
 
 _SMALL = frozenset(("a", "an", "and", "are", "at", "has", "have", "is", "it", "the", "they", "with"))
@@ -122,9 +122,11 @@ def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) ->
 
     The program's own texts follow by themselves (``revise``).
     """
-    if edit.kind not in ("set", "drop") or edit.field in (*TEXTS, "price"):
+    if edit.kind not in ("set", "drop", "undo") or edit.field in (*TEXTS, "price"):
         return []
     present = _Revision(written, word_of(earlier), rules)
+    if edit.kind == "undo" and edit.field not in present.word.locked:
+        return []
     current = present.draft()
     renamed = edit.field == "category" and edit.value is not None and edit.value != current.category.value
     named = any(span.attribute == NAME and span.status != "seller" for span in current.spans)
@@ -133,9 +135,32 @@ def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) ->
         return along
     later = _Revision(written, word_of([*earlier, edit, *along]), rules)
     item = item_of(current.category.value, rules.taxonomy)
-    texts = typed_along(present.program, later.program, current, edit.field, edit.value, item)
+    undo = edit.kind == "undo"
+    value = _said(later.program, edit.field) if undo else edit.value
+    texts = typed_along(present.program, later.program, current, edit.field, value, item)
+    texts |= _untouched(earlier, edit.field, current.texts) if undo else {}
     typed = [(f, texts[f]) for f in texts if f in present.word.values and texts[f] != current.texts[f]]
     return [*along, *(Edit("along", field, text) for field, text in typed)]
+
+
+def _said(draft: Draft, name: str) -> str | None:
+    """What a draft's texts say of a field; None where they say nothing."""
+    return ", ".join(dict.fromkeys(span.value for span in draft.spans if name_of(span) == name)) or None
+
+
+def _untouched(earlier: Sequence[Edit], name: str, now: Mapping[TextField, str]) -> dict[TextField, str]:
+    """Texts that undoing a press leaves as they were typed: before it, where nothing else changed them, or since."""
+    undone = max((n for n, edit in enumerate(earlier) if edit == Edit("undo", name)), default=-1)
+    at = next(n for n, edit in enumerate(earlier) if n > undone and edit.field == name)
+    since, presses = set[str](), [edit.field for edit in earlier]
+    for n, edit in enumerate(earlier[at:], at):
+        if edit.kind == "along":
+            presses[n] = presses[n - 1]
+        if presses[n] != name:
+            since.add(edit.field)
+    typed = {edit.field for edit in earlier[at:] if edit.kind == "set"}
+    before = {field: text for field, text in word_of(earlier[:at]).typed.items() if field not in since}
+    return {**before, **{field: text for field, text in now.items() if field in typed}}
 
 
 def regenerated(new: Draft, old: Draft | None, word: SellerWord, rules: Rules) -> Draft:

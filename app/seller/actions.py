@@ -346,9 +346,8 @@ class Actions(ListedActions):
         typed_since = [f for f in changed if view.value(f) != out.after.value(f)]
         for name in (n for n in out.names if n not in typed_since):
             view = self._put_back(name, out.before, view)
-        for field in (f for f in changed if f in out.before.locked):
-            if view.value(field) == out.after.value(field):
-                view = self._put_back(field, out.before, view)
+        for field in (f for f in changed if f in out.before.locked and f not in typed_since):
+            view = self._put_back(field, out.before, view)
         self.session.view = view
         for field in typed_since:
             message = f"You typed in the {field} since then; take out there what you do not want."

@@ -149,7 +149,12 @@ def add(draft: Draft, claim: Claim, item: Item) -> Draft:
     sentence, marks = sentences_of(item.of(named), [claim]) if named else ("", [])
     body, blank, note = draft.description.partition("\n\n")
     there = set(load_details().named(body))
-    if not sentence or claim.value in there or _kinds([claim.value]) & _kinds(there):  # of a kind a text names one
+    if (
+        not sentence
+        or says(body, sentence.rstrip("."))
+        or claim.value in there
+        or _kinds([claim.value]) & _kinds(there)
+    ):  # of a kind a text names one
         return draft
     before = body.rstrip()
     before += "." if before[-1:].isalnum() else ""
@@ -174,19 +179,30 @@ def typed_along(
         before: the draft as its texts would stand had nobody typed in them.
         after: the same with the claim changed.
     """
+    typed, name, value = _told_of(typed, name, value, item)
     place = _in_place(typed, name, value, item)
     texts: dict[TextField, str] = {}
     for field in TEXTS:
         text = merged(before.texts[field], after.texts[field], typed.texts[field])
-        texts[field] = (place[field] if text is None else text) or after.texts[field]  # nothing was left of it
+        other = first_other([s for s in typed.spans if s.field == field], name, value, item) is not None
+        if text is None or (other and text == typed.texts[field]):  # the program's own says nothing of it there
+            text = place[field]
+        texts[field] = text or after.texts[field]  # nothing was left of it
     return texts
+
+
+def _told_of(draft: Draft, name: str, value: str | None, item: Item) -> tuple[Draft, str, str | None]:
+    """The draft with spans wherever its texts speak of a field, the claim by which they do, and its value."""
+    if name == "category" and value is not None and first_other(draft.spans, name, value, item) is None:
+        name, value = NAME, item.kind(value).phrase  # it goes by the name of a type
+    if name == NAME:
+        value = value or item.node.phrase  # a text without a noun is none
+        draft = _by_name(draft)
+    return _with_spans(draft, name, value, item), name, value
 
 
 def _in_place(draft: Draft, name: str, value: str | None, item: Item) -> Mapping[TextField, str]:
     """Both texts with a claim changed or taken out in place, whoever wrote them."""
-    if name == "category" and value is not None and first_other(draft.spans, name, value, item) is None:
-        name, value = NAME, item.kind(value).phrase  # it goes by the name of a type
-    draft = _with_spans(draft, name, value, item)
     at, texts = first_other(draft.spans, name, value, item), draft.texts
     if at is None:
         for claim in unsaid(draft, {name: value}, item):
@@ -203,6 +219,16 @@ def _in_place(draft: Draft, name: str, value: str | None, item: Item) -> Mapping
     if changed is not None:  # a text that says the value already needs it not twice
         texts |= {field: changed[0][field] for field in TEXTS if field not in there}
     return texts
+
+
+def _by_name(draft: Draft) -> Draft:
+    """The draft, its kind read as its name in texts that have no other: another name takes its place."""
+    named = {s.field for s in draft.spans if s.attribute == NAME}
+    spans = [
+        s.model_copy(update={"attribute": NAME}) if s.attribute == "category" and s.field not in named else s
+        for s in draft.spans
+    ]
+    return draft.model_copy(update={"spans": spans})
 
 
 def _with_spans(draft: Draft, name: str, value: str | None, item: Item) -> Draft:

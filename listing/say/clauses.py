@@ -276,7 +276,9 @@ def without_word(text: str, start: int, end: int) -> str:
     """``text`` without the word at ``start``..``end``; the article before it follows the next word."""
     before = _JOINT_BEFORE.sub("", text[:start].rstrip(" -"))
     after = text[end:].lstrip(" -")
-    if not before or _ARTICLE_BEFORE.search(before):
+    first = before == text[:start].rstrip(" -")  # of a list, or alone
+    other = re.match(r"(?:and|or)\s+([\w-]+)", after)
+    if not before or _ARTICLE_BEFORE.search(before) or (first and other and other[1].lower() in adjectives()):
         after = _JOINT_BEHIND.sub("", after)
     left = f"{before} {after}" if before and after and after[:1] not in ",.;:!?)" else before + after
     article = re.search(r"\b([Aa])(n?)$", before)
@@ -318,15 +320,19 @@ def cut(text: str, gone: Cut, language: str = ENGLISH, *, plural: bool = False) 
 def without_span(text: str, start: int, end: int, *, plural: bool = False) -> str:
     """``text`` without the words at ``start``..``end`` (characters); a clause that would break goes as a whole."""
     start, end = _whole_words(text, start, end)
-    gone = Cut()
+    small, gone = set(joints().small.split()), Cut()
     for number, sentence in enumerate(sentences(text)):
         for n, part in enumerate(sentence.parts):
             a, b = max(start, part.start), min(end, part.end)
             if a >= b:
                 continue
             left = without_word(part.text, a - part.start, b - part.start)
-            stump = _words(left)[-1:] != content(left)[-1:]  # it would end in a word of no weight
+            stump = bool({*_words(left)[-1:]} & small)  # it would end in a word of no weight
             bare_opening = not n and not part.between.strip() and _words(left) == content(left)  # "Navy with a hood"
+            maker = not text[b : part.end].strip() and re.search(r"\w(\s+(?:by|from|for)\s+)$", text[part.start : a])
+            if maker:
+                gone.words.append((a - len(maker[1]), b))
+                continue
             headless = has_no_noun_behind(part.text, b - part.start) and not bare_opening
             if headless or stump or not content(left):
                 gone.parts.setdefault(number, set()).add(n)

@@ -39,6 +39,8 @@ def merged(old: str, new: str, typed: str) -> str | None:
     at = 0
     for start, end, instead in changes:
         parts += [*base[at:start], *instead]
+        if instead and end > start and "\n" in (gap := base[end - 1][len(base[end - 1].rstrip()) :]):
+            parts[-1] = parts[-1].rstrip() + gap  # a line that they began stays one
         at = end
     return "".join(part if part[-1:].isspace() else f"{part} " for part in (*parts, *base[at:])).rstrip()
 
@@ -146,7 +148,8 @@ def _article_place(text: str, span: Span, words: str, item: Item) -> tuple[int, 
 def _words_for(span: Span, before: str, words: str, value: str, item: Item) -> str | None:
     """How the value is said in the same place of a sentence: before the noun, or behind "with" without its article."""
     name = span.attribute or ""
-    attribute, ready = item.attributes.get(name), value.replace("-", " ")
+    attribute = item.attributes.get(name)
+    ready = value.replace("-", " ") if attribute is not None and attribute.values else value
     if name == "category":
         return item.kind(value).phrase
     if attribute is None or name in _SENTENCES:
@@ -154,7 +157,7 @@ def _words_for(span: Span, before: str, words: str, value: str, item: Item) -> s
     if name == "size":
         return f"size {value}"
     if name == "text":
-        return f'"{value}"' if words.startswith('"') else value
+        return re.sub(r'".*"', lambda _: f'"{value}"', words) if words.startswith('"') else value
     if name == "audience" and (words.lower().startswith("for ") or before.lower().endswith("for ")):
         return f"{'for ' if words.lower().startswith('for ') else ''}{'a ' if value == 'baby' else ''}{value}"
     return _form_like(attribute.forms.get(span.value), attribute.forms.get(value), before, words, ready)

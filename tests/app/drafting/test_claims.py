@@ -311,6 +311,7 @@ ROOT = Path(__file__).parents[3]
         ("Is it new? Yes! It is very warm.", "warm", "Is it new? Yes!"),
         ("A wool-blend coat. Soft.", "wool", "A coat. Soft."),
         ("A soft, warm and never worn coat.", "never worn", "A soft, warm coat."),
+        ("A shiny red and white cotton dress.", "red", "A shiny white cotton dress."),
     ],
 )
 def test_no_broken_sentence_remains(text, words, left):

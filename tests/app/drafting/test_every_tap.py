@@ -18,6 +18,7 @@ from listing.details import detail_forms
 from listing.intake.photos import intake
 from listing.observe.seller import Edit
 from listing.request import DraftRequest
+from listing.revise import follow
 from listing.say.marks import find_spans
 from listing.say.plan import stated_claims
 from listing.schema import Draft
@@ -26,6 +27,7 @@ from tests.app.support.clients import client_of
 from tests.app.support.tabs import Tab
 from tests.app.support.taps import Press, Replay, faults, pressed, presses, stored_drafts, view_of
 from tests.fakes import jpeg
+from tests.listing.stubs import NOW
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +114,7 @@ def own_words(before: DraftView, name: str) -> Counter[str]:
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 25))])
 def test_a_press_beside_typed_texts_touches_no_other_word_and_no_fact(seed):
     written, rng, made = STORED[seed], random.Random(seed), list[Edit]()
-    facts = {"audience": "women", "size": "M", "brand": "Zara", "material": "cotton"}
+    facts = {"audience": "women", "size": "M", "brand": "Zara", "material": "cotton", "text": "LOVE"}
     for press in facts.items():
         made = pressed(written, made, press)
     view = view_of(written, made)
@@ -125,12 +127,47 @@ def test_a_press_beside_typed_texts_touches_no_other_word_and_no_fact(seed):
         before, view = view, view_of(written, made)
         facts.pop(name, None)
         assert facts.items() <= {a.name: a.value for a in view.attributes}.items()
-        assert own_words(before, name) - own_words(view, name) == {}, (name, value, before.title, view.title)
+        left = Counter(re.findall(r"[\w'-]+", view.title.lower()))
+        assert own_words(before, name) - left == {}, (name, value, before.title, view.title)
         assert [w for w in ("My favourite piece.", "It fits well.") if w not in view.description] == []
         assert view.title.endswith(", great condition")
         assert faults(view.title, "A dress.") == []
         plain = Counter(w for w in re.findall(r"[\w'-]+", view.title.lower()) if w != "print")
         assert max(plain.values()) == 1, view.title
+
+
+@pytest.mark.parametrize("number", [0, 9, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(10, 25))])
+def test_an_undo_beside_typed_texts_leaves_no_word(number):
+    written, rng = STORED[number], random.Random(number)
+    view = view_of(written)
+    made = [Edit("set", "title", f"*NEW* {view.title} - barely worn")]
+    made += [Edit("set", "description", f"My favourite. {view.description} It fits well.")]
+    before = view_of(written, made)
+    offered = [p for p in presses(before, all_words=False) if p[0] != "category"]
+    for name, value in rng.sample(offered, 8):
+        after = pressed(written, made, (name, value))
+        after = pressed(written, after, (name, rng.choice([v for n, v in offered if n == name])))
+        undo = Edit("undo", name)
+        view = view_of(written, [*after, undo, *follow(written, after, undo, NOW)])
+        assert (view.title, view.description) == (before.title, before.description), (name, value)
+        assert view.attributes == before.attributes
+
+
+@pytest.mark.parametrize("number", range(len(STORED)))
+def test_a_name_beside_a_typed_title_stands_in_it(number):
+    written = STORED[number]
+    made = [Edit("set", "title", f"*NEW* {written.title} - barely worn")]
+    for value in ("tunic", None):
+        made = pressed(written, made, ("item_type", value))
+        view = view_of(written, made)
+        assert (value or item_of(written.category.value, load_taxonomy()).noun) in view.title.lower()
+        assert faults(view.title, view.description) == []
+
+
+def test_other_print_beside_a_typed_title_keeps_the_words_around_it():
+    written = next(d for d in STORED if '"GAMER" print' in d.title)
+    made = pressed(written, [Edit("set", "title", f"{written.title}, barely worn")], ("text", "LOVE"))
+    assert view_of(written, made).title == written.title.replace("GAMER", "LOVE") + ", barely worn"
 
 
 @pytest.mark.parametrize("number", EACH_OF_A_MODEL)
