@@ -173,7 +173,6 @@ def two(people: Callable[..., People]) -> tuple[TestClient, TestClient, TestClie
 def browser() -> Iterator[Any]:
     """Chromium, for all tests of pages."""
     playwright = pytest.importorskip("playwright.sync_api")
-    playwright.expect.set_options(timeout=SLOW_MACHINE)
     with playwright.sync_playwright() as play:
         found = play.chromium.launch(executable_path=str(find_chromium()), args=CHROMIUM_ARGS)
         yield found

@@ -28,7 +28,6 @@ from tests.app.support.clients import PASSWORD, becomes, client_of, code
 pytestmark = pytest.mark.slow
 
 NEW = "a new password"
-NOTICED_SECONDS = 1.0
 
 
 @pytest.fixture

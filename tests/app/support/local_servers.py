@@ -41,7 +41,7 @@ def served(services: Services, *, page: bool = True) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     finally:
         server.should_exit = True
-        thread.join(2)
+        thread.join(0.5)
         server.force_exit = True  # a page that is still open keeps its connection
         thread.join(10)
 
@@ -75,7 +75,6 @@ class Receiver:
         self.server.server_close()
 
 
-MODES = ("silent", "stalls", "drips", "answers")
 QUESTION = ChoiceQuestion("colour", "What colour is it?", ("black", "navy"))
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.app.support.clients import PASSWORD
+from tests.app.support.local_servers import SLOW_MACHINE
 from tests.fakes import jpeg
 
 playwright = pytest.importorskip("playwright.sync_api")
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
-Page, expect = playwright.Page, playwright.expect
+Page = playwright.Page
 
+LOOK_MS = 450  # in which Playwright looks after 20 ms and then every 50
 TWO_FRAMES = """async () => {
   for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
   await new Promise((done) => setTimeout(done));
@@ -34,6 +38,25 @@ DRAWN = """async () => {
   await Promise.allSettled(document.getAnimations().filter(ends).map((a) => a.finished));
   for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
 }"""
+
+
+class expect:
+    """Playwright's ``expect``, which looks every 50 ms: waiting in one go it looks every 500 ms before long."""
+
+    def __init__(self, what: Any) -> None:
+        self._look = playwright.expect(what)
+
+    def __getattr__(self, name: str) -> Any:
+        look = getattr(self._look, name)
+
+        def wait(*wanted: Any, timeout: float = SLOW_MACHINE, **options: Any) -> None:
+            until = time.monotonic() + timeout / 1000
+            while time.monotonic() < until:
+                with suppress(AssertionError):
+                    return look(*wanted, timeout=LOOK_MS, **options)
+            look(*wanted, timeout=LOOK_MS, **options)
+
+        return wait
 
 
 def ready(page: Page) -> None:
