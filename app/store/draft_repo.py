@@ -176,8 +176,8 @@ def settle(session: Session, row: DraftRow, rules: PressRules) -> None:
 def settle_older(session: Session, rules: PressRules) -> None:
     """``settle`` the drafts of earlier versions, which kept what was written and the edits alone."""
     edited = select(EditRow.draft_id).where(EditRow.draft_id == DraftRow.id).exists()
-    ready = DraftRow.settled.is_(None), DraftRow.state == DraftState.READY
-    for row in session.scalars(select(DraftRow).where(*ready, edited)):
+    older = DraftRow.settled.is_(None), DraftRow.generated.is_not(None)
+    for row in session.scalars(select(DraftRow).where(*older, edited)):
         settle(session, row, rules)
 
 

@@ -20,7 +20,7 @@ from app.store.backup.restore import restore
 from app.store.db import StoreError, open_engine, open_store
 from app.store.full_text import is_derived
 from app.store.media import store_id
-from app.store.tables import Base, FeedPageRow, ListingRow, OutboxRow, SellerRow
+from app.store.tables import Base, DraftRow, FeedPageRow, ListingRow, OutboxRow, SellerRow
 from app.web.server import create_app
 from tests.app.support.small_index import open_index, titles_in
 from tests.fakes import FakePipeline
@@ -200,6 +200,22 @@ def test_the_store_keeps_times_in_utc(services, me, photos):
     assert listing.created_at.utcoffset().total_seconds() == 0
     with services.store.read() as session:
         assert session.get(ListingRow, listing.id).created_at == listing.created_at
+
+
+@pytest.mark.parametrize("publishes", [False, True])
+def test_what_a_seller_said_before_drafts_were_kept_settled_stands_in_them(build, photos, publishes):
+    services = build()
+    me = services.sellers.only().id
+    draft = list(services.draft_writer.start(me, photos))[-1].draft_id
+    services.drafts.edit(me, draft, "title", "My beloved hoodie")
+    services.drafts.edit(me, draft, "size", "M")
+    if publishes:
+        services.publisher.publish(me, draft, key="k")
+    before = services.drafts.get(me, draft).draft
+    with services.store.write() as session:
+        session.execute(sa.update(DraftRow).values(settled=sa.null()))
+    assert build(index=services.index).drafts.get(me, draft).draft == before
+    assert before.title == "My beloved hoodie"
 
 
 def opened(home):
