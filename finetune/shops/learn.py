@@ -95,9 +95,7 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         index = rag_index.ListingIndex.open(version / INDEX, encoders.info)
         with index:
             past = PastListings(index, encoders, taxonomy)
-            with _quick():
-                seen = _observed(listings, heads, examples, answers, past, observer, taxonomy, tell)
-                observed = list(seen)
+            observed = list(_observed(listings, heads, examples, answers, past, observer, taxonomy, tell))
         base = Calibration.load(folder)
         fitted = calibrating.fit(observed, questions, taxonomy, base)
         fitted.save(version / FILE)
