@@ -123,7 +123,7 @@ def review_sentence(review: ReviewRow, status: str) -> str:
 
 
 def add_listing(session: Session, draft: DraftRow, view: Draft, price: float | None, currency: str) -> ListingRow:
-    """A new listing from the draft as its seller sees it (``seen``); the photos become the listing's.
+    """A new listing from the draft as its seller sees it (``view``); the photos become the listing's.
 
     Raises:
         AppError: no photo, no title or no category (422).
@@ -201,7 +201,7 @@ def _photos_changed(session: Session, row: ListingRow) -> None:
 
 
 def delete_listing(session: Session, row: ListingRow) -> list[str]:
-    """Delete a listing, its draft's history and its photos (see ``drafts.forget_photos``); returns the photos' ids."""
+    """Delete a listing, its draft's history and its photos (``draft_repo.forget_photos``); returns the photos' ids."""
     photos = list(session.scalars(select(PhotoRow.id).where(PhotoRow.listing_id == row.id)))
     draft_repo.forget_photos(session, photos)
     session.execute(delete(KeyRow).where(KeyRow.listing_id == row.id))

@@ -96,9 +96,9 @@ class DraftRow(Base):
 
 
 class EditRow(Base):
-    """What the seller did to a field: ``set`` (to ``value``), ``drop`` (left out), ``undo``, ``confirm`` (words).
+    """What the seller did to a field: ``set`` (to ``value``), ``drop`` (left out), ``undo``.
 
-    ``along``: a typed text as another press of theirs changed it.
+    ``along``: a typed text as another press of theirs changed it. ``confirm``: of earlier versions, it changes nothing.
     """
 
     __tablename__ = "edits"
