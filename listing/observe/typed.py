@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from listing.decide.claims import MAX_FACT_LENGTH, name_of, sayable
+from listing.decide.policies import SELLER_ONLY
 from listing.details import detail_forms, load_details
 from listing.lexicon import Lexicon, load_lexicon, plain
 from listing.observe.note import read_note
@@ -89,7 +90,8 @@ def read_texts(
         if value is None or name in later:
             continue
         after = _after(attribute, value, before, now, rest, stated=name in confirmed)
-        if after != value:
+        answered = name in confirmed and name in SELLER_ONLY  # a flaw that they told is not gone with a sentence
+        if after != value and not (answered and after is None):
             implied[name] = after
     return implied
 

@@ -166,6 +166,14 @@ def test_what_no_text_says_is_not_stated(sell):
     assert fact(tab, "closure") == "zip"
 
 
+def test_a_flaw_that_was_told_stays_without_its_sentence(sell):
+    tab = sell(HOODIE)
+    tab.press("fact", name="defects", value="a small stain at the cuff")
+    assert "stain" in tab.draft.description
+    typed(tab, "description", "Navy baby hoodie, very warm.")
+    assert fact(tab, "defects") == "a small stain at the cuff"
+
+
 def test_a_part_is_not_the_thing(sell):
     tab = sell(HOODIE)
     typed(
