@@ -1,7 +1,7 @@
 """The curve of drafts over how often a model is right: from the prior, after sellers' taps, measured on what ships.
 
     python -m benchmarks.drafts.model_curve --stand-in stand_in_model.py [--right 0.5,0.6,0.7,0.8,0.9,1.0]
-        [--shared] [--belief 0] [--deny 0] [--taps] [--cache FILE] [--photos 0]
+        [--shared] [--belief 0] [--deny 0] [--taps] [--cache FILE] [--photos 0] [--picture curve.svg]
 
 A row a dose: category right, F1 of the best guesses, and of what is stated how much is right and how much of all that
 is there (coverage); for the model alone, the embedded model, and the draft by the prior, after 50 drafts with their
@@ -143,11 +143,36 @@ def doses(args: Any, folder: Path, rows: Sequence[dict[str, Any]], seen: Seeing,
         yield from ([right, name, *score.row()] for name, score in scores.items())
 
 
+def picture(table: Sequence[Sequence[Any]], file: Path) -> None:
+    """Draw two panels over how often the model is right: category right, and what is stated of all that is there."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    styles = {"model alone": "s--", "prior": "o-", "160 photos": "^-"}
+    names = {"prior": "draft, model not measured", "160 photos": "draft, model measured"}
+    figure = Figure((7.6, 2.9), layout="constrained")
+    embedded = next(row for row in table if row[1] == "embedded")
+    panels = (("category right", 2), ("facts stated and right, of all", 5))
+    for axes, (title, column) in zip(figure.subplots(1, 2), panels, strict=True):
+        for name, style in styles.items():
+            points = [(float(row[0]), row[column]) for row in table if row[1] == name]
+            axes.plot(*zip(*points, strict=True), style, label=names.get(name, name), markersize=4)
+        axes.axhline(embedded[column], color="grey", linestyle=":", label="embedded model alone")
+        axes.set(title=title, xlabel="the larger model is right in", ylim=(0.4, 1.02))
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small", frameon=False
+    )
+    with rc_context({"svg.hashsalt": "curve"}):
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+
+
 def main() -> None:
     parser = arguments(__doc__, photos=0, right="0.5,0.6,0.7,0.8,0.9,1.0", belief=0.0, deny=0.0)
     parser.add_argument("--stand-in", type=Path, required=True)
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--taps", action="store_true")
+    parser.add_argument("--picture", type=Path)
     parser.add_argument("--cache", type=Path, default=ipl_home() / "evaluation" / "model_curve.jsonl")
     args = parser.parse_args()
     with SHIPPED.open(encoding="utf-8") as file:
@@ -174,6 +199,8 @@ def main() -> None:
         for line in doses(args, folder, judged, seen, now):
             print(*line, flush=True)
             table.append(line)
+    if args.picture:
+        picture(table, args.picture)
     print(markdown(HEAD, table))
     print(machine(), f"{len(judged)} validation photos")
 
