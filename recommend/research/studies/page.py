@@ -176,14 +176,12 @@ def _secondary(c: Results) -> list[str]:
 
 
 def _arms(study: Study, c: Results) -> list[str]:
-    """What the claims that ran are about, of each arm."""
+    """What the claims that ran are about, of each arm, in one line."""
     arms = {arm: c["arms"][arm] for arm in dict.fromkeys((*study.arms, *c["arms"])) if arm in c["arms"]}
     names = dict.fromkeys([study.primary.measure, *(s["measure"] for s in (*c["secondary"], c["control"]))])
-    lines = ["| arm | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for arm, of in arms.items():
-        cells = [f"{of[m]:.4g}" if of.get(m) is not None else "" for m in names]
-        lines.append(f"| {arm} | {' | '.join(cells)} |")
-    return lines
+    levels = (f"`{arm}` " + " / ".join(f"{of[m]:.4g}" for m in names if of.get(m) is not None)
+              for arm, of in arms.items())  # fmt: skip
+    return [f"**Levels** ({' / '.join(names)}): {', '.join(levels)}."]
 
 
 def _competence(study: Study, share: float | None) -> str:
