@@ -115,7 +115,7 @@ def cost(study: Study, cpu: Results) -> float | None:
 
 
 def tables(study: Study, results: Results, further: Sequence[Results | None] = ()) -> list[str]:
-    """The doses, the control and the further results, what stands beside them, and the arms at the regime."""
+    """The doses, the control and the further results, and what stands beside them."""
     c = results["conclusion"]
     control = c["control"]
     lines = [f"| {study.knob.name} | phenomenon | headroom | gain [95 %], {c['unit']} | |", "|---|---|---|---|---|"]
@@ -137,7 +137,7 @@ def tables(study: Study, results: Results, further: Sequence[Results | None] = (
     if beaten := c["ceiling"]["beaten"]:
         best = c["ceiling"]["arm"]
         lines.append(f"`{best}` is no ceiling: {len(beaten)} runs of trained arms beat it ({', '.join(beaten[:3])}).")
-    return [*lines, *_secondary(c), "", *_arms(study, c)]
+    return [*lines, *_secondary(c)]
 
 
 def _line(where: str, p: Results, shown: str) -> str:
@@ -173,15 +173,6 @@ def _secondary(c: Results) -> list[str]:
         lines.append(f"| {s['name']} | {s['arm']} over {s['baseline']}, {s['measure']} | {interval(s)}{fewer} "
                      f"| {holds} |")  # fmt: skip
     return lines
-
-
-def _arms(study: Study, c: Results) -> list[str]:
-    """What the claims that ran are about, of each arm, in one line."""
-    arms = {arm: c["arms"][arm] for arm in dict.fromkeys((*study.arms, *c["arms"])) if arm in c["arms"]}
-    names = dict.fromkeys([study.primary.measure, *(s["measure"] for s in (*c["secondary"], c["control"]))])
-    levels = (f"`{arm}` " + " / ".join(f"{of[m]:.4g}" for m in names if of.get(m) is not None)
-              for arm, of in arms.items())  # fmt: skip
-    return [f"**Levels** ({' / '.join(names)}): {', '.join(levels)}."]
 
 
 def _competence(study: Study, share: float | None) -> str:
