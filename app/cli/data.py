@@ -36,7 +36,7 @@ def run_backup(args: argparse.Namespace) -> int:
 
     done = back_up(load_settings(), args.file.expanduser().absolute(), force=args.force)
     print(f"{args.file}: {done.files} files ({done.photos} photos), {done.bytes / 1e6:.1f} MB, each with its SHA-256")
-    print("Not in it: index, embedded model, session key, password file; docs/operations.md says why.")
+    print("Not in it: index, embedded model, session key; docs/operations.md says why.")
     if done.damaged:
         print(f"ipl: the archive is not whole, as {say_damaged(done.damaged)}.", file=sys.stderr)
     return 1 if done.damaged else 0
