@@ -35,11 +35,6 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([first, "|" + "---|" * len(head), *rest])
 
 
-def signed(mean: float, low: float, high: float) -> tuple[str, str]:
-    """A difference and its interval, as tables show them."""
-    return f"{mean:+.4f}", f"[{low:+.4f}, {high:+.4f}]"
-
-
 def percentiles(ms: Sequence[float], digits: int = 1) -> dict[str, float]:
     """Median, 95th and 99th percentile of milliseconds."""
     return {f"p{q}_ms": round(float(np.percentile(ms, q)), digits) for q in (50, 95, 99)}

@@ -24,8 +24,8 @@ from typing import Any
 import psutil
 
 from benchmarks.common import arguments
-from benchmarks.drafts.model_quality import PORT, stand_in
 from benchmarks.drafts.photos import CLOTHING, validation_photos
+from benchmarks.drafts.stand_in import PORT, stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,4 +1,4 @@
-"""Waiting times of a person: first fact, whole draft, where the time goes, and memory.
+"""Waiting times of a person: first fact, whole draft, and memory.
 
     python -m benchmarks.drafts.draft_latency [--photos 30] [--data DIR]
 
@@ -24,16 +24,14 @@ from listing.pipeline import Pipeline, build_pipeline
 from listing.request import DraftRequest
 
 
-def measure(pipeline: Pipeline, path: str) -> tuple[float, float, dict[str, float]]:
-    """(seconds to the category, to the draft, milliseconds by stage)."""
+def measure(pipeline: Pipeline, path: str) -> tuple[float, float]:
+    """(seconds to the category, to the draft)."""
     began = time.perf_counter()
-    first, timing = 0.0, dict[str, float]()
+    first = 0.0
     for event in pipeline.run(DraftRequest(photos=intake([path]))):
         if event.kind == "category" and not first:
             first = time.perf_counter() - began
-        elif event.kind == "draft":
-            timing = event.draft.timing_ms
-    return first, time.perf_counter() - began, timing
+    return first, time.perf_counter() - began
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -46,20 +44,13 @@ def main() -> None:
     pipeline = build_pipeline(None, True, ipl_home())
     photos = validation_photos(args.photos, Path(args.data))
     measure(pipeline, photos[-1])
-    first, whole, timings = zip(*(measure(pipeline, path) for path in photos), strict=True)
-    total = sum(timing["total"] for timing in timings)
-    stages = {
-        name: sum(timing.get(name, 0.0) for timing in timings) / total
-        for name in timings[0]
-        if name not in ("total", "first_fact")
-    }
+    first, whole = zip(*(measure(pipeline, path) for path in photos), strict=True)
     result = {
         "photos": len(photos),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "first_fact_s": spread(first),
         "draft_s": spread(whole),
         "peak_gb": peak_gb(),
-        "shares": {name: round(share, 3) for name, share in stages.items()},
     }
     print(json.dumps(result))
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import finetune
 from benchmarks.common import arguments, machine, peak_gb
 from benchmarks.drafts.kinds import TRUTH
 from finetune.data.splits import is_validation_sender
+from finetune.shops.measure import interval
 from finetune.shops.voice import overlap, shared
 from listing.home import ipl_home
 from listing.shops.shop import Shop
@@ -31,7 +31,6 @@ from listing.shops.shop import Shop
 TITLES = {"fashion_catalog": "title", "ikea_interior": "type", "clothing_cc0": "title"}
 CC0_COLUMNS = ("image", "title", "description", "colour", "pattern", "sleeve", "neckline", "closure", "material")
 NOT_STATED = ("unknown", "n/a")
-DRAWS = 1000
 
 
 def split(name: str, past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -56,22 +55,16 @@ def _senders(past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[~new].iloc[order[:past]], table[new]
 
 
-def mean_interval(values: Sequence[float]) -> list[float]:
-    """[mean, lower, upper] of a 95 % interval by bootstrap."""
-    draws = np.random.default_rng(0).choice(np.asarray(values), (DRAWS, len(values))).mean(1)
-    return [round(float(x), 3) for x in (np.mean(values), *np.quantile(draws, (0.025, 0.975)))]
-
-
 def text_figures(file: Path) -> dict[str, list[float]]:
     """Overlap with the shop's titles before and after learning, the paired difference, and the shares of words."""
     pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     before, after = ([overlap(pair[arm], pair["title"]) for pair in pairs] for arm in ("out of the box", "shop"))
     gains = [a - b for a, b in zip(after, before, strict=True)]
     return {
-        "out of the box": mean_interval(before), "shop": mean_interval(after), "gain": mean_interval(gains),
-        "shop's words in ours": mean_interval([shared(pair["title"], pair["shop"]) for pair in pairs]),
-        "our words in the shop's": mean_interval([shared(pair["shop"], pair["title"]) for pair in pairs]),
-        "of descriptions": mean_interval([shared(pair["shop's description"], pair["description"]) for pair in pairs]),
+        "out of the box": interval(before), "shop": interval(after), "gain": interval(gains),
+        "shop's words in ours": interval([shared(pair["title"], pair["shop"]) for pair in pairs]),
+        "our words in the shop's": interval([shared(pair["shop"], pair["title"]) for pair in pairs]),
+        "of descriptions": interval([shared(pair["shop's description"], pair["description"]) for pair in pairs]),
     }  # fmt: skip
 
 
@@ -84,7 +77,7 @@ def group_figures(file: Path) -> list[float]:
         for pair in pairs
         if pair["category"] in groups
     ]
-    return mean_interval([truth == drafted for truth, drafted in of])
+    return interval([truth == drafted for truth, drafted in of])
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import arguments, machine, markdown
-from benchmarks.drafts.model_quality import Seen, stand_in
 from benchmarks.drafts.photos import CLOTHING
+from benchmarks.drafts.stand_in import Seen, stand_in
 from finetune.data.photosets import ATTRIBUTES, read_annotations
 from finetune.data.splits import split_rows
 from finetune.evaluate.measures import f1, judge

@@ -1,4 +1,4 @@
-"""DNN and DIN beside FuxiCTR, torch-rechub and DeepCTR-Torch on logs that our importer made: AUC and training speed.
+"""DNN and DIN beside FuxiCTR and DeepCTR-Torch on logs that our importer made: AUC and training speed.
 
 In an environment of its own (``pip install -r requirements.txt -r requirements-bench.txt``):
 ``python -m benchmarks.recommend.peers_imported LOG ... [--seeds N] [--rows N]``, LOG being what
@@ -28,19 +28,14 @@ import numpy as np
 import torch
 
 from benchmarks.common import arguments, markdown
-from benchmarks.recommend.peers import deepctr, fuxi, ours, rechub
+from benchmarks.recommend.peers import deepctr, fuxi, ours
 from benchmarks.recommend.peers.workload import Settings, Task, read, start_alike
 from recommend.data.ragged import Ragged, slice_batch
 from recommend.data.schema import table_files
 from recommend.metrics.ranks import auc
 from recommend.research.studies.statistics import t_interval
 
-ARMS: dict[str, Any] = {
-    "ours": ours.Model,
-    "fuxictr": fuxi.Model,
-    "torch-rechub": rechub.Model,
-    "deepctr-torch": deepctr.Model,
-}
+ARMS: dict[str, Any] = {"ours": ours.Model, "fuxictr": fuxi.Model, "deepctr-torch": deepctr.Model}
 ALLOWED = 0.005
 Figures = dict[str, dict[str, float]]
 
@@ -55,7 +50,7 @@ def measure(task: Task, kind: str, names: list[str]) -> Figures:
             ARMS[name](task.few(), kind).fit()  # first calls stay outside the clock
             model = ARMS[name](task, kind)
             if not isinstance(model, ours.Model):
-                start_alike(model.net, source.net, (name, kind) != ("torch-rechub", "din"), task)
+                start_alike(model.net, source.net, task)
             before = float(np.abs(model.predict(few) - first).max())
             cpu = time.process_time()
             model.fit()
@@ -84,7 +79,7 @@ def spread(values: list[float], digits: int) -> str:
 def table(runs: list[Figures]) -> str:
     """A line a library."""
     lines = []
-    for name in (n for n in ARMS if n in runs[0]):
+    for name in ARMS:
         rows, mine = [r[name] for r in runs], [r["ours"] for r in runs]
         gaps = [m["auc"] - r["auc"] for m, r in zip(mine, rows, strict=True)]
         ratios = [m["speed"] / r["speed"] for m, r in zip(mine, rows, strict=True)]
@@ -99,19 +94,16 @@ def main() -> int:
     """Print a Markdown table for each log and model."""
     parser = arguments(__doc__, seeds=5, rows=50_000, test_rows=10_000, longest=Settings.longest)
     parser.add_argument("logs", type=Path, nargs="+", metavar="LOG")
-    parser.add_argument("--first", type=int, default=0, metavar="SEED")
-    parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="libraries; ours always")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    names = [name for name in ARMS if name in ("ours", *options.only)]
     settings = replace(Settings(), longest=options.longest)
     for log in options.logs:
         days = max(1, len({f.parent for f in table_files(log, "impression")}) // 5)
         runs: dict[str, list[Figures]] = {"dnn": [], "din": []}
-        for seed in range(options.first, options.first + options.seeds):
+        for seed in range(options.seeds):
             task = read(log, seed, (options.rows, options.test_rows), days, settings)
             for kind, runs_of_kind in runs.items():
-                runs_of_kind.append(measure(task, kind, names))
+                runs_of_kind.append(measure(task, kind, list(ARMS)))
                 print(log.name, seed, kind, runs_of_kind[-1], file=sys.stderr, flush=True)
         lengths = next(c for c in task.learn.values() if isinstance(c, Ragged)).lengths
         for kind, runs_of_kind in runs.items():

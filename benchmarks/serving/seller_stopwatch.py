@@ -8,9 +8,8 @@ The photos are those of ``seller_stopwatch.txt`` (of IPL_DATA/clothing_cc0): of 
 ``random.Random(0)``, one photo each whose label is right, drawn before the first run. The seller is that of
 ``benchmarks.drafts.effort``: they add the photo, wait, and put right what the annotation contradicts; chips that stand
 there come first (category, marked words, offers, questions), then the field that finds details and facts, by as many
-letters as bring the right one up first and Enter, where the page has it, else the list of facts; what none of these can
-say is typed; then all that is marked is confirmed, a price typed and the listing published. Where the text does not
-follow a fact it is written again once.
+letters as bring the right one up first and Enter; what none of these can say is typed; then all that is marked is
+confirmed, a price typed and the listing published.
 
 Of each listing: clicks, and typed letters (Enter is one) apart, and where both went; seconds from a press until the
 page has answered it; pixels that had to be scrolled to reach what was pressed; whether title and text stood whole in
@@ -32,7 +31,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from app.setup.external_tools import find_chromium
 from benchmarks.common import arguments, markdown
-from benchmarks.drafts.effort import ATTRIBUTES, Truth, claims_of, unsaid
+from benchmarks.drafts.effort import Truth, claims_of, unsaid
 from finetune.data.files import read_lines
 from finetune.data.photosets import data_root, read_annotations
 from listing.decide.claims import name_of
@@ -212,28 +211,22 @@ class Seller:
 
     def tell_facts(self) -> None:
         """State what is missing, as far as there is a chip or a question for it."""
-        changed = False
         for attribute, value in list(unsaid(self.draft(), self.truth, load_taxonomy())):
-            offer = f".adds .chip[data-value='{value}']"  # where the page offers what it does not say
+            offer, asked = (f"{part} .chip[data-value='{value}']" for part in (".adds", ".ask"))
+            asked += f"[data-name='{attribute}']"
             if self.page.locator(offer).count() and not self.page.locator(offer).first.is_visible():
                 self.press("#h-more")
             if self.page.locator(offer).first.is_visible():
                 self.press(offer, f'!document.querySelector("{offer}")')
-            elif attribute in (*ATTRIBUTES, "condition"):
-                asked = f".ask .chip[data-name='{attribute}'][data-value='{value}']"
-                if self.page.locator(asked).count() or not self.page.locator("#more").count():
-                    changed |= self.choose_fact(attribute, value)
+            elif self.page.locator(asked).count():
+                self.press(asked, f"document.querySelector('#f-{attribute} .lock')")
             elif attribute == "brand":
-                changed |= self.answer_in_words(attribute, value)
-        if changed and self.draft().schema_version == 1:  # its text does not follow a fact
-            self.press("[data-do=tone][data-tone=plain]")
-            self.page.wait_for_function(f"() => !({READY})")
-            self.wait(READY)
+                self.answer_in_words(attribute, value)
 
     def find_what_is_missing(self) -> None:
-        """By its first letters in the field that finds details and facts, where the page has one."""
+        """By its first letters in the field that finds details and facts."""
         field, tried = self.page.locator("#more"), set[tuple[str, str]]()
-        while field.count():
+        while True:
             draft = self.draft()
             item = item_of(draft.category.value, load_taxonomy())
             words = {(o.attribute, o.value): o.label for o in statable(draft, item)}
@@ -258,31 +251,12 @@ class Seller:
         self.page.keyboard.press("Enter")
         self.wait(answered)
 
-    def choose_fact(self, attribute: str, value: str) -> bool:
-        answered = f"document.querySelector('#f-{attribute} .lock')"
-        question = self.page.locator(f".ask .chip[data-name='{attribute}'][data-value='{value}']")
-        if question.count():
-            self.press(question, answered)
-            return True
-        row = self.page.locator(f"li[data-fact='{attribute}']")
-        quick = row.locator(f".quick .chip[data-do=fact][data-value='{value}']")
-        chip = row.locator(f".panel .chip[data-value='{value}']")
-        if not quick.count() and not chip.count():
-            return False
-        self.open_facts()
-        if not quick.count():
-            self.press(row.locator("button.fact"))
-        self.press(quick if quick.count() else chip, answered)
-        return True
-
-    def answer_in_words(self, attribute: str, value: str) -> bool:
+    def answer_in_words(self, attribute: str, value: str) -> None:
         form = self.page.locator(f".ask form:has(input[name=name][value='{attribute}'])")
-        if not form.count():
-            return False
-        self.press(form.locator("input[type=text]"))
-        self.type(value)
-        self.press(form.locator("button"), f"document.querySelector('#f-{attribute} .lock')")
-        return True
+        if form.count():
+            self.press(form.locator("input[type=text]"))
+            self.type(value)
+            self.press(form.locator("button"), f"document.querySelector('#f-{attribute} .lock')")
 
     def open_more(self) -> None:
         if self.page.locator("#h-more").count() and not self.page.locator("#h-facts").is_visible():

@@ -145,10 +145,10 @@ def figures(rows: Sequence[Row], frequent: set[str]) -> Row:
     return out
 
 
-def interval(hits: Sequence[bool]) -> list[float]:
-    """[share, lower, upper] of hits."""
-    if not hits:
+def interval(values: Sequence[float]) -> list[float]:
+    """[mean, lower, upper] of a 95 % interval by bootstrap."""
+    if not values:
         return []
-    rng, n = random.Random(0), len(hits)
-    draws = sorted(sum(rng.choices(hits, k=n)) / n for _ in range(DRAWS))
-    return [round(x, 3) for x in (sum(hits) / n, draws[DRAWS // 40], draws[-DRAWS // 40])]
+    rng, n = random.Random(0), len(values)
+    draws = sorted(sum(rng.choices(values, k=n)) / n for _ in range(DRAWS))
+    return [round(x, 3) for x in (sum(values) / n, draws[DRAWS // 40], draws[-DRAWS // 40])]

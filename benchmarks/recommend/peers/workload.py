@@ -131,11 +131,10 @@ def higher(encoders: Encoders, rows: Batch) -> dict[str, Column]:
 
 
 @torch.no_grad()
-def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool, task: Task) -> None:
-    """Our first weights into their model: tables by column, linear layers (if asked) in the order they are passed in.
+def start_alike(theirs: nn.Module, ours: nn.Module, task: Task) -> None:
+    """Our first weights into their model: tables by column, linear layers in the order they are passed in.
 
-    What they have and we do not starts as theirs; a layer of another shape (a constant's weight) starts at 0. They read
-    numbers after all vectors, ours stand before the histories.
+    What they have and we do not starts as theirs. They read numbers after all vectors, ours stand before the histories.
     """
     ids = task.settings.embedding * (len(task.context) + len(task.targets))
     past, numbers = task.settings.embedding * len(task.histories), len(task.numbers)
@@ -146,14 +145,8 @@ def start_alike(theirs: nn.Module, ours: nn.Module, layers: bool, task: Task) ->
             table.weight.copy_(tables[name.rsplit(".", 1)[-1]].weight)
             if table.padding_idx is not None:
                 table.weight[table.padding_idx] = 0
-    if not layers:
-        return
     sources = iter([m for m in ours.modules() if isinstance(m, nn.Linear)])
     for layer in (m for m in theirs.modules() if isinstance(m, nn.Linear)):
-        if layer.weight.shape == (1, 1):
-            layer.weight.zero_()
-            layer.bias.zero_()
-            continue
         source = next(sources)
         layer.weight.copy_(source.weight[:, order] if source.in_features == len(order) else source.weight)
         (theirs.out.bias if layer.bias is None else layer.bias).copy_(source.bias)  # type: ignore[union-attr]
