@@ -71,7 +71,7 @@ class Nights:
             train_run(self.log, run, out)
             model, encoders = trained(out, run)
         except DataError as error:  # as where nobody has bought anything yet
-            return None, str(error)
+            return None, str(error).replace(f"{self.log} ", "the log ")  # the same wherever it lay
         finally:
             shutil.rmtree(out, ignore_errors=True)
         loaded = Loaded(role, f"{day:04d}", model.eval(), encoders, {"model": name})

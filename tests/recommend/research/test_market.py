@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -101,6 +104,26 @@ def test_a_market_is_played_once_and_says_what_each_arm_brings(tmp_path, monkeyp
     monkeypatch.setattr(table, "_play", None)
     assert main(command) == 0
     assert json.loads(out.read_text()) == result
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_numbers(tmp_path):
+    """The whole table but for times, by another order of hashes, in another folder."""
+    command = [sys.executable, "-m", "app.cli", "recommend", "market", "--arm", "newest", "--arm", "dcn"]
+    command += ["--days", "2", "--seeds", "1"]
+    command += [x for s in ("people=40", "before=4", "order=0.3", "refund=0.5") for x in ("--set", s)]
+    tables = []
+    for n in ("1", "2"):
+        out = tmp_path / n / "market.json"
+        run = subprocess.run([*command, "--out", str(out)], env={**os.environ, "PYTHONHASHSEED": n},
+                             capture_output=True, text=True, check=False)  # fmt: skip
+        assert run.returncode == 0, run.stderr
+        table = json.loads(out.read_text())
+        for of in (*table["arms"].values(), *table["differences"].values()):
+            of.pop("cpu_ms")
+        table.pop("seconds")
+        tables.append(json.dumps(table))
+    assert tables[0] == tables[1]
 
 
 @pytest.mark.nightly
