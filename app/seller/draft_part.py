@@ -29,7 +29,7 @@ from listing.taxonomy import load_taxonomy
 
 FOLDER = Path(__file__).parent / "templates"
 ASKED = ("outside-known", "outside-tuned")  # what the card of the category says already
-MAX_QUESTIONS = 2  # at a time; any other is a fact of the list
+MAX_QUESTIONS = 2  # at a time, with that on the kind; any other is a fact of the list
 _HIDDEN = Markup('<span aria-hidden="true">{}</span>')
 _CHECK = Markup(
     '<mark class="check" role="button" tabindex="0" aria-label="{words}: please check" aria-expanded="false" '
@@ -74,9 +74,11 @@ def draft_html(
     asked = any(q.attribute == "category" for q in view.questions)
     ask_category = category is not None and (category["unnamed"] or asked or not category["in_range"])
     # The card of the category asks for it already, with all that may be it.
-    questions = [q for q in view.questions if not (ask_category and q.attribute == "category")][:MAX_QUESTIONS]
+    questions = [q for q in view.questions if not (ask_category and q.attribute == "category")]
+    questions = questions[: MAX_QUESTIONS - ask_category]
     displayed = {q.attribute for q in questions}
     flags = [f for f in view.flags if f.field not in TEXT_FIELDS and f.code != AWAY]
+    open_checks = [check for check in checks if check["can_go"] or not ask_category]
     return render(
         "draft",
         view=view,
@@ -92,7 +94,7 @@ def draft_html(
         questions=questions,
         texts=[_text(view, field, checks) for field in TEXT_FIELDS],
         checks=checks,
-        open_checks=[check for check in checks if check["can_go"] or not ask_category],
+        open_checks=open_checks,
         untaught=not ask_category and any(f.code == "outside-tuned" for f in flags),
         left_out=_left_out(view),
         offers=written.offers[:OFFERS_AT_ONCE] if written is not None else [],
@@ -105,7 +107,7 @@ def draft_html(
         comparables=comparables,
         price_note=words.price_note(view.price, retrieval),
         quality=view.quality or Quality(score=0),
-        bottom=_bottom(view),
+        bottom=_bottom(view, ask_category, len(open_checks)),
     )
 
 
@@ -114,23 +116,16 @@ def _key(name: str) -> str:
 
 
 def _category(view: DraftView) -> dict[str, Any] | None:
-    """The category and what else it may be: value, whether it is the one, and how sure that is."""
+    """The category and what else it may be: value, and whether it is the one."""
     category = view.category
     if category is None:
         return None
     chosen = "category" in view.locked
-
-    def sure(value: str, confidence: float) -> str:
-        if chosen and value == category.value:
-            return "your choice"
-        return "" if chosen or confidence < LIKELY else f"{confidence:.0%}"
-
     return {
         "in_range": category.in_range or chosen,
         "unnamed": not chosen and (category.value in load_taxonomy().groups or 0 < category.confidence < LIKELY),
-        "candidates": [
-            (c.value, c.value == category.value, sure(c.value, c.confidence)) for c in _candidates(view, category)
-        ],
+        "chosen": chosen,
+        "candidates": [(c.value, c.value == category.value) for c in _candidates(view, category)],
     }
 
 
@@ -194,6 +189,7 @@ def _denial(span: Span, reads: str) -> str:
     nouns += attribute.forms[value].behind if attribute is not None and value in attribute.forms else []
     bare = re.sub(r"^an? ", "", reads)
     texts = [text for noun in nouns for text in ([noun] if isinstance(noun, str) else noun.values())]
+    texts = [text.translate({ord(mark): None for mark in "<>"}) for text in texts]
     return f"{'no' if any(text.endswith(bare) for text in texts) else 'not'} {bare}"
 
 
@@ -282,13 +278,14 @@ def _long(view: DraftView) -> bool:
     return can_be_shorter(view.description, stated_claims(view.draft), _item(view.draft))
 
 
-def _bottom(view: DraftView) -> str:
+def _bottom(view: DraftView, ask_category: bool, open_checks: int) -> str:
+    """What is left to do; its count is that of the words that the page asks about."""
     open_ = to_check(view.draft)
     doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
-    if open_:
-        return f"{words.counted(len(open_), 'word is', 'words are')} not confirmed."
-    if view.category is None or view.category.value is None:
-        return "Write what it is, so that buyers find it."
+    if ask_category or view.category is None:
+        return "Say what it is, so that buyers find it."
+    if open_checks:
+        return f"{words.counted(open_checks, 'word is', 'words are')} not confirmed."
     if doubts:
         return f"{words.counted(doubts, 'guess', 'guesses')} left out until you confirm."
     return "Everything in it was seen in your photos, read on a label, or told by you."

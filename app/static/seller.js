@@ -175,14 +175,19 @@
     settle(block);
   };
 
-  on("click", ({ target }) => {
-    const opener = target.closest("[data-open]");
+  on("click", (event) => {
+    const { target } = event, opener = target.closest("[data-open]");
     if (opener) {
       const shown = opener.getAttribute("aria-expanded") !== "true";
       return opener.tagName === "MARK" ? pick(opener, shown) : reveal(opener.dataset.open, shown);
     }
     const box = target.closest("summary")?.parentElement; // at once: the event that says so comes later
-    if (box?.dataset.keep) state.open[box.open ? "delete" : "add"](box.dataset.keep);
+    if (box?.matches(".else:not([open])")) { // opened by hand, so that what it is can be typed at once
+      event.preventDefault();
+      box.open = true;
+      box.querySelector("input").focus();
+      state.open.add(box.dataset.keep);
+    } else if (box?.dataset.keep) state.open[box.open ? "delete" : "add"](box.dataset.keep);
     const button = target.closest(".ipl button");
     if (!button) return;
     const { close, choose, first, id, retype, copy, ...data } = button.dataset;

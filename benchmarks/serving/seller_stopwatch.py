@@ -172,12 +172,11 @@ class Seller:
         chip = f"#ipl-draft .chip[data-do=category][data-value='{label}']"
         answered = f'document.querySelector("{chip}[aria-pressed=true]") && {READY}'
         if not self.page.locator("#ipl-draft details.else summary").is_visible():
-            self.open_facts()
+            self.open_more()
         if self.page.locator(f"{chip}[aria-pressed]").count():
             self.press(f"{chip}[aria-pressed]", answered)
             return
         self.press("#ipl-draft details.else summary")
-        self.press("#cat-other")
         self.page.keyboard.type(label)
         self.letters += len(label)
         self.press("#ipl-draft details.else button", answered)
