@@ -172,8 +172,10 @@ class Drafts:
         draft_repo.settle(session, row, self.rules)
 
     def _fits(self, view: DraftView, detail: str) -> bool:
-        category = view.draft.category.value if view.draft is not None else None
-        return category is None or fits(item_of(category, self._taxonomy(view)), detail)
+        if view.draft is None or view.draft.category.value is None:
+            return True
+        second = any(f.name == "colour2" and (f.value or f.suggestion) for f in view.draft.attributes)
+        return fits(item_of(view.draft.category.value, self._taxonomy(view)), detail, second)
 
     def _taxonomy(self, view: DraftView) -> Taxonomy:
         """The taxonomy that the draft was decided by."""

@@ -101,10 +101,10 @@ def is_offered(draft: Draft, claim: Claim) -> bool:
     return offered or claim.attribute in ("detail", "size", *SELLER_ONLY)
 
 
-def fits(item: Item, name: str) -> bool:
-    """True if such an item can have a detail, and a text can say so."""
+def fits(item: Item, name: str, second_colour: bool = False) -> bool:
+    """True if such an item can have a detail, and a text can say so; some details only with a second colour."""
     form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
-    return form is None or form.fits(item.node)
+    return form is None or form.fits(item.node, second_colour)
 
 
 def first_other(marks: Sequence[Span], name: str, value: str | None, item: Item) -> int | None:

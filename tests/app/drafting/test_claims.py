@@ -33,6 +33,7 @@ from tests.fakes import FakePipeline, jpeg, marked_draft
 from tests.listing.stubs import NOW, pressed
 
 MODELS = {"title": "model", "description": "model"}
+STRIPES = "stripes in the second colour"
 MARKED = {"colour": "navy", "category": "Hoodie", "detail:pockets": "pockets"}
 
 
@@ -250,6 +251,27 @@ def test_a_detail_in_a_models_own_words(draft):
     assert fits(item_of(found.category.value, load_taxonomy()), "detail:thumb loops")
     seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
     assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
+
+
+def test_a_part_in_the_second_colour_is_confirmed(build, me, photos, monkeypatch):
+    """Its form needs the second colour, which such a draft has, sure or not."""
+    taxonomy, calibration = load_taxonomy(), Calibration(default=QuestionCalibration(weights={}, threshold=0.9))
+
+    def striped(request):
+        found = marked_draft(request)
+        white = AttributeValue(name="colour2", suggestion="white", status="unsupported", confidence=0.7)
+        facts, details = [*found.attributes, white], [Detail(phrase=STRIPES, confidence=0.7)]
+        text = render(claims_of(found.category, facts, details, taxonomy, calibration), taxonomy)
+        said = {"title": text.title, "description": text.description, "spans": text.spans}
+        return found.model_copy(update={**said, "attributes": facts, "details": details})
+
+    monkeypatch.setattr("tests.fakes.marked_draft", striped)
+    services = build(pipeline=FakePipeline(marked=True))
+    made = list(services.draft_writer.start(me, photos, ""))[-1]
+    assert "white stripes" in made.title + made.description
+    told = services.drafts.settle(me, made.draft_id, {}, confirm=True)
+    assert "white stripes" in told.title + told.description
+    assert not [span for span in told.draft.spans if span.status == "check"]
 
 
 def test_what_is_no_claim_is_refused_whole(services, me, made):
