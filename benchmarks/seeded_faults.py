@@ -109,12 +109,13 @@ def draw(seed: int, count: int, lines: dict[str, dict[int, list[str]]]) -> list[
     for n in range(count):
         package, kind = PACKAGES[n % len(PACKAGES)], ("comparison", "number", "branch", "return")[n % 4]
         files = sorted(f for f in lines if f.startswith(f"{package}/") and "/migrations/" not in f)
-        while True:
-            among = [f for f in faults_of(Path(dice.choice(files))) if f.kind == kind and f not in drawn]
-            among = [f for f in among if tests_of(lines[f.file], f.line)]
-            if among:
+        for file in dice.sample(files, len(files)):
+            among = [f for f in faults_of(Path(file)) if f.kind == kind and f not in drawn]
+            if among := [f for f in among if tests_of(lines[f.file], f.line)]:
                 drawn.append(dice.choice(among))
                 break
+        else:
+            raise SystemExit(f"no test of the record runs a {kind} of {package}/: record the tests of all packages.")
     return drawn
 
 

@@ -233,13 +233,18 @@ class Phrases:
             form = forms[claim.value]
             if claim.value in joined or self._has_finer_fact(form):
                 continue
-            other = next((o for o in form.joins if self.item.has(o) and o not in joined), None)
+            other = next((o for o in form.joins if o not in joined and self._joins(claim, o)), None)
             if other and form_for(form.behind, self.item.node):
                 joined |= {other, claim.value}  # no third one says either of them again
                 self._leave_out(words, forms[other])
                 words.with_phrases.append((form.group, self._join(form.joins[other], claim, other)))
             else:
                 self._detail(words, claim, tinted=form.tinted and not other, title=title)
+
+    def _joins(self, claim: Claim, other: str) -> bool:
+        """True if one phrase says both. Two things that share an adjective only if nobody is asked about either."""
+        second, phrase = self.item.has(other), detail_forms()[claim.value].joins[other]
+        return second is not None and (" and " not in phrase or claim.status == second.status == "certain")
 
     def _detail(self, words: Wording, claim: Claim, *, tinted: bool, title: bool) -> None:
         """One detail by itself; ``tinted``: in the second colour."""

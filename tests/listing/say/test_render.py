@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,26 @@ from listing.say.render import MAX_TITLE, MAX_WORDS, Text, render
 from listing.schema import Category, Evidence
 from tests.listing.stubs import TAXONOMY, category, claims, fact, said, text, written
 
+DOUBT = ("description", "check")
 TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "solid"}
+
+
+@pytest.mark.parametrize(
+    ("cuffs", "hem", "words"),
+    [
+        (0.97, 0.97, "ribbed cuffs and hem"), (0.65, 0.97, "ribbed cuffs and a ribbed hem"),
+        (0.97, 0.65, "ribbed cuffs and a ribbed hem"), (0.65, 0.65, "ribbed cuffs and a ribbed hem"),
+    ],
+)  # fmt: skip
+def test_a_thing_to_check_is_named_whole(cuffs, hem, words):
+    """Of "ribbed cuffs and [hem?]" the question would be whether it has a hem; an answer moves no other word."""
+    found = said("Hoodie", [fact("colour", "grey")], {"ribbed cuffs": cuffs, "ribbed hem": hem})
+    rendered = render(found, TAXONOMY)
+    assert words in rendered.description
+    marked = {rendered.description[s.start : s.end] for s in rendered.spans if (s.field, s.status) == DOUBT}
+    assert marked == {name for name, p in (("ribbed cuffs", cuffs), ("ribbed hem", hem)) if p < 0.9}
+    confirmed = [replace(c, status="seller") if c.status == "check" else c for c in found]
+    assert render(confirmed, TAXONOMY).description == rendered.description
 
 
 def test_a_listing():
