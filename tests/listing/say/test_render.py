@@ -30,14 +30,14 @@ TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "so
     ],
 )  # fmt: skip
 def test_a_thing_to_check_is_named_whole(cuffs, hem, words):
-    """Of "ribbed cuffs and [hem?]" the question would be whether it has a hem; an answer moves no other word."""
+    """Of "ribbed cuffs and [hem?]" the question would be whether it has a hem; an answer takes no word."""
     found = said("Hoodie", [fact("colour", "grey")], {"ribbed cuffs": cuffs, "ribbed hem": hem})
     rendered = render(found, TAXONOMY)
     assert words in rendered.description
     marked = {rendered.description[s.start : s.end] for s in rendered.spans if (s.field, s.status) == DOUBT}
     assert marked == {name for name, p in (("ribbed cuffs", cuffs), ("ribbed hem", hem)) if p < 0.9}
     confirmed = [replace(c, status="seller") if c.status == "check" else c for c in found]
-    assert render(confirmed, TAXONOMY).description == rendered.description
+    assert ("a ribbed hem" in render(confirmed, TAXONOMY).description) == ("a ribbed hem" in words)
 
 
 def test_a_listing():
