@@ -171,15 +171,16 @@ class Seller:
             return
         chip = f"#ipl-draft .chip[data-do=category][data-value='{label}']"
         answered = f'document.querySelector("{chip}[aria-pressed=true]") && {READY}'
-        if not self.page.locator("#ipl-draft details.else summary").is_visible():
+        field, other = "#cat-other", "#ipl-draft details.else summary"  # asked for, or under "Something else"
+        if not self.page.locator(f"{field}:visible, {other}:visible").count():
             self.open_more()
         if self.page.locator(f"{chip}[aria-pressed]").count():
             self.press(f"{chip}[aria-pressed]", answered)
             return
-        self.press("#ipl-draft details.else summary")
+        self.press(field if self.page.locator(field).is_visible() else other)
         self.page.keyboard.type(label)
         self.letters += len(label)
-        self.press("#ipl-draft details.else button", answered)
+        self.press("#ipl-draft form.other button", answered)
 
     def change_marked(self) -> None:
         """Another choice for each marked word that is wrong, or it is left out."""

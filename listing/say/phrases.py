@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from listing.decide.claims import Claim
+from listing.decide.claims import FIRM, Claim
 from listing.decide.colour_words import said_as
 from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
@@ -252,7 +252,11 @@ class Phrases:
         behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
         guess = claim.place_status == "check" and not form.place
         if tinted:
-            words.with_phrases.append((form.group, self._filled(behind, (claim, ("<", ">")))))
+            phrase, pattern = self._filled(behind, (claim, ("<", ">"))), self._pattern_word(form)
+            if title and pattern and self.marker.likelihood(phrase) < FIRM:  # its colour is a guess, stripes are none
+                words.pattern.append(self.mark(claim, pattern))
+            else:
+                words.with_phrases.append((form.group, phrase))
         elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
             place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
             place.append(self.mark(claim, adjective))
@@ -305,6 +309,12 @@ class Phrases:
             words.pattern.append(self.mark(pattern, forms.before[0]))
         elif forms.behind:
             words.with_phrases.insert(0, ("print", self.mark(pattern, forms.behind[0])))
+
+    def _pattern_word(self, form: DetailForms) -> str:
+        """The pattern that a detail says, as an adjective; nothing where it says none or may say several."""
+        said = form.says.get("pattern", ()) if "pattern" in self.item.attributes else ()
+        before = self.item.attributes["pattern"].forms[said[0]].before if len(said) == 1 else ()
+        return before[0] if before else ""
 
     def _sleeve(self, words: Wording) -> None:
         if (sleeve := self.item.facts.get("sleeve")) is None:
