@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from listing.decide.claims import FIRM, Claim
+from listing.decide.claims import Claim
 from listing.decide.colour_words import said_as
 from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
@@ -43,7 +43,10 @@ def in_centimetres(value: str) -> str:
 
 @dataclass
 class Wording:
-    """Words of the claims. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks"."""
+    """Words of the claims. ``with_phrases`` (slot, words) stand behind "with"; ``looks`` behind "the fabric looks".
+
+    ``plainer``: of such phrases the adjective that says their pattern without its colour.
+    """
 
     shape: list[str] = field(default_factory=list)
     colour: str = ""
@@ -53,6 +56,7 @@ class Wording:
     kind: list[str] = field(default_factory=list)
     with_phrases: list[tuple[str, str]] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
+    plainer: dict[str, str] = field(default_factory=dict)
 
 
 class Phrases:
@@ -252,11 +256,10 @@ class Phrases:
         behind, adjective = form_for(form.behind, node), form_for(form.adjective, node)
         guess = claim.place_status == "check" and not form.place
         if tinted:
-            phrase, pattern = self._filled(behind, (claim, ("<", ">"))), self._pattern_word(form)
-            if title and pattern and self.marker.likelihood(phrase) < FIRM:  # its colour is a guess, stripes are none
-                words.pattern.append(self.mark(claim, pattern))
-            else:
-                words.with_phrases.append((form.group, phrase))
+            phrase = self._filled(behind, (claim, ("<", ">")))
+            words.with_phrases.append((form.group, phrase))
+            if pattern := self._pattern_word(form):
+                words.plainer[phrase] = self.mark(claim, pattern)
         elif adjective and not (behind and (len(words.shape) >= 2 or guess)):
             place = {"kind": words.kind, "colour": words.tint}.get(form.place, words.shape)
             place.append(self.mark(claim, adjective))

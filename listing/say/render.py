@@ -188,6 +188,7 @@ class _Title:
         doubtful = audience is not None and audience.place_status == "check"
         self._take_adjectives(for_whom=audience is not None and not doubtful)
         tail = self._tail()
+        self.take(2, [pattern for phrase, pattern in words.plainer.items() if phrase != tail])
         if words.sleeve and (not tail or self.left >= 3):
             self.take(3, [words.sleeve])
         if self.short and len(self.chosen) == 1:

@@ -23,6 +23,17 @@ TEE = {"colour": "grey", "sleeve": "short", "neckline": "v-neck", "pattern": "so
 
 
 @pytest.mark.parametrize(
+    ("more", "title"),
+    [({}, "Grey cardigan with navy stripes"), ({"metal buttons": 0.95}, "Grey striped cardigan with metal buttons")],
+)
+def test_a_title_says_stripes_that_stand_elsewhere_in_colour(more, title):
+    facts = [fact("item_type", "cardigan"), fact("colour", "grey"), fact("pattern", "striped"), fact("colour2", "navy")]
+    rendered = written("Longsleeve", facts, {"stripes in the second colour": 0.97, **more})
+    assert rendered.title == title
+    assert "navy stripes" in rendered.description
+
+
+@pytest.mark.parametrize(
     ("cuffs", "hem", "words"),
     [
         (0.97, 0.97, "ribbed cuffs and hem"), (0.65, 0.97, "ribbed cuffs and a ribbed hem"),
