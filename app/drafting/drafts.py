@@ -95,7 +95,8 @@ class Drafts:
             draft_repo.check_at_rest(row)
             view = self._view(session, row)
             edits.check_version(view, version)
-            made = [self._edit_of(name, value, view) for name, value in values.items()]
+            kind = values.get("category")
+            made = [self._edit_of(name, value, view, kind) for name, value in values.items()]
             along = edits.name_along(values["category"], view) if "category" in values else None
             for edit in (*made, *filter(None, [along])):
                 self._write(session, row, edit)
@@ -126,7 +127,8 @@ class Drafts:
             draft_repo.delete_drafts(session, [draft_id])
         self.deletions.after()
 
-    def _edit_of(self, field: str, value: str | None, view: DraftView) -> Edit:
+    def _edit_of(self, field: str, value: str | None, view: DraftView, kind: str | None = None) -> Edit:
+        """The edit; ``kind``: what the item is called along with it."""
         text = value or ""
         if field == "title":
             return Edit("set", field, edits.clean_text(text, edits.TITLE_LENGTH, "The title"))
@@ -138,8 +140,14 @@ class Drafts:
             return Edit("set", field, None if price is None else f"{price:.2f}")
         if field == "category":
             return Edit("set", field, edits.category_name(text))
-        if field in self._taxonomy(view).attributes:
+        if field in (taxonomy := self._taxonomy(view)).attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
+            name = edits.category_name(kind) if kind else view.category.value if view.category is not None else None
+            node = taxonomy.node(name)
+            if clean and name and field not in (*node.attributes, *(a.name for a in view.attributes)):
+                label = taxonomy.attributes[field].label
+                message = f"{node.phrase!r} has no fact {label!r}; write it into the description."
+                raise AppError("bad_field", message, 422)
             return Edit("set", field, clean) if clean else Edit("drop", field)
         if is_detail(field, view.draft):
             return Edit("set", field, field.removeprefix(DETAIL)) if text else Edit("drop", field)

@@ -100,7 +100,7 @@ class Publisher:
         try:
             if version is not None:
                 edits.check_version(self.drafts.get(seller, draft_id), version)
-            for field, value in values.items():
+            for field, value in sorted(values.items(), key=lambda entry: entry[0] != "category"):
                 view = self.drafts.edit(seller, draft_id, field, value, version=version)
                 version = None if version is None else view.version
         except AppError as error:

@@ -37,7 +37,7 @@ class Actions(ListedActions):
         left = str(data.get("field")) if name in ("text", "price") else ""
         self.session.notices[:] = [n for n in self.session.notices if left and n.at not in ("", left)]
         if name not in ("text", "price", "undo"):
-            self.session.undo, self.session.asks = None, False
+            self.session.undo, self.session.asks = None, self.session.asks and name == "fact_drop"
         action = getattr(self, f"do_{name}", None)
         if action is not None:
             with self._noticed(f"the press {name!r}", at=self._about(data)):
@@ -391,7 +391,7 @@ class Actions(ListedActions):
             self._show(self.services.drafts.get(self.seller, draft))
             raise AppError("changed", "This draft was changed on another page; look at it and publish again.", 409)
         self.do_add({"more": data.get("more")})  # what still stands typed there
-        if self.session.notices or not self._confirmed(str(data.get("unconfirmed") or "")):
+        if self.session.notices or not self._confirmed(right=data.get("unconfirmed") == "right"):
             return
         self.session.published = self.services.publisher.publish(
             self.seller, draft, key=f"page-{draft}", version=self.session.view.version
@@ -399,13 +399,11 @@ class Actions(ListedActions):
         facts = (a.value for a in self.session.view.attributes)
         self._name_removed([self.session.view.title, self.session.view.description, *facts])
 
-    def _confirmed(self, answer: str) -> bool:
-        """True once the marked words are right by their seller's word, or have left the text (``out``); else asks."""
-        view, settle = self.session.view, self.services.drafts.settle
-        marked = to_check(view.draft) if view is not None else {}
-        self.session.asks = bool(marked) and answer not in ("right", "out")
-        if view is not None and marked and not self.session.asks:
-            gone = {name: None for name in marked if name != "category"} if answer == "out" else {}
-            confirm = answer == "right"
-            self.session.view = settle(self.seller, view.draft_id, gone, confirm=confirm, version=view.version)
+    def _confirmed(self, *, right: bool) -> bool:
+        """True once the marked words are right by their seller's word; else asks, so that what is wrong can go."""
+        view = self.session.view
+        marked = view is not None and bool(to_check(view.draft))
+        self.session.asks = marked and not right
+        if marked and right:
+            self.do_all_right({})
         return not self.session.asks

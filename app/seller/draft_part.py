@@ -172,7 +172,7 @@ def _checks(view: DraftView) -> list[dict[str, Any]]:
                 "label": words.claim_label(kind),
                 "reads": _stated_claims(view, [span for span in mine if span.value in value.split(", ")]),
                 "denial": _denial(mine[0], _reads(view, mine[0])),
-                "choices": _choices(view, name, value, mine),
+                "choices": _choices(view, name, mine),
                 "can_go": kind != "category",
             }
         )
@@ -197,10 +197,10 @@ def _item(draft: Draft) -> Item:
     return item_of(draft.category.value, load_taxonomy())
 
 
-def _choices(view: DraftView, name: str, value: str, spans: Sequence[Span]) -> list[dict[str, str]]:
-    """Values that a claim may have instead; of categories only the likely ones."""
-    kind = spans[0].attribute or ""
-    others = dict.fromkeys(other for span in spans for other in span.alternatives if other not in value.split(", "))
+def _choices(view: DraftView, name: str, spans: Sequence[Span]) -> list[dict[str, str]]:
+    """Values that a claim may have instead, none that the texts say already; of categories only the likely ones."""
+    kind, said = spans[0].attribute or "", {span.value for span in view.draft.spans} if view.draft else set()
+    others = dict.fromkeys(other for span in spans for other in span.alternatives if other not in said)
     if kind == "category" and view.category:
         likely = {c.value for c in likely_candidates(view.category)}
         others = {other: None for other in others if not likely or other in likely}
@@ -280,12 +280,8 @@ def _long(view: DraftView) -> bool:
 
 def _bottom(view: DraftView, ask_category: bool, open_checks: int) -> str:
     """What is left to do; its count is that of the words that the page asks about."""
-    open_ = to_check(view.draft)
-    doubts = sum(a.status in ("unsupported", "contradicted") and a.name not in open_ for a in view.attributes)
     if ask_category or view.category is None:
         return "Say what it is, so that buyers find it."
     if open_checks:
         return f"{words.counted(open_checks, 'word is', 'words are')} not confirmed."
-    if doubts:
-        return f"{words.counted(doubts, 'guess', 'guesses')} left out until you confirm."
     return "Everything in it was seen in your photos, read on a label, or told by you."

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.cli.drafts.draft_text import category_line, draft_text
 from app.editing import evidence_places
+from app.seller.draft_part import draft_html
 from app.seller.renderer import PageRenderer
 from app.views import AppError, likely_candidates
 from listing.calibration import Calibration, QuestionCalibration
@@ -25,7 +27,7 @@ from listing.say.check import LEFT_OUT
 from listing.say.clauses import without_span
 from listing.say.plan import fits, is_detail
 from listing.say.render import render
-from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag
+from listing.schema import AttributeValue, Candidate, Category, Detail, Evidence, Flag, Span
 from listing.taxonomy import load_taxonomy
 from tests.app.support.clients import client_of, code
 from tests.app.support.tabs import Tab
@@ -182,6 +184,41 @@ def test_typed_words_become_facts_and_words(services, me, made):
     assert [n.typed for n in tab.session.notices] == ["x" * 4000]
     tab.press("publish", more="curved hem", unconfirmed="right")
     assert "curved hem" in tab.session.published.description
+
+
+def test_a_wrong_word_leaves_at_publish_and_the_right_ones_stay(services, me, made):
+    tab = Tab(services)
+    tab.session.show(made, services.media)
+    page = PageRenderer(services)
+    html = page.draft(tab.session, me)
+    assert "Please check 3 words" in html
+    assert "3 words are not confirmed." in html
+    tab.press("publish")
+    assert tab.session.published is None
+    assert "Is this right? navy, hoodie, pockets." in page.draft(tab.session, me)
+    tab.press("fact_drop", name="detail:pockets", label="pockets")
+    assert "Is this right? navy, hoodie." in page.draft(tab.session, me)
+    tab.press("publish", unconfirmed="right")
+    listing = tab.session.published
+    assert listing.title == made.title
+    assert (listing.attributes["colour"], "pockets" in listing.description) == ("navy", False)
+
+
+def test_no_chip_puts_a_word_in_the_place_of_one_that_stands_there(services, me, made):
+    colours = (("colour", 0, "white", ["red", "cream"]), ("colour2", 10, "red", ["white"]))
+    spans = [
+        Span(field="title", start=at, end=at + len(value), attribute=name, value=value, status="check", alternatives=o)
+        for name, at, value, o in colours
+    ]
+    view = replace(made, title="White and red", draft=made.draft.model_copy(update={"spans": spans}))
+    html = draft_html(view, [], retrieval=False)
+    assert re.findall(r">([^<>]*\bnot [^<>]*)</button>", html) == ["cream, not white", "not red"]
+
+
+def test_a_guess_that_is_left_out_is_no_task(services, me, made):
+    guess = AttributeValue(name="material", suggestion="wool", status="unsupported", confidence=0.4)
+    view = replace(made, draft=made.draft.model_copy(update={"spans": []}), attributes=(guess,))
+    assert "Everything in it was seen in your photos" in draft_html(view, [], retrieval=False)
 
 
 def test_spans_stay_and_go_with_their_words(draft):

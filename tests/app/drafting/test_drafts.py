@@ -74,10 +74,16 @@ def test_unusable_edits_change_nothing(services, me, photos):
     for field, value, why in (
         ("title", "x" * 10_000, "too_long"), ("description", "x" * 10_000, "too_long"),
         ("brand", "x" * 10_000, "too_long"), ("price", "cheap", "bad_price"), ("category", "???", "bad_category"),
-        ("favourite", "x", "bad_field"),
+        ("favourite", "x", "bad_field"), ("works", "works fully", "bad_field"),
     ):  # fmt: skip
         assert code_of(services.drafts.edit, me, draft.draft_id, field, value) == (why, 422)
     assert services.drafts.get(me, draft.draft_id).locked == frozenset()
+
+
+def test_a_fact_is_one_of_the_kind_that_is_said_along(services, me, photos):
+    draft = last(services, me, photos)
+    told = services.drafts.settle(me, draft.draft_id, {"works": "works fully", "category": "Table lamp"})
+    assert told.draft.attribute("works").value == "works fully"
 
 
 def test_nothing_is_published_unnamed(build, photos):
