@@ -35,9 +35,7 @@ IMAGENET_CLASSES = 1000
 GROUP = "group"  # key of the block by which a group can be stated
 # Behind these words of a name no noun says whether it is one or several; and names with an "s" that are one.
 _BEHIND_NOUN = re.compile(r" (?:of|with|without|for|in|on|from) ")
-_SINGULAR = frozenset(
-    ("atlas", "bus", "cactus", "canvas", "chassis", "circus", "gas", "iris", "lens", "trellis", "virus")
-)
+_SINGULAR = re.compile(r"(?!menus|.*kinis|khakis|skis).*(?:ss|us|is)|atlas|canvas|gas|lens")
 
 KnowableBy = Literal["seen", "read", "seller-only"]
 
@@ -121,7 +119,7 @@ class CategoryNode(Naming, Kind):
     over all leaves sum to at most 1, so that they turn class probabilities into leaf probabilities.
     ``restricted`` narrows the values of attributes here (no soles on a skirt). ``implies`` are values that the phrase
     says already (a hoodie has a hood). ``members`` are the leaves of a group, of a leaf none.
-    ``uncounted``: the phrase has no article (bedding). ``named_by_print``: such an item is called by its print.
+    ``named_by_print``: such an item is called by its print.
     """
 
     name: str
@@ -240,8 +238,13 @@ class Taxonomy(Frozen):
 
 def is_plural(noun: str) -> bool:
     """True if an item of that name is spoken of as several: "ankle boots", but "pair of curtains", "stand for hats"."""
-    head = _BEHIND_NOUN.split(noun.lower(), maxsplit=1)[0]
-    return head.endswith("s") and not head.endswith("ss") and head.split()[-1] not in _SINGULAR
+    head = head_of(noun)
+    return head.endswith("s") and not _SINGULAR.fullmatch(head)
+
+
+def head_of(noun: str) -> str:
+    """The word that says what it is: "pair" of "pair of curtains"; "" of no word."""
+    return "".join(_BEHIND_NOUN.split(noun.lower(), maxsplit=1)[0].split()[-1:])
 
 
 def _attributes(blocks: Mapping[str, Mapping[str, Any]]) -> dict[str, Attribute]:

@@ -66,7 +66,6 @@ class Naming(Frozen):
 
     phrase: str
     plural: bool = False
-    uncounted: bool = False
     synonyms: tuple[str, ...] = ()
     implies: tuple[str, ...] = ()
 

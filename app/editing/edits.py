@@ -6,6 +6,7 @@ import re
 
 from app.views import AppError, Changed, DraftView, field_text, field_version
 from listing.decide.claims import MAX_FACT_LENGTH, NAME
+from listing.lexicon import english, load_lexicon
 from listing.observe.seller import Edit
 from listing.safety.contacts import scrub
 from listing.safety.injection import instruction_like
@@ -67,7 +68,14 @@ def category_name(value: str, *, listed: bool = False) -> str:
     words = clean_text(value, CATEGORY_LENGTH, "What it is")
     if not any(c.isalpha() for c in words) or scrub(words) != words or instruction_like(words):
         raise AppError("bad_category", 'Write in a few words what it is, as in "chopping board".', 422)
-    return words
+    return as_noun(words)
+
+
+def as_noun(typed: str) -> str:
+    """What an item is called, as it stands within a sentence: without the capital that a phone puts there."""
+    first = typed.split(maxsplit=1)[0]
+    ordinary = first.lower() in english() and not load_lexicon(load_taxonomy()).brands.fullmatch(first)
+    return typed[:1].lower() + typed[1:] if ordinary and typed[1:] == typed[1:].lower() else typed
 
 
 def _named(words: str) -> CategoryNode | None:
@@ -85,7 +93,7 @@ def name_along(typed: str | None, view: DraftView | None) -> Edit | None:
     """
     node, words = _named(typed or ""), " ".join((typed or "").split())
     if node is not None and words.lower() not in (node.name.lower(), node.phrase.lower()):
-        return Edit("set", NAME, words)
+        return Edit("set", NAME, as_noun(words))
     if view is None or view.category is None or NAME not in view.locked:
         return None
     earlier = _named(next((a.value or "" for a in view.attributes if a.name == NAME), ""))

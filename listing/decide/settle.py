@@ -13,9 +13,9 @@ from listing.decide.claims import FIRM, NAME, Claim, is_legible
 from listing.decide.colour_words import members
 from listing.decide.policies import policy
 from listing.details import detail_forms, form_for
-from listing.lexicon import Lexicon, load_lexicon
+from listing.lexicon import Lexicon, load_lexicon, words
 from listing.schema import AttributeValue, Evidence, SpanStatus
-from listing.taxonomy import Attribute, CategoryNode, Taxonomy, is_plural
+from listing.taxonomy import Attribute, CategoryNode, Taxonomy, head_of, is_plural
 
 NOUN_FILE = Path(__file__).with_name("nouns.yaml")
 _PRINTED = frozenset({"print"})
@@ -98,8 +98,8 @@ class Item:
 
     @property
     def uncounted(self) -> bool:
-        """True if its name has no article: the category's own, no other that a seller has for it ("a quilt cover")."""
-        return self.node.uncounted and self.noun == self.node.phrase
+        """True if its name has no article ("bedding", "beef jerky")."""
+        return head_of(self.noun) in words("uncounted")
 
     def has(self, detail: str) -> Claim | None:
         """The detail of that phrase, or None."""
@@ -165,8 +165,8 @@ def _name(claims: Sequence[Claim], category: Claim, node: CategoryNode, facts: d
         return category
     if name.status == "check" and (name.value == node.phrase or category.place_status == "seller"):
         return category  # it is called so, too, or the seller has named it: no guess knows better
-    for words in implied(node, name.value):
-        attribute, _, value = words.partition("=")
+    for said in implied(node, name.value):
+        attribute, _, value = said.partition("=")
         fact = facts.get(attribute)
         if policy(attribute).single and value and fact and fact.value != value:
             if _beats(fact, name):

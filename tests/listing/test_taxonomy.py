@@ -202,12 +202,14 @@ def test_what_has_no_label_is_measured() -> None:
     assert "size" in taxonomy.expected(taxonomy.node("Gloves"))
 
 
-SEVERAL = ("curtains", "bar stools", "sofas", "curtains with rings", "boxes of toys")
+SEVERAL = ("curtains", "bar stools", "sofas", "curtains with rings", "boxes of toys", "bikinis")
 ONE = (
     "pair of curtains",
     "stand for hats",
     "lamp with two shades",
     "glass",
+    "hummus",
+    "tennis set",
     "camera lens",
     "set of 6 coasters",
     "towel",

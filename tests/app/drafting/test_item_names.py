@@ -39,6 +39,9 @@ def named(view) -> str | None:
         ("towels", "Towel"),
         ("towel", "Towel"),
         ("coasters", "coasters"),
+        ("Eggnog taffy", "eggnog taffy"),
+        ("Lego bricks", "Lego bricks"),
+        ("TV stand", "TV stand"),
     ],
 )
 def test_the_typed_name_is_in_title_and_text(services, me, made, typed, category):

@@ -162,7 +162,9 @@ def test_articles_plurals_and_pronouns(kind, facts, details, never):
     ("kind", "printed", "title", "description"),
     [
         ("eggnog taffy", "EGGNOG", "Eggnog taffy", "This is an eggnog taffy."),
-        ("beef jerky", "BEEFJERKY", "Beef jerky", "This is a beef jerky."),
+        ("beef jerky", "BEEFJERKY", "Beef jerky", "This is beef jerky."),
+        ("jar of honey", "", "Jar of honey", "This is a jar of honey."),
+        ("hummus", "", "Hummus", "This is hummus."),
         ("taffy", "SQUARES", 'Taffy, "SQUARES"', 'This is a taffy. It says "SQUARES" on it.'),
         ("LED lamp", "", "LED lamp", "This is an LED lamp."),
         ("USB stick", "", "USB stick", "This is a USB stick."),
