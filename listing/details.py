@@ -22,15 +22,6 @@ TYPES_FILE = _FOLDER / "item_types.yaml"
 RATES_FILE = _FOLDER / "detail_rates.json"
 EXCLUSIVE = "exclusive"  # the one block of the file that holds no details
 Form = str | dict[str, str]
-# Rare or not, no title names them unless there is nothing else, and no text as a guess.
-DULL = frozenset(
-    (
-        *("straight hem", "curved hem", "lining", "darts or seams", "pockets", "belt loops", "gathers", "sporty"),
-        *("fixed waistband with fly", "flat sole", "round toe", "small collar", "classic collar", "lightweight"),
-        *("straight cut", "slim cut", "fitted cut", "loose cut", "dark buttons", "white buttons", "dark sole"),
-        *("white sole", "shiny", "jersey"),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -91,6 +82,8 @@ class DetailForms(BaseModel):
     covers: tuple[str, ...] = ()
     joins: dict[str, str] = {}
     tunes: dict[str, str] = {}
+    dull: bool = False
+    weak: bool = False
 
     @property
     def tinted(self) -> bool:
@@ -123,6 +116,11 @@ def detail_forms() -> dict[str, DetailForms]:
         for group, entries in detail_groups().items()
         for phrase, entry in entries.items()
     }
+
+
+def is_dull(phrase: str) -> bool:
+    """True of a detail that no title names unless there is nothing else, and no text as a guess."""
+    return phrase in detail_forms() and detail_forms()[phrase].dull
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ from listing.decide.decision import Decision
 from listing.decide.settle import item_of
 from listing.home import ipl_home
 from listing.intake.photos import intake
+from listing.intake.quality import assess, photo_quality
 from listing.observe.language_model import LanguageModel
 from listing.observe.past_listings import Neighbours, PastListings
 from listing.observe.seller import is_seller, seller_observations
@@ -43,7 +44,7 @@ from listing.request import (
 from listing.say import ask
 from listing.say.compose import compose
 from listing.say.render import Text
-from listing.schema import AttributeValue, Draft, Observation, Question
+from listing.schema import AttributeValue, Draft, Observation, Quality, Question
 from listing.shops.shop import Words, use_shop
 
 log = logging.getLogger(__name__)
@@ -252,14 +253,17 @@ def assemble(
         flags=[*remarks, *decision.flags, *text.flags],
         price=neighbours.price,
         neighbours=list(neighbours.neighbours),
-        quality=ask.quality(request, facts, text, parts.taxonomy.labels(decision.node)),
+        quality=Quality(score=0),  # assessed below, as a whole
         model=parts.backend.name if parts.rules is not parts.alone else EMBEDDED,
         observations=list(decision.views.observations),
         writer=dict(text.writer),
         tone=request.tone,
         rules=parts.rules.version,
     )
-    return draft.model_copy(update={"offers": ask.open_offers(draft, item)})
+    generated = (text.title, text.description) if request.title is None and request.description is None else ("", "")
+    photos = [photo_quality(photo.image) for photo in request.photos]
+    quality = assess(draft, photos, parts.taxonomy.labels(decision.node), generated)
+    return draft.model_copy(update={"offers": ask.open_offers(draft, item), "quality": quality})
 
 
 def draft_id(request: DraftRequest) -> str:

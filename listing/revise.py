@@ -23,7 +23,7 @@ from listing.say.ask import open_offers, statable
 from listing.say.edit import placed_spans, says
 from listing.say.marks import find_spans
 from listing.say.plan import unsaid
-from listing.schema import DETAIL, AttributeValue, Draft, Quality, Span, TextField
+from listing.schema import DETAIL, AttributeValue, Draft, Span, TextField
 from listing.taxonomy import Taxonomy
 
 _SMALL = frozenset(("a", "an", "and", "are", "at", "has", "have", "is", "it", "the", "they", "with"))
@@ -89,7 +89,9 @@ class _Revision:
             return draft
         item = item_of(draft.category.value, self.rules.taxonomy)
         left = [o for o in open_offers(draft, item) if name_of(o) not in word.locked]
-        return draft.model_copy(update={"quality": self._quality(draft), "offers": left})
+        labels = self.rules.taxonomy.labels(self.rules.taxonomy.node(draft.category.value))
+        quality = assess(draft, draft.quality, labels, (program.title, program.description))
+        return draft.model_copy(update={"quality": quality, "offers": left})
 
     def _typed_spans(self, others: Sequence[Span]) -> list[Span]:
         """Where the texts that the seller typed say what they corrected, none of the other spans being there."""
@@ -102,19 +104,6 @@ class _Revision:
         spans = find_spans(fields, settle(claims, self.rules.taxonomy))
         spans = [s for s in spans if s.attribute != "category"]
         return [s for s in spans if not any(o.field == s.field and o.start < s.end and s.start < o.end for o in others)]
-
-    def _quality(self, draft: Draft) -> Quality:
-        """How good the draft is with what the seller changed; what was found in the photos stays as it is."""
-        taxonomy = self.rules.taxonomy
-        return assess(
-            attributes=draft.attributes,
-            title=draft.title,
-            description=draft.description,
-            photos=draft.quality,
-            flags=draft.flags,
-            expected=taxonomy.labels(taxonomy.node(draft.category.value)),
-            generated=(self.program.title, self.program.description),
-        )
 
 
 def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) -> list[Edit]:

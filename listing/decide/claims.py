@@ -17,7 +17,7 @@ from listing.decide.category import SURE_KIND
 from listing.decide.colour_words import colour_words, members
 from listing.decide.policies import SELLER_ONLY, policy
 from listing.decide.views import Distribution, normalised
-from listing.details import DULL, detail_forms, load_details, rate
+from listing.details import detail_forms, is_dull, load_details, rate
 from listing.lexicon import Lexicon, english, load_lexicon
 from listing.safety.injection import instruction_like
 from listing.schema import DETAIL, AttributeValue, Category, Detail, Draft, Offer, Source, Span, SpanStatus
@@ -139,7 +139,7 @@ def _idle_guess(claim: Claim, node: CategoryNode) -> bool:
         return False
     least = {"material": FIRM, "pattern": FIRM, "neckline": LIKELY_NECK, "condition": 1.1}.get(claim.attribute, 0.0)
     if claim.attribute == "detail":
-        least = FIRM if claim.value in DULL or rate(claim.value, node) < RARE else LIKELY_DETAIL
+        least = FIRM if is_dull(claim.value) or rate(claim.value, node) < RARE else LIKELY_DETAIL
     return claim.likelihood < least or claim.value in ("women", "men")
 
 

@@ -23,7 +23,6 @@ _PARTS = frozenset({"a", "an", "up", "look", "cut", "legs", "toes", "front"})  #
 _PRINTS = ("graphic", "logo")  # patterns that a detail tells better
 _MOST_OF_A_PRINT = 3  # its place, its size, what it shows: a guess on top is one "print" too many
 _WAISTS = ("elastic waist", "drawstring waist")  # both are said where both are likely
-_WEAK = frozenset({"sporty", "shiny", "lightweight", "smooth", "soft"})
 
 
 def implied(node: CategoryNode, item_type: str | None) -> frozenset[str]:
@@ -266,7 +265,7 @@ def _pass_over(node: CategoryNode, facts: dict[str, Claim], details: list[Claim]
     waists = [c for c in details if c.value in _WAISTS]
     if len(waists) > 1 and min(c.likelihood for c in waists) < FIRM:
         more.append(min(waists, key=lambda c: c.likelihood))
-    details[:] = [c for c in details if c.status != "check" or not (c.value in _WEAK or c in more)]
+    details[:] = [c for c in details if c.status != "check" or not (detail_forms()[c.value].weak or c in more)]
     if (closure := facts.get("closure")) and closure.status == "check" and "Bottoms" in node.path:
         facts.pop("closure")
 

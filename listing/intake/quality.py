@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from listing.schema import AttributeValue, Flag, Quality
+from listing.schema import AttributeValue, Draft, Quality
 
 # Share of each part in the score; their sum is 1.
 WEIGHTS: Mapping[str, float] = {
@@ -68,25 +68,22 @@ def _sharpness(pixels: np.ndarray) -> float:
 
 
 def assess(
-    *,
-    attributes: Sequence[AttributeValue],
-    title: str,
-    description: str,
+    draft: Draft,
     photos: Sequence[Mapping[str, float]] | Quality,
-    flags: Sequence[Flag],
     expected: Mapping[str, str],
     generated: tuple[str, str] = ("", ""),
 ) -> Quality:
-    """The draft's quality, by its facts, its texts, the ``photo_quality`` of each photo, and the remarks of the checks.
+    """The draft's quality, by its facts, its texts, its photos, and the remarks of the checks.
 
-    photos: or the quality of an earlier draft of the same ones.
+    photos: the ``photo_quality`` of each, or the quality of an earlier draft of the same ones.
     expected: labels of the attributes that a listing of this category should have, by name, those first that buyers
         ask for.
     generated: title and description as the program writes them; no text counts less for being like these.
     """
     photo_share, photo_tip = _of_photos(photos)
+    attributes, title, description = draft.attributes, draft.title, draft.description
     # Of photos and category other parts tell; what was left out of a text is not in it.
-    flags = [flag for flag in flags if flag.field in _WRITTEN and flag.code != "left-out"]
+    flags = [flag for flag in draft.flags if flag.field in _WRITTEN and flag.code != "left-out"]
     # What the seller left out is an answer, too.
     stated = {f.name for f in attributes if f.value is not None or f.locked or _from_seller(f)}
     missing = [name for name in expected if name not in stated]

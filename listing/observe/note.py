@@ -42,6 +42,8 @@ class Noted:
 @lru_cache(maxsize=256)  # a press reads the same texts again
 def read_note(note: str) -> Noted:
     """All that a note states; orders and contact data in it say nothing."""
+    if not note.strip():
+        return Noted()
     text = ". ".join(s.rstrip(".") for s in sentences_without_orders(scrub(note))).replace("’", "'")
     statements = list(_statements(text))
     flaws, wear = _flaws(statements)

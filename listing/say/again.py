@@ -16,8 +16,8 @@ from listing.details import detail_forms, load_details
 from listing.lexicon import words
 from listing.observe.seller import TEXTS
 from listing.say.clauses import split, without_span
-from listing.say.edit import merged, replace_words, says, with_sentence
-from listing.say.marks import capital, find_spans, with_article
+from listing.say.edit import merged, replace_words, says
+from listing.say.marks import capital, find_spans, shifted, with_article
 from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import Text, sentences_of, unnamed, write
 from listing.schema import DETAIL, Draft, Span, TextField, Tone
@@ -156,12 +156,15 @@ def add(draft: Draft, claim: Claim, item: Item) -> Draft:
         or _kinds([claim.value]) & _kinds(there)
     ):  # of a kind a text names one
         return draft
-    before = body.rstrip()
-    before += "." if before[-1:].isalnum() else ""
-    start = len(before) + 1 if before else 0
-    text = " ".join(part for part in (before, sentence) if part)
-    marks = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in marks]
+    text = _behind(body, sentence)
+    marks = shifted(marks, len(text) - len(sentence))
     return draft.model_copy(update={"description": text + blank + note, "spans": [*draft.spans, *marks]})
+
+
+def _behind(body: str, sentence: str) -> str:
+    """The text with one more sentence behind it."""
+    before = body.rstrip()
+    return f"{before}{'.' if before[-1:].isalnum() else ''} {sentence}".lstrip()
 
 
 def _kinds(details: Iterable[str]) -> set[str]:
@@ -248,10 +251,11 @@ def _with_spans(draft: Draft, name: str, value: str | None, item: Item) -> Draft
 def with_words(draft: Draft, words: str, item: Item) -> Draft:
     """The draft with the seller's words as a sentence of their own, before the note."""
     body, blank, note = draft.description.partition("\n\n")
-    if says(body, words):
+    told = _as_sentence(words, plural=is_plural(item.node.phrase))
+    if says(body, words) or says(body, told):
         return draft
-    told = with_sentence(body, _as_sentence(words, plural=is_plural(item.node.phrase))).rstrip()
-    return draft.model_copy(update={"description": told + blank + note})
+    text = _behind(body, f"{told[:1].upper()}{told[1:]}.")
+    return draft.model_copy(update={"description": text + blank + note})
 
 
 def _as_sentence(words: str, *, plural: bool) -> str:

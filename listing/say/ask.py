@@ -1,11 +1,10 @@
-"""Questions and offers to the seller, remarks on the model, and how good the draft is."""
+"""Questions and offers to the seller, and remarks on the model."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from listing.backends.base import RepliesUnreadable
 from listing.decide.claims import FIBRES, NAME, Claim
@@ -16,12 +15,8 @@ from listing.details import detail_forms, form_for, load_details
 from listing.observe.language_model import TOWERS
 from listing.say.marks import find_spans
 from listing.say.plan import stated_claims
-from listing.schema import AttributeValue, Category, Draft, Flag, Offer, Quality, Question
+from listing.schema import Category, Draft, Flag, Offer, Question
 from listing.taxonomy import CategoryNode
-
-if TYPE_CHECKING:
-    from listing.request import DraftRequest
-    from listing.say.render import Text
 
 MAX_QUESTIONS = 3
 OFFERS_AT_ONCE = 8  # offers at a time: two rows of a phone
@@ -81,21 +76,6 @@ def readable(draft: Draft) -> Draft:
         if flag.code == RepliesUnreadable.code and alone:
             raise RepliesUnreadable(flag.message)
     return draft
-
-
-def quality(request: DraftRequest, facts: Sequence[AttributeValue], text: Text, expected: Mapping[str, str]) -> Quality:
-    """See ``listing.intake.quality.assess``."""
-    from listing.intake.quality import assess, photo_quality
-
-    return assess(
-        attributes=facts,
-        title=text.title,
-        description=text.description,
-        photos=[photo_quality(photo.image) for photo in request.photos],
-        flags=text.flags,
-        expected=expected,
-        generated=(text.title, text.description) if request.title is None and request.description is None else ("", ""),
-    )
 
 
 def offers_of(likely: Likely, item: Item) -> list[Offer]:

@@ -15,7 +15,7 @@ from listing.decide.claims import NAME
 from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
 from listing.lexicon import as_words, lower
-from listing.say.marks import article
+from listing.say.marks import article, shifted
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Forms, is_plural
 
@@ -93,16 +93,6 @@ def says(text: str, words: str) -> bool:
     return as_words(words.lower()).search(text.lower()) is not None
 
 
-def with_sentence(text: str, words: str) -> str:
-    """``text`` with the words as a sentence of its own before the note; as it is where they stand there already."""
-    body, blank, note = text.partition("\n\n")
-    if says(body, words):
-        return text
-    body = body.rstrip()
-    body += "." if body[-1:].isalnum() else ""
-    return f"{body} {words[:1].upper()}{words[1:]}.".lstrip() + blank + note
-
-
 def replace_words(
     fields: Mapping[TextField, str], spans: Sequence[Span], index: int, value: str, item: Item
 ) -> tuple[dict[TextField, str], list[Span]] | None:
@@ -122,13 +112,8 @@ def replace_words(
         if start == span.start and text[start].isupper():
             lead, words = (lead.capitalize(), words) if lead else ("", words[:1].upper() + words[1:])
         texts[span.field] = text[:start] + lead + words + text[span.end :]
-        moved = start + len(lead) + len(words) - span.end
-        out = [
-            s.model_copy(update={"start": s.start + moved, "end": s.end + moved})
-            if s.field == span.field and s.start >= span.end
-            else s
-            for s in out
-        ]
+        by = start + len(lead) + len(words) - span.end
+        out = [shifted([s], by)[0] if s.field == span.field and s.start >= span.end else s for s in out]
         rest = [v for v in (span.value, *span.alternatives) if v != value]
         update = {"start": start + len(lead), "end": start + len(lead) + len(words), "alternatives": rest}
         out[i] = span.model_copy(update={**update, "value": value, "status": "seller", "confidence": None})

@@ -71,6 +71,11 @@ def span_of(claim: Claim, field: TextField, start: int, end: int) -> Span:
     )
 
 
+def shifted(spans: Sequence[Span], by: int) -> list[Span]:
+    """The spans so many characters further behind."""
+    return [s.model_copy(update={"start": s.start + by, "end": s.end + by}) for s in spans]
+
+
 def unmarked(text: str) -> str:
     """The text without marks."""
     return _MARK.sub(r"\2", text)

@@ -22,7 +22,7 @@ from listing.safety.injection import instruction_like
 from listing.say.check import Answers, Checked, check, trimmed, usable
 from listing.say.clauses import joints
 from listing.say.evidence import CARRIED, Known
-from listing.say.marks import find_spans, word_count
+from listing.say.marks import find_spans, shifted, word_count
 from listing.say.render import Text, sentences_of
 from listing.schema import Span, TextField
 from listing.taxonomy import Taxonomy
@@ -191,9 +191,7 @@ def _with_stated(texts: Mapping[TextField, str], item: Item) -> tuple[str, list[
     sentence, more = sentences_of(item, left) if left else ("", [])
     if not sentence:
         return texts["description"], []
-    start = len(texts["description"]) + 1
-    moved = [s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in more]
-    return f"{texts['description']} {sentence}", moved
+    return f"{texts['description']} {sentence}", shifted(more, len(texts["description"]) + 1)
 
 
 def write(backend: Backend, request: DraftRequest, prompt: str) -> Generator[TextEvent, None, dict[TextField, str]]:

@@ -9,7 +9,7 @@ from listing.decide.claims import Claim
 from listing.decide.colour_words import said_as
 from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
-from listing.details import DULL, DetailForms, detail_forms, form_for, rate
+from listing.details import DetailForms, detail_forms, form_for, is_dull, rate
 from listing.say.clauses import letters
 from listing.say.marks import Marker, capital, listed, unmarked, with_article
 from listing.taxonomy import Forms
@@ -88,7 +88,7 @@ class Phrases:
     def dull(self, text: str) -> bool:
         """True if words of claims surprise nobody: most such items have it, or it hardly shows."""
         claims = self.marker.named(text)
-        return all(c.value in DULL or self._rate(c) >= _USUAL for c in claims)
+        return all(is_dull(c.value) or self._rate(c) >= _USUAL for c in claims)
 
     def _usual(self, text: str) -> tuple[bool, float]:
         """What to sort by: the less usual words of claims are for such an item, the earlier they come."""

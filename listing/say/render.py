@@ -12,7 +12,7 @@ from listing.decide.claims import FIRM, Claim
 from listing.decide.colour_words import said_as
 from listing.decide.settle import Item, settle, spare, without
 from listing.say.clauses import letters
-from listing.say.marks import Marker, capital, listed, unmarked, with_article, word_count
+from listing.say.marks import Marker, capital, listed, shifted, unmarked, with_article, word_count
 from listing.say.phrases import Phrases, Wording
 from listing.say.shop_texts import shop_description, shop_title
 from listing.schema import Flag, Span, TextField, Tone, Writer
@@ -69,8 +69,7 @@ def write(item: Item, *, tone: Tone = "plain", most: int | None = None) -> Text:
         title, spans = built
     if voice and most is None and tone != "shorter" and (told := shop_description(voice, item)):
         behind, added = sentences_of(item, told[2]) if told[2] else ("", [])
-        start = len(told[0]) + 1
-        more = [*told[1], *(s.model_copy(update={"start": s.start + start, "end": s.end + start}) for s in added)]
+        more = [*told[1], *shifted(added, len(told[0]) + 1)]
         description = f"{told[0]} {behind}".rstrip()
     if item.node.members and item.name.status != "seller" and not _adds(spans, more):
         return Text(title, "", spans)

@@ -22,6 +22,12 @@ _WEIGHTS = {
     "Rec": "PP-OCRv6_rec_small.onnx",
 }
 _SAME_PLACE = 0.5  # overlap of two readings of the same print
+# Photos with a longer side below the first (px) are scaled up to it: in photos of 320 px print was found most often at
+# 480 px, less often at 640 and 960. One below the second, in which a line is read, but not surely, is read again there.
+_SMALL_SIDE, _SECOND_SIDE, _SURE = 480, 640, 0.95
+_DETECT_SIDE = 960  # px at which text is located; the lines are then read at the photo's own resolution
+_MAX_LINES = 60  # places looked at in one photo, so that a page of a book cannot hold up a draft
+_MIN_BOX_SCORE, _MIN_SCORE = 0.4, 0.5  # of places and lines; what has less is left out
 
 
 class OcrError(IplError, RuntimeError):
@@ -43,33 +49,10 @@ class OcrSpan:
     spotted: Spotted | None = None
 
 
-@dataclass(frozen=True)
-class ReaderSettings:
-    """How text is looked for.
-
-    small_side: photos with a longer side below this (px) are scaled up to it. In photos of 320 px print was found
-        most often at 480 px, less often at 640 and 960.
-    second_side: a photo below this in which a line is read, but not surely (``sure``), is read a second time at this
-        size; of two readings of a place the surer one is kept.
-    detect_side: longest side (px) at which text is located; the lines are then read at the photo's own resolution.
-    max_lines: places looked at in one photo, so that a page of a book cannot hold up a draft.
-    min_score: lines read with a lower score are left out.
-    """
-
-    small_side: int = 480
-    second_side: int = 640
-    sure: float = 0.95
-    detect_side: int = 960
-    max_lines: int = 60
-    min_box_score: float = 0.4
-    min_score: float = 0.5
-
-
 class Reader:
     """Reads the text of photos. The models are loaded at the first ``read``; safe to share between threads."""
 
-    def __init__(self, settings: ReaderSettings | None = None) -> None:
-        self._settings = settings or ReaderSettings()
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._engine: Any = None
 
@@ -83,17 +66,17 @@ class Reader:
             OcrError: RapidOCR or its weights are missing.
         """
         image = image.convert("RGB")
-        spans = self._read_at(image, self._settings.small_side)
-        doubtful = any(span.score < self._settings.sure for span in spans)
-        if doubtful and max(image.size) < self._settings.second_side:
-            spans = _surer(spans, self._read_at(image, self._settings.second_side))
+        spans = self._read_at(image, _SMALL_SIDE)
+        doubtful = any(span.score < _SURE for span in spans)
+        if doubtful and max(image.size) < _SECOND_SIDE:
+            spans = _surer(spans, self._read_at(image, _SECOND_SIDE))
         return spans
 
     def _read_at(self, image: Image.Image, side: int) -> list[OcrSpan]:
         pixels = np.asarray(_enlarged(image, side))
         with self._lock:
             if self._engine is None:
-                self._engine = _load(self._settings)
+                self._engine = _load()
             with denormals_as_zero():
                 result = self._engine(np.ascontiguousarray(pixels[:, :, ::-1]))
         if result.txts is None or result.boxes is None:
@@ -147,7 +130,7 @@ def _overlap(a: Box, b: Box) -> float:
     return max(width, 0) * max(height, 0) / smaller if smaller > 0 else 0.0
 
 
-def _load(settings: ReaderSettings) -> Any:
+def _load() -> Any:
     try:
         import rapidocr
     except ImportError as error:
@@ -166,13 +149,13 @@ def _load(settings: ReaderSettings) -> Any:
     engine = rapidocr.RapidOCR(
         params={
             "Global.log_level": "critical",
-            "Global.text_score": settings.min_score,
+            "Global.text_score": _MIN_SCORE,
             # A path for each model: RapidOCR looks at the network only for models without one.
             **{f"{task}.model_path": str(file) for task, file in files.items()},
             "Det.limit_type": "max",
-            "Det.limit_side_len": settings.detect_side,
-            "Det.box_thresh": settings.min_box_score,
-            "Det.max_candidates": settings.max_lines,
+            "Det.limit_side_len": _DETECT_SIDE,
+            "Det.box_thresh": _MIN_BOX_SCORE,
+            "Det.max_candidates": _MAX_LINES,
             # One: ``denormals_as_zero`` reaches no thread of theirs, and two spin while they wait for each other.
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from listing.intake.quality import WEIGHTS, assess, photo_quality, readability
-from listing.schema import AttributeValue, Evidence, Flag, Quality
+from listing.schema import AttributeValue, Category, Draft, Evidence, Flag, Quality
 
 GOOD_PHOTO = {"blur": 0.0, "darkness": 0.0, "resolution": 1.0}
 EXPECTED = {"size": "size", "condition_grade": "condition", "brand": "brand", "colour": "colour"}
@@ -19,16 +21,11 @@ def stated(name: str) -> AttributeValue:
     return AttributeValue(name=name, value="x", status="supported", evidence=[Evidence(source="seller", text="x")])
 
 
-def score(**changes: object) -> Quality:
-    draft: dict[str, object] = {
-        "attributes": [stated(name) for name in EXPECTED],
-        "title": TITLE,
-        "description": DESCRIPTION,
-        "photos": [GOOD_PHOTO] * 3,
-        "flags": [],
-        "expected": EXPECTED,
-    }
-    return assess(**(draft | changes))
+def score(photos: Any = (GOOD_PHOTO,) * 3, expected: Any = EXPECTED, **changes: Any) -> Quality:
+    facts = [stated(name) for name in EXPECTED]
+    fields = {"attributes": facts, "title": TITLE, "description": DESCRIPTION, **changes}
+    bare = Draft(id="a", photos=[], category=Category(value=None, confidence=0), quality=Quality(score=0), model="m")
+    return assess(bare.model_copy(update=fields), photos, expected)
 
 
 @pytest.fixture
