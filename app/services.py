@@ -15,7 +15,6 @@ from app.drafting.drafts import Drafts
 from app.drafting.hearing import Hearing
 from app.drafting.late_pipeline import LatePipeline
 from app.drafting.queue import DraftQueue
-from app.editing.press_rules import PressRules
 from app.feed.live_feed import LiveFeed
 from app.market.chroma_index import ChromaSearchIndex
 from app.market.likes import Likes
@@ -48,6 +47,7 @@ from listing.pipeline_parts import (
     rules_of_now,
 )
 from listing.request import DraftPipeline
+from listing.rules import PressRules
 from listing.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:

@@ -139,17 +139,19 @@ def _said(draft: Draft, name: str) -> str | None:
 
 def _untouched(earlier: Sequence[Edit], name: str, now: Mapping[TextField, str]) -> dict[TextField, str]:
     """Texts that undoing a press leaves as they were typed: before it, where nothing else changed them, or since."""
-    undone = max((n for n, edit in enumerate(earlier) if edit == Edit("undo", name)), default=-1)
-    at = next(n for n, edit in enumerate(earlier) if n > undone and edit.field == name)
-    since, presses = set[str](), [edit.field for edit in earlier]
-    for n, edit in enumerate(earlier[at:], at):
-        if edit.kind == "along":
-            presses[n] = presses[n - 1]
-        if presses[n] != name:
-            since.add(edit.field)
-    typed = {edit.field for edit in earlier[at:] if edit.kind == "set"}
-    before = {field: text for field, text in word_of(earlier[:at]).typed.items() if field not in since}
-    return {**before, **{field: text for field, text in now.items() if field in typed}}
+    before, since, press = list[Edit](), list[tuple[str, Edit]](), ""
+    for edit in earlier:
+        press = press if edit.kind == "along" else edit.field  # what goes along is of the press before it
+        if edit == Edit("undo", name):
+            before, since = [*before, *(each for _, each in since), edit], []
+        elif since or edit.field == name:
+            since.append((press, edit))
+        else:
+            before.append(edit)
+    others = {edit.field for press, edit in since if press != name}
+    typed = {edit.field for _, edit in since if edit.kind == "set"}
+    stood = {field: text for field, text in word_of(before).typed.items() if field not in others}
+    return {**stood, **{field: text for field, text in now.items() if field in typed}}
 
 
 def regenerated(new: Draft, old: Draft | None, word: SellerWord, rules: Rules) -> Draft:

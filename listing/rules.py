@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from listing.calibration import Calibration
 from listing.lexicon import Lexicon, load_lexicon
+from listing.schema import Draft
 from listing.taxonomy import Taxonomy
 
 RULES = "rules"  # the folder in a home in which those of each version are kept
@@ -65,3 +66,22 @@ def kept_rules(folder: Path, version: str) -> Rules | None:
         return None
     raw = json.loads(file.read_text(encoding="utf-8"))
     return Rules(Taxonomy.model_validate(raw["taxonomy"]), Calibration.model_validate(raw["calibration"]), raw["types"])
+
+
+class PressRules:
+    """The rules by which a press on a draft is decided: those of its own version, else those of now.
+
+    ``folder``: where the rules of each version are kept. ``build`` gives those of now, when a draft needs them.
+    """
+
+    def __init__(self, folder: Path, build: Callable[[], Rules]) -> None:
+        self.folder, self._build = folder, build
+
+    @cached_property
+    def now(self) -> Rules:
+        """The rules of now: of drafts that name no version, or one that was not kept here."""
+        return self._build()
+
+    def of(self, draft: Draft | None) -> Rules:
+        """The rules that the draft was decided by; of none, those of now."""
+        return (kept_rules(self.folder, draft.rules) if draft else None) or self.now

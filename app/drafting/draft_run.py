@@ -15,7 +15,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from app.drafting.queue import DraftQueue, Ticket
-from app.editing.press_rules import PressRules
 from app.metrics import Metrics
 from app.store import draft_repo
 from app.store.db import Store
@@ -33,6 +32,7 @@ from listing.request import (
     StageEvent,
     TextEvent,
 )
+from listing.rules import PressRules
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from app.drafting.queue import DraftQueue
 from app.editing import edits, prices
-from app.editing.press_rules import PressRules
 from app.store import draft_repo
 from app.store.db import Store
 from app.store.deletions import Deletions
@@ -22,9 +21,9 @@ from listing.decide.claims import to_check
 from listing.decide.settle import item_of
 from listing.observe.seller import FIELDS, Edit
 from listing.revise import follow
+from listing.rules import PressRules
 from listing.say.plan import fits, is_detail
-from listing.schema import DETAIL
-from listing.taxonomy import Taxonomy
+from listing.schema import DETAIL, Draft
 
 
 class Drafts:
@@ -57,9 +56,7 @@ class Drafts:
         and the texts say what it now is. ``detail:`` and a phrase is confirmed or left out in the same way.
         AppError (422) says why a value cannot be used.
         """
-        view = self.get(seller, draft_id)
-        along = edits.name_along(value, view) if field == "category" else None
-        return self._add(seller, draft_id, self._edit_of(field, value, view), version, along)
+        return self._add(seller, draft_id, field, value, version)
 
     def note(self, seller: str, draft_id: str, typed: str) -> str:
         """Save the note from which the draft is written the next time, and return it as it is saved.
@@ -107,8 +104,7 @@ class Drafts:
 
     def unlock(self, seller: str, draft_id: str, field: str, *, version: edits.Version = None) -> DraftView:
         """Undo what the seller changed in a field: back to what the model wrote."""
-        along = edits.name_along(None, self.get(seller, draft_id)) if field == "category" else None
-        return self._add(seller, draft_id, Edit("undo", field[:64]), version, along)
+        return self._add(seller, draft_id, field, None, version, undo=True)
 
     def stop(self, seller: str, draft_id: str) -> None:
         """Stop the writing of a draft; its iterator ends with a ``stopped`` view. Nothing happens when none runs."""
@@ -140,7 +136,7 @@ class Drafts:
             return Edit("set", field, None if price is None else f"{price:.2f}")
         if field == "category":
             return Edit("set", field, edits.category_name(text))
-        if field in (taxonomy := self._taxonomy(view)).attributes:
+        if field in (taxonomy := self.rules.of(view.draft).taxonomy).attributes:
             clean = edits.clean_text(text, edits.FACT_LENGTH, "This fact")
             name = edits.category_name(kind) if kind else view.category.value if view.category is not None else None
             node = taxonomy.node(name)
@@ -154,13 +150,16 @@ class Drafts:
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
     def _add(
-        self, seller: str, draft_id: str, edit: Edit, version: edits.Version, along: Edit | None = None
+        self, seller: str, draft_id: str, field: str, value: str | None, version: edits.Version, *, undo: bool = False
     ) -> DraftView:
         with self.store.write() as session:
             row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
+            view = self._view(session, row)
+            edit = Edit("undo", field[:64]) if undo else self._edit_of(field, value, view)
+            along = edits.name_along(value, view) if field == "category" else None
             if row.state == DraftState.PUBLISHED:
                 raise AppError("published", "This draft is published already; edit its listing instead.", 409)
-            if not edits.holds(self._view(session, row), edit, version):
+            if not edits.holds(view, edit, version):
                 self._write(session, row, edit)
             if along is not None:
                 self._write(session, row, along)
@@ -168,26 +167,18 @@ class Drafts:
 
     def _write(self, session: Session, row: DraftRow, edit: Edit) -> None:
         """Keep an edit, and what it does to texts that the seller typed."""
-        view = self._view(session, row)
-        if edit.kind == "set" and is_detail(edit.field, view.draft) and not self._fits(view, edit.field):
+        draft, written = draft_repo.settled(row), draft_repo.generated(row)
+        if edit.kind == "set" and draft is not None and not self._fits(draft, edit.field):
             message = f"A text has no words for {edit.value!r} of such a thing; write it into the description."
             raise AppError("bad_field", message, 422)
-        written = draft_repo.generated(row)
         made = draft_repo.edit_rows(session, row.id)
         along = follow(written, made, edit, self.rules.of(written)) if written is not None else []
         for each in [edit, *along]:
             draft_repo.add_edit(session, row, each)
         draft_repo.settle(session, row, self.rules)
 
-    def _fits(self, view: DraftView, detail: str) -> bool:
-        if view.draft is None or view.draft.category.value is None:
-            return True
-        second = any(f.name == "colour2" and (f.value or f.suggestion) for f in view.draft.attributes)
-        return fits(item_of(view.draft.category.value, self._taxonomy(view)), detail, second)
-
-    def _taxonomy(self, view: DraftView) -> Taxonomy:
-        """The taxonomy that the draft was decided by."""
-        return (self.rules.of(view.draft) if view.draft is not None else self.rules.now).taxonomy
+    def _fits(self, draft: Draft, field: str) -> bool:
+        return fits(draft, field, item_of(draft.category.value, self.rules.of(draft).taxonomy))
 
     def _view(self, session: Session, row: DraftRow) -> DraftView:
         listing = session.scalar(select(ListingRow.id).where(ListingRow.draft_id == row.id))

@@ -12,13 +12,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.editing import evidence_places, prices
-from app.editing.press_rules import PressRules
 from app.store.db import make_room
 from app.store.tables import DraftRow, EditRow, EventRow, ListingRow, OutboxRow, PhotoRow, Topic, now
 from app.views import WRITING, AppError, DraftState, DraftView, Problem
 from listing.observe.seller import Edit, SellerWord, word_of
 from listing.request import Photo
 from listing.revise import regenerated, revise
+from listing.rules import PressRules
 from listing.schema import Draft, PhotoRef, Tone
 
 

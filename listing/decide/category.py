@@ -48,28 +48,34 @@ def choose(category: Category, value: str, p: float = 1.0) -> Category:
 
 
 def _by_sources(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> Category:
-    pooled, tuned = views.pooled("category"), frozenset(taxonomy.tuned())
-    imagenet = {i: v for i, v in views.per_photo("category", "imagenet").items() if i in views.items}
-    whole_tree = not tuned or any(o.photo is None for o in views.by("category", "mllm"))
     if GENERAL in calibration.of("category").weights:
         return _shop_pool(shop_votes(views, taxonomy, calibration.range), taxonomy, calibration, views.roles)
-    model = pooled.pop("mllm", None) if whole_tree else None
-    if not (pooled or imagenet) and model is None:
+    votes = _votes(views)
+    model = votes.pop("mllm", None) if _whole_tree(views) or not taxonomy.tuned() else None
+    if not votes and model is None:
         return _category(None, 0.0, (), {})
-    votes = {**pooled, **({"imagenet": mean(list(imagenet.values()))} if imagenet else {})}
     garment = _garment_probability(views, votes, taxonomy, calibration.range)
-    if model is not None:
-        return _beside(_general(votes, garment, views, taxonomy, calibration), model, votes, taxonomy, calibration)
     pool = _general(votes, garment, views, taxonomy, calibration)
+    if model is not None:
+        return _beside(pool, model, votes, taxonomy, calibration)
     return _named(pool, votes, garment, calibration.range, taxonomy, roles=views.roles)
+
+
+def _votes(views: Views) -> dict[str, Distribution]:
+    """Each source's distribution over the categories, that of ImageNet among them."""
+    imagenet = [v for i, v in views.per_photo("category", "imagenet").items() if i in views.items]
+    return {**views.pooled("category"), **({"imagenet": mean(imagenet)} if imagenet else {})}
+
+
+def _whole_tree(views: Views) -> bool:
+    """True of a model that answers over the whole tree, of all photos at once."""
+    return any(o.photo is None for o in views.by("category", "mllm"))
 
 
 def shop_votes(views: Views, taxonomy: Taxonomy, limits: CategoryRange) -> dict[str, Distribution]:
     """Each source's distribution over a shop's categories; ``general``: what towers and ImageNet say together."""
-    pooled, tuned = views.pooled("category"), frozenset(taxonomy.tuned())
-    votes = {name: d for name, d in pooled.items() if name == "classifier"}
-    if imagenet := [v for i, v in views.per_photo("category", "imagenet").items() if i in views.items]:
-        votes["imagenet"] = mean(imagenet)
+    pooled, tuned = _votes(views), frozenset(taxonomy.tuned())
+    votes = {name: d for name, d in pooled.items() if name in ("classifier", "imagenet")}
     garment = _garment_probability(views, votes, taxonomy, limits)
     general = {n: garment * p for n, p in _garment_pool(votes, tuned, _shared(votes, limits, tuned)).items()}
     others = _other_pool(votes, frozenset(taxonomy.categories) - tuned, limits.other_weights, covered=1.0)
@@ -114,12 +120,10 @@ def _beside(
 
 def general_vote(views: Views, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, Distribution]:
     """The two distributions of the pool of a model that answers over the whole tree; {} of one that does not."""
-    votes, imagenet = views.pooled("category"), views.per_photo("category", "imagenet")
+    votes = _votes(views)
     model = votes.pop("mllm", None)
-    if model is None or all(o.photo is not None for o in views.by("category", "mllm")):
+    if model is None or not _whole_tree(views):
         return {}
-    if looked := [v for i, v in imagenet.items() if i in views.items]:
-        votes["imagenet"] = mean(looked)
     garment = _garment_probability(views, votes, taxonomy, calibration.range)
     return _with_none(_general(votes, garment, views, taxonomy, calibration), model)
 

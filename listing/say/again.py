@@ -14,11 +14,11 @@ from listing.decide.claims import NAME, Claim, name_of
 from listing.decide.settle import Item
 from listing.details import detail_forms, load_details
 from listing.lexicon import words
-from listing.observe.seller import TEXTS
+from listing.observe.seller import TEXTS, ClaimEdits
 from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says
 from listing.say.marks import capital, find_spans, shifted, with_article
-from listing.say.plan import ClaimEdits, claims_after, first_other, is_offered, stated_claims, told, unsaid
+from listing.say.plan import claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import Text, sentences_of, unnamed, write
 from listing.schema import DETAIL, Draft, Span, TextField, Tone
 from listing.taxonomy import is_plural

@@ -13,9 +13,8 @@ from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
 from listing.details import detail_forms
 from listing.observe.note import read_note
+from listing.observe.seller import ClaimEdits
 from listing.schema import DETAIL, Draft, Span
-
-ClaimEdits = Mapping[str, str | None]  # value by the name of a claim; None: left out
 
 
 def stated_claims(draft: Draft) -> list[Claim]:
@@ -101,10 +100,13 @@ def is_offered(draft: Draft, claim: Claim) -> bool:
     return offered or claim.attribute in ("detail", "size", *SELLER_ONLY)
 
 
-def fits(item: Item, name: str, second_colour: bool = False) -> bool:
-    """True if such an item can have a detail, and a text can say so; some details only with a second colour."""
-    form = detail_forms().get(name.removeprefix(DETAIL))  # none: the model's own words, which the text has already
-    return form is None or form.fits(item.node, second_colour)
+def fits(draft: Draft, name: str, item: Item) -> bool:
+    """True unless it names a detail that such an item cannot have, or that a text cannot say of it."""
+    form = detail_forms().get(name.removeprefix(DETAIL)) if name.startswith(DETAIL) else None
+    if form is None or draft.category.value is None:  # none: the model's own words, which the text has already
+        return True
+    second = draft.attribute("colour2")
+    return form.fits(item.node, second is not None and bool(second.value or second.suggestion))
 
 
 def first_other(marks: Sequence[Span], name: str, value: str | None, item: Item) -> int | None:

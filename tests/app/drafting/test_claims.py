@@ -285,7 +285,7 @@ def test_a_detail_in_a_models_own_words(draft):
     assert is_detail("detail:thumb loops", found)
     assert not is_detail("detail:thumb loops", draft)
     assert not is_detail("thumb loops", found)
-    assert fits(item_of(found.category.value, load_taxonomy()), "detail:thumb loops")
+    assert fits(found, "detail:thumb loops", item_of(found.category.value, load_taxonomy()))
     seen = edited(found, Edit("set", "detail:thumb loops", "thumb loops"))
     assert (seen.title, seen.description) == (draft.title, draft.description), "no form says how to say it"
 
