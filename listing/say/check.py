@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from listing.decide.claims import SURE
 from listing.decide.marks import MAX_MARKS
@@ -35,16 +34,11 @@ LEFT_OUT = "left-out"  # code of the flag of a clause that went
 
 @dataclass(frozen=True)
 class Statement:
-    """A clause of a text: ``words`` at ``start``..``end`` of ``field``, how likely it is, and what became of it."""
+    """A clause of a text: its words, how likely it is, and whether it went."""
 
-    field: TextField
-    start: int
-    end: int
     words: str
     p: float
-    status: Literal["stands", "marked", "removed"] = "stands"
-    by: tuple[str, ...] = ()
-    reason: str = ""
+    removed: bool = False
 
 
 @dataclass
@@ -159,7 +153,7 @@ class _Check:
             for clause in here:
                 words = clause.part.text.strip()
                 if clause.p >= STANDS or not words:
-                    result.statements.append(_statement(clause, "stands"))
+                    result.statements.append(Statement(clause.part.text, round(clause.p, 3)))
                     continue
                 if clause.against and clause.instead and clause.by in (("claims",), ()):
                     swaps.append((*clause.against, clause.instead))
@@ -172,7 +166,7 @@ class _Check:
                     words = text[slice(*finer[id(clause)])]
                 else:
                     gone.parts.setdefault(clause.sentence, set()).add(clause.number)
-                result.statements.append(_statement(clause, "removed"))
+                result.statements.append(Statement(clause.part.text, round(clause.p, 3), removed=True))
                 result.flags.append(Flag(code=LEFT_OUT, message=words, field=name))
             left = self._swapped(text, swaps, gone)
             before, now = len(content(text, self.known.language)), len(content(left, self.known.language))
@@ -226,11 +220,6 @@ def after(base: float, answer: tuple[float, float]) -> float:
     yes, no = answer
     odds: float = base / max(1e-6, 1.0 - base) * YES**yes * NO**no
     return odds / (1.0 + odds)
-
-
-def _statement(clause: Clause, status: Literal["stands", "removed"]) -> Statement:
-    at, p = clause.part, round(clause.p, 3)
-    return Statement(clause.field, at.start, at.end, at.text, p, status, clause.by, clause.reason)
 
 
 def limited(spans: Sequence[Span]) -> list[Span]:

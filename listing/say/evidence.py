@@ -47,7 +47,6 @@ class Clause:
     claim: str = ""
     p: float = 1.0
     by: tuple[str, ...] = ()
-    reason: str = ""
     most: float = 1.0  # what it is at the most: print in it that nobody else has read
     against: tuple[int, int] | None = None  # characters of the word that evidence speaks against
     instead: str = ""  # what may stand in its place
@@ -85,12 +84,12 @@ class Known:
     def judge(self, clause: Clause, text: str, spans: Sequence[Span], *, first: bool) -> None:
         """What rule, print and calibrated evidence say of a clause; ``claim`` is set where it has to be asked."""
         part = clause.part
-        if kind := forbidden(part.text, self.language, self.sizes):
-            clause.p, clause.by, clause.reason = 0.0, ("policy",), kind
+        if forbidden(part.text, self.language, self.sizes):
+            clause.p, clause.by = 0.0, ("policy",)
             return
         printed = self._print_in(part, text)
         if any(p < STANDS for _, _, p in printed):
-            clause.p, clause.by, clause.reason = 0.0, ("print",), "brand"
+            clause.p, clause.by = 0.0, ("print",)
             return
         if self.language == ENGLISH:
             self._against(clause, first=first)

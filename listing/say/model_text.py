@@ -44,7 +44,6 @@ class Conversation:
     key: str
     true: str  # a claim that is surely true
     language: str = ENGLISH
-    requests: int = 0
 
     def ask(self, claims: Sequence[str]) -> Answers:
         """Probability of yes and of no by claim; {} where the model cannot be asked or fails a control each time.
@@ -73,7 +72,6 @@ class Conversation:
         assert isinstance(self.backend, FormBackend)
         numbers = {str(n): line for n, line in enumerate(lines, 1)}
         form = Form(prompts.claims(lines), dict.fromkeys(numbers, (YES, NO, CANNOT)), value_key="there")
-        self.requests += 1
         try:
             filled = self.backend.fill([photo.image for photo in self.request.photos[:MAX_PHOTOS]], form)
         except BackendError:
@@ -102,7 +100,7 @@ def written(
     firm = without(item, [c for c in item.claims if _doubtful_department(c)])
     asked = listing_prompt(firm, known.note, examples, request)
     result = yield from _once(asked, talk, known, known.free_details, request)
-    lost = [s.words.strip() for s in result.statements if s.status == "removed"]
+    lost = [s.words.strip() for s in result.statements if s.removed]
     if lost and max(result.lost.values(), default=0.0) > _LOST:
         again = yield from _once(f"{asked}\n{prompts.leave_out(lost)}", talk, known, (), request)
         kept = {**result.texts, **{n: t for n, t in again.texts.items() if again.lost[n] < result.lost[n]}}

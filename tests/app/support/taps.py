@@ -23,7 +23,7 @@ from listing.request import DraftEvent, DraftRequest, Event, Photo
 from listing.revise import follow, revise
 from listing.say.ask import statable
 from listing.say.plan import fits
-from listing.schema import DETAIL, Draft, Observation
+from listing.schema import Draft, Observation
 from listing.taxonomy import is_plural, load_taxonomy
 from tests.listing.stubs import NOW, StubBackend, parts
 
@@ -120,7 +120,7 @@ def _at_once(view: DraftView, press: Press) -> bool:
     nodes = load_taxonomy().categories
     name, value = press
     if name != "category":
-        return value is None or not name.startswith(DETAIL) or fits(_item(view.draft), name)
+        return value is None or view.draft is None or fits(view.draft, name, _item(view.draft))
     here = nodes.get(view.value("category") or "")
     return here is not None and nodes[value or ""].attributes == here.attributes
 
